@@ -1,0 +1,57 @@
+# Two commands set everything up, each from nothing: `make report` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS = $(wildcard nbs/*.ipynb)
+# Idle threads that spin, and two-thread fits on a busy machine, cost far more than they bring.
+export OMP_WAIT_POLICY := passive
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install report test check notebooks docs clean
+
+help:  ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.installed  ## The environment in .venv, pinned by constraints.txt
+
+.venv/.installed: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "forecastkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 " + "$(MAKECMDGOALS)")'
+	@echo "Installing into .venv (once; about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv; then \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt setuptools wheel && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation -c constraints.txt -e '.[dev]'; \
+	else \
+	  $(BIN)/python -m pip install --quiet -c constraints.txt setuptools wheel && \
+	  $(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
+
+report: install  ## The main job on the embedded real data: forecast card, stored forecast, HTML page
+	@$(BIN)/forecastkit daily
+
+test: install  ## Everything that must hold
+	@$(BIN)/python -m pytest tests/test_architecture.py tests/test_notebooks.py
+	@$(BIN)/nbdev-test --n-workers 2
+	@$(BIN)/python -m pytest --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85 \
+	  --ignore=tests/test_architecture.py --ignore=tests/test_notebooks.py
+	@$(MAKE) --no-print-directory check
+
+check: install  ## ruff, pyrefly, bandit
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check nbs tests benchmarks reports
+	@$(BIN)/pyrefly check
+	@$(BIN)/bandit -q -r forecastkit -c pyproject.toml
+
+notebooks: install  ## Export, run every notebook with its outputs stored, clean
+	@$(BIN)/nbdev-export
+	@$(BIN)/nbdev-test --save --n-workers 1
+	@$(BIN)/nbdev-clean
+
+docs: install  ## The documentation site in _docs (with Quarto; plain pages without)
+	@if command -v quarto >/dev/null; then $(BIN)/nbdev-docs; else $(BIN)/python .ci/plain_docs.py; fi
+
+clean:  ## Everything that was made here, but not your data and not .venv
+	@rm -rf build dist *.egg-info _docs _proc .pytest_cache .ruff_cache .hypothesis .coverage reports/output nbs/nbdev.yml nbs/sidebar.yml
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
