@@ -1,0 +1,73 @@
+"""The notebooks are the source: the package equals them, they are clean, and they carry their outputs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted(ROOT.glob("nbs/*.ipynb"))
+REPORTS = sorted(ROOT.glob("reports/*.ipynb"))
+
+
+def _nbdev(command: str, folder: Path) -> None:
+    run = subprocess.run(
+        [Path(sys.executable).with_name(command)], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkout") / "forecastkit"
+    for name in ("nbs", "forecastkit"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "_quarto.yml", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def test_exported_package_equals_notebooks(copy):
+    _nbdev("nbdev-export", copy)
+    for path in sorted((ROOT / "forecastkit").glob("*.py")):
+        assert (copy / "forecastkit" / path.name).read_text() == path.read_text(), f"{path.name}: run `make notebooks`"
+    assert {p.name for p in copy.glob("forecastkit/*.py")} == {p.name for p in ROOT.glob("forecastkit/*.py")}
+
+
+def test_notebooks_are_clean(copy):
+    _nbdev("nbdev-clean", copy)
+    for path in NOTEBOOKS:
+        assert (copy / "nbs" / path.name).read_bytes() == path.read_bytes(), f"{path.name}: run `make notebooks`"
+
+
+def _source(cell) -> str:
+    return "".join(cell["source"])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_ran_without_error_and_shows_its_outputs(path):
+    cells = json.loads(path.read_text())["cells"]
+    code = [c for c in cells if c["cell_type"] == "code" and _source(c).strip()]
+    outputs = [o for c in code for o in c["outputs"]]
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    printing = [c for c in code if not _source(c).startswith("#|") and "print(" in _source(c)]
+    silent = [_source(c)[:80] for c in printing if not c["outputs"]]
+    assert outputs, "no stored output at all: run `make notebooks`"
+    assert not silent, f"cells that print have no stored output: {silent}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + REPORTS, ids=lambda p: p.stem)
+def test_notebook_names_no_place_of_one_machine(path):
+    text = path.read_text()
+    for word in ("/home/", "/root/", "/work/", "/tmp/", "site-packages"):  # noqa: S108
+        assert word not in text, f"{path.name} mentions {word}"
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.stem)
+def test_report_has_parameters_and_no_outputs(path):
+    cells = json.loads(path.read_text())["cells"]
+    assert any("parameters" in c["metadata"].get("tags", []) for c in cells)
+    assert not [c for c in cells if c["cell_type"] == "code" and c["outputs"]]
