@@ -98,13 +98,14 @@ def key(
     reader: Reader,  # how a value is read and checked
     about: str,  # one line: what the key does; it becomes the comment in settings.ini
     shapes_model: bool = False,  # a model trained under another value is another model
+    show: bool = True,  # False: not in a repr, because it may hold a password
 ) -> Any:
     "The declaration of one key: a dataclass field that carries its own rule."
-    return field(default=default, metadata={"reader": reader, "about": about, "shapes_model": shapes_model})
+    return field(default=default, repr=show, metadata={"reader": reader, "about": about, "shapes_model": shapes_model})
 
 
 FRACTION = number(0, 1)
-TEXT = word("a word", r"\S.*")
+TEXT = word("some text", r"\S.*")
 SYMBOL = Reader("a symbol such as VIX", lambda value: canonical_symbol(TEXT.read(value)))
 DATE = Reader("a date such as 1992-01-01", lambda value: date.fromisoformat(str(value).strip()).isoformat())
 FOLDER = Reader("a folder", lambda value: Path(TEXT.read(value)).expanduser())
@@ -118,8 +119,13 @@ class DataSettings:
 
     sources: tuple[str, ...] = key(("sample",), listed(TEXT, "a comma-separated list such as folder:PATH, sample"),
                                    "where data come from, in order: the first source that has a symbol gives all of it")  # fmt: skip
-    home: Path = key(Path("forecastkit-data"), FOLDER, "folder of everything that is kept: models, forecasts, cache")
-    calendar: str = key("XNYS", TEXT, "exchange calendar that sessions are counted on", shapes_model=True)
+    home: Path = key(Path("forecastkit-data"), FOLDER, "folder of models, forecasts and cache")  # noqa: RUF009 (immutable)
+    calendar: str = key(
+        "XNYS",
+        word("a calendar such as XNYS", r"\S+"),
+        "exchange calendar that sessions are counted on",
+        shapes_model=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,9 @@ class ModelSettings:
     train_start: str = key("1992-01-01", DATE, "first session that may be trained on", shapes_model=True)
     refit_every: int = key(63, whole(1, 2520), "sessions between two versions of a model", shapes_model=True)
     min_train_rows: int = key(400, whole(50, 100_000), "fewest training rows for a model")
-    min_calibration_origins: int = key(500, whole(50, 100_000), "fewest walk-forward outcomes before widths are calibrated")
+    min_calibration_origins: int = key(
+        500, whole(50, 100_000), "fewest walk-forward outcomes before widths are calibrated"
+    )
     rounds: int = key(100, whole(1, 10_000), "boosting rounds", shapes_model=True)
     band_gain: float = key(0.005, FRACTION, "step of the width calibration over all sessions")
     regime_gain: float = key(0.01, FRACTION, "step of the width calibration within a VIX regime")
@@ -161,7 +169,7 @@ class QualitySettings:
 class DatabaseSettings:
     "Where forecasts are kept."
 
-    url: str = key("", URL, "SQLAlchemy address of the database; empty: forecasts.db in home")
+    url: str = key("", URL, "SQLAlchemy address of the database; empty: forecasts.db in home", show=False)
 
 
 @dataclass(frozen=True)
@@ -220,15 +228,14 @@ class Settings:
     forecast: ForecastSettings = ForecastSettings()
     model: ModelSettings = ModelSettings()
     quality: QualitySettings = QualitySettings()
-    database: DatabaseSettings = field(default=DatabaseSettings(), repr=False)
+    database: DatabaseSettings = DatabaseSettings()
     run: RunSettings = RunSettings()
-    origins: dict[str, str] = field(default_factory=dict, compare=False, repr=False)  # section.key -> layer
+    loaded: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # key -> layer, value
 
     def __post_init__(self) -> None:
-        for name, declared, value in self._items():
-            if read_value(name, value, "argument") != value:
-                raise SettingsError(f"argument: {name} = {value!r}: write {read_value(name, value, '')!r}")
-            self.origins.setdefault(name, "default" if value == declared.default else "argument")
+        for name, _, value in self._items():
+            if (checked := read_value(name, value, "argument")) != value:
+                raise SettingsError(f"argument: {name} = {value!r} is not allowed: write {checked!r}")
         q = self.quality
         if not q.usable < q.good < q.excellent:
             raise SettingsError(f"quality.usable {q.usable:g} < good {q.good:g} < excellent {q.excellent:g} "
@@ -239,9 +246,19 @@ class Settings:
             for f in fields(SECTIONS[section]):
                 yield f"{section}.{f.name}", f, getattr(getattr(self, section), f.name)
 
+    @property
+    def origins(self) -> dict[str, str]:
+        "Section.key -> default, settings.ini, environment or argument: the layer each value in force came from."
+        found = {}
+        for name, declared, value in self._items():
+            layer, loaded = self.loaded.get(name, ("default", declared.default))
+            found[name] = layer if value == loaded else "argument"  # changed since by `dataclasses.replace`
+        return found
+
     def table(self) -> list[tuple[str, str, str]]:
         "Key, value and origin of every setting, as text in the form that settings.ini takes; passwords as stars."
-        return [(name, without_password(ini_value(value)), self.origins[name]) for name, _, value in self._items()]
+        origins = self.origins
+        return [(name, without_password(ini_value(value)), origins[name]) for name, _, value in self._items()]
 
     def database_url(self) -> str:
         "SQLAlchemy address of the database: the one set, or the SQLite file `forecasts.db` in the home folder."
@@ -265,7 +282,7 @@ def read_ini(path: Path) -> dict[str, str]:
     "Section.key -> text of one settings file; raises `SettingsError` where it is absent or no such file."
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
-        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}): give the name of a settings file") from error
     except (configparser.Error, UnicodeDecodeError) as error:
@@ -296,21 +313,24 @@ def load_settings(
     found = [(name, text, "settings.ini", str(file)) for file in files for name, text in read_ini(file).items()]
     found += [(name, text, "environment", var) for name, (text, var) in read_environment(environ).items()]
     found += [(name, value, "argument", "argument") for name, value in (overrides or {}).items()]
+    loaded = {name: (origin, read_value(name, value, where)) for name, value, origin, where in found}
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    origins: dict[str, str] = {}
-    for name, value, origin, where in found:
-        checked = read_value(name, value, where)
+    for name, (_, value) in loaded.items():
         section, _, short = name.partition(".")
-        values[section][short] = checked
-        origins[name] = origin
-    return Settings(**{s: SECTIONS[s](**values[s]) for s in SECTIONS}, origins=origins)
+        values[section][short] = value
+    return Settings(**{s: SECTIONS[s](**values[s]) for s in SECTIONS}, loaded=loaded)
 
 # %% ../nbs/01_settings.ipynb #6f30ece5
 def default_ini() -> str:
     "The text of a settings.ini that holds every default, each under a comment that says what it does and allows."
-    lines = ["# The run settings of forecastkit, all at their defaults. Relative paths are relative to the working directory."]
+    lines = [
+        "# The run settings of forecastkit, all at their defaults. Relative paths are relative to the working directory."
+    ]
     for section, declared in SECTIONS.items():
         lines += ["", f"[{section}]"]
         for f in fields(declared):
-            lines += [f"# {f.metadata['about']} ({f.metadata['reader'].allowed})", f"{f.name} = {ini_value(f.default)}".rstrip()]
+            lines += [
+                f"# {f.metadata['about']} ({f.metadata['reader'].allowed})",
+                f"{f.name} = {ini_value(f.default)}".rstrip(),
+            ]
     return "\n".join(lines) + "\n"

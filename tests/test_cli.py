@@ -1,0 +1,203 @@
+"""The terminal door: what a person types, what a program reads, and one clear line for whatever is wrong."""
+
+import gzip
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.cli import main
+from forecastkit.sources import load_market
+
+
+def run(capsys, *arguments: str) -> tuple[int, str, str]:
+    "Exit code, standard output, standard error of one command."
+    try:
+        code = main(list(arguments))
+    except SystemExit as leave:
+        code = leave.code or 0
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def bars_to(folder: Path, symbol: str, frame: pd.DataFrame) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{symbol}.csv"
+    frame.rename_axis("date").reset_index().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory) -> Path:
+    "A folder with VIX and SPX as a user would bring them, from the sample."
+    folder, market = tmp_path_factory.mktemp("good"), load_market("sample", symbols={"VIX", "SPX"})
+    for symbol in ("VIX", "SPX"):
+        frame = market.bars(symbol).loc["2014":"2018"].copy()
+        frame["open"], frame["high"], frame["low"] = (frame["open"].fillna(frame["close"]), frame["high"].fillna(frame["close"]),
+                                                      frame["low"].fillna(frame["close"]))  # fmt: skip
+        bars_to(folder, symbol, frame)
+    return folder
+
+
+def changed(good: Path, tmp_path: Path, change) -> Path:
+    "A copy of the good folder whose VIX file has been changed by `change(frame) -> frame`."
+    folder = tmp_path / "bars"
+    for symbol in ("VIX", "SPX"):
+        frame = pd.read_csv(good / f"{symbol}.csv", index_col="date", parse_dates=True)
+        bars_to(folder, symbol, change(frame) if symbol == "VIX" else frame)
+    return folder
+
+
+def text_column(frame):
+    return frame.assign(close="n/a yet")
+
+
+def swapped(frame):
+    return frame.assign(high=frame["low"] - 1.0, low=frame["high"])
+
+
+def future(frame):
+    return pd.concat([frame, frame.tail(1).set_axis(pd.DatetimeIndex(["2035-01-03"]))])
+
+
+def zero(frame):
+    frame = frame.copy()
+    frame.iloc[500] = 0.0
+    return frame
+
+
+def conflicting(frame):
+    return pd.concat([frame.iloc[:501], frame.iloc[500:501] * 1.5, frame.iloc[501:]])
+
+
+@pytest.mark.parametrize("change", [text_column, swapped, future, zero, conflicting])
+def test_broken_bars_end_in_one_clear_line(change, good, tmp_path, capsys):
+    folder = changed(good, tmp_path, change)
+    refuse(capsys, tmp_path, "VIX", "--sources", f"folder:{folder}, sample")
+
+
+def refuse(capsys, tmp_path: Path, says: str, *options: str, command: str = "daily") -> str:
+    "Run a command that must be refused: one line that contains `says`, exit code not 0, nothing stored."
+    home = tmp_path / "home"
+    out = ["--output", str(tmp_path / "pages")] if command == "daily" else []
+    options = options if "--home" in options else (*options, "--home", str(home))
+    code, _, err = run(capsys, command, "--quiet", *out, *options)
+    assert code != 0
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    assert says in lines[0], err
+    assert not (tmp_path / "pages").exists()
+    if (home / "forecasts.db").exists():
+        assert sqlite3.connect(home / "forecasts.db").execute("select count(*) from predictions").fetchone() == (0,)
+    return lines[0]
+
+
+def test_empty_folder(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    refuse(capsys, tmp_path, "empty", "--sources", f"folder:{tmp_path / 'empty'}")
+
+
+def test_absent_folder(tmp_path, capsys):
+    refuse(capsys, tmp_path, "nowhere", "--sources", f"folder:{tmp_path / 'nowhere'}")
+
+
+def test_truncated_gzip(good, tmp_path, capsys):
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    packed = gzip.compress((good / "VIX.csv").read_bytes())
+    (folder / "VIX.csv.gz").write_bytes(packed[: len(packed) // 2])
+    refuse(capsys, tmp_path, "VIX", "--sources", f"folder:{folder}, sample")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--symbol", "NOSUCH", "NOSUCH"),
+        ("--as-of", "1985-01-02", "1985-01-02"),
+        ("--as-of", "2018-07-04", "2018-07-03"),
+        ("--as-of", "2024-01-03", "after the data"),
+        ("--horizon", "0", "horizon"),
+        ("--sources", "attic:x", "attic"),
+    ],
+)
+def test_wrong_wishes(option, value, says, tmp_path, capsys):
+    refuse(capsys, tmp_path, says, option, value)
+    refuse(capsys, tmp_path, says, option, value, command="forecast")
+
+
+def test_a_database_that_is_none(tmp_path, capsys):
+    home = tmp_path / "other"
+    home.mkdir()
+    (home / "forecasts.db").write_text("dear diary, " * 200)
+    refuse(capsys, tmp_path, "forecasts.db", "--home", str(home))
+
+
+def test_a_home_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("not a folder")
+    refuse(capsys, tmp_path, "file", "--home", str(tmp_path / "file"))
+
+
+def test_a_model_file_with_one_byte_changed(tmp_path, capsys):
+    home, arguments = tmp_path / "home", ("--as-of", "2016-09-30", "--json")
+    code, first, _ = run(capsys, "forecast", "--home", str(home), *arguments)
+    assert code == 0
+    version = json.loads(first)["model_version"]
+    victim = max((home / "models" / version).iterdir(), key=lambda p: p.stat().st_size)
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(bytes(content))
+    for kept in (home / "raw").rglob("*.npz"):
+        kept.unlink()
+    code, _, err = run(capsys, "forecast", "--home", str(home), *arguments)
+    assert code == 2 and victim.name in err and "Traceback" not in err and len(err.strip().splitlines()) == 1
+
+
+def test_settings_name_key_value_and_what_is_allowed(tmp_path, capsys, monkeypatch):
+    (tmp_path / "settings.ini").write_text("[forecast]\nhorizon = soon\n")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "settings", "check")
+    assert code == 2 and "horizon" in err and "soon" in err and "1 to 252" in err
+    (tmp_path / "settings.ini").write_text("[forecast]\nhorizn = 5\n")
+    code, _, err = run(capsys, "settings", "show")
+    assert code == 2 and "horizn" in err and "horizon" in err
+
+
+def test_tables_and_json(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "settings", "show", "--json")
+    assert code == 0 and {row["key"] for row in json.loads(out)} >= {"data.sources", "forecast.horizon"}
+    code, out, _ = run(capsys, "data", "list", "--json", "--sources", "sample")
+    assert code == 0 and {"VIX", "SPX"} <= {row["symbol"] for row in json.loads(out)}
+    code, out, _ = run(capsys, "forecasts", "list", "--json")
+    assert code == 0 and json.loads(out) == []
+
+
+def test_every_command_shows_help_with_examples(capsys):
+    for command in (["daily"], ["forecast"], ["train"], ["report"], ["forecasts", "list"], ["data", "list"]):
+        code, out, _ = run(capsys, *command, "--help")
+        assert code == 0 and "forecastkit " in out and "Example" in out, command
+
+
+def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
+    arguments = ("daily", "--quiet", "--as-of", "2016-09-30", "--home", str(tmp_path / "home"), "--output", str(tmp_path / "pages"))
+    code, out, err = run(capsys, *arguments)
+    assert code == 0, err
+    page = (tmp_path / "pages" / "2016-09-30" / "daily.html").read_text()
+    assert "page:" in out and "VIX" in out
+    assert "<script" not in page and "http" not in page.replace("http-equiv", "")
+    assert 'src="data:image/png;base64' in page and "As of the close of Friday, 30 September 2016" in page
+    assert "this is a forecast from September 2016, not of today" in page
+    assert (tmp_path / "pages" / "2016-09-30" / "daily.ipynb").exists()
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0 and "0 forecasts and 0 outcomes newly stored" in out
+
+
+def test_module_runs_as_a_script():
+    done = subprocess.run([sys.executable, "-m", "forecastkit.cli", "--version"], capture_output=True, text=True, check=True)
+    assert np.char.count(done.stdout, ".") >= 2

@@ -1,0 +1,192 @@
+"Cohorts: nothing is known before its day, and the weights equal a direct count."
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit.cohorts import (
+    COHORTS,
+    calendar_ahead,
+    calendar_cohorts,
+    calendar_features,
+    cohort_weights,
+    COHORT_WORDS,
+    fomc_table,
+    monthly_expiries,
+    vix_expiries,
+)
+from forecastkit.core import DataError, DataWarning
+from forecastkit.sessions import adhoc_closures, closes, sessions, target_sessions, timetable
+
+FOMC = fomc_table()
+DAYS = sessions("2000-02-02", "2018-12-31")
+COHORT, FEATURES = calendar_cohorts(DAYS, FOMC), calendar_features(DAYS, FOMC)
+SURPRISES = pd.DatetimeIndex(FOMC.loc[~FOMC["scheduled"], "date"])
+
+
+def known(day: pd.Timestamp) -> pd.DataFrame:
+    return FOMC[FOMC["known_at"] <= closes([day])[0]]
+
+
+def test_the_table_is_the_list_of_real_meetings(shared_data):
+    real = pd.read_csv(shared_data / "meta" / "fomc_dates.csv", parse_dates=["date"])["date"]
+    assert list(FOMC["date"]) == list(real)
+    assert len(SURPRISES) == 9
+    unknown_before = closes(sessions("2000-02-02", "2020-12-31"))
+    assert FOMC.loc[~FOMC["scheduled"], "known_at"].dt.normalize().dt.tz_localize(None).tolist() == list(SURPRISES)
+    for moment, day in zip(FOMC.loc[~FOMC["scheduled"], "known_at"], SURPRISES):
+        at = unknown_before.searchsorted(moment)  # its own close is the first at which it is known
+        assert unknown_before[at].date() == max(day, day + pd.offsets.BDay(0)).date()
+
+
+def test_a_caller_cannot_spoil_the_table():
+    mine = fomc_table()
+    mine["scheduled"] = False
+    assert fomc_table()["scheduled"].sum() == 215
+
+
+# every surprise and every unplanned closure with the sessions around it, and some ordinary days
+NEAR = DAYS[
+    [
+        i
+        for day in [*SURPRISES, *adhoc_closures()]
+        for i in DAYS.searchsorted(day) + np.arange(-6, 3)
+        if 0 <= i < len(DAYS)
+    ]
+]
+CUTS = [*dict.fromkeys(NEAR), *DAYS[1::499]]
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=lambda day: f"{day:%Y-%m-%d}")
+def test_the_same_from_what_was_known_at_the_close(cut):
+    index = DAYS[max(0, DAYS.get_loc(cut) - 30) : DAYS.get_loc(cut) + 1]
+    pd.testing.assert_frame_equal(calendar_cohorts(index, known(cut)), COHORT.loc[index])
+    pd.testing.assert_frame_equal(calendar_features(index, known(cut)), FEATURES.loc[index], check_exact=True)
+
+
+def test_cutting_the_whole_history_changes_nothing():
+    for cut in DAYS[[5, 700, 4000]]:
+        index = DAYS[: DAYS.get_loc(cut) + 1]
+        pd.testing.assert_frame_equal(calendar_features(index, known(cut)), FEATURES.loc[index], check_exact=True)
+        pd.testing.assert_frame_equal(calendar_cohorts(index, known(cut)), COHORT.loc[index])
+
+
+def test_a_surprise_changes_no_session_before_it():
+    planned = FOMC[FOMC["scheduled"]]
+    without, cohort = calendar_features(DAYS, planned), calendar_cohorts(DAYS, planned)
+    differs = (without != FEATURES).any(axis=1) | (cohort["cohort"] != COHORT["cohort"])
+    changed = DAYS[differs]
+    for before, day in zip([pd.Timestamp("2000-01-01"), *SURPRISES], SURPRISES):
+        mine = changed[(changed >= before) & (changed < day)]
+        nearest = planned.loc[planned["date"] >= before, "date"].iloc[0]  # from the next meeting on, both agree again
+        assert (mine < max(nearest, before + pd.Timedelta(days=7))).all()
+    assert set(SURPRISES[:6]) <= set(changed)
+
+
+def test_an_unplanned_closure_was_counted_on_until_it_happened():
+    at = FEATURES.loc[["2001-09-10", "2001-09-17"], "sessions_to_opex"]
+    assert list(at) == [9, 4]
+    assert COHORT.loc["2012-10-26", "cohort"] != "holiday_week"
+    assert COHORT.loc["2018-12-06", "cohort"] == "holiday_week"
+    assert FEATURES.loc["2018-12-04", "days_to_next_session"] == 1
+    assert FEATURES.loc["2018-12-06", "sessions_since_holiday"] == 1
+
+
+def test_distances_equal_a_count_by_hand_on_ordinary_days():
+    held = timetable().sessions
+    for day in DAYS[[450, 2500, 4700]]:
+        for name, dates in {
+            "fomc": pd.DatetimeIndex(FOMC["date"]),
+            "opex": monthly_expiries(),
+            "vix_expiry": vix_expiries(),
+        }.items():
+            coming, gone = dates[dates >= day][0], dates[dates <= day][-1]
+            assert FEATURES.loc[day, f"sessions_to_{name}"] == ((held > day) & (held <= coming)).sum()
+            assert FEATURES.loc[day, f"sessions_since_{name}"] == ((held > gone) & (held <= day)).sum()
+    last = DAYS[np.append(DAYS.month[1:] != DAYS.month[:-1], True)]
+    assert set(FEATURES.index[FEATURES["sessions_to_month_end"] == 0]) == set(last)
+
+
+def test_expiries_respect_good_friday():
+    assert {"2000-04-20", "2003-04-17", "2008-03-20", "2014-04-17", "2018-04-20"} < set(
+        monthly_expiries().strftime("%Y-%m-%d")
+    )
+    assert {"2014-03-18", "2019-03-19", "2008-02-19", "2018-02-14"} < set(vix_expiries().strftime("%Y-%m-%d"))
+    assert set(vix_expiries()[:-3]) | set(monthly_expiries()[:-3]) <= set(timetable().scheduled)
+
+
+def test_cohorts_hold_what_their_words_say():
+    cohort = COHORT["cohort"]
+    assert set(cohort) == set(COHORTS) == set(COHORT_WORDS)
+    assert not COHORT["fomc_unknown"].any()
+    meeting_days = pd.DatetimeIndex(FOMC["date"]).intersection(DAYS)
+    assert (cohort[meeting_days] == "fomc_week").all()
+    rest = cohort[cohort != "fomc_week"]
+    assert (rest[monthly_expiries().intersection(rest.index)] == "opex_week").all()
+    ends = FEATURES.loc[rest.index, "sessions_to_quarter_end"] <= 2
+    assert set(rest[ends]) == {"quarter_end"}
+    ordinary = FEATURES[cohort == "mid_cycle"]
+    assert (ordinary["sessions_to_opex"] > 5).all() and (ordinary["sessions_to_month_end"] > 2).all()
+
+
+def test_outside_the_table_meetings_are_unknown_and_said_to_be():
+    for index in (sessions("1995-01-03", "1995-03-01"), sessions("2026-12-10", "2027-01-29")):
+        cohort = calendar_cohorts(index, FOMC)
+        assert cohort["fomc_unknown"].all() and "fomc_week" not in set(cohort["cohort"])
+        with pytest.warns(DataWarning, match="outside the span of the FOMC table"):
+            features = calendar_features(index, FOMC)
+        assert features.filter(like="fomc").isna().all(axis=None)
+        assert features.drop(columns=features.filter(like="fomc")).notna().all(axis=None)
+    assert calendar_cohorts(DAYS[:3], FOMC.iloc[:0])["fomc_unknown"].all()
+
+
+def test_other_calendars_and_days_that_are_no_sessions():
+    every_day = timetable("24/7").sessions[14000:14100]
+    features = calendar_features(every_day, FOMC, "24/7")
+    assert features["sessions_to_holiday"].isna().all() and (features["days_to_next_session"] == 1).all()
+    assert "holiday_week" not in set(calendar_cohorts(every_day, FOMC, "24/7")["cohort"])
+    with pytest.raises(DataError, match="is no session"):
+        calendar_cohorts(every_day, FOMC)
+
+
+def direct_weight(t: int, change, scale, cohort, horizon, prior) -> float:
+    "The weight at row t, counted origin by origin."
+    ends = target_sessions(change.index, horizon)
+    size = (change.abs() / scale)[ends <= change.index[t]].dropna()
+    mine, ordinary = (size[cohort[size.index] == name] for name in (cohort.iloc[t], "mid_cycle"))
+    if not len(mine) or not len(ordinary):
+        return 1.0
+    return (len(mine) * mine.mean() / ordinary.mean() + prior) / (len(mine) + prior)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 10), st.integers(2, 250))
+def test_weights_equal_a_direct_count_and_never_change_afterwards(seed, horizon, length):
+    rng = np.random.default_rng(seed)
+    index = DAYS[rng.integers(0, 4000) :][: 2 * length][np.sort(rng.permutation(2 * length)[:length])]  # with gaps
+    cohort = COHORT.loc[index, "cohort"]
+    change = pd.Series(rng.normal(0, 0.1, length), index).where(rng.random(length) > 0.2)
+    scale = pd.Series(rng.uniform(0.05, 0.2, length), index)
+    weights = cohort_weights(change, scale, cohort, horizon, prior=50)
+    for t in {0, length // 2, length - 1}:
+        assert weights.iloc[t] == pytest.approx(direct_weight(t, change, scale, cohort, horizon, 50), rel=1e-12)
+    cut = length // 2 + 1
+    pd.testing.assert_series_equal(
+        cohort_weights(change[:cut], scale[:cut], cohort[:cut], horizon), weights[:cut], check_exact=True
+    )
+    # outcomes that are not over yet do not matter
+    later = target_sessions(index, horizon) > index[cut - 1]
+    spoilt = cohort_weights(change.mask(later, 99.0), scale, cohort, horizon)
+    pd.testing.assert_series_equal(spoilt[:cut], weights[:cut], check_exact=True)
+    assert (weights[cohort == "mid_cycle"] == 1.0).all()
+
+
+def test_what_is_ahead_is_what_was_known():
+    ahead = calendar_ahead("2018-02-05", FOMC, days=50)
+    assert dict(zip(ahead["event"], ahead["date"].dt.strftime("%m-%d"))) == {
+        "VIX expiry": "03-21", "monthly expiry": "03-16", "exchange closed": "02-19", "FOMC decision": "03-21"}  # fmt: skip
+    assert ahead["date"].is_monotonic_increasing
+    assert "FOMC decision" not in set(calendar_ahead("2020-03-02", FOMC, days=15)["event"])
+    assert len(calendar_ahead("2018-02-05", FOMC, days=1)) == 0

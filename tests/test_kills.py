@@ -1,0 +1,9 @@
+"""SIGKILL at random moments of a batch: nothing reported stored is lost, nothing half is left, and the work completes."""
+
+from kill_batch import kills, system_at
+
+
+def test_five_kills_lose_nothing(tmp_path):
+    stored = kills(tmp_path, 5, seed=2018)
+    days = system_at(tmp_path).market.bars("VIX").index
+    assert stored == len(days[560:])

@@ -1,0 +1,131 @@
+"The layers of the settings, and that what is packaged, documented and committed is one thing."
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecastkit.core import SettingsError
+from forecastkit.settings import SECTIONS, Settings, default_ini, load_settings
+
+ROOT = Path(__file__).parents[1]
+KEYS = [(s, f) for s, declared in SECTIONS.items() for f in fields(declared)]
+
+
+def test_the_committed_file_holds_the_packaged_defaults():
+    assert (ROOT / "settings.ini").read_text() == default_ini()
+    settings = load_settings(ROOT / "settings.ini", environ={})
+    assert settings == Settings()
+    assert set(settings.origins.values()) == {"settings.ini"}
+
+
+@pytest.mark.parametrize(("section", "field"), KEYS, ids=[f"{s}.{f.name}" for s, f in KEYS])
+def test_what_the_table_shows_can_be_written_back(section, field):
+    shown = {name: text for name, text, _ in Settings().table()}[f"{section}.{field.name}"]
+    assert load_settings(overrides={f"{section}.{field.name}": shown}, environ={}) == Settings()
+
+
+def test_each_layer_wins_over_the_one_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.ini").write_text(
+        "[model]\nseed = 1\nrounds = 11\n[forecast]\nhorizon = 1\n[run]\nn_jobs = 2\n"
+    )
+    (tmp_path / "named.ini").write_text("[model]\nseed = 2\n[forecast]\nhorizon = 2\n[run]\nn_jobs = 3\n")
+    environ = {"FORECASTKIT_SETTINGS": "named.ini", "FORECASTKIT_FORECAST_HORIZON": "3", "FORECASTKIT_RUN_N_JOBS": "4"}
+    s = load_settings(overrides={"run.n_jobs": 5}, environ=environ)
+    assert (s.model.rounds, s.model.seed, s.forecast.horizon, s.run.n_jobs) == (11, 2, 3, 5)
+    keys = ("model.min_train_rows", "model.rounds", "model.seed", "forecast.horizon", "run.n_jobs")
+    assert [s.origins[k] for k in keys] == ["default", "settings.ini", "settings.ini", "environment", "argument"]
+    only = load_settings("named.ini", environ=environ | {"FORECASTKIT_SETTINGS": "absent.ini"})
+    assert only.model.rounds == 100  # a path given leaves the two usual places aside
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[forecast]\nhorizon = 0\n", "forecast.horizon = '0' is not allowed: give a whole number from 1 to 252"),
+        ("[forecast]\nhorizon = 5 sessions\n", "'5 sessions'"),
+        ("[forecast]\nkind = percent\n", "pct_change, log_return"),
+        ("[forecast]\nregime_bounds = 15, 20\n", "three increasing"),
+        ("[model]\nband_gain = nan\n", "a number from 0 to 1"),
+        ("[model]\ntrain_start = 1992-02-30\n", "a date"),
+        ("[model]\nsed = 4\n", "did you mean model.seed?"),
+        ("[data]\nsources =\n", "data.sources = ''"),
+        ("[run]\nprogress = perhaps\n", "true or false"),
+        ("[database]\nurl = postgresql+pg8000:/typo\n", "an address"),
+        ("[quality]\ngood = 0.99\n", "increasing thresholds"),
+        ("[DEFAULT]\nlib_name = x\n", "DEFAULT.lib_name is not a setting"),
+        ("[model]\nseed = 1\nseed = 2\n", "is not a settings file"),
+        ("seed = 1\n", "is not a settings file"),
+        (b"\xff\xfe[model]", "is not a settings file"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(tmp_path, text, part):
+    path = tmp_path / "s.ini"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, environ={})
+    assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if "thresholds" not in part:
+        assert "s.ini: " in str(caught.value)
+
+
+def test_a_mistake_is_refused_even_where_a_later_layer_wins():
+    with pytest.raises(SettingsError, match="FORECASTKIT_MODEL_SEED"):
+        load_settings(overrides={"model.seed": 1}, environ={"FORECASTKIT_MODEL_SEED": "one"})
+
+
+def test_a_password_is_shown_nowhere():
+    url = "postgresql+psycopg://me:s@cret:x@host/db"
+    s = load_settings(overrides={"database.url": url}, environ={})
+    assert s.database_url() == url
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ={"FORECASTKIT_DATABASE_URL": url.replace("postgresql", "oracle")})
+    for text in (repr(s), repr(s.database), str(s.table()), str(caught.value)):
+        assert "cret" not in text
+
+
+def test_every_key_that_shapes_a_model_changes_the_digest_and_no_other_does():
+    other = {str: "1999-01-04", int: 77, float: 0.9, bool: False, tuple: (1.0, 2.0, 3.0)}
+    special = {"data.sources": ("x",), "data.home": Path("x"), "data.calendar": "XLON", "forecast.kind": "log_return",
+               "database.url": "sqlite:///x", "forecast.symbol": "SPX", "quality.good": 0.8, "quality.usable": 0.6,
+               "quality.excellent": 0.99}  # fmt: skip
+    for section, f in KEYS:
+        name = f"{section}.{f.name}"
+        changed = load_settings(overrides={name: special.get(name, other.get(type(f.default)))}, environ={})
+        assert changed != Settings(), name
+        assert (changed.model_digest() != Settings().model_digest()) == f.metadata["shapes_model"], name
+
+
+def test_origins_follow_a_replaced_section(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base = load_settings(overrides={"model.seed": 1}, environ={})
+    changed = replace(base, forecast=replace(base.forecast, horizon=1))
+    assert (changed.origins["forecast.horizon"], changed.origins["model.seed"]) == ("argument", "argument")
+    assert base.origins["forecast.horizon"] == "default"
+    back = replace(changed, model=base.model, forecast=replace(base.forecast, horizon=5))
+    assert back.origins["forecast.horizon"] == "default"
+
+
+@given(
+    st.floats(0, 1, allow_nan=False),
+    st.integers(1, 252),
+    st.lists(st.floats(0, 1000), min_size=3, max_size=3, unique=True),
+)
+def test_any_allowed_value_survives_the_file_to_the_last_bit(tmp_path_factory, gain, horizon, bounds):
+    settings = load_settings(
+        overrides={"model.band_gain": gain, "forecast.horizon": horizon, "forecast.regime_bounds": sorted(bounds)},
+        environ={},
+    )
+    file = tmp_path_factory.mktemp("s") / "s.ini"
+    lines = [f"[{name.partition('.')[0]}]\n{name.partition('.')[2]} = {text}\n" for name, text, origin in settings.table()
+             if origin == "argument"]  # fmt: skip
+    sections: dict[str, str] = {}
+    for line in lines:
+        head, _, body = line.partition("\n")
+        sections[head] = sections.get(head, "") + body
+    file.write_text("".join(f"{head}\n{body}" for head, body in sections.items()))
+    assert load_settings(file, environ={}) == settings

@@ -1,0 +1,181 @@
+"""The composition root: the same bits however asked, nothing from tomorrow, nothing stored that should not be."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.core import DataError, DataQualityError, Target
+from forecastkit.forecasts import Forecast
+from forecastkit.market import MarketData
+from forecastkit.regimes import regime_features, regime_history
+from forecastkit.sessions import offset
+from forecastkit.settings import load_settings
+from forecastkit.sources import load_market
+from forecastkit.synthetic import synthetic_market
+from forecastkit.system import IntegratedSystem, feature_engine, forecast, prepare
+
+
+def settings_at(home, **more):
+    return load_settings(
+        environ={}, overrides={"data.home": str(home), "run.progress": False} | {k.replace("__", "."): v for k, v in more.items()}
+    )
+
+
+def without_clock(text: str) -> dict:
+    return {k: v for k, v in json.loads(text).items() if k != "made_at"}
+
+
+@pytest.fixture(scope="module")
+def market():
+    return synthetic_market(seed=11, sessions=1300).market
+
+
+@pytest.fixture(scope="module")
+def system(market, tmp_path_factory):
+    made = IntegratedSystem(settings=settings_at(tmp_path_factory.mktemp("home")), market=market)
+    made.daily()
+    return made
+
+
+def test_two_runs_in_two_homes_give_the_same_bytes(system, market, tmp_path):
+    other = IntegratedSystem(settings=settings_at(tmp_path), market=market).generate_forecast()
+    assert without_clock(other.to_json()) == without_clock(system.generate_forecast().to_json())
+    stored = system.database.get_forecast(other.prediction_id)
+    assert without_clock(stored.to_json()) == without_clock(other.to_json())
+
+
+def test_one_thread_and_two_give_the_same_bytes(tmp_path):
+    made = []
+    for threads in ("1", "2"):
+        env = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
+        command = [sys.executable, "-m", "forecastkit.cli", "forecast", "--json", "--sources", "sample", "--as-of", "2016-09-30", "--home", str(tmp_path / threads)]  # fmt: skip
+        run = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=tmp_path)
+        made.append(without_clock(run.stdout))
+    assert made[0] == made[1]
+
+
+def test_asking_twice_stores_once(system):
+    before = len(system.forecast_history)
+    system.generate_forecast()
+    again = system.daily()
+    assert len(system.forecast_history) == before
+    assert again.stored == 0 and again.outcomes_recorded == 0
+
+
+def test_not_storing_stores_nothing(market, tmp_path):
+    quiet = IntegratedSystem(settings=settings_at(tmp_path), market=market)
+    quiet.generate_forecast(store_prediction=False)
+    assert quiet.forecast_history.empty and quiet.last_forecast is None
+
+
+def test_batch_names_skipped_sessions_with_reasons(system, market):
+    days = market.bars("VIX").index
+    batch = system.generate_forecast_batch(days[300], days[560], frequency="weekly", store_prediction=False)
+    assert batch.forecasts and batch.skipped
+    assert all("first possible" in reason for reason in batch.skipped.values())
+    weeks = pd.DatetimeIndex([f.origin for f in batch.forecasts]).isocalendar()
+    assert not weeks.duplicated(["year", "week"]).any()
+    with pytest.raises(DataError, match="frequency"):
+        system.generate_forecast_batch(days[-3], days[-1], frequency="hourly")
+
+
+def test_batch_and_single_agree(system, market):
+    days = market.bars("VIX").index[-5:]
+    batch = system.generate_forecast_batch(days[0], days[-1], store_prediction=False)
+    for made in batch.forecasts:
+        single = system.generate_forecast(made.origin, store_prediction=False)
+        assert without_clock(single.to_json()) == without_clock(made.to_json())
+
+
+def test_run_is_deprecated_and_forwards(system):
+    with pytest.warns(DeprecationWarning, match="generate_forecast"):
+        assert isinstance(system.run(store_prediction=False), Forecast)
+
+
+def test_poor_data_store_nothing_and_the_day_says_so(market, tmp_path):
+    bars = market.bars("VIX").copy()
+    bars.loc[bars.index[-30:], ["open", "high", "low"]] = np.nan
+    broken = MarketData({"VIX": bars, "SPX": market.bars("SPX")})
+    good_until = bars.index[-31]
+    strict = settings_at(tmp_path, quality__usable=0.97, quality__good=0.98, quality__excellent=0.99)
+    system = IntegratedSystem(settings=strict, market=broken)
+    system.generate_forecast(good_until)
+    with pytest.raises(DataQualityError) as caught:
+        system.generate_forecast()
+    assert caught.value.report["issues"]
+    assert list(system.forecast_history["origin"]) == [good_until]
+    day = system.daily()
+    assert day.forecast is None and day.failure is not None
+    assert day.last_good.origin <= day.as_of
+
+
+@pytest.mark.parametrize(
+    ("when", "says"),
+    [("2018-07-04", "2018-07-03"), ("2018-07-07", "weekend"), ("2019-03-01", "lies after the data"), ("1999-01-04", "first"), ("soon", "no date")],
+)
+def test_wrong_dates_are_refused_in_one_sentence(tmp_path, when, says):
+    system = IntegratedSystem(settings=settings_at(tmp_path))
+    with pytest.raises(DataError, match=says):
+        system.generate_forecast(when)
+    assert not (tmp_path / "forecasts.db").exists() or system.forecast_history.empty
+
+
+def equal_frames(left, right):
+    pd.testing.assert_frame_equal(left, right, check_exact=True, check_freq=False)
+
+
+def check_as_of(market, dates, whole):
+    "Rows computed from the whole market equal, bit for bit, those computed from the market cut at each date."
+    target, settings = Target("VIX"), settings_at("unused")
+    engine = feature_engine(target)
+    X = engine.build_features(market)
+    regimes = regime_history(regime_features(market))
+    for date in dates:
+        view = market.as_of(date)
+        equal_frames(engine.build_features(view).loc[[date]], X.loc[[date]])
+        equal_frames(regime_history(regime_features(view)).loc[[date]], regimes.loc[[date]])
+    everything = prepare(market, target, settings, market.last_session(["VIX", "SPX"]))
+    for date in whole:
+        then = prepare(market.as_of(date), target, settings, date)
+        np.testing.assert_array_equal(then.quantiles[-1], everything.quantiles[everything.at(date)])
+        assert then.names[then.grid[-1]] == everything.names[everything.grid[everything.at(date)]]
+
+
+def first_possible(market):
+    with pytest.raises(DataError, match="first possible") as caught:
+        prepare(market, Target("VIX"), settings_at("unused"), market.bars("VIX").index[100])
+    return pd.Timestamp(str(caught.value).split("as of ")[-1][:10])
+
+
+def test_nothing_sees_tomorrow():
+    market = load_market("sample", symbols={"VIX", "SPX"})
+    end = market.last_session(["VIX", "SPX"])
+    days = market.bars("VIX").loc[first_possible(market) : end].index
+    rng = np.random.default_rng(20181231)
+    dates = days[np.sort(rng.choice(len(days), 20, replace=False))]
+    check_as_of(market, dates, dates[[1, 6, 10, 14, 18]])
+
+
+def test_own_bars_need_nothing_but_themselves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bars = synthetic_market(seed=3, sessions=1000).market.bars("SPX")
+    for horizon in (1, 5, 21):
+        made = forecast(bars, symbol="MINE", kind="log_return", horizon=horizon, progress=False)
+        assert (made.symbol, made.kind, made.horizon, made.origin) == ("MINE", "log_return", horizon, bars.index[-1])
+        assert made.target_session == offset(bars.index[-1], horizon)
+        assert not made.regime_probabilities
+    assert not list(tmp_path.iterdir()), "own bars are never stored"
+
+
+def test_too_few_bars_name_the_remedy():
+    bars = synthetic_market(seed=3, sessions=200).market.bars("SPX")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(DataError, match="400"):
+            forecast(bars, symbol="MINE", kind="log_return", progress=False)
