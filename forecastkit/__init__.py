@@ -4,16 +4,19 @@ Modules:
 
 - `forecastkit.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
 - `forecastkit.core`: What does the whole house agree on before it touches a number?
+- `forecastkit.database`: How is a forecast written down so that nobody, not even its author, can improve it afterwards?
 - `forecastkit.distributions`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
 - `forecastkit.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
+- `forecastkit.features`: What is a feature made of, and was it known at the close?
 - `forecastkit.forecasts`: What exactly is promised, for which day, and how does everything else follow from it?
+- `forecastkit.formats`: Which column of this file is what, and on which day?
 - `forecastkit.market`: What was known at the close of this session, and nothing that came later?
 - `forecastkit.plots`: What does a forecast look like when it shows no more than it knows?
 - `forecastkit.releases`: On which day could anyone have known last month's unemployment?
 - `forecastkit.scores`: How far was a probability forecast from what happened, and how sure is that number?
 - `forecastkit.sessions`: When does the exchange trade, and when is "five sessions from now"?
 - `forecastkit.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
-- `forecastkit.sources`: Whose file is this, what do its columns mean, and what if it is broken?
+- `forecastkit.sources`: Which source gives the series, and what if its file is broken?
 - `forecastkit.splits`: Which rows may a model learn from, if it is to be tested on those?
 - `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?"""
 

@@ -16,6 +16,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -199,7 +200,7 @@ def _known(name: str, moments: pd.Series | pd.DatetimeIndex, earliest: np.ndarra
     if index.tz is None or index.hasnans:
         raise DataError(f"{name}: known_at must hold moments with a time zone, without gaps")
     known = _micros(index)
-    _refuse(name, index, known < earliest, "known before it could have happened: correct known_at")
+    _refuse(name, index, known < earliest, "a known_at before it could be known: correct it")
     return known
 
 
@@ -299,10 +300,10 @@ class Shelf:
     def shared_sessions(self, symbols: Collection[str] | None = None) -> pd.DatetimeIndex:
         "The sessions on which all these bars (None: all bars here) have a close; raises `DataError` if there are none."
         names = [name for name in symbols or self.symbols if symbols or self._series[name].kind == "bars"]
-        shared = set.intersection(*(set(self.close(name).index) for name in names)) if names else set()
-        if not shared:
+        shared = reduce(np.intersect1d, [self.close(name).index for name in names]) if names else []
+        if not len(shared):
             raise DataError(f"no session has a close of {' and '.join(names) or 'any symbol'}: add a source of them")
-        return pd.DatetimeIndex(sorted(shared), name="session").as_unit("us")
+        return pd.DatetimeIndex(shared, name="session")
 
     def first_session(self, symbols: Collection[str] | None = None) -> pd.Timestamp:
         "The first session on which all these bars (None: all bars here) have a close."
@@ -365,9 +366,8 @@ class Snapshot(Shelf):
         "One row a series: symbol, kind, first and last date, rows, source, and how many repairs are listed."
         repairs = Counter(repair.symbol for repair in self.repairs)
         rows = []
-        for name, history in self._series.items():
-            dates, source = history.latest().index, self._sources.get(name, "given")
-            rows.append((name, history.kind, dates[0], dates[-1], len(dates), source, repairs[name]))
+        for name, kind, dates in ((h.name, h.kind, h.latest().index) for h in self._series.values()):
+            rows.append((name, kind, dates[0], dates[-1], len(dates), self._sources.get(name, "given"), repairs[name]))
         return pd.DataFrame(rows, columns=["symbol", "kind", "first", "last", "rows", "source", "repairs"])
 
     def __repr__(self) -> str:

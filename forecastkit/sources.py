@@ -1,6 +1,6 @@
-"""Whose file is this, what do its columns mean, and what if it is broken?
+"""Which source gives the series, and what if its file is broken?
 
-Readers of what people have: folders of files as vendors write them, and the real data that lie inside two libraries.
+Where data come from: folders of files as vendors write them, and the real data that lie inside two libraries.
 `load_market` lays the sources over one another in the order given, symbol by symbol: the first that has a symbol gives
 all of it. A broken file is never passed over for the next source; it is refused in one sentence that names it."""
 
@@ -9,12 +9,9 @@ all of it. A broken file is never passed over for the next source; it is refused
 # %% ../nbs/14_sources.ipynb #008a1817
 from __future__ import annotations
 
-import gzip
 import os
-import re
 import warnings
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -25,106 +22,14 @@ from typing import Protocol
 import pandas as pd
 
 from .core import DataError, DataWarning, canonical_symbol
-from .market import BAR_COLUMNS, ROUND_THE_CLOCK, MarketData, Repair, calendar_of, release_of, repair_bars
+from .formats import SUFFIXES, Layout, Look, look_at, parse_days, read_columns, read_table, symbol_of
+from .market import BAR_COLUMNS, MarketData, Repair, repair_bars
+from .releases import ROUND_THE_CLOCK, calendar_of, release_of
 from .sessions import timetable
 
 # %% auto #0
-__all__ = ['DATE_COLUMNS', 'ADJUSTED', 'MIDNIGHT', 'SUFFIXES', 'BLANKS', 'QUOTED', 'PACKAGED', 'SAMPLE', 'Layout', 'recognise',
-           'parse_days', 'read_table', 'as_series', 'Reading', 'read_series', 'Look', 'look_at', 'choose',
-           'FolderSource', 'Packaged', 'packaged', 'SampleSource', 'Source', 'open_sources', 'load_market',
-           'source_table']
-
-# %% ../nbs/14_sources.ipynb #d49de658
-DATE_COLUMNS: tuple[str, ...] = ("session", "date", "observation date", "timestamp", "time", "datetime", "index level 0")
-ADJUSTED: tuple[str, ...] = ("adj close", "adjclose", "adjusted close")
-
-
-@dataclass(frozen=True)
-class Layout:
-    "Which column of a file is what."
-
-    date: str  # the column of dates, as the file spells it
-    columns: Mapping[str, str]  # our name -> the file's: bars' columns or value, and known_at where given
-    unused: tuple[str, ...] = ()  # columns left aside
-
-    @property
-    def ranged(self) -> bool:
-        "Whether there are open, high and low beside the close."
-        return {"open", "high", "low"} <= set(self.columns)
-
-
-def recognise(
-    header: Sequence[str],  # the names of the columns, as they stand in the file
-    symbol: str,  # canonical; what the name of the file says it holds
-) -> Layout | str:
-    "The layout of a file by its header, or a sentence that says why it holds no market data."
-    plain = {name.strip().lower().replace("_", " ").strip(): name for name in header}
-    if len(plain) < len(header):
-        return "two of its columns have the same name"
-    date = next((plain.pop(name) for name in DATE_COLUMNS if name in plain), None)
-    if date is None:
-        return f"no column of dates in its header ({', '.join(header)[:60]})"
-    known = {"known_at": plain.pop("known at")} if "known at" in plain else {}
-    if "close" in plain:
-        columns = {name: plain[name] for name in BAR_COLUMNS if name in plain} | known
-        return Layout(date, columns, tuple(name for name in plain.values() if name not in columns.values()))
-    if len(plain) != 1:
-        return f"neither a column close nor one single column of values ({', '.join(plain.values())[:60] or 'only dates'})"
-    (name,) = plain.values()
-    if name.strip().lower() != "value" and canonical_symbol(name) != symbol:
-        return f"its column is called {name}: name the file {name}.csv"
-    return Layout(date, {"value": name} | known)
-
-# %% ../nbs/14_sources.ipynb #53cb7381
-MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")  # midnight, in whatever zone the day is written in
-
-
-def parse_days(
-    texts: pd.Series,  # dates as a file spells them
-) -> pd.DatetimeIndex:
-    "The days; raises `DataError` with the first line that is not one, or is written in another way than the first."
-    texts = texts.astype(str).str.strip()
-    days = texts.str.replace(MIDNIGHT, "", regex=True) if texts.str.len().max() > 10 else texts
-    style = "%m/%d/%Y" if len(days) and "/" in days.iloc[0] else "%Y-%m-%d"
-    found = pd.to_datetime(days, format=style, errors="coerce")
-    if found.isna().any():
-        at = int(found.isna().to_numpy().argmax())
-        what = "carries a time of day: write one row a session, dated by it" if ":" in days.iloc[at] else "is no date: write all as YYYY-MM-DD, or all as MM/DD/YYYY"
-        raise DataError(f"line {at + 2}: {texts.iloc[at]!r} {what}")
-    return pd.DatetimeIndex(found).as_unit("us")
-
-# %% ../nbs/14_sources.ipynb #7a7db6db
-SUFFIXES: tuple[str, ...] = (".csv", ".csv.gz", ".parquet")
-BLANKS: tuple[str, ...] = ("", ".", "null", "NaN", "nan")  # how vendors write "no value"
-
-
-def _frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd.DataFrame:
-    "The file as a table, or its first rows only; these columns (None: all) as text."
-    if path.name.lower().endswith(".parquet"):
-        import pyarrow.parquet as pq
-
-        file = pq.ParquetFile(path)  # its index is one more column here
-        first = next(file.iter_batches(rows), None) if rows else None
-        return (first or file.read()).to_pandas(ignore_metadata=True)
-    dtype = str if texts is None else dict.fromkeys(texts, str)
-    return pd.read_csv(path, nrows=rows, dtype=dtype, na_values=BLANKS, keep_default_na=False, encoding="utf-8-sig", low_memory=False)
-
-
-def read_table(
-    path: str | Path,  # .csv, .csv.gz or .parquet
-    shown: str,  # what messages call the file
-    rows: int | None = None,  # only the first rows
-    texts: Iterable[str] | None = None,  # columns that stay text; None: all
-) -> pd.DataFrame:
-    "The columns of a file; raises `DataError` if it cannot be read."
-    try:
-        table = _frame(Path(path), rows, texts)
-    except (OSError, EOFError, zlib.error, ValueError) as error:  # parsers' errors are ValueErrors
-        why = (getattr(error, "strerror", None) or str(error)).strip().splitlines()[0]
-        raise DataError(f"{shown}: cannot be read ({why}): fetch the file again") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        raise DataError(f"{shown}: its rows are longer than its header: correct the header")
-    return table
+__all__ = ['QUOTED', 'PACKAGED', 'SAMPLE', 'as_series', 'Reading', 'read_series', 'choose', 'FolderSource', 'Packaged',
+           'packaged', 'SampleSource', 'Source', 'open_sources', 'load_market', 'source_table']
 
 # %% ../nbs/14_sources.ipynb #e5ab904b
 QUOTED: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "SPX", "IXIC", "RUT"}
@@ -158,8 +63,6 @@ def as_series(
     else:
         frame = frame[frame.index >= timetable(calendar_of(symbol, calendar)).sessions[0]]
         found, repairs = repair_bars(symbol, frame, calendar)
-        if "known_at" in frame.columns:
-            found = found.assign(known_at=frame["known_at"].groupby(level=0).max().reindex(found.index))
     if found.empty:
         raise DataError(f"{symbol}: not one row that can be used: fill the file or take it away")
     return found, repairs
@@ -178,49 +81,20 @@ class Reading:
 def read_series(
     path: str | Path,
     symbol: str,  # canonical
-    layout: Layout,  # as `recognise` found it
+    layout: Layout,  # as `look_at` found it
     calendar: str = "XNYS",
     shown: str | None = None,  # what messages call the file; its name if None
 ) -> Reading:
     "The series in a file; raises `DataError` that names the file, what is wrong with it, and the remedy."
     shown = shown or Path(path).name
-    columns = dict(layout.columns)
-    table = read_table(path, shown, texts=[layout.date, *([columns["known_at"]] if "known_at" in columns else [])])
+    frame = read_columns(path, layout, shown)
     try:
-        frame = pd.DataFrame({ours: table[theirs].to_numpy() for ours, theirs in columns.items()}, parse_days(table[layout.date]))
-        if "known_at" in columns:
-            frame["known_at"] = pd.to_datetime(frame["known_at"], utc=True, format="ISO8601")
         found, repairs = as_series(symbol, frame, calendar)
     except DataError as error:
         raise DataError(f"{shown}: {error}") from error
-    except ValueError as error:
-        raise DataError(f"{shown}: known_at holds something that is no moment: write it as 2018-02-02 13:30Z") from error
     return Reading(found, repairs, shown, tuple(f"column {name} left aside" for name in layout.unused))
 
 # %% ../nbs/14_sources.ipynb #acaec5d4
-@dataclass(frozen=True)
-class Look:
-    "What the head of a file shows."
-
-    layout: Layout | None  # None: no market data, or broken
-    why: str = ""  # why there is no layout
-    broken: bool = False  # the file cannot be read at all
-
-
-def look_at(path: Path, symbol: str, shown: str) -> Look:
-    "What a file holds, by its header and first row."
-    try:
-        head = read_table(path, shown, rows=1)
-    except DataError as error:
-        return Look(None, str(error), broken=True)
-    found = recognise([str(name) for name in head.columns], symbol)
-    if isinstance(found, str):
-        return Look(None, found)
-    if len(head) and ":" in MIDNIGHT.sub("", str(head[found.date].iloc[0])):
-        return Look(None, "its rows carry a time of day: daily bars have one row a session, dated by it")
-    return Look(found)
-
-
 def choose(
     symbol: str,
     looks: Mapping[str, Look],  # at each file that is named by the symbol
@@ -238,19 +112,13 @@ def choose(
     return best[0]
 
 # %% ../nbs/14_sources.ipynb #04f541e6
-def _symbol_of(name: str) -> str | None:
-    "The symbol that the name of a file stands for; None for files of other kinds."
-    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
-    return canonical_symbol(name[: -len(suffix)]) if suffix else None
-
-
 def _tree(folder: Path) -> Iterator[Path]:
     "All files below a folder in a fixed order, but for hidden ones."
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(where, name) for name in sorted(files) if not name.startswith("."))
 
-
+# %% ../nbs/14_sources.ipynb #9fc21dea
 class FolderSource:
     "Files of a folder and its subfolders, each named by its symbol or series id; raises `DataError` if there are none."
 
@@ -268,7 +136,7 @@ class FolderSource:
         self._files: dict[str, list[str]] = {}  # by symbol
         self._looks: dict[str, Look] = {}  # by file, as far as they were looked at
         for shown, path in self._paths.items():
-            if symbol := _symbol_of(path.name):
+            if symbol := symbol_of(path.name):
                 self._files.setdefault(symbol, []).append(shown)
         if not self._files:
             raise DataError(f"folder {folder} holds no {', '.join(SUFFIXES)} file: put in files named by their symbol, such as VIX.csv")
@@ -292,7 +160,7 @@ class FolderSource:
     @property
     def ignored(self) -> dict[str, str]:
         "The files that give nothing, each with the reason."
-        found = {shown: f"no {', '.join(SUFFIXES)} file" for shown, path in self._paths.items() if not _symbol_of(path.name)}
+        found = {shown: f"no {', '.join(SUFFIXES)} file" for shown, path in self._paths.items() if not symbol_of(path.name)}
         for symbol in self._files:
             looks = self._look(symbol)
             fuller = next((shown for shown, look in looks.items() if look.layout and look.layout.ranged), None)
