@@ -12,6 +12,7 @@ Modules:
 - `forecastkit.formats`: Which column of this file is what, and on which day?
 - `forecastkit.market`: What was known at the close of this session, and nothing that came later?
 - `forecastkit.plots`: What does a forecast look like when it shows no more than it knows?
+- `forecastkit.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
 - `forecastkit.releases`: On which day could anyone have known last month's unemployment?
 - `forecastkit.scores`: How far was a probability forecast from what happened, and how sure is that number?
 - `forecastkit.sessions`: When does the exchange trade, and when is "five sessions from now"?

@@ -21,7 +21,7 @@ from .core import DataError, DataWarning
 from .sessions import Date, as_session, closes, positions, scheduled_sessions, sessions, timetable
 
 # %% auto #0
-__all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'FAR', 'COHORTS', 'COHORT_WORDS', 'WEEK', 'fomc_table', 'monthly_expiries',
+__all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'DAY', 'FAR', 'COHORTS', 'COHORT_WORDS', 'WEEK', 'fomc_table', 'monthly_expiries',
            'vix_expiries', 'calendar_features', 'calendar_cohorts', 'cohort_weights', 'calendar_ahead']
 
 # %% ../nbs/11_cohorts.ipynb #d2d3ecb3
@@ -62,31 +62,37 @@ def vix_expiries(calendar: str = "XNYS") -> pd.DatetimeIndex:
     return planned[planned.searchsorted(monthly_expiries(calendar)[1:] - pd.Timedelta(days=30), side="right") - 1]
 
 # %% ../nbs/11_cohorts.ipynb #5ca07056
+DAY = 86_400_000_000  # microseconds
 FAR = np.iinfo(np.int64).max  # later than any day: no such event is known
+
+
+def _us(days: pd.DatetimeIndex) -> np.ndarray:
+    "Microseconds since 1970, for arithmetic."
+    return days.as_unit("us").astype("int64").to_numpy()
 
 
 def _to(index: pd.DatetimeIndex, following: np.ndarray, calendar: str) -> np.ndarray:
     "Scheduled sessions after each session up to and with its following event (microseconds); NaN where none is known."
-    planned = scheduled_sessions(calendar).asi8
-    count = planned.searchsorted(following, side="right") - planned.searchsorted(index.asi8, side="right")
+    planned = _us(scheduled_sessions(calendar))
+    count = planned.searchsorted(following, side="right") - planned.searchsorted(_us(index), side="right")
     return np.where(following > planned[-1], np.nan, count)
 
 
 def _since(index: pd.DatetimeIndex, previous: np.ndarray, calendar: str) -> np.ndarray:
     "Sessions after each session's previous event (microseconds) up to and with itself; NaN where none is known."
-    held = timetable(calendar).sessions.asi8
-    count = held.searchsorted(index.asi8, side="right") - held.searchsorted(previous, side="right")
+    held = _us(timetable(calendar).sessions)
+    count = held.searchsorted(_us(index), side="right") - held.searchsorted(previous, side="right")
     return np.where(previous < held[0], np.nan, count)
 
 
 def _next(index: pd.DatetimeIndex, events: pd.DatetimeIndex) -> np.ndarray:
     "The first event on or after each session, in microseconds; FAR if there is none."
-    return np.append(events.asi8, FAR)[events.asi8.searchsorted(index.asi8)]
+    return np.append(_us(events), FAR)[_us(events).searchsorted(_us(index))]
 
 
 def _last(index: pd.DatetimeIndex, events: pd.DatetimeIndex) -> np.ndarray:
     "The last event on or before each session, in microseconds; -FAR if there is none."
-    return np.append(-FAR, events.asi8)[events.asi8.searchsorted(index.asi8, side="right")]
+    return np.append(-FAR, _us(events))[_us(events).searchsorted(_us(index), side="right")]
 
 # %% ../nbs/11_cohorts.ipynb #b6e0899f
 def _meetings(
@@ -95,9 +101,9 @@ def _meetings(
     "Next and last known meeting of each session (microseconds, as sessions), and whether meetings are unknown there."
     planned = scheduled_sessions(calendar)
     at = planned.searchsorted(pd.DatetimeIndex(events["date"]).as_unit("us"))  # a Sunday's decision acts on Monday
-    day = np.append(planned.asi8, FAR)[at]
-    known = pd.DatetimeIndex(events["known_at"]).as_unit("us").asi8 <= closes(index, calendar).asi8[:, None]
-    session = index.asi8[:, None]
+    day = np.append(_us(planned), FAR)[at]
+    known = _us(pd.DatetimeIndex(events["known_at"])) <= _us(closes(index, calendar))[:, None]
+    session = _us(index)[:, None]
     following = np.where(known & (day >= session), day, FAR).min(axis=1, initial=FAR)
     previous = np.where(known & (day <= session), day, -FAR).max(axis=1, initial=-FAR)
     unknown = (following == FAR) | (previous == -FAR)
@@ -144,8 +150,8 @@ def calendar_features(
     for name, (expected, remembered) in _anchors(calendar).items():
         out[f"sessions_to_{name}"] = _to(index, _next(index, expected), calendar)
         out[f"sessions_since_{name}"] = _since(index, _last(index, remembered), calendar)
-    planned = scheduled_sessions(calendar)
-    out["days_to_next_session"] = (planned[planned.searchsorted(index, side="right")] - index).days
+    tomorrow = _next(index + pd.Timedelta(days=1), scheduled_sessions(calendar))
+    out["days_to_next_session"] = np.where(tomorrow == FAR, np.nan, (tomorrow - _us(index)) / DAY)
     out |= {"day_of_week": index.day_of_week, "month": index.month, "week_of_quarter": _week_of_quarter(index)}
     if unknown.any():
         warnings.warn(
@@ -172,19 +178,19 @@ COHORT_WORDS: dict[str, str] = {
 }
 
 # %% ../nbs/11_cohorts.ipynb #f95a5d01
-WEEK = 7 * 86_400_000_000  # microseconds
+WEEK = 7 * DAY
 
 
 def _monday(days: pd.DatetimeIndex) -> np.ndarray:
     "The Monday of each day's week, in microseconds."
-    return days.asi8 - days.day_of_week.to_numpy(dtype=np.int64) * (WEEK // 7)
+    return _us(days) - days.day_of_week.to_numpy(dtype=np.int64) * (WEEK // 7)
 
 
 def _holiday_week(index: pd.DatetimeIndex, calendar: str) -> np.ndarray:
     "Whether a holiday falls in each session's week, or the exchange was closed in it unexpectedly before that session."
     table, monday = timetable(calendar), _monday(index)
-    planned = np.diff(table.holidays.asi8.searchsorted([monday, monday + WEEK]), axis=0)[0]
-    unplanned = np.diff(table.adhoc.asi8.searchsorted([monday, index.asi8]), axis=0)[0]
+    planned = np.diff(_us(table.holidays).searchsorted([monday, monday + WEEK]), axis=0)[0]
+    unplanned = np.diff(_us(table.adhoc).searchsorted([monday, _us(index)]), axis=0)[0]
     return planned + unplanned > 0
 
 
@@ -193,9 +199,9 @@ def _situations(index: pd.DatetimeIndex, meetings: np.ndarray, calendar: str) ->
     monday, anchors, week = _monday(index), _anchors(calendar), _week_of_quarter(index)
     left = {name: _to(index, _next(index, anchors[name][0]), calendar) for name in ("quarter_end", "month_end")}
     expiry = _monday(monthly_expiries(calendar))
-    eve = np.append(expiry, FAR)[expiry.searchsorted(index.asi8, side="right")] - 1  # of the next week of expiry
+    eve = np.append(expiry, FAR)[expiry.searchsorted(_us(index), side="right")] - 1  # of the next week of expiry
     return {
-        "fomc_week": ((meetings >= monday) & (meetings < monday + WEEK)).any(axis=0),
+        "fomc_week": np.any((meetings >= monday) & (meetings < monday + WEEK), axis=0),
         "opex_week": np.isin(monday, expiry),
         "quarter_end": left["quarter_end"] <= 2,
         "month_end": left["month_end"] <= 2,
@@ -215,7 +221,7 @@ def calendar_cohorts(
     following, previous, unknown = _meetings(index, events, calendar)
     applies = _situations(index, np.array([following, previous]), calendar)
     cohort = np.select(list(applies.values()), list(applies), default="mid_cycle")
-    return pd.DataFrame({"cohort": pd.array(cohort, dtype="str"), "fomc_unknown": unknown}, index=index)
+    return pd.DataFrame({"cohort": cohort.astype(str), "fomc_unknown": unknown}, index=index)
 
 # %% ../nbs/11_cohorts.ipynb #6724a9a7
 def cohort_weights(
@@ -270,4 +276,4 @@ def calendar_ahead(
     ]
     table = pd.DataFrame(sorted(rows), columns=["date", "event"])
     here = pd.DatetimeIndex([now] * len(table))
-    return table.assign(sessions=_to(here, pd.DatetimeIndex(table["date"]).as_unit("us").asi8, calendar).astype(int))
+    return table.assign(sessions=_to(here, _us(pd.DatetimeIndex(table["date"])), calendar).astype(int))

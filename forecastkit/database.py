@@ -263,7 +263,7 @@ def feature_json(
     features: Mapping[str, Any] | pd.Series | None,  # name -> value; NaN where a feature had no value
 ) -> tuple[str, int]:
     "The features as canonical JSON, and how many of them had a value."
-    text = canonical_json({} if features is None else dict(features))
+    text = canonical_json({} if features is None else dict(features.items()))  # dict(series) asks for each value anew
     return text, sum(value is not None for value in json.loads(text).values())
 
 

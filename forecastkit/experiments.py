@@ -49,10 +49,11 @@ def parse_line(text: str) -> dict[str, Any] | None:
 
 
 def problems(
-    lines: list[str],  # the lines of a log, without their ends
+    text: str,  # of a whole log
 ) -> list[str]:
     "What is wrong with a log, each problem naming its line; empty if nothing is."
-    found, previous = [], GENESIS
+    *lines, rest = text.split("\n")  # and not splitlines, which also splits at characters that may stand in a name
+    found, previous = [f"line {len(lines) + 1} has no end: the file was cut off"] if rest else [], GENESIS
     for number, line in enumerate(lines, start=1):
         entry = parse_line(line)
         if entry is None:
@@ -105,10 +106,10 @@ class ExperimentLog:
         with self.path.open("a+b") as file:
             hold(file)
             file.seek(0)
-            lines = file.read().decode(errors="replace").splitlines()
-            if found := problems(lines):
+            text = file.read().decode(errors="replace")
+            if found := problems(text):
                 raise DataError(f"{self.path.name}: {found[0]}; restore the file before adding to it")
-            entry = chained(entry, json.loads(lines[-1])["hash"] if lines else GENESIS)
+            entry = chained(entry, json.loads(text.split("\n")[-2])["hash"] if text else GENESIS)
             if parse_line(canonical_json(entry)) is None:
                 raise DataError(f"variants {entry['result'].get('variants')!r} is no count: use 1 or more")
             file.write(canonical_json(entry).encode() + b"\n")
@@ -127,19 +128,16 @@ class ExperimentLog:
                 text = file.read().decode(errors="replace")
         except OSError as error:
             return [f"{self.path.name} cannot be read: {error.strerror}"]
-        lines = text.splitlines()
-        found = problems(lines) if lines else [f"{self.path.name} holds no entry"]
-        if lines and not text.endswith("\n"):
-            found.append(f"line {len(lines)} has no end: the file was cut off")
-        if head and not found and head not in {json.loads(line)["hash"] for line in lines}:
-            found.append(f"the entry {head[:12]} is gone: the file was cut off after line {len(lines)}")
+        found = problems(text) if text else [f"{self.path.name} holds no entry"]
+        if head and not found and head not in {json.loads(line)["hash"] for line in text.split("\n")[:-1]}:
+            found.append(f"the entry {head[:12]} is gone: the end of the file was cut off")
         return found
 
     def entries(self) -> list[dict[str, Any]]:
         "All entries, oldest first. Raises `DataError` if the log is missing or broken."
         if found := self.verify():
             raise DataError(f"{found[0]}: restore {self.path.name} from a copy")
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in self.path.read_bytes().decode().split("\n")[:-1]]
 
     def count(self, head: str | None = None) -> int | None:
         "How many variants were tried; None if the log is missing or broken, since then nobody knows."

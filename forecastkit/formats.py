@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import pandas as pd
 
@@ -59,17 +60,17 @@ def recognise(
 ) -> Layout | str:
     "The layout of a file by its header, or a sentence that says why it holds no market data."
     plain = {name.strip().lower().replace("_", " ").strip(): name for name in header}
-    if len(plain) < len(header):
+    if len(plain) < len(header) or any(f"{name}.1" in header for name in header):  # pandas calls a second Close Close.1
         return "two of its columns have the same name"
     date = next((plain.pop(name) for name in DATE_COLUMNS if name in plain), None)
     if date is None:
-        return f"no column of dates in its header ({', '.join(header)[:60]})"
+        return f"no column of dates in its header ({shorten(', '.join(header), 60)})"
     known = {"known_at": plain.pop("known at")} if "known at" in plain else {}
     if "close" in plain:
         columns = {name: plain[name] for name in BAR_NAMES if name in plain} | known
         return Layout(date, columns, tuple(name for name in plain.values() if name not in columns.values()))
     if len(plain) != 1:
-        return f"neither a column close nor one single column of values ({', '.join(plain.values())[:60] or 'only dates'})"
+        return f"neither a column close nor one single column of values ({shorten(', '.join(plain.values()), 60) or 'only dates'})"
     (name,) = plain.values()
     if name.strip().lower() != "value" and canonical_symbol(name) != symbol:
         return f"its column is called {name}: name the file {name}.csv"

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -82,8 +81,8 @@ def refuse_impossible(
     _refuse(symbol, bars.index, bars["volume"] < 0, f"a volume below 0: {remedy}")
     _refuse(symbol, bars.index, bars["high"] < bars["low"], f"high below low: {remedy}")
     outside = _outside(bars)
-    if outside.mean() > 0.05:
-        _refuse(symbol, bars.index, outside, f"open or close outside low..high, columns swapped? {remedy}")
+    often = outside & (outside.mean() > 0.05)
+    _refuse(symbol, bars.index, often, f"open or close outside low..high, columns swapped? {remedy}")
 
 # %% ../nbs/12_market.ipynb #f98220ef
 @dataclass(frozen=True, order=True)
@@ -236,8 +235,7 @@ def table_history(
     "The history of a table of facts, each row with the moment it became known; raises `DataError` without known_at."
     if "known_at" not in frame.columns:
         raise DataError(f"the table of {name} needs a column known_at: when could each row first be known?")
-    known = _known(name, frame["known_at"], np.full(len(frame), -FOREVER))
-    return _history(name, "table", frame.reset_index(drop=True), known)
+    return _history(name, "table", frame.reset_index(drop=True), _known(name, frame["known_at"], np.array(-FOREVER)))
 
 # %% ../nbs/12_market.ipynb #5e702616
 def latest_known(
@@ -300,7 +298,7 @@ class Shelf:
     def shared_sessions(self, symbols: Collection[str] | None = None) -> pd.DatetimeIndex:
         "The sessions on which all these bars (None: all bars here) have a close; raises `DataError` if there are none."
         names = [name for name in symbols or self.symbols if symbols or self._series[name].kind == "bars"]
-        shared = reduce(np.intersect1d, [self.close(name).index for name in names]) if names else []
+        shared = reduce(np.intersect1d, [self.close(name).index.to_numpy() for name in names]) if names else []
         if not len(shared):
             raise DataError(f"no session has a close of {' and '.join(names) or 'any symbol'}: add a source of them")
         return pd.DatetimeIndex(shared, name="session")
@@ -346,28 +344,16 @@ class Snapshot(Shelf):
         digests = [history.digests(history.counts(moments)) for history in [*series, *self._tables.values()]]
         return [hashlib.sha256(b"".join(row)).hexdigest()[:16] for row in zip(*digests)]
 
-    def fingerprint(
-        self,
-        symbols: Collection[str] | None = None,  # the series that matter; None: all
-    ) -> str:
-        "Sixteen hex digits that stand for what is known: series, their dates and moments, and the tables."
+    def fingerprint(self, symbols: Collection[str] | None = None) -> str:
+        "Sixteen hex digits for what is known: these series (None: all), their dates and moments, and the tables."
         return self._fingerprints(np.array([self._limit]), symbols)[0]
-
-    def fingerprints(
-        self,
-        index: pd.DatetimeIndex,  # sessions
-        symbols: Collection[str] | None = None,
-    ) -> pd.Series:
-        "For each session the fingerprint of the market as of it, from one pass over the rows."
-        moments = np.minimum(_micros(closes(index, self.calendar)), self._limit)
-        return pd.Series(self._fingerprints(moments, symbols), index, dtype=str, name="fingerprint")
 
     def summary(self) -> pd.DataFrame:
         "One row a series: symbol, kind, first and last date, rows, source, and how many repairs are listed."
-        repairs = Counter(repair.symbol for repair in self.repairs)
-        rows = []
+        rows, repaired = [], [repair.symbol for repair in self.repairs]
         for name, kind, dates in ((h.name, h.kind, h.latest().index) for h in self._series.values()):
-            rows.append((name, kind, dates[0], dates[-1], len(dates), self._sources.get(name, "given"), repairs[name]))
+            source = self._sources.get(name, "given")
+            rows.append((name, kind, dates[0], dates[-1], len(dates), source, repaired.count(name)))
         return pd.DataFrame(rows, columns=["symbol", "kind", "first", "last", "rows", "source", "repairs"])
 
     def __repr__(self) -> str:
@@ -436,6 +422,13 @@ class MarketData(Snapshot):
             raise DataError(f"{when} is before the data: the first session is {min(starts, default='nowhere')}")
         view._tables = {name: table.until(view._limit) for name, table in self._tables.items()}
         return view
+
+    def fingerprints(self, index: pd.DatetimeIndex, symbols: Collection[str] | None = None) -> pd.Series:
+        "For each session of an index the fingerprint of the market as of it, from one pass; raises as `as_of` does."
+        if len(index):
+            self.as_of(index.min())
+        moments = np.minimum(_micros(closes(index, self.calendar)), self._limit)
+        return pd.Series(self._fingerprints(moments, symbols), index, dtype=str, name="fingerprint")
 
     def with_series(
         self,

@@ -92,7 +92,7 @@ def _day(
         day = pd.Timestamp(date)
     except (ValueError, TypeError):
         day = pd.NaT
-    if day is pd.NaT:
+    if not isinstance(day, pd.Timestamp):
         raise DataError(f"{date!r} is no date: write it as 2018-02-05")
     if day.tzinfo is not None or day != day.normalize():
         raise DataError(f"{date} is a moment, not a day: a session is a date without time, such as {day:%Y-%m-%d}")
@@ -101,7 +101,7 @@ def _day(
 
 def _no_session(day: pd.Timestamp, table: Timetable) -> DataError:
     "The error for a day that is no session: what it is instead, and which session stands before it."
-    before = table.sessions.searchsorted(day) - 1
+    before = int(table.sessions.searchsorted(day)) - 1
     if before < 0 or day > table.sessions[-1]:
         span = f"{table.sessions[0]:%Y-%m-%d} to {table.sessions[-1]:%Y-%m-%d}"
         return DataError(f"{day:%Y-%m-%d} is outside the calendar of {table.calendar}, which knows {span}")
@@ -126,7 +126,7 @@ def as_session(date: Date, calendar: str = "XNYS") -> pd.Timestamp:
 def session_on_or_before(date: Date, calendar: str = "XNYS") -> pd.Timestamp:
     "The last session up to and including this day; raises `DataError` before the calendar begins."
     day, table = _day(date), timetable(calendar)
-    at = table.sessions.searchsorted(day, side="right") - 1
+    at = int(table.sessions.searchsorted(day, side="right")) - 1
     if at < 0:
         raise _no_session(day, table)
     return table.sessions[at]
@@ -140,7 +140,7 @@ def positions(
     calendar: str = "XNYS",
 ) -> np.ndarray:
     "The place of each session in the timetable, as integers; raises `DataError` for the first day that is no session."
-    days, table = pd.DatetimeIndex(index), timetable(calendar)
+    days, table = pd.DatetimeIndex(index if isinstance(index, pd.Index) else list(index)), timetable(calendar)
     if days.tz is not None:
         raise DataError("sessions are dates without time zone: convert to exchange time and cut to the date first")
     days = days.as_unit("us")

@@ -98,7 +98,7 @@ def read_series(
 def choose(
     symbol: str,
     looks: Mapping[str, Look],  # at each file that is named by the symbol
-) -> str:
+) -> tuple[str, Layout]:
     "The file that gives a symbol: that with open, high and low. Raises `DataError` if one is broken, if none is fit or two are."
     broken = [look.why for look in looks.values() if look.broken]
     if broken:
@@ -107,9 +107,11 @@ def choose(
     best = [file for file, layout in fit.items() if layout.ranged] or list(fit)
     if len(best) > 1:
         raise DataError(f"{best[0]} and {best[1]} both hold {symbol}: keep one")
+    if not looks:
+        raise DataError(f"no file is named {symbol}")
     if not best:
-        raise DataError("; ".join(f"{file}: {look.why}" for file, look in looks.items()) or f"no file is named {symbol}")
-    return best[0]
+        raise DataError("; ".join(f"{file}: {look.why}" for file, look in looks.items()) + ": correct the file or take it away")
+    return best[0], fit[best[0]]
 
 # %% ../nbs/14_sources.ipynb #04f541e6
 def _tree(folder: Path) -> Iterator[Path]:
@@ -173,9 +175,8 @@ class FolderSource:
 
     def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
         "The series of a symbol; raises `DataError` that names the file."
-        looks = self._look(symbol)
-        shown = choose(symbol, looks)
-        return read_series(self._paths[shown], symbol, looks[shown].layout, calendar, shown)
+        shown, layout = choose(symbol, self._look(symbol))
+        return read_series(self._paths[shown], symbol, layout, calendar, shown)
 
 # %% ../nbs/14_sources.ipynb #97333f25
 @dataclass(frozen=True)
@@ -344,7 +345,7 @@ def load_market(
     needs = {canonical_symbol(symbol) for symbol in needed}
     wanted = {s for source in found for s in source.symbols} if symbols is None else {canonical_symbol(s) for s in symbols}
     market = MarketData({}, calendar=calendar)
-    for symbol in tqdm(sorted(wanted | needs), "reading", disable=not progress, leave=False):
+    for symbol in tqdm([*sorted(needs), *sorted(wanted - needs)], "reading", disable=not progress, leave=False):
         source = next((source for source in found if symbol in source), None)
         try:
             if source is not None:
@@ -383,4 +384,5 @@ def source_table(
             first = next(other for other in found if symbol in other)
             rows.append(_source_row(source, symbol, first, empty))
         rows += [{"symbol": "", "source": file, "note": f"ignored: {why}"} for file, why in source.ignored.items()]
-    return pd.DataFrame(rows, columns=["symbol", "kind", "first", "last", "rows", "repairs", "source", "note"])
+    table = pd.DataFrame(rows, columns=["symbol", "kind", "first", "last", "rows", "repairs", "source", "note"])
+    return table.astype({"rows": "Int64", "repairs": "Int64"})

@@ -37,7 +37,7 @@ def training_rows(
     "The features up to a refit session, and the outcomes known at its close that a model may be fitted on."
     X = X.loc[: pd.Timestamp(grid)]
     y = known_outcomes(y.loc[pd.Timestamp(train_start) :], grid, horizon, calendar)
-    complete = X.index[np.isfinite(X[list(needs)].to_numpy(dtype=float)).all(axis=1)]
+    complete = X.index[np.all(np.isfinite(X[list(needs)].to_numpy(dtype=float)), axis=1)]
     return X, y[y.index.isin(complete)]
 
 # %% ../nbs/50_walkforward.ipynb #9d40cff3
@@ -188,7 +188,7 @@ def _walk(
         tick()
     return done
 
-
+# %% ../nbs/50_walkforward.ipynb #0a7d5a16
 def walk_forward(
     X: pd.DataFrame,  # features by session, each row from what was known at its close
     y: pd.Series,  # outcomes by origin (log changes), NaN where unknown
@@ -213,7 +213,9 @@ def walk_forward(
     """
     rows = {"horizon": horizon, "train_start": train_start, "needs": needs, "calendar": calendar}
     begin = first_origin(X, y, every=every, min_train_rows=min_train_rows, **rows)
-    todo = blocks(X.index, begin if first is None else max(begin, as_session(first, calendar)), every, calendar)
+    todo = blocks(
+        pd.DatetimeIndex(X.index), begin if first is None else max(begin, as_session(first, calendar)), every, calendar
+    )
     if not todo:
         raise DataError(f"the features end at {X.index[-1]:%Y-%m-%d}: there is no origin from {first} on")
     with tqdm(total=len(todo), desc="walking forward", unit="version", disable=not progress) as bar:

@@ -62,6 +62,7 @@ def test_a_row_scores_the_same_in_any_company(forecasts, order):
         assert all(score(table[i : i + 1], outcome[i : i + 1])[0] == score(table, outcome)[i] for i in range(60))
 
 
+@settings(deadline=None)
 @given(
     y=st.floats(-1e3, 1e3),
     q=arrays(float, 5, elements=st.floats(-1e3, 1e3)),
@@ -73,12 +74,12 @@ def test_pinball_properties(y, q, shift, scale):
     loss = pinball([y], [q], probs)
     assert (loss >= 0).all()
     assert pinball([y], [[y]], [0.3])[0, 0] == 0
-    np.testing.assert_allclose(pinball([scale * y + shift], [scale * q + shift], probs), scale * loss, atol=1e-9 * 1e4)
+    np.testing.assert_allclose(pinball([scale * y + shift], [scale * q + shift], probs), scale * loss, atol=1e-5)
     # sorting crossed quantiles never costs anything
     assert pinball([y], [np.sort(q)], probs).sum() <= loss.sum() + 1e-9
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(factor=st.sampled_from([0.4, 0.7, 1.5, 2.5]), shift=st.sampled_from([-0.5, 0.0, 0.5]))
 def test_the_truth_wins(factor, shift):
     from scipy.stats import norm
@@ -148,6 +149,7 @@ def test_comparisons_refuse_what_does_not_pair():
             skill(own, other)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
 def test_ece_is_within_its_range_and_the_sum_of_its_bins(rows):
     p, event = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])

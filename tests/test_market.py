@@ -1,0 +1,360 @@
+"MarketData.as_of shows all that was known and nothing that was not; fingerprints, repairs and release rules."
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit.cohorts import fomc_table
+from forecastkit.core import DataError
+from forecastkit.market import BAR_COLUMNS, MarketData, Repair, repair_bars
+from forecastkit.releases import RELEASES, release_of
+from forecastkit.sessions import closes, sessions, timetable
+
+DAYS = sessions("2018-06-20", "2018-08-10")  # holds a half day and a holiday
+PUBLISHED = ("DGS2", "DTWEXBGS", "NFCI", "PAYEMS")
+
+
+@st.composite
+def bars(draw):
+    picked = np.array(draw(st.lists(st.integers(0, len(DAYS) - 1), min_size=1, max_size=25, unique=True)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    close = rng.uniform(5, 50, len(picked))
+    frame = pd.DataFrame({"open": close, "high": close * 1.02, "low": close * 0.97, "close": close}, DAYS[picked])
+    frame["volume"] = np.where(rng.random(len(picked)) < 0.3, np.nan, 1e6)
+    if draw(st.booleans()):  # a vendor that delivers late, at its own moments
+        frame["known_at"] = closes(frame.index) + pd.to_timedelta(rng.integers(0, 90, len(picked)), unit="h")
+    return frame
+
+
+@st.composite
+def published(draw):
+    observed = pd.date_range("2018-05-01", "2018-08-05", freq="D", unit="us")
+    n = draw(st.integers(1, 30))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    if draw(st.booleans()):  # by the rule
+        index = observed[np.sort(rng.choice(len(observed), n, replace=False))]
+        return pd.DataFrame({"value": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n))}, index)
+    index = observed[rng.integers(0, len(observed), n)]  # vintages: a date may stand there several times
+    known = index.tz_localize("UTC") + pd.to_timedelta(rng.choice(5000, n, replace=False), unit="h")
+    return pd.DataFrame({"value": rng.normal(size=n), "known_at": known}, index)
+
+
+@st.composite
+def markets(draw):
+    series = {s: draw(bars()) for s in draw(st.sets(st.sampled_from(["VIX", "SPX", "SPY"]), min_size=1))}
+    series |= {s: draw(published()) for s in draw(st.sets(st.sampled_from(PUBLISHED), max_size=3))}
+    known = pd.to_datetime(draw(st.lists(st.sampled_from(list(closes(DAYS))), max_size=5)), utc=True)
+    members = pd.DataFrame({"symbol": [f"S{i}" for i in range(len(known))], "joins": True, "known_at": known})
+    return {"series": series, "members": members if len(members) else None, "events": fomc_table().iloc[-90:]}
+
+
+moments = st.one_of(
+    st.sampled_from(list(DAYS)),
+    st.integers(0, 50 * 24).map(lambda h: pd.Timestamp("2018-06-20", tz="UTC") + pd.Timedelta(hours=h)),
+)
+
+
+def view_of(market, when):
+    "The view, or None where nothing was known yet."
+    try:
+        return market.as_of(when)
+    except DataError as error:
+        assert "before the data" in str(error)
+        return None
+
+
+def known_of(symbol, frame):
+    "When each row is known, written down independently of MarketData."
+    if "known_at" in frame.columns:
+        return pd.DatetimeIndex(frame["known_at"])
+    return closes(frame.index) if "close" in frame.columns else release_of(symbol).known_at(frame.index)
+
+
+@settings(max_examples=60, deadline=None)
+@given(markets(), moments)
+def test_a_view_holds_all_that_was_known_and_nothing_else(given_data, when):
+    market = MarketData(**given_data)
+    cutoff = when if when.tzinfo else closes([when])[0]
+    view = view_of(market, when)
+    expected = {}
+    for symbol, frame in given_data["series"].items():
+        rows = frame if "close" in frame.columns else frame[frame["value"].notna()]
+        expected[symbol] = int((known_of(symbol, rows) <= cutoff).sum())
+    if view is None:
+        assert not any(expected.values())
+        return
+    assert {s: len(view.known_at(s)) for s in view.symbols} == {s: n for s, n in expected.items() if n}
+    assert all((view.known_at(symbol) <= cutoff).all() for symbol in view.symbols)
+    events, members = given_data["events"], given_data["members"]
+    assert len(view.events) == (events["known_at"] <= cutoff).sum()
+    assert members is None or len(view.members) == (members["known_at"] <= cutoff).sum()
+    assert view.moment == cutoff
+
+
+@settings(max_examples=40, deadline=None)
+@given(markets(), st.sets(st.sampled_from(["VIX", "SPX", "SPY", *PUBLISHED])))
+def test_fingerprints_of_an_index_are_those_of_its_views(given_data, symbols):
+    market = MarketData(**given_data)
+    index = DAYS[DAYS >= next(day for day in DAYS if view_of(market, day) is not None)]
+    for chosen in (None, symbols):
+        expected = [market.as_of(day).fingerprint(chosen) for day in index]
+        assert market.fingerprints(index, chosen).tolist() == expected
+        assert market.fingerprints(index[::-1], chosen).tolist() == expected[::-1]
+        part = market.as_of(index[-1] if len(index) < 9 else index[8])
+        assert part.fingerprints(index, chosen).tolist() == [part.as_of(d).fingerprint(chosen) for d in index]
+
+
+@settings(max_examples=40, deadline=None)
+@given(markets(), st.integers(0, 2**32 - 1))
+def test_load_order_and_form_leave_no_trace(given_data, seed):
+    rng = np.random.default_rng(seed)
+    series = {}
+    for symbol in rng.permutation(list(given_data["series"])):
+        frame = given_data["series"][symbol].sample(frac=1, random_state=seed)
+        series[symbol] = frame.set_index(frame.index.as_unit("ns"))[rng.permutation(frame.columns)]
+    members = given_data["members"]
+    other = {"events": given_data["events"].sample(frac=1, random_state=seed), "series": series}
+    other["members"] = None if members is None else members.sample(frac=1, random_state=seed)
+    one, two = MarketData(**given_data), MarketData(**other)
+    assert one.fingerprint() == two.fingerprint()
+    pd.testing.assert_frame_equal(one.summary(), two.summary())
+    for symbol in one.symbols:
+        read = type(one).bars if "close" in given_data["series"][symbol].columns else type(one).macro
+        assert read(one, symbol).equals(read(two, symbol))
+
+
+@settings(max_examples=60, deadline=None)
+@given(markets(), moments, st.sampled_from(["cut", "perturb"]))
+def test_what_comes_later_cannot_be_seen(given_data, when, probe):
+    market = MarketData(**given_data)
+    view = view_of(market, when)
+    cutoff = when if when.tzinfo else closes([when])[0]
+    series = {}
+    for symbol, frame in given_data["series"].items():
+        later = known_of(symbol, frame) > cutoff
+        numbers = [c for c in frame.columns if c != "known_at"]
+        series[symbol] = frame[~later] if probe == "cut" else frame.copy()
+        if probe == "perturb":
+            series[symbol].loc[later, numbers] *= 3.0
+    tables = {k: v if v is None else v[v["known_at"] <= cutoff] for k, v in given_data.items() if k != "series"}
+    other = view_of(MarketData(series, **tables), when)
+    assert (view is None) == (other is None)
+    if view is not None:
+        assert view.fingerprint() == other.fingerprint()
+        index = DAYS[closes(DAYS) <= cutoff]
+        for symbol in view.symbols:
+            assert view.at_sessions(symbol, index).equals(other.at_sessions(symbol, index))
+            assert view.at_sessions(symbol, index).equals(market.at_sessions(symbol, index))
+
+
+@settings(max_examples=40, deadline=None)
+@given(markets(), st.sampled_from(list(DAYS)), st.sampled_from(list(DAYS)))
+def test_cutting_twice_is_cutting_once(given_data, a, b):
+    market = MarketData(**given_data)
+    direct, wide = view_of(market, min(a, b)), view_of(market, max(a, b))
+    if direct is not None:
+        assert wide.as_of(min(a, b)).fingerprint() == direct.fingerprint()
+        assert direct.as_of(max(a, b)).fingerprint() == direct.fingerprint()
+        assert direct.as_of(max(a, b)).moment == direct.moment
+
+
+@settings(max_examples=60, deadline=None)
+@given(markets(), st.data())
+def test_the_fingerprint_covers_every_value_and_moment(given_data, data):
+    market = MarketData(**given_data)
+    symbol = data.draw(st.sampled_from(sorted(given_data["series"])))
+    frame = given_data["series"][symbol].copy()
+    frame["known_at"] = known_of(symbol, frame)
+    row, column = data.draw(st.integers(0, len(frame) - 1)), data.draw(st.sampled_from(list(frame.columns)))
+    same = market.with_series(symbol, frame)
+    assert same.fingerprint() == market.fingerprint()  # the rule's moments, written out, are the same content
+    old = frame[column].iloc[row]
+    if column != "known_at" and not np.isnan(old):
+        frame.iloc[row, frame.columns.get_loc(column)] = np.nextafter(old, 100 if column != "high" else 1000)
+        assert market.with_series(symbol, frame).fingerprint() != market.fingerprint()
+    elif column == "known_at" and not (symbol in PUBLISHED and np.isnan(frame["value"].iloc[row])):
+        frame.iloc[row, frame.columns.get_loc(column)] = old + pd.Timedelta(microseconds=1)
+        assert market.with_series(symbol, frame).fingerprint() != market.fingerprint()
+
+
+@settings(max_examples=40, deadline=None)
+@given(published())
+def test_at_sessions_is_the_newest_date_in_its_latest_revision(frame):
+    market = MarketData({"PAYEMS": frame, "VIX": pd.DataFrame({"close": 20.0}, DAYS)})
+    rows = frame.assign(known_at=known_of("PAYEMS", frame)).dropna()
+    seen = market.at_sessions("PAYEMS", DAYS) if "PAYEMS" in market else pd.Series(np.nan, DAYS)
+    for day, close in zip(DAYS, closes(DAYS)):
+        known = rows[rows["known_at"] <= close]
+        newest = known[known.index == known.index.max()].sort_values("known_at")
+        assert np.isnan(seen[day]) if newest.empty else seen[day] == newest["value"].iloc[-1]
+
+
+def test_fingerprint_of_members_and_events():
+    frame, events = pd.DataFrame({"close": 20.0}, DAYS), fomc_table()
+    plain = MarketData({"VIX": frame})
+    assert MarketData({"VIX": frame}, events=events.iloc[1:]).fingerprint() != plain.fingerprint()
+    members = pd.DataFrame({"symbol": ["AAPL"], "joins": [True], "known_at": [closes(DAYS)[5]]})
+    joined = MarketData({"VIX": frame}, members=members)
+    assert joined.fingerprint() != plain.fingerprint()
+    assert joined.as_of(DAYS[4]).fingerprint() == plain.as_of(DAYS[4]).fingerprint()
+    assert joined.as_of(DAYS[5]).fingerprint() != plain.as_of(DAYS[5]).fingerprint()
+
+
+def test_nothing_handed_out_or_in_can_change_the_market():
+    frame = pd.DataFrame({"close": np.linspace(10, 20, len(DAYS))}, DAYS)
+    market = MarketData({"VIX": frame, "DGS2": pd.DataFrame({"value": 1.0}, DAYS)}, members=fomc_table())
+    before = market.fingerprint()
+    frame.iloc[:] = 99.0
+    for view in (market, market.as_of(DAYS[9])):
+        view.bars("VIX").iloc[:] = 99.0
+        view.events.iloc[:, 0] = pd.Timestamp("1999-01-01")
+        view.members.iloc[:, 0] = pd.Timestamp("1999-01-01")
+        for handed_out in (view.close("VIX"), view.macro("DGS2"), view.known_at("VIX")):
+            handed_out.iloc[:] = handed_out.iloc[0]
+            with pytest.raises(ValueError, match="read-only"):
+                view.close("VIX").to_numpy()[0] = 99.0
+    assert market.close("VIX").iloc[-1] == 20.0
+    assert market.events["date"].equals(fomc_table().sort_values(["known_at", "date"])["date"].reset_index(drop=True)) or (
+        sorted(market.events["date"]) == sorted(fomc_table()["date"])
+    )
+    assert market.with_series("VIX", market.bars("VIX")).fingerprint() == before
+    assert pickle.loads(pickle.dumps(market)).fingerprint() == before  # noqa: S301  worker processes get it so
+
+
+def test_a_bar_of_a_half_day_is_known_at_one_o_clock():
+    market = MarketData({"SPX": pd.DataFrame({"close": 2700.0}, DAYS)})
+    assert market.as_of("2018-07-03 13:00-04:00").close("SPX").index[-1] == pd.Timestamp("2018-07-03")
+    assert market.as_of("2018-07-03 12:59-04:00").close("SPX").index[-1] == pd.Timestamp("2018-07-02")
+
+
+def test_bitcoin_ends_its_day_after_new_york():
+    index = pd.date_range("2018-06-20", "2018-08-10", unit="us")
+    market = MarketData({"BTC": pd.DataFrame({"close": np.arange(len(index)) + 1.0}, index)})
+    friday, monday = pd.Timestamp("2018-06-29"), pd.Timestamp("2018-07-02")
+    assert market.as_of(friday).close("BTC").index[-1] == pd.Timestamp("2018-06-28")
+    assert market.as_of(monday).close("BTC").index[-1] == pd.Timestamp("2018-07-01")
+    assert market.at_sessions("BTC", pd.DatetimeIndex([monday])).iloc[0] == 12.0
+
+
+@pytest.mark.parametrize("when", ["2018-07-04", "2018-07-07", "2018-06-19", "2018-06-25 16:00", "soon", None])
+def test_as_of_refuses_what_is_no_session_of_the_data(when):
+    market = MarketData({"SPX": pd.DataFrame({"close": 2700.0}, DAYS)})
+    with pytest.raises(DataError) as caught:
+        market.as_of(when)
+    assert "2018-06-20" in str(caught.value) if when == "2018-06-19" else True
+    if when == "2018-06-19":
+        with pytest.raises(DataError, match="before the data: the first session is 2018-06-20"):
+            market.fingerprints(pd.DatetimeIndex([when]))
+
+
+GOOD = pd.DataFrame({"open": 20.0, "high": 22.0, "low": 18.0, "close": 21.0, "volume": 5.0}, DAYS)
+BROKEN = {
+    "a price of 0 or less": GOOD.assign(close=0.0),
+    "a volume below 0": GOOD.assign(volume=-1.0),
+    "high below low": GOOD.rename(columns={"high": "low", "low": "high"}),
+    "columns swapped": GOOD.rename(columns={"close": "volume", "volume": "close"}),
+    "close is no number": GOOD.assign(close=["x", *["21"] * (len(DAYS) - 1)]),
+    "open is no number": GOOD.assign(open=np.inf),
+    "two rows that differ": pd.concat([GOOD, GOOD.iloc[:1] * 1.01]),
+    "a date in the future": GOOD.set_index(DAYS + pd.Timedelta(days=3650)),
+    "dates without time": GOOD.set_index(closes(DAYS)),
+    "at least close": GOOD.rename(columns={"close": "adjusted"}),
+}
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_a_broken_series_is_refused_in_one_line(words):
+    with pytest.raises(DataError, match=words) as caught:
+        repair_bars("VIX", BROKEN[words], today="2020-01-01")
+    assert "VIX" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_repaired_bars_are_accepted_and_need_no_second_repair(data):
+    rows = st.sets(st.integers(0, len(DAYS) - 1), max_size=4)
+    frame = GOOD.copy()
+    outside, empty, absent, twice = (data.draw(rows) for _ in range(4))
+    frame.iloc[sorted(outside)[:1], frame.columns.get_loc("open")] = 99.0
+    frame.iloc[sorted(empty), frame.columns.get_loc("close")] = np.nan
+    kept = frame[~np.isin(np.arange(len(DAYS)), sorted(absent))]
+    again = pd.concat([kept, kept.iloc[[i for i in twice if i < len(kept)]]]).sample(frac=1, random_state=1)
+    clean, repairs = repair_bars("VIX", again)
+    market = MarketData({"VIX": clean}, repairs=repairs)
+    assert repair_bars("VIX", market.bars("VIX"))[0].equals(clean)
+    assert len(clean) == len(DAYS) - len(empty | absent)
+    assert clean["close"].equals(frame.loc[clean.index, "close"])
+    assert sum(r.what == "the same row twice" for r in repairs) == len([i for i in twice if i < len(kept)])
+    for day in (DAYS[10], DAYS[20]):
+        assert market.as_of(day).repairs == tuple(r for r in market.repairs if r.session <= day)
+
+
+def test_repairs_of_the_real_vix(shared_data):
+    frame = pd.read_csv(shared_data / "cboe" / "vix-daily.csv", index_col="DATE", parse_dates=True)
+    clean, repairs = repair_bars("VIX", frame.rename(columns=str.lower))
+    by_kind = pd.Series([r.what for r in repairs]).value_counts().to_dict()
+    assert by_kind == {"open or close outside low..high": 47, "no row for this session": 4, "no session of the exchange": 1}
+    assert Repair("VIX", pd.Timestamp("2004-06-11"), "no session of the exchange", "row dropped") in repairs
+    assert (len(clean), clean["close"].isna().sum(), clean["high"].isna().sum()) == (7303, 0, 47)
+
+
+def test_real_published_series_are_never_known_on_their_own_day(shared_data):
+    frames = {}
+    for path in sorted((shared_data / "fred").glob("*.csv")):
+        frame = pd.read_csv(path, index_col="observation_date", parse_dates=True)
+        frames[path.stem] = frame.set_axis(["value"], axis=1)
+    index = sessions("2000-01-03", "2018-12-31")
+    market = MarketData({**frames, "SPX": pd.DataFrame({"close": 1.0}, index)})
+    for series in frames:
+        dates = market.macro(series)
+        age = MarketData({series: pd.DataFrame({"value": dates.index.to_numpy().astype("int64")}, dates.index)})
+        newest = pd.to_datetime(age.at_sessions(series, index).dropna(), unit="us")
+        assert (newest < newest.index).all()
+        assert ((newest.index - newest).dt.days.max() if hasattr(newest.index - newest, "dt") else 0) < 100
+
+
+# First publications: (series, observation date, the day it came out in New York)
+CAME_OUT = [
+    ("UNRATE", "2013-12-01", "2014-01-10"),
+    ("PAYEMS", "2015-12-01", "2016-01-08"),
+    ("PAYEMS", "2023-02-01", "2023-03-10"),
+    ("DTWEXBGS", "2010-03-12", "2010-03-15"),
+    ("NFCI", "2026-05-22", "2026-05-28"),
+]
+
+
+@pytest.mark.parametrize(("series", "observed", "came_out"), CAME_OUT)
+def test_a_rule_is_never_earlier_than_the_publication(series, observed, came_out):
+    known = release_of(series).known_at(pd.DatetimeIndex([observed]))[0]
+    assert pd.Timestamp(came_out, tz="UTC") < known < pd.Timestamp(came_out, tz="UTC") + pd.Timedelta(days=10)
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.ids[0])
+def test_a_release_depends_on_its_own_date_alone(release):
+    observed = pd.date_range("1995-01-01", "2020-12-31", freq="D")
+    known = release.known_at(observed)
+    sample = np.random.default_rng(0).permutation(len(observed))[:200]
+    assert release.known_at(observed[sample]).equals(known[sample])
+    assert (known > observed.tz_localize("UTC") + pd.Timedelta(hours=21)).all()
+    assert (known - observed.tz_localize("UTC") < pd.Timedelta(days=50)).all()
+
+
+def test_unknown_series_and_frames_are_refused_by_name():
+    with pytest.raises(DataError, match="CPIAUCSL has no publication rule"):
+        MarketData({"CPIAUCSL": pd.DataFrame({"value": [1.0]}, DAYS[:1])})
+    with pytest.raises(DataError, match="SPX: neither bars"):
+        MarketData({"SPX": pd.DataFrame({"price": [1.0]}, DAYS[:1])})
+    with pytest.raises(DataError, match=r"2018-07-04 is no session"):
+        MarketData({"SPX": pd.DataFrame({"close": [1.0]}, pd.DatetimeIndex(["2018-07-04"]))})
+
+
+def test_columns_of_bars_are_always_the_five():
+    market = MarketData({"VVIX": pd.DataFrame({"close": [90, 91]}, DAYS[:2])})
+    assert tuple(market.bars("VVIX").columns) == BAR_COLUMNS
+    assert market.bars("VVIX").dtypes.eq("float64").all()
+    assert str(market.bars("VVIX").index.dtype) == "datetime64[us]"
+    assert timetable().sessions.dtype == market.bars("VVIX").index.dtype

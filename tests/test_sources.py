@@ -1,0 +1,434 @@
+"Sources: every vendor's file read alike, every kind of broken file refused in one line, and the real folders' counts."
+
+import datetime as dt
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit import sources
+from forecastkit.core import DataError, DataWarning
+from forecastkit.formats import BAR_NAMES, look_at, read_columns
+from forecastkit.market import BAR_COLUMNS
+from forecastkit.sessions import closes, sessions
+from forecastkit.sources import FolderSource, Reading, SampleSource, load_market, packaged, source_table
+
+DAYS = sessions("2018-02-01", "2018-02-07")
+VIX = pd.DataFrame(
+    {
+        "open": [13.63, 13.64, 18.44, 37.32, 31.4],
+        "high": [14.19, 17.86, 38.8, 50.3, 31.64],
+        "low": [12.5, 13.64, 16.8, 22.42, 21.17],
+        "close": [13.47, 17.31, 37.32, 29.98, 27.73],
+    },
+    DAYS,
+)
+
+
+@pytest.fixture
+def bars(tmp_path) -> Path:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    return folder
+
+
+def table(style: str = "%Y-%m-%d", date: str = "Date", names=str.capitalize, frame: pd.DataFrame = VIX, **extra) -> pd.DataFrame:
+    "VIX's five sessions as a vendor would write them."
+    found = frame.rename(columns=names).assign(**extra)
+    found.insert(0, date, frame.index.strftime(style))
+    return found
+
+
+def write(path: Path, frame: pd.DataFrame, index: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=index)
+
+
+def said(error: pytest.ExceptionInfo) -> str:
+    "The message, which must be one line."
+    text = str(error.value)
+    assert "\n" not in text and text
+    return text
+
+
+VENDORS = {
+    "cboe iso, vix-daily.csv": table(date="DATE", names=str.upper),
+    "cboe us, VIX_History.csv": table("%m/%d/%Y", "DATE", str.upper),
+    "yahoo, ^VIX.csv": table(**{"Adj Close": 1.0, "Volume": 0}),
+    "yfinance, vix.csv.gz": table(date="date", names=str.lower, volume=0),
+    "yfinance with zone, ^vix.csv": table("%Y-%m-%d 00:00:00-05:00", volume=0, Dividends=0.0),
+    "stooq newest first, VIX.csv": table().iloc[::-1],
+    "own, VIX.csv": table(date="session", names=str.lower, volume=np.nan),
+    "own, VIX.parquet": table(date="session", names=str.lower),
+    "dates, VIX.parquet": table().assign(Date=DAYS.date),
+    "index, VIX.parquet": VIX,
+    "unnamed index with zone, VIX.parquet": VIX.set_axis(DAYS.tz_localize("America/New_York").rename(None)),
+}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_vendor_says_the_same(vendor, bars):
+    write(bars / vendor.split(", ")[1], VENDORS[vendor])
+    market = load_market(f"folder:{bars}", needed=["VIX"])
+    found = market.bars("VIX")
+    pd.testing.assert_frame_equal(found[list(VIX.columns)], VIX, check_freq=False)
+    assert market.repairs == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("VIXCLS.csv", "observation_date,VIXCLS\n2018-02-02,17.31\n2018-02-03,\n2018-02-05,37.32\n"),
+        ("VIXCLS.csv", "DATE,VIXCLS\n2018-02-02,17.31\n2018-02-03,.\n2018-02-05,37.32\n"),
+        ("VIX.csv", "\ufeffdate,value\n02/02/2018,17.31\n02/05/2018,37.32\n"),
+        ("vix.csv", "date, close\n2018-02-02, 17.31\n2018-02-05, 37.32\n"),
+    ],
+)
+def test_an_index_given_as_values_is_a_price(bars, name, text):
+    (bars / name).write_text(text)
+    market = load_market(f"folder:{bars}", needed=["VIX"])
+    assert market.close("VIX").to_dict() == {pd.Timestamp("2018-02-02"): 17.31, pd.Timestamp("2018-02-05"): 37.32}
+    assert market.repairs == ()
+    assert np.isnan(market.bars("VIX")["high"]).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    prices=st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=30),
+    style=st.sampled_from(["%Y-%m-%d", "%m/%d/%Y", "%Y-%m-%dT00:00:00Z"]),
+    suffix=st.sampled_from([".csv", ".csv.gz", ".parquet"]),
+    seed=st.integers(0, 99),
+)
+def test_what_is_written_is_read_to_the_last_bit(prices, style, suffix, seed):
+    days = sessions("2016-01-04", "2016-12-30")[: len(prices)]
+    frame = table(style, frame=pd.DataFrame({"close": prices}, days)).sample(frac=1, random_state=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder, f"MINE{suffix}"), frame)
+        found = load_market(f"folder:{folder}").close("MINE")
+    assert found.index.equals(days) and found.tolist() == prices
+
+
+def faulty(**changed) -> str:
+    "The five sessions as text, with something wrong on 5 February."
+    frame = table().astype(object)
+    for column, value in changed.items():
+        frame.loc["2018-02-05", column] = value
+    return frame.to_csv(index=False)
+
+
+BROKEN = {
+    "a VIX of 0": (faulty(Close=0, Low=0), "VIX 2018-02-05: a price of 0 or less"),
+    "a negative price": (faulty(Low=-1), "VIX 2018-02-05: a price of 0 or less"),
+    "high and low swapped": (table().rename(columns={"High": "Low", "Low": "High"}).to_csv(index=False), "VIX 2018-02-01: high below low"),
+    "close and high swapped": (table().rename(columns={"High": "Close", "Close": "High"}).to_csv(index=False), "columns swapped?"),
+    "a word among numbers": (faulty(Close="closed"), "VIX 2018-02-05: close is no number: correct the file"),
+    "a column of text": (table(High="high").to_csv(index=False), "VIX 2018-02-01: high is no number"),
+    "thousands": (faulty(High="2,500.0"), "high is no number"),
+    "infinity": (faulty(High="inf"), "high is no number"),
+    "a date in the future": (faulty(Date=f"{dt.date.today() + dt.timedelta(days=3)}"), "a date in the future"),
+    "a far future": (faulty(Date="2918-02-05"), "a date in the future"),
+    "two rows that differ": (faulty() + "2018-02-05,1,2,1,2\n", "VIX 2018-02-05: two rows that differ: decide which one is right"),
+    "days before months": (table("%d/%m/%Y", frame=VIX.set_axis(sessions("2018-02-08", "2018-02-14"))).to_csv(index=False), "line 5: '13/02/2018' is no date"),
+    "two kinds of dates": (faulty(Date="02/05/2018"), "line 4: '02/05/2018' is no date: write all as YYYY-MM-DD"),
+    "an empty date": (faulty(Date=""), "line 4: '' is no date"),
+    "compact dates": (table("%Y%m%d").to_csv(index=False), "line 2: '20180201' is no date"),
+    "moments": (table("%Y-%m-%d 21:00:00+00:00").to_csv(index=False), "its rows carry a time of day"),
+    "one moment": (faulty(Date="2018-02-05 21:00"), "line 4: '2018-02-05 21:00' carries a time of day"),
+    "longer rows": ("Date,Close\n2018-02-05,37.32,0\n", "its rows are longer than its header"),
+    "one longer row": ("Date,Close\n2018-02-02,17.31\n2018-02-05,37.32,0\n", "cannot be read"),
+    "no close": (table().drop(columns="Close").to_csv(index=False), "neither a column close nor one single column"),
+    "no date": (table().drop(columns="Date").to_csv(index=False), "no column of dates in its header (Open, High, Low, Close)"),
+    "a web page": ("<!DOCTYPE html>\n<html><body>404</body></html>\n", "no column of dates"),
+    "another index": ("DATE,VVIX\n2018-02-05,200\n", "its column is called VVIX: name the file VVIX.csv"),
+    "an empty file": ("", "cannot be read"),
+    "a header alone": ("Date,Open,High,Low,Close\n", "not one row that can be used"),
+    "holidays alone": ("Date,Close\n2018-07-04,16\n", "not one row that can be used"),
+    "not a text": (b"Date,Close\n2018-02-05,\xff\xfe\n", "cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_file_of_a_needed_series_is_refused_by_name(fault, bars):
+    content, words = BROKEN[fault]
+    (bars / "VIX.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError) as error:
+        load_market([f"folder:{bars}", "sample"], symbols=["VIX"], needed=["VIX"])
+    assert said(error).startswith("bars/VIX.csv: ") and words in said(error)
+
+
+@pytest.mark.parametrize("symbols", [None, ["VIX", "SPX"]])
+@pytest.mark.parametrize("fault", ["a VIX of 0", "a web page", "an empty file", "moments"])
+def test_no_later_source_takes_the_place_of_a_broken_one(fault, symbols, bars):
+    (bars / "VIX.csv").write_text(BROKEN[fault][0])
+    with pytest.warns(DataWarning, match=r"^bars/VIX.csv: .*\(VIX is left out\)$") as warned:
+        market = load_market([f"folder:{bars}", "sample"], symbols=symbols, needed=["SPX"])
+    assert len(warned) == 1
+    assert "SPX" in market and "VIX" not in market
+    assert "VIX" in load_market(["sample", f"folder:{bars}"], symbols=["VIX"])  # the order is the user's to choose
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(1, 20), (5000, -20), (200_000, -1000)])
+def test_half_a_gzip_is_refused(rows, kept, bars):
+    text = "Date,Close\n" + "2018-02-05,37.32\n" * rows
+    (bars / "VIX.csv.gz").write_bytes(gzip.compress(text.encode())[:kept])
+    with pytest.raises(DataError) as error:
+        load_market([f"folder:{bars}", "sample"], needed=["VIX"])
+    assert said(error).startswith("bars/VIX.csv.gz: cannot be read") and "fetch the file again" in said(error)
+
+
+def test_what_is_no_parquet_is_refused(bars):
+    (bars / "VIX.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(DataError) as error:
+        load_market([f"folder:{bars}", "sample"], needed=["VIX"])
+    assert said(error).startswith("bars/VIX.parquet: cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("observation_date,DGS10\n2018-02-05,closed\n", "value is no number"),
+        ("observation_date,DGS10\n2018-02-05,2.77\n2918-02-05,2.77\n", "DGS10 2918-02-05: a date in the future"),
+        ("observation_date,DGS10\n2018-02-05,2.77\n2018-02-05,2.78\n", "DGS10 2018-02-05: two values that differ"),
+        ("observation_date,DGS10\n2018-02-05,.\n", "not one row that can be used"),
+        ("date,known_at,value\n2018-02-05,soon,2.77\n", "a known_at is no moment"),
+        ("date,known_at,value\n2018-02-05,,2.77\n", "a known_at is no moment"),
+        ("date,known_at,value\n2018-02-05,2018-02-01,2.77\n", "known before"),
+        ("date,known_at,value\n2018-02-05,2018-02-07,2.77\n2018-02-05,2018-02-07,2.78\n", "two values that differ"),
+    ],
+)
+def test_a_broken_published_series_is_refused_by_name(text, words, bars):
+    (bars / "DGS10.csv").write_text(text)
+    with pytest.raises(DataError) as error:
+        load_market(f"folder:{bars}", needed=["DGS10"])
+    assert said(error).startswith("bars/DGS10.csv: ") and words in said(error)
+
+
+def test_a_series_without_a_rule_is_refused_and_with_known_at_taken(bars):
+    (bars / "CPIAUCSL.csv").write_text("observation_date,CPIAUCSL\n2018-01-01,248.743\n")
+    with pytest.raises(DataError) as error:
+        load_market(f"folder:{bars}", needed=["CPIAUCSL"])
+    assert "bars/CPIAUCSL.csv: CPIAUCSL has no publication rule" in said(error)
+    (bars / "CPIAUCSL.csv").write_text("date,known_at,value\n2018-01-01,2018-02-14 13:30,247.9\n2018-01-01,2018-03-13 12:30,248.0\n")
+    market = load_market(f"folder:{bars}")
+    seen = market.at_sessions("CPIAUCSL", sessions("2018-02-13", "2018-03-13"))
+    assert (seen.iloc[0], seen.iloc[1], seen.iloc[-1]) == (pytest.approx(np.nan, nan_ok=True), 247.9, 248.0)
+
+
+def test_folders_that_are_none(tmp_path):
+    cases = {
+        tmp_path / "absent": "does not exist: relative paths count from the working directory",
+        tmp_path / "empty": "holds no .csv, .csv.gz, .parquet file",
+        tmp_path / "notes.txt": "is a file: give the folder it lies in",
+        tmp_path / "texts": "holds no .csv",
+    }
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts" / ".hidden").mkdir(parents=True)
+    (tmp_path / "texts" / ".hidden" / "VIX.csv").write_text(faulty())
+    (tmp_path / "notes.txt").write_text("")
+    for folder, words in cases.items():
+        with pytest.raises(DataError) as error:
+            load_market([f"folder:{folder}", "sample"], symbols=["VIX"])
+        assert str(folder) in said(error) and words in said(error)
+
+
+@pytest.mark.parametrize("word", ["smaple", "folder", "folder:", "http://example.org", "", []])
+def test_unknown_sources(word):
+    with pytest.raises(DataError) as error:
+        load_market(word)
+    assert "use sample, or folder:PATH" in said(error)
+
+
+def test_symbols_that_are_nowhere(bars):
+    write(bars / "VIX.csv", table())
+    with pytest.raises(DataError) as error:
+        load_market([f"folder:{bars}", "sample"], needed=["VIX", "NOSUCH"])
+    assert said(error) == f"NOSUCH is in none of the sources (folder:{bars}, sample): add a source that has it, such as a folder with NOSUCH.csv"
+    with pytest.raises(DataError, match="A or B is in none"):
+        load_market("sample", symbols=["A", "B"])
+    assert load_market("sample", symbols=["VIX", "NOSUCH"]).symbols == ("VIX",)
+
+
+def test_the_first_source_gives_all_of_a_symbol(bars, tmp_path):
+    write(bars / "deep" / "down" / "VIX.csv", table())
+    other = tmp_path / "other"
+    write(other / "VIX.csv", table(frame=VIX + 1))
+    write(other / "^GSPC.csv", table(frame=100 * VIX))
+    market = load_market(f"folder:{bars}, folder:{other} ,sample", symbols=["VIX", "SPX", "BAA"], needed=["^vix"])
+    assert market.close("VIX").tolist() == VIX["close"].tolist()
+    assert market.close("SPX").tolist() == (100 * VIX["close"]).tolist()
+    assert market.summary().set_index("symbol")["source"].to_dict() == {
+        "BAA": "sample (arch)",
+        "SPX": "other/^GSPC.csv",
+        "VIX": "bars/deep/down/VIX.csv",
+    }
+
+
+def test_one_content_one_fingerprint(bars, tmp_path):
+    write(bars / "VIX.csv", table("%m/%d/%Y").iloc[::-1])
+    write(tmp_path / "other" / "VIX.parquet", VIX.astype("float32").astype("float64").assign(close=VIX["close"]))
+    write(tmp_path / "third" / "vix_history.csv.gz", table())
+    prints = [load_market(f"folder:{folder}").fingerprint() for folder in (bars, tmp_path / "third", tmp_path / "other")]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_two_files_of_one_symbol(bars):
+    write(bars / "VIX.csv", table()[["Date", "Close"]])
+    write(bars / "vix_history.csv", table(frame=VIX + 1))
+    (bars / "old").mkdir()
+    (bars / "old" / "VIX.csv").write_text("Symbol\nVIX\n")
+    source = FolderSource(bars)
+    assert source.read("VIX").origin == "bars/vix_history.csv"
+    assert source.ignored == {
+        "bars/VIX.csv": "VIX is read from bars/vix_history.csv, which has open, high and low",
+        "bars/old/VIX.csv": "no column of dates in its header (Symbol)",
+    }
+    write(bars / "old" / "VIX.csv", table())
+    with pytest.raises(DataError) as error:
+        load_market(f"folder:{bars}", needed=["VIX"])
+    assert said(error) == "bars/old/VIX.csv and bars/vix_history.csv both hold VIX: keep one"
+    (bars / "old" / "VIX.csv").write_text("")
+    with pytest.raises(DataError, match="^bars/old/VIX.csv: cannot be read"):
+        load_market(f"folder:{bars}", needed=["VIX"])
+
+
+def test_rows_before_the_calendar_are_not_listed_as_repairs(bars):
+    (bars / "SPX.csv").write_text("Date,Close\n1927-12-30,17.66\n1961-12-29,71.55\n1962-01-02,70.96\n1962-01-03,71.13\n")
+    market = load_market(f"folder:{bars}")
+    assert market.close("SPX").tolist() == [70.96, 71.13] and market.repairs == ()
+
+
+def test_an_early_look_reads_no_more_than_it_must(bars):
+    "A folder of many files: what was not asked for is not opened."
+    write(bars / "VIX.csv", table())
+    (bars / "HUGE.csv.gz").write_bytes(b"opened, this would raise")
+    assert load_market(f"folder:{bars}", symbols=["VIX"]).symbols == ("VIX",)
+    with pytest.warns(DataWarning, match="bars/HUGE.csv.gz: cannot be read"):
+        load_market(f"folder:{bars}")
+
+
+def test_a_source_of_ones_own():
+    class Mine:
+        name, symbols, ignored = "mine", ("VIX",), {}
+
+        def __contains__(self, symbol):
+            return symbol == "VIX"
+
+        def read(self, symbol, calendar="XNYS"):
+            return Reading(VIX, (), "made in a test")
+
+    market = load_market([Mine(), "sample"], symbols=["VIX", "SPX"])
+    assert market.summary()["source"].tolist()[1] == "made in a test" and market.close("VIX").iloc[-1] == 27.73
+
+
+def test_the_sample_is_what_it_is_said_to_be():
+    market = load_market("sample", needed=["VIX", "SPX"])
+    assert len(market.symbols) == len(SampleSource().symbols) == 31 and market.repairs == ()
+    vix, spx = market.close("VIX"), market.bars("SPX")
+    assert (vix.index[0], vix.index[-1], len(vix)) == (pd.Timestamp("2014-01-03"), pd.Timestamp("2019-01-03"), 1259)
+    assert len(packaged("vix")) - len(vix) == 46
+    assert (spx.index[0], spx.index[-1]) == (pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-31"))
+    assert spx.loc[:"1998", ["open", "high", "low", "volume"]].isna().all(axis=None) and spx.loc["1999":].notna().all(axis=None)
+    assert market.last_session(["VIX", "SPX"]) == pd.Timestamp("2018-12-31")
+    assert set(packaged("sp500_dataset")) | set(packaged("factors_dataset")) <= set(market.symbols)
+    assert market.bars("AAPL")["high"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["vix", "sp500", "sp500_index"])
+def test_the_packages_loaders_give_the_same(name, monkeypatch):
+    "Where a package keeps its files elsewhere its public loader is asked."
+    monkeypatch.setitem(sources.PACKAGED, name, sources.Packaged(**{**vars(sources.PACKAGED[name]), "file": "elsewhere.csv.gz"}))
+    packaged.cache_clear()
+    loaded = packaged(name).astype(float)
+    packaged.cache_clear()
+    monkeypatch.undo()
+    pd.testing.assert_frame_equal(loaded, packaged(name).astype(float), check_freq=False, check_names=False)
+    assert loaded.index.unit == "us"
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    packaged.cache_clear()
+    with pytest.raises(DataError, match="the sample needs the package arch: pip install arch"):
+        load_market("sample", symbols=["AAA"], needed=["VIX"])
+
+
+def test_the_sample_is_read_lazily_and_imports_no_library():
+    code = """if True:
+        import json, sys
+        from forecastkit import sources
+        market = sources.load_market("sample", symbols=["VIX", "SPX"], needed=["VIX", "SPX"])
+        heavy = {"arch", "skfolio", "scipy", "sklearn", "matplotlib"} & set(sys.modules)
+        print(json.dumps([sorted(heavy), sources.packaged.cache_info().currsize, market.symbols]))"""
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [[], 3, ["SPX", "VIX"]]
+
+
+def test_formats_and_market_mean_the_same_columns():
+    assert BAR_NAMES == BAR_COLUMNS
+
+
+def test_real_folder_and_sample_together(shared_data):
+    market = load_market([f"folder:{shared_data}", "sample"], needed=["VIX", "SPX"])
+    vix = [repair for repair in market.repairs if repair.symbol == "VIX"]
+    assert Counter(repair.what for repair in vix) == {
+        "open or close outside low..high": 47,
+        "no session of the exchange": 1,
+        "no row for this session": 4,
+    }
+    assert len(vix) == len(market.repairs)
+    days = {what: [f"{r.session:%Y-%m-%d}" for r in vix if r.what == what] for what in {r.what for r in vix}}
+    assert days["no session of the exchange"] == ["2004-06-11"]
+    assert days["no row for this session"] == ["1991-03-01", "1997-01-31", "1997-11-26", "1999-12-31"]
+    assert days["open or close outside low..high"][-1] == "2006-02-08"
+    bars = market.bars("VIX")
+    assert (bars.index[0], bars.index[-1], len(bars)) == (pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-31"), 7303)
+    assert bars["close"].notna().all() and bars["high"].isna().sum() == 47
+    assert market.summary().set_index("symbol").loc["VIX", "source"] == "data/cboe/vix-daily.csv"
+    fred = {path.stem for path in (shared_data / "fred").iterdir()}
+    assert set(market.symbols) == fred | set(SampleSource().symbols)
+
+
+def test_published_series_of_the_real_folder_come_late(shared_data):
+    market = load_market(f"folder:{shared_data}", symbols=["DGS10", "NFCI", "ICSA", "UNRATE", "DTWEXBGS", "DFF"])
+    view = market.as_of("2018-02-05")  # a Monday
+    last = {symbol: f"{view.macro(symbol).index[-1]:%Y-%m-%d}" for symbol in market.symbols}
+    assert last == {
+        "DFF": "2018-02-04",
+        "DGS10": "2018-02-02",
+        "DTWEXBGS": "2018-01-26",
+        "ICSA": "2018-01-27",
+        "NFCI": "2018-01-26",
+        "UNRATE": "2017-12-01",
+    }
+    assert all((view.known_at(symbol) <= closes(["2018-02-05"])[0]).all() for symbol in last)
+
+
+def test_what_is_no_market_data_is_listed(shared_data):
+    found = source_table([f"folder:{shared_data}", "sample"])
+    ignored = found[found["note"].str.startswith("ignored: ")].set_index("source")["note"]
+    assert Counter(path.split("/")[1] for path in ignored.index) == {"README.md": 1, "finra": 1, "intraday": 3, "meta": 2, "sec": 2}
+    assert ignored.filter(like="intraday/").str.contains("time of day").all()
+    served = found[found["symbol"].ne("") & found["note"].eq("")]
+    assert served["symbol"].is_unique and len(served) == 42
+    assert found.loc[found["symbol"].eq("VIX"), "note"].tolist() == ["", f"not used: folder:{shared_data} comes first"]
+
+
+def test_looking_twice_is_looking_once(shared_data):
+    "The head of a real file promises what reading it gives."
+    path = shared_data / "cboe" / "vix-daily.csv"
+    look = look_at(path, "VIX", "vix-daily.csv")
+    assert look.layout is not None and look.layout.ranged and look.layout.unused == ()
+    assert len(read_columns(path, look.layout, "vix-daily.csv")) == 7304
