@@ -19,6 +19,8 @@ Modules:
 - `forecastkit.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
 - `forecastkit.sources`: Which source gives the series, and what if its file is broken?
 - `forecastkit.splits`: Which rows may a model learn from, if it is to be tested on those?
+- `forecastkit.stock_features`: What do these bars alone say about how far the price may go?
+- `forecastkit.volatility_features`: Where does the VIX stand, how did it get there, and what is it measured against?
 - `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?"""
 
 from importlib import import_module

@@ -229,7 +229,7 @@ def cohort_weights(
     scale: pd.Series,  # the size of change expected at each origin, from what was known then
     cohorts: pd.Series,  # the cohort of each session
     horizon: int,  # sessions after which an outcome is known
-    prior: float = 50,  # how many ordinary days the belief in 1 is worth
+    prior: float = 50,  # how many days the belief that all cohorts are alike is worth
     calendar: str = "XNYS",
 ) -> pd.Series:
     """
@@ -243,14 +243,14 @@ def cohort_weights(
     if (code < 0).any() or (np.diff(at) <= 0).any():
         raise DataError("cohorts want names from COHORTS and sessions in order: use calendar_cohorts")
     size = (change.abs() / scale.where(scale > 0)).reindex(cohorts.index).to_numpy(dtype=float)
-    seen = (code[:, None] == np.arange(len(COHORTS))) & np.isfinite(size)[:, None]
     known = at.searchsorted(at - horizon, side="right")  # how many rows have an outcome that is known at each row
-    n, total = (np.vstack([np.zeros(len(COHORTS)), np.cumsum(part, axis=0)])[known]
-                for part in (seen, np.where(seen, size[:, None], 0.0)))  # fmt: skip
+    seen = np.c_[code[:, None] == np.arange(len(COHORTS)), np.ones(len(at), dtype=bool)] & np.isfinite(size)[:, None]
+    parts = seen.astype(float), np.where(seen, size[:, None], 0.0)
+    n, total = (np.vstack([np.zeros(seen.shape[1]), np.cumsum(part, axis=0)])[known] for part in parts)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (total / n) / (total[:, -1:] / n[:, -1:])
-    weight = np.where(np.isfinite(ratio), (n * ratio + prior) / (n + prior), 1.0)
-    return pd.Series(weight[np.arange(len(at)), code], cohorts.index, name="cohort_weight")
+        mean = (total + prior * (total[:, -1:] / n[:, -1:])) / (n + prior)
+        weight = mean[np.arange(len(at)), code] / mean[:, COHORTS.index("mid_cycle")]
+    return pd.Series(np.where(np.isfinite(weight), weight, 1.0), cohorts.index, name="cohort_weight")
 
 # %% ../nbs/11_cohorts.ipynb #a770bb65
 def calendar_ahead(

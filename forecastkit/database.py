@@ -33,7 +33,7 @@ __all__ = ['TIMELINESS', 'METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN
            'VERSION_TABLE', 'QUESTION', 'SAME_QUESTION', 'HIDDEN', 'LEVELS', 'timeliness_of', 'timeliness', 'Moment',
            'table', 'row_hash', 'chained', 'broken_links', 'prepare_sqlite', 'place', 'make_engine', 'transaction',
            'behind', 'upgrade', 'open_database', 'feature_json', 'prediction_row', 'prediction_rows', 'lock_chain',
-           'append_rows', 'open_questions', 'answers', 'day', 'chosen', 'judged', 'read_predictions',
+           'stored_ids', 'append_rows', 'open_questions', 'answers', 'day', 'chosen', 'judged', 'read_predictions',
            'observed_coverage', 'PredictionDatabase']
 
 # %% ../nbs/60_database.ipynb #11639b6e
@@ -304,6 +304,18 @@ def lock_chain(connection: sa.Connection) -> tuple[int, str]:
     return length, head
 
 
+def stored_ids(
+    connection: sa.Connection,
+    ids: Sequence[str],  # prediction ids
+) -> set[str]:
+    "Those of the ids that are stored."
+    found: set[str] = set()
+    for start in range(0, len(ids), 1000):  # a statement takes a limited number of parameters
+        part = PREDICTIONS.c.prediction_id.in_(ids[start : start + 1000])
+        found |= set(connection.scalars(sa.select(PREDICTIONS.c.prediction_id).where(part)))
+    return found
+
+
 def append_rows(
     connection: sa.Connection,  # of a writing transaction
     rows: Sequence[dict[str, Any]],  # as `prediction_rows` gives them
@@ -313,10 +325,7 @@ def append_rows(
     wanted: dict[str, dict[str, Any]] = {}
     for row in rows:
         wanted.setdefault(row["prediction_id"], row)
-    ids, known = list(wanted), set()
-    for start in range(0, len(ids), 1000):  # a statement takes a limited number of parameters
-        part = PREDICTIONS.c.prediction_id.in_(ids[start : start + 1000])
-        known |= set(connection.scalars(sa.select(PREDICTIONS.c.prediction_id).where(part)))
+    known = stored_ids(connection, list(wanted))
     fresh = chained((row for i, row in wanted.items() if i not in known), length, head)
     if fresh:
         connection.execute(sa.insert(PREDICTIONS), fresh)
@@ -370,9 +379,10 @@ def chosen(
     horizon: int | None = None,
     kind: str | None = None,
     timeliness: str | None = None,  # live, late or backfill
+    limit: int | None = None,  # only the newest so many
     every_version: bool = False,  # True: all rows of a question, not only the one that counts
 ) -> sa.Select:
-    "The query for forecasts with their outcomes, by origin; conditions that are None choose everything."
+    "The query for forecasts with their outcomes, newest origin first; conditions that are None choose everything."
     row, wanted = PREDICTIONS.c, {"horizon": horizon, "kind": kind, "timeliness": timeliness}
     where = [row[name] == value for name, value in wanted.items() if value is not None]
     where += [row.symbol == canonical_symbol(symbol)] if symbol else []
@@ -383,8 +393,9 @@ def chosen(
     rows = sa.select(PREDICTIONS, OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"), place.label("place"))
     rows = rows.outerjoin(OUTCOMES, SAME_QUESTION).where(*where).subquery()
     shown = [column for column in rows.c if column.name not in HIDDEN]
-    query = sa.select(*shown).order_by(rows.c.origin, rows.c.symbol, rows.c.kind, rows.c.horizon, rows.c.seq)
-    return query if every_version else query.where(rows.c.place == 1)
+    newest_first = [rows.c[name].desc() for name in ("origin", "symbol", "kind", "horizon", "seq")]
+    query = sa.select(*shown).where(True if every_version else rows.c.place == 1)
+    return query.order_by(*newest_first).limit(limit)
 
 
 HIDDEN = ("seq", "features", "previous_hash", "row_hash", "place")  # of no use in a table of forecasts
@@ -413,9 +424,9 @@ def read_predictions(
     connection: sa.Connection,
     query: sa.Select,  # as `chosen` gives it
 ) -> pd.DataFrame:
-    "The chosen forecasts, judged where the outcome is known; sessions as midnight dates."
+    "The chosen forecasts by origin, judged where the outcome is known; sessions as midnight dates."
     result = connection.execute(query)
-    rows = pd.DataFrame(result.mappings(), columns=list(result.keys()))
+    rows = pd.DataFrame(result.mappings().all()[::-1], columns=list(result.keys()))
     days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
     return judged(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
 
@@ -455,9 +466,12 @@ class PredictionDatabase:
 
     def store_predictions(self, made: Iterable[tuple[Forecast, Any]]) -> int:
         "Store forecasts with their features, all or none; returns how many were new."
-        rows = prediction_rows(list(made), self.clock(), self.calendar)
-        with transaction(self.engine, write=True) as connection:
-            return append_rows(connection, rows)
+        made = {forecast.prediction_id: (forecast, features) for forecast, features in made}
+        with transaction(self.engine) as connection:
+            known = stored_ids(connection, list(made))
+        rows = prediction_rows([pair for i, pair in made.items() if i not in known], self.clock(), self.calendar)
+        with transaction(self.engine, write=True) as connection:  # only now, with the work done, is the lock taken
+            return append_rows(connection, rows) if rows else 0
 
     def record_outcomes(self, symbol: str, close: pd.Series, data_fingerprint: str = "") -> int:
         "Write down what happened to the stored forecasts of a symbol, from closes by session; returns how many were new."
@@ -477,15 +491,13 @@ class PredictionDatabase:
         end: Any = None,  # last origin
         horizon: int | None = None,
         kind: str | None = None,
-        limit: int | None = None,  # only the last so many
         timeliness: str | None = None,  # live, late or backfill
+        limit: int | None = None,  # only the newest so many
         every_version: bool = False,  # True: all rows of a question, not only the one that counts
     ) -> pd.DataFrame:
         "One row a forecast, by origin, with its outcome (per cent) and how it fared where that is known."
-        query = chosen(symbol, start, end, horizon, kind, timeliness, every_version)
         with transaction(self.engine) as connection:
-            rows = read_predictions(connection, query)
-        return rows if limit is None else rows.tail(limit).reset_index(drop=True)
+            return read_predictions(connection, chosen(symbol, start, end, horizon, kind, timeliness, limit, every_version))
 
     def get_forecast(self, prediction_id: str) -> Forecast:
         "The stored forecast, equal in every bit; raises `DataError` for an unknown id."

@@ -42,7 +42,7 @@ def parse_line(text: str) -> dict[str, Any] | None:
         entry = json.loads(text)
     except ValueError:
         return None
-    if not isinstance(entry, dict) or not isinstance(entry.get("hash"), str) or not isinstance(entry.get("result"), dict):
+    if not (isinstance(entry, dict) and isinstance(entry.get("hash"), str) and isinstance(entry.get("result"), dict)):
         return None
     variants = entry["result"].get("variants", 1)
     return entry if isinstance(variants, int) and not isinstance(variants, bool) and variants >= 1 else None
@@ -62,7 +62,7 @@ def problems(
             continue
         body = {key: value for key, value in entry.items() if key not in ("previous", "hash")}
         if entry.get("previous") != previous:
-            found.append(f"line {number} does not follow the line before it: something was changed, removed or inserted")
+            found.append(f"line {number} does not follow the line before: something was changed, removed or added")
         if chained(body, str(entry.get("previous")))["hash"] != entry["hash"]:
             found.append(f"line {number} is not what was written: its content does not give its hash")
         previous = entry["hash"]

@@ -54,7 +54,7 @@ QUANTITIES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType
     "change": lambda bars: np.log(bars["close"]).diff(),
     "square": lambda bars: np.log(bars["close"]).diff() ** 2,
     "rise": lambda bars: np.log(bars["close"]).diff().clip(lower=0) ** 2,
-    "gap": lambda bars: np.log(bars["open"] / bars["close"].shift()),
+    "gap": lambda bars: np.log(bars["open"] / bars["close"].shift()).where(bars["high"] > bars["low"]),
     "range": log_range,
     "parkinson": parkinson,
     "garman_klass": garman_klass,

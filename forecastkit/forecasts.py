@@ -61,8 +61,8 @@ def check_record(record: ForecastRecord) -> None:
     "Raise `DataError`, naming the forecast and the remedy, if the record could not be a forecast."
     name = f"forecast of {record.symbol} at {record.origin:%Y-%m-%d}"
     probs, values, bounds = np.array(record.probs), np.array(record.values), np.array(record.regime_bounds)
-    texts = (record.symbol, record.cohort, record.model_version, record.code_version, record.data_fingerprint)
-    if not all(isinstance(text, str) and text for text in texts):
+    texts = ("symbol", "cohort", "model_version", "code_version", "data_fingerprint")
+    if not all(isinstance(text := getattr(record, key), str) and text for key in texts):
         raise DataError(f"{name}: symbol, cohort, versions and fingerprint must be texts")
     if len(probs) != len(values) or not np.isin(PROBS, probs).all():
         raise DataError(f"{name}: give one value for each probability, at least for the {len(PROBS)} of core.PROBS")
@@ -72,7 +72,8 @@ def check_record(record: ForecastRecord) -> None:
         raise DataError(f"{name}: quantiles must be finite, and a level cannot fall by 100 % or more")
     if not (np.diff(Target(record.symbol, record.kind, record.horizon).to_log(values)) > 0).all():
         raise DataError(f"{name}: quantiles must increase strictly (see distributions.strictly_increasing)")
-    if not all(0 < v < math.inf for v in (record.last_value, record.cohort_weight)) or not 0 <= record.feature_quality <= 1:
+    positive = 0 < record.last_value < math.inf and 0 < record.cohort_weight < math.inf
+    if not positive or not 0 <= record.feature_quality <= 1:
         raise DataError(f"{name}: last_value and cohort_weight must be positive, feature_quality within 0..1")
     if len(bounds) not in (0, len(VIX_REGIMES) - 1) or not (np.diff([0.0, *bounds]) > 0).all():
         raise DataError(f"{name}: regime_bounds must be three increasing levels, or empty")
@@ -118,8 +119,9 @@ class ForecastRecord:
     @property
     def prediction_id(self) -> str:
         "The same question asked of the same model and data has the same id: a UUID of version 5, no clock, no chance."
-        key = [self.symbol, f"{self.origin:%Y-%m-%d}", self.horizon, self.kind, self.model_version, self.data_fingerprint]
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, canonical_json(["forecastkit", *key])))
+        day, source = f"{self.origin:%Y-%m-%d}", (self.model_version, self.data_fingerprint)
+        question = ("forecastkit", self.symbol, day, self.horizon, self.kind, *source)
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, canonical_json(question)))
 
     def to_json(self) -> str:
         "All fields as canonical JSON, floats exact."
@@ -248,8 +250,7 @@ class Forecast(ForecastNumbers, Mapping):  # pyrefly: ignore[inconsistent-inheri
 
     def __repr__(self) -> str:
         low, high = self.interval(0.8)
-        span = f"{self.symbol}, {self.origin:%Y-%m-%d} + {self.horizon}"
-        return f"Forecast({span}: {self.point_estimate:+.1f} %, 80 % within {low:+.1f} .. {high:+.1f})"
+        return f"Forecast({self.symbol}, {self.origin:%Y-%m-%d} + {self.horizon}: 80 % in {low:+.1f} .. {high:+.1f} %)"
 
     def __str__(self) -> str:
         return terminal_card(self)
@@ -297,18 +298,18 @@ def in_words(f: ForecastNumbers) -> list[str]:
         f"({down:+.1f} to {up:+.1f} {unit}), with 90 % between {show_level(low9)} and {show_level(high9)}.",
     ]
     if regimes := f.regime_probabilities:
-        likeliest = max(regimes, key=regimes.__getitem__)
-        ranges = dict(zip(regimes, regime_ranges(f.regime_bounds)))
+        name = max(regimes, key=regimes.__getitem__)
+        shown, chance = dict(zip(regimes, regime_ranges(f.regime_bounds)))[name], show_percent(regimes[name])
         above = " and ".join(f"at or above {b:g} with {show_percent(f.prob_above(b))}" for b in f.regime_bounds[1:])
-        chance = show_percent(regimes[likeliest])
-        sentences += [f"Its likeliest regime is {likeliest} ({ranges[likeliest]}) with {chance}; it closes {above}."]
+        sentences += [f"Its likeliest regime is {name} ({shown}) with a chance of {chance}; it closes {above}."]
     sentences += [
         f"A {f.direction} is likelier than not, with confidence {f.confidence_score:.2f}: the probability that the sign "
         f"is right, where 0.5 is a coin.{' The mean lies on the other side: one tail reaches further.' * odd}"
     ]
     if f.cohort_weight != 1.0:
-        times = f"{f.cohort_weight:.2f} times the size of those in mid cycle"
-        sentences += [f"The origin is of the cohort {f.cohort}, from which changes have been {times}."]
+        sentences += [
+            f"Its cohort is {f.cohort}: changes from there were {f.cohort_weight:.2f} times those of mid cycle."
+        ]
     return sentences
 
 # %% ../nbs/06_forecasts.ipynb #ca5ddc73
@@ -326,8 +327,7 @@ def range_bar(
     bar, ruler = [" "] * width, " " * width
     for (low, high), mark in zip(ranges, ".=#"):
         bar[place(low) : place(high) + 1] = mark * (place(high) + 1 - place(low))
-    bar[place(f.in_points.median)] = "|"
-    bar[place(f.last_value)] = "o"
+    bar[place(f.in_points.median)], bar[place(f.last_value)] = "|", "o"
     for level in f.regime_bounds or (ranges[0][0], f.in_points.median, ranges[0][1]):
         label = f"^{level:g}" if f.regime_bounds else f"^{show_level(level)}"
         at = min(max(place(level), 0), width - len(label))
@@ -335,25 +335,28 @@ def range_bar(
             ruler = ruler[:at] + label + ruler[at + len(label) :]
     return ["".join(bar).rstrip(), ruler.rstrip()]
 
-# %% ../nbs/06_forecasts.ipynb #b13e02da
+# %% ../nbs/06_forecasts.ipynb #71f671ef
 def regime_lines(f: ForecastNumbers) -> list[str]:
     "One line a regime: its range, its probability, that of closing there or above, and a bar; none without regimes."
-    rows = [f"{'regime':12s}{'range':10s}{'chance':>8s}{'or above':>11s}"]
-    for (name, p), shown, bound in zip(f.regime_probabilities.items(), regime_ranges(f.regime_bounds), (0.0, *f.regime_bounds)):
-        bar = "#" * round(28 * p)
-        rows.append(f"{name:12s}{shown:10s}{show_percent(p):>8s}{show_percent(f.prob_above(bound)):>11s}   {bar}".rstrip())
-    return ["", *rows] if f.regime_bounds else []
+    lines = ["", f"{'regime':12s}{'range':10s}{'chance':>8s}{'or above':>11s}"]
+    ranges, bounds = regime_ranges(f.regime_bounds), (0.0, *f.regime_bounds)
+    for (name, p), shown, bound in zip(f.regime_probabilities.items(), ranges, bounds):
+        above, bar = show_percent(f.prob_above(bound)), "#" * round(28 * p)
+        lines.append(f"{name:12s}{shown:10s}{show_percent(p):>8s}{above:>11s}   {bar}".rstrip())
+    return lines if f.regime_bounds else []
 
-
+# %% ../nbs/06_forecasts.ipynb #f5ca03fa
 def terminal_card(f: ForecastNumbers, width: int = 72) -> str:
     "The forecast as some twenty lines of plain ASCII; the marks in its table explain the bar below it."
     points, line = f.in_points, "-" * width
-    rows = [("now        o", "", show_level(f.last_value)), ("median     |", f"{f.quantile(0.5):+.1f}", show_level(points.median)),
-            ("expected", f"{f.point_estimate:+.1f}", show_level(points.expected))]  # fmt: skip
+    rows = [
+        ("now        o", "", show_level(f.last_value)),
+        ("median     |", f"{f.quantile(0.5):+.1f}", show_level(points.median)),
+        ("expected", f"{f.point_estimate:+.1f}", show_level(points.expected)),
+    ]
     for level, mark in ((0.5, "#"), (0.8, "="), (0.9, ".")):
-        (low, high), (down, up) = points.interval(level), f.interval(level)
-        name = f"{100 * level:.0f} % range {mark}"
-        rows.append((name, f"{down:+.1f} to {up:+.1f}", f"{show_level(low)} to {show_level(high)}"))
+        levels, changes = map(show_level, points.interval(level)), (f"{x:+.1f}" for x in f.interval(level))
+        rows.append((f"{100 * level:.0f} % range {mark}", " to ".join(changes), " to ".join(levels)))
     change = "change, %" if f.kind == "pct_change" else "log change, %"
     return "\n".join([
         heading(f),
@@ -384,8 +387,7 @@ def draw(
     recent = history.loc[: f.origin].tail(60)
     if recent.empty:
         raise DataError(f"the history begins after {f.origin:%Y-%m-%d}: give levels up to the origin of the forecast")
-    levels = f.in_points.quantile(np.array(f.probs))
-    return fan_chart(recent, f.target_session, f.probs, levels, bounds=f.regime_bounds, ax=ax)
+    return fan_chart(recent, f.target_session, f.probs, f.in_points.quantile(f.probs), bounds=f.regime_bounds, ax=ax)
 
 # %% ../nbs/06_forecasts.ipynb #a1249d7c
 MUTED = "color:#6b7885;font-size:12px"
@@ -394,18 +396,18 @@ MUTED = "color:#6b7885;font-size:12px"
 def html_tiles(f: ForecastNumbers) -> str:
     "The four numbers that are read first."
     points, (down, up) = f.in_points, f.interval(0.8)
-    low, high = (show_level(v) for v in points.interval(0.8))
     tiles = [
         ("now", show_level(f.last_value), f"close of {show_day(f.origin)}"),
         ("expected", show_level(points.expected), f"{f.point_estimate:+.1f} %"),
-        ("80 % range", f"{low} to {high}", f"{down:+.1f} to {up:+.1f} %"),
+        ("80 % range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f} %"),
         ("direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"),
     ]
-    cell = '<div style="flex:1 1 auto"><div style="{m}">{a}</div><div style="font-size:21px;font-weight:600;white-space:nowrap">{b}</div><div style="{m}">{c}</div></div>'
-    inner = "".join(cell.format(m=MUTED, a=a, b=b, c=c) for a, b, c in tiles)
+    big, small = "font-size:21px;font-weight:600;white-space:nowrap", MUTED
+    rows = ((f'<div style="{s}">{v}</div>' for s, v in zip((small, big, small), tile)) for tile in tiles)
+    inner = "".join(f'<div style="flex:1 1 auto">{"".join(row)}</div>' for row in rows)
     return f'<div style="display:flex;flex-wrap:wrap;gap:14px;margin:12px 0 10px">{inner}</div>'
 
-
+# %% ../nbs/06_forecasts.ipynb #a922891b
 def html_regimes(f: ForecastNumbers) -> str:
     "The regimes as one bar, each as wide as it is likely; empty without regimes."
     bar, names = "", ""
@@ -431,20 +433,20 @@ def html_quantiles(f: ForecastNumbers) -> str:
     for (name, shown), look in zip(rows, looks):
         cells = "".join(f'<td style="{cell};{look}">{v}</td>' for v in shown)
         body += f'<tr style="background:none"><td style="{cell};{look};text-align:left;{MUTED}">{name}</td>{cells}</tr>'
-    return f'<table style="width:100%;border-collapse:collapse;margin:12px 0 6px;font-size:13px;font-variant-numeric:tabular-nums">{body}</table>'
+    frame = "width:100%;border-collapse:collapse;margin:12px 0 6px;font-size:13px;font-variant-numeric:tabular-nums"
+    return f'<table style="{frame}">{body}</table>'
 
-# %% ../nbs/06_forecasts.ipynb #80613ece
+# %% ../nbs/06_forecasts.ipynb #902db19c
 def html_card(f: ForecastNumbers) -> str:
     "The forecast as a self-contained piece of HTML: numbers, fan chart, regimes, quantiles; readable on dark pages too."
     ax = draw(f, ax=blank_axes(7.6, 2.5))
     frame = f"max-width:840px;padding:16px 20px;border:1px solid #d9dde2;border-radius:8px;background:#fff;color:{INK}"
-    span = f"{show_day(f.origin)} &rarr; {show_day(f.target_session)}"
-    calendar = f"{escape(f.cohort)}, size of changes &times; {f.cohort_weight:.2f} &middot; feature quality {f.feature_quality:.2f}"
+    calendar = f"{escape(f.cohort)}, size of changes &times; {f.cohort_weight:.2f}"
     return (
-        f'<div style="{frame};font-family:system-ui,-apple-system,\'Segoe UI\',sans-serif;line-height:1.35">'
+        f'<div style="{frame};font-family:system-ui,sans-serif;line-height:1.35">'
         '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:4px 16px">'
         f'<span style="font-size:17px;font-weight:600">{escape(heading(f))}</span>'
-        f'<span style="{MUTED}">{span}</span></div>'
+        f'<span style="{MUTED}">{show_day(f.origin)} &rarr; {show_day(f.target_session)}</span></div>'
         f"{html_tiles(f)}{figure_html(ax.figure, alt=in_words(f)[1])}{html_regimes(f)}{html_quantiles(f)}"
-        f'<div style="{MUTED}">{calendar}</div></div>'
+        f'<div style="{MUTED}">{calendar} &middot; feature quality {f.feature_quality:.2f}</div></div>'
     )

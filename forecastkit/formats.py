@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import pandas as pd
 
@@ -36,7 +37,9 @@ def symbol_of(
     return canonical_symbol(name[: -len(suffix)]) if suffix else None
 
 # %% ../nbs/08_formats.ipynb #934613ad
-DATE_COLUMNS: tuple[str, ...] = ("session", "date", "observation date", "timestamp", "time", "datetime", "index level 0")
+DATE_COLUMNS: tuple[str, ...] = (
+    "session", "date", "observation date", "timestamp", "time", "datetime", "index level 0",
+)  # fmt: skip
 BAR_NAMES: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 
 
@@ -90,8 +93,9 @@ def parse_days(
     found = pd.to_datetime(days, format=style, errors="coerce")
     if found.isna().any():
         at = int(found.isna().to_numpy().argmax())
-        what = "carries a time of day: write one row a session, dated by it" if ":" in days.iloc[at] else "is no date: write all as YYYY-MM-DD, or all as MM/DD/YYYY"
-        raise DataError(f"line {at + 2}: {texts.iloc[at]!r} {what}")
+        moment = "carries a time of day: write one row a session, dated by it"
+        nonsense = "is no date: write all as YYYY-MM-DD, or all as MM/DD/YYYY"
+        raise DataError(f"line {at + 2}: {texts.iloc[at]!r} {moment if ':' in days.iloc[at] else nonsense}")
     return pd.DatetimeIndex(found).as_unit("us")
 
 # %% ../nbs/08_formats.ipynb #6765d9c3
@@ -106,8 +110,9 @@ def _frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd.Data
         file = pq.ParquetFile(path)  # its index is one more column here
         first = next(file.iter_batches(rows), None) if rows else None
         return (first or file.read()).to_pandas(ignore_metadata=True)
-    dtype = str if texts is None else dict.fromkeys(texts, str)
-    return pd.read_csv(path, nrows=rows, dtype=dtype, na_values=BLANKS, keep_default_na=False, encoding="utf-8-sig", low_memory=False)
+    dtype: str | dict[Hashable, str] = "str" if texts is None else dict.fromkeys(texts, "str")
+    options = {"na_values": BLANKS, "keep_default_na": False, "encoding": "utf-8-sig", "low_memory": False}
+    return pd.read_csv(path, nrows=rows, dtype=dtype, **options)
 
 
 def read_table(
@@ -162,9 +167,10 @@ def read_columns(
         days = parse_days(table[layout.date])
     except DataError as error:
         raise DataError(f"{shown}: {error}") from error
-    frame = pd.DataFrame({ours: table[theirs].to_numpy() for ours, theirs in layout.columns.items()}, days.rename("date"))
+    columns: dict[str, Any] = {ours: table[theirs].to_numpy() for ours, theirs in layout.columns.items()}
     if known:
-        frame["known_at"] = pd.to_datetime(frame["known_at"], utc=True, errors="coerce", format="ISO8601").dt.as_unit("us")
-        if frame["known_at"].isna().any():
+        moments = pd.to_datetime(table[known], utc=True, errors="coerce", format="ISO8601")
+        if moments.isna().any():
             raise DataError(f"{shown}: a known_at is no moment: write them all as 2018-02-02 13:30Z")
-    return frame
+        columns["known_at"] = pd.DatetimeIndex(moments).as_unit("us")
+    return pd.DataFrame(columns, days.rename("date"))

@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike
 from .core import PROBS, SCORE_PROBS, DataError
 
 # %% auto #0
-__all__ = ['pinball', 'columns_of', 'crps', 'interval', 'coverage', 'width', 'pit', 'brier', 'class_table', 'log_loss', 'rps',
-           'bin_misses', 'ece', 'perfect_ece', 'mae', 'rmse', 'r2', 'qlike', 'hac_lag', 'hac_se', 'pit_test',
-           'Comparison', 'compare', 'diebold_mariano', 'skill']
+__all__ = ['Linearised', 'pinball', 'columns_of', 'crps', 'interval', 'coverage', 'width', 'pit', 'brier', 'class_table',
+           'log_loss', 'rps', 'bin_misses', 'ece', 'perfect_ece', 'mae', 'rmse', 'r2', 'qlike', 'hac_lag', 'hac_se',
+           'pit_test', 'Comparison', 'compare', 'diebold_mariano', 'skill']
 
 # %% ../nbs/03_scores.ipynb #c398749f
 def pinball(
@@ -192,7 +192,7 @@ def rmse(y: ArrayLike, point: ArrayLike) -> float:
 def r2(
     y: ArrayLike,  # (n,) outcomes
     point: ArrayLike,  # (n,) forecasts
-    baseline: ArrayLike | None = None,  # (n,) what one would have said instead; default: the mean of y, which nobody knew
+    baseline: ArrayLike | None = None,  # (n,) what one would have said instead; default: the mean of y
 ) -> float:
     "Share of squared error that the forecast removes; with a baseline the out-of-sample R2 of Campbell and Thompson (2008)."
     instead = np.asarray(y, dtype=float).mean() if baseline is None else baseline
@@ -269,18 +269,21 @@ class Comparison:
         return f"t {self.t:.1f}{alone}"
 
 # %% ../nbs/03_scores.ipynb #54ac71f1
+Linearised = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+
+
 def compare(
     loss: ArrayLike,  # (n,) losses of the forecast, in order of time
     baseline_loss: ArrayLike,  # (n,) losses of the baseline on the same rows
-    linearised: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]],  # the value, and a series whose mean moves with it
-    lag: int,
-    step: int,
-    relative: bool,
+    linearised: Linearised,  # of both losses: the value, and a series whose mean moves as the value does
+    lag: int,  # see `hac_lag`
+    step: int,  # origins this far apart share no outcome
+    relative: bool,  # a share of the baseline's loss
 ) -> Comparison:
     "A statistic of paired losses with both of its t values. Raises `DataError` if rows do not pair or have gaps."
     own, other = np.asarray(loss, dtype=float), np.asarray(baseline_loss, dtype=float)
     if own.shape != other.shape or not np.isfinite(own + other).all() or len(own) < 2 * step:
-        raise DataError(f"losses must pair row by row without gaps, at least {2 * step} of them: leave out rows that one forecast lacks")
+        raise DataError(f"losses must pair row by row, {2 * step} or more, no gaps: leave out rows that one lacks")
 
     def judged(part: slice, lag: int) -> tuple[float, float, float]:
         value, series = linearised(own[part], other[part])

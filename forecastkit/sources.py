@@ -28,8 +28,9 @@ from .releases import ROUND_THE_CLOCK, calendar_of, release_of
 from .sessions import timetable
 
 # %% auto #0
-__all__ = ['QUOTED', 'PACKAGED', 'SAMPLE', 'as_series', 'Reading', 'read_series', 'choose', 'FolderSource', 'Packaged',
-           'packaged', 'SampleSource', 'Source', 'open_sources', 'load_market', 'source_table']
+__all__ = ['QUOTED', 'TABLES', 'PACKAGED', 'FUNDS', 'STOCKS', 'SAMPLE', 'as_series', 'Reading', 'read_series', 'choose',
+           'FolderSource', 'Packaged', 'packaged', 'SampleSource', 'Source', 'open_sources', 'load_market',
+           'source_table']
 
 # %% ../nbs/14_sources.ipynb #e5ab904b
 QUOTED: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "SPX", "IXIC", "RUT"}
@@ -46,7 +47,9 @@ def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame.rename_axis("date").reset_index().drop_duplicates()
     clash = rows.duplicated(keys)
     if clash.any():
-        raise DataError(f"{series} {rows['date'][clash].iloc[0]:%Y-%m-%d}: two values that differ: decide which one is right")
+        raise DataError(
+            f"{series} {rows['date'][clash].iloc[0]:%Y-%m-%d}: two values that differ: decide which one is right"
+        )
     return rows.set_index("date")
 
 
@@ -110,7 +113,9 @@ def choose(
     if not looks:
         raise DataError(f"no file is named {symbol}")
     if not best:
-        raise DataError("; ".join(f"{file}: {look.why}" for file, look in looks.items()) + ": correct the file or take it away")
+        raise DataError(
+            "; ".join(f"{file}: {look.why}" for file, look in looks.items()) + ": correct the file or take it away"
+        )
     return best[0], fit[best[0]]
 
 # %% ../nbs/14_sources.ipynb #04f541e6
@@ -121,6 +126,9 @@ def _tree(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in sorted(files) if not name.startswith("."))
 
 # %% ../nbs/14_sources.ipynb #9fc21dea
+TABLES = f"{', '.join(SUFFIXES)} file"
+
+
 class FolderSource:
     "Files of a folder and its subfolders, each named by its symbol or series id; raises `DataError` if there are none."
 
@@ -130,9 +138,10 @@ class FolderSource:
         name: str | None = None,  # how the source is called in tables; folder:PATH if None
     ):
         root = Path(folder).expanduser()
+        if not root.exists():
+            raise DataError(f"folder {folder} does not exist: relative paths count from the working directory")
         if not root.is_dir():
-            what = "is a file: give the folder it lies in" if root.exists() else "does not exist: relative paths count from the working directory"
-            raise DataError(f"folder {folder} {what}")
+            raise DataError(f"folder {folder} is a file: give the folder it lies in")
         self.name = name or f"folder:{folder}"
         self._paths = {f"{root.resolve().name}/{path.relative_to(root).as_posix()}": path for path in _tree(root)}
         self._files: dict[str, list[str]] = {}  # by symbol
@@ -141,7 +150,7 @@ class FolderSource:
             if symbol := symbol_of(path.name):
                 self._files.setdefault(symbol, []).append(shown)
         if not self._files:
-            raise DataError(f"folder {folder} holds no {', '.join(SUFFIXES)} file: put in files named by their symbol, such as VIX.csv")
+            raise DataError(f"folder {folder} holds no {TABLES}: put in files named by their symbol, such as VIX.csv")
 
     def _look(self, symbol: str) -> dict[str, Look]:
         files = self._files.get(symbol, [])
@@ -157,12 +166,12 @@ class FolderSource:
     @property
     def symbols(self) -> tuple[str, ...]:
         "The symbols and series ids that have a file of market data, whole or broken."
-        return tuple(sorted(s for s in self._files if any(look.layout or look.broken for look in self._look(s).values())))
+        return tuple(sorted(s for s in self._files if any(k.layout or k.broken for k in self._look(s).values())))
 
     @property
     def ignored(self) -> dict[str, str]:
         "The files that give nothing, each with the reason."
-        found = {shown: f"no {', '.join(SUFFIXES)} file" for shown, path in self._paths.items() if not symbol_of(path.name)}
+        found = {shown: f"no {TABLES}" for shown, path in self._paths.items() if not symbol_of(path.name)}
         for symbol in self._files:
             looks = self._look(symbol)
             fuller = next((shown for shown, look in looks.items() if look.layout and look.layout.ranged), None)
@@ -218,13 +227,18 @@ def packaged(
     return table.drop(columns="Date").set_axis(parse_days(table["Date"]))
 
 # %% ../nbs/14_sources.ipynb #ef420911
+FUNDS: tuple[str, ...] = ("MTUM", "QUAL", "SIZE", "USMV", "VLUE")
+STOCKS: tuple[str, ...] = (
+    "AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO",
+    "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM",
+)  # fmt: skip
 SAMPLE: dict[str, tuple[str, str]] = {
     "VIX": ("vix", "vix"),
     "DCOILWTICO": ("wti", "DCOILWTICO"),
     "AAA": ("default", "AAA"),
     "BAA": ("default", "BAA"),
-    **{s: ("factors_dataset", s) for s in "MTUM QUAL SIZE USMV VLUE".split()},
-    **{s: ("sp500_dataset", s) for s in "AAPL AMD BAC BBY CVX GE HD JNJ JPM KO LLY MRK MSFT PEP PFE PG RRC UNH WMT XOM".split()},
+    **{symbol: ("factors_dataset", symbol) for symbol in FUNDS},
+    **{symbol: ("sp500_dataset", symbol) for symbol in STOCKS},
 }
 
 
@@ -240,7 +254,8 @@ def _sample_frame(symbol: str) -> tuple[pd.DataFrame, str]:
     if symbol == "SPX":  # closes alone until arch's bars begin
         bars = _sample_bars("sp500")
         closes = packaged("sp500_index")["SP500"].rename("close").to_frame()
-        return pd.concat([closes[closes.index < bars.index[0]], bars]), f"skfolio to {bars.index[0].year - 1}, then arch"
+        both = pd.concat([closes[closes.index < bars.index[0]], bars])
+        return both, f"skfolio to {bars.index[0].year - 1}, then arch"
     table, column = SAMPLE[symbol]
     name = "value" if table in ("wti", "default") else "close"
     return packaged(table)[column].dropna().rename(name).to_frame(), PACKAGED[table].package
@@ -293,7 +308,8 @@ class Source(Protocol):
 
 
 def open_sources(
-    sources: Sequence[str | Source] | str,  # "folder:PATH", "sample" or sources; one string may hold several, comma-separated
+    sources: Sequence[str | Source]
+    | str,  # "folder:PATH", "sample" or a Source; a string may hold several, with commas
 ) -> list[Source]:
     "The sources in their order; raises `DataError` for an unknown word or a folder without files."
     words = sources.split(",") if isinstance(sources, str) else sources
@@ -323,7 +339,8 @@ def _add(market: MarketData, source: Source, symbol: str) -> MarketData:
 
 def _absent(symbol: str, found: Sequence[Source]) -> DataError:
     names = ", ".join(source.name for source in found)
-    return DataError(f"{symbol} is in none of the sources ({names}): add a source that has it, such as a folder with {symbol}.csv")
+    remedy = f"add a source that has it, such as a folder with {symbol}.csv"
+    return DataError(f"{symbol} is in none of the sources ({names}): {remedy}")
 
 
 def load_market(
@@ -343,7 +360,8 @@ def load_market(
 
     found = open_sources(sources)
     needs = {canonical_symbol(symbol) for symbol in needed}
-    wanted = {s for source in found for s in source.symbols} if symbols is None else {canonical_symbol(s) for s in symbols}
+    everything = (symbol for source in found for symbol in source.symbols) if symbols is None else symbols
+    wanted = {canonical_symbol(symbol) for symbol in everything}
     market = MarketData({}, calendar=calendar)
     for symbol in tqdm([*sorted(needs), *sorted(wanted - needs)], "reading", disable=not progress, leave=False):
         source = next((source for source in found if symbol in source), None)
@@ -383,6 +401,7 @@ def source_table(
         for symbol in source.symbols:
             first = next(other for other in found if symbol in other)
             rows.append(_source_row(source, symbol, first, empty))
-        rows += [{"symbol": "", "source": file, "note": f"ignored: {why}"} for file, why in source.ignored.items()]
+        for file, why in source.ignored.items():
+            rows.append({"symbol": "", "source": file, "note": f"ignored: {why}"})
     table = pd.DataFrame(rows, columns=["symbol", "kind", "first", "last", "rows", "repairs", "source", "note"])
     return table.astype({"rows": "Int64", "repairs": "Int64"})

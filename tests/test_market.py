@@ -74,7 +74,7 @@ def known_of(symbol, frame):
     return closes(frame.index) if "close" in frame.columns else release_of(symbol).known_at(frame.index)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(markets(), moments)
 def test_a_view_holds_all_that_was_known_and_nothing_else(given_data, when):
     market = MarketData(**given_data)
@@ -95,7 +95,7 @@ def test_a_view_holds_all_that_was_known_and_nothing_else(given_data, when):
     assert view.moment == cutoff
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(markets(), st.sets(st.sampled_from(["VIX", "SPX", "SPY", *PUBLISHED])))
 def test_fingerprints_of_an_index_are_those_of_its_views(given_data, symbols):
     market = MarketData(**given_data)
@@ -127,7 +127,7 @@ def test_load_order_and_form_leave_no_trace(given_data, seed):
         assert read(one, symbol).equals(read(two, symbol))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(markets(), moments, st.sampled_from(["cut", "perturb"]))
 def test_what_comes_later_cannot_be_seen(given_data, when, probe):
     market = MarketData(**given_data)
@@ -162,7 +162,7 @@ def test_cutting_twice_is_cutting_once(given_data, a, b):
         assert direct.as_of(max(a, b)).moment == direct.moment
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(markets(), st.data())
 def test_the_fingerprint_covers_every_value_and_moment(given_data, data):
     market = MarketData(**given_data)
@@ -181,7 +181,7 @@ def test_the_fingerprint_covers_every_value_and_moment(given_data, data):
         assert market.with_series(symbol, frame).fingerprint() != market.fingerprint()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(published())
 def test_at_sessions_is_the_newest_date_in_its_latest_revision(frame):
     market = MarketData({"PAYEMS": frame, "VIX": pd.DataFrame({"close": 20.0}, DAYS)})
@@ -210,17 +210,13 @@ def test_nothing_handed_out_or_in_can_change_the_market():
     before = market.fingerprint()
     frame.iloc[:] = 99.0
     for view in (market, market.as_of(DAYS[9])):
-        view.bars("VIX").iloc[:] = 99.0
-        view.events.iloc[:, 0] = pd.Timestamp("1999-01-01")
-        view.members.iloc[:, 0] = pd.Timestamp("1999-01-01")
-        for handed_out in (view.close("VIX"), view.macro("DGS2"), view.known_at("VIX")):
-            handed_out.iloc[:] = handed_out.iloc[0]
-            with pytest.raises(ValueError, match="read-only"):
-                view.close("VIX").to_numpy()[0] = 99.0
-    assert market.close("VIX").iloc[-1] == 20.0
-    assert market.events["date"].equals(fomc_table().sort_values(["known_at", "date"])["date"].reset_index(drop=True)) or (
-        sorted(market.events["date"]) == sorted(fomc_table()["date"])
-    )
+        handed_out = [view.bars("VIX"), view.events, view.members, view.close("VIX"), view.macro("DGS2"), view.known_at("VIX")]
+        for rows in handed_out:
+            rows.iloc[:] = rows.iloc[::-1].to_numpy()
+        with pytest.raises(ValueError, match="read-only"):
+            view.close("VIX").to_numpy()[0] = 99.0
+    assert market.close("VIX").tolist() == np.linspace(10, 20, len(DAYS)).tolist()
+    assert market.events.equals(MarketData({}).events) and market.members.equals(MarketData({}).events)
     assert market.with_series("VIX", market.bars("VIX")).fingerprint() == before
     assert pickle.loads(pickle.dumps(market)).fingerprint() == before  # noqa: S301  worker processes get it so
 
@@ -273,7 +269,7 @@ def test_a_broken_series_is_refused_in_one_line(words):
     assert "VIX" in str(caught.value) and "\n" not in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_repaired_bars_are_accepted_and_need_no_second_repair(data):
     rows = st.sets(st.integers(0, len(DAYS) - 1), max_size=4)
@@ -314,7 +310,6 @@ def test_real_published_series_are_never_known_on_their_own_day(shared_data):
         age = MarketData({series: pd.DataFrame({"value": dates.index.to_numpy().astype("int64")}, dates.index)})
         newest = pd.to_datetime(age.at_sessions(series, index).dropna(), unit="us")
         assert (newest < newest.index).all()
-        assert ((newest.index - newest).dt.days.max() if hasattr(newest.index - newest, "dt") else 0) < 100
 
 
 # First publications: (series, observation date, the day it came out in New York)
