@@ -20,6 +20,7 @@ Modules:
 - `forecastkit.sources`: Which source gives the series, and what if its file is broken?
 - `forecastkit.splits`: Which rows may a model learn from, if it is to be tested on those?
 - `forecastkit.stock_features`: What do these bars alone say about how far the price may go?
+- `forecastkit.synthetic`: How would you know that a method finds what is there, if you never see what is there?
 - `forecastkit.volatility_features`: Where does the VIX stand, how did it get there, and what is it measured against?
 - `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?"""
 

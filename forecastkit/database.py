@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -29,12 +31,12 @@ from .scores import crps, hac_lag, hac_se
 from .sessions import closes, opens, target_sessions
 
 # %% auto #0
-__all__ = ['TIMELINESS', 'METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'GENESIS', 'PRAGMAS', 'REVISIONS',
+__all__ = ['TIMELINESS', 'METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'GENESIS', 'PATIENCE', 'PRAGMAS', 'REVISIONS',
            'VERSION_TABLE', 'QUESTION', 'SAME_QUESTION', 'HIDDEN', 'LEVELS', 'timeliness_of', 'timeliness', 'Moment',
-           'table', 'row_hash', 'chained', 'broken_links', 'prepare_sqlite', 'place', 'make_engine', 'transaction',
-           'behind', 'upgrade', 'open_database', 'feature_json', 'prediction_row', 'prediction_rows', 'lock_chain',
-           'stored_ids', 'append_rows', 'open_questions', 'answers', 'day', 'chosen', 'judged', 'read_predictions',
-           'observed_coverage', 'PredictionDatabase']
+           'table', 'row_hash', 'chained', 'broken_links', 'log_ahead', 'prepare_sqlite', 'place', 'make_engine',
+           'transaction', 'behind', 'upgrade', 'open_database', 'feature_json', 'prediction_row', 'prediction_rows',
+           'lock_chain', 'stored_ids', 'append_rows', 'open_questions', 'answers', 'day', 'chosen', 'judged',
+           'read_predictions', 'observed_coverage', 'PredictionDatabase']
 
 # %% ../nbs/60_database.ipynb #11639b6e
 TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")
@@ -159,7 +161,19 @@ def broken_links(
     return problems
 
 # %% ../nbs/60_database.ipynb #bf3dbe74
-PRAGMAS: tuple[str, ...] = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+PATIENCE: int = 30  # seconds to wait for another writer
+PRAGMAS: tuple[str, ...] = (f"busy_timeout={1000 * PATIENCE}", "synchronous=FULL", "foreign_keys=ON")
+
+
+def log_ahead(connection: sqlite3.Connection) -> None:
+    "Switch a file to write-ahead logging; raises `sqlite3.OperationalError` if others hold it for too long."
+    for left in range(50 * PATIENCE, -1, -1):
+        try:
+            return connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or not left:
+                raise
+            time.sleep(0.02)
 
 
 def prepare_sqlite(engine: sa.Engine) -> None:
@@ -169,6 +183,7 @@ def prepare_sqlite(engine: sa.Engine) -> None:
         connection.isolation_level = None  # the driver begins no transaction of its own
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
+        log_ahead(connection)
 
     def on_begin(connection: sa.Connection) -> None:
         writes = connection.get_execution_options().get("write")
@@ -466,10 +481,10 @@ class PredictionDatabase:
 
     def store_predictions(self, made: Iterable[tuple[Forecast, Any]]) -> int:
         "Store forecasts with their features, all or none; returns how many were new."
-        made = {forecast.prediction_id: (forecast, features) for forecast, features in made}
+        made = list(made)
         with transaction(self.engine) as connection:
-            known = stored_ids(connection, list(made))
-        rows = prediction_rows([pair for i, pair in made.items() if i not in known], self.clock(), self.calendar)
+            known = stored_ids(connection, [forecast.prediction_id for forecast, _ in made])
+        rows = prediction_rows([pair for pair in made if pair[0].prediction_id not in known], self.clock(), self.calendar)
         with transaction(self.engine, write=True) as connection:  # only now, with the work done, is the lock taken
             return append_rows(connection, rows) if rows else 0
 

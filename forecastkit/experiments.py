@@ -79,7 +79,7 @@ def hold(
 
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
-
+# %% ../nbs/04_experiments.ipynb #17c2fc38
 class ExperimentLog:
     "An append-only, hash-chained log of every variant that was scored: one JSON object a line."
 

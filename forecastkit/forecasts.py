@@ -307,9 +307,7 @@ def in_words(f: ForecastNumbers) -> list[str]:
         f"is right, where 0.5 is a coin.{' The mean lies on the other side: one tail reaches further.' * odd}"
     ]
     if f.cohort_weight != 1.0:
-        sentences += [
-            f"Its cohort is {f.cohort}: changes from there were {f.cohort_weight:.2f} times those of mid cycle."
-        ]
+        sentences += [f"Its cohort is {f.cohort}: changes from it were {f.cohort_weight:.2f} times those of mid cycle."]
     return sentences
 
 # %% ../nbs/06_forecasts.ipynb #ca5ddc73
@@ -400,7 +398,7 @@ def html_tiles(f: ForecastNumbers) -> str:
         ("now", show_level(f.last_value), f"close of {show_day(f.origin)}"),
         ("expected", show_level(points.expected), f"{f.point_estimate:+.1f} %"),
         ("80 % range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f} %"),
-        ("direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"),
+        ("likelier direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"),
     ]
     big, small = "font-size:21px;font-weight:600;white-space:nowrap", MUTED
     rows = ((f'<div style="{s}">{v}</div>' for s, v in zip((small, big, small), tile)) for tile in tiles)

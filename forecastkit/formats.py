@@ -73,7 +73,8 @@ def recognise(
         columns = {name: plain[name] for name in BAR_NAMES if name in plain} | known
         return Layout(date, columns, tuple(name for name in plain.values() if name not in columns.values()))
     if len(plain) != 1:
-        return f"neither a column close nor one single column of values ({shorten(', '.join(plain.values()), 60) or 'only dates'})"
+        others = shorten(", ".join(plain.values()), 60) or "only dates"
+        return f"neither a column close nor one single column of values ({others})"
     (name,) = plain.values()
     if name.strip().lower() != "value" and canonical_symbol(name) != symbol:
         return f"its column is called {name}: name the file {name}.csv"

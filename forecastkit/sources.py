@@ -23,12 +23,12 @@ import pandas as pd
 
 from .core import DataError, DataWarning, canonical_symbol
 from .formats import SUFFIXES, Layout, Look, look_at, parse_days, read_columns, read_table, symbol_of
-from .market import BAR_COLUMNS, MarketData, Repair, repair_bars
-from .releases import ROUND_THE_CLOCK, calendar_of, release_of
+from .market import BAR_COLUMNS, MarketData, Repair, macro_history, repair_bars
+from .releases import ROUND_THE_CLOCK, calendar_of
 from .sessions import timetable
 
 # %% auto #0
-__all__ = ['QUOTED', 'TABLES', 'PACKAGED', 'FUNDS', 'STOCKS', 'SAMPLE', 'as_series', 'Reading', 'read_series', 'choose',
+__all__ = ['QUOTED', 'NO_TABLE', 'PACKAGED', 'FUNDS', 'STOCKS', 'SAMPLE', 'as_series', 'Reading', 'read_series', 'choose',
            'FolderSource', 'Packaged', 'packaged', 'SampleSource', 'Source', 'open_sources', 'load_market',
            'source_table']
 
@@ -37,9 +37,7 @@ QUOTED: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "V
 
 
 def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
-    "The values of a published series, sorted, without blanks; raises `DataError` for a future date, two values for one, or no rule."
-    if "known_at" not in frame.columns:
-        release_of(series)
+    "The values of a published series, sorted, without blanks; raises `DataError` where they cannot be joined in time."
     frame = frame[frame["value"].notna()].sort_index()
     if len(frame) and frame.index[-1] > pd.Timestamp.now("UTC").tz_localize(None):
         raise DataError(f"{series} {frame.index[-1]:%Y-%m-%d}: a date in the future: correct the file")
@@ -50,7 +48,9 @@ def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             f"{series} {rows['date'][clash].iloc[0]:%Y-%m-%d}: two values that differ: decide which one is right"
         )
-    return rows.set_index("date")
+    rows = rows.set_index("date")
+    macro_history(series, rows)  # refuses text, a series without a rule, and moments before the date
+    return rows
 
 
 def as_series(
@@ -126,7 +126,7 @@ def _tree(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in sorted(files) if not name.startswith("."))
 
 # %% ../nbs/14_sources.ipynb #9fc21dea
-TABLES = f"{', '.join(SUFFIXES)} file"
+NO_TABLE = f"no {', '.join(SUFFIXES)} file"
 
 
 class FolderSource:
@@ -150,7 +150,7 @@ class FolderSource:
             if symbol := symbol_of(path.name):
                 self._files.setdefault(symbol, []).append(shown)
         if not self._files:
-            raise DataError(f"folder {folder} holds no {TABLES}: put in files named by their symbol, such as VIX.csv")
+            raise DataError(f"folder {folder} holds {NO_TABLE}: put in files named by their symbol, such as VIX.csv")
 
     def _look(self, symbol: str) -> dict[str, Look]:
         files = self._files.get(symbol, [])
@@ -171,7 +171,7 @@ class FolderSource:
     @property
     def ignored(self) -> dict[str, str]:
         "The files that give nothing, each with the reason."
-        found = {shown: f"no {TABLES}" for shown, path in self._paths.items() if not symbol_of(path.name)}
+        found = {shown: NO_TABLE for shown, path in self._paths.items() if not symbol_of(path.name)}
         for symbol in self._files:
             looks = self._look(symbol)
             fuller = next((shown for shown, look in looks.items() if look.layout and look.layout.ranged), None)
@@ -308,39 +308,36 @@ class Source(Protocol):
 
 
 def open_sources(
-    sources: Sequence[str | Source]
-    | str,  # "folder:PATH", "sample" or a Source; a string may hold several, with commas
+    sources: Sequence[str | Source] | str,  # words or sources, or one string of words with commas between
 ) -> list[Source]:
-    "The sources in their order; raises `DataError` for an unknown word or a folder without files."
-    words = sources.split(",") if isinstance(sources, str) else sources
+    "The sources in their order; a word is sample or folder:PATH. Raises `DataError` for another, and for a folder without files."
     found: list[Source] = []
-    for word in words:
-        if not isinstance(word, str):
-            found.append(word)
-        elif word.strip() == "sample":
+    for entry in sources.split(",") if isinstance(sources, str) else sources:
+        word = entry.strip() if isinstance(entry, str) else ""
+        if not isinstance(entry, str):
+            found.append(entry)
+        elif word == "sample":
             found.append(SampleSource())
-        elif word.strip().startswith("folder:") and word.strip() != "folder:":
-            found.append(FolderSource(word.strip().removeprefix("folder:").strip(), word.strip()))
+        elif word.startswith("folder:") and word != "folder:":
+            found.append(FolderSource(word.removeprefix("folder:").strip(), word))
         else:
-            raise DataError(f"source {word.strip()!r} is unknown: use sample, or folder:PATH such as folder:bars")
+            raise DataError(f"source {word!r} is unknown: use sample, or folder:PATH such as folder:bars")
     if not found:
         raise DataError("no source is given: use sample, or folder:PATH such as folder:bars")
     return found
 
 # %% ../nbs/14_sources.ipynb #07760868
-def _add(market: MarketData, source: Source, symbol: str) -> MarketData:
-    "The market with one more series; raises `DataError` that names the file."
-    reading = source.read(symbol, market.calendar)
-    try:
-        return market.with_series(symbol, reading.frame, reading.repairs, reading.origin)
-    except DataError as error:
-        raise DataError(f"{reading.origin}: {error}") from error
-
-
 def _absent(symbol: str, found: Sequence[Source]) -> DataError:
     names = ", ".join(source.name for source in found)
     remedy = f"add a source that has it, such as a folder with {symbol}.csv"
     return DataError(f"{symbol} is in none of the sources ({names}): {remedy}")
+
+
+def _nothing(found: Sequence[Source]) -> DataError:
+    ignored = [f"{file} ({why})" for source in found for file, why in source.ignored.items() if why != NO_TABLE]
+    return DataError(
+        f"the sources hold no market data: {'; '.join(ignored[:1]) or 'they are empty'}: put in files with dates and a close"
+    )
 
 
 def load_market(
@@ -362,21 +359,28 @@ def load_market(
     needs = {canonical_symbol(symbol) for symbol in needed}
     everything = (symbol for source in found for symbol in source.symbols) if symbols is None else symbols
     wanted = {canonical_symbol(symbol) for symbol in everything}
-    market = MarketData({}, calendar=calendar)
+    readings: dict[str, Reading] = {}
+    refused: list[DataError] = []
     for symbol in tqdm([*sorted(needs), *sorted(wanted - needs)], "reading", disable=not progress, leave=False):
         source = next((source for source in found if symbol in source), None)
         try:
             if source is not None:
-                market = _add(market, source, symbol)
+                readings[symbol] = source.read(symbol, calendar)
             elif symbol in needs:
                 raise _absent(symbol, found)
         except DataError as error:
             if symbol in needs:
                 raise
+            refused.append(error)
             warnings.warn(f"{error} ({symbol} is left out)", DataWarning, stacklevel=2)
-    if not market.symbols:
-        raise _absent(" or ".join(sorted(wanted)) or "market data", found)
-    return market
+    if not readings:
+        raise refused[0] if refused else _absent(" or ".join(sorted(wanted)), found) if wanted else _nothing(found)
+    return MarketData(
+        {symbol: reading.frame for symbol, reading in readings.items()},
+        calendar=calendar,
+        repairs=[repair for reading in readings.values() for repair in reading.repairs],
+        provenance={symbol: reading.origin for symbol, reading in readings.items()},
+    )
 
 # %% ../nbs/14_sources.ipynb #22c21306
 def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -> dict[str, object]:

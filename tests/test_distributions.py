@@ -1,5 +1,7 @@
 "One distribution from quantiles: inverse functions, monotone, the same in any company, and means that are exact."
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,9 @@ def test_probabilities_increase_and_stay_within_their_range(v, x):
 @settings(deadline=None)
 @given(v=quantiles, shift=st.floats(-1, 1))
 def test_means_move_with_the_distribution(v, shift):
-    assert mean_of(PROBS, v + shift, "log_return") == pytest.approx(mean_of(PROBS, v, "log_return") + 100 * shift, abs=1e-8)
+    assert mean_of(PROBS, v + shift, "log_return") == pytest.approx(
+        mean_of(PROBS, v, "log_return") + 100 * shift, abs=1e-8
+    )
     level, moved = (1 + mean_of(PROBS, w) / 100 for w in (v, v + shift))
     assert moved == pytest.approx(np.exp(shift) * level, rel=1e-10)
     assert level >= np.exp(mean_of(PROBS, v, "log_return") / 100) * (1 - 1e-12)  # Jensen
@@ -52,8 +56,8 @@ def test_means_against_numerical_integration(scale):
         return np.exp(x) * (cdf_at(x, PROBS, v) if density else 1 - cdf_at(x, PROBS, v))
 
     at = v[11]
-    upper = sum(quad(beyond, max(a, at), b, args=(False,), epsrel=1e-11)[0] for a, b in zip(edges, edges[1:]) if b > at)
-    lower = sum(quad(beyond, a, min(b, at), args=(True,), epsrel=1e-11)[0] for a, b in zip(edges, edges[1:]) if a < at)
+    upper = sum(quad(beyond, max(a, at), b, args=(False,), epsrel=1e-11)[0] for a, b in pairwise(edges) if b > at)
+    lower = sum(quad(beyond, a, min(b, at), args=(True,), epsrel=1e-11)[0] for a, b in pairwise(edges) if a < at)
     expected = np.exp(at) + upper - lower  # E[g(X)] = g(c) + int_c g'(1-F) - int^c g' F
     assert mean_of(PROBS, v) == pytest.approx(100 * (expected - 1), rel=1e-6)
 

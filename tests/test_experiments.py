@@ -51,7 +51,9 @@ def test_no_changed_byte_goes_unnoticed(written, tmp_path, data):
     byte = data.draw(st.integers(0, 255).filter(lambda b: b != written[at]))
     log = ExperimentLog(tmp_path / "experiments.jsonl")
     log.path.write_bytes(written[:at] + bytes([byte]) + written[at + 1 :])
-    if [_content(line) for line in log.path.read_bytes().split(b"\n")] == [_content(line) for line in written.split(b"\n")]:
+    if [_content(line) for line in log.path.read_bytes().split(b"\n")] == [
+        _content(line) for line in written.split(b"\n")
+    ]:
         return  # another spelling of the same content: nothing was changed
     assert log.verify()
     assert log.count() is None
@@ -65,7 +67,16 @@ def _content(line: bytes) -> object:
         return line
 
 
-@pytest.mark.parametrize("change", [lambda x: x[1:], lambda x: [x[0], *x[2:]], lambda x: [x[1], x[0], *x[2:]], lambda x: [*x, x[-1]], lambda x: [*x, ""]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x[1:],
+        lambda x: [x[0], *x[2:]],
+        lambda x: [x[1], x[0], *x[2:]],
+        lambda x: [*x, x[-1]],
+        lambda x: [*x, ""],
+    ],
+)
 def test_lines_removed_swapped_repeated_or_inserted(written, change):
     lines = written.decode().split("\n")[:-1]
     assert problems(written.decode()) == []

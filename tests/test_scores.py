@@ -45,7 +45,9 @@ def test_against_scoringrules(forecasts):
     classes, outcome = rng.dirichlet(np.ones(4), 50), rng.integers(0, 4, 50)
     np.testing.assert_allclose(rps(classes, outcome), sr.rps_score(outcome + 1, classes), rtol=1e-12)
     event = rng.random(50) < 0.3
-    np.testing.assert_allclose(brier(classes[:, 0], event), sr.brier_score(event.astype(float), classes[:, 0]), rtol=1e-12)
+    np.testing.assert_allclose(
+        brier(classes[:, 0], event), sr.brier_score(event.astype(float), classes[:, 0]), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -180,7 +182,9 @@ def test_r2_of_a_perfect_and_of_a_useless_forecast():
     assert r2(y, np.zeros(3), baseline=np.zeros(3)) == 0.0
 
 
-@pytest.mark.parametrize(("table", "outcome"), [([[0.5, 0.4]], [0]), ([[1.2, -0.2]], [0]), ([[0.5, 0.5]], [-1]), ([[0.5, 0.5]], [0.5])])
+@pytest.mark.parametrize(
+    ("table", "outcome"), [([[0.5, 0.4]], [0]), ([[1.2, -0.2]], [0]), ([[0.5, 0.5]], [-1]), ([[0.5, 0.5]], [0.5])]
+)
 def test_class_probabilities_are_checked(table, outcome):
     for score in (rps, log_loss):
         with pytest.raises(DataError):

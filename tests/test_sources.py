@@ -261,6 +261,19 @@ def test_unknown_sources(word):
     assert "use sample, or folder:PATH" in said(error)
 
 
+def test_where_all_is_refused_the_first_refusal_is_raised(bars):
+    (bars / "VIX.csv").write_text(BROKEN["a VIX of 0"][0])
+    with pytest.warns(DataWarning), pytest.raises(DataError, match=r"^bars/VIX\.csv: VIX 2018-02-05: a price of 0"):
+        load_market(f"folder:{bars}")
+
+
+def test_where_nothing_is_understood_one_file_is_named(bars):
+    (bars / "README.md").write_text("")
+    (bars / "IBM.csv").write_text('{"Error Message": "Invalid API call"}')
+    with pytest.raises(DataError, match=r"hold no market data: bars/IBM\.csv \(no column of dates"):
+        load_market(f"folder:{bars}")
+
+
 def test_symbols_that_are_nowhere(bars):
     write(bars / "VIX.csv", table())
     with pytest.raises(DataError) as error:
