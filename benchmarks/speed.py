@@ -21,7 +21,8 @@ from forecastkit.core import Target
 from forecastkit.database import PredictionDatabase
 from forecastkit.settings import load_settings
 from forecastkit.sources import load_market
-from forecastkit.system import IntegratedSystem, feature_engine
+from forecastkit.preparation import feature_engine
+from forecastkit.system import IntegratedSystem
 
 
 def seconds(work: Callable[[], object], times: int = 1) -> float:

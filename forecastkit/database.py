@@ -33,10 +33,10 @@ from .sessions import closes, opens, target_sessions
 # %% auto #0
 __all__ = ['TIMELINESS', 'METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'GENESIS', 'PATIENCE', 'PRAGMAS', 'REVISIONS',
            'VERSION_TABLE', 'QUESTION', 'SAME_QUESTION', 'HIDDEN', 'LEVELS', 'timeliness_of', 'timeliness', 'Moment',
-           'table', 'row_hash', 'chained', 'broken_links', 'log_ahead', 'prepare_sqlite', 'place', 'make_engine',
-           'transaction', 'behind', 'upgrade', 'open_database', 'feature_json', 'prediction_row', 'prediction_rows',
-           'lock_chain', 'stored_ids', 'append_rows', 'open_questions', 'answers', 'day', 'chosen', 'judged',
-           'read_predictions', 'observed_coverage', 'PredictionDatabase']
+           'table', 'row_hash', 'chained', 'span', 'broken_links', 'log_ahead', 'prepare_sqlite', 'place',
+           'make_engine', 'transaction', 'behind', 'upgrade', 'open_database', 'feature_json', 'prediction_row',
+           'prediction_rows', 'lock_chain', 'stored_ids', 'append_rows', 'open_questions', 'answers', 'day', 'chosen',
+           'judged', 'read_predictions', 'observed_coverage', 'PredictionDatabase']
 
 # %% ../nbs/60_database.ipynb #11639b6e
 TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")
@@ -94,6 +94,7 @@ def table(
 METADATA = sa.MetaData()
 PREDICTIONS = table(
     "predictions", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("prediction_id"),
+    sa.Index("predictions_by_target", "symbol", "kind", "horizon", "origin"),
     seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, origin=sa.Date, target_session=sa.Date, horizon=sa.Integer,
     kind=sa.String, model_version=sa.String, code_version=sa.String, data_fingerprint=sa.String, made_at=Moment,
     stored_at=Moment, timeliness=sa.String, num_features_used=sa.Integer, features=sa.String, forecast=sa.String,
@@ -110,7 +111,6 @@ MODELS = table(
     manifest=sa.String, manifest_hash=sa.String, created_at=Moment,
 )  # fmt: skip
 CHAIN = table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
-sa.Index("predictions_by_target", *(PREDICTIONS.c[name] for name in ("symbol", "kind", "horizon", "origin")))
 
 # %% ../nbs/60_database.ipynb #9cf8d1ce
 GENESIS: str = "0" * 64  # what the first row follows
@@ -138,6 +138,11 @@ def chained(
     return linked
 
 # %% ../nbs/60_database.ipynb #1173fdce
+def span(first: int, last: int) -> str:
+    "Numbers of rows in words."
+    return f"row {first} is" if first == last else f"rows {first} to {last} are"
+
+
 def broken_links(
     rows: Iterable[Mapping[str, Any]],  # predictions in order of their numbers
     length: int,  # how many there should be
@@ -148,14 +153,14 @@ def broken_links(
     for row in rows:
         number = row["seq"]
         if number != expected:
-            problems.append(f"rows {expected} to {number - 1} are missing")
+            problems.append(f"{span(expected, number - 1)} missing")
         elif row["previous_hash"] != previous:
             problems.append(f"row {number} does not follow from row {number - 1}")
         if row["row_hash"] != row_hash(row, row["previous_hash"]):
             problems.append(f"row {number} was changed after it was written")
         expected, previous = number + 1, row["row_hash"]
     if expected <= length:
-        problems.append(f"rows {expected} to {length} are missing at the end")
+        problems.append(f"{span(expected, length)} missing at the end")
     elif (expected - 1, previous) != (length, head):
         problems.append(f"the chain ends at row {expected - 1}, but row {length} was noted as the last, with another hash")
     return problems

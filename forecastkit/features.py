@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ from .market import MarketData
 from .sessions import positions, timetable
 
 # %% auto #0
-__all__ = ['QUANTITIES', 'NOTHING', 'WINDOWS', 'log_range', 'parkinson', 'garman_klass', 'fresh_rows', 'known_in_order', 'Inputs',
-           'Feature', 'compute_features', 'absent', 'catalogue']
+__all__ = ['QUANTITIES', 'LONG_AGO', 'WINDOWS', 'Kept', 'log_range', 'parkinson', 'garman_klass', 'fresh_rows', 'known_in_order',
+           'Inputs', 'Feature', 'compute_features', 'absent', 'catalogue']
 
 # %% ../nbs/20_features.ipynb #2b01bb78
 def log_range(
@@ -61,18 +62,23 @@ QUANTITIES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType
 })  # fmt: skip
 
 # %% ../nbs/20_features.ipynb #f9f3bf92
-NOTHING = np.iinfo(np.int64).min  # before any moment
+LONG_AGO = np.datetime64("0001-01-01", "us")  # before any session
+
+
+def _moments(when: pd.Index | pd.Series) -> np.ndarray:
+    "Moments as UTC microseconds."
+    return pd.DatetimeIndex(when.array).to_numpy(dtype="datetime64[us]")
 
 
 def fresh_rows(
-    known: np.ndarray,  # (n,) when each row became known: microseconds, UTC, ascending
+    known: np.ndarray,  # (n,) when each row became known: datetime64[us], UTC, ascending
     index: pd.DatetimeIndex,  # sessions
     calendar: str = "XNYS",
 ) -> np.ndarray:
     "For each session the place of the row that is new at its close; -1 where no row has become known since the close before."
-    moments, at = timetable(calendar).closes.asi8, positions(index, calendar)
-    row = known.searchsorted(moments[at], side="right") - 1
-    new = known[row] > np.append(NOTHING, moments)[at] if len(known) else False
+    close, at = _moments(timetable(calendar).closes), positions(index, calendar)
+    row = known.searchsorted(close[at], side="right") - 1
+    new = known[row] > np.append(LONG_AGO, close)[at] if len(known) else False
     return np.where((row >= 0) & new, row, -1)
 
 # %% ../nbs/20_features.ipynb #f0836a59
@@ -80,12 +86,12 @@ def known_in_order(
     market: MarketData,
     symbol: str,  # of bars
 ) -> np.ndarray:
-    "When each bar became known (microseconds, UTC), by session; raises `DataError` if one came late or was corrected."
+    "When each bar became known (datetime64[us], UTC), by session; raises `DataError` if one came late or was corrected."
     known = market.known_at(symbol)
-    late = np.append(False, np.diff(known.index.asi8) <= 0)
+    late = np.append(False, np.diff(known.index.to_numpy()) <= np.timedelta64(0))
     if late.any():
         raise DataError(f"{symbol} {known.index[late][0]:%Y-%m-%d}: this bar came late or was corrected: features need bars as they were first known")
-    return pd.DatetimeIndex(known).asi8
+    return _moments(known)
 
 # %% ../nbs/20_features.ipynb #069d385c
 WINDOWS: Mapping[str, Callable[[pd.api.typing.Rolling], pd.Series]] = MappingProxyType({
@@ -95,6 +101,9 @@ WINDOWS: Mapping[str, Callable[[pd.api.typing.Rolling], pd.Series]] = MappingPro
     "max": lambda window: window.max(),
     "rank": lambda window: window.rank(pct=True),  # the share of the window at or below its last value, ties half
 })  # fmt: skip
+
+# %% ../nbs/20_features.ipynb #8e143243
+Kept = TypeVar("Kept")  # what was computed once
 
 
 class Inputs:
@@ -107,11 +116,11 @@ class Inputs:
         calendar: str = "XNYS",
     ):
         self.market, self.calendar = market, calendar
-        self._kept: dict[tuple, object] = {}
+        self._kept: dict[tuple, Any] = {}
         days = timetable(calendar).sessions
         self.index: pd.DatetimeIndex = days[fresh_rows(known_in_order(market, symbol), days, calendar) >= 0]
 
-    def _once(self, key: tuple, make: Callable[[], object]):
+    def _once(self, key: tuple, make: Callable[[], Kept]) -> Kept:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
@@ -143,13 +152,13 @@ class Inputs:
 
     def rolling(self, symbol: str, what: str, n: int, how: str = "mean", least: int | None = None) -> pd.Series:
         "A quantity over the last n own rows, `how` a key of `WINDOWS`; NaN with fewer than `least` values (None: n)."
-        make = lambda: self.read(symbol, WINDOWS[how](self.own(symbol, what).rolling(n, min_periods=least or n)))
-        return self._once((symbol, what, n, how, least), make)
+        window = lambda: self.own(symbol, what).rolling(n, min_periods=least or n)
+        return self._once((symbol, what, n, how, least), lambda: self.read(symbol, WINDOWS[how](window())))
 
     def ewm(self, symbol: str, what: str, decay: float, least: int = 22) -> pd.Series:
         "The mean of a quantity with weights that fall by `decay` a row; NaN with fewer than `least` values."
-        make = lambda: self.read(symbol, self.own(symbol, what).ewm(alpha=1 - decay, min_periods=least).mean())
-        return self._once((symbol, what, decay, least), make)
+        mean = lambda: self.own(symbol, what).ewm(alpha=1 - decay, min_periods=least).mean()
+        return self._once((symbol, what, decay, least), lambda: self.read(symbol, mean()))
 
     def at_sessions(self, series: str) -> pd.Series:
         "A published series: the newest value known at each close."

@@ -119,6 +119,9 @@ def choose(
     return best[0], fit[best[0]]
 
 # %% ../nbs/14_sources.ipynb #04f541e6
+NO_TABLE = f"no {', '.join(SUFFIXES)} file"
+
+
 def _tree(folder: Path) -> Iterator[Path]:
     "All files below a folder in a fixed order, but for hidden ones."
     for where, folders, files in os.walk(folder):
@@ -126,9 +129,6 @@ def _tree(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in sorted(files) if not name.startswith("."))
 
 # %% ../nbs/14_sources.ipynb #9fc21dea
-NO_TABLE = f"no {', '.join(SUFFIXES)} file"
-
-
 class FolderSource:
     "Files of a folder and its subfolders, each named by its symbol or series id; raises `DataError` if there are none."
 
@@ -339,7 +339,7 @@ def _nothing(found: Sequence[Source]) -> DataError:
         f"the sources hold no market data: {'; '.join(ignored[:1]) or 'they are empty'}: put in files with dates and a close"
     )
 
-
+# %% ../nbs/14_sources.ipynb #2ce2e406
 def load_market(
     sources: Sequence[str | Source] | str = ("sample",),  # in order of precedence, see `open_sources`
     symbols: Collection[str] | None = None,  # only these, as far as they are there; all if None

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from math import erf, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 from zlib import crc32
@@ -25,7 +26,7 @@ from .market import MarketData
 from .sessions import Date, as_session, timetable
 
 # %% auto #0
-__all__ = ['YEAR', 'STATES', 'SPANS', 'SECTORS', 'Law', 'Hidden', 'hidden_path', 'expected_variance', 'bridge_extremes',
+__all__ = ['YEAR', 'STATES', 'SPANS', 'SECTORS', 'Law', 'Hidden', 'hidden_path', 'belief', 'expected_variance', 'bridge_extremes',
            'path_bars', 'index_bars', 'volatility_bars', 'sector_of', 'stock_bars', 'Synthetic', 'synthetic_market']
 
 # %% ../nbs/13_synthetic.ipynb #04f6e6a0
@@ -40,9 +41,9 @@ class Law:
     moves: tuple[tuple[float, ...], ...] = ((0.985, 0.014, 0.001), (0.014, 0.972, 0.014), (0.001, 0.029, 0.970))
     levels: tuple[float, ...] = (0.095, 0.145, 0.28)  # the volatility that each state pulls towards
     pull: float = 0.10  # kappa
-    shock: float = 0.09  # xi, the standard deviation of a day's change in log volatility
+    shock: float = 0.08  # xi, the standard deviation of a day's change in log volatility
     leverage: float = -0.85  # correlation of that change with the day's return
-    alarm: float = -0.85  # correlation of a move towards risk_off with the day's return
+    alarm: float = -0.70  # correlation of a move towards risk_off with the day's return
     jump_rates: tuple[float, ...] = (0.004, 0.010, 0.030)  # chance of a jump, by state
     jump_mean: float = -0.012  # log size
     jump_sd: float = 0.012
@@ -106,21 +107,45 @@ def _thresholds(law: Law) -> np.ndarray:
     inverse = NormalDist().inv_cdf
     return np.array([[inverse(p) for p in np.cumsum(row)[:-1].round(12).tolist()] for row in law.moves])
 
+
+def _between(bounds: np.ndarray) -> np.ndarray:
+    "The chances that a standard normal lies below the first bound, between them, above the last: (..., 3) from (..., 2)."
+    below = np.array([0.5 + 0.5 * erf(bound / sqrt(2)) for bound in bounds.ravel().tolist()]).reshape(bounds.shape)
+    return np.diff(below, axis=-1, prepend=0.0, append=1.0)
+
+# %% ../nbs/13_synthetic.ipynb #cdc71034
+def belief(
+    hidden: Hidden,
+    law: Law = Law(),
+) -> np.ndarray:
+    "The chances of each state of the next day, given everything up to this close: (n + 1, 3)."
+    urge = (_thresholds(law)[None] - law.alarm * hidden.move[:, None, None]) / np.sqrt(1 - law.alarm**2)
+    moves, jumped = _between(urge), hidden.jump != 0
+    rates = np.array(law.jump_rates)
+    jump_odds = np.where(jumped[:, None], rates, 1 - rates)
+    x = hidden.log_vol[:, None]
+    pulled = x[:-1] + law.pull * (np.log(law.levels) - x[:-1]) + law.jump_shift * jumped[:, None]
+    shock = (x[1:] - pulled) / law.shock - law.leverage * hidden.move[:, None]
+    fit = np.exp(-(shock**2) / (2 * (1 - law.leverage**2)))
+    chances = [np.array([0.0, 1.0, 0.0])]
+    for odds, move, likely in zip(jump_odds, moves, fit):
+        after = np.einsum("i,ij->j", chances[-1] * odds, move) * likely
+        chances.append(after / after.sum())
+    return np.array(chances)
+
 # %% ../nbs/13_synthetic.ipynb #d56bb64c
 def _weights(law: Law, decay: float) -> np.ndarray:
     "The matrix M for shocks that have decayed to this share: chances of a move, weighted by what it does to the variance."
     theta = 2 * decay * law.shock
-    lean = theta * law.leverage * law.alarm  # the shift of the urge to move under the weight
-    cdf = NormalDist().cdf
-    below = np.array([[0.0, *(cdf(bound - lean) for bound in row), 1.0] for row in _thresholds(law).tolist()])
+    moves = _between(_thresholds(law) - theta * law.leverage * law.alarm)  # the urge to move shifts under the weight
     jumps = 1 + np.array(law.jump_rates) * np.expm1(2 * decay * law.jump_shift)
     pulled = np.exp(2 * decay * law.pull * np.log(law.levels))
-    return jumps[:, None] * np.exp(theta**2 / 2) * np.diff(below, axis=1) * pulled
+    return jumps[:, None] * np.exp(theta**2 / 2) * moves * pulled
 
 
 def expected_variance(
     log_vol: np.ndarray,  # (n,) of the first day
-    state: np.ndarray,  # (n,) of the first day
+    chances: np.ndarray,  # (n, 3) of each state on the first day; a known state has the chance 1
     days: int,
     law: Law = Law(),
 ) -> np.ndarray:
@@ -129,7 +154,8 @@ def expected_variance(
     jumps = YEAR * np.array(law.jump_rates) * (law.jump_mean**2 + law.jump_sd**2)
     for k in range(days):
         decay = (1 - law.pull) ** k
-        total += np.exp(2 * decay * log_vol) * b[state] + np.einsum("ij,j->i", chance, jumps)[state]
+        total += np.exp(2 * decay * log_vol) * np.einsum("ij,j->i", chances, b)
+        total += np.einsum("ij,j->i", chances, np.einsum("ij,j->i", chance, jumps))
         b = np.einsum("ij,j->i", _weights(law, decay), b)
         chance = np.einsum("ij,jk->ik", chance, np.array(law.moves))
     return total / days
@@ -185,10 +211,16 @@ def _wander(shocks: np.ndarray, memory: float) -> np.ndarray:
     return np.array(list(accumulate(shocks.tolist(), lambda last, shock: memory * last + scale * shock)))
 
 
-def volatility_bars(hidden: Hidden, symbol: str, seed: int = 0, law: Law = Law()) -> pd.DataFrame:
-    "The bars of a volatility index (see SPANS), in index points, over a hidden path."
+def volatility_bars(
+    hidden: Hidden,
+    believed: np.ndarray,  # (n + 1, 3) as from `belief`
+    symbol: str,  # one of SPANS
+    seed: int = 0,
+    law: Law = Law(),
+) -> pd.DataFrame:
+    "The bars of a volatility index over a hidden path, in index points."
     days, premium = SPANS[symbol]
-    expected = expected_variance(hidden.log_vol[1:], hidden.state[1:], days, law)
+    expected = expected_variance(hidden.log_vol[1:], believed[1:], days, law)
     n = len(expected)
     mood = 0.07 * _wander(0.8 * _normals(seed, "premium", n) - 0.6 * hidden.move, 0.95)
     mood += 0.015 * _wander(_normals(seed, f"premium {symbol}", n), 0.5)
@@ -257,12 +289,13 @@ def synthetic_market(
     if len(index) < sessions:
         raise DataError(f"{calendar} has {len(index)} sessions from {start} on, not {sessions}: start earlier")
     hidden = hidden_path(sessions, seed, law)
+    believed = belief(hidden, law)
     frames = {"SPX": index_bars(hidden, seed, law)}
-    frames |= {symbol: volatility_bars(hidden, symbol, seed, law) for symbol in SPANS}
+    frames |= {symbol: volatility_bars(hidden, believed, symbol, seed, law) for symbol in SPANS}
     frames |= _extras(hidden, frames["VIX"]["close"].to_numpy(), seed)
     frames |= {symbol: stock_bars(hidden, symbol, seed, law) for symbol in stocks}
     series = {symbol: frame.round(2).set_index(index) for symbol, frame in frames.items()}
-    expected = 100 * np.sqrt(expected_variance(hidden.log_vol[1:], hidden.state[1:], 21, law))
+    expected = 100 * np.sqrt(expected_variance(hidden.log_vol[1:], np.eye(len(STATES))[hidden.state[1:]], 21, law))
     truth = pd.DataFrame({"state": np.array(STATES)[hidden.state[:-1]], "variance": hidden.sd**2}, index)
     market = MarketData(series, calendar=calendar, provenance=dict.fromkeys(series, f"synthetic, seed {seed}"))
     return Synthetic(market, truth.assign(jump=hidden.jump, expected_vol=expected))

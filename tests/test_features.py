@@ -45,8 +45,10 @@ def market() -> MarketData:
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_fresh_rows_are_those_new_since_the_close_before(data):
-    moments = timetable().closes.asi8
-    known = np.sort(np.array(data.draw(st.lists(st.integers(int(moments[13_999]), int(moments[14_020])), min_size=1, max_size=30)), dtype=np.int64))
+    moments = timetable().closes.to_numpy(dtype="datetime64[us]")
+    first, last = moments[[13_999, 14_020]].astype(int).tolist()
+    drawn = data.draw(st.lists(st.integers(first, last), min_size=1, max_size=30))
+    known = np.sort(np.array(drawn, dtype="datetime64[us]"))
     index = timetable().sessions[14_000:14_020]
     expected = []
     for at in range(14_000, 14_020):
@@ -170,7 +172,7 @@ def test_computing_leaves_the_market_as_it_was(market):
 
 def test_estimators_find_the_variance_that_was_put_in():
     "Of the day: between close and open there is no range."
-    synthetic = synthetic_market(seed=11, sessions=5000)
+    synthetic = synthetic_market(seed=11, sessions=5000, start="1995-01-03")
     truth = (1 - Law().overnight) * synthetic.truth["variance"].mean()
     for what in ("parkinson", "garman_klass"):
         found = QUANTITIES[what](synthetic.market.bars("SPX")).mean()

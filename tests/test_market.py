@@ -210,7 +210,14 @@ def test_nothing_handed_out_or_in_can_change_the_market():
     before = market.fingerprint()
     frame.iloc[:] = 99.0
     for view in (market, market.as_of(DAYS[9])):
-        handed_out = [view.bars("VIX"), view.events, view.members, view.close("VIX"), view.macro("DGS2"), view.known_at("VIX")]
+        handed_out = [
+            view.bars("VIX"),
+            view.events,
+            view.members,
+            view.close("VIX"),
+            view.macro("DGS2"),
+            view.known_at("VIX"),
+        ]
         for rows in handed_out:
             rows.iloc[:] = rows.iloc[::-1].to_numpy()
         with pytest.raises(ValueError, match="read-only"):
@@ -293,7 +300,11 @@ def test_repairs_of_the_real_vix(shared_data):
     frame = pd.read_csv(shared_data / "cboe" / "vix-daily.csv", index_col="DATE", parse_dates=True)
     clean, repairs = repair_bars("VIX", frame.rename(columns=str.lower))
     by_kind = pd.Series([r.what for r in repairs]).value_counts().to_dict()
-    assert by_kind == {"open or close outside low..high": 47, "no row for this session": 4, "no session of the exchange": 1}
+    assert by_kind == {
+        "open or close outside low..high": 47,
+        "no row for this session": 4,
+        "no session of the exchange": 1,
+    }
     assert Repair("VIX", pd.Timestamp("2004-06-11"), "no session of the exchange", "row dropped") in repairs
     assert (len(clean), clean["close"].isna().sum(), clean["high"].isna().sum()) == (7303, 0, 47)
 

@@ -18,7 +18,8 @@ from forecastkit.sessions import offset
 from forecastkit.settings import load_settings
 from forecastkit.sources import load_market
 from forecastkit.synthetic import synthetic_market
-from forecastkit.system import IntegratedSystem, feature_engine, forecast, prepare
+from forecastkit.preparation import feature_engine, prepare
+from forecastkit.system import IntegratedSystem, forecast
 
 
 def settings_at(home, **more):
