@@ -58,7 +58,7 @@ def imports() -> None:
 
 def reports(folder: str) -> None:
     plain = seconds(python("-c", "import xgboost, hmmlearn.hmm, papermill, nbconvert, matplotlib.pyplot"))
-    command = ("-m", "forecastkit.cli", "daily", "--quiet", "--sources", "sample")
+    command = ("-m", "forecastkit", "daily", "--quiet", "--sources", "sample")
     row("forecastkit daily, nothing stored", seconds(python(*command, cwd=folder)), "<= 120 s", "importing its libraries", plain)
     row("forecastkit daily, models and features stored", seconds(python(*command, cwd=folder)), "<= 20 s", "importing its libraries", plain)
 

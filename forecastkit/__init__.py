@@ -2,18 +2,30 @@
 
 Modules:
 
+- `forecastkit.baselines`: How good is a forecast that knows almost nothing?
+- `forecastkit.cli`: Which one line does a scheduled job need, and what does a person type?
 - `forecastkit.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
 - `forecastkit.core`: What does the whole house agree on before it touches a number?
-- `forecastkit.database`: How is a forecast written down so that nobody, not even its author, can improve it afterwards?
+- `forecastkit.counterfactuals`: What else could have happened after that evening, and what would have been known of it?
+- `forecastkit.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
+- `forecastkit.day`: What should be gathered each evening, so that the morning's page computes nothing?
 - `forecastkit.distributions`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
 - `forecastkit.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
 - `forecastkit.features`: What is a feature made of, and was it known at the close?
+- `forecastkit.findings`: How does a check report so that a person, a program and a page all read the same?
 - `forecastkit.forecasts`: What exactly is promised, for which day, and how does everything else follow from it?
 - `forecastkit.formats`: Which column of this file is what, and on which day?
+- `forecastkit.hidden_states`: What state is the world in, if it is never seen and its traces are slow?
+- `forecastkit.ledger`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
+- `forecastkit.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
 - `forecastkit.market`: What was known at the close of this session, and nothing that came later?
 - `forecastkit.plots`: What does a forecast look like when it shows no more than it knows?
+- `forecastkit.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
 - `forecastkit.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
+- `forecastkit.quantile_models`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
+- `forecastkit.registry`: How do you know that the model which is loaded is the one that was trained?
 - `forecastkit.releases`: On which day could anyone have known last month's unemployment?
+- `forecastkit.reports`: What would a person want to read each morning, and what must the page admit?
 - `forecastkit.scores`: How far was a probability forecast from what happened, and how sure is that number?
 - `forecastkit.sessions`: When does the exchange trade, and when is "five sessions from now"?
 - `forecastkit.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
@@ -21,6 +33,7 @@ Modules:
 - `forecastkit.splits`: Which rows may a model learn from, if it is to be tested on those?
 - `forecastkit.stock_features`: What do these bars alone say about how far the price may go?
 - `forecastkit.synthetic`: How would you know that a method finds what is there, if you never see what is there?
+- `forecastkit.system`: How does one call become a calibrated forecast that is written down before its outcome?
 - `forecastkit.volatility_features`: Where does the VIX stand, how did it get there, and what is it measured against?
 - `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?"""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -159,15 +159,15 @@ def write_atomic(
     "Write a file so that a crash leaves either the old content or the new: temporary name, fsync, rename."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)  # gone already unless something went wrong
+        temporary.unlink(missing_ok=True)  # gone already unless something went wrong
     return path
 
 # %% ../nbs/00_core.ipynb #e11bae87

@@ -24,15 +24,20 @@ from .market import MarketData
 from .sessions import positions, timetable
 
 # %% auto #0
-__all__ = ['QUANTITIES', 'LONG_AGO', 'WINDOWS', 'Kept', 'log_range', 'parkinson', 'garman_klass', 'fresh_rows', 'known_in_order',
-           'Inputs', 'Feature', 'compute_features', 'absent', 'catalogue']
+__all__ = ['QUANTITIES', 'LONG_AGO', 'Kept', 'WINDOWS', 'log_of', 'log_range', 'parkinson', 'garman_klass', 'fresh_rows',
+           'known_in_order', 'Joined', 'Inputs', 'Feature', 'compute_features', 'absent', 'catalogue']
 
 # %% ../nbs/20_features.ipynb #2b01bb78
+def log_of(values: pd.Series) -> pd.Series:
+    "The natural log; NaN where a value is not above 0."
+    return pd.Series(np.log(values.where(values > 0)), values.index)
+
+
 def log_range(
     bars: pd.DataFrame,  # open, high, low, close
 ) -> pd.Series:
     "log(high / low) of each row; NaN where the two are equal, since then no range was recorded."
-    return np.log(bars["high"] / bars["low"]).where(bars["high"] > bars["low"])
+    return log_of(bars["high"] / bars["low"]).where(bars["high"] > bars["low"])
 
 
 def parkinson(bars: pd.DataFrame) -> pd.Series:
@@ -42,7 +47,7 @@ def parkinson(bars: pd.DataFrame) -> pd.Series:
 
 def garman_klass(bars: pd.DataFrame) -> pd.Series:
     "The variance of each session from open, high, low and close (Garman and Klass 1980), in squared log changes."
-    return log_range(bars) ** 2 / 2 - (2 * np.log(2) - 1) * np.log(bars["close"] / bars["open"]) ** 2
+    return log_range(bars) ** 2 / 2 - (2 * np.log(2) - 1) * log_of(bars["close"] / bars["open"]) ** 2
 
 # %% ../nbs/20_features.ipynb #9da8a3c1
 QUANTITIES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType({
@@ -51,11 +56,11 @@ QUANTITIES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType
     "low": lambda bars: bars["low"],
     "close": lambda bars: bars["close"],
     "volume": lambda bars: bars["volume"],
-    "log": lambda bars: np.log(bars["close"]),
-    "change": lambda bars: np.log(bars["close"]).diff(),
-    "square": lambda bars: np.log(bars["close"]).diff() ** 2,
-    "rise": lambda bars: np.log(bars["close"]).diff().clip(lower=0) ** 2,
-    "gap": lambda bars: np.log(bars["open"] / bars["close"].shift()).where(bars["high"] > bars["low"]),
+    "log": lambda bars: log_of(bars["close"]),
+    "change": lambda bars: log_of(bars["close"]).diff(),
+    "square": lambda bars: log_of(bars["close"]).diff() ** 2,
+    "rise": lambda bars: log_of(bars["close"]).diff().clip(lower=0) ** 2,
+    "gap": lambda bars: log_of(bars["open"] / bars["close"].shift()).where(bars["high"] > bars["low"]),
     "range": log_range,
     "parkinson": parkinson,
     "garman_klass": garman_klass,
@@ -90,24 +95,16 @@ def known_in_order(
     known = market.known_at(symbol)
     late = np.append(False, np.diff(known.index.to_numpy()) <= np.timedelta64(0))
     if late.any():
-        raise DataError(f"{symbol} {known.index[late][0]:%Y-%m-%d}: this bar came late or was corrected: features need bars as they were first known")
+        what = f"{symbol} {known.index[late][0]:%Y-%m-%d}: this bar came late or was corrected"
+        raise DataError(f"{what}: features need bars as they were first known")
     return _moments(known)
 
 # %% ../nbs/20_features.ipynb #069d385c
-WINDOWS: Mapping[str, Callable[[pd.api.typing.Rolling], pd.Series]] = MappingProxyType({
-    "mean": lambda window: window.mean(),
-    "std": lambda window: window.std(),  # ddof = 1
-    "min": lambda window: window.min(),
-    "max": lambda window: window.max(),
-    "rank": lambda window: window.rank(pct=True),  # the share of the window at or below its last value, ties half
-})  # fmt: skip
-
-# %% ../nbs/20_features.ipynb #8e143243
 Kept = TypeVar("Kept")  # what was computed once
 
 
-class Inputs:
-    "Series of a market read at the sessions of one symbol, each as known at the close; everything is computed once."
+class Joined:
+    "Series of a market, computed over their own rows and read at the sessions of one symbol."
 
     def __init__(
         self,
@@ -130,9 +127,28 @@ class Inputs:
         return self._once((symbol, what), lambda: QUANTITIES[what](self.market.bars(symbol)))
 
     def read(self, symbol: str, values: pd.Series) -> pd.Series:
-        "Values over a symbol's own rows, read at the target's sessions; NaN where that symbol has no new row."
-        rows = self._once((symbol,), lambda: fresh_rows(known_in_order(self.market, symbol), self.index, self.calendar))
-        return pd.Series(np.where(rows >= 0, values.to_numpy(dtype=float)[rows], np.nan), self.index)
+        "Values over a symbol's own rows, read at the sessions; NaN where that symbol has no new row."
+
+        def rows() -> np.ndarray:
+            return fresh_rows(known_in_order(self.market, symbol), self.index, self.calendar)
+
+        at = self._once((symbol,), rows)
+        found = np.where(at >= 0, values.to_numpy(dtype=float)[at], np.nan)
+        found.setflags(write=False)  # one formula must not change what the next one reads
+        return pd.Series(found, self.index, copy=False)
+
+# %% ../nbs/20_features.ipynb #8e143243
+WINDOWS: Mapping[str, Callable[[pd.api.typing.Rolling], pd.Series]] = MappingProxyType({
+    "mean": lambda window: window.mean(),
+    "std": lambda window: window.std(),  # ddof = 1
+    "min": lambda window: window.min(),
+    "max": lambda window: window.max(),
+    "rank": lambda window: window.rank(pct=True),  # the share of the window at or below its last value, ties half
+})  # fmt: skip
+
+
+class Inputs(Joined):
+    "What a formula may read: series as known at the close of each session of the target, all on one index."
 
     def series(self, symbol: str, what: str) -> pd.Series:
         "A quantity, read at the target's sessions."
@@ -152,13 +168,19 @@ class Inputs:
 
     def rolling(self, symbol: str, what: str, n: int, how: str = "mean", least: int | None = None) -> pd.Series:
         "A quantity over the last n own rows, `how` a key of `WINDOWS`; NaN with fewer than `least` values (None: n)."
-        window = lambda: self.own(symbol, what).rolling(n, min_periods=least or n)
-        return self._once((symbol, what, n, how, least), lambda: self.read(symbol, WINDOWS[how](window())))
+
+        def make() -> pd.Series:
+            return self.read(symbol, WINDOWS[how](self.own(symbol, what).rolling(n, min_periods=least or n)))
+
+        return self._once((symbol, what, n, how, least), make)
 
     def ewm(self, symbol: str, what: str, decay: float, least: int = 22) -> pd.Series:
         "The mean of a quantity with weights that fall by `decay` a row; NaN with fewer than `least` values."
-        mean = lambda: self.own(symbol, what).ewm(alpha=1 - decay, min_periods=least).mean()
-        return self._once((symbol, what, decay, least), lambda: self.read(symbol, mean()))
+
+        def make() -> pd.Series:
+            return self.read(symbol, self.own(symbol, what).ewm(alpha=1 - decay, min_periods=least).mean())
+
+        return self._once((symbol, what, decay, least), make)
 
     def at_sessions(self, series: str) -> pd.Series:
         "A published series: the newest value known at each close."
@@ -219,7 +241,9 @@ def compute_features(
             if all(need in market for need in feature.needs):
                 found = feature.compute(inputs)
                 if not found.index.equals(inputs.index):
-                    raise DataError(f"feature {feature.name}: its values do not stand at the sessions: build it from what Inputs gives")
+                    raise DataError(
+                        f"feature {feature.name} does not stand at the sessions: build it from what Inputs gives"
+                    )
                 values[:, column] = found
     values[~np.isfinite(values)] = np.nan
     return pd.DataFrame(values, inputs.index, list(named))
@@ -230,6 +254,7 @@ def absent(
     market: MarketData,
 ) -> dict[str, tuple[str, ...]]:
     "The features that this market cannot give, and for each the series it lacks (of bars also columns, as in `VIX high`)."
+
     def lacking(need: str, columns: tuple[str, ...]) -> list[str]:
         if need not in market:
             return [need]
@@ -237,7 +262,9 @@ def absent(
         return [f"{need} {column}" for column in columns if column not in given]
 
     have = lru_cache(lambda symbol: market.bars(symbol).dropna(axis=1, how="all").columns)
-    lacks = {name: [part for need in f.needs for part in lacking(need, f.columns)] for name, f in _by_name(features).items()}
+    lacks = {
+        name: [part for need in f.needs for part in lacking(need, f.columns)] for name, f in _by_name(features).items()
+    }
     return {name: tuple(parts) for name, parts in lacks.items() if parts}
 
 

@@ -292,7 +292,7 @@ class Shelf:
 
     def at_sessions(self, symbol: str, index: pd.DatetimeIndex) -> pd.Series:
         "The newest value (of bars: the close) known at the close of each session; NaN before the first."
-        moments = np.minimum(_micros(closes(index, self.calendar)), self._limit)
+        moments = _micros(closes(index, self.calendar))
         return pd.Series(latest_known(self._get(symbol), moments), index, name=symbol)
 
     def shared_sessions(self, symbols: Collection[str] | None = None) -> pd.DatetimeIndex:
@@ -427,8 +427,8 @@ class MarketData(Snapshot):
         "For each session of an index the fingerprint of the market as of it, from one pass; raises as `as_of` does."
         if len(index):
             self.as_of(index.min())
-        moments = np.minimum(_micros(closes(index, self.calendar)), self._limit)
-        return pd.Series(self._fingerprints(moments, symbols), index, dtype=str, name="fingerprint")
+        prints = self._fingerprints(_micros(closes(index, self.calendar)), symbols)
+        return pd.Series(prints, index, dtype=str, name="fingerprint")
 
     def with_series(
         self,

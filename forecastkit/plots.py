@@ -51,6 +51,8 @@ def house_style() -> Iterator[None]:
 
     with matplotlib.style.context(["seaborn-v0_8-whitegrid", STYLE]):
         yield
+        interactive = matplotlib.is_interactive()
+    matplotlib.interactive(interactive)  # a notebook switches this on with its first figure, and must find it on
 
 # %% ../nbs/02_plots.ipynb #a1938cc3
 def blank_axes(

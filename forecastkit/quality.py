@@ -68,12 +68,20 @@ def rules_of(
     if not declarations:
         names = [str(name) for name in features.select_dtypes("number").columns]
         k = len(names)
-        return Rules(names, np.full(k, "features"), [()] * k, np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf), [False] * k)
-    return Rules([f.name for f in declarations], np.array([f.family for f in declarations]), [f.needs for f in declarations],
-                 *(np.array([getattr(f, bound) for f in declarations], float) for bound in ("warmup", "low", "high")),
-                 [f.pulse for f in declarations])  # fmt: skip
+        return Rules(
+            names, np.full(k, "features"), [()] * k, np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf), [False] * k
+        )
+    return Rules(
+        names=[f.name for f in declarations],
+        family=np.array([f.family for f in declarations]),
+        needs=[f.needs for f in declarations],
+        warmup=np.array([f.warmup for f in declarations]),
+        low=np.array([f.low for f in declarations]),
+        high=np.array([f.high for f in declarations]),
+        pulse=[f.pulse for f in declarations],
+    )
 
-
+# %% ../nbs/21_quality.ipynb #2dc9988e
 @dataclass(frozen=True)
 class Findings:
     "What is wrong with each value: arrays of booleans (sessions, features)."
@@ -88,7 +96,11 @@ class Findings:
 # %% ../nbs/21_quality.ipynb #7dc2d69c
 def _stale_series(values: np.ndarray, rules: Rules) -> dict[str, np.ndarray]:
     "For each series that has a pulse, the sessions on which it stands still."
-    return {rules.needs[j][0]: is_stale(values[:, j]) for j, pulse in enumerate(rules.pulse) if pulse and len(rules.needs[j]) == 1}
+    return {
+        rules.needs[j][0]: is_stale(values[:, j])
+        for j, pulse in enumerate(rules.pulse)
+        if pulse and len(rules.needs[j]) == 1
+    }
 
 
 def findings(
@@ -113,7 +125,14 @@ def findings(
     for series, still in _stale_series(values, rules).items():
         stale[:, [j for j, needs in enumerate(rules.needs) if series in needs]] |= still[:, None]
     outside = (values < rules.low) | (values > rules.high)
-    return Findings(rules, counted, counted & gone & ~(young & ~seen), counted & gone & young & ~seen, counted & outside, counted & stale & ~gone)
+    return Findings(
+        rules,
+        counted,
+        counted & gone & ~(young & ~seen),
+        counted & gone & young & ~seen,
+        counted & outside,
+        counted & stale & ~gone,
+    )
 
 # %% ../nbs/21_quality.ipynb #8b743fb6
 def family_shares(
@@ -163,7 +182,9 @@ def _stale_issues(features: pd.DataFrame, rules: Rules, stale: np.ndarray) -> li
             since, gap = (part[-1] for part in standing_still(features[rules.names[j]].to_numpy(dtype=float)))
             series = rules.needs[j][0]
             fed = sum(series in needs for needs in rules.needs)
-            issues.append(f"{series} is stale: the same value for {since} sessions (usually {gap:.1f}); {fed} features rest on it")
+            issues.append(
+                f"{series} is stale: the same value for {since} sessions (usually {gap:.1f}); {fed} features rest on it"
+            )
     return issues
 
 
@@ -183,7 +204,8 @@ class TemporalValidator:
 
     def __init__(
         self,
-        profile: Mapping[str, Any] | None = None,  # of the serving model's training rows: its `absent` features do not count
+        profile: Mapping[str, Any]
+        | None = None,  # of the serving model's training rows: its `absent` features do not count
         declarations: Sequence[Feature] = (),  # what the columns are; none: one family without bounds
         thresholds: Sequence[float] = (0.95, 0.85, 0.70),  # excellent, good, usable from here on
     ):
@@ -191,7 +213,9 @@ class TemporalValidator:
 
     def _until(self, features: pd.DataFrame, date: Date) -> pd.DataFrame:
         if pd.Timestamp(date) not in features.index:
-            raise DataError(f"there is no row of features for {pd.Timestamp(date):%Y-%m-%d}: ask for one of its sessions")
+            raise DataError(
+                f"there is no row of features for {pd.Timestamp(date):%Y-%m-%d}: ask for one of its sessions"
+            )
         return features.loc[: pd.Timestamp(date)]
 
     def status(self, score: float) -> str:

@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-import numpy as np
-
 from .core import canonical_symbol
-from .features import Feature
+from .features import Feature, log_of
 from forecastkit.volatility_features import (
     answers,
     calendar_family,
@@ -39,8 +37,11 @@ __all__ = ['volumes', 'own_features', 'stock_features']
 def volumes(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]]) -> Iterator[Feature]:
     "The log ratio of the mean volume of m sessions to that of n; four fifths of each must have one."
     for m, n in pairs:
-        yield Feature(f"{prefix}_volume_{m}_{n}", "volume", (symbol,), n - 1, "log", -6, 6, f"Whether more is traded in {m} sessions than in {n}: news are out.",
-                      lambda x, m=m, n=n: np.log(x.rolling(symbol, "volume", m, least=ceil(0.8 * m)) / x.rolling(symbol, "volume", n, least=ceil(0.8 * n))), ("volume",))  # fmt: skip
+        yield Feature(
+            f"{prefix}_volume_{m}_{n}", "volume", (symbol,), n - 1, "log", -6, 6,
+            f"Whether more is traded in {m} sessions than in {n}: news are out.",
+            lambda x, m=m, n=n: log_of(x.rolling(symbol, "volume", m, least=ceil(0.8 * m)) / x.rolling(symbol, "volume", n, least=ceil(0.8 * n))), ("volume",),
+        )  # fmt: skip
 
 # %% ../nbs/23_stock_features.ipynb #835bb726
 def own_features(

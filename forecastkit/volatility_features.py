@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from math import ceil, log
 
-import numpy as np
 import pandas as pd
 
 from .cohorts import calendar_cohorts, cohort_weights
 from .core import SettingsError, canonical_symbol
-from .features import Feature, Inputs, absent, compute_features
+from .features import Feature, Inputs, absent, compute_features, log_of
 from .market import MarketData
 from .quality import quality_column
 from .sessions import outcomes
@@ -31,86 +30,140 @@ __all__ = ['YEAR', 'PERCENT_A_YEAR', 'EVENTS', 'SPAN', 'level', 'log_level', 'de
 # %% ../nbs/22_volatility_features.ipynb #566fb36e
 def level(symbol: str, prefix: str, low: float, high: float) -> Feature:
     "The close itself; its pulse tells whether the series is alive."
-    return Feature(prefix, "level", (symbol,), 0, "points", low, high, "Most of what is known about the next change is in the level.",
-                   lambda x: x.close(symbol), pulse=True)  # fmt: skip
+    return Feature(
+        prefix, "level", (symbol,), 0, "points", low, high,
+        "Most of what is known about the next change is in the level.",
+        lambda x: x.close(symbol), pulse=True,
+    )  # fmt: skip
 
 
 def log_level(symbol: str, prefix: str, low: float, high: float, pulse: bool = False) -> Feature:
     "The log of the close."
-    return Feature(f"{prefix}_log", "level", (symbol,), 0, "log", log(low), log(high), "In logs the same distance is the same change.",
-                   lambda x: x.log(symbol), pulse=pulse)  # fmt: skip
+    return Feature(
+        f"{prefix}_log", "level", (symbol,), 0, "log", log(low), log(high),
+        "In logs the same distance is the same change.",
+        lambda x: x.log(symbol), pulse=pulse,
+    )  # fmt: skip
 
 
-def deviations(symbol: str, prefix: str, windows: Sequence[int], limit: float, family: str = "deviation") -> Iterator[Feature]:
+def deviations(
+    symbol: str, prefix: str, windows: Sequence[int], limit: float, family: str = "deviation"
+) -> Iterator[Feature]:
     "The log close minus its mean over n sessions, this one included."
     for n in windows:
-        yield Feature(f"{prefix}_dev_{n}", family, (symbol,), n - 1, "log", -limit, limit, f"The distance from the mean of {n} sessions, part of which is taken back.",
-                      lambda x, n=n: x.log(symbol) - x.rolling(symbol, "log", n))  # fmt: skip
+        yield Feature(
+            f"{prefix}_dev_{n}", family, (symbol,), n - 1, "log", -limit, limit,
+            f"The distance from the mean of {n} sessions, part of which is taken back.",
+            lambda x, n=n: x.log(symbol) - x.rolling(symbol, "log", n),
+        )  # fmt: skip
 
 
 def zscores(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "The deviation in standard deviations of the same window."
     for n in windows:
-        yield Feature(f"{prefix}_z_{n}", "deviation", (symbol,), n - 1, "s.d.", -10, 12, f"The deviation from {n} sessions beside how much they varied.",
-                      lambda x, n=n: (x.log(symbol) - x.rolling(symbol, "log", n)) / x.rolling(symbol, "log", n, "std"))  # fmt: skip
+        yield Feature(
+            f"{prefix}_z_{n}", "deviation", (symbol,), n - 1, "s.d.", -10, 12,
+            f"The deviation from {n} sessions beside how much they varied.",
+            lambda x, n=n: (x.log(symbol) - x.rolling(symbol, "log", n)) / x.rolling(symbol, "log", n, "std"),
+        )  # fmt: skip
 
 # %% ../nbs/22_volatility_features.ipynb #42c62712
 def standings(symbol: str, prefix: str, ranks: Sequence[int], extremes: Sequence[int]) -> Iterator[Feature]:
     "The rank of the close among the last n, and its log distance from their lowest and highest."
     for n in ranks:
-        yield Feature(f"{prefix}_rank_{n}", "position", (symbol,), n - 1, "share", 0, 1, f"Where the close ranks among {n} sessions, whatever their spread.",
-                      lambda x, n=n: x.rolling(symbol, "close", n, "rank"))  # fmt: skip
+        yield Feature(
+            f"{prefix}_rank_{n}", "position", (symbol,), n - 1, "share", 0, 1,
+            f"Where the close ranks among {n} sessions, whatever their spread.",
+            lambda x, n=n: x.rolling(symbol, "close", n, "rank"),
+        )  # fmt: skip
     for n in extremes:
-        yield Feature(f"{prefix}_above_low_{n}", "position", (symbol,), n - 1, "log", 0, 3, f"How far it has risen from the lowest close of {n} sessions.",
-                      lambda x, n=n: x.log(symbol) - x.rolling(symbol, "log", n, "min"))  # fmt: skip
-        yield Feature(f"{prefix}_below_high_{n}", "position", (symbol,), n - 1, "log", -3, 0, f"How far it has fallen from the highest close of {n} sessions.",
-                      lambda x, n=n: x.log(symbol) - x.rolling(symbol, "log", n, "max"))  # fmt: skip
+        yield Feature(
+            f"{prefix}_above_low_{n}", "position", (symbol,), n - 1, "log", 0, 3,
+            f"How far it has risen from the lowest close of {n} sessions.",
+            lambda x, n=n: x.log(symbol) - x.rolling(symbol, "log", n, "min"),
+        )  # fmt: skip
+        yield Feature(
+            f"{prefix}_below_high_{n}", "position", (symbol,), n - 1, "log", -3, 0,
+            f"How far it has fallen from the highest close of {n} sessions.",
+            lambda x, n=n: x.log(symbol) - x.rolling(symbol, "log", n, "max"),
+        )  # fmt: skip
 
 # %% ../nbs/22_volatility_features.ipynb #95a23b83
-def changes(symbol: str, prefix: str, windows: Sequence[int], limit: float, family: str = "change", word: str = "change") -> Iterator[Feature]:
+def changes(
+    symbol: str, prefix: str, windows: Sequence[int], limit: float, family: str = "change", word: str = "change"
+) -> Iterator[Feature]:
     "The log change over n sessions; `limit` bounds that over one."
     for n in windows:
         bound = limit * min(n, 22) ** 0.5
-        yield Feature(f"{prefix}_{word}_{n}", family, (symbol,), n, "log", -bound, bound, f"What the last {n} sessions did, of which a little comes back or goes on.",
-                      lambda x, n=n: x.change(symbol, n))  # fmt: skip
+        yield Feature(
+            f"{prefix}_{word}_{n}", family, (symbol,), n, "log", -bound, bound,
+            f"The move of the last {n} session{'s' * (n > 1)}: a little of it comes back or goes on.",
+            lambda x, n=n: x.change(symbol, n),
+        )  # fmt: skip
 
 
-def volatilities(symbol: str, prefix: str, windows: Sequence[int], decays: Sequence[float], family: str, scale: float = 1.0, limit: float = 0.5) -> Iterator[Feature]:
+def volatilities(
+    symbol: str,
+    prefix: str,
+    windows: Sequence[int],
+    decays: Sequence[float],
+    family: str,
+    scale: float = 1.0,
+    limit: float = 0.5,
+) -> Iterator[Feature]:
     "Standard deviation of daily log changes over n sessions, and root of their mean square with exponential weights; x `scale`."
     unit = "log a session" if scale == 1.0 else "% a year"
     for n in windows:
-        yield Feature(f"{prefix}_vol_{n}", family, (symbol,), n, unit, 0, limit, f"How much it has moved in {n} sessions; calm and storm both last.",
-                      lambda x, n=n: scale * x.rolling(symbol, "change", n, "std"))  # fmt: skip
+        yield Feature(
+            f"{prefix}_vol_{n}", family, (symbol,), n, unit, 0, limit,
+            f"How much it has moved in {n} sessions; calm and storm both last.",
+            lambda x, n=n: scale * x.rolling(symbol, "change", n, "std"),
+        )  # fmt: skip
     for decay in decays:
         warmup = ceil(log(1e-6) / log(decay))
-        yield Feature(f"{prefix}_vol_ewma{100 * decay:.0f}", family, (symbol,), warmup, unit, 0, limit, "How much it moves, the latest sessions weighing most.",
-                      lambda x, decay=decay: scale * np.sqrt(x.ewm(symbol, "square", decay)))  # fmt: skip
+        yield Feature(
+            f"{prefix}_vol_ewma{100 * decay:.0f}", family, (symbol,), warmup, unit, 0, limit,
+            "How much it moves, the latest sessions weighing most.",
+            lambda x, decay=decay: scale * x.ewm(symbol, "square", decay) ** 0.5,
+        )  # fmt: skip
 
 
 def rise_shares(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Iterator[Feature]:
     "The share of the sum of squared changes over n sessions that came from rises."
     for n in windows:
-        yield Feature(f"{prefix}_rise_share_{n}", family, (symbol,), n, "share", 0, 1, f"Whether the movement of {n} sessions was upwards or downwards.",
-                      lambda x, n=n: x.rolling(symbol, "rise", n) / x.rolling(symbol, "square", n))  # fmt: skip
+        yield Feature(
+            f"{prefix}_rise_share_{n}", family, (symbol,), n, "share", 0, 1,
+            f"Whether the movement of {n} sessions was upwards or downwards.",
+            lambda x, n=n: x.rolling(symbol, "rise", n) / x.rolling(symbol, "square", n),
+        )  # fmt: skip
 
 # %% ../nbs/22_volatility_features.ipynb #ec598272
 def ranges(symbol: str, prefix: str, windows: Sequence[int], limit: float) -> Iterator[Feature]:
     "The mean of log(high / low) over n sessions, of which four fifths must have a range."
     for n in windows:
-        yield Feature(f"{prefix}_range_{n}", "range", (symbol,), n - 1, "log", 0, limit, f"How far it swung between close and close, a mean of {n}.",
-                      lambda x, n=n: x.rolling(symbol, "range", n, least=ceil(0.8 * n)), ("high", "low"))  # fmt: skip
+        yield Feature(
+            f"{prefix}_range_{n}", "range", (symbol,), n - 1, "log", 0, limit,
+            f"How far it swung between close and close, a mean of {n}.",
+            lambda x, n=n: x.rolling(symbol, "range", n, least=ceil(0.8 * n)), ("high", "low"),
+        )  # fmt: skip
 
 
 def gaps(symbol: str, prefix: str, limit: float) -> Iterator[Feature]:
     "The log change from the last close to the open."
-    yield Feature(f"{prefix}_gap_1", "range", (symbol,), 1, "log", -limit, limit, "What happened while the exchange was closed.",
-                  lambda x: x.series(symbol, "gap"), ("open", "high", "low"))  # fmt: skip
+    yield Feature(
+        f"{prefix}_gap_1", "range", (symbol,), 1, "log", -limit, limit,
+        "What happened while the exchange was closed.",
+        lambda x: x.series(symbol, "gap"), ("open", "high", "low"),
+    )  # fmt: skip
 
 # %% ../nbs/22_volatility_features.ipynb #1588e355
 def drawdowns(symbol: str, prefix: str, window: int = 252, least: int = 22, family: str = "trend") -> Iterator[Feature]:
     "The log close minus the highest of the window; from `least` sessions on."
-    yield Feature(f"{prefix}_drawdown", family, (symbol,), window - 1, "log", -2.5, 0, "Fear depends on the height one has fallen from.",
-                  lambda x: x.log(symbol) - x.rolling(symbol, "log", window, "max", least))  # fmt: skip
+    yield Feature(
+        f"{prefix}_drawdown", family, (symbol,), window - 1, "log", -2.5, 0,
+        "Fear depends on the height one has fallen from.",
+        lambda x: x.log(symbol) - x.rolling(symbol, "log", window, "max", least),
+    )  # fmt: skip
 
 # %% ../nbs/22_volatility_features.ipynb #85244de5
 YEAR: int = 252  # sessions
@@ -121,39 +174,61 @@ def range_volatilities(symbol: str, prefix: str, windows: Sequence[int]) -> Iter
     "Root of the mean Parkinson and Garman-Klass variance over n sessions, % a year."
     for what, columns in (("parkinson", ("high", "low")), ("garman_klass", ("open", "high", "low"))):
         for n in windows:
-            yield Feature(f"{prefix}_{what}_{n}", "realised", (symbol,), n - 1, "% a year", 0, 250, f"Volatility over {n} sessions from prices within them: less noise.",
-                          lambda x, n=n, what=what: PERCENT_A_YEAR * np.sqrt(x.rolling(symbol, what, n, least=ceil(0.8 * n))), columns)  # fmt: skip
+            yield Feature(
+                f"{prefix}_{what}_{n}", "realised", (symbol,), n - 1, "% a year", 0, 250,
+                f"Volatility over {n} sessions from prices within them: less noise.",
+                lambda x, n=n, what=what: PERCENT_A_YEAR * x.rolling(symbol, what, n, least=ceil(0.8 * n)) ** 0.5, columns,
+            )  # fmt: skip
 
 
-def vol_ratios(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]], family: str = "realised") -> Iterator[Feature]:
+def vol_ratios(
+    symbol: str, prefix: str, pairs: Sequence[tuple[int, int]], family: str = "realised"
+) -> Iterator[Feature]:
     "The log ratio of the volatility over m sessions to that over n."
     for m, n in pairs:
-        yield Feature(f"{prefix}_vol_ratio_{m}_{n}", family, (symbol,), n, "log", -4, 4, f"Whether {m} sessions were wilder than the last {n}.",
-                      lambda x, m=m, n=n: np.log(x.rolling(symbol, "change", m, "std") / x.rolling(symbol, "change", n, "std")))  # fmt: skip
+        yield Feature(
+            f"{prefix}_vol_ratio_{m}_{n}", family, (symbol,), n, "log", -4, 4,
+            f"Whether {m} sessions were wilder than the last {n}.",
+            lambda x, m=m, n=n: log_of(x.rolling(symbol, "change", m, "std") / x.rolling(symbol, "change", n, "std")),
+        )  # fmt: skip
 
 # %% ../nbs/22_volatility_features.ipynb #ed89f03a
 def premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Iterator[Feature]:
     "Log of the implied over the realised volatility of n sessions (`vrp` for 22), and the rank of `vrp`."
+
     def vrp(x: Inputs, n: int) -> pd.Series:
-        return x.log(symbol) - np.log(PERCENT_A_YEAR * x.rolling(equity, "change", n, "std"))
+        return x.log(symbol) - log_of(PERCENT_A_YEAR * x.rolling(equity, "change", n, "std"))
 
     for n in windows:
-        yield Feature("vrp" if n == 22 else f"vrp_{n}", "premium", (symbol, equity), n, "log", -2.5, 4, f"What insurance costs beside what {n} sessions would have paid.",
-                      lambda x, n=n: vrp(x, n))  # fmt: skip
-    yield Feature(f"vrp_rank_{rank}", "premium", (symbol, equity), rank + 22, "share", 0, 1, f"Whether insurance is dear by the measure of {rank} sessions.",
-                  lambda x: vrp(x, 22).rolling(rank, min_periods=ceil(0.8 * rank)).rank(pct=True))  # fmt: skip
+        yield Feature(
+            "vrp" if n == 22 else f"vrp_{n}", "premium", (symbol, equity), n, "log", -2.5, 4,
+            f"What insurance costs beside what {n} sessions would have paid.",
+            lambda x, n=n: vrp(x, n),
+        )  # fmt: skip
+    yield Feature(
+        f"vrp_rank_{rank}", "premium", (symbol, equity), rank + 22, "share", 0, 1,
+        f"Whether insurance is dear by the measure of {rank} sessions.",
+        lambda x: vrp(x, 22).rolling(rank, min_periods=ceil(0.8 * rank)).rank(pct=True),
+    )  # fmt: skip
 
 
 def answers(symbol: str, prefix: str, equity: str, equity_prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "Correlation of the two daily log changes over n sessions, and the slope of the first on the second."
+
     def paired(x: Inputs, n: int):
         return x.change(symbol).rolling(n, min_periods=ceil(0.8 * n)), x.change(equity)
 
     for n in windows:
-        yield Feature(f"{prefix}_{equity_prefix}_corr_{n}", "answer", (symbol, equity), n, "", -1, 1, f"How closely the two went opposite ways in {n} sessions.",
-                      lambda x, n=n: paired(x, n)[0].corr(paired(x, n)[1]).clip(-1, 1))  # fmt: skip
-        yield Feature(f"{prefix}_{equity_prefix}_beta_{n}", "answer", (symbol, equity), n, "", -60, 30, f"How hard it answers a fall of shares, over {n} sessions.",
-                      lambda x, n=n: paired(x, n)[0].cov(paired(x, n)[1]) / x.rolling(equity, "change", n, "std") ** 2)  # fmt: skip
+        yield Feature(
+            f"{prefix}_{equity_prefix}_corr_{n}", "answer", (symbol, equity), n, "", -1, 1,
+            f"How closely the two went opposite ways in {n} sessions.",
+            lambda x, n=n: paired(x, n)[0].corr(paired(x, n)[1]).clip(-1, 1),
+        )  # fmt: skip
+        yield Feature(
+            f"{prefix}_{equity_prefix}_beta_{n}", "answer", (symbol, equity), n, "", -60, 30,
+            f"How hard it answers a fall of shares, over {n} sessions.",
+            lambda x, n=n: paired(x, n)[0].cov(paired(x, n)[1]) / x.rolling(equity, "change", n, "std") ** 2,
+        )  # fmt: skip
 
 # %% ../nbs/22_volatility_features.ipynb #9e4dd99f
 EVENTS: dict[str, str] = {
@@ -164,6 +239,7 @@ EVENTS: dict[str, str] = {
 
 def calendar_family() -> Iterator[Feature]:
     "Sessions to and since each event, and the place of the session in week, month and quarter."
+
     def entry(name: str, unit: str, low: float, high: float, why: str) -> Feature:
         return Feature(name, "calendar", (), 0, unit, low, high, why, lambda x: x.calendar_features()[name], ())
 
@@ -181,6 +257,7 @@ def volatility_features(
     equity: str = "SPX",  # what its options are on
 ) -> tuple[Feature, ...]:
     "The features of a volatility index, by family; names begin with the symbols in lower case."
+    symbol, equity = canonical_symbol(symbol), canonical_symbol(equity)
     v, s = (name.lower().replace(".", "_") for name in (symbol, equity))
     return (
         level(symbol, v, 5, 150),
@@ -215,7 +292,8 @@ def _start(last: pd.Timestamp, window: str) -> pd.Timestamp:
     parts = SPAN.fullmatch(window)
     if parts is None:
         raise SettingsError(f"window {window!r} is not understood: give years or months, such as 15y or 18m")
-    return last - pd.DateOffset(**{"years" if parts[2] == "y" else "months": int(parts[1])})
+    n = int(parts[1])
+    return last - (pd.DateOffset(years=n) if parts[2] == "y" else pd.DateOffset(months=n))
 
 
 class FeatureEngine:
@@ -252,9 +330,11 @@ class FeatureEngine:
         """
         frame = compute_features(self.declarations, market, self.symbol, self.calendar)
         inputs = Inputs(market, self.symbol, self.calendar)
-        cohort = calendar_cohorts(frame.index, market.events, self.calendar)["cohort"]
-        expected = np.sqrt(self.horizon * inputs.ewm(self.symbol, "square", 0.94))
+        cohort = calendar_cohorts(inputs.index, market.events, self.calendar)["cohort"]
+        expected = (self.horizon * inputs.ewm(self.symbol, "square", 0.94)) ** 0.5
         change = outcomes(inputs.close(self.symbol), self.horizon, self.calendar)
         weight = cohort_weights(change, expected, cohort, self.horizon, calendar=self.calendar)
-        frame = frame.assign(calendar_cohort=cohort, cohort_weight=weight, feature_quality=quality_column(frame, self.declarations))
+        frame = frame.assign(
+            calendar_cohort=cohort, cohort_weight=weight, feature_quality=quality_column(frame, self.declarations)
+        )
         return frame if window is None else frame[frame.index > _start(frame.index[-1], window)]

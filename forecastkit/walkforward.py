@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .core import PROBS, DataError
 from .sessions import Date, as_session, known_outcomes, positions, refit_sessions, session_number, timetable

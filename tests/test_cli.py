@@ -199,5 +199,5 @@ def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
 
 
 def test_module_runs_as_a_script():
-    done = subprocess.run([sys.executable, "-m", "forecastkit.cli", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "forecastkit", "--version"], capture_output=True, text=True, check=True)
     assert np.char.count(done.stdout, ".") >= 2

@@ -101,7 +101,10 @@ def test_a_series_of_another_clock_is_not_read_early(market):
     found = Inputs(market, "VIX").close("BTC")
     own = market.close("BTC")
     assert np.array_equal(found.to_numpy(), own.loc[found.index - pd.Timedelta(days=1)].to_numpy())
-    features = [declare("btc", lambda x: x.rolling("BTC", "change", 5, "std"), ("BTC",)), declare("ratio", lambda x: x.log("VIX") - x.log("BTC"))]
+    features = [
+        declare("btc", lambda x: x.rolling("BTC", "change", 5, "std"), ("BTC",)),
+        declare("ratio", lambda x: x.log("VIX") - x.log("BTC")),
+    ]
     whole = compute_features(features, market, "VIX")
     for day in DAYS[[30, 100, 250]]:
         then = compute_features(features, market.as_of(day), "VIX")
@@ -125,7 +128,9 @@ def test_bars_that_come_late_are_read_late():
 
 def test_corrected_bars_are_refused(market):
     bars = walk(DAYS, 2).assign(known_at=closes(DAYS))
-    again = bars.iloc[[10]].assign(close=bars["close"].iloc[10] * 1.001, known_at=bars["known_at"].iloc[12] + pd.Timedelta(hours=1))
+    again = bars.iloc[[10]].assign(
+        close=bars["close"].iloc[10] * 1.001, known_at=bars["known_at"].iloc[12] + pd.Timedelta(hours=1)
+    )
     again[["high", "low"]] = [[1e3, 1.0]]
     corrected = market.with_series("SPX", pd.concat([bars, again]))
     with pytest.raises(DataError, match=f"SPX {DAYS[10]:%Y-%m-%d}: this bar came late or was corrected"):
@@ -159,7 +164,9 @@ def test_every_number_is_finite_and_columns_stand_as_declared(market):
 def test_absent_columns_are_named(market):
     features = [declare("range", lambda x: x.series("SPX", "range"), ("SPX",), columns=("high", "low"))]
     assert absent(features, market) == {}
-    assert absent(features, market.with_series("SPX", market.bars("SPX")[["close"]])) == {"range": ("SPX high", "SPX low")}
+    assert absent(features, market.with_series("SPX", market.bars("SPX")[["close"]])) == {
+        "range": ("SPX high", "SPX low")
+    }
 
 
 def test_computing_leaves_the_market_as_it_was(market):

@@ -99,7 +99,8 @@ def test_a_view_holds_all_that_was_known_and_nothing_else(given_data, when):
 @given(markets(), st.sets(st.sampled_from(["VIX", "SPX", "SPY", *PUBLISHED])))
 def test_fingerprints_of_an_index_are_those_of_its_views(given_data, symbols):
     market = MarketData(**given_data)
-    index = DAYS[DAYS >= next(day for day in DAYS if view_of(market, day) is not None)]
+    first = next(day for day in DAYS if view_of(market, day) is not None)
+    index = DAYS[DAYS.get_loc(first) :]
     for chosen in (None, symbols):
         expected = [market.as_of(day).fingerprint(chosen) for day in index]
         assert market.fingerprints(index, chosen).tolist() == expected
@@ -187,6 +188,9 @@ def test_at_sessions_is_the_newest_date_in_its_latest_revision(frame):
     market = MarketData({"PAYEMS": frame, "VIX": pd.DataFrame({"close": 20.0}, DAYS)})
     rows = frame.assign(known_at=known_of("PAYEMS", frame)).dropna()
     seen = market.at_sessions("PAYEMS", DAYS) if "PAYEMS" in market else pd.Series(np.nan, DAYS)
+    if "PAYEMS" in market:
+        last = rows.sort_values("known_at").groupby(level=0)["value"].last()
+        assert market.macro("PAYEMS").to_dict() == last.to_dict()
     for day, close in zip(DAYS, closes(DAYS)):
         known = rows[rows["known_at"] <= close]
         newest = known[known.index == known.index.max()].sort_values("known_at")
@@ -202,6 +206,24 @@ def test_fingerprint_of_members_and_events():
     assert joined.fingerprint() != plain.fingerprint()
     assert joined.as_of(DAYS[4]).fingerprint() == plain.as_of(DAYS[4]).fingerprint()
     assert joined.as_of(DAYS[5]).fingerprint() != plain.as_of(DAYS[5]).fingerprint()
+
+
+def test_the_date_of_a_value_and_no_bit_of_a_nan_is_in_the_fingerprint():
+    known = closes(DAYS)[-3:]
+    one, two = (pd.DataFrame({"value": 1.0, "known_at": known}, DAYS[at : at + 3]) for at in (0, 1))
+    assert MarketData({"DGS2": one}).fingerprint() != MarketData({"DGS2": two}).fingerprint()
+    odd = np.array([0x7FF8000000000001, 0xFFF8000000000000], dtype=np.uint64).view(np.float64)
+    plain, strange = (pd.DataFrame({"close": 20.0, "open": nan}, DAYS[:2]) for nan in (np.nan, odd))
+    assert MarketData({"VIX": plain}).fingerprint() == MarketData({"VIX": strange}).fingerprint()
+
+
+def test_a_series_added_to_a_view_is_cut_like_the_others():
+    market = MarketData({"VIX": pd.DataFrame({"close": 20.0}, DAYS)})
+    added = market.as_of(DAYS[7]).with_series("SPX", pd.DataFrame({"close": 2700.0}, DAYS))
+    assert added.close("SPX").index.equals(DAYS[:8]) and added.moment == closes(DAYS)[7]
+    assert "SPX" not in market and "SPX" not in market.as_of(DAYS[7])
+    later = market.as_of(DAYS[7]).with_series("SPX", pd.DataFrame({"close": 2700.0}, DAYS[8:]))
+    assert later.symbols == ("VIX",)
 
 
 def test_nothing_handed_out_or_in_can_change_the_market():
@@ -337,6 +359,22 @@ CAME_OUT = [
 def test_a_rule_is_never_earlier_than_the_publication(series, observed, came_out):
     known = release_of(series).known_at(pd.DatetimeIndex([observed]))[0]
     assert pd.Timestamp(came_out, tz="UTC") < known < pd.Timestamp(came_out, tz="UTC") + pd.Timedelta(days=10)
+
+
+def test_rules_of_release_by_hand():
+    for series, observed, known in [
+        ("DGS2", "2018-10-05", "2018-10-09 15:00"),  # the Friday before Columbus Day
+        ("DFF", "2018-02-03", "2018-02-05 15:00"),  # a Saturday
+        ("BAMLH0A0HYM2", "2018-12-31", "2019-01-02 15:00"),
+        ("ICSA", "2018-02-03", "2018-02-08 15:00"),
+        ("NFCI", "2018-02-16", "2018-02-22 15:00"),  # the week of Presidents' Day: Thursday
+        ("DCOILWTICO", "2018-02-06", "2018-02-14 22:00"),
+        ("AAA", "2018-01-01", "2018-02-07 15:00"),
+    ]:
+        assert release_of(series).known_at(pd.DatetimeIndex([observed]))[0] == pd.Timestamp(known, tz="UTC"), series
+    mondays = timetable().sessions[timetable().sessions.day_of_week == 0][-2000:]
+    released = release_of("DTWEXBGS").known_at(mondays - pd.Timedelta(days=3))
+    assert (released > closes(mondays)).all()  # the dollar of a Friday comes out after Monday's close
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.ids[0])

@@ -35,7 +35,7 @@ def test_the_wheel_works_from_another_folder(installed, tmp_path):
     env = {k: v for k, v in os.environ.items() if not k.startswith("FORECASTKIT_")} | {"PYTHONPATH": str(installed)}
     where = subprocess.run([sys.executable, "-c", "import forecastkit; print(forecastkit.__file__)"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert where.stdout.startswith(str(installed))
-    command = [sys.executable, "-m", "forecastkit.cli", "daily", "--quiet", "--as-of", "2016-07-01"]
+    command = [sys.executable, "-m", "forecastkit", "daily", "--quiet", "--as-of", "2016-07-01"]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "reports" / "output" / "2016-07-01" / "daily.html").is_file()

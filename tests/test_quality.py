@@ -41,7 +41,10 @@ def clean(engine) -> pd.DataFrame:
     return engine.build_features(synthetic_market(seed=7, sessions=1200).market)
 
 
-@given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 119), st.integers(1, 30), st.integers(0, 4), st.booleans()), max_size=6))
+@given(
+    st.integers(0, 10_000),
+    st.lists(st.tuples(st.integers(0, 119), st.integers(1, 30), st.integers(0, 4), st.booleans()), max_size=6),
+)
 @settings(max_examples=50, deadline=None)
 def test_no_session_is_judged_by_a_later_one(seed, faults):
     rows = frame(seed)
@@ -79,7 +82,11 @@ def test_clean_data_raise_no_alarm(engine, clean):
 
 
 FAULTS = {
-    "vanished": ("missing", ["spx", "spx_return_1", "spx_vol_22"], lambda rows, at, names: rows.loc[at:, names].mul(np.nan)),
+    "vanished": (
+        "missing",
+        ["spx", "spx_return_1", "spx_vol_22"],
+        lambda rows, at, names: rows.loc[at:, names].mul(np.nan),
+    ),
     "lost decimal point": ("out_of_range", ["vix", "spx"], lambda rows, at, names: rows.loc[at:, names] * 1000),
     "frozen": ("stale", ["vix"], lambda rows, at, names: rows.loc[at:, names] * 0 + 17.31),
 }
@@ -131,11 +138,19 @@ def test_young_data_are_not_excellent():
 def test_the_profile_decides_what_counts():
     rows = frame(5).clip(-3, 3)
     rows["b"] = np.nan
-    judge = lambda profile: TemporalValidator(profile, DECLARED).get_quality_report(rows, rows.index[-1])
+
+    def judge(profile):
+        return TemporalValidator(profile, DECLARED).get_quality_report(rows, rows.index[-1])
+
     assert judge(None)["missing"] == []
     assert judge({"absent": []})["missing"] == ["b"]
     assert judge({"absent": ["b"]})["missing"] == []
-    assert judge({"absent": [], "medians": {"a": 0.0}})["by_family"] == {"one": 1.0, "two": 0.0, "three": 1.0, "four": 1.0}
+    assert judge({"absent": [], "medians": {"a": 0.0}})["by_family"] == {
+        "one": 1.0,
+        "two": 0.0,
+        "three": 1.0,
+        "four": 1.0,
+    }
 
 
 def test_families_weigh_the_same():
@@ -146,7 +161,18 @@ def test_families_weigh_the_same():
     assert quality_column(rows, DECLARED).iloc[-1] == 0.75
 
 
-@pytest.mark.parametrize(("score", "status"), [(1.0, "excellent"), (0.95, "excellent"), (0.9499, "good"), (0.85, "good"), (0.70, "usable"), (0.6999, "poor"), (0.0, "poor")])
+@pytest.mark.parametrize(
+    ("score", "status"),
+    [
+        (1.0, "excellent"),
+        (0.95, "excellent"),
+        (0.9499, "good"),
+        (0.85, "good"),
+        (0.70, "usable"),
+        (0.6999, "poor"),
+        (0.0, "poor"),
+    ],
+)
 def test_thresholds(score, status):
     usable, message = TemporalValidator().check_quality_threshold(score)
     assert usable == (status != "poor")

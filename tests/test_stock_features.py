@@ -11,10 +11,11 @@ from forecastkit.stock_features import stock_features
 from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine
 
-CONTRACT = (
-    "own_log own_return_1 own_return_5 own_return_22 own_return_66 own_vol_5 own_vol_22 own_vol_66 own_vol_ewma94 own_vol_ewma80 "
-    "own_range_5 own_drawdown sessions_to_fomc sessions_to_opex day_of_week"
-).split()
+CONTRACT = [
+    "own_log", "own_return_1", "own_return_5", "own_return_22", "own_return_66", "own_vol_5", "own_vol_22",
+    "own_vol_66", "own_vol_ewma94", "own_vol_ewma80", "own_range_5", "own_drawdown", "sessions_to_fomc",
+    "sessions_to_opex", "day_of_week",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,10 @@ def test_a_row_equals_the_row_known_at_its_close(bars, engine, columns):
     numbers = whole.drop(columns="calendar_cohort")
     for at in np.sort(np.random.default_rng(23).choice(len(whole), 20, replace=False)):
         then = engine.build_features(market.as_of(whole.index[at]))
-        assert then.drop(columns="calendar_cohort").iloc[-1].to_numpy(float).tobytes() == numbers.iloc[at].to_numpy(float).tobytes()
+        assert (
+            then.drop(columns="calendar_cohort").iloc[-1].to_numpy(float).tobytes()
+            == numbers.iloc[at].to_numpy(float).tobytes()
+        )
         assert then["calendar_cohort"].iloc[-1] == whole["calendar_cohort"].iloc[at]
 
 

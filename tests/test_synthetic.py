@@ -37,7 +37,12 @@ def long_bars(long):
     return index_bars(long, seed=5)
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.fixture(scope="module")
+def believed(long):
+    return belief(long)
+
+
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.integers(1, 60))
 def test_a_longer_market_begins_with_the_shorter(seed, n, more):
     short = synthetic_market(seed, n, stocks=["ALFA"])
@@ -83,8 +88,8 @@ def test_states_follow_the_table_of_moves(long):
 
 @pytest.mark.parametrize("days", [days for days, _ in SPANS.values()])
 @pytest.mark.parametrize("knows", ["the state", "the past alone"])
-def test_expected_variance_comes_true(long, days, knows):
-    chances = np.eye(3)[long.state[:-1]] if knows == "the state" else belief(long)[:-1]
+def test_expected_variance_comes_true(long, believed, days, knows):
+    chances = np.eye(3)[long.state[:-1]] if knows == "the state" else believed[:-1]
     expected = expected_variance(long.log_vol[:-1], chances, days)
     came = pd.Series(YEAR * (long.sd**2 + long.jump**2)).rolling(days).mean().shift(1 - days)
     table = pd.DataFrame({"came": came, "expected": expected}).dropna()
@@ -99,8 +104,7 @@ def test_expected_variance_of_one_day_is_todays_and_jumps():
     assert np.allclose(expected_variance(x, np.eye(3)[[0, 2]], 1), np.exp(2 * x) + jumps, rtol=1e-14)
 
 
-def test_belief_is_calibrated(long):
-    believed = belief(long)
+def test_belief_is_calibrated(long, believed):
     assert np.allclose(believed.sum(axis=1), 1.0)
     for state in range(3):
         bins = np.digitize(believed[:, state], [0.1, 0.3, 0.5, 0.7, 0.9])

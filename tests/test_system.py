@@ -55,7 +55,7 @@ def test_one_thread_and_two_give_the_same_bytes(tmp_path):
     made = []
     for threads in ("1", "2"):
         env = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
-        command = [sys.executable, "-m", "forecastkit.cli", "forecast", "--json", "--sources", "sample", "--as-of", "2016-09-30", "--home", str(tmp_path / threads)]  # fmt: skip
+        command = [sys.executable, "-m", "forecastkit", "forecast", "--json", "--sources", "sample", "--as-of", "2016-09-30", "--home", str(tmp_path / threads)]  # fmt: skip
         run = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=tmp_path)
         made.append(without_clock(run.stdout))
     assert made[0] == made[1]

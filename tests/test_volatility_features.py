@@ -14,10 +14,11 @@ from forecastkit.sources import load_market
 from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine, volatility_features
 
-CONTRACT = (
-    "vix vix_log vix_dev_5 vix_dev_22 vix_change_1 vix_change_5 vix_change_22 vix_vol_ewma94 vix_vol_ewma80 vix_vol_66 vix_range_5 "
-    "spx spx_return_1 spx_return_5 spx_return_22 spx_drawdown spx_vol_5 spx_vol_22 spx_vol_66 vrp"
-).split()
+CONTRACT = [
+    "vix", "vix_log", "vix_dev_5", "vix_dev_22", "vix_change_1", "vix_change_5", "vix_change_22", "vix_vol_ewma94",
+    "vix_vol_ewma80", "vix_vol_66", "vix_range_5", "spx", "spx_return_1", "spx_return_5", "spx_return_22",
+    "spx_drawdown", "spx_vol_5", "spx_vol_22", "spx_vol_66", "vrp",
+]  # fmt: skip
 ENGINE = FeatureEngine()
 
 
@@ -164,7 +165,9 @@ def test_other_symbols_have_names_of_their_own(synthetic):
     assert {need for f in features for need in f.needs} == {"VXN", "NDX"}
     engine = FeatureEngine(features, symbol="VXN")
     market = MarketData({"VXN": synthetic.bars("VIX"), "NDX": synthetic.bars("SPX")})
-    renamed = engine.build_features(market).rename(columns=lambda name: name.replace("vxn", "vix").replace("ndx", "spx"))
+    renamed = engine.build_features(market).rename(
+        columns=lambda name: name.replace("vxn", "vix").replace("ndx", "spx")
+    )
     pd.testing.assert_frame_equal(renamed, build(synthetic), check_exact=True)
 
 

