@@ -2,6 +2,7 @@
 
 Modules:
 
+- `forecastkit.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
 - `forecastkit.baselines`: How good is a forecast that knows almost nothing?
 - `forecastkit.cli`: Which one line does a scheduled job need, and what does a person type?
 - `forecastkit.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
