@@ -19,9 +19,9 @@ import pandas as pd
 
 from forecastkit.core import Target
 from forecastkit.database import PredictionDatabase
+from forecastkit.preparation import feature_engine
 from forecastkit.settings import load_settings
 from forecastkit.sources import load_market
-from forecastkit.preparation import feature_engine
 from forecastkit.system import IntegratedSystem
 
 

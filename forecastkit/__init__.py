@@ -4,6 +4,7 @@ Modules:
 
 - `forecastkit.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
 - `forecastkit.baselines`: How good is a forecast that knows almost nothing?
+- `forecastkit.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
 - `forecastkit.cli`: Which one line does a scheduled job need, and what does a person type?
 - `forecastkit.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
 - `forecastkit.core`: What does the whole house agree on before it touches a number?
@@ -12,6 +13,7 @@ Modules:
 - `forecastkit.day`: What should be gathered each evening, so that the morning's page computes nothing?
 - `forecastkit.distributions`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
 - `forecastkit.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
+- `forecastkit.faults`: Is this price a crash, a split, or a slip of the vendor's pen?
 - `forecastkit.features`: What is a feature made of, and was it known at the close?
 - `forecastkit.findings`: How does a check report so that a person, a program and a page all read the same?
 - `forecastkit.forecasts`: What exactly is promised, for which day, and how does everything else follow from it?
@@ -21,6 +23,7 @@ Modules:
 - `forecastkit.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
 - `forecastkit.market`: What was known at the close of this session, and nothing that came later?
 - `forecastkit.plots`: What does a forecast look like when it shows no more than it knows?
+- `forecastkit.pool`: How are forecasts that disagree made into one, without pretending that they agree?
 - `forecastkit.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
 - `forecastkit.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
 - `forecastkit.quantile_models`: Can more features say more about how far, and which way, than three lags and a few volatilities do?

@@ -13,30 +13,28 @@ import numpy as np
 import pandas as pd
 
 from .market import MarketData
-from .releases import calendar_of
+from .releases import ROUND_THE_CLOCK, calendar_of
 from .sessions import Date, as_session, closes, opens, timetable
 
 # %% auto #0
-__all__ = ['PRICES', 'other_rows', 'other_table', 'all_rows', 'Counterfactuals', 'uneven_sessions', 'sample_cuts', 'starting_at']
+__all__ = ['other_rows', 'other_table', 'all_rows', 'Counterfactuals', 'uneven_sessions', 'sample_cuts', 'starting_at']
 
 # %% ../nbs/24_counterfactuals.ipynb #6a268900
-PRICES: list[str] = ["open", "high", "low", "close"]
-
-
 def other_rows(
-    rows: pd.DataFrame,  # bars (a column close) or published values (a column value)
+    rows: pd.DataFrame,  # bars (a column close) or published values (a column value), in order
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     "Rows of the same dates with other numbers, all of them possible: prices stay above 0, high stays above low."
-    def factor(least: float, most: float) -> np.ndarray:
-        return np.exp(rng.choice([-1.0, 1.0], len(rows)) * rng.uniform(least, most, len(rows)))
-
+    n, wildest = len(rows), rng.uniform(0.05, 0.5)
+    drift = rng.uniform(-1, 1) * np.minimum(np.arange(n) / 250, 1)
+    factor = np.exp(drift + rng.choice([-1.0, 1.0], n) * rng.uniform(0.01, wildest, n))
     if "close" not in rows:
-        value, times = rows["value"].to_numpy(), factor(0.1, 0.7)
-        return rows.assign(value=np.where(value == 0, times - 1, value * times))
-    out = rows.assign(**rows[PRICES].mul(factor(0.1, 0.7), axis=0), volume=rows["volume"] * factor(0.1, 2.0) + 1)
-    wider = rng.uniform(0.002, 0.05, len(rows))
-    return out.assign(high=out["high"] * np.exp(wider), low=out["low"] * np.exp(-wider))
+        value = rows["value"].to_numpy()
+        return rows.assign(value=np.where(value == 0, factor - 1, value * factor))
+    wider = np.exp(rng.uniform(0.002, 0.05, n))
+    prices = {name: rows[name] * factor for name in ("open", "close")}
+    swings = {"high": rows["high"] * factor * wider, "low": rows["low"] * factor / wider}
+    return rows.assign(**prices, **swings, volume=rows["volume"] * np.exp(rng.uniform(0.1, 2.0, n)) + 1)
 
 # %% ../nbs/24_counterfactuals.ipynb #2fb7babc
 def other_table(
@@ -44,7 +42,7 @@ def other_table(
     moment: pd.Timestamp,  # UTC
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    "The table as known at a moment, then other rows: dates moved by days, contents dealt anew, and five surprises."
+    "The table as known at a moment, then other rows: dates moved by days, contents drawn from what occurs, and five surprises."
     later, some = table[table["known_at"] > moment], rng.integers(len(table), size=5)
     ahead = moment + pd.to_timedelta(rng.integers(1, 30 * 24, 5), unit="h").as_unit("us")
     more = pd.concat([later, table.iloc[some].assign(known_at=ahead)], ignore_index=True)
@@ -53,7 +51,8 @@ def other_table(
             moved = more[column].iloc[: len(later)] + pd.to_timedelta(rng.integers(1, 9, len(later)), unit="D").as_unit("us")
             more[column] = pd.concat([moved, pd.Series(ahead.tz_localize(None).normalize())], ignore_index=True)
         else:
-            more[column] = table[column].array[rng.integers(len(table), size=len(more))]
+            kinds = pd.Series(table[column].unique(), dtype=table[column].dtype)
+            more[column] = kinds.array[rng.integers(len(kinds), size=len(more))]
     return pd.concat([table[table["known_at"] <= moment], more], ignore_index=True)
 
 # %% ../nbs/24_counterfactuals.ipynb #1c60fb27
@@ -70,58 +69,65 @@ class Counterfactuals:
     "Markets that are one market up to a moment, and then end or go on differently."
 
     def __init__(self, market: MarketData, seed: int = 0):
-        rng = np.random.default_rng(seed)
         self.market, self.seed = market, seed
         self.given = {symbol: all_rows(market, symbol) for symbol in market.symbols}
-        self.other = {symbol: other_rows(rows, rng) for symbol, rows in self.given.items()}
         self.first: pd.Timestamp = min(rows["known_at"].iloc[0] for rows in self.given.values())
-        self.beginning = self.first - pd.Timedelta(days=1)  # before anything was known
 
     def truncated(self, moment: pd.Timestamp) -> MarketData:
         "The market as of a moment."
         return self.market.as_of(moment)
 
-    def perturbed(self, moment: pd.Timestamp, only: str | None = None) -> MarketData:
-        "The market with another future from a moment on; `only`: of one series or table."
+    def perturbed(
+        self,
+        moment: pd.Timestamp,  # UTC; before `first` all of it is another market
+        only: str | None = None,  # the one series or table that goes on differently; None: all
+    ) -> MarketData:
+        "The market with another future from a moment on; the same moment always has the same future."
         rng = np.random.default_rng([self.seed, moment.value // 10**6 % 2**32])
         series = {name: self._spliced(name, moment, rng) if only in (None, name) else rows for name, rows in self.given.items()}
-        bars = [name for name, rows in self.given.items() if "close" in rows and calendar_of(name) != "24/7"]
-        if only is None and bars:
-            series["NEWLY.LISTED"] = series[bars[0]][series[bars[0]]["known_at"] > moment]
-            ended = bars[rng.integers(len(bars))]  # one share stops trading, unless it is the only one
-            stops = (series[ended]["known_at"] > moment).cumsum() > rng.integers(2, 60)
-            series[ended] = series[ended][~stops] if len(bars) > 1 else series[ended]
-        tables = {"events": self.market.events, "members": self.market.members}
-        tables = {name: other_table(table, moment, rng) if table is not None and len(table) and only in (None, name) else table for name, table in tables.items()}
+        if only is None:
+            series |= self._other_universe(series, moment, rng)
+        given = {"events": self.market.events, "members": self.market.members}
+        tables = {name: other_table(table, moment, rng) if table is not None and len(table) and only in (None, name) else table for name, table in given.items()}
         return MarketData(series, **tables, calendar=self.market.calendar, repairs=self.market.repairs)
 
+    def _other_universe(self, series: dict[str, pd.DataFrame], moment: pd.Timestamp, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+        "Of the bars after a moment: one series more, and one that ends, unless it is the only one."
+        bars = [name for name, rows in series.items() if "close" in rows and name not in ROUND_THE_CLOCK]
+        later = {name: (series[name]["known_at"] > moment).to_numpy() for name in bars}
+        if len(bars) < 2:
+            return {}
+        ended = bars[rng.integers(len(bars))]
+        return {"NEWLY.LISTED": series[bars[0]][later[bars[0]]], ended: series[ended][later[ended].cumsum() <= rng.integers(2, 60)]}
+
     def _spliced(self, name: str, moment: pd.Timestamp, rng: np.random.Generator) -> pd.DataFrame:
-        "The rows known at a moment, then other ones, of which a few are missing."
-        n = int(self.given[name]["known_at"].searchsorted(moment, side="right"))
-        tail = self.other[name].iloc[n:]
+        "The rows known at a moment, then other ones, of which a few are missing; an open that was known by then stays."
+        given = self.given[name]
+        n = int(given["known_at"].searchsorted(moment, side="right"))
+        tail = other_rows(given.iloc[n:], rng)
+        if "close" in tail and len(tail):
+            begun = np.append(opens(tail.index[:3], calendar_of(name, self.market.calendar)) <= moment, np.zeros(max(0, len(tail) - 3), dtype=bool))
+            tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
+            tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
+            tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
         kept = rng.random(len(tail)) > 0.03
         kept[:1] = True
-        if "close" in tail and len(tail):
-            begun = opens(tail.index[:3], calendar_of(name, self.market.calendar)) <= moment
-            known = self.given[name]["open"].iloc[n : n + len(begun)].where(begun, tail["open"].iloc[: len(begun)])
-            tail = tail.assign(open=known.reindex(tail.index).fillna(tail["open"]))
-            tail = tail.assign(high=tail[["open", "high"]].max(axis=1).where(tail["high"].notna()), low=tail[["open", "low"]].min(axis=1).where(tail["low"].notna()))
-        return pd.concat([self.given[name].iloc[:n], tail[kept]])
+        return pd.concat([given.iloc[:n], tail[kept]])
 
 # %% ../nbs/24_counterfactuals.ipynb #e5a190d4
 def uneven_sessions(
     market: MarketData,
     days: pd.DatetimeIndex,  # the sessions to choose from
+    near: int = 5,  # how many sessions before its first and after its last row count as near a series
 ) -> list[pd.DatetimeIndex]:
-    "For each bars series the sessions on which it has no row although it had or will have one nearby: gaps and borders."
+    "For each series of bars the sessions in its holes, and those near it outside; a series with no such sessions is left out."
     found = []
     for symbol in market.symbols:
         rows = market.known_at(symbol).index
-        inside = days[(days >= rows.min() - pd.Timedelta(days=9)) & (days <= rows.max() + pd.Timedelta(days=9))]
-        gaps = inside[~inside.isin(rows)]
-        if calendar_of(symbol) != "24/7" and 0 < len(gaps) < len(inside) / 4:  # a series published weekly has only gaps
-            found.append(gaps)
-    return found
+        first, last = days.searchsorted(rows.min()), days.searchsorted(rows.max(), side="right")
+        if "value" not in all_rows(market, symbol) and symbol not in ROUND_THE_CLOCK:
+            found += [days[first:last][~days[first:last].isin(rows)], days[max(0, first - near) : first], days[last : last + near]]
+    return [sessions for sessions in found if len(sessions)]
 
 
 def sample_cuts(
@@ -130,18 +136,15 @@ def sample_cuts(
     seed: int = 0,
 ) -> pd.DatetimeIndex:
     "About n sessions of a market's history, two thirds evenly at random, one third where its data are uneven."
-    rng = np.random.default_rng(seed)
-    spans = [market.known_at(symbol) for symbol in market.symbols]
-    table = timetable(market.calendar)
-    first, last = (f(times) for f, times in ((min, [s.iloc[0] for s in spans]), (max, [s.iloc[-1] for s in spans])))
+    rng, table = np.random.default_rng(seed), timetable(market.calendar)
+    bars = [symbol for symbol in market.symbols if "close" in all_rows(market, symbol)] or market.symbols
+    spans = [market.known_at(symbol) for symbol in bars]
+    first, last = min(span.iloc[0] for span in spans), max(span.iloc[-1] for span in spans)
     days = table.sessions[(table.closes > first) & (table.closes < last)]
     uneven = uneven_sessions(market, days)
-    chosen = [rng.choice(gaps) for gaps in (uneven[i] for i in rng.permutation(len(uneven))[: n // 3])]
-    if uneven:
-        pool = np.concatenate(uneven)
-        chosen += list(rng.choice(pool, min(max(0, n // 3 - len(chosen)), len(pool)), replace=False))
-    chosen += [rng.choice(block) for block in np.array_split(days.to_numpy(), max(1, min(n - len(chosen), len(days)))) if len(block)]
-    return pd.DatetimeIndex(np.unique(np.array(chosen, dtype="M8[us]")), name="cut")
+    chosen = [rng.choice(uneven[i % len(uneven)]) for i in range(n // 3 if uneven else 0)]
+    blocks = np.array_split(days.to_numpy(), min(n - len(chosen), len(days)))
+    return pd.DatetimeIndex(np.unique([*chosen, *(rng.choice(block) for block in blocks)]), name="cut").as_unit("us")
 
 # %% ../nbs/24_counterfactuals.ipynb #e93a3855
 def starting_at(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import sqlalchemy as sa
@@ -24,13 +24,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from .core import DataError, canonical_symbol
 from .forecasts import Forecast
-from .ledger import QUESTION, TIMELINESS, answers, broken_links, chained, judged, observed_coverage, prediction_rows
+from .ledger import QUESTION, TIMELINESS, answers, prediction_rows  # what a row says
+from .ledger import broken_links, chained, judged, observed_coverage  # and how it is held to it
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'PATIENCE', 'PRAGMAS', 'REVISIONS', 'VERSION_TABLE',
-           'SAME_QUESTION', 'HIDDEN', 'Moment', 'table', 'log_ahead', 'prepare_sqlite', 'place', 'make_engine',
-           'transaction', 'behind', 'upgrade', 'open_database', 'lock_chain', 'stored_ids', 'append_rows',
-           'open_questions', 'day', 'chosen', 'read_predictions', 'PredictionLog', 'PredictionDatabase']
+           'SAME_QUESTION', 'HIDDEN', 'Moment', 'table', 'log_ahead', 'prepare_sqlite', 'place', 'read_address',
+           'make_engine', 'transaction', 'behind', 'upgrade', 'open_database', 'lock_chain', 'stored_ids',
+           'append_rows', 'fetch', 'open_questions', 'day', 'chosen', 'read_predictions', 'PredictionLog',
+           'PredictionDatabase']
 
 # %% ../nbs/60_database.ipynb #4493f149
 class Moment(sa.TypeDecorator):
@@ -116,21 +118,30 @@ def place(url: sa.URL) -> str:
     return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
 
 
-def make_engine(
+def read_address(
     address: str,  # SQLAlchemy address: sqlite:///file or postgresql://user@host/name
-) -> sa.Engine:
-    "The engine of an address; the folder of an SQLite file is made. Raises `DataError` where that cannot be."
+) -> sa.URL:
+    "The address in its parts; raises `DataError` for anything else."
     try:
         url = sa.make_url(address)
-        if url.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ArgumentError
-        if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, pool_pre_ping=True)
     except ArgumentError:
-        raise DataError("database.url is no address of SQLite or PostgreSQL: use sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+        url = sa.URL.create("none")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise DataError("database.url is no address: use sqlite:///FILE or postgresql://USER@HOST/NAME")
+    return url
+
+
+def make_engine(address: str) -> sa.Engine:
+    "The engine of an address; the folder of an SQLite file is made. Raises `DataError` where that cannot be."
+    url = read_address(address)
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    try:
+        if is_file:
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, pool_pre_ping=True)
     except OSError as error:
-        raise DataError(f"the folder of the database {place(url)} cannot be made ({error.strerror}): set data.home or database.url") from error
+        why = f"the folder of the database {place(url)} cannot be made ({error.strerror})"
+        raise DataError(f"{why}: set data.home or database.url") from error
     except ModuleNotFoundError as error:
         raise DataError(f"the database {place(url)} needs {error.name}: pip install 'forecastkit[postgres]'") from error
     if url.get_backend_name() == "sqlite":
@@ -161,11 +172,12 @@ def behind(connection: sa.Connection) -> bool:
     inspector, name = sa.inspect(connection), place(connection.engine.url)
     if not inspector.has_table(VERSION_TABLE):
         if connection.dialect.name == "sqlite" and inspector.get_table_names():
-            raise DataError(f"the database {name} holds the tables of another program: set database.url to a file of its own")
+            raise DataError(f"the database {name} holds the tables of another program: set database.url to another file")
         return True
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
     if found not in REVISIONS:
-        raise DataError(f"the database {name} was made by a newer forecastkit (schema {found}, this one knows {REVISIONS[-1]}): update forecastkit")
+        why = f"the database {name} was made by a newer forecastkit (schema {found}, this one knows {REVISIONS[-1]})"
+        raise DataError(f"{why}: update forecastkit")
     return found != REVISIONS[-1]
 
 
@@ -174,8 +186,8 @@ def upgrade(connection: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(1_990_01_02)))  # one at a time, as SQLite does by itself
+    if connection.dialect.name == "postgresql":  # one at a time; an SQLite writer is alone anyway
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(19900102)))
     config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
     config.set_main_option("script_location", "forecastkit:migrations")
     command.upgrade(config, "head")
@@ -230,20 +242,26 @@ def append_rows(
 SAME_QUESTION = sa.and_(*(PREDICTIONS.c[name] == OUTCOMES.c[name] for name in QUESTION))
 
 
-def open_questions(
-    connection: sa.Connection,
-    symbol: str,
-) -> pd.DataFrame:
-    "What was forecast of a symbol and has no outcome yet: kind, origin, horizon, target_session."
+def fetch(connection: sa.Connection, query: sa.Select) -> pd.DataFrame:
+    "The answer to a query as a table."
+    result = connection.execute(query)
+    return pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()))
+
+
+def open_questions(connection: sa.Connection, symbol: str) -> pd.DataFrame:
+    "What was forecast of a symbol and has no outcome yet: symbol, kind, origin, horizon, target_session."
     columns = [PREDICTIONS.c[name] for name in (*QUESTION, "target_session")]
-    query = sa.select(*columns).outerjoin(OUTCOMES, SAME_QUESTION).where(PREDICTIONS.c.symbol == symbol, OUTCOMES.c.symbol.is_(None))
-    return pd.DataFrame(connection.execute(query.distinct().order_by(*columns)).mappings(), columns=[c.name for c in columns])
+    query = sa.select(*columns).distinct().outerjoin(OUTCOMES, SAME_QUESTION).order_by(*columns)
+    return fetch(connection, query.where(PREDICTIONS.c.symbol == symbol, OUTCOMES.c.symbol.is_(None)))
 
 # %% ../nbs/60_database.ipynb #23f48d08
-def day(value: Any) -> date | None:
-    "A date for a query, None for no limit; raises `DataError` for what is no date."
+HIDDEN = ("seq", "features", "previous_hash", "row_hash", "place")  # of no use in a table of forecasts
+
+
+def day(value: Any) -> date:
+    "A date for a query; raises `DataError` for what is no date."
     try:
-        return None if value is None else pd.Timestamp(value).date()
+        return pd.Timestamp(value).date()
     except (ValueError, TypeError) as error:
         raise DataError(f"{value!r} is no date: write it as 2018-02-05") from error
 
@@ -266,15 +284,11 @@ def chosen(
     where += [row.origin <= day(end)] if end is not None else []
     rank = sa.case({name: k for k, name in enumerate(TIMELINESS)}, value=row.timeliness)
     place = sa.func.row_number().over(partition_by=[row[name] for name in QUESTION], order_by=[rank, row.seq.desc()])
-    rows = sa.select(PREDICTIONS, OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"), place.label("place"))
-    rows = rows.outerjoin(OUTCOMES, SAME_QUESTION).where(*where).subquery()
-    shown = [column for column in rows.c if column.name not in HIDDEN]
+    joined = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"), place.label("place")]
+    rows = sa.select(PREDICTIONS, *joined).outerjoin(OUTCOMES, SAME_QUESTION).where(*where).subquery()
     newest_first = [rows.c[name].desc() for name in ("origin", "symbol", "kind", "horizon", "seq")]
-    query = sa.select(*shown).where(True if every_version else rows.c.place == 1)
-    return query.order_by(*newest_first).limit(limit)
-
-
-HIDDEN = ("seq", "features", "previous_hash", "row_hash", "place")  # of no use in a table of forecasts
+    query = sa.select(*(c for c in rows.c if c.name not in HIDDEN)).order_by(*newest_first).limit(limit)
+    return query if every_version else query.where(rows.c.place == 1)
 
 # %% ../nbs/60_database.ipynb #827dc787
 def read_predictions(
@@ -282,8 +296,7 @@ def read_predictions(
     query: sa.Select,  # as `chosen` gives it
 ) -> pd.DataFrame:
     "The chosen forecasts by origin, judged where the outcome is known; sessions as midnight dates."
-    result = connection.execute(query)
-    rows = pd.DataFrame(result.mappings().all()[::-1], columns=list(result.keys()))
+    rows = fetch(connection, query).iloc[::-1].reset_index(drop=True)
     days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
     return judged(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
 
@@ -312,7 +325,8 @@ class PredictionLog:
         made = list(made)
         with transaction(self.engine) as connection:
             known = stored_ids(connection, [forecast.prediction_id for forecast, _ in made])
-        rows = prediction_rows([pair for pair in made if pair[0].prediction_id not in known], self.clock(), self.calendar)
+        new = [pair for pair in made if pair[0].prediction_id not in known]
+        rows = prediction_rows(new, self.clock(), self.calendar)
         with transaction(self.engine, write=True) as connection:  # only now, with the work done, is the lock taken
             return append_rows(connection, rows) if rows else 0
 
@@ -322,17 +336,17 @@ class PredictionLog:
         with transaction(self.engine, write=True) as connection:
             lock_chain(connection)  # of two processes the second must see what the first has recorded
             found = answers(open_questions(connection, canonical_symbol(symbol)), close, now, self.calendar)
-            rows = found.assign(recorded_at=now, data_fingerprint=data_fingerprint).to_dict("records")
-            if rows:
-                connection.execute(sa.insert(OUTCOMES), rows)
-            return len(rows)
+            if len(found):
+                rows = found.assign(recorded_at=now, data_fingerprint=data_fingerprint).to_dict("records")
+                connection.execute(sa.insert(OUTCOMES), cast(list[dict[str, Any]], rows))
+            return len(found)
 
     def verify(self) -> list[str]:
         "Everything that is wrong with the chain of forecasts, one sentence each; empty where every row is as written."
         with transaction(self.engine, write=True) as connection:
             length, head = lock_chain(connection)
-            rows = connection.execute(sa.select(PREDICTIONS).order_by(PREDICTIONS.c.seq)).mappings()
-            return broken_links(rows, length, head)
+            rows = connection.execute(sa.select(PREDICTIONS).order_by(PREDICTIONS.c.seq))
+            return broken_links((row._asdict() for row in rows), length, head)
 
 # %% ../nbs/60_database.ipynb #799aeca6
 class PredictionDatabase(PredictionLog):
@@ -350,8 +364,9 @@ class PredictionDatabase(PredictionLog):
         every_version: bool = False,  # True: all rows of a question, not only the one that counts
     ) -> pd.DataFrame:
         "One row a forecast, by origin, with its outcome (per cent) and how it fared where that is known."
+        query = chosen(symbol, start, end, horizon, kind, timeliness, limit, every_version)
         with transaction(self.engine) as connection:
-            return read_predictions(connection, chosen(symbol, start, end, horizon, kind, timeliness, limit, every_version))
+            return read_predictions(connection, query)
 
     def get_forecast(self, prediction_id: str) -> Forecast:
         "The stored forecast, equal in every bit; raises `DataError` for an unknown id."

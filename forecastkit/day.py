@@ -60,7 +60,7 @@ def track_record(
         return pd.DataFrame()
     rows = [record_row(Forecast.from_json(text), outcome) for text, outcome in zip(stored["forecast"], stored["outcome"])]
     record = pd.DataFrame(rows).set_index("origin").assign(timeliness=stored["timeliness"].to_numpy())
-    base = target.from_log(climatology_quantiles(prepared.outcomes, record.index, target.horizon, calendar=calendar))
+    base = target.from_log(climatology_quantiles(prepared.outcomes, pd.DatetimeIndex(record.index), target.horizon, calendar=calendar))
     return record.assign(crps_climatology=crps(record["outcome"].to_numpy(), base))
 
 # %% ../nbs/71_day.ipynb #6d1b376e

@@ -24,9 +24,9 @@ from .scores import crps, hac_lag, hac_se
 from .sessions import Days, closes, opens, target_sessions
 
 # %% auto #0
-__all__ = ['TIMELINESS', 'GENESIS', 'QUESTION', 'LEVELS', 'timeliness_of', 'check_made_after', 'timeliness', 'feature_json',
-           'prediction_row', 'check_targets', 'prediction_rows', 'row_hash', 'chained', 'span', 'broken_links',
-           'answers', 'judged', 'observed_coverage']
+__all__ = ['TIMELINESS', 'COPIED', 'GENESIS', 'QUESTION', 'LEVELS', 'VERDICT', 'timeliness_of', 'check_made_after', 'timeliness',
+           'feature_json', 'prediction_row', 'check_targets', 'prediction_rows', 'row_hash', 'chained', 'span',
+           'broken_links', 'answers', 'verdicts', 'judged', 'observed_coverage']
 
 # %% ../nbs/59_ledger.ipynb #4f385507
 TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")
@@ -35,24 +35,24 @@ TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")
 def timeliness_of(
     origins: Days,  # (n,) sessions after whose close the forecasts are made
     targets: Days,  # (n,) sessions at whose close they are decided
-    moments: Sequence[datetime],  # (n,) when they were written down, with time zone
+    moments: Iterable[datetime],  # (n,) when they were written down, with time zone
     calendar: str = "XNYS",
 ) -> np.ndarray:
     "Live, late or backfill for each forecast, (n,)."
-    when = pd.DatetimeIndex(moments).as_unit("us")
+    when = pd.to_datetime(list(moments), utc=True).as_unit("us")
     reopened, decided = opens(target_sessions(origins, 1, calendar), calendar), closes(targets, calendar)
     return np.where(when < reopened, TIMELINESS[0], np.where(when < decided, *TIMELINESS[1:]))
 
 
 def check_made_after(
     origins: Days,  # (n,) sessions
-    moments: Sequence[datetime],  # (n,) when the forecasts were made, with time zone
+    moments: Iterable[datetime],  # (n,) when the forecasts were made, with time zone
     calendar: str = "XNYS",
 ) -> None:
     "Raise `DataError` for a forecast that was made before its origin's close, when nobody could know that close."
-    early = pd.DatetimeIndex(moments).as_unit("us") < closes(origins, calendar)
+    early = pd.to_datetime(list(moments), utc=True).as_unit("us") < closes(origins, calendar)
     if early.any():
-        origin = pd.DatetimeIndex(origins)[early][0]
+        origin = pd.to_datetime(list(origins))[early][0]
         raise DataError(f"the forecast of {origin:%Y-%m-%d} was made before that session's close: wait for the close")
 
 
@@ -75,15 +75,19 @@ def feature_json(
     return text, sum(value is not None for value in json.loads(text).values())
 
 
+COPIED: tuple[str, ...] = (
+    "prediction_id", "symbol", "horizon", "kind", "model_version", "code_version", "data_fingerprint", "made_at",
+)  # fmt: skip
+
+
 def prediction_row(
     forecast: Forecast,
     features: Mapping[str, Any] | pd.Series | None,  # what it was made from
     stored_at: datetime,  # the writer's clock, UTC
 ) -> dict[str, Any]:
     "The columns of a forecast, but for its timeliness, number and hashes."
-    copied = ("prediction_id", "symbol", "horizon", "kind", "model_version", "code_version", "data_fingerprint", "made_at")
     text, used = feature_json(features)
-    return {name: getattr(forecast, name) for name in copied} | {
+    return {name: getattr(forecast, name) for name in COPIED} | {
         "origin": forecast.origin.date(), "target_session": forecast.target_session.date(), "stored_at": stored_at,
         "num_features_used": used or int(forecast.metadata.get("features_used") or 0), "features": text,
         "forecast": forecast.to_json(),
@@ -99,7 +103,8 @@ def check_targets(
         group = [f for f in forecasts if f.horizon == horizon]
         for f, counted in zip(group, target_sessions([f.origin for f in group], horizon, calendar)):
             if f.target_session != counted:
-                raise DataError(f"{f.target_session:%Y-%m-%d} is not {horizon} sessions of {calendar} after {f.origin:%Y-%m-%d}")
+                said = f"{f.target_session:%Y-%m-%d} is not {horizon} sessions of {calendar} after {f.origin:%Y-%m-%d}"
+                raise DataError(f"{said}: that is {counted:%Y-%m-%d}")
 
 
 def prediction_rows(
@@ -167,7 +172,7 @@ def broken_links(
     if expected <= length:
         problems.append(f"{span(expected, length)} missing at the end")
     elif (expected - 1, previous) != (length, head):
-        problems.append(f"the chain ends at row {expected - 1}, but row {length} was noted as the last, with another hash")
+        problems.append(f"the chain ends at row {expected - 1}, but not with the hash that was noted for row {length}")
     return problems
 
 # %% ../nbs/59_ledger.ipynb #250f655a
@@ -183,31 +188,46 @@ def answers(
     "The questions that these closes answer, with `change` (per cent) and `level`; raises `DataError` for closes that are none."
     if not close.index.is_unique or not (close.dropna() > 0).all():
         raise DataError(f"the closes of {close.name or 'this symbol'} need one value above 0 for each session")
-    ends = pd.DatetimeIndex(pd.to_datetime(questions["target_session"])).as_unit("us")
-    before = close.reindex(pd.DatetimeIndex(pd.to_datetime(questions["origin"])).as_unit("us")).to_numpy(dtype=float)
-    level = close.reindex(ends).to_numpy(dtype=float)
-    found = questions.assign(level=level, change=np.log(level / before))[np.isfinite(level / before) & (closes(ends, calendar) <= now)]
-    parts = [group.assign(change=Target(group["symbol"].iloc[0], str(kind)).from_log(group["change"].to_numpy())) for kind, group in found.groupby("kind")]
-    return pd.concat(parts) if parts else found
+    starts, ends = (pd.to_datetime(questions[name].tolist()).as_unit("us") for name in ("origin", "target_session"))
+    before, level = (close.reindex(days).to_numpy(dtype=float) for days in (starts, ends))
+    answered = np.isfinite(level / before) & (closes(ends, calendar) <= pd.Timestamp(now))
+    found = questions.assign(change=np.log(level / before), level=level)[answered]
+    for kind, group in found.groupby("kind"):
+        found.loc[group.index, "change"] = Target("", str(kind)).from_log(group["change"].to_numpy())
+    return found
 
 # %% ../nbs/59_ledger.ipynb #6acaf60d
 LEVELS: tuple[int, ...] = (50, 80, 90)  # central ranges that are judged, per cent
+VERDICT: tuple[str, ...] = ("pit", "crps", *(f"inside_{level}" for level in LEVELS))
+
+
+def verdicts(
+    outcome: np.ndarray,  # (n,) changes, per cent
+    values: np.ndarray,  # (n, k) quantiles, per cent
+    probs: Sequence[float],  # (k,) their probabilities
+    kind: str,  # of change, see `core.KINDS`
+) -> np.ndarray:
+    "PIT, CRPS (per cent) and whether the outcome was inside each of `LEVELS` (1, 0), in the order of `VERDICT`, (n, 5)."
+    target = Target("", kind)
+    pit = cdf_at(target.to_log(outcome), probs, target.to_log(values))
+    inside = [np.abs(pit - 0.5) <= level / 200.0 for level in LEVELS]
+    return np.column_stack([pit, crps(outcome, values, np.array(probs)), *inside])
 
 
 def judged(
-    rows: pd.DataFrame,  # with the columns kind, forecast (JSON) and outcome (per cent, NaN where unknown)
+    rows: pd.DataFrame,  # with the columns forecast (JSON) and outcome (per cent, NaN where unknown)
 ) -> pd.DataFrame:
-    "The rows with `pit`, `crps` (per cent) and `inside_50`, `inside_80`, `inside_90` (1.0, 0.0) beside; NaN where unknown."
-    verdict = pd.DataFrame(np.nan, rows.index, ["pit", "crps", *(f"inside_{level}" for level in LEVELS)])
-    known = rows[rows["outcome"].notna()]
-    records = pd.DataFrame([(r["kind"], tuple(r["probs"]), r["values"]) for r in map(json.loads, known["forecast"])],
-                           index=known.index, columns=["kind", "probs", "values"])  # fmt: skip
-    for (kind, probs), group in records.groupby(["kind", "probs"]):
-        target, outcome, values = Target("", kind), known.loc[group.index, "outcome"].to_numpy(), np.array(group["values"].tolist())
-        pit = cdf_at(target.to_log(outcome), probs, target.to_log(values))
-        inside = [np.where(np.abs(pit - 0.5) <= level / 200, 1.0, 0.0) for level in LEVELS]
-        verdict.loc[group.index] = np.column_stack([pit, crps(outcome, values, np.array(probs)), *inside])
-    return rows.join(verdict)
+    "The rows with the columns of `VERDICT` beside; NaN where the outcome is unknown."
+    known = rows.loc[rows["outcome"].notna(), "outcome"]
+    records = {i: json.loads(rows.at[i, "forecast"]) for i in known.index}
+    alike: dict[tuple[str, tuple[float, ...]], list[Any]] = {}  # most rows share kind and probabilities
+    for i, record in records.items():
+        alike.setdefault((record["kind"], tuple(record["probs"])), []).append(i)
+    parts = [
+        pd.DataFrame(verdicts(known[at].to_numpy(), np.array([records[i]["values"] for i in at]), probs, kind), at, VERDICT)
+        for (kind, probs), at in alike.items()
+    ]
+    return rows.join(pd.concat(parts) if parts else pd.DataFrame(columns=VERDICT, dtype=float))
 
 # %% ../nbs/59_ledger.ipynb #05cfcc49
 def observed_coverage(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -28,8 +29,9 @@ from .sessions import Date, Days, as_session, closes, session_on_or_before, time
 from .splits import assert_no_leak
 
 # %% auto #0
-__all__ = ['REVISED', 'PROBES', 'row_moments', 'as_table', 'differing', 'Trace', 'side_by_side', 'traces', 'suspicions',
-           'unrecorded', 'audit_folds', 'measured_warmup', 'Search', 'probe_cuts', 'as_findings', 'audit', 'rows_at']
+__all__ = ['REVISED', 'PROBES', 'Function', 'row_moments', 'as_table', 'differing', 'Trace', 'side_by_side', 'traces',
+           'suspicions', 'unrecorded', 'audit_folds', 'measured_warmup', 'Search', 'probe_cuts', 'as_findings',
+           'unmoved', 'audits', 'audit', 'rows_at']
 
 # %% ../nbs/25_lookahead.ipynb #220c7918
 def row_moments(
@@ -86,6 +88,24 @@ def differing(
         x, y = (frame.loc[:, ~numeric].to_numpy(dtype=object) for frame in (a, b))
         same[:, ~numeric] = (x == y) | (pd.isna(x) & pd.isna(y))
     return ~same
+
+# %% ../nbs/25_lookahead.ipynb #723b03ee
+def _answer(
+    fn: Callable[[MarketData], Any],
+    market: MarketData,
+    probe: str = "",
+    refused: list[str] | None = None,  # takes the reason if the function gives no answer; None: the error is raised
+) -> pd.DataFrame:
+    "What the function says of a market; warnings about data are for those who use it, not for a probe."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        try:
+            return as_table(fn(market))
+        except (ValueError, LookupError, ArithmeticError) as error:
+            if refused is None:
+                raise
+            refused.append(f"{probe} {error}".strip())
+            return pd.DataFrame(index=pd.DatetimeIndex([]))
 
 # %% ../nbs/25_lookahead.ipynb #f0d7f0fc
 class Trace(NamedTuple):
@@ -221,48 +241,42 @@ def measured_warmup(
     return need
 
 
-def _answer(fn: Callable[[MarketData], Any], market: MarketData) -> pd.DataFrame:
-    "What the function says of a market; warnings about data are for those who use it, not for a probe."
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        return as_table(fn(market))
 
 # %% ../nbs/25_lookahead.ipynb #0874f5e8
 PROBES: Mapping[str, str] = {"truncate": "with what was known", "perturb": "with another future"}
 
 
+Function = Callable[[MarketData], Any]  # from a market to a frame or series by session
+
+
 class Search(NamedTuple):
-    "What the probes of some cuts have brought to light."
+    "What the probes of some cuts have brought to light about one function."
 
     traces: list[Trace]
-    compared: int  # values
+    compared: list[int]  # values, by probe
     refused: list[str]  # probes in which the function gave no answer
 
 
 def probe_cuts(
-    fn: Callable[[MarketData], Any],
-    whole: pd.DataFrame,  # its answer to the whole market
+    wholes: Mapping[Function, pd.DataFrame],  # functions and their answers to the whole market
     others: Counterfactuals,
     cuts: Sequence[pd.Timestamp],
     decide: str = "close",
     tolerance: float = 1e-9,
-) -> Search:
-    "Ask a function for every cut and probe, and compare all rows decided by then with its answer to the whole market."
-    calendar, found, compared, refused = others.market.calendar, [], 0, []
+) -> list[Search]:
+    "Ask each function for every cut and probe, and compare all rows decided by then with its answer to the whole market."
+    calendar, found = others.market.calendar, [Search([], [], []) for _ in wholes]
     for cut, until in zip(cuts, row_moments(pd.DatetimeIndex(cuts), decide, calendar).tolist()):
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         for probe in PROBES:
             view = others.truncated(moment) if probe == "truncate" else others.perturbed(moment)
-            try:
-                other = _answer(fn, view)
-            except (ValueError, LookupError, ArithmeticError) as error:  # no answer: as if all its values were absent
-                other = whole.iloc[:0]
-                refused.append(f"{shown(cut)} [{probe}] {error}")
             own = decide == "open" and probe == "truncate"  # the session that opens has no row yet in a market that ends here
-            a, b = side_by_side(whole, other, until - own, decide, calendar)
-            found += traces(a, b, probe, cut, tolerance)
-            compared += a.size
-    return Search(found, compared, refused)
+            for (fn, whole), search in zip(wholes.items(), found):
+                other = _answer(fn, view, f"{shown(cut)} [{probe}]", search.refused)
+                a, b = side_by_side(whole, other, until - own, decide, calendar)
+                search.traces.extend(traces(a, b, probe, cut, tolerance))
+                search.compared.append(a.size)
+    return found
 
 
 def as_findings(
@@ -279,55 +293,95 @@ def as_findings(
     return findings
 
 # %% ../nbs/25_lookahead.ipynb #a5e082ac
-def _unmoved(whole: pd.DataFrame, other: pd.DataFrame) -> list[str]:
-    "The columns with values that are the same in both answers, on all rows and columns they share."
-    rows, names = whole.index.intersection(other.index), [name for name in whole if name in other]
-    same = ~differing(whole.loc[rows, names], other.loc[rows, names]).any(axis=0)
+def unmoved(
+    fn: Callable[[MarketData], Any],
+    whole: pd.DataFrame,  # its answer to the market
+    other: MarketData,  # in which something was changed all over
+) -> list[str]:
+    "The columns with values that stay the same on all rows that both answers share; none if the function gives no answer."
+    answer = _answer(fn, other, "", [])
+    rows, names = whole.index.intersection(answer.index), [name for name in whole if name in answer]
+    same = ~differing(whole.loc[rows, names], answer.loc[rows, names]).any(axis=0)
     return [name for name, equal in zip(names, same) if equal and whole[name].notna().any()]
 
 
-def _questions(fn: Callable[[MarketData], Any], whole: pd.DataFrame, others: Counterfactuals) -> tuple[list[Finding], list[str]]:
-    "Findings about the dates of the data that the function reads, and notes on what it does not read."
-    def unmoved(only: str | None) -> list[str]:
-        try:
-            return _unmoved(whole, _answer(fn, others.perturbed(others.beginning, only)))
-        except (ValueError, LookupError, ArithmeticError):
-            return []
+def _questions(fn: Function, whole: pd.DataFrame, elsewhere: Callable[[str | None], MarketData], market: MarketData) -> tuple[list[Finding], list[str]]:
+    "Findings about the dates of the data that the function reads, and notes on what nothing is proven of."
+    def reads(name: str) -> bool:
+        return len(unmoved(fn, whole, elsewhere(name))) < whole.notna().any().sum()
 
-    valued = int(whole.notna().any().sum())
-    found = [finding for name, finding in suspicions(others.market).items() if len(unmoved(name)) < valued]
-    notes = [f"{name} is revised after publication and has one version here: what was known then is not in these data" for name in unrecorded(others.market) if len(unmoved(name)) < valued]
-    deaf = unmoved(None)
-    if deaf:
-        notes.append(f"{len(deaf)} of {whole.shape[1]} columns do not answer to the market, so nothing is proven of them (calendar, constants, or data brought along): {', '.join(deaf[:8])}{' ...' * (len(deaf) > 8)}")
+    found = [finding for name, finding in suspicions(market).items() if reads(name)]
+    notes = [f"{name} is revised after publication and has one version here: what was known then is not in these data" for name in unrecorded(market) if reads(name)]
+    if still := unmoved(fn, whole, elsewhere(None)):
+        names = ", ".join(still[:8]) + " ..." * (len(still) > 8)
+        notes.append(f"{len(still)} of {whole.shape[1]} columns do not answer to the market, so nothing is proven of them (calendar, constants, or data brought along): {names}")
     return found, notes
 
-
-def _warmups(fn: Callable[[MarketData], Any], market: MarketData, declared: Mapping[str, int], seed: int) -> tuple[list[Finding], pd.DataFrame]:
+# %% ../nbs/25_lookahead.ipynb #0e79ba7e
+def _warmups(fn: Function, market: MarketData, declared: Mapping[str, int], seed: int) -> tuple[list[Finding], dict[str, pd.DataFrame]]:
     "Findings about columns that need more history than declared, and all measured warm-ups."
+    if not declared:
+        return [], {}
     measured = measured_warmup(fn, market, seed=seed)
     table = pd.DataFrame({"declared": pd.Series(declared), "measured": measured}).reindex(measured.index.intersection(list(declared)))
     found = [Finding(name, "warmup", f"declared {row.declared:.0f} rows of history, needs {row.measured:.0f} to agree to 1e-6", None, row.declared, row.measured)
              for name, row in table.iterrows() if row.measured > row.declared]  # fmt: skip
-    return found, table.rename_axis("feature")
+    return found, {"warm-up": table.rename_axis("feature")}
 
 
-def _search(fn: Callable[[MarketData], Any], whole: pd.DataFrame, others: Counterfactuals, cuts: pd.DatetimeIndex, decide: str, tolerance: float, n_jobs: int) -> Search:
+def _search(wholes: Mapping[Function, pd.DataFrame], others: Counterfactuals, cuts: pd.DatetimeIndex, decide: str, tolerance: float, n_jobs: int) -> list[Search]:
     "The probes of all cuts, in this process or in several."
     if n_jobs == 1:
-        return probe_cuts(fn, whole, others, cuts, decide, tolerance)
+        return probe_cuts(wholes, others, cuts, decide, tolerance)
     from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
 
     try:
-        parts = Parallel(n_jobs=n_jobs)(delayed(probe_cuts)(fn, whole, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs))
+        parts = Parallel(n_jobs=n_jobs)(delayed(probe_cuts)(wholes, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs))
     finally:
         get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
-    return Search(sorted((t for part in parts for t in part.traces), key=lambda t: t.cut), sum(part.compared for part in parts), sorted(r for part in parts for r in part.refused))
+    joined = [Search(*(sum(lists, []) for lists in zip(*searches))) for searches in zip(*parts)]
+    return [Search(sorted(s.traces, key=lambda t: t.cut), s.compared, sorted(s.refused)) for s in joined]
+
+
+def _restless(fn: Function, whole: pd.DataFrame, market: MarketData, tolerance: float) -> list[Finding]:
+    "Findings about columns that differ when the function is asked again."
+    again = traces(*side_by_side(whole, _answer(fn, market), FOREVER, "close", market.calendar), "repeat", whole.index[-1], tolerance) if len(whole) else []
+    return [Finding(t.feature, "repeat", f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed", t.session, t.value, t.other) for t in again]
+
+
+def audits(
+    functions: Mapping[str, Function],  # by the name that the report gives them
+    market: MarketData,
+    decide: str = "close",  # or open: when the row of a session is used
+    cuts: int | Days = 40,  # how many, or the sessions themselves
+    seed: int = 0,
+    *,
+    tolerance: float = 1e-9,  # relative; 0: to the last bit
+    warmup: Mapping[str, int] | None = None,  # declared rows of history by column, to be measured
+    n_jobs: int = 1,  # processes
+) -> list[Report]:
+    "One report a function, as `audit` makes it; the made-up markets are shared by all."
+    chosen = sample_cuts(market, cuts, seed) if isinstance(cuts, int) else pd.DatetimeIndex([as_session(cut, market.calendar) for cut in cuts])
+    wholes, others = {fn: _answer(fn, market) for fn in functions.values()}, Counterfactuals(market, seed)
+    elsewhere = lru_cache(lambda name: others.perturbed(others.first - pd.Timedelta(days=1), name))
+    searches = dict(zip(wholes, _search(wholes, others, chosen, decide, tolerance, n_jobs)))
+    reports = []
+    for name, fn in functions.items():
+        whole, search = wholes[fn], searches[fn]
+        facts = {"decided at the": decide, "columns": whole.shape[1], "rows": len(whole), "cuts": len(chosen), "seed": seed, "values compared": sum(search.compared)}
+        if found := _restless(fn, whole, market, tolerance):
+            reports.append(Report(f"look-ahead audit of {name}", tuple(found), facts))
+            continue
+        dated, notes = _questions(fn, whole, elsewhere, market)
+        needs, tables = _warmups(fn, market, warmup or {}, seed)
+        notes += [f"it gave no answer in {len(search.refused)} of {2 * len(chosen)} probes; the first: {search.refused[0]}"] if search.refused else []
+        reports.append(Report(f"look-ahead audit of {name}", (*as_findings(search.traces, len(chosen)), *dated, *needs), facts, tuple(notes), tables))
+    return reports
 
 
 def audit(
-    fn: Callable[[MarketData], Any],  # from a market to a frame or series by session
+    fn: Function,
     market: MarketData,
     decide: str = "close",  # or open: when the row of a session is used
     cuts: int | Days = 40,  # how many, or the sessions themselves
@@ -344,20 +398,8 @@ def audit(
     Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same answer twice; `metadata`: the
     dates of the series it reads; `warmup`: the history it needs, where declared. Raises what the function raises on the whole market.
     """
-    whole, name = _answer(fn, market), subject or getattr(fn, "__name__", type(fn).__name__)
-    chosen = sample_cuts(market, cuts, seed) if isinstance(cuts, int) else pd.DatetimeIndex([as_session(cut, market.calendar) for cut in cuts])
-    facts = {"decided at the": decide, "columns": whole.shape[1], "rows": len(whole), "cuts": len(chosen), "seed": seed}
-    restless = traces(*side_by_side(whole, _answer(fn, market), FOREVER, decide, market.calendar), "repeat", whole.index[-1], tolerance)
-    if restless:
-        found = [Finding(t.feature, "repeat", f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed, then audit it", t.session, t.value, t.other) for t in restless]
-        return Report(f"look-ahead audit of {name}", tuple(found), facts)
-    others = Counterfactuals(market, seed)
-    search = _search(fn, whole, others, chosen, decide, tolerance, n_jobs)
-    dated, notes = _questions(fn, whole, others)
-    needs, table = _warmups(fn, market, warmup, seed) if warmup else ([], None)
-    notes += [f"it gave no answer in {len(search.refused)} of {2 * len(chosen)} probes; the first: {search.refused[0]}"] if search.refused else []
-    found = [*as_findings(search.traces, len(chosen)), *dated, *needs]
-    return Report(f"look-ahead audit of {name}", tuple(found), {**facts, "values compared": search.compared}, tuple(notes), {} if table is None else {"warm-up": table})
+    name = subject or getattr(fn, "__name__", type(fn).__name__)
+    return audits({name: fn}, market, decide, cuts, seed, tolerance=tolerance, warmup=warmup, n_jobs=n_jobs)[0]
 
 # %% ../nbs/25_lookahead.ipynb #2755eb97
 def rows_at(

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohorts import calendar_cohorts
 from .core import PROBS, DataError, DataQualityError, DataWarning, Target, code_version, vix_regime, write_atomic
 from .forecasts import Forecast
 from .market import MarketData
@@ -100,8 +99,12 @@ class Prepared:
 
     @cached_property
     def numbers(self) -> pd.DataFrame:
-        "The numeric features: what a forecast was made from, row by row."
+        "The numeric features by session."
         return self.features.drop(columns="calendar_cohort").astype(float)
+
+    def row(self, origin: pd.Timestamp) -> pd.Series:
+        "The numbers that the forecast of an origin is made from."
+        return pd.Series(self.numbers.loc[origin])
 
     @property
     def last(self) -> pd.Timestamp:
@@ -118,7 +121,7 @@ class Prepared:
         if origin not in self.origins:
             why = "its close is missing" if origin > self.origins[0] else f"the first possible forecast is as of {self.origins[0]:%Y-%m-%d}"
             raise DataError(f"no forecast of {self.target.symbol} can be made as of {origin:%Y-%m-%d}: {why}")
-        return int(self.origins.get_loc(origin))
+        return int(self.origins.searchsorted(origin))
 
 # %% ../nbs/70_preparation.ipynb #bfcc065e
 @dataclass(frozen=True)
@@ -140,10 +143,10 @@ class Versions:
         known = self.registry is not None and self.registry.has(self.name(grid))
         return self.registry.load(self.name(grid)) if self.registry is not None and known else None
 
-    def save(self, grid: pd.Timestamp, forecaster: Any) -> None:
+    def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a forecaster that was trained at a refit session."
         if self.registry is not None:
-            self.registry.save(self.name(grid), forecaster, target=self.target, origin=grid)
+            self.registry.save(self.name(grid), model, target=self.target, origin=grid)
 
     def path(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> Path | None:
         "The file that keeps a version's raw quantiles for a block of origins."
@@ -200,7 +203,7 @@ def prepare(
     engine = feature_engine(target, calendar)
     X, close = engine.build_features(view), view.close(target.symbol)
     y = outcomes(close, target.horizon, calendar)
-    dated = X.index.union(refit_sessions(X.index, model.refit_every, calendar))
+    dated = pd.DatetimeIndex(X.index.union(refit_sessions(X.index, model.refit_every, calendar)))
     versions = Versions(target, settings, view.fingerprints(dated, series_used(engine, view)), registry, folder)
     raw = walk_forward(
         X, y, make=lambda: ProbabilisticForecaster(target, rounds=model.rounds, seed=model.seed), horizon=target.horizon,
@@ -235,7 +238,7 @@ def build_forecast(
         regime_bounds=prepared.settings.forecast.regime_bounds if target.symbol == VOLATILITY_INDEX else (),
         model_version=prepared.names[prepared.grid[i]], code_version=code_version(), data_fingerprint=prepared.versions.fingerprints[origin],
         made_at=made_at, metadata={
-            "features_used": int(prepared.numbers.loc[origin].notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
+            "features_used": int(prepared.row(origin).notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
             "calibration": "on" if prepared.active[i] else f"off: fewer than {prepared.settings.model.min_calibration_origins} known outcomes",
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()],
         },

@@ -23,8 +23,9 @@ from typing import Any, Protocol
 import pandas as pd
 import sqlalchemy as sa
 
-from .core import DataError, ModelIntegrityError, ModelNotFoundError, Target, canonical_json, confined, digest
-from .database import MODELS, PredictionDatabase, lock_chain, transaction
+from .core import DataError, ModelIntegrityError, ModelNotFoundError, Target
+from .core import canonical_json, confined, digest
+from .database import MODELS, PredictionDatabase, fetch, lock_chain, transaction
 
 # %% auto #0
 __all__ = ['SAVING', 'STALE', 'model_version', 'version_folder', 'checksum', 'checksums', 'damage', 'best_match',
@@ -56,7 +57,9 @@ def version_folder(
 # %% ../nbs/61_registry.ipynb #08db304b
 def checksum(path: Path) -> str:
     "The SHA-256 sum of a plain file; a link or a pipe has none."
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else "no plain file"
+    if path.is_symlink() or not path.is_file():
+        return "no plain file"
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -71,9 +74,10 @@ def damage(
 ) -> list[str]:
     "What differs between a folder and a manifest, one phrase a file; empty if every byte is as listed."
     found, listed = checksums(folder), manifest["files"]
+    changed = [f"{name} was changed" for name in sorted(listed.keys() & found.keys()) if found[name] != listed[name]]
     missing = [f"{name} is missing" for name in sorted(listed.keys() - found.keys())]
     added = [f"{name} does not belong to it" for name in sorted(found.keys() - listed.keys())]
-    return [f"{name} was changed" for name in sorted(listed) if found.get(name, listed[name]) != listed[name]] + missing + added
+    return changed + missing + added
 
 # %% ../nbs/61_registry.ipynb #9e72ed0a
 def best_match(
@@ -81,7 +85,8 @@ def best_match(
     manifests: Iterable[Mapping[str, Any]],  # all that were written for its version
 ) -> list[str]:
     "The damage against the manifest that fits best; empty if every byte is as one of them lists it."
-    return min((damage(folder, manifest) for manifest in manifests), key=len, default=["nobody vouches for this folder"])
+    found = (damage(folder, manifest) for manifest in manifests)
+    return min(found, key=len, default=["nobody vouches for this folder"])
 
 # %% ../nbs/61_registry.ipynb #5f4073fa
 def record_manifest(
@@ -120,8 +125,8 @@ def stored_versions(database: PredictionDatabase) -> pd.DataFrame:
     "One row a version with a manifest, in the order of training: version, symbol, kind, horizon, trained_at, created_at."
     columns = [MODELS.c[name] for name in ("version", "symbol", "kind", "horizon", "trained_at", "created_at")]
     with transaction(database.engine) as connection:
-        rows = connection.execute(sa.select(*columns).order_by(MODELS.c.trained_at, MODELS.c.seq)).mappings().all()
-    table = pd.DataFrame(rows, columns=[column.name for column in columns]).drop_duplicates("version", keep="last")
+        table = fetch(connection, sa.select(*columns).order_by(MODELS.c.trained_at, MODELS.c.seq))
+    table = table.drop_duplicates("version", keep="last")
     return table.assign(trained_at=pd.to_datetime(table["trained_at"]).astype("datetime64[us]")).reset_index(drop=True)
 
 # %% ../nbs/61_registry.ipynb #0a4648f3
@@ -215,16 +220,18 @@ class ModelRegistry:
                 record_manifest(self.database, version, target, origin, manifest)
                 put_in_place(Path(temporary, "new"), path, manifests(self.database, version))
         except OSError as error:
-            raise DataError(f"models cannot be stored in {self.folder} ({error.strerror}): set data.home to a folder one may write to") from error
+            why = f"models cannot be stored in {self.folder} ({error.strerror})"
+            raise DataError(f"{why}: set data.home to a folder one may write to") from error
         return path
 
     def load(self, version: str) -> Any:
         "The stored model. Raises `ModelNotFoundError` if there is none, `ModelIntegrityError` naming a file that was changed."
         if not self.has(version):
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
-        if wrong := best_match(self.folder / version, manifests(self.database, version)):
-            raise ModelIntegrityError(f"model {version}: {wrong[0]}; delete {self.folder / version} to have it trained again")
-        return self.loader(version_folder(self.folder, version))
+        path = version_folder(self.folder, version)
+        if wrong := best_match(path, manifests(self.database, version)):
+            raise ModelIntegrityError(f"model {version}: {wrong[0]}; delete {path} to have it trained again")
+        return self.loader(path)
 
     def versions(self) -> pd.DataFrame:
         "One row a version, in the order of training: symbol, kind, horizon, trained_at, created_at, and whether it can be loaded."

@@ -46,7 +46,7 @@ def table(
 ) -> str:
     "A small escaped HTML table with the index as its first column."
     head = f"<caption>{escape(caption)}</caption>" if caption else ""
-    corner = frame.rename_axis(index=None, columns=frame.index.name)  # the name of the index heads its own column
+    corner = frame.rename_axis(index=None, columns=str(frame.index.name or ""))  # the name of the index heads its own column
     html = corner.to_html(border=0, classes="fk", escape=True, na_rep="")
     return html.replace("<thead>", f"{head}<thead>", 1)
 
@@ -110,7 +110,7 @@ def regime_sentence(
     if known.empty:
         return "The regime model needs more history than these data hold."
     likeliest = known.idxmax(axis=1)
-    state = likeliest.iloc[-1]
+    state = str(likeliest.iloc[-1])
     changed = likeliest.ne(state).to_numpy().nonzero()[0]
     since = known.index[changed[-1] + 1] if len(changed) else known.index[0]
     return (
@@ -238,11 +238,11 @@ def provenance_table(day: Day) -> pd.DataFrame:
         "prediction": f.prediction_id, "made at": f"{f.made_at:%Y-%m-%d %H:%M} UTC", "origin": f"{f.origin:%Y-%m-%d}",
         "target session": f"{f.target_session:%Y-%m-%d}", "model version": f.model_version, "code": f.code_version,
         "data fingerprint": f.data_fingerprint, "features used": str(f.metadata.get("features_used", "")),
-        "width calibration": f.metadata.get("calibration", ""), "members": ", ".join(f.metadata.get("members", [])),
+        "width calibration": f.metadata.get("calibration", ""),
     }  # fmt: skip
     for symbol, row in day.series.iterrows():
         rows[f"{symbol} ({row['source']})"] = f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}, {row['rows']:,} rows"
-    rows["variants tried"] = day.trials
+    rows["search behind the recipe"] = day.trials
     return pd.DataFrame({"": list(rows.values())}, index=list(rows))
 
 # %% ../nbs/80_reports.ipynb #d540752e

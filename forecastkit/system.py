@@ -98,7 +98,8 @@ class IntegratedSystem:
         wanted = self.settings.forecast
         self.target = Target(wanted.symbol, wanted.kind, wanted.horizon)
         self.models_dir = Path(models_dir or self.settings.data.home / "models")
-        self._market, self._database, self._prepared = market, database, None
+        self._market, self._database = market, database
+        self._prepared: Prepared | None = None
 
     @cached_property
     def market(self) -> MarketData:
@@ -144,8 +145,8 @@ class IntegratedSystem:
         origin = self.origin(date)
         prepared = self.prepared(origin)
         forecast = build_forecast(prepared, origin, datetime.now(UTC))
-        if store_prediction:
-            self.database.store_prediction(forecast, prepared.numbers.loc[origin])
+        if store_prediction and not self.database.store_prediction(forecast, prepared.row(origin)):
+            return self.database.get_forecast(forecast.prediction_id)  # with the moment at which it was first made
         return forecast
 
     def generate_forecast_batch(
@@ -170,7 +171,7 @@ class IntegratedSystem:
             for group in (days[i : i + GROUP] for i in range(0, len(days), GROUP)):
                 made = make_forecasts(prepared, group, batch.skipped)
                 if store:
-                    self.database.store_predictions([(f, prepared.numbers.loc[f.origin]) for f in made])
+                    self.database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                     if stored is not None:
                         stored(made)
                 batch.forecasts.extend(made)

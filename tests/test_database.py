@@ -140,7 +140,7 @@ def test_a_step_that_fails_leaves_nothing(url, monkeypatch):
 
 def test_a_newer_schema_is_left_alone(url):
     with transaction(opened(url).engine, write=True) as connection:
-        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+        connection.execute(sa.table(VERSION_TABLE, sa.column("version_num")).update().values(version_num="9999"))
     with pytest.raises(DataError, match=r"newer forecastkit \(schema 9999.*update forecastkit"):
         opened(url)
 
@@ -169,7 +169,7 @@ def test_a_database_cut_short(tmp_path):
     db.store_predictions([(made(i), None) for i in range(50)])
     db.close()
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.raises(DataError, match=r"forecasts.db") as error:
+    with pytest.raises(DataError, match=r"forecasts\.db") as error:
         opened(f"sqlite:///{path}").verify()
     one_line(error)
 
@@ -193,7 +193,7 @@ def test_a_place_that_cannot_be_written(place, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(DataError, match="forecasts.db") as error:
+    with pytest.raises(DataError, match=r"forecasts\.db") as error:
         opened(f"sqlite:///{tmp_path}/forecasts.db")
     one_line(error)
 
@@ -431,7 +431,7 @@ def test_a_connection_that_is_cut_is_made_anew(server, postgres):
     db = opened(postgres)
     db.store_prediction(made(0))
     name = sa.make_url(postgres).query["application_name"]
-    server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'")
+    server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'")  # noqa: S608
     assert db.store_prediction(made(1))
     assert len(db.get_predictions()) == 2 and db.verify() == []
 

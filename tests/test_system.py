@@ -9,16 +9,16 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from forecastkit.regimes import regime_features, regime_history
 
 from forecastkit.core import DataError, DataQualityError, Target
 from forecastkit.forecasts import Forecast
 from forecastkit.market import MarketData
-from forecastkit.regimes import regime_features, regime_history
+from forecastkit.preparation import feature_engine, prepare
 from forecastkit.sessions import offset
 from forecastkit.settings import load_settings
 from forecastkit.sources import load_market
 from forecastkit.synthetic import synthetic_market
-from forecastkit.preparation import feature_engine, prepare
 from forecastkit.system import IntegratedSystem, forecast
 
 
