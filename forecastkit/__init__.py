@@ -15,9 +15,12 @@ Modules:
 - `forecastkit.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
 - `forecastkit.faults`: Is this price a crash, a split, or a slip of the vendor's pen?
 - `forecastkit.features`: What is a feature made of, and was it known at the close?
+- `forecastkit.fetching`: What if the vendor is slow, busy, broken, or sends a web page instead of prices?
 - `forecastkit.findings`: How does a check report so that a person, a program and a page all read the same?
+- `forecastkit.forecaster`: What is trained at a refit session, kept in a folder, and asked for a distribution every day?
 - `forecastkit.forecasts`: What exactly is promised, for which day, and how does everything else follow from it?
 - `forecastkit.formats`: Which column of this file is what, and on which day?
+- `forecastkit.health`: Can I use these files as they are, and which features suffer if I do?
 - `forecastkit.hidden_states`: What state is the world in, if it is never seen and its traces are slow?
 - `forecastkit.ledger`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
 - `forecastkit.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?

@@ -27,9 +27,9 @@ from .scores import hac_se
 # %% auto #0
 __all__ = ['NORMAL_90', 'CUT', 'SHRINK', 'STRETCHES', 'VOICES', 'MOST_ABSENT', 'LEAST_PRESENT', 'family_of', 'typical',
            'standardise', 'huberised_correlation', 'inverse_root', 'distance_parts', 'Forest', 'chance_depth',
-           'grow_forest', 'forest_score', 'Portrait', 'learn_portrait', 'unusualness', 'at_least', 'conformal_p',
-           'stretches', 'why_unusual', 'reasons', 'learnable', 'portrait_arrays', 'portrait_from', 'feature_table',
-           'family_columns', 'AnomalyDetector', 'anomaly_history', 'scores_when_unusual']
+           'grow_forest', 'forest_score', 'Portrait', 'learn_portrait', 'unusualness', 'conformal_p', 'learnt_from',
+           'why_unusual', 'reasons', 'learnable', 'portrait_arrays', 'portrait_from', 'feature_table', 'family_columns',
+           'AnomalyDetector', 'anomaly_history', 'scores_when_unusual']
 
 # %% ../nbs/32_anomalies.ipynb #31c29750
 def family_of(
@@ -128,7 +128,7 @@ def _seen(Z: np.ndarray) -> np.ndarray:
 # %% ../nbs/32_anomalies.ipynb #f63d98a6
 def grow_forest(
     Z: np.ndarray,  # (n, p) from `standardise`
-    trees: int = 40,
+    trees: int = 200,
     seed: int = 42,
 ) -> Forest:
     "An isolation forest of scikit-learn, each tree grown on at most 256 rows, as arrays."
@@ -188,7 +188,7 @@ def _levels(voice: np.ndarray) -> np.ndarray:
 def learn_portrait(
     X: np.ndarray,  # (n, p) features
     groups: Sequence[np.ndarray],  # the columns of each family
-    trees: int = 40,
+    trees: int = 200,
     seed: int = 42,
 ) -> Portrait:
     "All that is learnt from these rows."
@@ -215,32 +215,24 @@ def unusualness(
     return np.column_stack([(voices[:, 0] + distance) / 2, voices[:, 0], distance, voices[:, 1:]])
 
 # %% ../nbs/32_anomalies.ipynb #292b3f05
-def at_least(
-    known: np.ndarray,  # (m, v) scores of days not learnt from, each column sorted, NaN last
+def conformal_p(
+    known: np.ndarray,  # (m, v) scores of days not learnt from, one column a voice, each sorted, NaN last
     scores: np.ndarray,  # (n, v)
-) -> tuple[np.ndarray, np.ndarray]:
-    "How many of the known scores of each voice are as high or higher, (n, v), and how many there are, (v,)."
+) -> np.ndarray:
+    "p-values (n, v), NaN where a score is absent. Never 0: the smallest is one in the number of known days and one."
     there = np.isfinite(known).sum(axis=0)
     below = np.column_stack([known[:m, j].searchsorted(scores[:, j], side="left") for j, m in enumerate(there)])
-    return np.where(np.isfinite(scores), there - below, np.nan), there
-
-
-def conformal_p(
-    counted: Sequence[tuple[np.ndarray, np.ndarray]],  # from `at_least`, one for each part of the days
-) -> np.ndarray:
-    "p-values over all parts: (n, v), NaN where a score is absent. Never 0: the smallest is one in the number of days and one."
-    return (1 + sum(more for more, _ in counted)) / (1 + sum(there for _, there in counted))
+    return np.where(np.isfinite(scores), (1 + there - below) / (1 + there), np.nan)
 
 # %% ../nbs/32_anomalies.ipynb #e64ded85
-STRETCHES = 5
+STRETCHES = 8
 
 
-def stretches(
+def learnt_from(
     n: int,  # rows in order of time
-    k: int = STRETCHES,
 ) -> np.ndarray:
-    "The stretch of time that each row belongs to, 0 to k - 1, of nearly equal length: (n,)."
-    return np.arange(n) * k // max(n, 1)
+    "Whether each row is learnt from, (n,); the others set the ranks."
+    return np.arange(n) * STRETCHES // max(n, 1) % 2 == 0
 
 # %% ../nbs/32_anomalies.ipynb #83e8b403
 def why_unusual(
@@ -324,7 +316,7 @@ class AnomalyDetector(BaseEstimator):
     def __init__(
         self,
         families: Mapping[str, str],  # family of each feature to judge, see `family_of`
-        trees: int = 40,  # of each of the five forests
+        trees: int = 200,  # of the forest
         seed: int = 42,
         min_rows: int = 250,  # with fewer there is no fit
     ):
@@ -342,12 +334,10 @@ class AnomalyDetector(BaseEstimator):
         self.names_ = [name for name, used in zip(self.families, use) if used]
         self.dropped_ = [name for name, used in zip(self.families, use) if not used]
         self.columns_ = family_columns(self.names_, self.families)
-        values, groups, self.parts_ = values[np.ix_(rows, use)], list(self.columns_.values()), []
-        self.typical_, stretch = typical(values), stretches(len(values))
-        for k in range(STRETCHES):
-            portrait = learn_portrait(values[stretch != k], groups, self.trees, self.seed + k)
-            known = unusualness(portrait, values[stretch == k], groups)
-            self.parts_.append((portrait, np.sort(known, axis=0)))
+        values, groups = values[np.ix_(rows, use)], list(self.columns_.values())
+        learn = learnt_from(len(values))
+        self.portrait_ = learn_portrait(values[learn], groups, self.trees, self.seed)
+        self.known_ = np.sort(unusualness(self.portrait_, values[~learn], groups), axis=0)
         return self
 
     def p_values(
@@ -355,11 +345,11 @@ class AnomalyDetector(BaseEstimator):
         X: pd.DataFrame,  # features of any sessions but those learnt from
     ) -> pd.DataFrame:
         "By session: p_value (of the overall score), forest, distance, each family; NaN where too little is present."
-        check_is_fitted(self, "parts_")
+        check_is_fitted(self, "portrait_")
         values, groups = feature_table(X, self.names_), list(self.columns_.values())
         judged = np.isfinite(values).mean(axis=1, keepdims=True) >= LEAST_PRESENT
-        scored = [(known, unusualness(portrait, values, groups)) for portrait, known in self.parts_]
-        p = conformal_p([at_least(known, np.where(judged, scores, np.nan)) for known, scores in scored])
+        scores = unusualness(self.portrait_, values, groups)
+        p = conformal_p(self.known_, np.where(judged, scores, np.nan))
         return pd.DataFrame(p, X.index, [*VOICES, *self.columns_])
 
     def explain(
@@ -368,32 +358,29 @@ class AnomalyDetector(BaseEstimator):
         session: str | pd.Timestamp,  # one of its rows
     ) -> pd.DataFrame:
         "What made a session unusual: its features by their part in the distance, see `why_unusual`."
-        check_is_fitted(self, "parts_")
+        check_is_fitted(self, "portrait_")
         row, groups = feature_table(X.loc[[pd.Timestamp(session)]], self.names_), list(self.columns_.values())
-        why = np.mean([why_unusual(portrait, row, groups) for portrait, _ in self.parts_], axis=0)
         table = pd.DataFrame({"family": [self.families[name] for name in self.names_], "value": row[0]}, self.names_)
-        table[["low", "high"]], table[["distance", "forest"]] = self.typical_[[0, 2]].T, why
+        table[["low", "high"]] = self.portrait_.quantiles[[0, 2]].T
+        table[["distance", "forest"]] = why_unusual(self.portrait_, row, groups)
         return table.sort_values("distance", ascending=False, kind="stable")
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "All that was learnt: what JSON holds, and arrays by name."
-        check_is_fitted(self, "parts_")
-        arrays = {"typical": self.typical_}
-        for k, (portrait, known) in enumerate(self.parts_):
-            arrays |= {f"{k}_{name}": values for name, values in ({"known": known} | portrait_arrays(portrait)).items()}
+        check_is_fitted(self, "portrait_")
         parameters = self.get_params() | {"families": dict(self.families)}
-        return {"kind": "AnomalyDetector", "parameters": parameters, "names": self.names_, "dropped": self.dropped_}, arrays
+        state = {"kind": "AnomalyDetector", "parameters": parameters, "names": self.names_, "dropped": self.dropped_}
+        return state, portrait_arrays(self.portrait_) | {"known": self.known_}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> AnomalyDetector:
         "The detector of `to_state`, equal to the last bit; raises `ModelIntegrityError` if this is none or a part is missing."
-        if state.get("kind") != "AnomalyDetector" or not {"typical", *(f"{k}_known" for k in range(STRETCHES))} <= set(arrays):
+        if state.get("kind") != "AnomalyDetector" or "known" not in arrays:
             raise ModelIntegrityError("this is no whole anomaly detector: fit it again")
         detector = cls(**state["parameters"])
-        detector.names_, detector.dropped_, detector.typical_ = list(state["names"]), list(state["dropped"]), arrays["typical"]
+        detector.names_, detector.dropped_ = list(state["names"]), list(state["dropped"])
         detector.columns_ = family_columns(detector.names_, detector.families)
-        of = lambda k: {name.removeprefix(f"{k}_"): arrays[name] for name in arrays if name.startswith(f"{k}_")}
-        detector.parts_ = [(portrait_from(of(k)), arrays[f"{k}_known"]) for k in range(STRETCHES)]
+        detector.portrait_, detector.known_ = portrait_from(arrays), arrays["known"]
         return detector
 
 # %% ../nbs/32_anomalies.ipynb #586e6f29
@@ -401,7 +388,7 @@ def anomaly_history(
     X: pd.DataFrame,  # features by session
     refit_sessions: pd.DatetimeIndex,  # sessions from which a new version serves
     families: Mapping[str, str],  # family of each feature to judge, see `family_of`
-    trees: int = 40,
+    trees: int = 200,
     seed: int = 42,
     min_rows: int = 250,  # before a refit session has as many rows, there is no version
 ) -> pd.DataFrame:

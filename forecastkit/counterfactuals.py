@@ -64,7 +64,7 @@ def all_rows(
     history = market._get(symbol)
     return history.rows.assign(known_at=pd.to_datetime(history.known, unit="us", utc=True))
 
-
+# %% ../nbs/24_counterfactuals.ipynb #5efb1630
 class Counterfactuals:
     "Markets that are one market up to a moment, and then end or go on differently."
 
@@ -83,7 +83,7 @@ class Counterfactuals:
         only: str | None = None,  # the one series or table that goes on differently; None: all
     ) -> MarketData:
         "The market with another future from a moment on; the same moment always has the same future."
-        rng = np.random.default_rng([self.seed, moment.value // 10**6 % 2**32])
+        rng = np.random.default_rng([self.seed, abs(int(moment.timestamp()))])
         series = {name: self._spliced(name, moment, rng) if only in (None, name) else rows for name, rows in self.given.items()}
         if only is None:
             series |= self._other_universe(series, moment, rng)
@@ -106,7 +106,8 @@ class Counterfactuals:
         n = int(given["known_at"].searchsorted(moment, side="right"))
         tail = other_rows(given.iloc[n:], rng)
         if "close" in tail and len(tail):
-            begun = np.append(opens(tail.index[:3], calendar_of(name, self.market.calendar)) <= moment, np.zeros(max(0, len(tail) - 3), dtype=bool))
+            begun = np.zeros(len(tail), dtype=bool)
+            begun[:3] = opens(tail.index[:3], calendar_of(name, self.market.calendar)) <= moment
             tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
             tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
             tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
@@ -142,9 +143,10 @@ def sample_cuts(
     first, last = min(span.iloc[0] for span in spans), max(span.iloc[-1] for span in spans)
     days = table.sessions[(table.closes > first) & (table.closes < last)]
     uneven = uneven_sessions(market, days)
-    chosen = [rng.choice(uneven[i % len(uneven)]) for i in range(n // 3 if uneven else 0)]
+    chosen = {rng.choice(uneven[i % len(uneven)]) for i in range(n // 3 if uneven else 0)}
     blocks = np.array_split(days.to_numpy(), min(n - len(chosen), len(days)))
-    return pd.DatetimeIndex(np.unique([*chosen, *(rng.choice(block) for block in blocks)]), name="cut").as_unit("us")
+    chosen |= {rng.choice(block) for block in blocks}
+    return pd.DatetimeIndex(sorted(chosen), name="cut").as_unit("us")
 
 # %% ../nbs/24_counterfactuals.ipynb #e93a3855
 def starting_at(

@@ -29,10 +29,9 @@ from .ledger import broken_links, chained, judged, observed_coverage  # and how 
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'PATIENCE', 'PRAGMAS', 'REVISIONS', 'VERSION_TABLE',
-           'SAME_QUESTION', 'HIDDEN', 'Moment', 'table', 'log_ahead', 'prepare_sqlite', 'place', 'read_address',
-           'make_engine', 'transaction', 'behind', 'upgrade', 'open_database', 'lock_chain', 'stored_ids',
-           'append_rows', 'fetch', 'open_questions', 'day', 'chosen', 'read_predictions', 'PredictionLog',
-           'PredictionDatabase']
+           'SAME_QUESTION', 'HIDDEN', 'Moment', 'log_ahead', 'prepare_sqlite', 'place', 'read_address', 'make_engine',
+           'transaction', 'behind', 'upgrade', 'open_database', 'lock_chain', 'stored_ids', 'append_rows', 'fetch',
+           'open_questions', 'day', 'chosen', 'read_predictions', 'PredictionLog', 'PredictionDatabase']
 
 # %% ../nbs/60_database.ipynb #4493f149
 class Moment(sa.TypeDecorator):
@@ -50,7 +49,7 @@ class Moment(sa.TypeDecorator):
         return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
 
 
-def table(
+def _table(
     name: str,
     *rest: Any,  # the primary key and other constraints
     **columns: Any,  # name -> type, in order; every column is always filled
@@ -60,7 +59,7 @@ def table(
 
 # %% ../nbs/60_database.ipynb #8b51d96a
 METADATA = sa.MetaData()
-PREDICTIONS = table(
+PREDICTIONS = _table(
     "predictions", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("prediction_id"),
     sa.Index("predictions_by_target", "symbol", "kind", "horizon", "origin"),
     seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, origin=sa.Date, target_session=sa.Date, horizon=sa.Integer,
@@ -68,17 +67,17 @@ PREDICTIONS = table(
     stored_at=Moment, timeliness=sa.String, num_features_used=sa.Integer, features=sa.String, forecast=sa.String,
     previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
-OUTCOMES = table(
+OUTCOMES = _table(
     "outcomes", sa.PrimaryKeyConstraint("symbol", "kind", "origin", "horizon"),
     symbol=sa.String, kind=sa.String, origin=sa.Date, horizon=sa.Integer, target_session=sa.Date, change=sa.Double,
     level=sa.Double, recorded_at=Moment, data_fingerprint=sa.String,
 )  # fmt: skip
-MODELS = table(
+MODELS = _table(
     "models", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("version", "manifest_hash"),
     seq=sa.Integer, version=sa.String, symbol=sa.String, kind=sa.String, horizon=sa.Integer, trained_at=sa.Date,
     manifest=sa.String, manifest_hash=sa.String, created_at=Moment,
 )  # fmt: skip
-CHAIN = table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
+CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
 
 # %% ../nbs/60_database.ipynb #319383d7
 PATIENCE: int = 30  # seconds to wait for another writer
@@ -172,7 +171,7 @@ def behind(connection: sa.Connection) -> bool:
     inspector, name = sa.inspect(connection), place(connection.engine.url)
     if not inspector.has_table(VERSION_TABLE):
         if connection.dialect.name == "sqlite" and inspector.get_table_names():
-            raise DataError(f"the database {name} holds the tables of another program: set database.url to another file")
+            raise DataError(f"the database {name} holds another program's tables: set database.url to another file")
         return True
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
     if found not in REVISIONS:
@@ -196,18 +195,24 @@ def upgrade(connection: sa.Connection) -> None:
 def open_database(address: str) -> sa.Engine:
     "An engine whose database has the tables of this code; made or brought up to date if need be."
     engine = make_engine(address)
-    with transaction(engine) as connection:
-        old = behind(connection)
-    if old:
-        with transaction(engine, write=True) as connection:
-            upgrade(connection)
+    try:
+        with transaction(engine) as connection:
+            old = behind(connection)
+        if old:
+            with transaction(engine, write=True) as connection:
+                upgrade(connection)
+    except DataError:
+        engine.dispose()
+        raise
     return engine
 
 # %% ../nbs/60_database.ipynb #302b46a9
 def lock_chain(connection: sa.Connection) -> tuple[int, str]:
     "Length and head of the chain; until the transaction ends nobody else can append to it."
-    length, head = connection.execute(sa.select(CHAIN.c.length, CHAIN.c.head).with_for_update()).one()
-    return length, head
+    found = connection.execute(sa.select(CHAIN.c.length, CHAIN.c.head).with_for_update()).one_or_none()
+    if found is None:
+        raise DataError(f"the database {place(connection.engine.url)} has lost the head of its chain: restore a copy")
+    return found.length, found.head
 
 
 def stored_ids(

@@ -24,8 +24,8 @@ from .sessions import timetable
 # %% auto #0
 __all__ = ['KINDS', 'RATIOS', 'Fault', 'days_text', 'found', 'text_faults', 'repeat_faults', 'tidy', 'calendar_faults',
            'bar_faults', 'runs', 'range_faults', 'stale_faults', 'ended_faults', 'change_scale', 'nearest_ratio',
-           'jump_faults', 'unfinished_faults', 'differences', 'factor_text', 'disagreements', 'published_faults',
-           'series_faults']
+           'jump_faults', 'unfinished_faults', 'differences', 'factor_text', 'disagreements', 'revision_faults',
+           'published_faults', 'series_faults']
 
 # %% ../nbs/15_faults.ipynb #4b9bcdcf
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -70,7 +70,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "survivors": ("caution", "the members of today: those that left are absent"),
 }  # fmt: skip
 
-
+# %% ../nbs/15_faults.ipynb #ad96f047
 @dataclass(frozen=True)
 class Fault:
     "One kind of fault in one series."
@@ -150,8 +150,8 @@ def calendar_faults(
     strange = index[~index.isin(sessions) & (index <= now)]
     wanted = sessions[(sessions >= index.min()) & (sessions <= min(index.max(), now))] if len(index) else sessions[:0]
     missing = wanted[~wanted.isin(index)]
-    early = (strange + pd.Timedelta(days=1)).isin(missing)
-    hint = "; a day later they are the missing sessions: cut from times of another zone?" if early.sum() > 4 else ""
+    early = (strange - pd.Timedelta(days=2)).isin(missing).sum()
+    hint = ": Sundays for missing Fridays, so dates were cut from times of another zone?" if early > 3 else ""
     return [*found(symbol, "future date", index[index > now]), *found(symbol, "no session", strange, "{days}" + hint),
             *found(symbol, "missing session", missing)]  # fmt: skip
 
@@ -295,7 +295,7 @@ def differences(
 def factor_text(ratio: pd.Series) -> str | None:
     "What to say of a log ratio that is constant over stretches, as adjustments are; None for one that is not."
     steps = ratio.diff().abs() > 1e-3 + 0.02 * ratio.abs()
-    if ratio.ne(0).mean() < 0.2 or steps.sum() > 0.02 * len(ratio) + 1:
+    if ratio.empty or ratio.ne(0).mean() < 0.2 or steps.sum() > 0.02 * len(ratio) + 1:
         return None
     return f"a factor of {np.exp(ratio.iloc[0]):.4g} on {ratio.index[0]:%Y-%m-%d}, of {np.exp(ratio.iloc[-1]):.4g} on {ratio.index[-1]:%Y-%m-%d}"
 
@@ -313,6 +313,18 @@ def disagreements(
     kind = ("re-adjusted" if factor else "revised") if since else ("adjusted differently" if factor else "sources disagree")
     largest = f"by up to {np.expm1(ratio.abs().max()):.2%} on {{days}}" if len(ratio) else ""
     return found(symbol, kind, apart, f"{names[1]} against {names[0]}: {factor or largest}")
+
+# %% ../nbs/15_faults.ipynb #3a058e70
+def revision_faults(
+    symbol: str,
+    bars: pd.DataFrame,  # as they stand, with or without known_at
+) -> list[Fault]:
+    "What changed between the first and the last telling of each day, where bars were revised."
+    if "known_at" not in bars.columns or bars.index.is_unique:
+        return []
+    ordered = bars.iloc[np.lexsort([bars["known_at"].to_numpy(), bars.index])]["close"]
+    first, last = (ordered[~ordered.index.duplicated(keep=which)] for which in ("first", "last"))
+    return disagreements(symbol, first, last, ("as first read", "as last read"), since=True)
 
 # %% ../nbs/15_faults.ipynb #981ccfb3
 def published_faults(
@@ -353,6 +365,7 @@ def series_faults(
     rows, sessions = tidy(frame), timetable(calendar_of(symbol, calendar)).sessions
     traded = rows[rows.index.isin(sessions)]
     sound = traded[traded["close"] > 0]
-    return [*text_faults(symbol, frame), *repeat_faults(symbol, frame), *calendar_faults(symbol, rows.index, calendar, today),
+    return [*text_faults(symbol, frame), *repeat_faults(symbol, frame), *revision_faults(symbol, frame),
+            *calendar_faults(symbol, rows.index, calendar, today),
             *bar_faults(symbol, traded), *range_faults(symbol, sound), *stale_faults(symbol, sound),
             *jump_faults(symbol, sound), *unfinished_faults(symbol, sound, fetched_at, calendar)]  # fmt: skip

@@ -25,8 +25,8 @@ from .sessions import Days, closes, opens, target_sessions
 
 # %% auto #0
 __all__ = ['TIMELINESS', 'COPIED', 'GENESIS', 'QUESTION', 'LEVELS', 'VERDICT', 'timeliness_of', 'check_made_after', 'timeliness',
-           'feature_json', 'prediction_row', 'check_targets', 'prediction_rows', 'row_hash', 'chained', 'span',
-           'broken_links', 'answers', 'verdicts', 'judged', 'observed_coverage']
+           'feature_json', 'prediction_row', 'check_targets', 'prediction_rows', 'row_hash', 'chained', 'broken_links',
+           'answers', 'verdicts', 'judged', 'observed_coverage']
 
 # %% ../nbs/59_ledger.ipynb #4f385507
 TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")
@@ -51,8 +51,7 @@ def check_made_after(
 ) -> None:
     "Raise `DataError` for a forecast that was made before its origin's close, when nobody could know that close."
     early = pd.to_datetime(list(moments), utc=True).as_unit("us") < closes(origins, calendar)
-    if early.any():
-        origin = pd.to_datetime(list(origins))[early][0]
+    for origin in (pd.Timestamp(day) for day, wrong in zip(origins, early) if wrong):
         raise DataError(f"the forecast of {origin:%Y-%m-%d} was made before that session's close: wait for the close")
 
 
@@ -74,7 +73,7 @@ def feature_json(
     text = canonical_json({} if features is None else dict(features.items()))  # dict(series) asks for each value anew
     return text, sum(value is not None for value in json.loads(text).values())
 
-
+# %% ../nbs/59_ledger.ipynb #71f1f2f6
 COPIED: tuple[str, ...] = (
     "prediction_id", "symbol", "horizon", "kind", "model_version", "code_version", "data_fingerprint", "made_at",
 )  # fmt: skip
@@ -148,7 +147,7 @@ def chained(
     return linked
 
 # %% ../nbs/59_ledger.ipynb #3cdc041f
-def span(first: int, last: int) -> str:
+def _span(first: int, last: int) -> str:
     "Numbers of rows in words."
     return f"row {first} is" if first == last else f"rows {first} to {last} are"
 
@@ -163,14 +162,14 @@ def broken_links(
     for row in rows:
         number = row["seq"]
         if number != expected:
-            problems.append(f"{span(expected, number - 1)} missing")
+            problems.append(f"{_span(expected, number - 1)} missing")
         elif row["previous_hash"] != previous:
             problems.append(f"row {number} does not follow from row {number - 1}")
         if row["row_hash"] != row_hash(row, row["previous_hash"]):
             problems.append(f"row {number} was changed after it was written")
         expected, previous = number + 1, row["row_hash"]
     if expected <= length:
-        problems.append(f"{span(expected, length)} missing at the end")
+        problems.append(f"{_span(expected, length)} missing at the end")
     elif (expected - 1, previous) != (length, head):
         problems.append(f"the chain ends at row {expected - 1}, but not with the hash that was noted for row {length}")
     return problems
@@ -219,14 +218,14 @@ def judged(
 ) -> pd.DataFrame:
     "The rows with the columns of `VERDICT` beside; NaN where the outcome is unknown."
     known = rows.loc[rows["outcome"].notna(), "outcome"]
-    records = {i: json.loads(rows.at[i, "forecast"]) for i in known.index}
+    records = dict(zip(known.index, map(json.loads, rows.loc[known.index, "forecast"])))
     alike: dict[tuple[str, tuple[float, ...]], list[Any]] = {}  # most rows share kind and probabilities
     for i, record in records.items():
         alike.setdefault((record["kind"], tuple(record["probs"])), []).append(i)
-    parts = [
-        pd.DataFrame(verdicts(known[at].to_numpy(), np.array([records[i]["values"] for i in at]), probs, kind), at, VERDICT)
-        for (kind, probs), at in alike.items()
-    ]
+    parts = []
+    for (kind, probs), at in alike.items():
+        values = np.array([records[i]["values"] for i in at])
+        parts.append(pd.DataFrame(verdicts(known[at].to_numpy(), values, probs, kind), at, VERDICT))
     return rows.join(pd.concat(parts) if parts else pd.DataFrame(columns=VERDICT, dtype=float))
 
 # %% ../nbs/59_ledger.ipynb #05cfcc49

@@ -258,22 +258,23 @@ class Search(NamedTuple):
 
 
 def probe_cuts(
-    wholes: Mapping[Function, pd.DataFrame],  # functions and their answers to the whole market
+    functions: Mapping[str, Function],
+    wholes: Mapping[str, pd.DataFrame],  # their answers to the whole market
     others: Counterfactuals,
     cuts: Sequence[pd.Timestamp],
     decide: str = "close",
     tolerance: float = 1e-9,
-) -> list[Search]:
+) -> dict[str, Search]:
     "Ask each function for every cut and probe, and compare all rows decided by then with its answer to the whole market."
-    calendar, found = others.market.calendar, [Search([], [], []) for _ in wholes]
+    calendar, found = others.market.calendar, {name: Search([], [], []) for name in functions}
     for cut, until in zip(cuts, row_moments(pd.DatetimeIndex(cuts), decide, calendar).tolist()):
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         for probe in PROBES:
             view = others.truncated(moment) if probe == "truncate" else others.perturbed(moment)
             own = decide == "open" and probe == "truncate"  # the session that opens has no row yet in a market that ends here
-            for (fn, whole), search in zip(wholes.items(), found):
-                other = _answer(fn, view, f"{shown(cut)} [{probe}]", search.refused)
-                a, b = side_by_side(whole, other, until - own, decide, calendar)
+            for name, search in found.items():
+                other = _answer(functions[name], view, f"{shown(cut)} [{probe}]", search.refused)
+                a, b = side_by_side(wholes[name], other, until - own, decide, calendar)
                 search.traces.extend(traces(a, b, probe, cut, tolerance))
                 search.compared.append(a.size)
     return found
@@ -329,19 +330,19 @@ def _warmups(fn: Function, market: MarketData, declared: Mapping[str, int], seed
     return found, {"warm-up": table.rename_axis("feature")}
 
 
-def _search(wholes: Mapping[Function, pd.DataFrame], others: Counterfactuals, cuts: pd.DatetimeIndex, decide: str, tolerance: float, n_jobs: int) -> list[Search]:
+def _search(functions: Mapping[str, Function], wholes: Mapping[str, pd.DataFrame], others: Counterfactuals, cuts: pd.DatetimeIndex, decide: str, tolerance: float, n_jobs: int) -> dict[str, Search]:
     "The probes of all cuts, in this process or in several."
     if n_jobs == 1:
-        return probe_cuts(wholes, others, cuts, decide, tolerance)
+        return probe_cuts(functions, wholes, others, cuts, decide, tolerance)
     from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
 
     try:
-        parts = Parallel(n_jobs=n_jobs)(delayed(probe_cuts)(wholes, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs))
+        parts = Parallel(n_jobs=n_jobs)(delayed(probe_cuts)(functions, wholes, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs))
     finally:
         get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
-    joined = [Search(*(sum(lists, []) for lists in zip(*searches))) for searches in zip(*parts)]
-    return [Search(sorted(s.traces, key=lambda t: t.cut), s.compared, sorted(s.refused)) for s in joined]
+    joined = {name: Search(*(sum(lists, []) for lists in zip(*(part[name] for part in parts)))) for name in functions}
+    return {name: Search(sorted(s.traces, key=lambda t: t.cut), s.compared, sorted(s.refused)) for name, s in joined.items()}
 
 
 def _restless(fn: Function, whole: pd.DataFrame, market: MarketData, tolerance: float) -> list[Finding]:
@@ -349,7 +350,7 @@ def _restless(fn: Function, whole: pd.DataFrame, market: MarketData, tolerance: 
     again = traces(*side_by_side(whole, _answer(fn, market), FOREVER, "close", market.calendar), "repeat", whole.index[-1], tolerance) if len(whole) else []
     return [Finding(t.feature, "repeat", f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed", t.session, t.value, t.other) for t in again]
 
-
+# %% ../nbs/25_lookahead.ipynb #f103e322
 def audits(
     functions: Mapping[str, Function],  # by the name that the report gives them
     market: MarketData,
@@ -363,12 +364,12 @@ def audits(
 ) -> list[Report]:
     "One report a function, as `audit` makes it; the made-up markets are shared by all."
     chosen = sample_cuts(market, cuts, seed) if isinstance(cuts, int) else pd.DatetimeIndex([as_session(cut, market.calendar) for cut in cuts])
-    wholes, others = {fn: _answer(fn, market) for fn in functions.values()}, Counterfactuals(market, seed)
+    wholes, others = {name: _answer(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
     elsewhere = lru_cache(lambda name: others.perturbed(others.first - pd.Timedelta(days=1), name))
-    searches = dict(zip(wholes, _search(wholes, others, chosen, decide, tolerance, n_jobs)))
+    searches = _search(functions, wholes, others, chosen, decide, tolerance, n_jobs)
     reports = []
     for name, fn in functions.items():
-        whole, search = wholes[fn], searches[fn]
+        whole, search = wholes[name], searches[name]
         facts = {"decided at the": decide, "columns": whole.shape[1], "rows": len(whole), "cuts": len(chosen), "seed": seed, "values compared": sum(search.compared)}
         if found := _restless(fn, whole, market, tolerance):
             reports.append(Report(f"look-ahead audit of {name}", tuple(found), facts))
@@ -398,7 +399,7 @@ def audit(
     Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same answer twice; `metadata`: the
     dates of the series it reads; `warmup`: the history it needs, where declared. Raises what the function raises on the whole market.
     """
-    name = subject or getattr(fn, "__name__", type(fn).__name__)
+    name = subject or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
     return audits({name: fn}, market, decide, cuts, seed, tolerance=tolerance, warmup=warmup, n_jobs=n_jobs)[0]
 
 # %% ../nbs/25_lookahead.ipynb #2755eb97

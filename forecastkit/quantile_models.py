@@ -70,7 +70,7 @@ def quantile_lines(
     y: np.ndarray,  # (n,)
     probs: np.ndarray = PROBS,  # (m,)
 ) -> np.ndarray:
-    "The lines of a linear quantile regression, (k, m): minimal pinball loss at each probability, to some 0.1 per mille."
+    "The lines of a linear quantile regression, (k, m): the least pinball loss at each probability, to within a thousandth."
     pairs = np.column_stack([table[:, i] * table[:, j] for i, j in zip(*np.triu_indices(table.shape[1]))])
     lines = np.zeros((len(probs), table.shape[1]))
     lines[:, 0] = np.quantile(y, probs)

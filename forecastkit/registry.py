@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ from .core import canonical_json, confined, digest
 from .database import MODELS, PredictionDatabase, fetch, lock_chain, transaction
 
 # %% auto #0
-__all__ = ['SAVING', 'STALE', 'model_version', 'version_folder', 'checksum', 'checksums', 'damage', 'best_match',
+__all__ = ['SAVING', 'STALE', 'Loader', 'model_version', 'version_folder', 'checksum', 'checksums', 'damage', 'closest',
            'record_manifest', 'manifests', 'stored_versions', 'Model', 'write_model', 'put_in_place', 'sweep',
            'load_forecaster', 'ModelRegistry']
 
@@ -80,13 +80,12 @@ def damage(
     return changed + missing + added
 
 # %% ../nbs/61_registry.ipynb #9e72ed0a
-def best_match(
+def closest(
     folder: Path,
-    manifests: Iterable[Mapping[str, Any]],  # all that were written for its version
-) -> list[str]:
-    "The damage against the manifest that fits best; empty if every byte is as one of them lists it."
-    found = (damage(folder, manifest) for manifest in manifests)
-    return min(found, key=len, default=["nobody vouches for this folder"])
+    manifests: Sequence[Mapping[str, Any]],  # all that were written for its version, at least one
+) -> Mapping[str, Any]:
+    "The manifest that describes a folder best."
+    return min(manifests, key=lambda manifest: len(damage(folder, manifest)))
 
 # %% ../nbs/61_registry.ipynb #5f4073fa
 def record_manifest(
@@ -154,11 +153,11 @@ def write_model(
 def put_in_place(
     new: Path,  # a folder that was just written
     path: Path,  # the folder of its version
-    manifests: Iterable[Mapping[str, Any]],  # all that were written for it
+    manifests: Sequence[Mapping[str, Any]],  # all that were written for it
 ) -> None:
     "Give the new folder its name. One that bears it already stays if it is genuine, and goes if nobody vouches for it."
     with suppress(FileNotFoundError):  # another process may be about the same
-        if path.exists() and best_match(path, manifests):
+        if path.exists() and damage(path, closest(path, manifests)):
             path.rename(new.with_name("old"))
     try:
         new.rename(path)
@@ -178,13 +177,19 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 # %% ../nbs/61_registry.ipynb #99532c49
-def load_forecaster(folder: Path) -> Any:
-    "The forecaster in a folder; imported only here, because its libraries take seconds to load."
+Loader = Callable[[Path, Mapping[str, str]], Any]  # a folder and the checksums of its files -> a model
+
+
+def load_forecaster(
+    folder: Path,
+    sums: Mapping[str, str],  # what its files were when it was stored
+) -> Any:
+    "The forecaster in a folder, checked again as it is read; imported only here, because its libraries take seconds."
     from forecastkit.forecaster import ProbabilisticForecaster
 
-    return ProbabilisticForecaster.load(folder)
+    return ProbabilisticForecaster.load(folder, sums)
 
-
+# %% ../nbs/61_registry.ipynb #4e3378ab
 class ModelRegistry:
     "Trained models by version: stored whole, loaded only if every byte is the one that was stored."
 
@@ -192,7 +197,7 @@ class ModelRegistry:
         self,
         folder: str | Path,  # one folder a version lies in it
         database: PredictionDatabase,  # keeps the manifests
-        loader: Callable[[Path], Any] = load_forecaster,  # reads a version's folder, once it is known to be genuine
+        loader: Loader = load_forecaster,  # reads a folder that is known to be genuine
     ):
         self.folder, self.database, self.loader = Path(folder), database, loader
 
@@ -229,9 +234,10 @@ class ModelRegistry:
         if not self.has(version):
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
         path = version_folder(self.folder, version)
-        if wrong := best_match(path, manifests(self.database, version)):
+        manifest = closest(path, manifests(self.database, version))
+        if wrong := damage(path, manifest):
             raise ModelIntegrityError(f"model {version}: {wrong[0]}; delete {path} to have it trained again")
-        return self.loader(path)
+        return self.loader(path, manifest["files"])
 
     def versions(self) -> pd.DataFrame:
         "One row a version, in the order of training: symbol, kind, horizon, trained_at, created_at, and whether it can be loaded."

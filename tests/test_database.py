@@ -57,7 +57,8 @@ def postgres(server):
     name = f"t{time.monotonic_ns()}"
     server.psql(f"CREATE SCHEMA {name}")
     address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    return address.update_query_dict({"options": f"-csearch_path={name}", "application_name": name}).render_as_string(False)
+    address = address.update_query_dict({"options": f"-csearch_path={name}", "application_name": name})
+    return address.render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -178,7 +179,7 @@ def test_the_database_of_another_program(tmp_path):
     with sqlite3.connect(tmp_path / "places.sqlite") as other:
         other.execute("CREATE TABLE bookmarks (url)")
     other.close()
-    with pytest.raises(DataError, match="another program"):
+    with pytest.raises(DataError, match="another program's tables"):
         opened(f"sqlite:///{tmp_path}/places.sqlite")
 
 
@@ -208,7 +209,8 @@ def test_no_password_in_a_message():
 
 
 def test_everything_comes_back_to_the_last_bit(url):
-    forecast = made(3, metadata={"features_used": 2, "history": [["2017-01-03", 0.1 + 0.2]]}, regime_bounds=(15, 20, 30))
+    metadata = {"features_used": 2, "history": [["2017-01-03", 0.1 + 0.2]]}
+    forecast = made(3, metadata=metadata, regime_bounds=(15, 20, 30))
     db = opened(url)
     assert db.store_prediction(forecast, pd.Series({"vix": 1 / 3, "vvix": np.nan, "spx": 1e-300}))
     assert db.get_forecast(forecast.prediction_id) == forecast
@@ -239,11 +241,11 @@ def test_all_or_none(url):
 
 
 def test_what_was_said_in_time_counts(url):
-    said = {}
-    for minutes, version in ((30, "live"), (60, "correction"), (3 * 24 * 60, "late"), (30 * 24 * 60, "backfill")):
-        said[version] = made(0, version)
-        opened(url, clock=lambda m=minutes: closes([DAYS[0]])[0].to_pydatetime() + timedelta(minutes=m)).store_prediction(said[version])
-    db = opened(url)
+    said, now = {}, made(0).made_at
+    db = opened(url, clock=lambda: now)
+    for wait, version in (("0min", "live"), ("1h", "correction"), ("3D", "late"), ("30D", "backfill")):
+        said[version], now = made(0, version), made(0).made_at + pd.Timedelta(wait)
+        db.store_prediction(said[version])
     assert db.latest("VIX", 5, "pct_change") == said["correction"]
     assert db.get_predictions(every_version=True)["timeliness"].tolist() == ["live", "live", "late", "backfill"]
     assert db.get_predictions(timeliness="late")["model_version"].tolist() == ["late"]
@@ -251,7 +253,8 @@ def test_what_was_said_in_time_counts(url):
 
 def test_choosing(url):
     db = opened(url)
-    db.store_predictions([(made(i), None) for i in range(10)] + [(made(i, symbol="SPX", kind="log_return"), None) for i in range(3)])
+    db.store_predictions([(made(i), None) for i in range(10)])
+    db.store_predictions([(made(i, symbol="SPX", kind="log_return"), None) for i in range(3)])
     assert len(db.get_predictions("^VIX", start=DAYS[2], end=str(DAYS[4].date()))) == 3
     assert db.get_predictions("VIX", limit=4)["origin"].tolist() == list(DAYS[6:10])
     assert len(db.get_predictions(kind="log_return")) == 3
@@ -300,10 +303,10 @@ def test_rows_are_only_added(url, table, statement):
         connection.execute(sa.text(statement.format(table)))
 
 
-def tampered(path: Path, *statements: str) -> None:
+def tampered(path: Path, statement: str) -> None:
     "Change the file behind the back of the database, locks removed."
     connection = sqlite3.connect(path)
-    connection.executescript("DROP TRIGGER predictions_no_update; DROP TRIGGER predictions_no_delete;" + ";".join(statements))
+    connection.executescript(f"DROP TRIGGER predictions_no_update; DROP TRIGGER predictions_no_delete; {statement}")
     connection.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from leaks import LEAKS, LOOKALIKES, Case
 from leaks.setting import corpus_market
 
-from forecastkit.lookahead import audit
+from forecastkit.lookahead import audit, audits
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +16,22 @@ def market():
     return corpus_market()
 
 
+@pytest.fixture(scope="module")
+def verdicts(market):
+    "The report on every function of the corpus; they share the made-up markets."
+    reports = {}
+    for decide in ("close", "open"):
+        for cases in (LEAKS, LOOKALIKES):
+            chosen = {str(case): case.fn for case in cases if case.decide == decide}
+            reports |= dict(zip(chosen, audits(chosen, market, decide, cuts=18)))
+    return reports
+
+
 @pytest.mark.parametrize("case", LEAKS, ids=str)
-def test_a_leak_is_found(case: Case, market):
-    report = audit(case.fn, market, case.decide, cuts=12)
-    assert not report.ok, case.fn.__doc__
+def test_a_leak_is_found(case: Case, verdicts):
+    assert not verdicts[str(case)].ok, case.fn.__doc__
 
 
 @pytest.mark.parametrize("case", LOOKALIKES, ids=str)
-def test_an_innocent_passes(case: Case, market):
-    report = audit(case.fn, market, case.decide, cuts=24)
-    assert report.ok, f"{case.fn.__doc__}\n{report}"
+def test_an_innocent_passes(case: Case, verdicts):
+    assert verdicts[str(case)].ok, f"{case.fn.__doc__}\n{verdicts[str(case)]}"

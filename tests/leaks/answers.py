@@ -19,7 +19,7 @@ def target_among_the_features(market):
 def weekdays_encoded_by_target(market):
     "Each weekday is replaced by the mean outcome of all such days, the row's own among them."
     y = outcomes(market.close("VIX"), 5)
-    return y.groupby(y.index.dayofweek).transform("mean")
+    return y.groupby(y.index.day_of_week).transform("mean")
 
 
 @leak

@@ -20,7 +20,8 @@ def week_before_a_surprise(market):
     "A flag for the days before an unscheduled meeting is a flag for a crisis."
     days, events = market.close("VIX").index, market.events
     surprises = events.loc[~events["scheduled"], "date"]
-    return pd.Series([float(((surprises > d) & (surprises <= d + pd.Timedelta(days=7))).any()) for d in days], days)
+    ahead = (surprises.to_numpy() - days.to_numpy()[:, None]) / np.timedelta64(1, "D")
+    return pd.Series(((ahead > 0) & (ahead <= 7)).any(axis=1).astype(float), days)
 
 
 @leak

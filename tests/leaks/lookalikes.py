@@ -27,7 +27,7 @@ def exponential_mean(market):
 @innocent
 def there_and_back(market):
     "`shift(-1).shift(1)` looks at tomorrow and returns."
-    return market.close("SPX").pct_change().shift(-1).shift(1).iloc[1:-1]
+    return market.close("SPX").pct_change().shift(-1).shift(1)
 
 
 @innocent
@@ -115,8 +115,11 @@ def members_of_the_day(market):
     "The mean return of those who were members by what was known at each close."
     change, days = returns(market), market.close("SPX").index
     close, table = closes(days), market.members
-    inside = {s: [table.loc[(table["symbol"] == s) & (table["known_at"] <= c), "change"].sum() > 0 for c in close] for s in STOCKS if s in market}
-    return change.where(pd.DataFrame(inside, days)).mean(axis=1)
+    for symbol in change:
+        own = table[table["symbol"] == symbol]
+        count = np.append(0, own["change"].cumsum())[pd.DatetimeIndex(own["known_at"]).searchsorted(close, side="right")]
+        change[symbol] = change[symbol].where(count > 0)
+    return change.mean(axis=1)
 
 
 @innocent
@@ -129,7 +132,7 @@ def whoever_trades(market):
 def refitted_and_purged(market):
     "Refitted on a fixed grid of sessions from rows whose outcomes were known there."
     terms, y = har(market)
-    said, grid = pd.Series(np.nan, terms.index), refit_sessions(terms.index, 21)
+    said, grid = pd.Series(np.nan, terms.index), refit_sessions(terms.index, 63)
     for start, end in zip(grid, [*grid[1:], None]):
         learnt = known_outcomes(y, start, 5)
         rows = (terms.index >= start) & ((terms.index < end) if end is not None else True)
@@ -149,8 +152,8 @@ def calibrated_after_the_horizon(market):
 def threshold_of_the_past(market):
     "The level that has paid best until yesterday, chosen anew every day."
     vix, change = market.close("VIX"), market.close("SPX").pct_change()
-    paid = pd.DataFrame({level: (change * (vix.shift(1) < level)).cumsum() for level in np.arange(10, 40, 2.0)})
-    return paid.iloc[1:].idxmax(axis=1)
+    paid = pd.DataFrame({level: (change * (vix.shift(1) < level)).fillna(0).cumsum() for level in np.arange(10, 40, 2.0)})
+    return paid.idxmax(axis=1)
 
 
 @innocent
@@ -194,5 +197,6 @@ def gap_at_the_open(market):
 def released_before_the_open(market):
     "The newest yield that was out when trading began."
     days = market.close("SPX").index
-    yields = market.macro("DGS10").set_axis(market.known_at("DGS10").sort_index().to_numpy())
-    return pd.Series(yields.reindex(opens(days).tz_localize(None), method="ffill").to_numpy(), days)
+    known = pd.DatetimeIndex(market.known_at("DGS10").sort_index())
+    place = known.searchsorted(opens(days), side="right")
+    return pd.Series(np.append(np.nan, market.macro("DGS10"))[place], days)
