@@ -13,6 +13,7 @@ Modules:
 - `forecastkit.day`: What should be gathered each evening, so that the morning's page computes nothing?
 - `forecastkit.distributions`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
 - `forecastkit.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
+- `forecastkit.families`: What can be asked of any price, over any window?
 - `forecastkit.faults`: Is this price a crash, a split, or a slip of the vendor's pen?
 - `forecastkit.features`: What is a feature made of, and was it known at the close?
 - `forecastkit.fetching`: What if the vendor is slow, busy, broken, or sends a web page instead of prices?
@@ -23,6 +24,7 @@ Modules:
 - `forecastkit.health`: Can I use these files as they are, and which features suffer if I do?
 - `forecastkit.hidden_states`: What state is the world in, if it is never seen and its traces are slow?
 - `forecastkit.ledger`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
+- `forecastkit.live`: Who sells nothing and still tells us the price, and when could each number be known?
 - `forecastkit.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
 - `forecastkit.market`: What was known at the close of this session, and nothing that came later?
 - `forecastkit.plots`: What does a forecast look like when it shows no more than it knows?
@@ -30,19 +32,24 @@ Modules:
 - `forecastkit.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
 - `forecastkit.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
 - `forecastkit.quantile_models`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
+- `forecastkit.regimes`: Is the market calm, nervous or afraid, and how sure can one be at this close?
 - `forecastkit.registry`: How do you know that the model which is loaded is the one that was trained?
+- `forecastkit.relations`: What does one market say about another, and the calendar about both?
 - `forecastkit.releases`: On which day could anyone have known last month's unemployment?
 - `forecastkit.reports`: What would a person want to read each morning, and what must the page admit?
 - `forecastkit.scores`: How far was a probability forecast from what happened, and how sure is that number?
 - `forecastkit.sessions`: When does the exchange trade, and when is "five sessions from now"?
 - `forecastkit.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
+- `forecastkit.snapshots`: On which numbers was this result found, and are they still the same?
 - `forecastkit.sources`: Which source gives the series, and what if its file is broken?
 - `forecastkit.splits`: Which rows may a model learn from, if it is to be tested on those?
 - `forecastkit.stock_features`: What do these bars alone say about how far the price may go?
+- `forecastkit.store`: What did this series say on the day the forecast was made, and what does it say now?
 - `forecastkit.synthetic`: How would you know that a method finds what is there, if you never see what is there?
 - `forecastkit.system`: How does one call become a calibrated forecast that is written down before its outcome?
 - `forecastkit.volatility_features`: Where does the VIX stand, how did it get there, and what is it measured against?
-- `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?"""
+- `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?
+- `forecastkit.yahoo`: Did the price fall by three quarters, or did each share become four?"""
 
 from importlib import import_module
 from typing import Any

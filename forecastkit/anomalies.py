@@ -25,19 +25,22 @@ from .features import Feature
 from .scores import hac_se
 
 # %% auto #0
-__all__ = ['NORMAL_90', 'CUT', 'SHRINK', 'STRETCHES', 'VOICES', 'MOST_ABSENT', 'LEAST_PRESENT', 'family_of', 'typical',
-           'standardise', 'huberised_correlation', 'inverse_root', 'distance_parts', 'Forest', 'chance_depth',
-           'grow_forest', 'forest_score', 'Portrait', 'learn_portrait', 'unusualness', 'conformal_p', 'learnt_from',
-           'why_unusual', 'reasons', 'learnable', 'portrait_arrays', 'portrait_from', 'feature_table', 'family_columns',
-           'AnomalyDetector', 'anomaly_history', 'scores_when_unusual']
+__all__ = ['DRIFTING', 'NORMAL_90', 'CUT', 'SHRINK', 'STRETCHES', 'VOICES', 'MOST_ABSENT', 'LEAST_PRESENT', 'family_of',
+           'typical', 'standardise', 'huberised_correlation', 'inverse_root', 'distance_parts', 'Forest',
+           'chance_depth', 'grow_forest', 'forest_score', 'Portrait', 'learn_portrait', 'unusualness', 'conformal_p',
+           'learnt_from', 'why_unusual', 'reasons', 'learnable', 'portrait_arrays', 'portrait_from', 'feature_table',
+           'family_columns', 'AnomalyDetector', 'anomaly_history', 'scores_when_unusual']
 
 # %% ../nbs/32_anomalies.ipynb #31c29750
+DRIFTING: tuple[tuple[str, str], ...] = (("level", "points"), ("rates", "%"))  # families and units that never settle
+
+
 def family_of(
     features: Sequence[Feature],
     without: Sequence[str] = ("calendar",),  # families that are left out
 ) -> dict[str, str]:
-    "The family of each feature that can be unusual; levels in points are left out, since they drift for ever."
-    return {f.name: f.family for f in features if f.family not in without and f.unit != "points"}
+    "The family of each feature that can be unusual; prices and yields are left out, since they drift for ever."
+    return {f.name: f.family for f in features if f.family not in without and (f.family, f.unit) not in DRIFTING}
 
 # %% ../nbs/32_anomalies.ipynb #37841035
 NORMAL_90 = 1.2815515655446004  # the 90 % quantile of the standard normal distribution
@@ -70,7 +73,7 @@ def huberised_correlation(
     Z: np.ndarray,  # (n, p) from `standardise`
 ) -> np.ndarray:
     "Correlation of the features cut at `CUT`, pair by pair over rows that have both, shrunk towards the identity: (p, p)."
-    R = np.nan_to_num(pd.DataFrame(np.clip(Z, -CUT, CUT)).corr().to_numpy())
+    R = np.nan_to_num(np.array(pd.DataFrame(np.clip(Z, -CUT, CUT)).corr(), dtype=float))
     np.fill_diagonal(R, 1.0)
     return (1 - SHRINK) * R + SHRINK * np.eye(len(R))
 
@@ -121,11 +124,16 @@ def chance_depth(
     return np.where(rows <= 1, 0.0, np.where(rows == 2, 1.0, many))
 
 
-def _seen(Z: np.ndarray) -> np.ndarray:
+def _seen(Z: np.ndarray) -> Any:
     "What trees are shown: 32-bit numbers, an absent feature at its median."
     return np.clip(np.nan_to_num(Z), -1e6, 1e6).astype(np.float32)
 
 # %% ../nbs/32_anomalies.ipynb #f63d98a6
+def _joined(trees: Sequence[Any], name: str) -> np.ndarray:
+    "An array of scikit-learn's trees, one tree after the other."
+    return np.concatenate([np.asarray(getattr(tree.tree_, name)) for tree in trees])
+
+
 def grow_forest(
     Z: np.ndarray,  # (n, p) from `standardise`
     trees: int = 200,
@@ -134,17 +142,18 @@ def grow_forest(
     "An isolation forest of scikit-learn, each tree grown on at most 256 rows, as arrays."
     with threadpool_limits(1):
         forest = IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(_seen(Z))
-    found = [tree.tree_ for tree in forest.estimators_]
-    roots = np.cumsum([0, *(tree.node_count for tree in found)])
-    joined = lambda name: np.concatenate([getattr(tree, name) for tree in found])
-    start, own = np.repeat(roots[:-1], np.diff(roots)), np.arange(roots[-1])
-    leaf = joined("children_left") < 0
-    turn = lambda side: np.where(leaf, own, joined(f"children_{side}") + start).astype(np.int32)
-    depth = np.concatenate([tree.compute_node_depths() for tree in found]) - 1 + chance_depth(joined("n_node_samples"))
-    return Forest(
-        np.where(leaf, 0, joined("feature")).astype(np.int32), joined("threshold"), turn("left"), turn("right"), depth, roots[:-1],
-        chance_depth(np.array(forest.max_samples_)), np.array(max(tree.max_depth for tree in found)),
-    )  # fmt: skip
+    grown = forest.estimators_
+    ends = np.cumsum([tree.tree_.node_count for tree in grown])
+    roots = np.append(0, ends[:-1])
+    start, own = np.repeat(roots, np.diff(ends, prepend=0)), np.arange(ends[-1])
+    leaf = _joined(grown, "children_left") < 0
+    left, right = (np.where(leaf, own, _joined(grown, name) + start) for name in ("children_left", "children_right"))
+    depth = np.concatenate([tree.tree_.compute_node_depths() for tree in grown]) - 1
+    depth = depth + chance_depth(_joined(grown, "n_node_samples"))
+    feature = np.where(leaf, 0, _joined(grown, "feature"))
+    chance, steps = chance_depth(np.array(forest.max_samples_)), np.array(max(tree.get_depth() for tree in grown))
+    feature, left, right = (values.astype(np.int32) for values in (feature, left, right))
+    return Forest(feature, _joined(grown, "threshold"), left, right, depth, roots, chance, steps)
 
 
 def forest_score(
@@ -298,7 +307,7 @@ def feature_table(
     missing = [name for name in names if name not in X]
     if missing:
         raise FeatureDimensionError(f"the features lack {missing[0]} ({len(missing)} of {len(names)}): use those of the fit")
-    return X[list(names)].to_numpy(dtype=float, copy=True)
+    return np.array(X[list(names)], dtype=float, order="C")
 
 
 def family_columns(
@@ -361,8 +370,8 @@ class AnomalyDetector(BaseEstimator):
         check_is_fitted(self, "portrait_")
         row, groups = feature_table(X.loc[[pd.Timestamp(session)]], self.names_), list(self.columns_.values())
         table = pd.DataFrame({"family": [self.families[name] for name in self.names_], "value": row[0]}, self.names_)
-        table[["low", "high"]] = self.portrait_.quantiles[[0, 2]].T
-        table[["distance", "forest"]] = why_unusual(self.portrait_, row, groups)
+        table["low"], _, table["high"] = self.portrait_.quantiles
+        table["distance"], table["forest"] = why_unusual(self.portrait_, row, groups).T
         return table.sort_values("distance", ascending=False, kind="stable")
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -396,7 +405,7 @@ def anomaly_history(
     found = []
     for grid, following in zip(refit_sessions, [*refit_sessions[1:], pd.Timestamp.max]):
         known, served = X[X.index < grid], X[(X.index >= grid) & (X.index < following)]
-        if len(known) and len(served) and learnable(known[list(families)].to_numpy(dtype=float))[1].sum() >= min_rows:
+        if len(known) and len(served) and learnable(feature_table(known, list(families)))[1].sum() >= min_rows:
             found.append(AnomalyDetector(families, trees, seed, min_rows).fit(known).p_values(served))
     voices = [*VOICES, *sorted(set(families.values()))]
     return pd.concat(found).reindex(X.index, columns=voices) if found else pd.DataFrame(np.nan, X.index, voices)
@@ -424,6 +433,6 @@ def scores_when_unusual(
     labels = [f"p <= {bound:g}" for bound in bounds] + [f"p > {bounds[-1]:g}"]
     table = pd.DataFrame({"days": np.bincount(band, minlength=len(labels))}, pd.Index(labels, name="band"))
     for name in scores.columns:
-        values = joined[name].to_numpy(dtype=float)
-        table[[name, f"{name} s.e."]] = [_group_mean(values, band == k, lag) for k in range(len(labels))]
+        means = [_group_mean(np.array(joined[name], dtype=float), band == k, lag) for k in range(len(labels))]
+        table[name], table[f"{name} s.e."] = zip(*means)
     return table

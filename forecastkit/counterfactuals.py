@@ -158,7 +158,10 @@ def starting_at(
     moment, series = closes([start], market.calendar)[0], {}
     for symbol in market.symbols:
         rows = all_rows(market, symbol)
-        first = rows.index >= start if "close" in rows else np.arange(len(rows)) >= (rows["known_at"] <= moment).sum() - 1
-        if first.any():
-            series[symbol] = rows[first]
+        kept = rows.index >= start
+        if "value" in rows:
+            later = (rows["known_at"] > moment).to_numpy()
+            kept = later | (rows.index == rows.index[~later].max())
+        if kept.any():
+            series[symbol] = rows[kept]
     return MarketData(series, events=market.events, members=market.members, calendar=market.calendar)

@@ -21,11 +21,13 @@ import pandas as pd
 from .cohorts import calendar_features
 from .core import DataError
 from .market import MarketData
+from .releases import calendar_of, release_of
 from .sessions import positions, timetable
 
 # %% auto #0
-__all__ = ['QUANTITIES', 'LONG_AGO', 'Kept', 'WINDOWS', 'log_of', 'log_range', 'parkinson', 'garman_klass', 'fresh_rows',
-           'known_in_order', 'Joined', 'Inputs', 'Feature', 'compute_features', 'absent', 'catalogue']
+__all__ = ['QUANTITIES', 'LONG_AGO', 'Kept', 'WINDOWS', 'PAST', 'PAST_LEAST', 'log_of', 'log_range', 'parkinson', 'garman_klass',
+           'rogers_satchell', 'fresh_rows', 'known_in_order', 'Joined', 'Inputs', 'Feature', 'winsorised',
+           'compute_features', 'absent', 'source_and_lag', 'catalogue']
 
 # %% ../nbs/20_features.ipynb #2b01bb78
 def log_of(values: pd.Series) -> pd.Series:
@@ -49,6 +51,13 @@ def garman_klass(bars: pd.DataFrame) -> pd.Series:
     "The variance of each session from open, high, low and close (Garman and Klass 1980), in squared log changes."
     return log_range(bars) ** 2 / 2 - (2 * np.log(2) - 1) * log_of(bars["close"] / bars["open"]) ** 2
 
+
+def rogers_satchell(bars: pd.DataFrame) -> pd.Series:
+    "The variance of each session, whatever its trend (Rogers and Satchell 1991), in squared log changes from open to close."
+    logs = {name: log_of(bars[name].where(bars["high"] > bars["low"])) for name in ("open", "high", "low", "close")}
+    up, down = logs["high"], logs["low"]
+    return (up - logs["close"]) * (up - logs["open"]) + (down - logs["close"]) * (down - logs["open"])
+
 # %% ../nbs/20_features.ipynb #9da8a3c1
 QUANTITIES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType({
     "open": lambda bars: bars["open"],
@@ -60,10 +69,14 @@ QUANTITIES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType
     "change": lambda bars: log_of(bars["close"]).diff(),
     "square": lambda bars: log_of(bars["close"]).diff() ** 2,
     "rise": lambda bars: log_of(bars["close"]).diff().clip(lower=0) ** 2,
+    "fall": lambda bars: log_of(bars["close"]).diff().clip(upper=0) ** 2,
     "gap": lambda bars: log_of(bars["open"] / bars["close"].shift()).where(bars["high"] > bars["low"]),
+    "day": lambda bars: log_of(bars["close"] / bars["open"]).where(bars["high"] > bars["low"]),
+    "place": lambda bars: ((bars["close"] - bars["low"]) / (bars["high"] - bars["low"])).where(bars["high"] > bars["low"]),
     "range": log_range,
     "parkinson": parkinson,
     "garman_klass": garman_klass,
+    "rogers_satchell": rogers_satchell,
 })  # fmt: skip
 
 # %% ../nbs/20_features.ipynb #f9f3bf92
@@ -141,6 +154,7 @@ class Joined:
 WINDOWS: Mapping[str, Callable[[pd.api.typing.Rolling], pd.Series]] = MappingProxyType({
     "mean": lambda window: window.mean(),
     "std": lambda window: window.std(),  # ddof = 1
+    "skew": lambda window: window.skew(),
     "min": lambda window: window.min(),
     "max": lambda window: window.max(),
     "rank": lambda window: window.rank(pct=True),  # the share of the window at or below its last value, ties half
@@ -206,12 +220,35 @@ class Feature:
     compute: Callable[[Inputs], pd.Series]  # the formula
     columns: tuple[str, ...] = ("close",)  # which columns of bars it reads; empty where it needs no bars
     pulse: bool = False  # whether its standing still means that its series has stopped
+    either: tuple[str, ...] = ()  # of these needs one is enough; the first that has a value is read
+    winsor: float = 0.0  # the share of the past, at each end, beyond which a value is drawn in; 0: never
 
     def __post_init__(self) -> None:
         if not (self.name and self.name == self.name.lower() and self.name.isidentifier()):
             raise DataError(f"feature name {self.name!r}: use lower case, digits and underscores, such as vix_dev_22")
         if self.warmup < 0 or not self.low < self.high:
             raise DataError(f"feature {self.name}: warm-up must not be negative, and low must be below high")
+        if not (0 <= self.winsor < 0.5 and set(self.either) <= set(self.needs)):
+            raise DataError(f"feature {self.name}: winsor is a share below a half, and either names some of its needs")
+
+    def lacks(self, market: MarketData) -> list[str]:
+        "The series that are not in the market and without which it has no value."
+        lacking = [need for need in self.needs if need not in market]
+        some = any(need in market for need in self.either)
+        return [need for need in lacking if need not in self.either or not some]
+
+# %% ../nbs/20_features.ipynb #ca9d6822
+PAST: int = 1260  # rows before, five years: they say what is usual
+PAST_LEAST: int = 252  # with fewer nothing is drawn in
+
+
+def winsorised(
+    values: pd.Series,
+    share: float,  # of the past, at each end
+) -> pd.Series:
+    "Values drawn in to the quantiles of the `PAST` rows before each."
+    past = values.shift().rolling(PAST, min_periods=PAST_LEAST)
+    return values.clip(past.quantile(share), past.quantile(1 - share))
 
 # %% ../nbs/20_features.ipynb #94cb90ca
 def _by_name(features: Sequence[Feature]) -> dict[str, Feature]:
@@ -238,13 +275,13 @@ def compute_features(
     values = np.full((len(inputs.index), len(named)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         for column, feature in enumerate(features):
-            if all(need in market for need in feature.needs):
+            if not feature.lacks(market):
                 found = feature.compute(inputs)
                 if not found.index.equals(inputs.index):
                     raise DataError(
                         f"feature {feature.name} does not stand at the sessions: build it from what Inputs gives"
                     )
-                values[:, column] = found
+                values[:, column] = winsorised(found, feature.winsor) if feature.winsor else found
     values[~np.isfinite(values)] = np.nan
     return pd.DataFrame(values, inputs.index, list(named))
 
@@ -255,20 +292,42 @@ def absent(
 ) -> dict[str, tuple[str, ...]]:
     "The features that this market cannot give, and for each the series it lacks (of bars also columns, as in `VIX high`)."
 
-    def lacking(need: str, columns: tuple[str, ...]) -> list[str]:
-        if need not in market:
-            return [need]
-        given = have(need) if columns else ()
-        return [f"{need} {column}" for column in columns if column not in given]
+    @lru_cache
+    def given(symbol: str) -> frozenset[str]:
+        try:
+            return frozenset(market.bars(symbol).dropna(axis=1, how="all").columns)
+        except DataError:
+            return frozenset(("close",))  # a published series is one column
 
-    have = lru_cache(lambda symbol: market.bars(symbol).dropna(axis=1, how="all").columns)
-    lacks = {
-        name: [part for need in f.needs for part in lacking(need, f.columns)] for name, f in _by_name(features).items()
-    }
-    return {name: tuple(parts) for name, parts in lacks.items() if parts}
+    def lacking(feature: Feature) -> list[str]:
+        series = feature.lacks(market)
+        there = [need for need in feature.needs if need in market and need not in feature.either] if not series else []
+        return series + [f"{need} {column}" for need in there for column in feature.columns if column not in given(need)]
+
+    lacks = {name: tuple(lacking(feature)) for name, feature in _by_name(features).items()}
+    return {name: parts for name, parts in lacks.items() if parts}
+
+# %% ../nbs/20_features.ipynb #d3c43c1b
+def source_and_lag(
+    series: str,  # canonical symbol or id
+) -> tuple[str, str, float]:
+    "Where a series comes from, when it is known, and that in business days (0: at its session's close)."
+    try:
+        release = release_of(series)
+    except DataError:
+        late = calendar_of(series) != "XNYS"
+        return ("bars", "at midnight UTC", 0.5) if late else ("bars", "at the close", 0.0)
+    span = {"day": 0, "week": 5, "month": 22}[release.ends]
+    end = "" if release.ends == "day" else f" after its {release.ends}"
+    days = f"{release.business_days} business day{'s' * (release.business_days > 1)}"
+    return release.why, days + end, span + release.business_days
 
 
 def catalogue(features: Sequence[Feature]) -> pd.DataFrame:
-    "The declarations as a table by name: family, needs, warm-up, unit, bounds and reason."
-    rows = [(f.family, " ".join(f.needs), f.warmup, f.unit, f.low, f.high, f.why) for f in features]
-    return pd.DataFrame(rows, list(_by_name(features)), ["family", "needs", "warmup", "unit", "low", "high", "why"])
+    "The declarations as a table by name: family, needs, source and lag of the slowest need, warm-up, unit, bounds, reason."
+    rows = []
+    for f in features:
+        source, lag, _ = max(map(source_and_lag, f.needs), key=lambda found: found[2], default=("calendar", "beforehand", 0))
+        rows.append((f.family, " ".join(f.needs), source, lag, f.warmup, f.unit, f.low, f.high, f.why))
+    columns = ["family", "needs", "source", "lag", "warmup", "unit", "low", "high", "why"]
+    return pd.DataFrame(rows, list(_by_name(features)), columns)

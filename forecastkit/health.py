@@ -33,9 +33,9 @@ from .sessions import exchange, timetable
 from .sources import QUOTED, Source, open_sources
 
 # %% auto #0
-__all__ = ['CALLED_OFF', 'REPAIRED', 'GRADES', 'COLUMNS', 'clock_faults', 'volume_faults', 'filing_faults', 'table_faults',
-           'Telling', 'file_telling', 'repair_faults', 'folder_tellings', 'source_tellings', 'Health', 'cost_table',
-           'health_html', 'compare_tellings', 'late_tellings', 'health', 'market_health']
+__all__ = ['CALLED_OFF', 'REPAIRED', 'GRADES', 'COLUMNS', 'HEAD', 'clock_faults', 'volume_faults', 'filing_faults',
+           'table_faults', 'Telling', 'file_telling', 'repair_faults', 'folder_tellings', 'source_tellings', 'Health',
+           'cost_table', 'health_html', 'compare_tellings', 'late_tellings', 'health', 'market_health']
 
 # %% ../nbs/18_health.ipynb #ac968b38
 def clock_faults(
@@ -158,33 +158,7 @@ def _series(symbol: str, source: str, frame: pd.DataFrame, faults: Sequence[Faul
     values = tidy(frame)["close" if kind == "bars" else "value"].dropna()
     return Telling(symbol, source, kind, len(frame) if rows is None else rows, tuple(faults), values)
 
-
-def file_telling(
-    path: Path,
-    shown: str,  # what the report calls the file
-    calendar: str = "XNYS",
-    today: dt.date | str | None = None,
-) -> Telling | None:
-    "What a file says, with its faults; None for a file of a kind that is not known here."
-    symbol = symbol_of(path.name)
-    try:
-        if symbol is None:
-            return _document(path, shown)
-        look = look_at(path, symbol, shown)
-        if look.broken:
-            raise DataError(look.why)
-        if look.layout is None:
-            return _other_table(path, shown, symbol, calendar)
-        frame = read_columns(path, look.layout, shown).dropna(how="all")
-    except DataError as error:
-        name = symbol or Path(shown).name
-        return Telling(name, shown, "other", 0, (Fault(name, "refused", None, 1, str(error)),))
-    if "value" in frame.columns and symbol in QUOTED:
-        frame = frame.rename(columns={"value": "close"})
-    written = pd.Timestamp(path.stat().st_mtime, unit="s", tz="UTC")
-    return _series(symbol, shown, frame, series_faults(symbol, frame, calendar, written, today))
-
-
+# %% ../nbs/18_health.ipynb #578c2bc8
 def _other_table(path: Path, shown: str, symbol: str, calendar: str) -> Telling | None:
     "A table that holds no daily series: bars of minutes, decisions, members."
     table = read_table(path, shown)
@@ -217,6 +191,32 @@ def _document(path: Path, shown: str) -> Telling | None:
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{shown}: is not what it should be ({type(error).__name__}): fetch the file again") from error
     return None
+
+# %% ../nbs/18_health.ipynb #7b1b3d60
+def file_telling(
+    path: Path,
+    shown: str,  # what the report calls the file
+    calendar: str = "XNYS",
+    today: dt.date | str | None = None,
+) -> Telling | None:
+    "What a file says, with its faults; None for a file of a kind that is not known here."
+    symbol = symbol_of(path.name)
+    try:
+        if symbol is None:
+            return _document(path, shown)
+        look = look_at(path, symbol, shown)
+        if look.broken:
+            raise DataError(look.why)
+        if look.layout is None:
+            return _other_table(path, shown, symbol, calendar)
+        frame = read_columns(path, look.layout, shown).dropna(how="all")
+    except DataError as error:
+        name = symbol or Path(shown).name
+        return Telling(name, shown, "other", 0, (Fault(name, "refused", None, 1, str(error)),))
+    if "value" in frame.columns and symbol in QUOTED:
+        frame = frame.rename(columns={"value": "close"})
+    written = pd.Timestamp(path.stat().st_mtime, unit="s", tz="UTC")
+    return _series(symbol, shown, frame, series_faults(symbol, frame, calendar, written, today))
 
 # %% ../nbs/18_health.ipynb #5c21e141
 REPAIRED: Mapping[str, str] = {  # what `repair_bars` writes -> the kind of fault
@@ -257,8 +257,9 @@ def source_tellings(source: Source, calendar: str = "XNYS", today: dt.date | str
 # %% ../nbs/18_health.ipynb #52d789f7
 GRADES: tuple[str, ...] = ("refused", "repaired", "doubt", "caution")
 COLUMNS: tuple[str, ...] = ("symbol", "kind", "grade", "session", "count", "words", "source", "done")
+HEAD = '<meta charset="utf-8"><title>Health of the data</title><meta name="viewport" content="width=device-width">'
 
-
+# %% ../nbs/18_health.ipynb #dc1da141
 @dataclass(frozen=True, eq=False)
 class Health:
     "All that was found, in what was looked at."
@@ -300,14 +301,13 @@ class Health:
         "The outcome in one line."
         grades = [fault.grade for fault in self.faults]
         counts = ", ".join(f"{grades.count(grade)} {grade}" for grade in GRADES if grade in grades)
-        rows = sum(told.rows for told in self.tellings)
-        return f"{len(self.tellings)} series and tables, {rows:,} rows: {counts or 'nothing found'}"
+        return f"{len(self.tellings)} series and tables, {sum(t.rows for t in self.tellings):,} rows: {counts or 'nothing found'}"
 
     def text(self) -> str:
         "The report for a terminal."
         lines = [f"  {f.grade:9s} {f.symbol} [{f.kind}] {f.count:,}: {f.words} ({f.source})" for f in self.faults]
-        lines += [f"  costs     {row.symbol}: {row.at_fault}, feeds {row.features} features ({row.such_as})" for row in self.costs.itertuples()]
-        return "\n".join([self.headline, *lines])
+        costs = [f"  costs     {c.symbol}: {c.at_fault}, feeds {c.features} features ({c.such_as})" for c in self.costs.itertuples()]
+        return "\n".join([self.headline, *lines, *costs])
 
     def to_dict(self) -> dict[str, Any]:
         "The report for a program, in JSON's own types."
@@ -319,8 +319,7 @@ class Health:
 
     def page(self, path: str | Path) -> Path:
         "Write one HTML file that needs nothing else; returns its path."
-        head = '<meta charset="utf-8"><title>Health of the data</title><meta name="viewport" content="width=device-width">'
-        return write_atomic(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{self._repr_html_()}</body></html>\n')
+        return write_atomic(path, f'<!doctype html><html lang="en"><head>{HEAD}</head><body>{self._repr_html_()}</body></html>\n')
 
 # %% ../nbs/18_health.ipynb #a1d095f8
 def cost_table(

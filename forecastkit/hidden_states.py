@@ -20,21 +20,19 @@ from hmmlearn.hmm import GaussianHMM
 from threadpoolctl import threadpool_limits
 
 # %% auto #0
-__all__ = ['CUTS', 'PRIOR_ROWS', 'PRIOR_STAY', 'MAX_ROUNDS', 'MIN_HELD', 'MIN_STAY', 'memory_of', 'log_density', 'filter_states',
-           'smooth_states', 'StateModel', 'long_run_shares', 'risk_score', 'partition', 'Settled', 'Turn',
-           'expectation_maximisation', 'Learnt', 'learn', 'refusal']
+__all__ = ['CUTS', 'PRIOR_ROWS', 'PRIOR_STAY', 'MAX_ROUNDS', 'MIN_HELD', 'MIN_STAY', 'MIN_CERTAINTY', 'memory_of', 'log_density',
+           'filter_states', 'smooth_states', 'StateModel', 'long_run_shares', 'risk_score', 'partition', 'Settled',
+           'Turn', 'expectation_maximisation', 'Learnt', 'learn', 'refusal']
 
 # %% ../nbs/30_hidden_states.ipynb #f15eeffc
 def memory_of(
-    before: np.ndarray,  # (n, d) rows
-    after: np.ndarray,  # (n, d) the rows that followed them
-    weights: np.ndarray,  # (n, k) how much each later row belongs to each state
+    rows: np.ndarray,  # (n, d) without gaps, one after the other
+    weights: np.ndarray,  # (n, k) how much each row belongs to each state
 ) -> np.ndarray:
-    "The memory rho of each feature around its state's level, kept within 0 and 0.995: (d,)."
-    levels = np.einsum("nk,nd->kd", weights, after) / weights.sum(axis=0)[:, None]
-    home = np.einsum("nk,kd->nd", weights, levels)
-    product = np.einsum("nd,nd->d", after - home, before - home)
-    return np.clip(product / np.einsum("nd,nd->d", before - home, before - home), 0.0, 0.995)
+    "The memory rho of each feature: lag-one autocorrelation of its distance from its state's level, 0 to 0.995: (d,)."
+    levels = np.einsum("nk,nd->kd", weights, rows) / weights.sum(axis=0)[:, None]
+    away = rows - np.einsum("nk,kd->nd", weights, levels)
+    return np.clip(np.einsum("nd,nd->d", away[1:], away[:-1]) / np.einsum("nd,nd->d", away, away), 0.0, 0.995)
 
 # %% ../nbs/30_hidden_states.ipynb #4d50c23a
 def log_density(
@@ -182,7 +180,7 @@ def expectation_maximisation(
     tolerance: float,  # of the log likelihood
 ) -> Turn:
     "The memory that follows from the weights, and the model of what is new in the rows, fitted with it."
-    memory, (n, d), k = memory_of(before, after, weights), after.shape, len(levels)
+    memory, (n, d), k = memory_of(after, weights), after.shape, len(levels)
     new = after - memory * before
     worth = PRIOR_ROWS * float(np.median((1 + memory) / (1 - memory)))
     hmm = GaussianHMM(
@@ -204,6 +202,7 @@ class Learnt(NamedTuple):
 
     model: StateModel
     held: np.ndarray  # (k,) expected number of training rows in each state
+    certainty: float  # mean probability of the likeliest state, filtered
     settled: bool
     rounds: int
     log_likelihood: float  # of what is new in the rows
@@ -215,7 +214,7 @@ def learn(
     signs: np.ndarray,  # (d,) which way risk lies in each feature
     n_states: int = 3,  # 2 or 3
     seed: int = 42,  # of the starts
-    starts: int = 3,
+    starts: int = 1,
 ) -> Learnt:
     "Learn the states, ordered by rising risk; the same rows and seed give the same bits."
     score, k = risk_score(after, signs), n_states
@@ -236,11 +235,17 @@ def learn(
     order = risk_score(found, signs).argsort(kind="stable")
     transition = np.asarray(hmm.transmat_)[np.ix_(order, order)]
     model = StateModel(memory, found[order], np.asarray(hmm.covars_)[0], transition, long_run_shares(transition))
+    evidence = log_density(after - memory * before, (1 - memory) * model.levels, model.covariance)
+    certainty = float(filter_states(evidence, model.transition, model.start).max(axis=1).mean())
     rounds = monitor.iter + sum(turn.monitor.iter for turn in tries)
-    return Learnt(model, held[order], monitor.settled, rounds, float(monitor.history[-1]))
+    return Learnt(model, held[order], certainty, monitor.settled, rounds, float(monitor.history[-1]))
 
 # %% ../nbs/30_hidden_states.ipynb #951ce178
-MIN_HELD, MIN_STAY = 21, 5  # training rows in each state; its mean stay
+MIN_HELD, MIN_STAY, MIN_CERTAINTY = (
+    21,
+    5,
+    0.8,
+)  # training rows in each state, its mean stay, how sure one is of the likeliest
 
 
 def refusal(
@@ -256,4 +261,6 @@ def refusal(
             return f"{name} holds {held:.0f} sessions, fewer than {MIN_HELD}"
         if stay < MIN_STAY:
             return f"{name} lasts {stay:.1f} sessions on average, less than {MIN_STAY}"
+    if learnt.certainty < MIN_CERTAINTY:
+        return f"the states cannot be told apart: the likeliest has a probability of only {learnt.certainty:.2f} on average"
     return ""

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from .counterfactuals import Counterfactuals, all_rows, sample_cuts, starting_at
 from .findings import Finding, Report, shown
 from .market import FOREVER, MarketData
 from .releases import release_of
-from .sessions import Date, Days, as_session, closes, session_on_or_before, timetable
+from .sessions import Days, as_session, closes, session_on_or_before, timetable
 from .splits import assert_no_leak
 
 # %% auto #0
@@ -60,7 +60,7 @@ def as_table(
         raise DataError(f"the function returned {type(answer).__name__}: an audit needs a frame or a series by session")
     if isinstance(frame.index, pd.MultiIndex):
         others = [i for i, level in enumerate(frame.index.levels) if not isinstance(level, pd.DatetimeIndex)]
-        frame = frame.unstack(others)
+        frame = frame.unstack(others)  # noqa: PD010
     if not isinstance(frame.index, pd.DatetimeIndex) or not frame.index.is_unique:
         raise DataError("the rows of the function's answer must be dates, each once")
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
@@ -157,7 +157,7 @@ def traces(
     found = []
     for k in np.flatnonzero(differs.any(axis=0)):
         rows = np.flatnonzero(differs[:, k])
-        found.append(Trace(a.columns[k], probe, cut, a.index[rows[-1]], a.iat[rows[-1], k], b.iat[rows[-1], k], len(a) - int(rows[0])))
+        found.append(Trace(a.columns[k], probe, cut, a.index[rows[-1]], a.iloc[rows[-1], k], b.iloc[rows[-1], k], len(a) - int(rows[0])))
     return found
 
 # %% ../nbs/25_lookahead.ipynb #ab85c7b7
@@ -183,8 +183,12 @@ def suspicions(market: MarketData) -> dict[str, Finding]:
                 day = known.index[early][0]
                 words = f"{shown(day)}: said to be known at {shown(known[early].iloc[0])}, before what it describes was over: declare its publication lag"
                 found[symbol] = Finding(symbol, "metadata", words, day, rows["value"].to_numpy()[early][0], known[early].iloc[0])
-    if market.members is not None and market.members["known_at"].nunique() == 1 and len(market.members) > 1 and (market.members["known_at"] <= Counterfactuals(market).first).all():
-        found["members"] = Finding("members", "metadata", f"all {len(market.members)} members are known from the first day on, none ever joined or left: date each change")
+    members = market.members
+    if members is not None and len(members) > 1:
+        beginning = min(market.known_at(symbol).iloc[0] for symbol in market.symbols if "close" in all_rows(market, symbol))
+        if members["known_at"].max() <= beginning:
+            words = f"all {len(members)} rows are known from the first day on, nobody ever joined or left: date each change"
+            found["members"] = Finding("members", "metadata", words, None, members["known_at"].max(), beginning)
     events = market.events
     surprise = events[~events["scheduled"].astype(bool) & (events["known_at"].dt.tz_localize(None) < events["date"])] if "scheduled" in events else events[:0]
     if len(surprise):
@@ -341,7 +345,7 @@ def _search(functions: Mapping[str, Function], wholes: Mapping[str, pd.DataFrame
         parts = Parallel(n_jobs=n_jobs)(delayed(probe_cuts)(functions, wholes, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs))
     finally:
         get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
-    joined = {name: Search(*(sum(lists, []) for lists in zip(*(part[name] for part in parts)))) for name in functions}
+    joined = {name: Search(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions}
     return {name: Search(sorted(s.traces, key=lambda t: t.cut), s.compared, sorted(s.refused)) for name, s in joined.items()}
 
 

@@ -203,7 +203,8 @@ def prepare(
     engine = feature_engine(target, calendar)
     X, close = engine.build_features(view), view.close(target.symbol)
     y = outcomes(close, target.horizon, calendar)
-    dated = pd.DatetimeIndex(X.index.union(refit_sessions(X.index, model.refit_every, calendar)))
+    grid = refit_sessions(X.index, model.refit_every, calendar)
+    dated = pd.DatetimeIndex(X.index.union(grid[grid >= X.index[0]]))
     versions = Versions(target, settings, view.fingerprints(dated, series_used(engine, view)), registry, folder)
     raw = walk_forward(
         X, y, make=lambda: ProbabilisticForecaster(target, rounds=model.rounds, seed=model.seed), horizon=target.horizon,

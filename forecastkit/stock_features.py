@@ -13,10 +13,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 
 from .core import canonical_symbol
-from .features import Feature, log_of
-from forecastkit.volatility_features import (
-    answers,
-    calendar_family,
+from forecastkit.families import (
     changes,
     deviations,
     drawdowns,
@@ -29,6 +26,8 @@ from forecastkit.volatility_features import (
     vol_ratios,
     volatilities,
 )
+from .features import Feature, log_of
+from .relations import answers, calendar_family
 
 # %% auto #0
 __all__ = ['volumes', 'own_features', 'stock_features']

@@ -391,6 +391,24 @@ def test_eight_processes_write_at_once(url):
     assert db.verify() == []
 
 
+def test_who_is_turned_away_while_switching_to_the_log_asks_again():
+    class Busy:
+        left = 3
+
+        def execute(self, statement):
+            self.left -= 1
+            if self.left:
+                raise sqlite3.OperationalError("database is locked" if self.left < 3 else "disk I/O error")
+            return sqlite3.connect(":memory:").execute(statement)
+
+    busy = Busy()
+    with pytest.raises(sqlite3.OperationalError, match="disk"):
+        busy.left = 4
+        module.log_ahead(busy)
+    module.log_ahead(busy)
+    assert busy.left == 0
+
+
 def write_and_report(url: str, pipe) -> None:
     "Store forecasts in groups of three and report each group once it is stored."
     db = opened(url)

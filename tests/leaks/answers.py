@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from leaks import leak
 
 from forecastkit.cohorts import COHORTS, calendar_cohorts
 from forecastkit.sessions import outcomes
+from leaks import leak
 
 
 @leak

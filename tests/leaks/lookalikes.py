@@ -2,13 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from leaks import innocent
-from leaks.models import fitted, har
-from leaks.states import STATE_ARGUMENTS, forward_backward
-from leaks.universe import STOCKS, returns
 
 from forecastkit.cohorts import calendar_cohorts, calendar_features, cohort_weights
 from forecastkit.sessions import closes, known_outcomes, opens, outcomes, refit_sessions
+from leaks import innocent
+from leaks.models import fitted, har
+from leaks.states import STATE_ARGUMENTS, forward_backward
+from leaks.universe import returns
 
 
 @innocent
@@ -117,7 +117,9 @@ def members_of_the_day(market):
     close, table = closes(days), market.members
     for symbol in change:
         own = table[table["symbol"] == symbol]
-        count = np.append(0, own["change"].cumsum())[pd.DatetimeIndex(own["known_at"]).searchsorted(close, side="right")]
+        count = np.append(0, own["change"].cumsum())[
+            pd.DatetimeIndex(own["known_at"]).searchsorted(close, side="right")
+        ]
         change[symbol] = change[symbol].where(count > 0)
     return change.mean(axis=1)
 
@@ -125,7 +127,7 @@ def members_of_the_day(market):
 @innocent
 def whoever_trades(market):
     "A panel with a row for each share and day; shares come and go."
-    return returns(market).stack().rename("change")
+    return returns(market).stack().rename("change")  # noqa: PD013
 
 
 @innocent
@@ -152,7 +154,9 @@ def calibrated_after_the_horizon(market):
 def threshold_of_the_past(market):
     "The level that has paid best until yesterday, chosen anew every day."
     vix, change = market.close("VIX"), market.close("SPX").pct_change()
-    paid = pd.DataFrame({level: (change * (vix.shift(1) < level)).fillna(0).cumsum() for level in np.arange(10, 40, 2.0)})
+    paid = pd.DataFrame(
+        {level: (change * (vix.shift(1) < level)).fillna(0).cumsum() for level in np.arange(10, 40, 2.0)}
+    )
     return paid.idxmax(axis=1)
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from leaks import leak
-from leaks.states import STATE_ARGUMENTS, forward_backward, viterbi
 
 from forecastkit.sessions import outcomes
+from leaks import leak
+from leaks.states import STATE_ARGUMENTS, forward_backward, viterbi
 
 
 def har(market) -> tuple[pd.DataFrame, pd.Series]:
@@ -36,7 +36,9 @@ def shuffled_folds(market):
 
     terms, y = har(market)
     terms, y = terms[y.notna()], y.dropna()
-    return pd.Series(cross_val_predict(LinearRegression(), terms, y, cv=KFold(5, shuffle=True, random_state=0)), terms.index)
+    return pd.Series(
+        cross_val_predict(LinearRegression(), terms, y, cv=KFold(5, shuffle=True, random_state=0)), terms.index
+    )
 
 
 @leak
@@ -74,7 +76,9 @@ def threshold_tuned_on_the_test(market):
 def window_chosen_by_its_profit(market):
     "The length of a moving average, chosen by the profit of the whole backtest."
     spx = market.close("SPX")
-    profit = {n: (spx.pct_change() * (spx > spx.rolling(n).mean()).shift(1, fill_value=False)).sum() for n in range(5, 60, 5)}
+    profit = {
+        n: (spx.pct_change() * (spx > spx.rolling(n).mean()).shift(1, fill_value=False)).sum() for n in range(5, 60, 5)
+    }
     return spx.rolling(max(profit, key=profit.get)).mean()
 
 
@@ -98,7 +102,7 @@ def clusters_of_all_days(market):
     from sklearn.cluster import KMeans
 
     x = pd.DataFrame({"vix": market.close("VIX"), "change": 100 * market.close("SPX").pct_change()}).dropna()
-    found = KMeans(3, n_init=2, random_state=0).fit(x)
+    found = KMeans(3, n_init=1, random_state=0).fit(x)
     return pd.Series(found.cluster_centers_[found.labels_, 0], x.index)
 
 

@@ -1,6 +1,7 @@
 "Used at the open, known at the close."
 
 import pandas as pd
+
 from leaks import leak
 
 

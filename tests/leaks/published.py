@@ -1,10 +1,10 @@
 "Published numbers before they were published, and bars of another clock."
 
 import pandas as pd
-from leaks import leak
 
 from forecastkit.releases import release_of
 from forecastkit.sessions import closes
+from leaks import leak
 
 
 @leak

@@ -16,15 +16,24 @@ def members_table(days: pd.DatetimeIndex) -> pd.DataFrame:
     changes = [("AAPL", 0, 1), ("JNJ", 0, 1), ("KO", 200, 1), ("JNJ", 330, -1), ("XOM", 400, 1), ("AAPL", 480, -1)]
     known = closes([days[max(0, at - 1)] for _, at, _ in changes])
     return pd.DataFrame(
-        {"symbol": [c[0] for c in changes], "date": days[[c[1] for c in changes]], "change": [c[2] for c in changes], "known_at": known}
+        {
+            "symbol": [c[0] for c in changes],
+            "date": days[[c[1] for c in changes]],
+            "change": [c[2] for c in changes],
+            "known_at": known,
+        }
     )
 
 
 def payrolls(rng: np.random.Generator) -> pd.DataFrame:
     "A monthly series that is published, and revised a month after."
     month = pd.date_range("2006-10-01", "2009-05-01", freq="MS", unit="us")
-    first = pd.DataFrame({"value": 1000 + rng.normal(0, 5, len(month)).cumsum(), "known_at": release_of("PAYEMS").known_at(month)}, month)
-    second = first.assign(value=first["value"] + rng.normal(0, 3, len(month)), known_at=first["known_at"] + pd.Timedelta(days=30))
+    first = pd.DataFrame(
+        {"value": 1000 + rng.normal(0, 5, len(month)).cumsum(), "known_at": release_of("PAYEMS").known_at(month)}, month
+    )
+    second = first.assign(
+        value=first["value"] + rng.normal(0, 3, len(month)), known_at=first["known_at"] + pd.Timedelta(days=30)
+    )
     return pd.concat([first, second])
 
 

@@ -1,6 +1,7 @@
 "Those who were left over."
 
 import pandas as pd
+
 from leaks import leak
 
 STOCKS = ("AAPL", "JNJ", "KO", "XOM")
@@ -8,7 +9,9 @@ STOCKS = ("AAPL", "JNJ", "KO", "XOM")
 
 def returns(market) -> pd.DataFrame:
     "The daily returns of the stocks that this market has."
-    return pd.DataFrame({s: market.close(s).pct_change() for s in STOCKS if s in market}).reindex(market.close("SPX").index)
+    return pd.DataFrame({s: market.close(s).pct_change() for s in STOCKS if s in market}).reindex(
+        market.close("SPX").index
+    )
 
 
 @leak

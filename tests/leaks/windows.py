@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+
 from leaks import leak
 
 
@@ -42,9 +43,13 @@ def zero_phase_filter(market):
 @leak
 def hodrick_prescott(market):
     "The Hodrick-Prescott trend of a day is a compromise with the days after it."
+    from scipy.linalg import solveh_banded
+
     spx = np.log(market.close("SPX"))
-    second = np.diff(np.eye(len(spx)), 2, axis=0)
-    return pd.Series(np.linalg.solve(np.eye(len(spx)) + 1600 * second.T @ second, spx), spx.index)
+    band = np.tile(1600.0 * np.array([[1], [-4], [6]]), len(spx)) + np.array([[0], [0], [1]])
+    band[2, [0, 1, -2, -1]] = 1 + 1600.0 * np.array([1, 5, 5, 1])
+    band[1, [1, -1]] = -3200
+    return pd.Series(solveh_banded(band, spx), spx.index)
 
 
 @leak
