@@ -12,6 +12,7 @@ Modules:
 - `forecastkit.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
 - `forecastkit.day`: What should be gathered each evening, so that the morning's page computes nothing?
 - `forecastkit.distributions`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
+- `forecastkit.download`: A hundred symbols, a hundred ways to fail: which of them did we get, which not, and why?
 - `forecastkit.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
 - `forecastkit.families`: What can be asked of any price, over any window?
 - `forecastkit.faults`: Is this price a crash, a split, or a slip of the vendor's pen?
@@ -32,6 +33,7 @@ Modules:
 - `forecastkit.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
 - `forecastkit.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
 - `forecastkit.quantile_models`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
+- `forecastkit.regime_features`: Which nine numbers say whether the market is calm or afraid?
 - `forecastkit.regimes`: Is the market calm, nervous or afraid, and how sure can one be at this close?
 - `forecastkit.registry`: How do you know that the model which is loaded is the one that was trained?
 - `forecastkit.relations`: What does one market say about another, and the calendar about both?
@@ -47,6 +49,7 @@ Modules:
 - `forecastkit.store`: What did this series say on the day the forecast was made, and what does it say now?
 - `forecastkit.synthetic`: How would you know that a method finds what is there, if you never see what is there?
 - `forecastkit.system`: How does one call become a calibrated forecast that is written down before its outcome?
+- `forecastkit.verification`: Which parts of the house are asked whether they knew more than they could?
 - `forecastkit.volatility_features`: Where does the VIX stand, how did it get there, and what is it measured against?
 - `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?
 - `forecastkit.yahoo`: Did the price fall by three quarters, or did each share become four?"""

@@ -82,8 +82,7 @@ def inverse_root(
     R: np.ndarray,  # (k, k) a correlation
 ) -> np.ndarray:
     "The symmetric root of its inverse; eigenvalues are at least half of `SHRINK`, whatever the gaps did to R."
-    with threadpool_limits(1):
-        values, vectors = np.linalg.eigh(R)
+    values, vectors = np.linalg.eigh(R)
     return np.einsum("ik,k,jk->ij", vectors, np.maximum(values, SHRINK / 2) ** -0.5, vectors)
 
 
@@ -182,8 +181,9 @@ class Portrait(NamedTuple):
 def _family_distances(Z: np.ndarray, R: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
     "The log distance of each row in each family, (n, families); NaN where a row has nothing of the family."
     columns = []
-    for group in groups:
-        parts = distance_parts(Z[:, group], R[np.ix_(group, group)])
+    with threadpool_limits(1):
+        pieces = [distance_parts(Z[:, group], R[np.ix_(group, group)]) for group in groups]
+    for group, parts in zip(groups, pieces):
         total = sum(np.nan_to_num(parts[:, j]) for j in range(len(group)))
         columns.append(np.where(np.isfinite(parts).any(axis=1), np.log(np.maximum(total, 1e-12)) / 2, np.nan))
     return np.column_stack(columns)
@@ -252,8 +252,9 @@ def why_unusual(
     "The part of each feature in its family's squared distance (1 a family: a day in twenty), and in the forest's score: (p, 2)."
     Z, R = standardise(row, portrait.quantiles), portrait.correlation
     parts = np.full(row.shape[1], np.nan)
-    for group, far in zip(groups, portrait.reference[1, 1:-1]):
-        parts[group] = distance_parts(Z[:, group], R[np.ix_(group, group)])[0] / np.exp(2 * far)
+    with threadpool_limits(1):
+        for group, far in zip(groups, portrait.reference[1, 1:-1]):
+            parts[group] = distance_parts(Z[:, group], R[np.ix_(group, group)])[0] / np.exp(2 * far)
     ordinary = np.where(np.eye(len(parts), dtype=bool), 0.0, Z)
     return np.column_stack([parts, forest_score(portrait.forest, Z) - forest_score(portrait.forest, ordinary)])
 
@@ -287,7 +288,9 @@ def learnable(
 # %% ../nbs/32_anomalies.ipynb #bc7b29f0
 def portrait_arrays(portrait: Portrait) -> dict[str, np.ndarray]:
     "A portrait as named arrays."
-    return {name: getattr(portrait, name) for name in ("quantiles", "correlation", "reference")} | portrait.forest._asdict()
+    return {
+        name: getattr(portrait, name) for name in ("quantiles", "correlation", "reference")
+    } | portrait.forest._asdict()
 
 
 def portrait_from(arrays: Mapping[str, np.ndarray]) -> Portrait:
@@ -306,7 +309,9 @@ def feature_table(
     "The values of these columns, (n, p), rows together in memory; raises `FeatureDimensionError` naming what is missing."
     missing = [name for name in names if name not in X]
     if missing:
-        raise FeatureDimensionError(f"the features lack {missing[0]} ({len(missing)} of {len(names)}): use those of the fit")
+        raise FeatureDimensionError(
+            f"the features lack {missing[0]} ({len(missing)} of {len(names)}): use those of the fit"
+        )
     return np.array(X[list(names)], dtype=float, order="C")
 
 
@@ -339,7 +344,9 @@ class AnomalyDetector(BaseEstimator):
         values = feature_table(X, list(self.families))
         use, rows = learnable(values)
         if rows.sum() < self.min_rows:
-            raise DataError(f"{rows.sum()} of {len(X)} rows have enough features and a fit needs {self.min_rows}: bring more history")
+            raise DataError(
+                f"{rows.sum()} of {len(X)} rows have enough features and a fit needs {self.min_rows}: bring more history"
+            )
         self.names_ = [name for name, used in zip(self.families, use) if used]
         self.dropped_ = [name for name, used in zip(self.families, use) if not used]
         self.columns_ = family_columns(self.names_, self.families)

@@ -260,7 +260,7 @@ def open_questions(connection: sa.Connection, symbol: str) -> pd.DataFrame:
     return fetch(connection, query.where(PREDICTIONS.c.symbol == symbol, OUTCOMES.c.symbol.is_(None)))
 
 # %% ../nbs/60_database.ipynb #23f48d08
-HIDDEN = ("seq", "features", "previous_hash", "row_hash", "place")  # of no use in a table of forecasts
+HIDDEN = ("seq", "features", "previous_hash", "row_hash", "nth")  # of no use in a table of forecasts
 
 
 def day(value: Any) -> date:
@@ -288,12 +288,12 @@ def chosen(
     where += [row.origin >= day(start)] if start is not None else []
     where += [row.origin <= day(end)] if end is not None else []
     rank = sa.case({name: k for k, name in enumerate(TIMELINESS)}, value=row.timeliness)
-    place = sa.func.row_number().over(partition_by=[row[name] for name in QUESTION], order_by=[rank, row.seq.desc()])
-    joined = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"), place.label("place")]
+    nth = sa.func.row_number().over(partition_by=[row[name] for name in QUESTION], order_by=[rank, row.seq.desc()])
+    joined = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"), nth.label("nth")]
     rows = sa.select(PREDICTIONS, *joined).outerjoin(OUTCOMES, SAME_QUESTION).where(*where).subquery()
     newest_first = [rows.c[name].desc() for name in ("origin", "symbol", "kind", "horizon", "seq")]
     query = sa.select(*(c for c in rows.c if c.name not in HIDDEN)).order_by(*newest_first).limit(limit)
-    return query if every_version else query.where(rows.c.place == 1)
+    return query if every_version else query.where(rows.c.nth == 1)
 
 # %% ../nbs/60_database.ipynb #827dc787
 def read_predictions(

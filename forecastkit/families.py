@@ -18,13 +18,13 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from .features import PAST, Feature, Inputs, log_of
+from .features import PAST, PERCENT_A_YEAR, Feature, Inputs, log_of
 
 # %% auto #0
-__all__ = ['YEAR', 'PERCENT_A_YEAR', 'RANGE_BASED', 'BARS', 'STANDARD', 'level', 'log_level', 'deviations', 'zscores',
-           'standings', 'changes', 'volatilities', 'semivolatilities', 'rise_shares', 'shapes', 'shocks', 'vol_ratios',
-           'ranges', 'gaps', 'places', 'drawdowns', 'momenta', 'yang_zhang', 'range_volatilities', 'whole_volatilities',
-           'night_shares', 'published_definitions', 'indicator', 'Standard', 'indicators']
+__all__ = ['RANGE_BASED', 'BARS', 'STANDARD', 'level', 'log_level', 'deviations', 'zscores', 'standings', 'changes',
+           'volatilities', 'semivolatilities', 'rise_shares', 'shapes', 'shocks', 'vol_ratios', 'ranges', 'gaps',
+           'places', 'drawdowns', 'momenta', 'yang_zhang', 'range_volatilities', 'whole_volatilities', 'night_shares',
+           'published_definitions', 'indicator', 'Standard', 'indicators']
 
 # %% ../nbs/21_families.ipynb #e46a31f1
 def level(symbol: str, prefix: str, low: float, high: float) -> Feature:
@@ -243,10 +243,6 @@ def momenta(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]], limit: f
         )  # fmt: skip
 
 # %% ../nbs/21_families.ipynb #3ee8a5af
-YEAR: int = 252  # sessions
-PERCENT_A_YEAR: float = 100 * YEAR**0.5  # from a log change a session
-
-
 def yang_zhang(
     gap: pd.Series,  # log changes from close to open
     day: pd.Series,  # log changes from open to close
@@ -309,7 +305,7 @@ def published_definitions() -> Iterator[None]:
     "TA-Lib without unstable periods or compatibility modes, whatever was set in this process, and as it was afterwards."
     import talib
 
-    recursive = ("ADX", "EMA", "MFI", "MINUS_DI", "NATR", "PLUS_DI", "RSI")
+    recursive = ("ADX", "EMA", "NATR", "RSI")
     periods, mode = {name: talib.get_unstable_period(name) for name in recursive}, talib.get_compatibility()
     changed = [name for name, period in periods.items() if period]
     for name in changed:

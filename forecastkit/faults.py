@@ -191,7 +191,7 @@ def range_faults(symbol: str, bars: pd.DataFrame, shortest: int = 5) -> list[Fau
     prices = bars[["open", "high", "low", "close"]]
     one = prices.max(axis=1).eq(prices.min(axis=1)) & prices.notna().all(axis=1)
     blank = prices.isna().any(axis=1) & prices["close"].notna()
-    flat = (runs(one.to_numpy()) >= shortest) | (blank & ~blank.all())
+    flat = (runs(one.to_numpy()) >= shortest) | (blank.to_numpy() & (not blank.all()))
     return found(symbol, "no range", bars.index[flat], "one price a day, or blanks, on {days}")
 
 # %% ../nbs/15_faults.ipynb #e8856484
@@ -241,10 +241,10 @@ def jump_faults(symbol: str, bars: pd.DataFrame) -> list[Fault]:
     bars = bars[bars["close"] > 0]
     if len(bars) < 3:
         return []
-    close = np.log(bars["close"])
+    close = bars["close"].map(np.log)
     change = close.diff().fillna(0.0)
     scale = change_scale(change.iloc[1:]).reindex(change.index, fill_value=np.inf)
-    start = np.log(bars["open"].where(bars["open"] > 0)) if "open" in bars else close * np.nan
+    start = bars["open"].where(bars["open"] > 0).map(np.log) if "open" in bars else close * np.nan
     night = (start - close.shift()).where(start.notna(), change).fillna(0.0)
     ratio, away = nearest_ratio(night.to_numpy())
     after, large = change.shift(-1).fillna(0.0), change.abs() > np.maximum(8 * scale, np.log(1.25))
@@ -289,7 +289,7 @@ def differences(
     a, b = one.loc[shared], other.loc[shared]
     a, b = a[(a > 0) & (b > 0)], b[(a > 0) & (b > 0)]
     same = (a - b).abs() <= np.maximum(tolerance * a, 0.0051 * (np.abs(a * 100 - np.round(a * 100)) < 1e-6))
-    return np.log(b / a).mask(same, 0.0)
+    return (b / a).map(np.log).mask(same, 0.0)
 
 
 def factor_text(ratio: pd.Series) -> str | None:
@@ -366,6 +366,6 @@ def series_faults(
     traded = rows[rows.index.isin(sessions)]
     sound = traded[traded["close"] > 0]
     return [*text_faults(symbol, frame), *repeat_faults(symbol, frame), *revision_faults(symbol, frame),
-            *calendar_faults(symbol, rows.index, calendar, today),
+            *calendar_faults(symbol, pd.DatetimeIndex(rows.index), calendar, today),
             *bar_faults(symbol, traded), *range_faults(symbol, sound), *stale_faults(symbol, sound),
             *jump_faults(symbol, sound), *unfinished_faults(symbol, sound, fetched_at, calendar)]  # fmt: skip

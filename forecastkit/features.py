@@ -25,11 +25,15 @@ from .releases import calendar_of, release_of
 from .sessions import positions, timetable
 
 # %% auto #0
-__all__ = ['QUANTITIES', 'LONG_AGO', 'Kept', 'WINDOWS', 'PAST', 'PAST_LEAST', 'log_of', 'log_range', 'parkinson', 'garman_klass',
-           'rogers_satchell', 'fresh_rows', 'known_in_order', 'Joined', 'Inputs', 'Feature', 'winsorised',
-           'compute_features', 'absent', 'source_and_lag', 'catalogue']
+__all__ = ['YEAR', 'PERCENT_A_YEAR', 'QUANTITIES', 'LONG_AGO', 'Kept', 'WINDOWS', 'PAST', 'PAST_LEAST', 'log_of', 'log_range',
+           'parkinson', 'garman_klass', 'rogers_satchell', 'fresh_rows', 'known_in_order', 'Joined', 'Inputs',
+           'Feature', 'winsorised', 'compute_features', 'absent', 'source_and_lag', 'catalogue']
 
 # %% ../nbs/20_features.ipynb #2b01bb78
+YEAR: int = 252  # sessions
+PERCENT_A_YEAR: float = 100 * YEAR**0.5  # from a log change a session
+
+
 def log_of(values: pd.Series) -> pd.Series:
     "The natural log; NaN where a value is not above 0."
     return pd.Series(np.log(values.where(values > 0)), values.index)

@@ -27,7 +27,7 @@ from .core import DataError
 
 # %% auto #0
 __all__ = ['PASSING', 'LARGEST', 'Limiter', 'PassingError', 'retry_after', 'backoff', 'complaint', 'complaint_in', 'Answer',
-           'checked_text', 'checked_json', 'unpacked', 'ask_once', 'Client']
+           'checked_text', 'checked_json', 'unpacked', 'ask_once', 'connections', 'Client']
 
 # %% ../nbs/14_fetching.ipynb #a991a484
 class Limiter:
@@ -215,8 +215,23 @@ def ask_once(
         raise PassingError("sent an answer that was cut off") from error
 
 # %% ../nbs/14_fetching.ipynb #076985ca
+def connections(
+    agent: str,  # who asks
+) -> Any:
+    "An httpx.Client; raises `DataError` if httpx is not installed."
+    import logging
+
+    try:
+        import httpx
+    except ImportError as error:
+        raise DataError("live sources need httpx: pip install 'forecastkit[live]'") from error
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    loopback = {f"all://{host}": None for host in ("localhost", "127.0.0.1")}  # never through a proxy
+    return httpx.Client(headers={"User-Agent": agent, "Accept-Encoding": "gzip"}, follow_redirects=True, mounts=loopback)
+
+# %% ../nbs/14_fetching.ipynb #e89f39d5
 class Client:
-    "Asks servers within a rate, again after passing failures; safe between threads. Close it, or use it in a `with`."
+    "Asks servers within a rate, again after passing failures; safe between threads. Use it in a `with`."
 
     def __init__(
         self,
@@ -228,17 +243,9 @@ class Client:
         agent: str = "forecastkit",  # who asks; the SEC wants a name and a mail address
         sleep: Callable[[float], None] = time.sleep,
     ):
-        import logging
-
-        try:
-            import httpx
-        except ImportError as error:
-            raise DataError("live sources need httpx: pip install 'forecastkit[live]'") from error
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         self.limiter, self.agent = Limiter(rate, sleep=sleep), agent
         self._timeout, self._attempts, self._first, self._patience, self._sleep = timeout, attempts, first_wait, patience, sleep
-        loopback = {f"all://{host}": None for host in ("localhost", "127.0.0.1")}  # never through a proxy
-        self._http = httpx.Client(headers={"User-Agent": agent, "Accept-Encoding": "gzip"}, follow_redirects=True, mounts=loopback)
+        self._http = connections(agent)
 
     def _once(self, address: str, params: Mapping[str, str], form: str) -> str:
         self.limiter.wait()
@@ -280,12 +287,8 @@ class Client:
         "The document of an answer in JSON; raises `DataError` as `text` does."
         return json.loads(self.text(what, address, params, "json"))
 
-    def close(self) -> None:
-        "Close the connections."
-        self._http.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self._http.close()

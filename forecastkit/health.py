@@ -148,8 +148,9 @@ class Telling:
     @property
     def span(self) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
         "The first and the last day."
-        held = self.values is not None and len(self.values)
-        return (self.values.index.min(), self.values.index.max()) if held else (None, None)
+        if self.values is None or self.values.empty:
+            return None, None
+        return self.values.index.min(), self.values.index.max()
 
 
 def _series(symbol: str, source: str, frame: pd.DataFrame, faults: Sequence[Fault], rows: int | None = None) -> Telling:
@@ -171,7 +172,7 @@ def _other_table(path: Path, shown: str, symbol: str, calendar: str) -> Telling 
     faults = clock_faults(symbol, table[stamped], calendar)
     times = pd.DatetimeIndex(pd.to_datetime(table[stamped].str[:19], errors="coerce")).as_unit("us")
     close = pd.Series(pd.to_numeric(table[lower["close"]], errors="coerce").to_numpy(), times).dropna().sort_index()
-    return Telling(symbol, shown, "intraday", len(table), tuple(faults), close.groupby(close.index.normalize()).last())
+    return Telling(symbol, shown, "intraday", len(table), tuple(faults), close.groupby(pd.DatetimeIndex(close.index).normalize()).last())
 
 
 def _document(path: Path, shown: str) -> Telling | None:
@@ -179,9 +180,8 @@ def _document(path: Path, shown: str) -> Telling | None:
     name = path.name.split(".")[0]
     try:
         if path.name.lower().endswith((".json", ".json.gz")):
-            opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-            with opened as file:
-                document = json.load(file)
+            content = path.read_bytes()
+            document = json.loads(gzip.decompress(content) if path.suffix.lower() == ".gz" else content)
             facts = isinstance(document, dict) and ("facts" in document or "filings" in document)
             return Telling(name, shown, "other", 1, tuple(filing_faults(name, document))) if facts else None
         if path.suffix.lower() == ".txt":
@@ -356,22 +356,25 @@ def health_html(
 # %% ../nbs/18_health.ipynb #7f08669c
 def compare_tellings(tellings: Sequence[Telling]) -> list[Fault]:
     "Each telling of a series against the first one of it, where there are several."
-    first: dict[str, Telling] = {}
+    first: dict[str, tuple[str, pd.Series]] = {}
     faults: list[Fault] = []
     for told in tellings:
         if told.values is None:
             continue
-        other = first.setdefault(told.symbol, told)
-        if other is not told:
-            apart = disagreements(told.symbol, other.values, told.values, (other.source, told.source))
+        name, values = first.setdefault(told.symbol, (told.source, told.values))
+        if values is not told.values:
+            apart = disagreements(told.symbol, values, told.values, (name, told.source))
             faults += [replace(fault, source=told.source) for fault in apart]
     return faults
 
 
 def late_tellings(tellings: Sequence[Telling], as_of: pd.Timestamp, calendar: str = "XNYS") -> list[Fault]:
     "Bars that have ended before a session, none of their tellings reaching it."
-    bars = [told for told in tellings if told.kind == "bars" and told.values is not None and len(told.values)]
-    last = {symbol: max(told.span[1] for told in bars if told.symbol == symbol) for symbol in {told.symbol for told in bars}}
+    last: dict[str, pd.Timestamp] = {}
+    for told in tellings:
+        end = told.span[1]
+        if told.kind == "bars" and end is not None:
+            last[told.symbol] = max(end, last.get(told.symbol, end))
     return [fault for symbol in sorted(last) for fault in ended_faults(symbol, last[symbol], as_of, calendar)]
 
 

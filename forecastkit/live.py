@@ -22,7 +22,7 @@ from .core import DataError, canonical_symbol
 from .fetching import Client
 from .formats import BLANKS, parse_days, recognise
 from .releases import calendar_of
-from .sessions import closes, sessions, timetable
+from .sessions import sessions, timetable
 from .sources import Reading, as_series
 
 # %% auto #0
@@ -309,7 +309,7 @@ def edgar_series(
     rows = rows[days.between(*SPANS[span])] if span in SPANS else rows[days.isna()]
     if rows.empty or span not in ("", *SPANS):
         raise DataError(f"{name}: {concept} is reported over spans of time: ask for {symbol}_{concept}_Q or _Y")
-    if rows["unit"].nunique() > 1:
+    if len(rows["unit"].unique()) > 1:
         raise DataError(f"{name}: {concept} is reported in {' and '.join(rows['unit'].unique())}: use edgar_facts")
     last = rows.drop_duplicates(["end", "filed"], keep="last")  # a filing may repeat itself
     index = pd.DatetimeIndex(pd.to_datetime(last["end"])).as_unit("us").rename("date")

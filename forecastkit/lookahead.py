@@ -236,7 +236,7 @@ def measured_warmup(
     "For each column the rows of history after which its value no longer depends on where the data begin; inf: it always does."
     whole = _answer(fn, market)
     rng, need = np.random.default_rng(seed), pd.Series(0.0, whole.columns, name="measured")
-    for block in np.array_split(whole.index[: max(1, len(whole) // 2)], starts):
+    for block in np.array_split(whole.index[: max(starts, len(whole) // 3)], starts):
         start = session_on_or_before(rng.choice(block.to_numpy()), market.calendar)
         a = whole[whole.index >= start]
         differs = differing(a, _answer(fn, starting_at(market, start)).reindex(index=a.index, columns=a.columns), tolerance)
@@ -293,7 +293,7 @@ def as_findings(
     for (feature, probe), group in groupby(sorted(found, key=lambda t: (t.feature, t.probe)), key=lambda t: (t.feature, t.probe)):
         all_of_it = list(group)
         worst, reach = max(all_of_it, key=lambda t: t.gap), max(t.reach for t in all_of_it)
-        words = f"{shown(worst.session)}: {shown(worst.value)} with the whole market, {shown(worst.other)} {PROBES[probe]}; at {len(all_of_it)} of {cuts} cuts, up to {reach} rows back"
+        words = f"{shown(worst.session)}: {shown(worst.value)} with the whole market, {shown(worst.other)} {PROBES[probe]}; at {len(all_of_it)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
         findings.append(Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(all_of_it), reach))
     return findings
 
@@ -306,8 +306,9 @@ def unmoved(
     "The columns with values that stay the same on all rows that both answers share; none if the function gives no answer."
     answer = _answer(fn, other, "", [])
     rows, names = whole.index.intersection(answer.index), [name for name in whole if name in answer]
-    same = ~differing(whole.loc[rows, names], answer.loc[rows, names]).any(axis=0)
-    return [name for name, equal in zip(names, same) if equal and whole[name].notna().any()]
+    a, b = whole.loc[rows, names], answer.loc[rows, names]
+    same = ~differing(a, b).any(axis=0) & (a.notna() & b.notna()).to_numpy().any(axis=0)
+    return [name for name, equal in zip(names, same) if equal]
 
 
 def _questions(fn: Function, whole: pd.DataFrame, elsewhere: Callable[[str | None], MarketData], market: MarketData) -> tuple[list[Finding], list[str]]:
@@ -319,19 +320,21 @@ def _questions(fn: Function, whole: pd.DataFrame, elsewhere: Callable[[str | Non
     notes = [f"{name} is revised after publication and has one version here: what was known then is not in these data" for name in unrecorded(market) if reads(name)]
     if still := unmoved(fn, whole, elsewhere(None)):
         names = ", ".join(still[:8]) + " ..." * (len(still) > 8)
-        notes.append(f"{len(still)} of {whole.shape[1]} columns do not answer to the market, so nothing is proven of them (calendar, constants, or data brought along): {names}")
+        notes.append(f"{len(still)} of {whole.shape[1]} columns do not answer to the market (calendar, constants, or data brought along), so the probes say nothing of where these come from: {names}")
     return found, notes
 
 # %% ../nbs/25_lookahead.ipynb #0e79ba7e
-def _warmups(fn: Function, market: MarketData, declared: Mapping[str, int], seed: int) -> tuple[list[Finding], dict[str, pd.DataFrame]]:
-    "Findings about columns that need more history than declared, and all measured warm-ups."
+def _warmups(fn: Function, rows: int, market: MarketData, declared: Mapping[str, int], seed: int) -> tuple[list[Finding], list[str], dict[str, pd.DataFrame]]:
+    "Findings about columns that need more history than declared, a note on those not measured, and the measured ones."
     if not declared:
-        return [], {}
+        return [], [], {}
     measured = measured_warmup(fn, market, seed=seed)
     table = pd.DataFrame({"declared": pd.Series(declared), "measured": measured}).reindex(measured.index.intersection(list(declared)))
-    found = [Finding(name, "warmup", f"declared {row.declared:.0f} rows of history, needs {row.measured:.0f} to agree to 1e-6", None, row.declared, row.measured)
-             for name, row in table.iterrows() if row.measured > row.declared]  # fmt: skip
-    return found, {"warm-up": table.rename_axis("feature")}
+    room = table["declared"] < 0.6 * rows  # the later beginnings leave two thirds of the history
+    notes = [] if room.all() else [f"{(~room).sum()} declared warm-ups are too long to be measured on {rows} rows: {', '.join(table.index[~room][:8])}"]
+    found = [Finding(name, "warmup", f"declared {row.declared:.0f} rows of history, " + (f"needs {row.measured:.0f} to agree to 1e-6" if np.isfinite(row.measured) else "and never agrees to 1e-6"), None, row.declared, row.measured)
+             for name, row in table[room].iterrows() if row.measured > row.declared]  # fmt: skip
+    return found, notes, {"warm-up": table[room].rename_axis("feature")}
 
 
 def _search(functions: Mapping[str, Function], wholes: Mapping[str, pd.DataFrame], others: Counterfactuals, cuts: pd.DatetimeIndex, decide: str, tolerance: float, n_jobs: int) -> dict[str, Search]:
@@ -379,7 +382,8 @@ def audits(
             reports.append(Report(f"look-ahead audit of {name}", tuple(found), facts))
             continue
         dated, notes = _questions(fn, whole, elsewhere, market)
-        needs, tables = _warmups(fn, market, warmup or {}, seed)
+        needs, unmeasured, tables = _warmups(fn, len(whole), market, warmup or {}, seed)
+        notes += unmeasured
         notes += [f"it gave no answer in {len(search.refused)} of {2 * len(chosen)} probes; the first: {search.refused[0]}"] if search.refused else []
         reports.append(Report(f"look-ahead audit of {name}", (*as_findings(search.traces, len(chosen)), *dated, *needs), facts, tuple(notes), tables))
     return reports

@@ -13,12 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from .core import PROBS, DataError
-from .distributions import cdf_at, strictly_increasing
+from .distributions import cdf_at, quantile_at, strictly_increasing
 
 # %% auto #0
-__all__ = ['share_of_each', 'pooled_cdf', 'inverted', 'linear_pool']
+__all__ = ['OUTER', 'share_of_each', 'pooled_cdf', 'inverted', 'linear_pool']
 
 # %% ../nbs/42_pool.ipynb #8f593d66
+OUTER: tuple[float, ...] = (0.0002, 0.0006, 0.002, 0.005)  # further knots in each tail: it bends where another member may still be straight
+
+
 def share_of_each(
     members: int,  # how many
     weights: Sequence[float] | None,  # one for each; None: all alike
@@ -37,8 +40,10 @@ def pooled_cdf(
     weights: np.ndarray,  # one for each member
     probs: np.ndarray = PROBS,  # (k,)
 ) -> tuple[np.ndarray, np.ndarray]:
-    "All quantiles of all members in order, and the weighted mean of the members' CDFs there, each (n, members x k)."
-    knots = np.sort(np.concatenate(members, axis=1), axis=1)
+    "The quantiles of all members in order, with some of their tails, and the weighted mean of their CDFs there, each (n, m)."
+    outer = np.array([*OUTER, *(1.0 - np.array(OUTER))])
+    tails = [quantile_at(outer, probs, quantiles[:, None, :]) for quantiles in members]
+    knots = np.sort(np.concatenate([*members, *tails], axis=1), axis=1)
     cdf = np.zeros_like(knots)
     for weight, quantiles in zip(weights, members):
         cdf = cdf + weight * cdf_at(knots, probs, quantiles[:, None, :])

@@ -21,25 +21,37 @@ from .features import Feature
 from .sessions import Date
 
 # %% auto #0
-__all__ = ['CHANGES', 'STATUSES', 'standing_still', 'is_stale', 'Rules', 'rules_of', 'Findings', 'findings', 'family_shares',
-           'quality_column', 'TemporalValidator']
+__all__ = ['CHANGES', 'ACCIDENTS', 'STATUSES', 'usual_gaps', 'standing_still', 'is_stale', 'Rules', 'rules_of', 'Findings',
+           'findings', 'family_shares', 'quality_column', 'TemporalValidator']
 
 # %% ../nbs/21_quality.ipynb #6e670903
-CHANGES = 10  # how many changes must have been seen before a usual gap is believed
+CHANGES = 10  # how many gaps must have been seen before a usual one is believed
+ACCIDENTS = 0.001  # the share of gaps, the longest ones, that say nothing about what is usual
+
+
+def usual_gaps(
+    gaps: np.ndarray,  # (m,) of whole numbers, in order of time
+) -> np.ndarray:
+    "After each gap, the longest one so far when the share `ACCIDENTS` of them, at least one, is left out; NaN while too few."
+    seen = np.arange(1, len(gaps) + 1)
+    accidents = np.maximum(1, np.floor(ACCIDENTS * seen))
+    usual = np.full(len(gaps), np.nan)
+    for length in np.unique(gaps)[::-1]:
+        usual = np.where(np.cumsum(gaps > length) <= accidents, length, usual)
+    return np.where(seen >= CHANGES, usual, np.nan)
 
 
 def standing_still(
     values: np.ndarray,  # (n,) one series by session; NaN counts as no change
 ) -> tuple[np.ndarray, np.ndarray]:
-    "For each session: how many sessions ago the value last changed, and the mean gap between changes so far (NaN: too few)."
+    "For each session: how many sessions ago the value last changed, and the usual gap between changes so far (NaN: too few)."
     filled = pd.Series(values).ffill().to_numpy()
-    place = np.arange(len(filled))
     before = np.append(np.nan, filled[:-1])
-    last = np.maximum.accumulate(np.where((filled != before) & ~np.isnan(filled), place, -1))
-    changes = np.cumsum((filled != before) & ~np.isnan(before))
-    first = np.argmax(~np.isnan(filled)) if len(filled) else 0
-    gap = np.where(changes >= CHANGES, (last - first) / np.maximum(changes, 1), np.nan)
-    return place - last, gap
+    place, changed = np.arange(len(filled)), np.flatnonzero((filled != before) & ~np.isnan(filled))
+    so_far = changed.searchsorted(place, side="right")  # how many changes there have been, the first value included
+    last = np.append(-1, changed)[so_far]
+    usual = np.concatenate([[np.nan, np.nan], usual_gaps(np.diff(changed))])
+    return place - last, usual[so_far]
 
 
 def is_stale(values: np.ndarray) -> np.ndarray:
@@ -96,11 +108,7 @@ class Findings:
 # %% ../nbs/21_quality.ipynb #7dc2d69c
 def _stale_series(values: np.ndarray, rules: Rules) -> dict[str, np.ndarray]:
     "For each series that has a pulse, the sessions on which it stands still."
-    return {
-        rules.needs[j][0]: is_stale(values[:, j])
-        for j, pulse in enumerate(rules.pulse)
-        if pulse and len(rules.needs[j]) == 1
-    }
+    return {rules.needs[j][0]: is_stale(values[:, j]) for j, pulse in enumerate(rules.pulse) if pulse}
 
 
 def findings(
@@ -180,10 +188,10 @@ def _stale_issues(features: pd.DataFrame, rules: Rules, stale: np.ndarray) -> li
     for j in stale.nonzero()[0]:
         if rules.pulse[j]:
             since, gap = (part[-1] for part in standing_still(features[rules.names[j]].to_numpy(dtype=float)))
-            series = rules.needs[j][0]
-            fed = sum(series in needs for needs in rules.needs)
+            fed = sum(rules.needs[j][0] in needs for needs in rules.needs)
+            series = " or ".join(rules.needs[j])
             issues.append(
-                f"{series} is stale: the same value for {since} sessions (usually {gap:.1f}); {fed} features rest on it"
+                f"{series} is stale: the same value for {since} sessions (usually at most {gap:.0f}); {fed} features rest on it"
             )
     return issues
 

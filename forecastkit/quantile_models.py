@@ -76,7 +76,7 @@ def quantile_lines(
     lines[:, 0] = np.quantile(y, probs)
     miss = y - lines[:, :1]
     with threadpool_limits(1):  # two threads would add in another order
-        for width in np.array(WIDTHS) * (y.std() or 1.0):
+        for width in np.array(WIDTHS) * (y.std() or 1e-9):
             for _ in range(MOST_STEPS):
                 step, moved = newton_step(table, pairs, miss, probs, width)
                 reach = np.maximum(np.abs(moved).max(axis=1, keepdims=True) / width, 1e-12)
@@ -166,7 +166,7 @@ def tree_table(
         raise FeatureDimensionError(f"the features lack {', '.join(absent)}: hand over the columns the model was fitted on")
     frame = X[columns]
     if COHORT in columns:
-        frame = frame.assign(**{COHORT: pd.Categorical(frame[COHORT], COHORTS).codes})
+        frame = frame.assign(**{COHORT: pd.Index(COHORTS).get_indexer(frame[COHORT])})
     table = np.ascontiguousarray(frame, dtype=np.float32)
     return np.where(np.isfinite(table), table, np.float32("nan"))
 
@@ -211,7 +211,7 @@ class BoostedResidual(BaseEstimator):
         "Fit location and scale, then grow trees on the standardised residuals."
         rows, outcome = learnable(X, y)
         self.base_ = HARLocationScale(self.recipe).fit(X, y)
-        self.columns_ = readable(X)
+        self.columns_ = [name for name in readable(X) if rows[name].notna().any()]
         residual = self.base_.standardised(rows, outcome)
         self.trees_ = grow(tree_table(rows, self.columns_), residual, self.rounds, self.seed)
         return self

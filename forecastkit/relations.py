@@ -17,8 +17,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from .families import PERCENT_A_YEAR
-from .features import PAST, Feature, Inputs, log_of
+from .features import PAST, PERCENT_A_YEAR, Feature, Inputs, log_of
 
 # %% auto #0
 __all__ = ['ASSETS', 'EVENTS', 'vrp', 'premiums', 'other_premiums', 'correlation', 'slope', 'answers', 'surprises', 'spans',
@@ -143,7 +142,7 @@ def bends(near: str, symbol: str, far: str, farther: str, prefix: str) -> Iterat
 
 # %% ../nbs/21_relations.ipynb #842d3f77
 def futures(symbol: str, prefix: str, first: str, second: str) -> Iterator[Feature]:
-    "The front future over the index (basis), the same per session to its expiry, the second over the first, and their changes."
+    "The front future over the index (basis), the same per session to its expiry, and the second over the first."
 
     def ratio(x: Inputs, one: str, other: str) -> pd.Series:
         return x.log(one) - x.log(other)
@@ -152,12 +151,8 @@ def futures(symbol: str, prefix: str, first: str, second: str) -> Iterator[Featu
                   lambda x: ratio(x, first, symbol))  # fmt: skip
     yield Feature(f"{prefix}_roll", "futures", (first, symbol), 0, "log a session", -0.5, 0.5, "What holding the future costs a session.",
                   lambda x: ratio(x, first, symbol) / (1 + x.calendar_features()["sessions_to_vix_expiry"]))  # fmt: skip
-    yield Feature(f"{prefix}_basis_dev_22", "futures", (first, symbol), 21, "log", -1, 1, "Whether that is more than it was this month.",
-                  lambda x: ratio(x, first, symbol) - ratio(x, first, symbol).rolling(22, min_periods=18).mean())  # fmt: skip
     yield Feature(f"{prefix}_contango", "futures", (second, first), 0, "log", -1, 1, "What the month after is feared to be.",
                   lambda x: ratio(x, second, first))  # fmt: skip
-    yield Feature(f"{prefix}_contango_change_5", "futures", (second, first), 5, "log", -1, 1, "Whether that has turned this week.",
-                  lambda x: ratio(x, second, first).diff(5))  # fmt: skip
 
 # %% ../nbs/21_relations.ipynb #cad2fdd2
 def shrunken(
@@ -242,7 +237,9 @@ def yields(series: str, prefix: str, why: str, changes: Sequence[int], low: floa
         )  # fmt: skip
 
 
-def spreads(name: str, long: str, short: str, why: str, changes: Sequence[int], low: float, high: float, family: str) -> Iterator[Feature]:
+def spreads(
+    name: str, long: str, short: str, why: str, changes: Sequence[int], low: float, high: float, family: str
+) -> Iterator[Feature]:
     "One published yield minus another, and the changes of that over n sessions."
 
     def spread(x: Inputs) -> pd.Series:

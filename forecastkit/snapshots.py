@@ -14,7 +14,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +27,12 @@ from .store import Files, Store, dated, listed_repairs, plain_repairs, read_rows
 __all__ = ['Recorder', 'SnapshotSource', 'snapshots', 'freeze', 'stored_sources']
 
 # %% ../nbs/17_snapshots.ipynb #251a4835
-@dataclass(frozen=True, eq=False)
 class Recorder:
     "A source that remembers what was read from it."
 
-    source: Source
-    readings: dict[str, Reading] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.source.name
+    def __init__(self, source: Source):
+        self.source, self.name = source, source.name
+        self.readings: dict[str, Reading] = {}
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -29,9 +30,9 @@ from .sessions import timetable
 from .sources import Reading, as_series
 
 # %% auto #0
-__all__ = ['NOISE', 'KEY', 'MOMENTS', 'dated', 'Merged', 'evening', 'merge', 'checksum', 'write_rows', 'read_rows', 'Quick',
-           'quick_name', 'as_quick', 'quick_bytes', 'read_quick', 'load_quick', 'Receipt', 'listed_repairs',
-           'plain_repairs', 'Files', 'utc_moment', 'Store']
+__all__ = ['NOISE', 'KEY', 'MOMENTS', 'dated', 'Merged', 'micros', 'evening', 'merge', 'checksum', 'write_rows', 'read_rows',
+           'Quick', 'quick_name', 'as_quick', 'quick_bytes', 'read_quick', 'load_quick', 'Receipt', 'listed_repairs',
+           'plain_repairs', 'column_index', 'Files', 'utc_moment', 'Store']
 
 # %% ../nbs/16_store.ipynb #cd397bc8
 def dated(
@@ -64,7 +65,12 @@ def _differ(new: pd.DataFrame, old: pd.DataFrame) -> np.ndarray:
     "Which rows say something else; a blank in `new` says nothing."
     a, b = new.to_numpy(dtype=float), old.to_numpy(dtype=float)
     apart = ~(np.abs(a - b) <= NOISE * np.abs(b)) & ~np.isnan(a)
-    return apart.any(axis=1)
+    return np.asarray(apart.any(axis=1))
+
+
+def micros(moments: pd.Series) -> np.ndarray:
+    "Moments of UTC as numpy's, in microseconds."
+    return pd.DatetimeIndex(moments).to_numpy(dtype="datetime64[us]")
 
 
 def evening(
@@ -98,14 +104,14 @@ def merge(
     changed = there & _differ(fetch[values], told[values])
     if vintages:  # a telling that was itself revised is held under the moment of its revision
         changed &= _differ(fetch[values], held[~held.index.duplicated(keep="last")].reindex(fetch.index)[values])
-    early = changed & (told["known_at"] >= fetched_at).to_numpy()
+    before, known, now = micros(told["known_at"]), micros(fetch["known_at"]), micros(pd.Series([fetched_at]))[0]
+    early = changed & (before >= now)
     if early.any():
         raise DataError(f"{fetch.index[early][0]:%Y-%m-%d}: a change fetched before the value it changes was known: check the clock")
     bars = "close" in values and not vintages
-    since = evening(fetched_at, calendar) if bars else fetched_at
-    moments = fetch["known_at"].clip(lower=since) if bars and changed.any() else fetch["known_at"]
-    replaced = np.where(told["known_at"] < since, since, fetched_at)
-    moments = moments.where(~changed, pd.DatetimeIndex(replaced).as_unit("us"))
+    since = micros(pd.Series([evening(fetched_at, calendar)]))[0] if bars else now
+    known = np.maximum(known, since) if bars and changed.any() else known
+    moments = pd.DatetimeIndex(np.where(changed, np.where(before < since, since, now), known)).tz_localize("UTC")
     kept = fetch[values].where(fetch[values].notna(), told[values])
     fresh = fetch.assign(**{name: kept[name] for name in values}, known_at=moments)[changed | ~there]
     rows = pd.concat([held, fresh]).reset_index().sort_values(["known_at", "date"], kind="stable").set_index("date")
@@ -125,7 +131,7 @@ def checksum(rows: pd.DataFrame) -> str:
         if name == "source":
             running.update(canonical_json(column.tolist()).encode())
         elif name in MOMENTS:
-            running.update(pd.DatetimeIndex(column).to_numpy(dtype="datetime64[us]").astype("<i8").data)
+            running.update(micros(column).astype("<i8").data)
         else:
             numbers = column.to_numpy(dtype="<f8") + 0.0
             running.update(np.where(np.isnan(numbers), np.nan, numbers).data)
@@ -185,30 +191,34 @@ def quick_name(path: Path) -> str:
 def as_quick(rows: pd.DataFrame, about: Mapping[str, Any]) -> Quick:
     "The arrays of a series."
     columns = [name for name in rows.columns if name not in (*MOMENTS, "source")]
-    days, known = rows.index.to_numpy(dtype="datetime64[us]"), pd.DatetimeIndex(rows["known_at"]).to_numpy(dtype="datetime64[us]")
+    days, known = rows.index.to_numpy(dtype="datetime64[us]"), micros(rows["known_at"])
     kept = {key: value for key, value in about.items() if key != "checksum"}  # of the Parquet file
     return Quick({**kept, "columns": columns}, days, known, np.ascontiguousarray(rows[columns].to_numpy(dtype=float).T))
 
 
 def quick_bytes(quick: Quick) -> bytes:
-    "A line of JSON, then the arrays one after the other."
-    arrays = np.concatenate([quick.days.view(np.float64), quick.known.view(np.float64), quick.values.ravel()])
-    return canonical_json(quick.about).encode() + b"\n" + arrays.tobytes()
+    "The length of what is said of the series, that as JSON, and the arrays one after the other, in steps of eight bytes."
+    about = canonical_json(quick.about).encode()
+    about += b" " * (-len(about) % 8)
+    head = np.array([len(about) // 8], dtype=np.int64).tobytes()
+    return b"".join([head, about, quick.days.tobytes(), quick.known.tobytes(), quick.values.tobytes()])
 
 
 def read_quick(path: str) -> Quick | None:
     "A quick copy; None if there is none, or not a whole one."
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            about = json.loads(file.readline())
-            numbers = np.fromfile(file, dtype=np.float64)
-    except (OSError, ValueError):
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            numbers = np.empty(os.fstat(file.fileno()).st_size // 8)
+            size = file.readinto(memoryview(numbers).cast("B"))
+        start = 1 + int(numbers[:1].view(np.int64)[0])
+        about = json.loads(numbers[1:start].tobytes())
+        n, rest = divmod(len(numbers) - start, len(about["columns"]) + 2)
+    except (OSError, ValueError, IndexError, KeyError, TypeError):
         return None
-    width = len(about["columns"]) + 2
-    n = len(numbers) // width
-    if n * width != len(numbers):
+    if rest or size != 8 * len(numbers):
         return None
-    return Quick(about, numbers[:n].view("M8[us]"), numbers[n : 2 * n].view("M8[us]"), numbers[2 * n :].reshape(-1, n))
+    days, known = (numbers[start + k * n : start + (k + 1) * n].view("M8[us]") for k in (0, 1))
+    return Quick(about, days, known, numbers[start + 2 * n :].reshape(-1, n))
 
 # %% ../nbs/16_store.ipynb #860ffeba
 def load_quick(
@@ -249,21 +259,31 @@ def plain_repairs(repairs: Collection[Repair]) -> list[list[str]]:
     return sorted([r.symbol, f"{r.session:%Y-%m-%d}", r.what, r.action] for r in repairs)
 
 
+@lru_cache(maxsize=16)
+def column_index(names: tuple[str, ...]) -> pd.Index:
+    "The names of columns as pandas wants them; making one takes as long as reading a series."
+    return pd.Index(names)
+
+
 def _bars(quick: Quick) -> pd.DataFrame:
     "The last telling of each day, sorted."
-    frame = pd.DataFrame(quick.values.T, pd.DatetimeIndex(quick.days, name="session"), quick.about["columns"], copy=False)
+    names = column_index(tuple(quick.about["columns"]))
+    frame = pd.DataFrame(quick.values.T, pd.DatetimeIndex(quick.days, name="session"), names, copy=False)
     if (quick.days[1:] > quick.days[:-1]).all():
         return frame
     return frame[~frame.index.duplicated(keep="last")].sort_index()
 
 # %% ../nbs/16_store.ipynb #db8ba69e
-@dataclass(frozen=True)
 class Files:
     "Series in a folder, one Parquet file each, as a source."
 
-    folder: Path
-    cache: Path | None = None  # where quick copies lie
-    name: str = "store"
+    def __init__(
+        self,
+        folder: Path,
+        cache: Path | None = None,  # where quick copies lie
+        name: str = "store",
+    ):
+        self.folder, self.cache, self.name = folder, cache, name
 
     def path(self, symbol: str) -> Path:
         "The file of a symbol, there or not."

@@ -17,7 +17,6 @@ import pandas as pd
 from .cohorts import calendar_cohorts, cohort_weights
 from .core import SettingsError, canonical_symbol
 from forecastkit.families import (
-    PERCENT_A_YEAR,
     RANGE_BASED,
     changes,
     deviations,
@@ -41,7 +40,7 @@ from forecastkit.families import (
     whole_volatilities,
     zscores,
 )
-from .features import Feature, Inputs, absent, compute_features, log_of
+from .features import PERCENT_A_YEAR, Feature, Inputs, absent, compute_features, log_of
 from .market import MarketData
 from .quality import quality_column
 from forecastkit.relations import (
@@ -94,6 +93,8 @@ def of_its_relatives(symbol: str, v: str) -> Iterator[Feature]:
         yield from spans(symbol, v, other, name)
     yield from bends(f"{symbol}9D", symbol, f"{symbol}3M", f"{symbol}6M", v)
     yield from futures(symbol, v, "VX1", "VX2")
+    for contract in ("VX1", "VX2"):
+        yield log_level(contract, contract.lower(), 5, 150, pulse=True, family="futures")
     yield log_level("VVIX", "vvix", 40, 300, pulse=True, family="vvix and skew")
     yield log_level("SKEW", "skew", 90, 200, pulse=True, family="vvix and skew")
     for other, limit in (("VVIX", 1.0), ("SKEW", 0.4)):
@@ -145,12 +146,14 @@ def of_the_rest(symbol: str, v: str, equity: str, s: str) -> Iterator[Feature]:
     yield from yields("DGS10", "dgs10", "What long money costs.", (5, 22), -2, 20)
     yield from rate_vols("DGS10", "dgs10", 22)
     yield from yields("DGS2", "dgs2", "What is expected of the central bank.", (22,), -2, 20)
-    yield from yields("DFF", "dff", "What money costs overnight.", (66,), -2, 25)
+    yield from yields("DGS3MO", "dgs3mo", "What money costs now.", (66,), -2, 20)
     yield from spreads("curve", "DGS10", "DGS2", "An inverted curve precedes recessions.", (22,), -5, 6, "rates")
     yield from spreads("curve_3m", "DGS10", "DGS3MO", "The same from three months on.", (), -6, 7, "rates")
-    yield from spreads("baa_aaa", "BAA", "AAA", "What weak borrowers pay above strong ones.", (66,), 0, 8, "credit spreads")
-    yield from spreads("baa_dgs10", "BAA", "DGS10", "What they pay above the state.", (), -2, 12, "credit spreads")
-    yield from yields("BAMLH0A0HYM2", "high_yield", "What is paid for the risk of default.", (5, 22), 0, 40, "credit spreads")
+    yield from yields("BAA", "baa", "What weak borrowers pay.", (), 0, 25, "credit spreads")
+    yield from yields("AAA", "aaa", "What strong borrowers pay.", (), 0, 25, "credit spreads")
+    yield from spreads("baa_aaa", "BAA", "AAA", "What the weak pay above the strong.", (), 0, 8, "credit spreads")
+    yield from spreads("baa_dgs10", "BAA", "DGS10", "What the weak pay above the state.", (), -2, 12, "credit spreads")
+    yield from yields("BAMLH0A0HYM2", "high_yield", "What is paid for the risk of default.", (22,), 0, 40, "credit spreads")
     yield from yields("NFCI", "nfci", "How tight money is, from a hundred series.", (22,), -3, 8, "economy")
     yield from counts("ICSA", "claims", "Layoffs turn first.", 11, 16)
     yield from calendar_family()

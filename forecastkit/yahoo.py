@@ -151,38 +151,7 @@ class _Said(logging.Handler):
             self.reasons |= {ticker: found[2].splitlines()[0] for ticker in re.findall(r"'([^']+)'", found[1])}
 
 # %% ../nbs/16_yahoo.ipynb #2a67ee0f
-BUSY = re.compile(r"rate.?limit|too many|time.?d? ?out|connection|resolve|curl|\b50\d\b", re.IGNORECASE)
 _ONE_AT_A_TIME = threading.Lock()  # yfinance keeps its state in globals
-
-
-def yfinance_tables(
-    limiter: Limiter,
-    download: Callable[..., pd.DataFrame | None] | None = None,  # yfinance.download if None
-    attempts: int = 4,
-    timeout: float = 30.0,
-    first_wait: float = 5.0,  # bound of the first wait, seconds
-    sleep: Callable[[float], None] = time.sleep,
-) -> FetchTables:
-    "Fetches with yfinance, again for those that failed for a passing reason; raises `DataError` if it is not installed."
-
-    def once(tickers: Sequence[str], start: Span) -> Tables:
-        limiter.wait(len(tickers))
-        span = {"period": "max"} if start is None else {"start": f"{start:%Y-%m-%d}"}
-        with _ONE_AT_A_TIME:
-            found, reasons = _yfinance(download or _yfinance_download(), [*tickers], timeout=timeout, **span)
-        return {ticker: _one_of(found, ticker, reasons) for ticker in tickers}
-
-    def fetch(tickers: Sequence[str], start: Span = None) -> Tables:
-        found = once(tickers, start)
-        for attempt in range(1, attempts):
-            busy = [ticker for ticker, table in found.items() if isinstance(table, DataError) and BUSY.search(str(table))]
-            if not busy:
-                break
-            sleep(backoff(attempt, 0.0, first_wait))
-            found |= once(busy, start)
-        return found
-
-    return fetch
 
 
 def _yfinance_download() -> Callable[..., pd.DataFrame | None]:
@@ -214,11 +183,44 @@ def _one_of(found: pd.DataFrame, ticker: str, reasons: Mapping[str, str]) -> pd.
     "The table of one ticker out of several, or why there is none."
     if ticker in reasons:
         return DataError(f"{ticker}: yahoo answers: {reasons[ticker]}")
-    table = found[ticker].dropna(how="all") if ticker in found.columns.get_level_values(0) else pd.DataFrame()
-    prices = table.reindex(columns=["Close"]).dropna()
-    if prices.empty:
+    there = ticker in found.columns.get_level_values(0)
+    table = pd.DataFrame(found[ticker]).dropna(how="all") if there else pd.DataFrame()
+    if "Close" not in table.columns or table["Close"].notna().sum() == 0:
         return DataError(f"{ticker}: yahoo sent no row: misspelt, delisted or not yet traded")
     return table.set_axis(pd.DatetimeIndex(table.index).tz_localize(None).as_unit("us"))
+
+# %% ../nbs/16_yahoo.ipynb #97c9c224
+BUSY = re.compile(r"rate.?limit|too many|time.?d? ?out|connection|resolve|curl|\b50\d\b", re.IGNORECASE)
+
+
+def yfinance_tables(
+    limiter: Limiter,
+    download: Callable[..., pd.DataFrame | None] | None = None,  # yfinance.download if None
+    attempts: int = 4,
+    timeout: float = 30.0,
+    first_wait: float = 5.0,  # bound of the first wait, seconds
+    sleep: Callable[[float], None] = time.sleep,
+) -> FetchTables:
+    "Fetches with yfinance, again for those that failed for a passing reason; raises `DataError` if it is not installed."
+
+    def once(tickers: Sequence[str], start: Span) -> Tables:
+        limiter.wait(len(tickers))
+        span = {"period": "max"} if start is None else {"start": f"{start:%Y-%m-%d}"}
+        with _ONE_AT_A_TIME:
+            found, reasons = _yfinance(download or _yfinance_download(), [*tickers], timeout=timeout, **span)
+        return {ticker: _one_of(found, ticker, reasons) for ticker in tickers}
+
+    def fetch(tickers: Sequence[str], start: Span = None) -> Tables:
+        found = once(tickers, start)
+        for attempt in range(1, attempts):
+            busy = [ticker for ticker, table in found.items() if isinstance(table, DataError) and BUSY.search(str(table))]
+            if not busy:
+                break
+            sleep(backoff(attempt, 0.0, first_wait))
+            found |= once(busy, start)
+        return found
+
+    return fetch
 
 # %% ../nbs/16_yahoo.ipynb #70dad63f
 def yahoo(

@@ -18,12 +18,13 @@ from forecastkit.pool import linear_pool
 from forecastkit.quantile_models import BoostedResidual, LinearQuantile
 from forecastkit.sessions import outcomes
 from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine
+from forecastkit.volatility_features import FeatureEngine, volatility_features
 
 MARKET = synthetic_market(seed=5, sessions=900).market
-READ = sorted({*VOLATILITY_RECIPE.location, *VOLATILITY_RECIPE.scale, *VOLATILITY_RECIPE.scale_logged, *VOLATILITY_RECIPE.quantiles})
-COLUMNS = ["vix", *READ, "vix_change_1", "cohort_weight", "feature_quality", "calendar_cohort"]
-X = FeatureEngine().build_features(MARKET)[COLUMNS]
+RECIPE = VOLATILITY_RECIPE
+READ = {*RECIPE.location, *RECIPE.scale, *RECIPE.scale_logged, *RECIPE.quantiles, "vix", "day_of_week"}
+DECLARED = [f for f in volatility_features() if f.name in READ]
+X = FeatureEngine(DECLARED).build_features(MARKET)
 Y = outcomes(MARKET.close("VIX"), 5)
 LEARN = Y.iloc[:700].dropna()
 
@@ -61,9 +62,9 @@ from forecastkit.core import Target
 from forecastkit.forecaster import ProbabilisticForecaster
 from forecastkit.sessions import outcomes
 from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine
+from forecastkit.volatility_features import FeatureEngine, volatility_features
 market = synthetic_market(seed=5, sessions=900).market
-X = FeatureEngine().build_features(market)[sys.argv[1:]]
+X = FeatureEngine([f for f in volatility_features() if f.name in sys.argv[1:]]).build_features(market)
 y = outcomes(market.close("VIX"), 5).iloc[:700].dropna()
 model = ProbabilisticForecaster(Target("VIX"), rounds=20).fit(X, y)
 with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +77,7 @@ def test_one_thread_and_two_give_the_same_bits(model, tmp_path):
     "In fresh processes, since the number of threads is read when a library is loaded."
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     runs = [
-        subprocess.run([sys.executable, "-c", PRINT, *COLUMNS], capture_output=True, text=True, check=True,
+        subprocess.run([sys.executable, "-c", PRINT, *sorted(READ)], capture_output=True, text=True, check=True,
                        env=os.environ | dict.fromkeys(names, threads), cwd=Path(__file__).parents[1])
         for threads in ("1", "2")
     ]  # fmt: skip
@@ -239,7 +240,7 @@ def test_a_kind_of_ones_own_is_loaded_only_if_the_caller_says_so(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::forecastkit.core.DataWarning")  # meetings are known from 2000 on
 def test_the_real_vix(shared_data):
-    "Refitted every other year only: skill against climatology, and calibrated ranges in every regime of the VIX."
+    "On a dozen features, refitted every other year: skill against climatology, and calibrated ranges in every regime."
     from forecastkit.baselines import climatology_quantiles
     from forecastkit.calibration import calibrate
     from forecastkit.scores import coverage, crps, interval, skill
@@ -248,7 +249,7 @@ def test_the_real_vix(shared_data):
     from forecastkit.walkforward import walk_forward
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
-    X, y = FeatureEngine().build_features(market), outcomes(market.close("VIX"), 5)
+    X, y = FeatureEngine(DECLARED).build_features(market), outcomes(market.close("VIX"), 5)
     raw = walk_forward(X, y, make=lambda: ProbabilisticForecaster(Target("VIX")), horizon=5, every=504, first="2005-01-03")
     at, truth = positions(raw.origins), y[raw.origins].to_numpy()
     regime = vix_regime(X.loc[raw.origins, "vix"].to_numpy())

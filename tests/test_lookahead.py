@@ -15,9 +15,12 @@ from forecastkit.counterfactuals import Counterfactuals, all_rows, sample_cuts, 
 from forecastkit.findings import write_page
 from forecastkit.lookahead import audit, audit_folds, audits, differing, measured_warmup, row_moments
 from forecastkit.market import MarketData
+from forecastkit.regime_features import regime_features
+from forecastkit.regimes import RegimeDetector
 from forecastkit.sessions import closes, opens
 from forecastkit.splits import ExpandingSplit
 from forecastkit.stock_features import stock_features
+from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine
 
 
@@ -68,12 +71,24 @@ def test_the_corpus_is_large_and_explained():
     "engine", [FeatureEngine(), FeatureEngine(stock_features("AAPL"), symbol="AAPL")], ids=["VIX", "AAPL"]
 )
 def test_the_features_of_the_house_pass_to_the_last_bit(engine, market):
-    report = audit(engine.build_features, market, cuts=8, tolerance=0)
+    report = audit(engine.build_features, market, cuts=5, tolerance=0)
     assert report.ok, report
     assert report.facts["values compared"] > 10**5
     functions = {"today's": engine.build_features, "yesterday's": lambda market: engine.build_features(market).shift(1)}
     today, yesterday = audits(functions, market, "open", cuts=3, tolerance=0)
     assert not today.ok and yesterday.ok  # they are made for the close
+
+
+def test_filtered_regimes_pass_and_smoothed_ones_are_found():
+    market = synthetic_market(seed=7, sessions=600).market
+    detector = RegimeDetector().fit(regime_features(market.as_of(market.close("VIX").index[350])))
+    functions = {
+        "filtered": lambda market: detector.filtered_probabilities(regime_features(market)),
+        "smoothed": lambda market: detector.smoothed_probabilities(regime_features(market)),
+    }
+    filtered, smoothed = audits(functions, market, cuts=market.close("VIX").index[400:600:40], tolerance=0)
+    assert filtered.ok, filtered
+    assert not smoothed.ok
 
 
 # ---------------------------------------------------------------- what a finding says

@@ -1,5 +1,6 @@
 """The notebooks are the source: the package equals them, they are clean, and they carry their outputs."""
 
+import ast
 import json
 import re
 import shutil
@@ -58,6 +59,16 @@ def test_notebook_ran_without_error_and_shows_its_outputs(path):
     silent = [_source(c)[:80] for c in printing if not c["outputs"]]
     assert outputs, "no stored output at all: run `make notebooks`"
     assert not silent, f"cells that print have no stored output: {silent}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_imports_stand_alone_in_their_cells(path):
+    """Building the documentation runs every cell with an import in a fresh namespace."""
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            body = ast.parse("\n".join(line for line in _source(cell).splitlines() if not line.startswith("%"))).body
+            imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+            assert len(imports) in (0, len(body)), _source(cell)[:200]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS + REPORTS, ids=lambda p: p.stem)

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.core import DataError
-from forecastkit.features import Feature
+from forecastkit.features import Feature, compute_features, source_and_lag
+from forecastkit.market import MarketData
 from forecastkit.quality import TemporalValidator, findings, is_stale, quality_column, standing_still
 from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine
+from markets import frame_of, whole_market, without
 
 
 def declare(name, family, needs, warmup, pulse=False) -> Feature:
@@ -38,7 +40,7 @@ def engine() -> FeatureEngine:
 
 @pytest.fixture(scope="module")
 def clean(engine) -> pd.DataFrame:
-    return engine.build_features(synthetic_market(seed=7, sessions=1200).market)
+    return engine.build_features(synthetic_market(seed=7, sessions=1600).market)
 
 
 @given(
@@ -77,7 +79,7 @@ def test_clean_data_raise_no_alarm(engine, clean):
     for kind in ("missing", "outside", "stale"):
         columns = getattr(found, kind).sum(axis=0)
         assert {f.name: int(n) for f, n in zip(engine.declarations, columns) if n} == {}, kind
-    assert (clean["feature_quality"].iloc[756:] == 1.0).all()
+    assert (clean["feature_quality"].iloc[1259:] == 1.0).all()
     assert clean["feature_quality"].iloc[0] < 0.5
 
 
@@ -95,25 +97,57 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_seeded_faults_are_found_and_named(engine, clean, fault):
     kind, names, damage = FAULTS[fault]
-    at = clean.index[1000]
+    at = clean.index[1400]
     rows = clean.copy()
     rows.loc[at:, names] = damage(rows, at, names)
     validator = TemporalValidator(declarations=engine.declarations)
     for late in (6, 60):
-        report = validator.get_quality_report(rows, rows.index[1000 + late])
+        report = validator.get_quality_report(rows, rows.index[1400 + late])
         assert set(names) <= set(report[kind])
         assert report["issues"]
         assert report["score"] < 1.0
-    assert validator.get_quality_report(rows, rows.index[999])["issues"] == []
+    assert validator.get_quality_report(rows, rows.index[1399])["issues"] == []
+
+
+SERIES = ("SPX", "VIX3M", "VX1", "VX2", "VVIX", "IXIC", "GLD", "BTC", "DGS10", "BAMLH0A0HYM2", "NFCI", "ICSA", "DTWEXBGS", "BAA", "AAA")
+
+
+@pytest.fixture(scope="module")
+def whole() -> MarketData:
+    return without(whole_market(1600), "UUP")  # so that the dollar is read from what is published
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_faults_of_every_series_are_found_and_named(engine, whole, series):
+    "Its file ends, its feed repeats itself, decimal points are lost: in the data, not in the features."
+    frame, day = frame_of(whole, series), whole.close("VIX").index[1420]
+    frozen, lost = frame.copy(), frame.copy()
+    frozen.loc[day:] = frozen.loc[:day].iloc[-1].to_numpy()
+    lost.loc[day:] = lost.loc[day:] * 100 + 50
+    about = [f.name for f in engine.declarations if series in f.needs]
+    published = source_and_lag(series)[0] != "bars"
+    kinds = {"missing": frame.loc[:day], "stale": frozen, "outside": lost}
+    for kind, broken in kinds.items():
+        rows = compute_features(engine.declarations, whole.with_series(series, broken), "VIX")
+        found = findings(rows, engine.declarations)
+        flags = found.stale if kind == "missing" and published else getattr(found, kind)  # an old number is still known
+        named = {name for name, flag in zip(found.rules.names, flags[1420:].any(axis=0)) if flag}
+        assert named & set(about), kind
+        assert named <= set(about), kind
+        if kind != "outside":
+            report = TemporalValidator(declarations=engine.declarations).get_quality_report(rows, rows.index[-1])
+            assert any(series in issue for issue in report["issues"])
+            assert report["score"] < 1.0
 
 
 def test_a_dead_series_takes_all_that_rests_on_it(engine, clean):
     rows = clean.copy()
-    rows.loc[rows.index[1000] :, "vix"] = 17.31
-    report = TemporalValidator(declarations=engine.declarations).get_quality_report(rows, rows.index[1010])
-    assert set(report["stale"]) == {f.name for f in engine.declarations if "VIX" in f.needs}
+    rows.loc[rows.index[1400] :, "vix"] = 17.31
+    report = TemporalValidator(declarations=engine.declarations).get_quality_report(rows, rows.index[1410])
+    counted = rows.loc[:, list(engine.names)].iloc[1410].notna()
+    assert set(report["stale"]) == {f.name for f in engine.declarations if "VIX" in f.needs and counted[f.name]}
     assert report["status"] == "poor"
-    assert report["issues"][0].startswith("VIX is stale: the same value for 10 sessions (usually 1.0)")
+    assert report["issues"][0].startswith("VIX is stale: the same value for 10 sessions (usually at most 2)")
 
 
 def test_a_series_that_begins_later_is_no_fault():

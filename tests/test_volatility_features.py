@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from forecastkit.core import DataError, DataWarning, SettingsError
-from forecastkit.features import compute_features
+from forecastkit.features import catalogue, compute_features, source_and_lag
 from forecastkit.market import MarketData
 from forecastkit.quality import findings
+from forecastkit.sessions import closes
 from forecastkit.sources import load_market
 from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine, volatility_features
+from markets import frame_of, whole_market, without
 
 CONTRACT = [
     "vix", "vix_log", "vix_dev_5", "vix_dev_22", "vix_change_1", "vix_change_5", "vix_change_22", "vix_vol_ewma94",
@@ -28,8 +30,14 @@ def synthetic() -> MarketData:
 
 
 @pytest.fixture(scope="module")
+def whole() -> MarketData:
+    return whole_market()
+
+
+@pytest.fixture(scope="module")
 def real(shared_data) -> MarketData:
-    return load_market(f"folder:{shared_data}, sample", symbols=["VIX", "SPX"], needed=["VIX", "SPX"])
+    needs = {need for feature in ENGINE.declarations for need in feature.needs}
+    return load_market(f"folder:{shared_data}, sample", symbols=needs, needed=["VIX", "SPX"])
 
 
 def build(market: MarketData) -> pd.DataFrame:
@@ -43,32 +51,34 @@ def bits(row: pd.Series) -> list:
     return [value if isinstance(value, str) else np.float64(value).tobytes() for value in row]
 
 
-@pytest.mark.parametrize("which", ["synthetic", "real"])
+@pytest.mark.parametrize("which", ["whole", "real"])
 def test_a_row_equals_the_row_known_at_its_close(which, request):
     market = request.getfixturevalue(which)
-    whole = build(market)
-    days = np.random.default_rng(20).choice(len(whole), 20, replace=False)
-    for day in whole.index[np.sort(days)]:
+    full = build(market)
+    days = np.random.default_rng(20).choice(len(full), 20, replace=False)
+    for day in full.index[np.sort(days)]:
         then = build(market.as_of(day))
-        assert list(then.columns) == list(whole.columns)
+        assert list(then.columns) == list(full.columns)
         assert then.index[-1] == day
-        differing = [name for name, a, b in zip(whole.columns, bits(then.iloc[-1]), bits(whole.loc[day])) if a != b]
+        differing = [name for name, a, b in zip(full.columns, bits(then.iloc[-1]), bits(full.loc[day])) if a != b]
         assert differing == [], day
 
 
-def test_all_earlier_rows_are_the_same_too(synthetic):
-    whole, cut = build(synthetic), synthetic.close("VIX").index[777]
-    pd.testing.assert_frame_equal(build(synthetic.as_of(cut)), whole.loc[:cut], check_exact=True)
+def test_all_earlier_rows_are_the_same_too(whole):
+    full, cut = build(whole), whole.close("VIX").index[777]
+    pd.testing.assert_frame_equal(build(whole.as_of(cut)), full.loc[:cut], check_exact=True)
 
 
-def test_a_wild_future_changes_nothing(synthetic):
-    at = synthetic.close("VIX").index[1000]
-    wild = synthetic
-    for symbol in ("VIX", "SPX"):
-        bars = synthetic.bars(symbol).copy()
-        bars.loc[bars.index > at, ["open", "high", "low", "close"]] *= 7.3
-        wild = wild.with_series(symbol, bars)
-    pd.testing.assert_frame_equal(build(wild).loc[:at], build(synthetic).loc[:at], check_exact=True)
+def test_a_wild_future_changes_nothing(whole):
+    at = whole.close("VIX").index[1400]
+    wild = whole
+    for symbol in whole.symbols:
+        known = whole.known_at(symbol)
+        late = known[known > closes([at])[0]].index
+        frame = frame_of(whole, symbol).copy()
+        frame.loc[late] *= 7.3
+        wild = wild.with_series(symbol, frame)
+    pd.testing.assert_frame_equal(build(wild).loc[:at], build(whole).loc[:at], check_exact=True)
 
 
 def test_the_names_that_recipes_rely_on_are_there(synthetic):
@@ -103,7 +113,25 @@ def test_contract_features_by_hand(synthetic):
         assert last[name] == pytest.approx(value, rel=1e-8, abs=1e-12), name
 
 
-@pytest.mark.parametrize("which", ["synthetic", "real"])
+def test_there_are_232_and_a_market_may_have_them_all(whole):
+    assert len(ENGINE.names) == len(set(ENGINE.names)) == 232
+    assert ENGINE.missing(whole) == []
+    rows = build(whole)[list(ENGINE.names)]
+    assert rows.iloc[-100:].notna().mean().min() > 0.97
+    assert rows.iloc[-500:].nunique().min() > 1
+
+
+def test_every_declaration_is_complete():
+    table = catalogue(ENGINE.declarations)
+    assert table["why"].str.len().between(15, 120).all()
+    assert table["why"].str.endswith(".").all()
+    assert (table[["source", "lag"]] != "").all(axis=None)
+    assert np.isfinite(table[["warmup", "low", "high"]].to_numpy(float)).all()
+    assert table.loc["baa_dgs10", "lag"] == "5 business days after its month"
+    assert {f.name for f in ENGINE.declarations if f.winsor} == {"vix_shock_1", "vix_shock_5", "spx_shock_1", "vrp_points_22"}
+
+
+@pytest.mark.parametrize("which", ["synthetic", "whole", "real"])
 def test_no_genuine_day_is_out_of_bounds_or_stale(which, request):
     rows = build(request.getfixturevalue(which))
     found = findings(rows, ENGINE.declarations)
@@ -111,18 +139,18 @@ def test_no_genuine_day_is_out_of_bounds_or_stale(which, request):
         assert {name: int(n) for name, n in zip(ENGINE.names, flags.sum(axis=0)) if n} == {}
 
 
-def test_after_its_warm_up_a_feature_does_not_know_where_the_data_begin(synthetic):
-    declared, start = volatility_features(), 400
-    whole = compute_features(declared, synthetic, "VIX")
-    day = whole.index[start]
-    late = synthetic
-    for symbol in ("VIX", "SPX"):
-        late = late.with_series(symbol, synthetic.bars(symbol).loc[day:])
-    short = compute_features(declared, late, "VIX")
-    for feature in declared:
-        a, b = short[feature.name].iloc[feature.warmup :], whole[feature.name].loc[day:].iloc[feature.warmup :]
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9, err_msg=feature.name)
-        assert a.notna().mean() > 0.99, feature.name
+def test_after_its_warm_up_a_feature_does_not_know_where_the_data_begin():
+    market, start = whole_market(2200), 450
+    early = compute_features(ENGINE.declarations, market, "VIX")
+    day, late = early.index[start], market
+    for symbol in market.symbols:
+        published = source_and_lag(symbol)[0] != "bars"  # the value of then is known from before
+        late = late.with_series(symbol, frame_of(market, symbol).loc[day - pd.Timedelta(days=70 * published) :])
+    short = compute_features(ENGINE.declarations, late, "VIX")
+    for feature in ENGINE.declarations:
+        a, b = short[feature.name].iloc[feature.warmup :], early[feature.name].loc[day:].iloc[feature.warmup :]
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8, err_msg=feature.name)
+        assert a.notna().mean() > 0.97, feature.name
 
 
 def test_real_history_is_nearly_complete(real):
@@ -144,9 +172,18 @@ def test_a_series_that_ends_earlier_is_missed(synthetic):
 def test_without_the_shares_there_is_still_a_row(synthetic):
     alone = MarketData({"VIX": synthetic.bars("VIX")})
     rows = build(alone)
-    assert set(ENGINE.missing(alone)) == {f.name for f in ENGINE.declarations if "SPX" in f.needs}
-    assert rows[ENGINE.missing(alone)].isna().all(axis=None)
+    missing = set(ENGINE.missing(alone))
+    assert missing == {f.name for f in ENGINE.declarations if set(f.needs) - {"VIX"}}
+    assert rows[list(missing)].isna().all(axis=None)
     assert rows["feature_quality"].iloc[-1] == 1.0  # never seen: no fault of the day, and named by missing()
+
+
+def test_each_series_has_features_of_its_own(whole):
+    "What a series brings is what goes when it goes; a second source steps in where one is declared."
+    for symbol in set(whole.symbols) & {need for f in ENGINE.declarations for need in f.needs} - {"VIX"}:
+        alone = {f.name for f in ENGINE.declarations if symbol in f.needs and set(f.either) <= {symbol}}
+        needed = {f.name for f in ENGINE.declarations if symbol in f.needs and symbol not in f.either}
+        assert set(ENGINE.missing(without(whole, symbol))) == alone | needed, symbol
 
 
 def test_a_window_cuts_rows_and_no_bits(synthetic):
@@ -162,13 +199,16 @@ def test_a_window_cuts_rows_and_no_bits(synthetic):
 def test_other_symbols_have_names_of_their_own(synthetic):
     features = volatility_features("VXN", "NDX")
     assert features[0].name == "vxn"
-    assert {need for f in features for need in f.needs} == {"VXN", "NDX"}
+    needs = {need for f in features for need in f.needs}
+    assert {"VXN", "NDX", "VXN3M"} <= needs
+    assert not {"VIX", "SPX", "VIX3M"} & needs
     engine = FeatureEngine(features, symbol="VXN")
     market = MarketData({"VXN": synthetic.bars("VIX"), "NDX": synthetic.bars("SPX")})
+    same = MarketData({"VIX": synthetic.bars("VIX"), "SPX": synthetic.bars("SPX")})
     renamed = engine.build_features(market).rename(
         columns=lambda name: name.replace("vxn", "vix").replace("ndx", "spx")
     )
-    pd.testing.assert_frame_equal(renamed, build(synthetic), check_exact=True)
+    pd.testing.assert_frame_equal(renamed, build(same), check_exact=True)
 
 
 def test_a_market_without_the_symbol_is_an_error(synthetic):

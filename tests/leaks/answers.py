@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from forecastkit.calibration import calibrate
 from forecastkit.cohorts import COHORTS, calendar_cohorts
+from forecastkit.core import PROBS
 from forecastkit.sessions import outcomes
 from leaks import leak
 
@@ -48,6 +50,21 @@ def calibrated_one_session_early(market):
     "The outcome of an origin is fed back after four sessions instead of five: one session too early."
     y = outcomes(market.close("VIX"), 5)
     return (y.shift(4).abs()).expanding().quantile(0.8)
+
+
+def widened(market, delay: int) -> pd.DataFrame:
+    "The house's own width calibrator over one fixed distribution, each outcome fed back after `delay` rows."
+    y = outcomes(market.close("VIX"), 5)
+    raw = np.tile(0.1 * np.linspace(-2.3, 2.3, len(PROBS)), (len(y), 1))
+    known = np.minimum(np.arange(len(y)) + delay, len(y))
+    quantiles = calibrate(raw, y.to_numpy(), np.zeros(len(y), dtype=int), known, start=20).quantiles
+    return pd.DataFrame(quantiles[:, [2, 20]], y.index, ["q05", "q95"])
+
+
+@leak
+def calibrator_misfed(market):
+    "A calibrator is as honest as what it is told: here, that an outcome five sessions ahead is known after one."
+    return widened(market, 1)
 
 
 @leak

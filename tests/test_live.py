@@ -1,0 +1,197 @@
+"""Live sources against a server that answers as the vendors do and fails in all their ways."""
+
+import gzip
+import json
+import threading
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vendors import FAULTS, Vendors, prices
+
+from forecastkit.core import DataError
+from forecastkit.fetching import Client, Limiter
+from forecastkit.live import Edgar, alfred, alfred_vintages, cboe, edgar_facts, finra, finra_day, fred, table_series
+from forecastkit.sources import load_market
+from forecastkit.yahoo import chart_table, chart_tables, yahoo
+
+VIX = "DATE,OPEN,HIGH,LOW,CLOSE\n02/02/2018,13.64,17.86,13.64,17.31\n02/05/2018,18.44,38.80,16.80,37.32\n"
+
+
+@pytest.fixture
+def server():
+    with Vendors() as found:
+        found.files["/VIX_History.csv"] = ("text/csv", VIX.encode())
+        yield found
+
+
+@pytest.fixture
+def client():
+    with Client(rate=1e4, timeout=1.0, attempts=3, first_wait=0.001, agent="tests nobody@example.org") as found:
+        yield found
+
+
+def sources(client, server):
+    return {"VIX": cboe(client, server.address), "AAPL": yahoo(["AAPL"], chart_tables(client, server.address))}
+
+
+@pytest.mark.parametrize("symbol", ["VIX", "AAPL"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_that_passes_ends_in_the_right_data_or_in_one_line(fault, symbol, client, server):
+    right = sources(client, server)[symbol].read(symbol).frame
+    server.faults["/"] = [fault] * 2
+    try:
+        found = sources(client, server)[symbol].read(symbol).frame
+    except DataError as error:
+        assert str(error).startswith(f"{symbol}:")
+        assert "\n" not in str(error)
+        assert fault in ("404", "json error"), "a passing fault was not asked about again"
+    else:
+        pd.testing.assert_frame_equal(found, right)
+
+
+@pytest.mark.parametrize("symbol", ["VIX", "AAPL"])
+@pytest.mark.parametrize("fault", sorted({*FAULTS} - {"gzip"}))
+def test_a_fault_that_stays_ends_in_one_line(fault, symbol, client, server):
+    server.faults["/"] = [f"{fault}!"]
+    with pytest.raises(DataError, match=rf"^{symbol}: 127\.0\.0\.1:\d+ .+$") as caught:
+        sources(client, server)[symbol].read(symbol)
+    assert "\n" not in str(caught.value)
+    assert len(server.requests) <= 3
+
+
+def test_one_of_several_that_fails_takes_no_other_along(client, server):
+    found = yahoo(["A", "NONE", "B"], chart_tables(client, server.address)).fetch(["A", "NONE", "B"], None, None)
+    assert [isinstance(one, DataError) for one in found.values()] == [False, True, False]
+    assert str(found["NONE"]).endswith("answers 404: No data found, symbol may be delisted")
+    pd.testing.assert_series_equal(found["B"]["close"], prices("B")["close"], check_names=False, check_freq=False)
+
+
+def test_a_key_is_in_no_error(client, server):
+    server.faults["/"] = ["500!"]
+    with pytest.raises(DataError) as caught:
+        alfred(client, "s3cret", server.address).read("UNRATE")
+    assert "s3cret" not in str(caught.value)
+    assert any("s3cret" in path for path in server.requests)
+
+
+def test_threads_share_one_rate():
+    clock, slept = 0.0, []
+    limiter = Limiter(20, clock=lambda: clock, sleep=slept.append)
+    threads = [threading.Thread(target=lambda: [limiter.wait() for _ in range(25)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(slept) == pytest.approx([k / 20 for k in range(1, 100)])
+
+
+def test_vendors_that_change_their_columns_are_refused(client, server):
+    for text in (VIX.replace("CLOSE", "LAST"), VIX.replace("DATE", "DAY"), VIX.replace("CLOSE", "CLOSE,BID").replace("2\n", "2,1\n")):
+        server.files["/VIX_History.csv"] = ("text/csv", text.encode())
+        with pytest.raises(DataError, match="^VIX: "):
+            cboe(client, server.address).read("VIX")
+
+
+def test_alfred_reads_all_pages(client, server, monkeypatch):
+    rows = [{"date": "2018-01-01", "value": str(k), "realtime_start": f"2018-02-{k:02d}"} for k in range(1, 6)]
+    pages = [{"count": 5, "observations": rows[:3]}, {"count": 5, "observations": rows[3:]}]
+    monkeypatch.setattr(server, "body", lambda path, query: ("application/json", json.dumps(pages[query["offset"] != ["0"]]).encode()))
+    assert alfred(client, "key", server.address).read("UNRATE").frame["value"].tolist() == [1, 2, 3, 4, 5]
+
+
+# Genuine files, as their vendors wrote them.
+
+
+def test_genuine_vix_and_fred(client, server, shared_data: Path):
+    server.files["/VIX_History.csv"] = ("text/csv", (shared_data / "cboe" / "vix-daily.csv").read_bytes())
+    names = ("DGS10", "DFF", "NFCI", "ICSA", "UNRATE")
+    for name in names:
+        server.files[f"/{name}"] = ("application/csv", (shared_data / "fred" / f"{name}.csv").read_bytes())
+        reading = fred(client, f"{server.address}/{name}").read(name)
+        assert len(reading.frame) > 500
+    market = load_market([cboe(client, server.address)], ["VIX"])
+    assert len(market.bars("VIX")) == 7303  # one row lies on a holiday
+    assert market.close("VIX")["2018-02-05"] == 37.32
+
+
+def test_genuine_finra(client, server, shared_data: Path):
+    body = (shared_data / "finra" / "CNMSshvol20210802_10rows.txt").read_bytes()
+    server.files["/CNMSshvol20210802.txt"] = ("text/plain", body)
+    day = pd.Timestamp("2021-08-02")
+    found = finra(client, ["TSLA", "RDS.A"], base=server.address).fetch(["TSLA_SHORT", "RDS.A_OFFEX"], day, day)
+    assert found["TSLA_SHORT"]["value"].tolist() == [5368275 / 14686076]
+    assert found["RDS.A_OFFEX"]["value"].tolist() == [910288.0]
+
+
+def test_genuine_edgar(client, server, shared_data: Path):
+    for name, file in (("/api/xbrl/companyfacts", "company_facts_TSLA"), ("/submissions", "company_submission_TSLA")):
+        body = gzip.decompress((shared_data / "sec" / f"{file}.json.gz").read_bytes())
+        server.files[f"{name}/CIK0001318605.json"] = ("application/json", body)
+    server.files["/tickers"] = ("application/json", b'{"0": {"cik_str": 1318605, "ticker": "TSLA", "title": "Tesla, Inc."}}')
+    edgar = Edgar(client, server.address, f"{server.address}/tickers")
+    filings = edgar.filings("TSLA")
+    assert {"10-K", "10-Q"} <= set(filings["form"])
+    assert filings["known_at"].is_monotonic_increasing
+    market = load_market([edgar.source(["TSLA_ASSETS", "TSLA_NETINCOMELOSS_Q"])])
+    assets = market.as_of("2018-02-26").macro("TSLA_ASSETS")
+    assert assets.index[-1] == pd.Timestamp("2017-12-31")
+    assert assets.iloc[-1] == 28655372000
+    assert market.as_of("2018-02-23").macro("TSLA_ASSETS").index[-1] == pd.Timestamp("2017-09-30")  # filed that day, known after it
+
+
+# Whatever a vendor sends, it ends in a table or in a DataError.
+
+FINRA = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n20180205|AAPL|9|1|20|B,Q,N\n20180205|T|5.5|0|20|B\n2\n"
+JUNK = st.sampled_from([",", "\n", "|", "x", "0", "-", "", "\x00", '"', "é", "1e999", "2018"])
+MONDAY = pd.Timestamp("2018-02-05")
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.sampled_from([VIX, FINRA]), at=st.integers(0, 120), length=st.integers(0, 9), junk=JUNK)
+def test_a_mutated_table_ends_in_a_table_or_an_error(text, at, length, junk):
+    mutated = text[:at] + junk + text[at + length :]
+    try:
+        table_series("VIX", mutated, ranged=True) if text is VIX else finra_day(MONDAY, mutated)
+    except DataError as error:
+        assert str(error)
+
+
+VALUES = st.sampled_from([None, [], {}, "x", -1, [None], {"a": 1}, "2018-13-01", 1e999])
+
+
+def spoil(document, path, value):
+    "The document with one of its branches, chosen by numbers, replaced."
+    if not path or not isinstance(document, (dict, list)) or not document:
+        return value
+    keys = [*document] if isinstance(document, dict) else [*range(len(document))]
+    key = keys[path[0] % len(keys)]
+    changed = document.copy()
+    changed[key] = spoil(document[key], path[1:], value)
+    return changed
+
+
+DOCUMENTS = {
+    "chart": {"chart": {"error": None, "result": [{
+        "meta": {"symbol": "A", "exchangeTimezoneName": "America/New_York"}, "timestamp": [1517841000],
+        "events": {"dividends": {"1": {"date": 1517841000, "amount": 1.0}}},
+        "indicators": {"quote": [{k: [1.0] for k in ("open", "high", "low", "close", "volume")}], "adjclose": [{"adjclose": [1.0]}]}}]}},
+    "alfred": [{"date": "2018-01-01", "value": "1", "realtime_start": "2018-02-02", "realtime_end": "9999-12-31"}],
+    "edgar": {"facts": {"dei": {"Shares": {"units": {"shares": [{"end": "2018-01-01", "val": 1, "form": "10-K", "filed": "2018-02-02"}]}}}}},
+}  # fmt: skip
+READERS = {
+    "chart": lambda d: chart_table("A", d),
+    "alfred": lambda d: alfred_vintages("A", d),
+    "edgar": lambda d: edgar_facts("A", d),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from([*DOCUMENTS]), path=st.lists(st.integers(0, 9), max_size=9), value=VALUES)
+def test_a_mutated_document_ends_in_a_table_or_an_error(name, path, value):
+    try:
+        READERS[name](spoil(DOCUMENTS[name], path, value))
+    except DataError as error:
+        assert str(error)
