@@ -49,6 +49,7 @@ Modules:
 - `forecastkit.store`: What did this series say on the day the forecast was made, and what does it say now?
 - `forecastkit.synthetic`: How would you know that a method finds what is there, if you never see what is there?
 - `forecastkit.system`: How does one call become a calibrated forecast that is written down before its outcome?
+- `forecastkit.vendors`: Which vendor is asked for which symbol, and at which address?
 - `forecastkit.verification`: Which parts of the house are asked whether they knew more than they could?
 - `forecastkit.volatility_features`: Where does the VIX stand, how did it get there, and what is it measured against?
 - `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?

@@ -127,7 +127,9 @@ def numbers(
 ) -> np.ndarray:
     "Columns as a table of floats, (n, k), NaN where there is no finite value. Raises `FeatureDimensionError`."
     if absent := [name for name in names if name not in X.columns]:
-        raise FeatureDimensionError(f"the features lack {', '.join(absent)}: hand over the columns the model was fitted on")
+        raise FeatureDimensionError(
+            f"the features lack {', '.join(absent)}: hand over all that the model was fitted on"
+        )
     table = np.array(X[list(names)], dtype=float, order="C")
     with np.errstate(invalid="ignore", divide="ignore"):
         for j, name in enumerate(names):
@@ -190,7 +192,8 @@ class Linear:
 
     def parts(self, X: pd.DataFrame, line: int = 0) -> pd.Series:
         "What each term adds to the constant in the last row of X."
-        return pd.Series(self.terms.matrix(tail_of(X, 1))[0] * self.slopes[:, line], list(self.terms.names), dtype=float)
+        row = self.terms.matrix(tail_of(X, 1))[0]
+        return pd.Series(row * self.slopes[:, line], list(self.terms.names), dtype=float)
 
     def to_state(self) -> dict[str, Any]:
         "The lines in JSON's own types, exact."
@@ -288,7 +291,8 @@ class Recipe:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Recipe:
         "The recipe that `dataclasses.asdict` described."
-        return cls(**{name: value if name == "floor" else tuple(value) for name, value in state.items()})
+        terms = {name: tuple(names) for name, names in state.items() if name != "floor"}
+        return cls(**terms, floor=float(state["floor"]))
 
 
 VOLATILITY_RECIPE: Recipe = Recipe(
@@ -324,7 +328,7 @@ def with_base(
     parts = parts.groupby(level=0, sort=False).sum()
     return pd.concat([pd.Series({"base": total - parts.sum()}), parts])
 
-
+# %% ../nbs/40_baselines.ipynb #d9dcdbea
 class HARLocationScale(BaseEstimator):
     "Mean and log scale by least squares; the shape from the standardised residuals of the training rows."
 

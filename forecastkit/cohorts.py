@@ -18,11 +18,13 @@ import numpy as np
 import pandas as pd
 
 from .core import DataError, DataWarning
-from .sessions import Date, as_session, closes, positions, scheduled_sessions, sessions, timetable
+from .scores import hac_lag, hac_se
+from .sessions import Date, as_session, closes, exchange, positions, scheduled_sessions, sessions, timetable
 
 # %% auto #0
 __all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'DAY', 'FAR', 'COHORTS', 'COHORT_WORDS', 'WEEK', 'fomc_table', 'monthly_expiries',
-           'vix_expiries', 'calendar_features', 'calendar_cohorts', 'cohort_weights', 'calendar_ahead']
+           'vix_expiries', 'early_closes', 'calendar_features', 'calendar_cohorts', 'cohort_weights', 'cohort_errors',
+           'calendar_ahead']
 
 # %% ../nbs/11_cohorts.ipynb #d2d3ecb3
 KNOWN_AHEAD = pd.Timedelta(days=365)  # the calendar of meetings is out at least this long before most of them
@@ -60,6 +62,15 @@ def vix_expiries(calendar: str = "XNYS") -> pd.DatetimeIndex:
     "The expiry of VIX contracts: 30 days before the next month's index expiry, or the scheduled session before that."
     planned = scheduled_sessions(calendar)
     return planned[planned.searchsorted(monthly_expiries(calendar)[1:] - pd.Timedelta(days=30), side="right") - 1]
+
+# %% ../nbs/11_cohorts.ipynb #4385768f
+@lru_cache(maxsize=8)
+def early_closes(calendar: str = "XNYS") -> pd.DatetimeIndex:
+    "The sessions that close early by the exchange's own rule; those decided upon case by case are left out."
+    source = exchange(calendar)
+    by_case = [day for _, days in source.special_closes_adhoc for day in days]
+    planned = source.early_closes.difference(pd.DatetimeIndex(by_case))
+    return timetable(calendar).sessions.intersection(planned.as_unit("us"))
 
 # %% ../nbs/11_cohorts.ipynb #5ca07056
 DAY = 86_400_000_000  # microseconds
@@ -224,6 +235,20 @@ def calendar_cohorts(
     return pd.DataFrame({"cohort": cohort.astype(str), "fomc_unknown": unknown}, index=index)
 
 # %% ../nbs/11_cohorts.ipynb #6724a9a7
+def _coded(cohorts: pd.Series, calendar: str) -> tuple[np.ndarray, np.ndarray]:
+    "The number of each session's cohort and its place in the calendar; raises `DataError` for other names or disorder."
+    code = pd.Categorical(cohorts, COHORTS).codes.astype(int)
+    at = positions(pd.DatetimeIndex(cohorts.index), calendar)
+    if (code < 0).any() or (np.diff(at) <= 0).any():
+        raise DataError("cohorts want names from COHORTS and sessions in order: use calendar_cohorts")
+    return code, at
+
+
+def _sizes(change: pd.Series, scale: pd.Series, index: pd.Index) -> np.ndarray:
+    "Absolute changes in units of what was expected; NaN where either is unknown."
+    return (change.abs() / scale.where(scale > 0)).reindex(index).to_numpy(dtype=float)
+
+
 def cohort_weights(
     change: pd.Series,  # log changes by origin, NaN where unknown, as `sessions.outcomes` gives them
     scale: pd.Series,  # the size of change expected at each origin, from what was known then
@@ -238,11 +263,8 @@ def cohort_weights(
     Uses outcomes whose target session is over, and earlier rows never change when later ones are added. Raises
     `DataError` for a cohort that is none of `COHORTS` and for sessions out of order.
     """
-    code = pd.Categorical(cohorts, COHORTS).codes.astype(int)
-    at = positions(pd.DatetimeIndex(cohorts.index), calendar)
-    if (code < 0).any() or (np.diff(at) <= 0).any():
-        raise DataError("cohorts want names from COHORTS and sessions in order: use calendar_cohorts")
-    size = (change.abs() / scale.where(scale > 0)).reindex(cohorts.index).to_numpy(dtype=float)
+    code, at = _coded(cohorts, calendar)
+    size = _sizes(change, scale, cohorts.index)
     known = at.searchsorted(at - horizon, side="right")  # how many rows have an outcome that is known at each row
     seen = np.c_[code[:, None] == np.arange(len(COHORTS)), np.ones(len(at), dtype=bool)] & np.isfinite(size)[:, None]
     parts = seen.astype(float), np.where(seen, size[:, None], 0.0)
@@ -251,6 +273,36 @@ def cohort_weights(
         mean = (total + prior * (total[:, -1:] / n[:, -1:])) / (n + prior)
         weight = mean[np.arange(len(at)), code] / mean[:, COHORTS.index("mid_cycle")]
     return pd.Series(np.where(np.isfinite(weight), weight, 1.0), cohorts.index, name="cohort_weight")
+
+# %% ../nbs/11_cohorts.ipynb #009de71d
+def cohort_errors(
+    change: pd.Series,  # log changes by origin, NaN where unknown
+    scale: pd.Series,  # the size of change expected at each origin
+    cohorts: pd.Series,  # the cohort of each session; what is known is judged at the last of them
+    horizon: int,  # sessions after which an outcome is known
+    prior: float = 50,  # as in `cohort_weights`
+    calendar: str = "XNYS",
+) -> pd.DataFrame:
+    """
+    The weight of each cohort at the last session, its standard error and the number of outcomes it rests on.
+
+    One row a cohort: `n`, `weight` (as `cohort_weights` gives it there), `se` (0 for `mid_cycle`; NaN with fewer than two).
+    """
+    code, at = _coded(cohorts, calendar)
+    size = _sizes(change, scale, cohorts.index)
+    known = np.isfinite(size) & (at <= at[-1] - horizon)
+    code, size = code[known], size[known]
+    n = np.bincount(code, minlength=len(COHORTS))
+    mean = np.bincount(code, size, len(COHORTS)) / np.maximum(n, 1)
+    shrunk = (n * mean + prior * (size.mean() if len(size) else np.nan)) / (n + prior)
+    pull = (size - mean[code]) / ((n + prior) * shrunk)[code]
+    base = COHORTS.index("mid_cycle")
+    weight = shrunk / shrunk[base]
+    se = np.full(len(COHORTS), np.nan)
+    for c in np.flatnonzero(n > 1):
+        psi = np.where(code == c, pull, 0.0) - np.where(code == base, pull, 0.0)
+        se[c] = weight[c] * len(psi) * hac_se(psi, hac_lag(horizon))
+    return pd.DataFrame({"n": n, "weight": weight, "se": se}, pd.Index(COHORTS, name="cohort"))
 
 # %% ../nbs/11_cohorts.ipynb #a770bb65
 def calendar_ahead(
@@ -268,7 +320,7 @@ def calendar_ahead(
     meetings = events.loc[events["known_at"] <= closes([now], calendar)[0], "date"]
     ahead = {"FOMC decision": pd.DatetimeIndex(meetings), "monthly expiry": monthly_expiries(calendar)}
     ahead |= {"VIX expiry": vix_expiries(calendar), "exchange closed": timetable(calendar).holidays}
-    ahead |= {"end of quarter": _anchors(calendar)["quarter_end"][0]}
+    ahead |= {"end of quarter": _anchors(calendar)["quarter_end"][0], "early close": early_closes(calendar)}
     rows = [
         (date.as_unit("us"), event)
         for event, dates in ahead.items()

@@ -54,7 +54,7 @@ def read_universe(
     table = table.reindex(columns=[*UNIVERSE_COLUMNS], fill_value="").apply(lambda column: column.str.strip())
     table["symbol"] = table["symbol"].map(canonical_symbol)
     for name in ("from", "to"):
-        days = pd.to_datetime(table[name].replace("", None), format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
+        days = pd.to_datetime(table[name], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
         _refuse_rows(shown, days.isna() & table[name].ne(""), f"its {name} is no day: write it as 2018-02-05")
         table[name] = days
     _refuse_rows(shown, table["symbol"].eq(""), "it has no symbol")
@@ -270,8 +270,10 @@ class Run:
         held, note = self.held(want.symbol), read_note(self.home, want.symbol)
         if held is None:
             return want.start, want.end
-        early = want.start is None or (note is not None and not note.start)
-        return None if early else min(want.start, held.index[0]), max(want.end, held.index[-1])
+        last = max(want.end, held.index[-1])
+        if want.start is None or (note is not None and not note.start):
+            return None, last
+        return min(want.start, held.index[0]), last
 
     def since(self, want: Wanted, source: LiveSource) -> Span:
         "The first day to ask for: some days before the end of what is held where that can be extended, else of the whole."
@@ -376,7 +378,6 @@ def locked(home: Path) -> Any:
         return lock.acquire(blocking=False)
     except Timeout as error:
         raise DataError(f"another download is at work in {home}: wait until it is done") from error
-
 
 
 def _work(run: Run, wants: Sequence[Wanted], sources: Sequence[LiveSource], workers: int) -> Iterator[Outcome]:

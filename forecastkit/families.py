@@ -130,7 +130,7 @@ def volatilities(
             lambda x, decay=decay: scale * x.ewm(symbol, "square", decay) ** 0.5,
         )  # fmt: skip
 
-
+# %% ../nbs/21_families.ipynb #e9646d1b
 def semivolatilities(
     symbol: str, prefix: str, windows: Sequence[int], family: str, scale: float = 1.0, limit: float = 0.5
 ) -> Iterator[Feature]:
@@ -169,7 +169,7 @@ def shapes(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Ite
             lambda x, n=n: (x.rolling(symbol, "square", n, "max") / x.rolling(symbol, "square", n) / n).clip(0, 1),
         )  # fmt: skip
 
-
+# %% ../nbs/21_families.ipynb #c3db09ad
 def shocks(symbol: str, prefix: str, windows: Sequence[int], family: str, least: int = 66) -> Iterator[Feature]:
     "The log change over n sessions beside the volatility of the `least` before them; drawn in to the percentiles of the past."
     for n in windows:
@@ -275,12 +275,16 @@ def range_volatilities(
 
 
 def whole_volatilities(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
-    "Root of the Yang-Zhang variance over n sessions, % a year; and of n sessions the share of variance that came by night."
+    "Root of the Yang-Zhang variance over n sessions, % a year."
+
+    def whole(x: Inputs, n: int) -> pd.Series:
+        return yang_zhang(x.own(symbol, "gap"), x.own(symbol, "day"), x.own(symbol, "rogers_satchell"), n)
+
     for n in windows:
         yield Feature(
             f"{prefix}_yang_zhang_{n}", "realised", (symbol,), n, "% a year", 0, 250,
             f"Volatility over {n} sessions, nights included, with the least noise.",
-            lambda x, n=n: PERCENT_A_YEAR * x.read(symbol, yang_zhang(*(x.own(symbol, what) for what in ("gap", "day", "rogers_satchell")), n)) ** 0.5,
+            lambda x, n=n: PERCENT_A_YEAR * x.read(symbol, whole(x, n)) ** 0.5,
             ("open", "high", "low"),
         )  # fmt: skip
 
@@ -330,7 +334,7 @@ def indicator(
 
     table = np.array([series.to_numpy(dtype=float) for series in prices])
     rows = np.isfinite(table).all(axis=0)
-    found = np.full(len(rows), np.nan)
+    found = np.full(table.shape[1], np.nan)
     if rows.any():
         with published_definitions():
             result = getattr(talib, function)(*np.ascontiguousarray(table[:, rows]), **parameters)

@@ -146,13 +146,13 @@ def calendar_faults(
     "Rows in the future and on days without trading, and sessions between the first and the last row that have none."
     now = pd.Timestamp(today) if today is not None else pd.Timestamp.now("UTC").tz_localize(None)
     sessions = timetable(calendar_of(symbol, calendar)).sessions
-    index = index[(index >= sessions[0]) & (index <= sessions[-1])]
+    ahead, index = index[index > now], index[(index >= sessions[0]) & (index <= sessions[-1])]
     strange = index[~index.isin(sessions) & (index <= now)]
     wanted = sessions[(sessions >= index.min()) & (sessions <= min(index.max(), now))] if len(index) else sessions[:0]
     missing = wanted[~wanted.isin(index)]
     early = (strange - pd.Timedelta(days=2)).isin(missing).sum()
     hint = ": Sundays for missing Fridays, so dates were cut from times of another zone?" if early > 3 else ""
-    return [*found(symbol, "future date", index[index > now]), *found(symbol, "no session", strange, "{days}" + hint),
+    return [*found(symbol, "future date", ahead), *found(symbol, "no session", strange, "{days}" + hint),
             *found(symbol, "missing session", missing)]  # fmt: skip
 
 # %% ../nbs/15_faults.ipynb #d82a3c16

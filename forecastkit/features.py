@@ -36,7 +36,8 @@ PERCENT_A_YEAR: float = 100 * YEAR**0.5  # from a log change a session
 
 def log_of(values: pd.Series) -> pd.Series:
     "The natural log; NaN where a value is not above 0."
-    return pd.Series(np.log(values.where(values > 0)), values.index)
+    number = values.to_numpy(dtype=float)
+    return pd.Series(np.log(np.where(number > 0, number, np.nan)), values.index, copy=False)
 
 
 def log_range(
@@ -134,14 +135,15 @@ class Joined:
         days = timetable(calendar).sessions
         self.index: pd.DatetimeIndex = days[fresh_rows(known_in_order(market, symbol), days, calendar) >= 0]
 
-    def _once(self, key: tuple, make: Callable[[], Kept]) -> Kept:
+    def once(self, key: tuple, make: Callable[[], Kept]) -> Kept:
+        "What `make` gives, computed at the first call with this key."
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
 
     def own(self, symbol: str, what: str) -> pd.Series:
         "A quantity (a key of `QUANTITIES`) over a symbol's own rows."
-        return self._once((symbol, what), lambda: QUANTITIES[what](self.market.bars(symbol)))
+        return self.once((symbol, what), lambda: QUANTITIES[what](self.market.bars(symbol)))
 
     def read(self, symbol: str, values: pd.Series) -> pd.Series:
         "Values over a symbol's own rows, read at the sessions; NaN where that symbol has no new row."
@@ -149,7 +151,7 @@ class Joined:
         def rows() -> np.ndarray:
             return fresh_rows(known_in_order(self.market, symbol), self.index, self.calendar)
 
-        at = self._once((symbol,), rows)
+        at = self.once((symbol,), rows)
         found = np.where(at >= 0, values.to_numpy(dtype=float)[at], np.nan)
         found.setflags(write=False)  # one formula must not change what the next one reads
         return pd.Series(found, self.index, copy=False)
@@ -170,7 +172,7 @@ class Inputs(Joined):
 
     def series(self, symbol: str, what: str) -> pd.Series:
         "A quantity, read at the target's sessions."
-        return self._once((symbol, what, 0), lambda: self.read(symbol, self.own(symbol, what)))
+        return self.once((symbol, what, 0), lambda: self.read(symbol, self.own(symbol, what)))
 
     def close(self, symbol: str) -> pd.Series:
         "The close."
@@ -182,7 +184,7 @@ class Inputs(Joined):
 
     def change(self, symbol: str, n: int = 1) -> pd.Series:
         "The log change of the close over the last n of the symbol's own rows."
-        return self._once((symbol, "change", n), lambda: self.read(symbol, self.own(symbol, "log").diff(n)))
+        return self.once((symbol, "change", n), lambda: self.read(symbol, self.own(symbol, "log").diff(n)))
 
     def rolling(self, symbol: str, what: str, n: int, how: str = "mean", least: int | None = None) -> pd.Series:
         "A quantity over the last n own rows, `how` a key of `WINDOWS`; NaN with fewer than `least` values (None: n)."
@@ -190,7 +192,7 @@ class Inputs(Joined):
         def make() -> pd.Series:
             return self.read(symbol, WINDOWS[how](self.own(symbol, what).rolling(n, min_periods=least or n)))
 
-        return self._once((symbol, what, n, how, least), make)
+        return self.once((symbol, what, n, how, least), make)
 
     def ewm(self, symbol: str, what: str, decay: float, least: int = 22) -> pd.Series:
         "The mean of a quantity with weights that fall by `decay` a row; NaN with fewer than `least` values."
@@ -198,15 +200,15 @@ class Inputs(Joined):
         def make() -> pd.Series:
             return self.read(symbol, self.own(symbol, what).ewm(alpha=1 - decay, min_periods=least).mean())
 
-        return self._once((symbol, what, decay, least), make)
+        return self.once((symbol, what, decay, least), make)
 
     def at_sessions(self, series: str) -> pd.Series:
         "A published series: the newest value known at each close."
-        return self._once((series, "published"), lambda: self.market.at_sessions(series, self.index))
+        return self.once((series, "published"), lambda: self.market.at_sessions(series, self.index))
 
     def calendar_features(self) -> pd.DataFrame:
         "Where each session stands in the calendar, see `cohorts.calendar_features`."
-        return self._once(("calendar",), lambda: calendar_features(self.index, self.market.events, self.calendar))
+        return self.once(("calendar",), lambda: calendar_features(self.index, self.market.events, self.calendar))
 
 # %% ../nbs/20_features.ipynb #b3ecd762
 @dataclass(frozen=True, eq=False)

@@ -19,15 +19,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from textwrap import shorten
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from .core import DataError
 
 # %% auto #0
-__all__ = ['PASSING', 'LARGEST', 'Limiter', 'PassingError', 'retry_after', 'backoff', 'complaint', 'complaint_in', 'Answer',
-           'checked_text', 'checked_json', 'unpacked', 'ask_once', 'connections', 'Client']
+__all__ = ['PASSING', 'COMPLAINTS', 'LARGEST', 'Limiter', 'PassingError', 'retry_after', 'backoff', 'complaint', 'complaint_in',
+           'Answer', 'checked_text', 'checked_json', 'unpacked', 'ask_once', 'connections', 'Client']
 
 # %% ../nbs/14_fetching.ipynb #a991a484
 class Limiter:
@@ -101,13 +100,17 @@ def backoff(
     return asked + draw() * min(longest, first * 2 ** (attempt - 1))
 
 # %% ../nbs/14_fetching.ipynb #bfa777ca
+COMPLAINTS: tuple[str, ...] = ("error_message", "Error Message", "error", "Information", "Note")  # never in data
+
+
 def complaint(
     document: Any,  # an answer, read as JSON
+    names: tuple[str, ...] = (*COMPLAINTS, "message", "description"),  # where it may stand, the clearest first
 ) -> str:
     "What a JSON answer complains about; empty if it does not."
     if not isinstance(document, dict):
         return ""
-    for name in ("error_message", "Error Message", "error", "message", "description", "Note", "Information"):
+    for name in names:
         found = document.get(name)
         if isinstance(found, dict):
             found = complaint(found) or ", ".join(f"{key} {value}" for key, value in found.items())
@@ -143,7 +146,7 @@ def checked_text(
     if not answer.body.strip():
         raise PassingError("sent an empty answer")
     start = answer.body.lstrip()[:1]
-    if start == b"<" or answer.label.split("/")[0] in ("image", "video") or answer.label in ("text/html", "application/pdf"):
+    if start == b"<" or answer.label in ("text/html", "application/pdf") or answer.label.startswith("image/"):
         raise PassingError(f"sent a web page or a file of another kind ({answer.label or 'unlabelled'})")
     try:
         text = answer.body.decode("utf-8-sig")
@@ -206,7 +209,8 @@ def ask_once(
                     raise PassingError("sent an answer without end")
             framed = bool({"content-length", "transfer-encoding", "content-encoding"} & set(found.headers))
             label = found.headers.get("content-type", "").split(";")[0].lower()
-            return Answer(found.status_code, label, unpacked(bytes(body), found.headers.get("content-encoding", "")), framed)
+            plain = unpacked(bytes(body), found.headers.get("content-encoding", ""))
+            return Answer(found.status_code, label, plain, framed)
     except httpx.TimeoutException as error:
         raise PassingError(f"did not answer within {timeout:g} s") from error
     except httpx.ConnectError as error:
@@ -227,41 +231,41 @@ def connections(
         raise DataError("live sources need httpx: pip install 'forecastkit[live]'") from error
     logging.getLogger("httpx").setLevel(logging.WARNING)
     loopback = {f"all://{host}": None for host in ("localhost", "127.0.0.1")}  # never through a proxy
-    return httpx.Client(headers={"User-Agent": agent, "Accept-Encoding": "gzip"}, follow_redirects=True, mounts=loopback)
+    headers = {"User-Agent": agent, "Accept-Encoding": "gzip"}
+    return httpx.Client(headers=headers, follow_redirects=True, mounts=loopback)
 
 # %% ../nbs/14_fetching.ipynb #e89f39d5
+@dataclass(eq=False)
 class Client:
     "Asks servers within a rate, again after passing failures; safe between threads. Use it in a `with`."
 
-    def __init__(
-        self,
-        rate: float = 2.0,  # requests a second, over all servers
-        timeout: float = 30.0,  # seconds for a whole answer
-        attempts: int = 4,  # at most, for one question
-        first_wait: float = 1.0,  # bound of the first wait, seconds; doubles
-        patience: float = 120.0,  # longest wait that a server may ask for, seconds
-        agent: str = "forecastkit",  # who asks; the SEC wants a name and a mail address
-        sleep: Callable[[float], None] = time.sleep,
-    ):
-        self.limiter, self.agent = Limiter(rate, sleep=sleep), agent
-        self._timeout, self._attempts, self._first, self._patience, self._sleep = timeout, attempts, first_wait, patience, sleep
-        self._http = connections(agent)
+    rate: float = 2.0  # requests a second, over all servers
+    timeout: float = 30.0  # seconds for a whole answer
+    attempts: int = 4  # at most, for one question
+    first_wait: float = 1.0  # bound of the first wait, seconds; doubles
+    patience: float = 120.0  # longest wait that a server may ask for, seconds
+    agent: str = "forecastkit"  # who asks; the SEC wants a name and a mail address
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        self.limiter = Limiter(self.rate, sleep=self.sleep)
+        self._http = connections(self.agent)
 
     def _once(self, address: str, params: Mapping[str, str], form: str) -> str:
         self.limiter.wait()
-        answer = ask_once(self._http, address, params, self._timeout)
+        answer = ask_once(self._http, address, params, self.timeout)
         if answer.status >= 400:
             raise DataError(f"answers {answer.status}: {complaint_in(answer.body) or 'it has no such thing'}")
         text = checked_text(answer, form)
-        if form == "json":
-            checked_json(text)
+        if form == "json" and (said := complaint(checked_json(text), COMPLAINTS)):
+            raise DataError(f"answers: {said}")
         return text
 
     def _pause(self, state: Any) -> float:
         asked = state.outcome.exception().wait
-        if asked > self._patience:
+        if asked > self.patience:
             raise DataError(f"asks to wait {asked:.0f} s: ask again then")
-        return backoff(state.attempt_number, asked, self._first)
+        return backoff(state.attempt_number, asked, self.first_wait)
 
     def text(
         self,
@@ -274,12 +278,12 @@ class Client:
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
         host = urlsplit(address).netloc or address
-        retry = Retrying(stop=stop_after_attempt(self._attempts), wait=self._pause, sleep=self._sleep, reraise=True,
+        retry = Retrying(stop=stop_after_attempt(self.attempts), wait=self._pause, sleep=self.sleep, reraise=True,
                          retry=retry_if_exception_type(PassingError))  # fmt: skip
         try:
             return retry(self._once, address, params or {}, form)
         except PassingError as error:
-            raise DataError(f"{what}: {host} {error}, at {self._attempts} attempts: try again later") from error
+            raise DataError(f"{what}: {host} {error}, at {self.attempts} attempts: try again later") from error
         except DataError as error:
             raise DataError(f"{what}: {host} {error}") from error
 
@@ -290,5 +294,5 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._http.close()

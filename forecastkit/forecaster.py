@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,6 @@ from forecastkit.baselines import (
     HARLocationScale,
     Recipe,
     learnable,
-    tail_of,
     with_base,
 )
 from forecastkit.core import (
@@ -47,7 +48,7 @@ from .quantile_models import BoostedResidual, LinearQuantile
 
 # %% auto #0
 __all__ = ['KINDS', 'FORMAT', 'TEXT', 'training_profile', 'check_columns', 'recipe_for', 'default_members', 'member_to_files',
-           'member_from_files', 'checked_bytes', 'ProbabilisticForecaster']
+           'member_from_files', 'understandable', 'text_of', 'write_files', 'checked_bytes', 'ProbabilisticForecaster']
 
 # %% ../nbs/44_forecaster.ipynb #11df1c51
 def training_profile(
@@ -73,7 +74,8 @@ def check_columns(
     if (found := list(X.columns)) == list(wanted):
         return
     missing, added = [c for c in wanted if c not in found], [c for c in found if c not in wanted]
-    how = [f"{what} {', '.join(map(str, names))}" for what, names in (("without", missing), ("with unknown", added)) if names]
+    both = (("without", missing), ("with unknown", added))
+    how = [f"{what} {', '.join(map(str, names))}" for what, names in both if names]
     raise FeatureDimensionError(
         f"the features are not those of the fitted model ({'; '.join(how) or 'another order'}): "
         "build them with the engine it was trained with"
@@ -111,16 +113,49 @@ def member_to_files(
 
 def member_from_files(
     entry: Mapping[str, Any],
-    read: Any,  # from the name of a file to its bytes
+    read: Callable[[str], bytes],  # from the name of a file to its content
     kinds: Sequence[type] = KINDS,  # what may be loaded
 ) -> Any:
     "The member that an entry describes; raises `ModelIntegrityError` for a kind that is not allowed."
     allowed = {kind.__name__: kind for kind in kinds}
     if entry["kind"] not in allowed:
         raise ModelIntegrityError(f"{entry['kind']!r} is no kind of model that may be loaded: {', '.join(allowed)} are")
-    return allowed[entry["kind"]].from_state(entry["state"], {name: read(file) for name, file in entry["files"].items()})
+    blobs = {name: read(file) for name, file in entry["files"].items()}
+    return allowed[entry["kind"]].from_state(entry["state"], blobs)
 
 # %% ../nbs/44_forecaster.ipynb #c2bca818
+@contextmanager
+def understandable() -> Iterator[None]:
+    "Turns whatever goes wrong while stored content is taken apart into a `ModelIntegrityError`."
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        what = type(error).__name__
+        raise ModelIntegrityError(
+            f"the stored model cannot be understood ({what}): train this version again"
+        ) from error
+
+
+def text_of(content: bytes) -> dict[str, Any]:
+    "The stored text; raises `ModelIntegrityError` for that of another layout."
+    text = json.loads(content)
+    if text["format"] != FORMAT:
+        raise ModelIntegrityError(
+            f"the stored model has format {text['format']}, this code reads {FORMAT}: train it again"
+        )
+    return text
+
+# %% ../nbs/44_forecaster.ipynb #2702702b
+def write_files(
+    folder: str | Path,
+    files: Mapping[str, bytes],  # content by name
+) -> dict[str, str]:
+    "Write files into a folder, each whole or not at all; returns the SHA-256 of each by its name."
+    for name, content in files.items():
+        write_atomic(confined(folder, name), content)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
 def checked_bytes(
     folder: str | Path,
     name: str,  # of a file in it
@@ -172,8 +207,10 @@ class ProbabilisticForecaster(BaseEstimator):
     def contributions(self, X: pd.DataFrame) -> pd.Series:
         "What each column adds to the median log change in the last row of X; with `base` they sum to that median."
         median = float(self.predict_quantiles(X, last=1)[0, len(PROBS) // 2])
-        told = [member.contributions(X) for member in self.members_ if hasattr(member, "contributions")]
-        return with_base(pd.concat([pd.Series(dtype=float), *told]).drop("base", errors="ignore") / len(self.members_), median)
+        told = [
+            m.contributions(X).drop("base") / len(self.members_) for m in self.members_ if hasattr(m, "contributions")
+        ]
+        return with_base(pd.concat([pd.Series(dtype=float), *told]), median)
 
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write the fitted model into a folder (JSON and UBJ); returns the SHA-256 of each file by its name."
@@ -184,10 +221,8 @@ class ProbabilisticForecaster(BaseEstimator):
             "recipe": asdict(self.recipe) if self.recipe else None, "default": self.members is None,
             "features": self.features_, "profile": self.profile_, "members": [entry for entry, _ in made],
         }  # fmt: skip
-        files = {TEXT: canonical_json(text).encode()} | {name: blob for _, blobs in made for name, blob in blobs.items()}
-        for name, content in files.items():
-            write_atomic(confined(folder, name), content)
-        return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        blobs = {name: blob for _, files in made for name, blob in files.items()}
+        return write_files(folder, {TEXT: canonical_json(text).encode()} | blobs)
 
     @classmethod
     def load(
@@ -197,20 +232,12 @@ class ProbabilisticForecaster(BaseEstimator):
         kinds: Sequence[type] = KINDS,  # what may be loaded; add your own
     ) -> ProbabilisticForecaster:
         "The model that `save` wrote. Raises `ModelIntegrityError` for files that are missing, changed or not a model's."
-        text = checked_bytes(folder, TEXT, sums)
-        try:
-            return cls._from_text(json.loads(text), lambda name: checked_bytes(folder, name, sums), kinds)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            what = type(error).__name__
-            raise ModelIntegrityError(f"the stored model cannot be understood ({what}): train this version again") from error
-
-    @classmethod
-    def _from_text(cls, text: Mapping[str, Any], read: Any, kinds: Sequence[type]) -> ProbabilisticForecaster:
-        if text["format"] != FORMAT:
-            raise ModelIntegrityError(f"the stored model has format {text['format']}, this code reads {FORMAT}: train it again")
-        recipe = Recipe.from_state(text["recipe"]) if text["recipe"] else None
-        made = [member_from_files(entry, read, kinds) for entry in text["members"]]
-        members = None if text["default"] else [clone(member, safe=False) for member in made]
-        model = cls(Target(**text["target"]), recipe, text["rounds"], text["seed"], members)
-        model.members_, model.features_, model.profile_ = made, list(text["features"]), text["profile"]
+        read = partial(checked_bytes, folder, sums=sums)
+        with understandable():
+            text = text_of(read(TEXT))
+            made = [member_from_files(entry, read, kinds) for entry in text["members"]]
+            recipe = Recipe.from_state(text["recipe"]) if text["recipe"] else None
+            members = None if text["default"] else [clone(member, safe=False) for member in made]
+            model = cls(Target(**text["target"]), recipe, text["rounds"], text["seed"], members)
+            model.members_, model.features_, model.profile_ = made, list(text["features"]), dict(text["profile"])
         return model

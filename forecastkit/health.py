@@ -33,9 +33,9 @@ from .sessions import exchange, timetable
 from .sources import QUOTED, Source, open_sources
 
 # %% auto #0
-__all__ = ['CALLED_OFF', 'REPAIRED', 'GRADES', 'COLUMNS', 'HEAD', 'clock_faults', 'volume_faults', 'filing_faults',
-           'table_faults', 'Telling', 'file_telling', 'repair_faults', 'folder_tellings', 'source_tellings', 'Health',
-           'cost_table', 'health_html', 'compare_tellings', 'late_tellings', 'health', 'market_health']
+__all__ = ['CALLED_OFF', 'REPAIRED', 'GRADES', 'COLUMNS', 'clock_faults', 'volume_faults', 'filing_faults', 'table_faults',
+           'Telling', 'file_telling', 'repair_faults', 'folder_tellings', 'source_tellings', 'Health', 'cost_table',
+           'health_html', 'write_health', 'compare_tellings', 'late_tellings', 'health', 'market_health']
 
 # %% ../nbs/18_health.ipynb #ac968b38
 def clock_faults(
@@ -45,7 +45,7 @@ def clock_faults(
 ) -> list[Fault]:
     "What a file of intraday bars does not say: its order, its zone, what its stamps mean, and which bars are absent."
     texts = stamps.astype(str)
-    times = pd.to_datetime(texts.str.replace(r"(Z|[+-]\d\d:?\d\d)$", "", regex=True), errors="coerce")
+    times = pd.to_datetime(texts.str.replace(r"(Z|[+-]\d\d:?\d\d)$", "", regex=True), errors="coerce", format="ISO8601")
     if times.isna().any():
         return [Fault(symbol, "refused", None, int(times.isna().sum()), f"{texts[times.isna()].iloc[0]!r} is no time")]
     index, days = pd.DatetimeIndex(times).as_unit("us"), pd.DatetimeIndex(times).normalize().as_unit("us")
@@ -170,7 +170,7 @@ def _other_table(path: Path, shown: str, symbol: str, calendar: str) -> Telling 
         return Telling(name, shown, "other", len(table), tuple(table_faults(name, table)))
     symbol = canonical_symbol(path.name.split("_")[0].split(".")[0])
     faults = clock_faults(symbol, table[stamped], calendar)
-    times = pd.DatetimeIndex(pd.to_datetime(table[stamped].str[:19], errors="coerce")).as_unit("us")
+    times = pd.DatetimeIndex(pd.to_datetime(table[stamped].str[:19], errors="coerce", format="ISO8601")).as_unit("us")
     close = pd.Series(pd.to_numeric(table[lower["close"]], errors="coerce").to_numpy(), times).dropna().sort_index()
     return Telling(symbol, shown, "intraday", len(table), tuple(faults), close.groupby(pd.DatetimeIndex(close.index).normalize()).last())
 
@@ -257,7 +257,6 @@ def source_tellings(source: Source, calendar: str = "XNYS", today: dt.date | str
 # %% ../nbs/18_health.ipynb #52d789f7
 GRADES: tuple[str, ...] = ("refused", "repaired", "doubt", "caution")
 COLUMNS: tuple[str, ...] = ("symbol", "kind", "grade", "session", "count", "words", "source", "done")
-HEAD = '<meta charset="utf-8"><title>Health of the data</title><meta name="viewport" content="width=device-width">'
 
 # %% ../nbs/18_health.ipynb #dc1da141
 @dataclass(frozen=True, eq=False)
@@ -288,8 +287,8 @@ class Health:
     @property
     def looked_at(self) -> pd.DataFrame:
         "One row a series or table: symbol, kind, rows, first and last day, source."
-        rows = [(told.symbol, told.kind, told.rows, *told.span, told.source) for told in self.tellings]
-        return pd.DataFrame(rows, columns=["symbol", "kind", "rows", "first", "last", "source"])
+        columns = ["symbol", "kind", "rows", "first", "last", "source"]
+        return pd.DataFrame([(t.symbol, t.kind, t.rows, *t.span, t.source) for t in self.tellings], columns=columns)
 
     @property
     def costs(self) -> pd.DataFrame:
@@ -316,10 +315,6 @@ class Health:
 
     def _repr_html_(self) -> str:
         return health_html(self)
-
-    def page(self, path: str | Path) -> Path:
-        "Write one HTML file that needs nothing else; returns its path."
-        return write_atomic(path, f'<!doctype html><html lang="en"><head>{HEAD}</head><body>{self._repr_html_()}</body></html>\n')
 
 # %% ../nbs/18_health.ipynb #a1d095f8
 def cost_table(
@@ -353,6 +348,12 @@ def health_html(
     mark = "ok" if health.ok else "bad"
     return f'<div class="fk-report"><style>{STYLE}</style><h3 class="{mark}">{escape(health.headline)}</h3>{body}</div>'
 
+
+def write_health(health: Health, path: str | Path) -> Path:
+    "Write the report as one HTML file that needs nothing else; returns its path."
+    head = '<meta charset="utf-8"><title>Health of the data</title><meta name="viewport" content="width=device-width">'
+    return write_atomic(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{health_html(health)}</body></html>\n')
+
 # %% ../nbs/18_health.ipynb #7f08669c
 def compare_tellings(tellings: Sequence[Telling]) -> list[Fault]:
     "Each telling of a series against the first one of it, where there are several."
@@ -377,7 +378,7 @@ def late_tellings(tellings: Sequence[Telling], as_of: pd.Timestamp, calendar: st
             last[told.symbol] = max(end, last.get(told.symbol, end))
     return [fault for symbol in sorted(last) for fault in ended_faults(symbol, last[symbol], as_of, calendar)]
 
-
+# %% ../nbs/18_health.ipynb #6c04229a
 def health(
     sources: Sequence[str | Source] | str = ("sample",),  # words and sources as `open_sources` takes them
     *,

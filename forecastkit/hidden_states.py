@@ -20,7 +20,7 @@ from hmmlearn.hmm import GaussianHMM
 from threadpoolctl import threadpool_limits
 
 # %% auto #0
-__all__ = ['CUTS', 'PRIOR_ROWS', 'PRIOR_STAY', 'MAX_ROUNDS', 'MIN_HELD', 'MIN_STAY', 'MIN_CERTAINTY', 'memory_of', 'log_density',
+__all__ = ['CUTS', 'PRIOR_ROWS', 'PRIOR_STAY', 'MAX_ROUNDS', 'MIN_HELD', 'MIN_STAY', 'MIN_APART', 'memory_of', 'log_density',
            'filter_states', 'smooth_states', 'StateModel', 'long_run_shares', 'risk_score', 'partition', 'Settled',
            'Turn', 'expectation_maximisation', 'Learnt', 'learn', 'refusal']
 
@@ -136,7 +136,7 @@ def partition(
     return np.eye(len(cuts) + 1)[np.searchsorted(cuts, rank, side="right")]
 
 # %% ../nbs/30_hidden_states.ipynb #74cb285b
-PRIOR_ROWS, PRIOR_STAY = 5.0, 100.0  # independent rows behind each level; rows stayed in each state
+PRIOR_ROWS, PRIOR_STAY = 5.0, 30.0  # independent rows behind each level; rows stayed in each state
 MAX_ROUNDS = 300
 
 
@@ -202,7 +202,7 @@ class Learnt(NamedTuple):
 
     model: StateModel
     held: np.ndarray  # (k,) expected number of training rows in each state
-    certainty: float  # mean probability of the likeliest state, filtered
+    apart: float  # risk score of the last state's level less the first's, in standard deviations of the rows' scores
     settled: bool
     rounds: int
     log_likelihood: float  # of what is new in the rows
@@ -235,17 +235,13 @@ def learn(
     order = risk_score(found, signs).argsort(kind="stable")
     transition = np.asarray(hmm.transmat_)[np.ix_(order, order)]
     model = StateModel(memory, found[order], np.asarray(hmm.covars_)[0], transition, long_run_shares(transition))
-    evidence = log_density(after - memory * before, (1 - memory) * model.levels, model.covariance)
-    certainty = float(filter_states(evidence, model.transition, model.start).max(axis=1).mean())
+    apart = float(risk_score(model.levels[[-1]] - model.levels[[0]], signs)[0] / score.std())
     rounds = monitor.iter + sum(turn.monitor.iter for turn in tries)
-    return Learnt(model, held[order], certainty, monitor.settled, rounds, float(monitor.history[-1]))
+    return Learnt(model, held[order], apart, monitor.settled, rounds, float(monitor.history[-1]))
 
 # %% ../nbs/30_hidden_states.ipynb #951ce178
-MIN_HELD, MIN_STAY, MIN_CERTAINTY = (
-    21,
-    5,
-    0.8,
-)  # training rows in each state, its mean stay, how sure one is of the likeliest
+MIN_HELD, MIN_STAY = 21, 5  # training rows in each state, and its mean stay
+MIN_APART = 1.2  # standard deviations of the risk score between the first state and the last
 
 
 def refusal(
@@ -261,6 +257,6 @@ def refusal(
             return f"{name} holds {held:.0f} sessions, fewer than {MIN_HELD}"
         if stay < MIN_STAY:
             return f"{name} lasts {stay:.1f} sessions on average, less than {MIN_STAY}"
-    if learnt.certainty < MIN_CERTAINTY:
-        return f"the states cannot be told apart: the likeliest has a probability of only {learnt.certainty:.2f} on average"
+    if learnt.apart < MIN_APART:
+        return f"{names[0]} and {names[-1]} differ by {learnt.apart:.1f} standard deviations of risk, less than {MIN_APART}"
     return ""

@@ -97,12 +97,15 @@ def table_series(
 ) -> pd.DataFrame:
     "Bars or values by day from a table; raises `DataError` that names the symbol where its columns are not those expected."
     try:
-        table = pd.read_csv(io.StringIO(text), dtype="str", na_values=BLANKS, keep_default_na=False, index_col=False)
+        table = pd.read_csv(io.StringIO(text), dtype="str", na_values=BLANKS, keep_default_na=False)
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{symbol}: no table was sent ({str(error).strip().splitlines()[0]})") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise DataError(f"{symbol}: its rows are longer than its header: the vendor has changed them")
     layout = recognise([str(name) for name in table.columns], symbol)
     if isinstance(layout, str) or (ranged and not layout.ranged) or layout.unused:
-        raise DataError(f"{symbol}: the columns are {', '.join(map(str, table.columns))[:80]}: the vendor has changed them")
+        names = ", ".join(map(str, table.columns))[:80]
+        raise DataError(f"{symbol}: the columns are {names}: the vendor has changed them")
     try:
         days = parse_days(table[layout.date])
     except DataError as error:
@@ -112,7 +115,8 @@ def table_series(
         columns[ours] = pd.to_numeric(table[theirs], errors="coerce").to_numpy(dtype=float)
         wrong = np.isnan(columns[ours]) & table[theirs].notna().to_numpy()
         if wrong.any():
-            raise DataError(f"{symbol} {days[wrong][0]:%Y-%m-%d}: {ours} is {table[theirs][wrong].iloc[0]!r}, no number")
+            said = table[theirs][wrong].iloc[0]
+            raise DataError(f"{symbol} {days[wrong][0]:%Y-%m-%d}: {ours} is {said!r}, no number")
     return pd.DataFrame(columns, days.rename("date"))
 
 # %% ../nbs/15_live.ipynb #a04061b8
@@ -171,9 +175,12 @@ def alfred_vintages(
     observations: Sequence[Mapping[str, str]],  # each with date, value, realtime_start
 ) -> pd.DataFrame:
     "All vintages: value and known_at by observation date; raises `DataError` where the vendor has changed the form."
-    table = pd.DataFrame(observations, columns=["date", "value", "realtime_start"])
-    if table.empty or table[["date", "realtime_start"]].isna().any(axis=None):
-        raise DataError(f"{series}: alfred sent no observations with dates: the series may have no vintages, ask fred for it")
+    if not observations:
+        raise DataError(f"{series}: alfred sent no observations: it may have no vintages, ask fred for it")
+    names = ["date", "value", "realtime_start"]
+    if not all(isinstance(row, dict) and all(isinstance(row.get(name), str) for name in names) for row in observations):
+        raise DataError(f"{series}: alfred sent observations in another form: the vendor has changed them")
+    table = pd.DataFrame(observations, columns=names)
     values = pd.to_numeric(table["value"].replace(".", None), errors="coerce").to_numpy(dtype=float)
     try:
         days, moments = parse_days(table["date"]), end_of(table["realtime_start"])
@@ -217,17 +224,20 @@ def finra_day(
     text: str,  # of the file of that day
 ) -> pd.DataFrame:
     "Shares traded off the exchanges (total) and sold short of these (short) by symbol; raises `DataError` if it is not whole."
-    lines = text.split()
-    head, rows, trailer = lines[0].split("|"), lines[1:-1], lines[-1]
-    if head != FINRA_COLUMNS:
-        raise DataError(f"finra {day:%Y-%m-%d}: the columns are {', '.join(head)[:80]}: the vendor has changed them")
-    if trailer != str(len(rows)):
-        raise DataError(f"finra {day:%Y-%m-%d}: it holds {len(rows)} rows and ends with {trailer[:20]!r}: it was cut off")
+    head, *lines = text.split() or [""]
+    rows, trailer = lines[:-1], lines[-1] if lines else ""
+    if head.split("|") != FINRA_COLUMNS:
+        raise DataError(f"finra {day:%Y-%m-%d}: it begins with {head[:60]!r}: the vendor has changed the columns")
+    if trailer != str(len(rows)) or any(row.count("|") != len(FINRA_COLUMNS) - 1 for row in rows):
+        raise DataError(f"finra {day:%Y-%m-%d}: {len(rows)} rows, and at its end {trailer[:20]!r}: it was cut off")
     table = pd.DataFrame([row.split("|") for row in rows], columns=FINRA_COLUMNS)
     if not table["Date"].eq(f"{day:%Y%m%d}").all():
         raise DataError(f"finra {day:%Y-%m-%d}: it holds rows of another day: try again later")
-    volumes = {"short": table["ShortVolume"].astype(float), "total": table["TotalVolume"].astype(float)}
-    return pd.DataFrame(volumes).set_index(pd.Index(table["Symbol"].map(canonical_symbol), name="symbol"))
+    given = {"short": table["ShortVolume"], "total": table["TotalVolume"]}
+    volumes = pd.DataFrame({name: pd.to_numeric(column, errors="coerce") for name, column in given.items()})
+    if not (np.isfinite(volumes) & (volumes >= 0)).all(axis=None) or table["Symbol"].duplicated().any():
+        raise DataError(f"finra {day:%Y-%m-%d}: a volume is no number, or a symbol stands twice: try again later")
+    return volumes.set_index(pd.Index(table["Symbol"].map(canonical_symbol), name="symbol"))
 
 # %% ../nbs/15_live.ipynb #104877f9
 def finra(
@@ -289,6 +299,8 @@ def edgar_facts(
         ]
         table = pd.DataFrame(rows, columns=["concept", "unit", "start", "end", "val", "form", "filed"])
         table = table.rename(columns={"val": "value"}).assign(known_at=end_of(table["filed"]))
+        table = table.assign(**{name: pd.to_datetime(table[name], format="%Y-%m-%d") for name in ("start", "end")})
+        table["value"] = pd.to_numeric(table["value"]).astype(float)
     except (KeyError, TypeError, AttributeError, ValueError) as error:  # a DataError of `end_of` is a ValueError
         raise DataError(f"{symbol}: edgar sent no company facts: the vendor has changed them") from error
     return table.sort_values(["concept", "unit", "end", "known_at"], kind="stable", ignore_index=True)
@@ -304,18 +316,16 @@ def edgar_series(
     rows = facts[facts["concept"].str.upper() == concept]
     if rows.empty:
         raise DataError(f"{name}: edgar has no fact {concept} of {symbol}: look at the concepts of edgar_facts")
-    ends, starts = pd.to_datetime(rows["end"]), pd.to_datetime(rows["start"])
-    days = (ends - starts).dt.days
+    days = (rows["end"] - rows["start"]).dt.days
     rows = rows[days.between(*SPANS[span])] if span in SPANS else rows[days.isna()]
     if rows.empty or span not in ("", *SPANS):
         raise DataError(f"{name}: {concept} is reported over spans of time: ask for {symbol}_{concept}_Q or _Y")
     if len(rows["unit"].unique()) > 1:
         raise DataError(f"{name}: {concept} is reported in {' and '.join(rows['unit'].unique())}: use edgar_facts")
     last = rows.drop_duplicates(["end", "filed"], keep="last")  # a filing may repeat itself
-    index = pd.DatetimeIndex(pd.to_datetime(last["end"])).as_unit("us").rename("date")
-    frame = pd.DataFrame({"value": last["value"].to_numpy(dtype=float), "known_at": last["known_at"].to_numpy()}, index)
-    frame["known_at"] = pd.DatetimeIndex(last["known_at"])
-    return frame[(frame["value"] != frame.groupby(level=0)["value"].shift())]
+    index = pd.DatetimeIndex(last["end"]).as_unit("us").rename("date")
+    frame = pd.DataFrame({"value": last["value"].to_numpy(), "known_at": pd.DatetimeIndex(last["known_at"])}, index)
+    return frame[frame["value"] != frame.groupby(level=0)["value"].shift()]
 
 # %% ../nbs/15_live.ipynb #15404a57
 def edgar_filings(
@@ -346,7 +356,7 @@ class Edgar:
         "The ten digits that EDGAR knows a company by; raises `DataError` for one it does not list."
         listed = self._numbers()
         if symbol not in listed:
-            raise DataError(f"{symbol}: edgar lists no company of this ticker: it may be a fund, or be called otherwise")
+            raise DataError(f"{symbol}: edgar lists no company of this ticker: it may be a fund, or misspelt")
         return f"{listed[symbol]:010d}"
 
     @lru_cache(maxsize=1)  # noqa: B019 (as long as this object lives)
@@ -359,7 +369,8 @@ class Edgar:
 
     def filings(self, symbol: str) -> pd.DataFrame:
         "The recent filings of a company, see `edgar_filings`."
-        return edgar_filings(symbol, self._client.json(symbol, f"{self._base}/submissions/CIK{self.number(symbol)}.json"))
+        address = f"{self._base}/submissions/CIK{self.number(symbol)}.json"
+        return edgar_filings(symbol, self._client.json(symbol, address))
 
     def facts(self, symbol: str) -> pd.DataFrame:
         "All facts of a company, see `edgar_facts`."

@@ -19,7 +19,7 @@ from .distributions import cdf_at, quantile_at, strictly_increasing
 __all__ = ['OUTER', 'share_of_each', 'pooled_cdf', 'inverted', 'linear_pool']
 
 # %% ../nbs/42_pool.ipynb #8f593d66
-OUTER: tuple[float, ...] = (0.0002, 0.0006, 0.002, 0.005)  # further knots in each tail: it bends where another member may still be straight
+OUTER: tuple[float, ...] = (0.0002, 0.0006, 0.002, 0.005)  # further knots in each tail, where a CDF is bent
 
 
 def share_of_each(

@@ -163,10 +163,12 @@ def tree_table(
 ) -> np.ndarray:
     "These columns as 32-bit floats, (n, k); NaN where there is no finite value. Raises `FeatureDimensionError`."
     if absent := [name for name in columns if name not in X.columns]:
-        raise FeatureDimensionError(f"the features lack {', '.join(absent)}: hand over the columns the model was fitted on")
+        raise FeatureDimensionError(
+            f"the features lack {', '.join(absent)}: hand over all that the model was fitted on"
+        )
     frame = X[columns]
     if COHORT in columns:
-        frame = frame.assign(**{COHORT: pd.Index(COHORTS).get_indexer(frame[COHORT])})
+        frame = frame.assign(**{COHORT: pd.Index(COHORTS).get_indexer(pd.Index(frame[COHORT]))})
     table = np.ascontiguousarray(frame, dtype=np.float32)
     return np.where(np.isfinite(table), table, np.float32("nan"))
 
@@ -188,14 +190,14 @@ def grow(
     data = xgboost.QuantileDMatrix(table, residual, max_bin=TREES["max_bin"], nthread=1)
     return xgboost.train(TREES | {"seed": seed}, data, rounds)
 
-# %% ../nbs/41_quantile_models.ipynb #14c9ff83
+
 def as_booster(content: bytes) -> xgboost.Booster:
     "The trees that were written as UBJ; raises `ValueError` for bytes that are none."
     trees = xgboost.Booster({"nthread": 1})
     trees.load_model(bytearray(content))
     return trees
 
-
+# %% ../nbs/41_quantile_models.ipynb #14c9ff83
 class BoostedResidual(BaseEstimator):
     "Boosted trees for the quantiles of what location and scale leave over."
 

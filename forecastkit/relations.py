@@ -27,7 +27,7 @@ __all__ = ['ASSETS', 'EVENTS', 'vrp', 'premiums', 'other_premiums', 'correlation
 # %% ../nbs/21_relations.ipynb #c2ccec26
 def vrp(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     "The log of the implied volatility over the realised one of n sessions."
-    return x.log(symbol) - log_of(PERCENT_A_YEAR * x.rolling(equity, "change", n, "std"))
+    return x.once((symbol, "over realised", equity, n), lambda: x.log(symbol) - log_of(PERCENT_A_YEAR * x.rolling(equity, "change", n, "std")))
 
 
 def premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Iterator[Feature]:
@@ -45,7 +45,7 @@ def premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Ite
         lambda x: vrp(x, symbol, equity, 22).rolling(rank, min_periods=ceil(0.8 * rank)).rank(pct=True),
     )  # fmt: skip
 
-
+# %% ../nbs/21_relations.ipynb #2f97969c
 def other_premiums(symbol: str, equity: str) -> Iterator[Feature]:
     "The premium by other measures: against the range, in variance points, and beside its own mean of a quarter."
     yield Feature(
@@ -65,7 +65,7 @@ def other_premiums(symbol: str, equity: str) -> Iterator[Feature]:
         lambda x: vrp(x, symbol, equity, 22) - vrp(x, symbol, equity, 22).rolling(66, min_periods=53).mean(),
     )  # fmt: skip
 
-
+# %% ../nbs/21_relations.ipynb #8f1e6371
 def correlation(one: pd.Series, other: pd.Series, n: int) -> pd.Series:
     "The correlation over n sessions, of which four fifths must have both."
     return one.rolling(n, min_periods=ceil(0.8 * n)).corr(other).clip(-1, 1)
@@ -73,8 +73,12 @@ def correlation(one: pd.Series, other: pd.Series, n: int) -> pd.Series:
 
 def slope(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     "The slope of one's daily log changes on the other's over n sessions."
-    pairs = x.change(symbol).rolling(n, min_periods=ceil(0.8 * n))
-    return pairs.cov(x.change(equity)) / x.rolling(equity, "change", n, "std") ** 2
+
+    def make() -> pd.Series:
+        pairs = x.change(symbol).rolling(n, min_periods=ceil(0.8 * n))
+        return pairs.cov(x.change(equity)) / x.rolling(equity, "change", n, "std") ** 2
+
+    return x.once((symbol, "slope", equity, n), make)
 
 
 def answers(symbol: str, prefix: str, equity: str, equity_prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
@@ -107,7 +111,7 @@ def spans(symbol: str, prefix: str, other: str, other_prefix: str, rank: int = 2
     "The log of an index of another span over this one; its deviation from 22 sessions, change over 5, and rank."
 
     def ratio(x: Inputs) -> pd.Series:
-        return x.log(other) - x.log(symbol)
+        return x.once((other, "over", symbol), lambda: x.log(other) - x.log(symbol))
 
     name, needs = f"{other_prefix}_{prefix}", (other, symbol)
     yield Feature(name, "term", needs, 0, "log", -1.5, 1.5, "Whether more is feared there than here.", ratio)
@@ -186,10 +190,15 @@ def first_of(x: Inputs, symbols: Sequence[str], formula: Callable[[str], pd.Seri
 
 def _moves(x: Inputs, symbol: str, asset: Asset, n: int) -> pd.Series:
     "The log change over n sessions, of a price that trades or is published."
-    return (log_of(x.at_sessions(symbol)) if symbol in asset.published else x.log(symbol)).diff(n)
+
+    def make() -> pd.Series:
+        return (log_of(x.at_sessions(symbol)) if symbol in asset.published else x.log(symbol)).diff(n)
+
+    return x.once((symbol, "moves", n), make)
 
 
 def _correlated(x: Inputs, asset: Asset, equity: str, n: int) -> pd.Series:
+    "The correlation over n sessions with the shares, of the first symbol that trades."
     return first_of(x, asset.bars, lambda symbol: correlation(_moves(x, symbol, asset, 1), x.change(equity), n))
 
 
@@ -214,7 +223,7 @@ def cross_assets(asset: Asset, equity: str) -> Iterator[Feature]:
         lambda x: shrunken(_correlated(x, asset, equity, 22), _correlated(x, asset, equity, 252), 22), (), either=asset.bars,
     )  # fmt: skip
 
-
+# %% ../nbs/21_relations.ipynb #59690e53
 ASSETS: tuple[Asset, ...] = (
     Asset("nasdaq", ("IXIC",), (), "Technology leads, upwards and downwards."),
     Asset("small", ("RUT", "IWM"), (), "Small companies feel a shortage of money first."),

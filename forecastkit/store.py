@@ -208,14 +208,15 @@ def read_quick(path: str) -> Quick | None:
     "A quick copy; None if there is none, or not a whole one."
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            numbers = np.empty(os.fstat(file.fileno()).st_size // 8)
-            size = file.readinto(memoryview(numbers).cast("B"))
+            data = bytearray(os.fstat(file.fileno()).st_size)
+            whole = file.readinto(data) == len(data)
+        numbers = np.frombuffer(data, dtype=np.float64)
         start = 1 + int(numbers[:1].view(np.int64)[0])
         about = json.loads(numbers[1:start].tobytes())
         n, rest = divmod(len(numbers) - start, len(about["columns"]) + 2)
     except (OSError, ValueError, IndexError, KeyError, TypeError):
         return None
-    if rest or size != 8 * len(numbers):
+    if rest or not whole:
         return None
     days, known = (numbers[start + k * n : start + (k + 1) * n].view("M8[us]") for k in (0, 1))
     return Quick(about, days, known, numbers[start + 2 * n :].reshape(-1, n))
@@ -287,7 +288,8 @@ class Files:
 
     def path(self, symbol: str) -> Path:
         "The file of a symbol, there or not."
-        return self.folder / f"{quote(symbol, safe='')}.parquet"
+        name = quote(symbol, safe="")
+        return self.folder / f"{'%2E' + name[1:] if name.startswith('.') else name}.parquet"  # no hidden files
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .core import DataError
+from .core import DataError, canonical_symbol
 from .fetching import Client, Limiter, backoff
 from .live import Fetched, LiveSource, Span
 
@@ -91,13 +91,14 @@ def chart_table(
         quote = result["indicators"]["quote"][0]
         closes = result["indicators"].get("adjclose", [{"adjclose": quote.get("close", [])}])[0]["adjclose"]
         columns = {name: quote.get(name.lower(), []) for name in (*PRICES, "Volume")} | {"Adj Close": closes}
-        days = _days(moments, result["meta"]["exchangeTimezoneName"])
+        zone = result["meta"]["exchangeTimezoneName"]
+        days = _days(moments, zone)
         table = pd.DataFrame(columns, days, dtype=float)
         events = result.get("events", {})
-        paid = {entry["date"]: entry["amount"] for entry in events.get("dividends", {}).values()}
-        split = {entry["date"]: entry["numerator"] / entry["denominator"] for entry in events.get("splits", {}).values()}
+        paid = {one["date"]: one["amount"] for one in events.get("dividends", {}).values()}
+        split = {one["date"]: one["numerator"] / one["denominator"] for one in events.get("splits", {}).values()}
         for name, happened in (("Dividends", paid), ("Stock Splits", split)):
-            on = pd.Series([*happened.values()], _days([*happened], result["meta"]["exchangeTimezoneName"]), dtype=float)
+            on = pd.Series([*happened.values()], _days([*happened], zone), dtype=float)
             table[name] = on.groupby(level=0).sum().reindex(days).fillna(0.0).to_numpy()
     except DataError:
         raise
@@ -126,7 +127,8 @@ def chart_tables(
         first = {"range": "max"} if start is None else {
             "period1": str(int(start.timestamp())), "period2": str(int(time.time()) + 86_400)}  # fmt: skip
         try:
-            document = client.json(ticker, f"{base}/v8/finance/chart/{ticker}", {"interval": "1d", "events": "div,splits", **first})
+            asked = {"interval": "1d", "events": "div,splits", **first}
+            document = client.json(ticker, f"{base}/v8/finance/chart/{ticker}", asked)
         except DataError as error:
             return error
         try:
@@ -169,8 +171,9 @@ def _yfinance(
     said, logger = _Said(), logging.getLogger("yfinance")
     before, logger.propagate = logger.propagate, False  # the reasons are told by us, once
     logger.addHandler(said)
+    options |= {"group_by": "ticker", "auto_adjust": False, "actions": True, "progress": False, "threads": 4}
     try:
-        found = download(tickers, group_by="ticker", auto_adjust=False, actions=True, progress=False, threads=4, **options)
+        found = download(tickers, **options)
     except OSError as error:  # the line is down; curl's errors are OSErrors
         return pd.DataFrame(), dict.fromkeys(tickers, f"connection failed ({error})")
     finally:
@@ -213,7 +216,8 @@ def yfinance_tables(
     def fetch(tickers: Sequence[str], start: Span = None) -> Tables:
         found = once(tickers, start)
         for attempt in range(1, attempts):
-            busy = [ticker for ticker, table in found.items() if isinstance(table, DataError) and BUSY.search(str(table))]
+            failed = {ticker: str(table) for ticker, table in found.items() if isinstance(table, DataError)}
+            busy = [ticker for ticker, said in failed.items() if BUSY.search(said)]
             if not busy:
                 break
             sleep(backoff(attempt, 0.0, first_wait))
@@ -224,7 +228,7 @@ def yfinance_tables(
 
 # %% ../nbs/16_yahoo.ipynb #70dad63f
 def yahoo(
-    symbols: Iterable[str],  # canonical; what it claims
+    symbols: Iterable[str],  # what it claims
     fetch: FetchTables,  # `yfinance_tables(...)`, `chart_tables(...)`, or your own
     adjust: str = "splits",  # see `yahoo_bars`
     batch: int = 10,  # symbols a call
@@ -244,4 +248,4 @@ def yahoo(
         missing = DataError("the function that fetches gave neither a table nor an error")
         return {symbol: one(symbol, tables.get(ticker_of(symbol), missing), start, end) for symbol in names}
 
-    return LiveSource("yahoo", several, tuple(symbols), batch=batch, grows=True)
+    return LiveSource("yahoo", several, tuple(dict.fromkeys(map(canonical_symbol, symbols))), batch=batch, grows=True)

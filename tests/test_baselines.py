@@ -38,7 +38,9 @@ def features(log: pd.Series, seed: int = 1) -> pd.DataFrame:
     "The columns of the volatility recipe, some real, some noise, with gaps and a warm-up."
     rng = np.random.default_rng(seed)
     change = log.diff()
-    X = pd.DataFrame({"vix_log": log, "vix_dev_5": log - log.rolling(5).mean(), "vix_dev_22": log - log.rolling(22).mean()})
+    X = pd.DataFrame(
+        {"vix_log": log, "vix_dev_5": log - log.rolling(5).mean(), "vix_dev_22": log - log.rolling(22).mean()}
+    )
     X["vix_vol_ewma94"] = np.sqrt((change**2).ewm(alpha=0.06).mean())
     X["vix_vol_ewma80"] = np.sqrt((change**2).ewm(alpha=0.2).mean())
     X["vix_vol_66"] = change.rolling(66).std()
@@ -113,7 +115,9 @@ def test_values_that_are_no_numbers_are_gaps():
 
 def test_terms_missing_too_often_are_dropped_and_small_gaps_filled():
     n = 100
-    frame = pd.DataFrame({"whole": np.arange(n) * 1.0, "some": np.arange(n) * 2.0, "few": np.arange(n) * 3.0, "flat": 7.0})
+    frame = pd.DataFrame(
+        {"whole": np.arange(n) * 1.0, "some": np.arange(n) * 2.0, "few": np.arange(n) * 3.0, "flat": 7.0}
+    )
     frame.loc[:19, "some"] = np.nan  # a fifth is allowed
     frame.loc[:20, "few"] = np.nan
     terms = learn_terms(frame, ["whole", "some", "few", "flat", "unheard_of"])

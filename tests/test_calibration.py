@@ -63,7 +63,13 @@ def test_no_row_sees_tomorrow(seed, delay, cut):
     whole = calibrate(raw, outcome, regimes, known_from, start=50)
     rows = slice(0, cut + 1)
     known = known_from[rows] <= cut
-    then = calibrate(raw[rows], np.where(known, outcome[rows], np.nan), regimes[rows], np.where(known, known_from[rows], cut + 1), start=50)
+    then = calibrate(
+        raw[rows],
+        np.where(known, outcome[rows], np.nan),
+        regimes[rows],
+        np.where(known, known_from[rows], cut + 1),
+        start=50,
+    )
     for now, before in zip(whole, then):
         np.testing.assert_array_equal(now[rows], before)
     lies = np.where(known_from > cut, 1e9, outcome)  # what is not known yet may be anything
@@ -118,7 +124,7 @@ def test_raw_is_served_until_enough_is_known():
 
 
 def test_nothing_known_changes_nothing():
-    raw, outcome, regimes, known_from = example(1, 50)
+    raw, _, regimes, known_from = example(1, 50)
     silent = calibrate(raw, np.full(50, np.nan), regimes, known_from, start=0)
     np.testing.assert_array_equal(silent.multipliers, 1.0)
     np.testing.assert_allclose(silent.quantiles, raw, atol=1e-12)

@@ -129,11 +129,20 @@ def rewritten(folder: Path, change) -> None:
 
 FORGERIES = {
     "an unknown kind": (lambda t: t["members"][0].update(kind="Popen"), "no kind of model"),
-    "a kind from another module": (lambda t: t["members"][0].update(kind="ProbabilisticForecaster"), "no kind of model"),
+    "a kind from another module": (
+        lambda t: t["members"][0].update(kind="ProbabilisticForecaster"),
+        "no kind of model",
+    ),
     "another format": (lambda t: t.update(format=99), "format 99"),
-    "a file outside": (lambda t: t["members"][1]["files"].update({"trees.ubj": "../../etc/passwd"}), "cannot be understood"),
+    "a file outside": (
+        lambda t: t["members"][1]["files"].update({"trees.ubj": "../../etc/passwd"}),
+        "cannot be understood",
+    ),
     "no members": (lambda t: t.pop("members"), "cannot be understood"),
-    "numbers that are none": (lambda t: t["members"][0]["state"]["lines"].update(constant="many"), "cannot be understood"),
+    "numbers that are none": (
+        lambda t: t["members"][0]["state"]["lines"].update(constant="many"),
+        "cannot be understood",
+    ),
     "a recipe that is none": (lambda t: t["members"][0]["state"].update(recipe={"x": 1}), "cannot be understood"),
     "an unknown target": (lambda t: t["target"].update(horizon=0), "cannot be understood"),
 }
@@ -250,7 +259,9 @@ def test_the_real_vix(shared_data):
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
     X, y = FeatureEngine(DECLARED).build_features(market), outcomes(market.close("VIX"), 5)
-    raw = walk_forward(X, y, make=lambda: ProbabilisticForecaster(Target("VIX")), horizon=5, every=504, first="2005-01-03")
+    raw = walk_forward(
+        X, y, make=lambda: ProbabilisticForecaster(Target("VIX")), horizon=5, every=504, first="2005-01-03"
+    )
     at, truth = positions(raw.origins), y[raw.origins].to_numpy()
     regime = vix_regime(X.loc[raw.origins, "vix"].to_numpy())
     made = calibrate(raw.quantiles, truth, regime, np.searchsorted(at, at + 5), start=0).quantiles

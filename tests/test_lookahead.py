@@ -80,13 +80,13 @@ def test_the_features_of_the_house_pass_to_the_last_bit(engine, market):
 
 
 def test_filtered_regimes_pass_and_smoothed_ones_are_found():
-    market = synthetic_market(seed=7, sessions=600).market
-    detector = RegimeDetector().fit(regime_features(market.as_of(market.close("VIX").index[350])))
+    market = synthetic_market(seed=7, sessions=800).market
+    detector = RegimeDetector().fit(regime_features(market.as_of(market.close("VIX").index[560])))
     functions = {
         "filtered": lambda market: detector.filtered_probabilities(regime_features(market)),
         "smoothed": lambda market: detector.smoothed_probabilities(regime_features(market)),
     }
-    filtered, smoothed = audits(functions, market, cuts=market.close("VIX").index[400:600:40], tolerance=0)
+    filtered, smoothed = audits(functions, market, cuts=market.close("VIX").index[600:780:60], tolerance=0)
     assert filtered.ok, filtered
     assert not smoothed.ok
 

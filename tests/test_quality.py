@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markets import frame_of, whole_market, without
 
 from forecastkit.core import DataError
 from forecastkit.features import Feature, compute_features, source_and_lag
@@ -12,7 +13,6 @@ from forecastkit.market import MarketData
 from forecastkit.quality import TemporalValidator, findings, is_stale, quality_column, standing_still
 from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine
-from markets import frame_of, whole_market, without
 
 
 def declare(name, family, needs, warmup, pulse=False) -> Feature:

@@ -58,7 +58,9 @@ def problem(name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([np.ones(n), x]), y
 
 
-@pytest.mark.parametrize("name", ["bell", "fans out, heavy tails, in hundredths", "one term twice, one constant", "outliers"])
+@pytest.mark.parametrize(
+    "name", ["bell", "fans out, heavy tails, in hundredths", "one term twice, one constant", "outliers"]
+)
 @pytest.mark.parametrize("n", [400, 3000])
 def test_lines_are_as_good_as_the_exact_solution(name, n):
     table, y = problem(name, n)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from markets import frame_of, whole_market, without
 
 from forecastkit.core import DataError, DataWarning, SettingsError
 from forecastkit.features import catalogue, compute_features, source_and_lag
@@ -14,7 +15,6 @@ from forecastkit.sessions import closes
 from forecastkit.sources import load_market
 from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine, volatility_features
-from markets import frame_of, whole_market, without
 
 CONTRACT = [
     "vix", "vix_log", "vix_dev_5", "vix_dev_22", "vix_change_1", "vix_change_5", "vix_change_22", "vix_vol_ewma94",
@@ -144,8 +144,8 @@ def test_after_its_warm_up_a_feature_does_not_know_where_the_data_begin():
     early = compute_features(ENGINE.declarations, market, "VIX")
     day, late = early.index[start], market
     for symbol in market.symbols:
-        published = source_and_lag(symbol)[0] != "bars"  # the value of then is known from before
-        late = late.with_series(symbol, frame_of(market, symbol).loc[day - pd.Timedelta(days=70 * published) :])
+        earlier = {"at the close": 0, "at midnight UTC": 5}.get(source_and_lag(symbol)[1], 70)  # days, known at the start
+        late = late.with_series(symbol, frame_of(market, symbol).loc[day - pd.Timedelta(days=earlier) :])
     short = compute_features(ENGINE.declarations, late, "VIX")
     for feature in ENGINE.declarations:
         a, b = short[feature.name].iloc[feature.warmup :], early[feature.name].loc[day:].iloc[feature.warmup :]

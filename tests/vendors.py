@@ -12,14 +12,27 @@ import zlib
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 import pandas as pd
 
 from forecastkit.sessions import closes, opens, sessions
 
-FAULTS = ("slow", "429", "500", "cut", "cut without length", "cut gzip", "drip", "html", "empty", "json error", "gzip", "404")
+FAULTS = (
+    "slow",
+    "429",
+    "500",
+    "cut",
+    "cut without length",
+    "cut gzip",
+    "drip",
+    "html",
+    "empty",
+    "json error",
+    "gzip",
+    "404",
+)
 
 
 @lru_cache(maxsize=1)
@@ -116,11 +129,16 @@ class Answers(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         fault = self.server.fault(url.path)
         self.server.over.wait(600 if fault == "slow" else self.server.latency)
-        found = self.server.body(url.path, parse_qs(url.query))
+        found = self.server.body(unquote(url.path), parse_qs(url.query))
         if fault in self.short:
             self.answer(*self.short[fault])
         elif found is None:
-            missing = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}}
+            missing = {
+                "chart": {
+                    "result": None,
+                    "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"},
+                }
+            }
             self.answer(404, {"Content-Type": "application/json"}, json.dumps(missing).encode())
         else:
             label, body = found

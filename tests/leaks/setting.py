@@ -13,7 +13,7 @@ STOCKS = ("AAPL", "JNJ", "KO", "XOM")
 
 def members_table(days: pd.DatetimeIndex) -> pd.DataFrame:
     "Who joined and who left an index, each change known at the close of the session before it."
-    changes = [("AAPL", 0, 1), ("JNJ", 0, 1), ("KO", 200, 1), ("JNJ", 330, -1), ("XOM", 400, 1), ("AAPL", 480, -1)]
+    changes = [("AAPL", 0, 1), ("JNJ", 0, 1), ("KO", 200, 1), ("JNJ", 330, -1), ("XOM", 400, 1), ("AAPL", 440, -1)]
     known = closes([days[max(0, at - 1)] for _, at, _ in changes])
     return pd.DataFrame(
         {
@@ -38,12 +38,12 @@ def payrolls(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def corpus_market() -> MarketData:
-    "Two and a half years with surprise meetings, a listing, a delisting, holes, a market without closing bell, and revisions."
-    rng, synthetic = np.random.default_rng(5), synthetic_market(seed=5, sessions=560, start="2007-01-03", stocks=STOCKS)
+    "Two years with surprise meetings, a listing, a delisting, holes, a market without closing bell, and revisions."
+    rng, synthetic = np.random.default_rng(5), synthetic_market(seed=5, sessions=480, start="2007-01-03", stocks=STOCKS)
     market, days = synthetic.market, synthetic.truth.index
     series = {symbol: market.bars(symbol) for symbol in ("SPX", "VIX", "AAPL", "JNJ", "KO", "XOM")}
     series["KO"] = series["KO"].iloc[150:]  # listed later
-    series["JNJ"] = series["JNJ"].iloc[:450]  # taken over
+    series["JNJ"] = series["JNJ"].iloc[:400]  # taken over
     series["XOM"] = series["XOM"].drop(index=days[[70, 71, 180, 181, 182, 300, 420, 421]])  # trading halted
     every_day = pd.date_range(days[0], days[-1], freq="D", unit="us")
     coin = 100 * np.exp(rng.normal(0, 0.03, len(every_day)).cumsum())

@@ -1,0 +1,60 @@
+"""A hundred symbols from a server that takes 50 ms to answer and must not be asked more than 20 times a second; then kills.
+
+    .venv/bin/python benchmarks/download.py [KILLS]
+
+The server is on the loopback address and gone at the end. Five years of bars a symbol. The least time that the limit leaves is
+5 s; what is above it is reading, checking and writing. Then downloads are killed at random and run again (20 times, unless told):
+after every kill each series in the store is whole or absent, and in the end the store is that of an undisturbed run.
+"""
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from kill_download import contents, fetch, kills
+from vendors import FAULTS, Vendors, prices
+
+from forecastkit.store import Store
+
+SYMBOLS = [f"S{k:03d}" for k in range(100)]
+LIMIT = 30.0  # seconds
+
+
+def measured(home: Path, faults: bool) -> float:
+    "Download the hundred, some with faults that pass; seconds, after checking what is in the store."
+    with Vendors(latency=0.05) as server:
+        if faults:
+            passing = [fault for fault in FAULTS if fault not in ("slow", "drip", "404", "json error")]
+            server.faults |= {f"/{symbol}": [passing[k % len(passing)]] for k, symbol in enumerate(SYMBOLS[:24])}
+        begun = time.perf_counter()
+        report = fetch(home, server.address, SYMBOLS, rate=20)
+        seconds = time.perf_counter() - begun
+        asked = len(server.requests)
+    assert not report.failed, report
+    for symbol in SYMBOLS:
+        assert Store(home).bars(symbol)["close"].tolist() == prices(symbol)["close"].tolist()
+    print(
+        f"{'with faults that pass' if faults else 'undisturbed':22s} {seconds:5.1f} s, {asked} requests ({asked / seconds:.1f} a second)"
+    )
+    return seconds
+
+
+def main(times: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        slowest = max(measured(home / "plain", False), measured(home / "faults", True))
+        rows = Counter(len(frame) for frame in contents(home / "plain").values())
+        print(f"rows a symbol: {dict(rows)}; limit {LIMIT:.0f} s: {'kept' if slowest <= LIMIT else 'BROKEN'}")
+        finished, asked = kills(home / "kills", times, count=30, longest=1.5)
+        print(
+            f"killed {times} times, {finished} of them after the work was done; {asked} requests; the store equals the undisturbed one"
+        )
+    return int(slowest > LIMIT)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 20))

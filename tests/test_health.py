@@ -1,0 +1,189 @@
+"Every check finds its seeded fault and a genuine one, and nothing on a market that has none."
+
+import gzip
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit.faults import KINDS, disagreements, series_faults
+from forecastkit.health import file_telling, health, market_health, write_health
+from forecastkit.market import MarketData
+from forecastkit.sources import SampleSource, packaged
+from forecastkit.synthetic import synthetic_market
+from forecastkit.volatility_features import volatility_features
+
+SPX = synthetic_market(seed=3, sessions=800).market.bars("SPX")
+PRICES = ["open", "high", "low", "close"]
+
+
+def counts(faults):
+    return {(fault.symbol, fault.kind): fault.count for fault in faults}
+
+
+@pytest.mark.parametrize("seed", range(7))
+def test_nothing_is_found_where_nothing_is(seed):
+    "Over 1e5 rows in all, of indices, stocks and yields."
+    market = synthetic_market(seed, 1500, "1998-01-02", stocks=("AAA1", "BBB")).market
+    report = market_health(market)
+    assert report.faults == () and report.looked_at["rows"].sum() > 1e5 / 7
+
+
+def seeded(kind: str) -> pd.DataFrame:
+    bars = SPX.copy()
+    if kind == "text":
+        return bars.astype(object).assign(close=lambda f: f["close"].where(f.index != f.index[40], "n/a"))
+    if kind == "future date":
+        return pd.concat([bars, bars.iloc[[-1]].set_axis([pd.Timestamp("2030-01-02")])])
+    if kind == "same row twice":
+        return pd.concat([bars, bars.iloc[[7]]])
+    if kind == "rows that differ":
+        return pd.concat([bars, bars.iloc[[7]] + 1])
+    if kind == "no session":
+        return pd.concat([bars, bars.iloc[[7]].set_axis([pd.Timestamp("2010-07-05")])])
+    if kind == "missing session":
+        return bars.drop(bars.index[100])
+    at = {"price of 0 or less": (60, PRICES, 0.0), "volume below 0": (60, ["volume"], -1.0), "no close": (60, ["close"], np.nan)}
+    if kind in at:
+        row, columns, value = at[kind]
+        bars.loc[bars.index[row], columns] = value
+    elif kind == "high below low":
+        bars.loc[bars.index[60], ["high", "low"]] = bars.loc[bars.index[60], ["low", "high"]].to_numpy()
+    elif kind == "outside low..high":
+        bars.loc[bars.index[60], "open"] *= 1.1
+    elif kind == "no range":
+        bars.iloc[200:210, :3] = bars["close"].iloc[200:210].to_numpy()[:, None]
+    elif kind == "stale":
+        bars.iloc[300:312] = bars.iloc[300].to_numpy()
+    elif kind == "spike":
+        bars.loc[bars.index[400], PRICES] *= 10
+    elif kind == "unadjusted split":
+        bars.iloc[:400, :4] *= 3
+    elif kind == "jump":
+        bars.iloc[:400, :4] *= 37
+    elif kind == "unfinished bar":
+        bars.iloc[-1, 4] /= 30
+    return bars
+
+
+@pytest.mark.parametrize("kind", [
+    "text", "future date", "same row twice", "rows that differ", "no session", "missing session", "price of 0 or less", "no close",
+    "volume below 0", "high below low", "outside low..high", "no range", "stale", "spike", "unadjusted split", "jump", "unfinished bar",
+])  # fmt: skip
+def test_a_seeded_fault_is_found_and_no_other(kind):
+    faults = series_faults("SPX", seeded(kind), today="2020-01-01")
+    expected = {kind} | ({"no close"} if kind == "text" else set())
+    assert {fault.kind for fault in faults} == expected
+    assert all(str(fault) and fault.grade == KINDS[fault.kind][0] for fault in faults)
+
+
+def test_the_traps_of_the_real_folder_with_their_counts(shared_data):
+    report = health(f"folder:{shared_data}")
+    found = counts(report.faults)
+    vix = {kind: n for (symbol, kind), n in found.items() if symbol == "VIX"}
+    assert vix == {"no range": 505, "outside low..high": 47, "no session": 1, "missing session": 4}
+    fred = sorted(path.stem for path in (shared_data / "fred").glob("*.csv"))
+    rows = {telling.symbol: telling.rows for telling in report.tellings}
+    assert {symbol: found.pop((symbol, "observation dates")) for symbol in fred} == {symbol: rows[symbol] for symbol in fred}
+    latest = {symbol for symbol, kind in found if kind == "latest vintage"}
+    assert latest == {"NFCI", "ICSA", "PAYEMS", "UNRATE"}
+    for symbol, bars in {"SPY": 1950, "QQQ": 1948, "AAPL": 1948}.items():
+        assert {found[symbol, kind] for kind in ("newest first", "no time zone", "stamped at bar end")} == {bars}
+    assert found["AAPL", "missing bars"] == found["QQQ", "missing bars"] == 2
+    rest = {key: n for key, n in found.items() if key[0] not in {"VIX", "SPY", "QQQ", "AAPL", *fred}}
+    assert rest == {
+        ("CNMSshvol20210802_10rows", "trailer"): 1,
+        ("CNMSshvol20210802_10rows", "foreign spelling"): 1,
+        ("company_facts_TSLA", "filed later"): 17713,
+        ("company_facts_TSLA", "restated"): 874,
+        ("company_submission_TSLA", "filed later"): 605,
+        ("fomc_dates", "surprise"): 9,
+        ("fomc_dates", "cancelled"): 1,
+        ("sp500_constituents", "survivors"): 503,
+    }
+
+
+def test_adjusted_and_raw_closes_of_one_stock_are_told_apart(shared_data):
+    "Minutes of 2019 are raw, the sample is adjusted for the split of 2020 and for dividends."
+    report = health([f"folder:{shared_data}", "sample"], symbols=["AAPL", "VIX"])
+    apart = [fault for fault in report.faults if fault.kind in ("adjusted differently", "sources disagree")]
+    assert [(fault.symbol, fault.kind, fault.count) for fault in apart] == [("AAPL", "adjusted differently", 5)]
+
+
+def test_what_is_found_in_the_sample_and_what_is_not():
+    "Three decades of twenty stocks: crashes are no splits; one stock of 1990 is broken, and is the only one found."
+    sample = SampleSource()
+    suspect = {"spike", "unadjusted split", "jump", "stale"}
+    found = {symbol for symbol in sample.symbols for f in series_faults(symbol, sample.read(symbol).frame) if f.kind in suspect}
+    assert found == {"RRC"}
+
+
+def test_two_vendors_of_one_index_agree():
+    both = packaged("sp500_index")["SP500"], packaged("sp500")["Close"]
+    assert disagreements("SPX", *both, ("skfolio", "arch")) == []
+
+
+def test_a_gap_costs_the_features_of_its_series():
+    feeds = {}
+    for feature in volatility_features():
+        for symbol in feature.needs:
+            feeds.setdefault(symbol, []).append(feature.name)
+    market = MarketData({"VIX": SPX.drop(SPX.index[50])[["close"]]})
+    costs = market_health(market, feeds).costs.set_index("symbol")
+    assert costs.loc["VIX", "at_fault"] == "missing session 1" and costs.loc["VIX", "features"] == len(feeds["VIX"])
+    assert costs.loc["SPX", "at_fault"] == "absent"
+
+
+def test_a_file_written_before_the_close_of_its_last_row(tmp_path):
+    file = tmp_path / "SPX.csv"
+    SPX.rename_axis("date").to_csv(file)
+    last = SPX.index[-1]
+    for hour, kinds in ((17, ["unfinished bar"]), (23, [])):
+        moment = pd.Timestamp(f"{last:%Y-%m-%d} {hour}:00Z").timestamp()
+        os.utime(file, (moment, moment))
+        assert [fault.kind for fault in file_telling(file, "SPX.csv").faults] == kinds
+
+
+def test_the_page_is_whole_and_escapes(tmp_path):
+    (tmp_path / "bars").mkdir()
+    SPX.drop(SPX.index[9]).rename_axis("date").to_csv(tmp_path / "bars" / "SPX.csv")
+    report = health(f"folder:{tmp_path}/bars", feeds={"SPX": ["<b>spx</b>"]})
+    page = write_health(report, tmp_path / "health.html").read_text()
+    assert "missing session" in page and "&lt;b&gt;spx" in page and "<b>spx" not in page
+    assert not any(word in page for word in ("http:", "https:", "<script", "src="))
+    assert json.loads(json.dumps(report.to_dict()))["faults"][0]["symbol"] == "SPX"
+
+
+def test_every_fault_says_where_it_is(shared_data):
+    report = health(f"folder:{shared_data}")
+    assert all(fault.source.startswith("data/") and fault.words and fault.count > 0 for fault in report.faults)
+    assert report.table["kind"].isin(KINDS).all() and set(report.table["symbol"]) == {f.symbol for f in report.faults}
+    assert replace(report, tellings=()).faults == report.compared
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_broken_files_end_in_faults_not_in_tracebacks(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    name = data.draw(st.sampled_from(["VIX.csv", "VIX.csv.gz", "VIX.parquet", "facts.json", "facts.json.gz", "short.txt", "AAPL_1min.csv"]))
+    text = {
+        "VIX": "DATE,OPEN,HIGH,LOW,CLOSE\n2018-02-02,13.64,17.86,13.64,17.31\n2018-02-05,18.44,38.8,16.8,37.32\n",
+        "fac": '{"facts": {"a": {"b": {"units": {"USD": [{"end": "2019-12-31", "filed": "2020-02-13", "val": 1}]}}}}}',
+        "sho": "Date|Symbol|ShortVolume\n20210802|KEY|771419\n1\n",
+        "AAP": "datetime,open,high,low,close\n2019-02-15 16:00:00,1,1,1,1\n2019-02-15 15:59:00,1,1,1,1\n",
+    }[name[:3]].encode()
+    content = gzip.compress(text) if name.endswith(".gz") else text
+    at = data.draw(st.integers(0, len(content) - 1))
+    content = data.draw(st.sampled_from([
+        content[:at], content[:at] + data.draw(st.binary(max_size=6)) + content[at:], content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :],
+    ]))  # fmt: skip
+    (folder / name).write_bytes(content)
+    report = health([f"folder:{folder}"]) if name.startswith(("VIX", "AAP")) else None
+    told = file_telling(folder / name, name)
+    assert report is None or report.text()
+    assert told is None or all(str(fault) for fault in told.faults)

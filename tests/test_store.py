@@ -1,0 +1,268 @@
+"The store keeps every telling, survives what happens to files, and its snapshots stay what they were."
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit.core import DataError
+from forecastkit.health import health
+from forecastkit.sessions import closes, timetable
+from forecastkit.snapshots import SnapshotSource, freeze, snapshots, stored_sources
+from forecastkit.sources import FolderSource, load_market
+from forecastkit.store import Store, evening, read_rows
+from forecastkit.synthetic import synthetic_market
+
+STOCK = synthetic_market(seed=5, sessions=120, stocks=["MINE"]).market.bars("MINE")
+EVENING = "2011-01-03 22:00Z"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
+
+
+def test_what_goes_in_comes_out_to_the_bit(store):
+    receipt = store.put("MINE", STOCK, "me", EVENING)
+    assert (receipt.added, receipt.revised, receipt.same, receipt.unfinished) == (120, 0, 0, 0)
+    pd.testing.assert_frame_equal(store.bars("MINE"), STOCK, check_freq=False, check_exact=True)
+    direct = load_market([store]).fingerprint(["MINE"])
+    for copy in (store.cache).iterdir():
+        copy.unlink()
+    pd.testing.assert_frame_equal(store.bars("MINE"), STOCK, check_freq=False, check_exact=True)
+    assert load_market([store]).fingerprint(["MINE"]) == direct
+    assert store.verify() == []
+
+
+def test_the_same_fetch_changes_no_byte(store):
+    store.put("MINE", STOCK, "me", EVENING)
+    before = files(store.folder)
+    receipt = store.put("MINE", STOCK.sample(frac=1, random_state=0), "me", "2011-02-01 22:00Z")
+    assert receipt.same == 120 and files(store.folder) == before
+
+
+def test_any_order_of_fetches_gives_one_history(store, tmp_path):
+    other = Store(tmp_path / "other")
+    store.put("MINE", STOCK, "me", EVENING)
+    for start in (80, 40, 0):
+        other.put("MINE", STOCK.iloc[start : start + 40], "me", EVENING)
+    assert load_market([store]).fingerprint() == load_market([other]).fingerprint()
+
+
+def test_a_published_revision_is_seen_from_its_day_on(store):
+    "GDP of 2008 Q4: -3.8 % on 2009-01-30, -6.2 % on 2009-02-27 (https://www.bea.gov/help/faq/1003)."
+    quarter = pd.DatetimeIndex(["2008-10-01"])
+    for value, moment in ((-3.8, "2009-01-30 13:30Z"), (-6.2, "2009-02-27 13:30Z")):
+        frame = pd.DataFrame({"value": [value], "known_at": [pd.Timestamp(moment)]}, quarter)
+        store.put("A191RL1Q225SBEA", frame, "BEA", pd.Timestamp(moment) + pd.Timedelta(hours=1))
+    market = load_market([store])
+    told = {day: market.as_of(day).macro("A191RL1Q225SBEA").iloc[0] for day in ("2009-01-30", "2009-02-26", "2009-02-27")}
+    assert told == {"2009-01-30": -3.8, "2009-02-26": -3.8, "2009-02-27": -6.2}
+    with pytest.raises(DataError, match="before the data"):
+        market.as_of("2009-01-29")
+
+
+def test_a_published_value_that_changes_is_known_from_its_fetch(store):
+    values = pd.DataFrame({"value": [2.7, 2.8]}, pd.DatetimeIndex(["2018-02-01", "2018-02-02"]))
+    store.put("DGS10", values, "fred", "2018-02-05 22:00Z")
+    store.put("DGS10", values.assign(value=[2.7, 2.9]), "fred", "2018-02-07 14:00Z")  # before the open
+    view = load_market([store]).as_of
+    assert view("2018-02-06").macro("DGS10").tolist() == [2.7, 2.8]
+    assert view("2018-02-07").macro("DGS10").tolist() == [2.7, 2.9]
+
+
+@pytest.mark.parametrize("hour, seen", [("18:00", 119), ("22:00", 119)])
+def test_no_view_mixes_prices_before_and_after_a_split(store, hour, seen):
+    store.put("MINE", STOCK.iloc[:100], "me", f"{STOCK.index[99]:%Y-%m-%d} 22:00Z")
+    halved = STOCK.iloc[:seen].assign(**STOCK.iloc[:seen][["open", "high", "low", "close"]] / 2)
+    day = STOCK.index[seen - 1 if hour == "22:00" else seen]
+    assert store.put("MINE", halved, "me", f"{day:%Y-%m-%d} {hour}Z").revised == 100
+    market = load_market([store])
+    for session in STOCK.index[50:]:
+        close = market.as_of(session).close("MINE")
+        whole = STOCK["close"].loc[close.index]
+        assert close.equals(whole.rename("MINE")) or close.equals((whole / 2).rename("MINE"))
+    assert len(market.as_of(day).close("MINE")) == seen
+    assert [fault.kind for fault in health([store]).faults] == ["re-adjusted"]
+
+
+def test_an_unfinished_bar_waits(store):
+    receipt = store.put("MINE", STOCK, "me", f"{STOCK.index[-1]:%Y-%m-%d} 19:59Z")
+    assert (receipt.added, receipt.unfinished) == (119, 1)
+    assert store.put("MINE", STOCK.iloc[-5:], "me", f"{STOCK.index[-1]:%Y-%m-%d} 20:01Z").added == 1
+
+
+def test_a_blank_says_nothing_and_noise_is_none(store):
+    store.put("MINE", STOCK, "me", EVENING)
+    assert store.put("MINE", STOCK[["close"]], "me", EVENING).same == 120
+    assert store.put("MINE", STOCK * (1 + 1e-8), "me", EVENING).same == 120
+    changed = STOCK.iloc[[3]].assign(volume=1.0)
+    with pytest.raises(DataError, match="check the clock"):
+        store.put("MINE", changed, "me", f"{STOCK.index[3]:%Y-%m-%d} 21:00Z")
+
+
+def test_repairs_travel_with_the_series(store):
+    holes = STOCK.drop(STOCK.index[10])
+    store.put("MINE", holes, "me", EVENING)
+    assert [repair.what for repair in load_market([store]).repairs] == ["no row for this session"]
+    store.put("MINE", STOCK.iloc[8:13], "me", EVENING)
+    assert load_market([store]).repairs == ()
+
+
+@pytest.mark.parametrize("change", ["cut", "flip", "empty"])
+def test_a_damaged_file_is_named(store, change):
+    store.put("MINE", STOCK, "me", EVENING)
+    path = store.path("MINE")
+    content = path.read_bytes()
+    middle = len(content) // 3
+    damaged = {"cut": content[:-9], "flip": content[:middle] + bytes([content[middle] ^ 8]) + content[middle + 1 :], "empty": b""}
+    path.write_bytes(damaged[change])
+    with pytest.raises(DataError, match=r"MINE\.parquet: "):
+        store.bars("MINE")
+    assert len(store.verify()) == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(at=st.integers(0, 3000), bit=st.integers(0, 7))
+def test_no_flipped_bit_changes_a_value_silently(tmp_path_factory, at, bit):
+    store = Store(tmp_path_factory.mktemp("flip"))
+    store.put("MINE", STOCK.iloc[:20], "me", EVENING)
+    path = store.path("MINE")
+    good, content = read_rows(path)[0], bytearray(path.read_bytes())
+    content[at % len(content)] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        assert read_rows(path)[0].equals(good)
+    except DataError as error:
+        assert str(error).startswith("MINE.parquet: ")
+
+
+def test_a_cache_that_is_damaged_or_readonly_only_slows(store):
+    store.put("MINE", STOCK, "me", EVENING)
+    (copy,) = store.cache.iterdir()
+    copy.write_bytes(copy.read_bytes()[:-8])
+    pd.testing.assert_frame_equal(store.bars("MINE"), STOCK, check_freq=False)
+    assert store.verify() == []
+
+
+def test_odd_names_stay_inside(store):
+    frame = pd.DataFrame({"value": [1.0], "known_at": [pd.Timestamp("2018-02-01 14:00Z")]}, pd.DatetimeIndex(["2018-01-01"]))
+    for name in ("../UP", "A/B C", "CON@1", "BRK.B", "BRK"):
+        store.put(name, frame, "me", EVENING)
+    assert len(store.symbols) == 5 and all(store.read(symbol).frame["value"].tolist() == [1.0] for symbol in store.symbols)
+    assert {path.parent for path in store.folder.parent.rglob("*.parquet")} == {store.folder}
+    with pytest.raises(DataError, match="the store has no NOSUCH: it has "):
+        store.read("NOSUCH")
+
+
+def _write(home: str, part: int) -> None:
+    for start in range(20 * part, 120, 40):
+        Store(home).put("MINE", STOCK.iloc[start : start + 20], f"writer {part}", EVENING)
+
+
+def test_writers_wait_for_one_another(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(str(tmp_path), part)) for part in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    pd.testing.assert_frame_equal(Store(tmp_path).bars("MINE"), STOCK, check_freq=False)
+
+
+def test_killed_at_any_moment_it_can_go_on(tmp_path):
+    code = """if True:
+        import sys
+        from forecastkit.store import Store
+        from forecastkit.synthetic import synthetic_market
+        bars = synthetic_market(seed=5, sessions=120, stocks=["MINE"]).market.bars("MINE")
+        print("ready", flush=True)
+        for n in range(1, 121):
+            Store(sys.argv[1]).put("MINE", bars.iloc[:n], "me", "2011-01-03 22:00Z")"""
+    for wait in (0.05, 0.3, 0.7):
+        job = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        job.stdout.readline()
+        time.sleep(wait)
+        os.kill(job.pid, signal.SIGKILL)
+        job.wait()
+        job.stdout.close()
+        assert Store(tmp_path).verify() == []
+    Store(tmp_path).put("MINE", STOCK, "me", EVENING)
+    pd.testing.assert_frame_equal(Store(tmp_path).bars("MINE"), STOCK, check_freq=False)
+
+
+def test_the_evening_belongs_to_its_close():
+    table = timetable("XNYS")
+    for moment in pd.date_range("2018-11-20", "2018-11-28", freq="97min", tz="UTC"):
+        found = evening(moment)
+        trading = ((table.opens <= moment) & (moment < table.closes)).any()
+        assert found == moment if trading else found == table.closes[table.closes <= moment][-1]
+    assert evening(closes(["2018-11-23"])[0]) == pd.Timestamp("2018-11-23 18:00Z")
+
+
+def test_a_snapshot_is_what_the_study_saw(store, tmp_path):
+    store.put("MINE", STOCK, "me", EVENING)
+    store.put("MINE", STOCK * 0.9, "me", "2011-01-04 22:00Z")
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    STOCK.drop(STOCK.index[4]).rename_axis("date").to_csv(folder / "OTHER.csv")
+    sources = [store, FolderSource(folder), "sample"]
+    wanted = ["MINE", "OTHER", "VIX", "AAA"]
+    used = load_market(sources, wanted)
+    study = freeze(tmp_path, "paper", sources, wanted)
+    store.put("MINE", STOCK * 7, "me", "2011-01-05 22:00Z")
+    (folder / "OTHER.csv").unlink()
+    opened = stored_sources(tmp_path)["snapshot"]("paper")
+    again = load_market([opened])
+    assert again.fingerprint() == used.fingerprint() == study.manifest["fingerprint"]
+    assert again.repairs == used.repairs
+    sessions = STOCK.index[[5, 60, 119]]
+    assert again.fingerprints(sessions).tolist() == used.fingerprints(sessions).tolist()
+    assert snapshots(tmp_path)["rows"].tolist() == [sum(one["rows"] for one in study.manifest["series"].values())]
+    assert study.verify() == []
+
+
+def test_a_snapshot_that_was_changed_is_refused(store, tmp_path):
+    store.put("MINE", STOCK, "me", EVENING)
+    study = freeze(tmp_path, "paper", [store])
+    with pytest.raises(DataError, match="with other content: choose another name"):
+        freeze(tmp_path, "paper", ["sample"], symbols=["AAA"])
+    manifest = study.folder.parent / "manifest.json"
+    told = json.loads(manifest.read_text())
+    told["fingerprint"] = "0" * 16
+    manifest.write_text(json.dumps(told))
+    assert "table of events" in study.verify()[0]
+    study.path("MINE").write_bytes(store.path("MINE").read_bytes())
+    assert "is not what was frozen" in study.verify()[0]
+    study.path("MINE").unlink()
+    assert "MINE is in none of the sources" in study.verify()[0]
+    assert [path.name for path in manifest.parent.parent.iterdir()] == ["paper"]
+
+
+def test_a_half_snapshot_is_none(store, tmp_path):
+    (tmp_path / "store" / "snapshots" / ".paper.x1").mkdir(parents=True)
+    assert snapshots(tmp_path).empty
+    for name in ("paper", "../x", ""):
+        with pytest.raises(DataError):
+            SnapshotSource(tmp_path, name)
+
+
+def test_values_of_another_dtype_are_the_same_telling(store):
+    store.put("MINE", STOCK, "me", EVENING)
+    receipt = store.put("MINE", STOCK.astype(np.float32), "me", EVENING)
+    assert receipt.revised == 0
