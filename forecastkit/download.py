@@ -216,7 +216,7 @@ def complete(
     "The series with the fetch behind the days held, checked as a whole; raises `DataError`, also for an error handed in."
     if isinstance(fetch, DataError):
         raise fetch
-    rows = closed_rows(symbol, fetch, now, calendar).loc[:end]
+    rows = closed_rows(symbol, fetch.sort_index(kind="stable"), now, calendar).loc[:end]
     if rows.empty:
         raise DataError(f"{symbol}: the vendor has no row in the days asked for")
     return as_series(symbol, rows if head is None else pd.concat([head, rows]), calendar)[0]

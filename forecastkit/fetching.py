@@ -215,6 +215,8 @@ def ask_once(
         raise PassingError(f"did not answer within {timeout:g} s") from error
     except httpx.ConnectError as error:
         raise PassingError("cannot be reached") from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+        raise DataError("leads nowhere: give an address that begins with https://") from error
     except httpx.TransportError as error:
         raise PassingError("sent an answer that was cut off") from error
 

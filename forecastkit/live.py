@@ -46,7 +46,7 @@ def each_alone(
         found: Fetched = {}
         for symbol in symbols:
             try:
-                found[symbol] = one(symbol, start, end).loc[start:end]
+                found[symbol] = one(symbol, start, end).sort_index(kind="stable").loc[start:end]
             except DataError as error:
                 found[symbol] = error
         return found

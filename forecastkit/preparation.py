@@ -117,9 +117,9 @@ class Prepared:
         return self.view.close(self.target.symbol)
 
     def at(self, origin: pd.Timestamp) -> int:
-        "The place of an origin; raises `DataError` naming the first possible one."
+        "The place of an origin; raises `DataError` naming the first one."
         if origin not in self.origins:
-            why = "its close is missing" if origin > self.origins[0] else f"the first possible forecast is as of {self.origins[0]:%Y-%m-%d}"
+            why = "its close is missing" if origin > self.origins[0] else f"the first forecast is possible as of {self.origins[0]:%Y-%m-%d}"
             raise DataError(f"no forecast of {self.target.symbol} can be made as of {origin:%Y-%m-%d}: {why}")
         return int(self.origins.searchsorted(origin))
 

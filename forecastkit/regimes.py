@@ -41,7 +41,7 @@ from .regime_features import FeatureCalculator, FeatureSet, regime_features
 
 # %% auto #0
 __all__ = ['LOGGED', 'RISK', 'MIN_ROWS', 'Regime', 'regimes_of', 'risk_signs', 'Scaling', 'as_frame', 'usable_features',
-           'RegimeLearner', 'RegimeFilter', 'RegimeDetector', 'regime_versions', 'regime_history']
+           'RegimeLearner', 'LearntRegimes', 'RegimeFilter', 'RegimeDetector', 'regime_versions', 'regime_history']
 
 # %% ../nbs/31_regimes.ipynb #c55ca1b2
 class Regime(StrEnum):
@@ -134,9 +134,9 @@ def usable_features(
     "The features that are present in at least four fifths of the rows."
     return [name for name in X.columns if X[name].notna().mean() >= 0.8]
 
-
+# %% ../nbs/31_regimes.ipynb #d6d8cd59
 class RegimeLearner(BaseEstimator):
-    "Learning the states, and what is known of them once they are learnt."
+    "Learns the states from a history of features."
 
     def __init__(
         self,
@@ -197,7 +197,9 @@ class RegimeLearner(BaseEstimator):
         if not self.is_fitted:
             raise NotFittedError("this detector has learnt nothing yet: call fit with a history of features")
 
-    # what it learnt, in words and units of the reader
+# %% ../nbs/31_regimes.ipynb #a3d33a55
+class LearntRegimes(RegimeLearner):
+    "What was learnt, in words and units of the reader."
 
     def get_transition_matrix(self) -> pd.DataFrame:
         "The chance of each state tomorrow (columns) given today's (rows)."
@@ -232,7 +234,7 @@ class RegimeLearner(BaseEstimator):
         }
 
 # %% ../nbs/31_regimes.ipynb #2e235326
-class RegimeFilter(RegimeLearner):
+class RegimeFilter(LearntRegimes):
     "What the learnt states say of rows: of each row from that row and those before it."
 
     def _read(self, X: pd.DataFrame | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
@@ -311,7 +313,7 @@ class RegimeDetector(RegimeFilter):
     def from_state(cls, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> RegimeDetector:
         "The detector of a state from `to_state`; raises `ModelIntegrityError` for anything else."
         if (state.get("kind"), state.get("format")) != ("RegimeDetector", 1):
-            raise ModelIntegrityError("this is not the state of a RegimeDetector: save it again with this version")
+            raise ModelIntegrityError("this is not the state of a RegimeDetector: fit and save it again")
         detector = cls(**state["parameters"])
         detector.scaling_ = Scaling(tuple(state["features"]), arrays["center"], arrays["scale"])
         detector.model_ = StateModel(**{f.name: arrays[f.name] for f in fields(StateModel)})
@@ -320,26 +322,30 @@ class RegimeDetector(RegimeFilter):
 
     def save(
         self,
-        folder: str | Path,  # made if absent
+        folder: str | Path,  # made if absent; one detector a folder
     ) -> Path:
-        "Write `regimes.json` and `regimes.npz`; the first holds the sum of the second. No pickle."
+        "Write `regimes.json` and the arrays it names, in an order that leaves the old or the new. No pickle."
         state, arrays = self.to_state()
         np.savez(buffer := io.BytesIO(), allow_pickle=False, **arrays)
-        write_atomic(Path(folder) / "regimes.npz", buffer.getvalue())
-        seal = {"npz_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
-        return write_atomic(Path(folder) / "regimes.json", canonical_json(state | seal)).parent
+        seal = hashlib.sha256(buffer.getvalue()).hexdigest()
+        new = write_atomic(Path(folder) / f"regimes-{seal[:12]}.npz", buffer.getvalue())
+        write_atomic(Path(folder) / "regimes.json", canonical_json(state | {"arrays": seal}))
+        for old in set(Path(folder).glob("regimes-*.npz")) - {new}:
+            old.unlink()
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> RegimeDetector:
         "Read a saved detector, equal to the last bit; raises `ModelIntegrityError` if a file is not as it was written."
         try:
             state = json.loads((Path(folder) / "regimes.json").read_text())
-            content = (Path(folder) / "regimes.npz").read_bytes()
-        except (OSError, ValueError) as error:
-            raise ModelIntegrityError(f"{folder}: no readable regime model: {error}") from error
-        if hashlib.sha256(content).hexdigest() != state.pop("npz_sha256", ""):
+            seal = str(state.pop("arrays"))
+            content = (Path(folder) / f"regimes-{seal[:12]}.npz").read_bytes()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelIntegrityError(f"{folder}: there is no readable regime model: fit and save it again") from error
+        if hashlib.sha256(content).hexdigest() != seal:
             raise ModelIntegrityError(
-                f"{folder}: regimes.npz is not the file that regimes.json was written with: fit again"
+                f"{folder}: the arrays are not those that regimes.json was written with: fit again"
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return cls.from_state(state, dict(arrays))

@@ -121,8 +121,11 @@ class IntegratedSystem:
 
     def origin(self, date: Any = None) -> pd.Timestamp:
         "The session to forecast from: the one asked for, or the last that all needed series share. Raises `DataError`."
-        last = self.market.last_session(needed_series(self.target))
+        shared = self.market.shared_sessions(needed_series(self.target))
+        first, last = shared[0], shared[-1]
         origin = last if date is None else as_session(date, self.settings.data.calendar)
+        if origin < first:
+            raise DataError(f"{origin:%Y-%m-%d} lies before the data, which begin at {first:%Y-%m-%d}: bring earlier data or ask for a later session")
         if origin > last:
             raise DataError(f"{origin:%Y-%m-%d} lies after the data, which end at {last:%Y-%m-%d}: bring later data or ask for that session")
         return origin

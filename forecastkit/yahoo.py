@@ -239,7 +239,7 @@ def yahoo(
         if isinstance(table, DataError):
             return table if ticker_of(symbol) == symbol else DataError(f"{symbol}: {table}")
         try:
-            return yahoo_bars(table, adjust).loc[start:end]
+            return yahoo_bars(table.sort_index(), adjust).loc[start:end]
         except DataError as error:
             return DataError(f"{symbol}: {error}")
 

@@ -15,7 +15,7 @@ from forecastkit.system import IntegratedSystem
 
 
 def system_at(home: Path) -> IntegratedSystem:
-    settings = load_settings(environ={}, overrides={"data.home": str(home), "run.progress": False})
+    settings = load_settings(environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 10})
     return IntegratedSystem(settings=settings, market=synthetic_market(seed=5, sessions=700).market)
 
 

@@ -9,9 +9,9 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from forecastkit.regimes import regime_features, regime_history
 
 from forecastkit.core import DataError, DataQualityError, Target
+from forecastkit.day import regimes_known
 from forecastkit.forecasts import Forecast
 from forecastkit.market import MarketData
 from forecastkit.preparation import feature_engine, prepare
@@ -23,8 +23,9 @@ from forecastkit.system import IntegratedSystem, forecast
 
 
 def settings_at(home, **more):
+    "Quiet settings with their own home, and a short boosting: what is tested here does not depend on its length."
     return load_settings(
-        environ={}, overrides={"data.home": str(home), "run.progress": False} | {k.replace("__", "."): v for k, v in more.items()}
+        environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 20} | {k.replace("__", "."): v for k, v in more.items()}
     )
 
 
@@ -79,7 +80,7 @@ def test_batch_names_skipped_sessions_with_reasons(system, market):
     days = market.bars("VIX").index
     batch = system.generate_forecast_batch(days[300], days[560], frequency="weekly", store_prediction=False)
     assert batch.forecasts and batch.skipped
-    assert all("first possible" in reason for reason in batch.skipped.values())
+    assert all("possible as of" in reason for reason in batch.skipped.values())
     weeks = pd.DatetimeIndex([f.origin for f in batch.forecasts]).isocalendar()
     assert not weeks.duplicated(["year", "week"]).any()
     with pytest.raises(DataError, match="frequency"):
@@ -118,7 +119,7 @@ def test_poor_data_store_nothing_and_the_day_says_so(market, tmp_path):
 
 @pytest.mark.parametrize(
     ("when", "says"),
-    [("2018-07-04", "2018-07-03"), ("2018-07-07", "weekend"), ("2019-03-01", "lies after the data"), ("1999-01-04", "first"), ("soon", "no date")],
+    [("2018-07-04", "2018-07-03"), ("2018-07-07", "weekend"), ("2019-03-01", "lies after the data"), ("1999-01-04", "before the data"), ("soon", "no date")],
 )
 def test_wrong_dates_are_refused_in_one_sentence(tmp_path, when, says):
     system = IntegratedSystem(settings=settings_at(tmp_path))
@@ -136,11 +137,11 @@ def check_as_of(market, dates, whole):
     target, settings = Target("VIX"), settings_at("unused")
     engine = feature_engine(target)
     X = engine.build_features(market)
-    regimes = regime_history(regime_features(market))
+    regimes = regimes_known(market)
     for date in dates:
         view = market.as_of(date)
         equal_frames(engine.build_features(view).loc[[date]], X.loc[[date]])
-        equal_frames(regime_history(regime_features(view)).loc[[date]], regimes.loc[[date]])
+        equal_frames(regimes_known(view).loc[[date]], regimes.loc[[date]])
     everything = prepare(market, target, settings, market.last_session(["VIX", "SPX"]))
     for date in whole:
         then = prepare(market.as_of(date), target, settings, date)
@@ -149,9 +150,9 @@ def check_as_of(market, dates, whole):
 
 
 def first_possible(market):
-    with pytest.raises(DataError, match="first possible") as caught:
+    with pytest.raises(DataError, match="possible as of") as caught:
         prepare(market, Target("VIX"), settings_at("unused"), market.bars("VIX").index[100])
-    return pd.Timestamp(str(caught.value).split("as of ")[-1][:10])
+    return pd.Timestamp(str(caught.value).split("possible as of ")[-1][:10])
 
 
 def test_nothing_sees_tomorrow():
