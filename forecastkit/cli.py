@@ -35,13 +35,13 @@ from forecastkit.core import (
 from .forecasts import Forecast
 from .settings import Settings, load_settings
 from .sources import source_table
-from .system import IntegratedSystem
+from .system import IntegratedSystem, series_fed
 
 # %% auto #0
 __all__ = ['app', 'forecasts_app', 'data_app', 'settings_app', 'Sources', 'Home', 'AsOf', 'Symbol', 'Horizon', 'AsJson', 'Quiet',
            'WIDE', 'LEDGER', 'settings_with', 'emit', 'report_parameters', 'daily', 'forecast', 'train',
-           'forecasts_list', 'ledger_table', 'report', 'data_list', 'settings_show', 'settings_check', 'version_wanted',
-           'face', 'say_warning', 'main']
+           'forecasts_list', 'ledger_table', 'verify', 'report', 'data_list', 'data_health', 'settings_show',
+           'settings_check', 'version_wanted', 'face', 'say_warning', 'main']
 
 # %% ../nbs/83_cli.ipynb #eecc7730
 app = typer.Typer(
@@ -193,6 +193,34 @@ def ledger_table(rows: pd.DataFrame) -> pd.DataFrame:
         "inside_80": rows["inside_80"].to_numpy(), "id": rows["prediction_id"],
     }, columns=list(LEDGER))  # fmt: skip
 
+# %% ../nbs/83_cli.ipynb #92b28962
+@app.command()
+def verify(
+    cuts: Annotated[int, typer.Option(help="At how many sessions features are asked.")] = 100,
+    fitted: Annotated[int, typer.Option(help="At how many sessions models are trained again and asked.")] = 5,
+    sources: Sources = None, symbol: Symbol = None, horizon: Horizon = None, as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
+) -> None:  # fmt: skip
+    """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 otherwise.
+
+    Examples:
+
+      forecastkit verify
+
+      forecastkit verify --cuts 20 --fitted 1 --json
+    """
+    from forecastkit.findings import write_page
+    from forecastkit.verification import verify as ask
+
+    settings = settings_with(data__sources=sources, forecast__symbol=symbol, forecast__horizon=horizon, run__progress=False)
+    system = IntegratedSystem(settings=settings)
+    found = ask(system.market, system.target, settings, cuts, fitted, told=None if as_json else print)
+    if as_json:
+        emit([report.to_dict() for report in found], as_json)
+    if html is not None:
+        write_page(html, found, "Does anything see tomorrow?")
+    raise typer.Exit(0 if all(report.ok for report in found) else 1)
+
 # %% ../nbs/83_cli.ipynb #13e8149a
 @app.command()
 def report(
@@ -223,6 +251,27 @@ def data_list(sources: Sources = None, as_json: AsJson = False) -> None:
       forecastkit data list --sources "folder:bars, sample"
     """
     emit(source_table(settings_with(data__sources=sources).data.sources), as_json)
+
+
+@data_app.command("health")
+def data_health(
+    sources: Sources = None, as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
+) -> None:  # fmt: skip
+    """What is wrong, doubtful or easily misread in the data, and which features it costs: exit 1 for more than cautions.
+
+    Example:
+
+      forecastkit data health --sources "folder:bars, sample" --html health.html
+    """
+    from forecastkit.health import health, write_health
+
+    settings = settings_with(data__sources=sources)
+    found = health(settings.data.sources, feeds=series_fed(), calendar=settings.data.calendar)
+    emit(found.to_dict() if as_json else found.text(), as_json)
+    if html is not None:
+        write_health(found, html)
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @settings_app.command("show")

@@ -123,7 +123,7 @@ def volatilities(
             lambda x, n=n: scale * x.rolling(symbol, "change", n, "std"),
         )  # fmt: skip
     for decay in decays:
-        warmup = ceil(log(1e-6) / log(decay))
+        warmup = ceil(log(1e-7) / log(decay))
         yield Feature(
             f"{prefix}_vol_ewma{100 * decay:.0f}", family, (symbol,), warmup, unit, 0, limit,
             "How much it moves, the latest sessions weighing most.",

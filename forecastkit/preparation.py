@@ -104,7 +104,8 @@ class Prepared:
 
     def row(self, origin: pd.Timestamp) -> pd.Series:
         "The numbers that the forecast of an origin is made from."
-        return pd.Series(self.numbers.loc[origin])
+        place = int(self.numbers.index.searchsorted(origin))
+        return pd.Series(self.numbers.to_numpy()[place], self.numbers.columns, name=origin)
 
     @property
     def last(self) -> pd.Timestamp:

@@ -31,7 +31,7 @@ from .settings import Settings, load_settings, read_value
 from .sources import load_market
 
 # %% auto #0
-__all__ = ['GROUP', 'OWN_ORIGINS', 'batch_sessions', 'Batch', 'series_wanted', 'make_forecasts', 'IntegratedSystem',
+__all__ = ['GROUP', 'OWN_ORIGINS', 'batch_sessions', 'Batch', 'series_wanted', 'make_forecasts', 'series_fed', 'IntegratedSystem',
            'forecast_bars', 'forecast']
 
 # %% ../nbs/72_system.ipynb #d75cf2b2
@@ -82,6 +82,15 @@ def make_forecasts(
         except DataError as error:
             skipped[day] = str(error)
     return made
+
+
+def series_fed() -> dict[str, list[str]]:
+    "For each series the features of the VIX job that read it: what a fault in its data costs."
+    fed: dict[str, list[str]] = {}
+    for feature in feature_engine(Target(VOLATILITY_INDEX)).declarations:
+        for need in feature.needs:
+            fed.setdefault(need, []).append(feature.name)
+    return fed
 
 
 class IntegratedSystem:

@@ -12,7 +12,9 @@ from forecastkit.cohorts import (
     calendar_ahead,
     calendar_cohorts,
     calendar_features,
+    cohort_errors,
     cohort_weights,
+    early_closes,
     fomc_table,
     monthly_expiries,
     vix_expiries,
@@ -192,3 +194,40 @@ def test_what_is_ahead_is_what_was_known():
     assert ahead["date"].is_monotonic_increasing
     assert "FOMC decision" not in set(calendar_ahead("2020-03-02", FOMC, days=15)["event"])
     assert len(calendar_ahead("2018-02-05", FOMC, days=1)) == 0
+
+
+def drawn(seed: int) -> pd.Series:
+    return pd.Series(0.1 * np.random.default_rng(seed).standard_normal(len(DAYS)), DAYS)
+
+
+def test_errors_stand_beside_the_weights_of_that_day():
+    scale = pd.Series(0.08, DAYS)
+    for at in (300, 2000, len(DAYS) - 1):
+        now = COHORT["cohort"].iloc[: at + 1]
+        table = cohort_errors(drawn(1), scale, now, 5)  # outcomes of later sessions are handed in, and not used
+        assert table.equals(cohort_errors(drawn(1).iloc[: at - 4], scale, now, 5))
+        assert table.loc[now.iloc[-1], "weight"] == pytest.approx(cohort_weights(drawn(1), scale, now, 5).iloc[-1], rel=1e-12)
+        assert table["n"].sum() == at + 1 - 5
+        assert table.loc["mid_cycle", "se"] == 0
+        assert (table["se"].drop("mid_cycle") > 0).all()
+    assert table["se"].drop("mid_cycle").max() < 0.08
+
+
+def test_errors_of_nothing_are_unknown():
+    now = COHORT["cohort"].iloc[:5]
+    table = cohort_errors(drawn(1), pd.Series(0.08, DAYS), now, 5)
+    assert (table["n"] == 0).all()
+    assert table["se"].isna().all()
+    with pytest.raises(DataError, match="in order"):
+        cohort_errors(drawn(1), pd.Series(0.08, DAYS), COHORT["cohort"][::-1], 5)
+
+
+def test_half_days_are_shorter_and_known_beforehand():
+    half = early_closes()
+    table = timetable()
+    hours = pd.Series((table.closes - table.opens).total_seconds() / 3600, table.sessions)
+    assert (hours[half] < 5).all()
+    assert half.isin(table.sessions).all()
+    assert "1997-12-26" not in half.strftime("%Y-%m-%d")
+    ahead = calendar_ahead("2018-12-14", FOMC)
+    assert ahead.loc[ahead["event"] == "early close", "date"].tolist() == [pd.Timestamp("2018-12-24")]

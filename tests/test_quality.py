@@ -10,7 +10,8 @@ from markets import frame_of, whole_market, without
 from forecastkit.core import DataError
 from forecastkit.features import Feature, compute_features, source_and_lag
 from forecastkit.market import MarketData
-from forecastkit.quality import TemporalValidator, findings, is_stale, quality_column, standing_still
+from forecastkit.quality import TemporalValidator, findings, is_stale, quality_column, standing_still, usual_gaps
+from forecastkit.sources import load_market
 from forecastkit.synthetic import synthetic_market
 from forecastkit.volatility_features import FeatureEngine
 
@@ -219,6 +220,25 @@ def test_weekly_values_are_not_called_dead():
     holidays = np.delete(weekly, [52, 53, 201, 202, 203])
     assert not is_stale(weekly).any()
     assert not is_stale(holidays).any()
+
+
+def test_rates_that_rest_raise_no_alarm(shared_data):
+    "The overnight rate stood still for five weeks at zero, the bill for three; neither had stopped."
+    market = load_market(f"folder:{shared_data}", symbols=["VIX", "DFF", "DGS3MO", "DGS2", "ICSA", "UNRATE"])
+    index = market.close("VIX").index
+    for series in ("DFF", "DGS3MO", "DGS2", "ICSA", "UNRATE"):
+        values = market.at_sessions(series, index).to_numpy()
+        assert is_stale(values).sum() == 0, series
+        dead = np.append(values, np.full(120, values[-1]))
+        assert is_stale(dead)[-1] or series == "UNRATE", series  # a month's number may rest for half a year
+
+
+def test_usual_gaps_leave_the_accidents_out():
+    assert np.isnan(usual_gaps(np.ones(9))).all()
+    assert usual_gaps(np.array([1] * 9 + [50]))[-1] == 1
+    assert usual_gaps(np.array([1] * 9 + [50, 40]))[-1] == 40
+    many = np.array([1] * 2998 + [9, 8, 7, 6])
+    assert usual_gaps(many)[-1] == 6  # three in three thousand are accidents
 
 
 def test_without_declarations_all_numbers_are_one_family():
