@@ -85,7 +85,9 @@ def seconds(work: Callable[[], object], times: int = 7) -> float:
 
 def row(what: str, took: float, columns: int, ours: float) -> None:
     speed = columns * SESSIONS / took / 1e6
-    print(f"{what:42s} {columns:4d} columns {took:9.4f} s {speed:9.2f} million feature-rows/s   ours are x {ours / speed:.2f}")
+    print(
+        f"{what:42s} {columns:4d} columns {took:9.4f} s {speed:9.2f} million feature-rows/s   ours are x {ours / speed:.2f}"
+    )
 
 
 def talib_ceiling(bars: pd.DataFrame) -> tuple[float, int]:
@@ -95,7 +97,9 @@ def talib_ceiling(bars: pd.DataFrame) -> tuple[float, int]:
 
     inputs = {name: bars[name].to_numpy(dtype=float) for name in bars}
     groups = ("Momentum Indicators", "Overlap Studies", "Volatility Indicators", "Statistic Functions")
-    functions = [abstract.Function(name) for group in groups for name in talib.get_function_groups()[group] if name != "MAVP"]
+    functions = [
+        abstract.Function(name) for group in groups for name in talib.get_function_groups()[group] if name != "MAVP"
+    ]
     columns = sum(len(function.output_names) for function in functions)
     return seconds(lambda: [function(inputs) for function in functions]), columns
 
@@ -139,7 +143,9 @@ def main() -> None:
     tracemalloc.stop()
     table = frame.to_numpy().nbytes / 2**20
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f"peak memory of one computation {peak:.0f} MB, of which the table itself {table:.0f} MB; of the process {most:.0f} MB")
+    print(
+        f"peak memory of one computation {peak:.0f} MB, of which the table itself {table:.0f} MB; of the process {most:.0f} MB"
+    )
     print("the slowest families, ms:", slowest(declared, market))
 
 
@@ -148,7 +154,9 @@ def slowest(declared, market, most: int = 6) -> dict[str, float]:
     took = {}
     for family in dict.fromkeys(feature.family for feature in declared):
         own = [feature for feature in declared if feature.family == family]
-        took[family] = seconds(lambda own=own: compute_features(own, market, "VIX"), 2) - seconds(lambda: Inputs(market, "VIX"), 2)
+        took[family] = seconds(lambda own=own: compute_features(own, market, "VIX"), 2) - seconds(
+            lambda: Inputs(market, "VIX"), 2
+        )
     return {family: round(1e3 * took[family], 1) for family in sorted(took, key=took.get, reverse=True)[:most]}
 
 

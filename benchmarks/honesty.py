@@ -1,6 +1,6 @@
 """The long versions of two tests: 200 dates on which nothing may see tomorrow, and 50 kills that may lose nothing.
 
-    .venv/bin/python benchmarks/honesty.py [--dates 200] [--kills 50]
+.venv/bin/python benchmarks/honesty.py [--dates 200] [--kills 50]
 """
 
 import argparse
@@ -29,11 +29,15 @@ def main() -> None:
     dates = days[np.sort(np.random.default_rng(200).choice(len(days), min(asked.dates, len(days)), replace=False))]
     start = time.perf_counter()
     check_as_of(market, dates, dates[:: max(1, len(dates) // 5)][:5])
-    print(f"{len(dates)} dates, five of them with models trained there: all equal bit for bit ({time.perf_counter() - start:.0f} s)")
+    print(
+        f"{len(dates)} dates, five of them with models trained there: all equal bit for bit ({time.perf_counter() - start:.0f} s)"
+    )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as home:
         stored = kills(Path(home), asked.kills, seed=1)
-    print(f"{asked.kills} kills: the database opened each time, nothing lost, nothing half; {stored} forecasts at the end ({time.perf_counter() - start:.0f} s)")
+    print(
+        f"{asked.kills} kills: the database opened each time, nothing lost, nothing half; {stored} forecasts at the end ({time.perf_counter() - start:.0f} s)"
+    )
 
 
 if __name__ == "__main__":

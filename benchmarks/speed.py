@@ -59,8 +59,20 @@ def imports() -> None:
 def reports(folder: str) -> None:
     plain = seconds(python("-c", "import xgboost, hmmlearn.hmm, papermill, nbconvert, matplotlib.pyplot"))
     command = ("-m", "forecastkit", "daily", "--quiet", "--sources", "sample")
-    row("forecastkit daily, nothing stored", seconds(python(*command, cwd=folder)), "<= 120 s", "importing its libraries", plain)
-    row("forecastkit daily, models and features stored", seconds(python(*command, cwd=folder)), "<= 20 s", "importing its libraries", plain)
+    row(
+        "forecastkit daily, nothing stored",
+        seconds(python(*command, cwd=folder)),
+        "<= 120 s",
+        "importing its libraries",
+        plain,
+    )
+    row(
+        "forecastkit daily, models and features stored",
+        seconds(python(*command, cwd=folder)),
+        "<= 20 s",
+        "importing its libraries",
+        plain,
+    )
 
 
 def inside(folder: str) -> None:
@@ -71,11 +83,23 @@ def inside(folder: str) -> None:
     frame.to_csv(f"{folder}/spx.csv", index=False)
     csv = seconds(lambda: pd.read_csv(f"{folder}/spx.csv", parse_dates=["session"]), 3)
     row("load_market('sample'), VIX and SPX", load, "", "pandas.read_csv of the SPX alone", csv)
-    row("market.as_of(session)", seconds(lambda: market.as_of("2018-06-29"), 20), "<= 5 ms", "pandas.read_csv of the SPX alone", csv)
+    row(
+        "market.as_of(session)",
+        seconds(lambda: market.as_of("2018-06-29"), 20),
+        "<= 5 ms",
+        "pandas.read_csv of the SPX alone",
+        csv,
+    )
     engine, close = feature_engine(Target("VIX")), market.close("SPX")
     rolling = seconds(lambda: close.rolling(22).std(), 10)
     build = seconds(lambda: engine.build_features(market), 3)
-    row(f"build_features: {len(engine.declarations)} features", build, "", "one pandas rolling standard deviation", rolling)
+    row(
+        f"build_features: {len(engine.declarations)} features",
+        build,
+        "",
+        "one pandas rolling standard deviation",
+        rolling,
+    )
     system = IntegratedSystem(settings=settings, market=market)
     days = system.prepared(system.origin()).origins[-40:]
     system.generate_forecast(days[-1])
@@ -94,7 +118,13 @@ def inside(folder: str) -> None:
         with tempfile.TemporaryDirectory() as other:
             PredictionDatabase(f"sqlite:///{other}/f.db").store_predictions(made)
 
-    row(f"a new database and {len(made)} forecasts stored in it", seconds(store, 3), "", "one fsync of 4 kB", seconds(commit, 5))
+    row(
+        f"a new database and {len(made)} forecasts stored in it",
+        seconds(store, 3),
+        "",
+        "one fsync of 4 kB",
+        seconds(commit, 5),
+    )
 
 
 def memory() -> None:
@@ -102,7 +132,9 @@ def memory() -> None:
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     code = "import pandas, resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     bare = float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
-    print(f"\npeak memory: this process {own:.0f} MB, largest child (daily, its kernel) {children:.0f} MB, a Python with pandas {bare:.0f} MB")
+    print(
+        f"\npeak memory: this process {own:.0f} MB, largest child (daily, its kernel) {children:.0f} MB, a Python with pandas {bare:.0f} MB"
+    )
 
 
 def main() -> None:

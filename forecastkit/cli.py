@@ -50,14 +50,18 @@ app = typer.Typer(
 )  # fmt: skip
 forecasts_app = typer.Typer(help="The ledger of forecasts and outcomes.", no_args_is_help=True, rich_markup_mode=None)
 data_app = typer.Typer(help="The data that the sources hold.", no_args_is_help=True, rich_markup_mode=None)
-settings_app = typer.Typer(help="The settings in force, and where each comes from.", no_args_is_help=True, rich_markup_mode=None)
+settings_app = typer.Typer(
+    help="The settings in force, and where each comes from.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(forecasts_app, name="forecasts")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 
 Sources = Annotated[str | None, typer.Option(help="Where data come from, such as 'folder:PATH, sample'.")]
 Home = Annotated[str | None, typer.Option(help="Folder of models, forecasts and cache.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="A session such as 2018-06-29; by default the last of the data.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="A session such as 2018-06-29; by default the last of the data.")
+]
 Symbol = Annotated[str | None, typer.Option(help="What is forecast.")]
 Horizon = Annotated[int | None, typer.Option(help="How many sessions ahead.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
@@ -87,9 +91,16 @@ def emit(
         return
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
-        grid.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left", no_wrap=True)
+        grid.add_column(
+            str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left", no_wrap=True
+        )
     for row in frame.itertuples(index=False):
-        grid.add_row(*("" if pd.isna(value) else escape(f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else str(value)) for value in row))
+        grid.add_row(
+            *(
+                "" if pd.isna(value) else escape(f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else str(value))
+                for value in row
+            )
+        )
     Console(width=WIDE, soft_wrap=True, highlight=False).print(grid)
 
 # %% ../nbs/83_cli.ipynb #f927d684
@@ -122,7 +133,9 @@ def daily(
     stamp = f"{day.as_of:%Y-%m-%d}"
     page = run_report("daily", output / stamp, report_parameters(settings, stamp), progress=not quiet)
     print(day.forecast or f"No forecast: {day.failure}")
-    print(f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}")
+    print(
+        f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}"
+    )
     if day.failure is not None:
         raise typer.Exit(3)
 
@@ -149,7 +162,9 @@ def forecast(
 
 
 @app.command()
-def train(as_of: AsOf = None, sources: Sources = None, home: Home = None, symbol: Symbol = None, horizon: Horizon = None) -> None:
+def train(
+    as_of: AsOf = None, sources: Sources = None, home: Home = None, symbol: Symbol = None, horizon: Horizon = None
+) -> None:
     """Train the model version in force at a session, and all before it, and store them.
 
     Example:
@@ -177,7 +192,20 @@ def forecasts_list(
     emit(ledger_table(system.database.get_predictions(symbol=symbol, start=start, end=end).tail(last)), as_json)
 
 
-LEDGER: tuple[str, ...] = ("symbol", "origin", "target_session", "horizon", "made", "last", "median", "low_80", "high_80", "outcome", "inside_80", "id")
+LEDGER: tuple[str, ...] = (
+    "symbol",
+    "origin",
+    "target_session",
+    "horizon",
+    "made",
+    "last",
+    "median",
+    "low_80",
+    "high_80",
+    "outcome",
+    "inside_80",
+    "id",
+)
 
 
 def ledger_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -212,7 +240,9 @@ def verify(
     from forecastkit.findings import write_page
     from forecastkit.verification import verify as ask
 
-    settings = settings_with(data__sources=sources, forecast__symbol=symbol, forecast__horizon=horizon, run__progress=False)
+    settings = settings_with(
+        data__sources=sources, forecast__symbol=symbol, forecast__horizon=horizon, run__progress=False
+    )
     system = IntegratedSystem(settings=settings)
     found = ask(system.market, system.target, settings, cuts, fitted, told=None if as_json else print)
     if as_json:
@@ -281,7 +311,9 @@ def settings_show(as_json: AsJson = False) -> None:
 
 
 @settings_app.command("check")
-def settings_check(path: Annotated[Path | None, typer.Argument(help="A settings file; by default the one in force.")] = None) -> None:
+def settings_check(
+    path: Annotated[Path | None, typer.Argument(help="A settings file; by default the one in force.")] = None,
+) -> None:
     "Exit 0 if every setting is known and allowed; otherwise say which one is not, and what is."
     load_settings(path)
     print("settings are in order")
@@ -295,7 +327,11 @@ def version_wanted(value: bool) -> None:
 
 
 @app.callback()
-def face(version: Annotated[bool, typer.Option("--version", callback=version_wanted, is_eager=True, help="Print the version.")] = False) -> None:
+def face(
+    version: Annotated[
+        bool, typer.Option("--version", callback=version_wanted, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     "Calibrated probability forecasts of markets, written down before their outcomes."
 
 
@@ -317,6 +353,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"forecastkit: {text}", file=sys.stderr)
         return 3 if isinstance(error, DataQualityError) else 2
     except KeyboardInterrupt:
-        print("forecastkit: stopped; what was reported stored is stored, and the same command goes on from there", file=sys.stderr)
+        print(
+            "forecastkit: stopped; what was reported stored is stored, and the same command goes on from there",
+            file=sys.stderr,
+        )
         return 130
     return 0

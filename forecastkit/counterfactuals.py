@@ -48,7 +48,9 @@ def other_table(
     more = pd.concat([later, table.iloc[some].assign(known_at=ahead)], ignore_index=True)
     for column in more.columns.drop("known_at"):
         if isinstance(more[column].dtype, np.dtype) and more[column].dtype.kind == "M":
-            moved = more[column].iloc[: len(later)] + pd.to_timedelta(rng.integers(1, 9, len(later)), unit="D").as_unit("us")
+            moved = more[column].iloc[: len(later)] + pd.to_timedelta(rng.integers(1, 9, len(later)), unit="D").as_unit(
+                "us"
+            )
             more[column] = pd.concat([moved, pd.Series(ahead.tz_localize(None).normalize())], ignore_index=True)
         else:
             kinds = pd.Series(table[column].unique(), dtype=table[column].dtype)
@@ -84,7 +86,10 @@ class Counterfactuals:
     ) -> MarketData:
         "The market with another future from a moment on; the same moment always has the same future."
         rng = np.random.default_rng([self.seed, abs(int(moment.timestamp()))])
-        series = {name: self._spliced(name, moment, rng) if only in (None, name) else rows for name, rows in self.given.items()}
+        series = {
+            name: self._spliced(name, moment, rng) if only in (None, name) else rows
+            for name, rows in self.given.items()
+        }
         if only is None:
             series |= self._other_universe(series, moment, rng)
         events, members = self.market.events, self.market.members
@@ -92,16 +97,23 @@ class Counterfactuals:
             events = other_table(events, moment, rng)
         if only in (None, "members") and members is not None and len(members):
             members = other_table(members, moment, rng)
-        return MarketData(series, events=events, members=members, calendar=self.market.calendar, repairs=self.market.repairs)
+        return MarketData(
+            series, events=events, members=members, calendar=self.market.calendar, repairs=self.market.repairs
+        )
 
-    def _other_universe(self, series: dict[str, pd.DataFrame], moment: pd.Timestamp, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    def _other_universe(
+        self, series: dict[str, pd.DataFrame], moment: pd.Timestamp, rng: np.random.Generator
+    ) -> dict[str, pd.DataFrame]:
         "Of the bars after a moment: one series more, and one that ends, unless it is the only one."
         bars = [name for name, rows in series.items() if "close" in rows and name not in ROUND_THE_CLOCK]
         later = {name: (series[name]["known_at"] > moment).to_numpy() for name in bars}
         if len(bars) < 2:
             return {}
         ended = bars[rng.integers(len(bars))]
-        return {"NEWLY.LISTED": series[bars[0]][later[bars[0]]], ended: series[ended][later[ended].cumsum() <= rng.integers(2, 60)]}
+        return {
+            "NEWLY.LISTED": series[bars[0]][later[bars[0]]],
+            ended: series[ended][later[ended].cumsum() <= rng.integers(2, 60)],
+        }
 
     def _spliced(self, name: str, moment: pd.Timestamp, rng: np.random.Generator) -> pd.DataFrame:
         "The rows known at a moment, then other ones, of which a few are missing; an open that was known by then stays."
@@ -130,7 +142,11 @@ def uneven_sessions(
         rows = market.known_at(symbol).index
         first, last = days.searchsorted(rows.min()), days.searchsorted(rows.max(), side="right")
         if "value" not in all_rows(market, symbol) and symbol not in ROUND_THE_CLOCK:
-            found += [days[first:last][~days[first:last].isin(rows)], days[max(0, first - near) : first], days[last : last + near]]
+            found += [
+                days[first:last][~days[first:last].isin(rows)],
+                days[max(0, first - near) : first],
+                days[last : last + near],
+            ]
     return [sessions for sessions in found if len(sessions)]
 
 

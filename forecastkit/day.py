@@ -58,9 +58,13 @@ def track_record(
     stored = stored[stored["outcome"].notna() & (stored["target_session"] <= as_of)].tail(last)
     if stored.empty:
         return pd.DataFrame()
-    rows = [record_row(Forecast.from_json(text), outcome) for text, outcome in zip(stored["forecast"], stored["outcome"])]
+    rows = [
+        record_row(Forecast.from_json(text), outcome) for text, outcome in zip(stored["forecast"], stored["outcome"])
+    ]
     record = pd.DataFrame(rows).set_index("origin").assign(timeliness=stored["timeliness"].to_numpy())
-    base = target.from_log(climatology_quantiles(prepared.outcomes, pd.DatetimeIndex(record.index), target.horizon, calendar=calendar))
+    base = target.from_log(
+        climatology_quantiles(prepared.outcomes, pd.DatetimeIndex(record.index), target.horizon, calendar=calendar)
+    )
     return record.assign(crps_climatology=crps(record["outcome"].to_numpy(), base))
 
 # %% ../nbs/71_day.ipynb #6d1b376e

@@ -132,7 +132,11 @@ def tidy(frame: pd.DataFrame) -> pd.DataFrame:
     "The columns as floats, by day, each day once: the last row that became known, or that stands in the file."
     numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
                for name in frame.columns.difference(["known_at"], sort=False)}  # fmt: skip
-    order = np.lexsort([frame["known_at"].to_numpy(), frame.index]) if "known_at" in frame else frame.index.argsort(kind="stable")
+    order = (
+        np.lexsort([frame["known_at"].to_numpy(), frame.index])
+        if "known_at" in frame
+        else frame.index.argsort(kind="stable")
+    )
     rows = pd.DataFrame(numbers, frame.index).iloc[order].replace([np.inf, -np.inf], np.nan)
     return rows[~rows.index.duplicated(keep="last")]
 
@@ -272,7 +276,9 @@ def unfinished_faults(
     at, last = int(table.sessions.searchsorted(bars.index[-1])), bars.index[-1:]
     if fetched_at is not None and table.opens[at] <= fetched_at < table.closes[at]:
         return found(symbol, "unfinished bar", last, f"fetched at {fetched_at:%Y-%m-%d %H:%M} UTC, before the close")
-    full = table.closes[at] - table.opens[at] >= (table.closes - table.opens)[max(at - 60, 0) : at].max() if at else False
+    full = (
+        table.closes[at] - table.opens[at] >= (table.closes - table.opens)[max(at - 60, 0) : at].max() if at else False
+    )
     traded = bars["volume"].dropna() if "volume" in bars else pd.Series(dtype=float)
     if full and len(traded) > 60 and traded.index[-1] == last[0] and traded.iloc[-1] < traded.iloc[-61:-1].min() / 3:
         return found(symbol, "unfinished bar", last, "{days}: its volume is far below the lowest of sixty sessions")
@@ -310,7 +316,11 @@ def disagreements(
     "Where two tellings of one series differ: by a factor, or here and there."
     ratio = differences(one, other)
     apart, factor = ratio.index[ratio != 0], factor_text(ratio)
-    kind = ("re-adjusted" if factor else "revised") if since else ("adjusted differently" if factor else "sources disagree")
+    kind = (
+        ("re-adjusted" if factor else "revised")
+        if since
+        else ("adjusted differently" if factor else "sources disagree")
+    )
     largest = f"by up to {np.expm1(ratio.abs().max()):.2%} on {{days}}" if len(ratio) else ""
     return found(symbol, kind, apart, f"{names[1]} against {names[0]}: {factor or largest}")
 
@@ -346,7 +356,13 @@ def published_faults(
         release = release_of(symbol)
     except DataError as error:
         return [*faults, Fault(symbol, "refused", None, len(days), str(error))]
-    stamp = "the day it describes" if usual < 5 else "the week it describes" if usual < 20 else "the first of the month it describes"
+    stamp = (
+        "the day it describes"
+        if usual < 5
+        else "the week it describes"
+        if usual < 20
+        else "the first of the month it describes"
+    )
     faults += found(symbol, "observation dates", days, f"dated by {stamp}; out later: {release.why}")
     revised = days if "revis" in release.why else days[:0]
     return faults + found(symbol, "latest vintage", revised, "as last revised, not as first published")

@@ -308,7 +308,9 @@ def absent(
     def lacking(feature: Feature) -> list[str]:
         series = feature.lacks(market)
         there = [need for need in feature.needs if need in market and need not in feature.either] if not series else []
-        return series + [f"{need} {column}" for need in there for column in feature.columns if column not in given(need)]
+        return series + [
+            f"{need} {column}" for need in there for column in feature.columns if column not in given(need)
+        ]
 
     lacks = {name: tuple(lacking(feature)) for name, feature in _by_name(features).items()}
     return {name: parts for name, parts in lacks.items() if parts}
@@ -333,7 +335,9 @@ def catalogue(features: Sequence[Feature]) -> pd.DataFrame:
     "The declarations as a table by name: family, needs, source and lag of the slowest need, warm-up, unit, bounds, reason."
     rows = []
     for f in features:
-        source, lag, _ = max(map(source_and_lag, f.needs), key=lambda found: found[2], default=("calendar", "beforehand", 0))
+        source, lag, _ = max(
+            map(source_and_lag, f.needs), key=lambda found: found[2], default=("calendar", "beforehand", 0)
+        )
         rows.append((f.family, " ".join(f.needs), source, lag, f.warmup, f.unit, f.low, f.high, f.why))
     columns = ["family", "needs", "source", "lag", "warmup", "unit", "low", "high", "why"]
     return pd.DataFrame(rows, list(_by_name(features)), columns)

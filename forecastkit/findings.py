@@ -64,7 +64,9 @@ class Report:
     found: tuple[Finding, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # how much was looked at
     notes: tuple[str, ...] = ()  # what the check could not judge
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=lambda: MappingProxyType({}))  # measured on the way, by title
+    tables: Mapping[str, pd.DataFrame] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # measured on the way, by title
 
     @property
     def ok(self) -> bool:
@@ -85,7 +87,9 @@ class Report:
     def text(self) -> str:
         "The report for a terminal."
         facts = [f"  {', '.join(f'{name} {shown(value)}' for name, value in self.facts.items())}"] if self.facts else []
-        return "\n".join([self.headline, *facts, *(f"  {f}" for f in self.found), *(f"  note: {note}" for note in self.notes)])
+        return "\n".join(
+            [self.headline, *facts, *(f"  {f}" for f in self.found), *(f"  note: {note}" for note in self.notes)]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         "The report for a program, in JSON's own types."
@@ -112,6 +116,7 @@ def html_table(
     heads: Sequence[str],
 ) -> str:
     "A plain table, every value escaped; nothing at all for no rows."
+
     def line(cells: Sequence[Any], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(shown(cell))}</{tag}>" for cell in cells) + "</tr>"
 
@@ -125,7 +130,10 @@ def html_section(
     facts = "; ".join(f"{name} {shown(value)}" for name, value in report.facts.items())
     found = html_table([(f.feature, f.probe, f.words) for f in report.found], ("what", "probe", "finding"))
     notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
-    tables = "".join(f"<p>{escape(title)}</p>{html_table(table.reset_index().to_numpy(object).tolist(), [*table.reset_index().columns])}" for title, table in report.tables.items())
+    tables = "".join(
+        f"<p>{escape(title)}</p>{html_table(table.reset_index().to_numpy(object).tolist(), [*table.reset_index().columns])}"
+        for title, table in report.tables.items()
+    )
     return f'<div class="fk-report"><style>{STYLE}</style><h3 class="{"ok" if report.ok else "bad"}">{escape(report.headline)}</h3><p>{escape(facts)}</p>{found}{notes}{tables}</div>'
 
 # %% ../nbs/07_findings.ipynb #e63a30e6
@@ -137,4 +145,7 @@ def write_page(
     "Write reports as one self-contained HTML page, those with findings first; returns its path."
     body = "".join(html_section(report) for report in sorted(reports, key=lambda report: report.ok))
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><meta name="viewport" content="width=device-width">'
-    return write_atomic(path, f'<!doctype html><html lang="en"><head>{head}</head><body class="fk-report"><h1>{escape(title)}</h1>{body}</body></html>\n')
+    return write_atomic(
+        path,
+        f'<!doctype html><html lang="en"><head>{head}</head><body class="fk-report"><h1>{escape(title)}</h1>{body}</body></html>\n',
+    )

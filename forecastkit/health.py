@@ -53,7 +53,9 @@ def clock_faults(
     step = pd.Series(index.sort_values()).diff().median()
     table = timetable(calendar)
     known = table.sessions.isin(days)
-    local = [moments[known].tz_convert(exchange(calendar).tz).tz_localize(None) for moments in (table.opens, table.closes)]
+    local = [
+        moments[known].tz_convert(exchange(calendar).tz).tz_localize(None) for moments in (table.opens, table.closes)
+    ]
     ends = {start + step for start in local[0]} | set(local[1])
     at_end = len(local[0]) and ends <= set(index)
     shift = step if at_end else pd.Timedelta(0)
@@ -127,7 +129,10 @@ def table_faults(
         inside = called_off[(called_off >= days.min()) & (called_off <= days.max()) & ~called_off.isin(days)]
         sudden = days[days.isin(known["date"][~known["scheduled"]])]
         return [*found(name, "surprise", sudden, "not known beforehand: {days}"), *found(name, "cancelled", inside)]
-    listed, leaving = {"symbol", "ticker"} & set(columns), {"to", "until", "removed", "date removed", "last"} & set(columns)
+    listed, leaving = (
+        {"symbol", "ticker"} & set(columns),
+        {"to", "until", "removed", "date removed", "last"} & set(columns),
+    )
     if listed and not leaving and len(columns) > 1:
         words = f"{len(table)} members and no date of leaving: as past membership this is survivorship bias"
         return [Fault(name, "survivors", None, len(table), words)]
@@ -163,7 +168,9 @@ def _series(symbol: str, source: str, frame: pd.DataFrame, faults: Sequence[Faul
 def _other_table(path: Path, shown: str, symbol: str, calendar: str) -> Telling | None:
     "A table that holds no daily series: bars of minutes, decisions, members."
     table = read_table(path, shown)
-    stamped = next((c for c in table.columns if str(c).strip().lower() in ("datetime", "timestamp", "time", "date")), None)
+    stamped = next(
+        (c for c in table.columns if str(c).strip().lower() in ("datetime", "timestamp", "time", "date")), None
+    )
     lower = {str(column).strip().lower(): column for column in table.columns}
     if stamped is None or "close" not in lower:
         name = path.name.split(".")[0]
@@ -172,7 +179,14 @@ def _other_table(path: Path, shown: str, symbol: str, calendar: str) -> Telling 
     faults = clock_faults(symbol, table[stamped], calendar)
     times = pd.DatetimeIndex(pd.to_datetime(table[stamped].str[:19], errors="coerce", format="ISO8601")).as_unit("us")
     close = pd.Series(pd.to_numeric(table[lower["close"]], errors="coerce").to_numpy(), times).dropna().sort_index()
-    return Telling(symbol, shown, "intraday", len(table), tuple(faults), close.groupby(pd.DatetimeIndex(close.index).normalize()).last())
+    return Telling(
+        symbol,
+        shown,
+        "intraday",
+        len(table),
+        tuple(faults),
+        close.groupby(pd.DatetimeIndex(close.index).normalize()).last(),
+    )
 
 
 def _document(path: Path, shown: str) -> Telling | None:
@@ -231,7 +245,9 @@ def repair_faults(symbol: str, repairs: Collection[Repair]) -> list[Fault]:
     return [fault for kind, when in days.items() for fault in found(symbol, kind, when)]
 
 
-def folder_tellings(folder: str | Path, calendar: str = "XNYS", today: dt.date | str | None = None) -> Iterator[Telling]:
+def folder_tellings(
+    folder: str | Path, calendar: str = "XNYS", today: dt.date | str | None = None
+) -> Iterator[Telling]:
     "What each file of a folder says; hidden files and those of unknown kinds are passed over."
     root = Path(folder).expanduser()
     for path in sorted(root.rglob("*")):
@@ -281,7 +297,9 @@ class Health:
     @property
     def table(self) -> pd.DataFrame:
         "One row a fault: symbol, kind, grade, session, count, words, source, and what is done about it."
-        rows = [(f.symbol, f.kind, f.grade, f.session, f.count, f.words, f.source, KINDS[f.kind][1]) for f in self.faults]
+        rows = [
+            (f.symbol, f.kind, f.grade, f.session, f.count, f.words, f.source, KINDS[f.kind][1]) for f in self.faults
+        ]
         return pd.DataFrame(rows, columns=COLUMNS)
 
     @property
@@ -305,7 +323,10 @@ class Health:
     def text(self) -> str:
         "The report for a terminal."
         lines = [f"  {f.grade:9s} {f.symbol} [{f.kind}] {f.count:,}: {f.words} ({f.source})" for f in self.faults]
-        costs = [f"  costs     {c.symbol}: {c.at_fault}, feeds {c.features} features ({c.such_as})" for c in self.costs.itertuples()]
+        costs = [
+            f"  costs     {c.symbol}: {c.at_fault}, feeds {c.features} features ({c.such_as})"
+            for c in self.costs.itertuples()
+        ]
         return "\n".join([self.headline, *lines, *costs])
 
     def to_dict(self) -> dict[str, Any]:
@@ -352,7 +373,9 @@ def health_html(
 def write_health(health: Health, path: str | Path) -> Path:
     "Write the report as one HTML file that needs nothing else; returns its path."
     head = '<meta charset="utf-8"><title>Health of the data</title><meta name="viewport" content="width=device-width">'
-    return write_atomic(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{health_html(health)}</body></html>\n')
+    return write_atomic(
+        path, f'<!doctype html><html lang="en"><head>{head}</head><body>{health_html(health)}</body></html>\n'
+    )
 
 # %% ../nbs/18_health.ipynb #7f08669c
 def compare_tellings(tellings: Sequence[Telling]) -> list[Fault]:

@@ -56,7 +56,11 @@ def as_table(
     answer: Any,  # what the audited function returned
 ) -> pd.DataFrame:
     "The answer as one row a date and one column a feature, rows in order; raises `DataError` for anything that is not that."
-    frame = answer.to_frame(answer.name if answer.name is not None else "value") if isinstance(answer, pd.Series) else answer
+    frame = (
+        answer.to_frame(answer.name if answer.name is not None else "value")
+        if isinstance(answer, pd.Series)
+        else answer
+    )
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"the function returned {type(answer).__name__}: an audit needs a frame or a series by session")
     if isinstance(frame.index, pd.MultiIndex):
@@ -124,7 +128,11 @@ class Trace(NamedTuple):
     def gap(self) -> float:
         "How far apart the two values are, 0 to 1; 0 where one is no number."
         try:
-            return abs(self.value - self.other) / (abs(self.value) + abs(self.other)) if self.value == self.value and self.other == self.other else 0.0
+            return (
+                abs(self.value - self.other) / (abs(self.value) + abs(self.other))
+                if self.value == self.value and self.other == self.other
+                else 0.0
+            )
         except TypeError:
             return 0.0
 
@@ -158,7 +166,9 @@ def traces(
     for k in np.flatnonzero(differs.any(axis=0)).tolist():
         rows = np.flatnonzero(differs[:, k]).tolist()
         first, last = rows[0], rows[-1]
-        found.append(Trace(str(a.columns[k]), probe, cut, a.index[last], a.iloc[last, k], b.iloc[last, k], len(a) - first))
+        found.append(
+            Trace(str(a.columns[k]), probe, cut, a.index[last], a.iloc[last, k], b.iloc[last, k], len(a) - first)
+        )
     return found
 
 # %% ../nbs/27_lookahead.ipynb #ab85c7b7
@@ -183,18 +193,35 @@ def suspicions(market: MarketData) -> dict[str, Finding]:
             if early.any():
                 day = known.index[early][0]
                 words = f"{shown(day)}: said to be known at {shown(known[early].iloc[0])}, before what it describes was over: declare its publication lag"
-                found[symbol] = Finding(symbol, "metadata", words, day, rows["value"].to_numpy()[early][0], known[early].iloc[0])
+                found[symbol] = Finding(
+                    symbol, "metadata", words, day, rows["value"].to_numpy()[early][0], known[early].iloc[0]
+                )
     members = market.members
     if members is not None and len(members) > 1:
-        beginning = min(market.known_at(symbol).iloc[0] for symbol in market.symbols if "close" in all_rows(market, symbol))
+        beginning = min(
+            market.known_at(symbol).iloc[0] for symbol in market.symbols if "close" in all_rows(market, symbol)
+        )
         if members["known_at"].max() <= beginning:
-            words = f"all {len(members)} rows are known from the first day on, nobody ever joined or left: date each change"
+            words = (
+                f"all {len(members)} rows are known from the first day on, nobody ever joined or left: date each change"
+            )
             found["members"] = Finding("members", "metadata", words, None, members["known_at"].max(), beginning)
     events = market.events
-    surprise = events[~events["scheduled"].astype(bool) & (events["known_at"].dt.tz_localize(None) < events["date"])] if "scheduled" in events else events[:0]
+    surprise = (
+        events[~events["scheduled"].astype(bool) & (events["known_at"].dt.tz_localize(None) < events["date"])]
+        if "scheduled" in events
+        else events[:0]
+    )
     if len(surprise):
         day = surprise["date"].iloc[0]
-        found["events"] = Finding("events", "metadata", f"{shown(day)}: an unscheduled meeting said to be known before its day", day, day, surprise["known_at"].iloc[0])
+        found["events"] = Finding(
+            "events",
+            "metadata",
+            f"{shown(day)}: an unscheduled meeting said to be known before its day",
+            day,
+            day,
+            surprise["known_at"].iloc[0],
+        )
     return found
 
 
@@ -220,9 +247,22 @@ def audit_folds(
         except DataError as error:
             found.append(Finding(name, "splits", str(error)))
         if ordered and len(train) and len(test) and train.max() > test.min():
-            found.append(Finding(name, "splits", f"it learns from {shown(train.max())} and is tested on {shown(test.min())}, before that", test.min(), train.max(), test.min()))
+            found.append(
+                Finding(
+                    name,
+                    "splits",
+                    f"it learns from {shown(train.max())} and is tested on {shown(test.min())}, before that",
+                    test.min(),
+                    train.max(),
+                    test.min(),
+                )
+            )
         if len(again := test[test.isin(tested)]):
-            found.append(Finding(name, "splits", f"{shown(again[0])} was tested in an earlier fold ({len(again)} rows)", again[0]))
+            found.append(
+                Finding(
+                    name, "splits", f"{shown(again[0])} was tested in an earlier fold ({len(again)} rows)", again[0]
+                )
+            )
         tested = tested.union(test)
     return Report(f"folds of {subject}", tuple(found), {"folds": count, "horizon": horizon, "rows tested": len(tested)})
 
@@ -240,12 +280,12 @@ def measured_warmup(
     for block in np.array_split(whole.index.to_numpy()[: max(starts, len(whole) // 3)], starts):
         start = session_on_or_before(rng.choice(block), market.calendar)
         a = whole[whole.index >= start]
-        differs = differing(a, _answer(fn, starting_at(market, start)).reindex(index=a.index, columns=a.columns), tolerance)
+        differs = differing(
+            a, _answer(fn, starting_at(market, start)).reindex(index=a.index, columns=a.columns), tolerance
+        )
         last = np.where(differs.any(axis=0), len(a) - differs[::-1].argmax(axis=0), 0)
         need = np.maximum(need, np.where(last > 0.95 * len(a), np.inf, last))
     return pd.Series(need, whole.columns, name="measured")
-
-
 
 # %% ../nbs/27_lookahead.ipynb #0874f5e8
 PROBES: Mapping[str, str] = {"truncate": "with what was known", "perturb": "with another future"}
@@ -276,7 +316,9 @@ def probe_cuts(
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         for probe in PROBES:
             view = others.truncated(moment) if probe == "truncate" else others.perturbed(moment)
-            own = decide == "open" and probe == "truncate"  # the session that opens has no row yet in a market that ends here
+            own = (
+                decide == "open" and probe == "truncate"
+            )  # the session that opens has no row yet in a market that ends here
             for name, search in found.items():
                 other = _answer(functions[name], view, f"{shown(cut)} [{probe}]", search.refused)
                 a, b = side_by_side(wholes[name], other, until - own, decide, calendar)
@@ -291,11 +333,15 @@ def as_findings(
 ) -> list[Finding]:
     "One finding for each column and probe: the row where the two values lie farthest apart, and how often and how far back."
     findings = []
-    for (feature, probe), group in groupby(sorted(found, key=lambda t: (t.feature, t.probe)), key=lambda t: (t.feature, t.probe)):
+    for (feature, probe), group in groupby(
+        sorted(found, key=lambda t: (t.feature, t.probe)), key=lambda t: (t.feature, t.probe)
+    ):
         all_of_it = list(group)
         worst, reach = max(all_of_it, key=lambda t: t.gap), max(t.reach for t in all_of_it)
         words = f"{shown(worst.session)}: {shown(worst.value)} with the whole market, {shown(worst.other)} {PROBES[probe]}; at {len(all_of_it)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
-        findings.append(Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(all_of_it), reach))
+        findings.append(
+            Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(all_of_it), reach)
+        )
     return findings
 
 # %% ../nbs/27_lookahead.ipynb #a5e082ac
@@ -312,33 +358,60 @@ def unmoved(
     return [str(name) for k, name in enumerate(names) if shared[:, k].any() and not moved[:, k].any()]
 
 
-def _questions(fn: Function, whole: pd.DataFrame, elsewhere: Callable[[str | None], MarketData], market: MarketData) -> tuple[list[Finding], list[str]]:
+def _questions(
+    fn: Function, whole: pd.DataFrame, elsewhere: Callable[[str | None], MarketData], market: MarketData
+) -> tuple[list[Finding], list[str]]:
     "Findings about the dates of the data that the function reads, and notes on what nothing is proven of."
+
     def reads(name: str) -> bool:
         return len(unmoved(fn, whole, elsewhere(name))) < whole.notna().any().sum()
 
     found = [finding for name, finding in suspicions(market).items() if reads(name)]
-    notes = [f"{name} is revised after publication and has one version here: what was known then is not in these data" for name in unrecorded(market) if reads(name)]
+    notes = [
+        f"{name} is revised after publication and has one version here: what was known then is not in these data"
+        for name in unrecorded(market)
+        if reads(name)
+    ]
     if still := unmoved(fn, whole, elsewhere(None)):
         names = ", ".join(still[:8]) + " ..." * (len(still) > 8)
-        notes.append(f"{len(still)} of {whole.shape[1]} columns do not answer to the market (calendar, constants, or data brought along), so the probes say nothing of where these come from: {names}")
+        notes.append(
+            f"{len(still)} of {whole.shape[1]} columns do not answer to the market (calendar, constants, or data brought along), so the probes say nothing of where these come from: {names}"
+        )
     return found, notes
 
 # %% ../nbs/27_lookahead.ipynb #0e79ba7e
-def _warmups(fn: Function, rows: int, market: MarketData, declared: Mapping[str, int], seed: int) -> tuple[list[Finding], list[str], dict[str, pd.DataFrame]]:
+def _warmups(
+    fn: Function, rows: int, market: MarketData, declared: Mapping[str, int], seed: int
+) -> tuple[list[Finding], list[str], dict[str, pd.DataFrame]]:
     "Findings about columns that need more history than declared, a note on those not measured, and the measured ones."
     if not declared:
         return [], [], {}
     measured = measured_warmup(fn, market, seed=seed)
-    table = pd.DataFrame({"declared": pd.Series(declared), "measured": measured}).reindex(measured.index.intersection(list(declared)))
+    table = pd.DataFrame({"declared": pd.Series(declared), "measured": measured}).reindex(
+        measured.index.intersection(list(declared))
+    )
     room = table["declared"] < 0.6 * rows  # the later beginnings leave two thirds of the history
-    notes = [] if room.all() else [f"{(~room).sum()} declared warm-ups are too long to be measured on {rows} rows: {', '.join(table.index[~room][:8])}"]
+    notes = (
+        []
+        if room.all()
+        else [
+            f"{(~room).sum()} declared warm-ups are too long to be measured on {rows} rows: {', '.join(table.index[~room][:8])}"
+        ]
+    )
     found = [Finding(str(name), "warmup", f"declared {row.declared:.0f} rows of history, " + (f"needs {row.measured:.0f} to agree to 1e-6" if np.isfinite(row.measured) else "and never agrees to 1e-6"), None, row.declared, row.measured)
              for name, row in table[room].iterrows() if row.measured > row.declared]  # fmt: skip
     return found, notes, {"warm-up": table[room].rename_axis("feature")}
 
 
-def _search(functions: Mapping[str, Function], wholes: Mapping[str, pd.DataFrame], others: Counterfactuals, cuts: pd.DatetimeIndex, decide: str, tolerance: float, n_jobs: int) -> dict[str, Search]:
+def _search(
+    functions: Mapping[str, Function],
+    wholes: Mapping[str, pd.DataFrame],
+    others: Counterfactuals,
+    cuts: pd.DatetimeIndex,
+    decide: str,
+    tolerance: float,
+    n_jobs: int,
+) -> dict[str, Search]:
     "The probes of all cuts, in this process or in several."
     if n_jobs == 1:
         return probe_cuts(functions, wholes, others, cuts, decide, tolerance)
@@ -346,17 +419,40 @@ def _search(functions: Mapping[str, Function], wholes: Mapping[str, pd.DataFrame
     from joblib.externals.loky import get_reusable_executor
 
     try:
-        parts = Parallel(n_jobs=n_jobs)(delayed(probe_cuts)(functions, wholes, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs))
+        parts = Parallel(n_jobs=n_jobs)(
+            delayed(probe_cuts)(functions, wholes, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs)
+        )
     finally:
         get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
     joined = {name: Search(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions}
-    return {name: Search(sorted(s.traces, key=lambda t: t.cut), s.compared, sorted(s.refused)) for name, s in joined.items()}
+    return {
+        name: Search(sorted(s.traces, key=lambda t: t.cut), s.compared, sorted(s.refused)) for name, s in joined.items()
+    }
 
 
 def _restless(fn: Function, whole: pd.DataFrame, market: MarketData, tolerance: float) -> list[Finding]:
     "Findings about columns that differ when the function is asked again."
-    again = traces(*side_by_side(whole, _answer(fn, market), FOREVER, "close", market.calendar), "repeat", whole.index[-1], tolerance) if len(whole) else []
-    return [Finding(t.feature, "repeat", f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed", t.session, t.value, t.other) for t in again]
+    again = (
+        traces(
+            *side_by_side(whole, _answer(fn, market), FOREVER, "close", market.calendar),
+            "repeat",
+            whole.index[-1],
+            tolerance,
+        )
+        if len(whole)
+        else []
+    )
+    return [
+        Finding(
+            t.feature,
+            "repeat",
+            f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed",
+            t.session,
+            t.value,
+            t.other,
+        )
+        for t in again
+    ]
 
 # %% ../nbs/27_lookahead.ipynb #f103e322
 def audits(
@@ -371,22 +467,45 @@ def audits(
     n_jobs: int = 1,  # processes
 ) -> list[Report]:
     "One report a function, as `audit` makes it; the made-up markets are shared by all."
-    chosen = sample_cuts(market, cuts, seed) if isinstance(cuts, int) else pd.DatetimeIndex([as_session(cut, market.calendar) for cut in cuts])
+    chosen = (
+        sample_cuts(market, cuts, seed)
+        if isinstance(cuts, int)
+        else pd.DatetimeIndex([as_session(cut, market.calendar) for cut in cuts])
+    )
     wholes, others = {name: _answer(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
     elsewhere = lru_cache(lambda name: others.perturbed(others.first - pd.Timedelta(days=1), name))
     searches = _search(functions, wholes, others, chosen, decide, tolerance, n_jobs)
     reports = []
     for name, fn in functions.items():
         whole, search = wholes[name], searches[name]
-        facts = {"decided at the": decide, "columns": whole.shape[1], "rows": len(whole), "cuts": len(chosen), "seed": seed, "values compared": sum(search.compared)}
+        facts = {
+            "decided at the": decide,
+            "columns": whole.shape[1],
+            "rows": len(whole),
+            "cuts": len(chosen),
+            "seed": seed,
+            "values compared": sum(search.compared),
+        }
         if found := _restless(fn, whole, market, tolerance):
             reports.append(Report(f"look-ahead audit of {name}", tuple(found), facts))
             continue
         dated, notes = _questions(fn, whole, elsewhere, market)
         needs, unmeasured, tables = _warmups(fn, len(whole), market, warmup or {}, seed)
         notes += unmeasured
-        notes += [f"it gave no answer in {len(search.refused)} of {2 * len(chosen)} probes; the first: {search.refused[0]}"] if search.refused else []
-        reports.append(Report(f"look-ahead audit of {name}", (*as_findings(search.traces, len(chosen)), *dated, *needs), facts, tuple(notes), tables))
+        notes += (
+            [f"it gave no answer in {len(search.refused)} of {2 * len(chosen)} probes; the first: {search.refused[0]}"]
+            if search.refused
+            else []
+        )
+        reports.append(
+            Report(
+                f"look-ahead audit of {name}",
+                (*as_findings(search.traces, len(chosen)), *dated, *needs),
+                facts,
+                tuple(notes),
+                tables,
+            )
+        )
     return reports
 
 
@@ -417,6 +536,7 @@ def rows_at(
     origins: Days,  # sessions
 ) -> Callable[[MarketData], pd.DataFrame]:
     "A function of the market that gives a row for each of these origins whose close is known in it."
+
     def rows(market: MarketData) -> pd.DataFrame:
         newest = max(market.known_at(symbol).iloc[-1] for symbol in market.symbols)
         over = [origin for origin in pd.DatetimeIndex([*origins]) if closes([origin], market.calendar)[0] <= newest]

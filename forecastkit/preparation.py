@@ -21,7 +21,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .core import PROBS, DataError, DataQualityError, DataWarning, Target, code_version, vix_regime, write_atomic
+from forecastkit.core import (
+    PROBS,
+    DataError,
+    DataQualityError,
+    DataWarning,
+    Target,
+    code_version,
+    vix_regime,
+    write_atomic,
+)
 from .forecasts import Forecast
 from .market import MarketData
 from .quality import TemporalValidator
@@ -120,7 +129,11 @@ class Prepared:
     def at(self, origin: pd.Timestamp) -> int:
         "The place of an origin; raises `DataError` naming the first one."
         if origin not in self.origins:
-            why = "its close is missing" if origin > self.origins[0] else f"the first forecast is possible as of {self.origins[0]:%Y-%m-%d}"
+            why = (
+                "its close is missing"
+                if origin > self.origins[0]
+                else f"the first forecast is possible as of {self.origins[0]:%Y-%m-%d}"
+            )
             raise DataError(f"no forecast of {self.target.symbol} can be made as of {origin:%Y-%m-%d}: {why}")
         return int(self.origins.searchsorted(origin))
 
@@ -231,7 +244,10 @@ def build_forecast(
     score = float(row["feature_quality"])
     if score < prepared.settings.quality.usable:
         report = quality_report(prepared, origin)
-        raise DataQualityError(f"{origin:%Y-%m-%d}: feature quality {score:.2f} is below {prepared.settings.quality.usable:.2f}; {'; '.join(report['issues'][:3])}", report)
+        raise DataQualityError(
+            f"{origin:%Y-%m-%d}: feature quality {score:.2f} is below {prepared.settings.quality.usable:.2f}; {'; '.join(report['issues'][:3])}",
+            report,
+        )
     levels = prepared.level.loc[:origin].tail(44)
     return Forecast(
         symbol=target.symbol, origin=origin, target_session=target_sessions([origin], target.horizon, prepared.settings.data.calendar)[0],

@@ -46,7 +46,9 @@ def table(
 ) -> str:
     "A small escaped HTML table with the index as its first column."
     head = f"<caption>{escape(caption)}</caption>" if caption else ""
-    corner = frame.rename_axis(index=None, columns=str(frame.index.name or ""))  # the name of the index heads its own column
+    corner = frame.rename_axis(
+        index=None, columns=str(frame.index.name or "")
+    )  # the name of the index heads its own column
     html = corner.to_html(border=0, classes="fk", escape=True, na_rep="")
     return html.replace("<thead>", f"{head}<thead>", 1)
 
@@ -70,7 +72,12 @@ def headline(
         last = day.last_good
         if last is not None:
             behind = (day.as_of - last.origin).days
-            lines.append(paragraph(f"Below stands the last good forecast, made as of {last.origin:%-d %B %Y}, {behind} days earlier.", "warning"))
+            lines.append(
+                paragraph(
+                    f"Below stands the last good forecast, made as of {last.origin:%-d %B %Y}, {behind} days earlier.",
+                    "warning",
+                )
+            )
     return "\n".join(lines)
 
 # %% ../nbs/80_reports.ipynb #bea182e8
@@ -83,8 +90,14 @@ def numbers_table(
     def both(label: str, change: float, level: float) -> tuple[str, str, str]:
         return label, f"{change:+.1f} %", f"{level:.2f}"
 
-    rows = [("last close", "", f"{forecast.last_value:.2f}"), both("expected", forecast.point_estimate, points.expected)]
-    rows += [both(f"{percent(p)} quantile", forecast.quantile(p), points.quantile(p)) for p in (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)]
+    rows = [
+        ("last close", "", f"{forecast.last_value:.2f}"),
+        both("expected", forecast.point_estimate, points.expected),
+    ]
+    rows += [
+        both(f"{percent(p)} quantile", forecast.quantile(p), points.quantile(p))
+        for p in (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+    ]
     for level in (0.8, 0.9):
         (low, high), (bottom, top) = forecast.interval(level), points.interval(level)
         rows.append((f"{percent(level)} range", f"{low:+.1f} to {high:+.1f} %", f"{bottom:.2f} to {top:.2f}"))
@@ -142,7 +155,9 @@ def quality_sentences(day: Day) -> list[str]:
     lines = [f"Feature quality {report['score']:.2f}: {report['status']}."]
     lines += [f"{issue[0].upper()}{issue[1:]}." if not issue.endswith(".") else issue for issue in report["issues"]]
     if day.missing:
-        lines.append(f"{len(day.missing)} features have no data and are left out: {', '.join(day.missing[:12])}{' ...' if len(day.missing) > 12 else ''}.")
+        lines.append(
+            f"{len(day.missing)} features have no data and are left out: {', '.join(day.missing[:12])}{' ...' if len(day.missing) > 12 else ''}."
+        )
     if day.repairs.empty:
         lines.append("Nothing was repaired.")
     return lines
@@ -150,7 +165,9 @@ def quality_sentences(day: Day) -> list[str]:
 
 def repair_table(repairs: pd.DataFrame) -> pd.DataFrame:
     "Repairs counted by symbol and kind, with the first and last session of each."
-    grouped = repairs.groupby(["symbol", "what", "action"], sort=True)["session"].agg(["size", "min", "max"]).reset_index()
+    grouped = (
+        repairs.groupby(["symbol", "what", "action"], sort=True)["session"].agg(["size", "min", "max"]).reset_index()
+    )
     grouped = grouped.assign(**{c: grouped[c].dt.strftime("%Y-%m-%d") for c in ("min", "max")})
     return grouped.rename(columns={"size": "rows", "min": "first", "max": "last"}).set_index("symbol")
 
@@ -163,11 +180,20 @@ def record_scores(
     lag, rows = hac_lag(horizon), []
     for level in (50, 80, 90):
         inside = record[f"inside_{level}"].dropna().to_numpy(float)
-        rows.append((f"inside the {level} % range", percent(inside.mean(), 1), f"{level} %", percent(hac_se(inside, lag), 1)))
+        rows.append(
+            (f"inside the {level} % range", percent(inside.mean(), 1), f"{level} %", percent(hac_se(inside, lag), 1))
+        )
     both = record[["crps", "crps_climatology"]].dropna()
     if len(both) > 2 * lag:
         gain = skill(both["crps"].to_numpy(), both["crps_climatology"].to_numpy(), lag, horizon)
-        rows.append(("CRPS (% points)", f"{both['crps'].mean():.2f}", f"{both['crps_climatology'].mean():.2f} (climatology)", ""))
+        rows.append(
+            (
+                "CRPS (% points)",
+                f"{both['crps'].mean():.2f}",
+                f"{both['crps_climatology'].mean():.2f} (climatology)",
+                "",
+            )
+        )
         rows.append(("CRPS skill against climatology", f"{100 * gain.value:+.1f} %", "0 %", percent(gain.se, 1)))
     return pd.DataFrame(rows, columns=["", "measured", "beside", "s.e."]).set_index("")
 
@@ -175,7 +201,10 @@ def record_scores(
 def last_forecasts(record: pd.DataFrame, most: int = 20) -> pd.DataFrame:
     "The latest forecasts with known outcomes, newest first, as text: forecast, outcome, inside the 80 % range or outside."
     rows = record.tail(most).iloc[::-1]
-    verdict = ["inside" if ok else "above" if up else "below" for ok, up in zip(rows["inside_80"] == 1, rows["outcome"] > rows["upper_80"])]
+    verdict = [
+        "inside" if ok else "above" if up else "below"
+        for ok, up in zip(rows["inside_80"] == 1, rows["outcome"] > rows["upper_80"])
+    ]
     return pd.DataFrame({
         "close": rows["last_value"].map("{:.2f}".format), "target": [f"{d:%Y-%m-%d}" for d in rows["target_session"]],
         "80 % range": [f"{a:.2f} to {b:.2f}" for a, b in zip(rows["lower_80_points"], rows["upper_80_points"])],
@@ -200,7 +229,9 @@ def record_section(day: Day) -> str:
 
 def record_picture(record: pd.DataFrame) -> pd.DataFrame:
     "What `plots.interval_history` draws: the 80 % range, the median and the outcome in index points, by target session."
-    picture = record.set_index("target_session")[["lower_80_points", "upper_80_points", "median_points", "outcome_points"]]
+    picture = record.set_index("target_session")[
+        ["lower_80_points", "upper_80_points", "median_points", "outcome_points"]
+    ]
     return picture.set_axis(["lower", "upper", "median", "outcome"], axis=1)
 
 # %% ../nbs/80_reports.ipynb #e2caae9d
@@ -228,7 +259,9 @@ def changes_table(
         rows |= {f"{name} regime": percent(p) for name, p in f.regime_probabilities.items()}
         return rows | {"cohort": f.cohort.replace("_", " "), "model": f.model_version[:8]}
 
-    return pd.DataFrame({f"{previous.origin:%Y-%m-%d}": column(previous), f"{forecast.origin:%Y-%m-%d}": column(forecast)})
+    return pd.DataFrame(
+        {f"{previous.origin:%Y-%m-%d}": column(previous), f"{forecast.origin:%Y-%m-%d}": column(forecast)}
+    )
 
 # %% ../nbs/80_reports.ipynb #d928068f
 def provenance_table(day: Day) -> pd.DataFrame:
@@ -270,7 +303,9 @@ def html_page(
     "The outputs and markdown of a notebook as one self-contained page without code, scripts or addresses."
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
     exporter.anchor_link_text = ""
     body, _ = exporter.from_filename(str(notebook))
     return (
@@ -302,9 +337,17 @@ def run_report(
         raise DataError(f"no report is called {name!r}: there are {', '.join(names)}")
     executed = Path(folder) / f"{name}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
-    by_file = Config({"KernelManager": {"transport": "ipc"}})  # other users of the machine cannot listen to a file socket
+    by_file = Config(
+        {"KernelManager": {"transport": "ipc"}}
+    )  # other users of the machine cannot listen to a file socket
     try:
-        papermill.execute_notebook(names[name], executed, dict(parameters), kernel_name="python3", progress_bar=progress, config=by_file)
+        papermill.execute_notebook(
+            names[name], executed, dict(parameters), kernel_name="python3", progress_bar=progress, config=by_file
+        )
     except PapermillExecutionError as error:
-        raise DataError(f"report {name}: cell {error.cell_index} stopped with {error.ename}: {error.evalue}; {executed} shows where") from error
-    return write_atomic(executed.with_suffix(".html"), html_page(executed, f"forecastkit {name}: {parameters.get('as_of') or 'latest'}"))
+        raise DataError(
+            f"report {name}: cell {error.cell_index} stopped with {error.ename}: {error.evalue}; {executed} shows where"
+        ) from error
+    return write_atomic(
+        executed.with_suffix(".html"), html_page(executed, f"forecastkit {name}: {parameters.get('as_of') or 'latest'}")
+    )

@@ -64,7 +64,9 @@ class SnapshotSource(Files):
         place = _place(home, name)
         if not (place / "manifest.json").is_file():
             have = ", ".join(snapshots(home)["name"]) or "none yet"
-            raise DataError(f"there is no snapshot {name}: there are {have}; make one with forecastkit data snapshot NAME")
+            raise DataError(
+                f"there is no snapshot {name}: there are {have}; make one with forecastkit data snapshot NAME"
+            )
         super().__init__(place / "series", None, f"snapshot:{name}")
 
     @property
@@ -89,14 +91,21 @@ class SnapshotSource(Files):
         except DataError as error:
             return [str(error)]
         same = market.fingerprint() == manifest["fingerprint"]
-        return [] if same else [f"{self.name}: the series are intact, but the table of events is another than in {manifest['code']}"]
+        return (
+            []
+            if same
+            else [f"{self.name}: the series are intact, but the table of events is another than in {manifest['code']}"]
+        )
 
 
 def snapshots(home: str | Path) -> pd.DataFrame:
     "The snapshots under home: name, when it was made, series, rows, fingerprint."
     files = sorted((Path(home) / "store" / "snapshots").glob("[!.]*/manifest.json"))
     told = [json.loads(file.read_text()) for file in files]
-    rows = [(m["name"], m["made_at"], len(m["series"]), sum(s["rows"] for s in m["series"].values()), m["fingerprint"]) for m in told]
+    rows = [
+        (m["name"], m["made_at"], len(m["series"]), sum(s["rows"] for s in m["series"].values()), m["fingerprint"])
+        for m in told
+    ]
     return pd.DataFrame(rows, columns=["name", "made_at", "series", "rows", "fingerprint"])
 
 # %% ../nbs/17_snapshots.ipynb #b3e209a6
@@ -120,7 +129,9 @@ def freeze(
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=place.parent))
     try:
-        series = {symbol: _freeze_series(draft, symbol, recorders, calendar, utc_moment(made_at)) for symbol in market.symbols}
+        series = {
+            symbol: _freeze_series(draft, symbol, recorders, calendar, utc_moment(made_at)) for symbol in market.symbols
+        }
         manifest = {"name": name, "made_at": f"{utc_moment(made_at):%Y-%m-%d %H:%M:%S}Z", "calendar": calendar,
                     "code": code_version(), "fingerprint": market.fingerprint(), "series": series}  # fmt: skip
         write_atomic(draft / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))
@@ -130,13 +141,20 @@ def freeze(
     return SnapshotSource(home, name)
 
 
-def _freeze_series(draft: Path, symbol: str, recorders: Sequence[Recorder], calendar: str, now: pd.Timestamp) -> dict[str, Any]:
+def _freeze_series(
+    draft: Path, symbol: str, recorders: Sequence[Recorder], calendar: str, now: pd.Timestamp
+) -> dict[str, Any]:
     "Write one series of a snapshot; returns its entry in the manifest."
     reading = next(one.readings[symbol] for one in recorders if symbol in one.readings)
     rows = dated(symbol, reading.frame, calendar)[0].assign(fetched_at=now, source=reading.origin)
     about = {"symbol": symbol, "repairs": plain_repairs(reading.repairs), "origin": reading.origin}
     path = Files(draft / "series").path(symbol)
-    return {"file": f"series/{path.name}", "checksum": write_rows(path, rows, about), "rows": len(rows), "origin": reading.origin}
+    return {
+        "file": f"series/{path.name}",
+        "checksum": write_rows(path, rows, about),
+        "rows": len(rows),
+        "origin": reading.origin,
+    }
 
 # %% ../nbs/17_snapshots.ipynb #e273e5f8
 def stored_sources(

@@ -107,7 +107,9 @@ def merge(
     before, known, now = micros(told["known_at"]), micros(fetch["known_at"]), micros(pd.Series([fetched_at]))[0]
     early = changed & (before >= now)
     if early.any():
-        raise DataError(f"{fetch.index[early][0]:%Y-%m-%d}: a change fetched before the value it changes was known: check the clock")
+        raise DataError(
+            f"{fetch.index[early][0]:%Y-%m-%d}: a change fetched before the value it changes was known: check the clock"
+        )
     bars = "close" in values and not vintages
     since = micros(pd.Series([evening(fetched_at, calendar)]))[0] if bars else now
     known = np.maximum(known, since) if bars and changed.any() else known
@@ -167,7 +169,9 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         rows = table.to_pandas(ignore_metadata=True).set_index("date")
         intact = checksum(rows) == about["checksum"]
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path.name}: is no file of the store ({type(error).__name__}): fetch the series again") from error
+        raise DataError(
+            f"{path.name}: is no file of the store ({type(error).__name__}): fetch the series again"
+        ) from error
     if not intact:
         raise DataError(f"{path.name}: its rows are not those that were written: fetch the series again")
     return rows, about
@@ -252,7 +256,9 @@ class Receipt:
 def listed_repairs(texts: Sequence[Sequence[str]], held: Collection[pd.Timestamp]) -> tuple[Repair, ...]:
     "Repairs as they were listed, without sessions that were absent and have a row by now."
     listed = [Repair(symbol, pd.Timestamp(day), what, action) for symbol, day, what, action in texts]
-    return tuple(repair for repair in listed if not (repair.what == "no row for this session" and repair.session in held))
+    return tuple(
+        repair for repair in listed if not (repair.what == "no row for this session" and repair.session in held)
+    )
 
 
 def plain_repairs(repairs: Collection[Repair]) -> list[list[str]]:
@@ -294,7 +300,9 @@ class Files:
     @property
     def symbols(self) -> tuple[str, ...]:
         "The symbols that have a file."
-        return tuple(sorted(unquote(path.stem) for path in self.folder.glob("*.parquet") if not path.name.startswith(".")))
+        return tuple(
+            sorted(unquote(path.stem) for path in self.folder.glob("*.parquet") if not path.name.startswith("."))
+        )
 
     @property
     def ignored(self) -> dict[str, str]:

@@ -134,9 +134,13 @@ class IntegratedSystem:
         first, last = shared[0], shared[-1]
         origin = last if date is None else as_session(date, self.settings.data.calendar)
         if origin < first:
-            raise DataError(f"{origin:%Y-%m-%d} lies before the data, which begin at {first:%Y-%m-%d}: bring earlier data or ask for a later session")
+            raise DataError(
+                f"{origin:%Y-%m-%d} lies before the data, which begin at {first:%Y-%m-%d}: bring earlier data or ask for a later session"
+            )
         if origin > last:
-            raise DataError(f"{origin:%Y-%m-%d} lies after the data, which end at {last:%Y-%m-%d}: bring later data or ask for that session")
+            raise DataError(
+                f"{origin:%Y-%m-%d} lies after the data, which end at {last:%Y-%m-%d}: bring later data or ask for that session"
+            )
         return origin
 
     def prepared(self, through: pd.Timestamp) -> Prepared:
@@ -173,7 +177,9 @@ class IntegratedSystem:
         days = batch_sessions(start_date, end_date, frequency, self.settings.data.calendar)
         return self._batch(days, store_prediction, stored)
 
-    def _batch(self, days: pd.DatetimeIndex, store: bool, stored: Callable[[Sequence[Forecast]], None] | None = None) -> Batch:
+    def _batch(
+        self, days: pd.DatetimeIndex, store: bool, stored: Callable[[Sequence[Forecast]], None] | None = None
+    ) -> Batch:
         batch, end = Batch([], {}), self.origin()
         if days.empty:
             return batch
@@ -202,7 +208,9 @@ class IntegratedSystem:
         except DataQualityError as error:
             failure = error
         stored = len(past.forecasts) + int(forecast is not None and origin not in known)
-        recorded = self.database.record_outcomes(self.target.symbol, prepared.level.loc[:origin], prepared.versions.fingerprints[origin])
+        recorded = self.database.record_outcomes(
+            self.target.symbol, prepared.level.loc[:origin], prepared.versions.fingerprints[origin]
+        )
         return gather_day(prepared, self.database, origin, forecast, failure, stored, recorded)
 
     def run(self, *args: Any, **kwargs: Any) -> Forecast:
@@ -218,7 +226,9 @@ class IntegratedSystem:
     @property
     def forecast_history(self) -> pd.DataFrame:
         "All stored forecasts of the target with their outcomes, by origin."
-        return self.database.get_predictions(symbol=self.target.symbol, horizon=self.target.horizon, kind=self.target.kind)
+        return self.database.get_predictions(
+            symbol=self.target.symbol, horizon=self.target.horizon, kind=self.target.kind
+        )
 
 # %% ../nbs/72_system.ipynb #94fa3f77
 OWN_ORIGINS: int = 1000  # origins walked through before the last row of own bars, to calibrate the width
@@ -231,14 +241,18 @@ def forecast_bars(
 ) -> Forecast:
     "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` for bars that cannot be right."
     clean, repairs = repair_bars(target.symbol, bars, settings.data.calendar)
-    market = MarketData({target.symbol: clean}, calendar=settings.data.calendar, repairs=repairs, provenance={target.symbol: "own bars"})
+    market = MarketData(
+        {target.symbol: clean}, calendar=settings.data.calendar, repairs=repairs, provenance={target.symbol: "own bars"}
+    )
     first = clean.index[-min(OWN_ORIGINS, len(clean))]
     prepared = prepare(market, target, settings, clean.index[-1], first=first)
     return build_forecast(prepared, prepared.last, datetime.now(UTC))
 
 
 def forecast(
-    what: str | pd.DataFrame | None = None,  # a symbol that the sources hold, or own bars; None: the symbol of the settings
+    what: str
+    | pd.DataFrame
+    | None = None,  # a symbol that the sources hold, or own bars; None: the symbol of the settings
     *,
     symbol: str | None = None,  # the name of own bars
     horizon: int | None = None,  # sessions ahead

@@ -185,7 +185,16 @@ def test_every_command_shows_help_with_examples(capsys):
 
 
 def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
-    arguments = ("daily", "--quiet", "--as-of", "2016-09-30", "--home", str(tmp_path / "home"), "--output", str(tmp_path / "pages"))
+    arguments = (
+        "daily",
+        "--quiet",
+        "--as-of",
+        "2016-09-30",
+        "--home",
+        str(tmp_path / "home"),
+        "--output",
+        str(tmp_path / "pages"),
+    )
     code, out, err = run(capsys, *arguments)
     assert code == 0, err
     page = (tmp_path / "pages" / "2016-09-30" / "daily.html").read_text()
@@ -199,5 +208,7 @@ def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
 
 
 def test_module_runs_as_a_script():
-    done = subprocess.run([sys.executable, "-m", "forecastkit", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "forecastkit", "--version"], capture_output=True, text=True, check=True
+    )
     assert np.char.count(done.stdout, ".") >= 2

@@ -206,7 +206,9 @@ def test_errors_stand_beside_the_weights_of_that_day():
         now = COHORT["cohort"].iloc[: at + 1]
         table = cohort_errors(drawn(1), scale, now, 5)  # outcomes of later sessions are handed in, and not used
         assert table.equals(cohort_errors(drawn(1).iloc[: at - 4], scale, now, 5))
-        assert table.loc[now.iloc[-1], "weight"] == pytest.approx(cohort_weights(drawn(1), scale, now, 5).iloc[-1], rel=1e-12)
+        assert table.loc[now.iloc[-1], "weight"] == pytest.approx(
+            cohort_weights(drawn(1), scale, now, 5).iloc[-1], rel=1e-12
+        )
         assert table["n"].sum() == at + 1 - 5
         assert table.loc["mid_cycle", "se"] == 0
         assert (table["se"].drop("mid_cycle") > 0).all()

@@ -115,7 +115,9 @@ def test_an_indicator_forgets_its_beginning_within_the_warm_up(name):
     whole = compute_features([feature], MarketData({"SPX": BARS}), "SPX").iloc[:, 0]
     for start in (1, 50, 137, 300, 512):
         late = compute_features([feature], MarketData({"SPX": BARS.iloc[start:]}), "SPX").iloc[:, 0]
-        np.testing.assert_allclose(late.iloc[feature.warmup :], whole.iloc[start + feature.warmup :], rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(
+            late.iloc[feature.warmup :], whole.iloc[start + feature.warmup :], rtol=1e-6, atol=1e-8
+        )
 
 
 def test_what_others_set_in_the_process_makes_no_difference():

@@ -48,7 +48,11 @@ def seeded(kind: str) -> pd.DataFrame:
         return pd.concat([bars, bars.iloc[[7]].set_axis([pd.Timestamp("2010-07-05")])])
     if kind == "missing session":
         return bars.drop(bars.index[100])
-    at = {"price of 0 or less": (60, PRICES, 0.0), "volume below 0": (60, ["volume"], -1.0), "no close": (60, ["close"], np.nan)}
+    at = {
+        "price of 0 or less": (60, PRICES, 0.0),
+        "volume below 0": (60, ["volume"], -1.0),
+        "no close": (60, ["close"], np.nan),
+    }
     if kind in at:
         row, columns, value = at[kind]
         bars.loc[bars.index[row], columns] = value
@@ -89,7 +93,9 @@ def test_the_traps_of_the_real_folder_with_their_counts(shared_data):
     assert vix == {"no range": 505, "outside low..high": 47, "no session": 1, "missing session": 4}
     fred = sorted(path.stem for path in (shared_data / "fred").glob("*.csv"))
     rows = {telling.symbol: telling.rows for telling in report.tellings}
-    assert {symbol: found.pop((symbol, "observation dates")) for symbol in fred} == {symbol: rows[symbol] for symbol in fred}
+    assert {symbol: found.pop((symbol, "observation dates")) for symbol in fred} == {
+        symbol: rows[symbol] for symbol in fred
+    }
     latest = {symbol for symbol, kind in found if kind == "latest vintage"}
     assert latest == {"NFCI", "ICSA", "PAYEMS", "UNRATE"}
     for symbol, bars in {"SPY": 1950, "QQQ": 1948, "AAPL": 1948}.items():
@@ -119,7 +125,12 @@ def test_what_is_found_in_the_sample_and_what_is_not():
     "Three decades of twenty stocks: crashes are no splits; one stock of 1990 is broken, and is the only one found."
     sample = SampleSource()
     suspect = {"spike", "unadjusted split", "jump", "stale"}
-    found = {symbol for symbol in sample.symbols for f in series_faults(symbol, sample.read(symbol).frame) if f.kind in suspect}
+    found = {
+        symbol
+        for symbol in sample.symbols
+        for f in series_faults(symbol, sample.read(symbol).frame)
+        if f.kind in suspect
+    }
     assert found == {"RRC"}
 
 
@@ -170,7 +181,11 @@ def test_every_fault_says_where_it_is(shared_data):
 @given(st.data())
 def test_broken_files_end_in_faults_not_in_tracebacks(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")
-    name = data.draw(st.sampled_from(["VIX.csv", "VIX.csv.gz", "VIX.parquet", "facts.json", "facts.json.gz", "short.txt", "AAPL_1min.csv"]))
+    name = data.draw(
+        st.sampled_from(
+            ["VIX.csv", "VIX.csv.gz", "VIX.parquet", "facts.json", "facts.json.gz", "short.txt", "AAPL_1min.csv"]
+        )
+    )
     text = {
         "VIX": "DATE,OPEN,HIGH,LOW,CLOSE\n2018-02-02,13.64,17.86,13.64,17.31\n2018-02-05,18.44,38.8,16.8,37.32\n",
         "fac": '{"facts": {"a": {"b": {"units": {"USD": [{"end": "2019-12-31", "filed": "2020-02-13", "val": 1}]}}}}}',

@@ -26,7 +26,14 @@ def installed(tmp_path_factory):
 
 def test_the_wheel_carries_all_it_needs(installed):
     package = installed / "forecastkit"
-    for name in ("fomc_dates.csv", "experiments.jsonl", "py.typed", "notebooks/daily.ipynb", "migrations/env.py", "migrations/script.py.mako"):
+    for name in (
+        "fomc_dates.csv",
+        "experiments.jsonl",
+        "py.typed",
+        "notebooks/daily.ipynb",
+        "migrations/env.py",
+        "migrations/script.py.mako",
+    ):
         assert (package / name).is_file(), name
     assert list((package / "migrations" / "versions").glob("*.py"))
 
@@ -45,7 +52,10 @@ def test_the_wheel_works_from_another_folder(installed, tmp_path):
     ("statement", "heavy"),
     [
         ("import forecastkit", {"shap", "xgboost", "sklearn", "scipy", "pandas", "matplotlib", "arch"}),
-        ("from forecastkit.system import IntegratedSystem", {"shap", "xgboost", "sklearn", "scipy", "arch", "matplotlib", "hmmlearn"}),
+        (
+            "from forecastkit.system import IntegratedSystem",
+            {"shap", "xgboost", "sklearn", "scipy", "arch", "matplotlib", "hmmlearn"},
+        ),
     ],
 )
 def test_importing_loads_nothing_heavy(statement, heavy):
@@ -59,7 +69,11 @@ def test_no_file_names_a_package_registry_or_a_secret():
     registry = re.compile(r"(pypi\.org|pythonhosted\.org|npmjs\.(org|com)|--(extra-)?index-url|find-links)")
     for name in filter(None, listed.split("\0")):
         path = ROOT / name
-        if path.is_file() and path.suffix in {".py", ".toml", ".txt", ".md", ".yml", ".ini", ".ipynb", ".cfg", ""} and path != Path(__file__):
+        if (
+            path.is_file()
+            and path.suffix in {".py", ".toml", ".txt", ".md", ".yml", ".ini", ".ipynb", ".cfg", ""}
+            and path != Path(__file__)
+        ):
             assert not registry.search(path.read_text(errors="ignore")), name
 
 

@@ -110,7 +110,23 @@ def test_seeded_faults_are_found_and_named(engine, clean, fault):
     assert validator.get_quality_report(rows, rows.index[1399])["issues"] == []
 
 
-SERIES = ("SPX", "VIX3M", "VX1", "VX2", "VVIX", "IXIC", "GLD", "BTC", "DGS10", "BAMLH0A0HYM2", "NFCI", "ICSA", "DTWEXBGS", "BAA", "AAA")
+SERIES = (
+    "SPX",
+    "VIX3M",
+    "VX1",
+    "VX2",
+    "VVIX",
+    "IXIC",
+    "GLD",
+    "BTC",
+    "DGS10",
+    "BAMLH0A0HYM2",
+    "NFCI",
+    "ICSA",
+    "DTWEXBGS",
+    "BAA",
+    "AAA",
+)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,9 @@ def test_a_published_revision_is_seen_from_its_day_on(store):
         frame = pd.DataFrame({"value": [value], "known_at": [pd.Timestamp(moment)]}, quarter)
         store.put("A191RL1Q225SBEA", frame, "BEA", pd.Timestamp(moment) + pd.Timedelta(hours=1))
     market = load_market([store])
-    told = {day: market.as_of(day).macro("A191RL1Q225SBEA").iloc[0] for day in ("2009-01-30", "2009-02-26", "2009-02-27")}
+    told = {
+        day: market.as_of(day).macro("A191RL1Q225SBEA").iloc[0] for day in ("2009-01-30", "2009-02-26", "2009-02-27")
+    }
     assert told == {"2009-01-30": -3.8, "2009-02-26": -3.8, "2009-02-27": -6.2}
     with pytest.raises(DataError, match="before the data"):
         market.as_of("2009-01-29")
@@ -130,7 +132,11 @@ def test_a_damaged_file_is_named(store, change):
     path = store.path("MINE")
     content = path.read_bytes()
     middle = len(content) // 3
-    damaged = {"cut": content[:-9], "flip": content[:middle] + bytes([content[middle] ^ 8]) + content[middle + 1 :], "empty": b""}
+    damaged = {
+        "cut": content[:-9],
+        "flip": content[:middle] + bytes([content[middle] ^ 8]) + content[middle + 1 :],
+        "empty": b"",
+    }
     path.write_bytes(damaged[change])
     with pytest.raises(DataError, match=r"MINE\.parquet: "):
         store.bars("MINE")
@@ -161,10 +167,14 @@ def test_a_cache_that_is_damaged_or_readonly_only_slows(store):
 
 
 def test_odd_names_stay_inside(store):
-    frame = pd.DataFrame({"value": [1.0], "known_at": [pd.Timestamp("2018-02-01 14:00Z")]}, pd.DatetimeIndex(["2018-01-01"]))
+    frame = pd.DataFrame(
+        {"value": [1.0], "known_at": [pd.Timestamp("2018-02-01 14:00Z")]}, pd.DatetimeIndex(["2018-01-01"])
+    )
     for name in ("../UP", "A/B C", "CON@1", "BRK.B", "BRK"):
         store.put(name, frame, "me", EVENING)
-    assert len(store.symbols) == 5 and all(store.read(symbol).frame["value"].tolist() == [1.0] for symbol in store.symbols)
+    assert len(store.symbols) == 5 and all(
+        store.read(symbol).frame["value"].tolist() == [1.0] for symbol in store.symbols
+    )
     assert {path.parent for path in store.folder.parent.rglob("*.parquet")} == {store.folder}
     with pytest.raises(DataError, match="the store has no NOSUCH: it has "):
         store.read("NOSUCH")

@@ -25,7 +25,9 @@ from forecastkit.system import IntegratedSystem, forecast
 def settings_at(home, **more):
     "Quiet settings with their own home, and a short boosting: what is tested here does not depend on its length."
     return load_settings(
-        environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 20} | {k.replace("__", "."): v for k, v in more.items()}
+        environ={},
+        overrides={"data.home": str(home), "run.progress": False, "model.rounds": 20}
+        | {k.replace("__", "."): v for k, v in more.items()},
     )
 
 
@@ -119,7 +121,13 @@ def test_poor_data_store_nothing_and_the_day_says_so(market, tmp_path):
 
 @pytest.mark.parametrize(
     ("when", "says"),
-    [("2018-07-04", "2018-07-03"), ("2018-07-07", "weekend"), ("2019-03-01", "lies after the data"), ("1999-01-04", "before the data"), ("soon", "no date")],
+    [
+        ("2018-07-04", "2018-07-03"),
+        ("2018-07-07", "weekend"),
+        ("2019-03-01", "lies after the data"),
+        ("1999-01-04", "before the data"),
+        ("soon", "no date"),
+    ],
 )
 def test_wrong_dates_are_refused_in_one_sentence(tmp_path, when, says):
     system = IntegratedSystem(settings=settings_at(tmp_path))

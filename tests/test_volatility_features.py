@@ -128,7 +128,12 @@ def test_every_declaration_is_complete():
     assert (table[["source", "lag"]] != "").all(axis=None)
     assert np.isfinite(table[["warmup", "low", "high"]].to_numpy(float)).all()
     assert table.loc["baa_dgs10", "lag"] == "5 business days after its month"
-    assert {f.name for f in ENGINE.declarations if f.winsor} == {"vix_shock_1", "vix_shock_5", "spx_shock_1", "vrp_points_22"}
+    assert {f.name for f in ENGINE.declarations if f.winsor} == {
+        "vix_shock_1",
+        "vix_shock_5",
+        "spx_shock_1",
+        "vrp_points_22",
+    }
 
 
 @pytest.mark.parametrize("which", ["synthetic", "whole", "real"])
@@ -144,7 +149,9 @@ def test_after_its_warm_up_a_feature_does_not_know_where_the_data_begin():
     early = compute_features(ENGINE.declarations, market, "VIX")
     day, late = early.index[start], market
     for symbol in market.symbols:
-        earlier = {"at the close": 0, "at midnight UTC": 5}.get(source_and_lag(symbol)[1], 70)  # days, known at the start
+        earlier = {"at the close": 0, "at midnight UTC": 5}.get(
+            source_and_lag(symbol)[1], 70
+        )  # days, known at the start
         late = late.with_series(symbol, frame_of(market, symbol).loc[day - pd.Timedelta(days=earlier) :])
     short = compute_features(ENGINE.declarations, late, "VIX")
     for feature in ENGINE.declarations:
