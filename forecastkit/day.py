@@ -89,7 +89,7 @@ def contributions_to(
     prepared: Prepared,
     origin: pd.Timestamp,
 ) -> pd.Series:
-    "What each feature adds to the boosted member's median (log change); empty where the version is kept nowhere."
+    "What each column adds to the pool's median (log change); empty where the version is kept nowhere."
     forecaster = prepared.versions.load(prepared.grid[prepared.at(origin)])
     return pd.Series(dtype=float) if forecaster is None else forecaster.contributions(prepared.features.loc[:origin])
 

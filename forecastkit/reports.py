@@ -155,9 +155,8 @@ def quality_sentences(day: Day) -> list[str]:
     lines = [f"Feature quality {report['score']:.2f}: {report['status']}."]
     lines += [f"{issue[0].upper()}{issue[1:]}." if not issue.endswith(".") else issue for issue in report["issues"]]
     if day.missing:
-        lines.append(
-            f"{len(day.missing)} features have no data and are left out: {', '.join(day.missing[:12])}{' ...' if len(day.missing) > 12 else ''}."
-        )
+        more = f" and {len(day.missing) - 12} more" if len(day.missing) > 12 else ""
+        lines.append(f"{len(day.missing)} features have no data and are left out: {', '.join(day.missing[:12])}{more}.")
     if day.repairs.empty:
         lines.append("Nothing was repaired.")
     return lines
@@ -241,8 +240,8 @@ def contribution_sentence(day: Day) -> str:
         return "There is no new forecast whose parts could be shown."
     total = 100 * day.contributions.sum()
     return (
-        f"Parts of the boosted member's median, {total:+.1f} % in log change: what its location equation says, and what each "
-        f"feature adds (XGBoost's own contributions). They explain this member, one of the pool, and no cause in the market."
+        f"Parts of the pool's median, {total:+.1f} % in log change: what each column adds to it, in the linear members by their "
+        f"slopes and in the boosted one by XGBoost's own contributions. They explain the model, and no cause in the market."
     )
 
 # %% ../nbs/80_reports.ipynb #18c4d696

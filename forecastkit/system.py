@@ -31,8 +31,8 @@ from .settings import Settings, load_settings, read_value
 from .sources import load_market
 
 # %% auto #0
-__all__ = ['GROUP', 'OWN_ORIGINS', 'batch_sessions', 'Batch', 'series_wanted', 'make_forecasts', 'series_fed', 'IntegratedSystem',
-           'forecast_bars', 'forecast']
+__all__ = ['GROUP', 'OWN_ORIGINS', 'batch_sessions', 'Batch', 'series_wanted', 'series_fed', 'make_forecasts', 'make_batch',
+           'IntegratedSystem', 'forecast_bars', 'forecast']
 
 # %% ../nbs/72_system.ipynb #d75cf2b2
 GROUP: int = 50  # forecasts stored in one transaction: what a kill may cost at most
@@ -60,13 +60,22 @@ class Batch(NamedTuple):
     forecasts: list[Forecast]
     skipped: dict[pd.Timestamp, str]  # sessions without a forecast, and why
 
-# %% ../nbs/72_system.ipynb #69e9087c
+# %% ../nbs/72_system.ipynb #3d3c7cdb
 def series_wanted(target: Target) -> set[str]:
     "The series that a job can make use of: those of its features, and the curve and spread that the regime model reads."
     needs = {need for feature in feature_engine(target).declarations for need in feature.needs}
     return needs | ({"DGS2", "DGS10", "BAMLH0A0HYM2"} if target.symbol == VOLATILITY_INDEX else set())
 
 
+def series_fed() -> dict[str, list[str]]:
+    "For each series the features of the VIX job that read it: what a fault in its data costs."
+    fed: dict[str, list[str]] = {}
+    for feature in feature_engine(Target(VOLATILITY_INDEX)).declarations:
+        for need in feature.needs:
+            fed.setdefault(need, []).append(feature.name)
+    return fed
+
+# %% ../nbs/72_system.ipynb #840a4ac3
 def make_forecasts(
     prepared: Prepared,
     days: pd.DatetimeIndex,
@@ -84,15 +93,27 @@ def make_forecasts(
     return made
 
 
-def series_fed() -> dict[str, list[str]]:
-    "For each series the features of the VIX job that read it: what a fault in its data costs."
-    fed: dict[str, list[str]] = {}
-    for feature in feature_engine(Target(VOLATILITY_INDEX)).declarations:
-        for need in feature.needs:
-            fed.setdefault(need, []).append(feature.name)
-    return fed
+def make_batch(
+    prepared: Prepared,
+    days: pd.DatetimeIndex,
+    database: PredictionDatabase | None,  # None stores nothing
+    stored: Callable[[Sequence[Forecast]], None] | None = None,  # told of each group once it is safely stored
+    progress: bool = False,
+) -> Batch:
+    "The forecasts of many sessions, stored group by group."
+    batch = Batch([], {})
+    with tqdm(total=len(days), desc="forecasts", unit="session", disable=not progress or len(days) < GROUP) as bar:
+        for group in (days[i : i + GROUP] for i in range(0, len(days), GROUP)):
+            made = make_forecasts(prepared, group, batch.skipped)
+            if database is not None:
+                database.store_predictions([(f, prepared.row(f.origin)) for f in made])
+                if stored is not None:
+                    stored(made)
+            batch.forecasts.extend(made)
+            bar.update(len(group))
+    return batch
 
-
+# %% ../nbs/72_system.ipynb #69e9087c
 class IntegratedSystem:
     "From market data to stored forecasts of one target."
 
@@ -175,33 +196,21 @@ class IntegratedSystem:
     ) -> Batch:
         "The forecasts of all sessions in a span, and the sessions skipped with the reason. What was stored survives a kill."
         days = batch_sessions(start_date, end_date, frequency, self.settings.data.calendar)
-        return self._batch(days, store_prediction, stored)
-
-    def _batch(
-        self, days: pd.DatetimeIndex, store: bool, stored: Callable[[Sequence[Forecast]], None] | None = None
-    ) -> Batch:
-        batch, end = Batch([], {}), self.origin()
-        if days.empty:
-            return batch
-        prepared = self.prepared(days[days <= end].max() if (days <= end).any() else end)
-        hidden = not self.settings.run.progress or len(days) < GROUP
-        with tqdm(total=len(days), desc="forecasts", unit="session", disable=hidden) as bar:
-            for group in (days[i : i + GROUP] for i in range(0, len(days), GROUP)):
-                made = make_forecasts(prepared, group, batch.skipped)
-                if store:
-                    self.database.store_predictions([(f, prepared.row(f.origin)) for f in made])
-                    if stored is not None:
-                        stored(made)
-                batch.forecasts.extend(made)
-                bar.update(len(group))
-        return batch
+        within = days[days <= self.origin()]
+        try:
+            prepared = self.prepared(within[-1] if len(within) else self.origin())
+        except DataError as error:  # no forecast is possible anywhere in the span
+            return Batch([], dict.fromkeys(days, str(error)))
+        database = self.database if store_prediction else None
+        return make_batch(prepared, days, database, stored, self.settings.run.progress)
 
     def daily(self, as_of: Any = None) -> Day:
         "The daily job: backfill what has no forecast yet, forecast, record outcomes, and gather what a page shows."
         origin = self.origin(as_of)
         prepared = self.prepared(origin)
         known = pd.DatetimeIndex(self.forecast_history["origin"])
-        past = self._batch(prepared.origins[prepared.origins < origin].difference(known), store=True)
+        open_days = prepared.origins[prepared.origins < origin].difference(known)
+        past = make_batch(prepared, open_days, self.database, progress=self.settings.run.progress)
         forecast = failure = None
         try:
             forecast = self.generate_forecast(origin)

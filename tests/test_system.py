@@ -85,6 +85,8 @@ def test_batch_names_skipped_sessions_with_reasons(system, market):
     assert all("possible as of" in reason for reason in batch.skipped.values())
     weeks = pd.DatetimeIndex([f.origin for f in batch.forecasts]).isocalendar()
     assert not weeks.duplicated(["year", "week"]).any()
+    nothing = system.generate_forecast_batch(days[0], days[20], store_prediction=False)
+    assert not nothing.forecasts and len(nothing.skipped) == 21
     with pytest.raises(DataError, match="frequency"):
         system.generate_forecast_batch(days[-3], days[-1], frequency="hourly")
 
