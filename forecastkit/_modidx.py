@@ -1370,6 +1370,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'forecastkit/verification.py'),
                                           'forecastkit.verification.regimes_of': ( 'verification.html#regimes_of',
                                                                                    'forecastkit/verification.py'),
+                                          'forecastkit.verification.some_of': ('verification.html#some_of', 'forecastkit/verification.py'),
                                           'forecastkit.verification.verify': ('verification.html#verify', 'forecastkit/verification.py')},
             'forecastkit.volatility_features': { 'forecastkit.volatility_features.FeatureEngine': ( 'volatility_features.html#featureengine',
                                                                                                     'forecastkit/volatility_features.py'),

@@ -23,7 +23,7 @@ from .preparation import feature_engine, needed_series, prepare
 from .settings import Settings, load_settings
 
 # %% auto #0
-__all__ = ['features_of', 'regimes_of', 'forecasts_of', 'verify']
+__all__ = ['features_of', 'regimes_of', 'forecasts_of', 'some_of', 'verify']
 
 # %% ../nbs/73_verification.ipynb #2262f8e8
 def features_of(market: MarketData, target: Target, calendar: str = "XNYS") -> pd.DataFrame:
@@ -42,6 +42,11 @@ def forecasts_of(market: MarketData, target: Target, settings: Settings) -> pd.D
     return pd.DataFrame(prepared.quantiles, prepared.origins, [f"q{p:g}" for p in PROBS])
 
 # %% ../nbs/73_verification.ipynb #ab9953b0
+def some_of(days: pd.DatetimeIndex, n: int, seed: int) -> pd.DatetimeIndex:
+    "`n` of these sessions, or all of them, drawn at random and in order."
+    return days[np.sort(np.random.default_rng(seed).choice(len(days), min(n, len(days)), replace=False))]
+
+
 def verify(
     market: MarketData,
     target: Target,
@@ -53,11 +58,10 @@ def verify(
 ) -> list[Report]:
     "One report for each part of the house: whether it knew more than could be known. Equal means equal to the last bit."
     engine = feature_engine(target, settings.data.calendar)
-    sessions_shared = market.shared_sessions(needed_series(target))
-    later = sessions_shared[len(sessions_shared) // 2 : -1]
-    chosen = later[np.sort(np.random.default_rng(seed).choice(len(later), min(fitted, len(later)), replace=False))]
+    shared = market.shared_sessions(needed_series(target))[1:-1]
+    everywhere, chosen = some_of(shared, cuts, seed), some_of(shared[len(shared) // 2 :], fitted, seed)
     tasks = {
-        "features, cohorts, weights and quality": (partial(features_of, target=target, calendar=settings.data.calendar), cuts,
+        "features, cohorts, weights and quality": (partial(features_of, target=target, calendar=settings.data.calendar), everywhere,
                                                    {f.name: f.warmup for f in engine.declarations}),
         "regimes": (partial(regimes_of, settings=settings), chosen, {}),
         "the whole forecast": (partial(forecasts_of, target=target, settings=settings), chosen, {}),

@@ -212,3 +212,20 @@ def test_module_runs_as_a_script():
         [sys.executable, "-m", "forecastkit", "--version"], capture_output=True, text=True, check=True
     )
     assert np.char.count(done.stdout, ".") >= 2
+
+
+def test_verify_finds_nothing_in_the_house_and_says_how_much_it_looked_at(capsys, tmp_path):
+    page = tmp_path / "verify.html"
+    code, out, err = run(
+        capsys, "verify", "--sources", "sample", "--cuts", "3", "--fitted", "0", "--json", "--html", str(page)
+    )
+    assert code == 0, out + err
+    reports = {report["subject"]: report for report in json.loads(out)}
+    features = reports["look-ahead audit of features, cohorts, weights and quality"]
+    assert features["ok"] and features["facts"]["values compared"] > 100_000
+    assert "nothing found" in page.read_text()
+
+
+def test_data_health_names_what_a_fault_costs(capsys, good):
+    code, out, _ = run(capsys, "data", "health", "--sources", f"folder:{good}")
+    assert code in (0, 1) and "costs" in out and "VIX" in out
