@@ -245,7 +245,7 @@ def build_forecast(
     if score < prepared.settings.quality.usable:
         report = quality_report(prepared, origin)
         raise DataQualityError(
-            f"{origin:%Y-%m-%d}: feature quality {score:.2f} is below {prepared.settings.quality.usable:.2f}; {'; '.join(report['issues'][:3])}",
+            f"{origin:%Y-%m-%d}: feature quality {score:.3g} is below {prepared.settings.quality.usable:.3g}; {'; '.join(report['issues'][:3])}",
             report,
         )
     levels = prepared.level.loc[:origin].tail(44)
