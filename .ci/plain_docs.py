@@ -1,7 +1,9 @@
 """Plain documentation pages without Quarto: nbdev processes the notebooks, nbconvert writes them to `_docs`."""
 
+import json
 from pathlib import Path
 
+import nbformat
 from nbconvert import HTMLExporter
 from nbdev.serve import proc_nbs
 
@@ -13,7 +15,11 @@ def main() -> None:
     out.mkdir(exist_ok=True)
     exporter = HTMLExporter(mathjax_url="", require_js_url="")
     for page in pages:
-        body, _ = exporter.from_filename(str(page))
+        notebook = json.loads(page.read_text())
+        for place, cell in enumerate(notebook["cells"]):
+            cell.pop("has_sd", None)  # nbdev's own mark, which the notebook format does not know
+            cell["id"] = f"cell-{place}"  # and its numbers for ids
+        body, _ = exporter.from_notebook_node(nbformat.from_dict(notebook))
         (out / f"{page.stem}.html").write_text(body, encoding="utf-8")
     links = "\n".join(f'<li><a href="{p.stem}.html">{p.stem}</a></li>' for p in pages if p.stem != "index")
     index = out / "index.html"

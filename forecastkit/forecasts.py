@@ -57,7 +57,7 @@ FIELD_TYPES: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 # %% ../nbs/06_forecasts.ipynb #9e3b8b7c
-def check_record(record: ForecastRecord) -> None:
+def check_record(record: Any) -> None:
     "Raise `DataError`, naming the forecast and the remedy, if the record could not be a forecast."
     name = f"forecast of {record.symbol} at {record.origin:%Y-%m-%d}"
     probs, values, bounds = np.array(record.probs), np.array(record.values), np.array(record.regime_bounds)

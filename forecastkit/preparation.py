@@ -41,8 +41,8 @@ from .stock_features import stock_features
 from .volatility_features import FeatureEngine, volatility_features
 
 # %% auto #0
-__all__ = ['VOLATILITY_INDEX', 'needed_series', 'feature_engine', 'series_used', 'write_block', 'read_block', 'Prepared',
-           'Versions', 'regime_numbers', 'known_positions', 'prepare', 'build_forecast', 'quality_report']
+__all__ = ['VOLATILITY_INDEX', 'needed_series', 'feature_engine', 'series_used', 'write_block', 'read_block', 'Versions',
+           'Prepared', 'regime_numbers', 'known_positions', 'prepare', 'build_forecast', 'quality_report']
 
 # %% ../nbs/70_preparation.ipynb #337a4c41
 VOLATILITY_INDEX: str = "VIX"  # the one symbol whose features, recipe and regimes are those of an implied volatility
@@ -84,6 +84,47 @@ def read_block(path: Path) -> np.ndarray | None:
     except (ValueError, OSError, KeyError, zipfile.BadZipFile):
         warnings.warn(f"{path.name} is damaged and is computed again", DataWarning, stacklevel=2)
         return None
+
+# %% ../nbs/70_preparation.ipynb #bfcc065e
+@dataclass(frozen=True)
+class Versions:
+    "The model versions of one target on one view of the data: their names, and where they and their raw quantiles are kept."
+
+    target: Target
+    settings: Settings
+    fingerprints: pd.Series  # of the data as of each session
+    registry: ModelRegistry | None = None  # None keeps no model
+    folder: Path | None = None  # of raw quantiles; None keeps none
+
+    def name(self, grid: pd.Timestamp) -> str:
+        "The version trained at a refit session."
+        return model_version(self.target, grid, self.fingerprints[grid], self.settings.model_digest(), code_version())
+
+    def load(self, grid: pd.Timestamp) -> Any:
+        "The stored forecaster of a refit session, or None."
+        known = self.registry is not None and self.registry.has(self.name(grid))
+        return self.registry.load(self.name(grid)) if self.registry is not None and known else None
+
+    def save(self, grid: pd.Timestamp, model: Any) -> None:
+        "Store a forecaster that was trained at a refit session."
+        if self.registry is not None:
+            self.registry.save(self.name(grid), model, target=self.target, origin=grid)
+
+    def path(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> Path | None:
+        "The file that keeps a version's raw quantiles for a block of origins."
+        return self.folder and self.folder / self.name(grid) / f"{self.fingerprints[origins[-1]]}.npz"
+
+    def recall(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+        "Raw quantiles kept for these origins, or None."
+        path = self.path(grid, origins)
+        kept = read_block(path) if path else None
+        return kept if kept is not None and len(kept) == len(origins) else None
+
+    def remember(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+        "Keep raw quantiles of a block of origins."
+        path = self.path(grid, origins)
+        if path:
+            write_block(path, quantiles)
 
 # %% ../nbs/70_preparation.ipynb #6cd6f5bf
 @dataclass(frozen=True)
@@ -136,47 +177,6 @@ class Prepared:
             )
             raise DataError(f"no forecast of {self.target.symbol} can be made as of {origin:%Y-%m-%d}: {why}")
         return int(self.origins.searchsorted(origin))
-
-# %% ../nbs/70_preparation.ipynb #bfcc065e
-@dataclass(frozen=True)
-class Versions:
-    "The model versions of one target on one view of the data: their names, and where they and their raw quantiles are kept."
-
-    target: Target
-    settings: Settings
-    fingerprints: pd.Series  # of the data as of each session
-    registry: ModelRegistry | None = None  # None keeps no model
-    folder: Path | None = None  # of raw quantiles; None keeps none
-
-    def name(self, grid: pd.Timestamp) -> str:
-        "The version trained at a refit session."
-        return model_version(self.target, grid, self.fingerprints[grid], self.settings.model_digest(), code_version())
-
-    def load(self, grid: pd.Timestamp) -> Any:
-        "The stored forecaster of a refit session, or None."
-        known = self.registry is not None and self.registry.has(self.name(grid))
-        return self.registry.load(self.name(grid)) if self.registry is not None and known else None
-
-    def save(self, grid: pd.Timestamp, model: Any) -> None:
-        "Store a forecaster that was trained at a refit session."
-        if self.registry is not None:
-            self.registry.save(self.name(grid), model, target=self.target, origin=grid)
-
-    def path(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> Path | None:
-        "The file that keeps a version's raw quantiles for a block of origins."
-        return self.folder and self.folder / self.name(grid) / f"{self.fingerprints[origins[-1]]}.npz"
-
-    def recall(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
-        "Raw quantiles kept for these origins, or None."
-        path = self.path(grid, origins)
-        kept = read_block(path) if path else None
-        return kept if kept is not None and len(kept) == len(origins) else None
-
-    def remember(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
-        "Keep raw quantiles of a block of origins."
-        path = self.path(grid, origins)
-        if path:
-            write_block(path, quantiles)
 
 # %% ../nbs/70_preparation.ipynb #b037f696
 def regime_numbers(
