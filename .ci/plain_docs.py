@@ -18,7 +18,8 @@ def main() -> None:
         notebook = json.loads(page.read_text())
         for place, cell in enumerate(notebook["cells"]):
             cell.pop("has_sd", None)  # nbdev's own mark, which the notebook format does not know
-            cell["id"] = f"cell-{place}"  # and its numbers for ids
+            cell["id"] = f"cell-{place}"  # and its numbers for ids and times
+            cell["metadata"].pop("execution", None)
         body, _ = exporter.from_notebook_node(nbformat.from_dict(notebook))
         (out / f"{page.stem}.html").write_text(body, encoding="utf-8")
     links = "\n".join(f'<li><a href="{p.stem}.html">{p.stem}</a></li>' for p in pages if p.stem != "index")
