@@ -1,6 +1,5 @@
 """Plain documentation pages without Quarto: nbdev processes the notebooks, nbconvert writes them to `_docs`."""
 
-import json
 from pathlib import Path
 
 import nbformat
@@ -15,12 +14,12 @@ def main() -> None:
     out.mkdir(exist_ok=True)
     exporter = HTMLExporter(mathjax_url="", require_js_url="")
     for page in pages:
-        notebook = json.loads(page.read_text())
-        for place, cell in enumerate(notebook["cells"]):
+        notebook = nbformat.reads(page.read_text(), as_version=4)
+        for place, cell in enumerate(notebook.cells):
             cell.pop("has_sd", None)  # nbdev's own mark, which the notebook format does not know
             cell["id"] = f"cell-{place}"  # and its numbers for ids and times
             cell["metadata"].pop("execution", None)
-        body, _ = exporter.from_notebook_node(nbformat.from_dict(notebook))
+        body, _ = exporter.from_notebook_node(notebook)
         (out / f"{page.stem}.html").write_text(body, encoding="utf-8")
     links = "\n".join(f'<li><a href="{p.stem}.html">{p.stem}</a></li>' for p in pages if p.stem != "index")
     index = out / "index.html"
