@@ -1,6 +1,7 @@
 """Kill `generate_forecast_batch` at random moments and look at what is left; used by the tests and the benchmarks."""
 
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -30,16 +31,15 @@ def work(home: Path) -> None:
     print("done", flush=True)
 
 
-def kill_once(home: Path, delay: float) -> tuple[set[str], bool]:
-    "Start the victim, kill it `delay` seconds after it is ready; what it reported stored, and whether it had finished."
+def kill_once(home: Path, after: int, delay: float) -> tuple[set[str], bool]:
+    "Start the victim, kill it `delay` seconds after its `after`-th line; what it reported stored, and whether it had finished."
     victim = subprocess.Popen([sys.executable, __file__, str(home)], stdout=subprocess.PIPE, text=True)
     assert victim.stdout is not None
-    lines = [victim.stdout.readline().strip()]
+    lines = [victim.stdout.readline().strip() for _ in range(after + 1)]
     time.sleep(delay)
     victim.send_signal(signal.SIGKILL)
     lines += victim.communicate()[0].split()
-    complete = {line for line in lines if len(line) == 36}
-    return complete, "done" in lines
+    return {line for line in lines if len(line) == 36}, "done" in lines
 
 
 def check_left(home: Path, reported: set[str]) -> None:
@@ -53,16 +53,27 @@ def check_left(home: Path, reported: set[str]) -> None:
     assert not database.verify()
 
 
-def kills(home: Path, times: int, seed: int = 0, longest: float = 2.0) -> int:
-    "Kill a batch `times` times, checking after each; then let it finish. Returns how many forecasts are stored."
-    rng, reported = random.Random(seed), set()
-    system_at(home).train()  # the models are not what is killed here
-    for _ in range(times):
-        reported |= kill_once(home, rng.uniform(0.0, longest))[0]
+def kills(folder: Path, times: int, seed: int = 0) -> tuple[list[int], int]:
+    """
+    Kill a batch `times` times, each in a home of its own and inside the batch, look at what is left, and let it finish.
+
+    Returns how many forecasts each home holds in the end, and how many kills came before the batch was through.
+    """
+    rng, stored, inside = random.Random(seed), [], 0
+    trained = folder / "trained"
+    system_at(trained).train()  # the models are not what is killed here
+    for k in range(times):
+        home = Path(shutil.copytree(trained, folder / f"kill{k}"))
+        reported, finished = kill_once(home, rng.choice([0, 1, 51]), rng.uniform(0.0, 0.12))
+        inside += not finished
         check_left(home, reported)
-    work(home)
-    check_left(home, reported)
-    return len(system_at(home).forecast_history)
+        system = system_at(home)
+        days = system.market.bars("VIX").index
+        system.generate_forecast_batch(days[560], days[-1])
+        check_left(home, reported)
+        stored.append(len(system.forecast_history))
+        system.database.close()
+    return stored, inside
 
 
 if __name__ == "__main__":
