@@ -21,7 +21,8 @@ from typing import IO, Any
 from .core import DataError, canonical_json, plain
 
 # %% auto #0
-__all__ = ['GENESIS', 'chained', 'parse_line', 'problems', 'hold', 'ExperimentLog', 'shipped_log', 'trials_text']
+__all__ = ['GENESIS', 'PLAN', 'chained', 'parse_line', 'problems', 'hold', 'add_line', 'ExperimentLog', 'shipped_log',
+           'trials_text']
 
 # %% ../nbs/04_experiments.ipynb #1a135090
 GENESIS: str = "0" * 64  # stands where the first line would name the hash of the line before
@@ -80,6 +81,30 @@ def hold(
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 # %% ../nbs/04_experiments.ipynb #17c2fc38
+def add_line(
+    path: Path,  # the log; made where there is none
+    entry: Mapping[str, Any],
+) -> dict[str, Any]:
+    "Chain an entry to the last line and append it, alone with the file; raises `DataError` for a log that is broken."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        hold(file)
+        file.seek(0)
+        text = file.read().decode(errors="replace")
+        if found := problems(text):
+            raise DataError(f"{path.name}: {found[0]}; restore the file before adding to it")
+        line = chained(entry, json.loads(text.split("\n")[-2])["hash"] if text else GENESIS)
+        if parse_line(canonical_json(line)) is None:
+            raise DataError(f"variants {line['result'].get('variants')!r} is no count: use 1 or more")
+        file.write(canonical_json(line).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return line
+
+# %% ../nbs/04_experiments.ipynb #5f193af9
+PLAN: str = "plan"  # the kind of an entry that announces a try
+
+
 class ExperimentLog:
     "An append-only, hash-chained log of every variant that was scored: one JSON object a line."
 
@@ -100,22 +125,18 @@ class ExperimentLog:
         "Add one entry and return it; safe beside other writers. Raises `DataError` if entry or log make no sense."
         if not all(isinstance(text, str) and text.strip() for text in (kind, name, why)):
             raise DataError("an experiment needs a kind, a name and a reason: say what was tried and why")
-        entry = {"kind": kind, "name": name, "why": why, "result": dict(result)}
-        entry["when"] = when or datetime.now(UTC).isoformat(timespec="seconds")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
-            hold(file)
-            file.seek(0)
-            text = file.read().decode(errors="replace")
-            if found := problems(text):
-                raise DataError(f"{self.path.name}: {found[0]}; restore the file before adding to it")
-            entry = chained(entry, json.loads(text.split("\n")[-2])["hash"] if text else GENESIS)
-            if parse_line(canonical_json(entry)) is None:
-                raise DataError(f"variants {entry['result'].get('variants')!r} is no count: use 1 or more")
-            file.write(canonical_json(entry).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return entry
+        moment = when or datetime.now(UTC).isoformat(timespec="seconds")
+        return add_line(self.path, {"kind": kind, "name": name, "why": why, "result": dict(result), "when": moment})
+
+    def plan(
+        self,
+        name: str,  # what will be tried; its result is appended under the same name
+        why: str,
+        counts_if: str,  # what would count as a success
+        when: str | None = None,
+    ) -> dict[str, Any]:
+        "Announce a try before it is scored. Raises `DataError` as `append` does."
+        return self.append(PLAN, name, why, {"counts_if": counts_if}, when)
 
     def verify(
         self,
@@ -141,7 +162,15 @@ class ExperimentLog:
 
     def count(self, head: str | None = None) -> int | None:
         "How many variants were tried; None if the log is missing or broken, since then nobody knows."
-        return None if self.verify(head) else sum(entry["result"].get("variants", 1) for entry in self.entries())
+        if self.verify(head):
+            return None
+        return sum(entry["result"].get("variants", 1) for entry in self.entries() if entry.get("kind") != PLAN)
+
+    def unanswered(self) -> list[str]:
+        "The plans without a result. Raises `DataError` if the log is missing or broken."
+        entries = self.entries()
+        told = {entry["name"] for entry in entries if entry.get("kind") != PLAN}
+        return [entry["name"] for entry in entries if entry.get("kind") == PLAN and entry["name"] not in told]
 
 # %% ../nbs/04_experiments.ipynb #1fa5cb7b
 def shipped_log() -> ExperimentLog:
