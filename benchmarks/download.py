@@ -1,10 +1,11 @@
-"""A hundred symbols from a server that takes 50 ms to answer and must not be asked more than 20 times a second; then kills.
+"""A hundred symbols from a server that takes 50 ms to answer and must not be asked more than 20 times a second; kills; reading.
 
     .venv/bin/python benchmarks/download.py [KILLS]
 
 The server is on the loopback address and gone at the end. Five years of bars a symbol. The least time that the limit leaves is
 5 s; what is above it is reading, checking and writing. Then downloads are killed at random and run again (20 times, unless told):
-after every kill each series in the store is whole or absent, and in the end the store is that of an undisturbed run.
+after every kill each series in the store is whole or absent, and in the end the store is that of an undisturbed run. At last a hundred
+symbols of ten years are read from the store and from CSV with pandas: best of five each, turn by turn.
 """
 
 import sys
@@ -15,13 +16,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+import numpy as np
+import pandas as pd
 from kill_download import contents, fetch, kills
 from vendors import FAULTS, Vendors, prices
 
+from forecastkit.sessions import sessions
+from forecastkit.sources import load_market
 from forecastkit.store import Store
 
 SYMBOLS = [f"S{k:03d}" for k in range(100)]
 LIMIT = 30.0  # seconds
+READ, FASTER = 1.0, 10.0  # seconds for a hundred symbols of ten years, and times CSV
 
 
 def measured(home: Path, faults: bool) -> float:
@@ -43,6 +49,36 @@ def measured(home: Path, faults: bool) -> float:
     return seconds
 
 
+def ten_years(symbol: str) -> pd.DataFrame:
+    "Ten years of bars, five of them twice."
+    days = sessions("2009-01-02", "2018-12-31")
+    return prices(symbol).iloc[np.arange(len(days)) % len(prices(symbol))].set_axis(days.rename("date"))
+
+
+def reading(home: Path) -> bool:
+    "Whether the store is read as fast as it should be."
+    store, files = Store(home), {symbol: home / f"{symbol}.csv" for symbol in SYMBOLS}
+    home.mkdir()
+    for symbol, file in files.items():
+        ten_years(symbol).to_csv(file)
+        store.put(symbol, ten_years(symbol), "made up", "2019-01-02 22:00Z")
+    ways = {
+        "the store": lambda: [store.bars(symbol) for symbol in SYMBOLS],
+        "a market from it": lambda: load_market([store], SYMBOLS),
+        "pandas.read_csv": lambda: [pd.read_csv(file, index_col="date", parse_dates=True) for file in files.values()],
+    }
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(5):
+        for name, way in ways.items():
+            begun = time.perf_counter()
+            way()
+            best[name] = min(best[name], time.perf_counter() - begun)
+    ratio = best["pandas.read_csv"] / best["the store"]
+    told = ", ".join(f"{name} {took:.3f} s" for name, took in best.items())
+    print(f"100 symbols x 10 years: {told}; the store is {ratio:.0f} times as fast as CSV")
+    return best["the store"] <= READ and ratio >= FASTER
+
+
 def main(times: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -53,7 +89,8 @@ def main(times: int) -> int:
         print(
             f"killed {times} times, {finished} of them after the work was done; {asked} requests; the store equals the undisturbed one"
         )
-    return int(slowest > LIMIT)
+        quick = reading(home / "reading")
+    return int(slowest > LIMIT or not quick)
 
 
 if __name__ == "__main__":

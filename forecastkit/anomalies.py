@@ -10,26 +10,26 @@ features. Ranked against days they had not seen, both become p-values with a mea
 # %% ../nbs/32_anomalies.ipynb #cbf58e29
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from .core import DataError, FeatureDimensionError, ModelIntegrityError
 from .features import Feature
+from .portraits import learn_portrait, portrait_arrays, portrait_from, typical, unusualness, why_unusual
 from .scores import hac_se
+from .state_files import fitted, read_state, write_state
 
 # %% auto #0
-__all__ = ['DRIFTING', 'NORMAL_90', 'CUT', 'SHRINK', 'STRETCHES', 'VOICES', 'MOST_ABSENT', 'LEAST_PRESENT', 'family_of',
-           'typical', 'standardise', 'huberised_correlation', 'inverse_root', 'distance_parts', 'Forest',
-           'chance_depth', 'grow_forest', 'forest_score', 'Portrait', 'learn_portrait', 'unusualness', 'conformal_p',
-           'learnt_from', 'why_unusual', 'reasons', 'learnable', 'portrait_arrays', 'portrait_from', 'feature_table',
-           'family_columns', 'AnomalyDetector', 'anomaly_history', 'scores_when_unusual']
+__all__ = ['DRIFTING', 'STRETCHES', 'VOICES', 'MOST_ABSENT', 'LEAST_PRESENT', 'family_of', 'conformal_p', 'learnt_from',
+           'learnable', 'feature_table', 'family_columns', 'AnomalyJudge', 'AnomalyDetector', 'reasons',
+           'anomaly_versions', 'anomaly_history', 'sessions_due', 'scores_when_unusual']
 
 # %% ../nbs/32_anomalies.ipynb #31c29750
 DRIFTING: tuple[tuple[str, str], ...] = (("level", "points"), ("rates", "%"))  # families and units that never settle
@@ -41,187 +41,6 @@ def family_of(
 ) -> dict[str, str]:
     "The family of each feature that can be unusual; prices and yields are left out, since they drift for ever."
     return {f.name: f.family for f in features if f.family not in without and (f.family, f.unit) not in DRIFTING}
-
-# %% ../nbs/32_anomalies.ipynb #37841035
-NORMAL_90 = 1.2815515655446004  # the 90 % quantile of the standard normal distribution
-
-
-def typical(
-    X: np.ndarray,  # (n, p) features
-) -> np.ndarray:
-    "The 10, 50 and 90 % quantiles of each feature over the rows that have it: (3, p)."
-    return np.nanquantile(X, [0.1, 0.5, 0.9], axis=0)
-
-
-def standardise(
-    X: np.ndarray,  # (n, p)
-    quantiles: np.ndarray,  # (3, p) from `typical`
-) -> np.ndarray:
-    "Features in robust standard deviations from their medians, (n, p); NaN where absent or without any spread."
-    low, middle, high = quantiles
-    away = X - middle
-    side = np.where(away < 0, middle - low, high - middle)
-    other = np.where(high > low, high - low, np.nan)
-    return NORMAL_90 * away / np.where(side > 0, side, other)
-
-# %% ../nbs/32_anomalies.ipynb #743c936b
-CUT = 3.0  # robust standard deviations
-SHRINK = 0.1  # the share of the identity in the correlation
-
-
-def huberised_correlation(
-    Z: np.ndarray,  # (n, p) from `standardise`
-) -> np.ndarray:
-    "Correlation of the features cut at `CUT`, pair by pair over rows that have both, shrunk towards the identity: (p, p)."
-    R = np.nan_to_num(np.array(pd.DataFrame(np.clip(Z, -CUT, CUT)).corr(), dtype=float))
-    np.fill_diagonal(R, 1.0)
-    return (1 - SHRINK) * R + SHRINK * np.eye(len(R))
-
-
-def inverse_root(
-    R: np.ndarray,  # (k, k) a correlation
-) -> np.ndarray:
-    "The symmetric root of its inverse; eigenvalues are at least half of `SHRINK`, whatever the gaps did to R."
-    values, vectors = np.linalg.eigh(R)
-    return np.einsum("ik,k,jk->ij", vectors, np.maximum(values, SHRINK / 2) ** -0.5, vectors)
-
-
-def distance_parts(
-    Z: np.ndarray,  # (n, k) the features of one family, from `standardise`
-    R: np.ndarray,  # (k, k) their correlation
-) -> np.ndarray:
-    "The squared distance of each row, split among the features present: (n, k), NaN where a feature is absent."
-    parts, present = np.full(Z.shape, np.nan), np.isfinite(Z)
-    for seen in np.unique(present, axis=0):
-        if seen.any():
-            here = np.ix_(np.flatnonzero((present == seen).all(axis=1)), seen)
-            z, root = Z[here], inverse_root(R[np.ix_(seen, seen)])
-            white = sum(z[:, [j]] * root[j] for j in range(len(root)))
-            parts[here] = white**2 / len(root)
-    return parts
-
-# %% ../nbs/32_anomalies.ipynb #aaad18ca
-class Forest(NamedTuple):
-    "Isolation trees as plain arrays over all their nodes; a leaf leads to itself."
-
-    feature: np.ndarray  # (nodes,) column that is cut
-    threshold: np.ndarray  # (nodes,) at or below it to the left
-    left: np.ndarray  # (nodes,) node
-    right: np.ndarray  # (nodes,) node
-    depth: np.ndarray  # (nodes,) of a leaf: its depth, and that expected below it by chance
-    roots: np.ndarray  # (trees,) node
-    chance: np.ndarray  # () depth expected by chance for as many rows as a tree has seen
-    steps: np.ndarray  # () most cuts from root to leaf
-
-
-def chance_depth(
-    rows: np.ndarray,  # how many
-) -> np.ndarray:
-    "The mean depth at which a random tree isolates one of so many rows (Liu, Ting and Zhou, equation 1)."
-    n = np.maximum(rows, 2).astype(float)
-    many = 2 * (np.log(np.maximum(n - 1, 1)) + np.euler_gamma) - 2 * (n - 1) / n
-    return np.where(rows <= 1, 0.0, np.where(rows == 2, 1.0, many))
-
-
-def _seen(Z: np.ndarray) -> Any:
-    "What trees are shown: 32-bit numbers, an absent feature at its median."
-    return np.clip(np.nan_to_num(Z), -1e6, 1e6).astype(np.float32)
-
-# %% ../nbs/32_anomalies.ipynb #f63d98a6
-def _joined(trees: Sequence[Any], name: str) -> np.ndarray:
-    "An array of scikit-learn's trees, one tree after the other."
-    return np.concatenate([np.asarray(getattr(tree.tree_, name)) for tree in trees])
-
-
-def grow_forest(
-    Z: np.ndarray,  # (n, p) from `standardise`
-    trees: int = 200,
-    seed: int = 42,
-) -> Forest:
-    "An isolation forest of scikit-learn, each tree grown on at most 256 rows, as arrays."
-    with threadpool_limits(1):
-        forest = IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(_seen(Z))
-    grown = forest.estimators_
-    ends = np.cumsum([tree.tree_.node_count for tree in grown])
-    roots = np.append(0, ends[:-1])
-    start, own = np.repeat(roots, np.diff(ends, prepend=0)), np.arange(ends[-1])
-    leaf = _joined(grown, "children_left") < 0
-    left, right = (np.where(leaf, own, _joined(grown, name) + start) for name in ("children_left", "children_right"))
-    depth = np.concatenate([tree.tree_.compute_node_depths() for tree in grown]) - 1
-    depth = depth + chance_depth(_joined(grown, "n_node_samples"))
-    feature = np.where(leaf, 0, _joined(grown, "feature"))
-    chance, steps = chance_depth(np.array(forest.max_samples_)), np.array(max(tree.get_depth() for tree in grown))
-    feature, left, right = (values.astype(np.int32) for values in (feature, left, right))
-    return Forest(feature, _joined(grown, "threshold"), left, right, depth, roots, chance, steps)
-
-
-def forest_score(
-    forest: Forest,
-    Z: np.ndarray,  # (n, p) from `standardise`
-) -> np.ndarray:
-    "The isolation score of each row, (n,): near 1 for what stands alone, below 0.5 for what lies in a crowd."
-    values, rows = _seen(Z), np.arange(len(Z))[:, None]
-    node = np.tile(forest.roots, (len(Z), 1))
-    for _ in range(int(forest.steps)):
-        goes_left = values[rows, forest.feature[node]] <= forest.threshold[node]
-        node = np.where(goes_left, forest.left[node], forest.right[node])
-    mean_depth = np.einsum("ij->i", forest.depth[node]) / len(forest.roots)
-    return np.exp(-np.log(2) * mean_depth / forest.chance)
-
-# %% ../nbs/32_anomalies.ipynb #d555f293
-class Portrait(NamedTuple):
-    "What the days learnt from look like."
-
-    quantiles: np.ndarray  # (3, p) from `typical`
-    correlation: np.ndarray  # (p, p) from `huberised_correlation`
-    forest: Forest
-    reference: np.ndarray  # (2, 2 + families) median and 95 % quantile of each voice: forest, families, distance
-
-
-def _family_distances(Z: np.ndarray, R: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
-    "The log distance of each row in each family, (n, families); NaN where a row has nothing of the family."
-    columns = []
-    with threadpool_limits(1):
-        pieces = [distance_parts(Z[:, group], R[np.ix_(group, group)]) for group in groups]
-    for group, parts in zip(groups, pieces):
-        total = sum(np.nan_to_num(parts[:, j]) for j in range(len(group)))
-        columns.append(np.where(np.isfinite(parts).any(axis=1), np.log(np.maximum(total, 1e-12)) / 2, np.nan))
-    return np.column_stack(columns)
-
-
-def _levels(voice: np.ndarray) -> np.ndarray:
-    "Median and 95 % quantile of a voice, over the rows in which it speaks."
-    return np.nanquantile(voice, [0.5, 0.95], axis=0)
-
-
-def learn_portrait(
-    X: np.ndarray,  # (n, p) features
-    groups: Sequence[np.ndarray],  # the columns of each family
-    trees: int = 200,
-    seed: int = 42,
-) -> Portrait:
-    "All that is learnt from these rows."
-    quantiles = typical(X)
-    Z = standardise(X, quantiles)
-    R, forest = huberised_correlation(Z), grow_forest(Z, trees, seed)
-    raw = np.column_stack([forest_score(forest, Z), _family_distances(Z, R, groups)])
-    reference = _levels(raw)
-    furthest = np.fmax.reduce((raw[:, 1:] - reference[0, 1:]) / (reference[1, 1:] - reference[0, 1:]), axis=1)
-    return Portrait(quantiles, R, forest, np.column_stack([reference, _levels(furthest)]))
-
-
-def unusualness(
-    portrait: Portrait,
-    X: np.ndarray,  # (n, p) features
-    groups: Sequence[np.ndarray],  # the columns of each family
-) -> np.ndarray:
-    "How far out each row is: (n, 3 + families), overall, forest, distance, then each family; higher is less usual."
-    Z = standardise(X, portrait.quantiles)
-    raw = np.column_stack([forest_score(portrait.forest, Z), _family_distances(Z, portrait.correlation, groups)])
-    middle, far = portrait.reference
-    voices = (raw - middle[:-1]) / (far - middle)[:-1]
-    distance = (np.fmax.reduce(voices[:, 1:], axis=1) - middle[-1]) / (far - middle)[-1]
-    return np.column_stack([(voices[:, 0] + distance) / 2, voices[:, 0], distance, voices[:, 1:]])
 
 # %% ../nbs/32_anomalies.ipynb #292b3f05
 def conformal_p(
@@ -243,32 +62,6 @@ def learnt_from(
     "Whether each row is learnt from, (n,); the others set the ranks."
     return np.arange(n) * STRETCHES // max(n, 1) % 2 == 0
 
-# %% ../nbs/32_anomalies.ipynb #83e8b403
-def why_unusual(
-    portrait: Portrait,
-    row: np.ndarray,  # (1, p) features of one session
-    groups: Sequence[np.ndarray],  # the columns of each family
-) -> np.ndarray:
-    "The part of each feature in its family's squared distance (1 a family: a day in twenty), and in the forest's score: (p, 2)."
-    Z, R = standardise(row, portrait.quantiles), portrait.correlation
-    parts = np.full(row.shape[1], np.nan)
-    with threadpool_limits(1):
-        for group, far in zip(groups, portrait.reference[1, 1:-1]):
-            parts[group] = distance_parts(Z[:, group], R[np.ix_(group, group)])[0] / np.exp(2 * far)
-    ordinary = np.where(np.eye(len(parts), dtype=bool), 0.0, Z)
-    return np.column_stack([parts, forest_score(portrait.forest, Z) - forest_score(portrait.forest, ordinary)])
-
-
-def reasons(
-    explanation: pd.DataFrame,  # from `AnomalyDetector.explain`
-    most: int = 3,
-) -> list[str]:
-    "The foremost features in words."
-    return [
-        f"{name} is {row.value:.3g}; four days in five lie between {row.low:.3g} and {row.high:.3g}"
-        for name, row in explanation.head(most).iterrows()
-    ]
-
 # %% ../nbs/32_anomalies.ipynb #4dc19b5c
 VOICES: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
 MOST_ABSENT = 0.2  # of the rows: a feature absent more often is not used
@@ -284,22 +77,6 @@ def learnable(
     low, _, high = typical(np.where(often, X, 0.0))
     use = often & (high > low)
     return use, present[:, use].mean(axis=1) >= LEAST_PRESENT if use.any() else np.zeros(len(X), dtype=bool)
-
-# %% ../nbs/32_anomalies.ipynb #bc7b29f0
-def portrait_arrays(portrait: Portrait) -> dict[str, np.ndarray]:
-    "A portrait as named arrays."
-    return {
-        name: getattr(portrait, name) for name in ("quantiles", "correlation", "reference")
-    } | portrait.forest._asdict()
-
-
-def portrait_from(arrays: Mapping[str, np.ndarray]) -> Portrait:
-    "The portrait of `portrait_arrays`; raises `ModelIntegrityError` if an array is missing."
-    absent = ({*Portrait._fields, *Forest._fields} - {"forest"}) - set(arrays)
-    if absent:
-        raise ModelIntegrityError(f"a stored anomaly detector lacks {min(absent)}: fit it again")
-    forest = Forest(*(arrays[name] for name in Forest._fields))
-    return Portrait(arrays["quantiles"], arrays["correlation"], forest, arrays["reference"])
 
 # %% ../nbs/32_anomalies.ipynb #bc32b992
 def feature_table(
@@ -324,7 +101,7 @@ def family_columns(
     return {family: np.flatnonzero(own == family) for family in sorted(set(own.tolist()))}
 
 # %% ../nbs/32_anomalies.ipynb #6e38888f
-class AnomalyDetector(BaseEstimator):
+class AnomalyJudge(BaseEstimator):
     "Says how unusual the features of a session are, with p-values whose false-alarm rate is known."
 
     def __init__(
@@ -339,7 +116,7 @@ class AnomalyDetector(BaseEstimator):
     def fit(
         self,
         X: pd.DataFrame,  # features of days in order of time; columns without a family are ignored
-    ) -> AnomalyDetector:
+    ) -> Self:
         "Learn what is usual; raises `DataError` if too few rows have enough features."
         values = feature_table(X, list(self.families))
         use, rows = learnable(values)
@@ -381,6 +158,10 @@ class AnomalyDetector(BaseEstimator):
         table["distance"], table["forest"] = why_unusual(self.portrait_, row, groups).T
         return table.sort_values("distance", ascending=False, kind="stable")
 
+# %% ../nbs/32_anomalies.ipynb #8944a97d
+class AnomalyDetector(AnomalyJudge):
+    "A judge of days that can be stored and read back."
+
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "All that was learnt: what JSON holds, and arrays by name."
         check_is_fitted(self, "portrait_")
@@ -399,23 +180,82 @@ class AnomalyDetector(BaseEstimator):
         detector.portrait_, detector.known_ = portrait_from(arrays), arrays["known"]
         return detector
 
+    def save(self, folder: str | Path) -> Path:
+        "Write `anomalies.json` and the arrays it names, see `state_files.write_state`. No pickle."
+        return write_state(folder, "anomalies", *self.to_state())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> AnomalyDetector:
+        "Read a saved detector, equal to the last bit; raises `ModelIntegrityError` if a file is not as it was written."
+        return cls.from_state(*read_state(folder, "anomalies"))
+
+# %% ../nbs/32_anomalies.ipynb #66f7d01d
+def reasons(
+    explanation: pd.DataFrame,  # from `AnomalyDetector.explain`
+    most: int = 3,
+) -> list[str]:
+    "The foremost features in words."
+    return [
+        f"{name} is {row.value:.3g}; four days in five lie between {row.low:.3g} and {row.high:.3g}"
+        for name, row in explanation.head(most).iterrows()
+    ]
+
 # %% ../nbs/32_anomalies.ipynb #586e6f29
-def anomaly_history(
+def anomaly_versions(
     X: pd.DataFrame,  # features by session
-    refit_sessions: pd.DatetimeIndex,  # sessions from which a new version serves
+    refit_sessions: Iterable[pd.Timestamp],  # sessions from which a new version serves
     families: Mapping[str, str],  # family of each feature to judge, see `family_of`
     trees: int = 200,
     seed: int = 42,
     min_rows: int = 250,  # before a refit session has as many rows, there is no version
+    shelf: Path | None = None,  # folder of detectors fitted before; None fits them all
+) -> dict[pd.Timestamp, AnomalyDetector]:
+    "The detector in force from each refit session on, learnt from the days before it."
+    versions: dict[pd.Timestamp, AnomalyDetector] = {}
+    judged = pd.DataFrame(feature_table(X, list(families)), X.index, list(families))
+    for session in sorted(refit_sessions):
+        known = judged[judged.index < session]
+        if len(known) < min_rows or session > X.index[-1]:
+            continue
+        try:
+            versions[session] = fitted(AnomalyDetector(families, trees, seed, min_rows), known, shelf)
+        except DataError:  # enough days, but too few with enough features: a later session will have them
+            continue
+    return versions
+
+
+def anomaly_history(
+    X: pd.DataFrame,  # features by session
+    refit_sessions: Iterable[pd.Timestamp],  # such as `sessions.refit_sessions(X.index, every=252)`
+    families: Mapping[str, str],  # family of each feature to judge, see `family_of`
+    versions: Mapping[pd.Timestamp, AnomalyDetector] | None = None,  # fitted before, by session; None fits them
+    trees: int = 200,
+    seed: int = 42,
+    min_rows: int = 250,
 ) -> pd.DataFrame:
     "p-values of each session from the version in force: columns as `AnomalyDetector.p_values`, NaN before the first version."
-    found = []
-    for grid, following in zip(refit_sessions, [*refit_sessions[1:], pd.Timestamp.max]):
-        known, served = X[X.index < grid], X[(X.index >= grid) & (X.index < following)]
-        if len(known) and len(served) and learnable(feature_table(known, list(families)))[1].sum() >= min_rows:
-            found.append(AnomalyDetector(families, trees, seed, min_rows).fit(known).p_values(served))
+    serving = anomaly_versions(X, refit_sessions, families, trees, seed, min_rows) if versions is None else versions
+    begins = sorted(serving)
+    edges = [*X.index.searchsorted(pd.DatetimeIndex(begins)).tolist(), len(X)]
     voices = [*VOICES, *sorted(set(families.values()))]
+    found = [serving[begin].p_values(X.iloc[a:b]) for begin, (a, b) in zip(begins, pairwise(edges)) if a < b]
     return pd.concat(found).reindex(X.index, columns=voices) if found else pd.DataFrame(np.nan, X.index, voices)
+
+# %% ../nbs/32_anomalies.ipynb #23b78692
+def sessions_due(
+    index: pd.DatetimeIndex,  # sessions with features
+    refit_sessions: Iterable[pd.Timestamp],  # those at which a new version is allowed to serve
+    growth: float = 0.1,  # share by which the history must have grown since the last version
+    min_rows: int = 250,
+) -> pd.DatetimeIndex:
+    "The refit sessions at which the history has grown enough for a new version."
+    due, rows = [], 0.0
+    for session in sorted(refit_sessions):
+        known = int(index.searchsorted(session))
+        if known >= max(min_rows, (1 + growth) * rows):
+            due.append(session)
+            rows = known
+    return pd.DatetimeIndex(due)
 
 # %% ../nbs/32_anomalies.ipynb #7db8a7f0
 def _group_mean(values: np.ndarray, members: np.ndarray, lag: int) -> tuple[float, float]:

@@ -9,18 +9,16 @@ standard error and a non-zero exit code: 2 for bad input, 3 when the data are to
 # %% ../nbs/83_cli.ipynb #f1263a5b
 from __future__ import annotations
 
-import json
 import sys
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from forecastkit.core import (
     DataError,
@@ -30,26 +28,40 @@ from forecastkit.core import (
     ModelNotFoundError,
     SettingsError,
     code_version,
-    plain,
 )
+from .data_commands import data_app, download
+from .download import last_closed
+from .evaluate_command import evaluate
 from .forecasts import Forecast
-from .settings import Settings, load_settings
-from .sources import source_table
-from .system import IntegratedSystem, series_fed
+from .ledger_commands import backup, forecasts_app, restore
+from .live_market import live_words, missing_runs, open_market, require, update
+from .preparation import needed_series
+from .sessions import as_session
+from .settings import load_settings
+from .system import IntegratedSystem, series_wanted
+from forecastkit.terminal import (
+    AsJson,
+    AsOf,
+    Home,
+    Horizon,
+    Quiet,
+    Sources,
+    Symbol,
+    emit,
+    present,
+    report_parameters,
+    settings_with,
+)
 
 # %% auto #0
-__all__ = ['app', 'forecasts_app', 'data_app', 'settings_app', 'Sources', 'Home', 'AsOf', 'Symbol', 'Horizon', 'AsJson', 'Quiet',
-           'WIDE', 'LEDGER', 'settings_with', 'emit', 'report_parameters', 'daily', 'forecast', 'train',
-           'forecasts_list', 'ledger_table', 'verify', 'report', 'data_list', 'data_health', 'settings_show',
-           'settings_check', 'version_wanted', 'face', 'say_warning', 'main']
+__all__ = ['app', 'settings_app', 'STOPPED', 'catch_up', 'daily', 'forecast', 'print_universe', 'train', 'verify', 'report',
+           'settings_show', 'settings_check', 'version_wanted', 'face', 'say_warning', 'main']
 
 # %% ../nbs/83_cli.ipynb #eecc7730
 app = typer.Typer(
     help="Calibrated probability forecasts of markets, written down before their outcomes.",
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
 )  # fmt: skip
-forecasts_app = typer.Typer(help="The ledger of forecasts and outcomes.", no_args_is_help=True, rich_markup_mode=None)
-data_app = typer.Typer(help="The data that the sources hold.", no_args_is_help=True, rich_markup_mode=None)
 settings_app = typer.Typer(
     help="The settings in force, and where each comes from.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -57,79 +69,52 @@ app.add_typer(forecasts_app, name="forecasts")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 
-Sources = Annotated[str | None, typer.Option(help="Where data come from, such as 'folder:PATH, sample'.")]
-Home = Annotated[str | None, typer.Option(help="Folder of models, forecasts and cache.")]
-AsOf = Annotated[
-    str | None, typer.Option("--as-of", help="A session such as 2018-06-29; by default the last of the data.")
-]
-Symbol = Annotated[str | None, typer.Option(help="What is forecast.")]
-Horizon = Annotated[int | None, typer.Option(help="How many sessions ahead.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
-
-
-def settings_with(**options: Any) -> Settings:
-    "The settings in force, with command-line options laid over them: `data__home='x'` sets data.home; None is not set."
-    return load_settings(overrides={k.replace("__", "."): v for k, v in options.items() if v is not None})
-
-# %% ../nbs/83_cli.ipynb #c3cb374a
-WIDE: int = 500  # characters: a table is never cut, whatever the terminal
-
-
-def emit(
-    value: Any,  # a table, a record or a list of records
-    as_json: bool,  # JSON for a program, or a table for a person
-) -> None:
-    "Print a DataFrame or records: as JSON, or as a table that fits a terminal."
-    frame = value if isinstance(value, pd.DataFrame) else None
-    if as_json:
-        records = frame.reset_index(drop=True).to_dict("records") if frame is not None else value
-        print(json.dumps(plain(records), indent=1))
-        return
-    if frame is None:
-        print(value)
-        return
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in frame.columns:
-        grid.add_column(
-            str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left", no_wrap=True
-        )
-    for row in frame.itertuples(index=False):
-        grid.add_row(
-            *(
-                "" if pd.isna(value) else escape(f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else str(value))
-                for value in row
-            )
-        )
-    Console(width=WIDE, soft_wrap=True, highlight=False).print(grid)
-
 # %% ../nbs/83_cli.ipynb #f927d684
-def report_parameters(settings: Settings, as_of: str | None) -> dict[str, str | int]:
-    "What a report notebook is told: the settings in force, as papermill parameters."
-    return {
-        "as_of": as_of or "", "sources": ", ".join(settings.data.sources), "home": str(settings.data.home.resolve()),
-        "symbol": settings.forecast.symbol, "horizon": settings.forecast.horizon,
-    }  # fmt: skip
+def catch_up(
+    system: IntegratedSystem,
+    as_of: str | None,  # the session asked for; None: the last that has closed
+    now: pd.Timestamp,  # UTC
+) -> bool:
+    "Fetch what has closed since the last run, True; or False if nothing has. Raises `DataError` where a needed series is missing."
+    target, calendar, newest = system.target, system.settings.data.calendar, system.last_forecast
+    through = last_closed(target.symbol, now, calendar) if as_of is None else as_session(as_of, calendar)
+    if as_of is None and newest is not None and newest.origin >= through:
+        return False
+    if len(gone := missing_runs(system.forecast_history, through, calendar)):
+        days = ", ".join(f"{day:%Y-%m-%d}" for day in gone)
+        print(
+            f"note: no run in time after the close of {days}: what is filled in counts as late or backfill",
+            file=sys.stderr,
+        )
+    report = update(system.settings, series_wanted(target), now)
+    require(report.outcomes, needed_series(target), through)
+    return True
 
-
+# %% ../nbs/83_cli.ipynb #c80f20d6
 @app.command()
 def daily(
     sources: Sources = None, home: Home = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
     output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Record outcomes, forecast, and write the page of the day.
+    """Update live sources, record outcomes, forecast, and write the page of the day.
 
     Examples:
 
       forecastkit daily
 
       forecastkit daily --sources "folder:bars, sample" --as-of 2018-02-05
+
+      forecastkit daily --sources "cboe, fred, yahoo"
     """
     from forecastkit.reports import run_report
 
     settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,
                              run__progress=False if quiet else None)  # fmt: skip
-    day = IntegratedSystem(settings=settings).daily(as_of)
+    system = IntegratedSystem(settings=settings)
+    if live_words(settings.data.sources) and not catch_up(system, as_of, present()):
+        print("nothing to do: no session has closed since the last run")
+        return
+    day = system.daily(as_of)
     stamp = f"{day.as_of:%Y-%m-%d}"
     page = run_report("daily", output / stamp, report_parameters(settings, stamp), progress=not quiet)
     print(day.forecast or f"No forecast: {day.failure}")
@@ -145,22 +130,50 @@ def forecast(
     symbol: Symbol = None, horizon: Horizon = None, kind: Annotated[str | None, typer.Option(help="pct_change or log_return.")] = None,
     as_of: AsOf = None, sources: Sources = None, home: Home = None, as_json: AsJson = False, quiet: Quiet = False,
     store: Annotated[bool, typer.Option(help="Write the forecast into the database.")] = True,
+    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol: a line for each instead of one card.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes that work through a universe.")] = None,
 ) -> None:  # fmt: skip
-    """Make one forecast and print its card.
+    """Make one forecast and print its card, or those of a universe as a table (exit 1 if a symbol has none).
 
     Examples:
 
       forecastkit forecast
 
       forecastkit forecast --symbol AAPL --horizon 21 --no-store --json
+
+      forecastkit forecast --universe mine.csv --sources store --jobs 2
     """
     from forecastkit.system import forecast as make
 
-    made = make(symbol, horizon=horizon, kind=kind, as_of=as_of, store=store,
-                settings=settings_with(data__sources=sources, data__home=home, run__progress=False if quiet or as_json else None))  # fmt: skip
-    print(made.to_json() if as_json else made)
+    settings = settings_with(data__sources=sources, data__home=home, run__progress=False if quiet or as_json else None)
+    asked = partial(make, horizon=horizon, kind=kind, as_of=as_of, store=store)
+    if universe is not None:
+        if symbol is not None:
+            raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
+        alone = replace(settings, run=replace(settings.run, n_jobs=1, progress=False))  # each in one process
+        work = partial(asked, settings=alone)
+        print_universe(universe, work, jobs or settings.run.n_jobs, settings.run.progress, as_json)
+    else:
+        made = asked(symbol, settings=settings)
+        print(made.to_json() if as_json else made)
 
 
+def print_universe(
+    path: Path,  # of the universe
+    make: Callable[[str], Forecast],
+    n_jobs: int,
+    progress: bool,
+    as_json: bool,
+) -> None:
+    "The forecasts of a universe as a table; leaves with exit code 1 if a symbol has none."
+    from forecastkit.download import read_universe
+    from forecastkit.universe import forecast_universe
+
+    table = forecast_universe([*dict.fromkeys(read_universe(path)["symbol"])], make, n_jobs, progress).reset_index()
+    emit(table.round(2), as_json)
+    raise typer.Exit(1 if table["error"].ne("").any() else 0)
+
+# %% ../nbs/83_cli.ipynb #b7ad3b5c
 @app.command()
 def train(
     as_of: AsOf = None, sources: Sources = None, home: Home = None, symbol: Symbol = None, horizon: Horizon = None
@@ -174,59 +187,15 @@ def train(
     settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon)
     print(f"model version in force: {IntegratedSystem(settings=settings).train(as_of)}")
 
-# %% ../nbs/83_cli.ipynb #d673c382
-@forecasts_app.command("list")
-def forecasts_list(
-    symbol: Symbol = None, start: Annotated[str | None, typer.Option(help="First origin.")] = None,
-    end: Annotated[str | None, typer.Option(help="Last origin.")] = None, last: Annotated[int, typer.Option(help="How many.")] = 20,
-    home: Home = None, as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """The stored forecasts with their outcomes, latest last.
-
-    Example:
-
-      forecastkit forecasts list --last 5
-    """
-    settings = settings_with(data__home=home)
-    system = IntegratedSystem(settings=settings)
-    emit(ledger_table(system.database.get_predictions(symbol=symbol, start=start, end=end).tail(last)), as_json)
-
-
-LEDGER: tuple[str, ...] = (
-    "symbol",
-    "origin",
-    "target_session",
-    "horizon",
-    "made",
-    "last",
-    "median",
-    "low_80",
-    "high_80",
-    "outcome",
-    "inside_80",
-    "id",
-)
-
-
-def ledger_table(rows: pd.DataFrame) -> pd.DataFrame:
-    "The columns of the ledger that a person reads: levels at origin and target, the 80 % range, and whether it held."
-    made = [Forecast.from_json(text) for text in rows["forecast"]]
-    ranges = [f.in_points.interval(0.8) for f in made]
-    levels = [f.last_value * np.exp(f.target.to_log(change)) for f, change in zip(made, rows["outcome"])]
-    return pd.DataFrame({
-        "symbol": rows["symbol"], "origin": rows["origin"].astype(str), "target_session": rows["target_session"].astype(str),
-        "horizon": rows["horizon"], "made": rows["timeliness"], "last": [f.last_value for f in made],
-        "median": [round(f.in_points.median, 2) for f in made], "low_80": [round(low, 2) for low, _ in ranges],
-        "high_80": [round(high, 2) for _, high in ranges], "outcome": [round(float(level), 2) for level in levels],
-        "inside_80": rows["inside_80"].to_numpy(), "id": rows["prediction_id"],
-    }, columns=list(LEDGER))  # fmt: skip
-
 # %% ../nbs/83_cli.ipynb #92b28962
 @app.command()
 def verify(
-    cuts: Annotated[int, typer.Option(help="At how many sessions features are asked.")] = 100,
-    fitted: Annotated[int, typer.Option(help="At how many sessions models are trained again and asked.")] = 5,
-    sources: Sources = None, symbol: Symbol = None, horizon: Horizon = None, as_json: AsJson = False,
+    cuts: Annotated[int, typer.Option(min=0, help="At how many sessions features are asked; 0 leaves them out.")] = 100,
+    fitted: Annotated[int, typer.Option(min=0, help="At how many sessions models are trained again and asked; 0 leaves them out.")] = 5,
+    function: Annotated[str | None, typer.Option(help="Audit a function of your own instead: FILE.py:NAME or NOTEBOOK.ipynb:NAME.")] = None,
+    decide: Annotated[str, typer.Option(help="When the rows of that function are used: close or open.")] = "close",
+    sources: Sources = None, home: Home = None, symbol: Symbol = None, horizon: Horizon = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes that ask; no answer depends on it.")] = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
 ) -> None:  # fmt: skip
     """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 otherwise.
@@ -236,15 +205,23 @@ def verify(
       forecastkit verify
 
       forecastkit verify --cuts 20 --fitted 1 --json
+
+      forecastkit verify --function features.ipynb:momentum
     """
     from forecastkit.findings import write_page
     from forecastkit.verification import verify as ask
+    from forecastkit.verification import verify_function
 
-    settings = settings_with(
-        data__sources=sources, forecast__symbol=symbol, forecast__horizon=horizon, run__progress=False
-    )
-    system = IntegratedSystem(settings=settings)
-    found = ask(system.market, system.target, settings, cuts, fitted, told=None if as_json else print)
+    settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,
+                             run__progress=False, run__n_jobs=jobs)  # fmt: skip
+    told = None if as_json else print
+    if function is None:
+        system = IntegratedSystem(settings=settings)
+        found = ask(system.market, system.target, settings, cuts, fitted, told=told)
+    else:
+        found = [verify_function(function, open_market(settings), decide, min(cuts, 40), n_jobs=settings.run.n_jobs)]
+        if not as_json:
+            print(found[0])
     if as_json:
         emit([report.to_dict() for report in found], as_json)
     if html is not None:
@@ -272,41 +249,18 @@ def report(
     print(f"page: {run_report(name, output / stamp, report_parameters(settings, stamp), progress=not quiet)}")
 
 
-@data_app.command("list")
-def data_list(sources: Sources = None, as_json: AsJson = False) -> None:
-    """Every series the sources hold: kind, first and last row, where it comes from.
-
-    Example:
-
-      forecastkit data list --sources "folder:bars, sample"
-    """
-    emit(source_table(settings_with(data__sources=sources).data.sources), as_json)
-
-
-@data_app.command("health")
-def data_health(
-    sources: Sources = None, as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
-) -> None:  # fmt: skip
-    """What is wrong, doubtful or easily misread in the data, and which features it costs: exit 1 for more than cautions.
-
-    Example:
-
-      forecastkit data health --sources "folder:bars, sample" --html health.html
-    """
-    from forecastkit.health import health, write_health
-
-    settings = settings_with(data__sources=sources)
-    found = health(settings.data.sources, feeds=series_fed(), calendar=settings.data.calendar)
-    emit(found.to_dict() if as_json else found.text(), as_json)
-    if html is not None:
-        write_health(found, html)
-    raise typer.Exit(0 if found.ok else 1)
+for command in (evaluate, download, backup, restore):
+    app.command()(command)
 
 
 @settings_app.command("show")
 def settings_show(as_json: AsJson = False) -> None:
-    "The value of every setting and where it comes from."
+    """The value of every setting and where it comes from.
+
+    Example:
+
+      forecastkit settings show --json
+    """
     emit(pd.DataFrame(load_settings().table(), columns=["key", "value", "from"]), as_json)
 
 
@@ -314,7 +268,12 @@ def settings_show(as_json: AsJson = False) -> None:
 def settings_check(
     path: Annotated[Path | None, typer.Argument(help="A settings file; by default the one in force.")] = None,
 ) -> None:
-    "Exit 0 if every setting is known and allowed; otherwise say which one is not, and what is."
+    """Exit 0 if every setting is known and allowed; otherwise say which one is not, and what is.
+
+    Example:
+
+      forecastkit settings check settings.ini
+    """
     load_settings(path)
     print("settings are in order")
 
@@ -341,6 +300,9 @@ def say_warning(message: Warning | str, category: type[Warning], *where: Any, **
         print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
 
 
+STOPPED: int = 130  # the exit code that Ctrl-C is turned into
+
+
 def main(arguments: list[str] | None = None) -> int:
     "The console script: run a command; known errors become one line on standard error and a non-zero exit code."
     known = (DataError, SettingsError, ModelNotFoundError, ModelIntegrityError, OSError)
@@ -352,10 +314,12 @@ def main(arguments: list[str] | None = None) -> int:
         text = " ".join(str(error).split())
         print(f"forecastkit: {text}", file=sys.stderr)
         return 3 if isinstance(error, DataQualityError) else 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as leave:
+        if isinstance(leave, SystemExit) and leave.code != STOPPED:
+            raise
         print(
             "forecastkit: stopped; what was reported stored is stored, and the same command goes on from there",
             file=sys.stderr,
         )
-        return 130
+        return STOPPED
     return 0

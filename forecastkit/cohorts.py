@@ -22,13 +22,22 @@ from .scores import hac_lag, hac_se
 from .sessions import Date, as_session, closes, exchange, positions, scheduled_sessions, sessions, timetable
 
 # %% auto #0
-__all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'DAY', 'FAR', 'COHORTS', 'COHORT_WORDS', 'WEEK', 'fomc_table', 'monthly_expiries',
-           'vix_expiries', 'early_closes', 'calendar_features', 'calendar_cohorts', 'cohort_weights', 'cohort_errors',
-           'calendar_ahead']
+__all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'DAY', 'FAR', 'COHORTS', 'COHORT_WORDS', 'WEEK', 'meeting_moments', 'fomc_table',
+           'monthly_expiries', 'vix_expiries', 'early_closes', 'calendar_features', 'calendar_cohorts',
+           'cohort_weights', 'cohort_errors', 'calendar_ahead']
 
 # %% ../nbs/11_cohorts.ipynb #d2d3ecb3
 KNOWN_AHEAD = pd.Timedelta(days=365)  # the calendar of meetings is out at least this long before most of them
 SURPRISE_AT = pd.Timedelta(hours=19, minutes=15)  # UTC; all decisions called at short notice came before it
+
+
+def meeting_moments(
+    date: pd.Series,  # of the decisions
+    scheduled: pd.Series,  # whether each stood in the calendar beforehand
+) -> pd.Series:
+    "When each meeting was first known (UTC): a year before, or for a surprise the afternoon of its day."
+    known = (date - KNOWN_AHEAD).where(scheduled, date + SURPRISE_AT)
+    return known.dt.tz_localize("UTC").astype("datetime64[us, UTC]")
 
 
 def fomc_table() -> pd.DataFrame:
@@ -42,10 +51,7 @@ def fomc_table() -> pd.DataFrame:
     with resources.files("forecastkit").joinpath("fomc_dates.csv").open() as file:
         table = pd.read_csv(file, comment="#", parse_dates=["date"])
     date, scheduled = table["date"].astype("datetime64[us]"), table["scheduled"].astype(bool)
-    known_at = (
-        (date - KNOWN_AHEAD).where(scheduled, date + SURPRISE_AT).dt.tz_localize("UTC").astype("datetime64[us, UTC]")
-    )
-    return pd.DataFrame({"date": date, "known_at": known_at, "scheduled": scheduled})
+    return pd.DataFrame({"date": date, "known_at": meeting_moments(date, scheduled), "scheduled": scheduled})
 
 # %% ../nbs/11_cohorts.ipynb #23c8a03a
 @lru_cache(maxsize=8)

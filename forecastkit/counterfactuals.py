@@ -17,7 +17,8 @@ from .releases import ROUND_THE_CLOCK, calendar_of
 from .sessions import Date, as_session, closes, opens, timetable
 
 # %% auto #0
-__all__ = ['other_rows', 'other_table', 'all_rows', 'Counterfactuals', 'uneven_sessions', 'sample_cuts', 'starting_at']
+__all__ = ['other_rows', 'other_table', 'all_rows', 'spliced', 'other_universe', 'Counterfactuals', 'uneven_sessions',
+           'sample_cuts', 'starting_at']
 
 # %% ../nbs/26_counterfactuals.ipynb #6a268900
 def other_rows(
@@ -67,6 +68,44 @@ def all_rows(
     return history.rows.assign(known_at=pd.to_datetime(history.known, unit="us", utc=True))
 
 # %% ../nbs/26_counterfactuals.ipynb #5efb1630
+def spliced(
+    symbol: str,
+    given: pd.DataFrame,  # all its rows, with known_at
+    moment: pd.Timestamp,  # UTC
+    rng: np.random.Generator,
+    calendar: str = "XNYS",
+) -> pd.DataFrame:
+    "The rows known at a moment, then other ones, of which a few are missing; an open that was known by then stays."
+    n = int(given["known_at"].searchsorted(moment, side="right"))
+    tail = other_rows(given.iloc[n:], rng)
+    if "close" in tail and len(tail):
+        begun = np.zeros(len(tail), dtype=bool)
+        begun[:3] = opens(tail.index[:3], calendar_of(symbol, calendar)) <= moment
+        tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
+        tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
+        tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
+    kept = rng.random(len(tail)) > 0.03
+    kept[:1] = True
+    return pd.concat([given.iloc[:n], tail[kept]])
+
+
+def other_universe(
+    series: dict[str, pd.DataFrame],  # rows with known_at by symbol
+    moment: pd.Timestamp,  # UTC
+    rng: np.random.Generator,
+) -> dict[str, pd.DataFrame]:
+    "Of the bars after a moment: one series more, and one that ends, unless it is the only one."
+    bars = [name for name, rows in series.items() if "close" in rows and name not in ROUND_THE_CLOCK]
+    later = {name: (series[name]["known_at"] > moment).to_numpy() for name in bars}
+    if len(bars) < 2:
+        return {}
+    ended = bars[rng.integers(len(bars))]
+    return {
+        "NEWLY.LISTED": series[bars[0]][later[bars[0]]],
+        ended: series[ended][later[ended].cumsum() <= rng.integers(2, 60)],
+    }
+
+# %% ../nbs/26_counterfactuals.ipynb #60d0ae3f
 class Counterfactuals:
     "Markets that are one market up to a moment, and then end or go on differently."
 
@@ -87,11 +126,11 @@ class Counterfactuals:
         "The market with another future from a moment on; the same moment always has the same future."
         rng = np.random.default_rng([self.seed, abs(int(moment.timestamp()))])
         series = {
-            name: self._spliced(name, moment, rng) if only in (None, name) else rows
+            name: spliced(name, rows, moment, rng, self.market.calendar) if only in (None, name) else rows
             for name, rows in self.given.items()
         }
         if only is None:
-            series |= self._other_universe(series, moment, rng)
+            series |= other_universe(series, moment, rng)
         events, members = self.market.events, self.market.members
         if only in (None, "events") and len(events):
             events = other_table(events, moment, rng)
@@ -100,35 +139,6 @@ class Counterfactuals:
         return MarketData(
             series, events=events, members=members, calendar=self.market.calendar, repairs=self.market.repairs
         )
-
-    def _other_universe(
-        self, series: dict[str, pd.DataFrame], moment: pd.Timestamp, rng: np.random.Generator
-    ) -> dict[str, pd.DataFrame]:
-        "Of the bars after a moment: one series more, and one that ends, unless it is the only one."
-        bars = [name for name, rows in series.items() if "close" in rows and name not in ROUND_THE_CLOCK]
-        later = {name: (series[name]["known_at"] > moment).to_numpy() for name in bars}
-        if len(bars) < 2:
-            return {}
-        ended = bars[rng.integers(len(bars))]
-        return {
-            "NEWLY.LISTED": series[bars[0]][later[bars[0]]],
-            ended: series[ended][later[ended].cumsum() <= rng.integers(2, 60)],
-        }
-
-    def _spliced(self, name: str, moment: pd.Timestamp, rng: np.random.Generator) -> pd.DataFrame:
-        "The rows known at a moment, then other ones, of which a few are missing; an open that was known by then stays."
-        given = self.given[name]
-        n = int(given["known_at"].searchsorted(moment, side="right"))
-        tail = other_rows(given.iloc[n:], rng)
-        if "close" in tail and len(tail):
-            begun = np.zeros(len(tail), dtype=bool)
-            begun[:3] = opens(tail.index[:3], calendar_of(name, self.market.calendar)) <= moment
-            tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
-            tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
-            tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
-        kept = rng.random(len(tail)) > 0.03
-        kept[:1] = True
-        return pd.concat([given.iloc[:n], tail[kept]])
 
 # %% ../nbs/26_counterfactuals.ipynb #e5a190d4
 def uneven_sessions(

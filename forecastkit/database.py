@@ -10,211 +10,52 @@ The same code keeps them in an SQLite file or in PostgreSQL."""
 from __future__ import annotations
 
 import json
-import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from .core import DataError, canonical_symbol
 from .forecasts import Forecast
-from .ledger import QUESTION, TIMELINESS, answers, prediction_rows  # what a row says
+from .ledger import QUESTION, TIMELINESS, Problem, answers, prediction_rows  # what a row says
 from .ledger import broken_links, chained, judged, observed_coverage  # and how it is held to it
+from .tables import CHAIN, CHAINED, OUTCOMES, PREDICTIONS, fetch, open_database, patiently, place
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'PATIENCE', 'PRAGMAS', 'REVISIONS', 'VERSION_TABLE',
-           'SAME_QUESTION', 'HIDDEN', 'Moment', 'log_ahead', 'prepare_sqlite', 'place', 'read_address', 'make_engine',
-           'transaction', 'behind', 'upgrade', 'open_database', 'lock_chain', 'stored_ids', 'append_rows', 'fetch',
-           'open_questions', 'day', 'chosen', 'read_predictions', 'PredictionLog', 'PredictionDatabase']
+__all__ = ['SAME_QUESTION', 'HIDDEN', 'chain_end', 'append', 'stored_ids', 'append_forecasts', 'open_questions', 'day', 'chosen',
+           'read_predictions', 'broken_chains', 'PredictionLog', 'PredictionDatabase']
 
 # %% ../nbs/61_database.ipynb #4493f149
-class Moment(sa.TypeDecorator):
-    "A moment in UTC: SQLite forgets the time zone, PostgreSQL answers in its own; this gives back what was stored."
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        "In UTC on the way in."
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        "In UTC on the way out."
-        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
-
-
-def _table(
-    name: str,
-    *rest: Any,  # the primary key and other constraints
-    **columns: Any,  # name -> type, in order; every column is always filled
-) -> sa.Table:
-    "A table of forecastkit's database."
-    return sa.Table(name, METADATA, *(sa.Column(n, kind, nullable=False) for n, kind in columns.items()), *rest)
-
-# %% ../nbs/61_database.ipynb #8b51d96a
-METADATA = sa.MetaData()
-PREDICTIONS = _table(
-    "predictions", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("prediction_id"),
-    sa.Index("predictions_by_target", "symbol", "kind", "horizon", "origin"),
-    seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, origin=sa.Date, target_session=sa.Date, horizon=sa.Integer,
-    kind=sa.String, model_version=sa.String, code_version=sa.String, data_fingerprint=sa.String, made_at=Moment,
-    stored_at=Moment, timeliness=sa.String, num_features_used=sa.Integer, features=sa.String, forecast=sa.String,
-    previous_hash=sa.String, row_hash=sa.String,
-)  # fmt: skip
-OUTCOMES = _table(
-    "outcomes", sa.PrimaryKeyConstraint("symbol", "kind", "origin", "horizon"),
-    symbol=sa.String, kind=sa.String, origin=sa.Date, horizon=sa.Integer, target_session=sa.Date, change=sa.Double,
-    level=sa.Double, recorded_at=Moment, data_fingerprint=sa.String,
-)  # fmt: skip
-MODELS = _table(
-    "models", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("version", "manifest_hash"),
-    seq=sa.Integer, version=sa.String, symbol=sa.String, kind=sa.String, horizon=sa.Integer, trained_at=sa.Date,
-    manifest=sa.String, manifest_hash=sa.String, created_at=Moment,
-)  # fmt: skip
-CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
-
-# %% ../nbs/61_database.ipynb #319383d7
-PATIENCE: int = 30  # seconds to wait for another writer
-PRAGMAS: tuple[str, ...] = (f"busy_timeout={1000 * PATIENCE}", "synchronous=FULL", "foreign_keys=ON")
-
-
-def log_ahead(connection: sqlite3.Connection) -> None:
-    "Switch a file to write-ahead logging; raises `sqlite3.OperationalError` if others hold it for too long."
-    for left in range(50 * PATIENCE, -1, -1):
-        try:
-            return connection.execute("PRAGMA journal_mode=WAL").close()
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or not left:
-                raise
-            time.sleep(0.02)
-
-
-def prepare_sqlite(engine: sa.Engine) -> None:
-    "Let SQLite wait, log ahead and sync, and let SQLAlchemy, not the driver, say when a transaction begins."
-
-    def on_connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # the driver begins no transaction of its own
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}").close()
-        log_ahead(connection)
-
-    def on_begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    sa.event.listen(engine, "connect", on_connect)
-    sa.event.listen(engine, "begin", on_begin)
-
-# %% ../nbs/61_database.ipynb #b8d8c7e6
-def place(url: sa.URL) -> str:
-    "How a database is named in messages: the file, or the address without its password."
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
-
-
-def read_address(
-    address: str,  # SQLAlchemy address: sqlite:///file or postgresql://user@host/name
-) -> sa.URL:
-    "The address in its parts; raises `DataError` for anything else."
-    try:
-        url = sa.make_url(address)
-    except ArgumentError:
-        url = sa.URL.create("none")
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise DataError("database.url is no address: use sqlite:///FILE or postgresql://USER@HOST/NAME")
-    return url
-
-
-def make_engine(address: str) -> sa.Engine:
-    "The engine of an address; the folder of an SQLite file is made. Raises `DataError` where that cannot be."
-    url = read_address(address)
-    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    try:
-        if is_file:
-            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, pool_pre_ping=True)
-    except OSError as error:
-        why = f"the folder of the database {place(url)} cannot be made ({error.strerror})"
-        raise DataError(f"{why}: set data.home or database.url") from error
-    except ModuleNotFoundError as error:
-        raise DataError(f"the database {place(url)} needs {error.name}: pip install 'forecastkit[postgres]'") from error
-    if url.get_backend_name() == "sqlite":
-        prepare_sqlite(engine)
-    return engine
-
-
-@contextmanager
-def transaction(
-    engine: sa.Engine,
-    write: bool = False,  # SQLite: take the lock of the only writer at once
-) -> Iterator[sa.Connection]:
-    "One transaction, kept whole or not at all; whatever the driver complains of becomes one line of `DataError`."
-    try:
-        with engine.execution_options(write=write).begin() as connection:
-            yield connection
-    except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise DataError(f"the database {place(engine.url)} cannot be used: {reason}") from error
-
-# %% ../nbs/61_database.ipynb #77c53c1e
-REVISIONS: tuple[str, ...] = ("0001",)
-VERSION_TABLE: str = "forecastkit_version"
-
-
-def behind(connection: sa.Connection) -> bool:
-    "Whether the tables are absent or older than this code; raises `DataError` if they are newer or another program's."
-    inspector, name = sa.inspect(connection), place(connection.engine.url)
-    if not inspector.has_table(VERSION_TABLE):
-        if connection.dialect.name == "sqlite" and inspector.get_table_names():
-            raise DataError(f"the database {name} holds another program's tables: set database.url to another file")
-        return True
-    found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
-    if found not in REVISIONS:
-        why = f"the database {name} was made by a newer forecastkit (schema {found}, this one knows {REVISIONS[-1]})"
-        raise DataError(f"{why}: update forecastkit")
-    return found != REVISIONS[-1]
-
-
-def upgrade(connection: sa.Connection) -> None:
-    "Take the steps that are missing, inside the transaction of this connection."
-    from alembic import command
-    from alembic.config import Config
-
-    if connection.dialect.name == "postgresql":  # one at a time; an SQLite writer is alone anyway
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(19900102)))
-    config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
-    config.set_main_option("script_location", "forecastkit:migrations")
-    command.upgrade(config, "head")
-
-
-def open_database(address: str) -> sa.Engine:
-    "An engine whose database has the tables of this code; made or brought up to date if need be."
-    engine = make_engine(address)
-    try:
-        with transaction(engine) as connection:
-            old = behind(connection)
-        if old:
-            with transaction(engine, write=True) as connection:
-                upgrade(connection)
-    except DataError:
-        engine.dispose()
-        raise
-    return engine
-
-# %% ../nbs/61_database.ipynb #302b46a9
-def lock_chain(connection: sa.Connection) -> tuple[int, str]:
-    "Length and head of the chain; until the transaction ends nobody else can append to it."
-    found = connection.execute(sa.select(CHAIN.c.length, CHAIN.c.head).with_for_update()).one_or_none()
+def chain_end(
+    connection: sa.Connection,
+    table: sa.Table = PREDICTIONS,  # one of `tables.CHAINED`
+    lock: bool = False,  # in a writing transaction: nobody else can append until it ends
+) -> tuple[int, str]:
+    "How many rows a table has and the hash of its last, as it was noted; raises `DataError` if that note is lost."
+    query = sa.select(CHAIN.c.length, CHAIN.c.head).where(CHAIN.c.id == CHAINED[table])
+    found = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if found is None:
-        raise DataError(f"the database {place(connection.engine.url)} has lost the head of its chain: restore a copy")
+        raise DataError(f"the database {place(connection.engine.url)} has lost the head of a chain: restore a copy")
     return found.length, found.head
 
 
+def append(
+    connection: sa.Connection,  # of a writing transaction
+    table: sa.Table,  # one of `tables.CHAINED`
+    rows: Iterable[Mapping[str, Any]],  # without number and hashes
+) -> int:
+    "Append rows to a table and its chain; returns how many."
+    length, head = chain_end(connection, table, lock=True)
+    linked = chained(rows, length, head)
+    if linked:
+        connection.execute(sa.insert(table), linked)
+        grown = {"length": length + len(linked), "head": linked[-1]["row_hash"]}
+        connection.execute(sa.update(CHAIN).where(CHAIN.c.id == CHAINED[table]).values(grown))
+    return len(linked)
+
+# %% ../nbs/61_database.ipynb #8b51d96a
 def stored_ids(
     connection: sa.Connection,
     ids: Sequence[str],  # prediction ids
@@ -227,30 +68,20 @@ def stored_ids(
     return found
 
 
-def append_rows(
+def append_forecasts(
     connection: sa.Connection,  # of a writing transaction
     rows: Sequence[dict[str, Any]],  # as `prediction_rows` gives them
 ) -> int:
     "Append those forecasts that are not there yet, in order; returns how many were."
-    length, head = lock_chain(connection)
+    chain_end(connection, lock=True)  # who else was about to store one of them has done so now
     wanted: dict[str, dict[str, Any]] = {}
     for row in rows:
         wanted.setdefault(row["prediction_id"], row)
     known = stored_ids(connection, list(wanted))
-    fresh = chained((row for i, row in wanted.items() if i not in known), length, head)
-    if fresh:
-        connection.execute(sa.insert(PREDICTIONS), fresh)
-        connection.execute(sa.update(CHAIN).values(length=length + len(fresh), head=fresh[-1]["row_hash"]))
-    return len(fresh)
+    return append(connection, PREDICTIONS, [row for i, row in wanted.items() if i not in known])
 
 # %% ../nbs/61_database.ipynb #01f1ec57
 SAME_QUESTION = sa.and_(*(PREDICTIONS.c[name] == OUTCOMES.c[name] for name in QUESTION))
-
-
-def fetch(connection: sa.Connection, query: sa.Select) -> pd.DataFrame:
-    "The answer to a query as a table."
-    result = connection.execute(query)
-    return pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()))
 
 
 def open_questions(connection: sa.Connection, symbol: str) -> pd.DataFrame:
@@ -260,7 +91,7 @@ def open_questions(connection: sa.Connection, symbol: str) -> pd.DataFrame:
     return fetch(connection, query.where(PREDICTIONS.c.symbol == symbol, OUTCOMES.c.symbol.is_(None)))
 
 # %% ../nbs/61_database.ipynb #23f48d08
-HIDDEN = ("seq", "features", "previous_hash", "row_hash", "nth")  # of no use in a table of forecasts
+HIDDEN: tuple[str, ...] = ("seq", "features", "previous_hash", "row_hash")  # of no use in a table of forecasts
 
 
 def day(value: Any) -> date:
@@ -270,7 +101,7 @@ def day(value: Any) -> date:
     except (ValueError, TypeError) as error:
         raise DataError(f"{value!r} is no date: write it as 2018-02-05") from error
 
-
+# %% ../nbs/61_database.ipynb #b7da23ff
 def chosen(
     symbol: str | None = None,
     start: Any = None,  # first origin
@@ -280,6 +111,7 @@ def chosen(
     timeliness: str | None = None,  # live, late or backfill
     limit: int | None = None,  # only the newest so many
     every_version: bool = False,  # True: all rows of a question, not only the one that counts
+    hidden: Sequence[str] = HIDDEN,  # columns that are left out
 ) -> sa.Select:
     "The query for forecasts with their outcomes, newest origin first; conditions that are None choose everything."
     row, wanted = PREDICTIONS.c, {"horizon": horizon, "kind": kind, "timeliness": timeliness}
@@ -292,7 +124,7 @@ def chosen(
     joined = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"), nth.label("nth")]
     rows = sa.select(PREDICTIONS, *joined).outerjoin(OUTCOMES, SAME_QUESTION).where(*where).subquery()
     newest_first = [rows.c[name].desc() for name in ("origin", "symbol", "kind", "horizon", "seq")]
-    query = sa.select(*(c for c in rows.c if c.name not in HIDDEN)).order_by(*newest_first).limit(limit)
+    query = sa.select(*(c for c in rows.c if c.name not in (*hidden, "nth"))).order_by(*newest_first).limit(limit)
     return query if every_version else query.where(rows.c.nth == 1)
 
 # %% ../nbs/61_database.ipynb #827dc787
@@ -305,6 +137,16 @@ def read_predictions(
     days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
     return judged(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
 
+# %% ../nbs/61_database.ipynb #54936985
+def broken_chains(connection: sa.Connection) -> list[Problem]:
+    "Everything that is wrong with the chains of forecasts, outcomes and manifests, table by table and row by row."
+    problems = []
+    for table in CHAINED:
+        length, head = chain_end(connection, table)
+        rows = connection.execute(sa.select(table).order_by(table.c.seq).execution_options(yield_per=1000))
+        problems += broken_links((row._asdict() for row in rows), length, head, table.name)
+    return problems
+
 # %% ../nbs/61_database.ipynb #1f2e2a4a
 class PredictionLog:
     "The writing half of the database: forecasts and outcomes are appended, and the chain is checked."
@@ -315,7 +157,8 @@ class PredictionLog:
         calendar: str = "XNYS",  # the exchange whose clock decides between live, late and backfill
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # the present moment, with time zone
     ):
-        self.engine, self.calendar, self.clock = open_database(url), calendar, clock
+        self.engine, self.calendar = open_database(url), calendar
+        self.clock = lambda: clock().astimezone(UTC)  # moments are hashed as they are spelled
 
     def close(self) -> None:
         "Let go of the file or the server."
@@ -328,30 +171,26 @@ class PredictionLog:
     def store_predictions(self, made: Iterable[tuple[Forecast, Any]]) -> int:
         "Store forecasts with their features, all or none; returns how many were new."
         made = list(made)
-        with transaction(self.engine) as connection:
-            known = stored_ids(connection, [forecast.prediction_id for forecast, _ in made])
+        known = patiently(self.engine, lambda c: stored_ids(c, [forecast.prediction_id for forecast, _ in made]))
         new = [pair for pair in made if pair[0].prediction_id not in known]
-        rows = prediction_rows(new, self.clock(), self.calendar)
-        with transaction(self.engine, write=True) as connection:  # only now, with the work done, is the lock taken
-            return append_rows(connection, rows) if rows else 0
+        rows = prediction_rows(new, self.clock(), self.calendar)  # the lock is taken when the work is done
+        return patiently(self.engine, lambda c: append_forecasts(c, rows), write=True) if rows else 0
 
     def record_outcomes(self, symbol: str, close: pd.Series, data_fingerprint: str = "") -> int:
         "Write down what happened to the stored forecasts of a symbol, from closes by session; returns how many were new."
-        now = self.clock()
-        with transaction(self.engine, write=True) as connection:
-            lock_chain(connection)  # of two processes the second must see what the first has recorded
-            found = answers(open_questions(connection, canonical_symbol(symbol)), close, now, self.calendar)
-            if len(found):
-                rows = found.assign(recorded_at=now, data_fingerprint=data_fingerprint).to_dict("records")
-                connection.execute(sa.insert(OUTCOMES), cast(list[dict[str, Any]], rows))
-            return len(found)
+        now, name = self.clock(), canonical_symbol(symbol)
 
-    def verify(self) -> list[str]:
-        "Everything that is wrong with the chain of forecasts, one sentence each; empty where every row is as written."
-        with transaction(self.engine, write=True) as connection:
-            length, head = lock_chain(connection)
-            rows = connection.execute(sa.select(PREDICTIONS).order_by(PREDICTIONS.c.seq))
-            return broken_links((row._asdict() for row in rows), length, head)
+        def record(connection: sa.Connection) -> int:
+            chain_end(connection, OUTCOMES, lock=True)  # who comes second must see what the first recorded
+            found = answers(open_questions(connection, name), close, now, self.calendar)
+            rows = found.assign(recorded_at=now, data_fingerprint=data_fingerprint)
+            return append(connection, OUTCOMES, rows.to_dict("records"))  # pyrefly: ignore[bad-argument-type]
+
+        return patiently(self.engine, record, write=True)
+
+    def verify(self) -> list[Problem]:
+        "Everything that is wrong with the chains of forecasts, outcomes and manifests; empty where every row is as written."
+        return patiently(self.engine, broken_chains)
 
 # %% ../nbs/61_database.ipynb #799aeca6
 class PredictionDatabase(PredictionLog):
@@ -370,8 +209,7 @@ class PredictionDatabase(PredictionLog):
     ) -> pd.DataFrame:
         "One row a forecast, by origin, with its outcome (per cent) and how it fared where that is known."
         query = chosen(symbol, start, end, horizon, kind, timeliness, limit, every_version)
-        with transaction(self.engine) as connection:
-            return read_predictions(connection, query)
+        return patiently(self.engine, lambda connection: read_predictions(connection, query))
 
     def get_forecast(self, prediction_id: str) -> Forecast:
         "The stored forecast, equal in every bit; raises `DataError` for an unknown id."
@@ -382,8 +220,8 @@ class PredictionDatabase(PredictionLog):
         return json.loads(self._read(prediction_id, PREDICTIONS.c.features))
 
     def _read(self, prediction_id: str, column: sa.Column[str]) -> str:
-        with transaction(self.engine) as connection:
-            text = connection.scalar(sa.select(column).where(PREDICTIONS.c.prediction_id == prediction_id))
+        query = sa.select(column).where(PREDICTIONS.c.prediction_id == prediction_id)
+        text = patiently(self.engine, lambda connection: connection.scalar(query))
         if text is None:
             raise DataError(f"no stored forecast has the id {prediction_id}")
         return text

@@ -10,6 +10,7 @@ is named with its reason; nothing is left out in silence."""
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -30,9 +31,9 @@ from .sources import as_series
 from .store import NOISE
 
 # %% auto #0
-__all__ = ['UNIVERSE_COLUMNS', 'STATES', 'Batch', 'read_universe', 'survivorship', 'Wanted', 'last_closed', 'wanted', 'retold',
-           'Note', 'note_path', 'read_note', 'write_note', 'Outcome', 'Shelf', 'complete', 'remark', 'Run', 'settle',
-           'settled', 'settle_all', 'batches', 'Report', 'locked', 'download']
+__all__ = ['UNIVERSE_COLUMNS', 'STATES', 'Batch', 'read_universe', 'universe_of', 'survivorship', 'Wanted', 'last_closed',
+           'wanted', 'retold', 'Note', 'note_path', 'read_note', 'write_note', 'Outcome', 'Shelf', 'complete', 'remark',
+           'Run', 'settle', 'settled', 'settle_all', 'batches', 'Report', 'locked', 'as_day', 'download']
 
 # %% ../nbs/17_download.ipynb #f91e6681
 UNIVERSE_COLUMNS: tuple[str, ...] = ("symbol", "name", "sector", "from", "to")
@@ -61,6 +62,15 @@ def read_universe(
     _refuse_rows(shown, table.duplicated(["symbol", "from"]), "the same symbol a second time: keep one")
     _refuse_rows(shown, table["from"] > table["to"], "it ends before it begins: correct from and to")
     return table
+
+
+def universe_of(
+    symbols: Iterable[str],
+) -> pd.DataFrame:
+    "A universe of symbols alone: each once, without a span."
+    names = [*dict.fromkeys(canonical_symbol(symbol) for symbol in symbols)]
+    table = pd.DataFrame({"symbol": names}).reindex(columns=[*UNIVERSE_COLUMNS])
+    return table.assign(**{name: pd.to_datetime(table[name]) for name in ("from", "to")})
 
 
 def _refuse_rows(shown: str, wrong: pd.Series, words: str) -> None:
@@ -396,6 +406,16 @@ def _work(run: Run, wants: Sequence[Wanted], sources: Sequence[LiveSource], work
         pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/17_download.ipynb #44015e21
+def as_day(
+    day: str | pd.Timestamp | None,
+) -> Span:
+    "A day without a clock; raises `DataError` for text that is none."
+    try:
+        return None if day is None else pd.Timestamp(day).normalize().tz_localize(None).as_unit("us")
+    except ValueError as error:
+        raise DataError(f"{day!r} is no day: write it as 2018-02-05") from error
+
+# %% ../nbs/17_download.ipynb #c8ed62f6
 def download(
     universe: pd.DataFrame | Collection[str],  # as `read_universe` gives it, or symbols alone
     sources: Sequence[LiveSource],  # the first that claims a symbol is asked for it
@@ -412,10 +432,8 @@ def download(
     "Fetch what the store does not have; raises `DataError` while another download is at work, or for an impossible span."
     from tqdm import tqdm
 
-    if not isinstance(universe, pd.DataFrame):
-        symbols = [*dict.fromkeys(canonical_symbol(symbol) for symbol in universe)]
-        universe = pd.DataFrame({"symbol": symbols, "from": pd.NaT, "to": pd.NaT})
-    first, last = (None if day is None else pd.Timestamp(day).as_unit("us") for day in (start, end))
+    universe = universe if isinstance(universe, pd.DataFrame) else universe_of(universe)
+    first, last = (as_day(day) for day in (start, end))
     if first is not None and last is not None and first > last:
         raise DataError(f"the download would begin on {first:%Y-%m-%d} and end on {last:%Y-%m-%d}: exchange them")
     run = Run(store, Path(home), now or pd.Timestamp.now("UTC"), overlap, calendar)
@@ -425,6 +443,6 @@ def download(
             found[outcome.symbol] = outcome
             bar.update()
             if outcome.state == "failed" and progress:
-                bar.write(str(outcome))
+                bar.write(str(outcome), file=sys.stderr)
     said = survivorship(universe)
     return Report(tuple(found[want.symbol] for want in wants), (said,) if said else ())

@@ -19,7 +19,7 @@ import pandas as pd
 from .core import DataError
 from .market import BAR_COLUMNS
 from .releases import calendar_of, release_of
-from .sessions import timetable
+from .sessions import shifted_runs, timetable
 
 # %% auto #0
 __all__ = ['KINDS', 'RATIOS', 'Fault', 'days_text', 'found', 'text_faults', 'repeat_faults', 'tidy', 'calendar_faults',
@@ -35,6 +35,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "price of 0 or less": ("refused", "no logarithm, no change, no forecast"),
     "high below low": ("refused", "columns are swapped or a row is broken"),
     "volume below 0": ("refused", "no such volume exists"),
+    "shifted dates": ("refused", "weeks stand a day beside their sessions, as cut from times of another zone"),
     "same row twice": ("repaired", "one is dropped"),
     "no session": ("repaired", "rows on days without trading are dropped"),
     "missing session": ("repaired", "left absent, never filled in"),
@@ -147,17 +148,17 @@ def calendar_faults(
     calendar: str = "XNYS",
     today: dt.date | str | None = None,  # rows after it are in the future; the present day (UTC) if None
 ) -> list[Fault]:
-    "Rows in the future and on days without trading, and sessions between the first and the last row that have none."
+    "Rows in the future and on days without trading, sessions between the rows that have none, and weeks a day beside their own."
     now = pd.Timestamp(today) if today is not None else pd.Timestamp.now("UTC").tz_localize(None)
     sessions = timetable(calendar_of(symbol, calendar)).sessions
     ahead, index = index[index > now], index[(index >= sessions[0]) & (index <= sessions[-1])]
     strange = index[~index.isin(sessions) & (index <= now)]
     wanted = sessions[(sessions >= index.min()) & (sessions <= min(index.max(), now))] if len(index) else sessions[:0]
     missing = wanted[~wanted.isin(index)]
-    early = (strange - pd.Timedelta(days=2)).isin(missing).sum()
-    hint = ": Sundays for missing Fridays, so dates were cut from times of another zone?" if early > 3 else ""
-    return [*found(symbol, "future date", ahead), *found(symbol, "no session", strange, "{days}" + hint),
-            *found(symbol, "missing session", missing)]  # fmt: skip
+    early, late = shifted_runs(index, calendar_of(symbol, calendar))
+    return [*found(symbol, "future date", ahead), *found(symbol, "no session", strange), *found(symbol, "missing session", missing),
+            *found(symbol, "shifted dates", early, "known too soon, since each stands a day early: {days}"),
+            *found(symbol, "shifted dates", late, "each stands a day late: {days}")]  # fmt: skip
 
 # %% ../nbs/15_faults.ipynb #d82a3c16
 def bar_faults(

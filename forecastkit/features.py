@@ -9,11 +9,11 @@ read is handed to it as `Inputs`, and these hold nothing that was not known at t
 # %% ../nbs/20_features.ipynb #522f2127
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from .sessions import positions, timetable
 # %% auto #0
 __all__ = ['YEAR', 'PERCENT_A_YEAR', 'QUANTITIES', 'LONG_AGO', 'Kept', 'WINDOWS', 'PAST', 'PAST_LEAST', 'log_of', 'log_range',
            'parkinson', 'garman_klass', 'rogers_satchell', 'fresh_rows', 'known_in_order', 'Joined', 'Inputs',
-           'Feature', 'winsorised', 'compute_features', 'absent', 'source_and_lag', 'catalogue']
+           'Feature', 'winsorised', 'Keeper', 'compute_features', 'absent', 'source_and_lag', 'catalogue']
 
 # %% ../nbs/20_features.ipynb #2b01bb78
 YEAR: int = 252  # sessions
@@ -132,11 +132,13 @@ class Joined:
     ):
         self.market, self.calendar = market, calendar
         self._kept: dict[tuple, Any] = {}
+        self.asked: set[Any] = set()  # the series that were asked for, until someone clears it
         days = timetable(calendar).sessions
         self.index: pd.DatetimeIndex = days[fresh_rows(known_in_order(market, symbol), days, calendar) >= 0]
 
     def once(self, key: tuple, make: Callable[[], Kept]) -> Kept:
-        "What `make` gives, computed at the first call with this key."
+        "What `make` gives, computed at the first call with this key, which begins with the series."
+        self.asked.add(key[0])
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
@@ -266,11 +268,25 @@ def _by_name(features: Sequence[Feature]) -> dict[str, Feature]:
     return named
 
 
+class Keeper(Protocol):
+    "Where columns of features are kept between computations."
+
+    def columns(
+        self,
+        features: Sequence[Feature],
+        inputs: Inputs,
+        column: Callable[[Feature], np.ndarray],  # computes what is not there
+    ) -> Iterable[np.ndarray]:
+        "The column of each feature, in order, bit for bit as computed."
+        ...
+
+
 def compute_features(
     features: Sequence[Feature],
     market: MarketData,
     symbol: str,  # whose sessions are the rows
     calendar: str = "XNYS",
+    cache: Keeper | None = None,  # None computes everything
 ) -> pd.DataFrame:
     """
     One row a session of `symbol`, one float column a feature in the order declared; every number finite or NaN.
@@ -278,17 +294,20 @@ def compute_features(
     Raises `DataError` for a name used twice and for a formula whose values stand elsewhere than at the sessions.
     """
     named, inputs = _by_name(features), Inputs(market, symbol, calendar)
-    values = np.full((len(inputs.index), len(named)), np.nan)
+
+    def column(feature: Feature) -> np.ndarray:
+        if feature.lacks(market):
+            return np.full(len(inputs.index), np.nan)
+        found = feature.compute(inputs)
+        if not found.index.equals(inputs.index):
+            raise DataError(f"feature {feature.name} does not stand at the sessions: build it from what Inputs gives")
+        drawn = winsorised(found, feature.winsor) if feature.winsor else found
+        return np.where(np.isfinite(drawn), drawn, np.nan)
+
+    values = np.empty((len(inputs.index), len(named)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        for column, feature in enumerate(features):
-            if not feature.lacks(market):
-                found = feature.compute(inputs)
-                if not found.index.equals(inputs.index):
-                    raise DataError(
-                        f"feature {feature.name} does not stand at the sessions: build it from what Inputs gives"
-                    )
-                values[:, column] = winsorised(found, feature.winsor) if feature.winsor else found
-    values[~np.isfinite(values)] = np.nan
+        for place, found in enumerate(cache.columns(features, inputs, column) if cache else map(column, features)):
+            values[:, place] = found
     return pd.DataFrame(values, inputs.index, list(named))
 
 # %% ../nbs/20_features.ipynb #77f0e504

@@ -43,6 +43,8 @@ from forecastkit.core import (
     plain,
     write_atomic,
 )
+from .forests import QuantileForest
+from .garch import GARCHHAR
 from .pool import linear_pool
 from .quantile_models import BoostedResidual, LinearQuantile
 
@@ -89,14 +91,22 @@ def recipe_for(target: Target) -> Recipe:
 
 def default_members(
     recipe: Recipe,
+    horizon: int,  # sessions, which the simulated member walks one by one
     rounds: int,  # trees for each level of the boosted member
     seed: int,
 ) -> list[BaseEstimator]:
     "The members of the pool, not fitted yet."
-    return [LinearQuantile(recipe), BoostedResidual(recipe, rounds, seed)]
+    return [
+        LinearQuantile(recipe),
+        GARCHHAR(recipe, horizon, seed=seed),
+        QuantileForest(recipe, seed=seed),
+        BoostedResidual(recipe, rounds, seed),
+    ]
 
 # %% ../nbs/44_forecaster.ipynb #fe682290
-KINDS: tuple[type, ...] = (Climatology, AR1, HARLocationScale, LinearQuantile, BoostedResidual)
+KINDS: tuple[type, ...] = (
+    Climatology, AR1, HARLocationScale, LinearQuantile, GARCHHAR, QuantileForest, BoostedResidual,
+)  # fmt: skip
 FORMAT: int = 1  # of the stored text; another number is another layout
 TEXT: str = "forecaster.json"
 
@@ -180,7 +190,7 @@ class ProbabilisticForecaster(BaseEstimator):
         recipe: Recipe | None = None,  # None: by the target
         rounds: int = 100,  # trees for each level of the boosted member
         seed: int = 42,
-        members: Sequence[Any] | None = None,  # models of your own, not fitted; None: the two of `default_members`
+        members: Sequence[Any] | None = None,  # models of your own, not fitted; None: the four of `default_members`
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
 
@@ -188,7 +198,7 @@ class ProbabilisticForecaster(BaseEstimator):
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
         rows, _ = learnable(X, y)
         recipe = self.recipe or recipe_for(self.target)
-        members = default_members(recipe, self.rounds, self.seed) if self.members is None else self.members
+        members = self.members or default_members(recipe, self.target.horizon, self.rounds, self.seed)
         self.members_ = [clone(member, safe=False).fit(X, y) for member in members]
         self.features_, self.profile_ = list(X.columns), training_profile(rows)
         return self

@@ -9,8 +9,13 @@ the file. Whether the numbers themselves can be true is judged later, by `market
 # %% ../nbs/08_formats.ipynb #f65b80f7
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +27,18 @@ import pandas as pd
 from .core import DataError, canonical_symbol
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'DATE_COLUMNS', 'BAR_NAMES', 'MIDNIGHT', 'BLANKS', 'symbol_of', 'Layout', 'recognise', 'parse_days',
-           'read_table', 'Look', 'look_at', 'read_columns']
+__all__ = ['SUFFIXES', 'NAMINGS', 'DATE_COLUMNS', 'BAR_NAMES', 'TIMED', 'MIDNIGHT', 'NEW_YORK', 'EVENING', 'BLANKS', 'LARGEST',
+           'HEAD', 'symbol_of', 'Layout', 'quotable', 'recognise', 'unix_seconds', 'days_of_seconds', 'parse_days',
+           'text_of', 'preamble', 'uneven', 'read_table', 'Look', 'no_table', 'look_at', 'split_adjusted',
+           'read_columns']
 
 # %% ../nbs/08_formats.ipynb #3db20bd0
 SUFFIXES: tuple[str, ...] = (".csv", ".csv.gz", ".parquet")
+NAMINGS: tuple[re.Pattern[str], ...] = (
+    re.compile(r"daily_(?:adjusted_)?(.+)", re.I),  # Alpha Vantage: daily_adjusted_IBM
+    re.compile(r"(.+?)(?:_us)?_d", re.I),  # Stooq: aapl_us_d
+    re.compile(r"(?:.*_)?([^_,]+), 1d(?:_.*)?", re.I),  # TradingView: CBOE_DLY_VIX, 1D
+)
 
 
 def symbol_of(
@@ -34,13 +46,18 @@ def symbol_of(
 ) -> str | None:
     "The symbol that the name of a file stands for; None for files of other kinds."
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
-    return canonical_symbol(name[: -len(suffix)]) if suffix else None
+    if suffix is None:
+        return None
+    stem = name[: -len(suffix)]
+    known = next((found for naming in NAMINGS if (found := naming.fullmatch(stem))), None)
+    return canonical_symbol(known[1] if known else stem)
 
 # %% ../nbs/08_formats.ipynb #934613ad
 DATE_COLUMNS: tuple[str, ...] = (
     "session", "date", "observation date", "timestamp", "time", "datetime", "index level 0",
 )  # fmt: skip
 BAR_NAMES: tuple[str, ...] = ("open", "high", "low", "close", "volume")
+TIMED = "its rows carry a time of day: daily bars have one row a session, dated by it; read minutes with timeframes.load_bars"
 
 
 @dataclass(frozen=True)
@@ -56,32 +73,94 @@ class Layout:
         "Whether there are open, high and low beside the close."
         return {"open", "high", "low"} <= set(self.columns)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        "What a reader should know: the columns left aside, and which of several prices is taken."
+        notes = [f"column {name} left aside" for name in self.unused]
+        if "split" in self.columns:
+            notes.append(f"{self.columns['close']} and its range divided by the splits after it, dividends left in")
+        elif any(name.strip().lower().startswith("adj") for name in self.unused):
+            notes.append(f"prices are those of {self.columns['close']}")
+        return tuple(notes)
 
+# %% ../nbs/08_formats.ipynb #cc1d84b2
+def quotable(
+    text: str,  # out of a file
+    most: int = 60,  # characters
+) -> str:
+    "Text of a file as part of one line of a message: short, and without what a terminal would obey."
+    return shorten("".join(c if c.isprintable() else " " for c in text), most)
+
+
+def _repeated(header: Sequence[str]) -> set[str]:
+    "Names, in plain spelling, that stand in a header more than once; pandas calls a second Close Close.1."
+    bare = [name.removesuffix(".1") if name.removesuffix(".1") in header else name for name in header]
+    counts = Counter(name.strip().lower().replace("_", " ").strip() for name in bare)
+    return {name for name, count in counts.items() if count > 1}
+
+
+def _one_value(date: str, others: list[str], known: Mapping[str, str], symbol: str) -> Layout | str:
+    "The layout of a file without a close: one column of values beside the dates, named as the file is."
+    if len(others) != 1:
+        names = quotable(", ".join(others)) or "only dates"
+        return f"neither a column close nor one single column of values ({names})"
+    if others[0].strip().lower() != "value" and canonical_symbol(others[0]) != symbol:
+        return "its column is called {0}: name the file {0}.csv".format(quotable(others[0]))
+    return Layout(date, {"value": others[0], **known})
+
+# %% ../nbs/08_formats.ipynb #ccaa6b39
 def recognise(
     header: Sequence[str],  # the names of the columns, as they stand in the file
     symbol: str,  # canonical; what the name of the file says it holds
 ) -> Layout | str:
     "The layout of a file by its header, or a sentence that says why it holds no market data."
     plain = {name.strip().lower().replace("_", " ").strip(): name for name in header}
-    if len(plain) < len(header) or any(f"{name}.1" in header for name in header):  # pandas calls a second Close Close.1
+    twice = _repeated(header)
+    if twice & {*DATE_COLUMNS, *BAR_NAMES, "known at"} or (twice and "close" not in plain):
         return "two of its columns have the same name"
     date = next((plain.pop(name) for name in DATE_COLUMNS if name in plain), None)
     if date is None:
-        return f"no column of dates in its header ({shorten(', '.join(header), 60)})"
+        return f"no column of dates in its header ({quotable(', '.join(header))})"
     known = {"known_at": plain.pop("known at")} if "known at" in plain else {}
-    if "close" in plain:
-        columns = {name: plain[name] for name in BAR_NAMES if name in plain} | known
-        return Layout(date, columns, tuple(name for name in plain.values() if name not in columns.values()))
-    if len(plain) != 1:
-        others = shorten(", ".join(plain.values()), 60) or "only dates"
-        return f"neither a column close nor one single column of values ({others})"
-    (name,) = plain.values()
-    if name.strip().lower() != "value" and canonical_symbol(name) != symbol:
-        return f"its column is called {name}: name the file {name}.csv"
-    return Layout(date, {"value": name} | known)
+    if "close" not in plain:
+        return _one_value(date, list(plain.values()), known, symbol)
+    if "time" in plain:
+        return TIMED
+    columns = {name: plain[name] for name in BAR_NAMES if name in plain} | known
+    if "split coefficient" in plain:
+        columns["split"] = plain["split coefficient"]
+    return Layout(date, columns, tuple(name for name in header if name != date and name not in columns.values()))
 
 # %% ../nbs/08_formats.ipynb #e72356b4
 MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")  # midnight, in whatever zone the day is written in
+NEW_YORK = "America/New_York"  # where a stamp in seconds is taken to have been traded
+EVENING = 17  # o'clock there; what begins later belongs to the next day
+
+
+def unix_seconds(
+    texts: pd.Series,  # dates as a file spells them, stripped
+) -> pd.Series | None:
+    "Stamps in UNIX seconds (or milliseconds) as seconds; None for anything else, such as 20180205."
+    digits = texts.str.fullmatch(r"-?\d{1,13}") & (texts.str.len() != 8)
+    long = texts.str.len().max() if len(texts) and (digits | texts.str.fullmatch(r"\d{8}")).all() else 0
+    if long < 9:
+        return None
+    return texts.astype("int64") // (1000 if long >= 12 else 1)
+
+
+def days_of_seconds(
+    seconds: pd.Series,  # one a session: midnight UTC of its date, or any moment of its day in New York
+) -> pd.DatetimeIndex:
+    "The days of daily bars stamped in seconds; raises `DataError` where a stamp does not tell its session."
+    if (seconds % 86_400 == 0).all():
+        return pd.DatetimeIndex(pd.to_datetime(seconds, unit="s")).as_unit("us")
+    local = pd.DatetimeIndex(pd.to_datetime(seconds, unit="s", utc=True)).tz_convert(NEW_YORK).tz_localize(None)
+    late, days = local.hour >= EVENING, local.normalize().as_unit("us")
+    for wrong, words in ((late, "is in the evening of New York"), (days.duplicated(), "is one of several on its day")):
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise DataError(f"line {at + 2}: {seconds.iloc[at]} {words}: write one row a session, dated by it")
+    return days
 
 
 def parse_days(
@@ -89,6 +168,8 @@ def parse_days(
 ) -> pd.DatetimeIndex:
     "The days; raises `DataError` with the first line that is not one, or is written in another way than the first."
     texts = texts.astype(str).fillna("").str.strip()
+    if (seconds := unix_seconds(texts)) is not None:
+        return days_of_seconds(seconds)
     days = texts.str.replace(MIDNIGHT, "", regex=True) if texts.str.len().max() > 10 else texts
     style = "%m/%d/%Y" if len(days) and "/" in days.iloc[0] else "%Y-%m-%d"
     found = pd.to_datetime(days, format=style, errors="coerce")
@@ -96,24 +177,97 @@ def parse_days(
         at = int(found.isna().to_numpy().argmax())
         moment = "carries a time of day: write one row a session, dated by it"
         nonsense = "is no date: write all as YYYY-MM-DD, or all as MM/DD/YYYY"
-        raise DataError(f"line {at + 2}: {texts.iloc[at]!r} {moment if ':' in days.iloc[at] else nonsense}")
+        raise DataError(
+            f"line {at + 2}: {shorten(texts.iloc[at], 40)!r} {moment if ':' in days.iloc[at] else nonsense}"
+        )
     return pd.DatetimeIndex(found).as_unit("us")
 
 # %% ../nbs/08_formats.ipynb #6765d9c3
 BLANKS: tuple[str, ...] = ("", ".", "null", "NaN", "nan")  # how vendors write "no value"
+LARGEST = 256 * 2**20  # bytes of a table, unpacked
+HEAD = 64 * 2**10  # bytes in which a header and the first rows are found
 
 
-def _frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd.DataFrame:
-    "The file as a table, or its first rows only; these columns (None: all) as text."
-    if path.name.lower().endswith(".parquet"):
-        import pyarrow.parquet as pq
+def text_of(
+    path: Path,
+    most: int | None = None,  # only so many bytes of it, up to the end of a line
+) -> str:
+    "The text of a file, unpacked; raises `ValueError` where it is none or too long."
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        content = file.read((most or LARGEST) + 1)
+    if most and len(content) > most:
+        content = content[: content.rfind(b"\n") + 1]
+    if len(content) > LARGEST:
+        raise ValueError(f"more than {LARGEST >> 20} MB once unpacked, split it")
+    if content.startswith(b"\x1f\x8b"):
+        raise ValueError("packed by gzip beyond what its name says, unpack it")
+    if b"\0" in content:
+        raise ValueError("NUL bytes in its text, which should be UTF-8")
+    return content.decode("utf-8-sig")
 
-        file = pq.ParquetFile(path)  # its index is one more column here
-        first = next(file.iter_batches(rows), None) if rows else None
-        return (first or file.read()).to_pandas(ignore_metadata=True)
+# %% ../nbs/08_formats.ipynb #586bcc04
+def preamble(
+    lines: Sequence[str],  # the first of a file
+) -> int:
+    "How many lines, such as a disclaimer, stand before a header; 0 where the first line is one, or none is found."
+    names = {*DATE_COLUMNS, "trade date"}
+    starts = [line.split(",")[0].strip(' "').lower().replace("_", " ") for line in lines[:5]]
+    at = next((at for at, start in enumerate(starts) if start in names), 0)
+    return 0 if any(start[:1].isdigit() for start in starts[:at]) else at
+
+
+def uneven(
+    lines: Sequence[str],  # of a table, its header first
+) -> str:
+    "Why the lines are no table, in words; empty if each holds one row of as many cells as the header."
+    reader = csv.reader(lines, strict=True)
+    if {line.count(",") for line in lines if line} <= {lines[0].count(",")} and not any('"' in line for line in lines):
+        return ""  # by far the most files, in a tenth of the time
+    try:
+        width = len(next(reader, []))
+        for rows, row in enumerate(reader, 2):
+            if reader.line_num != rows:
+                return f"a quotation mark in line {rows} is not closed"
+            if row and len(row) != width:
+                longer = rows == 2 and len(row) > width
+                return (
+                    "its rows are longer than its header"
+                    if longer
+                    else f"line {rows} has {len(row)} cells, its header {width}"
+                )
+    except csv.Error:
+        return f"a quotation mark in line {reader.line_num} is out of place"
+    return ""
+
+# %% ../nbs/08_formats.ipynb #166956fc
+def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd.DataFrame:
+    "A table in text, or its first rows only; these columns (None: all) stay text."
+    text = text_of(path, HEAD if rows else None)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # the ends of lines that the parser knows
+    lines = lines[preamble(lines) :]
+    if why := uneven(lines[: rows + 1] if rows else lines):
+        raise ValueError(why)
     dtype: str | dict[Hashable, str] = "str" if texts is None else dict.fromkeys(texts, "str")
-    options = {"na_values": BLANKS, "keep_default_na": False, "encoding": "utf-8-sig", "low_memory": False}
-    return pd.read_csv(path, nrows=rows, dtype=dtype, **options)
+    return pd.read_csv(io.StringIO("\n".join(lines)), nrows=rows, dtype=dtype, na_values=BLANKS, keep_default_na=False,
+                       low_memory=False)  # fmt: skip
+
+
+def _parquet_frame(path: Path, rows: int | None) -> pd.DataFrame:
+    "A table of Parquet, or its first rows only."
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)  # its index is one more column here
+        held = file.metadata
+        if held.num_rows * held.num_columns * 8 > LARGEST:
+            raise ValueError(f"more than {LARGEST >> 20} MB once unpacked, split it")
+        if any(pa.types.is_nested(column.type) for column in file.schema_arrow):
+            raise ValueError("a cell of one of its columns holds several values")
+        first = next(file.iter_batches(rows), None) if rows else None
+        return (first or file.read(use_threads=False)).to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, TypeError, KeyError, OverflowError, MemoryError) as error:
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def read_table(
@@ -123,14 +277,13 @@ def read_table(
     texts: Iterable[str] | None = None,  # columns that stay text; None: all
 ) -> pd.DataFrame:
     "The columns of a file; raises `DataError` if it cannot be read."
+    path = Path(path)
     try:
-        table = _frame(Path(path), rows, texts)
+        packed = path.name.lower().endswith(".parquet")
+        return _parquet_frame(path, rows) if packed else _text_frame(path, rows, texts)
     except (OSError, EOFError, zlib.error, ValueError) as error:  # parsers' errors are ValueErrors
-        why = (getattr(error, "strerror", None) or str(error)).strip().splitlines()[0]
+        why = quotable(getattr(error, "strerror", None) or str(error), 120)
         raise DataError(f"{shown}: cannot be read ({why}): fetch the file again") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        raise DataError(f"{shown}: its rows are longer than its header: correct the header")
-    return table
 
 # %% ../nbs/08_formats.ipynb #187c74e5
 @dataclass(frozen=True)
@@ -142,20 +295,58 @@ class Look:
     broken: bool = False  # the file cannot be read at all
 
 
-def look_at(path: Path, symbol: str, shown: str) -> Look:
-    "What a file holds, by its header and first row."
+def no_table(path: Path) -> str:
+    "What a file holds instead of a table, in words: a web page, or a message in JSON; empty for neither."
     try:
-        head = read_table(path, shown, rows=1)
+        text = text_of(path, HEAD).lstrip()
+        document = json.loads(text) if text[:1] in ("{", "[") else None
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError):
+        return ""
+    if document is None:
+        return "it is a web page" if text[:1] == "<" else ""
+    said = [value for value in document.values() if isinstance(value, str)] if isinstance(document, dict) else []
+    return f"it is a message, {shorten(max(said, key=len), 80)!r}" if said else "it is JSON"
+
+# %% ../nbs/08_formats.ipynb #2e203584
+def _timed(
+    dates: pd.Series,  # the first of a file
+) -> bool:
+    "Whether they carry a time of day, or are stamps in seconds less than a day apart."
+    texts = dates.astype(str).str.strip()
+    seconds = unix_seconds(texts)
+    near = seconds is not None and len(seconds) > 1 and abs(seconds.iloc[1] - seconds.iloc[0]) < 72_000
+    return bool(near or texts.str.replace(MIDNIGHT, "", regex=True).str.contains(":").any())
+
+
+def look_at(path: Path, symbol: str, shown: str) -> Look:
+    "What a file holds, by its header and first rows."
+    if why := no_table(path):
+        return Look(None, f"no column of dates in its header: {why}")
+    try:
+        head = read_table(path, shown, rows=2)
     except DataError as error:
         return Look(None, str(error), broken=True)
     found = recognise([str(name) for name in head.columns], symbol)
     if isinstance(found, str):
         return Look(None, found)
-    if len(head) and ":" in MIDNIGHT.sub("", str(head[found.date].iloc[0])):
-        return Look(None, "its rows carry a time of day: daily bars have one row a session, dated by it")
-    return Look(found)
+    return Look(None, TIMED) if _timed(head[found.date]) else Look(found)
 
+# %% ../nbs/08_formats.ipynb #468fdb91
+def split_adjusted(
+    bars: pd.DataFrame,  # by day in any order, prices as traded; column split: new shares for an old one, else 1
+) -> pd.DataFrame:
+    "Bars in shares of today: prices before a split divided by it, volumes multiplied; raises `DataError` for what is no number."
+    numbers = bars.apply(pd.to_numeric, errors="coerce").astype(float)
+    faulty = {f"{name} is no number": numbers[name].isna() & bars[name].notna() for name in numbers}
+    for words, rows in (faulty | {"split is no number above 0": ~(numbers["split"] > 0)}).items():
+        if rows.any():
+            raise DataError(f"{bars.index[rows][0]:%Y-%m-%d}: {words}: correct the file")
+    daily = numbers["split"][~bars.index.duplicated()].sort_index(ascending=False)
+    later = daily.cumprod().shift(fill_value=1.0).reindex(bars.index)  # shares of today for a share of the day
+    factors = {name: later if name == "volume" else 1 / later for name in BAR_NAMES if name in bars}
+    return pd.DataFrame({name: numbers[name] * factor for name, factor in factors.items()})
 
+# %% ../nbs/08_formats.ipynb #86b61e0c
 def read_columns(
     path: str | Path,
     layout: Layout,  # as `look_at` found it
@@ -169,9 +360,14 @@ def read_columns(
     except DataError as error:
         raise DataError(f"{shown}: {error}") from error
     columns: dict[str, Any] = {ours: table[theirs].to_numpy() for ours, theirs in layout.columns.items()}
+    columns = {name: cells.astype(str) if cells.dtype == bool else cells for name, cells in columns.items()}
     if known:
         moments = pd.to_datetime(table[known], utc=True, errors="coerce", format="ISO8601")
         if moments.isna().any():
             raise DataError(f"{shown}: a known_at is no moment: write them all as 2018-02-02 13:30Z")
         columns["known_at"] = pd.DatetimeIndex(moments).as_unit("us")
-    return pd.DataFrame(columns, days.rename("date"))
+    frame = pd.DataFrame(columns, days.rename("date"))
+    try:
+        return split_adjusted(frame) if "split" in frame else frame
+    except DataError as error:
+        raise DataError(f"{shown}: {error}") from error

@@ -30,7 +30,7 @@ from .findings import STYLE, html_table
 from .formats import look_at, read_columns, read_table, symbol_of
 from .market import MarketData, Repair
 from .sessions import exchange, timetable
-from .sources import QUOTED, Source, open_sources
+from .sources import QUOTED, Openers, Source, open_sources
 
 # %% auto #0
 __all__ = ['CALLED_OFF', 'REPAIRED', 'GRADES', 'COLUMNS', 'clock_faults', 'volume_faults', 'filing_faults', 'table_faults',
@@ -108,7 +108,7 @@ def filing_faults(
         recent = document["filings"]["recent"]
         facts = pd.DataFrame({"end": recent["reportDate"], "filed": recent["filingDate"]})
         facts, again = facts[facts["end"] != ""], []
-    end, filed = (pd.DatetimeIndex(pd.to_datetime(facts[column])) for column in ("end", "filed"))
+    end, filed = (pd.DatetimeIndex(pd.to_datetime(facts[column], format="%Y-%m-%d")) for column in ("end", "filed"))
     wait = (filed - end)[filed > end].days
     words = f"{len(wait)} of {len(facts)}, half of them {np.median(wait):.0f} days or more" if len(wait) else ""
     return [*found(name, "filed later", end[filed > end], words), *again]
@@ -177,7 +177,9 @@ def _other_table(path: Path, shown: str, symbol: str, calendar: str) -> Telling 
         return Telling(name, shown, "other", len(table), tuple(table_faults(name, table)))
     symbol = canonical_symbol(path.name.split("_")[0].split(".")[0])
     faults = clock_faults(symbol, table[stamped], calendar)
-    times = pd.DatetimeIndex(pd.to_datetime(table[stamped].str[:19], errors="coerce", format="ISO8601")).as_unit("us")
+    times = pd.DatetimeIndex(
+        pd.to_datetime(table[stamped].astype(str).str[:19], errors="coerce", format="ISO8601")
+    ).as_unit("us")
     close = pd.Series(pd.to_numeric(table[lower["close"]], errors="coerce").to_numpy(), times).dropna().sort_index()
     return Telling(
         symbol,
@@ -410,11 +412,12 @@ def health(
     as_of: dt.date | str | None = None,  # the session that series should reach; not asked if None
     calendar: str = "XNYS",
     today: dt.date | str | None = None,  # rows after it are in the future; the present day (UTC) if None
+    openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
 ) -> Health:
     "Everything that is wrong, doubtful or easily misread in what the sources hold; raises `DataError` for an unknown source."
     tellings: list[Telling] = []
     for entry in sources.split(",") if isinstance(sources, str) else sources:
-        (source,) = open_sources([entry])
+        (source,) = open_sources([entry], openers)
         walked = isinstance(entry, str) and entry.strip().startswith("folder:")
         where = entry.strip().removeprefix("folder:").strip() if walked else ""
         tellings += folder_tellings(where, calendar, today) if walked else source_tellings(source, calendar, today)

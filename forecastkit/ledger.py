@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,8 @@ from .sessions import Days, closes, opens, target_sessions
 
 # %% auto #0
 __all__ = ['TIMELINESS', 'COPIED', 'GENESIS', 'QUESTION', 'LEVELS', 'VERDICT', 'timeliness_of', 'check_made_after', 'timeliness',
-           'feature_json', 'prediction_row', 'check_targets', 'prediction_rows', 'row_hash', 'chained', 'broken_links',
-           'answers', 'verdicts', 'judged', 'observed_coverage']
+           'feature_json', 'prediction_row', 'check_targets', 'prediction_rows', 'row_hash', 'chained', 'Problem',
+           'row_name', 'moved_rows', 'Link', 'broken_links', 'answers', 'verdicts', 'judged', 'observed_coverage']
 
 # %% ../nbs/60_ledger.ipynb #4f385507
 TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")
@@ -43,7 +44,7 @@ def timeliness_of(
     reopened, decided = opens(target_sessions(origins, 1, calendar), calendar), closes(targets, calendar)
     return np.where(when < reopened, TIMELINESS[0], np.where(when < decided, *TIMELINESS[1:]))
 
-
+# %% ../nbs/60_ledger.ipynb #3e970877
 def check_made_after(
     origins: Days,  # (n,) sessions
     moments: Iterable[datetime],  # (n,) when the forecasts were made, with time zone
@@ -92,7 +93,7 @@ def prediction_row(
         "forecast": forecast.to_json(),
     }  # fmt: skip
 
-
+# %% ../nbs/60_ledger.ipynb #85b5224a
 def check_targets(
     forecasts: Sequence[Forecast],
     calendar: str = "XNYS",
@@ -126,7 +127,7 @@ GENESIS: str = "0" * 64  # what the first row follows
 
 
 def row_hash(
-    row: Mapping[str, Any],  # all columns of a prediction; the hash itself does not count
+    row: Mapping[str, Any],  # all columns of a row; the hash itself does not count
     previous: str,  # hash of the row before
 ) -> str:
     "SHA-256 over the hash of the row before and the canonical JSON of this row's content."
@@ -135,7 +136,7 @@ def row_hash(
 
 
 def chained(
-    rows: Iterable[Mapping[str, Any]],  # predictions without number and hashes
+    rows: Iterable[Mapping[str, Any]],  # without number and hashes
     length: int = 0,  # how many rows there are
     head: str = GENESIS,  # hash of the last of them
 ) -> list[dict[str, Any]]:
@@ -146,33 +147,86 @@ def chained(
         linked.append(numbered | {"previous_hash": head, "row_hash": (head := row_hash(numbered, head))})
     return linked
 
-# %% ../nbs/60_ledger.ipynb #3cdc041f
-def _span(first: int, last: int) -> str:
-    "Numbers of rows in words."
-    return f"row {first} is" if first == last else f"rows {first} to {last} are"
+# %% ../nbs/60_ledger.ipynb #2c8cdc57
+@dataclass(frozen=True)
+class Problem:
+    "One thing that is wrong with a stored row."
+
+    table: str  # predictions, outcomes, models
+    row: int  # its number
+    name: str  # what it is about, such as VIX 2018-02-05
+    words: str  # completes the sentence that begins with them
+
+    def __str__(self) -> str:
+        return f"{self.table} row {self.row} ({self.name}) {self.words}"
 
 
+def row_name(row: Mapping[str, Any]) -> str:
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model."
+    return f"{row['symbol']} {row['origin']}" if "origin" in row else f"model {row['version']}"
+
+# %% ../nbs/60_ledger.ipynb #06521c8e
+def moved_rows(
+    suspects: Sequence[Mapping[str, Any]],  # rows whose hash does not fit their number
+    numbers: Mapping[str, int],  # hash -> number of every other row
+) -> dict[int, int]:
+    "For each suspect that is whole but stands in the wrong place: its number -> the one it was written under."
+    found: dict[int, int] = {}
+    after = {row["previous_hash"]: row for row in suspects}
+    for head, number in {GENESIS: 0, **numbers}.items():
+        while (row := after.get(head)) and row_hash({**row, "seq": (number := number + 1)}, head) == row["row_hash"]:
+            found[row["seq"]] = number
+            head = row["row_hash"]
+    return found
+
+
+class Link(NamedTuple):
+    "What of a row must be remembered when the next is looked at."
+
+    number: int
+    name: str
+    hash: str
+    sound: bool  # whether the row is as it was written
+
+
+def _missing(table: str, before: Link, last: int) -> list[Problem]:
+    "The problem of rows that are not there, from the one after `before` to `last`."
+    first = max(before.number, 0) + 1
+    words = "is missing" if first == last else f"and all up to row {last} are missing"
+    return [Problem(table, first, f"after {before.name}", words)] if first <= last else []
+
+# %% ../nbs/60_ledger.ipynb #46c6ddd3
 def broken_links(
-    rows: Iterable[Mapping[str, Any]],  # predictions in order of their numbers
+    rows: Iterable[Mapping[str, Any]],  # in order of their numbers
     length: int,  # how many there should be
     head: str,  # hash of the last one
-) -> list[str]:
-    "What is wrong with a chain, one sentence for each break; empty where every row is as it was written."
-    problems, expected, previous = [], 1, GENESIS
+    table: str = "predictions",  # what they are rows of
+) -> list[Problem]:
+    "What is wrong with a chain, row by row; empty where every row is as it was written."
+    problems: list[Problem] = []
+    suspects: list[Mapping[str, Any]] = []
+    numbers: dict[str, int] = {}
+    last = Link(0, "the beginning", GENESIS, True)
     for row in rows:
-        number = row["seq"]
-        if number != expected:
-            problems.append(f"{_span(expected, number - 1)} missing")
-        elif row["previous_hash"] != previous:
-            problems.append(f"row {number} does not follow from row {number - 1}")
-        if row["row_hash"] != row_hash(row, row["previous_hash"]):
-            problems.append(f"row {number} was changed after it was written")
-        expected, previous = number + 1, row["row_hash"]
-    if expected <= length:
-        problems.append(f"{_span(expected, length)} missing at the end")
-    elif (expected - 1, previous) != (length, head):
-        problems.append(f"the chain ends at row {expected - 1}, but not with the hash that was noted for row {length}")
-    return problems
+        this = Link(row["seq"], row_name(row), row["row_hash"], row["row_hash"] == row_hash(row, row["previous_hash"]))
+        problems += _missing(table, last, this.number - 1)
+        if not this.sound:
+            suspects.append(row)
+        elif last.sound and this.number == last.number + 1 and row["previous_hash"] != last.hash:
+            words = f"does not follow from row {last.number}: one of the two was replaced"
+            problems.append(Problem(table, this.number, this.name, words))
+        numbers |= {this.hash: this.number} if this.sound else {}
+        last = this
+    moved = moved_rows(suspects, numbers)
+    for row in suspects:
+        written = moved.get(row["seq"])
+        words = f"was written as row {written}" if written else "was changed after it was written"
+        problems.append(Problem(table, row["seq"], row_name(row), words))
+    problems += _missing(table, last, length)
+    if last.number > length or (last.number == length and last.sound and last.hash != head):
+        words = f"is not the one that was noted as the last, which was row {length}"
+        problems.append(Problem(table, last.number, last.name, words))
+    return sorted(problems, key=lambda problem: problem.row)
 
 # %% ../nbs/60_ledger.ipynb #250f655a
 QUESTION: tuple[str, ...] = ("symbol", "kind", "origin", "horizon")  # what an outcome answers

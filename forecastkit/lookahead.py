@@ -9,167 +9,28 @@ out the same, to the bit or to a tolerance. The audit knows no list of mistakes;
 # %% ../nbs/27_lookahead.ipynb #756a854c
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, groupby
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
-from .core import DataError, DataWarning, SettingsError
+from .answers import Function, Trace, answer_of, differing, row_moments, side_by_side, traces, unmoved
+from .core import DataError
 from .counterfactuals import Counterfactuals, all_rows, sample_cuts, starting_at
 from .findings import Finding, Report, shown
 from .market import FOREVER, MarketData
 from .releases import release_of
-from .sessions import Days, as_session, closes, session_on_or_before, timetable
+from .sessions import Days, as_session, session_on_or_before
 from .splits import assert_no_leak
 
 # %% auto #0
-__all__ = ['REVISED', 'PROBES', 'Function', 'row_moments', 'as_table', 'differing', 'Trace', 'side_by_side', 'traces',
-           'suspicions', 'unrecorded', 'audit_folds', 'measured_warmup', 'Search', 'probe_cuts', 'as_findings',
-           'unmoved', 'audits', 'audit', 'rows_at']
-
-# %% ../nbs/27_lookahead.ipynb #220c7918
-def row_moments(
-    index: pd.Index,  # dates: sessions, days between them, or moments with a time zone
-    decide: str = "close",  # close or open: when the row of a session is used
-    calendar: str = "XNYS",
-) -> np.ndarray:
-    "The moment at which each row is decided, microseconds of UTC: its own, or the close (open) of its or the next session."
-    if decide not in ("close", "open"):
-        raise SettingsError(f"decide {decide!r}: use close or open, when the row of a session is used")
-    index = pd.DatetimeIndex(index).as_unit("us")
-    if index.tz is not None:
-        return index.astype("int64").to_numpy()
-    if not index.equals(index.normalize()):
-        raise DataError("rows with a time of day need a time zone: in which was it?")
-    table = timetable(calendar)
-    moments = (table.closes if decide == "close" else table.opens).astype("int64").to_numpy()
-    return np.append(moments, FOREVER)[table.sessions.searchsorted(index)]
-
-# %% ../nbs/27_lookahead.ipynb #ea6c643f
-def as_table(
-    answer: Any,  # what the audited function returned
-) -> pd.DataFrame:
-    "The answer as one row a date and one column a feature, rows in order; raises `DataError` for anything that is not that."
-    frame = (
-        answer.to_frame(answer.name if answer.name is not None else "value")
-        if isinstance(answer, pd.Series)
-        else answer
-    )
-    if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"the function returned {type(answer).__name__}: an audit needs a frame or a series by session")
-    if isinstance(frame.index, pd.MultiIndex):
-        others = [i for i, level in enumerate(frame.index.levels) if not isinstance(level, pd.DatetimeIndex)]
-        frame = pd.DataFrame(frame.unstack(others))  # noqa: PD010
-    if not isinstance(frame.index, pd.DatetimeIndex) or not frame.index.is_unique:
-        raise DataError("the rows of the function's answer must be dates, each once")
-    names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
-    return frame.set_axis(names, axis=1).sort_index()
-
-# %% ../nbs/27_lookahead.ipynb #d36f56c8
-def differing(
-    a: pd.DataFrame,
-    b: pd.DataFrame,  # same rows and columns
-    tolerance: float = 1e-9,  # relative; 0: to the last bit
-) -> np.ndarray:
-    "Where two frames differ, as (rows, columns) of booleans; absent equals absent, and text must be the same text."
-    numeric = np.array([is_numeric_dtype(x) and is_numeric_dtype(y) for x, y in zip(a.dtypes, b.dtypes)], dtype=bool)
-    same = np.ones(a.shape, dtype=bool)
-    if numeric.any():
-        x, y = (frame.loc[:, numeric].to_numpy(dtype=float, na_value=np.nan) for frame in (a, b))
-        equal = (x == y) | (np.isnan(x) & np.isnan(y))
-        if tolerance and not equal.all():
-            with np.errstate(invalid="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # a column without a single value
-                usual = np.nanmedian(np.abs(np.where(np.isfinite(x), x, np.nan)), axis=0)
-                equal |= np.abs(x - y) <= tolerance * np.fmax(np.abs(x), usual)
-        same[:, numeric] = equal
-    if not numeric.all():
-        x, y = (frame.loc[:, ~numeric].to_numpy(dtype=object) for frame in (a, b))
-        same[:, ~numeric] = (x == y) | (pd.isna(x) & pd.isna(y))
-    return ~same
-
-# %% ../nbs/27_lookahead.ipynb #723b03ee
-def _answer(
-    fn: Callable[[MarketData], Any],
-    market: MarketData,
-    probe: str = "",
-    refused: list[str] | None = None,  # takes the reason if the function gives no answer; None: the error is raised
-) -> pd.DataFrame:
-    "What the function says of a market; warnings about data are for those who use it, not for a probe."
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        try:
-            return as_table(fn(market))
-        except (ValueError, LookupError, ArithmeticError) as error:
-            if refused is None:
-                raise
-            refused.append(f"{probe} {error}".strip())
-            return pd.DataFrame(index=pd.DatetimeIndex([]))
-
-# %% ../nbs/27_lookahead.ipynb #f0d7f0fc
-class Trace(NamedTuple):
-    "What one probe at one cut has shown of one column: its last row that changed."
-
-    feature: str
-    probe: str
-    cut: pd.Timestamp
-    session: pd.Timestamp
-    value: Any  # with the whole market
-    other: Any  # with the probe's
-    reach: int  # rows from the first that changed up to the cut
-
-    @property
-    def gap(self) -> float:
-        "How far apart the two values are, 0 to 1; 0 where one is no number."
-        try:
-            return (
-                abs(self.value - self.other) / (abs(self.value) + abs(self.other))
-                if self.value == self.value and self.other == self.other
-                else 0.0
-            )
-        except TypeError:
-            return 0.0
-
-
-def side_by_side(
-    whole: pd.DataFrame,  # the answer to the whole market
-    other: pd.DataFrame,  # the answer to a probe
-    until: int,  # the moment of the decision, microseconds of UTC
-    decide: str = "close",
-    calendar: str = "XNYS",
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    "The rows of both answers decided by then, over all rows and columns of either; absent is NaN."
-    a = whole[row_moments(whole.index, decide, calendar) <= until]
-    b = other[row_moments(other.index, decide, calendar) <= until] if len(other) else other
-    b = b[b.index >= whole.index[0]] if len(b) and len(whole) else b
-    if not (a.index.equals(b.index) and a.columns.equals(b.columns)):
-        rows, names = a.index.union(b.index), [*a.columns, *(name for name in b.columns if name not in a.columns)]
-        a, b = a.reindex(index=rows, columns=names), b.reindex(index=rows, columns=names)
-    return a, b
-
-
-def traces(
-    a: pd.DataFrame,
-    b: pd.DataFrame,  # same rows and columns
-    probe: str,
-    cut: pd.Timestamp,
-    tolerance: float = 1e-9,
-) -> list[Trace]:
-    "One trace for each column that differs."
-    differs, found = differing(a, b, tolerance), []
-    for k in np.flatnonzero(differs.any(axis=0)).tolist():
-        rows = np.flatnonzero(differs[:, k]).tolist()
-        first, last = rows[0], rows[-1]
-        found.append(
-            Trace(str(a.columns[k]), probe, cut, a.index[last], a.iloc[last, k], b.iloc[last, k], len(a) - first)
-        )
-    return found
+__all__ = ['REVISED', 'PROBES', 'suspicions', 'unrecorded', 'audit_folds', 'measured_warmup', 'Search', 'probe_cuts',
+           'as_findings', 'audits', 'audit']
 
 # %% ../nbs/27_lookahead.ipynb #ab85c7b7
 REVISED: frozenset[str] = frozenset({"NFCI", "ICSA", "PAYEMS", "UNRATE"})  # published more than once, see releases
@@ -183,46 +44,44 @@ def _earliest(symbol: str, observed: pd.Index) -> pd.DatetimeIndex:
         return (pd.DatetimeIndex(observed) + pd.Timedelta(hours=12)).tz_localize("UTC")
 
 
-def suspicions(market: MarketData) -> dict[str, Finding]:
-    "What is wrong with the dates of a market, by series or table: values known too early, facts without a date."
-    found = {}
+def _known_too_early(market: MarketData) -> Iterable[Finding]:
+    "Series of which a value is said to be known before what it describes was over."
     for symbol in market.symbols:
-        known = market.known_at(symbol)
-        if "value" in (rows := all_rows(market, symbol)):
-            early = (known < _earliest(symbol, known.index)).to_numpy()
-            if early.any():
-                day = known.index[early][0]
-                words = f"{shown(day)}: said to be known at {shown(known[early].iloc[0])}, before what it describes was over: declare its publication lag"
-                found[symbol] = Finding(
-                    symbol, "metadata", words, day, rows["value"].to_numpy()[early][0], known[early].iloc[0]
-                )
+        known, rows = market.known_at(symbol), all_rows(market, symbol)
+        early = (known < _earliest(symbol, known.index)).to_numpy() if "value" in rows else np.zeros(1, dtype=bool)
+        if early.any():
+            day, moment, value = known.index[early][0], known[early].iloc[0], rows["value"].to_numpy()[early][0]
+            words = f"{shown(day)}: said to be known at {shown(moment)}, before what it describes was over: declare its publication lag"
+            yield Finding(symbol, "metadata", words, day, value, moment)
+
+# %% ../nbs/27_lookahead.ipynb #2dd50acb
+def _members_for_ever(market: MarketData) -> Iterable[Finding]:
+    "The table of members, if all of it is known before the first bar."
     members = market.members
     if members is not None and len(members) > 1:
-        beginning = min(
-            market.known_at(symbol).iloc[0] for symbol in market.symbols if "close" in all_rows(market, symbol)
-        )
-        if members["known_at"].max() <= beginning:
+        bars = [symbol for symbol in market.symbols if "close" in all_rows(market, symbol)]
+        last, beginning = members["known_at"].max(), min(market.known_at(symbol).iloc[0] for symbol in bars)
+        if last <= beginning:
             words = (
                 f"all {len(members)} rows are known from the first day on, nobody ever joined or left: date each change"
             )
-            found["members"] = Finding("members", "metadata", words, None, members["known_at"].max(), beginning)
+            yield Finding("members", "metadata", words, None, last, beginning)
+
+
+def _surprises_foreseen(market: MarketData) -> Iterable[Finding]:
+    "The table of events, if it knows of an unscheduled meeting before its day."
     events = market.events
-    surprise = (
-        events[~events["scheduled"].astype(bool) & (events["known_at"].dt.tz_localize(None) < events["date"])]
-        if "scheduled" in events
-        else events[:0]
-    )
-    if len(surprise):
-        day = surprise["date"].iloc[0]
-        found["events"] = Finding(
-            "events",
-            "metadata",
-            f"{shown(day)}: an unscheduled meeting said to be known before its day",
-            day,
-            day,
-            surprise["known_at"].iloc[0],
-        )
-    return found
+    if "scheduled" in events:
+        early = events["known_at"].dt.tz_localize(None) < events["date"]
+        for surprise in events[~events["scheduled"].astype(bool) & early].head(1).itertuples():
+            words = f"{shown(surprise.date)}: an unscheduled meeting said to be known before its day"
+            yield Finding("events", "metadata", words, surprise.date, surprise.date, surprise.known_at)
+
+
+def suspicions(market: MarketData) -> dict[str, Finding]:
+    "What is wrong with the dates of a market, by series or table: values known too early, facts without a date."
+    asked = (_known_too_early, _members_for_ever, _surprises_foreseen)
+    return {finding.feature: finding for question in asked for finding in question(market)}
 
 
 def unrecorded(market: MarketData) -> list[str]:
@@ -230,6 +89,19 @@ def unrecorded(market: MarketData) -> list[str]:
     return [symbol for symbol in market.symbols if symbol in REVISED and market.known_at(symbol).index.is_unique]
 
 # %% ../nbs/27_lookahead.ipynb #b087c1e2
+def _fold_findings(
+    name: str, train: pd.DatetimeIndex, test: pd.DatetimeIndex, horizon: int, ordered: bool, calendar: str
+) -> Iterable[Finding]:
+    "What one fold does wrong by itself."
+    try:
+        assert_no_leak(train, test, horizon, calendar)
+    except DataError as error:
+        yield Finding(name, "splits", str(error))
+    if ordered and len(train) and len(test) and train.max() > test.min():
+        words = f"it learns from {shown(train.max())} and is tested on {shown(test.min())}, before that"
+        yield Finding(name, "splits", words, test.min(), train.max(), test.min())
+
+
 def audit_folds(
     folds: Iterable[tuple[Days, Days]],  # origins that are learnt from, origins that are tested
     horizon: int,  # sessions from origin to target
@@ -241,47 +113,30 @@ def audit_folds(
     "Whether every training outcome is known at its test, no outcomes overlap, and no row is tested twice."
     found, tested, count = [], pd.DatetimeIndex([]), 0
     for count, (train, test) in enumerate(([pd.DatetimeIndex([*days]) for days in fold] for fold in folds), start=1):
-        name = f"fold {count}"
-        try:
-            assert_no_leak(train, test, horizon, calendar)
-        except DataError as error:
-            found.append(Finding(name, "splits", str(error)))
-        if ordered and len(train) and len(test) and train.max() > test.min():
-            found.append(
-                Finding(
-                    name,
-                    "splits",
-                    f"it learns from {shown(train.max())} and is tested on {shown(test.min())}, before that",
-                    test.min(),
-                    train.max(),
-                    test.min(),
-                )
-            )
-        if len(again := test[test.isin(tested)]):
-            found.append(
-                Finding(
-                    name, "splits", f"{shown(again[0])} was tested in an earlier fold ({len(again)} rows)", again[0]
-                )
-            )
+        name, again = f"fold {count}", test[test.isin(tested)]
+        found += _fold_findings(name, train, test, horizon, ordered, calendar)
+        if len(again):
+            words = f"{shown(again[0])} was tested in an earlier fold ({len(again)} rows)"
+            found.append(Finding(name, "splits", words, again[0]))
         tested = tested.union(test)
     return Report(f"folds of {subject}", tuple(found), {"folds": count, "horizon": horizon, "rows tested": len(tested)})
 
 # %% ../nbs/27_lookahead.ipynb #9e1533e7
 def measured_warmup(
-    fn: Callable[[MarketData], Any],
+    fn: Function,
     market: MarketData,
     starts: int = 4,  # how many later beginnings are tried
     seed: int = 0,
     tolerance: float = 1e-6,
 ) -> pd.Series:
     "For each column the rows of history after which its value no longer depends on where the data begin; inf: it always does."
-    whole = _answer(fn, market)
+    whole = answer_of(fn, market)
     rng, need = np.random.default_rng(seed), np.zeros(whole.shape[1])
     for block in np.array_split(whole.index.to_numpy()[: max(starts, len(whole) // 3)], starts):
         start = session_on_or_before(rng.choice(block), market.calendar)
         a = whole[whole.index >= start]
         differs = differing(
-            a, _answer(fn, starting_at(market, start)).reindex(index=a.index, columns=a.columns), tolerance
+            a, answer_of(fn, starting_at(market, start)).reindex(index=a.index, columns=a.columns), tolerance
         )
         last = np.where(differs.any(axis=0), len(a) - differs[::-1].argmax(axis=0), 0)
         need = np.maximum(need, np.where(last > 0.95 * len(a), np.inf, last))
@@ -289,9 +144,6 @@ def measured_warmup(
 
 # %% ../nbs/27_lookahead.ipynb #0874f5e8
 PROBES: Mapping[str, str] = {"truncate": "with what was known", "perturb": "with another future"}
-
-
-Function = Callable[[MarketData], Any]  # from a market to a frame or series by session
 
 
 class Search(NamedTuple):
@@ -316,11 +168,9 @@ def probe_cuts(
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         for probe in PROBES:
             view = others.truncated(moment) if probe == "truncate" else others.perturbed(moment)
-            own = (
-                decide == "open" and probe == "truncate"
-            )  # the session that opens has no row yet in a market that ends here
+            own = decide == "open" and probe == "truncate"  # in a market that ends at its open a session has no row yet
             for name, search in found.items():
-                other = _answer(functions[name], view, f"{shown(cut)} [{probe}]", search.refused)
+                other = answer_of(functions[name], view, f"{shown(cut)} [{probe}]", search.refused)
                 a, b = side_by_side(wholes[name], other, until - own, decide, calendar)
                 search.traces.extend(traces(a, b, probe, cut, tolerance))
                 search.compared.append(a.size)
@@ -332,32 +182,17 @@ def as_findings(
     cuts: int,  # how many were made
 ) -> list[Finding]:
     "One finding for each column and probe: the row where the two values lie farthest apart, and how often and how far back."
-    findings = []
-    for (feature, probe), group in groupby(
-        sorted(found, key=lambda t: (t.feature, t.probe)), key=lambda t: (t.feature, t.probe)
-    ):
-        all_of_it = list(group)
-        worst, reach = max(all_of_it, key=lambda t: t.gap), max(t.reach for t in all_of_it)
-        words = f"{shown(worst.session)}: {shown(worst.value)} with the whole market, {shown(worst.other)} {PROBES[probe]}; at {len(all_of_it)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
+    findings, kind = [], attrgetter("feature", "probe")
+    for (feature, probe), group in groupby(sorted(found, key=kind), key=kind):
+        seen = list(group)
+        worst, reach = max(seen, key=attrgetter("gap")), max(trace.reach for trace in seen)
+        words = f"{shown(worst.session)}: {shown(worst.value)} with the whole market, {shown(worst.other)} {PROBES[probe]}; at {len(seen)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
         findings.append(
-            Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(all_of_it), reach)
+            Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(seen), reach)
         )
     return findings
 
 # %% ../nbs/27_lookahead.ipynb #a5e082ac
-def unmoved(
-    fn: Callable[[MarketData], Any],
-    whole: pd.DataFrame,  # its answer to the market
-    other: MarketData,  # in which something was changed all over
-) -> list[str]:
-    "The columns with values that stay the same on all rows that both answers share; none if the function gives no answer."
-    answer = _answer(fn, other, "", [])
-    rows, names = whole.index.intersection(answer.index), [name for name in whole if name in answer]
-    a, b = whole.loc[rows, names], answer.loc[rows, names]
-    moved, shared = differing(a, b), (a.notna() & b.notna()).to_numpy()
-    return [str(name) for k, name in enumerate(names) if shared[:, k].any() and not moved[:, k].any()]
-
-
 def _questions(
     fn: Function, whole: pd.DataFrame, elsewhere: Callable[[str | None], MarketData], market: MarketData
 ) -> tuple[list[Finding], list[str]]:
@@ -387,74 +222,99 @@ def _warmups(
     if not declared:
         return [], [], {}
     measured = measured_warmup(fn, market, seed=seed)
-    table = pd.DataFrame({"declared": pd.Series(declared), "measured": measured}).reindex(
-        measured.index.intersection(list(declared))
-    )
+    both = pd.DataFrame({"declared": pd.Series(declared), "measured": measured}).rename_axis("feature")
+    table = both.reindex(measured.index.intersection(list(declared)))
     room = table["declared"] < 0.6 * rows  # the later beginnings leave two thirds of the history
+    long, table = table.index[~room], table[room]
     notes = (
-        []
-        if room.all()
-        else [
-            f"{(~room).sum()} declared warm-ups are too long to be measured on {rows} rows: {', '.join(table.index[~room][:8])}"
-        ]
+        [f"{len(long)} declared warm-ups are too long to be measured on {rows} rows: {', '.join(long[:8])}"]
+        if len(long)
+        else []
     )
-    found = [Finding(str(name), "warmup", f"declared {row.declared:.0f} rows of history, " + (f"needs {row.measured:.0f} to agree to 1e-6" if np.isfinite(row.measured) else "and never agrees to 1e-6"), None, row.declared, row.measured)
-             for name, row in table[room].iterrows() if row.measured > row.declared]  # fmt: skip
-    return found, notes, {"warm-up": table[room].rename_axis("feature")}
+    found = []
+    late = table[table["measured"] > table["declared"]]
+    for name, declares, needs in zip(late.index, late["declared"], late["measured"]):
+        truth = f"needs {needs:.0f} to agree to 1e-6" if np.isfinite(needs) else "and never agrees to 1e-6"
+        words = f"declared {declares:.0f} rows of history, {truth}"
+        found.append(Finding(str(name), "warmup", words, None, declares, needs))
+    return found, notes, {"warm-up": table}
+
+# %% ../nbs/27_lookahead.ipynb #30e3b879
+@dataclass(frozen=True)
+class _Asked:
+    "What an audit asks of every function."
+
+    market: MarketData
+    decide: str
+    cuts: pd.DatetimeIndex
+    seed: int
+    tolerance: float
+    warmup: Mapping[str, int]
 
 
 def _search(
     functions: Mapping[str, Function],
     wholes: Mapping[str, pd.DataFrame],
     others: Counterfactuals,
-    cuts: pd.DatetimeIndex,
-    decide: str,
-    tolerance: float,
+    asked: _Asked,
     n_jobs: int,
 ) -> dict[str, Search]:
     "The probes of all cuts, in this process or in several."
     if n_jobs == 1:
-        return probe_cuts(functions, wholes, others, cuts, decide, tolerance)
+        return probe_cuts(functions, wholes, others, asked.cuts, asked.decide, asked.tolerance)
     from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
 
+    shares = [asked.cuts[i::n_jobs] for i in range(n_jobs)]
     try:
         parts = Parallel(n_jobs=n_jobs)(
-            delayed(probe_cuts)(functions, wholes, others, cuts[i::n_jobs], decide, tolerance) for i in range(n_jobs)
+            delayed(probe_cuts)(functions, wholes, others, share, asked.decide, asked.tolerance) for share in shares
         )
     finally:
         get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
     joined = {name: Search(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions}
     return {
-        name: Search(sorted(s.traces, key=lambda t: t.cut), s.compared, sorted(s.refused)) for name, s in joined.items()
+        name: Search(sorted(s.traces, key=attrgetter("cut")), s.compared, sorted(s.refused))
+        for name, s in joined.items()
     }
 
-
-def _restless(fn: Function, whole: pd.DataFrame, market: MarketData, tolerance: float) -> list[Finding]:
-    "Findings about columns that differ when the function is asked again."
-    again = (
-        traces(
-            *side_by_side(whole, _answer(fn, market), FOREVER, "close", market.calendar),
-            "repeat",
-            whole.index[-1],
-            tolerance,
-        )
-        if len(whole)
-        else []
-    )
-    return [
-        Finding(
-            t.feature,
-            "repeat",
-            f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed",
-            t.session,
-            t.value,
-            t.other,
-        )
-        for t in again
-    ]
-
 # %% ../nbs/27_lookahead.ipynb #f103e322
+def _restless(fn: Function, whole: pd.DataFrame, asked: _Asked) -> list[Finding]:
+    "Findings about columns that differ when the function is asked again."
+    if not len(whole):
+        return []
+    both = side_by_side(whole, answer_of(fn, asked.market), FOREVER, "close", asked.market.calendar)
+    found = []
+    for t in traces(*both, "repeat", whole.index[-1], asked.tolerance):
+        words = f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed"
+        found.append(Finding(t.feature, "repeat", words, t.session, t.value, t.other))
+    return found
+
+
+def _report(
+    name: str,
+    fn: Function,
+    whole: pd.DataFrame,
+    search: Search,
+    asked: _Asked,
+    elsewhere: Callable[[str | None], MarketData],  # the market with one series changed all over, or all of them
+) -> Report:
+    "What the probes, the dates and the measured warm-up say of one function."
+    facts = {"decided at the": asked.decide, "columns": whole.shape[1], "rows": len(whole), "cuts": len(asked.cuts),
+             "seed": asked.seed, "values compared": sum(search.compared)}  # fmt: skip
+    subject, n = f"look-ahead audit of {name}", len(asked.cuts)
+    if found := _restless(fn, whole, asked):
+        return Report(subject, tuple(found), facts)
+    dated, notes = _questions(fn, whole, elsewhere, asked.market)
+    needs, unmeasured, tables = _warmups(fn, len(whole), asked.market, asked.warmup, asked.seed)
+    if search.refused:
+        unmeasured = [
+            *unmeasured,
+            f"it gave no answer in {len(search.refused)} of {2 * n} probes; the first: {search.refused[0]}",
+        ]
+    return Report(subject, (*as_findings(search.traces, n), *dated, *needs), facts, (*notes, *unmeasured), tables)
+
+# %% ../nbs/27_lookahead.ipynb #c3a4c943
 def audits(
     functions: Mapping[str, Function],  # by the name that the report gives them
     market: MarketData,
@@ -467,46 +327,14 @@ def audits(
     n_jobs: int = 1,  # processes
 ) -> list[Report]:
     "One report a function, as `audit` makes it; the made-up markets are shared by all."
-    chosen = (
-        sample_cuts(market, cuts, seed)
-        if isinstance(cuts, int)
-        else pd.DatetimeIndex([as_session(cut, market.calendar) for cut in cuts])
+    days = (
+        sample_cuts(market, cuts, seed) if isinstance(cuts, int) else [as_session(cut, market.calendar) for cut in cuts]
     )
-    wholes, others = {name: _answer(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
+    asked = _Asked(market, decide, pd.DatetimeIndex(days), seed, tolerance, warmup or {})
+    wholes, others = {name: answer_of(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
     elsewhere = lru_cache(lambda name: others.perturbed(others.first - pd.Timedelta(days=1), name))
-    searches = _search(functions, wholes, others, chosen, decide, tolerance, n_jobs)
-    reports = []
-    for name, fn in functions.items():
-        whole, search = wholes[name], searches[name]
-        facts = {
-            "decided at the": decide,
-            "columns": whole.shape[1],
-            "rows": len(whole),
-            "cuts": len(chosen),
-            "seed": seed,
-            "values compared": sum(search.compared),
-        }
-        if found := _restless(fn, whole, market, tolerance):
-            reports.append(Report(f"look-ahead audit of {name}", tuple(found), facts))
-            continue
-        dated, notes = _questions(fn, whole, elsewhere, market)
-        needs, unmeasured, tables = _warmups(fn, len(whole), market, warmup or {}, seed)
-        notes += unmeasured
-        notes += (
-            [f"it gave no answer in {len(search.refused)} of {2 * len(chosen)} probes; the first: {search.refused[0]}"]
-            if search.refused
-            else []
-        )
-        reports.append(
-            Report(
-                f"look-ahead audit of {name}",
-                (*as_findings(search.traces, len(chosen)), *dated, *needs),
-                facts,
-                tuple(notes),
-                tables,
-            )
-        )
-    return reports
+    found = _search(functions, wholes, others, asked, n_jobs)
+    return [_report(name, fn, wholes[name], found[name], asked, elsewhere) for name, fn in functions.items()]
 
 
 def audit(
@@ -529,17 +357,3 @@ def audit(
     """
     name = subject or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
     return audits({name: fn}, market, decide, cuts, seed, tolerance=tolerance, warmup=warmup, n_jobs=n_jobs)[0]
-
-# %% ../nbs/27_lookahead.ipynb #2755eb97
-def rows_at(
-    make: Callable[[MarketData, pd.Timestamp], Mapping[str, Any]],  # from a market and an origin to named values
-    origins: Days,  # sessions
-) -> Callable[[MarketData], pd.DataFrame]:
-    "A function of the market that gives a row for each of these origins whose close is known in it."
-
-    def rows(market: MarketData) -> pd.DataFrame:
-        newest = max(market.known_at(symbol).iloc[-1] for symbol in market.symbols)
-        over = [origin for origin in pd.DatetimeIndex([*origins]) if closes([origin], market.calendar)[0] <= newest]
-        return pd.DataFrame([make(market, origin) for origin in over], index=pd.DatetimeIndex(over, name="session"))
-
-    return rows

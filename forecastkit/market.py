@@ -21,36 +21,29 @@ import numpy as np
 import pandas as pd
 
 from .cohorts import fomc_table
-from .core import DataError, canonical_json, canonical_symbol
-from .releases import calendar_of, release_of
+from .core import DataError, canonical_symbol
+from forecastkit.histories import (
+    FOREVER,
+    History,
+    float_columns,
+    in_order,
+    latest_known,
+    macro_history,
+    micros,
+    moments_known,
+    refuse_rows,
+    table_history,
+)
+from .releases import calendar_of
 from .sessions import as_session, closes, timetable
 
 # %% auto #0
-__all__ = ['BAR_COLUMNS', 'FOREVER', 'as_bars', 'refuse_impossible', 'Repair', 'repair_bars', 'History', 'bars_history',
-           'macro_history', 'table_history', 'latest_known', 'Shelf', 'Snapshot', 'MarketData']
+__all__ = ['PRICES', 'BAR_COLUMNS', 'as_bars', 'refuse_impossible', 'Repair', 'repair_bars', 'bars_history', 'Shelf', 'Snapshot',
+           'MarketData']
 
 # %% ../nbs/12_market.ipynb #a33e29e0
-BAR_COLUMNS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
-
-
-def _refuse(name: str, index: pd.Index, rows: np.ndarray | pd.Series, words: str) -> None:
-    "Raise `DataError` with the first of the rows marked True, if there is one."
-    if np.any(rows):
-        raise DataError(f"{name} {index[rows][0]:%Y-%m-%d}: {words} ({np.sum(rows)} rows)")
-
-
-def _floats(name: str, frame: pd.DataFrame, columns: Iterable[str], index_name: str) -> pd.DataFrame:
-    "The columns as floats by day, absent ones NaN; raises `DataError` for text, infinities and dates with a time."
-    days = frame.index
-    if not isinstance(days, pd.DatetimeIndex) or days.tz is not None or not days.equals(days.normalize()):
-        raise DataError(f"{name}: its index must hold dates without time or zone, such as 2018-06-29")
-    found = {}
-    for column in columns:
-        given = frame[column] if column in frame.columns else pd.Series(np.nan, days)
-        found[column] = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        wrong = ~np.isfinite(found[column]) & given.notna().to_numpy()
-        _refuse(name, days, wrong, f"{column} is no number: correct the file")
-    return pd.DataFrame(found, index=days.as_unit("us").rename(index_name))
+PRICES = ["open", "high", "low", "close"]
+BAR_COLUMNS: tuple[str, ...] = (*PRICES, "volume")
 
 
 def as_bars(
@@ -60,14 +53,14 @@ def as_bars(
     "The five columns of bars as floats, rows as given; raises `DataError` for other columns, text and strange dates."
     if "close" not in frame.columns or set(frame.columns) - {*BAR_COLUMNS, "known_at"}:
         raise DataError(f"{symbol} has the columns {[*frame.columns]}: give {', '.join(BAR_COLUMNS)}, at least close")
-    return _floats(symbol, frame, BAR_COLUMNS, "session")
+    return float_columns(symbol, frame, BAR_COLUMNS, "session")
 
 # %% ../nbs/12_market.ipynb #66aecb13
-def _outside(bars: pd.DataFrame) -> pd.Series:
+def _outside(bars: pd.DataFrame) -> np.ndarray:
     "Rows whose open or close lies outside low..high, beyond rounding."
-    slack = 1e-9 * bars["close"].abs()
-    over, under = bars["high"] + slack, bars["low"] - slack
-    return (bars["open"] > over) | (bars["open"] < under) | (bars["close"] > over) | (bars["close"] < under)
+    open_, high, low, close = bars[PRICES].to_numpy().T
+    over, under = high + 1e-9 * np.abs(close), low - 1e-9 * np.abs(close)
+    return (open_ > over) | (open_ < under) | (close > over) | (close < under)
 
 
 def refuse_impossible(
@@ -76,13 +69,12 @@ def refuse_impossible(
 ) -> None:
     "Raise `DataError` for a price of 0 or less, high below low, more than 5 % of rows with open or close outside."
     remedy = f"correct the file or take {symbol} from another source"
-    nothing = (bars[["open", "high", "low", "close"]] <= 0).any(axis=1)
-    _refuse(symbol, bars.index, nothing, f"a price of 0 or less: {remedy}")
-    _refuse(symbol, bars.index, bars["volume"] < 0, f"a volume below 0: {remedy}")
-    _refuse(symbol, bars.index, bars["high"] < bars["low"], f"high below low: {remedy}")
-    outside = _outside(bars)
-    often = outside & (outside.mean() > 0.05)
-    _refuse(symbol, bars.index, often, f"open or close outside low..high, columns swapped? {remedy}")
+    days, outside = bars.index, _outside(bars)
+    refuse_rows(symbol, days, np.any(bars[PRICES].to_numpy() <= 0, axis=1), f"a price of 0 or less: {remedy}")
+    refuse_rows(symbol, days, bars["volume"].to_numpy() < 0, f"a volume below 0: {remedy}")
+    refuse_rows(symbol, days, bars["high"].to_numpy() < bars["low"].to_numpy(), f"high below low: {remedy}")
+    often = outside & (outside.sum() > 0.05 * len(days))
+    refuse_rows(symbol, days, often, f"open or close outside low..high, columns swapped? {remedy}")
 
 # %% ../nbs/12_market.ipynb #f98220ef
 @dataclass(frozen=True, order=True)
@@ -110,9 +102,9 @@ def repair_bars(
     bars = as_bars(symbol, frame).sort_index()
     repeated = bars.reset_index().duplicated().to_numpy()
     twice, bars = bars.index[repeated].unique(), bars[~repeated]
-    _refuse(symbol, bars.index, bars.index.duplicated(), "two rows that differ: decide which one is right")
+    refuse_rows(symbol, bars.index, bars.index.duplicated(), "two rows that differ: decide which one is right")
     now = pd.Timestamp(today) if today is not None else pd.Timestamp.now("UTC").tz_localize(None)
-    _refuse(symbol, bars.index, bars.index > now, "a date in the future: correct the file")
+    refuse_rows(symbol, bars.index, bars.index > now, "a date in the future: correct the file")
     days = timetable(calendar_of(symbol, calendar)).sessions
     traded, empty = bars.index.isin(days), bars["close"].isna().to_numpy()
     absent = days[(days >= bars.index.min()) & (days <= bars.index.max()) & ~days.isin(bars.index)]
@@ -120,89 +112,13 @@ def repair_bars(
     bars = bars[traded & ~empty]
     refuse_impossible(symbol, bars)
     outside = bars.index[_outside(bars)]
-    bars.loc[outside, ["open", "high", "low"]] = np.nan
+    bars.loc[outside, PRICES[:3]] = np.nan
     done = [(twice, "the same row twice", "one dropped"), (holidays, "no session of the exchange", "row dropped"),
             (blank, "no close", "row dropped"), (absent, "no row for this session", "left absent"),
             (outside, "open or close outside low..high", "close kept, the rest blank")]  # fmt: skip
     return bars, tuple(sorted(Repair(symbol, day, what, action) for found, what, action in done for day in found))
 
 # %% ../nbs/12_market.ipynb #57c00575
-FOREVER = int(np.iinfo(np.int64).max)  # a moment after every other, in microseconds
-
-
-def _micros(index: pd.Index) -> np.ndarray:
-    "Dates, or moments of UTC, as microseconds since 1970."
-    return index.to_numpy(dtype="datetime64[us]").astype(np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    "One series or table, in the order in which its rows became known."
-
-    name: str
-    kind: str  # bars, macro or table
-    rows: pd.DataFrame  # the index of a series is its session or observation date
-    known: np.ndarray  # (n,) when each row became known: microseconds since 1970, UTC, ascending
-    content: np.ndarray  # (n, width) the bytes that stand for each row, see `_row_bytes`
-
-    def counts(self, moments: np.ndarray) -> np.ndarray:
-        "How many rows were known at each moment (microseconds, UTC)."
-        return np.searchsorted(self.known, moments, side="right")
-
-    def until(self, moment: int) -> History:
-        "The part of this history that was known at a moment."
-        n = int(self.counts(np.array([moment]))[0])
-        return History(self.name, self.kind, self.rows.iloc[:n], self.known[:n], self.content[:n])
-
-    def digests(self, counts: np.ndarray) -> list[bytes]:
-        "The SHA-256 of the first n rows for each n of `counts`, in one pass; empty where n is 0."
-        running, done, found = hashlib.sha256(f"{self.kind} {self.name} {[*self.rows.columns]}".encode()), 0, {0: b""}
-        for n in np.unique(counts).tolist():
-            running.update(self.content[done:n].data)
-            done, found[n] = n, running.digest() if n else b""
-        return [found[n] for n in counts.tolist()]
-
-    def latest(self) -> pd.DataFrame:
-        "One row for each date of the index, sorted: the last that became known of it."
-        if (np.diff(_micros(self.rows.index)) > 0).all():
-            return self.rows.copy(deep=False)  # pandas copies the data when someone writes to it
-        return self.rows[~self.rows.index.duplicated(keep="last")].sort_index()
-
-# %% ../nbs/12_market.ipynb #b67597a1
-def _row_bytes(rows: pd.DataFrame, known: np.ndarray, kind: str) -> np.ndarray:
-    "Each row as bytes: the same for equal content, whatever its dtype or the bits of its NaNs."
-    if kind == "table":
-        texts = [canonical_json(row).encode() for row in rows.drop(columns="known_at").to_dict("records")]
-        parts = [np.frombuffer(b"".join(hashlib.sha256(t).digest() for t in texts), np.uint8).reshape(-1, 32)]
-    else:
-        values = rows.to_numpy(dtype="<f8") + 0.0  # -0.0 becomes 0.0
-        values[np.isnan(values)] = np.nan
-        parts = [_micros(rows.index).astype("<i8")[:, None].view(np.uint8), np.ascontiguousarray(values).view(np.uint8)]
-    return np.concatenate([known.astype("<i8")[:, None].view(np.uint8), *parts], axis=1)
-
-
-def _history(name: str, kind: str, rows: pd.DataFrame, known: np.ndarray) -> History:
-    "Rows in the order in which they became known; raises `DataError` for two rows of one date known at once."
-    content = _row_bytes(rows, known, kind)
-    if kind == "table":
-        order = np.array(sorted(range(len(rows)), key=lambda i: (known[i], content[i].tobytes())), dtype=int)
-    else:
-        order = np.lexsort((_micros(rows.index), known))
-        twice = (np.diff(known[order]) == 0) & (np.diff(_micros(rows.index)[order]) == 0)
-        _refuse(name, rows.index[order][1:], twice, "two rows of one date, known at the same moment: keep one")
-    return History(name, kind, rows.iloc[order], known[order], np.ascontiguousarray(content[order]))
-
-# %% ../nbs/12_market.ipynb #3889e8c9
-def _known(name: str, moments: pd.Series | pd.DatetimeIndex, earliest: np.ndarray) -> np.ndarray:
-    "Moments of knowing as microseconds; raises `DataError` for gaps, no time zone, or a moment before the earliest."
-    index = pd.DatetimeIndex(moments)
-    if index.tz is None or index.hasnans:
-        raise DataError(f"{name}: known_at must hold moments with a time zone, without gaps")
-    known = _micros(index)
-    _refuse(name, index, known < earliest, "a known_at before it could be known: correct it")
-    return known
-
-
 def bars_history(
     symbol: str,
     frame: pd.DataFrame,  # bars that have passed `repair_bars`, or with a column known_at
@@ -211,43 +127,10 @@ def bars_history(
     "The history of bars, each known at its session's close; raises `DataError` for what `repair_bars` would act on."
     bars = as_bars(symbol, frame)
     refuse_impossible(symbol, bars)
-    _refuse(symbol, bars.index, bars["close"].isna(), "no close: pass the bars through repair_bars first")
+    refuse_rows(symbol, bars.index, bars["close"].isna(), "no close: pass the bars through repair_bars first")
     close = closes(bars.index, calendar_of(symbol, calendar))
-    known = _known(symbol, frame["known_at"] if "known_at" in frame.columns else close, _micros(close))
-    return _history(symbol, "bars", bars, known)
-
-
-def macro_history(
-    series: str,  # FRED's id
-    frame: pd.DataFrame,  # a column value by observation date; blanks are allowed and dropped
-) -> History:
-    "The history of a published series, by its column known_at or its rule; raises `DataError` if it has neither."
-    rows = _floats(series, frame, ["value"], "observed")
-    moments = frame["known_at"] if "known_at" in frame.columns else release_of(series).known_at(rows.index)
-    known, given = _known(series, moments, _micros(rows.index)), rows["value"].notna().to_numpy()
-    return _history(series, "macro", rows[given], known[given])
-
-
-def table_history(
-    name: str,  # events or members
-    frame: pd.DataFrame,  # any columns; known_at is required
-) -> History:
-    "The history of a table of facts, each row with the moment it became known; raises `DataError` without known_at."
-    if "known_at" not in frame.columns:
-        raise DataError(f"the table of {name} needs a column known_at: when could each row first be known?")
-    return _history(name, "table", frame.reset_index(drop=True), _known(name, frame["known_at"], np.array(-FOREVER)))
-
-# %% ../nbs/12_market.ipynb #5e702616
-def latest_known(
-    history: History,  # bars (their closes) or a published series
-    moments: np.ndarray,  # microseconds, UTC
-) -> np.ndarray:
-    "The value of the newest date known at each moment, in its revision of then; NaN where nothing was known."
-    about = _micros(history.rows.index)
-    newest = about >= np.maximum.accumulate(about)  # a late revision of an older date does not count
-    place = np.maximum.accumulate(np.where(newest, np.arange(1, len(about) + 1), 0))
-    values = history.rows["close" if history.kind == "bars" else "value"].to_numpy()
-    return np.concatenate([[np.nan], values])[np.concatenate([[0], place])[history.counts(moments)]]
+    known = moments_known(symbol, frame["known_at"] if "known_at" in frame.columns else close, micros(close))
+    return in_order(symbol, "bars", bars, known)
 
 # %% ../nbs/12_market.ipynb #8c275db8
 class Shelf:
@@ -292,8 +175,7 @@ class Shelf:
 
     def at_sessions(self, symbol: str, index: pd.DatetimeIndex) -> pd.Series:
         "The newest value (of bars: the close) known at the close of each session; NaN before the first."
-        moments = _micros(closes(index, self.calendar))
-        return pd.Series(latest_known(self._get(symbol), moments), index, name=symbol)
+        return pd.Series(latest_known(self._get(symbol), micros(closes(index, self.calendar))), index, name=symbol)
 
     def shared_sessions(self, symbols: Collection[str] | None = None) -> pd.DatetimeIndex:
         "The sessions on which all these bars (None: all bars here) have a close; raises `DataError` if there are none."
@@ -303,10 +185,6 @@ class Shelf:
             raise DataError(f"no session has a close of {' and '.join(names) or 'any symbol'}: add a source of them")
         return pd.DatetimeIndex(shared, name="session")
 
-    def first_session(self, symbols: Collection[str] | None = None) -> pd.Timestamp:
-        "The first session on which all these bars (None: all bars here) have a close."
-        return self.shared_sessions(symbols)[0]
-
     def last_session(self, symbols: Collection[str] | None = None) -> pd.Timestamp:
         "The last session on which all these bars (None: all bars here) have a close."
         return self.shared_sessions(symbols)[-1]
@@ -315,7 +193,7 @@ class Shelf:
 class Snapshot(Shelf):
     "A shelf with its circumstances: up to when it is known, the tables, the repairs, and its fingerprint."
 
-    _repairs: list[tuple[int, Repair]]  # with the moment each could be seen
+    _repairs: dict[str, list[tuple[int, Repair]]]  # by symbol, with the moment each could be seen
     _sources: dict[str, str]  # by symbol
 
     @property
@@ -336,7 +214,8 @@ class Snapshot(Shelf):
     @property
     def repairs(self) -> tuple[Repair, ...]:
         "What was repaired in the rows known here, in order of time."
-        return tuple(repair for known, repair in self._repairs if known <= self._limit)
+        listed = sorted(pair for pairs in self._repairs.values() for pair in pairs)
+        return tuple(repair for known, repair in listed if known <= self._limit)
 
     def _fingerprints(self, moments: np.ndarray, symbols: Collection[str] | None) -> list[str]:
         wanted = self.symbols if symbols is None else {canonical_symbol(symbol) for symbol in symbols}
@@ -374,14 +253,27 @@ def _moment(when: dt.date | str, calendar: str) -> int:
     "A session's close, or a moment with a time zone, as microseconds; raises `DataError` for anything else."
     stamp = pd.to_datetime(when, errors="coerce")
     if isinstance(stamp, pd.Timestamp) and stamp.tzinfo is not None:
-        return int(_micros(pd.DatetimeIndex([stamp]))[0])
-    return int(_micros(closes([as_session(when, calendar)], calendar))[0])
+        return int(micros(pd.DatetimeIndex([stamp]))[0])
+    return int(micros(closes([as_session(when, calendar)], calendar))[0])
 
 
 def _repair_known(repair: Repair, calendar: str) -> int:
     "When a repair could first be seen: at the close of its session, or of the next one if its day has none."
     table = timetable(calendar_of(repair.symbol, calendar))
-    return int(_micros(table.closes)[table.sessions.searchsorted(repair.session)])
+    return int(micros(table.closes[[int(table.sessions.searchsorted(repair.session))]])[0])
+
+
+def _dated(repairs: Iterable[Repair], calendar: str) -> dict[str, list[tuple[int, Repair]]]:
+    "Repairs by symbol, each with the moment it could first be seen."
+    found: dict[str, list[tuple[int, Repair]]] = {}
+    for repair in repairs:
+        found.setdefault(repair.symbol, []).append((_repair_known(repair, calendar), repair))
+    return found
+
+
+def _shelved(histories: Iterable[History]) -> dict[str, History]:
+    "Histories by name, sorted, without those that have no row."
+    return {history.name: history for history in sorted(histories, key=lambda one: one.name) if len(history.known)}
 
 # %% ../nbs/12_market.ipynb #c0159193
 class MarketData(Snapshot):
@@ -401,11 +293,10 @@ class MarketData(Snapshot):
         if len(set(names)) < len(names):
             raise DataError(f"two series have one name ({', '.join(series)}): give each symbol once")
         self.calendar, self._limit = calendar, FOREVER
-        histories = [_series_history(name, frame, calendar) for name, frame in zip(names, series.values())]
-        self._series = {h.name: h for h in sorted(histories, key=lambda h: h.name) if len(h.known)}
+        self._series = _shelved(_series_history(*pair, calendar) for pair in zip(names, series.values()))
         tables = {"events": fomc_table() if events is None else events, "members": members}
         self._tables = {name: table_history(name, frame) for name, frame in tables.items() if frame is not None}
-        self._repairs = sorted((_repair_known(repair, calendar), repair) for repair in repairs)
+        self._repairs = _dated(repairs, calendar)
         self._sources = {canonical_symbol(name): source for name, source in (provenance or {}).items()}
 
     def as_of(
@@ -415,8 +306,7 @@ class MarketData(Snapshot):
         "The market as it was known then; raises `DataError` before the data and for a day that is no session."
         view = copy.copy(self)
         view._limit = min(_moment(when, self.calendar), self._limit)
-        cut = [history.until(view._limit) for history in self._series.values()]
-        view._series = {history.name: history for history in cut if len(history.known)}
+        view._series = _shelved(history.until(view._limit) for history in self._series.values())
         if not view._series:
             starts = [f"{history.rows.index.min():%Y-%m-%d}" for history in self._series.values()]
             raise DataError(f"{when} is before the data: the first session is {min(starts, default='nowhere')}")
@@ -427,7 +317,7 @@ class MarketData(Snapshot):
         "For each session of an index the fingerprint of the market as of it, from one pass; raises as `as_of` does."
         if len(index):
             self.as_of(index.min())
-        prints = self._fingerprints(_micros(closes(index, self.calendar)), symbols)
+        prints = self._fingerprints(micros(closes(index, self.calendar)), symbols)
         return pd.Series(prints, index, dtype=str, name="fingerprint")
 
     def with_series(
@@ -440,9 +330,7 @@ class MarketData(Snapshot):
         "This market with one series added or replaced; a view cuts it at its own moment."
         other, name = copy.copy(self), canonical_symbol(symbol)
         history = _series_history(name, frame, self.calendar).until(self._limit)
-        series = {**self._series, name: history}
-        other._series = {key: series[key] for key in sorted(series) if len(series[key].known)}
-        kept = [repair for _, repair in self._repairs if repair.symbol != name]
-        other._repairs = sorted((_repair_known(repair, self.calendar), repair) for repair in [*kept, *repairs])
+        other._series = _shelved({**self._series, name: history}.values())
+        other._repairs = {**self._repairs, name: [], **_dated(repairs, self.calendar)}
         other._sources = {**self._sources, name: source}
         return other

@@ -31,6 +31,7 @@ from forecastkit.core import (
     vix_regime,
     write_atomic,
 )
+from .features import Keeper
 from .forecasts import Forecast
 from .market import MarketData
 from .quality import TemporalValidator
@@ -53,10 +54,14 @@ def needed_series(target: Target) -> tuple[str, ...]:
     return ("VIX", "SPX") if target.symbol == VOLATILITY_INDEX else (target.symbol,)
 
 
-def feature_engine(target: Target, calendar: str = "XNYS") -> FeatureEngine:
+def feature_engine(
+    target: Target,
+    calendar: str = "XNYS",
+    cache: Keeper | None = None,  # where columns are kept; None computes all
+) -> FeatureEngine:
     "The features that this target is forecast from."
     declarations = volatility_features() if target.symbol == VOLATILITY_INDEX else stock_features(target.symbol)
-    return FeatureEngine(declarations, symbol=target.symbol, calendar=calendar, horizon=target.horizon)
+    return FeatureEngine(declarations, symbol=target.symbol, calendar=calendar, horizon=target.horizon, cache=cache)
 
 
 def series_used(engine: FeatureEngine, market: MarketData) -> tuple[str, ...]:
@@ -207,6 +212,7 @@ def prepare(
     registry: ModelRegistry | None = None,  # versions are loaded from and stored in it; None trains in memory
     folder: Path | None = None,  # where raw quantiles are kept; None keeps none
     first: pd.Timestamp | None = None,  # walk forward from this session on; None from the first possible one
+    cache: Keeper | None = None,  # where columns of features are kept; None computes all
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.calibration import calibrate
@@ -214,7 +220,7 @@ def prepare(
     from forecastkit.walkforward import walk_forward
 
     model, calendar, view = settings.model, settings.data.calendar, market.as_of(through)
-    engine = feature_engine(target, calendar)
+    engine = feature_engine(target, calendar, cache)
     X, close = engine.build_features(view), view.close(target.symbol)
     y = outcomes(close, target.horizon, calendar)
     grid = refit_sessions(X.index, model.refit_every, calendar)
@@ -223,7 +229,8 @@ def prepare(
     raw = walk_forward(
         X, y, make=lambda: ProbabilisticForecaster(target, rounds=model.rounds, seed=model.seed), horizon=target.horizon,
         every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=first,
-        store=versions, n_jobs=settings.run.n_jobs, progress=settings.run.progress, calendar=calendar,
+        drift_limit=model.drift_limit if first is None and model.drift_limit else None, store=versions,
+        n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, calendar=calendar,
     )  # fmt: skip
     widths = calibrate(
         raw.quantiles, y.reindex(raw.origins).to_numpy(), regime_numbers(close[raw.origins].to_numpy(), target, settings),

@@ -10,9 +10,6 @@ refit to the next; and each refit is a function of the data up to its session al
 # %% ../nbs/31_regimes.ipynb #f1a82def
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -32,12 +29,11 @@ from forecastkit.core import (
     FeatureDimensionError,
     ModelIntegrityError,
     SettingsError,
-    canonical_json,
     digest,
-    write_atomic,
 )
 from .hidden_states import StateModel, filter_states, learn, refusal, smooth_states
 from .regime_features import FeatureCalculator, FeatureSet, regime_features
+from .state_files import fitted, read_state, write_state
 
 # %% auto #0
 __all__ = ['LOGGED', 'RISK', 'MIN_ROWS', 'Regime', 'regimes_of', 'risk_signs', 'Scaling', 'as_frame', 'usable_features',
@@ -315,8 +311,11 @@ class RegimeDetector(RegimeFilter):
         if (state.get("kind"), state.get("format")) != ("RegimeDetector", 1):
             raise ModelIntegrityError("this is not the state of a RegimeDetector: fit and save it again")
         detector = cls(**state["parameters"])
-        detector.scaling_ = Scaling(tuple(state["features"]), arrays["center"], arrays["scale"])
-        detector.model_ = StateModel(**{f.name: arrays[f.name] for f in fields(StateModel)})
+        try:
+            detector.scaling_ = Scaling(tuple(state["features"]), arrays["center"], arrays["scale"])
+            detector.model_ = StateModel(**{f.name: arrays[f.name] for f in fields(StateModel)})
+        except KeyError as error:
+            raise ModelIntegrityError(f"a stored regime model lacks {error}: fit it again") from error
         detector.dropped_, detector.training_ = list(state["dropped"]), dict(state["training"])
         return detector
 
@@ -325,30 +324,12 @@ class RegimeDetector(RegimeFilter):
         folder: str | Path,  # made if absent; one detector a folder
     ) -> Path:
         "Write `regimes.json` and the arrays it names, in an order that leaves the old or the new. No pickle."
-        state, arrays = self.to_state()
-        np.savez(buffer := io.BytesIO(), allow_pickle=False, **arrays)
-        seal = hashlib.sha256(buffer.getvalue()).hexdigest()
-        new = write_atomic(Path(folder) / f"regimes-{seal[:12]}.npz", buffer.getvalue())
-        write_atomic(Path(folder) / "regimes.json", canonical_json(state | {"arrays": seal}))
-        for old in set(Path(folder).glob("regimes-*.npz")) - {new}:
-            old.unlink()
-        return Path(folder)
+        return write_state(folder, "regimes", *self.to_state())
 
     @classmethod
     def load(cls, folder: str | Path) -> RegimeDetector:
         "Read a saved detector, equal to the last bit; raises `ModelIntegrityError` if a file is not as it was written."
-        try:
-            state = json.loads((Path(folder) / "regimes.json").read_text())
-            seal = str(state.pop("arrays"))
-            content = (Path(folder) / f"regimes-{seal[:12]}.npz").read_bytes()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelIntegrityError(f"{folder}: there is no readable regime model: fit and save it again") from error
-        if hashlib.sha256(content).hexdigest() != seal:
-            raise ModelIntegrityError(
-                f"{folder}: the arrays are not those that regimes.json was written with: fit again"
-            )
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return cls.from_state(state, dict(arrays))
+        return cls.from_state(*read_state(folder, "regimes"))
 
 # %% ../nbs/31_regimes.ipynb #5b9d9d7b
 def regime_versions(
@@ -356,6 +337,7 @@ def regime_versions(
     refit_sessions: Iterable[pd.Timestamp],  # each version knows the rows up to its session
     n_states: int = 3,
     random_state: int = 42,
+    shelf: Path | None = None,  # folder of detectors fitted before; None fits them all
 ) -> dict[pd.Timestamp, RegimeDetector]:
     "The detector fitted at each refit session from the first with enough rows on; refused fits are left out with a warning."
     versions: dict[pd.Timestamp, RegimeDetector] = {}
@@ -364,7 +346,7 @@ def regime_versions(
         if len(rows) < MIN_ROWS or session > X.index[-1]:
             continue
         try:
-            versions[session] = RegimeDetector(n_states, random_state).fit(rows)
+            versions[session] = fitted(RegimeDetector(n_states, random_state), rows, shelf)
         except DataError as error:
             warnings.warn(f"{session:%Y-%m-%d}: {error}; the version before stays in force", DataWarning, stacklevel=2)
     return versions

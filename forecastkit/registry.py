@@ -25,12 +25,13 @@ import sqlalchemy as sa
 
 from .core import DataError, ModelIntegrityError, ModelNotFoundError, Target
 from .core import canonical_json, confined, digest
-from .database import MODELS, PredictionDatabase, fetch, lock_chain, transaction
+from .database import PredictionDatabase, append, chain_end
+from .tables import MODELS, fetch, patiently
 
 # %% auto #0
 __all__ = ['SAVING', 'STALE', 'Loader', 'model_version', 'version_folder', 'checksum', 'checksums', 'damage', 'closest',
-           'record_manifest', 'manifests', 'stored_versions', 'Model', 'write_model', 'put_in_place', 'sweep',
-           'load_forecaster', 'ModelRegistry']
+           'record_manifest', 'manifests', 'stored_versions', 'damaged_models', 'Model', 'to_disk', 'write_model',
+           'put_in_place', 'sweep', 'load_forecaster', 'ModelRegistry']
 
 # %% ../nbs/62_registry.ipynb #befbbc9c
 def model_version(
@@ -102,12 +103,12 @@ def record_manifest(
         "manifest_hash": digest(manifest, 64), "created_at": database.clock(),
     }  # fmt: skip
     same = sa.and_(*(MODELS.c[name] == row[name] for name in ("version", "manifest_hash")))
-    with transaction(database.engine, write=True) as connection:
-        lock_chain(connection)  # of two writers the second must see the row of the first
-        if connection.scalar(sa.select(MODELS.c.seq).where(same)) is not None:
-            return False
-        connection.execute(sa.insert(MODELS), row)
-    return True
+
+    def record(connection: sa.Connection) -> bool:
+        chain_end(connection, MODELS, lock=True)  # of two writers the second must see the row of the first
+        return connection.scalar(sa.select(MODELS.c.seq).where(same)) is None and append(connection, MODELS, [row]) == 1
+
+    return patiently(database.engine, record, write=True)
 
 
 def manifests(
@@ -116,17 +117,25 @@ def manifests(
 ) -> list[dict[str, Any]]:
     "Every manifest of a version, the latest first; empty for an unknown version."
     query = sa.select(MODELS.c.manifest).where(MODELS.c.version == version).order_by(MODELS.c.seq.desc())
-    with transaction(database.engine) as connection:
-        return [json.loads(text) for text in connection.scalars(query)]
+    return patiently(database.engine, lambda connection: [json.loads(text) for text in connection.scalars(query)])
 
 # %% ../nbs/62_registry.ipynb #48d188b4
 def stored_versions(database: PredictionDatabase) -> pd.DataFrame:
     "One row a version with a manifest, in the order of training: version, symbol, kind, horizon, trained_at, created_at."
     columns = [MODELS.c[name] for name in ("version", "symbol", "kind", "horizon", "trained_at", "created_at")]
-    with transaction(database.engine) as connection:
-        table = fetch(connection, sa.select(*columns).order_by(MODELS.c.trained_at, MODELS.c.seq))
+    query = sa.select(*columns).order_by(MODELS.c.trained_at, MODELS.c.seq)
+    table = patiently(database.engine, lambda connection: fetch(connection, query))
     table = table.drop_duplicates("version", keep="last")
     return table.assign(trained_at=pd.to_datetime(table["trained_at"]).astype("datetime64[us]")).reset_index(drop=True)
+
+# %% ../nbs/62_registry.ipynb #e30c081b
+def damaged_models(
+    database: PredictionDatabase,
+    folder: Path,  # the registry's
+) -> dict[str, list[str]]:
+    "What is wrong with each model that is there, empty where nothing is; one that is not there can be trained again."
+    paths = {version: version_folder(folder, version) for version in stored_versions(database)["version"]}
+    return {v: damage(p, closest(p, manifests(database, v))) for v, p in paths.items() if p.is_dir()}
 
 # %% ../nbs/62_registry.ipynb #0a4648f3
 class Model(Protocol):
@@ -136,6 +145,16 @@ class Model(Protocol):
         "Write all files into the folder, which exists and is empty."
 
 
+def to_disk(
+    path: Path,  # a file, or a folder
+) -> None:
+    "Do not return before a file, or every file below a folder, is on the disk."
+    for one in [path, *path.rglob("*")]:
+        if one.is_file():
+            with one.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
 def write_model(
     model: Model,
     folder: Path,  # made here
@@ -143,13 +162,10 @@ def write_model(
     "Let a model write its files, bring them to the disk, and return their manifest."
     folder.mkdir()
     model.save(folder)
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+    to_disk(folder)
     return {"files": checksums(folder)}
 
-
+# %% ../nbs/62_registry.ipynb #3dfda969
 def put_in_place(
     new: Path,  # a folder that was just written
     path: Path,  # the folder of its version
@@ -170,9 +186,12 @@ SAVING: str = ".saving-"  # begins the name of a folder that is being written
 STALE: float = 86_400.0  # seconds after which such a folder is the remains of a killed job
 
 
-def sweep(folder: Path) -> None:
+def sweep(
+    folder: Path,
+    prefix: str = SAVING,  # of the names of folders that are being written
+) -> None:
     "Remove what killed jobs left behind."
-    for path in folder.glob(f"{SAVING}*"):
+    for path in folder.glob(f"{prefix}*"):
         if time.time() - path.stat().st_mtime > STALE:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -159,7 +159,8 @@ def futures(symbol: str, prefix: str, first: str, second: str) -> Iterator[Featu
     yield Feature(f"{prefix}_basis", "futures", (first, symbol), 0, "log", -1, 1, "What the market expects the index to do until expiry.",
                   lambda x: ratio(x, first, symbol))  # fmt: skip
     yield Feature(f"{prefix}_roll", "futures", (first, symbol), 0, "log a session", -0.5, 0.5, "What holding the future costs a session.",
-                  lambda x: ratio(x, first, symbol) / (1 + x.calendar_features()["sessions_to_vix_expiry"]))  # fmt: skip
+                  # on the day of expiry the front future is already the next one, a month away
+                  lambda x: ratio(x, first, symbol) / (1 + x.calendar_features()["sessions_to_vix_expiry"].replace(0, 21)))  # fmt: skip
     yield Feature(f"{prefix}_contango", "futures", (second, first), 0, "log", -1, 1, "What the month after is feared to be.",
                   lambda x: ratio(x, second, first))  # fmt: skip
 

@@ -348,5 +348,6 @@ def run_report(
             f"report {name}: cell {error.cell_index} stopped with {error.ename}: {error.evalue}; {executed} shows where"
         ) from error
     return write_atomic(
-        executed.with_suffix(".html"), html_page(executed, f"forecastkit {name}: {parameters.get('as_of') or 'latest'}")
+        executed.with_suffix(".html"),
+        html_page(executed, f"forecastkit {name}: {parameters.get('as_of') or parameters.get('end') or 'latest'}"),
     )

@@ -19,8 +19,8 @@ from .core import PROBS, SCORE_PROBS, DataError
 
 # %% auto #0
 __all__ = ['Linearised', 'pinball', 'columns_of', 'crps', 'interval', 'coverage', 'width', 'pit', 'brier', 'class_table',
-           'log_loss', 'rps', 'bin_misses', 'ece', 'perfect_ece', 'mae', 'rmse', 'r2', 'qlike', 'hac_lag', 'hac_se',
-           'pit_test', 'Comparison', 'compare', 'diebold_mariano', 'skill']
+           'log_loss', 'rps', 'bin_misses', 'ece', 'simulated_ece', 'perfect_ece', 'mae', 'rmse', 'r2', 'qlike',
+           'hac_lag', 'hac_se', 'pit_test', 'Comparison', 'compare', 'diebold_mariano', 'skill']
 
 # %% ../nbs/03_scores.ipynb #c398749f
 def pinball(
@@ -124,11 +124,11 @@ def class_table(
 def log_loss(
     probabilities: ArrayLike,  # (n, m) of each class
     outcome: ArrayLike,  # (n,) number of the class that happened
-    clip: float = 1e-3,  # a smaller probability counts as this
+    clip: float = 1e-3,  # a smaller probability counts as this, and one above 1 - clip as that
 ) -> np.ndarray:
     "Minus the log of the probability given to what happened, (n,) (Good, 1952). Raises `DataError`."
     table, happened = class_table(probabilities, outcome)
-    return -np.log(np.maximum(table[np.arange(len(table)), happened], clip))
+    return -np.log(np.clip(table[np.arange(len(table)), happened], clip, 1.0 - clip))
 
 
 def rps(
@@ -162,20 +162,36 @@ def ece(
     return float(bin_misses(p, event, bins).sum())
 
 
-def perfect_ece(
-    p: ArrayLike,  # (n,) probabilities that were stated, in order of time
+def simulated_ece(
+    table: ArrayLike,  # (n, m) stated probabilities of m events that exclude each other, in order of time
     bins: int = 10,  # equally wide
     draws: int = 500,  # simulated histories
     seed: int = 0,
     block: int = 1,  # sessions whose events move together: three horizons for overlapping outcomes
     groups: ArrayLike | None = None,  # (n,) session of each row where several rows share one; default: each its own
-) -> dict[str, float]:
-    "The ECE that a perfect forecaster would show with these probabilities: `mean` and 95 % quantile `q95`."
-    p = np.asarray(p, dtype=float)
-    session = np.arange(len(p)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+) -> np.ndarray:
+    "The ECE of each event in histories in which the stated probabilities are true, (draws, m)."
+    upper = np.cumsum(np.asarray(table, dtype=float), axis=1)
+    lower = np.column_stack([np.zeros(len(upper)), upper[:, :-1]])
+    session = np.arange(len(upper)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     rng, blocks = np.random.default_rng(seed), session // block
     shared = rng.random((draws, blocks.max() + 1))  # one uniform a block: its events happen together or not at all
-    values = [ece(p, row[blocks] < p, bins) for row in shared]
+    chance = (row[blocks][:, None] for row in shared)
+    happened = ((lower <= u) & (u < upper) for u in chance)
+    stated = np.asarray(table, dtype=float).T
+    return np.array([[ece(p, event, bins) for p, event in zip(stated, events.T)] for events in happened])
+
+
+def perfect_ece(
+    p: ArrayLike,  # (n,) probabilities that were stated, in order of time
+    bins: int = 10,  # equally wide
+    draws: int = 500,  # simulated histories
+    seed: int = 0,
+    block: int = 1,  # as in `simulated_ece`
+    groups: ArrayLike | None = None,  # as in `simulated_ece`
+) -> dict[str, float]:
+    "The ECE that a perfect forecaster would show with these probabilities: `mean` and 95 % quantile `q95`."
+    values = simulated_ece(np.asarray(p, dtype=float)[:, None], bins, draws, seed, block, groups)
     return {"mean": float(np.mean(values)), "q95": float(np.quantile(values, 0.95))}
 
 # %% ../nbs/03_scores.ipynb #1b38cbe7

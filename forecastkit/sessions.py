@@ -23,8 +23,8 @@ from .core import DataError
 # %% auto #0
 __all__ = ['FIRST', 'ZERO', 'Date', 'Days', 'exchange', 'Timetable', 'timetable', 'is_session', 'as_session',
            'session_on_or_before', 'positions', 'session_number', 'sessions', 'offset', 'closes', 'opens',
-           'target_sessions', 'adhoc_closures', 'scheduled_sessions', 'outcomes', 'known_outcomes', 'grid_session',
-           'refit_sessions']
+           'target_sessions', 'leading_to', 'shifted_runs', 'adhoc_closures', 'scheduled_sessions', 'outcomes',
+           'known_outcomes', 'grid_session', 'refit_sessions']
 
 # %% ../nbs/10_sessions.ipynb #59c08172
 FIRST = "1962-01-01"  # the S&P 500 of most vendors begins in 1962
@@ -201,6 +201,40 @@ def target_sessions(
             f"{horizon} sessions ahead the calendar of {calendar} has ended: it knows days to {days[-1]:%Y-%m-%d}"
         )
     return days[at]
+
+# %% ../nbs/10_sessions.ipynb #9570dcab
+def leading_to(
+    moments: pd.DatetimeIndex,  # with a time zone
+    calendar: str = "XNYS",
+) -> np.ndarray:
+    "The place in the timetable of the session that each moment leads up to; raises `DataError` outside the calendar."
+    if moments.tz is None:
+        raise DataError("moments need a time zone: localise them to that of the exchange first")
+    table = timetable(calendar)
+    at = table.closes.searchsorted(moments.tz_convert("UTC").as_unit("us"))
+    if (at == len(table.closes)).any():
+        raise DataError(
+            f"{moments.max()} is after the calendar of {calendar}, which ends {table.sessions[-1]:%Y-%m-%d}"
+        )
+    return at
+
+# %% ../nbs/10_sessions.ipynb #9eca9c22
+def shifted_runs(
+    days: pd.DatetimeIndex,  # of daily bars, in any order
+    calendar: str = "XNYS",
+    least: int = 3,  # fewer are taken for slips, and not given
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    "The first sessions of the runs of sessions whose rows stand one day early, and of those one day late."
+    table, day = timetable(calendar), pd.Timedelta(days=1)
+    first = table.sessions[~(table.sessions - day).isin(table.sessions)]
+    last = table.sessions[~(table.sessions + day).isin(table.sessions)]
+    before = (first - day).isin(days) & ~last.isin(days)
+    after = (last + day).isin(days) & ~first.isin(days)
+    early, late = (
+        first[before & ~after],
+        first[after & ~before],
+    )  # a run of one session between two others can look like both
+    return early[: len(early) * (len(early) >= least)], late[: len(late) * (len(late) >= least)]
 
 # %% ../nbs/10_sessions.ipynb #41299cf1
 def adhoc_closures(calendar: str = "XNYS") -> pd.DatetimeIndex:

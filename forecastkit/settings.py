@@ -26,10 +26,11 @@ from typing import Any
 from .core import KINDS, REGIME_BOUNDS, SettingsError, canonical_symbol, digest
 
 # %% auto #0
-__all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'URL', 'SECTIONS', 'Reader', 'whole', 'number', 'word',
-           'listed', 'flag', 'key', 'DataSettings', 'ForecastSettings', 'ModelSettings', 'QualitySettings',
-           'DatabaseSettings', 'RunSettings', 'known_key', 'without_password', 'read_value', 'Settings', 'ini_value',
-           'read_ini', 'read_environment', 'load_settings', 'default_ini']
+__all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CONTACT', 'SECTIONS',
+           'Reader', 'whole', 'number', 'word', 'listed', 'flag', 'without_password', 'stars', 'key', 'DataSettings',
+           'ForecastSettings', 'ModelSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address',
+           'LiveSettings', 'known_key', 'read_value', 'Settings', 'ini_value', 'read_ini', 'read_environment',
+           'load_settings', 'default_ini']
 
 # %% ../nbs/01_settings.ipynb #314ed145
 @dataclass(frozen=True)
@@ -93,15 +94,26 @@ def flag(value: Any) -> bool:
     return configparser.ConfigParser.BOOLEAN_STATES[str(value).strip().lower()]
 
 # %% ../nbs/01_settings.ipynb #66ddb488
+def without_password(text: str) -> str:
+    "The text with the password of an address replaced by stars."
+    return re.sub(r"(://[^:/@\s]*:).*@", r"\1***@", text)
+
+
+def stars(text: str) -> str:
+    "Three stars for any text; nothing for nothing."
+    return "***" if text else ""
+
+# %% ../nbs/01_settings.ipynb #451f4cd7
 def key(
     default: Any,  # the packaged default
     reader: Reader,  # how a value is read and checked
     about: str,  # one line: what the key does; it becomes the comment in settings.ini
     shapes_model: bool = False,  # a model trained under another value is another model
-    show: bool = True,  # False: not in a repr, because it may hold a password
+    hide: Callable[[str], str] | None = None,  # what takes a secret out of its text; such a key is in no repr
 ) -> Any:
     "The declaration of one key: a dataclass field that carries its own rule."
-    return field(default=default, repr=show, metadata={"reader": reader, "about": about, "shapes_model": shapes_model})
+    rule = {"reader": reader, "about": about, "shapes_model": shapes_model, "hide": hide or without_password}
+    return field(default=default, repr=hide is None, metadata=rule)
 
 
 FRACTION = number(0, 1)
@@ -110,7 +122,12 @@ SYMBOL = Reader("a symbol such as VIX", lambda value: canonical_symbol(TEXT.read
 DATE = Reader("a date such as 1992-01-01", lambda value: date.fromisoformat(str(value).strip()).isoformat())
 FOLDER = Reader("a folder", lambda value: Path(TEXT.read(value)).expanduser())
 FLAG = Reader("true or false", flag)
-URL = word("nothing, or an address such as postgresql+psycopg://user@host/name", r"(|(sqlite|postgresql)(\+\w+)?://.*)")
+DATABASE = word(
+    "nothing, or an address such as postgresql+psycopg://user@host/name", r"(|(sqlite|postgresql)(\+\w+)?://.*)"
+)
+SCHEDULER = word("nothing, or an address such as tcp://host:8786", r"(|(tcp|tls|ucx|inproc)://\S+)")
+WEB = word("nothing, or an address such as http://127.0.0.1:8080", r"(|https?://\S+)")
+CONTACT = word("nothing, or a name and a mail address such as Ada Lovelace ada@example.org", r"(|.*\S@\S+)")
 
 # %% ../nbs/01_settings.ipynb #1d2b411a
 @dataclass(frozen=True)
@@ -118,7 +135,8 @@ class DataSettings:
     "Where data come from and where state lives."
 
     sources: tuple[str, ...] = key(("sample",), listed(TEXT, "a comma-separated list such as folder:PATH, sample"),
-                                   "where data come from, in order: the first source that has a symbol gives all of it")  # fmt: skip
+                                   "where data come from, in order: the first source that has a symbol gives all of it; also store, snapshot:NAME, "
+                                   "and the vendors cboe, fred, yahoo, alfred, finra, edgar")  # fmt: skip
     home: Path = key(Path("forecastkit-data"), FOLDER, "folder of models, forecasts and cache")  # noqa: RUF009 (immutable)
     calendar: str = key(
         "XNYS",
@@ -126,6 +144,7 @@ class DataSettings:
         "exchange calendar that sessions are counted on",
         shapes_model=True,
     )
+    feature_cache: int = key(256, whole(0, 100_000), "size limit of the cache of features in megabytes; 0 keeps none")
 
 
 @dataclass(frozen=True)
@@ -154,6 +173,11 @@ class ModelSettings:
     rounds: int = key(100, whole(1, 10_000), "boosting rounds", shapes_model=True)
     band_gain: float = key(0.005, FRACTION, "step of the width calibration over all sessions")
     regime_gain: float = key(0.01, FRACTION, "step of the width calibration within a VIX regime")
+    drift_limit: float = key(
+        4.0,
+        number(0, 1000),
+        "t of the PIT's spread over 250 outcomes beyond which a version is refitted early; 0: never",
+    )
 
 
 @dataclass(frozen=True)
@@ -169,7 +193,9 @@ class QualitySettings:
 class DatabaseSettings:
     "Where forecasts are kept."
 
-    url: str = key("", URL, "SQLAlchemy address of the database; empty: forecasts.db in home", show=False)
+    url: str = key(
+        "", DATABASE, "SQLAlchemy address of the database; empty: forecasts.db in home", hide=without_password
+    )
 
 
 @dataclass(frozen=True)
@@ -178,10 +204,38 @@ class RunSettings:
 
     n_jobs: int = key(1, whole(1, 256), "processes for walk-forward fits")
     progress: bool = key(True, FLAG, "show progress of long steps")
+    dask: str = key("", SCHEDULER, "a Dask scheduler that fits are sent to; empty: none")
+
+# %% ../nbs/01_settings.ipynb #925755f7
+def address(about: str) -> Any:
+    "The declaration of an address on the web; it may hold the password of a proxy."
+    return key("", WEB, f"address of {about}", hide=without_password)
 
 
+@dataclass(frozen=True)
+class LiveSettings:
+    "How vendors are asked over the network."
+
+    rate: float = key(2.0, number(0.01, 1000), "requests a second, over all vendors")
+    timeout: float = key(30.0, number(0.1, 3600), "seconds to wait for a whole answer")
+    attempts: int = key(4, whole(1, 100), "how often one question is asked at most")
+    contact: str = key("", CONTACT, "who asks; the SEC wants to know it")
+    fred_key: str = key("", word("nothing, or the letters and digits of the key", r"[A-Za-z0-9]*"),
+                        "API key of FRED, for alfred; the variable FORECASTKIT_LIVE_FRED_KEY keeps it out of files", hide=stars)  # fmt: skip
+    adjust: str = key("splits", word("one of splits, all, none", "splits|all|none"),
+                      "for what prices of yahoo are adjusted; all: for dividends too")  # fmt: skip
+    finra_since: str = key("2018-08-01", DATE, "where series of finra begin; each session is a file of its own")
+    yahoo: str = address("charts; empty: by way of yfinance")
+    cboe: str = address("the folder of histories; empty: Cboe's own")
+    fred: str = address("the latest values; empty: FRED's own")
+    alfred: str = address("the vintages; empty: ALFRED's own")
+    finra: str = address("the folder of daily files; empty: FINRA's own")
+    edgar: str = address("facts and filings; empty: the SEC's own")
+    edgar_tickers: str = address("the list of companies; empty: the SEC's own")
+
+# %% ../nbs/01_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
-    "data": DataSettings, "forecast": ForecastSettings, "model": ModelSettings,
+    "data": DataSettings, "live": LiveSettings, "forecast": ForecastSettings, "model": ModelSettings,
     "quality": QualitySettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
@@ -201,23 +255,18 @@ def known_key(
     raise SettingsError(f"{where}: {name} is not a setting: {hint}")
 
 
-def without_password(text: str) -> str:
-    "The text with the password of a database address replaced by stars."
-    return re.sub(r"(://[^:/@\s]*:).*@", r"\1***@", text)
-
-
 def read_value(
     name: str,  # section.key
     value: Any,  # text, or a value of the right type
     where: str,  # the file, variable or argument it came from
 ) -> Any:
     "The value of a key, converted and checked; raises `SettingsError` naming key, value, what is allowed and where."
-    reader = known_key(name, where).metadata["reader"]
+    rule = known_key(name, where).metadata
     try:
-        return reader.read(value)
+        return rule["reader"].read(value)
     except (ValueError, TypeError, KeyError) as error:
-        shown = without_password(repr(value))
-        raise SettingsError(f"{where}: {name} = {shown} is not allowed: give {reader.allowed}") from error
+        shown = rule["hide"](repr(value))
+        raise SettingsError(f"{where}: {name} = {shown} is not allowed: give {rule['reader'].allowed}") from error
 
 # %% ../nbs/01_settings.ipynb #3a5c3db7
 @dataclass(frozen=True)
@@ -225,6 +274,7 @@ class Settings:
     "All settings in force; immutable, checked, each with its origin."
 
     data: DataSettings = DataSettings()
+    live: LiveSettings = LiveSettings()
     forecast: ForecastSettings = ForecastSettings()
     model: ModelSettings = ModelSettings()
     quality: QualitySettings = QualitySettings()
@@ -233,9 +283,10 @@ class Settings:
     loaded: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # key -> layer, value
 
     def __post_init__(self) -> None:
-        for name, _, value in self._items():
+        for name, f, value in self._items():
             if (checked := read_value(name, value, "argument")) != value:
-                raise SettingsError(f"argument: {name} = {value!r} is not allowed: write {checked!r}")
+                given, better = (f.metadata["hide"](repr(one)) for one in (value, checked))
+                raise SettingsError(f"argument: {name} = {given} is not allowed: write {better}")
         q = self.quality
         if not q.usable < q.good < q.excellent:
             raise SettingsError(f"quality.usable {q.usable:g} < good {q.good:g} < excellent {q.excellent:g} "
@@ -256,9 +307,9 @@ class Settings:
         return found
 
     def table(self) -> list[tuple[str, str, str]]:
-        "Key, value and origin of every setting, as text in the form that settings.ini takes; passwords as stars."
+        "Key, value and origin of every setting, as text in the form that settings.ini takes; secrets as stars."
         origins = self.origins
-        return [(name, without_password(ini_value(value)), origins[name]) for name, _, value in self._items()]
+        return [(name, f.metadata["hide"](ini_value(value)), origins[name]) for name, f, value in self._items()]
 
     def database_url(self) -> str:
         "SQLAlchemy address of the database: the one set, or the SQLite file `forecasts.db` in the home folder."

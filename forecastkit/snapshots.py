@@ -13,18 +13,19 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .core import DataError, code_version, write_atomic
-from .sources import Reading, Source, load_market, open_sources
+from .meetings import all_meetings
+from .sources import Openers, Reading, Source, load_market, open_sources
 from .store import Files, Store, dated, listed_repairs, plain_repairs, read_rows, utc_moment, write_rows
 
 # %% auto #0
-__all__ = ['Recorder', 'SnapshotSource', 'snapshots', 'freeze', 'stored_sources']
+__all__ = ['Recorder', 'SnapshotSource', 'snapshots', 'stored_sources', 'freeze']
 
 # %% ../nbs/17_snapshots.ipynb #251a4835
 class Recorder:
@@ -68,6 +69,7 @@ class SnapshotSource(Files):
                 f"there is no snapshot {name}: there are {have}; make one with forecastkit data snapshot NAME"
             )
         super().__init__(place / "series", None, f"snapshot:{name}")
+        self.home = home
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -84,17 +86,20 @@ class SnapshotSource(Files):
         return Reading(frame, listed_repairs(about["repairs"], ()), about["origin"])
 
     def verify(self) -> list[str]:
-        "What has changed since it was frozen, one sentence each: files, or the table of events that belongs to the code."
+        "What has changed since it was frozen, one sentence each: files, or the table of meetings, which belongs to code and home."
         manifest = self.manifest
         try:
-            market = load_market([self], needed=tuple(manifest["series"]), calendar=manifest["calendar"])
+            market = load_market([self], needed=tuple(manifest["series"]), calendar=manifest["calendar"],
+                                 events=all_meetings(self.home))  # fmt: skip
         except DataError as error:
             return [str(error)]
         same = market.fingerprint() == manifest["fingerprint"]
         return (
             []
             if same
-            else [f"{self.name}: the series are intact, but the table of events is another than in {manifest['code']}"]
+            else [
+                f"{self.name}: the series are intact, but the table of meetings is another than it was with {manifest['code']}"
+            ]
         )
 
 
@@ -108,7 +113,14 @@ def snapshots(home: str | Path) -> pd.DataFrame:
     ]
     return pd.DataFrame(rows, columns=["name", "made_at", "series", "rows", "fingerprint"])
 
-# %% ../nbs/17_snapshots.ipynb #b3e209a6
+# %% ../nbs/17_snapshots.ipynb #e273e5f8
+def stored_sources(
+    home: str | Path,
+) -> Openers:
+    "What the words store (or store:SERIES) and snapshot:NAME open; each takes what stands after the colon."
+    return {"store": lambda series: Store(home, series or "daily"), "snapshot": lambda name: SnapshotSource(home, name)}
+
+# %% ../nbs/17_snapshots.ipynb #afb03b90
 def freeze(
     home: str | Path,
     name: str,
@@ -119,8 +131,8 @@ def freeze(
 ) -> SnapshotSource:
     "Freeze a market under a name, whole or not at all; the same content again is the same snapshot, another is refused."
     place = _place(home, name)
-    recorders = [Recorder(source) for source in open_sources(sources)]
-    market = load_market(recorders, symbols, calendar=calendar)
+    recorders = [Recorder(source) for source in open_sources(sources, stored_sources(home))]
+    market = load_market(recorders, symbols, calendar=calendar, events=all_meetings(home))
     if (place / "manifest.json").is_file():
         held = SnapshotSource(home, name)
         if held.manifest["fingerprint"] != market.fingerprint():
@@ -155,10 +167,3 @@ def _freeze_series(
         "rows": len(rows),
         "origin": reading.origin,
     }
-
-# %% ../nbs/17_snapshots.ipynb #e273e5f8
-def stored_sources(
-    home: str | Path,
-) -> dict[str, Callable[[str], Source]]:
-    "What the words store (or store:SERIES) and snapshot:NAME open; each takes what stands after the colon."
-    return {"store": lambda series: Store(home, series or "daily"), "snapshot": lambda name: SnapshotSource(home, name)}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -21,16 +21,17 @@ from typing import Protocol
 
 import pandas as pd
 
+from .contracts import FUTURES, expiry_of, rank_of, read_future
 from .core import DataError, DataWarning, canonical_symbol
 from .formats import SUFFIXES, Layout, Look, look_at, parse_days, read_columns, read_table, symbol_of
 from .market import BAR_COLUMNS, MarketData, Repair, macro_history, repair_bars
 from .releases import ROUND_THE_CLOCK, calendar_of
-from .sessions import timetable
+from .sessions import shifted_runs, timetable
 
 # %% auto #0
-__all__ = ['QUOTED', 'NO_TABLE', 'PACKAGED', 'FUNDS', 'STOCKS', 'SAMPLE', 'as_series', 'Reading', 'read_series', 'choose',
-           'FolderSource', 'Packaged', 'packaged', 'SampleSource', 'Source', 'open_sources', 'load_market',
-           'source_table']
+__all__ = ['QUOTED', 'NO_TABLE', 'PACKAGED', 'FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'as_series', 'Reading', 'read_series',
+           'choose', 'FolderSource', 'Packaged', 'packaged', 'SampleSource', 'Source', 'open_source', 'open_sources',
+           'load_market', 'source_table']
 
 # %% ../nbs/14_sources.ipynb #e5ab904b
 QUOTED: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "SPX", "IXIC", "RUT"}
@@ -53,6 +54,17 @@ def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def _refuse_shifted(symbol: str, days: pd.Index, calendar: str) -> None:
+    "Raise `DataError` for dates that were cut from times of another zone: a day early they are a look at tomorrow."
+    runs = shifted_runs(pd.DatetimeIndex(days), calendar_of(symbol, calendar))
+    for found, words in zip(runs, ("a day early", "a day late")):
+        if len(found):
+            raise DataError(
+                f"{symbol} {found[0]:%Y-%m-%d}: the rows of {len(found)} weeks stand {words}, as if cut from times of another "
+                f"zone: date them by their sessions"
+            )
+
+
 def as_series(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars (a column close) or values (a column value) by date, perhaps with known_at
@@ -65,6 +77,7 @@ def as_series(
         found, repairs = _published(symbol, frame), ()
     else:
         frame = frame[frame.index >= timetable(calendar_of(symbol, calendar)).sessions[0]]
+        _refuse_shifted(symbol, frame.index, calendar)
         found, repairs = repair_bars(symbol, frame, calendar)
     if found.empty:
         raise DataError(f"{symbol}: not one row that can be used: fill the file or take it away")
@@ -95,7 +108,7 @@ def read_series(
         found, repairs = as_series(symbol, frame, calendar)
     except DataError as error:
         raise DataError(f"{shown}: {error}") from error
-    return Reading(found, repairs, shown, tuple(f"column {name} left aside" for name in layout.unused))
+    return Reading(found, repairs, shown, layout.notes)
 
 # %% ../nbs/14_sources.ipynb #acaec5d4
 def choose(
@@ -146,10 +159,11 @@ class FolderSource:
         self._paths = {f"{root.resolve().name}/{path.relative_to(root).as_posix()}": path for path in _tree(root)}
         self._files: dict[str, list[str]] = {}  # by symbol
         self._looks: dict[str, Look] = {}  # by file, as far as they were looked at
+        self._contracts = {shown: path for shown, path in self._paths.items() if expiry_of(path.name)}
         for shown, path in self._paths.items():
-            if symbol := symbol_of(path.name):
+            if shown not in self._contracts and (symbol := symbol_of(path.name)):
                 self._files.setdefault(symbol, []).append(shown)
-        if not self._files:
+        if not (self._files or self._contracts):
             raise DataError(f"folder {folder} holds {NO_TABLE}: put in files named by their symbol, such as VIX.csv")
 
     def _look(self, symbol: str) -> dict[str, Look]:
@@ -160,13 +174,15 @@ class FolderSource:
         return {shown: self._looks[shown] for shown in files}
 
     def __contains__(self, symbol: str) -> bool:
-        "Whether a file is named by the symbol, whatever it holds."
-        return symbol in self._files
+        "Whether a file is named by the symbol, whatever it holds, or it stands for a place in the row of futures."
+        return symbol in self._files or bool(self._contracts and rank_of(symbol))
 
     @property
     def symbols(self) -> tuple[str, ...]:
         "The symbols and series ids that have a file of market data, whole or broken."
-        return tuple(sorted(s for s in self._files if any(k.layout or k.broken for k in self._look(s).values())))
+        futures = FUTURES if self._contracts else ()
+        held = (s for s in self._files if any(k.layout or k.broken for k in self._look(s).values()))
+        return tuple(sorted({*futures, *held}))
 
     @property
     def ignored(self) -> dict[str, str]:
@@ -184,6 +200,9 @@ class FolderSource:
 
     def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
         "The series of a symbol; raises `DataError` that names the file."
+        if symbol not in self._files and symbol in self:
+            frame, where = read_future(symbol, self._contracts, calendar), next(iter(self._contracts))
+            return Reading(*as_series(symbol, frame, calendar), f"{len(self._contracts)} contracts such as {where}")
         shown, layout = choose(symbol, self._look(symbol))
         return read_series(self._paths[shown], symbol, layout, calendar, shown)
 
@@ -306,22 +325,33 @@ class Source(Protocol):
         "The series of a symbol; raises `DataError` where it is broken."
         ...
 
+# %% ../nbs/14_sources.ipynb #b9fad016
+Openers = Mapping[str, Callable[[str], Source]]  # word before the colon -> takes what stands after it
+
+
+def open_source(
+    word: str,  # sample, folder:PATH, or a word of `openers`
+    openers: Openers,
+) -> Source:
+    "The source that a word names; raises `DataError` for an unknown word, and for a folder without files."
+    kind, _, rest = (part.strip() for part in word.partition(":"))
+    if word == "sample":
+        return SampleSource()
+    if kind == "folder" and rest:
+        return FolderSource(rest, word)
+    if kind in openers:
+        return openers[kind](rest)
+    more = f", or {' or '.join(openers)}" if openers else ""
+    raise DataError(f"source {word!r} is unknown: use sample, or folder:PATH such as folder:bars{more}")
+
 
 def open_sources(
     sources: Sequence[str | Source] | str,  # words or sources, or one string of words with commas between
+    openers: Openers | None = None,  # words beyond sample and folder:PATH
 ) -> list[Source]:
-    "The sources in their order; a word is sample or folder:PATH. Raises `DataError` for another, and for a folder without files."
-    found: list[Source] = []
-    for entry in sources.split(",") if isinstance(sources, str) else sources:
-        word = entry.strip() if isinstance(entry, str) else ""
-        if not isinstance(entry, str):
-            found.append(entry)
-        elif word == "sample":
-            found.append(SampleSource())
-        elif word.startswith("folder:") and word != "folder:":
-            found.append(FolderSource(word.removeprefix("folder:").strip(), word))
-        else:
-            raise DataError(f"source {word!r} is unknown: use sample, or folder:PATH such as folder:bars")
+    "The sources in their order; raises `DataError` for an unknown word, and for a folder without files."
+    entries = sources.split(",") if isinstance(sources, str) else sources
+    found = [open_source(entry.strip(), openers or {}) if isinstance(entry, str) else entry for entry in entries]
     if not found:
         raise DataError("no source is given: use sample, or folder:PATH such as folder:bars")
     return found
@@ -346,6 +376,8 @@ def load_market(
     needed: Collection[str] = (),  # these without fail
     calendar: str = "XNYS",
     progress: bool = False,  # show which symbol is being read
+    openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
+    events: pd.DataFrame | None = None,  # meetings of the FOMC; those that are shipped if None
 ) -> MarketData:
     """
     The market that the sources hold: each symbol from the first source that claims it.
@@ -355,7 +387,7 @@ def load_market(
     """
     from tqdm import tqdm
 
-    found = open_sources(sources)
+    found = open_sources(sources, openers)
     needs = {canonical_symbol(symbol) for symbol in needed}
     everything = (symbol for source in found for symbol in source.symbols) if symbols is None else symbols
     wanted = {canonical_symbol(symbol) for symbol in everything}
@@ -377,6 +409,7 @@ def load_market(
         raise refused[0] if refused else _absent(" or ".join(sorted(wanted)), found) if wanted else _nothing(found)
     return MarketData(
         {symbol: reading.frame for symbol, reading in readings.items()},
+        events=events,
         calendar=calendar,
         repairs=[repair for reading in readings.values() for repair in reading.repairs],
         provenance={symbol: reading.origin for symbol, reading in readings.items()},
@@ -397,9 +430,10 @@ def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -
 def source_table(
     sources: Sequence[str | Source] | str = ("sample",),  # in order of precedence, see `open_sources`
     calendar: str = "XNYS",
+    openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
 ) -> pd.DataFrame:
     "All that the sources hold: symbol, kind, first and last date, rows, repairs, where it comes from, and what is to be said of it."
-    found, empty = open_sources(sources), MarketData({}, calendar=calendar)
+    found, empty = open_sources(sources, openers), MarketData({}, calendar=calendar)
     rows: list[dict[str, object]] = []
     for source in found:
         for symbol in source.symbols:

@@ -21,7 +21,7 @@ from .core import DataError
 from .sessions import Days, positions, timetable
 
 # %% auto #0
-__all__ = ['assert_no_leak', 'ExpandingSplit', 'PurgedKFold']
+__all__ = ['assert_no_leak', 'SessionFolds', 'ExpandingSplit', 'PurgedKFold']
 
 # %% ../nbs/19_splits.ipynb #5cd4a4a1
 def assert_no_leak(
@@ -60,18 +60,24 @@ def _sessions_of(
 
 
 @dataclass(frozen=True)
-class ExpandingSplit:
-    "Folds in the order of time, after scikit-learn's conventions: each trains on all rows known when its test begins."
+class SessionFolds:
+    "What scikit-learn asks of every splitter, and what these are counted in."
 
     horizon: int  # sessions from origin to target
     n_splits: int = 5
-    min_train: int = 400  # rows of the first training set
-    embargo: int = 0  # sessions left out in addition
-    calendar: str = "XNYS"
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         "The number of folds."
         return self.n_splits
+
+
+@dataclass(frozen=True)
+class ExpandingSplit(SessionFolds):
+    "Folds in the order of time, after scikit-learn's conventions: each trains on all rows known when its test begins."
+
+    min_train: int = 400  # rows of the first training set
+    embargo: int = 0  # sessions left out in addition
+    calendar: str = "XNYS"
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         "Pairs of row numbers, to train on and to test on; raises `DataError` where the rows do not suffice."
@@ -88,17 +94,11 @@ class ExpandingSplit:
 
 # %% ../nbs/19_splits.ipynb #edf2a144
 @dataclass(frozen=True)
-class PurgedKFold:
+class PurgedKFold(SessionFolds):
     "Contiguous folds that test every row once and train on all others whose outcomes do not overlap."
 
-    horizon: int  # sessions from origin to target
-    n_splits: int = 5
     embargo: int = 0  # sessions left out after the tested ones, in addition
     calendar: str = "XNYS"
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        "The number of folds."
-        return self.n_splits
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         "Pairs of row numbers, to train on and to test on; raises `DataError` where the rows do not suffice."

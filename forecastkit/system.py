@@ -22,17 +22,20 @@ from tqdm import tqdm
 from .core import DataError, DataQualityError, SettingsError, Target, canonical_symbol
 from .database import PredictionDatabase
 from .day import Day, gather_day
+from .feature_cache import FeatureCache
 from .forecasts import Forecast
+from .live_market import open_market
 from .market import MarketData, repair_bars
+from .meetings import all_meetings
 from .preparation import VOLATILITY_INDEX, Prepared, build_forecast, feature_engine, needed_series, prepare
 from .registry import ModelRegistry
 from .sessions import as_session, sessions
 from .settings import Settings, load_settings, read_value
-from .sources import load_market
 
 # %% auto #0
 __all__ = ['GROUP', 'OWN_ORIGINS', 'batch_sessions', 'Batch', 'series_wanted', 'series_fed', 'make_forecasts', 'make_batch',
-           'IntegratedSystem', 'forecast_bars', 'forecast']
+           'write_forecast', 'make_day', 'columns_kept', 'Workbench', 'within', 'IntegratedSystem', 'forecast_bars',
+           'forecast']
 
 # %% ../nbs/72_system.ipynb #d75cf2b2
 GROUP: int = 50  # forecasts stored in one transaction: what a kill may cost at most
@@ -114,8 +117,47 @@ def make_batch(
     return batch
 
 # %% ../nbs/72_system.ipynb #69e9087c
-class IntegratedSystem:
-    "From market data to stored forecasts of one target."
+def write_forecast(
+    prepared: Prepared,
+    origin: pd.Timestamp,
+    database: PredictionDatabase | None,  # None stores nothing
+) -> Forecast:
+    "The forecast of a session, stored; raises `DataQualityError` (and stores nothing) where the data are too poor."
+    forecast = build_forecast(prepared, origin, datetime.now(UTC))
+    if database is None or database.store_prediction(forecast, prepared.row(origin)):
+        return forecast
+    return database.get_forecast(forecast.prediction_id)
+
+# %% ../nbs/72_system.ipynb #fb3d943d
+def make_day(
+    prepared: Prepared,
+    origin: pd.Timestamp,
+    database: PredictionDatabase,
+    known: pd.DatetimeIndex,  # origins that have a stored forecast
+    progress: bool = False,
+) -> Day:
+    "Backfill what has no forecast yet, forecast, record outcomes, and gather what a page shows."
+    target, open_days = prepared.target, prepared.origins[prepared.origins < origin].difference(known)
+    past = make_batch(prepared, open_days, database, progress=progress)
+    forecast = failure = None
+    try:
+        forecast = write_forecast(prepared, origin, database)
+    except DataQualityError as error:
+        failure = error
+    stored = len(past.forecasts) + int(forecast is not None and origin not in known)
+    fingerprint = prepared.versions.fingerprints[origin]
+    recorded = database.record_outcomes(target.symbol, prepared.level.loc[:origin], fingerprint)
+    return gather_day(prepared, database, origin, forecast, failure, stored, recorded)
+
+# %% ../nbs/72_system.ipynb #dae7abae
+def columns_kept(settings: Settings) -> FeatureCache | None:
+    "Where columns of features are kept under home; None where the settings allow no megabyte."
+    size = settings.data.feature_cache
+    return FeatureCache(settings.data.home / "cache" / "features.sqlite", size) if size else None
+
+
+class Workbench:
+    "What a target is forecast from, each part opened when it is first asked for."
 
     def __init__(
         self,
@@ -134,10 +176,7 @@ class IntegratedSystem:
     @cached_property
     def market(self) -> MarketData:
         "The market of the sources; raises `DataError` where a needed series is absent or refused."
-        return self._market or load_market(
-            self.settings.data.sources, symbols=series_wanted(self.target), needed=needed_series(self.target),
-            calendar=self.settings.data.calendar, progress=self.settings.run.progress,
-        )  # fmt: skip
+        return self._market or open_market(self.settings, series_wanted(self.target), needed_series(self.target))
 
     @cached_property
     def database(self) -> PredictionDatabase:
@@ -149,27 +188,38 @@ class IntegratedSystem:
         "The stored model versions."
         return ModelRegistry(self.models_dir, self.database)
 
-    def origin(self, date: Any = None) -> pd.Timestamp:
-        "The session to forecast from: the one asked for, or the last that all needed series share. Raises `DataError`."
-        shared = self.market.shared_sessions(needed_series(self.target))
-        first, last = shared[0], shared[-1]
-        origin = last if date is None else as_session(date, self.settings.data.calendar)
-        if origin < first:
-            raise DataError(
-                f"{origin:%Y-%m-%d} lies before the data, which begin at {first:%Y-%m-%d}: bring earlier data or ask for a later session"
-            )
-        if origin > last:
-            raise DataError(
-                f"{origin:%Y-%m-%d} lies after the data, which end at {last:%Y-%m-%d}: bring later data or ask for that session"
-            )
-        return origin
-
     def prepared(self, through: pd.Timestamp) -> Prepared:
         "Everything known at a session, from memory where it was prepared before."
         if self._prepared is None or self._prepared.last < through:
-            raw = self.settings.data.home / "raw"
-            self._prepared = prepare(self.market, self.target, self.settings, through, self.registry, raw)
+            raw, cache = self.settings.data.home / "raw", columns_kept(self.settings)
+            self._prepared = prepare(self.market, self.target, self.settings, through, self.registry, raw, cache=cache)
         return self._prepared
+
+# %% ../nbs/72_system.ipynb #e02668b8
+def within(
+    shared: pd.DatetimeIndex,  # the sessions that all needed series share
+    date: Any = None,  # the session asked for; the last one if None
+    calendar: str = "XNYS",
+) -> pd.Timestamp:
+    "The session to forecast from; raises `DataError` for a day that is none, or lies outside the data."
+    first, last = shared[0], shared[-1]
+    origin = last if date is None else as_session(date, calendar)
+    if origin < first:
+        raise DataError(f"{origin:%Y-%m-%d} lies before the data, which begin at {first:%Y-%m-%d}: "
+                        "bring earlier data or ask for a later session")  # fmt: skip
+    if origin > last:
+        raise DataError(f"{origin:%Y-%m-%d} lies after the data, which end at {last:%Y-%m-%d}: "
+                        "bring later data or ask for that session")  # fmt: skip
+    return origin
+
+# %% ../nbs/72_system.ipynb #9166743e
+class IntegratedSystem(Workbench):
+    "From market data to stored forecasts of one target."
+
+    def origin(self, date: Any = None) -> pd.Timestamp:
+        "The session to forecast from: the one asked for, or the last that all needed series share. Raises `DataError`."
+        shared = self.market.shared_sessions(needed_series(self.target))
+        return within(shared, date, self.settings.data.calendar)
 
     def train(self, as_of: Any = None) -> str:
         "Train and store the model version in force at a session, and all before it; returns its name."
@@ -180,11 +230,7 @@ class IntegratedSystem:
     def generate_forecast(self, date: Any = None, store_prediction: bool = True) -> Forecast:
         "The forecast of a session, stored unless told otherwise. Raises `DataQualityError` (and stores nothing) or `DataError`."
         origin = self.origin(date)
-        prepared = self.prepared(origin)
-        forecast = build_forecast(prepared, origin, datetime.now(UTC))
-        if store_prediction and not self.database.store_prediction(forecast, prepared.row(origin)):
-            return self.database.get_forecast(forecast.prediction_id)  # with the moment at which it was first made
-        return forecast
+        return write_forecast(self.prepared(origin), origin, self.database if store_prediction else None)
 
     def generate_forecast_batch(
         self,
@@ -196,9 +242,9 @@ class IntegratedSystem:
     ) -> Batch:
         "The forecasts of all sessions in a span, and the sessions skipped with the reason. What was stored survives a kill."
         days = batch_sessions(start_date, end_date, frequency, self.settings.data.calendar)
-        within = days[days <= self.origin()]
+        inside = days[days <= self.origin()]
         try:
-            prepared = self.prepared(within[-1] if len(within) else self.origin())
+            prepared = self.prepared(inside[-1] if len(inside) else self.origin())
         except DataError as error:  # no forecast is possible anywhere in the span
             return Batch([], dict.fromkeys(days, str(error)))
         database = self.database if store_prediction else None
@@ -206,21 +252,8 @@ class IntegratedSystem:
 
     def daily(self, as_of: Any = None) -> Day:
         "The daily job: backfill what has no forecast yet, forecast, record outcomes, and gather what a page shows."
-        origin = self.origin(as_of)
-        prepared = self.prepared(origin)
-        known = pd.DatetimeIndex(self.forecast_history["origin"])
-        open_days = prepared.origins[prepared.origins < origin].difference(known)
-        past = make_batch(prepared, open_days, self.database, progress=self.settings.run.progress)
-        forecast = failure = None
-        try:
-            forecast = self.generate_forecast(origin)
-        except DataQualityError as error:
-            failure = error
-        stored = len(past.forecasts) + int(forecast is not None and origin not in known)
-        recorded = self.database.record_outcomes(
-            self.target.symbol, prepared.level.loc[:origin], prepared.versions.fingerprints[origin]
-        )
-        return gather_day(prepared, self.database, origin, forecast, failure, stored, recorded)
+        origin, known = self.origin(as_of), pd.DatetimeIndex(self.forecast_history["origin"])
+        return make_day(self.prepared(origin), origin, self.database, known, self.settings.run.progress)
 
     def run(self, *args: Any, **kwargs: Any) -> Forecast:
         "Deprecated: the same as `generate_forecast`."
@@ -251,8 +284,9 @@ def forecast_bars(
     "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` for bars that cannot be right."
     clean, repairs = repair_bars(target.symbol, bars, settings.data.calendar)
     market = MarketData(
-        {target.symbol: clean}, calendar=settings.data.calendar, repairs=repairs, provenance={target.symbol: "own bars"}
-    )
+        {target.symbol: clean}, events=all_meetings(settings.data.home), calendar=settings.data.calendar, repairs=repairs,
+        provenance={target.symbol: "own bars"},
+    )  # fmt: skip
     first = clean.index[-min(OWN_ORIGINS, len(clean))]
     prepared = prepare(market, target, settings, clean.index[-1], first=first)
     return build_forecast(prepared, prepared.last, datetime.now(UTC))

@@ -9,7 +9,6 @@ wanted, in the order given, and all of them share one client and so one rate. No
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 
 from .core import DataError, canonical_symbol
 from .fetching import Client
@@ -28,35 +27,19 @@ from forecastkit.live import (
     finra,
     fred,
 )
+from .settings import LiveSettings
 from .yahoo import chart_tables, yahoo, yfinance_tables
 
 # %% auto #0
-__all__ = ['WORDS', 'Access', 'kind_of', 'open_live']
+__all__ = ['WORDS', 'client_of', 'kind_of', 'open_live']
 
 # %% ../nbs/17_vendors.ipynb #cbc20b90
-@dataclass(frozen=True)
-class Access:
-    "How the vendors are asked."
-
-    rate: float = 2.0  # requests a second, over all vendors
-    timeout: float = 30.0  # seconds for a whole answer
-    attempts: int = 4  # at most, for one question
-    contact: str = ""  # name and mail address; the SEC asks for them
-    fred_key: str = field(default="", repr=False)  # API key of FRED, for alfred
-    adjust: str = "splits"  # prices of yahoo: adjusted for splits, for all (dividends too), for none
-    finra_since: str = "2018-08-01"  # where finra's series begin
-    yahoo: str = ""  # base address of charts; empty: through yfinance
-    cboe: str = CBOE
-    fred: str = FRED
-    alfred: str = ALFRED
-    finra: str = FINRA
-    edgar: str = EDGAR
-    edgar_tickers: str = EDGAR_TICKERS
-
-    def client(self) -> Client:
-        "A client of these habits; use it in a `with`."
-        agent = f"forecastkit ({self.contact})" if self.contact else "forecastkit"
-        return Client(self.rate, self.timeout, self.attempts, agent=agent)
+def client_of(
+    access: LiveSettings,
+) -> Client:
+    "A client of these habits; use it in a `with`."
+    agent = f"forecastkit ({access.contact})" if access.contact else "forecastkit"
+    return Client(access.rate, access.timeout, access.attempts, agent=agent)
 
 # %% ../nbs/17_vendors.ipynb #5782b3d4
 def kind_of(
@@ -75,21 +58,23 @@ WORDS: tuple[str, ...] = ("yahoo", "cboe", "fred", "alfred", "finra", "edgar")
 def open_live(
     words: Sequence[str],  # of WORDS, in order of precedence
     symbols: Collection[str],  # all that will be wanted
-    access: Access,
-    client: Client,  # as `access.client()` gives it
+    access: LiveSettings,  # addresses, key and adjustment
+    client: Client,  # as `client_of` gives it
 ) -> list[LiveSource]:
     "The vendors in their order, each with what it claims; raises `DataError` for a word that is none, and for a key or contact that is missing."
     wanted = [*dict.fromkeys(canonical_symbol(symbol) for symbol in symbols)]
     of = {kind: [s for s in wanted if kind_of(s) == kind] for kind in ("series", "volumes", "fact", "traded")}
     yfinance = yfinance_tables(client.limiter, attempts=access.attempts, timeout=access.timeout)
-    charts = chart_tables(client, access.yahoo) if access.yahoo else yfinance
+    charts, batch = (chart_tables(client, access.yahoo), 1) if access.yahoo else (yfinance, 10)  # symbols a call
     openers: dict[str, Callable[[], LiveSource]] = {
-        "yahoo": lambda: yahoo(of["traded"], charts, access.adjust),
-        "cboe": lambda: cboe(client, access.cboe),
-        "fred": lambda: fred(client, access.fred),
-        "alfred": lambda: alfred(client, access.fred_key, access.alfred),
-        "finra": lambda: finra(client, [s.partition("_")[0] for s in of["volumes"]], access.finra_since, access.finra),
-        "edgar": lambda: Edgar(client, access.edgar, access.edgar_tickers).source(of["fact"]),
+        "yahoo": lambda: yahoo(of["traded"], charts, access.adjust, batch),
+        "cboe": lambda: cboe(client, access.cboe or CBOE),
+        "fred": lambda: fred(client, access.fred or FRED),
+        "alfred": lambda: alfred(client, access.fred_key, access.alfred or ALFRED),
+        "finra": lambda: finra(
+            client, [s.partition("_")[0] for s in of["volumes"]], access.finra_since, access.finra or FINRA
+        ),
+        "edgar": lambda: Edgar(client, access.edgar or EDGAR, access.edgar_tickers or EDGAR_TICKERS).source(of["fact"]),
     }
     if unknown := [word for word in words if word not in openers]:
         raise DataError(f"live source {unknown[0]!r} is unknown: use {', '.join(WORDS)}")

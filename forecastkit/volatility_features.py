@@ -40,7 +40,7 @@ from forecastkit.families import (
     whole_volatilities,
     zscores,
 )
-from .features import PERCENT_A_YEAR, Feature, Inputs, absent, compute_features, log_of
+from .features import PERCENT_A_YEAR, Feature, Inputs, Keeper, absent, compute_features, log_of
 from .market import MarketData
 from .quality import quality_column
 from forecastkit.relations import (
@@ -211,9 +211,10 @@ class FeatureEngine:
         symbol: str = "VIX",  # whose sessions are the rows
         calendar: str = "XNYS",
         horizon: int = 5,  # sessions ahead over which cohorts are compared
+        cache: Keeper | None = None,  # where columns are kept, see `feature_cache`; None computes all
     ):
         self.declarations = volatility_features() if declarations is None else tuple(declarations)
-        self.symbol, self.calendar, self.horizon = canonical_symbol(symbol), calendar, horizon
+        self.symbol, self.calendar, self.horizon, self.cache = canonical_symbol(symbol), calendar, horizon, cache
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -234,7 +235,7 @@ class FeatureEngine:
 
         A window cuts the rows returned, not those computed from: rolling sums that start later differ in their last bits.
         """
-        frame = compute_features(self.declarations, market, self.symbol, self.calendar)
+        frame = compute_features(self.declarations, market, self.symbol, self.calendar, self.cache)
         inputs = Inputs(market, self.symbol, self.calendar)
         cohort = calendar_cohorts(inputs.index, market.events, self.calendar)["cohort"]
         expected = (self.horizon * inputs.ewm(self.symbol, "square", 0.94)) ** 0.5

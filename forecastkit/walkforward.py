@@ -9,20 +9,25 @@ learn from, and the runner. It asks little of a model: `fit(X, y)` and `predict_
 # %% ../nbs/50_walkforward.ipynb #1c6a3b91
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .core import PROBS, DataError
+from .core import PROBS, DataError, SettingsError
+from .scores import hac_lag, pit, pit_test
 from .sessions import Date, as_session, known_outcomes, positions, refit_sessions, session_number, timetable
 
 # %% auto #0
-__all__ = ['training_rows', 'first_origin', 'Block', 'blocks', 'Store', 'RawForecasts', 'walk_forward']
+__all__ = ['Work', 'training_rows', 'first_origin', 'Block', 'blocks', 'Store', 'RawForecasts', 'joined', 'drift_t', 'drifted',
+           'walk_forward']
 
 # %% ../nbs/50_walkforward.ipynb #50d4db5e
 def training_rows(
@@ -117,6 +122,26 @@ class RawForecasts:
     quantiles: np.ndarray  # (n, 23) log changes at core.PROBS
     grid: pd.DatetimeIndex  # (n,) the refit session of the version that served each origin
 
+    def since(self, first: pd.Timestamp) -> RawForecasts:
+        "Those from a session on."
+        k = int(self.origins.searchsorted(first))
+        return RawForecasts(self.origins[k:], self.quantiles[k:], self.grid[k:])
+
+
+def joined(
+    parts: Sequence[tuple[Block, np.ndarray]],  # blocks in order, each with its quantiles
+    under: RawForecasts | None = None,  # what serves the origins that no part serves
+) -> RawForecasts:
+    "The forecasts of all blocks as one; where there is something under them, they are laid over it."
+    if under is None:
+        origins = pd.DatetimeIndex(np.concatenate([block.origins for block, _ in parts]), name="session")
+        under = RawForecasts(origins, np.empty((len(origins), len(PROBS))), origins)
+    quantiles, grid = under.quantiles.copy(), under.grid.to_numpy().copy()
+    for block, found in parts:
+        place = slice(at := int(under.origins.searchsorted(block.origins[0])), at + len(found))
+        quantiles[place], grid[place] = found, np.datetime64(block.grid)
+    return RawForecasts(under.origins, quantiles, pd.DatetimeIndex(grid))
+
 # %% ../nbs/50_walkforward.ipynb #0c30d3fb
 def _quantiles(model: Any, X: pd.DataFrame, block: Block) -> np.ndarray:
     "A model's quantiles for the origins of a block; raises `DataError` if they are none."
@@ -137,21 +162,47 @@ def _train(
     model = make().fit(*training_rows(X, y, block.grid, **rows))
     return model, _quantiles(model, X, block)
 
+# %% ../nbs/50_walkforward.ipynb #fa636512
+Work = Callable[..., tuple[Any, np.ndarray]]
+
+
+@contextmanager
+def _workers(n_jobs: int, dask: str) -> Iterator[Any]:
+    "A pool of joblib: processes of this machine, which are gone afterwards, or the workers of a Dask scheduler."
+    from joblib import Parallel, parallel_config
+
+    if not dask:
+        from joblib.externals.loky import get_reusable_executor
+
+        try:
+            yield Parallel(n_jobs=n_jobs, return_as="generator")
+        finally:
+            get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SettingsError("a Dask scheduler needs the extra: pip install 'forecastkit[dask]'") from None
+    place = urlsplit(dask)
+    try:
+        socket.create_connection((place.hostname, place.port), timeout=10).close()  # a Client that fails lingers on
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"no Dask scheduler answers at {dask}: start one, or do without") from error
+    with Client(dask, set_as_default=False) as client, parallel_config(backend="dask", client=client):
+        yield Parallel(n_jobs=-1, return_as="generator")
+
 
 def _trained(
-    jobs: list[Block], work: Callable[[Block], tuple[Any, np.ndarray]], n_jobs: int
+    jobs: list[Block], work: Work, shared: tuple[Any, ...], n_jobs: int, dask: str
 ) -> Iterator[tuple[Any, np.ndarray]]:
-    "The results of all jobs in order, as they come; by `n_jobs` processes, which are gone afterwards."
-    if n_jobs == 1 or len(jobs) < 2:
-        yield from map(work, jobs)
+    "The results of all jobs in order, as they come."
+    if len(jobs) < 2 or (n_jobs == 1 and not dask):
+        yield from (work(*shared, block) for block in jobs)
         return
-    from joblib import Parallel, delayed
-    from joblib.externals.loky import get_reusable_executor
+    from joblib import delayed
 
-    try:
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(block) for block in jobs)
-    finally:
-        get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
+    with _workers(n_jobs, dask) as pool:
+        yield from pool(delayed(work)(*shared, block) for block in jobs)
 
 # %% ../nbs/50_walkforward.ipynb #8692bd0a
 def _remembered(X: pd.DataFrame, block: Block, store: Store | None) -> np.ndarray | None:
@@ -168,25 +219,54 @@ def _remembered(X: pd.DataFrame, block: Block, store: Store | None) -> np.ndarra
 def _walk(
     X: pd.DataFrame,
     todo: list[Block],
-    train: Callable[[Block], tuple[Any, np.ndarray]],
+    train: Callable[[list[Block]], Iterator[tuple[Any, np.ndarray]]],
     store: Store | None,
-    n_jobs: int,
     tick: Callable[[], Any],
-) -> dict[pd.Timestamp, np.ndarray]:
-    "The quantiles of each block by its refit session; what is trained is stored at once, so that a kill loses little."
+) -> list[tuple[Block, np.ndarray]]:
+    "The blocks with their quantiles; what is trained is stored at once, so that a kill loses little."
     done = {}
     for block in todo:
         if (kept := _remembered(X, block, store)) is not None:
             done[block.grid] = kept
             tick()
     jobs = [block for block in todo if block.grid not in done]
-    for block, (model, quantiles) in zip(jobs, _trained(jobs, train, n_jobs)):
+    for block, (model, quantiles) in zip(jobs, train(jobs)):
         if store is not None:
             store.save(block.grid, model)
             store.remember(block.grid, block.origins, quantiles)
         done[block.grid] = quantiles
         tick()
-    return done
+    return [(block, done[block.grid]) for block in todo]
+
+# %% ../nbs/50_walkforward.ipynb #c09f8fd1
+def drift_t(
+    raw: RawForecasts,  # by the versions of the grid
+    y: pd.Series,  # outcomes by origin, NaN where unknown
+    horizon: int,
+    window: int = 250,  # outcomes that are looked back upon
+    calendar: str = "XNYS",
+) -> np.ndarray:
+    "The t of the PIT's spread over the last outcomes known at each origin, (n,); NaN until there are so many."
+    known = y.reindex(raw.origins).dropna()
+    u = pit(known.to_numpy(), raw.quantiles[raw.origins.get_indexer(known.index)])
+    heard = positions(known.index, calendar) + horizon
+    count = np.searchsorted(heard, positions(raw.origins, calendar), side="right")
+    past = {k: pit_test(u[k - window : k], hac_lag(horizon))["variance_t"] for k in np.unique(count) if k >= window}
+    return np.array([past.get(k, np.nan) for k in count])
+
+
+def drifted(
+    raw: RawForecasts,
+    t: np.ndarray,  # (n,) as `drift_t` gives it
+    limit: float,  # of |t|
+) -> list[Block]:
+    "Where a version that was in order at its refit session is seen to drift, and the origins left for its successor."
+    found = []
+    for _, rows in pd.Series(np.abs(t) > limit).groupby(raw.grid):
+        if rows.any() and not rows.iloc[0]:  # what drifts at the refit session has just been refitted
+            rest = raw.origins[rows.idxmax() : rows.index[-1] + 1]
+            found.append(Block(rest[0], rest))
+    return found
 
 # %% ../nbs/50_walkforward.ipynb #0a7d5a16
 def walk_forward(
@@ -202,25 +282,28 @@ def walk_forward(
     first: Date | None = None,  # forecasts from this session on; None: from the first one possible
     store: Store | None = None,  # where models and quantiles are kept; None keeps none
     n_jobs: int = 1,  # processes that train
+    dask: str = "",  # address of a Dask scheduler whose workers train instead, such as tcp://host:8786
+    drift_limit: float | None = None,  # |t| of `drift_t` beyond which a version is refitted off the grid; None: never
     progress: bool = False,  # a bar on the terminal, one step a version
+    title: str = "walking forward",  # of the bar
     calendar: str = "XNYS",
 ) -> RawForecasts:
     """
     The quantiles of every origin by the version that was in force on its day.
 
     Raises `DataError` if there is too little history, naming the first possible date, and for a model whose answer is
-    not made of quantiles.
+    not made of quantiles; `SettingsError` where no Dask scheduler answers.
     """
     rows = {"horizon": horizon, "train_start": train_start, "needs": needs, "calendar": calendar}
     begin = first_origin(X, y, every=every, min_train_rows=min_train_rows, **rows)
-    todo = blocks(
-        pd.DatetimeIndex(X.index), begin if first is None else max(begin, as_session(first, calendar)), every, calendar
-    )
-    if not todo:
+    wanted = begin if first is None else max(begin, as_session(first, calendar))
+    todo = blocks(pd.DatetimeIndex(X.index), wanted if drift_limit is None else begin, every, calendar)
+    if not todo or todo[-1].origins[-1] < wanted:
         raise DataError(f"the features end at {X.index[-1]:%Y-%m-%d}: there is no origin from {first} on")
-    with tqdm(total=len(todo), desc="walking forward", unit="version", disable=not progress) as bar:
-        done = _walk(X, todo, partial(_train, make, X, y, rows), store, n_jobs, bar.update)
-    served = [done[block.grid] for block in todo]
-    origins = pd.DatetimeIndex(np.concatenate([block.origins for block in todo]), name="session")
-    grid = pd.DatetimeIndex([block.grid for block in todo]).repeat([len(block.origins) for block in todo])
-    return RawForecasts(origins, np.concatenate(served), grid)
+    train = partial(_trained, work=_train, shared=(make, X, y, rows), n_jobs=n_jobs, dask=dask)
+    with tqdm(total=len(todo), desc=title, unit="version", disable=not progress) as bar:
+        raw = joined(_walk(X, todo, train, store, bar.update))
+        if drift_limit is not None:
+            extra = drifted(raw, drift_t(raw, y, horizon, calendar=calendar), drift_limit)
+            raw = joined(_walk(X, extra, train, store, bar.update), raw)
+    return raw.since(wanted)

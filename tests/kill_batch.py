@@ -9,20 +9,24 @@ import sys
 import time
 from pathlib import Path
 
+import forecastkit.tables as tables
 from forecastkit.database import PredictionDatabase
 from forecastkit.settings import load_settings
 from forecastkit.synthetic import synthetic_market
 from forecastkit.system import IntegratedSystem
 
 
-def system_at(home: Path) -> IntegratedSystem:
-    settings = load_settings(environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 10})
+def system_at(home: Path, url: str = "") -> IntegratedSystem:
+    given = {"data.home": str(home), "database.url": url, "run.progress": False, "model.rounds": 10}
+    settings = load_settings(environ={}, overrides=given)
     return IntegratedSystem(settings=settings, market=synthetic_market(seed=5, sessions=700).market)
 
 
-def work(home: Path) -> None:
+def work(home: Path, url: str = "") -> None:
     "The victim: makes a batch and says aloud which forecasts are stored."
-    system = system_at(home)
+    tables.PATIENCE = 300  # seconds: a busy machine may take longer to start a server than a person would wait
+    system = system_at(home, url)
+    assert system.database is not None  # open: from here on it waits for a server that restarts
     days = system.market.bars("VIX").index
     print("ready", flush=True)
     system.generate_forecast_batch(
@@ -77,4 +81,4 @@ def kills(folder: Path, times: int, seed: int = 0) -> tuple[list[int], int]:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    work(Path(sys.argv[1]), *sys.argv[2:])

@@ -14,19 +14,22 @@ from threadpoolctl import threadpool_limits
 from forecastkit.anomalies import (
     AnomalyDetector,
     anomaly_history,
+    anomaly_versions,
     conformal_p,
-    distance_parts,
     family_of,
+    learnt_from,
+    scores_when_unusual,
+)
+from forecastkit.core import DataError, DataWarning, ModelIntegrityError
+from forecastkit.portraits import (
+    distance_parts,
     forest_score,
     grow_forest,
     huberised_correlation,
-    learnt_from,
-    scores_when_unusual,
     standardise,
     typical,
     unusualness,
 )
-from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.scores import hac_se
 from forecastkit.sessions import sessions
 from forecastkit.sources import load_market
@@ -198,6 +201,26 @@ def test_a_stored_detector_is_the_same_detector(fitted):
     for name in arrays:
         with pytest.raises(ModelIntegrityError):
             AnomalyDetector.from_state(state, {key: values for key, values in stored.items() if key != name})
+
+
+def test_kept_versions_say_the_same_to_the_last_bit(tmp_path, monkeypatch):
+    days, fits = normal_days(900, gaps=0.02), []
+    grid = days.index[[300, 500, 700]]
+    fitting = AnomalyDetector.fit
+    monkeypatch.setattr(AnomalyDetector, "fit", lambda self, X: fits.append(len(X)) or fitting(self, X))
+    whole = anomaly_history(days, grid, FAMILIES, trees=20)
+    for _ in range(2):
+        kept = anomaly_versions(days, grid, FAMILIES, trees=20, shelf=tmp_path)
+        pd.testing.assert_frame_equal(anomaly_history(days, grid, FAMILIES, kept), whole, check_exact=True)
+    assert fits == [300, 500, 700] * 2  # without a shelf, and for the shelf; then none
+    next(tmp_path.glob("*/*.npz")).write_bytes(b"")
+    with pytest.warns(DataWarning, match="damaged"):
+        again = anomaly_versions(days, grid, FAMILIES, trees=20, shelf=tmp_path)
+    pd.testing.assert_frame_equal(anomaly_history(days, grid, FAMILIES, again), whole, check_exact=True)
+    revised = days.copy()
+    revised.iloc[10, 0] += 1e-9  # one bit of one early day: another version for each
+    anomaly_versions(revised, grid, FAMILIES, trees=20, shelf=tmp_path)
+    assert fits[7:] == [300, 500, 700]
 
 
 def test_errors_by_band_are_means_with_the_error_of_a_ratio():

@@ -9,6 +9,8 @@ from sklearn.base import clone
 
 from forecastkit.baselines import (
     AR1,
+    HAR_RECIPE,
+    HAR_STOCK_RECIPE,
     STOCK_RECIPE,
     VOLATILITY_RECIPE,
     Climatology,
@@ -20,6 +22,8 @@ from forecastkit.baselines import (
     fit_line,
     learn_terms,
     numbers,
+    rise_frequency,
+    transition_probabilities,
 )
 from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
 from forecastkit.sessions import outcomes, sessions, target_sessions
@@ -242,3 +246,29 @@ def test_the_real_vix(shared_data):
     ar1 = skill(crps(truth, change(ar1_quantiles(X["vix_log"], y, raw.origins, 5)[ok])), base)
     assert har.value == pytest.approx(0.049, abs=0.008)
     assert ar1.value == pytest.approx(0.011, abs=0.004)
+
+
+def test_transitions_and_rises_are_counted_from_what_was_known():
+    before = pd.Series(np.digitize(np.log(LEVEL), [2.8, 3.2]), LEVEL.index)
+    after = before.reindex(target_sessions(LEVEL.index, 5)).set_axis(LEVEL.index)
+    table = transition_probabilities(before, after, LEVEL.index, 5, 3)
+    rises = rise_frequency(Y, LEVEL.index, 5)
+    ends = target_sessions(LEVEL.index, 5)
+    for i in (0, 4, 5, 89, 95, 400, len(LEVEL) - 1):
+        known = (ends <= LEVEL.index[i]) & after.notna().to_numpy()
+        counts = [1 + ((before == before.iloc[i]) & (after == k))[known].sum() for k in range(3)]
+        np.testing.assert_allclose(table[i], np.array(counts) / sum(counts), rtol=1e-15)
+        outcomes_then = Y[(ends <= LEVEL.index[i]) & Y.notna().to_numpy()]
+        wanted = (outcomes_then > 0).mean() if len(outcomes_then) >= 250 else np.nan
+        np.testing.assert_allclose(rises[i], wanted)
+
+
+def test_the_har_baseline_moves_its_middle_and_keeps_its_width():
+    plain = X.drop(columns="cohort_weight")
+    q = HARLocationScale(HAR_RECIPE).fit(plain, LEARN).predict_quantiles(plain)[100:]
+    width = q[:, -1] - q[:, 0]
+    np.testing.assert_allclose(width, width[0], rtol=1e-9)
+    assert q[:, 11].std() > 0.005
+    own = plain.assign(own_vol_5=plain["vix_vol_66"], own_vol_22=plain["vix_vol_66"], own_vol_66=plain["vix_vol_66"])
+    q = HARLocationScale(HAR_STOCK_RECIPE).fit(own, LEARN).predict_quantiles(own)[100:]
+    assert (q[:, -1] - q[:, 0]).std() > 0.001

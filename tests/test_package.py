@@ -31,6 +31,7 @@ def test_the_wheel_carries_all_it_needs(installed):
         "experiments.jsonl",
         "py.typed",
         "notebooks/daily.ipynb",
+        "notebooks/evaluation.ipynb",
         "migrations/env.py",
         "migrations/script.py.mako",
     ):

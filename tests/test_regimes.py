@@ -72,7 +72,8 @@ def test_a_density_with_gaps_is_that_of_the_features_present(seed, d):
 
     rng = np.random.default_rng(seed)
     root = rng.normal(size=(d, d)) + 2 * np.eye(d)
-    covariance, means, rows = root @ root.T, rng.normal(size=(2, d)), rng.normal(size=(5, d))
+    covariance = root @ root.T + np.eye(d)  # near a singular one the reference itself loses its digits
+    means, rows = rng.normal(size=(2, d)), rng.normal(size=(5, d))
     rows[rng.random((5, d)) < 0.4] = np.nan
     found = log_density(rows, means, covariance)
     for t, row in enumerate(rows):
@@ -193,6 +194,24 @@ def test_two_states_leave_neutral_out():
     two = RegimeDetector(n_states=2).fit(X)
     assert list(two.predict_regime_probabilities(X)) == [Regime.RISK_ON, Regime.RISK_OFF]
     assert list(regime_history(X, refit_sessions(X.index, 252), n_states=2).columns) == ["risk_on", "risk_off"]
+
+
+def test_the_likeliest_of_several_starts_is_taken():
+    from forecastkit.hidden_states import learn
+    from forecastkit.regimes import risk_signs
+
+    z, signs = DETECTOR.scaling_.apply(X), risk_signs(X.columns)
+    one, five = (learn(z[:-1], z[1:], signs, starts=n) for n in (1, 5))
+    assert five.rounds > one.rounds
+    assert RegimeDetector(n_starts=5).fit(X).training_["n_iterations"] == five.rounds
+    assert clone(RegimeDetector(n_starts=5)).n_starts == 5
+
+
+def test_a_stored_text_without_its_arrays_is_refused():
+    state, arrays = DETECTOR.to_state()
+    for name in arrays:
+        with pytest.raises(ModelIntegrityError, match=f"lacks '{name}'"):
+            RegimeDetector.from_state(state, {key: values for key, values in arrays.items() if key != name})
 
 
 def test_a_refused_version_leaves_the_one_before_in_force():

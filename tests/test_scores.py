@@ -24,6 +24,7 @@ from forecastkit.scores import (
     qlike,
     r2,
     rps,
+    simulated_ece,
     skill,
 )
 
@@ -189,3 +190,23 @@ def test_class_probabilities_are_checked(table, outcome):
     for score in (rps, log_loss):
         with pytest.raises(DataError):
             score(table, outcome)
+
+
+def test_log_loss_clips_from_both_sides():
+    sure = np.array([[1.0, 0.0], [1.0, 0.0], [0.9995, 0.0005]])
+    np.testing.assert_allclose(log_loss(sure, [0, 1, 0]), -np.log([0.999, 0.001, 0.999]), rtol=1e-15)
+
+
+def test_simulated_events_exclude_each_other_and_come_as_often_as_stated():
+    rng = np.random.default_rng(5)
+    table = rng.dirichlet([1.0, 2.0, 3.0, 4.0], 400)
+    alone = simulated_ece(
+        table, bins=1, draws=2000
+    )  # one bin: what is left is the distance of the mean from the frequency
+    spread = np.sqrt((table * (1 - table)).sum(axis=0)) / 400
+    np.testing.assert_allclose(alone.mean(axis=0), spread * np.sqrt(2 / np.pi), rtol=0.1)
+    blocks = simulated_ece(table, bins=1, draws=500, block=20)
+    assert (blocks.mean(axis=0) > 2 * alone.mean(axis=0)).all()
+    certain = np.eye(4)[rng.integers(0, 4, 50)]
+    assert not simulated_ece(certain, draws=20).any(), "what is certain happens in every history"
+    np.testing.assert_array_equal(simulated_ece(table, draws=7), simulated_ece(table, draws=7))

@@ -17,6 +17,7 @@ from forecastkit.sessions import (
     grid_session,
     is_session,
     known_outcomes,
+    leading_to,
     offset,
     opens,
     outcomes,
@@ -26,6 +27,7 @@ from forecastkit.sessions import (
     session_number,
     session_on_or_before,
     sessions,
+    shifted_runs,
     target_sessions,
     timetable,
 )
@@ -176,3 +178,45 @@ def test_the_refit_grid_depends_on_the_calendar_alone():
         assert list(part) == [g for g in full if part[0] <= g <= DAYS[stop - 1]]
     assert grid_session("1980-06-02") <= pd.Timestamp("1980-06-02")
     assert len(refit_sessions(DAYS[:0])) == 0
+
+
+MOMENTS = {
+    "2018-07-02 16:00": "2018-07-02",  # the close belongs to its session
+    "2018-07-02 16:01": "2018-07-03",
+    "2018-07-03 13:00": "2018-07-03",  # closed early
+    "2018-07-03 13:01": "2018-07-05",
+    "2018-07-07 12:00": "2018-07-09",
+    "2001-09-12 10:00": "2001-09-17",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_session_a_moment_leads_up_to(moment):
+    index = pd.DatetimeIndex([moment]).tz_localize("America/New_York")
+    assert timetable().sessions[leading_to(index)][0] == pd.Timestamp(MOMENTS[moment])
+
+
+def test_moments_outside_the_calendar_are_refused():
+    with pytest.raises(DataError, match="after the calendar of XNYS"):
+        leading_to(pd.DatetimeIndex(["2118-01-01"], tz="UTC"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shift=st.sampled_from([-1, 0, 1]),
+    start=st.integers(0, 7000),
+    weeks=st.integers(4, 60),
+    calendar=st.sampled_from(["XNYS", "XSAU"]),
+)
+def test_shifted_weeks_are_found_and_no_others(shift, start, weeks, calendar):
+    "Also on an exchange that trades from Sunday to Thursday."
+    days = timetable(calendar).sessions
+    days = days[min(start, len(days) - 600) :][: 5 * weeks]
+    early, late = shifted_runs(days + pd.Timedelta(days=shift), calendar)
+    assert not (len(early) and shift != -1) and not (len(late) and shift != 1)
+    if weeks > 8:
+        assert len(early) + len(late) == 0 if shift == 0 else len(early) + len(late) > 3
+
+
+def test_rows_on_every_day_are_not_shifted():
+    assert [len(found) for found in shifted_runs(pd.date_range("2018-01-01", "2018-12-31"))] == [0, 0]

@@ -11,6 +11,7 @@ from forecastkit.core import SettingsError
 from forecastkit.settings import SECTIONS, Settings, default_ini, load_settings
 
 ROOT = Path(__file__).parents[1]
+ADDRESSES = ("yahoo", "cboe", "fred", "alfred", "finra", "edgar", "edgar_tickers")
 KEYS = [(s, f) for s, declared in SECTIONS.items() for f in fields(declared)]
 
 
@@ -55,6 +56,12 @@ def test_each_layer_wins_over_the_one_before(tmp_path, monkeypatch):
         ("[data]\nsources =\n", "data.sources = ''"),
         ("[run]\nprogress = perhaps\n", "true or false"),
         ("[database]\nurl = postgresql+pg8000:/typo\n", "an address"),
+        ("[live]\nrate = 0\n", "live.rate = '0' is not allowed: give a number from 0.01 to 1000"),
+        ("[live]\ncboe = ftp://host\n", "an address such as http://127.0.0.1:8080"),
+        ("[live]\ncontact = Ada\n", "a name and a mail address"),
+        ("[live]\nadjust = dividends\n", "one of splits, all, none"),
+        ("[run]\ndask = host:8786\n", "tcp://host:8786"),
+        ("[data]\nfeature_cache = -1\n", "a whole number from 0 to 100000"),
         ("[quality]\ngood = 0.99\n", "increasing thresholds"),
         ("[DEFAULT]\nlib_name = x\n", "DEFAULT.lib_name is not a setting"),
         ("[model]\nseed = 1\nseed = 2\n", "is not a settings file"),
@@ -88,11 +95,28 @@ def test_a_password_is_shown_nowhere():
         assert "cret" not in text
 
 
+def test_a_key_is_shown_nowhere():
+    environ = {"FORECASTKIT_LIVE_FRED_KEY": "abc123secret", "FORECASTKIT_LIVE_CBOE": "http://me:secret@proxy/cboe"}
+    s = load_settings(environ=environ)
+    assert (s.live.fred_key, s.live.cboe) == ("abc123secret", "http://me:secret@proxy/cboe")
+    shown = [repr(s), repr(s.live), str(s.table())]
+    for wrong in ("abc 123secret", "http://secret"):
+        with pytest.raises(SettingsError, match=r"live\.fred_key") as caught:
+            load_settings(environ={"FORECASTKIT_LIVE_FRED_KEY": wrong})
+        shown.append(str(caught.value))
+    with pytest.raises(SettingsError, match=r"live\.fred_key") as caught:
+        replace(s, live=replace(s.live, fred_key=" secret "))
+    assert "secret" not in " ".join([*shown, str(caught.value)])
+    assert ("live.fred_key", "***", "environment") in s.table()
+
+
 def test_every_key_that_shapes_a_model_changes_the_digest_and_no_other_does():
     other = {str: "1999-01-04", int: 77, float: 0.9, bool: False, tuple: (1.0, 2.0, 3.0)}
     special = {"data.sources": ("x",), "data.home": Path("x"), "data.calendar": "XLON", "forecast.kind": "log_return",
                "database.url": "sqlite:///x", "forecast.symbol": "SPX", "quality.good": 0.8, "quality.usable": 0.6,
-               "quality.excellent": 0.99}  # fmt: skip
+               "quality.excellent": 0.99, "live.contact": "Ada ada@example.org", "live.adjust": "all", "live.fred_key": "abc123",
+               "run.dask": "tcp://host:8786"}  # fmt: skip
+    special |= {f"live.{name}": "http://127.0.0.1:8080" for name in ADDRESSES}
     for section, f in KEYS:
         name = f"{section}.{f.name}"
         changed = load_settings(overrides={name: special.get(name, other.get(type(f.default)))}, environ={})

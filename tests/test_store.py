@@ -256,7 +256,7 @@ def test_a_snapshot_that_was_changed_is_refused(store, tmp_path):
     told = json.loads(manifest.read_text())
     told["fingerprint"] = "0" * 16
     manifest.write_text(json.dumps(told))
-    assert "table of events" in study.verify()[0]
+    assert "table of meetings" in study.verify()[0]
     study.path("MINE").write_bytes(store.path("MINE").read_bytes())
     assert "is not what was frozen" in study.verify()[0]
     study.path("MINE").unlink()

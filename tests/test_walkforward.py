@@ -1,14 +1,16 @@
 "Walking forward: who is trained on what, who serves whom, and the same bits however it is run."
 
 import re
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import PROBS, DataError
+from forecastkit.core import PROBS, DataError, SettingsError
+from forecastkit.scores import pit, pit_test
 from forecastkit.sessions import grid_session, outcomes, refit_sessions, session_number, sessions, target_sessions
-from forecastkit.walkforward import blocks, first_origin, training_rows, walk_forward
+from forecastkit.walkforward import blocks, drift_t, first_origin, training_rows, walk_forward
 
 DAYS = sessions("2000-01-03", "2003-12-31")  # four days of September 2001 are no sessions
 GAPS = DAYS[[60, 61, 300, int(np.flatnonzero(session_number(DAYS) % 63 == 0)[9])]]  # the last one is a refit session
@@ -96,6 +98,32 @@ def test_two_processes_give_the_same_bits_and_are_gone_afterwards():
     assert not [t.name for t in threading.enumerate() if "QueueManager" in t.name]
 
 
+def test_two_dask_workers_give_the_same_bits():
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        assert walk(dask=cluster.scheduler_address).quantiles.tobytes() == RAW.quantiles.tobytes()
+        with pytest.raises(DataError, match="gave no quantiles"):
+            walk(make=NoAnswer, dask=cluster.scheduler_address)
+
+
+class NoAnswer(Plain):
+    def predict_quantiles(self, X, last=None):
+        return super().predict_quantiles(X, last)[:0]
+
+
+@pytest.mark.parametrize("address", ["nowhere", "tcp://127.0.0.1:1", "tcp://localhost:port"])
+def test_a_scheduler_that_does_not_answer_is_named(address):
+    with pytest.raises(SettingsError, match=f"no Dask scheduler answers at {address}"):
+        walk(dask=address)
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SettingsError, match=r"forecastkit\[dask\]"):
+        walk(dask="tcp://127.0.0.1:8786")
+
+
 class Shelf:
     "A store in memory that may be interrupted."
 
@@ -175,3 +203,55 @@ def test_other_horizons_and_calendars():
         raw = walk(features, outcomes(level, horizon, "24/7"), horizon=horizon, calendar="24/7")
         assert raw.origins[0] == raw.grid[0] >= every_day[200 + horizon - 1]
         assert (session_number(raw.grid, "24/7") % 63 == 0).all()
+
+
+LIMITED = walk(drift_limit=0.8)  # so low that versions are refitted off the grid
+
+
+def test_no_version_serves_longer_than_the_grid_is_wide():
+    for walked in (RAW, LIMITED):
+        age = session_number(walked.origins) - session_number(walked.grid)
+        assert age.min() >= 0 and age.max() < 63
+
+
+def test_a_version_that_drifts_is_refitted_off_the_grid_and_serves_from_there():
+    off = LIMITED.grid.unique().difference(RAW.grid.unique())
+    assert len(off), "no drift was found: the test shows nothing"
+    t = drift_t(RAW, Y, 5)
+    for grid in RAW.grid.unique():
+        rows = np.flatnonzero(RAW.grid == grid)
+        served = LIMITED.grid[rows]
+        over = np.abs(t[rows]) > 0.8
+        if over.any() and not over[0]:
+            crossed = int(over.argmax())
+            assert (served[:crossed] == grid).all() and (served[crossed:] == RAW.origins[rows[crossed]]).all()
+            model = Plain().fit(*training_rows(X, Y, RAW.origins[rows[crossed]], 5))
+            wanted = model.predict_quantiles(X[: RAW.origins[rows[-1]]], last=len(rows) - crossed)
+            assert LIMITED.quantiles[rows[crossed:]].tobytes() == wanted.tobytes()
+        else:
+            assert (served == grid).all()
+            assert LIMITED.quantiles[rows].tobytes() == RAW.quantiles[rows].tobytes()
+
+
+def test_the_drift_statistic_looks_back_upon_the_last_known_outcomes():
+    t = drift_t(RAW, Y, 5)
+    i = len(t) - 30
+    known = [
+        k for k, day in enumerate(RAW.origins) if np.isfinite(Y[day]) and target_sessions([day], 5)[0] <= RAW.origins[i]
+    ]
+    u = pit(Y[RAW.origins[known[-250:]]].to_numpy(), RAW.quantiles[known[-250:]])
+    assert t[i] == pit_test(u, 15)["variance_t"]
+    assert np.isnan(t[:250]).all()
+
+
+@pytest.mark.parametrize(
+    "cut", [*LIMITED.origins[[0, 255, 300, -40, -2]], *LIMITED.grid.unique().difference(RAW.grid)], ids=str
+)
+def test_refits_off_the_grid_see_nothing_of_tomorrow(cut):
+    n = LIMITED.origins.get_loc(cut) + 1
+    then = walk(X[:cut], outcomes(LEVEL[:cut], 5), drift_limit=0.8)
+    assert then.quantiles.tobytes() == LIMITED.quantiles[:n].tobytes()
+    assert list(then.grid) == list(LIMITED.grid[:n])
+    part = walk(drift_limit=0.8, first=cut)
+    assert part.quantiles.tobytes() == LIMITED.quantiles[n - 1 :].tobytes()
+    assert list(part.grid) == list(LIMITED.grid[n - 1 :])

@@ -1,7 +1,7 @@
 """A server on the loopback address that answers as the vendors of live data do, and fails as they do.
 
 `with Vendors() as server:` starts it, and it is gone at the end of the block, whatever is still waiting. Bars are made up, seeded
-by their ticker; `files` adds any other address. Faults stand in `faults`, by a part of the path, and are used up in order; one that
+by their ticker, as Yahoo's charts and as Cboe's histories; `files` adds any other address (`/fred?id=DGS10` for one that asks so). Faults stand in `faults`, by a part of the path, and are used up in order; one that
 ends with `!` stays.
 """
 
@@ -68,6 +68,12 @@ def chart(ticker: str, since: float, until: pd.Timestamp, split: float) -> bytes
     return json.dumps({"chart": {"result": [result], "error": None}}).encode()
 
 
+def history(symbol: str, until: pd.Timestamp) -> bytes:
+    "Cboe's file of one index, as it stood after the session `until`."
+    bars = prices(symbol).loc[:until, ["open", "high", "low", "close"]].rename(columns=str.upper)
+    return bars.to_csv(index_label="DATE", date_format="%m/%d/%Y").encode()
+
+
 class Vendors(ThreadingHTTPServer):
     "The server; `address` is where it listens."
 
@@ -92,9 +98,11 @@ class Vendors(ThreadingHTTPServer):
 
     def body(self, path: str, query: dict[str, list[str]]) -> tuple[str, bytes] | None:
         "Content type and body of an address; None if there is none."
-        if path in self.files:
-            return self.files[path]
+        if found := self.files.get(path, self.files.get(f"{path}?id={query.get('id', [''])[0]}")):
+            return found
         head, _, ticker = path.rpartition("/")
+        if ticker.endswith("_History.csv"):
+            return "text/csv", history(ticker.removesuffix("_History.csv"), self.until)
         if head != "/v8/finance/chart" or ticker.startswith("NONE"):
             return None
         since = float(query.get("period1", ["0"])[0])

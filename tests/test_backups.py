@@ -1,0 +1,351 @@
+"Backups: taken while others write, refused when anything is wrong with them, restored whole or not at all, on either engine."
+
+import hashlib
+import io
+import json
+import os
+import random
+import signal
+import sqlite3
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from engines import DAYS, FORK, made, needs_fork, opened, tampered
+
+from forecastkit.backups import back_up, restore, unpack
+from forecastkit.core import DataError, Target
+from forecastkit.database import PredictionDatabase
+from forecastkit.registry import ModelRegistry, checksums, damaged_models
+from forecastkit.tables import CHAIN, METADATA, fetch, transaction
+
+pytest_plugins = ("engine_fixtures",)
+
+
+class Numbers:
+    "A model of two files, one of them in a folder below."
+
+    def __init__(self, number: float):
+        self.number = number
+
+    def save(self, folder: Path) -> None:
+        (folder / "deep").mkdir()
+        for name in ("a.json", "deep/b.json"):
+            (folder / name).write_text(json.dumps({"number": self.number, "name": name}))
+
+
+def filled(url: str, models: Path, n: int = 30, number: float = 1.5) -> PredictionDatabase:
+    "A ledger of n forecasts with outcomes and two models."
+    db = opened(url)
+    db.store_predictions([(made(i), {"vix": 12.5, "vvix": np.nan}) for i in range(n)])
+    db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
+    for version in ("one", "two"):
+        ModelRegistry(models, db).save(version, Numbers(number), target=Target("VIX"), origin=DAYS[0])
+    return db
+
+
+def rows_of(url: str) -> dict[str, list]:
+    "Every row of every table."
+    db = opened(url)
+    with transaction(db.engine) as connection:
+        tables = METADATA.sorted_tables
+        return {t.name: fetch(connection, sa.select(t).order_by(*t.primary_key)).values.tolist() for t in tables}
+
+
+@pytest.fixture
+def archive(tmp_path) -> Path:
+    "A backup of thirty forecasts and two models."
+    db = filled(f"sqlite:///{tmp_path}/source/forecasts.db", tmp_path / "source" / "models")
+    back_up(db, tmp_path / "source" / "models", tmp_path / "kept" / "monday.tar.gz")
+    return tmp_path / "kept" / "monday.tar.gz"
+
+
+# --- there and back --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["sqlite", "postgresql"])
+def test_every_row_and_every_byte_comes_back_from_either_engine_to_either(url, other, request, tmp_path):
+    same = other == "sqlite" or url == request.getfixturevalue("postgres")
+    target = f"sqlite:///{tmp_path}/other/forecasts.db" if same else request.getfixturevalue("postgres")
+    db = filled(url, tmp_path / "models")
+    told = back_up(db, tmp_path / "models", tmp_path / "kept.tar.gz")
+    assert (told.forecasts, told.outcomes, told.models, told.left_out) == (30, 30, 2, ())
+    found = restore(tmp_path / "kept.tar.gz", target, tmp_path / "home" / "models")
+    assert found == told
+    assert rows_of(target) == rows_of(url)
+    assert checksums(tmp_path / "home" / "models") == checksums(tmp_path / "models")
+    restored = opened(target)
+    assert restored.verify() == [] and restored.get_forecast(made(3).prediction_id) == made(3)
+    assert restored.store_prediction(made(40)) and restored.verify() == []  # and it goes on from there
+    with pytest.raises(DataError, match="append-only"), transaction(restored.engine, write=True) as connection:
+        connection.execute(sa.text("DELETE FROM outcomes"))
+
+
+def test_nothing_is_left_beside_the_archive_or_in_the_home(archive, tmp_path):
+    restore(archive, f"sqlite:///{tmp_path}/target/forecasts.db", tmp_path / "target" / "models")
+    assert [path.name for path in archive.parent.iterdir()] == ["monday.tar.gz"]
+    assert {path.name.split("-")[0] for path in (tmp_path / "target").iterdir()} == {"forecasts.db", "models"}
+    assert {path.name for path in (tmp_path / "target" / "models").iterdir()} == {"one", "two"}
+
+
+def keep_writing(url: str, pipe) -> None:
+    db = opened(url)
+    for i in range(400):
+        db.store_prediction(made(i, "busy"))
+        pipe.send(i)
+
+
+@needs_fork
+def test_a_backup_is_one_moment_while_others_write(url, tmp_path):
+    opened(url).close()
+    receiver, sender = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=keep_writing, args=(url, sender))
+    process.start()
+    sender.close()
+    lengths = []
+    for k in range(3):
+        for _ in range(20):
+            written = receiver.recv()
+        lengths.append(back_up(opened(url), tmp_path / "models", tmp_path / f"{k}.tar.gz").forecasts)
+        assert lengths[-1] > written  # all that was reported by then
+    process.terminate()
+    process.join()
+    assert lengths == sorted(lengths)
+    for k, length in enumerate(lengths):  # each archive is sound and holds what it says
+        restore(tmp_path / f"{k}.tar.gz", f"sqlite:///{tmp_path}/{k}/forecasts.db", tmp_path / str(k) / "models")
+        assert len(opened(f"sqlite:///{tmp_path}/{k}/forecasts.db").get_predictions()) == length
+
+
+# --- what is not backed up -------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_ledger_is_not_backed_up_over_a_good_backup(url, tmp_path):
+    db = filled(url, tmp_path / "models")
+    back_up(db, tmp_path / "models", tmp_path / "kept.tar.gz")
+    before = (tmp_path / "kept.tar.gz").read_bytes()
+    db.close()
+    tampered(url, "DELETE FROM predictions WHERE seq = 7")
+    with pytest.raises(
+        DataError, match=r"the ledger is damaged \(predictions row 7 \(after VIX 2017-01-10\) is missing"
+    ):
+        back_up(opened(url), tmp_path / "models", tmp_path / "kept.tar.gz")
+    assert (tmp_path / "kept.tar.gz").read_bytes() == before
+
+
+def test_a_model_that_is_not_what_was_stored_is_left_out_and_named(tmp_path):
+    db = filled(f"sqlite:///{tmp_path}/forecasts.db", tmp_path / "models")
+    (tmp_path / "models" / "one" / "a.json").write_text("{}")
+    (tmp_path / "models" / "stray").mkdir()
+    told = back_up(db, tmp_path / "models", tmp_path / "kept.tar.gz")
+    assert (told.models, told.left_out) == (1, ("model one: a.json was changed",))
+    with tarfile.open(tmp_path / "kept.tar.gz") as tar:
+        assert {name.split("/")[1] for name in tar.getnames() if "/" in name} == {"two"}
+
+
+# --- what is not restored --------------------------------------------------------------------------------------------
+
+
+def repacked(archive: Path, change) -> Path:
+    "The archive with other members: `change` gets name -> content and may change it."
+    with tarfile.open(archive) as tar:
+        members = {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
+    change(members)
+    path = archive.with_name("repacked.tar.gz")
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def listed_anew(members: dict[str, bytes]) -> None:
+    "Let the list of checksums agree with the members, as somebody would who knows how it is made."
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in members.items() if name != "backup.json"}
+    members["backup.json"] = json.dumps({"files": files}).encode()
+
+
+def with_row_changed(members: dict[str, bytes]) -> None:
+    own = sqlite3.connect(":memory:")
+    own.deserialize(members["forecasts.db"][:18] + b"\x01\x01" + members["forecasts.db"][20:])  # no log in memory
+    own.executescript("DROP TRIGGER predictions_no_update; UPDATE predictions SET timeliness = 'live' WHERE seq = 9")
+    members["forecasts.db"] = own.serialize()
+    listed_anew(members)
+
+
+def with_model_changed(members: dict[str, bytes]) -> None:
+    members["models/one/a.json"] = b"{}"
+    listed_anew(members)
+
+
+def with_model_smuggled_in(members: dict[str, bytes]) -> None:
+    members["models/three/a.json"] = b"{}"
+    listed_anew(members)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m.pop("backup.json"), "is no backup of forecastkit: it holds no backup.json"),
+        (lambda m: m.pop("forecasts.db"), "is damaged, forecasts.db is missing"),
+        (lambda m: m.pop("models/one/a.json"), "is damaged, models/one/a.json is missing"),
+        (lambda m: m.update({"models/one/a.json": b"{}"}), "is damaged, models/one/a.json was changed"),
+        (lambda m: m.update({"models/one/c.json": b"{}"}), "is damaged, models/one/c.json does not belong to it"),
+        (lambda m: m.update({"backup.json": b"[]"}), "cannot be read as a backup"),
+        (lambda m: m.update({"backup.json": b"\xff"}), "cannot be read as a backup"),
+        (lambda m: m.update({"../escaped": b"x"}), r"is no backup of forecastkit: it holds \.\./escaped"),
+        (lambda m: m.update({"/escaped": b"x"}), "is no backup of forecastkit: it holds /escaped"),
+        (lambda m: m.update({"models/../../escaped": b"x"}), "is no backup of forecastkit: it holds models/"),
+        (lambda m: m.update({"models/.saving-x/a": b"x"}), "is no backup of forecastkit: it holds models/"),
+        (lambda m: m.update({"settings.ini": b"x"}), r"is no backup of forecastkit: it holds settings\.ini"),
+        (with_row_changed, r"this backup is damaged, predictions row 9 \(VIX 2017-01-13\) was changed"),
+        (with_model_changed, "this backup is damaged, model one is not what was stored"),
+        (with_model_smuggled_in, "this backup is damaged, model three is not what was stored"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_archive_is_named_and_nothing_is_touched(archive, change, words, tmp_path):
+    home = tmp_path / "target"
+    with pytest.raises(DataError, match=words) as error:
+        restore(repacked(archive, change), f"sqlite:///{home}/forecasts.db", home / "models")
+    assert "\n" not in str(error.value)
+    assert list(home.iterdir()) == [] and not (tmp_path / "escaped").exists() and not Path("/escaped").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE])
+def test_only_plain_files_are_unpacked(tmp_path, kind):
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("models/one/a.json")
+        member.type, member.linkname = kind, "../../../escaped"
+        tar.addfile(member)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match="is no backup of forecastkit: it holds models/one"):
+        unpack(tmp_path / "bad.tar.gz", tmp_path / "in")
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [0, 10, 1000, -100])
+def test_an_archive_cut_short(archive, tmp_path, left):
+    content = archive.read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(content[:left])
+    with pytest.raises(DataError, match=r"cut\.tar\.gz") as error:
+        restore(tmp_path / "cut.tar.gz", f"sqlite:///{tmp_path}/target/forecasts.db", tmp_path / "target" / "models")
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_no_archive_at_all(tmp_path):
+    with pytest.raises(DataError, match=r"nothing\.tar\.gz cannot be read as a backup"):
+        restore(
+            tmp_path / "nothing.tar.gz", f"sqlite:///{tmp_path}/target/forecasts.db", tmp_path / "target" / "models"
+        )
+
+
+# --- what is there already -------------------------------------------------------------------------------------------
+
+
+def test_a_record_that_is_there_stays_unless_told_and_is_kept_aside(archive, url, tmp_path):
+    home = tmp_path / "target"
+    before = filled(url, home / "models", n=50).get_predictions()["prediction_id"].tolist()
+    with pytest.raises(DataError, match="holds a record already: restore into an empty --home, or add --force"):
+        restore(archive, url, home / "models")
+    assert opened(url).get_predictions()["prediction_id"].tolist() == before
+    found = restore(archive, url, home / "models", force=True)
+    assert len(opened(url).get_predictions()) == 30 and opened(url).verify() == []
+    aside = opened(f"sqlite:///{found.kept_aside}")
+    assert aside.get_predictions()["prediction_id"].tolist() == before and aside.verify() == []
+    assert restore(archive, url, home / "models").kept_aside == ""  # the same again: nothing to do, nothing to ask
+
+
+def test_a_damaged_record_is_replaced_and_kept_as_it_was(archive, url, tmp_path):
+    filled(url, tmp_path / "target" / "models").close()
+    tampered(url, "UPDATE predictions SET timeliness = 'live' WHERE seq = 9; DELETE FROM chain WHERE id = 2")
+    found = restore(archive, url, tmp_path / "target" / "models", force=True)
+    assert opened(url).verify() == []
+    with sqlite3.connect(found.kept_aside) as aside:
+        assert aside.execute("SELECT timeliness FROM predictions WHERE seq = 9").fetchone() == ("live",)
+        assert aside.execute("SELECT count(*) FROM chain").fetchone() == (2,)
+
+
+def test_another_model_under_the_same_name_is_not_replaced(archive, tmp_path):
+    home, url = tmp_path / "target", f"sqlite:///{tmp_path}/target/forecasts.db"
+    db = opened(url)
+    ModelRegistry(home / "models", db).save("one", Numbers(9.9), target=Target("VIX"), origin=DAYS[0])
+    with pytest.raises(DataError, match="one holds another model than the backup under the same name: move it away"):
+        restore(archive, url, home / "models", force=True)
+    assert damaged_models(db, home / "models") == {"one": []}
+    (home / "models" / "one").rename(tmp_path / "away")
+    assert restore(archive, url, home / "models", force=True).models == 2
+    assert damaged_models(opened(url), home / "models") == {"one": [], "two": []}
+
+
+def test_a_model_that_nobody_vouches_for_is_replaced(archive, tmp_path):
+    (tmp_path / "target" / "models" / "one").mkdir(parents=True)
+    (tmp_path / "target" / "models" / "one" / "a.json").write_text("stray")
+    url = f"sqlite:///{tmp_path}/target/forecasts.db"
+    restore(archive, url, tmp_path / "target" / "models")
+    assert damaged_models(opened(url), tmp_path / "target" / "models") == {"one": [], "two": []}
+
+
+# --- sudden ends -----------------------------------------------------------------------------------------------------
+
+
+def restore_forced(archive: Path, url: str, models: Path) -> None:
+    restore(archive, url, models, force=True)
+
+
+@needs_fork
+def test_killed_while_restoring_there_is_the_old_or_the_new(archive, tmp_path):
+    home = tmp_path / "target"
+    url, rng, seen = f"sqlite:///{home}/forecasts.db", random.Random(4), []
+    filled(url, home / "models", n=50).close()
+    started = time.monotonic()
+    process = FORK.Process(
+        target=restore_forced, args=(archive, f"sqlite:///{tmp_path}/try/forecasts.db", tmp_path / "try/models")
+    )
+    process.start()
+    process.join()
+    whole = time.monotonic() - started  # how long it takes undisturbed
+    for _ in range(10):
+        process = FORK.Process(target=restore_forced, args=(archive, url, home / "models"))
+        process.start()
+        time.sleep(whole * rng.uniform(0.2, 1.1))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        db = opened(url)
+        seen.append(len(db.get_predictions()))
+        assert seen[-1] in (30, 50) and db.verify() == []
+        assert set(damaged_models(db, home / "models")) == {"one", "two"}
+        assert not any(damaged_models(db, home / "models").values())
+        db.close()
+        if seen[-1] == 30:
+            restore_old(url, tmp_path)
+    assert 50 in seen, "every kill came too late to test anything"
+
+
+def restore_old(url: str, tmp_path: Path) -> None:
+    "Put the fifty back, for the next kill."
+    kept = sorted((tmp_path / "target").glob("forecasts-before-*.db"))[0]
+    old = opened(f"sqlite:///{kept}")
+    back_up(old, tmp_path / "target" / "models", tmp_path / "old.tar.gz")
+    restore(tmp_path / "old.tar.gz", url, tmp_path / "target" / "models", force=True)
+    old.close()
+
+
+def test_a_record_that_does_not_arrive_whole_leaves_the_old_one(archive, url, tmp_path, monkeypatch):
+    import forecastkit.backups as module
+
+    def lossy(source, into):
+        real(source, into)
+        into.execute(sa.update(CHAIN).values(length=29))
+
+    filled(url, tmp_path / "target" / "models", n=50)
+    real = module.copy_rows
+    monkeypatch.setattr(module, "set_aside", lambda *given: "")
+    monkeypatch.setattr(module, "copy_rows", lossy)
+    with pytest.raises(DataError, match="did not arrive whole"):
+        restore(archive, url, tmp_path / "target" / "models", force=True)
+    assert len(opened(url).get_predictions()) == 50 and opened(url).verify() == []

@@ -1,0 +1,122 @@
+"The day: what a page shows is what was known then, kept or fitted anew, and nothing of it reaches the forecast."
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.core import Target
+from forecastkit.day import forecast_scores, how_unusual, regimes_known
+from forecastkit.preparation import prepare
+from forecastkit.settings import load_settings
+from forecastkit.sources import load_market
+from forecastkit.synthetic import synthetic_market
+from forecastkit.system import IntegratedSystem
+
+
+def settings_at(home, **more):
+    return load_settings(
+        environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 3, **more}
+    )
+
+
+@pytest.fixture(scope="module")
+def market():
+    return synthetic_market(seed=11, sessions=1000).market
+
+
+@pytest.fixture(scope="module")
+def prepared(market, tmp_path_factory):
+    return prepare(market, Target("VIX"), settings_at(tmp_path_factory.mktemp("home")), market.last_session())
+
+
+def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(left, right, check_exact=True, check_freq=False)
+
+
+def same_days(one, other) -> None:
+    for name in ("p_values", "reasons", "scores"):
+        same(getattr(one, name), getattr(other, name))
+    assert one.ranked == other.ranked
+
+
+def test_regimes_from_the_shelf_are_those_fitted_anew(tmp_path):
+    market = synthetic_market(seed=11, sessions=1500).market
+    fresh = regimes_known(market)
+    for _ in range(2):
+        same(regimes_known(market, shelf=tmp_path), fresh)
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) >= 2
+    next(kept[0].glob("*.npz")).write_bytes(b"cut short")
+    with pytest.warns(UserWarning, match="damaged"):
+        same(regimes_known(market, shelf=tmp_path), fresh)
+    cut = market.close("VIX").index[1200]
+    same(regimes_known(market.as_of(cut), shelf=tmp_path), fresh.loc[:cut])
+    assert sorted(tmp_path.iterdir()) == kept  # a day of the past asks for no other versions
+
+
+def test_an_unusual_day_is_the_same_from_the_shelf_and_from_an_earlier_market(market, prepared, tmp_path):
+    whole = how_unusual(prepared, prepared.last)
+    for _ in range(2):
+        same_days(how_unusual(prepared, prepared.last, tmp_path), whole)
+    cut = prepared.origins[-150]
+    then = prepare(market.as_of(cut), prepared.target, prepared.settings, cut)
+    early = how_unusual(then, cut)
+    same(early.p_values, whole.p_values.loc[:cut])
+    same_days(how_unusual(prepared, cut), early)
+
+
+def test_scores_are_those_of_the_stored_forecasts(market, tmp_path):
+    system = IntegratedSystem(settings=settings_at(tmp_path), market=market)
+    day = system.daily()
+    scores = forecast_scores(system.prepared(day.as_of), day.as_of).loc[day.record.index]
+    np.testing.assert_allclose(scores["crps"], day.record["crps"], rtol=1e-9)
+    np.testing.assert_allclose(scores["climatology"], day.record["crps_climatology"], rtol=1e-9)
+    assert (scores["inside_80"] == day.record["inside_80"]).mean() > 0.99
+    assert (
+        day.unusual.scores["days"].sum()
+        == day.unusual.p_values["p_value"]
+        .reindex(forecast_scores(system.prepared(day.as_of), day.as_of).index)
+        .notna()
+        .sum()
+    )
+
+
+def test_outcomes_after_the_session_do_not_count(prepared):
+    cut = prepared.origins[200]
+    scores = forecast_scores(prepared, cut)
+    assert scores.index[-1] == prepared.origins[195]
+
+
+def test_with_too_little_history_the_day_says_nothing(prepared):
+    early = how_unusual(prepared, prepared.features.index[240])
+    assert early.ranked == 0 and early.reasons.empty and early.p_values["p_value"].isna().all()
+
+
+def test_the_forecast_does_not_know_of_it(market, tmp_path, monkeypatch):
+    from forecastkit import anomalies
+
+    usual = IntegratedSystem(settings=settings_at(tmp_path / "one"), market=market).daily()
+    monkeypatch.setattr(anomalies, "conformal_p", lambda known, scores: np.full(scores.shape, 1e-9))
+    alarmed = IntegratedSystem(settings=settings_at(tmp_path / "two"), market=market).daily()
+    assert (alarmed.unusual.p_values["p_value"].dropna() == 1e-9).all()
+    assert alarmed.forecast.values == usual.forecast.values
+    assert alarmed.forecast.prediction_id == usual.forecast.prediction_id
+
+
+def test_a_stock_has_a_day_of_its_own_kind(tmp_path):
+    bars = synthetic_market(seed=3, sessions=900, stocks=("AAPL",)).market
+    target = Target("AAPL", "log_return")
+    prepared = prepare(bars, target, settings_at(tmp_path), bars.last_session())
+    unusual = how_unusual(prepared, prepared.last, tmp_path)
+    assert 0 < unusual.p_values.loc[prepared.last, "p_value"] <= 1
+    assert len(unusual.reasons) > 10
+
+
+def test_on_the_embedded_data_february_2018_stands_out(tmp_path):
+    market = load_market("sample", symbols={"VIX", "SPX"})
+    storm = pd.Timestamp("2018-02-05")
+    prepared = prepare(market, Target("VIX"), settings_at(tmp_path), storm)
+    unusual = how_unusual(prepared, storm)
+    assert unusual.p_values.loc[storm, "p_value"] <= 0.005
+    assert unusual.p_values.loc[storm, "change"] <= 0.005
+    assert "vix_change_1" in unusual.reasons.index[:5]

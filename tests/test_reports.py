@@ -1,0 +1,83 @@
+"The section on unusual days: the verdict, its false-alarm rate, and what is said when nothing can be."
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.settings import load_settings
+from forecastkit.synthetic import synthetic_market
+from forecastkit.system import IntegratedSystem
+from forecastkit.unusual_days import (
+    alarm_sentence,
+    draw_unusual,
+    stands_out_table,
+    unusual_headline,
+    unusual_record,
+    unusual_scores,
+    unusual_section,
+)
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    quick = load_settings(environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 3})
+    return IntegratedSystem(settings=quick, market=synthetic_market(seed=7, sessions=1100).market).daily()
+
+
+def with_p(day, p: float):
+    values = day.unusual.p_values.copy()
+    values.loc[day.as_of, "p_value"] = p
+    return replace(day, unusual=replace(day.unusual, p_values=values))
+
+
+@pytest.mark.parametrize(
+    ("p", "kind", "words"),
+    [(0.004, "alarm", "A very unusual day"), (0.01, "alarm", "A very unusual day"), (0.03, "warning", "An unusual day"),
+     (0.05, "warning", "An unusual day"), (0.2, "", "A day like others")],
+)  # fmt: skip
+def test_the_verdict_follows_the_p_value(day, p, kind, words):
+    page = unusual_section(with_p(day, p))
+    assert f'<p class="{kind}">{words}' in page
+    assert ("What sets it apart" in page) == (p <= 0.05)
+
+
+def test_the_verdict_counts_the_days_that_were_as_unusual(day):
+    ranked = day.unusual.ranked
+    assert f"7 of the {ranked} days" in unusual_headline(with_p(day, 8 / (ranked + 1)))
+    assert f"none of the {ranked} days" in unusual_headline(with_p(day, 1 / (ranked + 1)))
+
+
+def test_the_observed_rate_stands_beside_the_stated_one():
+    p = pd.Series(0.5, pd.bdate_range("2018-01-01", periods=300))
+    p.iloc[-20:-15] = 0.005
+    assert alarm_sentence(p).startswith(
+        "Of the last 250 sessions 5 at 1 % and 5 at 5 % were flagged; of ordinary ones it would be about 2.5 at 1 % and 12.5"
+    )
+    assert "unlike the days before" not in alarm_sentence(p)
+    assert "unlike the days before" in alarm_sentence(p * 0.06)
+
+
+def test_without_a_version_the_page_says_so_and_shows_no_table(day):
+    unknown = replace(
+        day.unusual, p_values=day.unusual.p_values * np.nan, reasons=pd.DataFrame(), scores=pd.DataFrame(), ranked=0
+    )
+    early = replace(day, unusual=unknown)
+    assert "cannot be said yet" in unusual_section(early)
+    assert "<table" not in unusual_section(early) + unusual_record(early)
+
+
+def test_tables_are_of_this_day_and_carry_their_errors(day):
+    assert stands_out_table(day).index.tolist() == day.unusual.reasons.index[:5].tolist()
+    scores = unusual_scores(day)
+    assert scores["forecasts"].str.replace(",", "").astype(int).sum() == day.unusual.scores["days"].sum()
+    filled = scores["better by"] != ""
+    assert scores.loc[filled, "better by"].str.fullmatch(r"[+-]\d+\.\d \(\d+\.\d\)").all()
+
+
+def test_the_picture_has_a_line_a_session(day):
+    known = day.unusual.p_values["p_value"].dropna()
+    ax = draw_unusual(day.unusual.p_values["p_value"])
+    assert len(ax.collections[0].get_segments()) == len(known)

@@ -1,0 +1,156 @@
+"The second hand: it agrees with the house on everything, and says so where one of the two is wrong."
+
+import ast
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from engines import DAYS, made, opened
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import forecastkit.ledger as ledger
+import forecastkit.rescoring as rescoring
+from forecastkit.core import PROBS
+from forecastkit.database import append
+from forecastkit.distributions import strictly_increasing
+from forecastkit.ledger import GENESIS
+from forecastkit.rescoring import audit, rescored, said_by_the_house
+from forecastkit.tables import CHAIN, OUTCOMES, PREDICTIONS, fetch, transaction
+
+pytest_plugins = ("engine_fixtures",)
+BOUNDS = (15.0, 20.0, 30.0)
+
+
+def filled(url: str, forecasts, outcomes: bool = True):
+    "A database of forecasts, each stored when it was made, and its outcomes."
+    moment = None
+    db = opened(url, clock=lambda: moment)
+    for forecast in forecasts:
+        moment = forecast.made_at
+        db.store_prediction(forecast, {"vix": 12.5})
+    moment = moment + timedelta(days=30)
+    if outcomes:
+        db.record_outcomes("VIX", pd.Series(12.5 + np.arange(len(DAYS)) % 7, DAYS))
+    return db
+
+
+def rewritten(db, table, changes: dict[int, dict]) -> None:
+    "Change rows and write the whole chain anew, as somebody would who knows how it is made."
+    with transaction(db.engine, write=True) as connection:
+        rows = [row._asdict() for row in connection.execute(sa.select(table).order_by(table.c.seq))]
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text(f"ALTER TABLE {table.name} DISABLE TRIGGER USER"))
+        else:
+            connection.execute(sa.text(f"DROP TRIGGER {table.name}_no_delete"))
+        connection.execute(sa.delete(table))
+        connection.execute(sa.update(CHAIN).where(CHAIN.c.id == 1 + (table is OUTCOMES)).values(length=0, head=GENESIS))
+        rows = [row | changes.get(row["seq"], {}) for row in rows]
+        bare = [{k: v for k, v in row.items() if k not in ("seq", "previous_hash", "row_hash")} for row in rows]
+        append(connection, table, bare)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    shape=st.lists(st.floats(-60, 90), min_size=len(PROBS), max_size=len(PROBS)),
+    kind=st.sampled_from(["pct_change", "log_return"]),
+    outcome=st.floats(-95, 400),
+    at=st.one_of(st.none(), st.integers(0, len(PROBS) - 1)),
+    last=st.floats(1, 100),
+)
+def test_both_hands_agree_on_any_forecast(shape, kind, outcome, at, last):
+    values = strictly_increasing(np.array(shape), gap=0.01)
+    forecast = made(3, values=values, kind=kind, last_value=last, regime_bounds=BOUNDS)
+    outcome = outcome if at is None else float(values[at])  # on a quantile, too
+    verdict = ledger.judged(pd.DataFrame({"forecast": [forecast.to_json()], "outcome": [outcome]})).to_dict("records")[
+        0
+    ]
+    ours = rescored(rescoring.json.loads(forecast.to_json()), outcome)
+    edge = min(abs(outcome - values)) < rescoring.CLOSE
+    assert list(rescoring.differences(ours, said_by_the_house(forecast, verdict), edge)) == []
+    assert math.isclose(sum(ours[name] for name in ours if name.startswith("p_")), 1.0)
+
+
+def test_the_second_hand_uses_nothing_of_the_first():
+    tree = ast.parse(Path(rescoring.__file__).read_text())
+    own = ("Curve", "in_logs", "curve", "mean_change", "regimes", "pinball_mean", "inside", "identity", "rescored")
+    defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names = {n.id for name in own for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
+    taken = {a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) and n.level for a in n.names}
+    assert names & taken <= {"LEVELS", "VIX_REGIMES"}  # words, no arithmetic
+
+
+def test_a_sound_ledger_has_nothing_to_report(url):
+    late, version = made(2, "late"), made(4, "two", made_at=made(4).made_at + timedelta(days=400))
+    forecasts = [made(i, regime_bounds=BOUNDS) for i in range(12)]
+    db = filled(url, [*forecasts, late, made(5, symbol="SPX", kind="log_return"), version])
+    found = audit(db, batch=4)
+    assert found.ok and str(found).count("\n") == 2, str(found)
+    assert dict(found.counts) == {"forecasts": 15, "with outcome": 14, "outcomes": 12}
+    assert "revised" in found.notes[0]  # closes that are not those the forecasts were made from
+
+
+def test_an_empty_ledger_is_sound(url):
+    assert audit(opened(url)).ok and audit(opened(url)).head == GENESIS
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        (PREDICTIONS, {"timeliness": "late"}, "(VIX 2017-01-05) is called late, but was written down at 2017-01-05 21:30 UTC: live"),
+        (PREDICTIONS, {"symbol": "SPX"}, "has symbol SPX, but its record says VIX"),
+        (PREDICTIONS, {"target_session": DAYS[9].date()}, "says that 2017-01-17 is 5 sessions on: that is 2017-01-12"),
+        (PREDICTIONS, {"prediction_id": "0" * 36}, "has prediction_id 000000000000000000000000000000000000, but its record says"),
+        (PREDICTIONS, {"made_at": made(0).made_at}, "was made at 2017-01-03 21:30 UTC, before its origin's close"),
+        (PREDICTIONS, {"forecast": made(3).to_json()}, "has origin 2017-01-05, but its record says 2017-01-06"),
+        (PREDICTIONS, {"forecast": "no JSON"}, "cannot be read: this is no stored forecast"),
+        (PREDICTIONS, {"forecast": made(2).to_json().replace('"values":[-20.0,', '"values":[99.0,')}, "cannot be read"),
+        (OUTCOMES, {"target_session": DAYS[9].date()}, "says that 2017-01-17 is 5 sessions on: that is 2017-01-12"),
+        (OUTCOMES, {"recorded_at": made(2).made_at}, "was recorded at 2017-01-05 21:30 UTC, before its session had closed"),
+        (OUTCOMES, {"level": -3.0}, "which no closes give"),
+        (OUTCOMES, {"symbol": "SPX"}, "answers a question that no stored forecast asks"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_found_even_if_the_chain_was_written_anew(url, table, change, words):
+    db = filled(url, [made(i) for i in range(6)])
+    rewritten(db, table, {3: change})
+    assert db.verify() == []
+    found = audit(db)
+    assert not found.ok and any(words in str(problem) for problem in found.problems), str(found)
+    assert {problem.row for problem in found.problems if problem.table == table.name} == {3}
+
+
+@pytest.mark.parametrize(("name", "words"), [("crps", "has crps"), ("cdf_at", "has pit")])
+def test_a_mistake_of_the_house_is_found(tmp_path, monkeypatch, name, words):
+    right = getattr(ledger, name)
+    db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i) for i in range(6)])
+    monkeypatch.setattr(ledger, name, lambda *given: right(*given) * 1.001)
+    found = audit(db)
+    assert len(found.problems) >= 6 and words in str(found) and "but the house says" in str(found)
+
+
+def test_wrong_probabilities_of_the_house_are_found(tmp_path, monkeypatch):
+    db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i, regime_bounds=BOUNDS) for i in range(3)])
+    right = rescoring.Forecast.prob_above
+    monkeypatch.setattr(rescoring.Forecast, "prob_above", lambda self, level: right(self, level) * 0.99)
+    assert "has p_low" in str(audit(db))
+
+
+def test_the_audit_is_for_programs_too(tmp_path):
+    db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i) for i in range(6)])
+    rewritten(db, PREDICTIONS, {2: {"timeliness": "backfill"}})
+    told = audit(db).to_dict()
+    assert told["ok"] is False and told["forecasts"] == 6
+    assert told["problems"][0] | {"words": ""} == {
+        "table": "predictions",
+        "row": 2,
+        "name": "VIX 2017-01-04",
+        "words": "",
+    }
+    with transaction(db.engine) as connection:
+        last = fetch(connection, sa.select(PREDICTIONS.c.row_hash).order_by(PREDICTIONS.c.seq.desc()).limit(1))
+    assert told["head"] == last["row_hash"][0]
