@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test check notebooks docs clean
+.PHONY: help install report test check notebooks docs rivals controls clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,17 @@ notebooks: install  ## Export, run every notebook with its outputs stored, clean
 
 docs: install  ## The documentation site in _docs (with Quarto; plain pages without)
 	@if command -v quarto >/dev/null; then $(BIN)/nbdev-docs; else $(BIN)/python .ci/plain_docs.py; fi
+
+RIVALS ?= /tmp/forecastkit-rivals
+rivals: install  ## forecastkit beside other libraries, in an environment of their own (half an hour)
+	@$(BIN)/uv venv -q --allow-existing $(RIVALS)/venv
+	@$(BIN)/uv pip install -q --python $(RIVALS)/venv/bin/python -r benchmarks/rivals/requirements.txt
+	@$(BIN)/python benchmarks/rivals/compare.py $(RIVALS)/run --export
+	@$(RIVALS)/venv/bin/python benchmarks/rivals/rivals.py $(RIVALS)/run
+	@$(BIN)/python benchmarks/rivals/compare.py $(RIVALS)/run --jobs 2
+
+controls: install  ## Four random walks, where there is nothing to see (five minutes)
+	@$(BIN)/python benchmarks/controls.py
 
 clean:  ## Everything that was made here, but not your data and not .venv
 	@rm -rf build dist *.egg-info _docs _proc .pytest_cache .ruff_cache .hypothesis .coverage reports/output nbs/nbdev.yml nbs/sidebar.yml

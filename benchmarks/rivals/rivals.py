@@ -30,7 +30,7 @@ def garch(bars: pd.DataFrame, known: pd.Series, origins: pd.DatetimeIndex, plan:
     from arch import arch_model
     from arch.univariate import StudentsT
 
-    change = 100 * np.log(bars["close"]).diff().loc[plan["train_start"] :]
+    change = 100 * np.log(bars["close"]).diff().dropna().loc[plan["train_start"] :]
     model = arch_model(change, mean="AR", lags=5, vol="GARCH", p=1, o=1, q=1)
     model.distribution = StudentsT(seed=np.random.RandomState(SEED))
     fitted = model.fit(last_obs=int(change.index.searchsorted(plan["grid"], side="right")), disp="off")
@@ -132,9 +132,8 @@ def main() -> None:
     logging.disable(logging.INFO)  # MAPIE mentions every pair of quantiles that cross
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument(
-        "names", nargs="*", choices=[*RIVALS, []], metavar="NAME", help=f"of {', '.join(RIVALS)}; default all"
-    )
+    allowed = [*RIVALS, []]  # argparse holds "none given" against the choices, too
+    parser.add_argument("names", nargs="*", choices=allowed, metavar="NAME", help=f"{', '.join(RIVALS)}; default all")
     asked = parser.parse_args()
     plan = json.loads((asked.folder / "plan.json").read_text())
     dates = ["session", "known", "grid"]
