@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 
 from .core import SettingsError
+from .live import FED, fomc_page
 from .live_market import as_stored, fetch, live_words
-from .meetings import all_meetings, keep_meetings
+from .meetings import all_meetings, keep_meetings, page_meetings, read_meetings
 from .snapshots import SnapshotSource, freeze, snapshots, stored_sources
 from .sources import source_table
 from .system import series_fed
@@ -148,16 +149,28 @@ def verify_snapshot(source: SnapshotSource, as_json: bool) -> None:
 @data_app.command("fomc")
 def data_fomc(
     path: Annotated[Path | None, typer.Argument(help="CSV: date, and scheduled (1, or 0 if called at short notice).")] = None,
+    online: Annotated[bool, typer.Option("--fetch", help="Fetch the Federal Reserve's page of meetings.")] = False,
     home: Home = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Take decision days of the FOMC from a file, beyond those that are shipped; without a file, show the latest ones in force.
+    """Take decision days of the FOMC, beyond those that are shipped, from a file or the Federal Reserve; by default show those in force.
 
     Examples:
 
       forecastkit data fomc
 
       forecastkit data fomc calendar-2027.csv
+
+      forecastkit data fomc --fetch
     """
-    place = settings_with(data__home=home).data.home
-    found = all_meetings(place) if path is None else keep_meetings(place, path)
+    settings = settings_with(data__home=home)
+    if path is not None and online:
+        raise SettingsError("a file and --fetch both say where meetings come from: give one of them")
+    place = settings.data.home
+    if path is not None:
+        found = keep_meetings(place, read_meetings(path))
+    elif online:
+        with client_of(settings.live) as client:
+            found = keep_meetings(place, page_meetings(fomc_page(client, settings.live.fomc or FED)))
+    else:
+        found = all_meetings(place)
     emit(found[["date", "scheduled"]].tail(12), as_json)

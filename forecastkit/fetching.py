@@ -26,7 +26,7 @@ from .core import DataError
 
 # %% auto #0
 __all__ = ['PASSING', 'COMPLAINTS', 'LARGEST', 'Limiter', 'PassingError', 'retry_after', 'backoff', 'complaint', 'complaint_in',
-           'Answer', 'checked_text', 'checked_json', 'unpacked', 'ask_once', 'connections', 'Client']
+           'Answer', 'page_text', 'checked_text', 'checked_json', 'unpacked', 'ask_once', 'connections', 'Client']
 
 # %% ../nbs/14_fetching.ipynb #a991a484
 class Limiter:
@@ -138,14 +138,26 @@ class Answer:
     framed: bool  # whether its length was announced, so that a cut would have been noticed
 
 
+def page_text(answer: Answer) -> str:
+    "The text of a web page; raises `PassingError` where it is none, or was cut off."
+    text = answer.body.decode("utf-8-sig", errors="replace")
+    if not text.lstrip().startswith("<"):
+        raise PassingError(f"sent no web page ({answer.label or 'unlabelled'})")
+    if "</html>" not in text[-2000:].lower():
+        raise PassingError("sent a web page that was cut off")
+    return text
+
+
 def checked_text(
     answer: Answer,
-    form: str,  # csv: any table of lines; json
+    form: str,  # csv: any table of lines; json; page: HTML
 ) -> str:
     "The text of an answer; raises `PassingError` where it is empty, cut off, or a web page, `DataError` where it complains."
     if not answer.body.strip():
         raise PassingError("sent an empty answer")
     start = answer.body.lstrip()[:1]
+    if form == "page":
+        return page_text(answer)
     if start == b"<" or answer.label in ("text/html", "application/pdf") or answer.label.startswith("image/"):
         raise PassingError(f"sent a web page or a file of another kind ({answer.label or 'unlabelled'})")
     try:
@@ -274,7 +286,7 @@ class Client:
         what: str,  # that is asked for, such as a symbol; errors begin with it
         address: str,
         params: Mapping[str, str] | None = None,
-        form: str = "csv",  # csv: any table of lines; json
+        form: str = "csv",  # csv: any table of lines; json; page: HTML
     ) -> str:
         "The text of an answer; raises `DataError` that names what was asked for, the server, and why there is none."
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt

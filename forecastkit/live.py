@@ -26,10 +26,10 @@ from .sessions import sessions, timetable
 from .sources import Reading, as_series
 
 # %% auto #0
-__all__ = ['Span', 'Fetched', 'Fetch', 'CBOE', 'CBOE_INDICES', 'FRED', 'FRED_SERIES', 'ALFRED', 'ALFRED_SERIES', 'AFTER_HOURS',
-           'FINRA', 'FINRA_COLUMNS', 'EDGAR', 'EDGAR_TICKERS', 'SPANS', 'each_alone', 'closed_rows', 'LiveSource',
-           'table_series', 'cboe', 'fred', 'end_of', 'alfred_vintages', 'alfred', 'finra_day', 'finra', 'edgar_facts',
-           'edgar_series', 'edgar_filings', 'Edgar']
+__all__ = ['Span', 'Fetched', 'Fetch', 'CBOE', 'CBOE_INDICES', 'FED', 'FRED', 'FRED_SERIES', 'ALFRED', 'ALFRED_SERIES',
+           'AFTER_HOURS', 'FINRA', 'FINRA_COLUMNS', 'EDGAR', 'EDGAR_TICKERS', 'SPANS', 'each_alone', 'closed_rows',
+           'LiveSource', 'table_series', 'cboe', 'fomc_page', 'fred', 'end_of', 'alfred_vintages', 'alfred',
+           'finra_day', 'finra', 'edgar_facts', 'edgar_series', 'edgar_filings', 'Edgar']
 
 # %% ../nbs/15_live.ipynb #7e6a6c07
 Span = pd.Timestamp | None  # a day, or no bound
@@ -137,6 +137,17 @@ def cboe(
     return LiveSource("cboe", each_alone(one), CBOE_INDICES)
 
 # %% ../nbs/15_live.ipynb #e03b80e3
+FED = "https://www.federalreserve.gov/monetarypolicy/fomccalendars.htm"
+
+
+def fomc_page(
+    client: Client,
+    address: str = FED,
+) -> str:
+    "The Federal Reserve's page of FOMC meetings as HTML, for `fomc.read_calendar`; raises `DataError` where it cannot be had."
+    return client.text("the calendar of the FOMC", address, form="page")
+
+
 FRED = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 FRED_SERIES: tuple[str, ...] = (
     "AAA", "BAA", "BAMLH0A0HYM2", "DCOILWTICO", "DFF", "DGS10", "DGS2", "DGS3MO", "DTWEXBGS", "ICSA", "NFCI", "PAYEMS",

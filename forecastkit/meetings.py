@@ -18,9 +18,19 @@ from .core import DataError, write_atomic
 from .fomc import check_meetings, read_calendar
 
 # %% auto #0
-__all__ = ['read_meetings', 'with_moments', 'extended', 'meetings_file', 'all_meetings', 'keep_meetings']
+__all__ = ['page_meetings', 'read_meetings', 'with_moments', 'extended', 'meetings_file', 'all_meetings', 'keep_meetings']
 
 # %% ../nbs/12_meetings.ipynb #bc8e934e
+def page_meetings(
+    page: str,  # HTML of the Federal Reserve's calendar
+) -> pd.DataFrame:
+    "The meetings after those that are shipped, with their moments; raises `DataError` where the page tells none at all."
+    told = read_calendar(page)
+    later = told[told["date"] > fomc_table()["date"].max()].reset_index(drop=True)
+    moments = meeting_moments(later["date"], later["scheduled"])
+    return pd.DataFrame({"date": later["date"], "known_at": moments, "scheduled": later["scheduled"]})
+
+
 def read_meetings(
     path: str
     | Path,  # a CSV with date and, where some came at short notice, scheduled (1 or 0); or the page, saved as HTML
@@ -30,10 +40,7 @@ def read_meetings(
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("<"):
-            page = read_calendar(text)
-            return page.assign(known_at=meeting_moments(page["date"], page["scheduled"]))[
-                ["date", "known_at", "scheduled"]
-            ]
+            return page_meetings(text)
         table = pd.read_csv(io.StringIO(text), dtype="str", comment="#", keep_default_na=False)
     except DataError as error:
         raise DataError(f"{shown}: {error}") from error
@@ -97,10 +104,9 @@ def all_meetings(home: str | Path) -> pd.DataFrame:
 
 def keep_meetings(
     home: str | Path,
-    path: str | Path,  # see `read_meetings`
+    own: pd.DataFrame,  # as `read_meetings` or `page_meetings` gives it
 ) -> pd.DataFrame:
-    "Keep the meetings of a file under home, in place of those kept before; returns all meetings. Raises `DataError`."
-    own = read_meetings(path)
+    "Keep own meetings under home, in place of those kept before; returns all meetings. Raises `DataError`."
     found = extended(fomc_table(), own)
     write_atomic(meetings_file(home), own[["date", "scheduled"]].astype({"scheduled": int}).to_csv(index=False))
     return found

@@ -232,6 +232,7 @@ class LiveSettings:
     finra: str = address("the folder of daily files; empty: FINRA's own")
     edgar: str = address("facts and filings; empty: the SEC's own")
     edgar_tickers: str = address("the list of companies; empty: the SEC's own")
+    fomc: str = address("the page of FOMC meetings; empty: the Federal Reserve's own")
 
 # %% ../nbs/01_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {

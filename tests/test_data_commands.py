@@ -284,3 +284,26 @@ def test_a_series_that_an_earlier_source_has_is_not_asked_for(tmp_path, capsys, 
     assert code == 0, err
     asked = {unquote(urlsplit(path).path.rpartition("/")[2]) for path in server.requests}
     assert {"^VIX3M", "HYG"} <= asked and not asked & {"^VIX", "^GSPC", "^IXIC"}
+
+
+CALENDAR = (
+    b"<!doctype html><html><body><h4>2026 FOMC Meetings</h4><p>January</p><p>27-28</p><p>March</p><p>3 (unscheduled)</p>"
+    b"<h4>2027 FOMC Meetings</h4><p>January</p><p>26-27</p><p>March</p><p>16-17*</p></body></html>"
+)
+
+
+def test_the_page_of_the_federal_reserve_adds_what_comes_later_and_changes_nothing_before(
+    server, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("FORECASTKIT_LIVE_FOMC", f"{server.address}/fomccalendars.htm")
+    server.files["/fomccalendars.htm"] = ("text/html", CALENDAR)
+    code, out, err = run(capsys, "data", "fomc", "--fetch", "--json", "--home", str(tmp_path))
+    assert (code, err) == (0, "")
+    assert [row["date"][:10] for row in json.loads(out)][-3:] == ["2026-12-09", "2027-01-27", "2027-03-17"]
+    kept = (tmp_path / "meetings.csv").read_bytes()
+    bad = {"cut": "cut off", "html": "cut off", "500": "500", "json error": "no web page"}
+    for fault, says in bad.items():
+        server.faults["fomccalendars"] = [f"{fault}!"]
+        code, _, err = run(capsys, "data", "fomc", "--fetch", "--home", str(tmp_path))
+        assert code == 2 and len(err.splitlines()) == 1 and says in err, err
+        assert (tmp_path / "meetings.csv").read_bytes() == kept
