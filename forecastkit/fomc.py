@@ -33,7 +33,7 @@ def check_meetings(
     if twice.any():
         raise DataError(f"the meeting of {meetings['date'][twice].iloc[0]:%Y-%m-%d} is told twice: keep one")
     days, table = meetings["date"][meetings["scheduled"]], timetable()
-    idle = (days.dt.dayofweek > 4) | days.isin(table.holidays)
+    idle = (days.dt.day_of_week > 4) | days.isin(table.holidays)
     if idle.any():
         raise DataError(f"{days[idle].iloc[0]:%Y-%m-%d} is no day of trading: a scheduled decision falls on none")
     near = days.diff() < APART

@@ -1,6 +1,6 @@
 """Can more features say more about how far, and which way, than three lags and a few volatilities do?
 
-The two members of the pool. A linear quantile regression draws one line for each probability through eight features.
+Two of the pool's members. A linear quantile regression draws one line for each probability through eight features.
 Boosted trees look at every feature, but only at what location and scale have left unexplained. They err in different
 places, and that is why both are kept."""
 
