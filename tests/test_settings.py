@@ -11,7 +11,7 @@ from forecastkit.core import SettingsError
 from forecastkit.settings import SECTIONS, Settings, default_ini, load_settings
 
 ROOT = Path(__file__).parents[1]
-ADDRESSES = ("yahoo", "cboe", "fred", "alfred", "finra", "edgar", "edgar_tickers")
+ADDRESSES = ("yahoo", "cboe", "fred", "alfred", "finra", "edgar", "edgar_tickers", "fomc")
 KEYS = [(s, f) for s, declared in SECTIONS.items() for f in fields(declared)]
 
 
