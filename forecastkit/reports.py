@@ -240,8 +240,9 @@ def contribution_sentence(day: Day) -> str:
         return "There is no new forecast whose parts could be shown."
     total = 100 * day.contributions.sum()
     return (
-        f"Parts of the pool's median, {total:+.1f} % in log change: what each column adds to it, in the linear members by their "
-        f"slopes and in the boosted one by XGBoost's own contributions. They explain the model, and no cause in the market."
+        f"Parts of the pool's median, {total:+.1f} % in log change: what each column adds to it, by the slopes of lines, by "
+        f"XGBoost's own contributions to the boosted trees, and by the mean path of GARCH; what the forest adds stands under base. "
+        f"They explain the model, and no cause in the market."
     )
 
 # %% ../nbs/80_reports.ipynb #18c4d696
