@@ -243,7 +243,8 @@ def report(
     """
     from forecastkit.reports import run_report
 
-    settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon)
+    settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,
+                             run__progress=False if quiet else None)  # fmt: skip
     origin = IntegratedSystem(settings=settings).origin(as_of)
     stamp = f"{origin:%Y-%m-%d}"
     print(f"page: {run_report(name, output / stamp, report_parameters(settings, stamp), progress=not quiet)}")

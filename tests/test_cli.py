@@ -277,3 +277,19 @@ def test_a_function_of_ones_own_is_audited_in_one_line(tmp_path, capsys):
     assert code == 1 and "next" in out and err == ""
     code, out, err = run(capsys, *ask, f"{tmp_path}/mine.py:nobody")
     assert code == 2 and len(err.splitlines()) == 1 and "nobody" in err
+
+
+def test_quiet_shows_no_bars(tmp_path, capsys):
+    code, out, err = run(
+        capsys,
+        "report",
+        "daily",
+        "--quiet",
+        "--home",
+        str(tmp_path / "home"),
+        "--output",
+        str(tmp_path),
+        "--as-of",
+        "2015-12-31",
+    )
+    assert (code, err) == (0, "") and out.startswith("page: ")
