@@ -28,7 +28,7 @@ from forecastkit.baselines import (
 )
 from .core import DataError, Target
 from .day import own_logs
-from .experiments import shipped_log
+from .experiments import shipped_log, variants_tried
 from .forecaster import recipe_for
 from .garch import GARCHHAR
 from .preparation import VOLATILITY_INDEX, Prepared, Versions, needed_series, read_block, write_block
@@ -39,8 +39,7 @@ from .system import IntegratedSystem
 from .walkforward import walk_forward
 
 # %% auto #0
-__all__ = ['span_of', 'scored_origins', 'BaselineStore', 'fitted_baselines', 'baseline_quantiles', 'variants_tried',
-           'outcomes_seen', 'evaluate']
+__all__ = ['span_of', 'scored_origins', 'BaselineStore', 'fitted_baselines', 'baseline_quantiles', 'outcomes_seen', 'evaluate']
 
 # %% ../nbs/74_evaluation.ipynb #3f90a264
 def span_of(
@@ -134,13 +133,6 @@ def baseline_quantiles(
     return said
 
 # %% ../nbs/74_evaluation.ipynb #e8e71857
-def variants_tried(home: Path) -> int | None:
-    "How many variants were ever scored, here and while the package was built; None if a log is missing or broken."
-    counts = [log.count() for log in (shipped_log(), *own_logs(home))]
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
-
-
 def outcomes_seen(
     prepared: Prepared,
     origins: pd.DatetimeIndex,
@@ -169,4 +161,5 @@ def evaluate(
     scored = pd.DatetimeIndex(seen.rows.index)
     own = prepared.quantiles[prepared.origins.get_indexer(scored)]
     card = scorecard(own, seen, baseline_quantiles(prepared, scored))
-    return replace(card, seconds=time.perf_counter() - began, variants_tried=variants_tried(system.settings.data.home))
+    tried = variants_tried(shipped_log(), *own_logs(system.settings.data.home))
+    return replace(card, seconds=time.perf_counter() - began, variants_tried=tried)

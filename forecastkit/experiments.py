@@ -22,7 +22,7 @@ from .core import DataError, canonical_json, plain
 
 # %% auto #0
 __all__ = ['GENESIS', 'PLAN', 'chained', 'parse_line', 'problems', 'hold', 'add_line', 'ExperimentLog', 'shipped_log',
-           'trials_text']
+           'variants_tried', 'trials_text']
 
 # %% ../nbs/04_experiments.ipynb #1a135090
 GENESIS: str = "0" * 64  # stands where the first line would name the hash of the line before
@@ -178,10 +178,14 @@ def shipped_log() -> ExperimentLog:
     return ExperimentLog(Path(str(resources.files("forecastkit"))) / "experiments.jsonl")
 
 
-def trials_text(*logs: ExperimentLog) -> str:
-    "`131 variants tried`; or `trials unknown` if there is no log, or if any of them is missing or broken."
+def variants_tried(*logs: ExperimentLog) -> int | None:
+    "How many variants all logs hold; None if there is no log, or if any of them is missing or broken."
     counts = [log.count() for log in logs]
-    if not counts or None in counts:
-        return "trials unknown"
-    total = sum(count for count in counts if count)
-    return f"{total} variant{'s' * (total != 1)} tried"
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
+def trials_text(*logs: ExperimentLog) -> str:
+    "`131 variants tried`, or `trials unknown`, see `variants_tried`."
+    total = variants_tried(*logs)
+    return "trials unknown" if total is None else f"{total} variant{'s' * (total != 1)} tried"

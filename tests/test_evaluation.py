@@ -17,9 +17,10 @@ from kill_evaluate import SPAN, card_at, system_at
 from typer.testing import CliRunner
 
 from forecastkit.core import DataError, DataWarning
+from forecastkit.day import own_logs
 from forecastkit.evaluate_command import evaluate as command
-from forecastkit.evaluation import baseline_quantiles, evaluate, scored_origins, span_of, variants_tried
-from forecastkit.experiments import ExperimentLog, shipped_log
+from forecastkit.evaluation import baseline_quantiles, evaluate, scored_origins, span_of
+from forecastkit.experiments import ExperimentLog, shipped_log, variants_tried
 from forecastkit.preparation import build_forecast
 from forecastkit.settings import load_settings
 from forecastkit.system import IntegratedSystem
@@ -131,12 +132,12 @@ def test_a_stock_and_other_horizons(symbol, horizon, tmp_path):
 
 def test_variants_of_both_logs_are_counted_and_a_broken_log_makes_them_unknown(tmp_path):
     shipped = shipped_log().count()
-    assert variants_tried(tmp_path) == shipped
     log = ExperimentLog(tmp_path / "experiments.jsonl")
     log.append("try", "another width", "is it better?", {"variants": 4})
-    assert variants_tried(tmp_path) == shipped + 4
+    assert variants_tried(shipped_log(), *own_logs(tmp_path)) == shipped + 4
+    assert variants_tried(shipped_log(), *own_logs(tmp_path / "elsewhere")) == shipped
     log.path.write_bytes(log.path.read_bytes()[:-10])
-    assert variants_tried(tmp_path) is None
+    assert variants_tried(shipped_log(), *own_logs(tmp_path)) is None
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import DataError, DataQualityError, Target
+from forecastkit.core import DataError, DataQualityError, SettingsError, Target
 from forecastkit.day import regimes_known
 from forecastkit.forecasts import Forecast
 from forecastkit.market import MarketData
@@ -163,6 +164,22 @@ def first_possible(market):
     with pytest.raises(DataError, match="possible as of") as caught:
         prepare(market, Target("VIX"), settings_at("unused"), market.bars("VIX").index[100])
     return pd.Timestamp(str(caught.value).split("possible as of ")[-1][:10])
+
+
+def test_the_settings_of_drift_and_dask_reach_the_walk():
+    market, target = load_market("sample", symbols={"VIX", "SPX"}), Target("VIX")
+    end = market.bars("VIX").loc[:"2017-06-30"].index[-1]
+    base = settings_at("unused")
+    limited = replace(base, model=replace(base.model, drift_limit=0.5))
+    early, usual = prepare(market, target, limited, end), prepare(market, target, base, end)
+    off = early.grid.difference(usual.grid)
+    assert len(off), "no drift was found: the test shows nothing"
+    served = early.origins[early.grid.isin(off)]
+    then = prepare(market.as_of(served[0]), target, limited, served[0])
+    assert then.names[then.grid[-1]] == early.names[early.grid[early.at(served[0])]]
+    np.testing.assert_array_equal(then.quantiles[-1], early.quantiles[early.at(served[0])])
+    with pytest.raises(SettingsError, match="Dask"):
+        prepare(market, target, replace(base, run=replace(base.run, dask="tcp://127.0.0.1:9")), end)
 
 
 def test_nothing_sees_tomorrow():
