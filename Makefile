@@ -1,7 +1,6 @@
 # Two commands set everything up, each from nothing: `make report` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-NOTEBOOKS = $(wildcard nbs/*.ipynb)
 # Idle threads that spin, and two-thread fits on a busy machine, cost far more than they bring.
 export OMP_WAIT_POLICY := passive
 export OMP_NUM_THREADS ?= 1
@@ -21,10 +20,10 @@ install: .venv/.installed  ## The environment in .venv, pinned by constraints.tx
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv; then \
 	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt setuptools wheel && \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation -c constraints.txt -e '.[dev]'; \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation --config-settings editable_mode=compat -c constraints.txt -e '.[dev]'; \
 	else \
 	  $(BIN)/python -m pip install --quiet -c constraints.txt setuptools wheel && \
-	  $(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev]'; \
+	  $(BIN)/python -m pip install --quiet --no-build-isolation --config-settings editable_mode=compat -c constraints.txt -e '.[dev]'; \
 	fi
 	@touch $@
 

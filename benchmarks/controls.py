@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from forecastkit.baselines import ar1_quantiles, climatology_quantiles
-from forecastkit.core import Target
-from forecastkit.market import MarketData
-from forecastkit.preparation import prepare
-from forecastkit.scores import Comparison, coverage, crps, hac_lag, interval, skill
-from forecastkit.sessions import sessions
-from forecastkit.settings import load_settings
-from forecastkit.synthetic import path_bars
+from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
+from forecastkit.core.errors import Target
+from forecastkit.data.market import MarketData
+from forecastkit.pipeline.preparation import prepare
+from forecastkit.metrics.scores import Comparison, coverage, crps, hac_lag, interval, skill
+from forecastkit.calendars.sessions import sessions_in_range
+from forecastkit.core.settings import load_settings
+from forecastkit.data.synthetic import path_bars
 
 TARGET = Target("VIX", horizon=5)
 BAND = 0.005
@@ -51,7 +51,7 @@ def random_walk(
 
 def random_market(seed: int) -> MarketData:
     "A VIX that moves by 2 % a day, which keeps it within its usual range for decades, and an S&P 500 that does not know it."
-    rng, index = np.random.default_rng(seed), sessions(BEGIN, END)
+    rng, index = np.random.default_rng(seed), sessions_in_range(BEGIN, END)
     return MarketData({"VIX": random_walk(rng, index, 0.02, 20.0), "SPX": random_walk(rng, index, 0.01, 1000.0)})
 
 
@@ -59,7 +59,7 @@ def walk(seed: int) -> dict[str, object]:
     "The scores of the calibrated pipeline on one random walk."
     warnings.simplefilter("ignore")  # the first decade lies before the table of meetings
     start, settings = time.perf_counter(), load_settings(environ={}, overrides={"run.progress": False})
-    p = prepare(random_market(seed), TARGET, settings, pd.Timestamp(END), first=sessions(WARM, END)[0])
+    p = prepare(random_market(seed), TARGET, settings, pd.Timestamp(END), first=sessions_in_range(WARM, END)[0])
     y = p.outcomes.loc[settings.model.train_start :]
     judged = p.origins[(p.origins >= START) & p.outcomes[p.origins].notna()]
     own = p.quantiles[p.origins.get_indexer(judged)]

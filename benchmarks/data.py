@@ -23,16 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from markets import whole_market
 
-from forecastkit.feature_cache import FeatureCache
-from forecastkit.features import compute_features
-from forecastkit.market import MarketData, Repair
-from forecastkit.sessions import sessions
-from forecastkit.sources import load_market
-from forecastkit.stock_features import stock_features
-from forecastkit.store import Store
-from forecastkit.volatility_features import volatility_features
+from forecastkit.features.cache import FeatureCache
+from forecastkit.features.base import compute_features
+from forecastkit.data.market import MarketData, Repair
+from forecastkit.calendars.sessions import sessions_in_range
+from forecastkit.data.sources import load_market
+from forecastkit.features.stock import stock_features
+from forecastkit.data.store import Store
+from forecastkit.features.volatility import volatility_features
 
-DAYS = sessions("2009-01-02", "2018-12-31")
+DAYS = sessions_in_range("2009-01-02", "2018-12-31")
 SYMBOLS = tuple(f"S{i:03d}" for i in range(100))
 
 
@@ -195,7 +195,7 @@ def memory_of(symbols: int, n_jobs: int) -> None:
     "Work through so many seeded symbols of 1,500 sessions and say what this process, and its largest worker, needed at most."
     import resource
 
-    from forecastkit.universe import for_each_symbol
+    from forecastkit.pipeline.universe import for_each_symbol
 
     done = [
         one.value for one in for_each_symbol(spread, [f"S{i:04d}" for i in range(symbols)], [Seeded()], n_jobs=n_jobs)
@@ -220,7 +220,7 @@ class Seeded:
         return True
 
     def read(self, symbol: str, calendar: str = "XNYS"):
-        from forecastkit.sources import Reading
+        from forecastkit.data.sources import Reading
 
         return Reading(walk(int(symbol[1:])).iloc[-1500:], (), "made up")
 

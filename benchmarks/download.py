@@ -21,9 +21,9 @@ import pandas as pd
 from kill_download import contents, fetch, kills
 from vendors import FAULTS, Vendors, prices
 
-from forecastkit.sessions import sessions
-from forecastkit.sources import load_market
-from forecastkit.store import Store
+from forecastkit.calendars.sessions import sessions_in_range
+from forecastkit.data.sources import load_market
+from forecastkit.data.store import Store
 
 SYMBOLS = [f"S{k:03d}" for k in range(100)]
 LIMIT = 30.0  # seconds
@@ -51,7 +51,7 @@ def measured(home: Path, faults: bool) -> float:
 
 def ten_years(symbol: str) -> pd.DataFrame:
     "Ten years of bars, five of them twice."
-    days = sessions("2009-01-02", "2018-12-31")
+    days = sessions_in_range("2009-01-02", "2018-12-31")
     return prices(symbol).iloc[np.arange(len(days)) % len(prices(symbol))].set_axis(days.rename("date"))
 
 

@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from markets import whole_market
 
-from forecastkit.features import Inputs, compute_features
-from forecastkit.volatility_features import FeatureEngine, volatility_features
+from forecastkit.features.base import Inputs, compute_features
+from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 SESSIONS, LIMIT, AIM = 7300, 0.5, 0.2
 REFERENCE = """

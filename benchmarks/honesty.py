@@ -22,11 +22,11 @@ from kill_batch import kills
 from markets import whole_market
 from test_system import check_as_of, first_possible
 
-from forecastkit.core import Target
-from forecastkit.market import MarketData
-from forecastkit.settings import load_settings
-from forecastkit.sources import load_market
-from forecastkit.verification import part_report, parts_of, some_of, split_reports
+from forecastkit.core.errors import Target
+from forecastkit.data.market import MarketData
+from forecastkit.core.settings import load_settings
+from forecastkit.data.sources import load_market
+from forecastkit.pipeline.verification import part_report, parts_of, some_of, split_reports
 
 SESSIONS, LIMIT = 7300, 180  # of the market that features are verified on; seconds
 

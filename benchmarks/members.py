@@ -14,12 +14,12 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from sklearn.base import clone
 
-from forecastkit.baselines import VOLATILITY_RECIPE, HARLocationScale
-from forecastkit.forecaster import default_members
-from forecastkit.pool import linear_pool
-from forecastkit.sessions import outcomes
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine
+from forecastkit.models.baselines import VOLATILITY_RECIPE, HARLocationScale
+from forecastkit.models.forecaster import default_members
+from forecastkit.models.pool import linear_pool
+from forecastkit.calendars.sessions import outcomes
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine
 
 ROWS, SERVED, VERSIONS, CORES, AIM = 4500, 63, 56, 2, 90
 

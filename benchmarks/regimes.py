@@ -25,7 +25,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from forecastkit.hidden_states import (
+from forecastkit.regimes.hmm import (
     StateModel,
     expectation_maximisation,
     long_run_shares,
@@ -33,11 +33,11 @@ from forecastkit.hidden_states import (
     risk_score,
     smooth_states,
 )
-from forecastkit.regime_features import regime_features
-from forecastkit.regimes import Regime, RegimeDetector, risk_signs
-from forecastkit.sessions import refit_sessions
-from forecastkit.sources import load_market
-from forecastkit.synthetic import synthetic_market
+from forecastkit.features.regime import regime_features
+from forecastkit.regimes.detector import Regime, RegimeDetector, risk_signs
+from forecastkit.calendars.sessions import refit_sessions
+from forecastkit.data.sources import load_market
+from forecastkit.data.synthetic import synthetic_market
 
 Fit = Callable[[pd.DataFrame, RegimeDetector | None], RegimeDetector]
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecastkit.core import Target
-from forecastkit.database import PredictionDatabase
-from forecastkit.preparation import feature_engine
-from forecastkit.settings import load_settings
-from forecastkit.sources import load_market
-from forecastkit.system import IntegratedSystem
+from forecastkit.core.errors import Target
+from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.pipeline.preparation import feature_engine
+from forecastkit.core.settings import load_settings
+from forecastkit.data.sources import load_market
+from forecastkit.pipeline.system import IntegratedSystem
 
 
 def seconds(work: Callable[[], object], times: int = 1) -> float:
@@ -52,8 +52,8 @@ def row(what: str, took: float, limit: str, reference: str, beside: float) -> No
 def imports() -> None:
     pandas = seconds(python("-c", "import pandas"), 3)
     row("import forecastkit", seconds(python("-c", "import forecastkit"), 3), "< 0.5 s", "import pandas", pandas)
-    system = seconds(python("-c", "from forecastkit.system import IntegratedSystem"), 3)
-    row("from forecastkit.system import IntegratedSystem", system, "< 1.5 s", "import pandas", pandas)
+    system = seconds(python("-c", "from forecastkit.pipeline.system import IntegratedSystem"), 3)
+    row("from forecastkit.pipeline.system import IntegratedSystem", system, "< 1.5 s", "import pandas", pandas)
 
 
 def reports(folder: str) -> None:

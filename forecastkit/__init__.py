@@ -2,116 +2,88 @@
 
 Modules:
 
-- `forecastkit.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
-- `forecastkit.answers`: What does a function say of each session, and has it said the same before?
-- `forecastkit.backups`: What would you need to have kept, so that the track record survives the disk it lies on?
-- `forecastkit.baselines`: How good is a forecast that knows almost nothing?
-- `forecastkit.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
-- `forecastkit.cli`: Which one line does a scheduled job need, and what does a person type?
-- `forecastkit.cohort_models`: Does this week deserve a model of its own, or is it an ordinary week with a name?
-- `forecastkit.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
-- `forecastkit.contracts`: Which of the futures that trade today is the front one, and what was it worth?
-- `forecastkit.core`: What does the whole house agree on before it touches a number?
-- `forecastkit.counterfactuals`: What else could have happened after that evening, and what would have been known of it?
-- `forecastkit.data_commands`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
-- `forecastkit.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
-- `forecastkit.day`: What should be gathered each evening, so that the morning's page computes nothing?
-- `forecastkit.distributions`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
-- `forecastkit.download`: A hundred symbols, a hundred ways to fail: which of them did we get, which not, and why?
-- `forecastkit.evaluate_command`: What are these forecasts worth, on my data and over my span of years?
-- `forecastkit.evaluation`: How good would the daily job have been, had it run every day since 2005?
-- `forecastkit.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
-- `forecastkit.exports`: How does somebody without this package read the whole track record, and check it?
-- `forecastkit.families`: What can be asked of any price, over any window?
-- `forecastkit.faults`: Is this price a crash, a split, or a slip of the vendor's pen?
-- `forecastkit.feature_cache`: Has this very column been computed already, from these very numbers?
-- `forecastkit.features`: What is a feature made of, and was it known at the close?
-- `forecastkit.fetching`: What if the vendor is slow, busy, broken, or sends a web page instead of prices?
-- `forecastkit.findings`: How does a check report so that a person, a program and a page all read the same?
-- `forecastkit.fomc`: On which days does the Federal Reserve say that it will decide on interest rates?
-- `forecastkit.forecaster`: What is trained at a refit session, kept in a folder, and asked for a distribution every day?
-- `forecastkit.forecasts`: What exactly is promised, for which day, and how does everything else follow from it?
-- `forecastkit.forests`: Which days of the past were like this one, in some two hundred features at once, and what became of them?
-- `forecastkit.formats`: Which column of this file is what, and on which day?
-- `forecastkit.garch`: How far may a level go in five sessions, if each day moves as days have moved when they were as wild as this one?
-- `forecastkit.health`: Can I use these files as they are, and which features suffer if I do?
-- `forecastkit.hidden_states`: What state is the world in, if it is never seen and its traces are slow?
-- `forecastkit.histories`: Which rows were out by then, and what did they say?
-- `forecastkit.ledger`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
-- `forecastkit.ledger_commands`: What was forecast, is it still what was written down, and how do I keep it or take it elsewhere?
-- `forecastkit.live`: Who sells nothing and still tells us the price, and when could each number be known?
-- `forecastkit.live_market`: What must be fetched before today's forecast, and did every series that it needs arrive?
-- `forecastkit.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
-- `forecastkit.market`: What was known at the close of this session, and nothing that came later?
-- `forecastkit.meetings`: When does the committee decide next, once the table in this package has run out?
-- `forecastkit.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
-- `forecastkit.plots`: What does a forecast look like when it shows no more than it knows?
-- `forecastkit.pool`: How are forecasts that disagree made into one, without pretending that they agree?
-- `forecastkit.portraits`: How far from all earlier days does this one stand, and in which of its features?
-- `forecastkit.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
-- `forecastkit.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
-- `forecastkit.quantile_models`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
-- `forecastkit.regime_features`: Which nine numbers say whether the market is calm or afraid?
-- `forecastkit.regimes`: Is the market calm, nervous or afraid, and how sure can one be at this close?
-- `forecastkit.registry`: How do you know that the model which is loaded is the one that was trained?
-- `forecastkit.relations`: What does one market say about another, and the calendar about both?
-- `forecastkit.releases`: On which day could anyone have known last month's unemployment?
-- `forecastkit.reports`: What would a person want to read each morning, and what must the page admit?
-- `forecastkit.rescoring`: If the code that scores the forecasts were wrong, who would notice?
-- `forecastkit.scorecard`: What is a forecast worth, beside what else, and how sure is that?
-- `forecastkit.scorecard_page`: How is a scorecard read without being misread?
-- `forecastkit.scores`: How far was a probability forecast from what happened, and how sure is that number?
-- `forecastkit.sessions`: When does the exchange trade, and when is "five sessions from now"?
-- `forecastkit.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
-- `forecastkit.snapshots`: On which numbers was this result found, and are they still the same?
-- `forecastkit.sources`: Which source gives the series, and what if its file is broken?
-- `forecastkit.splits`: Which rows may a model learn from, if it is to be tested on those?
-- `forecastkit.state_files`: If this model was fitted on the very same rows before, why fit it again?
-- `forecastkit.stock_features`: What do these bars alone say about how far the price may go?
-- `forecastkit.store`: What did this series say on the day the forecast was made, and what does it say now?
-- `forecastkit.synthetic`: How would you know that a method finds what is there, if you never see what is there?
-- `forecastkit.system`: How does one call become a calibrated forecast that is written down before its outcome?
-- `forecastkit.tables`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
-- `forecastkit.terminal`: Does `--sources` mean the same on every command, and can a program read what a person sees?
-- `forecastkit.timeframes`: At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
-- `forecastkit.universe`: How are two thousand stocks worked through in the memory of one?
-- `forecastkit.unusual_days`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
-- `forecastkit.vendors`: Which vendor is asked for which symbol, and at which address?
-- `forecastkit.verification`: Which parts of the house are asked whether they knew more than they could?
-- `forecastkit.volatility_features`: Where does the VIX stand, how did it get there, and what is it measured against?
-- `forecastkit.walkforward`: What would the model have said on each day, had it been trained with what was known by then?
-- `forecastkit.yahoo`: Did the price fall by three quarters, or did each share become four?"""
+- `forecastkit.calendars.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
+- `forecastkit.calendars.fomc`: On which days does the Federal Reserve say that it will decide on interest rates?
+- `forecastkit.calendars.meetings`: When does the committee decide next, once the table in this package has run out?
+- `forecastkit.calendars.releases`: On which day could anyone have known last month's unemployment?
+- `forecastkit.calendars.sessions`: When does the exchange trade, and when is "five sessions from now"?
+- `forecastkit.cli.data`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
+- `forecastkit.cli.evaluation`: What are these forecasts worth, on my data and over my span of years?
+- `forecastkit.cli.ledger`: What was forecast, is it still what was written down, and how do I keep it or take it elsewhere?
+- `forecastkit.cli.main`: Which one line does a scheduled job need, and what does a person type?
+- `forecastkit.cli.options`: Does `--sources` mean the same on every command, and can a program read what a person sees?
+- `forecastkit.core.errors`: What does the whole house agree on before it touches a number?
+- `forecastkit.core.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
+- `forecastkit.core.findings`: How does a check report so that a person, a program and a page all read the same?
+- `forecastkit.core.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
+- `forecastkit.data.checks`: Is this price a crash, a split, or a slip of the vendor's pen?
+- `forecastkit.data.formats`: Which column of this file is what, and on which day?
+- `forecastkit.data.futures`: Which of the futures that trade today is the front one, and what was it worth?
+- `forecastkit.data.health`: Can I use these files as they are, and which features suffer if I do?
+- `forecastkit.data.history`: Which rows were out by then, and what did they say?
+- `forecastkit.data.market`: What was known at the close of this session, and nothing that came later?
+- `forecastkit.data.snapshots`: On which numbers was this result found, and are they still the same?
+- `forecastkit.data.sources`: Which source gives the series, and what if its file is broken?
+- `forecastkit.data.splits`: Which rows may a model learn from, if it is to be tested on those?
+- `forecastkit.data.store`: What did this series say on the day the forecast was made, and what does it say now?
+- `forecastkit.data.synthetic`: How would you know that a method finds what is there, if you never see what is there?
+- `forecastkit.data.timeframes`: At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
+- `forecastkit.evaluation.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
+- `forecastkit.evaluation.perturbations`: What else could have happened after that evening, and what would have been known of it?
+- `forecastkit.evaluation.scorecard`: What is a forecast worth, beside what else, and how sure is that?
+- `forecastkit.evaluation.traces`: What does a function say of each session, and has it said the same before?
+- `forecastkit.evaluation.walkforward`: What would the model have said on each day, had it been trained with what was known by then?
+- `forecastkit.features.base`: What is a feature made of, and was it known at the close?
+- `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
+- `forecastkit.features.cross_market`: What does one market say about another, and the calendar about both?
+- `forecastkit.features.price`: What can be asked of any price, over any window?
+- `forecastkit.features.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
+- `forecastkit.features.regime`: Which nine numbers say whether the market is calm or afraid?
+- `forecastkit.features.stock`: What do these bars alone say about how far the price may go?
+- `forecastkit.features.volatility`: Where does the VIX stand, how did it get there, and what is it measured against?
+- `forecastkit.forecasts.distribution`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
+- `forecastkit.forecasts.plotting`: What does a forecast look like when it shows no more than it knows?
+- `forecastkit.forecasts.record`: What exactly is promised, for which day, and how does everything else follow from it?
+- `forecastkit.ledger.audit`: If the code that scores the forecasts were wrong, who would notice?
+- `forecastkit.ledger.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
+- `forecastkit.ledger.exports`: How does somebody without this package read the whole track record, and check it?
+- `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
+- `forecastkit.ledger.records`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
+- `forecastkit.ledger.schema`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
+- `forecastkit.metrics.scores`: How far was a probability forecast from what happened, and how sure is that number?
+- `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
+- `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
+- `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
+- `forecastkit.models.cohort_models`: Does this week deserve a model of its own, or is it an ordinary week with a name?
+- `forecastkit.models.forecaster`: What is trained at a refit session, kept in a folder, and asked for a distribution every day?
+- `forecastkit.models.forest`: Which days of the past were like this one, in some two hundred features at once, and what became of them?
+- `forecastkit.models.garch`: How far may a level go in five sessions, if each day moves as days have moved when they were as wild as this one?
+- `forecastkit.models.pool`: How are forecasts that disagree made into one, without pretending that they agree?
+- `forecastkit.ops.backups`: What would you need to have kept, so that the track record survives the disk it lies on?
+- `forecastkit.ops.registry`: How do you know that the model which is loaded is the one that was trained?
+- `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
+- `forecastkit.pipeline.evaluation`: How good would the daily job have been, had it run every day since 2005?
+- `forecastkit.pipeline.loading`: What must be fetched before today's forecast, and did every series that it needs arrive?
+- `forecastkit.pipeline.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
+- `forecastkit.pipeline.system`: How does one call become a calibrated forecast that is written down before its outcome?
+- `forecastkit.pipeline.universe`: How are two thousand stocks worked through in the memory of one?
+- `forecastkit.pipeline.verification`: Which parts of the house are asked whether they knew more than they could?
+- `forecastkit.regimes.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
+- `forecastkit.regimes.detector`: Is the market calm, nervous or afraid, and how sure can one be at this close?
+- `forecastkit.regimes.fit_cache`: If this model was fitted on the very same rows before, why fit it again?
+- `forecastkit.regimes.hmm`: What state is the world in, if it is never seen and its traces are slow?
+- `forecastkit.regimes.outliers`: How far from all earlier days does this one stand, and in which of its features?
+- `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
+- `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
+- `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
+- `forecastkit.vendors.base`: Who sells nothing and still tells us the price, and when could each number be known?
+- `forecastkit.vendors.catalogue`: Which vendor is asked for which symbol, and at which address?
+- `forecastkit.vendors.download`: A hundred symbols, a hundred ways to fail: which of them did we get, which not, and why?
+- `forecastkit.vendors.http`: What if the vendor is slow, busy, broken, or sends a web page instead of prices?
+- `forecastkit.vendors.yahoo`: Did the price fall by three quarters, or did each share become four?"""
 
-from importlib import import_module
-from typing import Any
+import lazy_loader
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
-_FACE = {
-    "forecast": "system",
-    "IntegratedSystem": "system",
-    "Forecast": "forecasts",
-    "Target": "core",
-    "load_settings": "settings",
-    "load_market": "sources",
-    "MarketData": "market",
-    "synthetic_market": "synthetic",
-    "FeatureEngine": "volatility_features",
-    "RegimeDetector": "regimes",
-    "ProbabilisticForecaster": "forecaster",
-    "PredictionDatabase": "database",
-    "FeatureCache": "feature_cache",
-    "for_each_symbol": "universe",
-    "forecast_universe": "universe",
-}
-__all__ = ["__version__", *_FACE]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _FACE:
-        raise AttributeError(f"module 'forecastkit' has no attribute {name!r}")
-    return getattr(import_module(f"forecastkit.{_FACE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,6 +2,6 @@
 
 import sys
 
-from forecastkit.cli import main
+from forecastkit.cli.main import main
 
 sys.exit(main())

@@ -8,13 +8,13 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from forecastkit.core import PROBS
-from forecastkit.database import PredictionDatabase
-from forecastkit.forecasts import Forecast
-from forecastkit.sessions import closes, offset, sessions
-from forecastkit.tables import make_engine
+from forecastkit.core.errors import PROBS
+from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.forecasts.record import Forecast
+from forecastkit.calendars.sessions import closes, offset, sessions_in_range
+from forecastkit.ledger.schema import make_engine
 
-DAYS = sessions("2017-01-03", "2018-12-21")
+DAYS = sessions_in_range("2017-01-03", "2018-12-21")
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
 needs_fork = pytest.mark.skipif(FORK is None, reason="this system cannot fork")
 

@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import forecastkit.tables as tables
-from forecastkit.database import PredictionDatabase
-from forecastkit.settings import load_settings
-from forecastkit.synthetic import synthetic_market
-from forecastkit.system import IntegratedSystem
+import forecastkit.ledger.schema as tables
+from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.core.settings import load_settings
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.system import IntegratedSystem
 
 
 def system_at(home: Path, url: str = "") -> IntegratedSystem:

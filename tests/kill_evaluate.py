@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from forecastkit.evaluation import evaluate
-from forecastkit.scorecard import Scorecard
-from forecastkit.settings import load_settings
-from forecastkit.synthetic import synthetic_market
-from forecastkit.system import IntegratedSystem
+from forecastkit.pipeline.evaluation import evaluate
+from forecastkit.evaluation.scorecard import Scorecard
+from forecastkit.core.settings import load_settings
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.system import IntegratedSystem
 
 SPAN = ("2011-12-01", "2012-09-14")
 

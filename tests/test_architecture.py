@@ -1,4 +1,4 @@
-"The house stands as it was drawn: storeys, explicit imports, and an import that costs little."
+"The house stands as it was drawn: districts with faces, no circle, no arrow up, and an import that costs little."
 
 import ast
 import json
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,68 +14,142 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "forecastkit"
 LEARNING = {"scipy", "sklearn", "arch", "xgboost", "hmmlearn"}
 DRAWING = {"matplotlib", "seaborn"}
+QUICK = ("core", "metrics", "forecasts", "calendars", "data", "vendors", "features", "ledger")  # districts light to import
 
 
-def storeys() -> dict[str, int]:
-    "The number of each module, from the notebook that exports it."
-    found = {}
-    for path in (ROOT / "nbs").glob("*.ipynb"):
-        cells = json.loads(path.read_text())["cells"]
-        exports = [re.search(r"^#\|\s*default_exp\s+(\S+)", "".join(cell["source"]), re.M) for cell in cells]
-        name = next((match[1] for match in exports if match), None)
-        number = re.match(r"(\d+)_", path.name)
-        if name:
-            assert number, f"{path.name} exports {name} and has no number"
-            assert name not in found, f"two notebooks export {name}"
-            assert path.stem == f"{number[1]}_{name}", f"{path.name} exports {name}: they should share the name"
-            found[name] = int(number[1])
+class Place(NamedTuple):
+    "Where a module stands: the number of its district, then its own."
+
+    district: int
+    number: int
+
+
+def notebooks() -> list[Path]:
+    return sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+
+
+def exported(path: Path) -> str | None:
+    "The module that a notebook exports, as district.name."
+    cells = json.loads(path.read_text())["cells"]
+    found = [re.search(r"^#\|\s*default_exp\s+(\S+)", "".join(cell["source"]), re.M) for cell in cells]
+    return next((match[1] for match in found if match), None)
+
+
+def places() -> dict[str, Place]:
+    "The place of each module, from the folder and the name of the notebook that exports it."
+    found: dict[str, Place] = {}
+    for path in notebooks():
+        name = exported(path)
+        if name is None:
+            continue
+        folder, file = re.fullmatch(r"(\d+)_(\w+)", path.parent.name), re.fullmatch(r"(\d+)_(\w+)", path.stem)
+        assert folder and file, f"{path.relative_to(ROOT)} exports {name}: it belongs to nbs/NN_district/NN_module.ipynb"
+        assert name == f"{folder[2]}.{file[2]}", f"{path.relative_to(ROOT)} exports {name}: they should share the name"
+        assert name not in found, f"two notebooks export {name}"
+        found[name] = Place(int(folder[1]), int(file[1]))
+    assert len(set(found.values())) == len(found), "two modules of one district share a number"
     return found
 
 
-NUMBER = storeys()
-MODULES = sorted(NUMBER, key=NUMBER.get)
+PLACE = places()
+MODULES = sorted(PLACE, key=PLACE.get)
+DISTRICTS = list(dict.fromkeys(module.split(".")[0] for module in MODULES))
+
+
+def source_of(module: str) -> Path:
+    return PACKAGE / f"{module.replace('.', '/')}.py"
 
 
 def tree(module: str) -> ast.Module:
-    return ast.parse((PACKAGE / f"{module}.py").read_text())
+    return ast.parse(source_of(module).read_text())
 
 
-def imports(node: ast.AST, top: bool = False):
-    "Every import below a node as (name of the module, names taken from it, line); `top`: only what runs on import."
+def imports(node: ast.AST, package: list[str], top: bool = False):
+    "Every import below a node as (dotted module, names taken from it, line); `top`: only what runs on import."
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             yield from ((alias.name, None, child.lineno) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
-            base = "forecastkit" if child.level else ""
-            name = ".".join(part for part in (base, child.module) if part)
+            base = package[: len(package) + 1 - child.level] if child.level else []
+            name = ".".join([*base, *filter(None, [child.module])])
             yield name, [alias.name for alias in child.names], child.lineno
         elif not (top and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))):
-            yield from imports(child, top)
+            yield from imports(child, package, top)
 
 
-def test_every_module_has_a_notebook_and_every_notebook_a_module():
-    outside = {"__init__", "__main__", "_modidx"}
-    assert {path.stem for path in PACKAGE.glob("*.py")} - outside == set(NUMBER)
+def imports_of(module: str, top: bool = False):
+    return imports(tree(module), ["forecastkit", *module.split(".")[:-1]], top)
+
+
+def face(district: str) -> dict[str, str]:
+    "The names on a district's face, each with the module of the district that it comes from."
+    stub = ast.parse((PACKAGE / district / "__init__.pyi").read_text())
+    taken = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in taken for alias in node.names}
+
+
+FACES = {district: face(district) for district in DISTRICTS}
+
+
+def test_the_tests_see_every_notebook_and_every_module():
+    assert len(notebooks()) > 70, "the notebooks are looked for in the wrong place"
+    written = {path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts and path.name != "_modidx.py"}
+    assert {source_of(module) for module in MODULES} == {path for path in written if not path.name.startswith("__")}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_stands_on_lower_ones_alone(module):
-    for name, taken, line in imports(tree(module)):
-        where = f"forecastkit/{module}.py:{line}"
+def test_a_module_stands_on_lower_ones_and_on_faces(module):
+    own = module.split(".")[0]
+    for name, taken, line in imports_of(module):
+        where, parts = f"{source_of(module).relative_to(ROOT)}:{line}", name.split(".")[1:]
         if name.split(".")[0] != "forecastkit":
             continue
         assert taken is not None, f"{where}: import names, not the module {name}"
-        below = [name.split(".")[1]] if "." in name else [one for one in taken if one in NUMBER]
-        for other in below:
-            assert other in NUMBER, f"{where}: {other} is no module of a notebook"
-            assert NUMBER[other] < NUMBER[module], f"{where}: {module} imports {other}, an arrow up"
+        if not parts and taken == ["__version__"]:
+            continue
+        assert parts, f"{where}: nothing below the package's own face may import it"
+        if parts[0] == own:
+            below = [".".join(parts)] if len(parts) > 1 else [f"{own}.{one}" for one in taken]
+            for other in below:
+                assert other in PLACE, f"{where}: {other} is no module of this district"
+                assert PLACE[other] < PLACE[module], f"{where}: {module} imports {other}, an arrow up"
+        else:
+            assert len(parts) == 1, f"{where}: an import past the face of {parts[0]}"
+            assert DISTRICTS.index(parts[0]) < DISTRICTS.index(own), f"{where}: {own} imports {parts[0]}, an arrow up"
+            absent = set(taken) - FACES[parts[0]].keys()
+            assert not absent, f"{where}: {', '.join(sorted(absent))} not on the face of {parts[0]}"
+
+
+@pytest.mark.parametrize("district", DISTRICTS)
+def test_a_face_gives_what_its_stub_says(district):
+    modules = {module.split(".")[1] for module in MODULES if module.startswith(f"{district}.")}
+    assert not FACES[district].keys() & modules, "a name on the face hides a module of the district"
+    for name, module in FACES[district].items():
+        assert module in modules, f"{name} comes from {module}, which is no module of {district}"
+        defined = {getattr(node, "name", None) for node in tree(f"{district}.{module}").body}
+        assigned = [node for node in tree(f"{district}.{module}").body if isinstance(node, (ast.Assign, ast.AnnAssign))]
+        targets = {one.id for node in assigned for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}  # fmt: skip
+        assert name in defined | targets, f"{district}.{module} does not define {name}"
+
+
+def test_a_name_stands_in_one_module_only():
+    seen: dict[str, str] = {}
+    twice = []
+    for module in MODULES:
+        for node in tree(module).body:
+            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+                for name in ast.literal_eval(node.value):
+                    if name in seen:
+                        twice.append(f"{name}: {seen[name]} and {module}")
+                    seen[name] = module
+    assert not twice, "\n".join(twice)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_back_doors(module):
     source = tree(module)
-    for _, taken, line in imports(source):
-        where = f"forecastkit/{module}.py:{line}"
+    for _, taken, line in imports_of(module):
+        where = f"{source_of(module).relative_to(ROOT)}:{line}"
         assert "*" not in (taken or []), f"{where}: a star import"
         assert "TYPE_CHECKING" not in (taken or []), f"{where}: an import that only type checkers see"
     words = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
@@ -84,20 +159,21 @@ def test_no_back_doors(module):
         for node in ast.walk(source)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
-    if module != "core" and NUMBER[module] < 70:
+    if PLACE[module].district < 65 and module.split(".")[0] != "core":
         assert "import_module" not in called, f"{module} imports by string what a reader cannot see"
 
 
 def test_no_drawer_for_odds_and_ends():
-    for name in NUMBER:
+    for name in MODULES:
         assert not re.search(r"util|helper|misc|common", name), f"{name} says nothing about what is in it"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if NUMBER[m] < 30 or 60 <= NUMBER[m] < 70])
-def test_low_storeys_and_memory_are_quick_to_import(module):
+@pytest.mark.parametrize("module", [m for m in MODULES if m.split(".")[0] in QUICK])
+def test_low_districts_and_the_ledger_are_quick_to_import(module):
     heavy = LEARNING | DRAWING | {"shap", "optuna", "exchange_calendars", "alembic"}
-    for name, _, line in imports(tree(module), top=True):
-        assert name.split(".")[0] not in heavy, f"forecastkit/{module}.py:{line}: import {name} where it is used"
+    for name, _, line in imports_of(module, top=True):
+        where = f"{source_of(module).relative_to(ROOT)}:{line}"
+        assert name.split(".")[0] not in heavy, f"{where}: import {name} where it is used"
 
 
 def loaded(statement: str) -> set[str]:
@@ -111,17 +187,12 @@ def test_importing_the_package_loads_no_library_of_learning():
     assert not loaded("import forecastkit") & (LEARNING | DRAWING | {"shap", "pandas", "exchange_calendars"})
 
 
-@pytest.mark.parametrize("decade", ["low", "memory"])
-def test_low_storeys_load_no_library_of_learning(decade):
-    chosen = [m for m in MODULES if (NUMBER[m] < 30 if decade == "low" else 60 <= NUMBER[m] < 70)]
-    if not chosen:
-        pytest.skip("no module of these storeys yet")
+def test_quick_districts_load_no_library_of_learning():
+    chosen = [m for m in MODULES if m.split(".")[0] in QUICK]
     found = loaded("\n".join(f"import forecastkit.{module}" for module in chosen))
     assert not found & (LEARNING | DRAWING | {"shap"})
 
 
 def test_the_root_loads_no_library_of_learning():
-    if "system" not in NUMBER:
-        pytest.skip("no composition root yet")
-    found = loaded("from forecastkit.system import IntegratedSystem")
-    assert not found & {"shap", "xgboost", "sklearn"}
+    found = loaded("from forecastkit.pipeline import IntegratedSystem")
+    assert not found & {"shap", "xgboost", "sklearn", "scipy", "matplotlib"}

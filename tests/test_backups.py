@@ -17,11 +17,11 @@ import pytest
 import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
-from forecastkit.backups import back_up, restore, unpack
-from forecastkit.core import DataError, Target
-from forecastkit.database import PredictionDatabase
-from forecastkit.registry import ModelRegistry, checksums, damaged_models
-from forecastkit.tables import CHAIN, METADATA, fetch, transaction
+from forecastkit.ops.backups import back_up, restore, unpack
+from forecastkit.core.errors import DataError, Target
+from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.ops.registry import ModelRegistry, checksums, damaged_models
+from forecastkit.ledger.schema import CHAIN, METADATA, fetch, transaction
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -336,7 +336,7 @@ def restore_old(url: str, tmp_path: Path) -> None:
 
 
 def test_a_record_that_does_not_arrive_whole_leaves_the_old_one(archive, url, tmp_path, monkeypatch):
-    import forecastkit.backups as module
+    import forecastkit.ops.backups as module
 
     def lossy(source, into):
         real(source, into)

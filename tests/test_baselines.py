@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from forecastkit.baselines import (
+from forecastkit.models.baselines import (
     AR1,
     HAR_RECIPE,
     HAR_STOCK_RECIPE,
@@ -25,10 +25,10 @@ from forecastkit.baselines import (
     rise_frequency,
     transition_probabilities,
 )
-from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
-from forecastkit.sessions import outcomes, sessions, target_sessions
+from forecastkit.core.errors import PROBS, DataError, FeatureDimensionError, canonical_json
+from forecastkit.calendars.sessions import outcomes, sessions_in_range, target_sessions
 
-DAYS = sessions("2000-01-03", "2004-12-31")
+DAYS = sessions_in_range("2000-01-03", "2004-12-31")
 RNG = np.random.default_rng(11)
 LOG = np.empty(len(DAYS))
 LOG[0] = 3.0
@@ -187,7 +187,7 @@ def test_scale_is_learnt():
     "A scale that doubles with a column is found, and a cohort weight stretches the distribution around its mean."
     rng = np.random.default_rng(5)
     n = 4000
-    days = sessions("1990-01-02", "2010-12-31")[:n]
+    days = sessions_in_range("1990-01-02", "2010-12-31")[:n]
     vol = np.exp(rng.normal(0, 0.5, n))
     frame = pd.DataFrame({"vol": vol, "cohort_weight": 1.0}, days)
     y = pd.Series(0.02 + 0.1 * vol * rng.normal(size=n), days)
@@ -220,18 +220,18 @@ def test_what_does_not_belong_together_is_refused():
 
 
 def walk(X, y, make, first="2005-01-03", every=63):
-    from forecastkit.walkforward import walk_forward
+    from forecastkit.evaluation.walkforward import walk_forward
 
     return walk_forward(X, y, make=make, horizon=5, every=every, first=first)
 
 
-@pytest.mark.filterwarnings("ignore::forecastkit.core.DataWarning")  # meetings are known from 2000 on
+@pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
 def test_the_real_vix(shared_data):
     "The skill that the notebook quotes, within a standard error, and baselines in their order."
-    from forecastkit.core import Target
-    from forecastkit.scores import crps, skill
-    from forecastkit.sources import load_market
-    from forecastkit.volatility_features import FeatureEngine, volatility_features
+    from forecastkit.core.errors import Target
+    from forecastkit.metrics.scores import crps, skill
+    from forecastkit.data.sources import load_market
+    from forecastkit.features.volatility import FeatureEngine, volatility_features
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
     names = {*VOLATILITY_RECIPE.location, *VOLATILITY_RECIPE.scale, *VOLATILITY_RECIPE.scale_logged}

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import typer
 
-from forecastkit.cli import app, main
-from forecastkit.sources import load_market
+from forecastkit.cli.main import app, main
+from forecastkit.data.sources import load_market
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:

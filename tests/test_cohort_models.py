@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.baselines import VOLATILITY_RECIPE, Climatology, Recipe
-from forecastkit.cohort_models import (
+from forecastkit.models.baselines import VOLATILITY_RECIPE, Climatology, Recipe
+from forecastkit.models.cohort_models import (
     LEAST_ORIGINS,
     LEAST_ROWS,
     CohortForecaster,
@@ -17,16 +17,16 @@ from forecastkit.cohort_models import (
     judge,
     train_cohort_models,
 )
-from forecastkit.cohorts import COHORTS
-from forecastkit.core import ModelIntegrityError, Target
-from forecastkit.forecaster import ProbabilisticForecaster
-from forecastkit.quantile_models import LinearQuantile
-from forecastkit.sessions import sessions
-from forecastkit.walkforward import walk_forward
+from forecastkit.calendars.cohorts import COHORTS
+from forecastkit.core.errors import ModelIntegrityError, Target
+from forecastkit.models.forecaster import ProbabilisticForecaster
+from forecastkit.models.boosting import LinearQuantile
+from forecastkit.calendars.sessions import sessions_in_range
+from forecastkit.evaluation.walkforward import walk_forward
 
 TARGET = Target("VIX", horizon=1)
 RECIPE = Recipe((), (), (), ("lean",), VOLATILITY_RECIPE.floor)
-DAYS = sessions("2000-01-03", "2014-12-31")
+DAYS = sessions_in_range("2000-01-03", "2014-12-31")
 RNG = np.random.default_rng(6)
 X = pd.DataFrame(
     {"lean": RNG.normal(size=len(DAYS)), "calendar_cohort": np.repeat(COHORTS, 5)[np.arange(len(DAYS)) % 40]}, DAYS

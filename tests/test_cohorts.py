@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.cohorts import (
+from forecastkit.calendars.cohorts import (
     COHORT_WORDS,
     COHORTS,
     calendar_ahead,
@@ -19,11 +19,11 @@ from forecastkit.cohorts import (
     monthly_expiries,
     vix_expiries,
 )
-from forecastkit.core import DataError, DataWarning
-from forecastkit.sessions import adhoc_closures, closes, sessions, target_sessions, timetable
+from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.calendars.sessions import adhoc_closures, closes, sessions_in_range, target_sessions, timetable
 
 FOMC = fomc_table()
-DAYS = sessions("2000-02-02", "2018-12-31")
+DAYS = sessions_in_range("2000-02-02", "2018-12-31")
 COHORT, FEATURES = calendar_cohorts(DAYS, FOMC), calendar_features(DAYS, FOMC)
 SURPRISES = pd.DatetimeIndex(FOMC.loc[~FOMC["scheduled"], "date"])
 
@@ -36,7 +36,7 @@ def test_the_table_is_the_list_of_real_meetings(shared_data):
     real = pd.read_csv(shared_data / "meta" / "fomc_dates.csv", parse_dates=["date"])["date"]
     assert list(FOMC["date"]) == list(real)
     assert len(SURPRISES) == 9
-    unknown_before = closes(sessions("2000-02-02", "2020-12-31"))
+    unknown_before = closes(sessions_in_range("2000-02-02", "2020-12-31"))
     assert FOMC.loc[~FOMC["scheduled"], "known_at"].dt.normalize().dt.tz_localize(None).tolist() == list(SURPRISES)
     for moment, day in zip(FOMC.loc[~FOMC["scheduled"], "known_at"], SURPRISES):
         at = unknown_before.searchsorted(moment)  # its own close is the first at which it is known
@@ -79,7 +79,7 @@ def test_cutting_the_whole_history_changes_nothing():
 
 
 def test_a_surprise_changes_its_own_session_and_none_before_it():
-    days = sessions("2000-02-02", "2020-12-31")
+    days = sessions_in_range("2000-02-02", "2020-12-31")
     features, cohort = calendar_features(days, FOMC), calendar_cohorts(days, FOMC)
     for row, day in zip(FOMC.index[~FOMC["scheduled"]], SURPRISES):
         without = FOMC.drop(row)
@@ -135,7 +135,7 @@ def test_cohorts_hold_what_their_words_say():
 
 
 def test_outside_the_table_meetings_are_unknown_and_said_to_be():
-    for index in (sessions("1995-01-03", "1995-03-01"), sessions("2026-12-10", "2027-01-29")):
+    for index in (sessions_in_range("1995-01-03", "1995-03-01"), sessions_in_range("2026-12-10", "2027-01-29")):
         cohort = calendar_cohorts(index, FOMC)
         assert cohort["fomc_unknown"].all() and "fomc_week" not in set(cohort["cohort"])
         with pytest.warns(DataWarning, match="outside the span of the FOMC table"):

@@ -16,11 +16,11 @@ import pytest
 from kill_download import NOW, contents
 from vendors import Vendors, prices
 
-from forecastkit.cli import main
-from forecastkit.live_market import open_market
-from forecastkit.settings import load_settings
-from forecastkit.sources import load_market
-from forecastkit.store import Store
+from forecastkit.cli.main import main
+from forecastkit.pipeline.loading import open_market
+from forecastkit.core.settings import load_settings
+from forecastkit.data.sources import load_market
+from forecastkit.data.store import Store
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def pages(tmp_path, monkeypatch):
     monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "20")
     rendered: list[str] = []
     monkeypatch.setattr(
-        "forecastkit.reports.run_report",
+        "forecastkit.reports.daily.run_report",
         lambda name, folder, parameters, progress: rendered.append(parameters["as_of"]),
     )
     return rendered

@@ -16,11 +16,11 @@ import pytest
 import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap, tampered
 
-import forecastkit.tables as module
-from forecastkit.core import DataError, Target
-from forecastkit.registry import manifests, record_manifest
-from forecastkit.sessions import closes
-from forecastkit.tables import METADATA, REVISIONS, VERSION_TABLE, open_database, transaction
+import forecastkit.ledger.schema as module
+from forecastkit.core.errors import DataError, Target
+from forecastkit.ops.registry import manifests, record_manifest
+from forecastkit.calendars.sessions import closes
+from forecastkit.ledger.schema import METADATA, REVISIONS, VERSION_TABLE, open_database, transaction
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -53,7 +53,7 @@ def test_a_current_database_is_opened_without_alembic_and_left_as_it_is(tmp_path
     db.store_prediction(made(0))
     db.close()
     before = (tmp_path / "forecasts.db").read_bytes()
-    code = f"import sys; from forecastkit.database import PredictionDatabase as P; print(len(P({url!r}).get_predictions())); sys.exit('alembic' in sys.modules)"
+    code = f"import sys; from forecastkit.ledger.database import PredictionDatabase as P; print(len(P({url!r}).get_predictions())); sys.exit('alembic' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.strip()) == (0, "1"), run.stderr
     assert (tmp_path / "forecasts.db").read_bytes() == before

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import Target
-from forecastkit.day import forecast_scores, how_unusual, regimes_known
-from forecastkit.preparation import prepare
-from forecastkit.settings import load_settings
-from forecastkit.sources import load_market
-from forecastkit.synthetic import synthetic_market
-from forecastkit.system import IntegratedSystem
+from forecastkit.core.errors import Target
+from forecastkit.pipeline.daily import forecast_scores, how_unusual, regimes_known
+from forecastkit.pipeline.preparation import prepare
+from forecastkit.core.settings import load_settings
+from forecastkit.data.sources import load_market
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.system import IntegratedSystem
 
 
 def settings_at(home, **more):
@@ -93,7 +93,7 @@ def test_with_too_little_history_the_day_says_nothing(prepared):
 
 
 def test_the_forecast_does_not_know_of_it(market, tmp_path, monkeypatch):
-    from forecastkit import anomalies
+    from forecastkit.regimes import anomalies as anomalies
 
     usual = IntegratedSystem(settings=settings_at(tmp_path / "one"), market=market).daily()
     monkeypatch.setattr(anomalies, "conformal_p", lambda known, scores: np.full(scores.shape, 1e-9))

@@ -16,14 +16,14 @@ import typer
 from kill_evaluate import SPAN, card_at, system_at
 from typer.testing import CliRunner
 
-from forecastkit.core import DataError, DataWarning
-from forecastkit.day import own_logs
-from forecastkit.evaluate_command import evaluate as command
-from forecastkit.evaluation import baseline_quantiles, evaluate, scored_origins, span_of
-from forecastkit.experiments import ExperimentLog, shipped_log, variants_tried
-from forecastkit.preparation import build_forecast
-from forecastkit.settings import load_settings
-from forecastkit.system import IntegratedSystem
+from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.pipeline.daily import own_logs
+from forecastkit.cli.evaluation import evaluate as command
+from forecastkit.pipeline.evaluation import baseline_quantiles, evaluate, scored_origins, span_of
+from forecastkit.core.experiments import ExperimentLog, shipped_log, variants_tried
+from forecastkit.pipeline.preparation import build_forecast
+from forecastkit.core.settings import load_settings
+from forecastkit.pipeline.system import IntegratedSystem
 
 
 def without_clock(card) -> str:
@@ -61,7 +61,7 @@ def test_a_repeat_reads_what_was_kept_and_says_the_same(card, home, monkeypatch)
     def never(*args, **kwargs):
         raise AssertionError("a repeat fits nothing")
 
-    monkeypatch.setattr("forecastkit.walkforward._train", never)
+    monkeypatch.setattr("forecastkit.evaluation.walkforward._train", never)
     assert without_clock(card_at(home)) == without_clock(card)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError
-from forecastkit.experiments import ExperimentLog, problems, shipped_log, trials_text
+from forecastkit.core.errors import DataError
+from forecastkit.core.experiments import ExperimentLog, problems, shipped_log, trials_text
 
 
 def write_some(path: Path, writer: int, entries: int) -> None:

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.families import RANGE_BASED, STANDARD, indicator, indicators, published_definitions, yang_zhang
-from forecastkit.features import QUANTITIES, Inputs, compute_features, winsorised
-from forecastkit.market import MarketData
-from forecastkit.relations import shrunken
-from forecastkit.synthetic import Law, hidden_path, index_bars, synthetic_market
+from forecastkit.features.price import RANGE_BASED, STANDARD, indicator, indicators, published_definitions, yang_zhang
+from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorised
+from forecastkit.data.market import MarketData
+from forecastkit.features.cross_market import shrunken
+from forecastkit.data.synthetic import Law, hidden_path, index_bars, synthetic_market
 
 BARS = synthetic_market(seed=3, sessions=1200).market.bars("SPX")
 H, L, C, V = (BARS[name].to_numpy() for name in ("high", "low", "close", "volume"))

@@ -17,12 +17,12 @@ import pandas as pd
 import pytest
 from markets import frame_of, whole_market, without
 
-from forecastkit.core import DataWarning
-from forecastkit.feature_cache import FeatureCache, code_digest, column_keys, engine
-from forecastkit.features import Feature, Inputs, compute_features
-from forecastkit.market import MarketData, Repair
-from forecastkit.stock_features import stock_features
-from forecastkit.volatility_features import volatility_features
+from forecastkit.core.errors import DataWarning
+from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine
+from forecastkit.features.base import Feature, Inputs, compute_features
+from forecastkit.data.market import MarketData, Repair
+from forecastkit.features.stock import stock_features
+from forecastkit.features.volatility import volatility_features
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*FOMC.*")
 FEATURES = volatility_features()
@@ -173,13 +173,13 @@ def test_a_formula_with_a_state_is_computed_each_time(market, tmp_path):
 
 
 def test_the_engine_is_part_of_every_name(market, keys, monkeypatch):
-    monkeypatch.setattr("forecastkit.feature_cache.engine", lambda: ("other", engine()[1]))
+    monkeypatch.setattr("forecastkit.features.cache.engine", lambda: ("other", engine()[1]))
     assert moved(keys, market) == {feature.name for feature in FEATURES}
 
 
 def test_names_are_the_same_in_every_process():
     code = (
-        "from forecastkit.feature_cache import code_digest, engine; from forecastkit.volatility_features import volatility_features\n"
+        "from forecastkit.features.cache import code_digest, engine; from forecastkit.features.volatility import volatility_features\n"
         "print(engine()[0], *[code_digest(f, engine()[1]) for f in volatility_features()])"
     )
     told = [
@@ -247,7 +247,7 @@ def test_the_file_is_bounded_and_the_least_used_go(market, tmp_path):
     assert wide.equals(compute_features(features, market, "VIX"))
 
 
-@pytest.mark.filterwarnings("ignore::forecastkit.core.DataWarning")
+@pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")
 def test_no_damage_moves_a_number(market, tmp_path):
     features, path = filler(12), tmp_path / "features.sqlite"
     plain, cache, rng, warned = compute_features(features, market, "VIX"), FeatureCache(path), random.Random(0), 0
@@ -320,7 +320,7 @@ for i in range(int(sys.argv[3])):
 
 def worker(path: Path, rounds: int) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-W", "error::forecastkit.core.DataWarning", "-c", WORK, str(Path(__file__).parent), str(path), str(rounds)],
+        [sys.executable, "-W", "error::forecastkit.core.errors.DataWarning", "-c", WORK, str(Path(__file__).parent), str(path), str(rounds)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

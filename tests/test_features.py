@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError
-from forecastkit.features import (
+from forecastkit.core.errors import DataError
+from forecastkit.features.base import (
     QUANTITIES,
     Feature,
     Inputs,
@@ -16,11 +16,11 @@ from forecastkit.features import (
     compute_features,
     fresh_rows,
 )
-from forecastkit.market import MarketData
-from forecastkit.sessions import closes, sessions, timetable
-from forecastkit.synthetic import Law, synthetic_market
+from forecastkit.data.market import MarketData
+from forecastkit.calendars.sessions import closes, sessions_in_range, timetable
+from forecastkit.data.synthetic import Law, synthetic_market
 
-DAYS = sessions("2016-01-04", "2017-06-30")
+DAYS = sessions_in_range("2016-01-04", "2017-06-30")
 
 
 def walk(index: pd.DatetimeIndex, seed: int) -> pd.DataFrame:

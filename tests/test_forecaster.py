@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from forecastkit.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
-from forecastkit.core import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
-from forecastkit.forecaster import KINDS, ProbabilisticForecaster
-from forecastkit.forests import QuantileForest
-from forecastkit.garch import GARCHHAR
-from forecastkit.pool import linear_pool
-from forecastkit.quantile_models import BoostedResidual, LinearQuantile
-from forecastkit.sessions import outcomes
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine, volatility_features
+from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
+from forecastkit.core.errors import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
+from forecastkit.models.forecaster import KINDS, ProbabilisticForecaster
+from forecastkit.models.forest import QuantileForest
+from forecastkit.models.garch import GARCHHAR
+from forecastkit.models.pool import linear_pool
+from forecastkit.models.boosting import BoostedResidual, LinearQuantile
+from forecastkit.calendars.sessions import outcomes
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 MARKET = synthetic_market(seed=5, sessions=900).market
 RECIPE = VOLATILITY_RECIPE
@@ -60,11 +60,11 @@ def test_one_row_a_batch_and_a_truncated_history_give_the_same_bits(model):
 PRINT = """
 import hashlib, sys, tempfile
 from threadpoolctl import threadpool_info
-from forecastkit.core import Target
-from forecastkit.forecaster import ProbabilisticForecaster
-from forecastkit.sessions import outcomes
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine, volatility_features
+from forecastkit.core.errors import Target
+from forecastkit.models.forecaster import ProbabilisticForecaster
+from forecastkit.calendars.sessions import outcomes
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
 market = synthetic_market(seed=5, sessions=900).market
 X = FeatureEngine([f for f in volatility_features() if f.name in sys.argv[1:]]).build_features(market)
 y = outcomes(market.close("VIX"), 5).iloc[:700].dropna()
@@ -217,7 +217,7 @@ def test_closes_only():
 
 
 def test_a_target_brings_its_recipe(tmp_path):
-    from forecastkit.stock_features import stock_features
+    from forecastkit.features.stock import stock_features
 
     own = FeatureEngine(stock_features("SPX"), symbol="SPX").build_features(MARKET)
     y = outcomes(MARKET.close("SPX"), 1).iloc[:700].dropna()
@@ -264,15 +264,15 @@ def test_a_kind_of_ones_own_is_loaded_only_if_the_caller_says_so(tmp_path):
     assert type(back.members[0]) is Mine
 
 
-@pytest.mark.filterwarnings("ignore::forecastkit.core.DataWarning")  # meetings are known from 2000 on
+@pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
 def test_the_real_vix(shared_data):
     "On a dozen features, refitted every other year: skill against climatology, and calibrated ranges in every regime."
-    from forecastkit.baselines import climatology_quantiles
-    from forecastkit.calibration import calibrate
-    from forecastkit.scores import coverage, crps, interval, skill
-    from forecastkit.sessions import positions
-    from forecastkit.sources import load_market
-    from forecastkit.walkforward import walk_forward
+    from forecastkit.models.baselines import climatology_quantiles
+    from forecastkit.models.calibration import calibrate
+    from forecastkit.metrics.scores import coverage, crps, interval, skill
+    from forecastkit.calendars.sessions import positions
+    from forecastkit.data.sources import load_market
+    from forecastkit.evaluation.walkforward import walk_forward
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
     X, y = FeatureEngine(DECLARED).build_features(market), outcomes(market.close("VIX"), 5)

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core import KINDS, PROBS, DataError, SettingsError, Target
-from forecastkit.forecasts import Forecast
+from forecastkit.core.errors import KINDS, PROBS, DataError, SettingsError, Target
+from forecastkit.forecasts.record import Forecast
 
 
 def make(kind: str = "pct_change", logs: np.ndarray | None = None, **changes: object) -> Forecast:
@@ -261,7 +261,7 @@ def test_levels_far_from_the_bounds_leave_the_ruler_empty():
 
 def test_the_record_is_light_to_import():
     heavy = ["matplotlib", "scipy", "sklearn", "seaborn", "xgboost", "arch", "exchange_calendars"]
-    code = f"import sys, forecastkit.forecasts; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, forecastkit.forecasts.record; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )

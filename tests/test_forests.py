@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 
-from forecastkit.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
-from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
-from forecastkit.forests import (
+from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
+from forecastkit.core.errors import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.models.forest import (
     QuantileForest,
     as_trees,
     cumulated_weights,
@@ -23,10 +23,10 @@ from forecastkit.forests import (
     unpacked,
     weighted_quantiles,
 )
-from forecastkit.quantile_models import readable, tree_table
-from forecastkit.sessions import outcomes
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine, volatility_features
+from forecastkit.models.boosting import readable, tree_table
+from forecastkit.calendars.sessions import outcomes
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 MARKET = synthetic_market(seed=3, sessions=900).market
 RECIPE = VOLATILITY_RECIPE

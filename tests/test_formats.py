@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit import formats
-from forecastkit.cohorts import vix_expiries
-from forecastkit.contracts import expiry_of, in_turn, read_contract, read_future
-from forecastkit.core import DataError
-from forecastkit.formats import look_at, parse_days, read_columns, read_table, symbol_of
-from forecastkit.sessions import sessions
-from forecastkit.sources import FolderSource, load_market
+from forecastkit.data import formats as formats
+from forecastkit.calendars.cohorts import vix_expiries
+from forecastkit.data.futures import expiry_of, in_turn, read_contract, read_future
+from forecastkit.core.errors import DataError
+from forecastkit.data.formats import look_at, parse_days, read_columns, read_table, symbol_of
+from forecastkit.calendars.sessions import sessions_in_range
+from forecastkit.data.sources import FolderSource, load_market
 
 ALPHA = "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient\n"
 GENUINE = (
@@ -56,7 +56,7 @@ def test_alpha_vantage_in_shares_of_today(tmp_path):
 )
 def test_a_split_moves_no_one(splits, seed):
     "A price that only splits move is constant, in whatever order the rows stand; a later split changes no change."
-    days = sessions("2018-01-02", "2018-06-29")[: len(splits)]
+    days = sessions_in_range("2018-01-02", "2018-06-29")[: len(splits)]
     raw = pd.DataFrame({"close": 64 / np.cumprod(splits), "volume": 8 * np.cumprod(splits), "split": splits}, days)
     found = formats.split_adjusted(raw.sample(frac=1, random_state=seed))
     assert np.allclose(found["close"], raw["close"].iloc[-1]) and np.allclose(found["volume"], raw["volume"].iloc[-1])
@@ -174,7 +174,7 @@ def test_names_of_contracts(name, expiry):
 def test_each_session_has_the_contract_whose_turn_it_is_or_none(months, rank):
     expiries = vix_expiries()
     year = expiries[expiries.year == 2018]
-    days = sessions("2017-06-01", "2018-12-31")
+    days = sessions_in_range("2017-06-01", "2018-12-31")
     held = {year[month]: pd.DataFrame({"close": float(month)}, days) for month in months}
     found = in_turn(held, rank)["close"]
     for day in days[::7]:
@@ -185,7 +185,7 @@ def test_each_session_has_the_contract_whose_turn_it_is_or_none(months, rank):
 def test_the_series_the_features_ask_for(tmp_path):
     for name, month, worth in (("CFE_F18_VX.csv", "F (Jan 18)", 11.0), ("CFE_G18_VX.csv", "G (Feb 18)", 12.5)):
         rows = "".join(
-            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n" for day in sessions("2018-01-12", "2018-01-18")
+            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n" for day in sessions_in_range("2018-01-12", "2018-01-18")
         )
         (tmp_path / name).write_text(contract(rows))
     paths = {path.name: path for path in sorted(tmp_path.iterdir())}
@@ -263,7 +263,7 @@ def test_a_long_file_is_looked_at_by_its_head(tmp_path):
 @pytest.mark.parametrize(("shift", "words"), [(-1, "a day early"), (1, "a day late")])
 def test_dates_that_stand_beside_their_day_are_refused(shift, words, tmp_path):
     "Dates cut from UTC stamps: right in winter, a day early in summer."
-    days = sessions("2018-01-02", "2018-12-31")
+    days = sessions_in_range("2018-01-02", "2018-12-31")
     summer = (days >= "2018-03-26") & (days < "2018-10-29")
     dates = days.where(~summer, days + pd.Timedelta(days=shift))
     pd.DataFrame({"close": np.arange(1.0, len(days) + 1)}, dates.rename("date")).to_csv(tmp_path / "MINE.csv")
@@ -274,7 +274,7 @@ def test_dates_that_stand_beside_their_day_are_refused(shift, words, tmp_path):
 def test_a_folder_of_contracts_gives_the_front_ones(tmp_path):
     for name, month, worth in (("CFE_F18_VX.csv", "F (Jan 18)", 11.0), ("CFE_G18_VX.csv", "G (Feb 18)", 12.5)):
         rows = "".join(
-            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n" for day in sessions("2018-01-12", "2018-01-18")
+            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n" for day in sessions_in_range("2018-01-12", "2018-01-18")
         )
         (tmp_path / name).write_text(contract(rows))
     market = load_market(f"folder:{tmp_path}")

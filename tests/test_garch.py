@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from forecastkit import garch
-from forecastkit.baselines import STOCK_RECIPE
-from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
-from forecastkit.garch import (
+from forecastkit.models import garch as garch
+from forecastkit.models.baselines import STOCK_RECIPE
+from forecastkit.core.errors import PROBS, DataError, FeatureDimensionError, canonical_json
+from forecastkit.models.garch import (
     GARCHHAR,
     LONG,
     Variance,

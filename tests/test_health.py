@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.faults import KINDS, disagreements, series_faults
-from forecastkit.health import file_telling, health, market_health, write_health
-from forecastkit.market import MarketData
-from forecastkit.sources import SampleSource, packaged
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import volatility_features
+from forecastkit.data.checks import KINDS, disagreements, series_faults
+from forecastkit.data.health import file_telling, health_report, market_health, write_health
+from forecastkit.data.market import MarketData
+from forecastkit.data.sources import SampleSource, packaged
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import volatility_features
 
 SPX = synthetic_market(seed=3, sessions=800).market.bars("SPX")
 PRICES = ["open", "high", "low", "close"]
@@ -87,7 +87,7 @@ def test_a_seeded_fault_is_found_and_no_other(kind):
 
 
 def test_the_traps_of_the_real_folder_with_their_counts(shared_data):
-    report = health(f"folder:{shared_data}")
+    report = health_report(f"folder:{shared_data}")
     found = counts(report.faults)
     vix = {kind: n for (symbol, kind), n in found.items() if symbol == "VIX"}
     assert vix == {"no range": 505, "outside low..high": 47, "no session": 1, "missing session": 4}
@@ -116,7 +116,7 @@ def test_the_traps_of_the_real_folder_with_their_counts(shared_data):
 
 def test_adjusted_and_raw_closes_of_one_stock_are_told_apart(shared_data):
     "Minutes of 2019 are raw, the sample is adjusted for the split of 2020 and for dividends."
-    report = health([f"folder:{shared_data}", "sample"], symbols=["AAPL", "VIX"])
+    report = health_report([f"folder:{shared_data}", "sample"], symbols=["AAPL", "VIX"])
     apart = [fault for fault in report.faults if fault.kind in ("adjusted differently", "sources disagree")]
     assert [(fault.symbol, fault.kind, fault.count) for fault in apart] == [("AAPL", "adjusted differently", 5)]
 
@@ -163,7 +163,7 @@ def test_a_file_written_before_the_close_of_its_last_row(tmp_path):
 def test_the_page_is_whole_and_escapes(tmp_path):
     (tmp_path / "bars").mkdir()
     SPX.drop(SPX.index[9]).rename_axis("date").to_csv(tmp_path / "bars" / "SPX.csv")
-    report = health(f"folder:{tmp_path}/bars", feeds={"SPX": ["<b>spx</b>"]})
+    report = health_report(f"folder:{tmp_path}/bars", feeds={"SPX": ["<b>spx</b>"]})
     page = write_health(report, tmp_path / "health.html").read_text()
     assert "missing session" in page and "&lt;b&gt;spx" in page and "<b>spx" not in page
     assert not any(word in page for word in ("http:", "https:", "<script", "src="))
@@ -171,7 +171,7 @@ def test_the_page_is_whole_and_escapes(tmp_path):
 
 
 def test_every_fault_says_where_it_is(shared_data):
-    report = health(f"folder:{shared_data}")
+    report = health_report(f"folder:{shared_data}")
     assert all(fault.source.startswith("data/") and fault.words and fault.count > 0 for fault in report.faults)
     assert report.table["kind"].isin(KINDS).all() and set(report.table["symbol"]) == {f.symbol for f in report.faults}
     assert replace(report, tellings=()).faults == report.compared
@@ -198,7 +198,7 @@ def test_broken_files_end_in_faults_not_in_tracebacks(tmp_path_factory, data):
         content[:at], content[:at] + data.draw(st.binary(max_size=6)) + content[at:], content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :],
     ]))  # fmt: skip
     (folder / name).write_bytes(content)
-    report = health([f"folder:{folder}"]) if name.startswith(("VIX", "AAP")) else None
+    report = health_report([f"folder:{folder}"]) if name.startswith(("VIX", "AAP")) else None
     told = file_telling(folder / name, name)
     assert report is None or report.text()
     assert told is None or all(str(fault) for fault in told.faults)

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendors import FAULTS, Vendors, prices
 
-from forecastkit.core import DataError
-from forecastkit.fetching import Client, Limiter
-from forecastkit.live import Edgar, alfred, alfred_vintages, cboe, edgar_facts, finra, finra_day, fred, table_series
-from forecastkit.settings import LiveSettings
-from forecastkit.sources import load_market
-from forecastkit.vendors import client_of, open_live
-from forecastkit.yahoo import chart_table, chart_tables, yahoo, yahoo_bars, yfinance_tables
+from forecastkit.core.errors import DataError
+from forecastkit.vendors.http import Client, Limiter
+from forecastkit.vendors.base import Edgar, alfred, alfred_vintages, cboe, edgar_facts, finra, finra_day, fred, table_series
+from forecastkit.core.settings import LiveSettings
+from forecastkit.data.sources import load_market
+from forecastkit.vendors.catalogue import client_of, open_live
+from forecastkit.vendors.yahoo import chart_table, chart_tables, yahoo, yahoo_bars, yfinance_tables
 
 VIX = "DATE,OPEN,HIGH,LOW,CLOSE\n02/02/2018,13.64,17.86,13.64,17.31\n02/05/2018,18.44,38.80,16.80,37.32\n"
 

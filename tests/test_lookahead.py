@@ -10,19 +10,19 @@ from leaks import LEAKS, LOOKALIKES, Case
 from leaks.setting import corpus_market, members_table
 from leaks.windows import centred_mean, shifted_back
 
-from forecastkit.answers import differing, row_moments
-from forecastkit.core import DataError, SettingsError
-from forecastkit.counterfactuals import Counterfactuals, all_rows, sample_cuts, starting_at, uneven_sessions
-from forecastkit.findings import write_page
-from forecastkit.lookahead import audit, audit_folds, audits, measured_warmup
-from forecastkit.market import MarketData
-from forecastkit.regime_features import regime_features
-from forecastkit.regimes import RegimeDetector
-from forecastkit.sessions import closes, opens
-from forecastkit.splits import ExpandingSplit
-from forecastkit.stock_features import stock_features
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine
+from forecastkit.evaluation.traces import differing, row_moments
+from forecastkit.core.errors import DataError, SettingsError
+from forecastkit.evaluation.perturbations import Counterfactuals, all_rows, sample_cuts, starting_at, uneven_sessions
+from forecastkit.core.findings import write_page
+from forecastkit.evaluation.lookahead import audit, audit_folds, audits, measured_warmup
+from forecastkit.data.market import MarketData
+from forecastkit.features.regime import regime_features
+from forecastkit.regimes.detector import RegimeDetector
+from forecastkit.calendars.sessions import closes, opens
+from forecastkit.data.splits import ExpandingSplit
+from forecastkit.features.stock import stock_features
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.cohorts import fomc_table
-from forecastkit.core import DataError
-from forecastkit.market import BAR_COLUMNS, MarketData, Repair, repair_bars
-from forecastkit.releases import RELEASES, release_of
-from forecastkit.sessions import closes, sessions, timetable
+from forecastkit.calendars.cohorts import fomc_table
+from forecastkit.core.errors import DataError
+from forecastkit.data.market import BAR_COLUMNS, MarketData, Repair, repair_bars
+from forecastkit.calendars.releases import RELEASES, release_of
+from forecastkit.calendars.sessions import closes, sessions_in_range, timetable
 
-DAYS = sessions("2018-06-20", "2018-08-10")  # holds a half day and a holiday
+DAYS = sessions_in_range("2018-06-20", "2018-08-10")  # holds a half day and a holiday
 PUBLISHED = ("DGS2", "DTWEXBGS", "NFCI", "PAYEMS")
 
 
@@ -267,7 +267,7 @@ def test_a_market_put_together_one_by_one_is_the_market_at_once(monkeypatch):
     repairs = {name: [Repair(name, DAYS[i], "no close", "row dropped") for i in (5, 1)] for name in frames}
     dated, built = [], MarketData({})
     whole = MarketData(frames, repairs=[repair for listed in repairs.values() for repair in listed])
-    monkeypatch.setattr("forecastkit.market._repair_known", lambda repair, calendar: dated.append(repair) or 0)
+    monkeypatch.setattr("forecastkit.data.market._repair_known", lambda repair, calendar: dated.append(repair) or 0)
     for name, frame in frames.items():
         built = built.with_series(name, frame, repairs[name])
     assert dated == [repair for listed in repairs.values() for repair in listed]  # each once, however many are there
@@ -384,7 +384,7 @@ def test_real_published_series_are_never_known_on_their_own_day(shared_data):
     for path in sorted((shared_data / "fred").glob("*.csv")):
         frame = pd.read_csv(path, index_col="observation_date", parse_dates=True)
         frames[path.stem] = frame.set_axis(["value"], axis=1)
-    index = sessions("2000-01-03", "2018-12-31")
+    index = sessions_in_range("2000-01-03", "2018-12-31")
     market = MarketData({**frames, "SPX": pd.DataFrame({"close": 1.0}, index)})
     for series in frames:
         dates = market.macro(series)

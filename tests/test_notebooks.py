@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted(ROOT.glob("nbs/*.ipynb"))
+NOTEBOOKS = sorted(path for path in ROOT.glob("nbs/**/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 REPORTS = sorted(ROOT.glob("reports/*.ipynb"))
 
 
@@ -20,6 +20,12 @@ def _nbdev(command: str, folder: Path) -> None:
         [Path(sys.executable).with_name(command)], cwd=folder, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_every_notebook_is_seen():
+    listed = subprocess.run(["git", "ls-files", "nbs"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {str(p.relative_to(ROOT)) for p in NOTEBOOKS} >= {name for name in listed.split() if name.endswith(".ipynb")}
+    assert len(NOTEBOOKS) > 70
 
 
 @pytest.fixture(scope="module")
@@ -34,22 +40,23 @@ def copy(tmp_path_factory):
 
 def test_exported_package_equals_notebooks(copy):
     _nbdev("nbdev-export", copy)
-    for path in sorted((ROOT / "forecastkit").glob("*.py")):
-        assert (copy / "forecastkit" / path.name).read_text() == path.read_text(), f"{path.name}: run `make notebooks`"
-    assert {p.name for p in copy.glob("forecastkit/*.py")} == {p.name for p in ROOT.glob("forecastkit/*.py")}
+    written = {p.relative_to(ROOT) for p in ROOT.glob("forecastkit/**/*.py") if "migrations" not in p.parts}
+    for path in sorted(written):
+        assert (copy / path).read_text() == (ROOT / path).read_text(), f"{path}: run `make notebooks`"
+    assert {p.relative_to(copy) for p in copy.glob("forecastkit/**/*.py") if "migrations" not in p.parts} == written
 
 
 def test_notebooks_are_clean(copy):
     _nbdev("nbdev-clean", copy)
     for path in NOTEBOOKS:
-        assert (copy / "nbs" / path.name).read_bytes() == path.read_bytes(), f"{path.name}: run `make notebooks`"
+        assert (copy / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), f"{path.name}: run `make notebooks`"
 
 
 def _source(cell) -> str:
     return "".join(cell["source"])
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_notebook_ran_without_error_and_shows_its_outputs(path):
     cells = json.loads(path.read_text())["cells"]
     code = [c for c in cells if c["cell_type"] == "code" and _source(c).strip()]
@@ -61,7 +68,7 @@ def test_notebook_ran_without_error_and_shows_its_outputs(path):
     assert not silent, f"cells that print have no stored output: {silent}"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_imports_stand_alone_in_their_cells(path):
     """Building the documentation runs every cell with an import in a fresh namespace."""
     for cell in json.loads(path.read_text())["cells"]:
@@ -74,14 +81,14 @@ def test_imports_stand_alone_in_their_cells(path):
             assert alone or not imports, _source(cell)[:200]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS + REPORTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + REPORTS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_notebook_names_no_place_of_one_machine(path):
     text = path.read_text()
     for word in ("/home/", "/root/", "/work/", "/tmp/", "site-packages"):  # noqa: S108
         assert word not in text, f"{path.name} mentions {word}"
 
 
-@pytest.mark.parametrize("path", REPORTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", REPORTS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_report_has_parameters_and_no_outputs(path):
     cells = json.loads(path.read_text())["cells"]
     assert any("parameters" in c["metadata"].get("tags", []) for c in cells)

@@ -54,7 +54,7 @@ def test_the_wheel_works_from_another_folder(installed, tmp_path):
     [
         ("import forecastkit", {"shap", "xgboost", "sklearn", "scipy", "pandas", "matplotlib", "arch"}),
         (
-            "from forecastkit.system import IntegratedSystem",
+            "from forecastkit.pipeline.system import IntegratedSystem",
             {"shap", "xgboost", "sklearn", "scipy", "arch", "matplotlib", "hmmlearn"},
         ),
     ],

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core import PROBS, DataError
-from forecastkit.distributions import cdf_at, strictly_increasing
-from forecastkit.pool import linear_pool
+from forecastkit.core.errors import PROBS, DataError
+from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
+from forecastkit.models.pool import linear_pool
 
 values = arrays(float, (3, 23), elements=st.floats(-3, 3, allow_subnormal=False))
 member = values.map(lambda v: strictly_increasing(v, gap=1e-4))

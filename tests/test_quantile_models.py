@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from sklearn.base import clone
 
-from forecastkit.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
-from forecastkit.cohorts import COHORTS
-from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
-from forecastkit.quantile_models import (
+from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
+from forecastkit.calendars.cohorts import COHORTS
+from forecastkit.core.errors import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.models.boosting import (
     LEVELS,
     BoostedResidual,
     LinearQuantile,
@@ -23,10 +23,10 @@ from forecastkit.quantile_models import (
     readable,
     tree_table,
 )
-from forecastkit.scores import pinball
-from forecastkit.sessions import outcomes
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine, volatility_features
+from forecastkit.metrics.scores import pinball
+from forecastkit.calendars.sessions import outcomes
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 MARKET = synthetic_market(seed=3, sessions=900).market
 RECIPE = VOLATILITY_RECIPE

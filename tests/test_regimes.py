@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from forecastkit.core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
-from forecastkit.hidden_states import StateModel, filter_states, log_density, long_run_shares, smooth_states
-from forecastkit.regime_features import FeatureCalculator, FeatureSet, regime_features
-from forecastkit.regimes import Regime, RegimeDetector, regime_history, regime_versions
-from forecastkit.sessions import refit_sessions
-from forecastkit.synthetic import synthetic_market
+from forecastkit.core.errors import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
+from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
+from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
+from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions
+from forecastkit.calendars.sessions import refit_sessions
+from forecastkit.data.synthetic import synthetic_market
 
 MARKET, TRUTH = synthetic_market(seed=3, sessions=1800)
 X = regime_features(MARKET)
@@ -128,8 +128,8 @@ def test_a_row_is_the_same_alone_and_in_the_crowd():
 
 def test_another_process_with_two_threads_learns_the_same_bits():
     code = (
-        "from forecastkit.regime_features import regime_features; from forecastkit.regimes import RegimeDetector\n"
-        "from forecastkit.synthetic import synthetic_market\n"
+        "from forecastkit.features.regime import regime_features; from forecastkit.regimes.detector import RegimeDetector\n"
+        "from forecastkit.data.synthetic import synthetic_market\n"
         "print(RegimeDetector().fit(regime_features(synthetic_market(seed=3, sessions=1800).market)).model_version)"
     )
     env = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "PYTHONHASHSEED": "5"}
@@ -197,8 +197,8 @@ def test_two_states_leave_neutral_out():
 
 
 def test_the_likeliest_of_several_starts_is_taken():
-    from forecastkit.hidden_states import learn
-    from forecastkit.regimes import risk_signs
+    from forecastkit.regimes.hmm import learn
+    from forecastkit.regimes.detector import risk_signs
 
     z, signs = DETECTOR.scaling_.apply(X), risk_signs(X.columns)
     one, five = (learn(z[:-1], z[1:], signs, starts=n) for n in (1, 5))
@@ -293,7 +293,7 @@ def test_a_session_on_which_only_the_vix_has_a_close_keeps_its_row():
 
 
 def test_on_the_real_market_every_version_is_accepted_and_crises_are_named(shared_data):
-    from forecastkit.sources import load_market
+    from forecastkit.data.sources import load_market
 
     features = regime_features(load_market([f"folder:{shared_data}", "sample"]))
     grid = refit_sessions(features.index, every=1008)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from forecastkit.core import DataError, ModelIntegrityError, ModelNotFoundError, Target
-from forecastkit.database import PredictionDatabase
-from forecastkit.registry import SAVING, ModelRegistry, checksums, manifests
+from forecastkit.core.errors import DataError, ModelIntegrityError, ModelNotFoundError, Target
+from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.ops.registry import SAVING, ModelRegistry, checksums, manifests
 
 ABOUT = {"target": Target("VIX"), "origin": "2018-02-01"}
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None

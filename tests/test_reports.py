@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.settings import load_settings
-from forecastkit.synthetic import synthetic_market
-from forecastkit.system import IntegratedSystem
-from forecastkit.unusual_days import (
+from forecastkit.core.settings import load_settings
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.system import IntegratedSystem
+from forecastkit.reports.anomalies import (
     alarm_sentence,
     draw_unusual,
     stands_out_table,

@@ -13,14 +13,14 @@ from engines import DAYS, made, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import forecastkit.ledger as ledger
-import forecastkit.rescoring as rescoring
-from forecastkit.core import PROBS
-from forecastkit.database import append
-from forecastkit.distributions import strictly_increasing
-from forecastkit.ledger import GENESIS
-from forecastkit.rescoring import audit, rescored, said_by_the_house
-from forecastkit.tables import CHAIN, OUTCOMES, PREDICTIONS, fetch, transaction
+import forecastkit.ledger.records as ledger
+import forecastkit.ledger.audit as rescoring
+from forecastkit.core.errors import PROBS
+from forecastkit.ledger.database import append
+from forecastkit.forecasts.distribution import strictly_increasing
+from forecastkit.ledger.records import GENESIS
+from forecastkit.ledger.audit import audit_ledger, rescored, said_by_the_house
+from forecastkit.ledger.schema import CHAIN, OUTCOMES, PREDICTIONS, fetch, transaction
 
 pytest_plugins = ("engine_fixtures",)
 BOUNDS = (15.0, 20.0, 30.0)
@@ -88,14 +88,14 @@ def test_a_sound_ledger_has_nothing_to_report(url):
     late, version = made(2, "late"), made(4, "two", made_at=made(4).made_at + timedelta(days=400))
     forecasts = [made(i, regime_bounds=BOUNDS) for i in range(12)]
     db = filled(url, [*forecasts, late, made(5, symbol="SPX", kind="log_return"), version])
-    found = audit(db, batch=4)
+    found = audit_ledger(db, batch=4)
     assert found.ok and str(found).count("\n") == 2, str(found)
     assert dict(found.counts) == {"forecasts": 15, "with outcome": 14, "outcomes": 12}
     assert "revised" in found.notes[0]  # closes that are not those the forecasts were made from
 
 
 def test_an_empty_ledger_is_sound(url):
-    assert audit(opened(url)).ok and audit(opened(url)).head == GENESIS
+    assert audit_ledger(opened(url)).ok and audit_ledger(opened(url)).head == GENESIS
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_contradicts_itself_is_found_even_if_the_chain_was_written_anew(url
     db = filled(url, [made(i) for i in range(6)])
     rewritten(db, table, {3: change})
     assert db.verify() == []
-    found = audit(db)
+    found = audit_ledger(db)
     assert not found.ok and any(words in str(problem) for problem in found.problems), str(found)
     assert {problem.row for problem in found.problems if problem.table == table.name} == {3}
 
@@ -129,7 +129,7 @@ def test_a_mistake_of_the_house_is_found(tmp_path, monkeypatch, name, words):
     right = getattr(ledger, name)
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i) for i in range(6)])
     monkeypatch.setattr(ledger, name, lambda *given: right(*given) * 1.001)
-    found = audit(db)
+    found = audit_ledger(db)
     assert len(found.problems) >= 6 and words in str(found) and "but the house says" in str(found)
 
 
@@ -137,13 +137,13 @@ def test_wrong_probabilities_of_the_house_are_found(tmp_path, monkeypatch):
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i, regime_bounds=BOUNDS) for i in range(3)])
     right = rescoring.Forecast.prob_above
     monkeypatch.setattr(rescoring.Forecast, "prob_above", lambda self, level: right(self, level) * 0.99)
-    assert "has p_low" in str(audit(db))
+    assert "has p_low" in str(audit_ledger(db))
 
 
 def test_the_audit_is_for_programs_too(tmp_path):
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i) for i in range(6)])
     rewritten(db, PREDICTIONS, {2: {"timeliness": "backfill"}})
-    told = audit(db).to_dict()
+    told = audit_ledger(db).to_dict()
     assert told["ok"] is False and told["forecasts"] == 6
     assert told["problems"][0] | {"words": ""} == {
         "table": "predictions",

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.baselines import ar1_quantiles, climatology_quantiles
-from forecastkit.core import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
-from forecastkit.distributions import cdf_at, strictly_increasing
-from forecastkit.scorecard import (
+from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
+from forecastkit.core.errors import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
+from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
+from forecastkit.evaluation.scorecard import (
     breakdown,
     groupings,
     observed,
@@ -17,13 +17,13 @@ from forecastkit.scorecard import (
     point_scores,
     regime_scores,
     row_scores,
-    scorecard,
+    score_forecasts,
     worst,
 )
-from forecastkit.scores import hac_se
-from forecastkit.sessions import outcomes, sessions
+from forecastkit.metrics.scores import hac_se
+from forecastkit.calendars.sessions import outcomes, sessions_in_range
 
-DAYS = sessions("2000-01-03", "2006-12-29")
+DAYS = sessions_in_range("2000-01-03", "2006-12-29")
 RNG = np.random.default_rng(4)
 LOG = np.empty(len(DAYS))
 LOG[0] = 3.0
@@ -51,7 +51,7 @@ AT = pd.DatetimeIndex(SEEN.rows.index)
 PLACES = CLOSE.index.get_indexer(AT)
 BASELINES = {"climatology": climatology_quantiles(Y, AT, 5), "ar1": ar1_quantiles(np.log(CLOSE), Y, AT, 5)}
 OWN = expert()[PLACES]
-CARD = scorecard(OWN, SEEN, BASELINES)
+CARD = score_forecasts(OWN, SEEN, BASELINES)
 
 
 def test_keys_and_nesting_are_those_that_were_promised():
@@ -144,7 +144,7 @@ def test_direction_beside_what_was_more_frequent_before():
 
 
 def test_who_knows_the_process_is_found_calibrated_and_who_boasts_is_not():
-    honest, boasting = CARD.to_dict()["forecaster"], scorecard(expert(0.5)[PLACES], SEEN, BASELINES).to_dict()["forecaster"]  # fmt: skip
+    honest, boasting = CARD.to_dict()["forecaster"], score_forecasts(expert(0.5)[PLACES], SEEN, BASELINES).to_dict()["forecaster"]  # fmt: skip
     assert honest["skill"]["climatology"]["t"] > 2 and honest["skill"]["climatology"]["t_nonoverlapping"] > 2
     assert abs(honest["coverage"]["0.8"] - 0.8) < 0.04
     assert max(honest["ece"][name] for name in VIX_REGIMES) < honest["ece"]["perfect_95"]
@@ -172,7 +172,7 @@ def test_what_was_known_at_an_origin_does_not_change_when_more_is_known():
 
 
 def test_a_level_on_a_bound_belongs_to_the_regime_above():
-    close = pd.Series(19.3, sessions("2001-01-02", "2003-12-31"))
+    close = pd.Series(19.3, sessions_in_range("2001-01-02", "2003-12-31"))
     close.iloc[600:] = 20.0
     seen = observed(close, pd.DatetimeIndex(close.index), Target("VIX"), pd.Series("mid_cycle", close.index), BOUNDS)
     assert seen.rows["after"].iloc[594] == 1 and seen.rows["after"].iloc[595] == 2
@@ -183,10 +183,10 @@ def test_unknown_outcomes_are_left_out_and_gaps_refused():
     assert not {DAYS[896], DAYS[901]} & set(AT), "an outcome whose target session is absent is no outcome"
     for wrong in (OWN[1:], OWN[:, 1:], np.where(np.arange(len(OWN))[:, None] == 7, np.nan, OWN)):
         with pytest.raises(DataError, match="finite quantiles"):
-            scorecard(wrong, SEEN, BASELINES)
+            score_forecasts(wrong, SEEN, BASELINES)
     few = observed(CLOSE, ORIGINS[:40], Target("VIX"), COHORTS, BOUNDS)
     with pytest.raises(DataError, match="40 origins with known outcomes are too few"):
-        scorecard(OWN[:40], few, {})
+        score_forecasts(OWN[:40], few, {})
 
 
 @pytest.mark.parametrize("horizon", [1, 21])
@@ -195,7 +195,7 @@ def test_other_horizons_and_targets_without_regimes(horizon):
     seen = observed(CLOSE, ORIGINS, Target("MINE", "log_return", horizon), COHORTS)
     at = pd.DatetimeIndex(seen.rows.index)
     base = climatology_quantiles(y, at, horizon)
-    told = scorecard(strictly_increasing(1.2 * base), seen, {"climatology": base}).to_dict()
+    told = score_forecasts(strictly_increasing(1.2 * base), seen, {"climatology": base}).to_dict()
     for empty in ("coverage_by_regime", "regime_log_loss_skill", "ece"):
         assert told["forecaster"][empty] == {}
     assert told["horizon"] == horizon and told["origins"] == len(at)
@@ -217,5 +217,5 @@ def test_parts_make_up_the_whole():
 
 def test_a_span_without_250_origins_has_no_rolling_coverage():
     short = observed(CLOSE, ORIGINS[:200], Target("VIX"), COHORTS, BOUNDS)
-    told = scorecard(OWN[: len(short.rows)], short, {k: q[: len(short.rows)] for k, q in BASELINES.items()}).to_dict()
+    told = score_forecasts(OWN[: len(short.rows)], short, {k: q[: len(short.rows)] for k, q in BASELINES.items()}).to_dict()
     assert told["forecaster"]["rolling_250"] == {"lowest": None, "highest": None}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError
-from forecastkit.sessions import (
+from forecastkit.core.errors import DataError
+from forecastkit.calendars.sessions import (
     adhoc_closures,
     as_session,
     closes,
@@ -26,13 +26,13 @@ from forecastkit.sessions import (
     scheduled_sessions,
     session_number,
     session_on_or_before,
-    sessions,
+    sessions_in_range,
     shifted_runs,
     target_sessions,
     timetable,
 )
 
-DAYS = sessions("1990-01-01", "2018-12-31")
+DAYS = sessions_in_range("1990-01-01", "2018-12-31")
 
 
 @pytest.mark.parametrize(

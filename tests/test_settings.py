@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecastkit.core import SettingsError
-from forecastkit.settings import SECTIONS, Settings, default_ini, load_settings
+from forecastkit.core.errors import SettingsError
+from forecastkit.core.settings import SECTIONS, Settings, default_ini, load_settings
 
 ROOT = Path(__file__).parents[1]
 ADDRESSES = ("yahoo", "cboe", "fred", "alfred", "finra", "edgar", "edgar_tickers", "fomc")

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit import sources
-from forecastkit.core import DataError, DataWarning
-from forecastkit.formats import BAR_NAMES, look_at, read_columns
-from forecastkit.market import BAR_COLUMNS
-from forecastkit.sessions import closes, sessions
-from forecastkit.sources import FolderSource, Reading, SampleSource, load_market, packaged, source_table
+from forecastkit.data import sources as sources
+from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.data.formats import BAR_NAMES, look_at, read_columns
+from forecastkit.data.market import BAR_COLUMNS
+from forecastkit.calendars.sessions import closes, sessions_in_range
+from forecastkit.data.sources import FolderSource, Reading, SampleSource, load_market, packaged, source_table
 
-DAYS = sessions("2018-02-01", "2018-02-07")
+DAYS = sessions_in_range("2018-02-01", "2018-02-07")
 VIX = pd.DataFrame(
     {
         "open": [13.63, 13.64, 18.44, 37.32, 31.4],
@@ -112,7 +112,7 @@ def test_an_index_given_as_values_is_a_price(bars, name, text):
     seed=st.integers(0, 99),
 )
 def test_what_is_written_is_read_to_the_last_bit(prices, style, suffix, seed):
-    days = sessions("2016-01-04", "2016-12-30")[: len(prices)]
+    days = sessions_in_range("2016-01-04", "2016-12-30")[: len(prices)]
     frame = table(style, frame=pd.DataFrame({"close": prices}, days)).sample(frac=1, random_state=seed)
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder, f"MINE{suffix}"), frame)
@@ -140,7 +140,7 @@ BROKEN = {
     "a date in the future": (faulty(Date=f"{dt.date.today() + dt.timedelta(days=3)}"), "a date in the future"),
     "a far future": (faulty(Date="2918-02-05"), "a date in the future"),
     "two rows that differ": (faulty() + "2018-02-05,1,2,1,2\n", "VIX 2018-02-05: two rows that differ: decide which one is right"),
-    "days before months": (table("%d/%m/%Y", frame=VIX.set_axis(sessions("2018-02-08", "2018-02-14"))).to_csv(index=False), "line 5: '13/02/2018' is no date"),
+    "days before months": (table("%d/%m/%Y", frame=VIX.set_axis(sessions_in_range("2018-02-08", "2018-02-14"))).to_csv(index=False), "line 5: '13/02/2018' is no date"),
     "two kinds of dates": (faulty(Date="02/05/2018"), "line 4: '02/05/2018' is no date: write all as YYYY-MM-DD"),
     "an empty date": (faulty(Date=""), "line 4: '' is no date"),
     "compact dates": (table("%Y%m%d").to_csv(index=False), "line 2: '20180201' is no date"),
@@ -233,7 +233,7 @@ def test_a_series_without_a_rule_is_refused_and_with_known_at_taken(bars):
         "date,known_at,value\n2018-01-01,2018-02-14 13:30,247.9\n2018-01-01,2018-03-13 12:30,248.0\n"
     )
     market = load_market(f"folder:{bars}")
-    seen = market.at_sessions("CPIAUCSL", sessions("2018-02-13", "2018-03-13"))
+    seen = market.at_sessions("CPIAUCSL", sessions_in_range("2018-02-13", "2018-03-13"))
     assert (seen.iloc[0], seen.iloc[1], seen.iloc[-1]) == (pytest.approx(np.nan, nan_ok=True), 247.9, 248.0)
 
 
@@ -399,7 +399,7 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_the_sample_is_read_lazily_and_imports_no_library():
     code = """if True:
         import json, sys
-        from forecastkit import sources
+        from forecastkit.data import sources as sources
         market = sources.load_market("sample", symbols=["VIX", "SPX"], needed=["VIX", "SPX"])
         heavy = {"arch", "skfolio", "scipy", "sklearn", "matplotlib"} & set(sys.modules)
         print(json.dumps([sorted(heavy), sources.packaged.cache_info().currsize, market.symbols]))"""

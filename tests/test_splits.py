@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError
-from forecastkit.sessions import sessions, target_sessions
-from forecastkit.splits import ExpandingSplit, PurgedKFold, assert_no_leak
+from forecastkit.core.errors import DataError
+from forecastkit.calendars.sessions import sessions_in_range, target_sessions
+from forecastkit.data.splits import ExpandingSplit, PurgedKFold, assert_no_leak
 
-DAYS = sessions("2001-01-02", "2004-12-31")
+DAYS = sessions_in_range("2001-01-02", "2004-12-31")
 
 
 def overlaps(train: pd.DatetimeIndex, test: pd.DatetimeIndex, horizon: int) -> bool:

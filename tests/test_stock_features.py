@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.features import compute_features
-from forecastkit.market import MarketData
-from forecastkit.sources import load_market
-from forecastkit.stock_features import stock_features
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine
+from forecastkit.features.base import compute_features
+from forecastkit.data.market import MarketData
+from forecastkit.data.sources import load_market
+from forecastkit.features.stock import stock_features
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine
 
 CONTRACT = [
     "own_log", "own_return_1", "own_return_5", "own_return_22", "own_return_66", "own_vol_5", "own_vol_22",

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError
-from forecastkit.health import health
-from forecastkit.sessions import closes, timetable
-from forecastkit.snapshots import SnapshotSource, freeze, snapshots, stored_sources
-from forecastkit.sources import FolderSource, load_market
-from forecastkit.store import Store, evening, read_rows
-from forecastkit.synthetic import synthetic_market
+from forecastkit.core.errors import DataError
+from forecastkit.data.health import health_report
+from forecastkit.calendars.sessions import closes, timetable
+from forecastkit.data.snapshots import SnapshotSource, freeze, list_snapshots, stored_sources
+from forecastkit.data.sources import FolderSource, load_market
+from forecastkit.data.store import Store, evening, read_rows
+from forecastkit.data.synthetic import synthetic_market
 
 STOCK = synthetic_market(seed=5, sessions=120, stocks=["MINE"]).market.bars("MINE")
 EVENING = "2011-01-03 22:00Z"
@@ -100,7 +100,7 @@ def test_no_view_mixes_prices_before_and_after_a_split(store, hour, seen):
         whole = STOCK["close"].loc[close.index]
         assert close.equals(whole.rename("MINE")) or close.equals((whole / 2).rename("MINE"))
     assert len(market.as_of(day).close("MINE")) == seen
-    assert [fault.kind for fault in health([store]).faults] == ["re-adjusted"]
+    assert [fault.kind for fault in health_report([store]).faults] == ["re-adjusted"]
 
 
 def test_an_unfinished_bar_waits(store):
@@ -198,8 +198,8 @@ def test_writers_wait_for_one_another(tmp_path):
 def test_killed_at_any_moment_it_can_go_on(tmp_path):
     code = """if True:
         import sys
-        from forecastkit.store import Store
-        from forecastkit.synthetic import synthetic_market
+        from forecastkit.data.store import Store
+        from forecastkit.data.synthetic import synthetic_market
         bars = synthetic_market(seed=5, sessions=120, stocks=["MINE"]).market.bars("MINE")
         print("ready", flush=True)
         for n in range(1, 121):
@@ -243,7 +243,7 @@ def test_a_snapshot_is_what_the_study_saw(store, tmp_path):
     assert again.repairs == used.repairs
     sessions = STOCK.index[[5, 60, 119]]
     assert again.fingerprints(sessions).tolist() == used.fingerprints(sessions).tolist()
-    assert snapshots(tmp_path)["rows"].tolist() == [sum(one["rows"] for one in study.manifest["series"].values())]
+    assert list_snapshots(tmp_path)["rows"].tolist() == [sum(one["rows"] for one in study.manifest["series"].values())]
     assert study.verify() == []
 
 
@@ -266,7 +266,7 @@ def test_a_snapshot_that_was_changed_is_refused(store, tmp_path):
 
 def test_a_half_snapshot_is_none(store, tmp_path):
     (tmp_path / "store" / "snapshots" / ".paper.x1").mkdir(parents=True)
-    assert snapshots(tmp_path).empty
+    assert list_snapshots(tmp_path).empty
     for name in ("paper", "../x", ""):
         with pytest.raises(DataError):
             SnapshotSource(tmp_path, name)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError
-from forecastkit.market import repair_bars
-from forecastkit.synthetic import (
+from forecastkit.core.errors import DataError
+from forecastkit.data.market import repair_bars
+from forecastkit.data.synthetic import (
     SPANS,
     STATES,
     YEAR,

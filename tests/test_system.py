@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import DataError, DataQualityError, SettingsError, Target
-from forecastkit.day import regimes_known
-from forecastkit.forecasts import Forecast
-from forecastkit.market import MarketData
-from forecastkit.preparation import feature_engine, prepare
-from forecastkit.sessions import offset
-from forecastkit.settings import load_settings
-from forecastkit.sources import load_market
-from forecastkit.synthetic import synthetic_market
-from forecastkit.system import IntegratedSystem, forecast
+from forecastkit.core.errors import DataError, DataQualityError, SettingsError, Target
+from forecastkit.pipeline.daily import regimes_known
+from forecastkit.forecasts.record import Forecast
+from forecastkit.data.market import MarketData
+from forecastkit.pipeline.preparation import feature_engine, prepare
+from forecastkit.calendars.sessions import offset
+from forecastkit.core.settings import load_settings
+from forecastkit.data.sources import load_market
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.system import IntegratedSystem, forecast
 
 
 def settings_at(home, **more):

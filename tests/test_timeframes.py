@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError, DataWarning
-from forecastkit.market import MarketData
-from forecastkit.sessions import closes, opens, sessions, timetable
-from forecastkit.timeframes import (
+from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.data.market import MarketData
+from forecastkit.calendars.sessions import closes, opens, sessions_in_range, timetable
+from forecastkit.data.timeframes import (
     TIMEFRAMES,
     WIDTHS,
     after_hours_share,
@@ -35,7 +35,7 @@ WEEKS = {  # first and last day: what is special
 
 def minutes(week: str, seed: int, kept: float = 1.0, around: bool = True) -> pd.DataFrame:
     "Seeded minutes of a week, perhaps thin, perhaps with the hours around trading."
-    rng, days = np.random.default_rng(seed), sessions(*WEEKS[week])
+    rng, days = np.random.default_rng(seed), sessions_in_range(*WEEKS[week])
     extra = pd.Timedelta(minutes=45 if around else 0)
     spans = [
         pd.date_range(o + pd.Timedelta(minutes=1) - extra, c + extra, freq="1min")
@@ -228,7 +228,7 @@ def test_real_minutes(shared_data):
     bars = load_bars(shared_data / "intraday", "SPY")
     assert len(bars) == 1950 and str(bars.index[0]) == "2019-02-11 09:31:00-05:00"
     days = resample(bars, "d1")
-    assert days.index.equals(pd.DatetimeIndex(sessions("2019-02-11", "2019-02-15"))) and len(resample(bars, "w1")) == 1
+    assert days.index.equals(pd.DatetimeIndex(sessions_in_range("2019-02-11", "2019-02-15"))) and len(resample(bars, "w1")) == 1
     assert days["close"].iloc[-1] == 277.39 and days["volume"].iloc[-1] == bars.loc["2019-02-15", "volume"].sum()
     assert after_hours_share(bars).isna().all()
     assert timetable().sessions[-1] > days.index[-1]

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import DataError, DataWarning
-from forecastkit.market import MarketData
-from forecastkit.sessions import sessions
-from forecastkit.sources import Reading, load_market
-from forecastkit.universe import Worked, for_each_symbol, forecast_universe, work_through
+from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.data.market import MarketData
+from forecastkit.calendars.sessions import sessions_in_range
+from forecastkit.data.sources import Reading, load_market
+from forecastkit.pipeline.universe import Worked, for_each_symbol, forecast_universe, work_through
 
-DAYS = sessions("2018-01-02", "2018-03-29")
+DAYS = sessions_in_range("2018-01-02", "2018-03-29")
 ALIVE: weakref.WeakSet[MarketData] = weakref.WeakSet()
 
 

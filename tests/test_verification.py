@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit import preparation, verification, walkforward
-from forecastkit.core import DataError, Target
-from forecastkit.settings import load_settings
-from forecastkit.synthetic import synthetic_market
-from forecastkit.verification import function_in, parts_of, split_reports, verify, verify_function
+from forecastkit.pipeline import preparation as preparation
+from forecastkit.pipeline import verification as verification
+from forecastkit.evaluation import walkforward as walkforward
+from forecastkit.core.errors import DataError, Target
+from forecastkit.core.settings import load_settings
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.verification import function_in, parts_of, split_reports, verify, verify_function
 
 VIX = Target("VIX")
 QUICK = load_settings(
@@ -71,7 +73,7 @@ def test_training_on_open_outcomes_is_found_by_the_folds_and_in_the_forecast(mar
 
 
 def test_a_detector_that_learns_from_all_days_is_found(market, monkeypatch):
-    from forecastkit.anomalies import AnomalyDetector, family_of
+    from forecastkit.regimes.anomalies import AnomalyDetector, family_of
 
     families = family_of(preparation.feature_engine(VIX).declarations)
 
@@ -84,7 +86,7 @@ def test_a_detector_that_learns_from_all_days_is_found(market, monkeypatch):
 
 
 def test_a_market_without_the_index_has_no_regimes_to_ask(market):
-    from forecastkit.market import MarketData
+    from forecastkit.data.market import MarketData
 
     alone = MarketData({"SPX": market.bars("SPX")})
     asked = [part.name for part in parts_of(alone, Target("SPX", "log_return"), QUICK)]

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from markets import frame_of, whole_market, without
 
-from forecastkit.core import DataError, DataWarning, SettingsError
-from forecastkit.features import catalogue, compute_features, source_and_lag
-from forecastkit.market import MarketData
-from forecastkit.quality import findings
-from forecastkit.sessions import closes
-from forecastkit.sources import load_market
-from forecastkit.synthetic import synthetic_market
-from forecastkit.volatility_features import FeatureEngine, volatility_features
+from forecastkit.core.errors import DataError, DataWarning, SettingsError
+from forecastkit.features.base import catalogue, compute_features, source_and_lag
+from forecastkit.data.market import MarketData
+from forecastkit.features.quality import findings
+from forecastkit.calendars.sessions import closes
+from forecastkit.data.sources import load_market
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 CONTRACT = [
     "vix", "vix_log", "vix_dev_5", "vix_dev_22", "vix_change_1", "vix_change_5", "vix_change_22", "vix_vol_ewma94",

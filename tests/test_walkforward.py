@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import PROBS, DataError, SettingsError
-from forecastkit.scores import pit, pit_test
-from forecastkit.sessions import grid_session, outcomes, refit_sessions, session_number, sessions, target_sessions
-from forecastkit.walkforward import blocks, drift_t, first_origin, training_rows, walk_forward
+from forecastkit.core.errors import PROBS, DataError, SettingsError
+from forecastkit.metrics.scores import pit, pit_test
+from forecastkit.calendars.sessions import grid_session, outcomes, refit_sessions, session_number, sessions_in_range, target_sessions
+from forecastkit.evaluation.walkforward import blocks, drift_t, first_origin, training_rows, walk_forward
 
-DAYS = sessions("2000-01-03", "2003-12-31")  # four days of September 2001 are no sessions
+DAYS = sessions_in_range("2000-01-03", "2003-12-31")  # four days of September 2001 are no sessions
 GAPS = DAYS[[60, 61, 300, int(np.flatnonzero(session_number(DAYS) % 63 == 0)[9])]]  # the last one is a refit session
 RNG = np.random.default_rng(5)
 LEVEL = pd.Series(np.exp(3 + 0.1 * RNG.standard_normal(len(DAYS)).cumsum() / 5), DAYS).drop(GAPS)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 import pandas as pd
 
-from forecastkit.sessions import closes, opens, sessions
+from forecastkit.calendars.sessions import closes, opens, sessions_in_range
 
 FAULTS = (
     "slow",
@@ -38,7 +38,7 @@ FAULTS = (
 @lru_cache(maxsize=1)
 def days() -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray]:
     "Five years of sessions with their opens (seconds) and closes (microseconds)."
-    found = sessions("2014-01-02", "2018-12-31")
+    found = sessions_in_range("2014-01-02", "2018-12-31")
     return found, opens(found).astype("int64").to_numpy() // 10**6, closes(found).astype("int64").to_numpy()
 
 

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecastkit.baselines import ar1_quantiles, climatology_quantiles
-from forecastkit.core import PROBS, Target
-from forecastkit.market import MarketData
-from forecastkit.pool import linear_pool
-from forecastkit.preparation import needed_series, prepare
-from forecastkit.scores import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
-from forecastkit.sessions import outcomes, refit_sessions, target_sessions
-from forecastkit.settings import load_settings
-from forecastkit.sources import load_market
-from forecastkit.system import series_wanted
+from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
+from forecastkit.core.errors import PROBS, Target
+from forecastkit.data.market import MarketData
+from forecastkit.models.pool import linear_pool
+from forecastkit.pipeline.preparation import needed_series, prepare
+from forecastkit.metrics.scores import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
+from forecastkit.calendars.sessions import outcomes, refit_sessions, target_sessions
+from forecastkit.core.settings import load_settings
+from forecastkit.data.sources import load_market
+from forecastkit.pipeline.system import series_wanted
 
 TARGET = Target("VIX", horizon=5)
 POOLED = ("garch", "arima", "boosting")  # the rivals of which the mean is taken

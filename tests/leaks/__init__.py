@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from forecastkit.market import MarketData
+from forecastkit.data.market import MarketData
 
 Function = Callable[[MarketData], Any]
 

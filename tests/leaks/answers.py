@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from forecastkit.calibration import calibrate
-from forecastkit.cohorts import COHORTS, calendar_cohorts
-from forecastkit.core import PROBS
-from forecastkit.sessions import outcomes
+from forecastkit.models.calibration import calibrate
+from forecastkit.calendars.cohorts import COHORTS, calendar_cohorts
+from forecastkit.core.errors import PROBS
+from forecastkit.calendars.sessions import outcomes
 from leaks import leak
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from forecastkit.cohorts import calendar_cohorts, calendar_features, cohort_weights
-from forecastkit.sessions import closes, known_outcomes, opens, outcomes, refit_sessions
+from forecastkit.calendars.cohorts import calendar_cohorts, calendar_features, cohort_weights
+from forecastkit.calendars.sessions import closes, known_outcomes, opens, outcomes, refit_sessions
 from leaks import innocent
 from leaks.answers import widened
 from leaks.models import fitted, har

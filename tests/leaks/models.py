@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from forecastkit.sessions import outcomes
+from forecastkit.calendars.sessions import outcomes
 from leaks import leak
 from leaks.states import STATE_ARGUMENTS, forward_backward, viterbi
 

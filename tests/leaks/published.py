@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from forecastkit.releases import release_of
-from forecastkit.sessions import closes
+from forecastkit.calendars.releases import release_of
+from forecastkit.calendars.sessions import closes
 from leaks import leak
 
 

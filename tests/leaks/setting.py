@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from forecastkit.market import MarketData
-from forecastkit.releases import release_of
-from forecastkit.sessions import closes
-from forecastkit.synthetic import synthetic_market
+from forecastkit.data.market import MarketData
+from forecastkit.calendars.releases import release_of
+from forecastkit.calendars.sessions import closes
+from forecastkit.data.synthetic import synthetic_market
 
 STOCKS = ("AAPL", "JNJ", "KO", "XOM")
 

@@ -1,0 +1,5 @@
+"""The command line of forecastkit."""
+
+from .main import (
+    app as app,
+)

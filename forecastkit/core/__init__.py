@@ -1,0 +1,5 @@
+"""Errors, targets, settings, the experiment log and findings: what every district agrees on."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,51 @@
+"""Point-in-time market data: formats, sources, store, snapshots, checks, splits."""
+
+from .formats import (
+    BLANKS as BLANKS,
+    parse_days as parse_days,
+    recognise as recognise,
+)
+from .timeframes import (
+    resample as resample,
+)
+from .history import (
+    FOREVER as FOREVER,
+)
+from .market import (
+    MarketData as MarketData,
+    repair_bars as repair_bars,
+)
+from .synthetic import (
+    synthetic_market as synthetic_market,
+)
+from .sources import (
+    as_series as as_series,
+    FolderSource as FolderSource,
+    load_market as load_market,
+    open_source as open_source,
+    open_sources as open_sources,
+    Openers as Openers,
+    Reading as Reading,
+    SampleSource as SampleSource,
+    Source as Source,
+    source_table as source_table,
+)
+from .store import (
+    NOISE as NOISE,
+    Store as Store,
+)
+from .snapshots import (
+    freeze as freeze,
+    list_snapshots as list_snapshots,
+    SnapshotSource as SnapshotSource,
+    stored_sources as stored_sources,
+)
+from .health import (
+    health_report as health_report,
+    write_health as write_health,
+)
+from .splits import (
+    assert_no_leak as assert_no_leak,
+    ExpandingSplit as ExpandingSplit,
+    PurgedKFold as PurgedKFold,
+)

@@ -1,0 +1,31 @@
+"""Walk-forward runner, scorecard, and the look-ahead audit."""
+
+from .traces import (
+    Function as Function,
+)
+from .lookahead import (
+    audit as audit,
+    audit_folds as audit_folds,
+    audits as audits,
+)
+from .walkforward import (
+    blocks as blocks,
+    first_origin as first_origin,
+    training_rows as training_rows,
+    walk_forward as walk_forward,
+)
+from .scorecard import (
+    breakdown as breakdown,
+    check_enough as check_enough,
+    groupings as groupings,
+    LEVELS as LEVELS,
+    observed as observed,
+    Outcomes as Outcomes,
+    pinball_skill as pinball_skill,
+    point_scores as point_scores,
+    regime_scores as regime_scores,
+    rolling_coverage as rolling_coverage,
+    score_forecasts as score_forecasts,
+    Scorecard as Scorecard,
+    worst as worst,
+)

@@ -1,0 +1,24 @@
+"""Quantile distributions, the `Forecast` record, and their plots."""
+
+from .plotting import (
+    ACCENT as ACCENT,
+    FAINT as FAINT,
+    fan_chart as fan_chart,
+    house_style as house_style,
+    INK as INK,
+    REGIME_COLOURS as REGIME_COLOURS,
+    reliability as reliability,
+    session_axes as session_axes,
+    SHADES as SHADES,
+    WARNING as WARNING,
+)
+from .distribution import (
+    cdf_at as cdf_at,
+    central as central,
+    mean_of as mean_of,
+    quantile_at as quantile_at,
+    strictly_increasing as strictly_increasing,
+)
+from .record import (
+    Forecast as Forecast,
+)

@@ -1,0 +1,26 @@
+"""Scores of probability forecasts, their calibration, and the significance of a difference."""
+
+from .scores import (
+    brier as brier,
+    columns_of as columns_of,
+    Comparison as Comparison,
+    coverage as coverage,
+    crps as crps,
+    diebold_mariano as diebold_mariano,
+    ece as ece,
+    hac_lag as hac_lag,
+    hac_se as hac_se,
+    interval as interval,
+    log_loss as log_loss,
+    mae as mae,
+    perfect_ece as perfect_ece,
+    pinball as pinball,
+    pit as pit,
+    pit_test as pit_test,
+    r2 as r2,
+    rmse as rmse,
+    rps as rps,
+    simulated_ece as simulated_ece,
+    skill as skill,
+    width as width,
+)

@@ -1,1 +1,0 @@
-"The steps that bring a database to the tables of this code; written by hand, run by `forecastkit.database`."

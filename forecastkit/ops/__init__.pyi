@@ -1,0 +1,12 @@
+"""Model registry, backups and restores."""
+
+from .registry import (
+    damaged_models as damaged_models,
+    model_version as model_version,
+    ModelRegistry as ModelRegistry,
+)
+from .backups import (
+    back_up as back_up,
+    Contents as Contents,
+    restore as restore,
+)

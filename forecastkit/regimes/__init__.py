@@ -1,0 +1,5 @@
+"""Hidden Markov regimes by forward filtering, and anomaly detection."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

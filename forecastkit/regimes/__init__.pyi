@@ -1,0 +1,15 @@
+"""Hidden Markov regimes by forward filtering, and anomaly detection."""
+
+from .detector import (
+    regime_history as regime_history,
+    regime_versions as regime_versions,
+    RegimeDetector as RegimeDetector,
+)
+from .anomalies import (
+    anomaly_history as anomaly_history,
+    anomaly_versions as anomaly_versions,
+    AnomalyDetector as AnomalyDetector,
+    family_of as family_of,
+    scores_when_unusual as scores_when_unusual,
+    sessions_due as sessions_due,
+)

@@ -1,0 +1,16 @@
+"""Report notebooks run by papermill, written as self-contained HTML pages."""
+
+from .daily import (
+    html_page as html_page,
+    report_names as report_names,
+    run_report as run_report,
+)
+from .scorecard import (
+    basis as basis,
+    coverage_table as coverage_table,
+    direction_table as direction_table,
+    ece_table as ece_table,
+    point_table as point_table,
+    regime_table as regime_table,
+    skill_table as skill_table,
+)
