@@ -20,14 +20,16 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.core.errors import Target
 from forecastkit.data.market import MarketData
 from forecastkit.pipeline.preparation import prepare
 from forecastkit.metrics.scores import Comparison, coverage, crps, hac_lag, interval, skill
-from forecastkit.calendars.sessions import sessions_in_range
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import path_bars
+
+NYSE = get_calendar("XNYS")
 
 TARGET = Target("VIX", horizon=5)
 BAND = 0.005
@@ -51,7 +53,7 @@ def random_walk(
 
 def random_market(seed: int) -> MarketData:
     "A VIX that moves by 2 % a day, which keeps it within its usual range for decades, and an S&P 500 that does not know it."
-    rng, index = np.random.default_rng(seed), sessions_in_range(BEGIN, END)
+    rng, index = np.random.default_rng(seed), NYSE.sessions_in_range(BEGIN, END)
     return MarketData({"VIX": random_walk(rng, index, 0.02, 20.0), "SPX": random_walk(rng, index, 0.01, 1000.0)})
 
 
@@ -59,13 +61,13 @@ def walk(seed: int) -> dict[str, object]:
     "The scores of the calibrated pipeline on one random walk."
     warnings.simplefilter("ignore")  # the first decade lies before the table of meetings
     start, settings = time.perf_counter(), load_settings(environ={}, overrides={"run.progress": False})
-    p = prepare(random_market(seed), TARGET, settings, pd.Timestamp(END), first=sessions_in_range(WARM, END)[0])
+    p = prepare(random_market(seed), TARGET, settings, pd.Timestamp(END), first=NYSE.sessions_in_range(WARM, END)[0])
     y = p.outcomes.loc[settings.model.train_start :]
     judged = p.origins[(p.origins >= START) & p.outcomes[p.origins].notna()]
     own = p.quantiles[p.origins.get_indexer(judged)]
     baselines = {
-        "climatology": climatology_quantiles(y, judged, TARGET.horizon),
-        "ar1": ar1_quantiles(np.log(p.level), y, judged, TARGET.horizon),
+        "climatology": climatology_quantiles(y, judged, TARGET.horizon, calendar=NYSE),
+        "ar1": ar1_quantiles(np.log(p.level), y, judged, TARGET.horizon, NYSE),
     }
     change, made = TARGET.from_log(y[judged].to_numpy()), TARGET.from_log(own)
     loss, lag = crps(change, made), hac_lag(TARGET.horizon)

@@ -23,16 +23,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from markets import whole_market
 
+from forecastkit.calendars import get_calendar
 from forecastkit.features.cache import FeatureCache
 from forecastkit.features.base import compute_features
 from forecastkit.data.market import MarketData, Repair
-from forecastkit.calendars.sessions import sessions_in_range
 from forecastkit.data.sources import load_market
 from forecastkit.features.stock import stock_features
 from forecastkit.data.store import Store
 from forecastkit.features.volatility import volatility_features
 
-DAYS = sessions_in_range("2009-01-02", "2018-12-31")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2009-01-02", "2018-12-31")
 SYMBOLS = tuple(f"S{i:03d}" for i in range(100))
 
 
@@ -198,7 +200,10 @@ def memory_of(symbols: int, n_jobs: int) -> None:
     from forecastkit.pipeline.universe import for_each_symbol
 
     done = [
-        one.value for one in for_each_symbol(spread, [f"S{i:04d}" for i in range(symbols)], [Seeded()], n_jobs=n_jobs)
+        one.value
+        for one in for_each_symbol(
+            spread, [f"S{i:04d}" for i in range(symbols)], [Seeded()], n_jobs=n_jobs, calendar=NYSE
+        )
     ]
     own, workers = (
         resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

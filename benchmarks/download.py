@@ -21,9 +21,11 @@ import pandas as pd
 from kill_download import contents, fetch, kills
 from vendors import FAULTS, Vendors, prices
 
-from forecastkit.calendars.sessions import sessions_in_range
+from forecastkit.calendars import get_calendar
 from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
+
+NYSE = get_calendar("XNYS")
 
 SYMBOLS = [f"S{k:03d}" for k in range(100)]
 LIMIT = 30.0  # seconds
@@ -51,7 +53,7 @@ def measured(home: Path, faults: bool) -> float:
 
 def ten_years(symbol: str) -> pd.DataFrame:
     "Ten years of bars, five of them twice."
-    days = sessions_in_range("2009-01-02", "2018-12-31")
+    days = NYSE.sessions_in_range("2009-01-02", "2018-12-31")
     return prices(symbol).iloc[np.arange(len(days)) % len(prices(symbol))].set_axis(days.rename("date"))
 
 

@@ -31,8 +31,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from markets import whole_market
 
+from forecastkit.calendars import get_calendar
 from forecastkit.features.base import Inputs, compute_features
 from forecastkit.features.volatility import FeatureEngine, volatility_features
+
+NYSE = get_calendar("XNYS")
 
 SESSIONS, LIMIT, AIM = 7300, 0.5, 0.2
 REFERENCE = """

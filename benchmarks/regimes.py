@@ -25,6 +25,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
+from forecastkit.calendars import get_calendar
 from forecastkit.regimes.hmm import (
     StateModel,
     expectation_maximisation,
@@ -35,9 +36,10 @@ from forecastkit.regimes.hmm import (
 )
 from forecastkit.features.regime import regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, risk_signs
-from forecastkit.calendars.sessions import refit_sessions
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
+
+NYSE = get_calendar("XNYS")
 
 Fit = Callable[[pd.DataFrame, RegimeDetector | None], RegimeDetector]
 
@@ -114,7 +116,7 @@ def main() -> None:
     if asked.sources:
         names = {"VIX", "SPX", "DGS2", "DGS10", "BAMLH0A0HYM2"}
         real = regime_features(load_market([part.strip() for part in asked.sources.split(",")], symbols=names))
-        grid = refit_sessions(real.index, 252)
+        grid = NYSE.refit_sessions(real.index, 252)
         stops = [stop for stop in (int(real.index.searchsorted(day)) + 1 for day in grid) if stop > 504]
         compare("real data", real, [*stops, len(real)])
 

@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import Target
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.pipeline.preparation import feature_engine
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.pipeline.system import IntegratedSystem
+
+NYSE = get_calendar("XNYS")
 
 
 def seconds(work: Callable[[], object], times: int = 1) -> float:

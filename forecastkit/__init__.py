@@ -6,7 +6,7 @@ Modules:
 - `forecastkit.calendars.fomc`: On which days does the Federal Reserve say that it will decide on interest rates?
 - `forecastkit.calendars.meetings`: When does the committee decide next, once the table in this package has run out?
 - `forecastkit.calendars.releases`: On which day could anyone have known last month's unemployment?
-- `forecastkit.calendars.sessions`: When does the exchange trade, and when is "five sessions from now"?
+- `forecastkit.calendars.sessions`: The `Calendar` of an exchange: its sessions with their opens and closes, counting in sessions, target sessions, outcomes, and the grid of refit sessions.
 - `forecastkit.cli.data`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
 - `forecastkit.cli.evaluation`: What are these forecasts worth, on my data and over my span of years?
 - `forecastkit.cli.ledger`: What was forecast, is it still what was written down, and how do I keep it or take it elsewhere?

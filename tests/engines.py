@@ -8,13 +8,15 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import PROBS
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.forecasts.record import Forecast
-from forecastkit.calendars.sessions import closes, offset, sessions_in_range
 from forecastkit.ledger.schema import make_engine
 
-DAYS = sessions_in_range("2017-01-03", "2018-12-21")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2017-01-03", "2018-12-21")
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
 needs_fork = pytest.mark.skipif(FORK is None, reason="this system cannot fork")
 
@@ -22,10 +24,10 @@ needs_fork = pytest.mark.skipif(FORK is None, reason="this system cannot fork")
 def made(i: int, version: str = "one", **changes) -> Forecast:
     "A forecast of the i-th session, made half an hour after its close."
     fields = {
-        "symbol": "VIX", "origin": DAYS[i], "target_session": offset(DAYS[i], 5), "horizon": 5, "kind": "pct_change",
+        "symbol": "VIX", "origin": DAYS[i], "target_session": NYSE.offset(DAYS[i], 5), "horizon": 5, "kind": "pct_change",
         "probs": PROBS, "values": np.linspace(-20, 30, len(PROBS)), "last_value": 12.5, "cohort": "mid_cycle",
         "cohort_weight": 1.0, "feature_quality": 1.0, "model_version": version, "code_version": "-",
-        "data_fingerprint": "-", "made_at": closes([DAYS[i]])[0].to_pydatetime() + timedelta(minutes=30),
+        "data_fingerprint": "-", "made_at": NYSE.closes_of([DAYS[i]])[0].to_pydatetime() + timedelta(minutes=30),
     }  # fmt: skip
     return Forecast(**fields | changes)
 

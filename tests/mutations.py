@@ -21,13 +21,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
 from forecastkit.data.formats import LARGEST
 from forecastkit.data.market import BAR_COLUMNS
-from forecastkit.calendars.sessions import sessions_in_range
 from forecastkit.data.sources import load_market
 
-DAYS = sessions_in_range("2018-01-02", "2018-06-29")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2018-01-02", "2018-06-29")
 NAMES = ["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"]
 EVERY = frozenset(DAYS)
 NONE: frozenset[pd.Timestamp] = frozenset()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 from threadpoolctl import threadpool_limits
 
+from forecastkit.calendars import get_calendar
 from forecastkit.regimes.anomalies import (
     AnomalyDetector,
     anomaly_history,
@@ -31,9 +32,10 @@ from forecastkit.regimes.outliers import (
     unusualness,
 )
 from forecastkit.metrics.scores import hac_se
-from forecastkit.calendars.sessions import sessions_in_range
 from forecastkit.data.sources import load_market
 from forecastkit.features.volatility import FeatureEngine
+
+NYSE = get_calendar("XNYS")
 
 NAMES = [f"{family}_{k}" for family in ("move", "level", "width") for k in range(4)]
 FAMILIES = {name: name.split("_")[0] for name in NAMES}
@@ -47,7 +49,7 @@ def normal_days(n: int, seed: int = 0, gaps: float = 0.0) -> pd.DataFrame:
     X[:, :4] *= np.sqrt(3 / rng.chisquare(3, (n, 1)))
     X[:, 8:] = np.exp(X[:, 8:])
     X[rng.random(X.shape) < gaps] = np.nan
-    return pd.DataFrame(X, sessions_in_range("1975-01-02", "2020-12-31")[:n], NAMES)
+    return pd.DataFrame(X, NYSE.sessions_in_range("1975-01-02", "2020-12-31")[:n], NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +226,7 @@ def test_kept_versions_say_the_same_to_the_last_bit(tmp_path, monkeypatch):
 
 
 def test_errors_by_band_are_means_with_the_error_of_a_ratio():
-    index = sessions_in_range("2010-01-04", "2013-12-31")[:800]
+    index = NYSE.sessions_in_range("2010-01-04", "2013-12-31")[:800]
     rng = np.random.default_rng(0)
     p = pd.Series(rng.random(800), index)
     loss = pd.Series(1 + rng.random(800) + (p <= 0.05), index)

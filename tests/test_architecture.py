@@ -14,7 +14,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "forecastkit"
 LEARNING = {"scipy", "sklearn", "arch", "xgboost", "hmmlearn"}
 DRAWING = {"matplotlib", "seaborn"}
-QUICK = ("core", "metrics", "forecasts", "calendars", "data", "vendors", "features", "ledger")  # districts light to import
+QUICK = (
+    "core",
+    "metrics",
+    "forecasts",
+    "calendars",
+    "data",
+    "vendors",
+    "features",
+    "ledger",
+)  # districts light to import
 
 
 class Place(NamedTuple):
@@ -43,7 +52,9 @@ def places() -> dict[str, Place]:
         if name is None:
             continue
         folder, file = re.fullmatch(r"(\d+)_(\w+)", path.parent.name), re.fullmatch(r"(\d+)_(\w+)", path.stem)
-        assert folder and file, f"{path.relative_to(ROOT)} exports {name}: it belongs to nbs/NN_district/NN_module.ipynb"
+        assert folder and file, (
+            f"{path.relative_to(ROOT)} exports {name}: it belongs to nbs/NN_district/NN_module.ipynb"
+        )
         assert name == f"{folder[2]}.{file[2]}", f"{path.relative_to(ROOT)} exports {name}: they should share the name"
         assert name not in found, f"two notebooks export {name}"
         found[name] = Place(int(folder[1]), int(file[1]))
@@ -137,7 +148,9 @@ def test_a_name_stands_in_one_module_only():
     twice = []
     for module in MODULES:
         for node in tree(module).body:
-            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+            if isinstance(node, ast.Assign) and any(
+                isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets
+            ):
                 for name in ast.literal_eval(node.value):
                     if name in seen:
                         twice.append(f"{name}: {seen[name]} and {module}")

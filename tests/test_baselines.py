@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import (
     AR1,
     HAR_RECIPE,
@@ -26,16 +27,17 @@ from forecastkit.models.baselines import (
     transition_probabilities,
 )
 from forecastkit.core.errors import PROBS, DataError, FeatureDimensionError, canonical_json
-from forecastkit.calendars.sessions import outcomes, sessions_in_range, target_sessions
 
-DAYS = sessions_in_range("2000-01-03", "2004-12-31")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2000-01-03", "2004-12-31")
 RNG = np.random.default_rng(11)
 LOG = np.empty(len(DAYS))
 LOG[0] = 3.0
 for _t in range(1, len(DAYS)):
     LOG[_t] = 3.0 + 0.97 * (LOG[_t - 1] - 3.0) + 0.06 * RNG.standard_normal()
 LEVEL = pd.Series(np.exp(LOG), DAYS).drop(DAYS[[90, 91, 400, 777]])  # sessions that the data lack
-Y = outcomes(LEVEL, 5)
+Y = NYSE.outcomes(LEVEL, 5)
 
 
 def features(log: pd.Series, seed: int = 1) -> pd.DataFrame:
@@ -71,11 +73,11 @@ def through_json(model):
 
 def known(day: pd.Timestamp) -> pd.Series:
     "The outcomes known at a session, by the definition."
-    return Y[target_sessions(Y.index, 5) <= day].dropna()
+    return Y[NYSE.target_sessions(Y.index, 5) <= day].dropna()
 
 
 def test_climatology_is_what_it_says():
-    table = climatology_quantiles(Y, X.index, 5, window=400)
+    table = climatology_quantiles(Y, X.index, 5, window=400, calendar=NYSE)
     for i in (100, 258, 262, 300, 700, len(X) - 1):
         past = known(X.index[i])
         if len(past) < 250:
@@ -85,7 +87,7 @@ def test_climatology_is_what_it_says():
 
 
 def test_ar1_is_what_it_says():
-    table = ar1_quantiles(X["vix_log"], Y, X.index, 5)
+    table = ar1_quantiles(X["vix_log"], Y, X.index, 5, NYSE)
     for i in (100, 300, 700, len(X) - 1):
         past = known(X.index[i])
         if len(past) < 250:
@@ -100,11 +102,11 @@ def test_ar1_is_what_it_says():
 @pytest.mark.parametrize("i", [254, 255, 400, 500, 999])
 def test_baselines_do_not_see_tomorrow(i):
     "Computed from data cut at a session, its row has the same bits as in the whole table; one origin is as good as all."
-    then, day = outcomes(LEVEL.iloc[: i + 1], 5), X.index[i : i + 1]
-    whole = climatology_quantiles(Y, X.index, 5)
-    np.testing.assert_array_equal(climatology_quantiles(then, day, 5)[0], whole[i])
-    whole = ar1_quantiles(X["vix_log"], Y, X.index, 5)
-    np.testing.assert_array_equal(ar1_quantiles(X["vix_log"].iloc[: i + 1], then, day, 5)[0], whole[i])
+    then, day = NYSE.outcomes(LEVEL.iloc[: i + 1], 5), X.index[i : i + 1]
+    whole = climatology_quantiles(Y, X.index, 5, calendar=NYSE)
+    np.testing.assert_array_equal(climatology_quantiles(then, day, 5, calendar=NYSE)[0], whole[i])
+    whole = ar1_quantiles(X["vix_log"], Y, X.index, 5, NYSE)
+    np.testing.assert_array_equal(ar1_quantiles(X["vix_log"].iloc[: i + 1], then, day, 5, NYSE)[0], whole[i])
 
 
 # --- terms and lines
@@ -187,7 +189,7 @@ def test_scale_is_learnt():
     "A scale that doubles with a column is found, and a cohort weight stretches the distribution around its mean."
     rng = np.random.default_rng(5)
     n = 4000
-    days = sessions_in_range("1990-01-02", "2010-12-31")[:n]
+    days = NYSE.sessions_in_range("1990-01-02", "2010-12-31")[:n]
     vol = np.exp(rng.normal(0, 0.5, n))
     frame = pd.DataFrame({"vol": vol, "cohort_weight": 1.0}, days)
     y = pd.Series(0.02 + 0.1 * vol * rng.normal(size=n), days)
@@ -222,7 +224,7 @@ def test_what_does_not_belong_together_is_refused():
 def walk(X, y, make, first="2005-01-03", every=63):
     from forecastkit.evaluation.walkforward import walk_forward
 
-    return walk_forward(X, y, make=make, horizon=5, every=every, first=first)
+    return walk_forward(X, y, make=make, horizon=5, every=every, first=first, calendar=NYSE)
 
 
 @pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
@@ -236,24 +238,24 @@ def test_the_real_vix(shared_data):
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
     names = {*VOLATILITY_RECIPE.location, *VOLATILITY_RECIPE.scale, *VOLATILITY_RECIPE.scale_logged}
     declared = [f for f in volatility_features() if f.name in names]
-    X, y = FeatureEngine(declared).build_features(market), outcomes(market.close("VIX"), 5)
+    X, y = FeatureEngine(declared).build_features(market), NYSE.outcomes(market.close("VIX"), 5)
     raw = walk(X, y, HARLocationScale)
     ok, change = y[raw.origins].notna().to_numpy(), Target("VIX").from_log
     assert ok.sum() == 3518
     truth = change(y[raw.origins][ok].to_numpy())
-    base = crps(truth, change(climatology_quantiles(y, raw.origins, 5)[ok]))
+    base = crps(truth, change(climatology_quantiles(y, raw.origins, 5, calendar=NYSE)[ok]))
     har = skill(crps(truth, change(raw.quantiles[ok])), base)
-    ar1 = skill(crps(truth, change(ar1_quantiles(X["vix_log"], y, raw.origins, 5)[ok])), base)
+    ar1 = skill(crps(truth, change(ar1_quantiles(X["vix_log"], y, raw.origins, 5, NYSE)[ok])), base)
     assert har.value == pytest.approx(0.049, abs=0.008)
     assert ar1.value == pytest.approx(0.011, abs=0.004)
 
 
 def test_transitions_and_rises_are_counted_from_what_was_known():
     before = pd.Series(np.digitize(np.log(LEVEL), [2.8, 3.2]), LEVEL.index)
-    after = before.reindex(target_sessions(LEVEL.index, 5)).set_axis(LEVEL.index)
-    table = transition_probabilities(before, after, LEVEL.index, 5, 3)
-    rises = rise_frequency(Y, LEVEL.index, 5)
-    ends = target_sessions(LEVEL.index, 5)
+    after = before.reindex(NYSE.target_sessions(LEVEL.index, 5)).set_axis(LEVEL.index)
+    table = transition_probabilities(before, after, LEVEL.index, 5, 3, NYSE)
+    rises = rise_frequency(Y, LEVEL.index, 5, NYSE)
+    ends = NYSE.target_sessions(LEVEL.index, 5)
     for i in (0, 4, 5, 89, 95, 400, len(LEVEL) - 1):
         known = (ends <= LEVEL.index[i]) & after.notna().to_numpy()
         counts = [1 + ((before == before.iloc[i]) & (after == k))[known].sum() for k in range(3)]

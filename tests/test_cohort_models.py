@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import VOLATILITY_RECIPE, Climatology, Recipe
 from forecastkit.models.cohort_models import (
     LEAST_ORIGINS,
@@ -21,12 +22,13 @@ from forecastkit.calendars.cohorts import COHORTS
 from forecastkit.core.errors import ModelIntegrityError, Target
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.models.boosting import LinearQuantile
-from forecastkit.calendars.sessions import sessions_in_range
 from forecastkit.evaluation.walkforward import walk_forward
+
+NYSE = get_calendar("XNYS")
 
 TARGET = Target("VIX", horizon=1)
 RECIPE = Recipe((), (), (), ("lean",), VOLATILITY_RECIPE.floor)
-DAYS = sessions_in_range("2000-01-03", "2014-12-31")
+DAYS = NYSE.sessions_in_range("2000-01-03", "2014-12-31")
 RNG = np.random.default_rng(6)
 X = pd.DataFrame(
     {"lean": RNG.normal(size=len(DAYS)), "calendar_cohort": np.repeat(COHORTS, 5)[np.arange(len(DAYS)) % 40]}, DAYS

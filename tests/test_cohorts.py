@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.calendars.cohorts import (
     COHORT_WORDS,
     COHORTS,
@@ -20,23 +21,24 @@ from forecastkit.calendars.cohorts import (
     vix_expiries,
 )
 from forecastkit.core.errors import DataError, DataWarning
-from forecastkit.calendars.sessions import adhoc_closures, closes, sessions_in_range, target_sessions, timetable
+
+NYSE = get_calendar("XNYS")
 
 FOMC = fomc_table()
-DAYS = sessions_in_range("2000-02-02", "2018-12-31")
-COHORT, FEATURES = calendar_cohorts(DAYS, FOMC), calendar_features(DAYS, FOMC)
+DAYS = NYSE.sessions_in_range("2000-02-02", "2018-12-31")
+COHORT, FEATURES = calendar_cohorts(DAYS, FOMC, NYSE), calendar_features(DAYS, FOMC, NYSE)
 SURPRISES = pd.DatetimeIndex(FOMC.loc[~FOMC["scheduled"], "date"])
 
 
 def known(day: pd.Timestamp) -> pd.DataFrame:
-    return FOMC[FOMC["known_at"] <= closes([day])[0]]
+    return FOMC[FOMC["known_at"] <= NYSE.closes_of([day])[0]]
 
 
 def test_the_table_is_the_list_of_real_meetings(shared_data):
     real = pd.read_csv(shared_data / "meta" / "fomc_dates.csv", parse_dates=["date"])["date"]
     assert list(FOMC["date"]) == list(real)
     assert len(SURPRISES) == 9
-    unknown_before = closes(sessions_in_range("2000-02-02", "2020-12-31"))
+    unknown_before = NYSE.closes_of(NYSE.sessions_in_range("2000-02-02", "2020-12-31"))
     assert FOMC.loc[~FOMC["scheduled"], "known_at"].dt.normalize().dt.tz_localize(None).tolist() == list(SURPRISES)
     for moment, day in zip(FOMC.loc[~FOMC["scheduled"], "known_at"], SURPRISES):
         at = unknown_before.searchsorted(moment)  # its own close is the first at which it is known
@@ -51,12 +53,7 @@ def test_a_caller_cannot_spoil_the_table():
 
 # every surprise and every unplanned closure with the sessions around it, and some ordinary days
 NEAR = DAYS[
-    [
-        i
-        for day in [*SURPRISES, *adhoc_closures()]
-        for i in DAYS.searchsorted(day) + np.arange(-6, 3)
-        if 0 <= i < len(DAYS)
-    ]
+    [i for day in [*SURPRISES, *NYSE.adhoc] for i in DAYS.searchsorted(day) + np.arange(-6, 3) if 0 <= i < len(DAYS)]
 ]
 CUTS = [*dict.fromkeys(NEAR), *DAYS[1::499]]
 
@@ -65,26 +62,26 @@ def test_the_same_from_what_was_known_at_the_close():
     for cut in CUTS:
         index = DAYS[max(0, DAYS.get_loc(cut) - 30) : DAYS.get_loc(cut) + 1]
         said = f"as of {cut:%Y-%m-%d}"
-        pd.testing.assert_frame_equal(calendar_cohorts(index, known(cut)), COHORT.loc[index], obj=said)
+        pd.testing.assert_frame_equal(calendar_cohorts(index, known(cut), NYSE), COHORT.loc[index], obj=said)
         pd.testing.assert_frame_equal(
-            calendar_features(index, known(cut)), FEATURES.loc[index], check_exact=True, obj=said
+            calendar_features(index, known(cut), NYSE), FEATURES.loc[index], check_exact=True, obj=said
         )
 
 
 def test_cutting_the_whole_history_changes_nothing():
     for cut in DAYS[[5, 700, 4000]]:
         index = DAYS[: DAYS.get_loc(cut) + 1]
-        pd.testing.assert_frame_equal(calendar_features(index, known(cut)), FEATURES.loc[index], check_exact=True)
-        pd.testing.assert_frame_equal(calendar_cohorts(index, known(cut)), COHORT.loc[index])
+        pd.testing.assert_frame_equal(calendar_features(index, known(cut), NYSE), FEATURES.loc[index], check_exact=True)
+        pd.testing.assert_frame_equal(calendar_cohorts(index, known(cut), NYSE), COHORT.loc[index])
 
 
 def test_a_surprise_changes_its_own_session_and_none_before_it():
-    days = sessions_in_range("2000-02-02", "2020-12-31")
-    features, cohort = calendar_features(days, FOMC), calendar_cohorts(days, FOMC)
+    days = NYSE.sessions_in_range("2000-02-02", "2020-12-31")
+    features, cohort = calendar_features(days, FOMC, NYSE), calendar_cohorts(days, FOMC, NYSE)
     for row, day in zip(FOMC.index[~FOMC["scheduled"]], SURPRISES):
         without = FOMC.drop(row)
-        differs = (calendar_features(days, without) != features).any(axis=1)
-        differs |= calendar_cohorts(days, without)["cohort"] != cohort["cohort"]
+        differs = (calendar_features(days, without, NYSE) != features).any(axis=1)
+        differs |= calendar_cohorts(days, without, NYSE)["cohort"] != cohort["cohort"]
         assert days[differs][0] == days[days.searchsorted(day)]
 
 
@@ -98,12 +95,12 @@ def test_an_unplanned_closure_was_counted_on_until_it_happened():
 
 
 def test_distances_equal_a_count_by_hand_on_ordinary_days():
-    held = timetable().sessions
+    held = NYSE.sessions
     for day in DAYS[[450, 2500, 4700]]:
         for name, dates in {
             "fomc": pd.DatetimeIndex(FOMC["date"]),
-            "opex": monthly_expiries(),
-            "vix_expiry": vix_expiries(),
+            "opex": monthly_expiries(NYSE),
+            "vix_expiry": vix_expiries(NYSE),
         }.items():
             coming, gone = dates[dates >= day][0], dates[dates <= day][-1]
             assert FEATURES.loc[day, f"sessions_to_{name}"] == ((held > day) & (held <= coming)).sum()
@@ -114,10 +111,10 @@ def test_distances_equal_a_count_by_hand_on_ordinary_days():
 
 def test_expiries_respect_good_friday():
     assert {"2000-04-20", "2003-04-17", "2008-03-20", "2014-04-17", "2018-04-20"} < set(
-        monthly_expiries().strftime("%Y-%m-%d")
+        monthly_expiries(NYSE).strftime("%Y-%m-%d")
     )
-    assert {"2014-03-18", "2019-03-19", "2008-02-19", "2018-02-14"} < set(vix_expiries().strftime("%Y-%m-%d"))
-    assert set(vix_expiries()[:-3]) | set(monthly_expiries()[:-3]) <= set(timetable().scheduled)
+    assert {"2014-03-18", "2019-03-19", "2008-02-19", "2018-02-14"} < set(vix_expiries(NYSE).strftime("%Y-%m-%d"))
+    assert set(vix_expiries(NYSE)[:-3]) | set(monthly_expiries(NYSE)[:-3]) <= set(NYSE.scheduled)
 
 
 def test_cohorts_hold_what_their_words_say():
@@ -127,7 +124,7 @@ def test_cohorts_hold_what_their_words_say():
     meeting_days = pd.DatetimeIndex(FOMC["date"]).intersection(DAYS)
     assert (cohort[meeting_days] == "fomc_week").all()
     rest = cohort[cohort != "fomc_week"]
-    assert (rest[monthly_expiries().intersection(rest.index)] == "opex_week").all()
+    assert (rest[monthly_expiries(NYSE).intersection(rest.index)] == "opex_week").all()
     ends = FEATURES.loc[rest.index, "sessions_to_quarter_end"] <= 2
     assert set(rest[ends]) == {"quarter_end"}
     ordinary = FEATURES[cohort == "mid_cycle"]
@@ -135,28 +132,31 @@ def test_cohorts_hold_what_their_words_say():
 
 
 def test_outside_the_table_meetings_are_unknown_and_said_to_be():
-    for index in (sessions_in_range("1995-01-03", "1995-03-01"), sessions_in_range("2026-12-10", "2027-01-29")):
-        cohort = calendar_cohorts(index, FOMC)
+    for index in (
+        NYSE.sessions_in_range("1995-01-03", "1995-03-01"),
+        NYSE.sessions_in_range("2026-12-10", "2027-01-29"),
+    ):
+        cohort = calendar_cohorts(index, FOMC, NYSE)
         assert cohort["fomc_unknown"].all() and "fomc_week" not in set(cohort["cohort"])
         with pytest.warns(DataWarning, match="outside the span of the FOMC table"):
-            features = calendar_features(index, FOMC)
+            features = calendar_features(index, FOMC, NYSE)
         assert features.filter(like="fomc").isna().all(axis=None)
         assert features.drop(columns=features.filter(like="fomc")).notna().all(axis=None)
-    assert calendar_cohorts(DAYS[:3], FOMC.iloc[:0])["fomc_unknown"].all()
+    assert calendar_cohorts(DAYS[:3], FOMC.iloc[:0], NYSE)["fomc_unknown"].all()
 
 
 def test_other_calendars_and_days_that_are_no_sessions():
-    every_day = timetable("24/7").sessions[14000:14100]
-    features = calendar_features(every_day, FOMC, "24/7")
+    every_day = get_calendar("24/7").sessions[14000:14100]
+    features = calendar_features(every_day, FOMC, get_calendar("24/7"))
     assert features["sessions_to_holiday"].isna().all() and (features["days_to_next_session"] == 1).all()
-    assert "holiday_week" not in set(calendar_cohorts(every_day, FOMC, "24/7")["cohort"])
+    assert "holiday_week" not in set(calendar_cohorts(every_day, FOMC, get_calendar("24/7"))["cohort"])
     with pytest.raises(DataError, match="is no session"):
-        calendar_cohorts(every_day, FOMC)
+        calendar_cohorts(every_day, FOMC, NYSE)
 
 
 def direct_weight(t: int, change, scale, cohort, horizon, prior) -> float:
     "The weight at row t, counted origin by origin."
-    ends = target_sessions(change.index, horizon)
+    ends = NYSE.target_sessions(change.index, horizon)
     size = (change.abs() / scale)[ends <= change.index[t]].dropna()
     mine, ordinary = (size[cohort[size.index] == name] for name in (cohort.iloc[t], "mid_cycle"))
     if not len(size):
@@ -173,27 +173,27 @@ def test_weights_equal_a_direct_count_and_never_change_afterwards(seed, horizon,
     cohort = COHORT.loc[index, "cohort"]
     change = pd.Series(rng.normal(0, 0.1, length), index).where(rng.random(length) > 0.2)
     scale = pd.Series(rng.uniform(0.05, 0.2, length), index)
-    weights = cohort_weights(change, scale, cohort, horizon, prior=50)
+    weights = cohort_weights(change, scale, cohort, horizon, prior=50, calendar=NYSE)
     for t in {0, length // 2, length - 1}:
         assert weights.iloc[t] == pytest.approx(direct_weight(t, change, scale, cohort, horizon, 50), rel=1e-12)
     cut = length // 2 + 1
     pd.testing.assert_series_equal(
-        cohort_weights(change[:cut], scale[:cut], cohort[:cut], horizon), weights[:cut], check_exact=True
+        cohort_weights(change[:cut], scale[:cut], cohort[:cut], horizon, calendar=NYSE), weights[:cut], check_exact=True
     )
     # outcomes that are not over yet do not matter
-    later = target_sessions(index, horizon) > index[cut - 1]
-    spoilt = cohort_weights(change.mask(later, 99.0), scale, cohort, horizon)
+    later = NYSE.target_sessions(index, horizon) > index[cut - 1]
+    spoilt = cohort_weights(change.mask(later, 99.0), scale, cohort, horizon, calendar=NYSE)
     pd.testing.assert_series_equal(spoilt[:cut], weights[:cut], check_exact=True)
     assert (weights[cohort == "mid_cycle"] == 1.0).all()
 
 
 def test_what_is_ahead_is_what_was_known():
-    ahead = calendar_ahead("2018-02-05", FOMC, days=50)
+    ahead = calendar_ahead("2018-02-05", FOMC, days=50, calendar=NYSE)
     assert dict(zip(ahead["event"], ahead["date"].dt.strftime("%m-%d"))) == {
         "VIX expiry": "03-21", "monthly expiry": "03-16", "exchange closed": "02-19", "FOMC decision": "03-21"}  # fmt: skip
     assert ahead["date"].is_monotonic_increasing
-    assert "FOMC decision" not in set(calendar_ahead("2020-03-02", FOMC, days=15)["event"])
-    assert len(calendar_ahead("2018-02-05", FOMC, days=1)) == 0
+    assert "FOMC decision" not in set(calendar_ahead("2020-03-02", FOMC, days=15, calendar=NYSE)["event"])
+    assert len(calendar_ahead("2018-02-05", FOMC, days=1, calendar=NYSE)) == 0
 
 
 def drawn(seed: int) -> pd.Series:
@@ -204,10 +204,12 @@ def test_errors_stand_beside_the_weights_of_that_day():
     scale = pd.Series(0.08, DAYS)
     for at in (300, 2000, len(DAYS) - 1):
         now = COHORT["cohort"].iloc[: at + 1]
-        table = cohort_errors(drawn(1), scale, now, 5)  # outcomes of later sessions are handed in, and not used
-        assert table.equals(cohort_errors(drawn(1).iloc[: at - 4], scale, now, 5))
+        table = cohort_errors(
+            drawn(1), scale, now, 5, calendar=NYSE
+        )  # outcomes of later sessions are handed in, and not used
+        assert table.equals(cohort_errors(drawn(1).iloc[: at - 4], scale, now, 5, calendar=NYSE))
         assert table.loc[now.iloc[-1], "weight"] == pytest.approx(
-            cohort_weights(drawn(1), scale, now, 5).iloc[-1], rel=1e-12
+            cohort_weights(drawn(1), scale, now, 5, calendar=NYSE).iloc[-1], rel=1e-12
         )
         assert table["n"].sum() == at + 1 - 5
         assert table.loc["mid_cycle", "se"] == 0
@@ -217,19 +219,19 @@ def test_errors_stand_beside_the_weights_of_that_day():
 
 def test_errors_of_nothing_are_unknown():
     now = COHORT["cohort"].iloc[:5]
-    table = cohort_errors(drawn(1), pd.Series(0.08, DAYS), now, 5)
+    table = cohort_errors(drawn(1), pd.Series(0.08, DAYS), now, 5, calendar=NYSE)
     assert (table["n"] == 0).all()
     assert table["se"].isna().all()
     with pytest.raises(DataError, match="in order"):
-        cohort_errors(drawn(1), pd.Series(0.08, DAYS), COHORT["cohort"][::-1], 5)
+        cohort_errors(drawn(1), pd.Series(0.08, DAYS), COHORT["cohort"][::-1], 5, calendar=NYSE)
 
 
 def test_half_days_are_shorter_and_known_beforehand():
-    half = early_closes()
-    table = timetable()
+    half = early_closes(NYSE)
+    table = NYSE
     hours = pd.Series((table.closes - table.opens).total_seconds() / 3600, table.sessions)
     assert (hours[half] < 5).all()
     assert half.isin(table.sessions).all()
     assert "1997-12-26" not in half.strftime("%Y-%m-%d")
-    ahead = calendar_ahead("2018-12-14", FOMC)
+    ahead = calendar_ahead("2018-12-14", FOMC, calendar=NYSE)
     assert ahead.loc[ahead["event"] == "early close", "date"].tolist() == [pd.Timestamp("2018-12-24")]

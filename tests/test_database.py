@@ -17,10 +17,12 @@ import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap, tampered
 
 import forecastkit.ledger.schema as module
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError, Target
 from forecastkit.ops.registry import manifests, record_manifest
-from forecastkit.calendars.sessions import closes
 from forecastkit.ledger.schema import METADATA, REVISIONS, VERSION_TABLE, open_database, transaction
+
+NYSE = get_calendar("XNYS")
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -243,7 +245,7 @@ def test_choosing(url):
 
 def test_outcomes_are_joined_once_and_only_when_their_session_is_over(url):
     close = pd.Series(np.linspace(10, 20, len(DAYS)), DAYS)
-    evening = closes([DAYS[8]])[0].to_pydatetime()
+    evening = NYSE.closes_of([DAYS[8]])[0].to_pydatetime()
     db = opened(url, clock=lambda: evening)
     db.store_predictions([(made(i, version), None) for i in range(6) for version in ("one", "two")])
     before = db.get_predictions(every_version=True)["forecast"].tolist()

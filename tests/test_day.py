@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import Target
 from forecastkit.pipeline.daily import forecast_scores, how_unusual, regimes_known
 from forecastkit.pipeline.preparation import prepare
@@ -11,6 +12,8 @@ from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.system import IntegratedSystem
+
+NYSE = get_calendar("XNYS")
 
 
 def settings_at(home, **more):

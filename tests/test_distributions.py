@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from forecastkit.core.errors import PROBS
-from forecastkit.forecasts.distribution import TAIL_LIMIT, cdf_at, mean_of, quantile_at, strictly_increasing, tail_scales
+from forecastkit.forecasts.distribution import (
+    TAIL_LIMIT,
+    cdf_at,
+    mean_of,
+    quantile_at,
+    strictly_increasing,
+    tail_scales,
+)
 
 steps = arrays(float, len(PROBS), elements=st.floats(1e-4, 0.3))
 quantiles = st.builds(lambda s, start: start + np.cumsum(s), steps, st.floats(-2, 2))

@@ -8,11 +8,14 @@ import pytest
 from kill_download import NOW, contents, fetch, kills
 from vendors import FAULTS, Vendors, prices
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
 from forecastkit.vendors.download import download_universe, locked, read_note
 from forecastkit.vendors.base import LiveSource, each_alone
 from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
+
+NYSE = get_calendar("XNYS")
 
 
 @pytest.fixture
@@ -91,7 +94,9 @@ def test_a_later_start_does_not_leave_the_beginning_in_old_prices(tmp_path, serv
 
     source = LiveSource("yahoo", each_alone(vendor), ("A",), grows=True)
     store = Store(tmp_path)
-    report = download_universe(["A"], [source], store, tmp_path, start="2018-06-01", now=NOW + pd.Timedelta(days=2))
+    report = download_universe(
+        ["A"], [source], store, tmp_path, start="2018-06-01", now=NOW + pd.Timedelta(days=2), calendar=NYSE
+    )
     assert report.outcomes[0].state == "replaced"
     assert calls[-1] == pd.Timestamp("2014-01-02")
     assert store.bars("A")["close"].pct_change().abs().max() < 0.2
@@ -110,7 +115,7 @@ def test_a_failure_keeps_what_was_there(tmp_path, server):
 
 def test_impossible_prices_are_refused_and_named(tmp_path):
     source = LiveSource("vendor", each_alone(lambda symbol, start, end: prices("A") * 0), ("A",))
-    (outcome,) = download_universe(["A", "B"], [source], Store(tmp_path), tmp_path, now=NOW).failed[:1]
+    (outcome,) = download_universe(["A", "B"], [source], Store(tmp_path), tmp_path, now=NOW, calendar=NYSE).failed[:1]
     assert str(outcome).startswith("A 2014-01-02: a price of 0 or less")
     assert Store(tmp_path).symbols == ()
 
@@ -118,7 +123,7 @@ def test_impossible_prices_are_refused_and_named(tmp_path):
 def test_holes_and_early_ends_are_told(tmp_path):
     bars = prices("A").drop(pd.Timestamp("2018-06-01"))[:"2018-12-27"]
     source = LiveSource("vendor", each_alone(lambda symbol, start, end: bars[start:end]), ("A",))
-    report = download_universe(["A"], [source], Store(tmp_path), tmp_path, now=NOW)
+    report = download_universe(["A"], [source], Store(tmp_path), tmp_path, now=NOW, calendar=NYSE)
     assert "A: absent sessions: 1, the first 2018-06-01; it ends with 2018-12-27; sessions since: 2" in str(report)
 
 
@@ -138,9 +143,11 @@ def test_published_series_are_asked_for_once_a_session(tmp_path):
 
     source = LiveSource("fred", each_alone(vendor), ("DGS10",))
     for hours in (0, 1, 2):
-        report = download_universe(["DGS10"], [source], Store(tmp_path), tmp_path, now=NOW + pd.Timedelta(hours=hours))
+        report = download_universe(
+            ["DGS10"], [source], Store(tmp_path), tmp_path, now=NOW + pd.Timedelta(hours=hours), calendar=NYSE
+        )
     assert (calls, report.outcomes[0].state) == (["DGS10"], "unchanged")
-    download_universe(["DGS10"], [source], Store(tmp_path), tmp_path, now=NOW + pd.Timedelta(days=2))
+    download_universe(["DGS10"], [source], Store(tmp_path), tmp_path, now=NOW + pd.Timedelta(days=2), calendar=NYSE)
     assert len(calls) == 2
 
 

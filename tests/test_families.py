@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.features.price import RANGE_BASED, STANDARD, indicator, indicators, published_definitions, yang_zhang
 from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorised
 from forecastkit.data.market import MarketData
 from forecastkit.features.cross_market import shrunken
 from forecastkit.data.synthetic import Law, hidden_path, index_bars, synthetic_market
+
+NYSE = get_calendar("XNYS")
 
 BARS = synthetic_market(seed=3, sessions=1200).market.bars("SPX")
 H, L, C, V = (BARS[name].to_numpy() for name in ("high", "low", "close", "volume"))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
 from forecastkit.features.base import (
     QUANTITIES,
@@ -17,10 +18,11 @@ from forecastkit.features.base import (
     fresh_rows,
 )
 from forecastkit.data.market import MarketData
-from forecastkit.calendars.sessions import closes, sessions_in_range, timetable
 from forecastkit.data.synthetic import Law, synthetic_market
 
-DAYS = sessions_in_range("2016-01-04", "2017-06-30")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2016-01-04", "2017-06-30")
 
 
 def walk(index: pd.DatetimeIndex, seed: int) -> pd.DataFrame:
@@ -45,16 +47,16 @@ def market() -> MarketData:
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_fresh_rows_are_those_new_since_the_close_before(data):
-    moments = timetable().closes.to_numpy(dtype="datetime64[us]")
+    moments = NYSE.closes.to_numpy(dtype="datetime64[us]")
     first, last = moments[[13_999, 14_020]].astype(int).tolist()
     drawn = data.draw(st.lists(st.integers(first, last), min_size=1, max_size=30))
     known = np.sort(np.array(drawn, dtype="datetime64[us]"))
-    index = timetable().sessions[14_000:14_020]
+    index = NYSE.sessions[14_000:14_020]
     expected = []
     for at in range(14_000, 14_020):
         new = [i for i, moment in enumerate(known) if moments[at - 1] < moment <= moments[at]]
         expected.append(max(new, default=-1))
-    assert fresh_rows(known, index).tolist() == expected
+    assert fresh_rows(known, index, NYSE).tolist() == expected
 
 
 @pytest.mark.parametrize("what", QUANTITIES)
@@ -113,7 +115,7 @@ def test_a_series_of_another_clock_is_not_read_early(market):
 
 def test_bars_that_come_late_are_read_late():
     "A vendor that delivers the next morning: the bar belongs to the session after."
-    morning = closes(DAYS) + pd.Timedelta(hours=14)
+    morning = NYSE.closes_of(DAYS) + pd.Timedelta(hours=14)
     market = MarketData({"VIX": walk(DAYS, 1), "SPX": walk(DAYS, 2).assign(known_at=morning)})
     found = Inputs(market, "VIX").close("SPX")
     on_time = market.close("SPX").shift()
@@ -127,7 +129,7 @@ def test_bars_that_come_late_are_read_late():
 
 
 def test_corrected_bars_are_refused(market):
-    bars = walk(DAYS, 2).assign(known_at=closes(DAYS))
+    bars = walk(DAYS, 2).assign(known_at=NYSE.closes_of(DAYS))
     again = bars.iloc[[10]].assign(
         close=bars["close"].iloc[10] * 1.001, known_at=bars["known_at"].iloc[12] + pd.Timedelta(hours=1)
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
 from forecastkit.core.errors import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
 from forecastkit.models.forecaster import KINDS, ProbabilisticForecaster
@@ -18,16 +19,17 @@ from forecastkit.models.forest import QuantileForest
 from forecastkit.models.garch import GARCHHAR
 from forecastkit.models.pool import linear_pool
 from forecastkit.models.boosting import BoostedResidual, LinearQuantile
-from forecastkit.calendars.sessions import outcomes
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
+
+NYSE = get_calendar("XNYS")
 
 MARKET = synthetic_market(seed=5, sessions=900).market
 RECIPE = VOLATILITY_RECIPE
 READ = {*RECIPE.location, *RECIPE.scale, *RECIPE.scale_logged, *RECIPE.quantiles, "vix", "day_of_week"}
 DECLARED = [f for f in volatility_features() if f.name in READ]
 X = FeatureEngine(DECLARED).build_features(MARKET)
-Y = outcomes(MARKET.close("VIX"), 5)
+Y = NYSE.outcomes(MARKET.close("VIX"), 5)
 LEARN = Y.iloc[:700].dropna()
 
 
@@ -196,7 +198,7 @@ def test_contributions_account_for_the_median(model):
 @pytest.mark.parametrize("horizon", [1, 10, 21])
 def test_every_horizon(horizon, tmp_path):
     "The simulation walks as many sessions as the target asks for, and ranges grow with them."
-    y = outcomes(MARKET.close("VIX"), horizon).iloc[:700].dropna()
+    y = NYSE.outcomes(MARKET.close("VIX"), horizon).iloc[:700].dropna()
     fitted = ProbabilisticForecaster(Target("VIX", horizon=horizon), rounds=10).fit(X, y)
     assert [m.horizon for m in fitted.members_ if hasattr(m, "horizon")] == [horizon]
     q = fitted.predict_quantiles(X)
@@ -220,7 +222,7 @@ def test_a_target_brings_its_recipe(tmp_path):
     from forecastkit.features.stock import stock_features
 
     own = FeatureEngine(stock_features("SPX"), symbol="SPX").build_features(MARKET)
-    y = outcomes(MARKET.close("SPX"), 1).iloc[:700].dropna()
+    y = NYSE.outcomes(MARKET.close("SPX"), 1).iloc[:700].dropna()
     fitted = ProbabilisticForecaster(Target("SPX", "log_return", 1), rounds=10).fit(own, y)
     assert [m.recipe for m in fitted.members_] == [STOCK_RECIPE] * 4 and fitted.recipe is None
     assert fitted.dropped_ == ()
@@ -270,20 +272,25 @@ def test_the_real_vix(shared_data):
     from forecastkit.models.baselines import climatology_quantiles
     from forecastkit.models.calibration import calibrate
     from forecastkit.metrics.scores import coverage, crps, interval, skill
-    from forecastkit.calendars.sessions import positions
     from forecastkit.data.sources import load_market
     from forecastkit.evaluation.walkforward import walk_forward
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
-    X, y = FeatureEngine(DECLARED).build_features(market), outcomes(market.close("VIX"), 5)
+    X, y = FeatureEngine(DECLARED).build_features(market), NYSE.outcomes(market.close("VIX"), 5)
     raw = walk_forward(
-        X, y, make=lambda: ProbabilisticForecaster(Target("VIX")), horizon=5, every=504, first="2005-01-03"
+        X,
+        y,
+        make=lambda: ProbabilisticForecaster(Target("VIX")),
+        horizon=5,
+        every=504,
+        first="2005-01-03",
+        calendar=NYSE,
     )
-    at, truth = positions(raw.origins), y[raw.origins].to_numpy()
+    at, truth = NYSE.positions(raw.origins), y[raw.origins].to_numpy()
     regime = vix_regime(X.loc[raw.origins, "vix"].to_numpy())
     made = calibrate(raw.quantiles, truth, regime, np.searchsorted(at, at + 5), start=0).quantiles
     ok, change = np.isfinite(truth), Target("VIX").from_log
-    base = crps(change(truth[ok]), change(climatology_quantiles(y, raw.origins, 5)[ok]))
+    base = crps(change(truth[ok]), change(climatology_quantiles(y, raw.origins, 5, calendar=NYSE)[ok]))
     gain = skill(crps(change(truth[ok]), change(made[ok])), base)
     assert gain.value > 0.045 and gain.t > 4
     inside = coverage(truth, *interval(made, 0.8)).astype(bool)

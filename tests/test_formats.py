@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.data import formats as formats
 from forecastkit.calendars.cohorts import vix_expiries
 from forecastkit.data.futures import expiry_of, in_turn, read_contract, read_future
 from forecastkit.core.errors import DataError
 from forecastkit.data.formats import look_at, parse_days, read_columns, read_table, symbol_of
-from forecastkit.calendars.sessions import sessions_in_range
 from forecastkit.data.sources import FolderSource, load_market
+
+NYSE = get_calendar("XNYS")
 
 ALPHA = "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient\n"
 GENUINE = (
@@ -56,7 +58,7 @@ def test_alpha_vantage_in_shares_of_today(tmp_path):
 )
 def test_a_split_moves_no_one(splits, seed):
     "A price that only splits move is constant, in whatever order the rows stand; a later split changes no change."
-    days = sessions_in_range("2018-01-02", "2018-06-29")[: len(splits)]
+    days = NYSE.sessions_in_range("2018-01-02", "2018-06-29")[: len(splits)]
     raw = pd.DataFrame({"close": 64 / np.cumprod(splits), "volume": 8 * np.cumprod(splits), "split": splits}, days)
     found = formats.split_adjusted(raw.sample(frac=1, random_state=seed))
     assert np.allclose(found["close"], raw["close"].iloc[-1]) and np.allclose(found["volume"], raw["volume"].iloc[-1])
@@ -166,17 +168,17 @@ def test_a_file_that_was_put_on_the_new_scale_already_is_left_there(tmp_path):
     ],
 )
 def test_names_of_contracts(name, expiry):
-    assert expiry_of(name) == (pd.Timestamp(expiry) if expiry else None)
+    assert expiry_of(name, NYSE) == (pd.Timestamp(expiry) if expiry else None)
 
 
 @settings(max_examples=20, deadline=None)
 @given(months=st.sets(st.integers(0, 11)), rank=st.integers(1, 3))
 def test_each_session_has_the_contract_whose_turn_it_is_or_none(months, rank):
-    expiries = vix_expiries()
+    expiries = vix_expiries(NYSE)
     year = expiries[expiries.year == 2018]
-    days = sessions_in_range("2017-06-01", "2018-12-31")
+    days = NYSE.sessions_in_range("2017-06-01", "2018-12-31")
     held = {year[month]: pd.DataFrame({"close": float(month)}, days) for month in months}
-    found = in_turn(held, rank)["close"]
+    found = in_turn(held, rank, calendar=NYSE)["close"]
     for day in days[::7]:
         due = expiries[expiries > day][rank - 1]
         assert found.get(day) == (float(due.month - 1) if due in held else None)
@@ -185,11 +187,12 @@ def test_each_session_has_the_contract_whose_turn_it_is_or_none(months, rank):
 def test_the_series_the_features_ask_for(tmp_path):
     for name, month, worth in (("CFE_F18_VX.csv", "F (Jan 18)", 11.0), ("CFE_G18_VX.csv", "G (Feb 18)", 12.5)):
         rows = "".join(
-            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n" for day in sessions_in_range("2018-01-12", "2018-01-18")
+            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n"
+            for day in NYSE.sessions_in_range("2018-01-12", "2018-01-18")
         )
         (tmp_path / name).write_text(contract(rows))
     paths = {path.name: path for path in sorted(tmp_path.iterdir())}
-    first, second = (read_future(symbol, paths)["close"] for symbol in ("VX1", "VX2"))
+    first, second = (read_future(symbol, paths, NYSE)["close"] for symbol in ("VX1", "VX2"))
     assert first.to_dict() == {day: 11.0 if day < pd.Timestamp("2018-01-17") else 12.5 for day in first.index}
     assert second.index.max() == pd.Timestamp("2018-01-16") and second.eq(12.5).all()
 
@@ -263,7 +266,7 @@ def test_a_long_file_is_looked_at_by_its_head(tmp_path):
 @pytest.mark.parametrize(("shift", "words"), [(-1, "a day early"), (1, "a day late")])
 def test_dates_that_stand_beside_their_day_are_refused(shift, words, tmp_path):
     "Dates cut from UTC stamps: right in winter, a day early in summer."
-    days = sessions_in_range("2018-01-02", "2018-12-31")
+    days = NYSE.sessions_in_range("2018-01-02", "2018-12-31")
     summer = (days >= "2018-03-26") & (days < "2018-10-29")
     dates = days.where(~summer, days + pd.Timedelta(days=shift))
     pd.DataFrame({"close": np.arange(1.0, len(days) + 1)}, dates.rename("date")).to_csv(tmp_path / "MINE.csv")
@@ -274,7 +277,8 @@ def test_dates_that_stand_beside_their_day_are_refused(shift, words, tmp_path):
 def test_a_folder_of_contracts_gives_the_front_ones(tmp_path):
     for name, month, worth in (("CFE_F18_VX.csv", "F (Jan 18)", 11.0), ("CFE_G18_VX.csv", "G (Feb 18)", 12.5)):
         rows = "".join(
-            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n" for day in sessions_in_range("2018-01-12", "2018-01-18")
+            f"{day:%m/%d/%Y},{month},0,0,0,0,{worth},0,0,0,0\n"
+            for day in NYSE.sessions_in_range("2018-01-12", "2018-01-18")
         )
         (tmp_path / name).write_text(contract(rows))
     market = load_market(f"folder:{tmp_path}")

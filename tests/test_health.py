@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.data.checks import KINDS, disagreements, series_faults
 from forecastkit.data.health import file_telling, health_report, market_health, write_health
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import SampleSource, packaged
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import volatility_features
+
+NYSE = get_calendar("XNYS")
 
 SPX = synthetic_market(seed=3, sessions=800).market.bars("SPX")
 PRICES = ["open", "high", "low", "close"]
@@ -80,7 +83,7 @@ def seeded(kind: str) -> pd.DataFrame:
     "volume below 0", "high below low", "outside low..high", "no range", "stale", "spike", "unadjusted split", "jump", "unfinished bar",
 ])  # fmt: skip
 def test_a_seeded_fault_is_found_and_no_other(kind):
-    faults = series_faults("SPX", seeded(kind), today="2020-01-01")
+    faults = series_faults("SPX", seeded(kind), NYSE, today="2020-01-01")
     expected = {kind} | ({"no close"} if kind == "text" else set())
     assert {fault.kind for fault in faults} == expected
     assert all(str(fault) and fault.grade == KINDS[fault.kind][0] for fault in faults)
@@ -128,7 +131,7 @@ def test_what_is_found_in_the_sample_and_what_is_not():
     found = {
         symbol
         for symbol in sample.symbols
-        for f in series_faults(symbol, sample.read(symbol).frame)
+        for f in series_faults(symbol, sample.read(symbol).frame, NYSE)
         if f.kind in suspect
     }
     assert found == {"RRC"}
@@ -157,7 +160,7 @@ def test_a_file_written_before_the_close_of_its_last_row(tmp_path):
     for hour, kinds in ((17, ["unfinished bar"]), (23, [])):
         moment = pd.Timestamp(f"{last:%Y-%m-%d} {hour}:00Z").timestamp()
         os.utime(file, (moment, moment))
-        assert [fault.kind for fault in file_telling(file, "SPX.csv").faults] == kinds
+        assert [fault.kind for fault in file_telling(file, "SPX.csv", NYSE).faults] == kinds
 
 
 def test_the_page_is_whole_and_escapes(tmp_path):
@@ -199,6 +202,6 @@ def test_broken_files_end_in_faults_not_in_tracebacks(tmp_path_factory, data):
     ]))  # fmt: skip
     (folder / name).write_bytes(content)
     report = health_report([f"folder:{folder}"]) if name.startswith(("VIX", "AAP")) else None
-    told = file_telling(folder / name, name)
+    told = file_telling(folder / name, name, NYSE)
     assert report is None or report.text()
     assert told is None or all(str(fault) for fault in told.faults)

@@ -11,13 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendors import FAULTS, Vendors, prices
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
 from forecastkit.vendors.http import Client, Limiter
-from forecastkit.vendors.base import Edgar, alfred, alfred_vintages, cboe, edgar_facts, finra, finra_day, fred, table_series
+from forecastkit.vendors.base import (
+    Edgar,
+    alfred,
+    alfred_vintages,
+    cboe,
+    edgar_facts,
+    finra,
+    finra_day,
+    fred,
+    table_series,
+)
 from forecastkit.core.settings import LiveSettings
 from forecastkit.data.sources import load_market
 from forecastkit.vendors.catalogue import client_of, open_live
 from forecastkit.vendors.yahoo import chart_table, chart_tables, yahoo, yahoo_bars, yfinance_tables
+
+NYSE = get_calendar("XNYS")
 
 VIX = "DATE,OPEN,HIGH,LOW,CLOSE\n02/02/2018,13.64,17.86,13.64,17.31\n02/05/2018,18.44,38.80,16.80,37.32\n"
 
@@ -188,7 +201,9 @@ def test_genuine_finra(client, server, shared_data: Path):
     body = (shared_data / "finra" / "CNMSshvol20210802_10rows.txt").read_bytes()
     server.files["/CNMSshvol20210802.txt"] = ("text/plain", body)
     day = pd.Timestamp("2021-08-02")
-    found = finra(client, ["TSLA", "RDS.A"], base=server.address).fetch(["TSLA_SHORT", "RDS.A_OFFEX"], day, day)
+    found = finra(client, ["TSLA", "RDS.A"], base=server.address, calendar=NYSE).fetch(
+        ["TSLA_SHORT", "RDS.A_OFFEX"], day, day
+    )
     assert found["TSLA_SHORT"]["value"].tolist() == [5368275 / 14686076]
     assert found["RDS.A_OFFEX"]["value"].tolist() == [910288.0]
 

@@ -10,6 +10,7 @@ from leaks import LEAKS, LOOKALIKES, Case
 from leaks.setting import corpus_market, members_table
 from leaks.windows import centred_mean, shifted_back
 
+from forecastkit.calendars import get_calendar
 from forecastkit.evaluation.traces import differing, row_moments
 from forecastkit.core.errors import DataError, SettingsError
 from forecastkit.evaluation.perturbations import Counterfactuals, all_rows, sample_cuts, starting_at, uneven_sessions
@@ -18,11 +19,12 @@ from forecastkit.evaluation.lookahead import audit, audit_folds, audits, measure
 from forecastkit.data.market import MarketData
 from forecastkit.features.regime import regime_features
 from forecastkit.regimes.detector import RegimeDetector
-from forecastkit.calendars.sessions import closes, opens
 from forecastkit.data.splits import ExpandingSplit
 from forecastkit.features.stock import stock_features
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine
+
+NYSE = get_calendar("XNYS")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def test_both_values_of_a_finding_can_be_computed_again(small):
     assert np.isnan(known) and np.isnan(row["other"])
     assert row["reach"] == 2  # of a window of five, two sessions lie ahead
     [row] = audit(centred_mean, small, cuts=9).findings.query("probe == 'perturb'").to_dict("records")
-    other = Counterfactuals(small, 0).perturbed(closes([row["cut"]])[0])
+    other = Counterfactuals(small, 0).perturbed(NYSE.closes_of([row["cut"]])[0])
     assert row["other"] == centred_mean(other)[row["session"]] != row["value"]
 
 
@@ -157,14 +159,14 @@ def test_an_answer_without_dates_is_refused(answer, small):
 def test_rows_are_decided_at_their_close_their_open_or_their_own_moment():
     days = pd.DatetimeIndex(["2008-01-18", "2008-01-20", "2008-01-22"])  # a Sunday, and a holiday after it
     tuesday = pd.DatetimeIndex(["2008-01-22"])
-    assert row_moments(days)[1] == closes(tuesday).asi8[0] == row_moments(days)[2]
-    assert row_moments(days, "open")[1] == opens(tuesday).asi8[0]
+    assert row_moments(days, calendar=NYSE)[1] == NYSE.closes_of(tuesday).asi8[0] == row_moments(days, calendar=NYSE)[2]
+    assert row_moments(days, "open", calendar=NYSE)[1] == NYSE.opens_of(tuesday).asi8[0]
     stamps = pd.DatetimeIndex(["2008-01-22 10:00", "2008-01-22 10:01"]).tz_localize("America/New_York")
-    assert row_moments(stamps).tolist() == stamps.as_unit("us").asi8.tolist()
+    assert row_moments(stamps, calendar=NYSE).tolist() == stamps.as_unit("us").asi8.tolist()
     with pytest.raises(DataError, match="time zone"):
-        row_moments(pd.DatetimeIndex(["2008-01-22 10:00"]))
+        row_moments(pd.DatetimeIndex(["2008-01-22 10:00"]), calendar=NYSE)
     with pytest.raises(SettingsError):
-        row_moments(days, "noon")
+        row_moments(days, "noon", calendar=NYSE)
 
 
 def test_differing_knows_gaps_text_and_size():
@@ -180,7 +182,7 @@ def test_differing_knows_gaps_text_and_size():
 
 def test_what_was_known_is_the_same_in_every_future(market):
     others, days = Counterfactuals(market, seed=4), sample_cuts(market, 10, seed=4)
-    for moment in [*closes(days), *opens(days)]:
+    for moment in [*NYSE.closes_of(days), *NYSE.opens_of(days)]:
         changed = others.perturbed(moment)
         assert changed.as_of(moment).fingerprint() == market.as_of(moment).fingerprint()
         for symbol in market.symbols:
@@ -194,7 +196,7 @@ def test_what_was_known_is_the_same_in_every_future(market):
 
 def test_at_the_open_the_open_is_known_and_nothing_else_of_the_day(market):
     day = market.close("SPX").index[300]
-    changed = Counterfactuals(market, seed=1).perturbed(opens([day])[0]).bars("SPX").loc[day]
+    changed = Counterfactuals(market, seed=1).perturbed(NYSE.opens_of([day])[0]).bars("SPX").loc[day]
     given = market.bars("SPX").loc[day]
     assert changed["open"] == given["open"]
     assert (changed[["high", "low", "close"]] != given[["high", "low", "close"]]).all()
@@ -225,7 +227,7 @@ def test_dates_that_pretend_are_found_where_they_are_read(market):
         audit(centred_mean, early, cuts=3).findings["probe"].isin(["truncate", "perturb"]).all()
     )  # it does not read UNRATE
     series = {symbol: all_rows(market, symbol) for symbol in market.symbols}
-    today = members_table(days).assign(known_at=closes(days[:1])[0] - pd.Timedelta(days=1), change=1)
+    today = members_table(days).assign(known_at=NYSE.closes_of(days[:1])[0] - pd.Timedelta(days=1), change=1)
     undated = MarketData(series, members=today)
     report = audit(
         lambda market: market.close("SPX") * market.members["symbol"].isin(["KO", "XOM"]).mean(), undated, cuts=3
@@ -240,12 +242,12 @@ def test_dates_that_pretend_are_found_where_they_are_read(market):
 def test_folds_are_judged_by_their_sessions(market):
     X = market.close("SPX").to_frame()
     days, split = X.index, ExpandingSplit(horizon=5, n_splits=3, min_train=100)
-    assert audit_folds([(days[a], days[b]) for a, b in split.split(X)], 5).ok
-    assert not audit_folds([(days[:200], days[200:300])], 5).ok
-    backwards = audit_folds([(days[300:], days[100:200])], 5)
+    assert audit_folds([(days[a], days[b]) for a, b in split.split(X)], 5, calendar=NYSE).ok
+    assert not audit_folds([(days[:200], days[200:300])], 5, calendar=NYSE).ok
+    backwards = audit_folds([(days[300:], days[100:200])], 5, calendar=NYSE)
     assert "learns from" in backwards.found[0].words
-    assert audit_folds([(days[300:], days[100:200])], 5, ordered=False).ok
-    twice = audit_folds([(days[:90], days[100:200]), (days[:150], days[190:250])], 5)
+    assert audit_folds([(days[300:], days[100:200])], 5, ordered=False, calendar=NYSE).ok
+    twice = audit_folds([(days[:90], days[100:200]), (days[:150], days[190:250])], 5, calendar=NYSE)
     assert [f.words.split(" was")[1][:20] for f in twice.found] == [" tested in an earlie"]
 
 

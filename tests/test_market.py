@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.calendars.cohorts import fomc_table
 from forecastkit.core.errors import DataError
 from forecastkit.data.market import BAR_COLUMNS, MarketData, Repair, repair_bars
 from forecastkit.calendars.releases import RELEASES, release_of
-from forecastkit.calendars.sessions import closes, sessions_in_range, timetable
 
-DAYS = sessions_in_range("2018-06-20", "2018-08-10")  # holds a half day and a holiday
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2018-06-20", "2018-08-10")  # holds a half day and a holiday
 PUBLISHED = ("DGS2", "DTWEXBGS", "NFCI", "PAYEMS")
 
 
@@ -26,7 +28,7 @@ def bars(draw):
     frame = pd.DataFrame({"open": close, "high": close * 1.02, "low": close * 0.97, "close": close}, DAYS[picked])
     frame["volume"] = np.where(rng.random(len(picked)) < 0.3, np.nan, 1e6)
     if draw(st.booleans()):  # a vendor that delivers late, at its own moments
-        frame["known_at"] = closes(frame.index) + pd.to_timedelta(rng.integers(0, 90, len(picked)), unit="h")
+        frame["known_at"] = NYSE.closes_of(frame.index) + pd.to_timedelta(rng.integers(0, 90, len(picked)), unit="h")
     return frame
 
 
@@ -47,7 +49,7 @@ def published(draw):
 def markets(draw):
     series = {s: draw(bars()) for s in draw(st.sets(st.sampled_from(["VIX", "SPX", "SPY"]), min_size=1))}
     series |= {s: draw(published()) for s in draw(st.sets(st.sampled_from(PUBLISHED), max_size=3))}
-    known = pd.to_datetime(draw(st.lists(st.sampled_from(list(closes(DAYS))), max_size=5)), utc=True)
+    known = pd.to_datetime(draw(st.lists(st.sampled_from(list(NYSE.closes_of(DAYS))), max_size=5)), utc=True)
     members = pd.DataFrame({"symbol": [f"S{i}" for i in range(len(known))], "joins": True, "known_at": known})
     return {"series": series, "members": members if len(members) else None, "events": fomc_table().iloc[-90:]}
 
@@ -71,14 +73,14 @@ def known_of(symbol, frame):
     "When each row is known, written down independently of MarketData."
     if "known_at" in frame.columns:
         return pd.DatetimeIndex(frame["known_at"])
-    return closes(frame.index) if "close" in frame.columns else release_of(symbol).known_at(frame.index)
+    return NYSE.closes_of(frame.index) if "close" in frame.columns else release_of(symbol).known_at(frame.index)
 
 
 @settings(max_examples=40, deadline=None)
 @given(markets(), moments)
 def test_a_view_holds_all_that_was_known_and_nothing_else(given_data, when):
     market = MarketData(**given_data)
-    cutoff = when if when.tzinfo else closes([when])[0]
+    cutoff = when if when.tzinfo else NYSE.closes_of([when])[0]
     view = view_of(market, when)
     expected = {}
     for symbol, frame in given_data["series"].items():
@@ -133,7 +135,7 @@ def test_load_order_and_form_leave_no_trace(given_data, seed):
 def test_what_comes_later_cannot_be_seen(given_data, when, probe):
     market = MarketData(**given_data)
     view = view_of(market, when)
-    cutoff = when if when.tzinfo else closes([when])[0]
+    cutoff = when if when.tzinfo else NYSE.closes_of([when])[0]
     series = {}
     for symbol, frame in given_data["series"].items():
         later = known_of(symbol, frame) > cutoff
@@ -146,7 +148,7 @@ def test_what_comes_later_cannot_be_seen(given_data, when, probe):
     assert (view is None) == (other is None)
     if view is not None:
         assert view.fingerprint() == other.fingerprint()
-        index = DAYS[closes(DAYS) <= cutoff]
+        index = DAYS[NYSE.closes_of(DAYS) <= cutoff]
         for symbol in view.symbols:
             assert view.at_sessions(symbol, index).equals(other.at_sessions(symbol, index))
             assert view.at_sessions(symbol, index).equals(market.at_sessions(symbol, index))
@@ -191,7 +193,7 @@ def test_at_sessions_is_the_newest_date_in_its_latest_revision(frame):
     if "PAYEMS" in market:
         last = rows.sort_values("known_at").groupby(level=0)["value"].last()
         assert market.macro("PAYEMS").to_dict() == last.to_dict()
-    for day, close in zip(DAYS, closes(DAYS)):
+    for day, close in zip(DAYS, NYSE.closes_of(DAYS)):
         known = rows[rows["known_at"] <= close]
         newest = known[known.index == known.index.max()].sort_values("known_at")
         assert np.isnan(seen[day]) if newest.empty else seen[day] == newest["value"].iloc[-1]
@@ -201,7 +203,7 @@ def test_fingerprint_of_members_and_events():
     frame, events = pd.DataFrame({"close": 20.0}, DAYS), fomc_table()
     plain = MarketData({"VIX": frame})
     assert MarketData({"VIX": frame}, events=events.iloc[1:]).fingerprint() != plain.fingerprint()
-    members = pd.DataFrame({"symbol": ["AAPL"], "joins": [True], "known_at": [closes(DAYS)[5]]})
+    members = pd.DataFrame({"symbol": ["AAPL"], "joins": [True], "known_at": [NYSE.closes_of(DAYS)[5]]})
     joined = MarketData({"VIX": frame}, members=members)
     assert joined.fingerprint() != plain.fingerprint()
     assert joined.as_of(DAYS[4]).fingerprint() == plain.as_of(DAYS[4]).fingerprint()
@@ -209,7 +211,7 @@ def test_fingerprint_of_members_and_events():
 
 
 def test_the_date_of_a_value_and_no_bit_of_a_nan_is_in_the_fingerprint():
-    known = closes(DAYS)[-3:]
+    known = NYSE.closes_of(DAYS)[-3:]
     one, two = (pd.DataFrame({"value": 1.0, "known_at": known}, DAYS[at : at + 3]) for at in (0, 1))
     assert MarketData({"DGS2": one}).fingerprint() != MarketData({"DGS2": two}).fingerprint()
     odd = np.array([0x7FF8000000000001, 0xFFF8000000000000], dtype=np.uint64).view(np.float64)
@@ -220,7 +222,7 @@ def test_the_date_of_a_value_and_no_bit_of_a_nan_is_in_the_fingerprint():
 def test_a_series_added_to_a_view_is_cut_like_the_others():
     market = MarketData({"VIX": pd.DataFrame({"close": 20.0}, DAYS)})
     added = market.as_of(DAYS[7]).with_series("SPX", pd.DataFrame({"close": 2700.0}, DAYS))
-    assert added.close("SPX").index.equals(DAYS[:8]) and added.moment == closes(DAYS)[7]
+    assert added.close("SPX").index.equals(DAYS[:8]) and added.moment == NYSE.closes_of(DAYS)[7]
     assert "SPX" not in market and "SPX" not in market.as_of(DAYS[7])
     later = market.as_of(DAYS[7]).with_series("SPX", pd.DataFrame({"close": 2700.0}, DAYS[8:]))
     assert later.symbols == ("VIX",)
@@ -334,7 +336,7 @@ BROKEN = {
     "open is no number": GOOD.assign(open=np.inf),
     "two rows that differ": pd.concat([GOOD, GOOD.iloc[:1] * 1.01]),
     "a date in the future": GOOD.set_index(DAYS + pd.Timedelta(days=3650)),
-    "dates without time": GOOD.set_index(closes(DAYS)),
+    "dates without time": GOOD.set_index(NYSE.closes_of(DAYS)),
     "at least close": GOOD.rename(columns={"close": "adjusted"}),
 }
 
@@ -342,7 +344,7 @@ BROKEN = {
 @pytest.mark.parametrize("words", BROKEN)
 def test_a_broken_series_is_refused_in_one_line(words):
     with pytest.raises(DataError, match=words) as caught:
-        repair_bars("VIX", BROKEN[words], today="2020-01-01")
+        repair_bars("VIX", BROKEN[words], NYSE, today="2020-01-01")
     assert "VIX" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -356,9 +358,9 @@ def test_repaired_bars_are_accepted_and_need_no_second_repair(data):
     frame.iloc[sorted(empty), frame.columns.get_loc("close")] = np.nan
     kept = frame[~np.isin(np.arange(len(DAYS)), sorted(absent))]
     again = pd.concat([kept, kept.iloc[[i for i in twice if i < len(kept)]]]).sample(frac=1, random_state=1)
-    clean, repairs = repair_bars("VIX", again)
+    clean, repairs = repair_bars("VIX", again, NYSE)
     market = MarketData({"VIX": clean}, repairs=repairs)
-    assert repair_bars("VIX", market.bars("VIX"))[0].equals(clean)
+    assert repair_bars("VIX", market.bars("VIX"), NYSE)[0].equals(clean)
     assert len(clean) == len(DAYS) - len(empty | absent)
     assert clean["close"].equals(frame.loc[clean.index, "close"])
     assert sum(r.what == "the same row twice" for r in repairs) == len([i for i in twice if i < len(kept)])
@@ -368,7 +370,7 @@ def test_repaired_bars_are_accepted_and_need_no_second_repair(data):
 
 def test_repairs_of_the_real_vix(shared_data):
     frame = pd.read_csv(shared_data / "cboe" / "vix-daily.csv", index_col="DATE", parse_dates=True)
-    clean, repairs = repair_bars("VIX", frame.rename(columns=str.lower))
+    clean, repairs = repair_bars("VIX", frame.rename(columns=str.lower), NYSE)
     by_kind = pd.Series([r.what for r in repairs]).value_counts().to_dict()
     assert by_kind == {
         "open or close outside low..high": 47,
@@ -384,7 +386,7 @@ def test_real_published_series_are_never_known_on_their_own_day(shared_data):
     for path in sorted((shared_data / "fred").glob("*.csv")):
         frame = pd.read_csv(path, index_col="observation_date", parse_dates=True)
         frames[path.stem] = frame.set_axis(["value"], axis=1)
-    index = sessions_in_range("2000-01-03", "2018-12-31")
+    index = NYSE.sessions_in_range("2000-01-03", "2018-12-31")
     market = MarketData({**frames, "SPX": pd.DataFrame({"close": 1.0}, index)})
     for series in frames:
         dates = market.macro(series)
@@ -420,9 +422,9 @@ def test_rules_of_release_by_hand():
         ("AAA", "2018-01-01", "2018-02-07 15:00"),
     ]:
         assert release_of(series).known_at(pd.DatetimeIndex([observed]))[0] == pd.Timestamp(known, tz="UTC"), series
-    mondays = timetable().sessions[timetable().sessions.day_of_week == 0][-2000:]
+    mondays = NYSE.sessions[NYSE.sessions.day_of_week == 0][-2000:]
     released = release_of("DTWEXBGS").known_at(mondays - pd.Timedelta(days=3))
-    assert (released > closes(mondays)).all()  # the dollar of a Friday comes out after Monday's close
+    assert (released > NYSE.closes_of(mondays)).all()  # the dollar of a Friday comes out after Monday's close
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.ids[0])
@@ -449,4 +451,4 @@ def test_columns_of_bars_are_always_the_five():
     assert tuple(market.bars("VVIX").columns) == BAR_COLUMNS
     assert market.bars("VVIX").dtypes.eq("float64").all()
     assert str(market.bars("VVIX").index.dtype) == "datetime64[us]"
-    assert timetable().sessions.dtype == market.bars("VVIX").index.dtype
+    assert NYSE.sessions.dtype == market.bars("VVIX").index.dtype

@@ -47,7 +47,9 @@ def test_the_same_picture_is_the_same_bytes_and_no_style_stays_behind(draw):
 
 
 def test_nothing_is_imported_before_the_first_picture():
-    code = "import sys, forecastkit.forecasts.plotting; assert not {'matplotlib', 'seaborn', 'scipy'} & set(sys.modules)"
+    code = (
+        "import sys, forecastkit.forecasts.plotting; assert not {'matplotlib', 'seaborn', 'scipy'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -7,13 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import frame_of, whole_market, without
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
 from forecastkit.features.base import Feature, compute_features, source_and_lag
 from forecastkit.data.market import MarketData
-from forecastkit.features.quality import TemporalValidator, findings, is_stale, quality_column, standing_still, usual_gaps
+from forecastkit.features.quality import (
+    TemporalValidator,
+    findings,
+    is_stale,
+    quality_column,
+    standing_still,
+    usual_gaps,
+)
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine
+
+NYSE = get_calendar("XNYS")
 
 
 def declare(name, family, needs, warmup, pulse=False) -> Feature:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from sklearn.base import clone
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
 from forecastkit.calendars.cohorts import COHORTS
 from forecastkit.core.errors import PROBS, FeatureDimensionError, canonical_json
@@ -24,15 +25,16 @@ from forecastkit.models.boosting import (
     tree_table,
 )
 from forecastkit.metrics.scores import pinball
-from forecastkit.calendars.sessions import outcomes
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
+
+NYSE = get_calendar("XNYS")
 
 MARKET = synthetic_market(seed=3, sessions=900).market
 RECIPE = VOLATILITY_RECIPE
 READ = {*RECIPE.location, *RECIPE.scale, *RECIPE.scale_logged, *RECIPE.quantiles, "vix", "day_of_week"}
 X = FeatureEngine([f for f in volatility_features() if f.name in READ]).build_features(MARKET)
-Y = outcomes(MARKET.close("VIX"), 5)
+Y = NYSE.outcomes(MARKET.close("VIX"), 5)
 LEARN = Y.iloc[:700].dropna()
 
 

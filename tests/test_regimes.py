@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
 from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
 from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions
-from forecastkit.calendars.sessions import refit_sessions
 from forecastkit.data.synthetic import synthetic_market
+
+NYSE = get_calendar("XNYS")
 
 MARKET, TRUTH = synthetic_market(seed=3, sessions=1800)
 X = regime_features(MARKET)
@@ -105,7 +107,7 @@ def test_truncating_the_market_changes_no_bit_of_what_was_said(cut):
     session = X.index[cut]
     known = regime_features(MARKET.as_of(session))
     pd.testing.assert_frame_equal(known, X.loc[:session], check_exact=True)
-    grid = refit_sessions(X.index, every=252)
+    grid = NYSE.refit_sessions(X.index, every=252)
     whole, then = regime_history(X, grid), regime_history(known, grid[grid <= session])
     pd.testing.assert_frame_equal(then, whole.loc[:session], check_exact=True)
 
@@ -113,7 +115,7 @@ def test_truncating_the_market_changes_no_bit_of_what_was_said(cut):
 def test_a_wild_future_changes_nothing_before_it():
     wild = X.copy()
     wild.iloc[900:] *= 7.0
-    grid = refit_sessions(X.index, every=252)
+    grid = NYSE.refit_sessions(X.index, every=252)
     before = X.index[899]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # the wild versions may be refused
@@ -193,7 +195,7 @@ def test_noise_has_no_regimes(seed):
 def test_two_states_leave_neutral_out():
     two = RegimeDetector(n_states=2).fit(X)
     assert list(two.predict_regime_probabilities(X)) == [Regime.RISK_ON, Regime.RISK_OFF]
-    assert list(regime_history(X, refit_sessions(X.index, 252), n_states=2).columns) == ["risk_on", "risk_off"]
+    assert list(regime_history(X, NYSE.refit_sessions(X.index, 252), n_states=2).columns) == ["risk_on", "risk_off"]
 
 
 def test_the_likeliest_of_several_starts_is_taken():
@@ -296,7 +298,7 @@ def test_on_the_real_market_every_version_is_accepted_and_crises_are_named(share
     from forecastkit.data.sources import load_market
 
     features = regime_features(load_market([f"folder:{shared_data}", "sample"]))
-    grid = refit_sessions(features.index, every=1008)
+    grid = NYSE.refit_sessions(features.index, every=1008)
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataWarning)
         versions = regime_versions(features, grid)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.core.errors import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
 from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
@@ -21,9 +22,10 @@ from forecastkit.evaluation.scorecard import (
     worst,
 )
 from forecastkit.metrics.scores import hac_se
-from forecastkit.calendars.sessions import outcomes, sessions_in_range
 
-DAYS = sessions_in_range("2000-01-03", "2006-12-29")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2000-01-03", "2006-12-29")
 RNG = np.random.default_rng(4)
 LOG = np.empty(len(DAYS))
 LOG[0] = 3.0
@@ -32,7 +34,7 @@ for _t in range(1, len(DAYS)):
 CLOSE = pd.Series(np.exp(LOG), DAYS).drop(DAYS[[300, 901]])  # sessions that the data lack
 BOUNDS = (15.0, 20.0, 30.0)
 COHORTS = pd.Series(np.where(np.arange(len(CLOSE)) % 3, "mid_cycle", "opex_week"), CLOSE.index)
-Y = outcomes(CLOSE, 5)
+Y = NYSE.outcomes(CLOSE, 5)
 NORMAL = np.sort(RNG.standard_normal((200_000,)))
 SPREAD = np.quantile(NORMAL, PROBS)
 
@@ -46,10 +48,13 @@ def expert(sharpness: float = 1.0) -> np.ndarray:
 
 
 ORIGINS = pd.DatetimeIndex(CLOSE.index[500:])
-SEEN = observed(CLOSE, ORIGINS, Target("VIX"), COHORTS, BOUNDS)
+SEEN = observed(CLOSE, ORIGINS, Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
 AT = pd.DatetimeIndex(SEEN.rows.index)
 PLACES = CLOSE.index.get_indexer(AT)
-BASELINES = {"climatology": climatology_quantiles(Y, AT, 5), "ar1": ar1_quantiles(np.log(CLOSE), Y, AT, 5)}
+BASELINES = {
+    "climatology": climatology_quantiles(Y, AT, 5, calendar=NYSE),
+    "ar1": ar1_quantiles(np.log(CLOSE), Y, AT, 5, NYSE),
+}
 OWN = expert()[PLACES]
 CARD = score_forecasts(OWN, SEEN, BASELINES)
 
@@ -165,16 +170,18 @@ def test_against_itself_a_baseline_has_no_skill_and_no_error():
 
 def test_what_was_known_at_an_origin_does_not_change_when_more_is_known():
     cut = CLOSE.index[1200]
-    shorter = observed(CLOSE[:cut], ORIGINS[cut >= ORIGINS], Target("VIX"), COHORTS, BOUNDS)
+    shorter = observed(CLOSE[:cut], ORIGINS[cut >= ORIGINS], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
     pd.testing.assert_frame_equal(shorter.rows, SEEN.rows.loc[: shorter.rows.index[-1]], check_exact=True)
     part = row_scores(OWN[: len(shorter.rows)], shorter)
     pd.testing.assert_frame_equal(part, CARD.scores.iloc[: len(part)], check_exact=True)
 
 
 def test_a_level_on_a_bound_belongs_to_the_regime_above():
-    close = pd.Series(19.3, sessions_in_range("2001-01-02", "2003-12-31"))
+    close = pd.Series(19.3, NYSE.sessions_in_range("2001-01-02", "2003-12-31"))
     close.iloc[600:] = 20.0
-    seen = observed(close, pd.DatetimeIndex(close.index), Target("VIX"), pd.Series("mid_cycle", close.index), BOUNDS)
+    seen = observed(
+        close, pd.DatetimeIndex(close.index), Target("VIX"), pd.Series("mid_cycle", close.index), BOUNDS, calendar=NYSE
+    )
     assert seen.rows["after"].iloc[594] == 1 and seen.rows["after"].iloc[595] == 2
 
 
@@ -184,17 +191,17 @@ def test_unknown_outcomes_are_left_out_and_gaps_refused():
     for wrong in (OWN[1:], OWN[:, 1:], np.where(np.arange(len(OWN))[:, None] == 7, np.nan, OWN)):
         with pytest.raises(DataError, match="finite quantiles"):
             score_forecasts(wrong, SEEN, BASELINES)
-    few = observed(CLOSE, ORIGINS[:40], Target("VIX"), COHORTS, BOUNDS)
+    few = observed(CLOSE, ORIGINS[:40], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
     with pytest.raises(DataError, match="40 origins with known outcomes are too few"):
         score_forecasts(OWN[:40], few, {})
 
 
 @pytest.mark.parametrize("horizon", [1, 21])
 def test_other_horizons_and_targets_without_regimes(horizon):
-    y = outcomes(CLOSE, horizon)
-    seen = observed(CLOSE, ORIGINS, Target("MINE", "log_return", horizon), COHORTS)
+    y = NYSE.outcomes(CLOSE, horizon)
+    seen = observed(CLOSE, ORIGINS, Target("MINE", "log_return", horizon), COHORTS, calendar=NYSE)
     at = pd.DatetimeIndex(seen.rows.index)
-    base = climatology_quantiles(y, at, horizon)
+    base = climatology_quantiles(y, at, horizon, calendar=NYSE)
     told = score_forecasts(strictly_increasing(1.2 * base), seen, {"climatology": base}).to_dict()
     for empty in ("coverage_by_regime", "regime_log_loss_skill", "ece"):
         assert told["forecaster"][empty] == {}
@@ -216,6 +223,8 @@ def test_parts_make_up_the_whole():
 
 
 def test_a_span_without_250_origins_has_no_rolling_coverage():
-    short = observed(CLOSE, ORIGINS[:200], Target("VIX"), COHORTS, BOUNDS)
-    told = score_forecasts(OWN[: len(short.rows)], short, {k: q[: len(short.rows)] for k, q in BASELINES.items()}).to_dict()
+    short = observed(CLOSE, ORIGINS[:200], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
+    told = score_forecasts(
+        OWN[: len(short.rows)], short, {k: q[: len(short.rows)] for k, q in BASELINES.items()}
+    ).to_dict()
     assert told["forecaster"]["rolling_250"] == {"lowest": None, "highest": None}

@@ -8,31 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
-from forecastkit.calendars.sessions import (
-    adhoc_closures,
-    as_session,
-    closes,
-    exchange,
-    grid_session,
-    is_session,
-    known_outcomes,
-    leading_to,
-    offset,
-    opens,
-    outcomes,
-    positions,
-    refit_sessions,
-    scheduled_sessions,
-    session_number,
-    session_on_or_before,
-    sessions_in_range,
-    shifted_runs,
-    target_sessions,
-    timetable,
-)
 
-DAYS = sessions_in_range("1990-01-01", "2018-12-31")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("1990-01-01", "2018-12-31")
 
 
 @pytest.mark.parametrize(
@@ -50,15 +31,15 @@ DAYS = sessions_in_range("1990-01-01", "2018-12-31")
     ],
 )
 def test_days_on_which_the_exchange_was_closed(day):
-    assert not is_session(day)
+    assert not NYSE.is_session(day)
     with pytest.raises(DataError, match="the session before is"):
-        as_session(day)
+        NYSE.session(day)
 
 
 @pytest.mark.parametrize("day", ["1962-01-02", "1970-01-02", "1990-01-02", "2001-09-17", "2018-12-31", "2022-06-17"])
 def test_days_on_which_it_was_open(day):
-    assert as_session(day) == pd.Timestamp(day)
-    assert as_session(dt.date.fromisoformat(day)).unit == "us"
+    assert NYSE.session(day) == pd.Timestamp(day)
+    assert NYSE.session(dt.date.fromisoformat(day)).unit == "us"
 
 
 def test_the_volatility_index_was_computed_on_our_sessions(shared_data):
@@ -69,21 +50,21 @@ def test_the_volatility_index_was_computed_on_our_sessions(shared_data):
 
 
 def test_half_days_and_summer_time_move_the_close():
-    at = closes(["2018-01-02", "2018-07-02", "2018-07-03", "2018-11-23"])
+    at = NYSE.closes_of(["2018-01-02", "2018-07-02", "2018-07-03", "2018-11-23"])
     assert list(at.hour) == [21, 20, 17, 18]
-    assert list(opens(["2018-01-02", "2018-07-02"]).hour) == [14, 13]
-    assert list(closes(["2018-02-03"], "24/7")) == [pd.Timestamp("2018-02-04", tz="UTC")]
+    assert list(NYSE.opens_of(["2018-01-02", "2018-07-02"]).hour) == [14, 13]
+    assert list(get_calendar("24/7").closes_of(["2018-02-03"])) == [pd.Timestamp("2018-02-04", tz="UTC")]
 
 
 def test_everything_is_in_microseconds_and_named():
-    table = timetable()
+    table = NYSE
     for index in (
         table.sessions,
         table.opens,
         table.closes,
         table.scheduled,
         table.adhoc,
-        target_sessions(DAYS[:3], 5),
+        NYSE.target_sessions(DAYS[:3], 5),
     ):
         assert index.unit == "us"
     assert DAYS.name == table.sessions.name == table.scheduled.name == "session"
@@ -93,44 +74,46 @@ def test_everything_is_in_microseconds_and_named():
 
 @pytest.mark.parametrize("calendar", ["24/7", "XLON", "XTKS", "XSHG"])
 def test_other_exchanges_and_their_bounds(calendar):
-    table = timetable(calendar)
+    table = calendar
     assert table.sessions.is_monotonic_increasing and table.sessions.is_unique
     assert table.sessions[-1].year >= dt.date.today().year
     # a closure between 1970 and today that the exchange's own calendar knows is put back, and nothing else
-    assert set(scheduled_sessions(calendar)) - set(table.sessions) == set(adhoc_closures(calendar))
+    assert set(calendar.scheduled) - set(table.sessions) == set(calendar.adhoc)
     since = table.sessions[table.sessions >= "1998"]
-    assert list(since) == [day for day in exchange(calendar).sessions if day >= pd.Timestamp("1998")]
+    assert list(since) == [day for day in calendar.exchange.sessions if day >= pd.Timestamp("1998")]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(DAYS) - 30), st.integers(-20, 25))
 def test_offset_counts_what_a_finger_counts(at, n):
     at = max(at, 25)
-    assert offset(DAYS[at], n) == DAYS[at + n]
-    assert target_sessions(DAYS[[at]], abs(n))[0] == DAYS[at + abs(n)]
-    assert session_number([DAYS[at]])[0] == at
+    assert NYSE.offset(DAYS[at], n) == DAYS[at + n]
+    assert NYSE.target_sessions(DAYS[[at]], abs(n))[0] == DAYS[at + abs(n)]
+    assert NYSE.session_numbers([DAYS[at]])[0] == at
 
 
 def test_positions_accept_any_order_unit_and_repetition():
     index = DAYS[[5, 3, 3, 9]]
-    assert list(positions(index.as_unit("ns")) - positions(DAYS[:1])) == [5, 3, 3, 9]
-    assert list(session_number(index, "24/7")) == [(day - pd.Timestamp("1990-01-02")).days for day in index]
+    assert list(NYSE.positions(index.as_unit("ns")) - NYSE.positions(DAYS[:1])) == [5, 3, 3, 9]
+    assert list(get_calendar("24/7").session_numbers(index)) == [
+        (day - pd.Timestamp("1990-01-02")).days for day in index
+    ]
     with pytest.raises(DataError, match="without time zone"):
-        positions(index.tz_localize("UTC"))
+        NYSE.positions(index.tz_localize("UTC"))
     with pytest.raises(DataError, match="weekend"):
-        positions(["2018-02-02", "2018-02-03"])
+        NYSE.positions(["2018-02-02", "2018-02-03"])
 
 
 def test_days_before_and_after_the_calendar_are_refused():
     for day in ("1929-10-24", "2200-01-01"):
         with pytest.raises(DataError, match="outside the calendar"):
-            as_session(day)
+            NYSE.session(day)
         with pytest.raises(DataError, match="outside the calendar"):
-            positions([day])
+            NYSE.positions([day])
     with pytest.raises(DataError):
-        session_on_or_before("1929-10-24")
+        NYSE.on_or_before("1929-10-24")
     with pytest.raises(DataError, match="has ended"):
-        target_sessions([timetable().sessions[-1]], 1)
+        NYSE.target_sessions([NYSE.sessions[-1]], 1)
 
 
 @pytest.mark.parametrize(
@@ -138,18 +121,18 @@ def test_days_before_and_after_the_calendar_are_refused():
 )
 def test_what_is_not_a_day_is_refused(bad):
     with pytest.raises(DataError):
-        as_session(bad)
+        NYSE.session(bad)
 
 
 def test_outcomes_equal_a_shift_where_nothing_is_missing_and_are_nan_where_it_is():
     rng = np.random.default_rng(1)
     close = pd.Series(np.exp(rng.normal(3, 0.3, 300)), DAYS[3000:3300])
-    full = outcomes(close, 5)
+    full = NYSE.outcomes(close, 5)
     plain = np.log(close).shift(-5) - np.log(close)
     pd.testing.assert_series_equal(full, plain, check_names=False)
 
     gone = close.index[[40, 41, 120]]
-    holed = outcomes(close.drop(gone), 5)
+    holed = NYSE.outcomes(close.drop(gone), 5)
     assert holed[DAYS[3000 + np.array([35, 36, 115])]].isna().all()
     kept = holed.dropna()
     pd.testing.assert_series_equal(kept, full[kept.index])
@@ -158,26 +141,26 @@ def test_outcomes_equal_a_shift_where_nothing_is_missing_and_are_nan_where_it_is
 
 def test_an_outcome_is_known_at_the_close_of_its_target_session_and_not_before():
     close = pd.Series(np.linspace(10, 20, 60), DAYS[2900:2960]).drop(DAYS[2930])
-    x = outcomes(close, 5)
+    x = NYSE.outcomes(close, 5)
     for as_of in DAYS[2900:2960:7]:
-        known = known_outcomes(x, as_of, 5)
+        known = NYSE.known_outcomes(x, as_of, 5)
         assert known.notna().all()
-        by_hand = [origin for origin in x.dropna().index if target_sessions([origin], 5)[0] <= as_of]
+        by_hand = [origin for origin in x.dropna().index if NYSE.target_sessions([origin], 5)[0] <= as_of]
         assert list(known.index) == by_hand
         # the same from data cut at that session: nothing later was needed
-        cut = outcomes(close[close.index <= as_of], 5).dropna()
+        cut = NYSE.outcomes(close[close.index <= as_of], 5).dropna()
         pd.testing.assert_series_equal(known, cut)
 
 
 def test_the_refit_grid_depends_on_the_calendar_alone():
-    full = refit_sessions(DAYS)
-    assert full[0] == DAYS[0] and (session_number(full) % 63 == 0).all() and len(full) == -(-len(DAYS) // 63)
+    full = NYSE.refit_sessions(DAYS)
+    assert full[0] == DAYS[0] and (NYSE.session_numbers(full) % 63 == 0).all() and len(full) == -(-len(DAYS) // 63)
     for start, stop in ((100, 101), (63, 127), (62, 63), (500, 4000)):
-        part = refit_sessions(DAYS[start:stop][::-1])
-        assert part[0] == grid_session(DAYS[start]) <= DAYS[start]
+        part = NYSE.refit_sessions(DAYS[start:stop][::-1])
+        assert part[0] == NYSE.grid_session(DAYS[start]) <= DAYS[start]
         assert list(part) == [g for g in full if part[0] <= g <= DAYS[stop - 1]]
-    assert grid_session("1980-06-02") <= pd.Timestamp("1980-06-02")
-    assert len(refit_sessions(DAYS[:0])) == 0
+    assert NYSE.grid_session("1980-06-02") <= pd.Timestamp("1980-06-02")
+    assert len(NYSE.refit_sessions(DAYS[:0])) == 0
 
 
 MOMENTS = {
@@ -193,12 +176,12 @@ MOMENTS = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_the_session_a_moment_leads_up_to(moment):
     index = pd.DatetimeIndex([moment]).tz_localize("America/New_York")
-    assert timetable().sessions[leading_to(index)][0] == pd.Timestamp(MOMENTS[moment])
+    assert NYSE.sessions[NYSE.leading_to(index)][0] == pd.Timestamp(MOMENTS[moment])
 
 
 def test_moments_outside_the_calendar_are_refused():
     with pytest.raises(DataError, match="after the calendar of XNYS"):
-        leading_to(pd.DatetimeIndex(["2118-01-01"], tz="UTC"))
+        NYSE.leading_to(pd.DatetimeIndex(["2118-01-01"], tz="UTC"))
 
 
 @settings(max_examples=30, deadline=None)
@@ -210,13 +193,13 @@ def test_moments_outside_the_calendar_are_refused():
 )
 def test_shifted_weeks_are_found_and_no_others(shift, start, weeks, calendar):
     "Also on an exchange that trades from Sunday to Thursday."
-    days = timetable(calendar).sessions
+    days = calendar.sessions
     days = days[min(start, len(days) - 600) :][: 5 * weeks]
-    early, late = shifted_runs(days + pd.Timedelta(days=shift), calendar)
+    early, late = calendar.shifted_runs(days + pd.Timedelta(days=shift))
     assert not (len(early) and shift != -1) and not (len(late) and shift != 1)
     if weeks > 8:
         assert len(early) + len(late) == 0 if shift == 0 else len(early) + len(late) > 3
 
 
 def test_rows_on_every_day_are_not_shifted():
-    assert [len(found) for found in shifted_runs(pd.date_range("2018-01-01", "2018-12-31"))] == [0, 0]
+    assert [len(found) for found in NYSE.shifted_runs(pd.date_range("2018-01-01", "2018-12-31"))] == [0, 0]

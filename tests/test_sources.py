@@ -15,14 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.data import sources as sources
 from forecastkit.core.errors import DataError, DataWarning
 from forecastkit.data.formats import BAR_NAMES, look_at, read_columns
 from forecastkit.data.market import BAR_COLUMNS
-from forecastkit.calendars.sessions import closes, sessions_in_range
 from forecastkit.data.sources import FolderSource, Reading, SampleSource, load_market, packaged, source_table
 
-DAYS = sessions_in_range("2018-02-01", "2018-02-07")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2018-02-01", "2018-02-07")
 VIX = pd.DataFrame(
     {
         "open": [13.63, 13.64, 18.44, 37.32, 31.4],
@@ -112,7 +114,7 @@ def test_an_index_given_as_values_is_a_price(bars, name, text):
     seed=st.integers(0, 99),
 )
 def test_what_is_written_is_read_to_the_last_bit(prices, style, suffix, seed):
-    days = sessions_in_range("2016-01-04", "2016-12-30")[: len(prices)]
+    days = NYSE.sessions_in_range("2016-01-04", "2016-12-30")[: len(prices)]
     frame = table(style, frame=pd.DataFrame({"close": prices}, days)).sample(frac=1, random_state=seed)
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder, f"MINE{suffix}"), frame)
@@ -140,7 +142,7 @@ BROKEN = {
     "a date in the future": (faulty(Date=f"{dt.date.today() + dt.timedelta(days=3)}"), "a date in the future"),
     "a far future": (faulty(Date="2918-02-05"), "a date in the future"),
     "two rows that differ": (faulty() + "2018-02-05,1,2,1,2\n", "VIX 2018-02-05: two rows that differ: decide which one is right"),
-    "days before months": (table("%d/%m/%Y", frame=VIX.set_axis(sessions_in_range("2018-02-08", "2018-02-14"))).to_csv(index=False), "line 5: '13/02/2018' is no date"),
+    "days before months": (table("%d/%m/%Y", frame=VIX.set_axis(NYSE.sessions_in_range("2018-02-08", "2018-02-14"))).to_csv(index=False), "line 5: '13/02/2018' is no date"),
     "two kinds of dates": (faulty(Date="02/05/2018"), "line 4: '02/05/2018' is no date: write all as YYYY-MM-DD"),
     "an empty date": (faulty(Date=""), "line 4: '' is no date"),
     "compact dates": (table("%Y%m%d").to_csv(index=False), "line 2: '20180201' is no date"),
@@ -233,7 +235,7 @@ def test_a_series_without_a_rule_is_refused_and_with_known_at_taken(bars):
         "date,known_at,value\n2018-01-01,2018-02-14 13:30,247.9\n2018-01-01,2018-03-13 12:30,248.0\n"
     )
     market = load_market(f"folder:{bars}")
-    seen = market.at_sessions("CPIAUCSL", sessions_in_range("2018-02-13", "2018-03-13"))
+    seen = market.at_sessions("CPIAUCSL", NYSE.sessions_in_range("2018-02-13", "2018-03-13"))
     assert (seen.iloc[0], seen.iloc[1], seen.iloc[-1]) == (pytest.approx(np.nan, nan_ok=True), 247.9, 248.0)
 
 
@@ -445,11 +447,11 @@ def test_published_series_of_the_real_folder_come_late(shared_data):
         "NFCI": "2018-01-26",
         "UNRATE": "2017-12-01",
     }
-    assert all((view.known_at(symbol) <= closes(["2018-02-05"])[0]).all() for symbol in last)
+    assert all((view.known_at(symbol) <= NYSE.closes_of(["2018-02-05"])[0]).all() for symbol in last)
 
 
 def test_what_is_no_market_data_is_listed(shared_data):
-    found = source_table([f"folder:{shared_data}", "sample"])
+    found = source_table([f"folder:{shared_data}", "sample"], calendar=NYSE)
     ignored = found[found["note"].str.startswith("ignored: ")].set_index("source")["note"]
     assert Counter(path.split("/")[1] for path in ignored.index) == {
         "README.md": 1,

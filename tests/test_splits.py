@@ -6,16 +6,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
-from forecastkit.calendars.sessions import sessions_in_range, target_sessions
 from forecastkit.data.splits import ExpandingSplit, PurgedKFold, assert_no_leak
 
-DAYS = sessions_in_range("2001-01-02", "2004-12-31")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2001-01-02", "2004-12-31")
 
 
 def overlaps(train: pd.DatetimeIndex, test: pd.DatetimeIndex, horizon: int) -> bool:
     "Whether two outcomes share a session, pair by pair."
-    ends = {day: target_sessions([day], horizon)[0] for day in train.union(test)}
+    ends = {day: NYSE.target_sessions([day], horizon)[0] for day in train.union(test)}
     return any(max(one, other) < min(ends[one], ends[other]) for one in train for other in test)
 
 
@@ -28,22 +30,22 @@ def test_a_leak_is_a_pair_of_overlapping_outcomes(seed, horizon):
     train, test = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     if overlaps(train, test, horizon):
         with pytest.raises(DataError, match="the split leaks"):
-            assert_no_leak(train, test, horizon)
+            assert_no_leak(train, test, horizon, NYSE)
     else:
-        assert_no_leak(train, test, horizon)
+        assert_no_leak(train, test, horizon, NYSE)
 
 
 def test_the_message_names_a_pair_that_leaks():
     with pytest.raises(DataError, match="training row 2001-09-10 and tested row 2001-09-18 are 2 sessions apart"):
-        assert_no_leak(["2001-09-07", "2001-09-10"], ["2001-09-18", "2001-10-18"], 3)
-    assert_no_leak(["2001-09-07", "2001-09-10"], ["2001-09-18", "2001-10-18"], 2)
+        assert_no_leak(["2001-09-07", "2001-09-10"], ["2001-09-18", "2001-10-18"], 3, NYSE)
+    assert_no_leak(["2001-09-07", "2001-09-10"], ["2001-09-18", "2001-10-18"], 2, NYSE)
     with pytest.raises(DataError, match="0 sessions apart"):
-        assert_no_leak(DAYS[:3], DAYS[2:5], 1)
+        assert_no_leak(DAYS[:3], DAYS[2:5], 1, NYSE)
 
 
 def test_empty_sides_leak_nothing():
-    assert_no_leak(DAYS[:0], DAYS[:5], 5)
-    assert_no_leak(DAYS[:5], DAYS[:0], 5)
+    assert_no_leak(DAYS[:0], DAYS[:5], 5, NYSE)
+    assert_no_leak(DAYS[:5], DAYS[:0], 5, NYSE)
 
 
 @st.composite
@@ -64,9 +66,9 @@ def test_an_expanding_split_trains_on_what_was_known(X, horizon, embargo, n_spli
         range(folds[0][1][0], len(X))
     )  # each later row once, in order
     for train, test in folds:
-        assert_no_leak(X.index[train], X.index[test], horizon)
+        assert_no_leak(X.index[train], X.index[test], horizon, NYSE)
         assert len(train) >= 20
-        known = target_sessions(X.index, horizon + embargo) <= X.index[test[0]]
+        known = NYSE.target_sessions(X.index, horizon + embargo) <= X.index[test[0]]
         assert list(train) == list(np.flatnonzero(known))
 
 
@@ -75,12 +77,12 @@ def test_an_expanding_split_trains_on_what_was_known(X, horizon, embargo, n_spli
 def test_purged_folds_test_every_row_and_drop_no_more_than_they_must(X, horizon, embargo, n_splits):
     tested = []
     for train, test in PurgedKFold(horizon, n_splits, embargo).split(X):
-        assert_no_leak(X.index[train], X.index[test], horizon)
+        assert_no_leak(X.index[train], X.index[test], horizon, NYSE)
         tested += list(test)
         dropped = set(range(len(X))) - set(train) - set(test)
         for row in dropped:
             with pytest.raises(DataError):
-                assert_no_leak(X.index[[row]], X.index[test], horizon + embargo)
+                assert_no_leak(X.index[[row]], X.index[test], horizon + embargo, NYSE)
     assert tested == list(range(len(X)))
 
 

@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.features.base import compute_features
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
 from forecastkit.features.stock import stock_features
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine
+
+NYSE = get_calendar("XNYS")
 
 CONTRACT = [
     "own_log", "own_return_1", "own_return_5", "own_return_22", "own_return_66", "own_vol_5", "own_vol_22",

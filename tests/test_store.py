@@ -15,13 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
 from forecastkit.data.health import health_report
-from forecastkit.calendars.sessions import closes, timetable
 from forecastkit.data.snapshots import SnapshotSource, freeze, list_snapshots, stored_sources
 from forecastkit.data.sources import FolderSource, load_market
 from forecastkit.data.store import Store, evening, read_rows
 from forecastkit.data.synthetic import synthetic_market
+
+NYSE = get_calendar("XNYS")
 
 STOCK = synthetic_market(seed=5, sessions=120, stocks=["MINE"]).market.bars("MINE")
 EVENING = "2011-01-03 22:00Z"
@@ -217,12 +219,12 @@ def test_killed_at_any_moment_it_can_go_on(tmp_path):
 
 
 def test_the_evening_belongs_to_its_close():
-    table = timetable("XNYS")
+    table = NYSE
     for moment in pd.date_range("2018-11-20", "2018-11-28", freq="97min", tz="UTC"):
-        found = evening(moment)
+        found = evening(moment, NYSE)
         trading = ((table.opens <= moment) & (moment < table.closes)).any()
         assert found == moment if trading else found == table.closes[table.closes <= moment][-1]
-    assert evening(closes(["2018-11-23"])[0]) == pd.Timestamp("2018-11-23 18:00Z")
+    assert evening(NYSE.closes_of(["2018-11-23"])[0], NYSE) == pd.Timestamp("2018-11-23 18:00Z")
 
 
 def test_a_snapshot_is_what_the_study_saw(store, tmp_path):
@@ -234,7 +236,7 @@ def test_a_snapshot_is_what_the_study_saw(store, tmp_path):
     sources = [store, FolderSource(folder), "sample"]
     wanted = ["MINE", "OTHER", "VIX", "AAA"]
     used = load_market(sources, wanted)
-    study = freeze(tmp_path, "paper", sources, wanted)
+    study = freeze(tmp_path, "paper", sources, wanted, calendar=NYSE)
     store.put("MINE", STOCK * 7, "me", "2011-01-05 22:00Z")
     (folder / "OTHER.csv").unlink()
     opened = stored_sources(tmp_path)["snapshot"]("paper")
@@ -249,9 +251,9 @@ def test_a_snapshot_is_what_the_study_saw(store, tmp_path):
 
 def test_a_snapshot_that_was_changed_is_refused(store, tmp_path):
     store.put("MINE", STOCK, "me", EVENING)
-    study = freeze(tmp_path, "paper", [store])
+    study = freeze(tmp_path, "paper", [store], calendar=NYSE)
     with pytest.raises(DataError, match="with other content: choose another name"):
-        freeze(tmp_path, "paper", ["sample"], symbols=["AAA"])
+        freeze(tmp_path, "paper", ["sample"], symbols=["AAA"], calendar=NYSE)
     manifest = study.folder.parent / "manifest.json"
     told = json.loads(manifest.read_text())
     told["fingerprint"] = "0" * 16

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
 from forecastkit.data.market import repair_bars
 from forecastkit.data.synthetic import (
@@ -22,6 +23,8 @@ from forecastkit.data.synthetic import (
     synthetic_market,
     volatility_bars,
 )
+
+NYSE = get_calendar("XNYS")
 
 LAW = Law()
 N = 100_000
@@ -127,7 +130,7 @@ def test_the_data_are_clean_and_look_like_a_market(seed):
     market, truth = synthetic_market(seed, 3000, start="2000-01-03", stocks=["ALFA", "BRAVO"])
     for symbol in market.symbols:
         if symbol not in ("DGS2", "DGS10"):
-            assert repair_bars(symbol, market.bars(symbol))[1] == ()
+            assert repair_bars(symbol, market.bars(symbol), NYSE)[1] == ()
     vix, spx = market.close("VIX"), market.close("SPX")
     change = np.log(spx).diff()
     assert 8 < vix.quantile(0.05) < 13 and 28 < vix.quantile(0.95) < 45

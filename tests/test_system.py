@@ -11,16 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError, DataQualityError, SettingsError, Target
 from forecastkit.pipeline.daily import regimes_known
 from forecastkit.forecasts.record import Forecast
 from forecastkit.data.market import MarketData
 from forecastkit.pipeline.preparation import feature_engine, prepare
-from forecastkit.calendars.sessions import offset
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.system import IntegratedSystem, forecast
+
+NYSE = get_calendar("XNYS")
 
 
 def settings_at(home, **more):
@@ -197,7 +199,7 @@ def test_own_bars_need_nothing_but_themselves(tmp_path, monkeypatch):
     for horizon in (1, 5, 21):
         made = forecast(bars, symbol="MINE", kind="log_return", horizon=horizon, progress=False)
         assert (made.symbol, made.kind, made.horizon, made.origin) == ("MINE", "log_return", horizon, bars.index[-1])
-        assert made.target_session == offset(bars.index[-1], horizon)
+        assert made.target_session == NYSE.offset(bars.index[-1], horizon)
         assert not made.regime_probabilities
     assert not list(tmp_path.iterdir()), "own bars are never stored"
 

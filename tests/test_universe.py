@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError, DataWarning
 from forecastkit.data.market import MarketData
-from forecastkit.calendars.sessions import sessions_in_range
 from forecastkit.data.sources import Reading, load_market
 from forecastkit.pipeline.universe import Worked, for_each_symbol, forecast_universe, work_through
 
-DAYS = sessions_in_range("2018-01-02", "2018-03-29")
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2018-01-02", "2018-03-29")
 ALIVE: weakref.WeakSet[MarketData] = weakref.WeakSet()
 
 
@@ -53,7 +55,7 @@ def alive(market: MarketData, symbol: str) -> tuple[int, int]:
 
 def test_every_symbol_is_answered_once_and_failures_stop_nobody():
     symbols = [*Seeded.symbols[:100], "S0003", "^gspc", "NOWHERE"]
-    done = list(for_each_symbol(mean, symbols, [Seeded()]))
+    done = list(for_each_symbol(mean, symbols, [Seeded()], calendar=NYSE))
     assert [one.symbol for one in done] == [*Seeded.symbols[:100], "SPX", "NOWHERE"]
     failed = {one.symbol: one.error for one in done if one.error}
     assert failed.keys() == {"S0013", "S0077", "NOWHERE"}
@@ -65,23 +67,29 @@ def test_every_symbol_is_answered_once_and_failures_stop_nobody():
 
 
 def test_processes_give_what_one_gives():
-    one, two = (sorted(for_each_symbol(mean, Seeded.symbols[:60], [Seeded()], ["SPX"], n_jobs=n)) for n in (1, 2))
+    one, two = (
+        sorted(for_each_symbol(mean, Seeded.symbols[:60], [Seeded()], ["SPX"], n_jobs=n, calendar=NYSE)) for n in (1, 2)
+    )
     assert one == two
     assert len(one) == 60
 
 
 def test_no_more_markets_live_than_are_worked_on():
-    counts = [one.value[0] for one in for_each_symbol(alive, Seeded.symbols[:300:2], [Seeded()])]
+    counts = [one.value[0] for one in for_each_symbol(alive, Seeded.symbols[:300:2], [Seeded()], calendar=NYSE)]
     assert max(counts) <= 2
     assert len(ALIVE) <= 1
-    by_process = [one.value for one in for_each_symbol(alive, Seeded.symbols[:100:2], [Seeded()], n_jobs=2)]
+    by_process = [
+        one.value for one in for_each_symbol(alive, Seeded.symbols[:100:2], [Seeded()], n_jobs=2, calendar=NYSE)
+    ]
     assert max(count for count, _ in by_process) <= 2
     assert os.getpid() not in {process for _, process in by_process}
 
 
 def test_a_market_holds_its_symbol_and_the_shared_ones():
     done = list(
-        for_each_symbol(lambda market, symbol: market.symbols, ["S0001", "SPX"], [Seeded()], shared=["SPX", "S0013"])
+        for_each_symbol(
+            lambda market, symbol: market.symbols, ["S0001", "SPX"], [Seeded()], shared=["SPX", "S0013"], calendar=NYSE
+        )
     )
     assert [one.value for one in done] == [("S0001", "SPX"), ("SPX",)]
     assert all("S0013 is left out" in one.notes[0] for one in done)
@@ -95,7 +103,7 @@ def test_nothing_is_read_before_its_turn():
             read.append(symbol)
             return super().read(symbol, calendar)
 
-    work = for_each_symbol(mean, Seeded.symbols, [Watched()])
+    work = for_each_symbol(mean, Seeded.symbols, [Watched()], calendar=NYSE)
     assert read == []
     assert next(work).symbol == "S0000"
     assert read == ["S0000"]
@@ -111,13 +119,14 @@ def test_sources_are_opened_once_and_for_each_pass_anew():
 
     for _ in range(2):
         assert all(
-            not one.error for one in for_each_symbol(mean, Seeded.symbols[:9], "made:up", openers={"made": opener})
+            not one.error
+            for one in for_each_symbol(mean, Seeded.symbols[:9], "made:up", openers={"made": opener}, calendar=NYSE)
         )
     assert opened == ["up", "up"]
 
 
 def test_a_broken_source_is_said_of_every_symbol():
-    done = list(for_each_symbol(mean, ["S0001", "S0002"], "folder:/nowhere/at/all"))
+    done = list(for_each_symbol(mean, ["S0001", "S0002"], "folder:/nowhere/at/all", calendar=NYSE))
     assert [("does not exist" in one.error) for one in done] == [True, True]
 
 

@@ -7,14 +7,16 @@ import pandas as pd
 import pytest
 from markets import frame_of, whole_market, without
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError, DataWarning, SettingsError
 from forecastkit.features.base import catalogue, compute_features, source_and_lag
 from forecastkit.data.market import MarketData
 from forecastkit.features.quality import findings
-from forecastkit.calendars.sessions import closes
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
+
+NYSE = get_calendar("XNYS")
 
 CONTRACT = [
     "vix", "vix_log", "vix_dev_5", "vix_dev_22", "vix_change_1", "vix_change_5", "vix_change_22", "vix_vol_ewma94",
@@ -74,7 +76,7 @@ def test_a_wild_future_changes_nothing(whole):
     wild = whole
     for symbol in whole.symbols:
         known = whole.known_at(symbol)
-        late = known[known > closes([at])[0]].index
+        late = known[known > NYSE.closes_of([at])[0]].index
         frame = frame_of(whole, symbol).copy()
         frame.loc[late] *= 7.3
         wild = wild.with_series(symbol, frame)

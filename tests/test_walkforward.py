@@ -7,17 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import PROBS, DataError, SettingsError
 from forecastkit.metrics.scores import pit, pit_test
-from forecastkit.calendars.sessions import grid_session, outcomes, refit_sessions, session_number, sessions_in_range, target_sessions
 from forecastkit.evaluation.walkforward import blocks, drift_t, first_origin, training_rows, walk_forward
 
-DAYS = sessions_in_range("2000-01-03", "2003-12-31")  # four days of September 2001 are no sessions
-GAPS = DAYS[[60, 61, 300, int(np.flatnonzero(session_number(DAYS) % 63 == 0)[9])]]  # the last one is a refit session
+NYSE = get_calendar("XNYS")
+
+DAYS = NYSE.sessions_in_range("2000-01-03", "2003-12-31")  # four days of September 2001 are no sessions
+GAPS = DAYS[
+    [60, 61, 300, int(np.flatnonzero(NYSE.session_numbers(DAYS) % 63 == 0)[9])]
+]  # the last one is a refit session
 RNG = np.random.default_rng(5)
 LEVEL = pd.Series(np.exp(3 + 0.1 * RNG.standard_normal(len(DAYS)).cumsum() / 5), DAYS).drop(GAPS)
 X = pd.DataFrame({"log": np.log(LEVEL), "slow": np.log(LEVEL).rolling(30).mean()})
-Y = outcomes(LEVEL, 5)
+Y = NYSE.outcomes(LEVEL, 5)
 SEEN = []
 
 
@@ -44,9 +48,11 @@ RAW = walk()
 def test_each_version_saw_all_that_was_known_and_nothing_else():
     SEEN.clear()
     walk(needs=["slow"], train_start="2000-03-01")
-    grids = refit_sessions(X.index[X.index >= first_origin(X, Y, 5, 63, 200, "2000-03-01", ["slow"])])
+    grids = NYSE.refit_sessions(
+        X.index[X.index >= first_origin(X, Y, 5, 63, 200, "2000-03-01", ["slow"], calendar=NYSE)]
+    )
     assert len(SEEN) == len(grids)
-    ends = target_sessions(Y.index, 5)
+    ends = NYSE.target_sessions(Y.index, 5)
     for grid, (features, y) in zip(grids, SEEN):
         assert list(features) == list(X.index[X.index <= grid])
         fit_for = (ends <= grid) & Y.notna() & X["slow"].notna() & (Y.index >= "2000-03-01")
@@ -56,22 +62,24 @@ def test_each_version_saw_all_that_was_known_and_nothing_else():
 
 def test_each_origin_is_served_once_by_the_version_in_force():
     assert list(RAW.origins) == list(X.index[X.index >= RAW.grid[0]])
-    assert [grid_session(day) for day in RAW.origins] == list(RAW.grid)
+    assert [NYSE.grid_session(day) for day in RAW.origins] == list(RAW.grid)
     assert GAPS[-1] in RAW.grid and GAPS[-1] not in RAW.origins  # a version is trained where the data have a gap
     assert RAW.quantiles.shape == (len(RAW.origins), 23)
-    joined = [day for block in blocks(X.index, "2001-02-07") for day in block.origins]
+    joined = [day for block in blocks(X.index, "2001-02-07", calendar=NYSE) for day in block.origins]
     assert joined == list(X.index[X.index >= "2001-02-07"])
 
 
-@pytest.mark.parametrize("cut", [first_origin(X, Y, 5, 63, 200), *RAW.origins[[1, 62, 63, 200, -2]]], ids=str)
+@pytest.mark.parametrize(
+    "cut", [first_origin(X, Y, 5, 63, 200, calendar=NYSE), *RAW.origins[[1, 62, 63, 200, -2]]], ids=str
+)
 def test_tomorrow_taken_away_or_spoilt_changes_nothing(cut):
     n = RAW.origins.get_loc(cut) + 1
-    shorter = walk(X[:cut], outcomes(LEVEL[:cut], 5))
+    shorter = walk(X[:cut], NYSE.outcomes(LEVEL[:cut], 5))
     assert shorter.quantiles.tobytes() == RAW.quantiles[:n].tobytes()
     assert list(shorter.grid) == list(RAW.grid[:n])
 
     noise = np.where(X.index > cut, 7.0, 0.0)
-    unknown = target_sessions(Y.index, 5) > cut
+    unknown = NYSE.target_sessions(Y.index, 5) > cut
     nonsense = pd.Series(RNG.normal(9, 1, len(Y)), Y.index)
     spoilt = walk(X.add(noise, axis=0), Y.mask(unknown & Y.notna(), nonsense))
     assert spoilt.quantiles[:n].tobytes() == RAW.quantiles[:n].tobytes()
@@ -165,14 +173,17 @@ def test_an_interrupted_walk_goes_on_where_it_stood():
 def test_the_first_possible_date_is_said_and_is_true():
     for stop in (100, 203, 204, 235):
         with pytest.raises(DataError, match="first forecast will be possible as of") as error:
-            first_origin(X[:stop], outcomes(LEVEL[:stop], 5), 5, 63, 200)
+            first_origin(X[:stop], NYSE.outcomes(LEVEL[:stop], 5), 5, 63, 200, calendar=NYSE)
         said = pd.Timestamp(re.search(r"as of (\d{4}-\d{2}-\d{2})", str(error.value))[1])
         gapless = LEVEL.reindex(DAYS).interpolate()  # the promise holds if no further session is missing
         gapless = gapless.drop([day for day in GAPS if day <= X.index[stop - 1]])
-        assert first_origin(X.reindex(gapless.index), outcomes(gapless, 5), 5, 63, 200) == said
-        assert f"{len(training_rows(X[:stop], Y, X.index[stop - 1], 5)[1])} training rows are known" in str(error.value)
+        assert first_origin(X.reindex(gapless.index), NYSE.outcomes(gapless, 5), 5, 63, 200, calendar=NYSE) == said
+        assert (
+            f"{len(training_rows(X[:stop], Y, X.index[stop - 1], 5, calendar=NYSE)[1])} training rows are known"
+            in str(error.value)
+        )
     with pytest.raises(DataError, match="possible as of a session after"):
-        first_origin(X, Y, 5, min_train_rows=50_000)
+        first_origin(X, Y, 5, min_train_rows=50_000, calendar=NYSE)
 
 
 @pytest.mark.parametrize(
@@ -200,9 +211,9 @@ def test_other_horizons_and_calendars():
     level = pd.Series(np.exp(0.01 * np.arange(500) + 0.1 * np.random.default_rng(0).standard_normal(500)), every_day)
     features = pd.DataFrame({"log": np.log(level)})
     for horizon in (1, 21):
-        raw = walk(features, outcomes(level, horizon, "24/7"), horizon=horizon, calendar="24/7")
+        raw = walk(features, get_calendar("24/7").outcomes(level, horizon), horizon=horizon, calendar="24/7")
         assert raw.origins[0] == raw.grid[0] >= every_day[200 + horizon - 1]
-        assert (session_number(raw.grid, "24/7") % 63 == 0).all()
+        assert (get_calendar("24/7").session_numbers(raw.grid) % 63 == 0).all()
 
 
 LIMITED = walk(drift_limit=0.8)  # so low that versions are refitted off the grid
@@ -210,14 +221,14 @@ LIMITED = walk(drift_limit=0.8)  # so low that versions are refitted off the gri
 
 def test_no_version_serves_longer_than_the_grid_is_wide():
     for walked in (RAW, LIMITED):
-        age = session_number(walked.origins) - session_number(walked.grid)
+        age = NYSE.session_numbers(walked.origins) - NYSE.session_numbers(walked.grid)
         assert age.min() >= 0 and age.max() < 63
 
 
 def test_a_version_that_drifts_is_refitted_off_the_grid_and_serves_from_there():
     off = LIMITED.grid.unique().difference(RAW.grid.unique())
     assert len(off), "no drift was found: the test shows nothing"
-    t = drift_t(RAW, Y, 5)
+    t = drift_t(RAW, Y, 5, calendar=NYSE)
     for grid in RAW.grid.unique():
         rows = np.flatnonzero(RAW.grid == grid)
         served = LIMITED.grid[rows]
@@ -225,7 +236,7 @@ def test_a_version_that_drifts_is_refitted_off_the_grid_and_serves_from_there():
         if over.any() and not over[0]:
             crossed = int(over.argmax())
             assert (served[:crossed] == grid).all() and (served[crossed:] == RAW.origins[rows[crossed]]).all()
-            model = Plain().fit(*training_rows(X, Y, RAW.origins[rows[crossed]], 5))
+            model = Plain().fit(*training_rows(X, Y, RAW.origins[rows[crossed]], 5, calendar=NYSE))
             wanted = model.predict_quantiles(X[: RAW.origins[rows[-1]]], last=len(rows) - crossed)
             assert LIMITED.quantiles[rows[crossed:]].tobytes() == wanted.tobytes()
         else:
@@ -234,10 +245,12 @@ def test_a_version_that_drifts_is_refitted_off_the_grid_and_serves_from_there():
 
 
 def test_the_drift_statistic_looks_back_upon_the_last_known_outcomes():
-    t = drift_t(RAW, Y, 5)
+    t = drift_t(RAW, Y, 5, calendar=NYSE)
     i = len(t) - 30
     known = [
-        k for k, day in enumerate(RAW.origins) if np.isfinite(Y[day]) and target_sessions([day], 5)[0] <= RAW.origins[i]
+        k
+        for k, day in enumerate(RAW.origins)
+        if np.isfinite(Y[day]) and NYSE.target_sessions([day], 5)[0] <= RAW.origins[i]
     ]
     u = pit(Y[RAW.origins[known[-250:]]].to_numpy(), RAW.quantiles[known[-250:]])
     assert t[i] == pit_test(u, 15)["variance_t"]
@@ -249,7 +262,7 @@ def test_the_drift_statistic_looks_back_upon_the_last_known_outcomes():
 )
 def test_refits_off_the_grid_see_nothing_of_tomorrow(cut):
     n = LIMITED.origins.get_loc(cut) + 1
-    then = walk(X[:cut], outcomes(LEVEL[:cut], 5), drift_limit=0.8)
+    then = walk(X[:cut], NYSE.outcomes(LEVEL[:cut], 5), drift_limit=0.8)
     assert then.quantiles.tobytes() == LIMITED.quantiles[:n].tobytes()
     assert list(then.grid) == list(LIMITED.grid[:n])
     part = walk(drift_limit=0.8, first=cut)

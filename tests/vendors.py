@@ -17,7 +17,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 import pandas as pd
 
-from forecastkit.calendars.sessions import closes, opens, sessions_in_range
+from forecastkit.calendars import get_calendar
+
+NYSE = get_calendar("XNYS")
 
 FAULTS = (
     "slow",
@@ -38,8 +40,12 @@ FAULTS = (
 @lru_cache(maxsize=1)
 def days() -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray]:
     "Five years of sessions with their opens (seconds) and closes (microseconds)."
-    found = sessions_in_range("2014-01-02", "2018-12-31")
-    return found, opens(found).astype("int64").to_numpy() // 10**6, closes(found).astype("int64").to_numpy()
+    found = NYSE.sessions_in_range("2014-01-02", "2018-12-31")
+    return (
+        found,
+        NYSE.opens_of(found).astype("int64").to_numpy() // 10**6,
+        NYSE.closes_of(found).astype("int64").to_numpy(),
+    )
 
 
 @lru_cache(maxsize=500)

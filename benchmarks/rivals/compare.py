@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.core.errors import PROBS, Target
 from forecastkit.data.market import MarketData
 from forecastkit.models.pool import linear_pool
 from forecastkit.pipeline.preparation import needed_series, prepare
 from forecastkit.metrics.scores import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
-from forecastkit.calendars.sessions import outcomes, refit_sessions, target_sessions
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.pipeline.system import series_wanted
+
+NYSE = get_calendar("XNYS")
 
 TARGET = Target("VIX", horizon=5)
 POOLED = ("garch", "arima", "boosting")  # the rivals of which the mean is taken
@@ -39,11 +41,11 @@ def export(folder: Path, plan: dict) -> None:
     "Write the sessions with bars, outcomes, the session at whose close each is known, and the refit session in force."
     market, settings = read_market(plan), load_settings(environ={})
     vix = market.bars("VIX")[["open", "high", "low", "close"]]
-    grid = refit_sessions(vix.index, settings.model.refit_every)
+    grid = NYSE.refit_sessions(vix.index, settings.model.refit_every)
     table = vix.assign(
         spx=market.close("SPX").reindex(vix.index),
-        outcome=outcomes(vix["close"], TARGET.horizon),
-        known=target_sessions(vix.index, TARGET.horizon),
+        outcome=NYSE.outcomes(vix["close"], TARGET.horizon),
+        known=NYSE.target_sessions(vix.index, TARGET.horizon),
         grid=grid[grid.searchsorted(vix.index, side="right") - 1],
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,8 +93,8 @@ def judge(folder: Path, plan: dict, jobs: int) -> bool:
     quantiles = {
         "forecastkit": own[origins.get_indexer(span)],
         **rivals(folder, span),
-        "AR(1)": ar1_quantiles(log_level, y.loc[plan["train_start"] :], span, TARGET.horizon),
-        "climatology": climatology_quantiles(y.loc[plan["train_start"] :], span, TARGET.horizon),
+        "AR(1)": ar1_quantiles(log_level, y.loc[plan["train_start"] :], span, TARGET.horizon, NYSE),
+        "climatology": climatology_quantiles(y.loc[plan["train_start"] :], span, TARGET.horizon, calendar=NYSE),
     }
     change = TARGET.from_log(y[span].to_numpy())
     stated = {name: TARGET.from_log(values) for name, values in quantiles.items()}

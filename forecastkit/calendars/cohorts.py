@@ -17,9 +17,9 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+from .sessions import Calendar, Date
 from ..core import DataError, DataWarning
 from ..metrics import hac_lag, hac_se
-from .sessions import Date, as_session, closes, exchange, positions, scheduled_sessions, sessions_in_range, timetable
 
 # %% auto #0
 __all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'DAY', 'FAR', 'COHORTS', 'COHORT_WORDS', 'WEEK', 'meeting_moments', 'fomc_table',
@@ -55,28 +55,28 @@ def fomc_table() -> pd.DataFrame:
 
 # %% ../../nbs/15_calendars/03_cohorts.ipynb #23c8a03a
 @lru_cache(maxsize=8)
-def monthly_expiries(calendar: str = "XNYS") -> pd.DatetimeIndex:
+def monthly_expiries(calendar: Calendar) -> pd.DatetimeIndex:
     "The monthly expiry of index options: the third Friday of each month, or the scheduled session before it."
-    planned = scheduled_sessions(calendar)
+    planned = calendar.scheduled
     first = pd.date_range(planned[0], planned[-1], freq="MS", unit="us")
     third = first + pd.to_timedelta((4 - first.day_of_week) % 7 + 14, unit="D")
     return planned[planned.searchsorted(third[third <= planned[-1]], side="right") - 1]
 
 
 @lru_cache(maxsize=8)
-def vix_expiries(calendar: str = "XNYS") -> pd.DatetimeIndex:
+def vix_expiries(calendar: Calendar) -> pd.DatetimeIndex:
     "The expiry of VIX contracts: 30 days before the next month's index expiry, or the scheduled session before that."
-    planned = scheduled_sessions(calendar)
+    planned = calendar.scheduled
     return planned[planned.searchsorted(monthly_expiries(calendar)[1:] - pd.Timedelta(days=30), side="right") - 1]
 
 # %% ../../nbs/15_calendars/03_cohorts.ipynb #4385768f
 @lru_cache(maxsize=8)
-def early_closes(calendar: str = "XNYS") -> pd.DatetimeIndex:
+def early_closes(calendar: Calendar) -> pd.DatetimeIndex:
     "The sessions that close early by the exchange's own rule; those decided upon case by case are left out."
-    source = exchange(calendar)
+    source = calendar.exchange
     by_case = [day for _, days in source.special_closes_adhoc for day in days]
     planned = source.early_closes.difference(pd.DatetimeIndex(by_case))
-    return timetable(calendar).sessions.intersection(planned.as_unit("us"))
+    return calendar.sessions.intersection(planned.as_unit("us"))
 
 # %% ../../nbs/15_calendars/03_cohorts.ipynb #5ca07056
 DAY = 86_400_000_000  # microseconds
@@ -88,16 +88,16 @@ def _us(days: pd.DatetimeIndex) -> np.ndarray:
     return days.as_unit("us").astype("int64").to_numpy()
 
 
-def _to(index: pd.DatetimeIndex, following: np.ndarray, calendar: str) -> np.ndarray:
+def _to(index: pd.DatetimeIndex, following: np.ndarray, calendar: Calendar) -> np.ndarray:
     "Scheduled sessions after each session up to and with its following event (microseconds); NaN where none is known."
-    planned = _us(scheduled_sessions(calendar))
+    planned = _us(calendar.scheduled)
     count = planned.searchsorted(following, side="right") - planned.searchsorted(_us(index), side="right")
     return np.where(following > planned[-1], np.nan, count)
 
 
-def _since(index: pd.DatetimeIndex, previous: np.ndarray, calendar: str) -> np.ndarray:
+def _since(index: pd.DatetimeIndex, previous: np.ndarray, calendar: Calendar) -> np.ndarray:
     "Sessions after each session's previous event (microseconds) up to and with itself; NaN where none is known."
-    held = _us(timetable(calendar).sessions)
+    held = _us(calendar.sessions)
     count = held.searchsorted(_us(index), side="right") - held.searchsorted(previous, side="right")
     return np.where(previous < held[0], np.nan, count)
 
@@ -113,13 +113,13 @@ def _last(index: pd.DatetimeIndex, events: pd.DatetimeIndex) -> np.ndarray:
 
 # %% ../../nbs/15_calendars/03_cohorts.ipynb #b6e0899f
 def _meetings(
-    index: pd.DatetimeIndex, events: pd.DataFrame, calendar: str
+    index: pd.DatetimeIndex, events: pd.DataFrame, calendar: Calendar
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Next and last known meeting of each session (microseconds, as sessions), and whether meetings are unknown there."
-    planned = scheduled_sessions(calendar)
+    planned = calendar.scheduled
     at = planned.searchsorted(pd.DatetimeIndex(events["date"]).as_unit("us"))  # a Sunday's decision acts on Monday
     day = np.append(_us(planned), FAR)[at]
-    known = _us(pd.DatetimeIndex(events["known_at"])) <= _us(closes(index, calendar))[:, None]
+    known = _us(pd.DatetimeIndex(events["known_at"])) <= _us(calendar.closes_of(index))[:, None]
     session = _us(index)[:, None]
     following = np.where(known & (day >= session), day, FAR).min(axis=1, initial=FAR)
     previous = np.where(known & (day <= session), day, -FAR).max(axis=1, initial=-FAR)
@@ -127,9 +127,9 @@ def _meetings(
     return np.where(unknown, FAR, following), np.where(unknown, -FAR, previous), unknown
 
 # %% ../../nbs/15_calendars/03_cohorts.ipynb #b8ef20d9
-def _anchors(calendar: str) -> dict[str, tuple[pd.DatetimeIndex, pd.DatetimeIndex]]:
+def _anchors(calendar: Calendar) -> dict[str, tuple[pd.DatetimeIndex, pd.DatetimeIndex]]:
     "The recurring events of a calendar: as they are expected beforehand, and as they are remembered afterwards."
-    table = timetable(calendar)
+    table = calendar
     days = table.scheduled
     month_end = days[np.append(np.diff(days.month) != 0, True)]
     quarter_end = month_end[month_end.month % 3 == 0]
@@ -149,7 +149,7 @@ def _week_of_quarter(index: pd.DatetimeIndex) -> np.ndarray:
 def calendar_features(
     index: pd.DatetimeIndex,  # sessions
     events: pd.DataFrame,  # meetings, as `fomc_table` gives them
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DataFrame:
     """
     Where each session stands in the calendar as it was known at its close; float, NaN where unknown.
@@ -158,7 +158,7 @@ def calendar_features(
     quarter_end; a holiday is no session, so it is 0 away on its eve and 1 ago on the session after it. Further:
     `days_to_next_session` (calendar days), `day_of_week` (0 Monday), `month` (1 to 12), `week_of_quarter` (from 1).
     """
-    index = timetable(calendar).sessions[positions(index, calendar)]
+    index = calendar.sessions[calendar.positions(index)]
     following, previous, unknown = _meetings(index, events, calendar)
     out = {
         "sessions_to_fomc": _to(index, following, calendar),
@@ -167,7 +167,7 @@ def calendar_features(
     for name, (expected, remembered) in _anchors(calendar).items():
         out[f"sessions_to_{name}"] = _to(index, _next(index, expected), calendar)
         out[f"sessions_since_{name}"] = _since(index, _last(index, remembered), calendar)
-    tomorrow = _next(index + pd.Timedelta(days=1), scheduled_sessions(calendar))
+    tomorrow = _next(index + pd.Timedelta(days=1), calendar.scheduled)
     out["days_to_next_session"] = np.where(tomorrow == FAR, np.nan, (tomorrow - _us(index)) / DAY)
     out |= {"day_of_week": index.day_of_week, "month": index.month, "week_of_quarter": _week_of_quarter(index)}
     if unknown.any():
@@ -203,15 +203,15 @@ def _monday(days: pd.DatetimeIndex) -> np.ndarray:
     return _us(days) - days.day_of_week.to_numpy(dtype=np.int64) * (WEEK // 7)
 
 
-def _holiday_week(index: pd.DatetimeIndex, calendar: str) -> np.ndarray:
+def _holiday_week(index: pd.DatetimeIndex, calendar: Calendar) -> np.ndarray:
     "Whether a holiday falls in each session's week, or the exchange was closed in it unexpectedly before that session."
-    table, monday = timetable(calendar), _monday(index)
+    table, monday = calendar, _monday(index)
     planned = np.diff(_us(table.holidays).searchsorted([monday, monday + WEEK]), axis=0)[0]
     unplanned = np.diff(_us(table.adhoc).searchsorted([monday, _us(index)]), axis=0)[0]
     return planned + unplanned > 0
 
 
-def _situations(index: pd.DatetimeIndex, meetings: np.ndarray, calendar: str) -> dict[str, np.ndarray]:
+def _situations(index: pd.DatetimeIndex, meetings: np.ndarray, calendar: Calendar) -> dict[str, np.ndarray]:
     "Which of the first seven cohorts apply to each session; `meetings`: next and last known meeting, microseconds."
     monday, anchors, week = _monday(index), _anchors(calendar), _week_of_quarter(index)
     left = {name: _to(index, _next(index, anchors[name][0]), calendar) for name in ("quarter_end", "month_end")}
@@ -231,20 +231,20 @@ def _situations(index: pd.DatetimeIndex, meetings: np.ndarray, calendar: str) ->
 def calendar_cohorts(
     index: pd.DatetimeIndex,  # sessions
     events: pd.DataFrame,  # meetings, as `fomc_table` gives them
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The cohort of each session as known at its close (`cohort`), and whether meetings were unknown there (`fomc_unknown`)."
-    index = timetable(calendar).sessions[positions(index, calendar)]
+    index = calendar.sessions[calendar.positions(index)]
     following, previous, unknown = _meetings(index, events, calendar)
     applies = _situations(index, np.array([following, previous]), calendar)
     cohort = np.select(list(applies.values()), list(applies), default="mid_cycle")
     return pd.DataFrame({"cohort": cohort.astype(str), "fomc_unknown": unknown}, index=index)
 
 # %% ../../nbs/15_calendars/03_cohorts.ipynb #6724a9a7
-def _coded(cohorts: pd.Series, calendar: str) -> tuple[np.ndarray, np.ndarray]:
+def _coded(cohorts: pd.Series, calendar: Calendar) -> tuple[np.ndarray, np.ndarray]:
     "The number of each session's cohort and its place in the calendar; raises `DataError` for other names or disorder."
     code = pd.Categorical(cohorts, COHORTS).codes.astype(int)
-    at = positions(pd.DatetimeIndex(cohorts.index), calendar)
+    at = calendar.positions(pd.DatetimeIndex(cohorts.index))
     if (code < 0).any() or (np.diff(at) <= 0).any():
         raise DataError("cohorts want names from COHORTS and sessions in order: use calendar_cohorts")
     return code, at
@@ -261,7 +261,8 @@ def cohort_weights(
     cohorts: pd.Series,  # the cohort of each session
     horizon: int,  # sessions after which an outcome is known
     prior: float = 50,  # how many days the belief that all cohorts are alike is worth
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.Series:
     """
     At each session of `cohorts`, how much more its cohort has moved so far than an ordinary day; 1 while nothing is known.
@@ -287,7 +288,8 @@ def cohort_errors(
     cohorts: pd.Series,  # the cohort of each session; what is known is judged at the last of them
     horizon: int,  # sessions after which an outcome is known
     prior: float = 50,  # as in `cohort_weights`
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     """
     The weight of each cohort at the last session, its standard error and the number of outcomes it rests on.
@@ -315,17 +317,18 @@ def calendar_ahead(
     session: Date,
     events: pd.DataFrame,  # meetings, as `fomc_table` gives them
     days: int = 30,  # calendar days ahead
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     """
     The events of the coming days as known at a session's close: `date`, `event`, `sessions_in_range` up to it, in order of dates.
 
     A day on which the exchange is closed counts the sessions before it.
     """
-    now = as_session(session, calendar)
-    meetings = events.loc[events["known_at"] <= closes([now], calendar)[0], "date"]
+    now = calendar.session(session)
+    meetings = events.loc[events["known_at"] <= calendar.closes_of([now])[0], "date"]
     ahead = {"FOMC decision": pd.DatetimeIndex(meetings), "monthly expiry": monthly_expiries(calendar)}
-    ahead |= {"VIX expiry": vix_expiries(calendar), "exchange closed": timetable(calendar).holidays}
+    ahead |= {"VIX expiry": vix_expiries(calendar), "exchange closed": calendar.holidays}
     ahead |= {"end of quarter": _anchors(calendar)["quarter_end"][0], "early close": early_closes(calendar)}
     rows = [
         (date.as_unit("us"), event)

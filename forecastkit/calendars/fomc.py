@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pandas as pd
-
 from ..core import DataError
-from .sessions import timetable
+from .sessions import NEW_YORK, get_calendar
 
 # %% auto #0
 __all__ = ['APART', 'MONTHS', 'DAYS', 'check_meetings', 'read_calendar']
@@ -32,7 +31,7 @@ def check_meetings(
     twice = meetings["date"].duplicated()
     if twice.any():
         raise DataError(f"the meeting of {meetings['date'][twice].iloc[0]:%Y-%m-%d} is told twice: keep one")
-    days, table = meetings["date"][meetings["scheduled"]], timetable()
+    days, table = meetings["date"][meetings["scheduled"]], get_calendar(NEW_YORK)
     idle = (days.dt.day_of_week > 4) | days.isin(table.holidays)
     if idle.any():
         raise DataError(f"{days[idle].iloc[0]:%Y-%m-%d} is no day of trading: a scheduled decision falls on none")

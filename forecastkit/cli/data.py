@@ -14,10 +14,10 @@ from typing import Annotated
 
 import typer
 
+from ..calendars import all_meetings, get_calendar, keep_meetings, page_meetings, read_meetings
 from ..core import SettingsError
 from ..vendors import FED, WORDS, client_of, fomc_page, open_live
 from ..pipeline import as_stored, fetch, live_words, series_fed
-from ..calendars import all_meetings, keep_meetings, page_meetings, read_meetings
 from ..data import SnapshotSource, freeze, list_snapshots, source_table, stored_sources
 from .options import AsJson, Home, Quiet, Sources, emit, present, settings_with
 
@@ -39,7 +39,10 @@ def data_list(sources: Sources = None, home: Home = None, as_json: AsJson = Fals
       forecastkit data list --sources store
     """
     data = settings_with(data__sources=sources, data__home=home).data
-    emit(source_table(as_stored(data.sources), data.calendar, stored_sources(data.home)), as_json)
+    emit(
+        source_table(as_stored(data.sources), openers=stored_sources(data.home), calendar=get_calendar(data.calendar)),
+        as_json,
+    )
 
 # %% ../../nbs/80_cli/02_data.ipynb #1f798a51
 @data_app.command("health")
@@ -131,7 +134,7 @@ def data_snapshot(
         verify_snapshot(SnapshotSource(data.home, name), as_json)
     else:
         only = None if symbols is None else words_of(symbols)
-        made = freeze(data.home, name, as_stored(data.sources), only, data.calendar).manifest
+        made = freeze(data.home, name, as_stored(data.sources), only, calendar=get_calendar(data.calendar)).manifest
         told = f"{name}: {len(made['series'])} series, fingerprint {made['fingerprint']}\nread it with --sources snapshot:{name}"
         emit(made if as_json else told, as_json)
 

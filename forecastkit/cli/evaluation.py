@@ -19,7 +19,17 @@ import typer
 
 from ..core import write_atomic
 from ..pipeline import IntegratedSystem
-from .options import AsJson, Home, Horizon, Quiet, Sources, Symbol, emit, report_parameters, settings_with
+from forecastkit.cli.options import (
+    AsJson,
+    Home,
+    Horizon,
+    Quiet,
+    Sources,
+    Symbol,
+    emit,
+    report_parameters,
+    settings_with,
+)
 
 # %% auto #0
 __all__ = ['print_tables', 'write_evaluation', 'evaluate']
@@ -45,7 +55,7 @@ def write_evaluation(
 
     with tempfile.TemporaryDirectory() as folder:
         page = run_report("evaluation", folder, parameters, progress)
-        return write_atomic(html, read_bytes())
+        return write_atomic(html, page.read_bytes())
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #0df1d2f6
 def evaluate(
@@ -66,7 +76,15 @@ def evaluate(
 
       forecastkit evaluate --symbol VIX --horizon 5 --sources "folder:bars, sample" --start 2005-01-03 --jobs 2 --html card.html
     """
-    from forecastkit.reports import basis, coverage_table, direction_table, ece_table, point_table, regime_table, skill_table
+    from forecastkit.reports import (
+        basis,
+        coverage_table,
+        direction_table,
+        ece_table,
+        point_table,
+        regime_table,
+        skill_table,
+    )
     from forecastkit.pipeline import evaluate as score
 
     settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,

@@ -20,7 +20,15 @@ import typer
 
 from ..ops import Contents, back_up, damaged_models, restore as restore_backup
 from ..core import DataError, Settings, SettingsError
-from ..ledger import PredictionDatabase, audit_ledger, ledger_table, display_url, read_address, write_csv, write_parquet
+from forecastkit.ledger import (
+    PredictionDatabase,
+    audit_ledger,
+    ledger_table,
+    display_url,
+    read_address,
+    write_csv,
+    write_parquet,
+)
 from ..forecasts import Forecast
 from .options import AsJson, Home, Symbol, emit, settings_with
 
@@ -37,7 +45,9 @@ def opened(
     "The database of the settings, closed afterwards; raises `DataError` if nothing was ever stored there."
     url = read_address(settings.database_url())
     if must_exist and url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
-        raise DataError(f"there is no ledger at {display_url(url)}: name its folder with --home, or make a forecast first")
+        raise DataError(
+            f"there is no ledger at {display_url(url)}: name its folder with --home, or make a forecast first"
+        )
     with closing(PredictionDatabase(settings.database_url(), settings.data.calendar)) as database:
         yield database
 

@@ -29,7 +29,6 @@ from ..forecasts import Forecast
 from .ledger import backup, forecasts_app, restore
 from ..pipeline import IntegratedSystem, live_words, missing_runs, needed_series, open_market, require
 from ..pipeline import series_wanted, update
-from ..calendars import as_session
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -67,8 +66,8 @@ def catch_up(
     now: pd.Timestamp,  # UTC
 ) -> bool:
     "Fetch what has closed since the last run, True; or False if nothing has. Raises `DataError` where a needed series is missing."
-    target, calendar, newest = system.target, system.settings.data.calendar, system.last_forecast
-    through = last_closed(target.symbol, now, calendar) if as_of is None else as_session(as_of, calendar)
+    target, calendar, newest = system.target, system.market.calendar, system.last_forecast
+    through = last_closed(target.symbol, now, calendar) if as_of is None else calendar.session(as_of)
     if as_of is None and newest is not None and newest.origin >= through:
         return False
     if len(gone := missing_runs(system.forecast_history, through, calendar)):

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, calendar_of, release_of
 from ..core import DataError
 from .market import BAR_COLUMNS
-from ..calendars import calendar_of, release_of, shifted_runs, timetable
 
 # %% auto #0
 __all__ = ['KINDS', 'RATIOS', 'Fault', 'days_text', 'found', 'text_faults', 'repeat_faults', 'tidy', 'calendar_faults',
@@ -144,17 +144,17 @@ def tidy(frame: pd.DataFrame) -> pd.DataFrame:
 def calendar_faults(
     symbol: str,
     index: pd.DatetimeIndex,  # the days of the rows
-    calendar: str = "XNYS",
+    calendar: Calendar,
     today: dt.date | str | None = None,  # rows after it are in the future; the present day (UTC) if None
 ) -> list[Fault]:
     "Rows in the future and on days without trading, sessions between the rows that have none, and weeks a day beside their own."
     now = pd.Timestamp(today) if today is not None else pd.Timestamp.now("UTC").tz_localize(None)
-    sessions = timetable(calendar_of(symbol, calendar)).sessions
+    sessions = calendar_of(symbol, calendar).sessions
     ahead, index = index[index > now], index[(index >= sessions[0]) & (index <= sessions[-1])]
     strange = index[~index.isin(sessions) & (index <= now)]
     wanted = sessions[(sessions >= index.min()) & (sessions <= min(index.max(), now))] if len(index) else sessions[:0]
     missing = wanted[~wanted.isin(index)]
-    early, late = shifted_runs(index, calendar_of(symbol, calendar))
+    early, late = calendar_of(symbol, calendar).shifted_runs(index)
     return [*found(symbol, "future date", ahead), *found(symbol, "no session", strange), *found(symbol, "missing session", missing),
             *found(symbol, "shifted dates", early, "known too soon, since each stands a day early: {days}"),
             *found(symbol, "shifted dates", late, "each stands a day late: {days}")]  # fmt: skip
@@ -212,9 +212,9 @@ def stale_faults(symbol: str, bars: pd.DataFrame, shortest: int = 10) -> list[Fa
             *found(symbol, "stale", copies.difference(close.index[long]), "a copy of the bar before: {days}")]  # fmt: skip
 
 
-def ended_faults(symbol: str, last: pd.Timestamp, expected: pd.Timestamp, calendar: str = "XNYS") -> list[Fault]:
+def ended_faults(symbol: str, last: pd.Timestamp, expected: pd.Timestamp, calendar: Calendar) -> list[Fault]:
     "A series whose last row is more than five sessions before the session at which the others are."
-    sessions = timetable(calendar_of(symbol, calendar)).sessions
+    sessions = calendar_of(symbol, calendar).sessions
     behind = sessions[(sessions > last) & (sessions <= expected)]
     return found(symbol, "ended", behind, f"the last row is of {last:%Y-%m-%d}") if len(behind) > 5 else []
 
@@ -267,10 +267,11 @@ def unfinished_faults(
     symbol: str,
     bars: pd.DataFrame,
     fetched_at: pd.Timestamp | None = None,  # UTC; None if unknown
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> list[Fault]:
     "A last bar taken before its session's close; half days are not mistaken for it."
-    table = timetable(calendar_of(symbol, calendar))
+    table = calendar_of(symbol, calendar)
     if bars.empty or bars.index[-1] not in table.sessions:
         return []
     at, last = int(table.sessions.searchsorted(bars.index[-1])), bars.index[-1:]
@@ -371,17 +372,17 @@ def published_faults(
 def series_faults(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars (a column close) or values (a column value) by date, as they stand in the file
-    calendar: str = "XNYS",
+    calendar: Calendar,
     fetched_at: pd.Timestamp | None = None,  # when it was fetched (UTC), where that is known
     today: dt.date | str | None = None,
 ) -> list[Fault]:
     "Every fault that one series shows by itself."
     if "close" not in frame.columns:
         return published_faults(symbol, frame, today)
-    rows, sessions = tidy(frame), timetable(calendar_of(symbol, calendar)).sessions
+    rows, sessions = tidy(frame), calendar_of(symbol, calendar).sessions
     traded = rows[rows.index.isin(sessions)]
     sound = traded[traded["close"] > 0]
     return [*text_faults(symbol, frame), *repeat_faults(symbol, frame), *revision_faults(symbol, frame),
-            *calendar_faults(symbol, pd.DatetimeIndex(rows.index), calendar, today),
+            *calendar_faults(symbol, pd.DatetimeIndex(rows.index), calendar, today=today),
             *bar_faults(symbol, traded), *range_faults(symbol, sound), *stale_faults(symbol, sound),
-            *jump_faults(symbol, sound), *unfinished_faults(symbol, sound, fetched_at, calendar)]  # fmt: skip
+            *jump_faults(symbol, sound), *unfinished_faults(symbol, sound, fetched_at, calendar=calendar)]  # fmt: skip

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..calendars import vix_expiries
+from ..calendars import Calendar, vix_expiries
 from ..core import DataError
 from .formats import parse_days, read_table
 
@@ -30,7 +30,7 @@ NAMED = re.compile(r"(?:CFE_([FGHJKMNQUVXZ])(\d\d)_VX|VX_(\d{4}-\d\d-\d\d))\.(?:
 
 def expiry_of(
     name: str,  # of a file, such as CFE_F18_VX.csv or VX_2018-01-17.csv
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.Timestamp | None:
     "The day on which the monthly VIX future of a file expires; None for files of other kinds, and for weekly contracts."
     found = NAMED.fullmatch(name)
@@ -86,7 +86,8 @@ def read_contract(
 def in_turn(
     contracts: Mapping[pd.Timestamp, pd.DataFrame],  # bars by day of expiry
     rank: int = 1,  # 1 the contract that expires next, 2 the one after it
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The contract of a rank on each session, one after the other; absent where the contract whose turn it is was not given."
     expiries = vix_expiries(calendar)
@@ -112,7 +113,7 @@ def rank_of(
 def read_future(
     symbol: str,  # VX1 to VX9
     paths: Mapping[str, Path],  # of contracts, by what messages call them
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The bars of a rank from a folder's files; raises `DataError` that names the file, or for two files of one contract."
     contracts: dict[pd.Timestamp, pd.DataFrame] = {}
@@ -122,4 +123,4 @@ def read_future(
             raise DataError(f"{shown}: a second file of the contract that expires on {expiry:%Y-%m-%d}: keep one")
         if expiry is not None:
             contracts[expiry] = read_contract(path, shown)
-    return in_turn(contracts, rank_of(symbol) or 1, calendar)
+    return in_turn(contracts, rank_of(symbol) or 1, calendar=calendar)

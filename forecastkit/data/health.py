@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..calendars import exchange, fomc_table, timetable
+from ..calendars import get_calendar, Calendar, fomc_table, NEW_YORK
 from ..core import DataError, STYLE, canonical_symbol, html_table, plain, write_atomic
 from .checks import KINDS, Fault, disagreements, ended_faults, found, series_faults, tidy
 from .formats import look_at, read_columns, read_table, symbol_of
@@ -39,7 +39,7 @@ __all__ = ['CALLED_OFF', 'REPAIRED', 'GRADES', 'COLUMNS', 'clock_faults', 'volum
 def clock_faults(
     symbol: str,
     stamps: pd.Series,  # times of day as the file writes them, in its order
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> list[Fault]:
     "What a file of intraday bars does not say: its order, its zone, what its stamps mean, and which bars are absent."
     texts = stamps.astype(str)
@@ -49,10 +49,10 @@ def clock_faults(
     index, days = pd.DatetimeIndex(times).as_unit("us"), pd.DatetimeIndex(times).normalize().as_unit("us")
     naive = ~texts.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True).to_numpy()
     step = pd.Series(index.sort_values()).diff().median()
-    table = timetable(calendar)
+    table = calendar
     known = table.sessions.isin(days)
     local = [
-        moments[known].tz_convert(exchange(calendar).tz).tz_localize(None) for moments in (table.opens, table.closes)
+        moments[known].tz_convert(calendar.exchange.tz).tz_localize(None) for moments in (table.opens, table.closes)
     ]
     ends = {start + step for start in local[0]} | set(local[1])
     at_end = len(local[0]) and ends <= set(index)
@@ -61,7 +61,7 @@ def clock_faults(
     absent = [moment for one in wanted for moment in one[~one.isin(index)]] if naive.all() else []
     backwards = days if index.is_monotonic_decreasing and len(index) > 1 else days[:0]
     return [*found(symbol, "newest first", backwards, f"{len(days)} rows, the last day at the top"),
-            *found(symbol, "no time zone", days[naive], f"{naive.sum()} rows; taken as {exchange(calendar).tz}"),
+            *found(symbol, "no time zone", days[naive], f"{naive.sum()} rows; taken as {calendar.exchange.tz}"),
             *found(symbol, "stamped at bar end", days if at_end else days[:0], f"the first of a day is {min(ends):%H:%M}"),
             *found(symbol, "missing bars", pd.DatetimeIndex(absent), ", ".join(f"{one:%Y-%m-%d %H:%M}" for one in absent[:4]))]  # fmt: skip
 
@@ -163,7 +163,7 @@ def _series(symbol: str, source: str, frame: pd.DataFrame, faults: Sequence[Faul
     return Telling(symbol, source, kind, len(frame) if rows is None else rows, tuple(faults), values)
 
 # %% ../../nbs/20_data/11_health.ipynb #578c2bc8
-def _other_table(path: Path, shown: str, symbol: str, calendar: str) -> Telling | None:
+def _other_table(path: Path, shown: str, symbol: str, calendar: Calendar) -> Telling | None:
     "A table that holds no daily series: bars of minutes, decisions, members."
     table = read_table(path, shown)
     stamped = next(
@@ -210,7 +210,7 @@ def _document(path: Path, shown: str) -> Telling | None:
 def file_telling(
     path: Path,
     shown: str,  # what the report calls the file
-    calendar: str = "XNYS",
+    calendar: Calendar,
     today: dt.date | str | None = None,
 ) -> Telling | None:
     "What a file says, with its faults; None for a file of a kind that is not known here."
@@ -230,7 +230,7 @@ def file_telling(
     if "value" in frame.columns and symbol in QUOTED:
         frame = frame.rename(columns={"value": "close"})
     written = pd.Timestamp(path.stat().st_mtime, unit="s", tz="UTC")
-    return _series(symbol, shown, frame, series_faults(symbol, frame, calendar, written, today))
+    return _series(symbol, shown, frame, series_faults(symbol, frame, calendar, fetched_at=written, today=today))
 
 # %% ../../nbs/20_data/11_health.ipynb #5c21e141
 REPAIRED: Mapping[str, str] = {  # what `repair_bars` writes -> the kind of fault
@@ -245,19 +245,17 @@ def repair_faults(symbol: str, repairs: Collection[Repair]) -> list[Fault]:
     return [fault for kind, when in days.items() for fault in found(symbol, kind, when)]
 
 
-def folder_tellings(
-    folder: str | Path, calendar: str = "XNYS", today: dt.date | str | None = None
-) -> Iterator[Telling]:
+def folder_tellings(folder: str | Path, calendar: Calendar, today: dt.date | str | None = None) -> Iterator[Telling]:
     "What each file of a folder says; hidden files and those of unknown kinds are passed over."
     root = Path(folder).expanduser()
     for path in sorted(root.rglob("*")):
         below = path.relative_to(root)
         if path.is_file() and not any(part.startswith(".") for part in below.parts):
-            told = file_telling(path, f"{root.resolve().name}/{below.as_posix()}", calendar, today)
+            told = file_telling(path, f"{root.resolve().name}/{below.as_posix()}", calendar, today=today)
             yield from [told] if told else []
 
 
-def source_tellings(source: Source, calendar: str = "XNYS", today: dt.date | str | None = None) -> Iterator[Telling]:
+def source_tellings(source: Source, calendar: Calendar, today: dt.date | str | None = None) -> Iterator[Telling]:
     "What a source says of each of its series; one that cannot be read is a fault."
     for symbol in source.symbols:
         try:
@@ -392,7 +390,7 @@ def compare_tellings(tellings: Sequence[Telling]) -> list[Fault]:
     return faults
 
 
-def late_tellings(tellings: Sequence[Telling], as_of: pd.Timestamp, calendar: str = "XNYS") -> list[Fault]:
+def late_tellings(tellings: Sequence[Telling], as_of: pd.Timestamp, calendar: Calendar) -> list[Fault]:
     "Bars that have ended before a session, none of their tellings reaching it."
     last: dict[str, pd.Timestamp] = {}
     for told in tellings:
@@ -408,17 +406,19 @@ def health_report(
     symbols: Collection[str] | None = None,  # only these; all if None
     feeds: Mapping[str, Collection[str]] | None = None,  # series -> names of the features that read it
     as_of: dt.date | str | None = None,  # the session that series should reach; not asked if None
-    calendar: str = "XNYS",
+    calendar: Calendar | str = NEW_YORK,
     today: dt.date | str | None = None,  # rows after it are in the future; the present day (UTC) if None
     openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
 ) -> Health:
     "Everything that is wrong, doubtful or easily misread in what the sources hold; raises `DataError` for an unknown source."
-    tellings: list[Telling] = []
+    tellings, calendar = list[Telling](), get_calendar(calendar)
     for entry in sources.split(",") if isinstance(sources, str) else sources:
         (source,) = open_sources([entry], openers)
         walked = isinstance(entry, str) and entry.strip().startswith("folder:")
         where = entry.strip().removeprefix("folder:").strip() if walked else ""
-        tellings += folder_tellings(where, calendar, today) if walked else source_tellings(source, calendar, today)
+        tellings += (
+            folder_tellings(where, calendar, today=today) if walked else source_tellings(source, calendar, today=today)
+        )
     wanted = None if symbols is None else {canonical_symbol(symbol) for symbol in symbols}
     kept = [told for told in tellings if wanted is None or told.symbol in wanted]
     late = late_tellings(kept, pd.Timestamp(as_of), calendar) if as_of is not None else []

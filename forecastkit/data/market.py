@@ -20,7 +20,7 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
-from ..calendars import as_session, calendar_of, closes, fomc_table, timetable
+from ..calendars import get_calendar, Calendar, calendar_of, fomc_table, NEW_YORK
 from ..core import DataError, canonical_symbol
 from forecastkit.data.history import (
     FOREVER,
@@ -91,7 +91,7 @@ class Repair:
 def repair_bars(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars as a source gave them, in any order
-    calendar: str = "XNYS",
+    calendar: Calendar,
     today: dt.date | str | None = None,  # rows after this day are refused; the present day (UTC) if None
 ) -> tuple[pd.DataFrame, tuple[Repair, ...]]:
     "Bars fit for use, sorted, and the list of what was done; raises `DataError` where no repair would be honest."
@@ -103,7 +103,7 @@ def repair_bars(
     refuse_rows(symbol, bars.index, bars.index.duplicated(), "two rows that differ: decide which one is right")
     now = pd.Timestamp(today) if today is not None else pd.Timestamp.now("UTC").tz_localize(None)
     refuse_rows(symbol, bars.index, bars.index > now, "a date in the future: correct the file")
-    days = timetable(calendar_of(symbol, calendar)).sessions
+    days = calendar_of(symbol, calendar).sessions
     traded, empty = bars.index.isin(days), bars["close"].isna().to_numpy()
     absent = days[(days >= bars.index.min()) & (days <= bars.index.max()) & ~days.isin(bars.index)]
     holidays, blank = bars.index[~traded], bars.index[traded & empty]
@@ -120,13 +120,13 @@ def repair_bars(
 def bars_history(
     symbol: str,
     frame: pd.DataFrame,  # bars that have passed `repair_bars`, or with a column known_at
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> History:
     "The history of bars, each known at its session's close; raises `DataError` for what `repair_bars` would act on."
     bars = as_bars(symbol, frame)
     refuse_impossible(symbol, bars)
     refuse_rows(symbol, bars.index, bars["close"].isna(), "no close: pass the bars through repair_bars first")
-    close = closes(bars.index, calendar_of(symbol, calendar))
+    close = calendar_of(symbol, calendar).closes_of(bars.index)
     known = moments_known(symbol, frame["known_at"] if "known_at" in frame.columns else close, micros(close))
     return in_order(symbol, "bars", bars, known)
 
@@ -134,7 +134,7 @@ def bars_history(
 class Shelf:
     "Reading access to histories; every answer holds only what they hold."
 
-    calendar: str
+    calendar: Calendar
     _series: dict[str, History]  # by symbol, sorted
     _tables: dict[str, History]  # events, and members where given
     _limit: int  # nothing later than this is read: microseconds, UTC
@@ -173,7 +173,7 @@ class Shelf:
 
     def at_sessions(self, symbol: str, index: pd.DatetimeIndex) -> pd.Series:
         "The newest value (of bars: the close) known at the close of each session; NaN before the first."
-        return pd.Series(latest_known(self._get(symbol), micros(closes(index, self.calendar))), index, name=symbol)
+        return pd.Series(latest_known(self._get(symbol), micros(self.calendar.closes_of(index))), index, name=symbol)
 
     def shared_sessions(self, symbols: Collection[str] | None = None) -> pd.DatetimeIndex:
         "The sessions on which all these bars (None: all bars here) have a close; raises `DataError` if there are none."
@@ -238,7 +238,7 @@ class Snapshot(Shelf):
         return f"{type(self).__name__}({len(self._series)} series, {known})"
 
 # %% ../../nbs/20_data/05_market.ipynb #181fc2b2
-def _series_history(name: str, frame: pd.DataFrame, calendar: str) -> History:
+def _series_history(name: str, frame: pd.DataFrame, calendar: Calendar) -> History:
     "Bars or a published series, told apart by their columns."
     if "close" in frame.columns:
         return bars_history(name, frame, calendar)
@@ -247,21 +247,21 @@ def _series_history(name: str, frame: pd.DataFrame, calendar: str) -> History:
     raise DataError(f"{name}: neither bars (a column close) nor a published series (a column value)")
 
 
-def _moment(when: dt.date | str, calendar: str) -> int:
+def _moment(when: dt.date | str, calendar: Calendar) -> int:
     "A session's close, or a moment with a time zone, as microseconds; raises `DataError` for anything else."
     stamp = pd.to_datetime(when, errors="coerce")
     if isinstance(stamp, pd.Timestamp) and stamp.tzinfo is not None:
         return int(micros(pd.DatetimeIndex([stamp]))[0])
-    return int(micros(closes([as_session(when, calendar)], calendar))[0])
+    return int(micros(calendar.closes_of([calendar.session(when)]))[0])
 
 
-def _repair_known(repair: Repair, calendar: str) -> int:
+def _repair_known(repair: Repair, calendar: Calendar) -> int:
     "When a repair could first be seen: at the close of its session, or of the next one if its day has none."
-    table = timetable(calendar_of(repair.symbol, calendar))
+    table = calendar_of(repair.symbol, calendar)
     return int(micros(table.closes[[int(table.sessions.searchsorted(repair.session))]])[0])
 
 
-def _dated(repairs: Iterable[Repair], calendar: str) -> dict[str, list[tuple[int, Repair]]]:
+def _dated(repairs: Iterable[Repair], calendar: Calendar) -> dict[str, list[tuple[int, Repair]]]:
     "Repairs by symbol, each with the moment it could first be seen."
     found: dict[str, list[tuple[int, Repair]]] = {}
     for repair in repairs:
@@ -283,18 +283,20 @@ class MarketData(Snapshot):
         *,
         events: pd.DataFrame | None = None,  # FOMC decisions with known_at; `fomc_table()` if None
         members: pd.DataFrame | None = None,  # who joined or left an index: one row a change, with known_at
-        calendar: str = "XNYS",
+        calendar: Calendar | str = NEW_YORK,
         repairs: Iterable[Repair] = (),  # what `repair_bars` has done
         provenance: Mapping[str, str] | None = None,  # the source of each series
     ):
         names = [canonical_symbol(name) for name in series]
         if len(set(names)) < len(names):
             raise DataError(f"two series have one name ({', '.join(series)}): give each symbol once")
-        self.calendar, self._limit = calendar, FOREVER
-        self._series = _shelved(_series_history(*pair, calendar) for pair in zip(names, series.values()))
+        self.calendar, self._limit = get_calendar(calendar), FOREVER
+        self._series = _shelved(
+            _series_history(name, frame, self.calendar) for name, frame in zip(names, series.values())
+        )
         tables = {"events": fomc_table() if events is None else events, "members": members}
         self._tables = {name: table_history(name, frame) for name, frame in tables.items() if frame is not None}
-        self._repairs = _dated(repairs, calendar)
+        self._repairs = _dated(repairs, self.calendar)
         self._sources = {canonical_symbol(name): source for name, source in (provenance or {}).items()}
 
     def as_of(
@@ -315,7 +317,7 @@ class MarketData(Snapshot):
         "For each session of an index the fingerprint of the market as of it, from one pass; raises as `as_of` does."
         if len(index):
             self.as_of(index.min())
-        prints = self._fingerprints(micros(closes(index, self.calendar)), symbols)
+        prints = self._fingerprints(micros(self.calendar.closes_of(index)), symbols)
         return pd.Series(prints, index, dtype=str, name="fingerprint")
 
     def with_series(

@@ -19,8 +19,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..calendars import all_meetings, Calendar
 from ..core import DataError, code_version, write_atomic
-from ..calendars import all_meetings
 from .sources import Openers, Reading, Source, load_market, open_sources
 from .store import Files, Store, dated, listed_repairs, plain_repairs, read_rows, utc_moment, write_rows
 
@@ -46,7 +46,7 @@ class Recorder:
     def __contains__(self, symbol: str) -> bool:
         return symbol in self.source
 
-    def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
+    def read(self, symbol: str, calendar: Calendar) -> Reading:
         self.readings[symbol] = self.source.read(symbol, calendar)
         return self.readings[symbol]
 
@@ -76,7 +76,7 @@ class SnapshotSource(Files):
         "Its name, when it was made and by which code, the fingerprint, and for each series file, checksum, rows and origin."
         return json.loads((self.folder.parent / "manifest.json").read_text())
 
-    def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
+    def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series as it was frozen; raises `DataError` if its file was changed since."
         name = self._known(symbol)
         rows, about = read_rows(self.path(name))
@@ -126,8 +126,9 @@ def freeze(
     name: str,
     sources: Sequence[str | Source] | str,  # as `load_market` takes them
     symbols: Collection[str] | None = None,  # what the study used; all if None
-    calendar: str = "XNYS",
     made_at: pd.Timestamp | str | None = None,  # now if None
+    *,
+    calendar: Calendar,
 ) -> SnapshotSource:
     "Freeze a market under a name, whole or not at all; the same content again is the same snapshot, another is refused."
     place = _place(home, name)
@@ -142,9 +143,10 @@ def freeze(
     draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=place.parent))
     try:
         series = {
-            symbol: _freeze_series(draft, symbol, recorders, calendar, utc_moment(made_at)) for symbol in market.symbols
+            symbol: _freeze_series(draft, symbol, recorders, calendar, now=utc_moment(made_at))
+            for symbol in market.symbols
         }
-        manifest = {"name": name, "made_at": f"{utc_moment(made_at):%Y-%m-%d %H:%M:%S}Z", "calendar": calendar,
+        manifest = {"name": name, "made_at": f"{utc_moment(made_at):%Y-%m-%d %H:%M:%S}Z", "calendar": calendar.name,
                     "code": code_version(), "fingerprint": market.fingerprint(), "series": series}  # fmt: skip
         write_atomic(draft / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))
         draft.rename(place)
@@ -154,7 +156,7 @@ def freeze(
 
 
 def _freeze_series(
-    draft: Path, symbol: str, recorders: Sequence[Recorder], calendar: str, now: pd.Timestamp
+    draft: Path, symbol: str, recorders: Sequence[Recorder], calendar: Calendar, now: pd.Timestamp
 ) -> dict[str, Any]:
     "Write one series of a snapshot; returns its entry in the manifest."
     reading = next(one.readings[symbol] for one in recorders if symbol in one.readings)

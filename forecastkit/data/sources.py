@@ -21,11 +21,11 @@ from typing import Protocol
 
 import pandas as pd
 
+from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, ROUND_THE_CLOCK
 from .futures import FUTURES, expiry_of, rank_of, read_future
 from ..core import DataError, DataWarning, canonical_symbol
 from .formats import SUFFIXES, Layout, Look, look_at, parse_days, read_columns, read_table, symbol_of
 from .market import BAR_COLUMNS, MarketData, Repair, macro_history, repair_bars
-from ..calendars import ROUND_THE_CLOCK, calendar_of, shifted_runs, timetable
 
 # %% auto #0
 __all__ = ['QUOTED', 'NO_TABLE', 'PACKAGED', 'FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'as_series', 'Reading', 'read_series',
@@ -53,9 +53,9 @@ def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _refuse_shifted(symbol: str, days: pd.Index, calendar: str) -> None:
+def _refuse_shifted(symbol: str, days: pd.Index, calendar: Calendar) -> None:
     "Raise `DataError` for dates that were cut from times of another zone: a day early they are a look at tomorrow."
-    runs = shifted_runs(pd.DatetimeIndex(days), calendar_of(symbol, calendar))
+    runs = calendar_of(symbol, calendar).shifted_runs(pd.DatetimeIndex(days))
     for found, words in zip(runs, ("a day early", "a day late")):
         if len(found):
             raise DataError(
@@ -67,7 +67,7 @@ def _refuse_shifted(symbol: str, days: pd.Index, calendar: str) -> None:
 def as_series(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars (a column close) or values (a column value) by date, perhaps with known_at
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> tuple[pd.DataFrame, tuple[Repair, ...]]:
     "Bars or a published series as `MarketData` takes them, and what was repaired; raises `DataError` where that cannot be."
     if "value" in frame.columns and symbol in QUOTED:
@@ -75,7 +75,7 @@ def as_series(
     if "close" not in frame.columns:
         found, repairs = _published(symbol, frame), ()
     else:
-        frame = frame[frame.index >= timetable(calendar_of(symbol, calendar)).sessions[0]]
+        frame = frame[frame.index >= calendar_of(symbol, calendar).sessions[0]]
         _refuse_shifted(symbol, frame.index, calendar)
         found, repairs = repair_bars(symbol, frame, calendar)
     if found.empty:
@@ -97,7 +97,7 @@ def read_series(
     path: str | Path,
     symbol: str,  # canonical
     layout: Layout,  # as `look_at` found it
-    calendar: str = "XNYS",
+    calendar: Calendar,
     shown: str | None = None,  # what messages call the file; its name if None
 ) -> Reading:
     "The series in a file; raises `DataError` that names the file, what is wrong with it, and the remedy."
@@ -158,7 +158,9 @@ class FolderSource:
         self._paths = {f"{root.resolve().name}/{path.relative_to(root).as_posix()}": path for path in _tree(root)}
         self._files: dict[str, list[str]] = {}  # by symbol
         self._looks: dict[str, Look] = {}  # by file, as far as they were looked at
-        self._contracts = {shown: path for shown, path in self._paths.items() if expiry_of(path.name)}
+        self._contracts = {
+            shown: path for shown, path in self._paths.items() if expiry_of(path.name, get_calendar(NEW_YORK))
+        }
         for shown, path in self._paths.items():
             if shown not in self._contracts and (symbol := symbol_of(path.name)):
                 self._files.setdefault(symbol, []).append(shown)
@@ -197,13 +199,13 @@ class FolderSource:
                     found[shown] = f"{symbol} is read from {fuller}, which has open, high and low"
         return dict(sorted(found.items()))
 
-    def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
+    def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series of a symbol; raises `DataError` that names the file."
         if symbol not in self._files and symbol in self:
             frame, where = read_future(symbol, self._contracts, calendar), next(iter(self._contracts))
             return Reading(*as_series(symbol, frame, calendar), f"{len(self._contracts)} contracts such as {where}")
         shown, layout = choose(symbol, self._look(symbol))
-        return read_series(self._paths[shown], symbol, layout, calendar, shown)
+        return read_series(self._paths[shown], symbol, layout, calendar, shown=shown)
 
 # %% ../../nbs/20_data/07_sources.ipynb #97333f25
 @dataclass(frozen=True)
@@ -293,7 +295,7 @@ class SampleSource:
         "Nothing: every table used is known."
         return {}
 
-    def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
+    def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series of a symbol; raises `DataError` if the sample has none."
         if symbol not in self:
             raise DataError(f"the sample has no {symbol}: it has {', '.join(self.symbols)}")
@@ -320,7 +322,7 @@ class Source(Protocol):
         "Whether it claims a symbol."
         ...
 
-    def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
+    def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series of a symbol; raises `DataError` where it is broken."
         ...
 
@@ -373,7 +375,7 @@ def load_market(
     sources: Sequence[str | Source] | str = ("sample",),  # in order of precedence, see `open_sources`
     symbols: Collection[str] | None = None,  # only these, as far as they are there; all if None
     needed: Collection[str] = (),  # these without fail
-    calendar: str = "XNYS",
+    calendar: Calendar | str = NEW_YORK,
     progress: bool = False,  # show which symbol is being read
     openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
     events: pd.DataFrame | None = None,  # meetings of the FOMC; those that are shipped if None
@@ -386,7 +388,7 @@ def load_market(
     """
     from tqdm import tqdm
 
-    found = open_sources(sources, openers)
+    found, calendar = open_sources(sources, openers), get_calendar(calendar)
     needs = {canonical_symbol(symbol) for symbol in needed}
     everything = (symbol for source in found for symbol in source.symbols) if symbols is None else symbols
     wanted = {canonical_symbol(symbol) for symbol in everything}
@@ -428,8 +430,9 @@ def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -
 
 def source_table(
     sources: Sequence[str | Source] | str = ("sample",),  # in order of precedence, see `open_sources`
-    calendar: str = "XNYS",
     openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "All that the sources hold: symbol, kind, first and last date, rows, repairs, where it comes from, and what is to be said of it."
     found, empty = open_sources(sources, openers), MarketData({}, calendar=calendar)

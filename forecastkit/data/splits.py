@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..calendars import NEW_YORK, get_calendar, Calendar, Days
 from ..core import DataError
-from ..calendars import Days, positions, timetable
 
 # %% auto #0
 __all__ = ['assert_no_leak', 'SessionFolds', 'ExpandingSplit', 'PurgedKFold']
@@ -28,16 +28,16 @@ def assert_no_leak(
     train_sessions: Days,  # origins that a model learns from
     test_sessions: Days,  # origins that it is tested on
     horizon: int,  # sessions from origin to target
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> None:
     "Raises `DataError`, naming the first pair, if the outcome of a training row overlaps the outcome of a tested one."
-    train, test = np.sort(positions(train_sessions, calendar)), np.sort(positions(test_sessions, calendar))
+    train, test = np.sort(calendar.positions(train_sessions)), np.sort(calendar.positions(test_sessions))
     first = train.searchsorted(test - horizon, side="right")  # the first training row that is not safely before
     leaks = first < train.searchsorted(test + horizon)
     if leaks.any():
         tested = test[leaks][0]
         learnt = train[first[leaks][0]]
-        one, other = timetable(calendar).sessions[[learnt, tested]].strftime("%Y-%m-%d")
+        one, other = calendar.sessions[[learnt, tested]].strftime("%Y-%m-%d")
         raise DataError(
             f"the split leaks: training row {one} and tested row {other} are {abs(learnt - tested)} sessions apart, "
             f"less than the horizon of {horizon}: use ExpandingSplit or PurgedKFold"
@@ -46,14 +46,14 @@ def assert_no_leak(
 # %% ../../nbs/20_data/12_splits.ipynb #a43df92f
 def _sessions_of(
     X: Any,  # a frame or series whose index is sessions
-    calendar: str,
+    calendar: Calendar,
 ) -> np.ndarray:
     "The positions of a frame's rows; raises `DataError` unless its index is sessions in order."
     if not isinstance(getattr(X, "index", None), pd.DatetimeIndex):
         raise DataError(
             "splits are counted in sessions: hand in a frame or series whose index is sessions, not an array"
         )
-    at = positions(X.index, calendar)
+    at = calendar.positions(X.index)
     if (np.diff(at) <= 0).any():
         raise DataError("the rows are not in order of sessions, or a session stands twice: sort them first")
     return at
@@ -77,11 +77,11 @@ class ExpandingSplit(SessionFolds):
 
     min_train: int = 400  # rows of the first training set
     embargo: int = 0  # sessions left out in addition
-    calendar: str = "XNYS"
+    calendar: Calendar | str = NEW_YORK
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         "Pairs of row numbers, to train on and to test on; raises `DataError` where the rows do not suffice."
-        at = _sessions_of(X, self.calendar)
+        at = _sessions_of(X, get_calendar(self.calendar))
         known = at.searchsorted(at - self.horizon - self.embargo, side="right")  # rows known at each row
         tested = np.flatnonzero(known >= self.min_train)
         if len(tested) < self.n_splits:
@@ -98,11 +98,11 @@ class PurgedKFold(SessionFolds):
     "Contiguous folds that test every row once and train on all others whose outcomes do not overlap."
 
     embargo: int = 0  # sessions left out after the tested ones, in addition
-    calendar: str = "XNYS"
+    calendar: Calendar | str = NEW_YORK
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         "Pairs of row numbers, to train on and to test on; raises `DataError` where the rows do not suffice."
-        at = _sessions_of(X, self.calendar)
+        at = _sessions_of(X, get_calendar(self.calendar))
         if len(at) < self.n_splits:
             raise DataError(f"{len(at)} rows cannot be cut into {self.n_splits} folds: use fewer")
         for test in np.array_split(np.arange(len(at)), self.n_splits):

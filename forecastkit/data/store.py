@@ -23,9 +23,9 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, calendar_of
 from ..core import DataError, canonical_json, canonical_symbol, write_atomic
 from .market import Repair, bars_history, macro_history
-from ..calendars import calendar_of, timetable
 from .sources import Reading, as_series
 
 # %% auto #0
@@ -37,7 +37,7 @@ __all__ = ['NOISE', 'KEY', 'MOMENTS', 'dated', 'Merged', 'micros', 'evening', 'm
 def dated(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars (a column close) or values (a column value) by date, perhaps with known_at
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> tuple[pd.DataFrame, tuple[Repair, ...]]:
     "Rows fit for a market, each with known_at, in the order in which they became known; raises `DataError` where none are."
     repairs: tuple[Repair, ...] = ()
@@ -74,10 +74,10 @@ def micros(moments: pd.Series) -> np.ndarray:
 
 def evening(
     moment: pd.Timestamp,  # UTC
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.Timestamp:
     "The last close before a moment, if the exchange has not opened again since; otherwise the moment itself."
-    table = timetable(calendar)
+    table = calendar
     last = int(table.closes.searchsorted(moment, side="right")) - 1
     shut = last >= 0 and (last + 1 == len(table.opens) or moment < table.opens[last + 1])
     return table.closes[last] if shut else moment
@@ -89,7 +89,8 @@ def merge(
     fetched_at: pd.Timestamp,  # UTC
     source: str,
     vintages: bool = False,  # the fetch brings moments of its own, and may tell a day more than once
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> Merged:
     "The rows of both; raises `DataError` for a change that was fetched before the telling it would replace was known."
     values = [name for name in fetch.columns if name != "known_at"]
@@ -319,7 +320,7 @@ class Files:
         "The last telling of each day: the values by date."
         return _bars(self._quick(symbol))
 
-    def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
+    def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series as `MarketData` takes it, all tellings with their known_at; raises `DataError` if it is absent or broken."
         quick = self._quick(symbol)
         values = dict(zip(quick.about["columns"], quick.values))
@@ -375,7 +376,8 @@ class Store(Files):
         frame: pd.DataFrame,  # bars or values by date as a vendor gave them, perhaps with known_at
         source: str,  # who gave them
         fetched_at: pd.Timestamp | str | None = None,  # with a time zone; now if None
-        calendar: str = "XNYS",
+        *,
+        calendar: Calendar,
     ) -> Receipt:
         "Add a fetch; the same fetch again changes no byte. Raises `DataError` for rows that no market would take."
         from filelock import FileLock
@@ -388,7 +390,7 @@ class Store(Files):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.parent / f".{path.name}.lock"):
             held, about = read_rows(path) if path.is_file() else (pd.DataFrame(), {})
-            merged = merge(held, rows[~open_], now, source, vintages, calendar_of(symbol, calendar))
+            merged = merge(held, rows[~open_], now, source, vintages, calendar=calendar_of(symbol, calendar))
             listed = plain_repairs({*listed_repairs(about.get("repairs", []), ()), *repairs})
             if merged.added or merged.revised or listed != about.get("repairs", []):
                 origin = f"store ({source}, {now:%Y-%m-%d})"

@@ -21,9 +21,9 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from ..calendars import get_calendar, Calendar, Date, NEW_YORK
 from ..core import DataError
 from .market import MarketData
-from ..calendars import Date, as_session, timetable
 
 # %% auto #0
 __all__ = ['YEAR', 'STATES', 'SPANS', 'SECTORS', 'Law', 'Hidden', 'hidden_path', 'belief', 'expected_variance', 'bridge_extremes',
@@ -280,12 +280,13 @@ def synthetic_market(
     sessions: int = 1500,  # how many
     start: Date = "2010-01-04",  # the first one
     stocks: Collection[str] = (),  # names of stocks to add
-    calendar: str = "XNYS",
+    calendar: Calendar | str = NEW_YORK,
     law: Law = Law(),
 ) -> Synthetic:
     "A seeded market: SPX, the VIX family, VVIX, SKEW, DGS2, DGS10 and stocks; raises `DataError` past the calendar's end."
-    days = timetable(calendar).sessions
-    index = days[days >= as_session(start, calendar)][:sessions]
+    calendar = get_calendar(calendar)
+    days = calendar.sessions
+    index = days[days >= calendar.session(start)][:sessions]
     if len(index) < sessions:
         raise DataError(f"{calendar} has {len(index)} sessions from {start} on, not {sessions}: start earlier")
     hidden = hidden_path(sessions, seed, law)

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar
 from ..core import DataError, DataWarning, canonical_symbol
 from .formats import BAR_NAMES, read_table, recognise, unix_seconds
-from ..calendars import closes, exchange, leading_to, timetable
 
 # %% auto #0
 __all__ = ['WIDTHS', 'TIMEFRAMES', 'NAMES', 'NAMED', 'parse_times', 'in_hours', 'stamped_at', 'bar_ends', 'as_intraday',
@@ -74,19 +74,19 @@ def _localised(times: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
 # %% ../../nbs/20_data/03_timeframes.ipynb #e79489f2
 def in_hours(
     ends: pd.DatetimeIndex,  # of bars, with a time zone
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> np.ndarray:
     "Which bars lie in the trading hours of a session, and not before the open it leads up to."
-    return np.asarray(ends.tz_convert("UTC") > timetable(calendar).opens[leading_to(ends, calendar)])
+    return np.asarray(ends.tz_convert("UTC") > calendar.opens[calendar.leading_to(ends)])
 
 
 def stamped_at(
     stamps: pd.DatetimeIndex,  # of bars, UTC
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> str:
     "Where bars of trading hours alone carry their stamp: start, end, or nothing where that cannot be told."
-    table = timetable(calendar)
-    days = np.unique(leading_to(stamps, calendar))
+    table = calendar
+    days = np.unique(calendar.leading_to(stamps))
     begun, ended = table.opens[days].isin(stamps), table.closes[days].isin(stamps)
     around = ~in_hours(stamps, calendar) & ~stamps.isin(table.opens[days])
     if around.any() or begun.any() == ended.any() or max(begun.mean(), ended.mean()) <= 0.5:
@@ -98,7 +98,8 @@ def bar_ends(
     stamps: pd.DatetimeIndex,  # UTC
     timeframe: str = "m1",
     stamped: str = "end",  # or start
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "The moment each bar ends; raises `DataError` where stamps are not what they are said to be, or a bar lies across open or close."
     if stamped not in ("start", "end"):
@@ -106,18 +107,18 @@ def bar_ends(
     if len(stamps) and stamped_at(stamps, calendar) not in ("", stamped):
         seen = stamped_at(stamps, calendar)
         raise DataError(f"the bars are stamped at their {seen}, not at their {stamped}: say stamped={seen!r}")
-    width, table = WIDTHS[_checked(timeframe, tuple(WIDTHS))], timetable(calendar)
+    width, table = WIDTHS[_checked(timeframe, tuple(WIDTHS))], calendar
     if stamped == "start":
-        at = leading_to(stamps + pd.Timedelta(1, "us"), calendar)
+        at = calendar.leading_to(stamps + pd.Timedelta(1, "us"))
         starts, ends = stamps, stamps + width
         ends = ends.where(ends < table.closes[at], table.closes[at])  # the last bar of a session may be short
     else:
-        at, ends = leading_to(stamps, calendar), stamps
+        at, ends = calendar.leading_to(stamps), stamps
         short = (ends == table.closes[at]) & (ends - width < table.opens[at])
         starts = (ends - width).where(~short, table.opens[at])
     across = ((starts < table.opens[at]) & (table.opens[at] < ends)) | (starts < table.closes[at - 1])
     if across.any():
-        first = ends[across][0].tz_convert(exchange(calendar).tz)
+        first = ends[across][0].tz_convert(calendar.exchange.tz)
         raise DataError(
             f"the {timeframe} bar to {first:%Y-%m-%d %H:%M} lies across the open or the close: use shorter bars"
         )
@@ -128,15 +129,16 @@ def as_intraday(
     frame: pd.DataFrame,  # bars, indexed by stamps with a time zone, in any order
     timeframe: str = "m1",
     stamped: str = "end",  # or start
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "Bars as floats by the moment they end, in exchange time; raises `DataError` for what cannot be true, and names blank closes in a `DataWarning`."
     if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None or "close" not in frame.columns:
         raise DataError("intraday bars need a close, and times with a zone in their index")
     given = frame.reindex(columns=list(BAR_NAMES))
     bars = given.apply(pd.to_numeric, errors="coerce").astype(float)
-    ends = bar_ends(frame.index.tz_convert("UTC").as_unit("us"), timeframe, stamped, calendar)
-    bars.index = ends.tz_convert(exchange(calendar).tz).rename("time")
+    ends = bar_ends(frame.index.tz_convert("UTC").as_unit("us"), timeframe, stamped, calendar=calendar)
+    bars.index = ends.tz_convert(calendar.exchange.tz).rename("time")
     prices = bars[["open", "high", "low", "close"]]
     _refuse(bars.index, (given.notna() & ~np.isfinite(bars.to_numpy())).any(axis=1), "a cell is no number")
     _refuse(bars.index, (prices <= 0).any(axis=1) | (bars["volume"] < 0), "a price of 0 or less, or a volume below 0")
@@ -188,7 +190,8 @@ def read_bars(
     timeframe: str = "m1",
     zone: str | None = None,  # of times that name none; that of the exchange if None
     stamped: str = "end",  # or start
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The intraday bars of a file, by the moment they end, in exchange time; raises `DataError` that names the file."
     path = Path(path)
@@ -201,11 +204,11 @@ def read_bars(
     table = read_table(path, path.name, texts=[layout.date, *([time] if day and time else [])])
     texts = table[day] + " " + table[time] if day and time else table[layout.date]
     try:
-        moments = parse_times(texts, zone or str(exchange(calendar).tz))
+        moments = parse_times(texts, zone or str(calendar.exchange.tz))
         frame = pd.DataFrame(
             {name: table[layout.columns[name]].to_numpy() for name in BAR_NAMES if name in layout.columns}, moments
         )
-        return as_intraday(frame, timeframe, stamped, calendar)
+        return as_intraday(frame, timeframe, stamped, calendar=calendar)
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from error
 
@@ -216,24 +219,25 @@ def load_bars(
     timeframe: str = "m1",
     zone: str | None = None,
     stamped: str = "end",
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The bars of all files in a folder and below that are named by a symbol and a timeframe, joined; overlaps must agree."
     wanted = canonical_symbol(symbol), _checked(timeframe, tuple(WIDTHS))
     paths = [path for path in sorted(Path(folder).rglob("*")) if path.is_file() and intraday_of(path.name) == wanted]
     if not paths:
         raise DataError(f"{folder} holds no {timeframe} bars of {wanted[0]}: name a file such as {wanted[0]}_1min.csv")
-    both = pd.concat([read_bars(path, timeframe, zone, stamped, calendar) for path in paths])
-    return as_intraday(both, timeframe, "end", calendar)
+    both = pd.concat([read_bars(path, timeframe, zone, stamped, calendar=calendar) for path in paths])
+    return as_intraday(both, timeframe, "end", calendar=calendar)
 
 # %% ../../nbs/20_data/03_timeframes.ipynb #c7373d61
 def piece_ends(
     ends: pd.DatetimeIndex,  # of bars in trading hours
     to: str,  # m1, m15, h1 or h4
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "The end (UTC) of the piece of its session into which each bar falls."
-    table, at = timetable(calendar), leading_to(ends, calendar)
+    table, at = calendar, calendar.leading_to(ends)
     opened, width = table.opens[at], WIDTHS[to]
     pieces = -((opened - ends.tz_convert("UTC")) // width)  # rounded up
     end = opened + pieces * width
@@ -258,33 +262,34 @@ def fold(
 # %% ../../nbs/20_data/03_timeframes.ipynb #9792bcde
 def _week(
     days: pd.DatetimeIndex,  # sessions
-    calendar: str,
+    calendar: Calendar,
 ) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
     "The last session of each day's week, and the moment (UTC) at which it was known to be the last."
-    table = timetable(calendar)
+    table = calendar
     monday = days + pd.to_timedelta(7 - days.day_of_week, unit="D")  # the next one
     last = table.sessions[table.sessions.searchsorted(monday) - 1]
     planned = table.scheduled[table.scheduled.searchsorted(monday) - 1]
-    midnight = (planned + pd.Timedelta(days=1)).tz_localize(exchange(calendar).tz).tz_convert("UTC")
-    return last, closes(last, calendar).where(last == planned, midnight)
+    midnight = (planned + pd.Timedelta(days=1)).tz_localize(calendar.exchange.tz).tz_convert("UTC")
+    return last, calendar.closes_of(last).where(last == planned, midnight)
 
 
 def bar_known_at(
     index: pd.DatetimeIndex,  # of bars: ends with a time zone, or sessions
     timeframe: str,
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "The moment (UTC) at which each bar was over and known to be."
     if _checked(timeframe) in WIDTHS:
         return index.tz_convert("UTC")
-    return closes(index, calendar) if timeframe == "d1" else _week(index, calendar)[1]
+    return calendar.closes_of(index) if timeframe == "d1" else _week(index, calendar)[1]
 
 
 def resample(
     bars: pd.DataFrame,  # intraday bars as `as_intraday` gives them, or daily ones by session
     to: str,  # one of TIMEFRAMES, not shorter than the bars are
     until: pd.Timestamp | None = None,  # the moment up to which they are known; the end of the last one if None
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     """
     Longer bars of trading hours: by the moment they end, in exchange time; `d1` and `w1` by session, as `MarketData` takes them.
@@ -297,14 +302,14 @@ def resample(
         raise DataError(f"daily bars cannot be cut into {to}: give bars of minutes or hours")
     if not len(bars):
         return bars
-    now = until or (closes(index[-1:], calendar)[0] if index.tz is None else index[-1])
+    now = until or (calendar.closes_of(index[-1:])[0] if index.tz is None else index[-1])
     if index.tz is not None:
         regular = in_hours(index, calendar)
         bars, index = bars[regular], index[regular]
         if _checked(to) in WIDTHS:
             found = fold(bars, piece_ends(index, to, calendar))
-            return found[found.index <= now].tz_convert(exchange(calendar).tz).rename_axis("time")
-        index = timetable(calendar).sessions[leading_to(index, calendar)]
+            return found[found.index <= now].tz_convert(calendar.exchange.tz).rename_axis("time")
+        index = calendar.sessions[calendar.leading_to(index)]
     labels = index if to == "d1" else _week(index, calendar)[0]
     found = fold(bars, labels)
     return found[bar_known_at(labels[~labels.duplicated()], to, calendar) <= now].rename_axis("session")
@@ -313,12 +318,13 @@ def resample(
 def after_hours_share(
     bars: pd.DataFrame,  # intraday bars, with those before the open and after the close
     until: pd.Timestamp | None = None,  # as in `resample`
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.Series:
     "By session, the share of the volume since the last close that was traded before its open; NaN where no such bar is there."
     index = pd.DatetimeIndex(bars.index)
-    regular, at = in_hours(index, calendar), leading_to(index, calendar)
-    table, first = timetable(calendar), at[:1]
+    regular, at = in_hours(index, calendar), calendar.leading_to(index)
+    table, first = calendar, at[:1]
     volume = (
         pd.DataFrame({"in": bars["volume"].where(regular), "out": bars["volume"].where(~regular)})
         .groupby(at)
@@ -329,4 +335,4 @@ def after_hours_share(
     ]  # of the first session the evening before is not known
     volume.index = table.sessions[volume.index]
     share = (volume["out"] / (volume["out"] + volume["in"])).rename("after_hours_share")
-    return share[closes(share.index, calendar) <= (until or index.max())]
+    return share[calendar.closes_of(share.index) <= (until or index.max())]

@@ -19,11 +19,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .traces import Function, Trace, answer_of, differing, row_moments, side_by_side, traces, unmoved
+from ..calendars import Calendar, Days, release_of
+from forecastkit.evaluation.traces import (
+    Function,
+    Trace,
+    answer_of,
+    differing,
+    row_moments,
+    side_by_side,
+    traces,
+    unmoved,
+)
 from ..core import DataError, Finding, Report, shown
 from .perturbations import Counterfactuals, all_rows, sample_cuts, starting_at
 from ..data import FOREVER, MarketData, assert_no_leak
-from ..calendars import Days, as_session, release_of, session_on_or_before
 
 # %% auto #0
 __all__ = ['REVISED', 'PROBES', 'suspicions', 'unrecorded', 'audit_folds', 'measured_warmup', 'Search', 'probe_cuts',
@@ -87,7 +96,7 @@ def unrecorded(market: MarketData) -> list[str]:
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #b087c1e2
 def _fold_findings(
-    name: str, train: pd.DatetimeIndex, test: pd.DatetimeIndex, horizon: int, ordered: bool, calendar: str
+    name: str, train: pd.DatetimeIndex, test: pd.DatetimeIndex, horizon: int, ordered: bool, calendar: Calendar
 ) -> Iterable[Finding]:
     "What one fold does wrong by itself."
     try:
@@ -105,7 +114,7 @@ def audit_folds(
     *,
     ordered: bool = True,  # whether learning from what comes after the test is a finding
     subject: str = "folds",
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> Report:
     "Whether every training outcome is known at its test, no outcomes overlap, and no row is tested twice."
     found, tested, count = [], pd.DatetimeIndex([]), 0
@@ -130,7 +139,7 @@ def measured_warmup(
     whole = answer_of(fn, market)
     rng, need = np.random.default_rng(seed), np.zeros(whole.shape[1])
     for block in np.array_split(whole.index.to_numpy()[: max(starts, len(whole) // 3)], starts):
-        start = session_on_or_before(rng.choice(block), market.calendar)
+        start = market.calendar.on_or_before(rng.choice(block))
         a = whole[whole.index >= start]
         differs = differing(
             a, answer_of(fn, starting_at(market, start)).reindex(index=a.index, columns=a.columns), tolerance
@@ -161,14 +170,14 @@ def probe_cuts(
 ) -> dict[str, Search]:
     "Ask each function for every cut and probe, and compare all rows decided by then with its answer to the whole market."
     calendar, found = others.market.calendar, {name: Search([], [], []) for name in functions}
-    for cut, until in zip(cuts, row_moments(cuts, decide, calendar).tolist()):
+    for cut, until in zip(cuts, row_moments(cuts, decide, calendar=calendar).tolist()):
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         for probe in PROBES:
             view = others.truncated(moment) if probe == "truncate" else others.perturbed(moment)
             own = decide == "open" and probe == "truncate"  # in a market that ends at its open a session has no row yet
             for name, search in found.items():
                 other = answer_of(functions[name], view, f"{shown(cut)} [{probe}]", search.refused)
-                a, b = side_by_side(wholes[name], other, until - own, decide, calendar)
+                a, b = side_by_side(wholes[name], other, until - own, decide, calendar=calendar)
                 search.traces.extend(traces(a, b, probe, cut, tolerance))
                 search.compared.append(a.size)
     return found
@@ -280,7 +289,7 @@ def _restless(fn: Function, whole: pd.DataFrame, asked: _Asked) -> list[Finding]
     "Findings about columns that differ when the function is asked again."
     if not len(whole):
         return []
-    both = side_by_side(whole, answer_of(fn, asked.market), FOREVER, "close", asked.market.calendar)
+    both = side_by_side(whole, answer_of(fn, asked.market), FOREVER, "close", calendar=asked.market.calendar)
     found = []
     for t in traces(*both, "repeat", whole.index[-1], asked.tolerance):
         words = f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed"
@@ -324,9 +333,7 @@ def audits(
     n_jobs: int = 1,  # processes
 ) -> list[Report]:
     "One report a function, as `audit` makes it; the made-up markets are shared by all."
-    days = (
-        sample_cuts(market, cuts, seed) if isinstance(cuts, int) else [as_session(cut, market.calendar) for cut in cuts]
-    )
+    days = sample_cuts(market, cuts, seed) if isinstance(cuts, int) else [market.calendar.session(cut) for cut in cuts]
     asked = _Asked(market, decide, pd.DatetimeIndex(days), seed, tolerance, warmup or {})
     wholes, others = {name: answer_of(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
     elsewhere = lru_cache(lambda name: others.perturbed(others.first - pd.Timedelta(days=1), name))

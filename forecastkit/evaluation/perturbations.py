@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, calendar_of, Date, ROUND_THE_CLOCK
 from ..data import MarketData
-from ..calendars import Date, ROUND_THE_CLOCK, as_session, calendar_of, closes, opens, timetable
 
 # %% auto #0
 __all__ = ['other_rows', 'other_table', 'all_rows', 'spliced', 'other_universe', 'Counterfactuals', 'uneven_sessions',
@@ -72,14 +72,14 @@ def spliced(
     given: pd.DataFrame,  # all its rows, with known_at
     moment: pd.Timestamp,  # UTC
     rng: np.random.Generator,
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The rows known at a moment, then other ones, of which a few are missing; an open that was known by then stays."
     n = int(given["known_at"].searchsorted(moment, side="right"))
     tail = other_rows(given.iloc[n:], rng)
     if "close" in tail and len(tail):
         begun = np.zeros(len(tail), dtype=bool)
-        begun[:3] = opens(tail.index[:3], calendar_of(symbol, calendar)) <= moment
+        begun[:3] = calendar_of(symbol, calendar).opens_of(tail.index[:3]) <= moment
         tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
         tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
         tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
@@ -165,7 +165,7 @@ def sample_cuts(
     seed: int = 0,
 ) -> pd.DatetimeIndex:
     "About n sessions of a market's history, two thirds evenly at random, one third where its data are uneven."
-    rng, table = np.random.default_rng(seed), timetable(market.calendar)
+    rng, table = np.random.default_rng(seed), market.calendar
     bars = [symbol for symbol in market.symbols if "close" in all_rows(market, symbol)] or market.symbols
     spans = [market.known_at(symbol) for symbol in bars]
     first, last = min(span.iloc[0] for span in spans), max(span.iloc[-1] for span in spans)
@@ -182,8 +182,8 @@ def starting_at(
     session: Date,
 ) -> MarketData:
     "The market without the rows before a session, but with the newest published values that were known there."
-    start = as_session(session, market.calendar)
-    moment, series = closes([start], market.calendar)[0], {}
+    start = market.calendar.session(session)
+    moment, series = market.calendar.closes_of([start])[0], {}
     for symbol in market.symbols:
         rows = all_rows(market, symbol)
         kept = rows.index >= start

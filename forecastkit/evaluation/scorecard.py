@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar
 from ..models import rise_frequency, transition_probabilities
 from ..core import DataError, PROBS, SCORE_PROBS, Target, VIX_REGIMES, plain, vix_regime
 from ..forecasts import cdf_at, mean_of
 from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_lag, hac_se, interval
 from ..metrics import log_loss, mae, pinball, pit, r2, rmse, rps, simulated_ece, skill, width
-from ..calendars import outcomes, target_sessions
 
 # %% auto #0
 __all__ = ['LEVELS', 'FEWEST_HORIZONS', 'Outcomes', 'observed', 'regime_probabilities', 'regime_losses', 'row_scores',
@@ -55,16 +55,17 @@ def observed(
     target: Target,
     cohorts: pd.Series,  # cohort by session
     bounds: tuple[float, ...] = (),  # of the regimes, such as core.REGIME_BOUNDS for the VIX
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> Outcomes:
     "The outcomes of those origins whose target session has closed, with what was known at each."
-    change = outcomes(close, target.horizon, calendar)
+    change = calendar.outcomes(close, target.horizon)
     at = origins[change[origins].notna()]
     rows = pd.DataFrame({"change": change[at], "level": close[at], "cohort": cohorts[at].astype(str)}, index=at)
     rows["rise"] = rise_frequency(change, at, target.horizon, calendar)
     if bounds:
         before = pd.Series(vix_regime(close.to_numpy(), bounds), close.index)
-        after = before.reindex(target_sessions(close.index, target.horizon, calendar)).set_axis(close.index)
+        after = before.reindex(calendar.target_sessions(close.index, target.horizon)).set_axis(close.index)
         rows["regime"], rows["after"] = before[at], after[at].astype(int)
         shares = transition_probabilities(before, after, at, target.horizon, len(bounds) + 1, calendar)
         rows[list(VIX_REGIMES[: len(bounds) + 1])] = shares

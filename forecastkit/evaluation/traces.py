@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from ..calendars import Calendar, Days
 from ..core import DataError, DataWarning, SettingsError
 from ..data import FOREVER, MarketData
-from ..calendars import Days, as_session, closes, timetable
 
 # %% auto #0
 __all__ = ['Function', 'row_moments', 'as_table', 'differing', 'answer_of', 'Trace', 'side_by_side', 'traces', 'unmoved',
@@ -29,7 +29,8 @@ __all__ = ['Function', 'row_moments', 'as_table', 'differing', 'answer_of', 'Tra
 def row_moments(
     index: pd.Index,  # dates: sessions, days between them, or moments with a time zone
     decide: str = "close",  # close or open: when the row of a session is used
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> np.ndarray:
     "The moment at which each row is decided, microseconds of UTC: its own, or the close (open) of its or the next session."
     if decide not in ("close", "open"):
@@ -39,7 +40,7 @@ def row_moments(
         return index.astype("int64").to_numpy()
     if not index.equals(index.normalize()):
         raise DataError("rows with a time of day need a time zone: in which was it?")
-    table = timetable(calendar)
+    table = calendar
     moments = (table.closes if decide == "close" else table.opens).astype("int64").to_numpy()
     return np.append(moments, FOREVER)[table.sessions.searchsorted(index)]
 
@@ -137,11 +138,12 @@ def side_by_side(
     other: pd.DataFrame,  # the answer to a probe
     until: int,  # the moment of the decision, microseconds of UTC
     decide: str = "close",
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     "The rows of both answers decided by then, over all rows and columns of either; absent is NaN."
-    a = whole[row_moments(whole.index, decide, calendar) <= until]
-    b = other[row_moments(other.index, decide, calendar) <= until] if len(other) else other
+    a = whole[row_moments(whole.index, decide, calendar=calendar) <= until]
+    b = other[row_moments(other.index, decide, calendar=calendar) <= until] if len(other) else other
     b = b[b.index >= whole.index[0]] if len(b) and len(whole) else b
     if not (a.index.equals(b.index) and a.columns.equals(b.columns)):
         rows, names = a.index.union(b.index), [*a.columns, *(name for name in b.columns if name not in a.columns)]
@@ -188,7 +190,7 @@ def rows_at(
 
     def rows(market: MarketData) -> pd.DataFrame:
         newest = max(market.known_at(symbol).iloc[-1] for symbol in market.symbols)
-        over = [origin for origin in pd.DatetimeIndex([*origins]) if closes([origin], market.calendar)[0] <= newest]
+        over = [origin for origin in pd.DatetimeIndex([*origins]) if market.calendar.closes_of([origin])[0] <= newest]
         return pd.DataFrame([make(market, origin) for origin in over], index=pd.DatetimeIndex(over, name="session"))
 
     return rows

@@ -21,10 +21,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ..calendars import Calendar, Date
 from ..core import DataError, PROBS, SettingsError
 from ..metrics import hac_lag, pit, pit_test
-from ..calendars import Date, as_session, known_outcomes, positions, refit_sessions, session_number
-from ..calendars import timetable
 
 # %% auto #0
 __all__ = ['Work', 'training_rows', 'first_origin', 'Block', 'blocks', 'Store', 'RawForecasts', 'joined', 'drift_t', 'drifted',
@@ -38,11 +37,12 @@ def training_rows(
     horizon: int,  # sessions from origin to target
     train_start: Date = "1992-01-01",  # no row before this day is learnt from
     needs: Sequence[str] = (),  # columns without which a row is not learnt from: those with a warm-up
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> tuple[pd.DataFrame, pd.Series]:
     "The features up to a refit session, and the outcomes known at its close that a model may be fitted on."
     X = X.loc[: pd.Timestamp(grid)]
-    y = known_outcomes(y.loc[pd.Timestamp(train_start) :], grid, horizon, calendar)
+    y = calendar.known_outcomes(y.loc[pd.Timestamp(train_start) :], grid, horizon)
     complete = X.index[np.all(np.isfinite(X[list(needs)].to_numpy(dtype=float)), axis=1)]
     return X, y[y.index.isin(complete)]
 
@@ -55,20 +55,21 @@ def first_origin(
     min_train_rows: int = 400,
     train_start: Date = "1992-01-01",
     needs: Sequence[str] = (),
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.Timestamp:
     "The first refit session at which enough training rows are known; raises `DataError` naming the date there will be."
-    days = timetable(calendar).sessions
-    ends, last = positions(y.index, calendar) + horizon, int(positions(X.index[-1:], calendar)[0])
+    days = calendar.sessions
+    ends, last = calendar.positions(y.index) + horizon, int(calendar.positions(X.index[-1:])[0])
     hoped = y.mask(ends > last, 0.0)  # will be known in time
-    rows = training_rows(X, hoped, days[-1], horizon, train_start, needs, calendar)[1].index
+    rows = training_rows(X, hoped, days[-1], horizon, train_start, needs, calendar=calendar)[1].index
     if len(rows) >= min_train_rows:
-        at = int(positions([rows[min_train_rows - 1]], calendar)[0]) + horizon
+        at = int(calendar.positions([rows[min_train_rows - 1]])[0]) + horizon
     else:
         at = last + min_train_rows - len(rows) + horizon
-    at += -int(at + session_number(days[:1], calendar)[0]) % every
+    at += -int(at + calendar.session_numbers(days[:1])[0]) % every
     if at > last:
-        known = len(training_rows(X, y, X.index[-1], horizon, train_start, needs, calendar)[1])
+        known = len(training_rows(X, y, X.index[-1], horizon, train_start, needs, calendar=calendar)[1])
         when = f"{days[at]:%Y-%m-%d}" if at < len(days) else f"a session after {days[-1]:%Y-%m-%d}"
         raise DataError(
             f"{known} training rows are known at {X.index[-1]:%Y-%m-%d} and a refit needs {min_train_rows}: the first "
@@ -89,11 +90,12 @@ def blocks(
     index: pd.DatetimeIndex,  # sessions with a row of features
     first: Date,  # forecasts begin here
     every: int = 63,
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> list[Block]:
     "The origins of an index from `first` on, put together by the version in force."
     origins = index[index >= pd.Timestamp(first)]
-    starts = refit_sessions(origins, every, calendar)
+    starts = calendar.refit_sessions(origins, every)
     cuts = origins.searchsorted(starts[1:])
     found = zip(starts, np.split(np.arange(len(origins)), cuts))
     return [Block(grid, origins[rows]) for grid, rows in found if len(rows)]
@@ -245,13 +247,14 @@ def drift_t(
     y: pd.Series,  # outcomes by origin, NaN where unknown
     horizon: int,
     window: int = 250,  # outcomes that are looked back upon
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> np.ndarray:
     "The t of the PIT's spread over the last outcomes known at each origin, (n,); NaN until there are so many."
     known = y.reindex(raw.origins).dropna()
     u = pit(known.to_numpy(), raw.quantiles[raw.origins.get_indexer(known.index)])
-    heard = positions(known.index, calendar) + horizon
-    count = np.searchsorted(heard, positions(raw.origins, calendar), side="right")
+    heard = calendar.positions(known.index) + horizon
+    count = np.searchsorted(heard, calendar.positions(raw.origins), side="right")
     past = {k: pit_test(u[k - window : k], hac_lag(horizon))["variance_t"] for k in np.unique(count) if k >= window}
     return np.array([past.get(k, np.nan) for k in count])
 
@@ -287,7 +290,7 @@ def walk_forward(
     drift_limit: float | None = None,  # |t| of `drift_t` beyond which a version is refitted off the grid; None: never
     progress: bool = False,  # a bar on the terminal, one step a version
     title: str = "walking forward",  # of the bar
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> RawForecasts:
     """
     The quantiles of every origin by the version that was in force on its day.
@@ -297,8 +300,8 @@ def walk_forward(
     """
     rows = {"horizon": horizon, "train_start": train_start, "needs": needs, "calendar": calendar}
     begin = first_origin(X, y, every=every, min_train_rows=min_train_rows, **rows)
-    wanted = begin if first is None else max(begin, as_session(first, calendar))
-    todo = blocks(pd.DatetimeIndex(X.index), wanted if drift_limit is None else begin, every, calendar)
+    wanted = begin if first is None else max(begin, calendar.session(first))
+    todo = blocks(pd.DatetimeIndex(X.index), wanted if drift_limit is None else begin, every, calendar=calendar)
     if not todo or todo[-1].origins[-1] < wanted:
         raise DataError(f"the features end at {X.index[-1]:%Y-%m-%d}: there is no origin from {first} on")
     train = partial(_trained, work=_train, shared=(make, X, y, rows), n_jobs=n_jobs, dask=dask)

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from ..calendars import calendar_features, calendar_of, positions, release_of, timetable
+from ..calendars import Calendar, calendar_features, release_of, ROUND_THE_CLOCK
 from ..core import DataError
 from ..data import MarketData
 
@@ -94,10 +94,10 @@ def _moments(when: pd.Index | pd.Series) -> np.ndarray:
 def fresh_rows(
     known: np.ndarray,  # (n,) when each row became known: datetime64[us], UTC, ascending
     index: pd.DatetimeIndex,  # sessions
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> np.ndarray:
     "For each session the place of the row that is new at its close; -1 where no row has become known since the close before."
-    close, at = _moments(timetable(calendar).closes), positions(index, calendar)
+    close, at = _moments(calendar.closes), calendar.positions(index)
     row = known.searchsorted(close[at], side="right") - 1
     new = known[row] > np.append(LONG_AGO, close)[at] if len(known) else False
     return np.where((row >= 0) & new, row, -1)
@@ -126,13 +126,12 @@ class Joined:
         self,
         market: MarketData,
         symbol: str,  # whose sessions are the rows
-        calendar: str = "XNYS",
     ):
-        self.market, self.calendar = market, calendar
+        self.market, self.calendar = market, market.calendar
         self._kept: dict[tuple, Any] = {}
         self.asked: set[Any] = set()  # the series that were asked for, until someone clears it
-        days = timetable(calendar).sessions
-        self.index: pd.DatetimeIndex = days[fresh_rows(known_in_order(market, symbol), days, calendar) >= 0]
+        days = self.calendar.sessions
+        self.index: pd.DatetimeIndex = days[fresh_rows(known_in_order(market, symbol), days, self.calendar) >= 0]
 
     def once(self, key: tuple, make: Callable[[], Kept]) -> Kept:
         "What `make` gives, computed at the first call with this key, which begins with the series."
@@ -283,7 +282,6 @@ def compute_features(
     features: Sequence[Feature],
     market: MarketData,
     symbol: str,  # whose sessions are the rows
-    calendar: str = "XNYS",
     cache: Keeper | None = None,  # None computes everything
 ) -> pd.DataFrame:
     """
@@ -291,7 +289,7 @@ def compute_features(
 
     Raises `DataError` for a name used twice and for a formula whose values stand elsewhere than at the sessions.
     """
-    named, inputs = _by_name(features), Inputs(market, symbol, calendar)
+    named, inputs = _by_name(features), Inputs(market, symbol)
 
     def column(feature: Feature) -> np.ndarray:
         if feature.lacks(market):
@@ -340,8 +338,7 @@ def source_and_lag(
     try:
         release = release_of(series)
     except DataError:
-        late = calendar_of(series) != "XNYS"
-        return ("bars", "at midnight UTC", 0.5) if late else ("bars", "at the close", 0.0)
+        return ("bars", "at midnight UTC", 0.5) if series in ROUND_THE_CLOCK else ("bars", "at the close", 0.0)
     span = {"day": 0, "week": 5, "month": 22}[release.ends]
     end = "" if release.ends == "day" else f" after its {release.ends}"
     days = f"{release.business_days} business day{'s' * (release.business_days > 1)}"

@@ -161,7 +161,7 @@ def column_keys(
     needed = sorted({need for feature in features for need in feature.needs if need in market})
     prints = {need: market.fingerprint([need]) for need in needed}
     digest, seen = engine()
-    same = canonical_json([digest, inputs.calendar, stands, market.fingerprint([])])
+    same = canonical_json([digest, inputs.calendar.name, stands, market.fingerprint([])])
 
     def key(feature: Feature) -> str | None:
         code = None if feature.lacks(market) else code_digest(feature, seen)

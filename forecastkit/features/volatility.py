@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from ..calendars import calendar_cohorts, cohort_weights, outcomes
+from ..calendars import calendar_cohorts, cohort_weights
 from ..core import SettingsError, canonical_symbol
 from forecastkit.features.price import (
     RANGE_BASED,
@@ -208,12 +208,11 @@ class FeatureEngine:
         self,
         declarations: Sequence[Feature] | None = None,  # `volatility_features()` if None
         symbol: str = "VIX",  # whose sessions are the rows
-        calendar: str = "XNYS",
         horizon: int = 5,  # sessions ahead over which cohorts are compared
         cache: Keeper | None = None,  # where columns are kept, see `feature_cache`; None computes all
     ):
         self.declarations = volatility_features() if declarations is None else tuple(declarations)
-        self.symbol, self.calendar, self.horizon, self.cache = canonical_symbol(symbol), calendar, horizon, cache
+        self.symbol, self.horizon, self.cache = canonical_symbol(symbol), horizon, cache
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -234,12 +233,12 @@ class FeatureEngine:
 
         A window cuts the rows returned, not those computed from: rolling sums that start later differ in their last bits.
         """
-        frame = compute_features(self.declarations, market, self.symbol, self.calendar, self.cache)
-        inputs = Inputs(market, self.symbol, self.calendar)
-        cohort = calendar_cohorts(inputs.index, market.events, self.calendar)["cohort"]
+        frame = compute_features(self.declarations, market, self.symbol, cache=self.cache)
+        inputs = Inputs(market, self.symbol)
+        cohort = calendar_cohorts(inputs.index, market.events, market.calendar)["cohort"]
         expected = (self.horizon * inputs.ewm(self.symbol, "square", 0.94)) ** 0.5
-        change = outcomes(inputs.close(self.symbol), self.horizon, self.calendar)
-        weight = cohort_weights(change, expected, cohort, self.horizon, calendar=self.calendar)
+        change = market.calendar.outcomes(inputs.close(self.symbol), self.horizon)
+        weight = cohort_weights(change, expected, cohort, self.horizon, calendar=market.calendar)
         frame = frame.assign(
             calendar_cohort=cohort, cohort_weight=weight, feature_quality=quality_column(frame, self.declarations)
         )

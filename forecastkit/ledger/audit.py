@@ -22,11 +22,11 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from ..calendars import Calendar
 from ..core import DataError, VIX_REGIMES
 from .database import SAME_QUESTION, PredictionDatabase, broken_chains, chain_end
 from ..forecasts import Forecast
 from .records import LEVELS, VERDICT, Problem, judged, row_name
-from ..calendars import timetable
 from .schema import OUTCOMES, PREDICTIONS, with_retry
 
 # %% auto #0
@@ -127,10 +127,9 @@ def rescored(
 class Clock:
     "The exchange's sessions as plain lists, to count on."
 
-    def __init__(self, calendar: str = "XNYS"):
-        table = timetable(calendar)
-        self.days = [day.date() for day in table.sessions]
-        self.opens, self.closes = (list(moments.to_pydatetime()) for moments in (table.opens, table.closes))
+    def __init__(self, calendar: Calendar):
+        self.days = [day.date() for day in calendar.sessions]
+        self.opens, self.closes = (list(moments.to_pydatetime()) for moments in (calendar.opens, calendar.closes))
 
     def place(self, day: date) -> int:
         "The place of a session; raises `ValueError` for a day that is none."

@@ -17,11 +17,21 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from ..calendars import get_calendar, Calendar, NEW_YORK
 from ..core import DataError, canonical_symbol
 from ..forecasts import Forecast
 from .records import QUESTION, TIMELINESS, Problem, answers, prediction_rows  # what a row says
 from .records import broken_links, chained, judged, observed_coverage  # and how it is held to it
-from .schema import CHAIN, CHAINED, OUTCOMES, PREDICTIONS, fetch, open_database, with_retry, display_url
+from forecastkit.ledger.schema import (
+    CHAIN,
+    CHAINED,
+    OUTCOMES,
+    PREDICTIONS,
+    fetch,
+    open_database,
+    with_retry,
+    display_url,
+)
 
 # %% auto #0
 __all__ = ['SAME_QUESTION', 'HIDDEN', 'chain_end', 'append', 'stored_ids', 'append_forecasts', 'open_questions', 'as_date',
@@ -37,7 +47,9 @@ def chain_end(
     query = sa.select(CHAIN.c.length, CHAIN.c.head).where(CHAIN.c.id == CHAINED[table])
     found = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if found is None:
-        raise DataError(f"the database {display_url(connection.engine.url)} has lost the head of a chain: restore a copy")
+        raise DataError(
+            f"the database {display_url(connection.engine.url)} has lost the head of a chain: restore a copy"
+        )
     return found.length, found.head
 
 
@@ -154,10 +166,10 @@ class PredictionLog:
     def __init__(
         self,
         url: str,  # SQLAlchemy address, such as sqlite:///forecasts.db
-        calendar: str = "XNYS",  # the exchange whose clock decides between live, late and backfill
+        calendar: Calendar | str = NEW_YORK,  # the exchange whose clock decides between live, late and backfill
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # the present moment, with time zone
     ):
-        self.engine, self.calendar = open_database(url), calendar
+        self.engine, self.calendar = open_database(url), get_calendar(calendar)
         self.clock = lambda: clock().astimezone(UTC)  # moments are hashed as they are spelled
 
     def close(self) -> None:

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, Days
 from ..core import DataError, Target, canonical_json
 from ..forecasts import Forecast, cdf_at
 from ..metrics import crps, hac_lag, hac_se
-from ..calendars import Days, closes, opens, target_sessions
 
 # %% auto #0
 __all__ = ['TIMELINESS', 'COPIED', 'GENESIS', 'QUESTION', 'LEVELS', 'VERDICT', 'timeliness_of', 'check_made_after', 'timeliness',
@@ -36,21 +36,21 @@ def timeliness_of(
     origins: Days,  # (n,) sessions after whose close the forecasts are made
     targets: Days,  # (n,) sessions at whose close they are decided
     moments: Iterable[datetime],  # (n,) when they were written down, with time zone
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> np.ndarray:
     "Live, late or backfill for each forecast, (n,)."
     when = pd.to_datetime(list(moments), utc=True).as_unit("us")
-    reopened, decided = opens(target_sessions(origins, 1, calendar), calendar), closes(targets, calendar)
+    reopened, decided = calendar.opens_of(calendar.target_sessions(origins, 1)), calendar.closes_of(targets)
     return np.where(when < reopened, TIMELINESS[0], np.where(when < decided, *TIMELINESS[1:]))
 
 # %% ../../nbs/55_ledger/01_records.ipynb #3e970877
 def check_made_after(
     origins: Days,  # (n,) sessions
     moments: Iterable[datetime],  # (n,) when the forecasts were made, with time zone
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> None:
     "Raise `DataError` for a forecast that was made before its origin's close, when nobody could know that close."
-    early = pd.to_datetime(list(moments), utc=True).as_unit("us") < closes(origins, calendar)
+    early = pd.to_datetime(list(moments), utc=True).as_unit("us") < calendar.closes_of(origins)
     for origin in (pd.Timestamp(day) for day, wrong in zip(origins, early) if wrong):
         raise DataError(f"the forecast of {origin:%Y-%m-%d} was made before that session's close: wait for the close")
 
@@ -59,11 +59,11 @@ def timeliness(
     origin: Any,  # a session
     horizon: int,  # sessions ahead
     made_at: datetime,  # when the forecast was made, with time zone
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> str:
     "Live, late or backfill: whether a forecast was made before the next open, before its target's close, or after it."
     check_made_after([origin], [made_at], calendar)
-    return str(timeliness_of([origin], target_sessions([origin], horizon, calendar), [made_at], calendar)[0])
+    return str(timeliness_of([origin], calendar.target_sessions([origin], horizon), [made_at], calendar)[0])
 
 # %% ../../nbs/55_ledger/01_records.ipynb #05ababc1
 def feature_json(
@@ -95,12 +95,12 @@ def prediction_row(
 # %% ../../nbs/55_ledger/01_records.ipynb #85b5224a
 def check_targets(
     forecasts: Sequence[Forecast],
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> None:
     "Raise `DataError` for a forecast whose target session is not `horizon` sessions after its origin."
     for horizon in {f.horizon for f in forecasts}:
         group = [f for f in forecasts if f.horizon == horizon]
-        for f, counted in zip(group, target_sessions([f.origin for f in group], horizon, calendar)):
+        for f, counted in zip(group, calendar.target_sessions([f.origin for f in group], horizon)):
             if f.target_session != counted:
                 said = f"{f.target_session:%Y-%m-%d} is not {horizon} sessions of {calendar} after {f.origin:%Y-%m-%d}"
                 raise DataError(f"{said}: that is {counted:%Y-%m-%d}")
@@ -109,7 +109,7 @@ def check_targets(
 def prediction_rows(
     made: Sequence[tuple[Forecast, Any]],  # forecasts and their features
     stored_at: datetime,  # the writer's clock, UTC
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> list[dict[str, Any]]:
     "The rows of many forecasts, timeliness included; raises `DataError` where sessions or moments cannot be true."
     if not made:
@@ -235,14 +235,14 @@ def answers(
     questions: pd.DataFrame,  # as `open_questions` gives them
     close: pd.Series,  # closes by session
     now: datetime,  # a session that closes later has no outcome yet, whatever `close` says
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The questions that these closes answer, with `change` (per cent) and `level`; raises `DataError` for closes that are none."
     if not close.index.is_unique or not (close.dropna() > 0).all():
         raise DataError(f"the closes of {close.name or 'this symbol'} need one value above 0 for each session")
     starts, ends = (pd.to_datetime(questions[name].tolist()).as_unit("us") for name in ("origin", "target_session"))
     before, level = (close.reindex(days).to_numpy(dtype=float) for days in (starts, ends))
-    answered = np.isfinite(level / before) & (closes(ends, calendar) <= pd.Timestamp(now))
+    answered = np.isfinite(level / before) & (calendar.closes_of(ends) <= pd.Timestamp(now))
     found = questions.assign(change=np.log(level / before), level=level)[answered]
     for kind, group in found.groupby("kind"):
         found.loc[group.index, "change"] = Target("", str(kind)).from_log(group["change"].to_numpy())

@@ -140,7 +140,9 @@ def make_engine(address: str) -> sa.Engine:
         why = f"the folder of the database {display_url(url)} cannot be made ({error.strerror})"
         raise DataError(f"{why}: set data.home or database.url") from error
     except ModuleNotFoundError as error:
-        raise DataError(f"the database {display_url(url)} needs {error.name}: pip install 'forecastkit[postgres]'") from error
+        raise DataError(
+            f"the database {display_url(url)} needs {error.name}: pip install 'forecastkit[postgres]'"
+        ) from error
     if url.get_backend_name() == "sqlite":
         prepare_sqlite(engine)
     return engine

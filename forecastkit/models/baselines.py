@@ -20,9 +20,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
+from ..calendars import Calendar
 from ..core import DataError, FeatureDimensionError, PROBS
 from ..forecasts import strictly_increasing
-from ..calendars import positions
 
 # %% auto #0
 __all__ = ['WINDOW', 'FEWEST', 'MOST_GAPS', 'VOLATILITY_RECIPE', 'STOCK_RECIPE', 'HAR_RECIPE', 'HAR_STOCK_RECIPE',
@@ -76,12 +76,13 @@ def climatology_quantiles(
     origins: pd.DatetimeIndex,  # sessions to forecast from
     horizon: int,  # sessions from origin to outcome
     window: int = WINDOW,
-    calendar: str = "XNYS",
     min_outcomes: int = FEWEST,  # rows with fewer are NaN
+    *,
+    calendar: Calendar,
 ) -> np.ndarray:
     "Quantiles of the last `window` outcomes known at each origin, (n, 23) at core.PROBS."
     known = outcomes.dropna()
-    count = outcomes_known(positions(known.index, calendar), positions(origins, calendar), horizon)
+    count = outcomes_known(calendar.positions(known.index), calendar.positions(origins), horizon)
     rolling = known.reset_index(drop=True).rolling(window, min_periods=min(min_outcomes, window))
     table = np.column_stack([rolling.quantile(p).to_numpy() for p in PROBS])
     table = np.vstack([np.full((1, len(PROBS)), np.nan), table])[np.where(count >= min_outcomes, count, 0)]
@@ -227,13 +228,13 @@ def ar1_quantiles(
     outcomes: pd.Series,  # log changes by origin, NaN where unknown
     origins: pd.DatetimeIndex,  # sessions to forecast from; each has a log level
     horizon: int,  # sessions from origin to outcome
-    calendar: str = "XNYS",
+    calendar: Calendar,
     min_outcomes: int = FEWEST,  # rows with fewer are NaN
 ) -> np.ndarray:
     "An expanding AR(1) with residual quantiles from all outcomes known at each origin, (n, 23) at core.PROBS."
     known = outcomes.dropna()
     y, x = known.to_numpy(dtype=float), log_level.reindex(known.index).to_numpy(dtype=float)
-    count = outcomes_known(positions(known.index, calendar), positions(origins, calendar), horizon)
+    count = outcomes_known(calendar.positions(known.index), calendar.positions(origins), horizon)
     n = np.arange(1, len(y) + 1)
     mean_x, mean_y = np.cumsum(x) / n, np.cumsum(y) / n
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -286,14 +287,14 @@ def transition_probabilities(
     origins: pd.DatetimeIndex,  # sessions to forecast from, all in `before`
     horizon: int,  # sessions from origin to target session
     classes: int,  # how many regimes there are
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> np.ndarray:
     "How often each regime followed on the one at the origin, from all transitions known there, plus one; (n, classes)."
     known = after.dropna()
     place = before[known.index].to_numpy(dtype=int) * classes + known.to_numpy(dtype=int)
     counts = np.cumsum(np.eye(classes**2)[place], axis=0)
     counts = np.vstack([np.zeros((1, classes**2)), counts]).reshape(-1, classes, classes) + 1.0
-    heard = outcomes_known(positions(known.index, calendar), positions(origins, calendar), horizon)
+    heard = outcomes_known(calendar.positions(known.index), calendar.positions(origins), horizon)
     row = counts[heard, before[origins].to_numpy(dtype=int)]
     return row / np.einsum("ij->i", row)[:, None]
 
@@ -302,12 +303,12 @@ def rise_frequency(
     outcomes: pd.Series,  # log changes by origin in order, NaN where unknown
     origins: pd.DatetimeIndex,  # sessions to forecast from
     horizon: int,  # sessions from origin to outcome
-    calendar: str = "XNYS",
+    calendar: Calendar,
     min_outcomes: int = FEWEST,  # rows with fewer are NaN
 ) -> np.ndarray:
     "The share of rises among all outcomes known at each origin, (n,)."
     known = outcomes.dropna()
-    count = outcomes_known(positions(known.index, calendar), positions(origins, calendar), horizon)
+    count = outcomes_known(calendar.positions(known.index), calendar.positions(origins), horizon)
     rises = np.concatenate([[0.0], np.cumsum(known.to_numpy(dtype=float) > 0)])
     return np.where(count >= min_outcomes, rises[count] / np.maximum(count, 1), np.nan)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..calendars import calendar_ahead, outcomes, refit_sessions
+from ..calendars import calendar_ahead, get_calendar
 from ..core import DataQualityError, ExperimentLog, Settings, Target, shipped_log, trials_text
 from ..ledger import PredictionDatabase
 from ..forecasts import Forecast
@@ -52,7 +52,7 @@ def track_record(
     "The last stored forecasts whose outcome was known at a session, by origin, with climatology's CRPS beside."
     from forecastkit.models import climatology_quantiles
 
-    target, calendar = prepared.target, prepared.settings.data.calendar
+    target, calendar = prepared.target, prepared.view.calendar
     stored = database.get_predictions(symbol=target.symbol, horizon=target.horizon, kind=target.kind, end=as_of)
     stored = stored[stored["outcome"].notna() & (stored["target_session"] <= as_of)].tail(last)
     if stored.empty:
@@ -73,7 +73,6 @@ YEAR: int = 4  # the regime model is refitted at every fourth refit session
 def regimes_known(
     market: MarketData,  # as of the session
     every: int = 63,  # sessions between two refits of the forecaster
-    calendar: str = "XNYS",
     shelf: Path | None = None,  # where fitted versions are kept; None fits them all
 ) -> pd.DataFrame:
     "Filtered probabilities of the HMM regimes by session; empty where the market lacks the S&P 500 or the VIX."
@@ -83,7 +82,7 @@ def regimes_known(
     if not {"VIX", "SPX"} <= set(market.symbols):
         return pd.DataFrame()
     X = regime_features(market)
-    grid = refit_sessions(X.index, YEAR * every, calendar)
+    grid = market.calendar.refit_sessions(X.index, YEAR * every)
     return regime_history(X, grid, regime_versions(X, grid, shelf=shelf))
 
 
@@ -103,8 +102,8 @@ def forecast_scores(
     "Of each origin with a known outcome: CRPS (in the target's unit), climatology's, the gain on it, and whether the 80 % range held."
     from forecastkit.models import climatology_quantiles
 
-    target, calendar = prepared.target, prepared.settings.data.calendar
-    known = outcomes(prepared.level.loc[:as_of], target.horizon, calendar)
+    target, calendar = prepared.target, prepared.view.calendar
+    known = calendar.outcomes(prepared.level.loc[:as_of], target.horizon)
     origins = prepared.origins[prepared.origins.isin(known.dropna().index)]
     y, q = known[origins].to_numpy(), prepared.quantiles[prepared.origins.isin(origins)]
     base = climatology_quantiles(known, origins, target.horizon, calendar=calendar)
@@ -130,9 +129,9 @@ def anomalies_known(
     "p-values of each session from the version in force at it, and the version in force at the last; None where there is none."
     from forecastkit.regimes import anomaly_history, anomaly_versions, family_of, sessions_due
 
-    calendar, every = settings.data.calendar, settings.model.refit_every
-    families = family_of(feature_engine(target, calendar).declarations)
-    grid = sessions_due(pd.DatetimeIndex(X.index), refit_sessions(X.index, every, calendar))
+    every = settings.model.refit_every
+    families = family_of(feature_engine(target).declarations)
+    grid = sessions_due(pd.DatetimeIndex(X.index), get_calendar(settings.data.calendar).refit_sessions(X.index, every))
     versions = anomaly_versions(X, grid, families, TREES, shelf=shelf)
     serving = versions[max(versions)] if versions else None
     return anomaly_history(X, grid, families, versions), serving
@@ -206,8 +205,8 @@ def gather_day(
     outcomes_recorded: int = 0,
 ) -> Day:
     "All that a page shows of a session, from what is stored and what was prepared."
-    target, calendar, view = prepared.target, prepared.settings.data.calendar, prepared.view.as_of(as_of)
-    engine = feature_engine(target, calendar)
+    target, calendar, view = prepared.target, prepared.view.calendar, prepared.view.as_of(as_of)
+    engine = feature_engine(target)
     before = database.latest(target.symbol, target.horizon, target.kind, before=as_of)
     summary = view.summary().set_index("symbol")
     tried, shelf = (
@@ -217,7 +216,7 @@ def gather_day(
     return Day(
         target=target, as_of=as_of, forecast=forecast, failure=failure, last_good=None if forecast else before,
         previous=before if forecast else None, history=prepared.level.loc[:as_of],
-        regimes=regimes_known(view, prepared.settings.model.refit_every, calendar, shelf),
+        regimes=regimes_known(view, prepared.settings.model.refit_every, shelf=shelf),
         unusual=how_unusual(prepared, as_of, shelf),
         ahead=calendar_ahead(as_of, view.events, calendar=calendar), quality=quality_report(prepared, as_of),
         missing=engine.missing(view), repairs=repairs_of(view, series_used(engine, view)),

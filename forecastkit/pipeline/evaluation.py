@@ -23,9 +23,15 @@ from ..models import GARCHHAR, HARLocationScale, HAR_RECIPE, HAR_STOCK_RECIPE, a
 from ..models import climatology_quantiles, recipe_for
 from ..core import DataError, Settings, Target, shipped_log, variants_tried
 from .daily import own_logs
-from .preparation import VOLATILITY_INDEX, Prepared, Versions, needed_series, read_block, write_block
+from forecastkit.pipeline.preparation import (
+    VOLATILITY_INDEX,
+    Prepared,
+    Versions,
+    needed_series,
+    read_block,
+    write_block,
+)
 from ..evaluation import Outcomes, Scorecard, check_enough, observed, score_forecasts, walk_forward
-from ..calendars import offset, sessions_in_range
 from .system import IntegratedSystem
 
 # %% auto #0
@@ -38,12 +44,12 @@ def span_of(
     end: Any = None,  # a date, included; by default the end of the data
 ) -> pd.DatetimeIndex:
     "The sessions between two dates whose outcomes the data hold. Raises `DataError` where there are too few."
-    horizon, calendar = system.target.horizon, system.settings.data.calendar
+    horizon, calendar = system.target.horizon, system.market.calendar
     shared = system.market.shared_sessions(needed_series(system.target))
-    asked = sessions_in_range(shared[0] if start is None else start, shared[-1] if end is None else end, calendar)
+    asked = calendar.sessions_in_range(shared[0] if start is None else start, shared[-1] if end is None else end)
     if not len(asked):
         raise DataError(f"there is no session from {start} to {end}: let the start lie before the end")
-    known = asked[(asked >= shared[0]) & (asked <= offset(shared[-1], -horizon, calendar))]
+    known = asked[(asked >= shared[0]) & (asked <= calendar.offset(shared[-1], -horizon))]
     if not len(known):
         raise DataError(
             f"no outcome of {asked[0]:%Y-%m-%d} .. {asked[-1]:%Y-%m-%d} is known: the data run from "
@@ -106,7 +112,7 @@ def baseline_quantiles(
 ) -> dict[str, np.ndarray]:
     "What each baseline said at each origin: log changes at core.PROBS, (n, 23)."
     target, model, run = prepared.target, prepared.settings.model, prepared.settings.run
-    calendar, y = prepared.settings.data.calendar, prepared.outcomes
+    calendar, y = prepared.view.calendar, prepared.outcomes
     known, X = y.loc[pd.Timestamp(model.train_start) :], prepared.features.drop(columns="cohort_weight")
     log_level = pd.Series(np.log(prepared.level.to_numpy()), prepared.level.index)
     said = {
@@ -115,10 +121,7 @@ def baseline_quantiles(
     }
     for name, make in fitted_baselines(target, prepared.settings).items():
         raw = walk_forward(
-            X.loc[: origins[-1]], y, make=make, horizon=target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows,
-            train_start=model.train_start, first=origins[0], store=BaselineStore(prepared.versions, name), n_jobs=run.n_jobs,
-            dask=run.dask, progress=run.progress, title=name, calendar=calendar,
-        )  # fmt: skip
+            X.loc[: origins[-1]], y, make=make, horizon=target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=origins[0], store=BaselineStore(prepared.versions, name), n_jobs=run.n_jobs, dask=run.dask, progress=run.progress, title=name, calendar=calendar)  # fmt: skip
         said[name] = raw.quantiles[raw.origins.get_indexer(origins)]
     return said
 
@@ -132,7 +135,7 @@ def outcomes_seen(
     bounds = settings.forecast.regime_bounds if prepared.target.symbol == VOLATILITY_INDEX else ()
     counted = prepared.level.loc[pd.Timestamp(settings.model.train_start) :]
     cohorts = prepared.features["calendar_cohort"]
-    return observed(counted, origins, prepared.target, cohorts, bounds, settings.data.calendar)
+    return observed(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
 
 
 def evaluate(
@@ -141,9 +144,9 @@ def evaluate(
     end: Any = None,  # last origin; by default the last with a known outcome
 ) -> Scorecard:
     "The scorecard of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
-    began, calendar = time.perf_counter(), system.settings.data.calendar
+    began, calendar = time.perf_counter(), system.market.calendar
     span = span_of(system, start, end)
-    target_session = offset(span[-1], system.target.horizon, calendar)
+    target_session = calendar.offset(span[-1], system.target.horizon)
     prepared = system.prepared(system.origin(target_session))
     origins = scored_origins(prepared, span)
     check_enough(len(origins), system.target.horizon)

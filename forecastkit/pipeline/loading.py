@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from ..calendars import all_meetings, Calendar, get_calendar
 from ..core import DataError, DataWarning, Settings
 from ..vendors import LiveSource, Outcome, Report, WORDS, client_of, download_universe, open_live
 from ..data import MarketData, Source, Store, load_market, open_source, open_sources, stored_sources
-from ..calendars import all_meetings, timetable
 
 # %% auto #0
 __all__ = ['live_words', 'as_stored', 'open_market', 'layered', 'asked_of_vendors', 'fetch', 'update', 'require', 'missing_runs']
@@ -78,8 +78,8 @@ def fetch(
     now: pd.Timestamp | None = None,  # the moment (UTC) of the download; the present one if None
 ) -> Report:
     "Fetch what the store under home does not have."
-    home, bar, calendar = settings.data.home, settings.run.progress, settings.data.calendar
-    return download_universe(universe, vendors, Store(home), home, start, end, progress=bar, calendar=calendar, now=now)
+    home, bar, calendar = settings.data.home, settings.run.progress, get_calendar(settings.data.calendar)
+    return download_universe(universe, vendors, Store(home), home, start, end, progress=bar, now=now, calendar=calendar)
 
 
 def update(
@@ -114,11 +114,11 @@ def require(
 def missing_runs(
     history: pd.DataFrame,  # stored forecasts: at least origin and timeliness
     through: pd.Timestamp,  # the last session that has closed; its run is under way
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "Sessions after the last live forecast and before this one: no run took place after their close, or not in time."
     live = pd.DatetimeIndex(history.loc[history["timeliness"] == "live", "origin"])
     if live.empty:
         return live
-    days = timetable(calendar).sessions
+    days = calendar.sessions
     return days[(days > live.max()) & (days < through)]

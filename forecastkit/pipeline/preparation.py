@@ -21,17 +21,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, get_calendar
 from ..core import DataError, DataQualityError, DataWarning, PROBS, Settings, Target, code_version
 from ..core import vix_regime, write_atomic
-from ..features import FeatureEngine, Keeper, TemporalValidator, stock_features, volatility_features
+from ..features import Feature, FeatureEngine, Keeper, TemporalValidator, stock_features, volatility_features
 from ..forecasts import Forecast
 from ..data import MarketData
 from ..ops import ModelRegistry, model_version
-from ..calendars import outcomes, positions, refit_sessions, target_sessions
 
 # %% auto #0
-__all__ = ['VOLATILITY_INDEX', 'needed_series', 'feature_engine', 'series_used', 'write_block', 'read_block', 'Versions',
-           'Prepared', 'regime_numbers', 'known_positions', 'prepare', 'build_forecast', 'quality_report']
+__all__ = ['VOLATILITY_INDEX', 'needed_series', 'declared_features', 'feature_engine', 'series_used', 'write_block', 'read_block',
+           'Versions', 'Prepared', 'regime_numbers', 'known_positions', 'prepare', 'build_forecast', 'quality_report']
 
 # %% ../../nbs/65_pipeline/02_preparation.ipynb #337a4c41
 VOLATILITY_INDEX: str = "VIX"  # the one symbol whose features, recipe and regimes are those of an implied volatility
@@ -42,14 +42,17 @@ def needed_series(target: Target) -> tuple[str, ...]:
     return ("VIX", "SPX") if target.symbol == VOLATILITY_INDEX else (target.symbol,)
 
 
+def declared_features(target: Target) -> tuple[Feature, ...]:
+    "The features that this target is forecast from."
+    return volatility_features() if target.symbol == VOLATILITY_INDEX else stock_features(target.symbol)
+
+
 def feature_engine(
     target: Target,
-    calendar: str = "XNYS",
     cache: Keeper | None = None,  # where columns are kept; None computes all
 ) -> FeatureEngine:
-    "The features that this target is forecast from."
-    declarations = volatility_features() if target.symbol == VOLATILITY_INDEX else stock_features(target.symbol)
-    return FeatureEngine(declarations, symbol=target.symbol, calendar=calendar, horizon=target.horizon, cache=cache)
+    "The engine that computes the features of this target."
+    return FeatureEngine(declared_features(target), symbol=target.symbol, horizon=target.horizon, cache=cache)
 
 
 def series_used(engine: FeatureEngine, market: MarketData) -> tuple[str, ...]:
@@ -185,10 +188,10 @@ def regime_numbers(
 def known_positions(
     origins: pd.DatetimeIndex,  # sessions in order, gaps allowed
     horizon: int,  # sessions
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> np.ndarray:
     "For each origin the place of the first origin at whose close its outcome is known; len(origins) where there is none."
-    at = positions(origins, calendar)
+    at = calendar.positions(origins)
     return np.searchsorted(at, at + horizon)
 
 # %% ../../nbs/65_pipeline/02_preparation.ipynb #513b6fd0
@@ -207,19 +210,15 @@ def prepare(
     from forecastkit.models import ProbabilisticForecaster
     from forecastkit.evaluation import walk_forward
 
-    model, calendar, view = settings.model, settings.data.calendar, market.as_of(through)
-    engine = feature_engine(target, calendar, cache)
+    model, calendar, view = settings.model, market.calendar, market.as_of(through)
+    engine = feature_engine(target, cache=cache)
     X, close = engine.build_features(view), view.close(target.symbol)
-    y = outcomes(close, target.horizon, calendar)
-    grid = refit_sessions(X.index, model.refit_every, calendar)
+    y = calendar.outcomes(close, target.horizon)
+    grid = calendar.refit_sessions(X.index, model.refit_every)
     dated = pd.DatetimeIndex(X.index.union(grid[grid >= X.index[0]]))
     versions = Versions(target, settings, view.fingerprints(dated, series_used(engine, view)), registry, folder)
     raw = walk_forward(
-        X, y, make=lambda: ProbabilisticForecaster(target, rounds=model.rounds, seed=model.seed), horizon=target.horizon,
-        every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=first,
-        drift_limit=model.drift_limit if first is None and model.drift_limit else None, store=versions,
-        n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, calendar=calendar,
-    )  # fmt: skip
+        X, y, make=lambda: ProbabilisticForecaster(target, rounds=model.rounds, seed=model.seed), horizon=target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=first, drift_limit=model.drift_limit if first is None and model.drift_limit else None, store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, calendar=calendar)  # fmt: skip
     widths = calibrate(
         raw.quantiles, y.reindex(raw.origins).to_numpy(), regime_numbers(close[raw.origins].to_numpy(), target, settings),
         known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
@@ -245,7 +244,7 @@ def build_forecast(
         )
     levels = prepared.level.loc[:origin].tail(44)
     return Forecast(
-        symbol=target.symbol, origin=origin, target_session=target_sessions([origin], target.horizon, prepared.settings.data.calendar)[0],
+        symbol=target.symbol, origin=origin, target_session=prepared.view.calendar.target_sessions([origin], target.horizon)[0],
         horizon=target.horizon, kind=target.kind, probs=tuple(PROBS), values=tuple(target.from_log(prepared.quantiles[i])),
         last_value=float(levels.iloc[-1]), cohort=str(row["calendar_cohort"]), cohort_weight=float(row["cohort_weight"]), feature_quality=score,
         regime_bounds=prepared.settings.forecast.regime_bounds if target.symbol == VOLATILITY_INDEX else (),
@@ -261,6 +260,6 @@ def build_forecast(
 def quality_report(prepared: Prepared, origin: pd.Timestamp) -> dict[str, Any]:
     "The quality report of an origin's row: score, status, issues by name."
     q = prepared.settings.quality
-    engine = feature_engine(prepared.target, prepared.settings.data.calendar)
+    engine = feature_engine(prepared.target)
     validator = TemporalValidator(declarations=engine.declarations, thresholds=(q.excellent, q.good, q.usable))
     return validator.get_quality_report(prepared.features, origin)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
+from ..calendars import all_meetings, Calendar, get_calendar
 from ..core import DataError, DataQualityError, Settings, SettingsError, Target, canonical_symbol
 from ..core import load_settings, read_value
 from ..ledger import PredictionDatabase
@@ -27,8 +28,14 @@ from ..features import FeatureCache
 from ..forecasts import Forecast
 from .loading import open_market
 from ..data import MarketData, repair_bars
-from ..calendars import all_meetings, as_session, sessions_in_range
-from .preparation import VOLATILITY_INDEX, Prepared, build_forecast, feature_engine, needed_series, prepare
+from forecastkit.pipeline.preparation import (
+    VOLATILITY_INDEX,
+    Prepared,
+    build_forecast,
+    declared_features,
+    needed_series,
+    prepare,
+)
 from ..ops import ModelRegistry
 
 # %% auto #0
@@ -44,10 +51,11 @@ def batch_sessions(
     start: Any,  # first day
     end: Any,  # last day, included
     frequency: str = "daily",  # or "weekly"
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "The sessions of a span, or the last session of each of its weeks. Raises `DataError` for another frequency."
-    days = sessions_in_range(start, end, calendar)
+    days = calendar.sessions_in_range(start, end)
     if frequency == "daily":
         return days
     if frequency == "weekly":
@@ -65,14 +73,14 @@ class Batch(NamedTuple):
 # %% ../../nbs/65_pipeline/04_system.ipynb #3d3c7cdb
 def series_wanted(target: Target) -> set[str]:
     "The series that a job can make use of: those of its features, and the curve and spread that the regime model reads."
-    needs = {need for feature in feature_engine(target).declarations for need in feature.needs}
+    needs = {need for feature in declared_features(target) for need in feature.needs}
     return needs | ({"DGS2", "DGS10", "BAMLH0A0HYM2"} if target.symbol == VOLATILITY_INDEX else set())
 
 
 def series_fed() -> dict[str, list[str]]:
     "For each series the features of the VIX job that read it: what a fault in its data costs."
     fed: dict[str, list[str]] = {}
-    for feature in feature_engine(Target(VOLATILITY_INDEX)).declarations:
+    for feature in declared_features(Target(VOLATILITY_INDEX)):
         for need in feature.needs:
             fed.setdefault(need, []).append(feature.name)
     return fed
@@ -198,11 +206,12 @@ class Workbench:
 def session_within(
     shared: pd.DatetimeIndex,  # the sessions that all needed series share
     date: Any = None,  # the session asked for; the last one if None
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.Timestamp:
     "The session to forecast from; raises `DataError` for a day that is none, or lies outside the data."
     first, last = shared[0], shared[-1]
-    origin = last if date is None else as_session(date, calendar)
+    origin = last if date is None else calendar.session(date)
     if origin < first:
         raise DataError(f"{origin:%Y-%m-%d} lies before the data, which begin at {first:%Y-%m-%d}: "
                         "bring earlier data or ask for a later session")  # fmt: skip
@@ -218,7 +227,7 @@ class IntegratedSystem(Workbench):
     def origin(self, date: Any = None) -> pd.Timestamp:
         "The session to forecast from: the one asked for, or the last that all needed series share. Raises `DataError`."
         shared = self.market.shared_sessions(needed_series(self.target))
-        return session_within(shared, date, self.settings.data.calendar)
+        return session_within(shared, date, calendar=self.market.calendar)
 
     def train(self, as_of: Any = None) -> str:
         "Train and store the model version in force at a session, and all before it; returns its name."
@@ -240,7 +249,7 @@ class IntegratedSystem(Workbench):
         stored: Callable[[Sequence[Forecast]], None] | None = None,  # told of each group once it is safely stored
     ) -> Batch:
         "The forecasts of all sessions in a span, and the sessions skipped with the reason. What was stored survives a kill."
-        days = batch_sessions(start_date, end_date, frequency, self.settings.data.calendar)
+        days = batch_sessions(start_date, end_date, frequency, calendar=self.market.calendar)
         inside = days[days <= self.origin()]
         try:
             prepared = self.prepared(inside[-1] if len(inside) else self.origin())
@@ -281,7 +290,7 @@ def forecast_bars(
     settings: Settings,
 ) -> Forecast:
     "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` for bars that cannot be right."
-    clean, repairs = repair_bars(target.symbol, bars, settings.data.calendar)
+    clean, repairs = repair_bars(target.symbol, bars, get_calendar(settings.data.calendar))
     market = MarketData(
         {target.symbol: clean}, events=all_meetings(settings.data.home), calendar=settings.data.calendar, repairs=repairs,
         provenance={target.symbol: "own bars"},

@@ -19,6 +19,7 @@ from uuid import uuid4
 import pandas as pd
 from tqdm import tqdm
 
+from ..calendars import NEW_YORK, get_calendar, Calendar
 from ..core import DataError, canonical_symbol
 from ..forecasts import Forecast
 from ..data import MarketData, Openers, Source, load_market, open_sources
@@ -100,7 +101,7 @@ class Shelves:
     run: str  # a name for one pass through a universe; the sources are opened once for it in each process
     sources: Sequence[str | Source] | str = field(compare=False)
     shared: tuple[str, ...] = field(compare=False)  # symbols that every market holds, as far as they are there
-    calendar: str = field(compare=False)
+    calendar: Calendar = field(compare=False)
     openers: Openers | None = field(compare=False)
 
     def market(self, symbol: str) -> MarketData:
@@ -125,11 +126,11 @@ def for_each_symbol(
     shared: Collection[str] = (),  # symbols that every market holds beside its own, such as SPX
     n_jobs: int = 1,
     progress: bool = False,
-    calendar: str = "XNYS",
     openers: Openers | None = None,  # words beyond sample and folder:PATH
+    calendar: Calendar | str = NEW_YORK,
 ) -> Iterator[Worked]:
     "The work on each symbol's market, one market at a time in each process; see `work_through`."
-    shelves = Shelves(uuid4().hex, sources, tuple(shared), calendar, openers)
+    shelves = Shelves(uuid4().hex, sources, tuple(shared), get_calendar(calendar), openers)
     return work_through(symbols, partial(_with_market, work=work, shelves=shelves), n_jobs, progress)
 
 # %% ../../nbs/65_pipeline/07_universe.ipynb #705fdcf3

@@ -28,26 +28,25 @@ from ..core import DataError, PROBS, Report, Settings, Target, load_settings
 from .daily import anomalies_known, regimes_known
 from ..data import ExpandingSplit, MarketData, PurgedKFold
 from .preparation import feature_engine, needed_series, prepare
-from ..calendars import outcomes
 
 # %% auto #0
 __all__ = ['features_of', 'regimes_of', 'anomalies_of', 'forecasts_of', 'Part', 'parts_of', 'served_folds', 'split_reports',
            'some_of', 'part_report', 'verify', 'defining_code', 'function_in', 'verify_function']
 
 # %% ../../nbs/65_pipeline/05_verification.ipynb #2262f8e8
-def features_of(market: MarketData, target: Target, calendar: str = "XNYS") -> pd.DataFrame:
+def features_of(market: MarketData, target: Target) -> pd.DataFrame:
     "Features, cohort, cohort weight and quality of every session."
-    return feature_engine(target, calendar).build_features(market)
+    return feature_engine(target).build_features(market)
 
 
 def regimes_of(market: MarketData, settings: Settings) -> pd.DataFrame:
     "Filtered regime probabilities of every session, from the version in force at it."
-    return regimes_known(market, settings.model.refit_every, settings.data.calendar)
+    return regimes_known(market, settings.model.refit_every)
 
 
 def anomalies_of(market: MarketData, target: Target, settings: Settings) -> pd.DataFrame:
     "p-values of every session, from the version of the anomaly detector in force at it."
-    return anomalies_known(features_of(market, target, settings.data.calendar), target, settings)[0]
+    return anomalies_known(features_of(market, target), target, settings)[0]
 
 
 def forecasts_of(market: MarketData, target: Target, settings: Settings) -> pd.DataFrame:
@@ -68,9 +67,9 @@ class Part(NamedTuple):
 
 def parts_of(market: MarketData, target: Target, settings: Settings) -> list[Part]:
     "Every part that this market can be asked about."
-    calendar = settings.data.calendar
-    warmup = {f.name: f.warmup for f in feature_engine(target, calendar).declarations}
-    features = partial(features_of, target=target, calendar=calendar)
+    calendar = market.calendar
+    warmup = {f.name: f.warmup for f in feature_engine(target).declarations}
+    features = partial(features_of, target=target)
     both = {"target": target, "settings": settings}
     regimes = Part("regimes", partial(regimes_of, settings=settings), True, "their scaling")
     return [
@@ -90,18 +89,18 @@ def served_folds(market: MarketData, target: Target, settings: Settings) -> Iter
     "For each version of the walk-forward the origins it learns from and those it serves."
     from forecastkit.evaluation import blocks, first_origin, training_rows
 
-    model, calendar = settings.model, settings.data.calendar
-    X = features_of(market, target, calendar)
-    y = outcomes(market.close(target.symbol), target.horizon, calendar)
+    model, calendar = settings.model, market.calendar
+    X = features_of(market, target)
+    y = calendar.outcomes(market.close(target.symbol), target.horizon)
     shape = {"horizon": target.horizon, "train_start": model.train_start, "calendar": calendar}
     begin = first_origin(X, y, every=model.refit_every, min_train_rows=model.min_train_rows, **shape)
-    for block in blocks(pd.DatetimeIndex(X.index), begin, model.refit_every, calendar):
+    for block in blocks(pd.DatetimeIndex(X.index), begin, model.refit_every, calendar=calendar):
         yield training_rows(X, y, block.grid, **shape)[1].index, block.origins
 
 
 def split_reports(market: MarketData, target: Target, settings: Settings) -> list[Report]:
     "The folds of the walk-forward and of the splitters, each judged by its sessions."
-    horizon, calendar = target.horizon, settings.data.calendar
+    horizon, calendar = target.horizon, market.calendar
     close = market.close(target.symbol)
     reports = [
         audit_folds(served_folds(market, target, settings), horizon, subject="the walk-forward", calendar=calendar)

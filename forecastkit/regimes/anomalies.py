@@ -22,7 +22,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import DataError, FeatureDimensionError, ModelIntegrityError
 from ..features import Feature
-from .outliers import learn_portrait, portrait_arrays, portrait_from, typical, unusualness, why_unusual
+from forecastkit.regimes.outliers import (
+    learn_portrait,
+    portrait_arrays,
+    portrait_from,
+    typical,
+    unusualness,
+    why_unusual,
+)
 from ..metrics import hac_se
 from .fit_cache import fit_or_load, read_state, write_state
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, calendar_of
 from ..core import DataError, canonical_symbol
 from .http import Client
 from ..data import BLANKS, Reading, as_series, parse_days, recognise
-from ..calendars import calendar_of, sessions_in_range, timetable
 
 # %% auto #0
 __all__ = ['Span', 'Fetched', 'Fetch', 'CBOE', 'CBOE_INDICES', 'FED', 'FRED', 'FRED_SERIES', 'ALFRED', 'ALFRED_SERIES',
@@ -56,12 +56,13 @@ def closed_rows(
     symbol: str,
     frame: pd.DataFrame,  # bars, or a published series, by day
     now: pd.Timestamp | None = None,  # with a time zone; the present moment if None
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The rows without those of sessions that have not closed yet: a price of noon is no close. Published series as they are."
     if "close" not in frame.columns:
         return frame
-    table = timetable(calendar_of(symbol, calendar))
+    table = calendar_of(symbol, calendar)
     open_ones = table.sessions[table.closes > (now or pd.Timestamp.now("UTC"))]
     return frame[frame.index < open_ones[0]] if len(open_ones) else frame
 
@@ -80,7 +81,7 @@ class LiveSource:
     def __contains__(self, symbol: str) -> bool:
         return symbol in self.symbols
 
-    def read(self, symbol: str, calendar: str = "XNYS") -> Reading:
+    def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The whole series of a symbol; raises `DataError` where the vendor does not give it, or gives what cannot be true."
         found = self.fetch([symbol], None, None)[symbol]
         if isinstance(found, DataError):
@@ -254,7 +255,8 @@ def finra(
     symbols: Iterable[str],  # plain tickers
     since: str = "2018-08-01",  # where a series begins if nobody says otherwise; one file a session is fetched from there
     base: str = FINRA,
-    calendar: str = "XNYS",
+    *,
+    calendar: Calendar,
 ) -> LiveSource:
     "Shares traded off the exchanges (`AAPL_OFFEX`) and the part of these sold short (`AAPL_SHORT`), known in the evening."
 
@@ -264,7 +266,7 @@ def finra(
 
     def fetch(names: Sequence[str], start: Span = None, end: Span = None) -> Fetched:
         last = end or pd.Timestamp.now("UTC").tz_localize(None).normalize()
-        span = sessions_in_range(start or pd.Timestamp(since), last, calendar)
+        span = calendar.sessions_in_range(start or pd.Timestamp(since), last)
         span = span[end_of(span.strftime("%Y-%m-%d").to_series()) <= pd.Timestamp.now("UTC")]
         try:
             tables = {session: day(session) for session in span}

@@ -9,7 +9,7 @@ wanted, in the order given, and all of them share one client and so one rate. No
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-
+from ..calendars import NEW_YORK, get_calendar
 from ..core import DataError, LiveSettings, canonical_symbol
 from .http import Client
 from forecastkit.vendors.base import (
@@ -71,7 +71,11 @@ def open_live(
         "fred": lambda: fred(client, access.fred or FRED),
         "alfred": lambda: alfred(client, access.fred_key, access.alfred or ALFRED),
         "finra": lambda: finra(
-            client, [s.partition("_")[0] for s in of["volumes"]], access.finra_since, access.finra or FINRA
+            client,
+            [s.partition("_")[0] for s in of["volumes"]],
+            access.finra_since,
+            access.finra or FINRA,
+            calendar=get_calendar(NEW_YORK),
         ),
         "edgar": lambda: Edgar(client, access.edgar or EDGAR, access.edgar_tickers or EDGAR_TICKERS).source(of["fact"]),
     }

@@ -23,9 +23,9 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, calendar_of
 from ..core import DataError, canonical_json, canonical_symbol, write_atomic
 from .base import LiveSource, Span, closed_rows
-from ..calendars import calendar_of, timetable
 from ..data import NOISE, as_series
 
 # %% auto #0
@@ -94,9 +94,9 @@ class Wanted:
     end: pd.Timestamp  # a session that has closed
 
 
-def last_closed(symbol: str, now: pd.Timestamp, calendar: str = "XNYS") -> pd.Timestamp:
+def last_closed(symbol: str, now: pd.Timestamp, calendar: Calendar) -> pd.Timestamp:
     "The last session of a symbol's exchange that has closed by a moment."
-    table = timetable(calendar_of(symbol, calendar))
+    table = calendar_of(symbol, calendar)
     return table.sessions[int(table.closes.searchsorted(now, side="right")) - 1]
 
 
@@ -105,7 +105,7 @@ def wanted(
     start: Span,
     end: Span,
     now: pd.Timestamp,
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> list[Wanted]:
     "What to fetch, one entry a symbol in order of the file; symbols that lie outside the span are left out."
     found = []
@@ -208,7 +208,7 @@ class Shelf(Protocol):
         "Its values by day, as last told."
         ...
 
-    def put(self, symbol: str, frame: pd.DataFrame, source: str, fetched_at: pd.Timestamp, calendar: str) -> Any:
+    def put(self, symbol: str, frame: pd.DataFrame, source: str, fetched_at: pd.Timestamp, calendar: Calendar) -> Any:
         "Add a fetch, atomically; the same fetch again changes nothing. Raises `DataError` for what cannot be true."
         ...
 
@@ -219,22 +219,22 @@ def complete(
     fetch: pd.DataFrame | DataError,
     end: pd.Timestamp,
     now: pd.Timestamp,
-    calendar: str = "XNYS",
+    calendar: Calendar,
 ) -> pd.DataFrame:
     "The series with the fetch behind the days held, checked as a whole; raises `DataError`, also for an error handed in."
     if isinstance(fetch, DataError):
         raise fetch
-    rows = closed_rows(symbol, fetch.sort_index(kind="stable"), now, calendar).loc[:end]
+    rows = closed_rows(symbol, fetch.sort_index(kind="stable"), now, calendar=calendar).loc[:end]
     if rows.empty:
         raise DataError(f"{symbol}: the vendor has no row in the days asked for")
     return as_series(symbol, rows if head is None else pd.concat([head, rows]), calendar)[0]
 
 
-def remark(symbol: str, frame: pd.DataFrame, end: pd.Timestamp, calendar: str = "XNYS") -> str:
+def remark(symbol: str, frame: pd.DataFrame, end: pd.Timestamp, calendar: Calendar) -> str:
     "What is to be said of bars that have holes or end early; empty for whole ones, and for published series."
     if "close" not in frame.columns:
         return ""
-    days = timetable(calendar_of(symbol, calendar)).sessions
+    days = calendar_of(symbol, calendar).sessions
     span = days[(days >= frame.index[0]) & (days <= end)]
     late = span[span > frame.index[-1]]
     holes = span.difference(frame.index).difference(late)
@@ -250,8 +250,8 @@ class Run:
     store: Shelf
     home: Path
     now: pd.Timestamp  # UTC
+    calendar: Calendar
     overlap: int = 10  # days held that are fetched again
-    calendar: str = "XNYS"
 
     def held(self, symbol: str) -> pd.DataFrame | None:
         "The values in the store; None if there are none."
@@ -269,7 +269,7 @@ class Run:
             return False
         if "close" in held.columns:
             return bool(held.index[-1] >= want.end)
-        table = timetable(calendar_of(want.symbol, self.calendar))
+        table = calendar_of(want.symbol, self.calendar)
         closed = table.closes[table.closes <= self.now]
         return bool(pd.Timestamp(note.fetched_at) >= closed[-1])
 
@@ -424,8 +424,9 @@ def download_universe(
     overlap: int = 10,  # days held that are fetched again, to see whether the past has changed
     workers: int = 8,  # calls under way at once; the rate limit is the client's
     progress: bool = False,  # show a bar, and each failure as it comes
-    calendar: str = "XNYS",
     now: pd.Timestamp | None = None,  # the moment (UTC) of the download; the present one if None
+    *,
+    calendar: Calendar,
 ) -> Report:
     "Fetch what the store does not have; raises `DataError` while another download is at work, or for an impossible span."
     from tqdm import tqdm
@@ -434,7 +435,7 @@ def download_universe(
     first, last = (as_day(day) for day in (start, end))
     if first is not None and last is not None and first > last:
         raise DataError(f"the download would begin on {first:%Y-%m-%d} and end on {last:%Y-%m-%d}: exchange them")
-    run = Run(store, Path(home), now or pd.Timestamp.now("UTC"), overlap, calendar)
+    run = Run(store, Path(home), now or pd.Timestamp.now("UTC"), calendar, overlap)
     wants, found = wanted(universe, first, last, run.now, calendar), {}
     with locked(run.home), tqdm(total=len(wants), desc="download", disable=not progress) as bar:
         for outcome in _work(run, wants, sources, workers):

@@ -3,24 +3,26 @@
 import numpy as np
 import pandas as pd
 
+from forecastkit.calendars import get_calendar
 from forecastkit.models.calibration import calibrate
 from forecastkit.calendars.cohorts import COHORTS, calendar_cohorts
 from forecastkit.core.errors import PROBS
-from forecastkit.calendars.sessions import outcomes
 from leaks import leak
+
+NYSE = get_calendar("XNYS")
 
 
 @leak
 def target_among_the_features(market):
     "The column to be forecast was left in the frame."
     vix = market.close("VIX")
-    return pd.DataFrame({"vix": vix, "y": outcomes(vix, 5)})
+    return pd.DataFrame({"vix": vix, "y": NYSE.outcomes(vix, 5)})
 
 
 @leak
 def weekdays_encoded_by_target(market):
     "Each weekday is replaced by the mean outcome of all such days, the row's own among them."
-    y = outcomes(market.close("VIX"), 5)
+    y = NYSE.outcomes(market.close("VIX"), 5)
     return y.groupby(y.index.day_of_week).transform("mean")
 
 
@@ -28,15 +30,15 @@ def weekdays_encoded_by_target(market):
 def cohort_weights_of_all(market):
     "The weight of a cohort is the size of its moves over the whole sample."
     vix = market.close("VIX")
-    size = outcomes(vix, 5).abs()
-    cohort = calendar_cohorts(vix.index, market.events)["cohort"]
+    size = NYSE.outcomes(vix, 5).abs()
+    cohort = calendar_cohorts(vix.index, market.events, NYSE)["cohort"]
     return cohort.map(size.groupby(cohort).mean().reindex(COHORTS) / size.mean())
 
 
 @leak
 def calibrated_before_the_horizon(market):
     "Tomorrow's width is corrected by today's outcome, which will be known in five sessions."
-    y = outcomes(market.close("VIX"), 5)
+    y = NYSE.outcomes(market.close("VIX"), 5)
     width, given = 0.1, []
     for outcome in y:
         given.append(width)
@@ -48,13 +50,13 @@ def calibrated_before_the_horizon(market):
 @leak
 def calibrated_one_session_early(market):
     "The outcome of an origin is fed back after four sessions instead of five: one session too early."
-    y = outcomes(market.close("VIX"), 5)
+    y = NYSE.outcomes(market.close("VIX"), 5)
     return (y.shift(4).abs()).expanding().quantile(0.8)
 
 
 def widened(market, delay: int) -> pd.DataFrame:
     "The house's own width calibrator over one fixed distribution, each outcome fed back after `delay` rows."
-    y = outcomes(market.close("VIX"), 5)
+    y = NYSE.outcomes(market.close("VIX"), 5)
     raw = np.tile(0.1 * np.linspace(-2.3, 2.3, len(PROBS)), (len(y), 1))
     known = np.minimum(np.arange(len(y)) + delay, len(y))
     quantiles = calibrate(raw, y.to_numpy(), np.zeros(len(y), dtype=int), known, start=20).quantiles
@@ -71,12 +73,12 @@ def calibrator_misfed(market):
 def rows_without_extreme_outcomes(market):
     "Dropping outliers by what happened next chooses the days in hindsight."
     vix = market.close("VIX")
-    return vix[~(outcomes(vix, 5).abs() > 0.15)]
+    return vix[~(NYSE.outcomes(vix, 5).abs() > 0.15)]
 
 
 @leak
 def events_chosen_by_success(market):
     "Keep a signal where it paid within five sessions, unless the trade is still open."
     spx = market.close("SPX")
-    paid = outcomes(spx, 5).reindex(spx.index)
+    paid = NYSE.outcomes(spx, 5).reindex(spx.index)
     return (spx < spx.shift(1)).astype(float).where(~(paid < 0), 0.0)

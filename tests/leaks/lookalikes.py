@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 
+from forecastkit.calendars import get_calendar
 from forecastkit.calendars.cohorts import calendar_cohorts, calendar_features, cohort_weights
-from forecastkit.calendars.sessions import closes, known_outcomes, opens, outcomes, refit_sessions
 from leaks import innocent
 from leaks.answers import widened
 from leaks.models import fitted, har
 from leaks.states import STATE_ARGUMENTS, forward_backward
 from leaks.universe import returns
+
+NYSE = get_calendar("XNYS")
 
 
 @innocent
@@ -56,7 +58,7 @@ def filtered_states(market):
 def lagged_target(market):
     "The outcome of five sessions ago is over today."
     vix = market.close("VIX")
-    return outcomes(vix, 5).shift(5)
+    return NYSE.outcomes(vix, 5).shift(5)
 
 
 @innocent
@@ -70,7 +72,7 @@ def season_of_the_past(market):
 def scheduled_calendar(market):
     "Days to the next meeting that is in the calendar by then; the calendar itself reaches a year ahead."
     vix = market.close("VIX")
-    return calendar_features(vix.index, market.events)
+    return calendar_features(vix.index, market.events, NYSE)
 
 
 @innocent
@@ -78,9 +80,11 @@ def cohorts_and_weights(market):
     "Cohorts of a week that is not over, and weights from outcomes known so far."
     vix = market.close("VIX")
     change = np.log(vix).diff()
-    cohort = calendar_cohorts(vix.index, market.events)["cohort"]
+    cohort = calendar_cohorts(vix.index, market.events, NYSE)["cohort"]
     scale = change.ewm(alpha=0.06, min_periods=22).std() * 5**0.5
-    return pd.DataFrame({"cohort": cohort, "weight": cohort_weights(outcomes(vix, 5), scale, cohort, 5)})
+    return pd.DataFrame(
+        {"cohort": cohort, "weight": cohort_weights(NYSE.outcomes(vix, 5), scale, cohort, 5, calendar=NYSE)}
+    )
 
 
 @innocent
@@ -115,7 +119,7 @@ def coin_of_the_day_before(market):
 def members_of_the_day(market):
     "The mean return of those who were members by what was known at each close."
     change, days = returns(market), market.close("SPX").index
-    close, table = closes(days), market.members
+    close, table = NYSE.closes_of(days), market.members
     for symbol in change:
         own = table[table["symbol"] == symbol]
         count = np.append(0, own["change"].cumsum())[
@@ -135,9 +139,9 @@ def whoever_trades(market):
 def refitted_and_purged(market):
     "Refitted on a fixed grid of sessions from rows whose outcomes were known there."
     terms, y = har(market)
-    said, grid = pd.Series(np.nan, terms.index), refit_sessions(terms.index, 63)
+    said, grid = pd.Series(np.nan, terms.index), NYSE.refit_sessions(terms.index, 63)
     for start, end in zip(grid, [*grid[1:], None]):
-        learnt = known_outcomes(y, start, 5)
+        learnt = NYSE.known_outcomes(y, start, 5)
         rows = (terms.index >= start) & ((terms.index < end) if end is not None else True)
         if len(learnt) > 60:
             said[rows] = (terms[rows] * fitted(terms.loc[learnt.index], learnt)).sum(axis=1)
@@ -147,7 +151,7 @@ def refitted_and_purged(market):
 @innocent
 def calibrated_after_the_horizon(market):
     "The width is corrected by outcomes that are over."
-    y = outcomes(market.close("VIX"), 5)
+    y = NYSE.outcomes(market.close("VIX"), 5)
     return y.shift(5).abs().expanding().quantile(0.8)
 
 
@@ -209,5 +213,5 @@ def released_before_the_open(market):
     "The newest yield that was out when trading began."
     days = market.close("SPX").index
     known = pd.DatetimeIndex(market.known_at("DGS10").sort_index())
-    place = known.searchsorted(opens(days), side="right")
+    place = known.searchsorted(NYSE.opens_of(days), side="right")
     return pd.Series(np.append(np.nan, market.macro("DGS10"))[place], days)

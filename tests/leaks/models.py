@@ -3,16 +3,18 @@
 import numpy as np
 import pandas as pd
 
-from forecastkit.calendars.sessions import outcomes
+from forecastkit.calendars import get_calendar
 from leaks import leak
 from leaks.states import STATE_ARGUMENTS, forward_backward, viterbi
+
+NYSE = get_calendar("XNYS")
 
 
 def har(market) -> tuple[pd.DataFrame, pd.Series]:
     "Terms of a simple model of the VIX, and what it has to forecast."
     x = np.log(market.close("VIX"))
     terms = pd.DataFrame({"one": 1.0, "log": x, "dev": x - x.rolling(22).mean(), "change": x.diff(5)}).dropna()
-    return terms, outcomes(market.close("VIX"), 5).reindex(terms.index)
+    return terms, NYSE.outcomes(market.close("VIX"), 5).reindex(terms.index)
 
 
 def fitted(terms: pd.DataFrame, y: pd.Series) -> np.ndarray:
@@ -57,7 +59,7 @@ def folds_that_overlap(market):
 def feature_chosen_on_everything(market):
     "Which lag of the VIX to use was decided by its correlation with the target over the whole sample."
     x = np.log(market.close("VIX"))
-    y = outcomes(market.close("VIX"), 5)
+    y = NYSE.outcomes(market.close("VIX"), 5)
     lags = pd.DataFrame({n: x.diff(n) for n in (1, 2, 3, 5, 8, 13, 21, 34, 55)})
     weights = lags.corrwith(y)
     return lags[weights.abs().nlargest(3).index].mul(np.sign(weights), axis=1).sum(axis=1, min_count=3)

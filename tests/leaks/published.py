@@ -2,9 +2,11 @@
 
 import pandas as pd
 
+from forecastkit.calendars import get_calendar
 from forecastkit.calendars.releases import release_of
-from forecastkit.calendars.sessions import closes
 from leaks import leak
+
+NYSE = get_calendar("XNYS")
 
 
 @leak
@@ -24,7 +26,7 @@ def payrolls_as_last_revised(market):
     "The lag is right, the number is not: it is the last revision, not what was announced that day."
     payrolls, days = market.macro("PAYEMS"), market.close("SPX").index
     announced = payrolls.set_axis(release_of("PAYEMS").known_at(payrolls.index))
-    return pd.Series(announced.reindex(closes(days), method="ffill").to_numpy(), days)
+    return pd.Series(announced.reindex(NYSE.closes_of(days), method="ffill").to_numpy(), days)
 
 
 @leak

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from forecastkit.calendars import get_calendar
 from forecastkit.data.market import MarketData
 from forecastkit.calendars.releases import release_of
-from forecastkit.calendars.sessions import closes
 from forecastkit.data.synthetic import synthetic_market
+
+NYSE = get_calendar("XNYS")
 
 STOCKS = ("AAPL", "JNJ", "KO", "XOM")
 
@@ -14,7 +16,7 @@ STOCKS = ("AAPL", "JNJ", "KO", "XOM")
 def members_table(days: pd.DatetimeIndex) -> pd.DataFrame:
     "Who joined and who left an index, each change known at the close of the session before it."
     changes = [("AAPL", 0, 1), ("JNJ", 0, 1), ("KO", 200, 1), ("JNJ", 330, -1), ("XOM", 400, 1), ("AAPL", 440, -1)]
-    known = closes([days[max(0, at - 1)] for _, at, _ in changes])
+    known = NYSE.closes_of([days[max(0, at - 1)] for _, at, _ in changes])
     return pd.DataFrame(
         {
             "symbol": [c[0] for c in changes],
