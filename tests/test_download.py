@@ -10,8 +10,8 @@ from vendors import FAULTS, Vendors, prices
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core.errors import DataError
-from forecastkit.vendors.download import download_universe, locked, read_note
-from forecastkit.vendors.base import LiveSource, each_alone
+from forecastkit.vendors.download import download_universe, download_lock, read_fetch_record
+from forecastkit.vendors.base import LiveSource, fetch_each
 from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
 
@@ -92,7 +92,7 @@ def test_a_later_start_does_not_leave_the_beginning_in_old_prices(tmp_path, serv
         calls.append(start)
         return (prices("A") / 2)[start:end]
 
-    source = LiveSource("yahoo", each_alone(vendor), ("A",), grows=True)
+    source = LiveSource("yahoo", fetch_each(vendor), ("A",), grows=True)
     store = Store(tmp_path)
     report = download_universe(
         ["A"], [source], store, tmp_path, start="2018-06-01", now=NOW + pd.Timedelta(days=2), calendar=NYSE
@@ -114,7 +114,7 @@ def test_a_failure_keeps_what_was_there(tmp_path, server):
 
 
 def test_impossible_prices_are_refused_and_named(tmp_path):
-    source = LiveSource("vendor", each_alone(lambda symbol, start, end: prices("A") * 0), ("A",))
+    source = LiveSource("vendor", fetch_each(lambda symbol, start, end: prices("A") * 0), ("A",))
     (outcome,) = download_universe(["A", "B"], [source], Store(tmp_path), tmp_path, now=NOW, calendar=NYSE).failed[:1]
     assert str(outcome).startswith("A 2014-01-02: a price of 0 or less")
     assert Store(tmp_path).symbols == ()
@@ -122,7 +122,7 @@ def test_impossible_prices_are_refused_and_named(tmp_path):
 
 def test_holes_and_early_ends_are_told(tmp_path):
     bars = prices("A").drop(pd.Timestamp("2018-06-01"))[:"2018-12-27"]
-    source = LiveSource("vendor", each_alone(lambda symbol, start, end: bars[start:end]), ("A",))
+    source = LiveSource("vendor", fetch_each(lambda symbol, start, end: bars[start:end]), ("A",))
     report = download_universe(["A"], [source], Store(tmp_path), tmp_path, now=NOW, calendar=NYSE)
     assert "A: absent sessions: 1, the first 2018-06-01; it ends with 2018-12-27; sessions since: 2" in str(report)
 
@@ -141,7 +141,7 @@ def test_published_series_are_asked_for_once_a_session(tmp_path):
         calls.append(symbol)
         return pd.DataFrame({"value": [2.5, 2.6]}, pd.DatetimeIndex(["2018-12-27", "2018-12-28"]))
 
-    source = LiveSource("fred", each_alone(vendor), ("DGS10",))
+    source = LiveSource("fred", fetch_each(vendor), ("DGS10",))
     for hours in (0, 1, 2):
         report = download_universe(
             ["DGS10"], [source], Store(tmp_path), tmp_path, now=NOW + pd.Timedelta(hours=hours), calendar=NYSE
@@ -152,10 +152,10 @@ def test_published_series_are_asked_for_once_a_session(tmp_path):
 
 
 def test_two_runs_do_not_trample_each_other(tmp_path, server):
-    with locked(tmp_path), pytest.raises(DataError, match="another download is at work"):
+    with download_lock(tmp_path), pytest.raises(DataError, match="another download is at work"):
         fetch(tmp_path, server.address, ["A"])
     assert not fetch(tmp_path, server.address, ["A"]).failed
-    note = read_note(tmp_path, "A")
+    note = read_fetch_record(tmp_path, "A")
     assert note is not None
     assert note.source == "yahoo"
 
