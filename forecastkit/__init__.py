@@ -53,7 +53,9 @@ Modules:
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.records`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
 - `forecastkit.ledger.schema`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
-- `forecastkit.metrics.scores`: How far was a probability forecast from what happened, and how sure is that number?
+- `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
+- `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
+- `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
 - `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
 - `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
