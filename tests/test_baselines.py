@@ -222,9 +222,9 @@ def test_what_does_not_belong_together_is_refused():
 
 
 def walk(X, y, make, first="2005-01-03", every=63):
-    from forecastkit.evaluation.walkforward import walk_forward
+    from forecastkit.evaluation import RefitSchedule, walk_forward
 
-    return walk_forward(X, y, make=make, horizon=5, every=every, first=first, calendar=NYSE)
+    return walk_forward(X, y, make, RefitSchedule(NYSE, 5, every=every), first=first)
 
 
 @pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
