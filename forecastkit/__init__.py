@@ -35,7 +35,7 @@ Modules:
 - `forecastkit.evaluation.perturbations`: What else could have happened after that evening, and what would have been known of it?
 - `forecastkit.evaluation.scorecard`: What is a forecast worth, beside what else, and how sure is that?
 - `forecastkit.evaluation.traces`: What does a function say of each session, and has it said the same before?
-- `forecastkit.evaluation.walkforward`: What would the model have said on each day, had it been trained with what was known by then?
+- `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
 - `forecastkit.features.base`: What is a feature made of, and was it known at the close?
 - `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
 - `forecastkit.features.cross_market`: What does one market say about another, and the calendar about both?
