@@ -10,11 +10,13 @@ from pathlib import Path
 import pandas as pd
 from vendors import Vendors
 
+from forecastkit.calendars import get_calendar
 from forecastkit.vendors.download import DownloadReport, download_universe
 from forecastkit.vendors.http import HttpClient
 from forecastkit.data.store import Store
 from forecastkit.vendors.yahoo import chart_tables, yahoo_source
 
+NYSE = get_calendar("XNYS")
 NOW = pd.Timestamp("2018-12-31 22:00", tz="UTC")
 
 
@@ -23,7 +25,7 @@ def fetch(home: Path, address: str, symbols: list[str], rate: float = 1e4, **opt
     with HttpClient(rate=rate, timeout=10, attempts=4, first_wait=0.01) as client:
         source = yahoo_source(symbols, chart_tables(client, address), batch=2)
         return download_universe(
-            symbols, [source], Store(home), home, start="2014-01-02", now=options.pop("now", NOW), **options
+            symbols, [source], Store(home), home, NYSE, start="2014-01-02", now=options.pop("now", NOW), **options
         )
 
 

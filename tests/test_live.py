@@ -12,19 +12,13 @@ from hypothesis import strategies as st
 from vendors import FAULTS, Vendors, prices
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.vendors.http import HttpClient, RateLimiter
-from forecastkit.vendors.base import (
-    Edgar,
-    alfred_source,
-    alfred_vintages,
-    cboe_source,
-    edgar_facts,
-    finra_source,
-    finra_day,
-    fred_source,
-    parse_table,
-)
+from forecastkit.vendors.base import parse_table
+from forecastkit.vendors.cboe import cboe_source
+from forecastkit.vendors.fred import alfred_source, alfred_vintages, fred_source
+from forecastkit.vendors.finra import finra_day, finra_source
+from forecastkit.vendors.edgar import Edgar, edgar_facts
 from forecastkit.core.settings import LiveSettings
 from forecastkit.data.sources import load_market
 from forecastkit.vendors.catalogue import open_client, open_live
@@ -44,7 +38,7 @@ def server():
 
 @pytest.fixture
 def client():
-    with HttpClient(rate=1e4, timeout=1.0, attempts=4, first_wait=0.001, agent="tests nobody@example.org") as found:
+    with HttpClient(rate=1e4, timeout=1.0, attempts=4, first_wait=0.001, user_agent="tests nobody@example.org") as found:
         yield found
 
 
@@ -55,10 +49,10 @@ def sources(client, server):
 @pytest.mark.parametrize("symbol", ["VIX", "AAPL"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_that_passes_ends_in_the_right_data_or_in_one_line(fault, symbol, client, server):
-    right = sources(client, server)[symbol].read(symbol).frame
+    right = sources(client, server)[symbol].read(symbol, NYSE).frame
     server.faults["/"] = [fault] * (1 if fault in ("slow", "drip") else 2)
     try:
-        found = sources(client, server)[symbol].read(symbol).frame
+        found = sources(client, server)[symbol].read(symbol, NYSE).frame
     except DataError as error:
         assert str(error).startswith(f"{symbol}:")
         assert "\n" not in str(error)
@@ -74,7 +68,7 @@ def test_a_fault_that_stays_ends_in_one_line(fault, symbol, server):
     line = rf"^{symbol}: 127\.0\.0\.1:\d+ .+$"
     impatient = HttpClient(rate=1e4, timeout=0.2, attempts=3, first_wait=0.001)
     with impatient as client, pytest.raises(DataError, match=line) as caught:
-        sources(client, server)[symbol].read(symbol)
+        sources(client, server)[symbol].read(symbol, NYSE)
     assert "\n" not in str(caught.value)
     assert len(server.requests) <= 3
 
@@ -89,7 +83,7 @@ def test_one_of_several_that_fails_takes_no_other_along(client, server):
 def test_a_key_is_in_no_error(client, server):
     server.faults["/"] = ["500!"]
     with pytest.raises(DataError) as caught:
-        alfred_source(client, "s3cret", server.address).read("UNRATE")
+        alfred_source(client, "s3cret", server.address).read("UNRATE", NYSE)
     assert "s3cret" not in str(caught.value)
     assert any("s3cret" in path for path in server.requests)
 
@@ -113,7 +107,7 @@ def test_vendors_that_change_their_columns_are_refused(client, server):
     ):
         server.files["/VIX_History.csv"] = ("text/csv", text.encode())
         with pytest.raises(DataError, match=r"^VIX: "):
-            cboe_source(client, server.address).read("VIX")
+            cboe_source(client, server.address).read("VIX", NYSE)
 
 
 def test_alfred_reads_all_pages(client, server, monkeypatch):
@@ -122,7 +116,7 @@ def test_alfred_reads_all_pages(client, server, monkeypatch):
     monkeypatch.setattr(
         server, "body", lambda path, query: ("application/json", json.dumps(pages[query["offset"] != ["0"]]).encode())
     )
-    assert alfred_source(client, "key", server.address).read("UNRATE").frame["value"].tolist() == [1, 2, 3, 4, 5]
+    assert alfred_source(client, "key", server.address).read("UNRATE", NYSE).frame["value"].tolist() == [1, 2, 3, 4, 5]
 
 
 # The words of the settings, each asked at the address that the settings give.
@@ -190,7 +184,7 @@ def test_genuine_vix_and_fred(client, server, shared_data: Path):
     names = ("DGS10", "DFF", "NFCI", "ICSA", "UNRATE")
     for name in names:
         server.files[f"/{name}"] = ("application/csv", (shared_data / "fred" / f"{name}.csv").read_bytes())
-        reading = fred_source(client, f"{server.address}/{name}").read(name)
+        reading = fred_source(client, f"{server.address}/{name}").read(name, NYSE)
         assert len(reading.frame) > 500
     market = load_market([cboe_source(client, server.address)], ["VIX"])
     assert len(market.bars("VIX")) == 7303  # one row lies on a holiday
@@ -201,7 +195,7 @@ def test_genuine_finra(client, server, shared_data: Path):
     body = (shared_data / "finra" / "CNMSshvol20210802_10rows.txt").read_bytes()
     server.files["/CNMSshvol20210802.txt"] = ("text/plain", body)
     day = pd.Timestamp("2021-08-02")
-    found = finra_source(client, ["TSLA", "RDS.A"], base=server.address, calendar=NYSE).fetch(
+    found = finra_source(client, ["TSLA", "RDS.A"], NYSE, base=server.address).fetch(
         ["TSLA_SHORT", "RDS.A_OFFEX"], day, day
     )
     assert found["TSLA_SHORT"]["value"].tolist() == [5368275 / 14686076]
