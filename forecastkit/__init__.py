@@ -81,11 +81,15 @@ Modules:
 - `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
 - `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
 - `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
-- `forecastkit.vendors.base`: Who sells nothing and still tells us the price, and when could each number be known?
-- `forecastkit.vendors.catalogue`: Which vendor is asked for which symbol, and at which address?
-- `forecastkit.vendors.download`: A hundred symbols, a hundred ways to fail: which of them did we get, which not, and why?
-- `forecastkit.vendors.http`: What if the vendor is slow, busy, broken, or sends a web page instead of prices?
-- `forecastkit.vendors.yahoo`: Did the price fall by three quarters, or did each share become four?"""
+- `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
+- `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
+- `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
+- `forecastkit.vendors.download`: Download of a universe into the store: in parallel within the rate limit, only what is missing, each failure named.
+- `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
+- `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
+- `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
+- `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
+- `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
 import lazy_loader
 
