@@ -11,9 +11,9 @@ import pandas as pd
 from vendors import Vendors
 
 from forecastkit.calendars import get_calendar
+from forecastkit.data.store import Store
 from forecastkit.vendors.download import DownloadReport, download_universe
 from forecastkit.vendors.http import HttpClient
-from forecastkit.data.store import Store
 from forecastkit.vendors.yahoo import chart_tables, yahoo_source
 
 NYSE = get_calendar("XNYS")

@@ -10,10 +10,10 @@ from vendors import FAULTS, Vendors, prices
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-from forecastkit.vendors.download import download_universe, download_lock, read_fetch_record
-from forecastkit.vendors.base import LiveSource, fetch_each
 from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
+from forecastkit.vendors.base import LiveSource, fetch_each
+from forecastkit.vendors.download import download_lock, download_universe, read_fetch_record
 
 NYSE = get_calendar("XNYS")
 

@@ -13,16 +13,16 @@ from vendors import FAULTS, Vendors, prices
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-from forecastkit.vendors.http import HttpClient, RateLimiter
-from forecastkit.vendors.base import parse_table
-from forecastkit.vendors.cboe import cboe_source
-from forecastkit.vendors.fred import alfred_source, alfred_vintages, fred_source
-from forecastkit.vendors.finra import finra_day, finra_source
-from forecastkit.vendors.edgar import Edgar, edgar_facts
 from forecastkit.core.settings import LiveSettings
 from forecastkit.data.sources import load_market
+from forecastkit.vendors.base import parse_table
 from forecastkit.vendors.catalogue import open_client, open_live
-from forecastkit.vendors.yahoo import chart_table, chart_tables, yahoo_source, yahoo_bars, yfinance_tables
+from forecastkit.vendors.cboe import cboe_source
+from forecastkit.vendors.edgar import Edgar, edgar_facts
+from forecastkit.vendors.finra import finra_day, finra_source
+from forecastkit.vendors.fred import alfred_source, alfred_vintages, fred_source
+from forecastkit.vendors.http import HttpClient, RateLimiter
+from forecastkit.vendors.yahoo import chart_table, chart_tables, yahoo_bars, yahoo_source, yfinance_tables
 
 NYSE = get_calendar("XNYS")
 
@@ -38,12 +38,17 @@ def server():
 
 @pytest.fixture
 def client():
-    with HttpClient(rate=1e4, timeout=1.0, attempts=4, first_wait=0.001, user_agent="tests nobody@example.org") as found:
+    with HttpClient(
+        rate=1e4, timeout=1.0, attempts=4, first_wait=0.001, user_agent="tests nobody@example.org"
+    ) as found:
         yield found
 
 
 def sources(client, server):
-    return {"VIX": cboe_source(client, server.address), "AAPL": yahoo_source(["AAPL"], chart_tables(client, server.address))}
+    return {
+        "VIX": cboe_source(client, server.address),
+        "AAPL": yahoo_source(["AAPL"], chart_tables(client, server.address)),
+    }
 
 
 @pytest.mark.parametrize("symbol", ["VIX", "AAPL"])
@@ -290,7 +295,9 @@ def test_yfinance_itself_gives_the_tables_and_reasons_that_are_expected(monkeypa
 
     monkeypatch.setattr(yfinance.Ticker, "history", history)
     slept = []
-    tables = yfinance_tables(RateLimiter(1e4), attempts=3, sleep=slept.append)(["AAPL", "MSFT"], pd.Timestamp("2018-12-01"))
+    tables = yfinance_tables(RateLimiter(1e4), attempts=3, sleep=slept.append)(
+        ["AAPL", "MSFT"], pd.Timestamp("2018-12-01")
+    )
     close = yahoo_bars(tables["AAPL"])["close"]
     pd.testing.assert_series_equal(close, prices("AAPL")["close"].tail(5), check_names=False, check_freq=False)
     assert str(tables["MSFT"]).startswith("MSFT: yahoo answers: RuntimeError('Too Many Requests')")

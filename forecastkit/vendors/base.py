@@ -123,5 +123,7 @@ def parse_table(
         days = parse_days(table[layout.date])
     except DataError as error:
         raise DataError(f"{symbol}: {error}") from error
-    columns: dict[str, Any] = {ours: numbers_of(symbol, days, ours, table[theirs]) for ours, theirs in layout.columns.items()}
+    columns: dict[str, Any] = {
+        ours: numbers_of(symbol, days, ours, table[theirs]) for ours, theirs in layout.columns.items()
+    }
     return pd.DataFrame(columns, days.rename("date"))

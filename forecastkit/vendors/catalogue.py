@@ -68,7 +68,9 @@ def open_live(
             access.finra_since,
             access.finra or FINRA_URL,
         ),
-        "edgar": lambda: Edgar(client, access.edgar or EDGAR_URL, access.edgar_tickers or EDGAR_TICKERS_URL).source(of["fact"]),
+        "edgar": lambda: Edgar(client, access.edgar or EDGAR_URL, access.edgar_tickers or EDGAR_TICKERS_URL).source(
+            of["fact"]
+        ),
     }
     if unknown := [word for word in words if word not in openers]:
         raise DataError(f"live source {unknown[0]!r} is unknown: use {', '.join(VENDORS)}")

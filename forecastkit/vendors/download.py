@@ -201,7 +201,9 @@ class BarStore(Protocol):
         "Its values by day, latest revision."
         ...
 
-    def put(self, symbol: str, frame: pd.DataFrame, source: str, fetched_at: pd.Timestamp, *, calendar: Calendar) -> Any:
+    def put(
+        self, symbol: str, frame: pd.DataFrame, source: str, fetched_at: pd.Timestamp, *, calendar: Calendar
+    ) -> Any:
         "Add a fetch, atomically; the same fetch again changes nothing. Raises `DataError` for what cannot be true."
         ...
 
@@ -283,7 +285,9 @@ class DownloadRun:
         return held.index[-self.overlap :][0] if extends else self.span(request)[0]
 
 # %% ../../nbs/25_vendors/09_download.ipynb #42499396
-def store_fetch(run: DownloadRun, request: FetchRequest, source: LiveSource, since: DayBound, fetch: pd.DataFrame | DataError) -> DownloadResult:
+def store_fetch(
+    run: DownloadRun, request: FetchRequest, source: LiveSource, since: DayBound, fetch: pd.DataFrame | DataError
+) -> DownloadResult:
     "Check a fetch against what is held, fetch the whole again where the past has changed, and write; raises `DataError`."
     held, (first, last) = run.held(request.symbol), run.span(request)
     head = held[held.index < since] if held is not None and since is not None and since != first else None
@@ -294,22 +298,32 @@ def store_fetch(run: DownloadRun, request: FetchRequest, source: LiveSource, sin
         again = source.fetch([request.symbol], first, last)[request.symbol]
         whole = merged_series(request.symbol, None, again, last, run.now, run.calendar)
     receipt = run.store.put(request.symbol, whole, source.name, run.now, calendar=run.calendar)
-    write_fetch_record(run.home, request.symbol, FetchRecord(source.name, "" if first is None else f"{first:%Y-%m-%d}", str(run.now)))
+    write_fetch_record(
+        run.home, request.symbol, FetchRecord(source.name, "" if first is None else f"{first:%Y-%m-%d}", str(run.now))
+    )
     grown = "extended" if receipt.added or receipt.revised else "unchanged"
     state = "new" if held is None else "replaced" if changed else grown
     return stored_result(run, request, source, state, f"fetched as a whole, because {changed}" if changed else "")
 
 
-def stored_result(run: DownloadRun, request: FetchRequest, source: LiveSource, state: str, why: str = "") -> DownloadResult:
+def stored_result(
+    run: DownloadRun, request: FetchRequest, source: LiveSource, state: str, why: str = ""
+) -> DownloadResult:
     "The result for a symbol that is in the store."
     held = run.store.bars(request.symbol)
-    remarks = "; ".join(words for words in (why, describe_gaps(request.symbol, held, request.end, run.calendar)) if words)
+    remarks = "; ".join(
+        words for words in (why, describe_gaps(request.symbol, held, request.end, run.calendar)) if words
+    )
     return DownloadResult(request.symbol, state, source.name, len(held), held.index[0], held.index[-1], remarks)
 
 
-def store_batch(run: DownloadRun, requests: Sequence[FetchRequest], source: LiveSource, since: DayBound) -> list[DownloadResult]:
+def store_batch(
+    run: DownloadRun, requests: Sequence[FetchRequest], source: LiveSource, since: DayBound
+) -> list[DownloadResult]:
     "The results for symbols that share a call."
-    fetched = source.fetch([request.symbol for request in requests], since, max(run.span(request)[1] for request in requests))
+    fetched = source.fetch(
+        [request.symbol for request in requests], since, max(run.span(request)[1] for request in requests)
+    )
     found = []
     for request in requests:
         try:
@@ -381,7 +395,9 @@ def download_lock(home: str | Path | Home) -> Any:
         raise DataError(f"another download is at work in {home}: wait until it is done") from error
 
 # %% ../../nbs/25_vendors/09_download.ipynb #1b563a3a
-def run_batches(run: DownloadRun, requests: Sequence[FetchRequest], sources: Sequence[LiveSource], workers: int) -> Iterator[DownloadResult]:
+def run_batches(
+    run: DownloadRun, requests: Sequence[FetchRequest], sources: Sequence[LiveSource], workers: int
+) -> Iterator[DownloadResult]:
     "Results as they come."
     pool = ThreadPoolExecutor(workers)
     calls: list[Future[list[DownloadResult]]] = []

@@ -44,7 +44,13 @@ def edgar_facts(
         table = table.rename(columns={"val": "value"}).assign(known_at=end_of_day_utc(table["filed"]))
         table = table.assign(**{name: pd.to_datetime(table[name], format="%Y-%m-%d") for name in ("start", "end")})
         table["value"] = pd.to_numeric(table["value"]).astype(float)
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:  # a DataError of `end_of_day_utc` is a ValueError
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        ArithmeticError,
+    ) as error:  # a DataError of `end_of_day_utc` is a ValueError
         raise DataError(f"{symbol}: edgar sent no company facts: the vendor has changed them") from error
     return table.sort_values(["concept", "unit", "end", "known_at"], kind="stable", ignore_index=True)
 

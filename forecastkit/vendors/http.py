@@ -158,7 +158,11 @@ def valid_text(
     start = response.body.lstrip()[:1]
     if form == "page":
         return html_text(response)
-    if start == b"<" or response.media_type in ("text/html", "application/pdf") or response.media_type.startswith("image/"):
+    if (
+        start == b"<"
+        or response.media_type in ("text/html", "application/pdf")
+        or response.media_type.startswith("image/")
+    ):
         raise TransientError(f"sent a web page or a file of another kind ({response.media_type or 'unlabelled'})")
     try:
         text = response.body.decode("utf-8-sig")
@@ -212,7 +216,9 @@ def get_once(
     try:
         with http.stream("GET", address, params=params or None, timeout=timeout) as found:
             if found.status_code in RETRY_STATUSES:
-                raise TransientError(f"answers {found.status_code}", retry_after_seconds(found.headers.get("retry-after")))
+                raise TransientError(
+                    f"answers {found.status_code}", retry_after_seconds(found.headers.get("retry-after"))
+                )
             for piece in found.iter_raw():
                 body += piece
                 if time.monotonic() > until:
