@@ -44,9 +44,10 @@ Modules:
 - `forecastkit.features.regime`: Which nine numbers say whether the market is calm or afraid?
 - `forecastkit.features.stock`: What do these bars alone say about how far the price may go?
 - `forecastkit.features.volatility`: Where does the VIX stand, how did it get there, and what is it measured against?
-- `forecastkit.forecasts.distribution`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
-- `forecastkit.forecasts.plotting`: What does a forecast look like when it shows no more than it knows?
-- `forecastkit.forecasts.record`: What exactly is promised, for which day, and how does everything else follow from it?
+- `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
+- `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
+- `forecastkit.forecasts.plotting`: Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
+- `forecastkit.forecasts.record`: The `Forecast` record: what was forecast, from which session, for which session, with which quantiles, and every number derived from them.
 - `forecastkit.ledger.audit`: If the code that scores the forecasts were wrong, who would notice?
 - `forecastkit.ledger.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
 - `forecastkit.ledger.exports`: How does somebody without this package read the whole track record, and check it?
