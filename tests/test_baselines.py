@@ -231,7 +231,7 @@ def walk(X, y, make, first="2005-01-03", every=63):
 def test_the_real_vix(shared_data):
     "The skill that the notebook quotes, within a standard error, and baselines in their order."
     from forecastkit.core import Target
-    from forecastkit.metrics.scores import crps, skill
+    from forecastkit.metrics import crps, skill
     from forecastkit.data.sources import load_market
     from forecastkit.features.volatility import FeatureEngine, volatility_features
 

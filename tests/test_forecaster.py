@@ -271,7 +271,7 @@ def test_the_real_vix(shared_data):
     "On a dozen features, refitted every other year: skill against climatology, and calibrated ranges in every regime."
     from forecastkit.models.baselines import climatology_quantiles
     from forecastkit.models.calibration import calibrate
-    from forecastkit.metrics.scores import coverage, crps, interval, skill
+    from forecastkit.metrics import coverage, crps, interval, skill
     from forecastkit.data.sources import load_market
     from forecastkit.evaluation import RefitSchedule, walk_forward
 

@@ -21,7 +21,7 @@ from forecastkit.evaluation.scorecard import (
     score_forecasts,
     worst_forecasts,
 )
-from forecastkit.metrics.scores import hac_se
+from forecastkit.metrics import hac_se
 
 NYSE = get_calendar("XNYS")
 

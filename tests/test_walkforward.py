@@ -9,7 +9,7 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError, SettingsError
-from forecastkit.metrics.scores import pit, pit_test
+from forecastkit.metrics import pit, pit_test
 from forecastkit.evaluation.walkforward import RefitSchedule, drift_statistic, walk_forward
 
 NYSE = get_calendar("XNYS")
