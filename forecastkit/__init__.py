@@ -44,16 +44,19 @@ Modules:
 - `forecastkit.features.regime`: Which nine numbers say whether the market is calm or afraid?
 - `forecastkit.features.stock`: What do these bars alone say about how far the price may go?
 - `forecastkit.features.volatility`: Where does the VIX stand, how did it get there, and what is it measured against?
-- `forecastkit.forecasts.distribution`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
-- `forecastkit.forecasts.plotting`: What does a forecast look like when it shows no more than it knows?
-- `forecastkit.forecasts.record`: What exactly is promised, for which day, and how does everything else follow from it?
+- `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
+- `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
+- `forecastkit.forecasts.plotting`: Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
+- `forecastkit.forecasts.record`: The `Forecast` record: what was forecast, from which session, for which session, with which quantiles, and every number derived from them.
 - `forecastkit.ledger.audit`: If the code that scores the forecasts were wrong, who would notice?
 - `forecastkit.ledger.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
 - `forecastkit.ledger.exports`: How does somebody without this package read the whole track record, and check it?
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.records`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
 - `forecastkit.ledger.schema`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
-- `forecastkit.metrics.scores`: How far was a probability forecast from what happened, and how sure is that number?
+- `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
+- `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
+- `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
 - `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
 - `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
@@ -79,11 +82,15 @@ Modules:
 - `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
 - `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
 - `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
-- `forecastkit.vendors.base`: Who sells nothing and still tells us the price, and when could each number be known?
-- `forecastkit.vendors.catalogue`: Which vendor is asked for which symbol, and at which address?
-- `forecastkit.vendors.download`: A hundred symbols, a hundred ways to fail: which of them did we get, which not, and why?
-- `forecastkit.vendors.http`: What if the vendor is slow, busy, broken, or sends a web page instead of prices?
-- `forecastkit.vendors.yahoo`: Did the price fall by three quarters, or did each share become four?"""
+- `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
+- `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
+- `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
+- `forecastkit.vendors.download`: Download of a universe into the store: in parallel within the rate limit, only what is missing, each failure named.
+- `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
+- `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
+- `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
+- `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
+- `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
 import lazy_loader
 
