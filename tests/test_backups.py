@@ -21,7 +21,8 @@ from forecastkit.ops.backups import back_up, restore, unpack
 from forecastkit.core.errors import DataError, Target
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ops.registry import ModelRegistry, checksums, damaged_models
-from forecastkit.ledger.schema import CHAIN, METADATA, fetch, transaction
+from forecastkit.ledger.engine import fetch, transaction
+from forecastkit.ledger.schema import CHAIN, METADATA
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -255,9 +256,9 @@ def test_a_record_that_is_there_stays_unless_told_and_is_kept_aside(archive, url
     assert opened(url).get_predictions()["prediction_id"].tolist() == before
     found = restore(archive, url, home / "models", force=True)
     assert len(opened(url).get_predictions()) == 30 and opened(url).verify() == []
-    aside = opened(f"sqlite:///{found.kept_aside}")
+    aside = opened(f"sqlite:///{found.previous_copy}")
     assert aside.get_predictions()["prediction_id"].tolist() == before and aside.verify() == []
-    assert restore(archive, url, home / "models").kept_aside == ""  # the same again: nothing to do, nothing to ask
+    assert restore(archive, url, home / "models").previous_copy == ""  # the same again: nothing to do, nothing to ask
 
 
 def test_a_damaged_record_is_replaced_and_kept_as_it_was(archive, url, tmp_path):
@@ -265,7 +266,7 @@ def test_a_damaged_record_is_replaced_and_kept_as_it_was(archive, url, tmp_path)
     tampered(url, "UPDATE predictions SET timeliness = 'live' WHERE seq = 9; DELETE FROM chain WHERE id = 2")
     found = restore(archive, url, tmp_path / "target" / "models", force=True)
     assert opened(url).verify() == []
-    with sqlite3.connect(found.kept_aside) as aside:
+    with sqlite3.connect(found.previous_copy) as aside:
         assert aside.execute("SELECT timeliness FROM predictions WHERE seq = 9").fetchone() == ("live",)
         assert aside.execute("SELECT count(*) FROM chain").fetchone() == (2,)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecastkit.ledger.records import GENESIS, broken_links, chained
+from forecastkit.ledger.chain import GENESIS, broken_links, chained
 
 N = 9
 ROWS = chained([{"symbol": "VIX", "origin": f"day {k}", "median": float(k)} for k in range(1, N + 1)])

@@ -12,7 +12,7 @@ import pytest
 
 from forecastkit.core.errors import DataError, ModelIntegrityError, ModelNotFoundError, Target
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.ops.registry import SAVING, ModelRegistry, checksums, manifests
+from forecastkit.ops.registry import SAVING_PREFIX, ModelRegistry, checksums, manifests
 
 ABOUT = {"target": Target("VIX"), "origin": "2018-02-01"}
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
@@ -167,7 +167,7 @@ def test_killed_while_saving_there_is_nothing_or_all(tmp_path):
         registry.save(f"v{k}", Parts(2.5), **ABOUT)
         assert registry.load(f"v{k}").number in (1.5, 2.5)
         registry.database.close()
-    names = {path.name for path in (tmp_path / "models").iterdir() if not path.name.startswith(SAVING)}
+    names = {path.name for path in (tmp_path / "models").iterdir() if not path.name.startswith(SAVING_PREFIX)}
     assert names == {f"v{k}" for k in range(12)}
 
 
@@ -190,7 +190,7 @@ def test_two_processes_that_save_one_version_agree_on_one(tmp_path):
 def test_what_a_killed_job_left_is_swept_away_after_a_day(registry):
     registry.save("abc", Parts(), **ABOUT)
     for name, age in (("old", 90_000), ("young", 60)):
-        (registry.folder / f"{SAVING}{name}").mkdir()
-        os.utime(registry.folder / f"{SAVING}{name}", (time.time() - age,) * 2)
+        (registry.folder / f"{SAVING_PREFIX}{name}").mkdir()
+        os.utime(registry.folder / f"{SAVING_PREFIX}{name}", (time.time() - age,) * 2)
     registry.save("def", Parts(), **ABOUT)
-    assert {path.name for path in registry.folder.iterdir()} == {"abc", "def", f"{SAVING}young"}
+    assert {path.name for path in registry.folder.iterdir()} == {"abc", "def", f"{SAVING_PREFIX}young"}

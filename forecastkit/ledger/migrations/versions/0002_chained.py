@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from forecastkit.ledger.records import GENESIS, chained
+from forecastkit.ledger.chain import GENESIS, chained
 
 revision = "0002"
 down_revision = "0001"
