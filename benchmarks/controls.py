@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
-from forecastkit.core.errors import Target
+from forecastkit.core import Target
 from forecastkit.data.market import MarketData
 from forecastkit.pipeline.preparation import prepare
 from forecastkit.metrics.scores import Comparison, coverage, crps, hac_lag, interval, skill

@@ -21,7 +21,7 @@ from forecastkit.regimes.anomalies import (
     learnt_from,
     scores_when_unusual,
 )
-from forecastkit.core.errors import DataError, DataWarning, ModelIntegrityError
+from forecastkit.core import DataError, DataWarning, ModelIntegrityError
 from forecastkit.regimes.outliers import (
     distance_parts,
     forest_score,

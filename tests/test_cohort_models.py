@@ -19,7 +19,7 @@ from forecastkit.models.cohort_models import (
     train_cohort_models,
 )
 from forecastkit.calendars.cohorts import COHORTS
-from forecastkit.core.errors import ModelIntegrityError, Target
+from forecastkit.core import ModelIntegrityError, Target
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.models.boosting import LinearQuantile
 from forecastkit.evaluation.walkforward import walk_forward

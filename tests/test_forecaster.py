@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
-from forecastkit.core.errors import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
+from forecastkit.core import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
 from forecastkit.models.forecaster import KINDS, ProbabilisticForecaster
 from forecastkit.models.forest import QuantileForest
 from forecastkit.models.garch import GARCHHAR
@@ -62,7 +62,7 @@ def test_one_row_a_batch_and_a_truncated_history_give_the_same_bits(model):
 PRINT = """
 import hashlib, sys, tempfile
 from threadpoolctl import threadpool_info
-from forecastkit.core.errors import Target
+from forecastkit.core import Target
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.calendars.sessions import outcomes
 from forecastkit.data.synthetic import synthetic_market

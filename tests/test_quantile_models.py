@@ -13,7 +13,7 @@ from sklearn.base import clone
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
 from forecastkit.calendars.cohorts import COHORTS
-from forecastkit.core.errors import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
 from forecastkit.models.boosting import (
     LEVELS,
     BoostedResidual,

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forecastkit.ledger.audit as rescoring
-from forecastkit.core.errors import PROBS
+from forecastkit.core import GENESIS, PROBS
 from forecastkit.forecasts.distribution import strictly_increasing
 from forecastkit.ledger.audit import audit_ledger, package_scores, rescore
-from forecastkit.ledger.chain import GENESIS, append
+from forecastkit.ledger.chain import append
 from forecastkit.ledger.engine import fetch, transaction
 from forecastkit.ledger.records import with_scores
 from forecastkit.ledger.schema import CHAIN, OUTCOMES, PREDICTIONS

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core.errors import PROBS, SCORE_PROBS, DataError
+from forecastkit.core import PROBS, SCORE_PROBS, DataError
 from forecastkit.metrics.scores import (
     bin_misses,
     brier,

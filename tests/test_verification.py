@@ -10,7 +10,7 @@ import pytest
 from forecastkit.pipeline import preparation as preparation
 from forecastkit.pipeline import verification as verification
 from forecastkit.evaluation import walkforward as walkforward
-from forecastkit.core.errors import DataError, Target
+from forecastkit.core import DataError, Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.verification import function_in, parts_of, split_reports, verify, verify_function

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import PROBS, DataError, SettingsError
+from forecastkit.core import PROBS, DataError, SettingsError
 from forecastkit.metrics.scores import pit, pit_test
 from forecastkit.evaluation.walkforward import blocks, drift_t, first_origin, training_rows, walk_forward
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
-from forecastkit.core.errors import PROBS, Target
+from forecastkit.core import PROBS, Target
 from forecastkit.data.market import MarketData
 from forecastkit.models.pool import linear_pool
 from forecastkit.pipeline.preparation import needed_series, prepare
