@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
 from forecastkit.ops.backups import back_up, restore, unpack
-from forecastkit.core import DataError, Target
+from forecastkit.core import DataError, Target, folder_checksums
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.ops.registry import ModelRegistry, checksums, damaged_models
+from forecastkit.ops.registry import ModelRegistry, damaged_models
 from forecastkit.ledger.engine import fetch, transaction
 from forecastkit.ledger.schema import CHAIN, METADATA
 
@@ -78,7 +78,7 @@ def test_every_row_and_every_byte_comes_back_from_either_engine_to_either(url, o
     found = restore(tmp_path / "kept.tar.gz", target, tmp_path / "home" / "models")
     assert found == told
     assert rows_of(target) == rows_of(url)
-    assert checksums(tmp_path / "home" / "models") == checksums(tmp_path / "models")
+    assert folder_checksums(tmp_path / "home" / "models") == folder_checksums(tmp_path / "models")
     restored = opened(target)
     assert restored.verify() == [] and restored.get_forecast(made(3).prediction_id) == made(3)
     assert restored.store_prediction(made(40)) and restored.verify() == []  # and it goes on from there
@@ -345,7 +345,7 @@ def test_a_record_that_does_not_arrive_whole_leaves_the_old_one(archive, url, tm
 
     filled(url, tmp_path / "target" / "models", n=50)
     real = module.copy_rows
-    monkeypatch.setattr(module, "set_aside", lambda *given: "")
+    monkeypatch.setattr(module, "copy_aside", lambda *given: "")
     monkeypatch.setattr(module, "copy_rows", lossy)
     with pytest.raises(DataError, match="did not arrive whole"):
         restore(archive, url, tmp_path / "target" / "models", force=True)

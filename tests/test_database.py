@@ -45,7 +45,7 @@ def test_revisions_are_the_files_in_migrations():
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", "forecastkit:migrations")
+    config.set_main_option("script_location", "forecastkit.ledger:migrations")
     steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(steps)) == REVISIONS
 
@@ -89,7 +89,7 @@ def test_a_database_of_the_first_schema_is_chained_and_loses_nothing(url):
     engine = module.make_engine(url)
     with transaction(engine, write=True) as connection:
         config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
-        config.set_main_option("script_location", "forecastkit:migrations")
+        config.set_main_option("script_location", "forecastkit.ledger:migrations")
         command.upgrade(config, "0001")
         past = datetime(2017, 2, 1, 21, tzinfo=UTC)
         for i in (3, 1, 2):

@@ -1,4 +1,4 @@
-"The second hand: it agrees with the house on everything, and says so where one of the two is wrong."
+"The second hand: it agrees with the package on everything, and says so where one of the two is wrong."
 
 import ast
 import math
@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import forecastkit.ledger.audit as rescoring
+import forecastkit.ledger.records as records
 from forecastkit.core import GENESIS, PROBS
 from forecastkit.forecasts.distribution import strictly_increasing
 from forecastkit.ledger.audit import audit_ledger, package_scores, rescore
@@ -125,15 +126,15 @@ def test_what_contradicts_itself_is_found_even_if_the_chain_was_written_anew(url
 
 
 @pytest.mark.parametrize(("name", "words"), [("crps", "has crps"), ("cdf_at", "has pit")])
-def test_a_mistake_of_the_house_is_found(tmp_path, monkeypatch, name, words):
-    right = getattr(ledger, name)
+def test_a_mistake_of_the_package_is_found(tmp_path, monkeypatch, name, words):
+    right = getattr(records, name)
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i) for i in range(6)])
-    monkeypatch.setattr(ledger, name, lambda *given: right(*given) * 1.001)
+    monkeypatch.setattr(records, name, lambda *given: right(*given) * 1.001)
     found = audit_ledger(db)
-    assert len(found.problems) >= 6 and words in str(found) and "but the house says" in str(found)
+    assert len(found.problems) >= 6 and words in str(found) and "but the package says" in str(found)
 
 
-def test_wrong_probabilities_of_the_house_are_found(tmp_path, monkeypatch):
+def test_wrong_probabilities_of_the_package_are_found(tmp_path, monkeypatch):
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i, regime_bounds=BOUNDS) for i in range(3)])
     right = rescoring.Forecast.prob_above
     monkeypatch.setattr(rescoring.Forecast, "prob_above", lambda self, level: right(self, level) * 0.99)

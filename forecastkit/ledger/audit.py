@@ -33,10 +33,7 @@ from .records import RANGE_LEVELS, SCORE_COLUMNS, with_scores
 from .schema import OUTCOMES, PREDICTIONS
 
 # %% auto #0
-__all__ = ['REPEATED_COLUMNS', 'TOLERANCE', 'Curve', 'log_change', 'curve_of', 'mean_change', 'regime_chances', 'pinball_mean',
-           'inside_range', 'recomputed_id', 'rescore', 'SessionTimes', 'contradictions', 'score_differences',
-           'package_scores', 'row_problems', 'outcome_problems', 'base_revised', 'Audit', 'audit_forecasts',
-           'audit_outcomes', 'audit_ledger']
+__all__ = ['recomputed_id', 'rescore', 'Audit', 'audit_ledger']
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #ae3bc4dc
 @dataclass(frozen=True)

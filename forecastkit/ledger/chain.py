@@ -8,45 +8,22 @@ continues the chain under a lock; checking follows it and names what was changed
 # %% ../../nbs/55_ledger/03_chain.ipynb #6149df24
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
-from ..core import DataError, canonical_json
+from ..core import DataError, GENESIS, HashChain
 from .engine import display_url, transaction
 from .schema import CHAIN, CHAINED, PREDICTIONS
 
 # %% auto #0
-__all__ = ['GENESIS', 'row_hash', 'chained', 'Problem', 'row_name', 'moved_rows', 'Link', 'broken_links', 'chain_end', 'append',
-           'broken_chains']
+__all__ = ['ROWS', 'Problem', 'row_name', 'broken_links', 'chain_end', 'append', 'broken_chains']
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #f8f1b280
-GENESIS: str = "0" * 64  # what the first row follows
-
-
-def row_hash(
-    row: Mapping[str, Any],  # all columns of a row; the hash itself does not count
-    previous: str,  # hash of the row before
-) -> str:
-    "SHA-256 over the hash of the row before and the canonical JSON of this row's content."
-    content = {name: value for name, value in row.items() if name not in ("previous_hash", "row_hash")}
-    return hashlib.sha256((previous + canonical_json(content)).encode()).hexdigest()
-
-
-def chained(
-    rows: Iterable[Mapping[str, Any]],  # without number and hashes
-    length: int = 0,  # how many rows there are
-    head: str = GENESIS,  # hash of the last of them
-) -> list[dict[str, Any]]:
-    "The rows with their numbers and hashes, ready to be appended."
-    linked: list[dict[str, Any]] = []
-    for number, row in enumerate(rows, start=length + 1):
-        numbered = {"seq": number, **row}
-        linked.append(numbered | {"previous_hash": head, "row_hash": (head := row_hash(numbered, head))})
-    return linked
+ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content of a row, seq its number
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #c9af03d6
 @dataclass(frozen=True)
@@ -75,13 +52,13 @@ def moved_rows(
     found: dict[int, int] = {}
     after = {row["previous_hash"]: row for row in suspects}
     for head, number in {GENESIS: 0, **numbers}.items():
-        while (row := after.get(head)) and row_hash({**row, "seq": (number := number + 1)}, head) == row["row_hash"]:
+        while (row := after.get(head)) and ROWS.row_hash({**row, "seq": (number := number + 1)}, head) == row["row_hash"]:
             found[row["seq"]] = number
             head = row["row_hash"]
     return found
 
-
-class Link(NamedTuple):
+# %% ../../nbs/55_ledger/03_chain.ipynb #840f360f
+class Walked(NamedTuple):
     "What of a row must be remembered when the next is looked at."
 
     number: int
@@ -90,13 +67,39 @@ class Link(NamedTuple):
     sound: bool  # whether the row is as it was written
 
 
-def _missing(table: str, before: Link, last: int) -> list[Problem]:
+class KnownHashes:
+    "Hashes and numbers of the sound rows of a long table, 40 bytes each."
+
+    def __init__(self) -> None:
+        self.hashes, self.numbers = bytearray(), array("q")
+
+    def add(self, hexdigest: str, number: int) -> None:
+        "Remember one row."
+        self.hashes += bytes.fromhex(hexdigest)
+        self.numbers.append(number)
+
+    def find(self, wanted: Collection[str]) -> dict[str, int]:
+        "Hash -> number of those of the wanted that are known."
+        found = ((self.hashes[32 * k : 32 * k + 32].hex(), number) for k, number in enumerate(self.numbers))
+        return {text: number for text, number in found if text in wanted} if wanted else {}
+
+
+def missing_rows(table: str, before: Walked, last: int) -> list[Problem]:
     "The problem of rows that are not there, from the one after `before` to `last`."
     first = max(before.number, 0) + 1
     words = "is missing" if first == last else f"and all up to row {last} are missing"
     return [Problem(table, first, f"after {before.name}", words)] if first <= last else []
 
-# %% ../../nbs/55_ledger/03_chain.ipynb #840f360f
+
+def suspect_problems(table: str, suspects: Sequence[Mapping[str, Any]], known: KnownHashes) -> Iterator[Problem]:
+    "The problem of each row whose hash does not fit: moved from another place, or changed."
+    moved = moved_rows(suspects, known.find({row["previous_hash"] for row in suspects}))
+    for row in suspects:
+        written = moved.get(row["seq"])
+        words = f"was written as row {written}" if written else "was changed after it was written"
+        yield Problem(table, row["seq"], row_name(row), words)
+
+# %% ../../nbs/55_ledger/03_chain.ipynb #71ba78c1
 def broken_links(
     rows: Iterable[Mapping[str, Any]],  # in order of their numbers
     length: int,  # how many there should be
@@ -106,24 +109,19 @@ def broken_links(
     "What is wrong with a chain, row by row; empty where every row is as it was written."
     problems: list[Problem] = []
     suspects: list[Mapping[str, Any]] = []
-    numbers: dict[str, int] = {}
-    last = Link(0, "the beginning", GENESIS, True)
-    for row in rows:
-        this = Link(row["seq"], row_name(row), row["row_hash"], row["row_hash"] == row_hash(row, row["previous_hash"]))
-        problems += _missing(table, last, this.number - 1)
-        if not this.sound:
+    known, last = KnownHashes(), Walked(0, "the beginning", GENESIS, True)
+    for link in ROWS.walk(rows):
+        row = cast(Mapping[str, Any], link.row)
+        problems += missing_rows(table, last, link.number - 1)
+        if not link.sound:
             suspects.append(row)
-        elif last.sound and this.number == last.number + 1 and row["previous_hash"] != last.hash:
-            words = f"does not follow from row {last.number}: one of the two was replaced"
-            problems.append(Problem(table, this.number, this.name, words))
-        numbers |= {this.hash: this.number} if this.sound else {}
-        last = this
-    moved = moved_rows(suspects, numbers)
-    for row in suspects:
-        written = moved.get(row["seq"])
-        words = f"was written as row {written}" if written else "was changed after it was written"
-        problems.append(Problem(table, row["seq"], row_name(row), words))
-    problems += _missing(table, last, length)
+        else:
+            known.add(row["row_hash"], link.number)
+            if last.sound and link.number == last.number + 1 and not link.follows:
+                words = f"does not follow from row {last.number}: one of the two was replaced"
+                problems.append(Problem(table, link.number, row_name(row), words))
+        last = Walked(link.number, row_name(row), row["row_hash"], link.sound)
+    problems += [*suspect_problems(table, suspects, known), *missing_rows(table, last, length)]
     if last.number > length or (last.number == length and last.sound and last.hash != head):
         words = f"is not the one that was noted as the last, which was row {length}"
         problems.append(Problem(table, last.number, last.name, words))
@@ -152,7 +150,7 @@ def append(
 ) -> int:
     "Append rows to a table and its chain; returns how many."
     length, head = chain_end(connection, table, lock=True)
-    linked = chained(rows, length, head)
+    linked = ROWS.append(rows, head, length)
     if linked:
         connection.execute(sa.insert(table), linked)
         grown = {"length": length + len(linked), "head": linked[-1]["row_hash"]}

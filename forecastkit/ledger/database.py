@@ -27,8 +27,7 @@ from .records import outcomes_from_closes, prediction_rows, with_scores
 from .schema import OUTCOMES, PREDICTIONS
 
 # %% auto #0
-__all__ = ['OUTCOME_JOIN', 'INTERNAL_COLUMNS', 'stored_ids', 'append_forecasts', 'pending_outcomes', 'as_date',
-           'select_predictions', 'read_predictions', 'PredictionDatabase']
+__all__ = ['OUTCOME_JOIN', 'pending_outcomes', 'select_predictions', 'read_predictions', 'PredictionDatabase']
 
 # %% ../../nbs/55_ledger/05_database.ipynb #8b51d96a
 def stored_ids(

@@ -22,9 +22,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['WAIT_SECONDS', 'PRAGMAS', 'SNAPSHOT_READ', 'Result', 'REVISIONS', 'VERSION_TABLE', 'enable_wal', 'configure_sqlite',
-           'display_url', 'parse_database_url', 'make_engine', 'transaction', 'fetch', 'server_unavailable',
-           'with_retry', 'needs_upgrade', 'upgrade', 'open_database']
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'VERSION_TABLE', 'display_url', 'parse_database_url', 'make_engine',
+           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'open_database']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
 WAIT_SECONDS: int = 30  # seconds to wait for another writer, or for a server that restarts

@@ -21,8 +21,7 @@ from .engine import with_retry
 from .records import SCORE_COLUMNS
 
 # %% auto #0
-__all__ = ['RECORD_COLUMNS', 'RESULT_COLUMNS', 'quantile_name', 'flat_forecast', 'flat_table', 'ledger_table', 'write_csv',
-           'write_parquet', 'write_table']
+__all__ = ['flat_table', 'ledger_table', 'write_csv', 'write_parquet', 'write_table']
 
 # %% ../../nbs/55_ledger/06_exports.ipynb #bc87e3f5
 RECORD_COLUMNS: tuple[str, ...] = (

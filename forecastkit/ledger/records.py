@@ -23,10 +23,9 @@ from ..forecasts import Forecast, cdf_at, quantile_at, strictly_increasing
 from ..metrics import crps, hac_lag, hac_se
 
 # %% auto #0
-__all__ = ['TIMELINESS', 'COPIED_COLUMNS', 'NEEDED', 'OUTCOME_KEY', 'RANGE_LEVELS', 'SCORE_COLUMNS', 'timeliness_of',
-           'check_made_after', 'timeliness', 'feature_json', 'prediction_row', 'check_targets', 'prediction_rows',
-           'record_quantiles', 'forecast_from_record', 'outcomes_from_closes', 'outcome_scores', 'with_scores',
-           'observed_coverage']
+__all__ = ['TIMELINESS', 'NEEDED', 'OUTCOME_KEY', 'RANGE_LEVELS', 'SCORE_COLUMNS', 'timeliness_of', 'check_made_after',
+           'timeliness', 'check_targets', 'prediction_rows', 'record_quantiles', 'forecast_from_record',
+           'outcomes_from_closes', 'outcome_scores', 'with_scores', 'observed_coverage']
 
 # %% ../../nbs/55_ledger/04_records.ipynb #4f385507
 TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")

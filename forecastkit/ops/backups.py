@@ -24,16 +24,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..core import DataError, canonical_json, code_version
+from ..core import DataError, canonical_json, code_version, file_checksum, folder_checksums
+from ..core import folder_differences
 from ..ledger import CHAIN, CHAINED, METADATA, PredictionDatabase, VERSION_TABLE, broken_chains, chain_end
 from ..ledger import display_url, open_database, transaction, upgrade, with_retry
-from .registry import SAVING_PREFIX, checksum, checksums, damaged_models, file_problems, fsync_tree
-from .registry import install_folder, manifests, remove_stale_folders
+from .registry import SAVING_PREFIX, damaged_models, fsync_tree, install_folder, manifests
+from .registry import remove_stale_folders
 
 # %% auto #0
-__all__ = ['CHECKSUM_LIST', 'LEDGER_FILE', 'MODELS_FOLDER', 'PACKING_PREFIX', 'UNPACKING_PREFIX', 'MEMBER_NAME', 'READ_ERRORS',
-           'copy_rows', 'copy_out', 'BackupContents', 'backup_contents', 'sound_models', 'add_file', 'back_up',
-           'extract', 'unpack', 'check_backup', 'opened_backup', 'copy_aside', 'replace_rows', 'install_model',
+__all__ = ['CHECKSUM_LIST', 'LEDGER_FILE', 'MODELS_FOLDER', 'PACKING_PREFIX', 'UNPACKING_PREFIX', 'BackupContents', 'back_up',
            'same_ledger', 'restore']
 
 # %% ../../nbs/60_ops/02_backups.ipynb #255bb4d5
@@ -98,7 +97,7 @@ def sound_models(
     found = damaged_models(database, folder)
     sums: dict[str, str] = {}
     for version in (version for version, wrong in found.items() if not wrong):
-        sums |= {f"{version}/{name}": total for name, total in checksums(folder / version).items()}
+        sums |= {f"{version}/{name}": total for name, total in folder_checksums(folder / version).items()}
     return sums, [f"model {version}: {wrong[0]}" for version, wrong in found.items() if wrong]
 
 
@@ -127,7 +126,7 @@ def back_up(
                 raise DataError(f"{why}: see `forecastkit forecasts verify`, and keep the backups you have")
             files, wrong = sound_models(copied, models)
             found = backup_contents(copied, len({name.split("/")[0] for name in files}), left_out=tuple(wrong))
-        sums = {LEDGER_FILE: checksum(copy)} | {f"{MODELS_FOLDER}/{name}": total for name, total in files.items()}
+        sums = {LEDGER_FILE: file_checksum(copy)} | {f"{MODELS_FOLDER}/{name}": total for name, total in files.items()}
         Path(temporary, CHECKSUM_LIST).write_text(canonical_json({"code_version": code_version(), "files": sums}))
         with tarfile.open(new, "w:gz", compresslevel=6) as tar:
             add_file(tar, Path(temporary, CHECKSUM_LIST), CHECKSUM_LIST)
@@ -168,7 +167,7 @@ def unpack(
         extract(archive, folder)
         listed = json.loads((folder / CHECKSUM_LIST).read_text())
         (folder / CHECKSUM_LIST).unlink()
-        wrong = file_problems(folder, {"files": {LEDGER_FILE: "", **listed["files"]}})
+        wrong = folder_differences(folder, {LEDGER_FILE: "", **listed["files"]})
     except DataError:
         raise
     except READ_ERRORS as error:
@@ -186,7 +185,7 @@ def check_backup(
         raise DataError(f"this backup is damaged, {problems[0]}: use another one")
     versions = sorted(path.name for path in models.glob("*"))
     for version in versions:
-        if all(file_problems(models / version, known) for known in manifests(database, version)):
+        if all(folder_differences(models / version, known["files"]) for known in manifests(database, version)):
             raise DataError(f"this backup is damaged, model {version} is not what was stored: use another one")
     return versions
 
@@ -247,7 +246,7 @@ def install_model(
     installed: Sequence[Mapping[str, Any]],  # its manifests in the database that is replaced
 ) -> None:
     "Put a model where it belongs; raises `DataError` if another one, genuine as well, lies there under its name."
-    genuine = [any(not file_problems(path, one) for one in manifests) for manifests in (known, installed)]
+    genuine = [any(not folder_differences(path, one["files"]) for one in manifests) for manifests in (known, installed)]
     if path.exists() and genuine == [False, True]:
         raise DataError(f"{path} holds another model than the backup under the same name: move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)

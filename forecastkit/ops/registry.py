@@ -8,7 +8,6 @@ all, and loaded only if every byte is the one whose checksum was written into th
 # %% ../../nbs/60_ops/01_registry.ipynb #8751301b
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,14 +23,12 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import DataError, ModelIntegrityError, ModelNotFoundError, Target, canonical_json, confined
-from ..core import digest
+from ..core import digest, folder_checksums, folder_differences
 from ..ledger import MODELS, PredictionDatabase, append, chain_end, fetch, with_retry
 
 # %% auto #0
-__all__ = ['SAVING_PREFIX', 'STALE_SECONDS', 'Loader', 'model_version', 'version_folder', 'checksum', 'checksums',
-           'file_problems', 'best_manifest', 'record_manifest', 'manifests', 'stored_versions', 'damaged_models',
-           'Model', 'fsync_tree', 'write_model', 'install_folder', 'remove_stale_folders', 'load_forecaster',
-           'ModelRegistry']
+__all__ = ['SAVING_PREFIX', 'STALE_SECONDS', 'model_version', 'record_manifest', 'manifests', 'damaged_models', 'Model',
+           'fsync_tree', 'write_model', 'install_folder', 'remove_stale_folders', 'ModelRegistry']
 
 # %% ../../nbs/60_ops/01_registry.ipynb #befbbc9c
 def model_version(
@@ -56,37 +53,20 @@ def version_folder(
     return confined(root, version)
 
 # %% ../../nbs/60_ops/01_registry.ipynb #08db304b
-def checksum(path: Path) -> str:
-    "The SHA-256 sum of a plain file; a link or a pipe has none."
-    if path.is_symlink() or not path.is_file():
-        return "no plain file"
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    "The SHA-256 sum of everything in a folder and below it, by its path there."
-    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
-    return {path.relative_to(folder).as_posix(): checksum(path) for path in found}
-
-
-def file_problems(
-    folder: Path,
-    manifest: Mapping[str, Any],  # with `files`: path -> SHA-256 sum
-) -> list[str]:
-    "What differs between a folder and a manifest, one phrase a file; empty if every byte is as listed."
-    found, listed = checksums(folder), manifest["files"]
-    changed = [f"{name} was changed" for name in sorted(listed.keys() & found.keys()) if found[name] != listed[name]]
-    missing = [f"{name} is missing" for name in sorted(listed.keys() - found.keys())]
-    added = [f"{name} does not belong to it" for name in sorted(found.keys() - listed.keys())]
-    return changed + missing + added
-
-# %% ../../nbs/60_ops/01_registry.ipynb #9e72ed0a
 def best_manifest(
     folder: Path,
     manifests: Sequence[Mapping[str, Any]],  # all that were written for its version, at least one
 ) -> Mapping[str, Any]:
     "The manifest that describes a folder best."
-    return min(manifests, key=lambda manifest: len(file_problems(folder, manifest)))
+    return min(manifests, key=lambda manifest: len(folder_differences(folder, manifest["files"])))
+
+
+def differences(
+    folder: Path,
+    manifests: Sequence[Mapping[str, Any]],  # all that were written for its version, at least one
+) -> list[str]:
+    "What differs between a folder and the manifest that describes it best, one phrase a file."
+    return folder_differences(folder, best_manifest(folder, manifests)["files"])
 
 # %% ../../nbs/60_ops/01_registry.ipynb #5f4073fa
 def record_manifest(
@@ -135,7 +115,7 @@ def damaged_models(
 ) -> dict[str, list[str]]:
     "What is wrong with each model that is there, empty where nothing is; one that is not there can be trained again."
     paths = {version: version_folder(folder, version) for version in stored_versions(database)["version"]}
-    return {v: file_problems(p, best_manifest(p, manifests(database, v))) for v, p in paths.items() if p.is_dir()}
+    return {v: differences(p, manifests(database, v)) for v, p in paths.items() if p.is_dir()}
 
 # %% ../../nbs/60_ops/01_registry.ipynb #0a4648f3
 class Model(Protocol):
@@ -163,7 +143,7 @@ def write_model(
     folder.mkdir()
     model.save(folder)
     fsync_tree(folder)
-    return {"files": checksums(folder)}
+    return {"files": folder_checksums(folder)}
 
 # %% ../../nbs/60_ops/01_registry.ipynb #3dfda969
 def install_folder(
@@ -173,7 +153,7 @@ def install_folder(
 ) -> None:
     "Give the new folder its name. One that bears it already stays if it is genuine, and is replaced if no manifest describes it."
     with suppress(FileNotFoundError):  # another process may be about the same
-        if path.exists() and file_problems(path, best_manifest(path, manifests)):
+        if path.exists() and differences(path, manifests):
             path.rename(new.with_name("old"))
     try:
         new.rename(path)
@@ -254,7 +234,7 @@ class ModelRegistry:
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
         path = version_folder(self.folder, version)
         manifest = best_manifest(path, manifests(self.database, version))
-        if wrong := file_problems(path, manifest):
+        if wrong := folder_differences(path, manifest["files"]):
             raise ModelIntegrityError(f"model {version}: {wrong[0]}; delete {path} to have it trained again")
         return self.loader(path, manifest["files"])
 
