@@ -31,7 +31,7 @@ from forecastkit.regimes.outliers import (
     typical,
     unusualness,
 )
-from forecastkit.metrics.scores import hac_se
+from forecastkit.metrics import hac_se
 from forecastkit.data.sources import load_market
 from forecastkit.features.volatility import FeatureEngine
 

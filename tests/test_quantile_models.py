@@ -24,7 +24,7 @@ from forecastkit.models.boosting import (
     readable,
     tree_table,
 )
-from forecastkit.metrics.scores import pinball
+from forecastkit.metrics import pinball
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
 

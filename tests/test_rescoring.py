@@ -67,9 +67,7 @@ def test_both_hands_agree_on_any_forecast(shape, kind, outcome, at, last):
     values = strictly_increasing(np.array(shape), gap=0.01)
     forecast = made(3, values=values, kind=kind, last_value=last, regime_bounds=BOUNDS)
     outcome = outcome if at is None else float(values[at])  # on a quantile, too
-    verdict = with_scores(pd.DataFrame({"forecast": [forecast.to_json()], "outcome": [outcome]})).to_dict("records")[
-        0
-    ]
+    verdict = with_scores(pd.DataFrame({"forecast": [forecast.to_json()], "outcome": [outcome]})).to_dict("records")[0]
     ours = rescore(rescoring.json.loads(forecast.to_json()), outcome)
     edge = min(abs(outcome - values)) < rescoring.TOLERANCE
     assert list(rescoring.score_differences(ours, package_scores(forecast, verdict), edge)) == []

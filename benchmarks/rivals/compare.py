@@ -20,7 +20,7 @@ from forecastkit.core import PROBS, Target
 from forecastkit.data.market import MarketData
 from forecastkit.models.pool import linear_pool
 from forecastkit.pipeline.preparation import needed_series, prepare
-from forecastkit.metrics.scores import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
+from forecastkit.metrics import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.pipeline.system import series_wanted

@@ -163,7 +163,11 @@ def contradictions(
 ) -> Iterator[str]:
     "Where the columns of a row say something else than its record."
     days = {name: date.fromisoformat(record[name]) for name in ("origin", "target_session")}
-    expected = {name: record[name] for name in REPEATED_COLUMNS} | days | {"made_at": datetime.fromisoformat(record["made_at"])}
+    expected = (
+        {name: record[name] for name in REPEATED_COLUMNS}
+        | days
+        | {"made_at": datetime.fromisoformat(record["made_at"])}
+    )
     for name, value in (expected | {"prediction_id": recomputed_id(record)}).items():
         if row[name] != value:
             yield f"has {name} {row[name]}, but its record says {value}"
@@ -177,7 +181,9 @@ def score_differences(
     "The numbers on which the two computations disagree."
     for name in ours.keys() | theirs.keys():
         one, other = ours.get(name, math.nan), theirs.get(name, math.nan)
-        if not math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE) and not (at_edge and name.startswith("inside")):
+        if not math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE) and not (
+            at_edge and name.startswith("inside")
+        ):
             yield f"has {name} {one:.10g}, but the package says {other:.10g}"
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #98574269
@@ -282,7 +288,9 @@ def audit_forecasts(
 def audit_outcomes(connection: sa.Connection, times: SessionTimes) -> Iterator[Problem]:
     "Everything that is wrong with the stored outcomes."
     forecast_exists = sa.exists().where(OUTCOME_JOIN)
-    for found in connection.execute(sa.select(OUTCOMES, forecast_exists.label("has_forecast")).order_by(OUTCOMES.c.seq)):
+    for found in connection.execute(
+        sa.select(OUTCOMES, forecast_exists.label("has_forecast")).order_by(OUTCOMES.c.seq)
+    ):
         row = found._asdict()
         lost = [] if row["has_forecast"] else ["belongs to no stored forecast"]
         for words in [*lost, *outcome_problems(row, times)]:

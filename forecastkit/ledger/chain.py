@@ -52,7 +52,9 @@ def moved_rows(
     found: dict[int, int] = {}
     after = {row["previous_hash"]: row for row in suspects}
     for head, number in {GENESIS: 0, **numbers}.items():
-        while (row := after.get(head)) and ROWS.row_hash({**row, "seq": (number := number + 1)}, head) == row["row_hash"]:
+        while (row := after.get(head)) and ROWS.row_hash({**row, "seq": (number := number + 1)}, head) == row[
+            "row_hash"
+        ]:
             found[row["seq"]] = number
             head = row["row_hash"]
     return found

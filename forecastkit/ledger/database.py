@@ -65,7 +65,12 @@ def pending_outcomes(connection: sa.Connection, symbol: str) -> pd.DataFrame:
     return fetch(connection, query.where(PREDICTIONS.c.symbol == symbol, OUTCOMES.c.symbol.is_(None)))
 
 # %% ../../nbs/55_ledger/05_database.ipynb #8e021064
-INTERNAL_COLUMNS: tuple[str, ...] = ("seq", "features", "previous_hash", "row_hash")  # of no use in a table of forecasts
+INTERNAL_COLUMNS: tuple[str, ...] = (
+    "seq",
+    "features",
+    "previous_hash",
+    "row_hash",
+)  # of no use in a table of forecasts
 
 
 def as_date(value: Any) -> date:
@@ -114,7 +119,6 @@ def read_predictions(
 # %% ../../nbs/55_ledger/05_database.ipynb #54936985
 class PredictionDatabase:
     "Forecasts and their outcomes, in SQLite or PostgreSQL: append-only, safe for several processes."
-
 
     def __init__(
         self,

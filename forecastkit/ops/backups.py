@@ -152,7 +152,9 @@ def extract(
         times = Counter(member.name for member in members)
         odd = [m.name for m in members if not m.isreg() or not MEMBER_NAME.fullmatch(m.name) or times[m.name] > 1]
         if odd or CHECKSUM_LIST not in times:
-            raise DataError(f"{archive} is no backup of forecastkit: it holds {odd[0] if odd else 'no ' + CHECKSUM_LIST}")
+            raise DataError(
+                f"{archive} is no backup of forecastkit: it holds {odd[0] if odd else 'no ' + CHECKSUM_LIST}"
+            )
         if sum(member.size for member in members) > shutil.disk_usage(folder).free:
             raise DataError(f"{archive} does not fit on the disk of {folder.parent}: make room there")
         tar.extractall(folder, members, filter="data")
@@ -268,7 +270,10 @@ def restore(
     force: bool = False,  # replace a record that is there; a copy is put beside the models' folder
 ) -> BackupContents:
     "Put database and models of an archive in place, whole or not at all. Raises `DataError` for a bad archive or a full home."
-    with opened_backup(archive, models.parent) as (copy, new, versions), closing(PredictionDatabase(address)) as database:
+    with (
+        opened_backup(archive, models.parent) as (copy, new, versions),
+        closing(PredictionDatabase(address)) as database,
+    ):
         installed = {version: manifests(database, version) for version in versions}
         with transaction(copy.engine) as source, transaction(database.engine, write=True) as target:
             target.execute(sa.select(CHAIN).with_for_update())  # nobody appends from here on
