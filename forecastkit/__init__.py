@@ -15,9 +15,9 @@ Modules:
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
-- `forecastkit.core.findings`: How does a check report so that a person, a program and a page all read the same?
+- `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
-- `forecastkit.core.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
+- `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.data.checks`: Is this price a crash, a split, or a slip of the vendor's pen?
 - `forecastkit.data.formats`: Which column of this file is what, and on which day?
@@ -31,10 +31,10 @@ Modules:
 - `forecastkit.data.store`: What did this series say on the day the forecast was made, and what does it say now?
 - `forecastkit.data.synthetic`: How would you know that a method finds what is there, if you never see what is there?
 - `forecastkit.data.timeframes`: At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
-- `forecastkit.evaluation.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
-- `forecastkit.evaluation.perturbations`: What else could have happened after that evening, and what would have been known of it?
-- `forecastkit.evaluation.scorecard`: What is a forecast worth, beside what else, and how sure is that?
-- `forecastkit.evaluation.traces`: What does a function say of each session, and has it said the same before?
+- `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
+- `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
+- `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
 - `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
 - `forecastkit.features.base`: What is a feature made of, and was it known at the close?
 - `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?

@@ -62,7 +62,7 @@ from .findings import (
     Finding as Finding,
     html_table as html_table,
     Report as Report,
-    shown as shown,
-    STYLE as STYLE,
+    format_value as format_value,
+    REPORT_STYLE as REPORT_STYLE,
     write_page as write_page,
 )
