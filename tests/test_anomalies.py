@@ -12,6 +12,10 @@ from sklearn.ensemble import IsolationForest
 from threadpoolctl import threadpool_limits
 
 from forecastkit.calendars import get_calendar
+from forecastkit.core import DataError, DataWarning, ModelIntegrityError
+from forecastkit.data.sources import load_market
+from forecastkit.features.volatility import FeatureEngine
+from forecastkit.metrics import hac_se
 from forecastkit.regimes.anomalies import (
     AnomalyDetector,
     anomaly_history,
@@ -21,7 +25,6 @@ from forecastkit.regimes.anomalies import (
     learnt_from,
     scores_when_unusual,
 )
-from forecastkit.core import DataError, DataWarning, ModelIntegrityError
 from forecastkit.regimes.outliers import (
     distance_parts,
     forest_score,
@@ -31,9 +34,6 @@ from forecastkit.regimes.outliers import (
     typical,
     unusualness,
 )
-from forecastkit.metrics import hac_se
-from forecastkit.data.sources import load_market
-from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")
 

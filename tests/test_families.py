@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.features.price import RANGE_BASED, STANDARD, indicator, indicators, published_definitions, yang_zhang
-from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorised
 from forecastkit.data.market import MarketData
-from forecastkit.features.cross_market import shrunken
 from forecastkit.data.synthetic import Law, hidden_path, index_bars, synthetic_market
+from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorised
+from forecastkit.features.cross_market import shrunken
+from forecastkit.features.price import RANGE_BASED, STANDARD, indicator, indicators, published_definitions, yang_zhang
 
 NYSE = get_calendar("XNYS")
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
+from forecastkit.data.market import MarketData
+from forecastkit.data.synthetic import Law, synthetic_market
 from forecastkit.features.base import (
     QUANTITIES,
     Feature,
@@ -17,8 +19,6 @@ from forecastkit.features.base import (
     compute_features,
     fresh_rows,
 )
-from forecastkit.data.market import MarketData
-from forecastkit.data.synthetic import Law, synthetic_market
 
 NYSE = get_calendar("XNYS")
 

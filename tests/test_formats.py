@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data import formats as formats
 from forecastkit.calendars.cohorts import vix_expiries
-from forecastkit.data.futures import expiry_of, in_turn, read_contract, read_future
 from forecastkit.core import DataError
+from forecastkit.data import formats as formats
 from forecastkit.data.formats import look_at, parse_days, read_columns, read_table, symbol_of
+from forecastkit.data.futures import expiry_of, in_turn, read_contract, read_future
 from forecastkit.data.sources import FolderSource, load_market
 
 NYSE = get_calendar("XNYS")

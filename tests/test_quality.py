@@ -9,8 +9,10 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-from forecastkit.features.base import Feature, compute_features, source_and_lag
 from forecastkit.data.market import MarketData
+from forecastkit.data.sources import load_market
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.base import Feature, compute_features, source_and_lag
 from forecastkit.features.quality import (
     TemporalValidator,
     findings,
@@ -19,8 +21,6 @@ from forecastkit.features.quality import (
     standing_still,
     usual_gaps,
 )
-from forecastkit.data.sources import load_market
-from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")

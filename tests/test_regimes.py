@@ -15,10 +15,10 @@ from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
-from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
+from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions
-from forecastkit.data.synthetic import synthetic_market
+from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
 
 NYSE = get_calendar("XNYS")
 
@@ -199,8 +199,8 @@ def test_two_states_leave_neutral_out():
 
 
 def test_the_likeliest_of_several_starts_is_taken():
-    from forecastkit.regimes.hmm import learn
     from forecastkit.regimes.detector import risk_signs
+    from forecastkit.regimes.hmm import learn
 
     z, signs = DETECTOR.scaling_.apply(X), risk_signs(X.columns)
     one, five = (learn(z[:-1], z[1:], signs, starts=n) for n in (1, 5))
