@@ -13,6 +13,7 @@ from .targets import (
     canonical_symbol as canonical_symbol,
     KINDS as KINDS,
     PROBS as PROBS,
+    REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,
     Target as Target,
     vix_regime as vix_regime,
