@@ -76,7 +76,9 @@ class Report:
     @property
     def findings(self) -> pd.DataFrame:
         "One row a finding, empty if there is none."
-        return pd.DataFrame([[getattr(f, name) for name in FINDING_COLUMNS] for f in self.found], columns=FINDING_COLUMNS)
+        return pd.DataFrame(
+            [[getattr(f, name) for name in FINDING_COLUMNS] for f in self.found], columns=FINDING_COLUMNS
+        )
 
     @property
     def headline(self) -> str:
@@ -86,7 +88,11 @@ class Report:
 
     def text(self) -> str:
         "The report for a terminal."
-        facts = [f"  {', '.join(f'{name} {format_value(value)}' for name, value in self.facts.items())}"] if self.facts else []
+        facts = (
+            [f"  {', '.join(f'{name} {format_value(value)}' for name, value in self.facts.items())}"]
+            if self.facts
+            else []
+        )
         return "\n".join(
             [self.headline, *facts, *(f"  {f}" for f in self.found), *(f"  note: {note}" for note in self.notes)]
         )

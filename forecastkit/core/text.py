@@ -20,8 +20,12 @@ __all__ = ['FORMULA', 'redacted', 'printable', 'csv_safe', 'csv_safe_frame']
 
 # %% ../../nbs/00_core/06_text.ipynb #6761c42b
 HIDDEN = "***"
-_ADDRESS = re.compile(r"\b(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s/:@?#'\"]*)(?P<rest>(?::(?:(?!\w+://)[^\r\n])*)?@)", re.I)
-_PORT = re.compile(r":\d{1,5}(?=[/?#\s,;)\]'\"])")  # a host with a port, and an @ further on that belongs to something else
+_ADDRESS = re.compile(
+    r"\b(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s/:@?#'\"]*)(?P<rest>(?::(?:(?!\w+://)[^\r\n])*)?@)", re.I
+)
+_PORT = re.compile(
+    r":\d{1,5}(?=[/?#\s,;)\]'\"])"
+)  # a host with a port, and an @ further on that belongs to something else
 _ENCODED = re.compile(r"(%3A%2F%2F)(?:(?!%2F|%3A%2F%2F)[^\s&])*%40", re.I)
 _NAMES = r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|pwd|token|secret|api[_-]?key|credentials?|signature)|[\w.-]*_key|authorization|x-api-key|(?:set-)?cookie)"
 _VALUE = r"(?:\"[^\"]*\"|'[^']*'|(?:bearer|basic|token)\s+[^\s&;,\"']+|[^\s&;#\"'<>(){}\[\],]+)"
