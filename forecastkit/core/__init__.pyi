@@ -58,6 +58,8 @@ from .settings import (
     load_settings as load_settings,
     read_value as read_value,
     Settings as Settings,
+    settings_problems as settings_problems,
+    settings_report as settings_report,
 )
 from .experiments import (
     ExperimentLog as ExperimentLog,
