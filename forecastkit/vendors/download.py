@@ -26,7 +26,7 @@ import pandas as pd
 from ..calendars import Calendar, calendar_of
 from ..core import DataError, canonical_json, canonical_symbol, write_atomic
 from .base import LiveSource, Span, closed_rows
-from ..data import NOISE, as_series
+from ..data import REVISION_TOLERANCE, as_series
 
 # %% auto #0
 __all__ = ['UNIVERSE_COLUMNS', 'STATES', 'Batch', 'read_universe', 'universe_of', 'survivorship', 'Wanted', 'last_closed',
@@ -123,7 +123,7 @@ def wanted(
 def retold(
     held: pd.DataFrame,  # the values in the store by day
     again: pd.DataFrame,  # what the vendor tells now
-    tolerance: float = NOISE,  # relative
+    tolerance: float = REVISION_TOLERANCE,  # relative
 ) -> str:
     "How the vendor's telling of the days held by both spans differs, in words; empty where it agrees."
     since, until = again.index.min(), held.index.max()
