@@ -12,10 +12,13 @@ Modules:
 - `forecastkit.cli.ledger`: What was forecast, is it still what was written down, and how do I keep it or take it elsewhere?
 - `forecastkit.cli.main`: Which one line does a scheduled job need, and what does a person type?
 - `forecastkit.cli.options`: Does `--sources` mean the same on every command, and can a program read what a person sees?
-- `forecastkit.core.errors`: What does the whole house agree on before it touches a number?
-- `forecastkit.core.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
+- `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
+- `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
+- `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: How does a check report so that a person, a program and a page all read the same?
+- `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
 - `forecastkit.core.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
+- `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.data.checks`: Is this price a crash, a split, or a slip of the vendor's pen?
 - `forecastkit.data.formats`: Which column of this file is what, and on which day?
 - `forecastkit.data.futures`: Which of the futures that trade today is the front one, and what was it worth?
@@ -32,7 +35,7 @@ Modules:
 - `forecastkit.evaluation.perturbations`: What else could have happened after that evening, and what would have been known of it?
 - `forecastkit.evaluation.scorecard`: What is a forecast worth, beside what else, and how sure is that?
 - `forecastkit.evaluation.traces`: What does a function say of each session, and has it said the same before?
-- `forecastkit.evaluation.walkforward`: What would the model have said on each day, had it been trained with what was known by then?
+- `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
 - `forecastkit.features.base`: What is a feature made of, and was it known at the close?
 - `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
 - `forecastkit.features.cross_market`: What does one market say about another, and the calendar about both?
@@ -50,7 +53,9 @@ Modules:
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.records`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
 - `forecastkit.ledger.schema`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
-- `forecastkit.metrics.scores`: How far was a probability forecast from what happened, and how sure is that number?
+- `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
+- `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
+- `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
 - `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
 - `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?

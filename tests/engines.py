@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import PROBS
+from forecastkit.core import PROBS
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.forecasts.record import Forecast
 from forecastkit.ledger.schema import make_engine

@@ -21,7 +21,7 @@ from forecastkit.regimes.anomalies import (
     training_mask,
     scores_by_anomaly,
 )
-from forecastkit.core.errors import DataError, DataWarning, ModelIntegrityError
+from forecastkit.core import DataError, DataWarning, ModelIntegrityError
 from forecastkit.regimes.outliers import (
     distance_contributions,
     isolation_score,
@@ -31,7 +31,7 @@ from forecastkit.regimes.outliers import (
     reference_quantiles,
     outlier_scores,
 )
-from forecastkit.metrics.scores import hac_se
+from forecastkit.metrics import hac_se
 from forecastkit.data.sources import load_market
 from forecastkit.features.volatility import FeatureEngine
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
 from forecastkit.ops.backups import back_up, restore, unpack
-from forecastkit.core.errors import DataError, Target
+from forecastkit.core import DataError, Target
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ops.registry import ModelRegistry, checksums, damaged_models
 from forecastkit.ledger.schema import CHAIN, METADATA, fetch, transaction

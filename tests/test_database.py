@@ -18,7 +18,7 @@ from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap,
 
 import forecastkit.ledger.schema as module
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError, Target
+from forecastkit.core import DataError, Target
 from forecastkit.ops.registry import manifests, record_manifest
 from forecastkit.ledger.schema import METADATA, REVISIONS, VERSION_TABLE, open_database, transaction
 

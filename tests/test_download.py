@@ -9,7 +9,7 @@ from kill_download import NOW, contents, fetch, kills
 from vendors import FAULTS, Vendors, prices
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.vendors.download import download_universe, locked, read_note
 from forecastkit.vendors.base import LiveSource, each_alone
 from forecastkit.data.sources import load_market

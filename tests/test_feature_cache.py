@@ -18,8 +18,13 @@ import pytest
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
+<<<<<<< HEAD
 from forecastkit.core.errors import DataWarning
 from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine_digest
+=======
+from forecastkit.core import DataWarning
+from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine
+>>>>>>> main
 from forecastkit.features.base import Feature, Inputs, compute_features
 from forecastkit.data.market import MarketData, Repair
 from forecastkit.features.stock import stock_features

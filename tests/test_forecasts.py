@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core.errors import KINDS, PROBS, DataError, SettingsError, Target
+from forecastkit.core import KINDS, PROBS, DataError, SettingsError, Target
 from forecastkit.forecasts.record import Forecast
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vendors import FAULTS, Vendors, prices
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.vendors.http import Client, Limiter
 from forecastkit.vendors.base import (
     Edgar,

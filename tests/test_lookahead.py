@@ -12,7 +12,7 @@ from leaks.windows import centred_mean, shifted_back
 
 from forecastkit.calendars import get_calendar
 from forecastkit.evaluation.traces import differing, row_moments
-from forecastkit.core.errors import DataError, SettingsError
+from forecastkit.core import DataError, SettingsError
 from forecastkit.evaluation.perturbations import Counterfactuals, all_rows, sample_cuts, starting_at, uneven_sessions
 from forecastkit.core.findings import write_page
 from forecastkit.evaluation.lookahead import audit, audit_folds, audits, measured_warmup

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forecastkit.core.errors import DataError, ModelIntegrityError, ModelNotFoundError, Target
+from forecastkit.core import DataError, ModelIntegrityError, ModelNotFoundError, Target
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ops.registry import SAVING, ModelRegistry, checksums, manifests
 

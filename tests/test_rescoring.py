@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import forecastkit.ledger.records as ledger
 import forecastkit.ledger.audit as rescoring
-from forecastkit.core.errors import PROBS
+from forecastkit.core import PROBS
 from forecastkit.ledger.database import append
 from forecastkit.forecasts.distribution import strictly_increasing
 from forecastkit.ledger.records import GENESIS

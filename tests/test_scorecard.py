@@ -8,7 +8,7 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
-from forecastkit.core.errors import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
+from forecastkit.core import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
 from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
 from forecastkit.evaluation.scorecard import (
     breakdown,
@@ -21,7 +21,7 @@ from forecastkit.evaluation.scorecard import (
     score_forecasts,
     worst,
 )
-from forecastkit.metrics.scores import hac_se
+from forecastkit.metrics import hac_se
 
 NYSE = get_calendar("XNYS")
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError, DataQualityError, SettingsError, Target
+from forecastkit.core import DataError, DataQualityError, SettingsError, Target
 from forecastkit.pipeline.daily import regimes_known
 from forecastkit.forecasts.record import Forecast
 from forecastkit.data.market import MarketData

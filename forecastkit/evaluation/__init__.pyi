@@ -9,9 +9,7 @@ from .lookahead import (
     audits as audits,
 )
 from .walkforward import (
-    blocks as blocks,
-    first_origin as first_origin,
-    training_rows as training_rows,
+    RefitSchedule as RefitSchedule,
     walk_forward as walk_forward,
 )
 from .scorecard import (

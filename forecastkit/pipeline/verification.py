@@ -27,7 +27,7 @@ from ..evaluation import Function, audit, audit_folds, audits
 from ..core import DataError, PROBS, Report, Settings, Target, load_settings
 from .daily import anomalies_known, regimes_known
 from ..data import ExpandingSplit, MarketData, PurgedKFold
-from .preparation import feature_engine, needed_series, prepare
+from .preparation import feature_engine, needed_series, prepare, refit_schedule
 
 # %% auto #0
 __all__ = ['features_of', 'regimes_of', 'anomalies_of', 'forecasts_of', 'Part', 'parts_of', 'served_folds', 'split_reports',
@@ -87,15 +87,11 @@ def parts_of(market: MarketData, target: Target, settings: Settings) -> list[Par
 # %% ../../nbs/65_pipeline/05_verification.ipynb #c5855729
 def served_folds(market: MarketData, target: Target, settings: Settings) -> Iterator[tuple[pd.Index, pd.Index]]:
     "For each version of the walk-forward the origins it learns from and those it serves."
-    from forecastkit.evaluation import blocks, first_origin, training_rows
-
-    model, calendar = settings.model, market.calendar
     X = features_of(market, target)
-    y = calendar.outcomes(market.close(target.symbol), target.horizon)
-    shape = {"horizon": target.horizon, "train_start": model.train_start, "calendar": calendar}
-    begin = first_origin(X, y, every=model.refit_every, min_train_rows=model.min_train_rows, **shape)
-    for block in blocks(pd.DatetimeIndex(X.index), begin, model.refit_every, calendar=calendar):
-        yield training_rows(X, y, block.grid, **shape)[1].index, block.origins
+    y = market.calendar.outcomes(market.close(target.symbol), target.horizon)
+    schedule = refit_schedule(target, settings, market.calendar)
+    for block in schedule.blocks(pd.DatetimeIndex(X.index), schedule.first_origin(X, y)):
+        yield schedule.training_rows(X, y, block.grid)[1].index, block.origins
 
 
 def split_reports(market: MarketData, target: Target, settings: Settings) -> list[Report]:
