@@ -18,13 +18,8 @@ import pytest
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
-<<<<<<< HEAD
-from forecastkit.core.errors import DataWarning
-from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine_digest
-=======
 from forecastkit.core import DataWarning
-from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine
->>>>>>> main
+from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine_digest
 from forecastkit.features.base import Feature, Inputs, compute_features
 from forecastkit.data.market import MarketData, Repair
 from forecastkit.features.stock import stock_features
@@ -187,8 +182,8 @@ def test_the_engine_is_part_of_every_name(market, keys, monkeypatch):
 
 def test_names_are_the_same_in_every_process():
     code = (
-        "from forecastkit.features.cache import code_digest, engine; from forecastkit.features.volatility import volatility_features\n"
-        "print(engine()[0], *[code_digest(f, engine()[1]) for f in volatility_features()])"
+        "from forecastkit.features.cache import code_digest, engine_digest; from forecastkit.features.volatility import volatility_features\n"
+        "print(engine_digest()[0], *[code_digest(f, engine_digest()[1]) for f in volatility_features()])"
     )
     told = [
         subprocess.run(

@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
-<<<<<<< HEAD
-from forecastkit.core.errors import DataError
-from forecastkit.features.base import Feature, compute_features, publication_of
-=======
 from forecastkit.core import DataError
-from forecastkit.features.base import Feature, compute_features, source_and_lag
->>>>>>> main
+from forecastkit.features.base import Feature, compute_features, publication_of
 from forecastkit.data.market import MarketData
 from forecastkit.features.quality import (
     TemporalValidator,

@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
-<<<<<<< HEAD
-from forecastkit.core.errors import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
-from forecastkit.regimes.hmm import HMMParameters, filter_states, log_density, stationary_distribution, smooth_states
-=======
 from forecastkit.core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
-from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
->>>>>>> main
+from forecastkit.regimes.hmm import HMMParameters, filter_states, log_density, stationary_distribution, smooth_states
 from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions
 from forecastkit.data.synthetic import synthetic_market

@@ -8,13 +8,8 @@ import pytest
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
-<<<<<<< HEAD
-from forecastkit.core.errors import DataError, DataWarning, SettingsError
-from forecastkit.features.base import catalogue, compute_features, publication_of
-=======
 from forecastkit.core import DataError, DataWarning, SettingsError
-from forecastkit.features.base import catalogue, compute_features, source_and_lag
->>>>>>> main
+from forecastkit.features.base import catalogue, compute_features, publication_of
 from forecastkit.data.market import MarketData
 from forecastkit.features.quality import quality_flags
 from forecastkit.data.sources import load_market
