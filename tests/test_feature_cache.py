@@ -176,7 +176,7 @@ def test_a_formula_with_a_state_is_computed_each_time(market, tmp_path):
 
 
 def test_the_engine_is_part_of_every_name(market, keys, monkeypatch):
-    monkeypatch.setattr("forecastkit.features.cache.engine", lambda: ("other", engine_digest()[1]))
+    monkeypatch.setattr("forecastkit.features.cache.engine_digest", lambda: ("other", engine_digest()[1]))
     assert moved(keys, market) == {feature.name for feature in FEATURES}
 
 
