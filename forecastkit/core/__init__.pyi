@@ -13,6 +13,7 @@ from .targets import (
     canonical_symbol as canonical_symbol,
     KINDS as KINDS,
     PROBS as PROBS,
+    REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,
     Target as Target,
     vix_regime as vix_regime,
@@ -62,7 +63,7 @@ from .findings import (
     Finding as Finding,
     html_table as html_table,
     Report as Report,
-    shown as shown,
-    STYLE as STYLE,
+    format_value as format_value,
+    REPORT_STYLE as REPORT_STYLE,
     write_page as write_page,
 )
