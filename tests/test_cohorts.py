@@ -18,7 +18,7 @@ from forecastkit.calendars.cohorts import (
 )
 from forecastkit.calendars.expiries import early_closes, monthly_expiries, vix_expiries
 from forecastkit.calendars.fomc import fomc_table
-from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.core import DataError, DataWarning
 
 NYSE = get_calendar("XNYS")
 

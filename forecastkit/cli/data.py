@@ -16,7 +16,7 @@ import typer
 
 from ..calendars import all_meetings, get_calendar, save_meetings, parse_meetings_page, read_meetings
 from ..core import SettingsError
-from ..vendors import FED, WORDS, client_of, fomc_page, open_live
+from ..vendors import FOMC_PAGE_URL, VENDORS, open_client, fomc_page, open_live
 from ..pipeline import as_stored, fetch, live_words, series_fed
 from ..data import SnapshotSource, freeze_snapshot, list_snapshots, source_table, stored_sources
 from .options import AsJson, Home, Quiet, Sources, emit, present, settings_with
@@ -78,7 +78,7 @@ def download(
     symbols: Annotated[str | None, typer.Option(help="Symbols instead, such as AAPL,MSFT,^VIX,DGS10.")] = None,
     start: Annotated[str | None, typer.Option(help="First day; by default as early as the vendor goes.")] = None,
     end: Annotated[str | None, typer.Option(help="Last day; by default the last session that has closed.")] = None,
-    vendors: Annotated[str | None, typer.Option("--from", help=f"Vendors in their order, of {', '.join(WORDS)}.")] = None,
+    vendors: Annotated[str | None, typer.Option("--from", help=f"Vendors in their order, of {', '.join(VENDORS)}.")] = None,
     home: Home = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Fetch a universe into the store: only what is missing. Exit 1 if a symbol could not be had; each is named with the reason.
@@ -96,11 +96,11 @@ def download(
     settings = settings_with(data__home=home, run__progress=False if quiet or as_json else None)
     table = read_universe(universe) if symbols is None else universe_of(words_of(symbols))
     words = words_of(vendors) if vendors else live_words(settings.data.sources) or ("cboe", "fred", "yahoo")
-    with client_of(settings.live) as client:
+    with open_client(settings.live) as client:
         opened = open_live(words, table["symbol"].tolist(), settings.live, client)
         report = fetch(settings, table, opened, start, end, present())
-    told = {"symbols": [asdict(outcome) for outcome in report.outcomes], "notes": report.notes}
-    emit(told if as_json else str(report), as_json)
+    rows = {"symbols": [asdict(result) for result in report.results], "notes": report.notes}
+    emit(rows if as_json else str(report), as_json)
     raise typer.Exit(1 if report.failed else 0)
 
 # %% ../../nbs/80_cli/02_data.ipynb #0c5502ee
@@ -169,8 +169,8 @@ def data_fomc(
     if path is not None:
         found = save_meetings(place, read_meetings(path))
     elif online:
-        with client_of(settings.live) as client:
-            found = save_meetings(place, parse_meetings_page(fomc_page(client, settings.live.fomc or FED)))
+        with open_client(settings.live) as client:
+            found = save_meetings(place, parse_meetings_page(fomc_page(client, settings.live.fomc or FOMC_PAGE_URL)))
     else:
         found = all_meetings(place)
     emit(found[["date", "scheduled"]].tail(12), as_json)

@@ -77,7 +77,7 @@ def catch_up(
             file=sys.stderr,
         )
     report = update(system.settings, series_wanted(target), now)
-    require(report.outcomes, needed_series(target), through)
+    require(report.results, needed_series(target), through)
     return True
 
 # %% ../../nbs/80_cli/05_main.ipynb #c80f20d6

@@ -29,9 +29,10 @@ from forecastkit.pipeline.preparation import (
     Versions,
     needed_series,
     read_block,
+    refit_schedule,
     write_block,
 )
-from ..evaluation import Outcomes, Scorecard, check_enough, observed, score_forecasts, walk_forward
+from ..evaluation import Outcomes, Scorecard, check_enough, observe_outcomes, score_forecasts, walk_forward
 from .system import IntegratedSystem
 
 # %% auto #0
@@ -88,12 +89,12 @@ class BaselineStore:
         beside = self.versions.path(grid, origins)
         return beside and beside.with_name(f"{self.name}-{len(origins)}-{beside.name}")
 
-    def recall(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
         "The quantiles kept for these origins, or None."
         path = self.path(grid, origins)
         return read_block(path) if path else None
 
-    def remember(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
         "Keep the quantiles of a block of origins."
         if path := self.path(grid, origins):
             write_block(path, quantiles)
@@ -119,9 +120,12 @@ def baseline_quantiles(
         "climatology": climatology_quantiles(y, origins, target.horizon, calendar=calendar),
         "ar1": ar1_quantiles(log_level, known, origins, target.horizon, calendar),
     }
+    schedule = replace(refit_schedule(target, prepared.settings, calendar), drift_limit=None)
     for name, make in fitted_baselines(target, prepared.settings).items():
         raw = walk_forward(
-            X.loc[: origins[-1]], y, make=make, horizon=target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=origins[0], store=BaselineStore(prepared.versions, name), n_jobs=run.n_jobs, dask=run.dask, progress=run.progress, title=name, calendar=calendar)  # fmt: skip
+            X.loc[: origins[-1]], y, make, schedule, first=origins[0], store=BaselineStore(prepared.versions, name),
+            n_jobs=run.n_jobs, dask=run.dask, progress=run.progress, title=name,
+        )  # fmt: skip
         said[name] = raw.quantiles[raw.origins.get_indexer(origins)]
     return said
 
@@ -135,7 +139,7 @@ def outcomes_seen(
     bounds = settings.forecast.regime_bounds if prepared.target.symbol == VOLATILITY_INDEX else ()
     counted = prepared.level.loc[pd.Timestamp(settings.model.train_start) :]
     cohorts = prepared.features["calendar_cohort"]
-    return observed(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
+    return observe_outcomes(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
 
 
 def evaluate(

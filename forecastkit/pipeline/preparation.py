@@ -12,9 +12,9 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,16 @@ import pandas as pd
 from ..calendars import Calendar, get_calendar
 from ..core import DataError, DataQualityError, DataWarning, PROBS, Settings, Target, code_version
 from ..core import vix_regime, write_atomic
-from ..features import Feature, FeatureEngine, Keeper, TemporalValidator, stock_features, volatility_features
+from ..evaluation import RefitSchedule, walk_forward
+from ..features import Feature, FeatureEngine, ColumnCache, TemporalValidator, stock_features, volatility_features
 from ..forecasts import Forecast
 from ..data import MarketData
 from ..ops import ModelRegistry, model_version
 
 # %% auto #0
 __all__ = ['VOLATILITY_INDEX', 'needed_series', 'declared_features', 'feature_engine', 'series_used', 'write_block', 'read_block',
-           'Versions', 'Prepared', 'regime_numbers', 'known_positions', 'prepare', 'build_forecast', 'quality_report']
+           'Versions', 'Prepared', 'regime_numbers', 'known_positions', 'refit_schedule', 'prepare', 'build_forecast',
+           'quality_report']
 
 # %% ../../nbs/65_pipeline/02_preparation.ipynb #337a4c41
 VOLATILITY_INDEX: str = "VIX"  # the one symbol whose features, recipe and regimes are those of an implied volatility
@@ -49,7 +51,7 @@ def declared_features(target: Target) -> tuple[Feature, ...]:
 
 def feature_engine(
     target: Target,
-    cache: Keeper | None = None,  # where columns are kept; None computes all
+    cache: ColumnCache | None = None,  # where columns are kept; None computes all
 ) -> FeatureEngine:
     "The engine that computes the features of this target."
     return FeatureEngine(declared_features(target), symbol=target.symbol, horizon=target.horizon, cache=cache)
@@ -110,13 +112,13 @@ class Versions:
         "The file that keeps a version's raw quantiles for a block of origins."
         return self.folder and self.folder / self.name(grid) / f"{self.fingerprints[origins[-1]]}.npz"
 
-    def recall(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
         "Raw quantiles kept for these origins, or None."
         path = self.path(grid, origins)
         kept = read_block(path) if path else None
         return kept if kept is not None and len(kept) == len(origins) else None
 
-    def remember(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
         "Keep raw quantiles of a block of origins."
         path = self.path(grid, origins)
         if path:
@@ -195,6 +197,15 @@ def known_positions(
     return np.searchsorted(at, at + horizon)
 
 # %% ../../nbs/65_pipeline/02_preparation.ipynb #513b6fd0
+def refit_schedule(target: Target, settings: Settings, calendar: Calendar) -> RefitSchedule:
+    "When the versions of this target are refitted, and which rows they may learn from."
+    model = settings.model
+    return RefitSchedule(
+        calendar, target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows,
+        train_start=model.train_start, drift_limit=model.drift_limit or None,
+    )  # fmt: skip
+
+
 def prepare(
     market: MarketData,  # anything up to `through` is used, nothing after it
     target: Target,
@@ -203,12 +214,11 @@ def prepare(
     registry: ModelRegistry | None = None,  # versions are loaded from and stored in it; None trains in memory
     folder: Path | None = None,  # where raw quantiles are kept; None keeps none
     first: pd.Timestamp | None = None,  # walk forward from this session on; None from the first possible one
-    cache: Keeper | None = None,  # where columns of features are kept; None computes all
+    cache: ColumnCache | None = None,  # where columns of features are kept; None computes all
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import calibrate
     from forecastkit.models import ProbabilisticForecaster
-    from forecastkit.evaluation import walk_forward
 
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
     engine = feature_engine(target, cache=cache)
@@ -217,8 +227,13 @@ def prepare(
     grid = calendar.refit_sessions(X.index, model.refit_every)
     dated = pd.DatetimeIndex(X.index.union(grid[grid >= X.index[0]]))
     versions = Versions(target, settings, view.fingerprints(dated, series_used(engine, view)), registry, folder)
+    schedule = refit_schedule(target, settings, calendar)
+    if first is not None:
+        schedule = replace(schedule, drift_limit=None)  # the statistic needs the walk from its beginning
     raw = walk_forward(
-        X, y, make=lambda: ProbabilisticForecaster(target, rounds=model.rounds, seed=model.seed), horizon=target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=first, drift_limit=model.drift_limit if first is None and model.drift_limit else None, store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, calendar=calendar)  # fmt: skip
+        X, y, partial(ProbabilisticForecaster, target, rounds=model.rounds, seed=model.seed), schedule, first=first,
+        store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
+    )  # fmt: skip
     widths = calibrate(
         raw.quantiles, y.reindex(raw.origins).to_numpy(), regime_numbers(close[raw.origins].to_numpy(), target, settings),
         known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
