@@ -86,7 +86,7 @@ def test_a_market_that_trades_every_day():
     days = pd.date_range("2017-01-01", "2018-06-30", unit="us")
     price = 4000 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.04, len(days))))
     market = MarketData({"BTC": pd.DataFrame({"close": price}, days)}, calendar="24/7")
-    engine = FeatureEngine(stock_features("BTC"), symbol="BTC", calendar="24/7")
+    engine = FeatureEngine(stock_features("BTC"), symbol="BTC")
     rows = engine.build_features(market)
     assert len(rows) == len(days)
     assert rows["day_of_week"].max() == 6

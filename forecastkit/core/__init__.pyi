@@ -47,11 +47,19 @@ from .chain import (
 from .home import (
     Home as Home,
 )
+from .text import (
+    csv_safe as csv_safe,
+    csv_safe_frame as csv_safe_frame,
+    printable as printable,
+    redacted as redacted,
+)
 from .settings import (
     LiveSettings as LiveSettings,
     load_settings as load_settings,
     read_value as read_value,
     Settings as Settings,
+    settings_problems as settings_problems,
+    settings_report as settings_report,
 )
 from .experiments import (
     ExperimentLog as ExperimentLog,
