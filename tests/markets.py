@@ -3,13 +3,9 @@
 import numpy as np
 import pandas as pd
 
-<<<<<<< HEAD
-=======
 from forecastkit.features.base import publication_of
->>>>>>> main
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features.base import source_and_lag
 
 FUNDS = ("IXIC", "RUT", "IWM", "GLD", "USO", "UUP", "TLT", "HYG")
 PUBLISHED = {  # how often, where about, how far it moves from one to the next, decimals

@@ -5,19 +5,11 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-<<<<<<< HEAD
-from forecastkit.data.market import MarketData
-from forecastkit.data.synthetic import Law, hidden_path, index_bars, synthetic_market
-from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorised
-from forecastkit.features.cross_market import shrunken
-from forecastkit.features.price import RANGE_BASED, STANDARD, indicator, indicators, published_definitions, yang_zhang
-=======
 from forecastkit.features.price import RANGE_ESTIMATORS, INDICATORS, talib_indicator, indicators, talib_defaults, yang_zhang
 from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorized
 from forecastkit.data.market import MarketData
 from forecastkit.features.cross_market import shrunk_correlation
 from forecastkit.data.synthetic import MarketLaw, hidden_path, index_bars, synthetic_market
->>>>>>> main
 
 NYSE = get_calendar("XNYS")
 

@@ -19,14 +19,9 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataWarning
-<<<<<<< HEAD
-=======
 from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine_digest
 from forecastkit.features.base import Feature, Inputs, compute_features
->>>>>>> main
 from forecastkit.data.market import MarketData, Repair
-from forecastkit.features.base import Feature, Inputs, compute_features
-from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine
 from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import volatility_features
 

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-from forecastkit.data.market import MarketData
-from forecastkit.data.synthetic import Law, synthetic_market
 from forecastkit.features.base import (
     QUANTITIES,
     Feature,
@@ -19,11 +17,8 @@ from forecastkit.features.base import (
     compute_features,
     new_row_positions,
 )
-<<<<<<< HEAD
-=======
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import MarketLaw, synthetic_market
->>>>>>> main
 
 NYSE = get_calendar("XNYS")
 

@@ -11,19 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-<<<<<<< HEAD
-from forecastkit.calendars.cohorts import vix_expiries
-from forecastkit.core import DataError
-from forecastkit.data import formats as formats
-from forecastkit.data.formats import look_at, parse_days, read_columns, read_table, symbol_of
-from forecastkit.data.futures import expiry_of, in_turn, read_contract, read_future
-=======
 from forecastkit.data import formats as formats
 from forecastkit.calendars.expiries import vix_expiries
 from forecastkit.data.futures import expiry_of, roll_contracts, read_contract, read_future
 from forecastkit.core import DataError
 from forecastkit.data.formats import inspect_file, parse_days, read_file_columns, read_table, symbol_of
->>>>>>> main
 from forecastkit.data.sources import FolderSource, load_market
 
 NYSE = get_calendar("XNYS")

@@ -9,14 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-<<<<<<< HEAD
-from forecastkit.calendars.cohorts import fomc_table
-from forecastkit.calendars.releases import RELEASES, release_of
-=======
 from forecastkit.calendars.fomc import fomc_table
->>>>>>> main
 from forecastkit.core import DataError
 from forecastkit.data.market import BAR_COLUMNS, MarketData, Repair, repair_bars
+from forecastkit.calendars.releases import RELEASES, release_of
 
 NYSE = get_calendar("XNYS")
 

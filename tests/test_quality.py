@@ -9,14 +9,8 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-<<<<<<< HEAD
-=======
 from forecastkit.features.base import Feature, compute_features, publication_of
->>>>>>> main
 from forecastkit.data.market import MarketData
-from forecastkit.data.sources import load_market
-from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features.base import Feature, compute_features, source_and_lag
 from forecastkit.features.quality import (
     TemporalValidator,
     quality_flags,
@@ -25,6 +19,8 @@ from forecastkit.features.quality import (
     unchanged_sessions,
     typical_gaps,
 )
+from forecastkit.data.sources import load_market
+from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")

@@ -15,14 +15,10 @@ from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
-<<<<<<< HEAD
-from forecastkit.data.synthetic import synthetic_market
-=======
 from forecastkit.regimes.hmm import HMMParameters, filter_states, log_density, stationary_distribution, smooth_states
->>>>>>> main
 from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions
-from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
+from forecastkit.data.synthetic import synthetic_market
 
 NYSE = get_calendar("XNYS")
 
@@ -203,12 +199,8 @@ def test_two_states_leave_neutral_out():
 
 
 def test_the_likeliest_of_several_starts_is_taken():
-<<<<<<< HEAD
-=======
     from forecastkit.regimes.hmm import fit_hmm
->>>>>>> main
     from forecastkit.regimes.detector import risk_signs
-    from forecastkit.regimes.hmm import learn
 
     z, signs = DETECTOR.scaling_.apply(X), risk_signs(X.columns)
     one, five = (fit_hmm(z[:-1], z[1:], signs, starts=n) for n in (1, 5))

@@ -16,13 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError, DataWarning
-<<<<<<< HEAD
 from forecastkit.data import sources as sources
-from forecastkit.data.formats import BAR_NAMES, look_at, read_columns
-=======
+from forecastkit.core import DataError, DataWarning
 from forecastkit.data.formats import BAR_NAMES, inspect_file, read_file_columns
->>>>>>> main
 from forecastkit.data.market import BAR_COLUMNS
 from forecastkit.data.sources import FolderSource, Reading, SampleSource, load_market, load_packaged, source_table
 
