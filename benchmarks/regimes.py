@@ -27,10 +27,10 @@ import pandas as pd
 
 from forecastkit.calendars import get_calendar
 from forecastkit.regimes.hmm import (
-    StateModel,
+    HMMParameters,
     expectation_maximisation,
-    long_run_shares,
-    partition,
+    stationary_distribution,
+    initial_states,
     risk_score,
     smooth_states,
 )
@@ -58,14 +58,14 @@ def warm(rows: pd.DataFrame, before: RegimeDetector | None) -> RegimeDetector:
     whole = np.isfinite(z).all(axis=1)
     pairs = np.flatnonzero(whole[1:] & whole[:-1])
     signs = risk_signs(detector.features)
-    guess = partition(risk_score(z[pairs + 1], signs), (0.40, 0.75))
+    guess = initial_states(risk_score(z[pairs + 1], signs), (0.40, 0.75))
     levels = np.einsum("nk,nd->kd", guess, z[pairs + 1]) / guess.sum(axis=0)[:, None]
     turn = expectation_maximisation(z[pairs], z[pairs + 1], belief[pairs + 1], before.model_.transition, levels, 0.01)
     found = np.asarray(turn.hmm.means_) / (1 - turn.memory)
     order = risk_score(found, signs).argsort(kind="stable")
     transition = np.asarray(turn.hmm.transmat_)[np.ix_(order, order)]
-    detector.model_ = StateModel(
-        turn.memory, found[order], np.asarray(turn.hmm.covars_)[0], transition, long_run_shares(transition)
+    detector.model_ = HMMParameters(
+        turn.memory, found[order], np.asarray(turn.hmm.covars_)[0], transition, stationary_distribution(transition)
     )
     detector.training_ = detector.training_ | {"log_likelihood": float(turn.monitor.history[-1])}
     return detector

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
-from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
+from forecastkit.regimes.hmm import HMMParameters, filter_states, log_density, stationary_distribution, smooth_states
 from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions
 from forecastkit.data.synthetic import synthetic_market
@@ -87,11 +87,11 @@ def test_a_density_with_gaps_is_that_of_the_features_present(seed, d):
 
 def test_the_long_run_is_where_the_chain_ends_up():
     _, transition, start = random_chain(5, 3, 1, 1.0)
-    np.testing.assert_allclose(long_run_shares(transition), start @ np.linalg.matrix_power(transition, 500), atol=1e-9)
+    np.testing.assert_allclose(stationary_distribution(transition), start @ np.linalg.matrix_power(transition, 500), atol=1e-9)
 
 
 def test_a_row_without_any_feature_only_moves_the_chain():
-    model: StateModel = DETECTOR.model_
+    model: HMMParameters = DETECTOR.model_
     gap = X.copy()
     gap.iloc[500:502] = np.nan
     said = DETECTOR.filtered_probabilities(gap).to_numpy()
@@ -199,11 +199,11 @@ def test_two_states_leave_neutral_out():
 
 
 def test_the_likeliest_of_several_starts_is_taken():
-    from forecastkit.regimes.hmm import learn
+    from forecastkit.regimes.hmm import fit_hmm
     from forecastkit.regimes.detector import risk_signs
 
     z, signs = DETECTOR.scaling_.apply(X), risk_signs(X.columns)
-    one, five = (learn(z[:-1], z[1:], signs, starts=n) for n in (1, 5))
+    one, five = (fit_hmm(z[:-1], z[1:], signs, starts=n) for n in (1, 5))
     assert five.rounds > one.rounds
     assert RegimeDetector(n_starts=5).fit(X).training_["n_iterations"] == five.rounds
     assert clone(RegimeDetector(n_starts=5)).n_starts == 5

@@ -4,7 +4,7 @@ from .base import (
     catalogue as catalogue,
     compute_features as compute_features,
     Feature as Feature,
-    Keeper as Keeper,
+    ColumnCache as ColumnCache,
 )
 from .cache import (
     FeatureCache as FeatureCache,

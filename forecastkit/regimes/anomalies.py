@@ -23,23 +23,24 @@ from sklearn.utils.validation import check_is_fitted
 from ..core import DataError, FeatureDimensionError, ModelIntegrityError
 from ..features import Feature
 from forecastkit.regimes.outliers import (
-    learn_portrait,
-    portrait_arrays,
-    portrait_from,
-    typical,
-    unusualness,
-    why_unusual,
+    fit_reference,
+    reference_arrays,
+    reference_from,
+    reference_quantiles,
+    outlier_scores,
+    score_contributions,
 )
 from ..metrics import hac_se
 from .fit_cache import fit_or_load, read_state, write_state
 
 # %% auto #0
-__all__ = ['DRIFTING', 'STRETCHES', 'VOICES', 'MOST_ABSENT', 'LEAST_PRESENT', 'family_of', 'conformal_p', 'learnt_from',
-           'learnable', 'feature_table', 'family_columns', 'AnomalyJudge', 'AnomalyDetector', 'reasons',
-           'anomaly_versions', 'anomaly_history', 'sessions_due', 'scores_when_unusual']
+__all__ = ['DRIFTING_FAMILIES', 'TRAINING_BLOCKS', 'SCORE_COLUMNS', 'MAX_MISSING', 'MIN_PRESENT', 'family_of',
+           'conformal_p_values', 'training_mask', 'usable_data', 'feature_values', 'family_columns', 'AnomalyJudge',
+           'AnomalyDetector', 'anomaly_reasons', 'anomaly_versions', 'anomaly_history', 'due_refits',
+           'scores_by_anomaly']
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #31c29750
-DRIFTING: tuple[tuple[str, str], ...] = (("level", "points"), ("rates", "%"))  # families and units that never settle
+DRIFTING_FAMILIES: tuple[tuple[str, str], ...] = (("level", "points"), ("rates", "%"))  # families and units that never settle
 
 
 def family_of(
@@ -47,10 +48,10 @@ def family_of(
     without: Sequence[str] = ("calendar",),  # families that are left out
 ) -> dict[str, str]:
     "The family of each feature that can be unusual; prices and yields are left out, since they drift for ever."
-    return {f.name: f.family for f in features if f.family not in without and (f.family, f.unit) not in DRIFTING}
+    return {f.name: f.family for f in features if f.family not in without and (f.family, f.unit) not in DRIFTING_FAMILIES}
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #292b3f05
-def conformal_p(
+def conformal_p_values(
     known: np.ndarray,  # (m, v) scores of days not learnt from, one column a voice, each sorted, NaN last
     scores: np.ndarray,  # (n, v)
 ) -> np.ndarray:
@@ -60,33 +61,33 @@ def conformal_p(
     return np.where(np.isfinite(scores), (1 + there - below) / (1 + there), np.nan)
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #e64ded85
-STRETCHES = 8
+TRAINING_BLOCKS = 8
 
 
-def learnt_from(
+def training_mask(
     n: int,  # rows in order of time
 ) -> np.ndarray:
     "Whether each row is learnt from, (n,); the others set the ranks."
-    return np.arange(n) * STRETCHES // max(n, 1) % 2 == 0
+    return np.arange(n) * TRAINING_BLOCKS // max(n, 1) % 2 == 0
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #4dc19b5c
-VOICES: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
-MOST_ABSENT = 0.2  # of the rows: a feature absent more often is not used
-LEAST_PRESENT = 0.5  # of the features: a row with fewer is not judged
+SCORE_COLUMNS: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
+MAX_MISSING = 0.2  # of the rows: a feature absent more often is not used
+MIN_PRESENT = 0.5  # of the features: a row with fewer is not judged
 
 
-def learnable(
+def usable_data(
     X: np.ndarray,  # (n, p) features
 ) -> tuple[np.ndarray, np.ndarray]:
     "Which features are there often enough and vary, (p,), and which rows have enough of those, (n,)."
     present = np.isfinite(X)
-    often = present.mean(axis=0) >= 1 - MOST_ABSENT
-    low, _, high = typical(np.where(often, X, 0.0))
+    often = present.mean(axis=0) >= 1 - MAX_MISSING
+    low, _, high = reference_quantiles(np.where(often, X, 0.0))
     use = often & (high > low)
-    return use, present[:, use].mean(axis=1) >= LEAST_PRESENT if use.any() else np.zeros(len(X), dtype=bool)
+    return use, present[:, use].mean(axis=1) >= MIN_PRESENT if use.any() else np.zeros(len(X), dtype=bool)
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #bc32b992
-def feature_table(
+def feature_values(
     X: pd.DataFrame,
     names: Sequence[str],  # columns wanted, in order
 ) -> np.ndarray:
@@ -125,8 +126,8 @@ class AnomalyJudge(BaseEstimator):
         X: pd.DataFrame,  # features of days in order of time; columns without a family are ignored
     ) -> Self:
         "Learn what is usual; raises `DataError` if too few rows have enough features."
-        values = feature_table(X, list(self.families))
-        use, rows = learnable(values)
+        values = feature_values(X, list(self.families))
+        use, rows = usable_data(values)
         if rows.sum() < self.min_rows:
             raise DataError(
                 f"{rows.sum()} of {len(X)} rows have enough features and a fit needs {self.min_rows}: bring more history"
@@ -135,9 +136,9 @@ class AnomalyJudge(BaseEstimator):
         self.dropped_ = [name for name, used in zip(self.families, use) if not used]
         self.columns_ = family_columns(self.names_, self.families)
         values, groups = values[np.ix_(rows, use)], list(self.columns_.values())
-        learn = learnt_from(len(values))
-        self.portrait_ = learn_portrait(values[learn], groups, self.trees, self.seed)
-        self.known_ = np.sort(unusualness(self.portrait_, values[~learn], groups), axis=0)
+        learn = training_mask(len(values))
+        self.portrait_ = fit_reference(values[learn], groups, self.trees, self.seed)
+        self.known_ = np.sort(outlier_scores(self.portrait_, values[~learn], groups), axis=0)
         return self
 
     def p_values(
@@ -146,23 +147,23 @@ class AnomalyJudge(BaseEstimator):
     ) -> pd.DataFrame:
         "By session: p_value (of the overall score), forest, distance, each family; NaN where too little is present."
         check_is_fitted(self, "portrait_")
-        values, groups = feature_table(X, self.names_), list(self.columns_.values())
-        judged = np.isfinite(values).mean(axis=1, keepdims=True) >= LEAST_PRESENT
-        scores = unusualness(self.portrait_, values, groups)
-        p = conformal_p(self.known_, np.where(judged, scores, np.nan))
-        return pd.DataFrame(p, X.index, [*VOICES, *self.columns_])
+        values, groups = feature_values(X, self.names_), list(self.columns_.values())
+        judged = np.isfinite(values).mean(axis=1, keepdims=True) >= MIN_PRESENT
+        scores = outlier_scores(self.portrait_, values, groups)
+        p = conformal_p_values(self.known_, np.where(judged, scores, np.nan))
+        return pd.DataFrame(p, X.index, [*SCORE_COLUMNS, *self.columns_])
 
     def explain(
         self,
         X: pd.DataFrame,
         session: str | pd.Timestamp,  # one of its rows
     ) -> pd.DataFrame:
-        "What made a session unusual: its features by their part in the distance, see `why_unusual`."
+        "What made a session unusual: its features by their part in the distance, see `score_contributions`."
         check_is_fitted(self, "portrait_")
-        row, groups = feature_table(X.loc[[pd.Timestamp(session)]], self.names_), list(self.columns_.values())
+        row, groups = feature_values(X.loc[[pd.Timestamp(session)]], self.names_), list(self.columns_.values())
         table = pd.DataFrame({"family": [self.families[name] for name in self.names_], "value": row[0]}, self.names_)
         table["low"], _, table["high"] = self.portrait_.quantiles
-        table["distance"], table["forest"] = why_unusual(self.portrait_, row, groups).T
+        table["distance"], table["forest"] = score_contributions(self.portrait_, row, groups).T
         return table.sort_values("distance", ascending=False, kind="stable")
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #8944a97d
@@ -174,7 +175,7 @@ class AnomalyDetector(AnomalyJudge):
         check_is_fitted(self, "portrait_")
         parameters = self.get_params() | {"families": dict(self.families)}
         state = {"kind": "AnomalyDetector", "parameters": parameters, "names": self.names_, "dropped": self.dropped_}
-        return state, portrait_arrays(self.portrait_) | {"known": self.known_}
+        return state, reference_arrays(self.portrait_) | {"known": self.known_}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> AnomalyDetector:
@@ -184,7 +185,7 @@ class AnomalyDetector(AnomalyJudge):
         detector = cls(**state["parameters"])
         detector.names_, detector.dropped_ = list(state["names"]), list(state["dropped"])
         detector.columns_ = family_columns(detector.names_, detector.families)
-        detector.portrait_, detector.known_ = portrait_from(arrays), arrays["known"]
+        detector.portrait_, detector.known_ = reference_from(arrays), arrays["known"]
         return detector
 
     def save(self, folder: str | Path) -> Path:
@@ -197,7 +198,7 @@ class AnomalyDetector(AnomalyJudge):
         return cls.from_state(*read_state(folder, "anomalies"))
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #66f7d01d
-def reasons(
+def anomaly_reasons(
     explanation: pd.DataFrame,  # from `AnomalyDetector.explain`
     most: int = 3,
 ) -> list[str]:
@@ -219,7 +220,7 @@ def anomaly_versions(
 ) -> dict[pd.Timestamp, AnomalyDetector]:
     "The detector in force from each refit session on, learnt from the days before it."
     versions: dict[pd.Timestamp, AnomalyDetector] = {}
-    judged = pd.DataFrame(feature_table(X, list(families)), X.index, list(families))
+    judged = pd.DataFrame(feature_values(X, list(families)), X.index, list(families))
     for session in sorted(refit_sessions):
         known = judged[judged.index < session]
         if len(known) < min_rows or session > X.index[-1]:
@@ -244,12 +245,12 @@ def anomaly_history(
     serving = anomaly_versions(X, refit_sessions, families, trees, seed, min_rows) if versions is None else versions
     begins = sorted(serving)
     edges = [*X.index.searchsorted(pd.DatetimeIndex(begins)).tolist(), len(X)]
-    voices = [*VOICES, *sorted(set(families.values()))]
+    voices = [*SCORE_COLUMNS, *sorted(set(families.values()))]
     found = [serving[begin].p_values(X.iloc[a:b]) for begin, (a, b) in zip(begins, pairwise(edges)) if a < b]
     return pd.concat(found).reindex(X.index, columns=voices) if found else pd.DataFrame(np.nan, X.index, voices)
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #23b78692
-def sessions_due(
+def due_refits(
     index: pd.DatetimeIndex,  # sessions with features
     refit_sessions: Iterable[pd.Timestamp],  # those at which a new version is allowed to serve
     growth: float = 0.1,  # share by which the history must have grown since the last version
@@ -273,7 +274,7 @@ def _group_mean(values: np.ndarray, members: np.ndarray, lag: int) -> tuple[floa
     return float(mean), hac_se(members * (values - mean) / members.mean(), lag)
 
 
-def scores_when_unusual(
+def scores_by_anomaly(
     p_value: pd.Series,  # by session
     scores: pd.DataFrame,  # by origin, one column a score, in order of time
     bounds: Sequence[float] = (0.01, 0.05),  # upper bounds of all bands but the last

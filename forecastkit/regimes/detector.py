@@ -24,13 +24,14 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from ..core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError, SettingsError, digest
-from .hmm import StateModel, filter_states, learn, refusal, smooth_states
+from .hmm import HMMParameters, filter_states, fit_hmm, rejection_reason, smooth_states
 from ..features import FeatureCalculator, FeatureSet, regime_features
 from .fit_cache import fit_or_load, read_state, write_state
 
 # %% auto #0
-__all__ = ['LOGGED', 'RISK', 'MIN_ROWS', 'Regime', 'regimes_of', 'risk_signs', 'Scaling', 'as_frame', 'usable_features',
-           'RegimeLearner', 'LearntRegimes', 'RegimeFilter', 'RegimeDetector', 'regime_versions', 'regime_history']
+__all__ = ['LOG_FEATURES', 'RISK_SIGNS', 'MIN_ROWS', 'Regime', 'regime_names', 'risk_signs', 'Scaling', 'feature_frame',
+           'available_features', 'RegimeLearner', 'LearntRegimes', 'RegimeFilter', 'RegimeDetector', 'regime_versions',
+           'regime_history']
 
 # %% ../../nbs/35_regimes/04_detector.ipynb #c55ca1b2
 class Regime(StrEnum):
@@ -41,7 +42,7 @@ class Regime(StrEnum):
     RISK_OFF = "risk_off"
 
 
-def regimes_of(
+def regime_names(
     n_states: int,  # 2 or 3
 ) -> tuple[Regime, ...]:
     "The regimes of a model with this many states, by rising risk; raises `SettingsError` for other numbers."
@@ -52,8 +53,8 @@ def regimes_of(
     return tuple(Regime) if n_states == 3 else (Regime.RISK_ON, Regime.RISK_OFF)
 
 # %% ../../nbs/35_regimes/04_detector.ipynb #a0c9ee38
-LOGGED: frozenset[str] = frozenset({"vix_level", "realized_volatility", "hy_spread"})
-RISK: Mapping[str, int] = {
+LOG_FEATURES: frozenset[str] = frozenset({"vix_level", "realized_volatility", "hy_spread"})
+RISK_SIGNS: Mapping[str, int] = {
     "vix_level": 1, "vix_percentile": 1, "realized_volatility": 1, "momentum_63": -1, "drawdown": -1, "hy_spread": 1,
 }  # 1: more of it is more risk; -1: less  # fmt: skip
 
@@ -62,7 +63,7 @@ def risk_signs(
     features: Iterable[str],
 ) -> np.ndarray:
     "Which way risk lies in each feature; where none of them is known, the first decides: (d,)."
-    signs = np.array([RISK.get(name, 0) for name in features], dtype=float)
+    signs = np.array([RISK_SIGNS.get(name, 0) for name in features], dtype=float)
     signs[0] = signs[0] if signs.any() else 1.0
     return signs
 
@@ -90,7 +91,7 @@ class Scaling:
         columns = []
         for name, center, scale in zip(self.features, self.center, self.scale, strict=True):
             values = X[name].to_numpy(dtype=float, copy=True)
-            if name in LOGGED:
+            if name in LOG_FEATURES:
                 values[values <= 0] = np.nan
                 values = np.log(values)
             columns.append((values - center) / scale)
@@ -99,14 +100,14 @@ class Scaling:
     def undo(self, rows: np.ndarray) -> pd.DataFrame:
         "Standardised rows in the features' own units."
         values = (rows * self.scale + self.center).T
-        own = {name: np.exp(v) if name in LOGGED else v for name, v in zip(self.features, values, strict=True)}
+        own = {name: np.exp(v) if name in LOG_FEATURES else v for name, v in zip(self.features, values, strict=True)}
         return pd.DataFrame(own)
 
 # %% ../../nbs/35_regimes/04_detector.ipynb #292f8ccf
 MIN_ROWS = 252  # complete rows to learn from
 
 
-def as_frame(
+def feature_frame(
     X: pd.DataFrame | np.ndarray,
 ) -> pd.DataFrame:
     "Features by session in order of time; a bare array gets names and numbers. Raises `DataError` for another order."
@@ -117,7 +118,7 @@ def as_frame(
     return X
 
 
-def usable_features(
+def available_features(
     X: pd.DataFrame,
 ) -> list[str]:
     "The features that are present in at least four fifths of the rows."
@@ -143,8 +144,8 @@ class RegimeLearner(BaseEstimator):
         y: Any = None,  # ignored, for scikit-learn
     ) -> Self:
         "Learn the states from these rows; raises `DataError` for too few rows and for a fit that deserves no trust."
-        X, names = as_frame(X), regimes_of(self.n_states)
-        features = usable_features(X)
+        X, names = feature_frame(X), regime_names(self.n_states)
+        features = available_features(X)
         complete = X[features].dropna()
         if not features or len(complete) < MIN_ROWS:
             raise DataError(
@@ -155,8 +156,8 @@ class RegimeLearner(BaseEstimator):
         whole = np.asarray(np.isfinite(rows).all(axis=1))
         pairs = np.flatnonzero(whole[1:] & whole[:-1])
         signs = risk_signs(features)
-        learnt = learn(rows[pairs], rows[pairs + 1], signs, self.n_states, self.random_state, self.n_starts)
-        if reason := refusal(learnt, names):
+        learnt = fit_hmm(rows[pairs], rows[pairs + 1], signs, self.n_states, self.random_state, self.n_starts)
+        if reason := rejection_reason(learnt, names):
             raise DataError(f"the regime model is refused: {reason}")
         self.scaling_, self.model_ = scaling, learnt.model
         self.dropped_ = [str(name) for name in X.columns if name not in features]
@@ -170,7 +171,7 @@ class RegimeLearner(BaseEstimator):
 
     @property
     def regimes(self) -> tuple[Regime, ...]:
-        return regimes_of(self.n_states)
+        return regime_names(self.n_states)
 
     @property
     def n_features(self) -> int:
@@ -228,7 +229,7 @@ class RegimeFilter(LearntRegimes):
 
     def _read(self, X: pd.DataFrame | np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         "The features it knows, in its order, and the evidence of each row."
-        frame = as_frame(X)
+        frame = feature_frame(X)
         absent = [name for name in self.features if name not in frame.columns]
         if absent or (isinstance(X, np.ndarray) and X.shape[1] != self.n_features):
             raise FeatureDimensionError(f"fitted on {', '.join(self.features)}; {', '.join(absent) or 'other columns'} "
@@ -273,7 +274,7 @@ class RegimeDetector(RegimeFilter):
         "The prediction at the last row with all that is needed to understand and to repeat it, in plain types."
         chances = self.predict_regime_probabilities(X)
         regime = max(chances, key=lambda r: chances[r])
-        last = as_frame(X)[self.features].iloc[-1]
+        last = feature_frame(X)[self.features].iloc[-1]
         return {
             "regime": str(regime),
             "confidence": chances[regime],
@@ -296,7 +297,7 @@ class RegimeDetector(RegimeFilter):
         plain = {"kind": "RegimeDetector", "format": 1, "parameters": self.get_params(), "features": self.features,
                  "dropped": self.dropped_, "training": self.training_}  # fmt: skip
         arrays = {"center": self.scaling_.center, "scale": self.scaling_.scale}
-        return plain, arrays | {f.name: getattr(self.model_, f.name) for f in fields(StateModel)}
+        return plain, arrays | {f.name: getattr(self.model_, f.name) for f in fields(HMMParameters)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> RegimeDetector:
@@ -306,7 +307,7 @@ class RegimeDetector(RegimeFilter):
         detector = cls(**state["parameters"])
         try:
             detector.scaling_ = Scaling(tuple(state["features"]), arrays["center"], arrays["scale"])
-            detector.model_ = StateModel(**{f.name: arrays[f.name] for f in fields(StateModel)})
+            detector.model_ = HMMParameters(**{f.name: arrays[f.name] for f in fields(HMMParameters)})
         except KeyError as error:
             raise ModelIntegrityError(f"a stored regime model lacks {error}: fit it again") from error
         detector.dropped_, detector.training_ = list(state["dropped"]), dict(state["training"])
@@ -359,4 +360,4 @@ def regime_history(
     edges = [*X.index.searchsorted(pd.DatetimeIndex(begins)).tolist(), len(X)]
     for begin, (first, stop) in zip(begins, pairwise(edges), strict=True):
         served[first:stop] = fitted[begin].filtered_probabilities(X.iloc[:stop]).to_numpy()[first:]
-    return pd.DataFrame(served, X.index, [*regimes_of(n_states)])
+    return pd.DataFrame(served, X.index, [*regime_names(n_states)])

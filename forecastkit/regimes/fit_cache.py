@@ -23,7 +23,7 @@ import pandas as pd
 from ..core import DataWarning, ModelIntegrityError, canonical_json, code_version, digest, write_atomic
 
 # %% auto #0
-__all__ = ['M', 'write_state', 'read_state', 'Fittable', 'rows_key', 'fit_or_load']
+__all__ = ['Estimator', 'write_state', 'read_state', 'StorableEstimator', 'rows_key', 'fit_or_load']
 
 # %% ../../nbs/35_regimes/02_fit_cache.ipynb #62f1bbac
 def write_state(
@@ -59,7 +59,7 @@ def read_state(
         return state, dict(arrays)
 
 # %% ../../nbs/35_regimes/02_fit_cache.ipynb #40cfaa7a
-class Fittable(Protocol):
+class StorableEstimator(Protocol):
     "A model of the market's state, in scikit-learn's sense, that can write itself into a folder."
 
     def fit(self, X: pd.DataFrame, /) -> Self: ...
@@ -73,7 +73,7 @@ class Fittable(Protocol):
 
 
 def rows_key(
-    model: Fittable,  # not fitted
+    model: StorableEstimator,  # not fitted
     rows: pd.DataFrame,  # of numbers, by session
 ) -> str:
     "32 hex digits that stand for a fit of this model on these rows by this code."
@@ -82,14 +82,14 @@ def rows_key(
     return digest([*described, seen.hexdigest()], 32)
 
 # %% ../../nbs/35_regimes/02_fit_cache.ipynb #5a603193
-M = TypeVar("M", bound=Fittable)
+Estimator = TypeVar("M", bound=StorableEstimator)
 
 
 def fit_or_load(
-    model: M,  # not fitted
+    model: Estimator,  # not fitted
     rows: pd.DataFrame,  # of numbers, by session
     shelf: Path | None = None,  # folder of what was fitted before; None keeps nothing
-) -> M:
+) -> Estimator:
     "The model fitted on these rows: read from the shelf if it was fitted on the same before, else fitted and put there."
     if shelf is None:
         return model.fit(rows)

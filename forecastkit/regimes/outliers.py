@@ -20,15 +20,16 @@ from threadpoolctl import threadpool_limits
 from ..core import ModelIntegrityError
 
 # %% auto #0
-__all__ = ['NORMAL_90', 'CUT', 'SHRINK', 'typical', 'standardise', 'huberised_correlation', 'inverse_root', 'distance_parts',
-           'Forest', 'chance_depth', 'grow_forest', 'forest_score', 'Portrait', 'learn_portrait', 'unusualness',
-           'why_unusual', 'portrait_arrays', 'portrait_from']
+__all__ = ['NORMAL_Q90', 'HUBER_CUT', 'SHRINKAGE', 'reference_quantiles', 'standardise', 'huberised_correlation', 'inverse_root',
+           'distance_contributions', 'IsolationTrees', 'expected_depth', 'fit_isolation_trees', 'isolation_score',
+           'ReferenceModel', 'fit_reference', 'outlier_scores', 'score_contributions', 'reference_arrays',
+           'reference_from']
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #d6ef9786
-NORMAL_90 = 1.2815515655446004  # the 90 % quantile of the standard normal distribution
+NORMAL_Q90 = 1.2815515655446004  # the 90 % quantile of the standard normal distribution
 
 
-def typical(
+def reference_quantiles(
     X: np.ndarray,  # (n, p) features
 ) -> np.ndarray:
     "The 10, 50 and 90 % quantiles of each feature over the rows that have it: (3, p)."
@@ -37,38 +38,38 @@ def typical(
 
 def standardise(
     X: np.ndarray,  # (n, p)
-    quantiles: np.ndarray,  # (3, p) from `typical`
+    quantiles: np.ndarray,  # (3, p) from `reference_quantiles`
 ) -> np.ndarray:
     "Features in robust standard deviations from their medians, (n, p); NaN where absent or without any spread."
     low, middle, high = quantiles
     away = X - middle
     side = np.where(away < 0, middle - low, high - middle)
     other = np.where(high > low, high - low, np.nan)
-    return NORMAL_90 * away / np.where(side > 0, side, other)
+    return NORMAL_Q90 * away / np.where(side > 0, side, other)
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #9dcd136a
-CUT = 3.0  # robust standard deviations
-SHRINK = 0.1  # the share of the identity in the correlation
+HUBER_CUT = 3.0  # robust standard deviations
+SHRINKAGE = 0.1  # the share of the identity in the correlation
 
 
 def huberised_correlation(
     Z: np.ndarray,  # (n, p) from `standardise`
 ) -> np.ndarray:
-    "Correlation of the features cut at `CUT`, pair by pair over rows that have both, shrunk towards the identity: (p, p)."
-    R = np.nan_to_num(np.array(pd.DataFrame(np.clip(Z, -CUT, CUT)).corr(), dtype=float))
+    "Correlation of the features cut at `HUBER_CUT`, pair by pair over rows that have both, shrunk towards the identity: (p, p)."
+    R = np.nan_to_num(np.array(pd.DataFrame(np.clip(Z, -HUBER_CUT, HUBER_CUT)).corr(), dtype=float))
     np.fill_diagonal(R, 1.0)
-    return (1 - SHRINK) * R + SHRINK * np.eye(len(R))
+    return (1 - SHRINKAGE) * R + SHRINKAGE * np.eye(len(R))
 
 
 def inverse_root(
     R: np.ndarray,  # (k, k) a correlation
 ) -> np.ndarray:
-    "The symmetric root of its inverse; eigenvalues are at least half of `SHRINK`, whatever the gaps did to R."
+    "The symmetric root of its inverse; eigenvalues are at least half of `SHRINKAGE`, whatever the gaps did to R."
     values, vectors = np.linalg.eigh(R)
-    return np.einsum("ik,k,jk->ij", vectors, np.maximum(values, SHRINK / 2) ** -0.5, vectors)
+    return np.einsum("ik,k,jk->ij", vectors, np.maximum(values, SHRINKAGE / 2) ** -0.5, vectors)
 
 
-def distance_parts(
+def distance_contributions(
     Z: np.ndarray,  # (n, k) the features of one family, from `standardise`
     R: np.ndarray,  # (k, k) their correlation
 ) -> np.ndarray:
@@ -83,7 +84,7 @@ def distance_parts(
     return parts
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #b068141b
-class Forest(NamedTuple):
+class IsolationTrees(NamedTuple):
     "Isolation trees as plain arrays over all their nodes; a leaf leads to itself."
 
     feature: np.ndarray  # (nodes,) column that is cut
@@ -96,7 +97,7 @@ class Forest(NamedTuple):
     steps: np.ndarray  # () most cuts from root to leaf
 
 
-def chance_depth(
+def expected_depth(
     rows: np.ndarray,  # how many
 ) -> np.ndarray:
     "The mean depth at which a random tree isolates one of so many rows (Liu, Ting and Zhou, equation 1)."
@@ -115,11 +116,11 @@ def _joined(trees: Sequence[Any], name: str) -> np.ndarray:
     return np.concatenate([np.asarray(getattr(tree.tree_, name)) for tree in trees])
 
 
-def grow_forest(
+def fit_isolation_trees(
     Z: np.ndarray,  # (n, p) from `standardise`
     trees: int = 200,
     seed: int = 42,
-) -> Forest:
+) -> IsolationTrees:
     "An isolation forest of scikit-learn, each tree grown on at most 256 rows, as arrays."
     with threadpool_limits(1):
         forest = IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(_seen(Z))
@@ -130,15 +131,15 @@ def grow_forest(
     leaf = _joined(grown, "children_left") < 0
     left, right = (np.where(leaf, own, _joined(grown, name) + start) for name in ("children_left", "children_right"))
     depth = np.concatenate([tree.tree_.compute_node_depths() for tree in grown]) - 1
-    depth = depth + chance_depth(_joined(grown, "n_node_samples"))
+    depth = depth + expected_depth(_joined(grown, "n_node_samples"))
     feature = np.where(leaf, 0, _joined(grown, "feature"))
-    chance, steps = chance_depth(np.array(forest.max_samples_)), np.array(max(tree.get_depth() for tree in grown))
+    chance, steps = expected_depth(np.array(forest.max_samples_)), np.array(max(tree.get_depth() for tree in grown))
     feature, left, right = (values.astype(np.int32) for values in (feature, left, right))
-    return Forest(feature, _joined(grown, "threshold"), left, right, depth, roots, chance, steps)
+    return IsolationTrees(feature, _joined(grown, "threshold"), left, right, depth, roots, chance, steps)
 
 
-def forest_score(
-    forest: Forest,
+def isolation_score(
+    forest: IsolationTrees,
     Z: np.ndarray,  # (n, p) from `standardise`
 ) -> np.ndarray:
     "The isolation score of each row, (n,): near 1 for what stands alone, below 0.5 for what lies in a crowd."
@@ -151,12 +152,12 @@ def forest_score(
     return np.exp(-np.log(2) * mean_depth / forest.chance)
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #3510c682
-class Portrait(NamedTuple):
+class ReferenceModel(NamedTuple):
     "What the days learnt from look like."
 
-    quantiles: np.ndarray  # (3, p) from `typical`
+    quantiles: np.ndarray  # (3, p) from `reference_quantiles`
     correlation: np.ndarray  # (p, p) from `huberised_correlation`
-    forest: Forest
+    forest: IsolationTrees
     reference: np.ndarray  # (2, 2 + families) median and 95 % quantile of each voice: forest, families, distance
 
 
@@ -164,7 +165,7 @@ def _family_distances(Z: np.ndarray, R: np.ndarray, groups: Sequence[np.ndarray]
     "The log distance of each row in each family, (n, families); NaN where a row has nothing of the family."
     columns = []
     with threadpool_limits(1):
-        pieces = [distance_parts(Z[:, group], R[np.ix_(group, group)]) for group in groups]
+        pieces = [distance_contributions(Z[:, group], R[np.ix_(group, group)]) for group in groups]
     for group, parts in zip(groups, pieces):
         total = sum(np.nan_to_num(parts[:, j]) for j in range(len(group)))
         columns.append(np.where(np.isfinite(parts).any(axis=1), np.log(np.maximum(total, 1e-12)) / 2, np.nan))
@@ -176,38 +177,38 @@ def _levels(voice: np.ndarray) -> np.ndarray:
     return np.nanquantile(voice, [0.5, 0.95], axis=0)
 
 
-def learn_portrait(
+def fit_reference(
     X: np.ndarray,  # (n, p) features
     groups: Sequence[np.ndarray],  # the columns of each family
     trees: int = 200,
     seed: int = 42,
-) -> Portrait:
+) -> ReferenceModel:
     "All that is learnt from these rows."
-    quantiles = typical(X)
+    quantiles = reference_quantiles(X)
     Z = standardise(X, quantiles)
-    R, forest = huberised_correlation(Z), grow_forest(Z, trees, seed)
-    raw = np.column_stack([forest_score(forest, Z), _family_distances(Z, R, groups)])
+    R, forest = huberised_correlation(Z), fit_isolation_trees(Z, trees, seed)
+    raw = np.column_stack([isolation_score(forest, Z), _family_distances(Z, R, groups)])
     reference = _levels(raw)
     furthest = np.fmax.reduce((raw[:, 1:] - reference[0, 1:]) / (reference[1, 1:] - reference[0, 1:]), axis=1)
-    return Portrait(quantiles, R, forest, np.column_stack([reference, _levels(furthest)]))
+    return ReferenceModel(quantiles, R, forest, np.column_stack([reference, _levels(furthest)]))
 
 
-def unusualness(
-    portrait: Portrait,
+def outlier_scores(
+    portrait: ReferenceModel,
     X: np.ndarray,  # (n, p) features
     groups: Sequence[np.ndarray],  # the columns of each family
 ) -> np.ndarray:
     "How far out each row is: (n, 3 + families), overall, forest, distance, then each family; higher is less usual."
     Z = standardise(X, portrait.quantiles)
-    raw = np.column_stack([forest_score(portrait.forest, Z), _family_distances(Z, portrait.correlation, groups)])
+    raw = np.column_stack([isolation_score(portrait.forest, Z), _family_distances(Z, portrait.correlation, groups)])
     middle, far = portrait.reference
     voices = (raw - middle[:-1]) / (far - middle)[:-1]
     distance = (np.fmax.reduce(voices[:, 1:], axis=1) - middle[-1]) / (far - middle)[-1]
     return np.column_stack([(voices[:, 0] + distance) / 2, voices[:, 0], distance, voices[:, 1:]])
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #a8c916e7
-def why_unusual(
-    portrait: Portrait,
+def score_contributions(
+    portrait: ReferenceModel,
     row: np.ndarray,  # (1, p) features of one session
     groups: Sequence[np.ndarray],  # the columns of each family
 ) -> np.ndarray:
@@ -216,22 +217,22 @@ def why_unusual(
     parts = np.full(row.shape[1], np.nan)
     with threadpool_limits(1):
         for group, far in zip(groups, portrait.reference[1, 1:-1]):
-            parts[group] = distance_parts(Z[:, group], R[np.ix_(group, group)])[0] / np.exp(2 * far)
+            parts[group] = distance_contributions(Z[:, group], R[np.ix_(group, group)])[0] / np.exp(2 * far)
     ordinary = np.where(np.eye(len(parts), dtype=bool), 0.0, Z)
-    return np.column_stack([parts, forest_score(portrait.forest, Z) - forest_score(portrait.forest, ordinary)])
+    return np.column_stack([parts, isolation_score(portrait.forest, Z) - isolation_score(portrait.forest, ordinary)])
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #20fc6694
-def portrait_arrays(portrait: Portrait) -> dict[str, np.ndarray]:
+def reference_arrays(portrait: ReferenceModel) -> dict[str, np.ndarray]:
     "A portrait as named arrays."
     return {
         name: getattr(portrait, name) for name in ("quantiles", "correlation", "reference")
     } | portrait.forest._asdict()
 
 
-def portrait_from(arrays: Mapping[str, np.ndarray]) -> Portrait:
-    "The portrait of `portrait_arrays`; raises `ModelIntegrityError` if an array is missing."
-    absent = ({*Portrait._fields, *Forest._fields} - {"forest"}) - set(arrays)
+def reference_from(arrays: Mapping[str, np.ndarray]) -> ReferenceModel:
+    "The portrait of `reference_arrays`; raises `ModelIntegrityError` if an array is missing."
+    absent = ({*ReferenceModel._fields, *IsolationTrees._fields} - {"forest"}) - set(arrays)
     if absent:
         raise ModelIntegrityError(f"a stored anomaly detector lacks {min(absent)}: fit it again")
-    forest = Forest(*(arrays[name] for name in Forest._fields))
-    return Portrait(arrays["quantiles"], arrays["correlation"], forest, arrays["reference"])
+    forest = IsolationTrees(*(arrays[name] for name in IsolationTrees._fields))
+    return ReferenceModel(arrays["quantiles"], arrays["correlation"], forest, arrays["reference"])
