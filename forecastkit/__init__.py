@@ -2,10 +2,10 @@
 
 Modules:
 
-- `forecastkit.calendars.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
-- `forecastkit.calendars.fomc`: On which days does the Federal Reserve say that it will decide on interest rates?
-- `forecastkit.calendars.meetings`: When does the committee decide next, once the table in this package has run out?
-- `forecastkit.calendars.releases`: On which day could anyone have known last month's unemployment?
+- `forecastkit.calendars.cohorts`: Calendar features, the eight cohorts of sessions (FOMC week, expiry week, quarter end, ...) and their weights as known at each close.
+- `forecastkit.calendars.expiries`: The days on which monthly index options and VIX futures expire, and the sessions on which the exchange closes early.
+- `forecastkit.calendars.fomc`: The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of one's own kept under `home`.
+- `forecastkit.calendars.releases`: Publication rules of macro series (Treasury yields, spreads, claims, employment, ...): the moment at which each observation was out.
 - `forecastkit.calendars.sessions`: The `Calendar` of an exchange: its sessions with their opens and closes, counting in sessions, target sessions, outcomes, and the grid of refit sessions.
 - `forecastkit.cli.data`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
 - `forecastkit.cli.evaluation`: What are these forecasts worth, on my data and over my span of years?
@@ -15,22 +15,24 @@ Modules:
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
-- `forecastkit.core.findings`: How does a check report so that a person, a program and a page all read the same?
+- `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
-- `forecastkit.core.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
+- `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
+- `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
-- `forecastkit.data.checks`: Is this price a crash, a split, or a slip of the vendor's pen?
-- `forecastkit.data.formats`: Which column of this file is what, and on which day?
-- `forecastkit.data.futures`: Which of the futures that trade today is the front one, and what was it worth?
-- `forecastkit.data.health`: Can I use these files as they are, and which features suffer if I do?
-- `forecastkit.data.history`: Which rows were out by then, and what did they say?
-- `forecastkit.data.market`: What was known at the close of this session, and nothing that came later?
-- `forecastkit.data.snapshots`: On which numbers was this result found, and are they still the same?
-- `forecastkit.data.sources`: Which source gives the series, and what if its file is broken?
-- `forecastkit.data.splits`: Which rows may a model learn from, if it is to be tested on those?
-- `forecastkit.data.store`: What did this series say on the day the forecast was made, and what does it say now?
-- `forecastkit.data.synthetic`: How would you know that a method finds what is there, if you never see what is there?
-- `forecastkit.data.timeframes`: At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
+- `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
+- `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
+- `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, the layout from its header, dates, and the columns under our names.
+- `forecastkit.data.futures`: Cboe's files of VIX futures, one a contract, rolled into continuous series of the front contract and those after it.
+- `forecastkit.data.health`: The health report of the data: every file and source checked as it stands, sources compared, and which features a gap concerns.
+- `forecastkit.data.history`: The point-in-time history of a series or table: what was known at a moment is a prefix of its rows, and every prefix has a fingerprint.
+- `forecastkit.data.market`: `MarketData`, the point-in-time market: bars, published series, FOMC meetings and members, each row with the moment it became known; repairs and fingerprints.
+- `forecastkit.data.snapshots`: Snapshots of market data: the series a study used, frozen with checksums and a fingerprint, and opened again as a source.
+- `forecastkit.data.sources`: Data sources, layered symbol by symbol: `FolderSource`, `SampleSource`, the `Source` protocol, and `load_market` that reads them into a `MarketData`.
+- `forecastkit.data.splits`: Splits in sessions after scikit-learn's conventions: `ExpandingSplit`, `PurgedKFold`, and `assert_no_leak` for any split.
+- `forecastkit.data.store`: The point-in-time store under `home`: one Parquet file a symbol, every revision kept with the moment it was known, checksums and fast copies.
+- `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
+- `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
@@ -48,12 +50,14 @@ Modules:
 - `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
 - `forecastkit.forecasts.plotting`: Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
 - `forecastkit.forecasts.record`: The `Forecast` record: what was forecast, from which session, for which session, with which quantiles, and every number derived from them.
-- `forecastkit.ledger.audit`: If the code that scores the forecasts were wrong, who would notice?
-- `forecastkit.ledger.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
-- `forecastkit.ledger.exports`: How does somebody without this package read the whole track record, and check it?
+- `forecastkit.ledger.audit`: The audit of the ledger: it follows the hash chains and works out every number of every stored forecast a second time.
+- `forecastkit.ledger.chain`: The hash chain over the rows of each table: appending to it, following it, and naming every row that is not as it was written.
+- `forecastkit.ledger.database`: The prediction database: forecasts and outcomes are appended, never changed, and read back as one table with scores.
+- `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
+- `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
-- `forecastkit.ledger.records`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
-- `forecastkit.ledger.schema`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
+- `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
@@ -68,8 +72,8 @@ Modules:
 - `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
 - `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
-- `forecastkit.ops.backups`: What would you need to have kept, so that the track record survives the disk it lies on?
-- `forecastkit.ops.registry`: How do you know that the model which is loaded is the one that was trained?
+- `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
+- `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
 - `forecastkit.pipeline.evaluation`: How good would the daily job have been, had it run every day since 2005?
 - `forecastkit.pipeline.loading`: What must be fetched before today's forecast, and did every series that it needs arrive?

@@ -30,7 +30,7 @@ from forecastkit.evaluation.traces import (
     column_differences,
     unresponsive_columns,
 )
-from ..core import DataError, Finding, Report, shown
+from ..core import DataError, Finding, Report, format_value
 from .perturbations import Counterfactuals, rows_with_known_at, sample_cuts, market_from
 from ..data import FOREVER, MarketData, assert_no_leak
 
@@ -57,7 +57,7 @@ def _early_values(market: MarketData) -> Iterable[Finding]:
         early = (known < _earliest(symbol, known.index)).to_numpy() if "value" in rows else np.zeros(1, dtype=bool)
         if early.any():
             day, moment, value = known.index[early][0], known[early].iloc[0], rows["value"].to_numpy()[early][0]
-            words = f"{shown(day)}: said to be known at {shown(moment)}, before what it describes was over: declare its publication lag"
+            words = f"{format_value(day)}: said to be known at {format_value(moment)}, before what it describes was over: declare its publication lag"
             yield Finding(symbol, "metadata", words, day, value, moment)
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #2dd50acb
@@ -80,7 +80,7 @@ def _foreseen_events(market: MarketData) -> Iterable[Finding]:
     if "scheduled" in events:
         early = events["known_at"].dt.tz_localize(None) < events["date"]
         for surprise in events[~events["scheduled"].astype(bool) & early].head(1).itertuples():
-            words = f"{shown(surprise.date)}: an unscheduled meeting said to be known before its day"
+            words = f"{format_value(surprise.date)}: an unscheduled meeting said to be known before its day"
             yield Finding("events", "metadata", words, surprise.date, surprise.date, surprise.known_at)
 
 
@@ -104,7 +104,7 @@ def _fold_findings(
     except DataError as error:
         yield Finding(name, "splits", str(error))
     if ordered and len(train) and len(test) and train.max() > test.min():
-        words = f"it learns from {shown(train.max())} and is tested on {shown(test.min())}, before that"
+        words = f"it learns from {format_value(train.max())} and is tested on {format_value(test.min())}, before that"
         yield Finding(name, "splits", words, test.min(), train.max(), test.min())
 
 
@@ -122,7 +122,7 @@ def audit_folds(
         name, again = f"fold {count}", test[test.isin(tested)]
         found += _fold_findings(name, train, test, horizon, ordered, calendar)
         if len(again):
-            words = f"{shown(again[0])} was tested in an earlier fold ({len(again)} rows)"
+            words = f"{format_value(again[0])} was tested in an earlier fold ({len(again)} rows)"
             found.append(Finding(name, "splits", words, again[0]))
         tested = tested.union(test)
     return Report(f"folds of {subject}", tuple(found), {"folds": count, "horizon": horizon, "rows tested": len(tested)})
@@ -176,7 +176,7 @@ def probe_cuts(
             view = others.truncated(moment) if probe == "truncate" else others.perturbed(moment)
             own = decide == "open" and probe == "truncate"  # in a market that ends at its open a session has no row yet
             for name, search in found.items():
-                other = call_on(functions[name], view, f"{shown(cut)} [{probe}]", search.refused)
+                other = call_on(functions[name], view, f"{format_value(cut)} [{probe}]", search.refused)
                 a, b = aligned(wholes[name], other, until - own, decide, calendar=calendar)
                 search.differences.extend(column_differences(a, b, probe, cut, tolerance))
                 search.compared.append(a.size)
@@ -192,7 +192,7 @@ def as_findings(
     for (feature, probe), group in groupby(sorted(found, key=kind), key=kind):
         cases = list(group)
         worst, reach = max(cases, key=attrgetter("gap")), max(case.reach for case in cases)
-        words = f"{shown(worst.session)}: {shown(worst.value)} with the whole market, {shown(worst.other)} {PROBES[probe]}; at {len(cases)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
+        words = f"{format_value(worst.session)}: {format_value(worst.value)} with the whole market, {format_value(worst.other)} {PROBES[probe]}; at {len(cases)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
         findings.append(
             Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(cases), reach)
         )
@@ -294,7 +294,7 @@ def _repeat_findings(fn: MarketFunction, whole: pd.DataFrame, spec: _AuditSpec) 
     both = aligned(whole, call_on(fn, spec.market), FOREVER, "close", calendar=spec.market.calendar)
     found = []
     for t in column_differences(*both, "repeat", whole.index[-1], spec.tolerance):
-        words = f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed"
+        words = f"{format_value(t.session)}: {format_value(t.value)}, and {format_value(t.other)} when asked again: fix its seed"
         found.append(Finding(t.feature, "repeat", words, t.session, t.value, t.other))
     return found
 
