@@ -13,6 +13,7 @@ Modules:
 - `forecastkit.cli.main`: Which one line does a scheduled job need, and what does a person type?
 - `forecastkit.cli.options`: Does `--sources` mean the same on every command, and can a program read what a person sees?
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
+- `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
@@ -96,8 +97,8 @@ Modules:
 - `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
-import lazy_loader
+from .core import attach_face
 
 __version__ = "0.3.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)
