@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
+from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
 from forecastkit.models.baselines import (
     AR1,
     HAR_RECIPE,
@@ -26,7 +27,6 @@ from forecastkit.models.baselines import (
     rise_frequency,
     transition_probabilities,
 )
-from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
 
 NYSE = get_calendar("XNYS")
 
@@ -231,9 +231,9 @@ def walk(X, y, make, first="2005-01-03", every=63):
 def test_the_real_vix(shared_data):
     "The skill that the notebook quotes, within a standard error, and baselines in their order."
     from forecastkit.core import Target
-    from forecastkit.metrics import crps, skill
     from forecastkit.data.sources import load_market
     from forecastkit.features.volatility import FeatureEngine, volatility_features
+    from forecastkit.metrics import crps, skill
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
     names = {*VOLATILITY_RECIPE.location, *VOLATILITY_RECIPE.scale, *VOLATILITY_RECIPE.scale_logged}

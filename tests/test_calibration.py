@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from forecastkit.models.calibration import BANDS, calibrate, factor_needed, fold, stretch
 from forecastkit.core import PROBS, DataError
 from forecastkit.forecasts.distribution import strictly_increasing
 from forecastkit.metrics import coverage, interval
+from forecastkit.models.calibration import BANDS, calibrate, factor_needed, fold, stretch
 
 
 def example(seed: int, n: int, delay: int = 5):

@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
+from forecastkit.calendars.cohorts import COHORTS
+from forecastkit.core import ModelIntegrityError, Target
+from forecastkit.evaluation import RefitSchedule, walk_forward
 from forecastkit.models.baselines import VOLATILITY_RECIPE, Climatology, Recipe
+from forecastkit.models.boosting import LinearQuantile
 from forecastkit.models.cohort_models import (
     LEAST_ORIGINS,
     LEAST_ROWS,
@@ -17,11 +21,7 @@ from forecastkit.models.cohort_models import (
     judge,
     train_cohort_models,
 )
-from forecastkit.calendars.cohorts import COHORTS
-from forecastkit.core import ModelIntegrityError, Target
 from forecastkit.models.forecaster import ProbabilisticForecaster
-from forecastkit.models.boosting import LinearQuantile
-from forecastkit.evaluation import RefitSchedule, walk_forward
 
 NYSE = get_calendar("XNYS")
 

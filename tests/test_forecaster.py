@@ -12,15 +12,15 @@ import pytest
 from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
-from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
 from forecastkit.core import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
+from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
+from forecastkit.models.boosting import BoostedResidual, LinearQuantile
 from forecastkit.models.forecaster import KINDS, ProbabilisticForecaster
 from forecastkit.models.forest import QuantileForest
 from forecastkit.models.garch import GARCHHAR
 from forecastkit.models.pool import linear_pool
-from forecastkit.models.boosting import BoostedResidual, LinearQuantile
-from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 NYSE = get_calendar("XNYS")
 
@@ -269,11 +269,11 @@ def test_a_kind_of_ones_own_is_loaded_only_if_the_caller_says_so(tmp_path):
 @pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
 def test_the_real_vix(shared_data):
     "On a dozen features, refitted every other year: skill against climatology, and calibrated ranges in every regime."
-    from forecastkit.models.baselines import climatology_quantiles
-    from forecastkit.models.calibration import calibrate
-    from forecastkit.metrics import coverage, crps, interval, skill
     from forecastkit.data.sources import load_market
     from forecastkit.evaluation import RefitSchedule, walk_forward
+    from forecastkit.metrics import coverage, crps, interval, skill
+    from forecastkit.models.baselines import climatology_quantiles
+    from forecastkit.models.calibration import calibrate
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
     X, y = FeatureEngine(DECLARED).build_features(market), NYSE.outcomes(market.close("VIX"), 5)

@@ -11,8 +11,11 @@ from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 
 from forecastkit.calendars import get_calendar
-from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
 from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
+from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
+from forecastkit.models.boosting import readable, tree_table
 from forecastkit.models.forest import (
     QuantileForest,
     as_trees,
@@ -24,9 +27,6 @@ from forecastkit.models.forest import (
     unpacked,
     weighted_quantiles,
 )
-from forecastkit.models.boosting import readable, tree_table
-from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 NYSE = get_calendar("XNYS")
 

@@ -11,18 +11,24 @@ from leaks.setting import corpus_market, members_table
 from leaks.windows import centred_mean, shifted_back
 
 from forecastkit.calendars import get_calendar
-from forecastkit.evaluation.traces import differences, decision_times
 from forecastkit.core import DataError, SettingsError
-from forecastkit.evaluation.perturbations import Counterfactuals, rows_with_known_at, sample_cuts, market_from, gap_sessions
 from forecastkit.core.findings import write_page
-from forecastkit.evaluation.lookahead import audit, audit_folds, audit_many, measure_warmup
 from forecastkit.data.market import MarketData
-from forecastkit.features.regime import regime_features
-from forecastkit.regimes.detector import RegimeDetector
 from forecastkit.data.splits import ExpandingSplit
-from forecastkit.features.stock import stock_features
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.evaluation.lookahead import audit, audit_folds, audit_many, measure_warmup
+from forecastkit.evaluation.perturbations import (
+    Counterfactuals,
+    gap_sessions,
+    market_from,
+    rows_with_known_at,
+    sample_cuts,
+)
+from forecastkit.evaluation.traces import decision_times, differences
+from forecastkit.features.regime import regime_features
+from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import FeatureEngine
+from forecastkit.regimes.detector import RegimeDetector
 
 NYSE = get_calendar("XNYS")
 

@@ -11,9 +11,12 @@ from scipy.optimize import linprog
 from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
-from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
 from forecastkit.calendars.cohorts import COHORTS
 from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
+from forecastkit.metrics import pinball
+from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
 from forecastkit.models.boosting import (
     LEVELS,
     BoostedResidual,
@@ -24,9 +27,6 @@ from forecastkit.models.boosting import (
     readable,
     tree_table,
 )
-from forecastkit.metrics import pinball
-from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 NYSE = get_calendar("XNYS")
 

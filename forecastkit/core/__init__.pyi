@@ -28,6 +28,7 @@ from .files import (
     folder_checksums as folder_checksums,
     folder_differences as folder_differences,
     lock_file as lock_file,
+    open_atomic as open_atomic,
     pack_arrays as pack_arrays,
     plain as plain,
     read_arrays as read_arrays,

@@ -20,6 +20,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from .errors import SettingsError
 from .targets import KINDS, REGIME_BOUNDS, canonical_symbol
@@ -271,7 +272,8 @@ class Settings:
 
     def database_url(self) -> str:
         "SQLAlchemy address of the database: the one set, or the SQLite file `forecasts.db` in the home folder."
-        return self.database.url or f"sqlite:///{self.home.database.as_posix()}"
+        file = quote(self.home.database.as_posix(), safe="/: ")  # the name of a folder may contain ? or %
+        return self.database.url or f"sqlite:///{file}"
 
     def model_digest(self) -> str:
         "Hash of the settings that shape a trained model; equal digests mean that a stored model may serve."
