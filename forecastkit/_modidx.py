@@ -301,6 +301,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'forecastkit.core.files.folder_differences': ( '00_core/files.html#folder_differences',
                                                                                        'forecastkit/core/files.py'),
                                         'forecastkit.core.files.lock_file': ('00_core/files.html#lock_file', 'forecastkit/core/files.py'),
+                                        'forecastkit.core.files.open_atomic': ( '00_core/files.html#open_atomic',
+                                                                                'forecastkit/core/files.py'),
                                         'forecastkit.core.files.pack_arrays': ( '00_core/files.html#pack_arrays',
                                                                                 'forecastkit/core/files.py'),
                                         'forecastkit.core.files.plain': ('00_core/files.html#plain', 'forecastkit/core/files.py'),
