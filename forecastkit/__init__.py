@@ -62,14 +62,17 @@ Modules:
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
-- `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
-- `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
-- `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
-- `forecastkit.models.cohort_models`: Does this week deserve a model of its own, or is it an ordinary week with a name?
-- `forecastkit.models.forecaster`: What is trained at a refit session, kept in a folder, and asked for a distribution every day?
-- `forecastkit.models.forest`: Which days of the past were like this one, in some two hundred features at once, and what became of them?
-- `forecastkit.models.garch`: How far may a level go in five sessions, if each day moves as days have moved when they were as wild as this one?
-- `forecastkit.models.pool`: How are forecasts that disagree made into one, without pretending that they agree?
+- `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
+- `forecastkit.models.baselines`: Baselines that every forecast must beat: climatology, AR(1), frequencies of regimes and rises, and the HAR location-scale model.
+- `forecastkit.models.boosting`: Boosting: XGBoost trees for seven quantiles of what location and scale leave over, interpolated to 23.
+- `forecastkit.models.calibration`: Width calibration: ranges are stretched around the median by factors that each outcome, once known, moves a little.
+- `forecastkit.models.cohort_models`: Models for single calendar cohorts: each must beat the pooled model in a test stated in advance before it serves.
+- `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
+- `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
+- `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
+- `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
+- `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
