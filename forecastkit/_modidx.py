@@ -216,6 +216,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'forecastkit/core/docstrings.py'),
                                              'forecastkit.core.docstrings._asked': ( '00_core/docstrings.html#_asked',
                                                                                      'forecastkit/core/docstrings.py'),
+                                             'forecastkit.core.docstrings._declarations': ( '00_core/docstrings.html#_declarations',
+                                                                                            'forecastkit/core/docstrings.py'),
                                              'forecastkit.core.docstrings._field': ( '00_core/docstrings.html#_field',
                                                                                      'forecastkit/core/docstrings.py'),
                                              'forecastkit.core.docstrings._names': ( '00_core/docstrings.html#_names',
