@@ -77,11 +77,11 @@ Modules:
 - `forecastkit.pipeline.system`: How does one call become a calibrated forecast that is written down before its outcome?
 - `forecastkit.pipeline.universe`: How are two thousand stocks worked through in the memory of one?
 - `forecastkit.pipeline.verification`: Which parts of the house are asked whether they knew more than they could?
-- `forecastkit.regimes.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
+- `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
-- `forecastkit.regimes.fit_cache`: If this model was fitted on the very same rows before, why fit it again?
+- `forecastkit.regimes.fit_cache`: `fit_or_load`: a fitted model is stored under a hash of its rows, parameters and code, and read back instead of being fitted again
 - `forecastkit.regimes.hmm`: An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
-- `forecastkit.regimes.outliers`: How far from all earlier days does this one stand, and in which of its features?
+- `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
 - `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
 - `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
