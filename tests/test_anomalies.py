@@ -12,6 +12,10 @@ from sklearn.ensemble import IsolationForest
 from threadpoolctl import threadpool_limits
 
 from forecastkit.calendars import get_calendar
+from forecastkit.core import DataError, DataWarning, ModelIntegrityError
+from forecastkit.data.sources import load_market
+from forecastkit.features.volatility import FeatureEngine
+from forecastkit.metrics import hac_se
 from forecastkit.regimes.anomalies import (
     AnomalyDetector,
     anomaly_history,
@@ -21,7 +25,6 @@ from forecastkit.regimes.anomalies import (
     training_mask,
     scores_by_anomaly,
 )
-from forecastkit.core import DataError, DataWarning, ModelIntegrityError
 from forecastkit.regimes.outliers import (
     distance_contributions,
     isolation_score,
@@ -31,9 +34,6 @@ from forecastkit.regimes.outliers import (
     reference_quantiles,
     outlier_scores,
 )
-from forecastkit.metrics import hac_se
-from forecastkit.data.sources import load_market
-from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")
 

@@ -9,7 +9,7 @@ from forecastkit.features.price import RANGE_ESTIMATORS, INDICATORS, talib_indic
 from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorized
 from forecastkit.data.market import MarketData
 from forecastkit.features.cross_market import shrunk_correlation
-from forecastkit.data.synthetic import Law, hidden_path, index_bars, synthetic_market
+from forecastkit.data.synthetic import MarketLaw, hidden_path, index_bars, synthetic_market
 
 NYSE = get_calendar("XNYS")
 
@@ -151,7 +151,7 @@ def test_too_few_rows_are_no_error(rows):
 
 def test_estimators_are_within_three_per_cent_of_the_truth():
     "At a hundred thousand sessions: of the day for those that see the day, of day and night with its jumps for the last."
-    law, hidden = Law(), hidden_path(100_000, seed=5)
+    law, hidden = MarketLaw(), hidden_path(100_000, seed=5)
     bars = index_bars(hidden, seed=5)
     by_day = (1 - law.overnight) * (hidden.sd**2).mean()
     for what in RANGE_ESTIMATORS:

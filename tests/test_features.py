@@ -18,7 +18,7 @@ from forecastkit.features.base import (
     new_row_positions,
 )
 from forecastkit.data.market import MarketData
-from forecastkit.data.synthetic import Law, synthetic_market
+from forecastkit.data.synthetic import MarketLaw, synthetic_market
 
 NYSE = get_calendar("XNYS")
 
@@ -182,7 +182,7 @@ def test_computing_leaves_the_market_as_it_was(market):
 def test_estimators_find_the_variance_that_was_put_in():
     "Of the day: between close and open there is no range."
     synthetic = synthetic_market(seed=11, sessions=5000, start="1995-01-03")
-    truth = (1 - Law().overnight) * synthetic.truth["variance"].mean()
+    truth = (1 - MarketLaw().overnight) * synthetic.truth["variance"].mean()
     for what in ("parkinson", "garman_klass"):
         found = QUANTITIES[what](synthetic.market.bars("SPX")).mean()
         assert abs(found / truth - 1) < 0.06, what
