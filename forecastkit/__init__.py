@@ -42,6 +42,7 @@ Modules:
 - `forecastkit.features.base`: What is a feature made of, and was it known at the close?
 - `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
 - `forecastkit.features.cross_market`: What does one market say about another, and the calendar about both?
+- `forecastkit.features.frames`: `checked_features` and `checked_outcomes`: one check of the frames, arrays and lists that estimators are fitted on and asked about
 - `forecastkit.features.price`: What can be asked of any price, over any window?
 - `forecastkit.features.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
 - `forecastkit.features.regime`: Which nine numbers say whether the market is calm or afraid?
@@ -82,11 +83,11 @@ Modules:
 - `forecastkit.pipeline.system`: How does one call become a calibrated forecast that is written down before its outcome?
 - `forecastkit.pipeline.universe`: How are two thousand stocks worked through in the memory of one?
 - `forecastkit.pipeline.verification`: Which parts of the house are asked whether they knew more than they could?
-- `forecastkit.regimes.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
-- `forecastkit.regimes.detector`: Is the market calm, nervous or afraid, and how sure can one be at this close?
-- `forecastkit.regimes.fit_cache`: If this model was fitted on the very same rows before, why fit it again?
-- `forecastkit.regimes.hmm`: What state is the world in, if it is never seen and its traces are slow?
-- `forecastkit.regimes.outliers`: How far from all earlier days does this one stand, and in which of its features?
+- `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
+- `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
+- `forecastkit.regimes.fit_cache`: `fit_or_load`: a fitted model is stored under a hash of its rows, parameters and code, and read back instead of being fitted again
+- `forecastkit.regimes.hmm`: An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
+- `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
 - `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
 - `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
@@ -100,8 +101,8 @@ Modules:
 - `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
-from .core import attach_face
+import lazy_loader
 
 __version__ = "0.3.0"
 
-__getattr__, __dir__, __all__ = attach_face(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -83,7 +83,7 @@ def regimes_known(
         return pd.DataFrame()
     X = regime_features(market)
     grid = market.calendar.refit_sessions(X.index, YEAR * every)
-    return regime_history(X, grid, regime_versions(X, grid, shelf=shelf))
+    return regime_history(X, grid, regime_versions(X, grid, folder=shelf))
 
 
 def contributions_to(
@@ -132,7 +132,7 @@ def anomalies_known(
     every = settings.model.refit_every
     families = family_of(feature_engine(target).declarations)
     grid = due_refits(pd.DatetimeIndex(X.index), get_calendar(settings.data.calendar).refit_sessions(X.index, every))
-    versions = anomaly_versions(X, grid, families, TREES, shelf=shelf)
+    versions = anomaly_versions(X, grid, families, TREES, folder=shelf)
     serving = versions[max(versions)] if versions else None
     return anomaly_history(X, grid, families, versions), serving
 
@@ -167,7 +167,7 @@ def how_unusual(
     bands = (
         scores_by_anomaly(p["p_value"], scores, lag=hac_lag(prepared.target.horizon)) if judged else pd.DataFrame()
     )
-    return Unusual(p, serving.explain(X, as_of), bands, len(serving.known_))
+    return Unusual(p, serving.explain(X, as_of), bands, len(serving.ranked_))
 
 # %% ../../nbs/65_pipeline/03_daily.ipynb #ee0b27cd
 @dataclass(frozen=True)
