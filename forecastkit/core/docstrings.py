@@ -58,7 +58,7 @@ def _declarations(node: Any) -> list[tuple[str, Any, Any, Any]]:
     import ast
 
     if isinstance(node, ast.ClassDef):
-        own = [one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+        own: list[Any] = [one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
         return [(one.target.id, one.annotation, one.value, one) for one in own]
     a = node.args
     plain = [*a.posonlyargs, *a.args]
@@ -152,6 +152,8 @@ class LazyDoc(str):
     "A docstring that is completed when it is first shown; until then, and for anything that only copies it, the text as written."
 
     __slots__ = ("_complete", "_text")
+    _complete: Callable[[], str]
+    _text: str | None
 
     def __new__(cls, text: str, complete: Callable[[], str]) -> LazyDoc:
         "A docstring as written, and the function that gives the complete one."
