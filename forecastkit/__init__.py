@@ -7,11 +7,11 @@ Modules:
 - `forecastkit.calendars.meetings`: When does the committee decide next, once the table in this package has run out?
 - `forecastkit.calendars.releases`: On which day could anyone have known last month's unemployment?
 - `forecastkit.calendars.sessions`: The `Calendar` of an exchange: its sessions with their opens and closes, counting in sessions, target sessions, outcomes, and the grid of refit sessions.
-- `forecastkit.cli.data`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
-- `forecastkit.cli.evaluation`: What are these forecasts worth, on my data and over my span of years?
-- `forecastkit.cli.ledger`: What was forecast, is it still what was written down, and how do I keep it or take it elsewhere?
-- `forecastkit.cli.main`: Which one line does a scheduled job need, and what does a person type?
-- `forecastkit.cli.options`: Does `--sources` mean the same on every command, and can a program read what a person sees?
+- `forecastkit.cli.data`: `download`, `data list`, `data health`, `data snapshot` and `data fomc`: the commands about data.
+- `forecastkit.cli.evaluation`: `evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
+- `forecastkit.cli.ledger`: `forecasts list`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
+- `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
+- `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 - `forecastkit.core.errors`: What does the whole house agree on before it touches a number?
 - `forecastkit.core.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
 - `forecastkit.core.findings`: How does a check report so that a person, a program and a page all read the same?
@@ -61,21 +61,22 @@ Modules:
 - `forecastkit.models.pool`: How are forecasts that disagree made into one, without pretending that they agree?
 - `forecastkit.ops.backups`: What would you need to have kept, so that the track record survives the disk it lies on?
 - `forecastkit.ops.registry`: How do you know that the model which is loaded is the one that was trained?
-- `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
-- `forecastkit.pipeline.evaluation`: How good would the daily job have been, had it run every day since 2005?
-- `forecastkit.pipeline.loading`: What must be fetched before today's forecast, and did every series that it needs arrive?
-- `forecastkit.pipeline.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
-- `forecastkit.pipeline.system`: How does one call become a calibrated forecast that is written down before its outcome?
-- `forecastkit.pipeline.universe`: How are two thousand stocks worked through in the memory of one?
-- `forecastkit.pipeline.verification`: Which parts of the house are asked whether they knew more than they could?
+- `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
+- `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
+- `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
+- `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
+- `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
+- `forecastkit.pipeline.system`: `IntegratedSystem` and `forecast`: one call loads data, trains what is missing, forecasts, and stores before the outcome is known.
+- `forecastkit.pipeline.universe`: `forecast_universe` and `for_each_symbol`: work on thousands of symbols, each with its own market, in the memory of one.
+- `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
 - `forecastkit.regimes.detector`: Is the market calm, nervous or afraid, and how sure can one be at this close?
 - `forecastkit.regimes.fit_cache`: If this model was fitted on the very same rows before, why fit it again?
 - `forecastkit.regimes.hmm`: What state is the world in, if it is never seen and its traces are slow?
 - `forecastkit.regimes.outliers`: How far from all earlier days does this one stand, and in which of its features?
-- `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
-- `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
-- `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
+- `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
+- `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
+- `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
 - `forecastkit.vendors.base`: Who sells nothing and still tells us the price, and when could each number be known?
 - `forecastkit.vendors.catalogue`: Which vendor is asked for which symbol, and at which address?
 - `forecastkit.vendors.download`: A hundred symbols, a hundred ways to fail: which of them did we get, which not, and why?

@@ -15,6 +15,7 @@ from .errors import (
     ModelNotFoundError as ModelNotFoundError,
     plain as plain,
     PROBS as PROBS,
+    REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,
     SettingsError as SettingsError,
     Target as Target,

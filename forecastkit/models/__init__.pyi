@@ -11,7 +11,9 @@ from .baselines import (
     QuantileModel as QuantileModel,
     Recipe as Recipe,
     rise_frequency as rise_frequency,
+    STOCK_RECIPE as STOCK_RECIPE,
     transition_probabilities as transition_probabilities,
+    VOLATILITY_RECIPE as VOLATILITY_RECIPE,
 )
 from .garch import (
     GARCHHAR as GARCHHAR,
@@ -31,5 +33,4 @@ from .calibration import (
 )
 from .forecaster import (
     ProbabilisticForecaster as ProbabilisticForecaster,
-    recipe_for as recipe_for,
 )

@@ -1,7 +1,9 @@
 """Report notebooks run by papermill, written as self-contained HTML pages."""
 
-from .daily import (
+from .html import (
     html_page as html_page,
+)
+from .runner import (
     report_names as report_names,
     run_report as run_report,
 )
