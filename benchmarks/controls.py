@@ -22,10 +22,10 @@ from joblib import Parallel, delayed
 
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
-from forecastkit.core.errors import Target
+from forecastkit.core import Target
 from forecastkit.data.market import MarketData
 from forecastkit.pipeline.preparation import prepare
-from forecastkit.metrics.scores import Comparison, coverage, crps, hac_lag, interval, skill
+from forecastkit.metrics import Comparison, coverage, crps, hac_lag, interval, skill
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import path_bars
 

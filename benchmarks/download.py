@@ -63,7 +63,7 @@ def reading(home: Path) -> bool:
     home.mkdir()
     for symbol, file in files.items():
         ten_years(symbol).to_csv(file)
-        store.put(symbol, ten_years(symbol), "made up", "2019-01-02 22:00Z")
+        store.put(symbol, ten_years(symbol), "made up", "2019-01-02 22:00Z", NYSE)
     ways = {
         "the store": lambda: [store.bars(symbol) for symbol in SYMBOLS],
         "a market from it": lambda: load_market([store], SYMBOLS),

@@ -22,7 +22,7 @@ from kill_batch import kills
 from markets import whole_market
 from test_system import check_as_of, first_possible
 
-from forecastkit.core.errors import Target
+from forecastkit.core import Target
 from forecastkit.data.market import MarketData
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market

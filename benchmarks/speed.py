@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import Target
+from forecastkit.core import Target
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.pipeline.profile import profile_of
 from forecastkit.core.settings import load_settings

@@ -12,10 +12,13 @@ Modules:
 - `forecastkit.cli.ledger`: `forecasts list`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
-- `forecastkit.core.errors`: What does the whole house agree on before it touches a number?
-- `forecastkit.core.experiments`: A result is worth less the more variants were tried to find it, so every variant that was scored is written down.
-- `forecastkit.core.findings`: How does a check report so that a person, a program and a page all read the same?
-- `forecastkit.core.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
+- `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
+- `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
+- `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
+- `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
+- `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
+- `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
+- `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.data.checks`: Is this price a crash, a split, or a slip of the vendor's pen?
 - `forecastkit.data.formats`: Which column of this file is what, and on which day?
 - `forecastkit.data.futures`: Which of the futures that trade today is the front one, and what was it worth?
@@ -28,11 +31,11 @@ Modules:
 - `forecastkit.data.store`: What did this series say on the day the forecast was made, and what does it say now?
 - `forecastkit.data.synthetic`: How would you know that a method finds what is there, if you never see what is there?
 - `forecastkit.data.timeframes`: At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
-- `forecastkit.evaluation.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
-- `forecastkit.evaluation.perturbations`: What else could have happened after that evening, and what would have been known of it?
-- `forecastkit.evaluation.scorecard`: What is a forecast worth, beside what else, and how sure is that?
-- `forecastkit.evaluation.traces`: What does a function say of each session, and has it said the same before?
-- `forecastkit.evaluation.walkforward`: What would the model have said on each day, had it been trained with what was known by then?
+- `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
+- `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
+- `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
+- `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
 - `forecastkit.features.base`: What is a feature made of, and was it known at the close?
 - `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
 - `forecastkit.features.cross_market`: What does one market say about another, and the calendar about both?
@@ -41,16 +44,21 @@ Modules:
 - `forecastkit.features.regime`: Which nine numbers say whether the market is calm or afraid?
 - `forecastkit.features.stock`: What do these bars alone say about how far the price may go?
 - `forecastkit.features.volatility`: Where does the VIX stand, how did it get there, and what is it measured against?
-- `forecastkit.forecasts.distribution`: What do twenty-three quantiles say between and beyond the probabilities they were given at?
-- `forecastkit.forecasts.plotting`: What does a forecast look like when it shows no more than it knows?
-- `forecastkit.forecasts.record`: What exactly is promised, for which day, and how does everything else follow from it?
-- `forecastkit.ledger.audit`: If the code that scores the forecasts were wrong, who would notice?
-- `forecastkit.ledger.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
-- `forecastkit.ledger.exports`: How does somebody without this package read the whole track record, and check it?
+- `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
+- `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
+- `forecastkit.forecasts.plotting`: Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
+- `forecastkit.forecasts.record`: The `Forecast` record: what was forecast, from which session, for which session, with which quantiles, and every number derived from them.
+- `forecastkit.ledger.audit`: The audit of the ledger: it follows the hash chains and works out every number of every stored forecast a second time.
+- `forecastkit.ledger.chain`: The hash chain over the rows of each table: appending to it, following it, and naming every row that is not as it was written.
+- `forecastkit.ledger.database`: The prediction database: forecasts and outcomes are appended, never changed, and read back as one table with scores.
+- `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
+- `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
-- `forecastkit.ledger.records`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
-- `forecastkit.ledger.schema`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
-- `forecastkit.metrics.scores`: How far was a probability forecast from what happened, and how sure is that number?
+- `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
+- `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
+- `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
+- `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
 - `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
 - `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
@@ -59,8 +67,8 @@ Modules:
 - `forecastkit.models.forest`: Which days of the past were like this one, in some two hundred features at once, and what became of them?
 - `forecastkit.models.garch`: How far may a level go in five sessions, if each day moves as days have moved when they were as wild as this one?
 - `forecastkit.models.pool`: How are forecasts that disagree made into one, without pretending that they agree?
-- `forecastkit.ops.backups`: What would you need to have kept, so that the track record survives the disk it lies on?
-- `forecastkit.ops.registry`: How do you know that the model which is loaded is the one that was trained?
+- `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
+- `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
@@ -77,11 +85,15 @@ Modules:
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
-- `forecastkit.vendors.base`: Who sells nothing and still tells us the price, and when could each number be known?
-- `forecastkit.vendors.catalogue`: Which vendor is asked for which symbol, and at which address?
-- `forecastkit.vendors.download`: A hundred symbols, a hundred ways to fail: which of them did we get, which not, and why?
-- `forecastkit.vendors.http`: What if the vendor is slow, busy, broken, or sends a web page instead of prices?
-- `forecastkit.vendors.yahoo`: Did the price fall by three quarters, or did each share become four?"""
+- `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
+- `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
+- `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
+- `forecastkit.vendors.download`: Download of a universe into the store: in parallel within the rate limit, only what is missing, each failure named.
+- `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
+- `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
+- `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
+- `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
+- `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
 import lazy_loader
 

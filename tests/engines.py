@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import PROBS
+from forecastkit.core import PROBS
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.forecasts.record import Forecast
-from forecastkit.ledger.schema import make_engine
+from forecastkit.forecasts import Forecast
+from forecastkit.ledger.engine import make_engine
 
 NYSE = get_calendar("XNYS")
 

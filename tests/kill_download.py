@@ -10,20 +10,22 @@ from pathlib import Path
 import pandas as pd
 from vendors import Vendors
 
-from forecastkit.vendors.download import Report, download_universe
-from forecastkit.vendors.http import Client
+from forecastkit.calendars import get_calendar
 from forecastkit.data.store import Store
-from forecastkit.vendors.yahoo import chart_tables, yahoo
+from forecastkit.vendors.download import DownloadReport, download_universe
+from forecastkit.vendors.http import HttpClient
+from forecastkit.vendors.yahoo import chart_tables, yahoo_source
 
+NYSE = get_calendar("XNYS")
 NOW = pd.Timestamp("2018-12-31 22:00", tz="UTC")
 
 
-def fetch(home: Path, address: str, symbols: list[str], rate: float = 1e4, **options) -> Report:
+def fetch(home: Path, address: str, symbols: list[str], rate: float = 1e4, **options) -> DownloadReport:
     "One download of made-up stocks from a server at an address."
-    with Client(rate=rate, timeout=10, attempts=4, first_wait=0.01) as client:
-        source = yahoo(symbols, chart_tables(client, address), batch=2)
+    with HttpClient(rate=rate, timeout=10, attempts=4, first_wait=0.01) as client:
+        source = yahoo_source(symbols, chart_tables(client, address), batch=2)
         return download_universe(
-            symbols, [source], Store(home), home, start="2014-01-02", now=options.pop("now", NOW), **options
+            symbols, [source], Store(home), home, NYSE, start="2014-01-02", now=options.pop("now", NOW), **options
         )
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.data.formats import LARGEST
 from forecastkit.data.market import BAR_COLUMNS
 from forecastkit.data.sources import load_market

@@ -21,7 +21,7 @@ from forecastkit.regimes.anomalies import (
     learnt_from,
     scores_when_unusual,
 )
-from forecastkit.core.errors import DataError, DataWarning, ModelIntegrityError
+from forecastkit.core import DataError, DataWarning, ModelIntegrityError
 from forecastkit.regimes.outliers import (
     distance_parts,
     forest_score,
@@ -31,7 +31,7 @@ from forecastkit.regimes.outliers import (
     typical,
     unusualness,
 )
-from forecastkit.metrics.scores import hac_se
+from forecastkit.metrics import hac_se
 from forecastkit.data.sources import load_market
 from forecastkit.features.volatility import FeatureEngine
 

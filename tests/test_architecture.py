@@ -131,6 +131,30 @@ def test_a_module_stands_on_lower_ones_and_on_faces(module):
             assert not absent, f"{where}: {', '.join(sorted(absent))} not on the face of {parts[0]}"
 
 
+def matrix() -> str:
+    "Which district takes names from which, as it is drawn in CONTRIBUTING.md."
+    taken = {district: set() for district in DISTRICTS}
+    for module in MODULES:
+        for name, _, _ in imports_of(module):
+            parts = name.split(".")
+            if parts[0] == "forecastkit" and len(parts) > 1 and parts[1] != module.split(".")[0]:
+                taken[module.split(".")[0]].add(parts[1])
+    wide = max(map(len, DISTRICTS))
+    rows = [
+        f"{number:>2} {row:<{wide}} "
+        + " ".join(" x" if column in taken[row] else " ." for column in DISTRICTS[:number])
+        for number, row in enumerate(DISTRICTS)
+    ]
+    return "\n".join([" " * (wide + 4) + " ".join(f"{number:>2}" for number in range(len(DISTRICTS))), *rows])
+
+
+def test_the_picture_of_the_districts_is_true():
+    drawn = matrix()
+    assert "\n".join(line.rstrip() for line in drawn.splitlines()) in "\n".join(
+        line.rstrip() for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines()
+    ), drawn
+
+
 @pytest.mark.parametrize("district", DISTRICTS)
 def test_a_face_gives_what_its_stub_says(district):
     modules = {module.split(".")[1] for module in MODULES if module.startswith(f"{district}.")}

@@ -26,7 +26,7 @@ from forecastkit.models.baselines import (
     rise_frequency,
     transition_probabilities,
 )
-from forecastkit.core.errors import PROBS, DataError, FeatureDimensionError, canonical_json
+from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
 
 NYSE = get_calendar("XNYS")
 
@@ -222,16 +222,16 @@ def test_what_does_not_belong_together_is_refused():
 
 
 def walk(X, y, make, first="2005-01-03", every=63):
-    from forecastkit.evaluation.walkforward import walk_forward
+    from forecastkit.evaluation import RefitSchedule, walk_forward
 
-    return walk_forward(X, y, make=make, horizon=5, every=every, first=first, calendar=NYSE)
+    return walk_forward(X, y, make, RefitSchedule(NYSE, 5, every=every), first=first)
 
 
 @pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
 def test_the_real_vix(shared_data):
     "The skill that the notebook quotes, within a standard error, and baselines in their order."
-    from forecastkit.core.errors import Target
-    from forecastkit.metrics.scores import crps, skill
+    from forecastkit.core import Target
+    from forecastkit.metrics import crps, skill
     from forecastkit.data.sources import load_market
     from forecastkit.features.volatility import FeatureEngine, volatility_features
 

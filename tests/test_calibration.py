@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from forecastkit.models.calibration import BANDS, calibrate, factor_needed, fold, stretch
-from forecastkit.core.errors import PROBS, DataError
+from forecastkit.core import PROBS, DataError
 from forecastkit.forecasts.distribution import strictly_increasing
-from forecastkit.metrics.scores import coverage, interval
+from forecastkit.metrics import coverage, interval
 
 
 def example(seed: int, n: int, delay: int = 5):

@@ -1,7 +1,6 @@
 "A cohort's own model: it serves where it wins the stated test, and nowhere else."
 
 import json
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,10 +18,10 @@ from forecastkit.models.cohort_models import (
     train_cohort_models,
 )
 from forecastkit.calendars.cohorts import COHORTS
-from forecastkit.core.errors import ModelIntegrityError, Target
+from forecastkit.core import ModelIntegrityError, Target
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.models.boosting import LinearQuantile
-from forecastkit.evaluation.walkforward import walk_forward
+from forecastkit.evaluation import RefitSchedule, walk_forward
 
 NYSE = get_calendar("XNYS")
 
@@ -40,8 +39,8 @@ MODEL = ProbabilisticForecaster(TARGET, members=[LinearQuantile(RECIPE)])
 
 
 def trained(y: pd.Series, **asked) -> CohortForecaster:
-    walk = partial(walk_forward, X, y, horizon=1, every=252, train_start="2000-01-01")
-    return train_cohort_models(X, y, MODEL, TARGET, lambda make: walk(make=make), **asked)
+    schedule = RefitSchedule(NYSE, horizon=1, every=252, train_start="2000-01-01")
+    return train_cohort_models(X, y, MODEL, TARGET, lambda make: walk_forward(X, y, make, schedule), **asked)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from forecastkit.calendars.cohorts import (
     monthly_expiries,
     vix_expiries,
 )
-from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.core import DataError, DataWarning
 
 NYSE = get_calendar("XNYS")
 

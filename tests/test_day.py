@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import Target
+from forecastkit.core import Target
 from forecastkit.pipeline.daily import forecast_scores, assess_anomaly, filtered_regimes
 from forecastkit.pipeline.preparation import prepare
 from forecastkit.core.settings import load_settings

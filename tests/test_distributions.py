@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core.errors import PROBS
+from forecastkit.core import PROBS
 from forecastkit.forecasts.distribution import (
     TAIL_LIMIT,
     cdf_at,

@@ -16,7 +16,7 @@ import typer
 from kill_evaluate import SPAN, card_at, system_at
 from typer.testing import CliRunner
 
-from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.core import DataError, DataWarning
 from forecastkit.pipeline.daily import user_logs
 from forecastkit.cli.evaluation import evaluate as command
 from forecastkit.pipeline.evaluation import baseline_quantiles, scored_origins, span_of

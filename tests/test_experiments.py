@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core.errors import DataError
-from forecastkit.core.experiments import ExperimentLog, problems, shipped_log, trials_text
+from forecastkit.core import DataError
+from forecastkit.core.experiments import ExperimentLog, log_problems, shipped_log, trials_text
 
 
 def write_some(path: Path, writer: int, entries: int) -> None:
@@ -79,8 +79,8 @@ def _content(line: bytes) -> object:
 )
 def test_lines_removed_swapped_repeated_or_inserted(written, change):
     lines = written.decode().split("\n")[:-1]
-    assert problems(written.decode()) == []
-    assert problems("".join(f"{line}\n" for line in change(lines)))
+    assert log_problems(written.decode()) == []
+    assert log_problems("".join(f"{line}\n" for line in change(lines)))
 
 
 @pytest.mark.parametrize("cut", [1, 30, 200])

@@ -18,7 +18,7 @@ import pytest
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataWarning
+from forecastkit.core import DataWarning
 from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine
 from forecastkit.features.base import Feature, Inputs, compute_features
 from forecastkit.data.market import MarketData, Repair

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
-from forecastkit.core.errors import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
+from forecastkit.core import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
 from forecastkit.models.forecaster import KINDS, ProbabilisticForecaster
 from forecastkit.models.forest import QuantileForest
 from forecastkit.models.garch import GARCHHAR
@@ -62,7 +62,7 @@ def test_one_row_a_batch_and_a_truncated_history_give_the_same_bits(model):
 PRINT = """
 import hashlib, sys, tempfile
 from threadpoolctl import threadpool_info
-from forecastkit.core.errors import Target
+from forecastkit.core import Target
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.calendars.sessions import outcomes
 from forecastkit.data.synthetic import synthetic_market
@@ -271,20 +271,18 @@ def test_the_real_vix(shared_data):
     "On a dozen features, refitted every other year: skill against climatology, and calibrated ranges in every regime."
     from forecastkit.models.baselines import climatology_quantiles
     from forecastkit.models.calibration import calibrate
-    from forecastkit.metrics.scores import coverage, crps, interval, skill
+    from forecastkit.metrics import coverage, crps, interval, skill
     from forecastkit.data.sources import load_market
-    from forecastkit.evaluation.walkforward import walk_forward
+    from forecastkit.evaluation import RefitSchedule, walk_forward
 
     market = load_market(f"folder:{shared_data}/cboe, sample", symbols={"VIX", "SPX"})
     X, y = FeatureEngine(DECLARED).build_features(market), NYSE.outcomes(market.close("VIX"), 5)
     raw = walk_forward(
         X,
         y,
-        make=lambda: ProbabilisticForecaster(Target("VIX")),
-        horizon=5,
-        every=504,
+        lambda: ProbabilisticForecaster(Target("VIX")),
+        RefitSchedule(NYSE, 5, every=504),
         first="2005-01-03",
-        calendar=NYSE,
     )
     at, truth = NYSE.positions(raw.origins), y[raw.origins].to_numpy()
     regime = vix_regime(X.loc[raw.origins, "vix"].to_numpy())

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core.errors import KINDS, PROBS, DataError, SettingsError, Target
-from forecastkit.forecasts.record import Forecast
+from forecastkit.core import KINDS, PROBS, DataError, SettingsError, Target
+from forecastkit.forecasts import Forecast
 
 
 def make(kind: str = "pct_change", logs: np.ndarray | None = None, **changes: object) -> Forecast:
@@ -74,6 +74,8 @@ def test_the_record_of_the_design():
         "regime_probabilities",
         "confidence_score",
         "cohort",
+        "forecast_date",
+        "feature_quality",
         "metadata",
     ]
     assert list(record["quantiles"]) == ["q05", "q10", "q25", "q50", "q75", "q90", "q95"]
@@ -81,9 +83,11 @@ def test_the_record_of_the_design():
     assert set(record["metadata"]) == {
         "observation_date", "forecast_date", "horizon_sessions", "feature_quality", "cohort_weight", "current_value",
         "expected_value", "range_80", "range_90", "features_used", "model_version", "code_version", "data_fingerprint",
+        "horizon_days", "current_vix",
     }  # fmt: skip
     assert json.loads(json.dumps(record)) == record
     assert "regime_probabilities" not in make(regime_bounds=())
+    assert "current_vix" not in make(symbol="SPX")["metadata"]
 
 
 def test_it_is_a_mapping_that_cannot_be_changed():

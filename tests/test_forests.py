@@ -12,7 +12,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
-from forecastkit.core.errors import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
 from forecastkit.models.forest import (
     QuantileForest,
     as_trees,

@@ -14,7 +14,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.data import formats as formats
 from forecastkit.calendars.cohorts import vix_expiries
 from forecastkit.data.futures import expiry_of, in_turn, read_contract, read_future
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.data.formats import look_at, parse_days, read_columns, read_table, symbol_of
 from forecastkit.data.sources import FolderSource, load_market
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from forecastkit.models import garch as garch
 from forecastkit.models.baselines import STOCK_RECIPE
-from forecastkit.core.errors import PROBS, DataError, FeatureDimensionError, canonical_json
+from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
 from forecastkit.models.garch import (
     GARCHHAR,
     LONG,

@@ -10,7 +10,7 @@ import typer
 from engines import DAYS, made, opened, tampered
 from typer.testing import CliRunner
 
-from forecastkit.core.errors import DataError, SettingsError, Target
+from forecastkit.core import DataError, SettingsError, Target
 from forecastkit.ledger.exports import ledger_table
 from forecastkit.cli.ledger import backup, forecasts_app, restore
 from forecastkit.ops.registry import ModelRegistry
@@ -143,4 +143,4 @@ def test_kept_and_restored_to_a_server(home, postgres, tmp_path):
     with pytest.raises(DataError, match="holds a record already"):
         typed("restore", "monday.tar.gz", "--database", postgres, home=tmp_path / "new")
     told = json.loads(typed("restore", "monday.tar.gz", "--database", postgres, "--force", "--json", home=home).output)
-    assert told["forecasts"] == 21 and Path(told["kept_aside"]).is_file()
+    assert told["forecasts"] == 21 and Path(told["previous_copy"]).is_file()

@@ -12,23 +12,17 @@ from hypothesis import strategies as st
 from vendors import FAULTS, Vendors, prices
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
-from forecastkit.vendors.http import Client, Limiter
-from forecastkit.vendors.base import (
-    Edgar,
-    alfred,
-    alfred_vintages,
-    cboe,
-    edgar_facts,
-    finra,
-    finra_day,
-    fred,
-    table_series,
-)
+from forecastkit.core import DataError
 from forecastkit.core.settings import LiveSettings
 from forecastkit.data.sources import load_market
-from forecastkit.vendors.catalogue import client_of, open_live
-from forecastkit.vendors.yahoo import chart_table, chart_tables, yahoo, yahoo_bars, yfinance_tables
+from forecastkit.vendors.base import parse_table
+from forecastkit.vendors.catalogue import open_client, open_live
+from forecastkit.vendors.cboe import cboe_source
+from forecastkit.vendors.edgar import Edgar, edgar_facts
+from forecastkit.vendors.finra import finra_day, finra_source
+from forecastkit.vendors.fred import alfred_source, alfred_vintages, fred_source
+from forecastkit.vendors.http import HttpClient, RateLimiter
+from forecastkit.vendors.yahoo import chart_table, chart_tables, yahoo_bars, yahoo_source, yfinance_tables
 
 NYSE = get_calendar("XNYS")
 
@@ -44,21 +38,26 @@ def server():
 
 @pytest.fixture
 def client():
-    with Client(rate=1e4, timeout=1.0, attempts=4, first_wait=0.001, agent="tests nobody@example.org") as found:
+    with HttpClient(
+        rate=1e4, timeout=1.0, attempts=4, first_wait=0.001, user_agent="tests nobody@example.org"
+    ) as found:
         yield found
 
 
 def sources(client, server):
-    return {"VIX": cboe(client, server.address), "AAPL": yahoo(["AAPL"], chart_tables(client, server.address))}
+    return {
+        "VIX": cboe_source(client, server.address),
+        "AAPL": yahoo_source(["AAPL"], chart_tables(client, server.address)),
+    }
 
 
 @pytest.mark.parametrize("symbol", ["VIX", "AAPL"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_that_passes_ends_in_the_right_data_or_in_one_line(fault, symbol, client, server):
-    right = sources(client, server)[symbol].read(symbol).frame
+    right = sources(client, server)[symbol].read(symbol, NYSE).frame
     server.faults["/"] = [fault] * (1 if fault in ("slow", "drip") else 2)
     try:
-        found = sources(client, server)[symbol].read(symbol).frame
+        found = sources(client, server)[symbol].read(symbol, NYSE).frame
     except DataError as error:
         assert str(error).startswith(f"{symbol}:")
         assert "\n" not in str(error)
@@ -72,15 +71,15 @@ def test_a_fault_that_passes_ends_in_the_right_data_or_in_one_line(fault, symbol
 def test_a_fault_that_stays_ends_in_one_line(fault, symbol, server):
     server.faults["/"] = [f"{fault}!"]
     line = rf"^{symbol}: 127\.0\.0\.1:\d+ .+$"
-    impatient = Client(rate=1e4, timeout=0.2, attempts=3, first_wait=0.001)
+    impatient = HttpClient(rate=1e4, timeout=0.2, attempts=3, first_wait=0.001)
     with impatient as client, pytest.raises(DataError, match=line) as caught:
-        sources(client, server)[symbol].read(symbol)
+        sources(client, server)[symbol].read(symbol, NYSE)
     assert "\n" not in str(caught.value)
     assert len(server.requests) <= 3
 
 
 def test_one_of_several_that_fails_takes_no_other_along(client, server):
-    found = yahoo(["A", "NONE", "B"], chart_tables(client, server.address)).fetch(["A", "NONE", "B"], None, None)
+    found = yahoo_source(["A", "NONE", "B"], chart_tables(client, server.address)).fetch(["A", "NONE", "B"], None, None)
     assert [isinstance(one, DataError) for one in found.values()] == [False, True, False]
     assert str(found["NONE"]).endswith("answers 404: No data found, symbol may be delisted")
     pd.testing.assert_series_equal(found["B"]["close"], prices("B")["close"], check_names=False, check_freq=False)
@@ -89,14 +88,14 @@ def test_one_of_several_that_fails_takes_no_other_along(client, server):
 def test_a_key_is_in_no_error(client, server):
     server.faults["/"] = ["500!"]
     with pytest.raises(DataError) as caught:
-        alfred(client, "s3cret", server.address).read("UNRATE")
+        alfred_source(client, "s3cret", server.address).read("UNRATE", NYSE)
     assert "s3cret" not in str(caught.value)
     assert any("s3cret" in path for path in server.requests)
 
 
 def test_threads_share_one_rate():
     clock, slept = 0.0, []
-    limiter = Limiter(20, clock=lambda: clock, sleep=slept.append)
+    limiter = RateLimiter(20, clock=lambda: clock, sleep=slept.append)
     threads = [threading.Thread(target=lambda: [limiter.wait() for _ in range(25)]) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -113,7 +112,7 @@ def test_vendors_that_change_their_columns_are_refused(client, server):
     ):
         server.files["/VIX_History.csv"] = ("text/csv", text.encode())
         with pytest.raises(DataError, match=r"^VIX: "):
-            cboe(client, server.address).read("VIX")
+            cboe_source(client, server.address).read("VIX", NYSE)
 
 
 def test_alfred_reads_all_pages(client, server, monkeypatch):
@@ -122,7 +121,7 @@ def test_alfred_reads_all_pages(client, server, monkeypatch):
     monkeypatch.setattr(
         server, "body", lambda path, query: ("application/json", json.dumps(pages[query["offset"] != ["0"]]).encode())
     )
-    assert alfred(client, "key", server.address).read("UNRATE").frame["value"].tolist() == [1, 2, 3, 4, 5]
+    assert alfred_source(client, "key", server.address).read("UNRATE", NYSE).frame["value"].tolist() == [1, 2, 3, 4, 5]
 
 
 # The words of the settings, each asked at the address that the settings give.
@@ -162,7 +161,7 @@ def test_each_word_asks_at_its_address(word, symbol, value, server):
         server.files[path] = ("application/json" if body.startswith("{") else "text/csv", body.encode())
     access = addresses(server, fred_key="abc123", contact="tests nobody@example.org")
     day = pd.Timestamp("2018-02-05")
-    with client_of(access) as client:
+    with open_client(access) as client:
         (source,) = open_live([word], [symbol, "SPX"], access, client)
         frame = source.fetch([symbol], day if word == "finra" else None, day)[symbol]
     assert (source.name, symbol in source, symbol in source.symbols) == (word, True, True)
@@ -173,7 +172,7 @@ def test_each_word_asks_at_its_address(word, symbol, value, server):
 
 def test_the_first_word_that_claims_a_symbol_is_asked(server):
     access = addresses(server)
-    with client_of(access) as client:
+    with open_client(access) as client:
         both = open_live(["cboe", "yahoo"], ["VIX", "AAPL", "DGS10", "AAPL_SHORT"], access, client)
     first = {
         s: next((source.name for source in both if s in source), "") for s in ("VIX", "AAPL", "DGS10", "AAPL_SHORT")
@@ -190,9 +189,9 @@ def test_genuine_vix_and_fred(client, server, shared_data: Path):
     names = ("DGS10", "DFF", "NFCI", "ICSA", "UNRATE")
     for name in names:
         server.files[f"/{name}"] = ("application/csv", (shared_data / "fred" / f"{name}.csv").read_bytes())
-        reading = fred(client, f"{server.address}/{name}").read(name)
+        reading = fred_source(client, f"{server.address}/{name}").read(name, NYSE)
         assert len(reading.frame) > 500
-    market = load_market([cboe(client, server.address)], ["VIX"])
+    market = load_market([cboe_source(client, server.address)], ["VIX"])
     assert len(market.bars("VIX")) == 7303  # one row lies on a holiday
     assert market.close("VIX")["2018-02-05"] == 37.32
 
@@ -201,7 +200,7 @@ def test_genuine_finra(client, server, shared_data: Path):
     body = (shared_data / "finra" / "CNMSshvol20210802_10rows.txt").read_bytes()
     server.files["/CNMSshvol20210802.txt"] = ("text/plain", body)
     day = pd.Timestamp("2021-08-02")
-    found = finra(client, ["TSLA", "RDS.A"], base=server.address, calendar=NYSE).fetch(
+    found = finra_source(client, ["TSLA", "RDS.A"], NYSE, base=server.address).fetch(
         ["TSLA_SHORT", "RDS.A_OFFEX"], day, day
     )
     assert found["TSLA_SHORT"]["value"].tolist() == [5368275 / 14686076]
@@ -241,7 +240,7 @@ MONDAY = pd.Timestamp("2018-02-05")
 def test_a_mutated_table_ends_in_a_table_or_an_error(text, at, length, junk):
     mutated = text[:at] + junk + text[at + length :]
     try:
-        table_series("VIX", mutated, ranged=True) if text is VIX else finra_day(MONDAY, mutated)
+        parse_table("VIX", mutated, ranged=True) if text is VIX else finra_day(MONDAY, mutated)
     except DataError as error:
         assert str(error)
 
@@ -296,7 +295,9 @@ def test_yfinance_itself_gives_the_tables_and_reasons_that_are_expected(monkeypa
 
     monkeypatch.setattr(yfinance.Ticker, "history", history)
     slept = []
-    tables = yfinance_tables(Limiter(1e4), attempts=3, sleep=slept.append)(["AAPL", "MSFT"], pd.Timestamp("2018-12-01"))
+    tables = yfinance_tables(RateLimiter(1e4), attempts=3, sleep=slept.append)(
+        ["AAPL", "MSFT"], pd.Timestamp("2018-12-01")
+    )
     close = yahoo_bars(tables["AAPL"])["close"]
     pd.testing.assert_series_equal(close, prices("AAPL")["close"].tail(5), check_names=False, check_freq=False)
     assert str(tables["MSFT"]).startswith("MSFT: yahoo answers: RuntimeError('Too Many Requests')")

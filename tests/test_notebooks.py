@@ -88,6 +88,22 @@ def test_notebook_names_no_place_of_one_machine(path):
         assert word not in text, f"{path.name} mentions {word}"
 
 
+MODULE_NOTEBOOKS = [path for path in NOTEBOOKS if path.parent.name[:2].isdigit()]
+
+
+@pytest.mark.parametrize("path", MODULE_NOTEBOOKS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_the_title_says_what_the_module_holds(path):
+    """The subtitle becomes the module's docstring: `help` and search find a module by the words of its name."""
+    cells = json.loads(path.read_text())["cells"]
+    text = next(_source(c) for c in cells if c["cell_type"] == "markdown")
+    title, subtitle = re.search(r"^# (.+)", text, re.M), re.search(r"^> (.+)", text, re.M)
+    assert title and subtitle, "an H1, and a line that begins with >"
+    assert "?" not in title[1] + subtitle[1], "a statement, not a question"
+    words = [word.rstrip("s") for word in re.split(r"[_\d]+", path.stem) if word]
+    found = f"{title[1]} {subtitle[1]}".lower()
+    assert any(word in found for word in words), f"none of {words} stands in: {found}"
+
+
 @pytest.mark.parametrize("path", REPORTS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_report_has_parameters_and_no_outputs(path):
     cells = json.loads(path.read_text())["cells"]

@@ -11,38 +11,29 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    "The wheel of this checkout, installed into a folder of its own."
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True, text=True)
-    (wheel,) = folder.glob("forecastkit-*.whl")
-    target = folder / "site"
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True)
-    return target
-
-
-def test_the_wheel_carries_all_it_needs(installed):
-    package = installed / "forecastkit"
+def test_the_wheel_carries_all_it_needs(installed_wheel):
+    package = installed_wheel / "forecastkit"
     for name in (
         "fomc_dates.csv",
         "experiments.jsonl",
         "py.typed",
+        "__init__.pyi",
+        "data/__init__.pyi",
         "notebooks/daily.ipynb",
         "notebooks/evaluation.ipynb",
-        "migrations/env.py",
-        "migrations/script.py.mako",
+        "ledger/migrations/env.py",
+        "ledger/migrations/script.py.mako",
     ):
         assert (package / name).is_file(), name
-    assert list((package / "migrations" / "versions").glob("*.py"))
+    assert list((package / "ledger" / "migrations" / "versions").glob("*.py"))
 
 
-def test_the_wheel_works_from_another_folder(installed, tmp_path):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("FORECASTKIT_")} | {"PYTHONPATH": str(installed)}
+def test_the_wheel_works_from_another_folder(installed_wheel, tmp_path):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("FORECASTKIT_")} | {
+        "PYTHONPATH": str(installed_wheel)
+    }
     where = subprocess.run([sys.executable, "-c", "import forecastkit; print(forecastkit.__file__)"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
-    assert where.stdout.startswith(str(installed))
+    assert where.stdout.startswith(str(installed_wheel))
     command = [sys.executable, "-m", "forecastkit", "daily", "--quiet", "--as-of", "2016-07-01"]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -54,7 +45,7 @@ def test_the_wheel_works_from_another_folder(installed, tmp_path):
     [
         ("import forecastkit", {"shap", "xgboost", "sklearn", "scipy", "pandas", "matplotlib", "arch"}),
         (
-            "from forecastkit.pipeline.system import IntegratedSystem",
+            "from forecastkit.pipeline import IntegratedSystem",
             {"shap", "xgboost", "sklearn", "scipy", "arch", "matplotlib", "hmmlearn"},
         ),
     ],

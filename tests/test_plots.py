@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core.errors import PROBS, DataError
+from forecastkit.core import PROBS, DataError
 from forecastkit.forecasts.plotting import (
     REGIME_COLOURS,
     blank_axes,

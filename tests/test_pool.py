@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core.errors import PROBS, DataError
+from forecastkit.core import PROBS, DataError
 from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
 from forecastkit.models.pool import linear_pool
 

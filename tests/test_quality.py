@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.features.base import Feature, compute_features, source_and_lag
 from forecastkit.data.market import MarketData
 from forecastkit.features.quality import (

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from forecastkit.calendars import get_calendar
 from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
 from forecastkit.calendars.cohorts import COHORTS
-from forecastkit.core.errors import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
 from forecastkit.models.boosting import (
     LEVELS,
     BoostedResidual,
@@ -24,7 +24,7 @@ from forecastkit.models.boosting import (
     readable,
     tree_table,
 )
-from forecastkit.metrics.scores import pinball
+from forecastkit.metrics import pinball
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
 

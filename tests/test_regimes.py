@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
+from forecastkit.core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
 from forecastkit.regimes.hmm import StateModel, filter_states, log_density, long_run_shares, smooth_states
 from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core.errors import PROBS, SCORE_PROBS, DataError
-from forecastkit.metrics.scores import (
-    bin_misses,
+from forecastkit.core import PROBS, SCORE_PROBS, DataError
+from forecastkit.metrics import (
     brier,
     coverage,
     crps,
@@ -27,6 +26,7 @@ from forecastkit.metrics.scores import (
     simulated_ece,
     skill,
 )
+from forecastkit.metrics.calibration import bin_misses
 
 
 @pytest.fixture(scope="module")

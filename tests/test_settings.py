@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecastkit.core.errors import SettingsError
+from forecastkit.core import SettingsError
 from forecastkit.core.settings import SECTIONS, Settings, default_ini, load_settings
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.data import sources as sources
-from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.core import DataError, DataWarning
 from forecastkit.data.formats import BAR_NAMES, look_at, read_columns
 from forecastkit.data.market import BAR_COLUMNS
 from forecastkit.data.sources import FolderSource, Reading, SampleSource, load_market, packaged, source_table

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.data.splits import ExpandingSplit, PurgedKFold, assert_no_leak
 
 NYSE = get_calendar("XNYS")

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError
+from forecastkit.core import DataError
 from forecastkit.data.health import health_report
 from forecastkit.data.snapshots import SnapshotSource, freeze, list_snapshots, stored_sources
 from forecastkit.data.sources import FolderSource, load_market

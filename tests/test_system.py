@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError, DataQualityError, SettingsError, Target
+from forecastkit.core import DataError, DataQualityError, SettingsError, Target
 from forecastkit.pipeline.daily import filtered_regimes
-from forecastkit.forecasts.record import Forecast
+from forecastkit.forecasts import Forecast
 from forecastkit.data.market import MarketData
 from forecastkit.pipeline import profile_of
 from forecastkit.pipeline.preparation import prepare

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError, DataWarning
+from forecastkit.core import DataError, DataWarning
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import Reading, load_market
 from forecastkit.pipeline.universe import SymbolResult, for_each_symbol, forecast_universe, map_symbols

@@ -10,8 +10,8 @@ import pytest
 from forecastkit.pipeline import preparation as preparation
 from forecastkit.pipeline import profile_of
 from forecastkit.pipeline import verification as verification
-from forecastkit.evaluation import walkforward as walkforward
-from forecastkit.core.errors import DataError, Target
+from forecastkit.evaluation import RefitSchedule
+from forecastkit.core import DataError, Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.verification import function_in, audit_parts, split_reports, verify, verify_function
@@ -64,11 +64,11 @@ def test_a_calibrator_that_is_fed_too_early_is_found_in_the_whole_forecast(marke
 
 
 def test_training_on_open_outcomes_is_found_by_the_folds_and_in_the_forecast(market, monkeypatch):
-    def hasty(X, y, grid, horizon, train_start="1992-01-01", needs=(), calendar="XNYS"):
-        return X.loc[:grid], y.loc[train_start:grid].dropna()
+    def hasty(self, X, y, session):
+        return X.loc[:session], y.loc[self.train_start : session].dropna()
 
     assert split_reports(market, VIX, QUICK)[0].ok
-    monkeypatch.setattr(walkforward, "training_rows", hasty)
+    monkeypatch.setattr(RefitSchedule, "training_rows", hasty)
     folds = split_reports(market, VIX, QUICK)[0]
     assert not folds.ok and "sessions apart" in folds.found[0].words
 

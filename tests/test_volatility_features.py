@@ -8,7 +8,7 @@ import pytest
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import DataError, DataWarning, SettingsError
+from forecastkit.core import DataError, DataWarning, SettingsError
 from forecastkit.features.base import catalogue, compute_features, source_and_lag
 from forecastkit.data.market import MarketData
 from forecastkit.features.quality import findings

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core.errors import PROBS, DataError, SettingsError
-from forecastkit.metrics.scores import pit, pit_test
-from forecastkit.evaluation.walkforward import blocks, drift_t, first_origin, training_rows, walk_forward
+from forecastkit.core import PROBS, DataError, SettingsError
+from forecastkit.metrics import pit, pit_test
+from forecastkit.evaluation.walkforward import RefitSchedule, drift_statistic, walk_forward
 
 NYSE = get_calendar("XNYS")
 
@@ -38,8 +38,15 @@ class Plain:
         return 0.1 * (3 - x)[:, None] + self.spread
 
 
-def walk(X=X, y=Y, **more):
-    return walk_forward(X, y, **{"make": Plain, "horizon": 5, "min_train_rows": 200} | more)
+def schedule(horizon=5, calendar=NYSE, **more):
+    return RefitSchedule(calendar, horizon, **{"min_train_rows": 200} | more)
+
+
+SCHEDULE = schedule()
+
+
+def walk(X=X, y=Y, make=Plain, schedule=SCHEDULE, **more):
+    return walk_forward(X, y, make, schedule, **more)
 
 
 RAW = walk()
@@ -47,10 +54,9 @@ RAW = walk()
 
 def test_each_version_saw_all_that_was_known_and_nothing_else():
     SEEN.clear()
-    walk(needs=["slow"], train_start="2000-03-01")
-    grids = NYSE.refit_sessions(
-        X.index[X.index >= first_origin(X, Y, 5, 63, 200, "2000-03-01", ["slow"], calendar=NYSE)]
-    )
+    later = schedule(needs=("slow",), train_start="2000-03-01")
+    walk(schedule=later)
+    grids = later.refit_sessions(X.index[X.index >= later.first_origin(X, Y)])
     assert len(SEEN) == len(grids)
     ends = NYSE.target_sessions(Y.index, 5)
     for grid, (features, y) in zip(grids, SEEN):
@@ -65,12 +71,12 @@ def test_each_origin_is_served_once_by_the_version_in_force():
     assert [NYSE.grid_session(day) for day in RAW.origins] == list(RAW.grid)
     assert GAPS[-1] in RAW.grid and GAPS[-1] not in RAW.origins  # a version is trained where the data have a gap
     assert RAW.quantiles.shape == (len(RAW.origins), 23)
-    joined = [day for block in blocks(X.index, "2001-02-07", calendar=NYSE) for day in block.origins]
+    joined = [day for block in SCHEDULE.blocks(X.index, "2001-02-07") for day in block.origins]
     assert joined == list(X.index[X.index >= "2001-02-07"])
 
 
 @pytest.mark.parametrize(
-    "cut", [first_origin(X, Y, 5, 63, 200, calendar=NYSE), *RAW.origins[[1, 62, 63, 200, -2]]], ids=str
+    "cut", [SCHEDULE.first_origin(X, Y), *RAW.origins[[1, 62, 63, 200, -2]]], ids=str
 )
 def test_tomorrow_taken_away_or_spoilt_changes_nothing(cut):
     n = RAW.origins.get_loc(cut) + 1
@@ -132,11 +138,11 @@ def test_without_dask_the_extra_is_named(monkeypatch):
         walk(dask="tcp://127.0.0.1:8786")
 
 
-class Shelf:
+class InMemory:
     "A store in memory that may be interrupted."
 
     def __init__(self, patience=10**9):
-        self.models, self.answers, self.patience = {}, {}, patience
+        self.models, self.quantiles, self.patience = {}, {}, patience
 
     def load(self, grid):
         return self.models.get(grid)
@@ -146,44 +152,44 @@ class Shelf:
             raise KeyboardInterrupt
         self.models[grid] = model
 
-    def recall(self, grid, origins):
-        return self.answers.get((grid, origins[0], origins[-1]))
+    def load_quantiles(self, grid, origins):
+        return self.quantiles.get((grid, origins[0], origins[-1]))
 
-    def remember(self, grid, origins, quantiles):
-        self.answers[grid, origins[0], origins[-1]] = quantiles
+    def save_quantiles(self, grid, origins, quantiles):
+        self.quantiles[grid, origins[0], origins[-1]] = quantiles
 
 
 def test_an_interrupted_walk_goes_on_where_it_stood():
-    shelf = Shelf(patience=4)
+    store = InMemory(patience=4)
     with pytest.raises(KeyboardInterrupt):
-        walk(store=shelf)
-    assert len(shelf.models) == len(shelf.answers) == 4
-    shelf.patience = 10**9
+        walk(store=store)
+    assert len(store.models) == len(store.quantiles) == 4
+    store.patience = 10**9
     SEEN.clear()
-    assert walk(store=shelf).quantiles.tobytes() == RAW.quantiles.tobytes()
+    assert walk(store=store).quantiles.tobytes() == RAW.quantiles.tobytes()
     assert len(SEEN) == RAW.grid.nunique() - 4
     SEEN.clear()
-    assert walk(store=shelf).quantiles.tobytes() == RAW.quantiles.tobytes()
-    shelf.answers.clear()
-    assert walk(store=shelf).quantiles.tobytes() == RAW.quantiles.tobytes()
-    assert len(shelf.answers) == RAW.grid.nunique()
+    assert walk(store=store).quantiles.tobytes() == RAW.quantiles.tobytes()
+    store.quantiles.clear()
+    assert walk(store=store).quantiles.tobytes() == RAW.quantiles.tobytes()
+    assert len(store.quantiles) == RAW.grid.nunique()
     assert not SEEN
 
 
 def test_the_first_possible_date_is_said_and_is_true():
     for stop in (100, 203, 204, 235):
         with pytest.raises(DataError, match="first forecast will be possible as of") as error:
-            first_origin(X[:stop], NYSE.outcomes(LEVEL[:stop], 5), 5, 63, 200, calendar=NYSE)
+            SCHEDULE.first_origin(X[:stop], NYSE.outcomes(LEVEL[:stop], 5))
         said = pd.Timestamp(re.search(r"as of (\d{4}-\d{2}-\d{2})", str(error.value))[1])
         gapless = LEVEL.reindex(DAYS).interpolate()  # the promise holds if no further session is missing
         gapless = gapless.drop([day for day in GAPS if day <= X.index[stop - 1]])
-        assert first_origin(X.reindex(gapless.index), NYSE.outcomes(gapless, 5), 5, 63, 200, calendar=NYSE) == said
+        assert SCHEDULE.first_origin(X.reindex(gapless.index), NYSE.outcomes(gapless, 5)) == said
         assert (
-            f"{len(training_rows(X[:stop], Y, X.index[stop - 1], 5, calendar=NYSE)[1])} training rows are known"
+            f"{len(SCHEDULE.training_rows(X[:stop], Y, X.index[stop - 1])[1])} training rows are known"
             in str(error.value)
         )
     with pytest.raises(DataError, match="possible as of a session after"):
-        first_origin(X, Y, 5, min_train_rows=50_000, calendar=NYSE)
+        schedule(min_train_rows=50_000).first_origin(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -211,12 +217,14 @@ def test_other_horizons_and_calendars():
     level = pd.Series(np.exp(0.01 * np.arange(500) + 0.1 * np.random.default_rng(0).standard_normal(500)), every_day)
     features = pd.DataFrame({"log": np.log(level)})
     for horizon in (1, 21):
-        raw = walk(features, get_calendar("24/7").outcomes(level, horizon), horizon=horizon, calendar="24/7")
+        daily = get_calendar("24/7")
+        raw = walk(features, daily.outcomes(level, horizon), schedule=schedule(horizon, daily))
         assert raw.origins[0] == raw.grid[0] >= every_day[200 + horizon - 1]
-        assert (get_calendar("24/7").session_numbers(raw.grid) % 63 == 0).all()
+        assert (daily.session_numbers(raw.grid) % 63 == 0).all()
 
 
-LIMITED = walk(drift_limit=0.8)  # so low that versions are refitted off the grid
+WITH_LIMIT = schedule(drift_limit=0.8)
+LIMITED = walk(schedule=WITH_LIMIT)  # so low that versions are refitted off the grid
 
 
 def test_no_version_serves_longer_than_the_grid_is_wide():
@@ -228,7 +236,7 @@ def test_no_version_serves_longer_than_the_grid_is_wide():
 def test_a_version_that_drifts_is_refitted_off_the_grid_and_serves_from_there():
     off = LIMITED.grid.unique().difference(RAW.grid.unique())
     assert len(off), "no drift was found: the test shows nothing"
-    t = drift_t(RAW, Y, 5, calendar=NYSE)
+    t = drift_statistic(RAW, Y, SCHEDULE)
     for grid in RAW.grid.unique():
         rows = np.flatnonzero(RAW.grid == grid)
         served = LIMITED.grid[rows]
@@ -236,7 +244,7 @@ def test_a_version_that_drifts_is_refitted_off_the_grid_and_serves_from_there():
         if over.any() and not over[0]:
             crossed = int(over.argmax())
             assert (served[:crossed] == grid).all() and (served[crossed:] == RAW.origins[rows[crossed]]).all()
-            model = Plain().fit(*training_rows(X, Y, RAW.origins[rows[crossed]], 5, calendar=NYSE))
+            model = Plain().fit(*SCHEDULE.training_rows(X, Y, RAW.origins[rows[crossed]]))
             wanted = model.predict_quantiles(X[: RAW.origins[rows[-1]]], last=len(rows) - crossed)
             assert LIMITED.quantiles[rows[crossed:]].tobytes() == wanted.tobytes()
         else:
@@ -245,7 +253,7 @@ def test_a_version_that_drifts_is_refitted_off_the_grid_and_serves_from_there():
 
 
 def test_the_drift_statistic_looks_back_upon_the_last_known_outcomes():
-    t = drift_t(RAW, Y, 5, calendar=NYSE)
+    t = drift_statistic(RAW, Y, SCHEDULE)
     i = len(t) - 30
     known = [
         k
@@ -262,9 +270,9 @@ def test_the_drift_statistic_looks_back_upon_the_last_known_outcomes():
 )
 def test_refits_off_the_grid_see_nothing_of_tomorrow(cut):
     n = LIMITED.origins.get_loc(cut) + 1
-    then = walk(X[:cut], NYSE.outcomes(LEVEL[:cut], 5), drift_limit=0.8)
+    then = walk(X[:cut], NYSE.outcomes(LEVEL[:cut], 5), schedule=WITH_LIMIT)
     assert then.quantiles.tobytes() == LIMITED.quantiles[:n].tobytes()
     assert list(then.grid) == list(LIMITED.grid[:n])
-    part = walk(drift_limit=0.8, first=cut)
+    part = walk(schedule=WITH_LIMIT, first=cut)
     assert part.quantiles.tobytes() == LIMITED.quantiles[n - 1 :].tobytes()
     assert list(part.grid) == list(LIMITED.grid[n - 1 :])

@@ -16,7 +16,7 @@ import typer
 
 from ..calendars import all_meetings, get_calendar, keep_meetings, page_meetings, read_meetings
 from ..core import SettingsError, Target
-from ..vendors import FED, WORDS, client_of, fomc_page, open_live
+from ..vendors import FOMC_PAGE_URL, VENDORS, fomc_page, open_client, open_live
 from ..pipeline import fetch_series, profile_of, readable_sources, vendors_in
 from ..data import SnapshotSource, freeze, list_snapshots, source_table, stored_sources
 from .options import AsJson, Home, Quiet, Sources, emit, settings_with, utc_now
@@ -79,7 +79,7 @@ def download(
     symbols: Annotated[str | None, typer.Option(help="Symbols instead, such as AAPL,MSFT,^VIX,DGS10.")] = None,
     start: Annotated[str | None, typer.Option(help="First day; by default as early as the vendor goes.")] = None,
     end: Annotated[str | None, typer.Option(help="Last day; by default the last session that has closed.")] = None,
-    vendors: Annotated[str | None, typer.Option("--from", help=f"Vendors in their order, of {', '.join(WORDS)}.")] = None,
+    vendors: Annotated[str | None, typer.Option("--from", help=f"Vendors in their order, of {', '.join(VENDORS)}.")] = None,
     home: Home = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Fetch a universe into the store: only what is missing. Exit 1 if a symbol could not be had; each is named with the reason.
@@ -97,10 +97,10 @@ def download(
     settings = settings_with(data__home=home, run__progress=False if quiet or as_json else None)
     table = read_universe(universe) if symbols is None else universe_of(split_list(symbols))
     words = split_list(vendors) if vendors else vendors_in(settings.data.sources) or ("cboe", "fred", "yahoo")
-    with client_of(settings.live) as client:
+    with open_client(settings.live) as client:
         opened = open_live(words, table["symbol"].tolist(), settings.live, client)
         report = fetch_series(settings, table, opened, start, end, utc_now())
-    result = {"symbols": [asdict(outcome) for outcome in report.outcomes], "notes": report.notes}
+    result = {"symbols": [asdict(one) for one in report.results], "notes": report.notes}
     emit(result if as_json else str(report), as_json)
     raise typer.Exit(1 if report.failed else 0)
 
@@ -170,8 +170,8 @@ def data_fomc(
     if path is not None:
         found = keep_meetings(place, read_meetings(path))
     elif online:
-        with client_of(settings.live) as client:
-            found = keep_meetings(place, page_meetings(fomc_page(client, settings.live.fomc or FED)))
+        with open_client(settings.live) as client:
+            found = keep_meetings(place, page_meetings(fomc_page(client, settings.live.fomc or FOMC_PAGE_URL)))
     else:
         found = all_meetings(place)
     emit(found[["date", "scheduled"]].tail(12), as_json)

@@ -75,7 +75,7 @@ def update_sources(
             file=sys.stderr,
         )
     report = update(system.settings, system.profile.wanted, now)
-    require_series(report.outcomes, system.profile.needed, through)
+    require_series(report.results, system.profile.needed, through)
     return True
 
 # %% ../../nbs/80_cli/05_main.ipynb #c80f20d6

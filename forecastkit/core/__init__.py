@@ -1,4 +1,4 @@
-"""Errors, targets, settings, the experiment log and findings: what every district agrees on."""
+"""Errors, targets, files, the hash chain, the home folder, settings, the experiment log and findings."""
 
 import lazy_loader
 

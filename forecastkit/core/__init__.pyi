@@ -1,27 +1,51 @@
-"""Errors, targets, settings, the experiment log and findings: what every district agrees on."""
+"""Errors, targets, files, the hash chain, the home folder, settings, the experiment log and findings."""
 
 from .errors import (
-    canonical_json as canonical_json,
-    canonical_symbol as canonical_symbol,
-    code_version as code_version,
-    confined as confined,
     DataError as DataError,
     DataQualityError as DataQualityError,
     DataWarning as DataWarning,
-    digest as digest,
     FeatureDimensionError as FeatureDimensionError,
-    KINDS as KINDS,
     ModelIntegrityError as ModelIntegrityError,
     ModelNotFoundError as ModelNotFoundError,
-    plain as plain,
+    SettingsError as SettingsError,
+)
+from .targets import (
+    canonical_symbol as canonical_symbol,
+    KINDS as KINDS,
     PROBS as PROBS,
     REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,
-    SettingsError as SettingsError,
     Target as Target,
     vix_regime as vix_regime,
     VIX_REGIMES as VIX_REGIMES,
+)
+from .files import (
+    canonical_json as canonical_json,
+    code_version as code_version,
+    confined as confined,
+    digest as digest,
+    file_checksum as file_checksum,
+    folder_checksums as folder_checksums,
+    folder_differences as folder_differences,
+    lock_file as lock_file,
+    pack_arrays as pack_arrays,
+    plain as plain,
+    read_arrays as read_arrays,
+    read_file as read_file,
+    read_state as read_state,
+    unpack_arrays as unpack_arrays,
+    write_arrays as write_arrays,
     write_atomic as write_atomic,
+    write_files as write_files,
+    write_state as write_state,
+)
+from .chain import (
+    GENESIS as GENESIS,
+    HashChain as HashChain,
+    Link as Link,
+)
+from .home import (
+    Home as Home,
 )
 from .settings import (
     LiveSettings as LiveSettings,
@@ -39,7 +63,7 @@ from .findings import (
     Finding as Finding,
     html_table as html_table,
     Report as Report,
-    shown as shown,
-    STYLE as STYLE,
+    format_value as format_value,
+    REPORT_STYLE as REPORT_STYLE,
     write_page as write_page,
 )

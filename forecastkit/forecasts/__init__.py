@@ -1,4 +1,4 @@
-"""Quantile distributions, the `Forecast` record, and their plots."""
+"""Quantile distributions, the `Forecast` record, its cards and plots."""
 
 import lazy_loader
 

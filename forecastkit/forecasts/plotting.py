@@ -1,4 +1,4 @@
-"""What does a forecast look like when it shows no more than it knows?
+"""Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
 
 One style and five pictures, used by every notebook, card and report: the fan of a forecast, past forecasts beside
 their outcomes, the strip of a state's probabilities, a reliability diagram, and the features that moved a forecast.
@@ -24,9 +24,9 @@ from numpy.typing import ArrayLike
 from ..core import DataError, VIX_REGIMES
 
 # %% auto #0
-__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'STYLE', 'house_style', 'blank_axes', 'session_axes',
-           'figure_png', 'figure_html', 'quantiles_at', 'draw_density', 'mark_bounds', 'write_ranges', 'fan_chart',
-           'interval_history', 'state_strip', 'reliability', 'contribution_bars']
+__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PLOT_STYLE', 'house_style', 'blank_axes',
+           'session_axes', 'figure_png', 'figure_html', 'quantiles_at', 'draw_density', 'mark_bounds', 'write_ranges',
+           'fan_chart', 'interval_history', 'state_strip', 'reliability', 'contribution_bars']
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #14228522
 REGIME_COLOURS: dict[str, str] = {
@@ -35,7 +35,7 @@ REGIME_COLOURS: dict[str, str] = {
 }  # fmt: skip
 INK, FAINT, ACCENT, WARNING = "#24303c", "#6b7885", "#2f6690", "#b5373a"
 SHADES: tuple[str, ...] = ("#cfe0ec", "#9cc0d9", "#5f97bd")  # of the 90, 80 and 50 % bands
-STYLE: dict[str, Any] = {
+PLOT_STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5, "legend.fontsize": 7.5, "axes.titlelocation": "left", "grid.color": "#e8ebee",
     "axes.edgecolor": "#c5ccd3", "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
@@ -49,7 +49,7 @@ def house_style() -> Iterator[None]:
     "Within this context everything is drawn in the house's style; afterwards the caller's own style is back."
     import matplotlib.style
 
-    with matplotlib.style.context(["seaborn-v0_8-whitegrid", STYLE]):
+    with matplotlib.style.context(["seaborn-v0_8-whitegrid", PLOT_STYLE]):
         yield
         interactive = matplotlib.is_interactive()
     matplotlib.interactive(interactive)  # a notebook switches this on with its first figure, and must find it on

@@ -21,10 +21,10 @@ import pandas as pd
 
 from ..core import DataError, Target, shipped_log, variants_tried
 from ..data import MarketData
-from ..evaluation import Outcomes, Scorecard, check_enough, observed, score_forecasts, walk_forward
+from ..evaluation import Outcomes, Scorecard, check_enough, observe_outcomes, score_forecasts, walk_forward
 from ..models import GARCHHAR, HARLocationScale, ar1_quantiles, climatology_quantiles
 from .daily import user_logs
-from .preparation import Prepared, Versions, read_block, write_block
+from .preparation import Prepared, Versions, read_block, refit_schedule, write_block
 from .profile import profile_of
 
 # %% auto #0
@@ -82,12 +82,12 @@ class BaselineStore:
         beside = self.versions.path(grid, origins)
         return beside and beside.with_name(f"{self.name}-{len(origins)}-{beside.name}")
 
-    def recall(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
         "The quantiles kept for these origins, or None."
         path = self.path(grid, origins)
         return read_block(path) if path else None
 
-    def remember(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
         "Keep the quantiles of a block of origins."
         if path := self.path(grid, origins):
             write_block(path, quantiles)
@@ -113,9 +113,12 @@ def baseline_quantiles(
         "climatology": climatology_quantiles(y, origins, target.horizon, calendar=calendar),
         "ar1": ar1_quantiles(log_level, known, origins, target.horizon, calendar),
     }
+    schedule = replace(refit_schedule(target, prepared.settings, calendar), drift_limit=None)
     for name, make in refitted_baselines(prepared).items():
         raw = walk_forward(
-            X.loc[: origins[-1]], y, make=make, horizon=target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=origins[0], store=BaselineStore(prepared.versions, name), n_jobs=run.n_jobs, dask=run.dask, progress=run.progress, title=name, calendar=calendar)  # fmt: skip
+            X.loc[: origins[-1]], y, make, schedule, first=origins[0], store=BaselineStore(prepared.versions, name),
+            n_jobs=run.n_jobs, dask=run.dask, progress=run.progress, title=name,
+        )  # fmt: skip
         found[name] = raw.quantiles[raw.origins.get_indexer(origins)]
     return found
 
@@ -127,7 +130,7 @@ def observed_outcomes(
     "What followed on each origin, and what past frequencies gave there."
     counted = prepared.level.loc[pd.Timestamp(prepared.settings.model.train_start) :]
     cohorts, bounds = prepared.features["calendar_cohort"], prepared.profile.regime_bounds
-    return observed(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
+    return observe_outcomes(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
 
 # %% ../../nbs/65_pipeline/05_evaluation.ipynb #6590cddb
 def evaluate(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..calendars import all_meetings, Calendar, get_calendar
 from ..core import DataError, DataWarning, Settings
-from ..vendors import LiveSource, Outcome, Report, WORDS, client_of, download_universe, open_live
+from ..vendors import VENDORS, DownloadReport, DownloadResult, LiveSource, download_universe, open_client, open_live
 from ..data import MarketData, Source, Store, load_market, open_source, open_sources, stored_sources
 
 # %% auto #0
@@ -26,14 +26,14 @@ def vendors_in(
     sources: Sequence[str],  # as the settings hold them
 ) -> tuple[str, ...]:
     "The vendors among the sources, in their order."
-    return tuple(word for word in sources if word in WORDS)
+    return tuple(word for word in sources if word in VENDORS)
 
 
 def readable_sources(
     sources: Sequence[str],
 ) -> tuple[str, ...]:
     "The sources as they are read: the store stands where vendors are named."
-    return tuple(dict.fromkeys("store" if word in WORDS else word for word in sources))
+    return tuple(dict.fromkeys("store" if word in VENDORS else word for word in sources))
 
 # %% ../../nbs/65_pipeline/02_loading.ipynb #701036c5
 def open_market(
@@ -57,7 +57,7 @@ def open_layers(
 ) -> list[Source | LiveSource]:
     "The sources in their order, vendors and others."
     live, openers = iter(vendors), stored_sources(settings.data.home)
-    return [next(live) if word in WORDS else open_source(word, openers) for word in sources]
+    return [next(live) if word in VENDORS else open_source(word, openers) for word in sources]
 
 
 def vendor_symbols(
@@ -76,38 +76,38 @@ def fetch_series(
     start: str | pd.Timestamp | None = None,  # first day; as early as the vendor goes if None
     end: str | pd.Timestamp | None = None,  # last day; the last session that has closed if None
     now: pd.Timestamp | None = None,  # the moment (UTC) of the download; the present one if None
-) -> Report:
+) -> DownloadReport:
     "Fetch what the store under home does not have."
     home, bar, calendar = settings.data.home, settings.run.progress, get_calendar(settings.data.calendar)
-    return download_universe(universe, vendors, Store(home), home, start, end, progress=bar, now=now, calendar=calendar)
+    return download_universe(universe, vendors, Store(home), home, calendar, start, end, progress=bar, now=now)
 
 
 def update(
     settings: Settings,
     symbols: Collection[str],  # canonical; what may be wanted
     now: pd.Timestamp | None = None,  # the moment (UTC) of the download; the present one if None
-) -> Report:
+) -> DownloadReport:
     "Fetch into the store what vendors are the first to have; raises `DataError` where a vendor lacks a key or a contact."
     sources = settings.data.sources
-    with client_of(settings.live) as client:
+    with open_client(settings.live) as client:
         vendors = open_live(vendors_in(sources), symbols, settings.live, client)
         wanted = vendor_symbols(symbols, open_layers(sources, vendors, settings))
         return fetch_series(settings, wanted, vendors, now=now)
 
 # %% ../../nbs/65_pipeline/02_loading.ipynb #31dbdaf4
 def require_series(
-    outcomes: Sequence[Outcome],
+    results: Sequence[DownloadResult],
     needed: Collection[str],
     through: pd.Timestamp,  # the last session that has closed
 ) -> None:
     "Raise `DataError` for a needed series that failed or ends too early; warn of any other that failed."
-    for outcome in outcomes:
-        if outcome.state == "failed" and outcome.symbol not in needed:
-            warnings.warn(str(outcome), DataWarning, stacklevel=2)
-        elif outcome.state == "failed":
-            raise DataError(str(outcome))
-        elif outcome.symbol in needed and outcome.last is not None and outcome.last < through:
-            raise DataError(f"{outcome.symbol}: {outcome.source} ends with {outcome.last:%Y-%m-%d}, but {through:%Y-%m-%d} "
+    for result in results:
+        if result.state == "failed" and result.symbol not in needed:
+            warnings.warn(str(result), DataWarning, stacklevel=2)
+        elif result.state == "failed":
+            raise DataError(str(result))
+        elif result.symbol in needed and result.last is not None and result.last < through:
+            raise DataError(f"{result.symbol}: {result.source} ends with {result.last:%Y-%m-%d}, but {through:%Y-%m-%d} "
                             "has closed: the vendor is late, run again later")  # fmt: skip
 
 # %% ../../nbs/65_pipeline/02_loading.ipynb #18ece070

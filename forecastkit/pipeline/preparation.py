@@ -11,9 +11,9 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..calendars import Calendar
 from ..core import DataError, DataQualityError, DataWarning, PROBS, Settings, Target, code_version
 from ..core import write_atomic
 from ..data import MarketData
+from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, Keeper
 from ..forecasts import Forecast
 from ..ops import ModelRegistry, model_version
@@ -83,13 +84,13 @@ class Versions:
         "The file that keeps a version's raw quantiles for a block of origins."
         return self.folder and self.folder / self.name(grid) / f"{self.fingerprints[origins[-1]]}.npz"
 
-    def recall(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
         "Raw quantiles kept for these origins, or None."
         path = self.path(grid, origins)
         found = read_block(path) if path else None
         return found if found is not None and len(found) == len(origins) else None
 
-    def remember(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
         "Keep raw quantiles of a block of origins."
         path = self.path(grid, origins)
         if path:
@@ -158,6 +159,15 @@ class Prepared:
         return int(self.origins.searchsorted(origin))
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #b037f696
+def refit_schedule(target: Target, settings: Settings, calendar: Calendar) -> RefitSchedule:
+    "When the versions of this target are refitted, and which rows they may learn from."
+    model = settings.model
+    return RefitSchedule(
+        calendar, target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows,
+        train_start=model.train_start, drift_limit=model.drift_limit or None,
+    )  # fmt: skip
+
+
 def known_positions(
     origins: pd.DatetimeIndex,  # sessions in order, gaps allowed
     horizon: int,  # sessions
@@ -179,7 +189,6 @@ def prepare(
     cache: Keeper | None = None,  # where columns of features are kept; None computes all
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
-    from forecastkit.evaluation import walk_forward
     from forecastkit.models import ProbabilisticForecaster, calibrate
 
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
@@ -189,8 +198,13 @@ def prepare(
     grid = calendar.refit_sessions(X.index, model.refit_every)
     dated = pd.DatetimeIndex(X.index.union(grid[grid >= X.index[0]]))
     versions = Versions(target, settings, view.fingerprints(dated, profile.used(view)), registry, folder)
+    schedule = refit_schedule(target, settings, calendar)
+    if first is not None:
+        schedule = replace(schedule, drift_limit=None)  # the statistic needs the walk from its beginning
     raw = walk_forward(
-        X, y, make=lambda: ProbabilisticForecaster(target, profile.recipe, model.rounds, model.seed), horizon=target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows, train_start=model.train_start, first=first, drift_limit=model.drift_limit if first is None and model.drift_limit else None, store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, calendar=calendar)  # fmt: skip
+        X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed), schedule, first=first,
+        store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
+    )  # fmt: skip
     widths = calibrate(
         raw.quantiles, y.reindex(raw.origins).to_numpy(), profile.regime_numbers(close[raw.origins].to_numpy()),
         known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,

@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..evaluation import Function, audit, audit_folds, audits
+from ..evaluation import MarketFunction, audit, audit_folds, audit_many
 from ..core import DataError, PROBS, Report, Settings, Target, load_settings
 from .daily import REGIME_SERIES, anomaly_p_values, filtered_regimes
 from ..data import ExpandingSplit, MarketData, PurgedKFold
-from .preparation import prepare
+from .preparation import prepare, refit_schedule
 from .profile import profile_of
 
 # %% auto #0
@@ -60,7 +60,7 @@ class AuditPart(NamedTuple):
     "A part of the forecast that is audited."
 
     name: str
-    fn: Function
+    fn: MarketFunction
     fitted: bool  # whether models are trained again at each cut
     covers: str = ""  # what has no function of its own and is audited inside it
     warmup: Mapping[str, int] = MappingProxyType({})  # declared rows of history, to be measured
@@ -87,15 +87,11 @@ def audit_parts(market: MarketData, target: Target, settings: Settings) -> list[
 # %% ../../nbs/65_pipeline/07_verification.ipynb #c5855729
 def served_folds(market: MarketData, target: Target, settings: Settings) -> Iterator[tuple[pd.Index, pd.Index]]:
     "For each version of the walk-forward the origins it learns from and those it serves."
-    from forecastkit.evaluation import blocks, first_origin, training_rows
-
-    model, calendar = settings.model, market.calendar
     X = features_of(market, target)
-    y = calendar.outcomes(market.close(target.symbol), target.horizon)
-    shape = {"horizon": target.horizon, "train_start": model.train_start, "calendar": calendar}
-    begin = first_origin(X, y, every=model.refit_every, min_train_rows=model.min_train_rows, **shape)
-    for block in blocks(pd.DatetimeIndex(X.index), begin, model.refit_every, calendar=calendar):
-        yield training_rows(X, y, block.grid, **shape)[1].index, block.origins
+    y = market.calendar.outcomes(market.close(target.symbol), target.horizon)
+    schedule = refit_schedule(target, settings, market.calendar)
+    for block in schedule.blocks(pd.DatetimeIndex(X.index), schedule.first_origin(X, y)):
+        yield schedule.training_rows(X, y, block.grid)[1].index, block.origins
 
 
 def split_reports(market: MarketData, target: Target, settings: Settings) -> list[Report]:
@@ -119,7 +115,7 @@ def sample_sessions(days: pd.DatetimeIndex, n: int, seed: int) -> pd.DatetimeInd
 
 def part_report(part: AuditPart, market: MarketData, cuts: pd.DatetimeIndex, seed: int = 0, n_jobs: int = 1) -> Report:
     "What an audit of one part finds, to the last bit, and what else it has covered."
-    [report] = audits(
+    [report] = audit_many(
         {part.name: part.fn}, market, cuts=cuts, seed=seed, tolerance=0, warmup=part.warmup, n_jobs=n_jobs
     )
     return replace(report, notes=(f"audited inside it: {part.covers}", *report.notes)) if part.covers else report
@@ -199,7 +195,7 @@ def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
 
 def function_in(
     where: str,  # FILE.py:NAME or NOTEBOOK.ipynb:NAME
-) -> Function:
+) -> MarketFunction:
     "The function of this name after running the file or the notebook's defining cells; raises `DataError` if there is none."
     place, _, name = where.rpartition(":")
     path = Path(place)

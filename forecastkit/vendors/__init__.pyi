@@ -1,20 +1,22 @@
 """Live vendors of market data, and the download of a universe into the store."""
 
 from .base import (
-    FED as FED,
-    fomc_page as fomc_page,
     LiveSource as LiveSource,
 )
-from .download import (
-    download_universe as download_universe,
-    last_closed as last_closed,
-    Outcome as Outcome,
-    read_universe as read_universe,
-    Report as Report,
-    universe_of as universe_of,
+from .fred import (
+    FOMC_PAGE_URL as FOMC_PAGE_URL,
+    fomc_page as fomc_page,
 )
 from .catalogue import (
-    client_of as client_of,
+    VENDORS as VENDORS,
+    open_client as open_client,
     open_live as open_live,
-    WORDS as WORDS,
+)
+from .download import (
+    DownloadReport as DownloadReport,
+    DownloadResult as DownloadResult,
+    download_universe as download_universe,
+    last_closed as last_closed,
+    read_universe as read_universe,
+    universe_of as universe_of,
 )

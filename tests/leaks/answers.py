@@ -6,7 +6,7 @@ import pandas as pd
 from forecastkit.calendars import get_calendar
 from forecastkit.models.calibration import calibrate
 from forecastkit.calendars.cohorts import COHORTS, calendar_cohorts
-from forecastkit.core.errors import PROBS
+from forecastkit.core import PROBS
 from leaks import leak
 
 NYSE = get_calendar("XNYS")

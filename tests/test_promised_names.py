@@ -1,0 +1,100 @@
+"""The names and shapes that the requirement documents promise (`../shared/seeds`), called as their examples call them.
+
+Each district appends the examples that concern it. What a name gives beyond that is tested where the district is tested."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecastkit as fk
+from forecastkit.core import PROBS, Target
+
+
+def a_forecast(symbol: str = "VIX") -> fk.Forecast:
+    "A forecast made by hand: five sessions from a VIX of 18."
+    values = Target(symbol).from_log(np.linspace(-0.4, 0.6, len(PROBS)) ** 3)
+    return fk.Forecast(
+        symbol=symbol, origin="2018-11-05", target_session="2018-11-12", horizon=5, kind="pct_change", probs=PROBS,
+        values=values, last_value=18.0, cohort="mid_cycle", cohort_weight=1.0, feature_quality=0.95,
+        regime_bounds=(15.0, 20.0, 30.0) if symbol == "VIX" else (), model_version="m", code_version="c",
+        data_fingerprint="d", made_at=datetime(2018, 11, 5, 22, tzinfo=UTC), metadata={"features_used": 12},
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- forecasts: the distribution object
+
+
+@pytest.mark.parametrize("name", ["point_estimate", "confidence_score", "feature_quality"])
+def test_numbers_of_the_distribution_are_found_as_key_and_as_attribute(name):
+    distribution = a_forecast()
+    assert isinstance(distribution[name], float)
+    assert getattr(distribution, name) == distribution[name]
+
+
+def test_quantiles_and_regimes_are_read_by_name():
+    distribution = a_forecast()
+    quantiles, regimes = distribution["quantiles"], distribution["regime_probabilities"]
+    assert quantiles["q10"] < quantiles["q25"] < quantiles["q50"] < quantiles["q75"] < quantiles["q90"]
+    assert [f"{name.capitalize()}: {p * 100:.1f}%" for name, p in regimes.items()]
+    assert sum(regimes[name] for name in ("low", "normal", "elevated", "crisis")) == pytest.approx(1)
+    assert distribution["cohort"] == "mid_cycle"
+
+
+def test_the_metadata_name_date_horizon_quality_and_level():
+    distribution = a_forecast()
+    metadata = distribution["metadata"]
+    assert pd.Timestamp(metadata["forecast_date"]) == pd.Timestamp(distribution["forecast_date"])
+    assert pd.Timestamp(metadata["observation_date"]) == distribution.origin
+    assert metadata["horizon_days"] == 5  # sessions, as everywhere
+    assert metadata["feature_quality"] == distribution["feature_quality"] == 0.95
+    assert metadata["features_used"] == 12
+    assert metadata["cohort_weight"] == 1.0
+    expected = metadata["current_vix"] * (1 + distribution["point_estimate"] / 100)
+    assert expected == pytest.approx(metadata["expected_value"])
+
+
+def test_the_same_values_as_attributes():
+    forecast = a_forecast()
+    assert forecast.forecast_date == pd.Timestamp("2018-11-12")
+    assert (forecast.horizon_days, forecast.current_vix, forecast.current_value) == (5, 18.0, 18.0)
+    assert forecast.expected_value == forecast["metadata"]["expected_value"]
+    assert forecast.quantiles == forecast["quantiles"]
+
+
+def test_a_forecast_of_a_stock_has_no_level_of_the_vix():
+    forecast = a_forecast("AAPL")
+    assert "current_vix" not in forecast["metadata"]
+    with pytest.raises(fk.core.DataError, match="forecast of AAPL"):
+        _ = forecast.current_vix
+
+
+# ---------------------------------------------------------------- ledger: store_prediction(record)
+
+
+def test_the_record_of_the_document_is_stored(tmp_path):
+    distribution = a_forecast()
+    record = {
+        "prediction_id": "0f8fad5b-d9cb-469f-a165-70867728950e", "timestamp": pd.Timestamp.now(),
+        "forecast_date": pd.Timestamp(distribution["metadata"]["forecast_date"]), "horizon": 5,
+        "calendar_cohort": distribution["cohort"], "cohort_weight": distribution["metadata"]["cohort_weight"],
+        "point_estimate": distribution["point_estimate"],
+        **{name: distribution["quantiles"][name] for name in ("q10", "q25", "q50", "q75", "q90")},
+        **{f"prob_{name}": chance for name, chance in distribution["regime_probabilities"].items()},
+        "confidence_score": distribution["confidence_score"],
+        "feature_quality": distribution["metadata"]["feature_quality"], "num_features_used": 2,
+        "current_vix": distribution["metadata"]["current_value"], "features_used": '{"vix": 18.0, "spx": 2738.0}',
+        "model_version": "git-0a1b2c3",
+    }  # fmt: skip
+    database = fk.PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+    assert database.store_prediction(record) and not database.store_prediction(record)
+    stored = database.get_predictions("VIX")
+    assert stored[["horizon", "model_version", "timeliness"]].values.tolist() == [[5, "git-0a1b2c3", "backfill"]]
+    forecast = database.get_forecast(stored["prediction_id"][0])
+    assert (f"{forecast.origin:%Y-%m-%d}", forecast.last_value, forecast.cohort) == ("2018-11-05", 18.0, "mid_cycle")
+    for p, name in ((0.1, "q10"), (0.5, "q50"), (0.9, "q90")):
+        assert forecast.quantile(p) == pytest.approx(record[name], abs=1e-9)
+    assert database.get_features(forecast.prediction_id) == {"vix": 18.0, "spx": 2738.0}
+    assert database.verify() == []
+    database.close()

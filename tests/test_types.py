@@ -1,0 +1,72 @@
+"""The types reach the user: mypy --strict and pyright read the faces, in an editable checkout and in a wheel."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CORRECT = """\
+import pandas as pd
+
+import forecastkit as fk
+
+settings = fk.load_settings()
+target = fk.Target("VIX", "pct_change", 5)
+market: fk.MarketData = fk.load_market("sample")
+view = market.as_of("2018-02-05")
+f: fk.Forecast = fk.forecast("VIX", horizon=5, as_of="2018-02-05", settings=settings)
+low, high = f.interval(0.8)
+above: float = f.prob_above(30)
+closes: pd.Series = view.close("VIX")
+engine = fk.FeatureEngine(symbol=target.symbol)
+frame: pd.DataFrame = engine.build_features(view)
+error: type[Exception] = fk.core.DataError
+days: pd.DatetimeIndex = fk.calendars.get_calendar("XNYS").sessions
+print(low, high, above, closes, frame, error, days)
+"""
+WRONG = """\
+import forecastkit as fk
+
+fk.forcast("VIX")
+fk.forecast("VIX", symbl="VIX")
+fk.forecast("VIX", horizon="5")
+"""
+
+
+def mypy(folder: Path, name: str, site: Path | None) -> list[tuple[int, str]]:
+    "What mypy --strict says of a script: line and message."
+    env = os.environ | ({"MYPYPATH": str(site)} if site else {})
+    command = [
+        *(sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"),
+        *("--disable-error-code=import-untyped", "--cache-dir", str(folder / "cache"), name),
+    ]
+    run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert run.returncode in (0, 1), run.stderr
+    lines = [line.split(":", 3) for line in run.stdout.splitlines() if ": error:" in line]
+    return [(int(line), message) for _, line, _, message in lines]
+
+
+def pyright(folder: Path, name: str, site: Path | None) -> list[tuple[int, str]]:
+    "What pyright says of a script: line and message."
+    config = {"typeCheckingMode": "standard", "pythonVersion": "3.11", "extraPaths": [str(site)] if site else []}
+    (folder / "pyrightconfig.json").write_text(json.dumps(config))
+    command = [Path(sys.executable).with_name("basedpyright"), "--outputjson", "--pythonpath", sys.executable, name]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    found = json.loads(run.stdout)["generalDiagnostics"]
+    return [(one["range"]["start"]["line"] + 1, one["message"]) for one in found if one["severity"] == "error"]
+
+
+@pytest.mark.parametrize("where", ["editable", "wheel"])
+@pytest.mark.parametrize("checker", [mypy, pyright], ids=["mypy", "pyright"])
+def test_the_types_of_the_faces_reach_a_user(checker, where, tmp_path, request):
+    site = request.getfixturevalue("installed_wheel") if where == "wheel" else None
+    (tmp_path / "correct.py").write_text(CORRECT)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    assert checker(tmp_path, "correct.py", site) == []
+    found = checker(tmp_path, "wrong.py", site)
+    assert {line for line, _ in found} == {3, 4, 5}, found
+    words = " ".join(message for _, message in found)
+    assert all(word in words for word in ("forcast", "symbl", "horizon"))
