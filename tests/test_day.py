@@ -6,11 +6,11 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import Target
-from forecastkit.pipeline.daily import forecast_scores, assess_anomaly, filtered_regimes
-from forecastkit.pipeline.preparation import prepare
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.daily import assess_anomaly, filtered_regimes, forecast_scores
+from forecastkit.pipeline.preparation import prepare
 from forecastkit.pipeline.system import IntegratedSystem
 
 NYSE = get_calendar("XNYS")

@@ -13,14 +13,14 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataQualityError, SettingsError, Target
-from forecastkit.pipeline.daily import filtered_regimes
-from forecastkit.forecasts import Forecast
-from forecastkit.data.market import MarketData
-from forecastkit.pipeline import profile_of
-from forecastkit.pipeline.preparation import prepare
 from forecastkit.core.settings import load_settings
+from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.forecasts import Forecast
+from forecastkit.pipeline import profile_of
+from forecastkit.pipeline.daily import filtered_regimes
+from forecastkit.pipeline.preparation import prepare
 from forecastkit.pipeline.system import IntegratedSystem, forecast
 
 NYSE = get_calendar("XNYS")

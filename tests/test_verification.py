@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.pipeline import preparation as preparation
-from forecastkit.pipeline import profile_of
-from forecastkit.pipeline import verification as verification
-from forecastkit.evaluation import RefitSchedule
 from forecastkit.core import DataError, Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.pipeline.verification import function_in, audit_parts, split_reports, verify, verify_function
+from forecastkit.evaluation import RefitSchedule
+from forecastkit.pipeline import preparation as preparation
+from forecastkit.pipeline import profile_of
+from forecastkit.pipeline import verification as verification
+from forecastkit.pipeline.verification import audit_parts, function_in, split_reports, verify, verify_function
 
 VIX = Target("VIX")
 QUICK = load_settings(

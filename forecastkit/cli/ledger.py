@@ -19,7 +19,7 @@ import pandas as pd
 import typer
 
 from ..ops import BackupContents, back_up, damaged_models, restore as restore_backup
-from ..core import DataError, Settings, SettingsError
+from ..core import DataError, Home, Settings, SettingsError
 from forecastkit.ledger import (
     PredictionDatabase,
     audit_ledger,
@@ -53,7 +53,7 @@ def open_ledger(
 
 def models_folder(settings: Settings) -> Path:
     "The folder of the trained models."
-    return settings.data.home / "models"
+    return Home(settings.data.home).models
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #9b4a9223
 forecasts_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_ahead
-from ..core import DataQualityError, ExperimentLog, Target, shipped_log, trials_text
+from ..core import DataQualityError, ExperimentLog, Home, Target, shipped_log, trials_text
 from ..ledger import PredictionDatabase
 from ..forecasts import Forecast
 from ..data import MarketData
@@ -210,8 +210,8 @@ def gather_day(
     used = prepared.profile.used(view)
     before = database.latest(target.symbol, target.horizon, target.kind, before=as_of)
     summary = view.summary().set_index("symbol")
-    home = prepared.settings.data.home
-    states = home / "states"
+    home = Home(prepared.settings.data.home)
+    states = home.fitted_states
     return Day(
         target=target, as_of=as_of, forecast=forecast, failure=failure, last_good=None if forecast else before,
         previous=before if forecast else None, history=prepared.level.loc[:as_of],
@@ -231,7 +231,7 @@ def repairs_of(market: MarketData, symbols: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["symbol", "session", "what", "action"])
 
 
-def user_logs(home: Path) -> list[ExperimentLog]:
+def user_logs(home: str | Path | Home) -> list[ExperimentLog]:
     "The user's own experiment log under home, where there is one."
-    path = Path(home) / "experiments.jsonl"
+    path = Home(home).experiments
     return [ExperimentLog(path)] if path.exists() else []

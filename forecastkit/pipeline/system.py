@@ -21,7 +21,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Calendar, all_meetings, get_calendar
-from ..core import DataError, DataQualityError, Settings, SettingsError, Target, canonical_symbol
+from ..core import DataError, DataQualityError, Home, Settings, SettingsError, Target, canonical_symbol
 from ..core import load_settings, read_value
 from ..data import MarketData, repair_bars
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
@@ -171,7 +171,8 @@ class IntegratedSystem:
         self.settings = settings or load_settings()
         wanted = self.settings.forecast
         self.target = Target(wanted.symbol, wanted.kind, wanted.horizon)
-        self.models_dir = Path(models_dir or self.settings.data.home / "models")
+        self.home = Home(self.settings.data.home)
+        self.models_dir = Path(models_dir or self.home.models)
         self._market, self._database = market, database
         self._prepared: Prepared | None = None
 
@@ -203,8 +204,8 @@ class IntegratedSystem:
     @cached_property
     def feature_engine(self) -> FeatureEngine:
         "The engine that computes the features, with the column cache under home if the settings allow one."
-        size = self.settings.data.feature_cache
-        return self.profile.engine(FeatureCache(self.settings.data.home / "cache" / "features.sqlite", size) if size else None)  # fmt: skip
+        size = self.settings.data.feature_cache  # megabytes
+        return self.profile.engine(FeatureCache(self.home.feature_cache, size) if size else None)
 
     @cached_property
     def validator(self) -> TemporalValidator:
@@ -222,12 +223,12 @@ class IntegratedSystem:
     def anomaly_detector(self) -> Any:
         "The `AnomalyDetector` in force at the last session; None where the history is too short for one."
         prepared = self.prepared(self.origin())
-        return assess_anomaly(prepared, prepared.last, self.settings.data.home / "states").detector
+        return assess_anomaly(prepared, prepared.last, self.home.fitted_states).detector
 
     def prepared(self, through: pd.Timestamp) -> Prepared:
         "Everything known at a session, from memory where it was prepared before."
         if self._prepared is None or self._prepared.last < through:
-            raw, cache = self.settings.data.home / "raw", self.feature_engine.cache
+            raw, cache = self.home.raw_quantiles, self.feature_engine.cache
             self._prepared = prepare(self.market, self.target, self.settings, through, self.registry, raw, cache=cache)
         return self._prepared
 
