@@ -84,6 +84,7 @@ Modules:
 - `forecastkit.regimes.outliers`: How far from all earlier days does this one stand, and in which of its features?
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
+- `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.

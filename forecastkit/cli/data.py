@@ -40,7 +40,9 @@ def data_list(sources: Sources = None, home: Home = None, as_json: AsJson = Fals
     """
     data = settings_with(data__sources=sources, data__home=home).data
     emit(
-        source_table(readable_sources(data.sources), openers=stored_sources(data.home), calendar=get_calendar(data.calendar)),
+        source_table(
+            readable_sources(data.sources), openers=stored_sources(data.home), calendar=get_calendar(data.calendar)
+        ),
         as_json,
     )
 
@@ -135,7 +137,9 @@ def data_snapshot(
         verify_snapshot(SnapshotSource(data.home, name), as_json)
     else:
         only = None if symbols is None else split_list(symbols)
-        made = freeze(data.home, name, readable_sources(data.sources), only, calendar=get_calendar(data.calendar)).manifest
+        made = freeze(
+            data.home, name, readable_sources(data.sources), only, calendar=get_calendar(data.calendar)
+        ).manifest
         result = f"{name}: {len(made['series'])} series, fingerprint {made['fingerprint']}\nread it with --sources snapshot:{name}"
         emit(made if as_json else result, as_json)
 

@@ -15,7 +15,15 @@ import pandas as pd
 
 from ..calendars import all_meetings, Calendar, get_calendar
 from ..core import DataError, DataWarning, Settings
-from ..vendors import VENDORS, DownloadReport, DownloadResult, LiveSource, download_universe, open_client, open_live
+from forecastkit.vendors import (
+    VENDORS,
+    DownloadReport,
+    DownloadResult,
+    LiveSource,
+    download_universe,
+    open_client,
+    open_live,
+)
 from ..data import MarketData, Source, Store, load_market, open_source, open_sources, stored_sources
 
 # %% auto #0

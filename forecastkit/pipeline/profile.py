@@ -30,7 +30,9 @@ class TargetProfile:
     target: Target
     needed: tuple[str, ...]  # symbols without which there is no forecast
     declarations: tuple[Feature, ...]  # the features that it is forecast from
-    recipes: Callable[[], tuple[Any, Any]]  # the `Recipe`s of the pool and of the HAR baseline; calling it loads the models
+    recipes: Callable[
+        [], tuple[Any, Any]
+    ]  # the `Recipe`s of the pool and of the HAR baseline; calling it loads the models
     context: tuple[str, ...] = ()  # further series, which the regime model reads beside the forecast
     regime_bounds: tuple[float, ...] = ()  # levels that part the regimes; none where the target has no regimes
     default_kind: str = "log_return"  # how a change is measured when nobody says

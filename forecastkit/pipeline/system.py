@@ -254,7 +254,8 @@ class IntegratedSystem:
         end_date: Any,  # last day, included
         frequency: str = "daily",  # or "weekly": the last session of each week
         store_prediction: bool = True,
-        on_stored: Callable[[Sequence[Forecast]], None] | None = None,  # called with each group once it is safely stored
+        on_stored: Callable[[Sequence[Forecast]], None]
+        | None = None,  # called with each group once it is safely stored
     ) -> ForecastBatch:
         "The forecasts of all sessions in a span, and the sessions skipped with the reason. What was stored survives a kill."
         days = batch_sessions(start_date, end_date, frequency, calendar=self.market.calendar)

@@ -132,7 +132,10 @@ def verify(
 ) -> list[Report]:
     "One report for each part that is audited: whether it knew more than could be known. Equal means to the last bit."
     shared, reports = market.shared_sessions(profile_of(target).needed)[1:-1], []
-    chosen = {False: sample_sessions(shared, cuts, seed), True: sample_sessions(shared[len(shared) // 2 :], fitted, seed)}
+    chosen = {
+        False: sample_sessions(shared, cuts, seed),
+        True: sample_sessions(shared[len(shared) // 2 :], fitted, seed),
+    }
 
     def add(report: Report) -> None:
         reports.append(report)

@@ -4,6 +4,8 @@ from .html import (
     html_page as html_page,
 )
 from .runner import (
+    check_parameters as check_parameters,
+    report_parameter_names as report_parameter_names,
     report_names as report_names,
     run_report as run_report,
 )

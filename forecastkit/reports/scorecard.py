@@ -16,7 +16,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, reliability, session_axes
-from ..evaluation import COVERAGE_LEVELS, Scorecard, breakdown, groupings, pinball_skill, point_scores, regime_scores
+from forecastkit.evaluation import (
+    COVERAGE_LEVELS,
+    Scorecard,
+    breakdown,
+    groupings,
+    pinball_skill,
+    point_scores,
+    regime_scores,
+)
 from ..evaluation import rolling_coverage, worst_forecasts
 from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
 
@@ -81,7 +89,8 @@ def coverage_table(card: Scorecard) -> pd.DataFrame:
         }
     for regime, found in card.summary.coverage_by_regime.items():
         rows[f"80 %, from {regime} ({found['n']:,} origins)"] = {
-            SCORE_NAMES.get(name, name): share_text(judged.coverage_by_regime[regime]["0.8"]) for name, judged in every.items()
+            SCORE_NAMES.get(name, name): share_text(judged.coverage_by_regime[regime]["0.8"])
+            for name, judged in every.items()
         }
     for end in ("lowest", "highest"):
         rows[f"80 %, {end} over 250 origins"] = {
@@ -95,7 +104,9 @@ def width_table(card: Scorecard) -> pd.DataFrame:
     "The mean width of each range in per cent points, of the forecast and of each baseline, as text."
     every = {"forecaster": card.scores} | card.baseline_scores
     rows = {
-        f"{100 * level:g} % range": {SCORE_NAMES.get(n, n): f"{s[f'width_{level:g}'].mean():.1f}" for n, s in every.items()}
+        f"{100 * level:g} % range": {
+            SCORE_NAMES.get(n, n): f"{s[f'width_{level:g}'].mean():.1f}" for n, s in every.items()
+        }
         for level in COVERAGE_LEVELS
     }
     return pd.DataFrame.from_dict(rows, orient="index")
