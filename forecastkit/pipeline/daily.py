@@ -86,7 +86,7 @@ def filtered_regimes(
         return pd.DataFrame()
     X = regime_features(market)
     grid = market.calendar.refit_sessions(X.index, REGIME_REFITS * every)
-    return regime_history(X, grid, regime_versions(X, grid, shelf=states))
+    return regime_history(X, grid, regime_versions(X, grid, folder=states))
 
 
 def median_contributions(
@@ -131,11 +131,11 @@ def anomaly_p_values(
     states: Path | None = None,  # where fitted versions are kept; None fits them all
 ) -> tuple[pd.DataFrame, Any]:
     "p-values of each session from the version in force at it, and the version in force at the last; None where there is none."
-    from forecastkit.regimes import anomaly_history, anomaly_versions, family_of, sessions_due
+    from forecastkit.regimes import anomaly_history, anomaly_versions, family_of, due_refits
 
     families = family_of(profile.declarations)
-    grid = sessions_due(pd.DatetimeIndex(X.index), calendar.refit_sessions(X.index, every))
-    versions = anomaly_versions(X, grid, families, FOREST_TREES, shelf=states)
+    grid = due_refits(pd.DatetimeIndex(X.index), calendar.refit_sessions(X.index, every))
+    versions = anomaly_versions(X, grid, families, FOREST_TREES, folder=states)
     serving = versions[max(versions)] if versions else None
     return anomaly_history(X, grid, families, versions), serving
 
@@ -159,7 +159,7 @@ def assess_anomaly(
     states: Path | None = None,  # where fitted versions are kept; None fits them all
 ) -> AnomalyAssessment:
     "Whether a session is like the days before it, and how forecasts have fared on days that were not."
-    from forecastkit.regimes import scores_when_unusual
+    from forecastkit.regimes import scores_by_anomaly
 
     X, scores = prepared.features.loc[:as_of], forecast_scores(prepared, as_of)
     every, calendar = prepared.settings.model.refit_every, prepared.view.calendar
@@ -168,9 +168,9 @@ def assess_anomaly(
         return AnomalyAssessment(p, pd.DataFrame(), pd.DataFrame(), 0)
     judged = scores.index.isin(p["p_value"].dropna().index).sum() > 1
     bands = (
-        scores_when_unusual(p["p_value"], scores, lag=hac_lag(prepared.target.horizon)) if judged else pd.DataFrame()
+        scores_by_anomaly(p["p_value"], scores, lag=hac_lag(prepared.target.horizon)) if judged else pd.DataFrame()
     )
-    return AnomalyAssessment(p, serving.explain(X, as_of), bands, len(serving.known_), serving)
+    return AnomalyAssessment(p, serving.explain(X, as_of), bands, len(serving.ranked_), serving)
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #ee0b27cd
 @dataclass(frozen=True)

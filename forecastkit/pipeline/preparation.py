@@ -25,7 +25,7 @@ from ..core import DataError, DataQualityError, DataWarning, PROBS, Settings, Ta
 from ..core import write_atomic
 from ..data import MarketData
 from ..evaluation import RefitSchedule, walk_forward
-from ..features import FeatureEngine, Keeper
+from ..features import FeatureEngine, ColumnCache
 from ..forecasts import Forecast
 from ..ops import ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
@@ -186,7 +186,7 @@ def prepare(
     registry: ModelRegistry | None = None,  # versions are loaded from and stored in it; None trains in memory
     folder: Path | None = None,  # where raw quantiles are kept; None keeps none
     first: pd.Timestamp | None = None,  # walk forward from this session on; None from the first possible one
-    cache: Keeper | None = None,  # where columns of features are kept; None computes all
+    cache: ColumnCache | None = None,  # where columns of features are kept; None computes all
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate

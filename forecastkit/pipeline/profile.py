@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import REGIME_BOUNDS, Target, vix_regime
 from ..data import MarketData
-from ..features import Feature, FeatureEngine, Keeper, TemporalValidator, stock_features, volatility_features
+from ..features import Feature, FeatureEngine, ColumnCache, TemporalValidator, stock_features, volatility_features
 
 # %% auto #0
 __all__ = ['PROFILES', 'TargetProfile', 'volatility_profile', 'stock_profile', 'profile_of']
@@ -54,7 +54,7 @@ class TargetProfile:
 
     def engine(
         self,
-        cache: Keeper | None = None,  # where columns are kept; None computes all
+        cache: ColumnCache | None = None,  # where columns are kept; None computes all
     ) -> FeatureEngine:
         "The engine that computes the features."
         return FeatureEngine(self.declarations, symbol=self.target.symbol, horizon=self.target.horizon, cache=cache)

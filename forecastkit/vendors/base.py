@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..calendars import Calendar, calendar_of
 from ..core import DataError
-from ..data import BLANKS, Reading, as_series, parse_days, recognise
+from ..data import NA_STRINGS, Reading, as_series, parse_days, detect_layout
 
 # %% auto #0
 __all__ = ['DayBound', 'FetchResult', 'FetchFunction', 'AFTER_HOURS', 'fetch_each', 'closed_sessions_only', 'LiveSource',
@@ -110,12 +110,12 @@ def parse_table(
 ) -> pd.DataFrame:
     "Bars or values by day from a table; raises `DataError` that names the symbol where its columns are not those expected."
     try:
-        table = pd.read_csv(io.StringIO(text), dtype="str", na_values=BLANKS, keep_default_na=False)
+        table = pd.read_csv(io.StringIO(text), dtype="str", na_values=NA_STRINGS, keep_default_na=False)
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{symbol}: no table was sent ({str(error).strip().splitlines()[0]})") from error
     if not isinstance(table.index, pd.RangeIndex):
         raise DataError(f"{symbol}: its rows are longer than its header: the vendor has changed them")
-    layout = recognise([str(name) for name in table.columns], symbol)
+    layout = detect_layout([str(name) for name in table.columns], symbol)
     if isinstance(layout, str) or (ranged and not layout.ranged) or layout.unused:
         names = ", ".join(map(str, table.columns))[:80]
         raise DataError(f"{symbol}: the columns are {names}: the vendor has changed them")

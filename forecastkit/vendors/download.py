@@ -24,7 +24,7 @@ import pandas as pd
 from ..calendars import Calendar, calendar_of
 from ..core import DataError, Home, canonical_json, canonical_symbol, write_atomic
 from .base import LiveSource, DayBound, closed_sessions_only
-from ..data import NOISE, as_series
+from ..data import REVISION_TOLERANCE, as_series
 
 # %% auto #0
 __all__ = ['DOWNLOAD_STATES', 'read_universe', 'universe_of', 'survivorship_warning', 'last_closed', 'history_difference',
@@ -121,7 +121,7 @@ def plan_requests(
 def history_difference(
     held: pd.DataFrame,  # the values in the store by day
     again: pd.DataFrame,  # what the vendor gives now
-    tolerance: float = NOISE,  # relative
+    tolerance: float = REVISION_TOLERANCE,  # relative
 ) -> str:
     "The first difference between two fetches on the days of both, in words; empty where they agree."
     since, until = again.index.min(), held.index.max()
