@@ -137,8 +137,8 @@ def data_snapshot(
         verify_snapshot(SnapshotSource(data.home, name), as_json)
     else:
         only = None if symbols is None else split_list(symbols)
-        made = freeze(
-            data.home, name, readable_sources(data.sources), only, calendar=get_calendar(data.calendar)
+        made = freeze_snapshot(
+            data.home, name, readable_sources(data.sources), get_calendar(data.calendar), only
         ).manifest
         result = f"{name}: {len(made['series'])} series, fingerprint {made['fingerprint']}\nread it with --sources snapshot:{name}"
         emit(made if as_json else result, as_json)
