@@ -103,8 +103,8 @@ Modules:
 - `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
-import lazy_loader
+from .core import attach_face
 
 __version__ = "0.3.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)
