@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from forecastkit.core import csv_safe_frame, printable, redacted
 
-SECRET = "zqS3cr8etQz"  # letters that occur in no message
+SECRET = "zqS3cr8etQz"  # noqa: S105  # letters that occur in no message
 
 
 @pytest.mark.parametrize(
