@@ -62,7 +62,7 @@ def array_names(count: int) -> tuple[str, ...]:
 
 def as_table(X: Any) -> Any:
     "The same features as a pandas frame, where they have columns: from polars, pyarrow or a mapping; an array as it is."
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # some sparse matrices are mappings
         return pd.DataFrame(dict(X))
     return X.to_pandas() if hasattr(X, "to_pandas") else X
 
@@ -81,12 +81,16 @@ def matched_outcomes(
         y = y.iloc[:, 0]
     if isinstance(y, pd.Series) and (isinstance(index, pd.RangeIndex) or not isinstance(y.index, pd.RangeIndex)):
         if not len(y) or y.isna().any():
-            raise DataError("a model learns from known outcomes: leave out those that are missing, and keep at least one")
+            raise DataError(
+                "a model learns from known outcomes: leave out those that are missing, and keep at least one"
+            )
         if not y.index.isin(index).all():
             label = y.index[~y.index.isin(index)][0]
             raise DataError(f"there is no row of features for the outcome of {getattr(label, 'date', lambda: label)()}")
         if not (y.index.is_unique and y.index.is_monotonic_increasing):
-            raise DataError("the outcomes are not in order of time, each origin once: hand over y.sort_index() without doubles")
+            raise DataError(
+                "the outcomes are not in order of time, each origin once: hand over y.sort_index() without doubles"
+            )
         index = y.index
     return checked_outcomes(y, pd.DataFrame(index=index))
 
@@ -153,13 +157,16 @@ class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
         "The columns of X that are read: those wanted, or all of an array. Raises `DataError`."
         X = as_table(X)
         reader, named = type(self).__name__, has_names(X)
-        wanted = [name for name in names if name in X] if named else None
+        if named:
+            checked_features(X, needed=(), reader=reader)  # rows and names before what is read of them
+        wanted = [name for name in dict.fromkeys(names) if name in X] if named else None
         if named and names and not wanted:
             raise FeatureDimensionError(
                 f"X has none of the columns that {reader} reads ({', '.join(names[:4])} ...): name them in its recipe, "
                 "or hand over an array, of which all columns are read"
             )
-        wanted = wanted if wanted is None else [*wanted, *(name for name in beside if name in X)]
+        if wanted is not None:
+            wanted += [name for name in beside if name in X and name not in wanted]
         frame = checked_features(X, needed=wanted, reader=reader)
         columns = list(X) if named else list(frame.columns)
         self.n_features_in_ = len(columns)
@@ -182,7 +189,7 @@ class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
         reader, count = type(self).__name__, getattr(self, "n_features_in_", None)
         columns = None if has_names(X) or count is None else array_names(count)
         if has_names(X):
-            names = [*names, *(name for name in beside if name in X)]
+            names = [*dict.fromkeys([*names, *(name for name in beside if name in X)])]
         if last is not None and isinstance(X, pd.DataFrame):
             checked_features(X, columns, (), reader)  # the order of all rows
             X = last_rows(X, last)

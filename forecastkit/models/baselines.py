@@ -77,7 +77,8 @@ class Climatology(QuantileEstimator):
 
     def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
         "The same 23 quantiles of the log change for each row."
-        return np.tile(self.quantiles_, (len(self._row_features(X, last, ())), 1))
+        rows = self._row_features(X, last, ())
+        return np.tile(self.quantiles_, (len(rows), 1))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt, in JSON's own types; no files beside it."

@@ -115,7 +115,7 @@ class ResidualEstimator(QuantileEstimator):
         recipe = self.recipe if has_names(X) else self.recipe.of_all(tuple(read.columns))
         self.base_ = HARLocationScale(recipe).fit(read, y)
         rows, outcome = training_data(self._with_cohort(read, X), y)
-        wanted = tree_columns(X) if has_names(X) else list(read.columns)
+        wanted = [n for n in X.columns if n not in EXCLUDED] if has_names(X) else list(read.columns)
         self.columns_ = [name for name in wanted if rows[name].notna().any()]
         return tree_table(rows, self.columns_), self.base_.standardised_residuals(rows, outcome)
 

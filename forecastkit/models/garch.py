@@ -227,7 +227,9 @@ class GARCHHAR(HistoryForecaster):
     def _history(self, X: pd.DataFrame) -> pd.DataFrame:
         "The log level and the cohort weight, checked: rows by session, in order. Raises `DataError`."
         X, column = as_table(X), level_column(self.recipe)
-        if not isinstance(X, pd.DataFrame) or not (isinstance(X.index, pd.DatetimeIndex) or isinstance(X.index, pd.MultiIndex)):
+        if not isinstance(X, pd.DataFrame) or not (
+            isinstance(X.index, pd.DatetimeIndex) or isinstance(X.index, pd.MultiIndex)
+        ):
             raise DataError(f"GARCHHAR reads {column} session by session: hand over a frame whose index are dates")
         beside = [name for name in BESIDE if name in X.columns]
         return checked_features(X, needed=[column, *beside], reader="GARCHHAR")
