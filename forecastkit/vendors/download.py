@@ -24,7 +24,7 @@ import pandas as pd
 from ..calendars import Calendar, calendar_of
 from ..core import DataError, Home, canonical_json, canonical_symbol, write_atomic
 from .base import LiveSource, DayBound, closed_sessions_only
-from ..data import REVISION_TOLERANCE, as_series
+from ..data import REVISION_TOLERANCE, clean_series
 
 # %% auto #0
 __all__ = ['DOWNLOAD_STATES', 'read_universe', 'universe_of', 'survivorship_warning', 'last_closed', 'history_difference',
@@ -222,7 +222,7 @@ def merged_series(
     rows = closed_sessions_only(symbol, fetch.sort_index(kind="stable"), calendar, now).loc[:end]
     if rows.empty:
         raise DataError(f"{symbol}: the vendor has no row in the days asked for")
-    return as_series(symbol, rows if head is None else pd.concat([head, rows]), calendar)[0]
+    return clean_series(symbol, rows if head is None else pd.concat([head, rows]), calendar)[0]
 
 # %% ../../nbs/25_vendors/09_download.ipynb #8b23d826
 def describe_gaps(symbol: str, frame: pd.DataFrame, end: pd.Timestamp, calendar: Calendar) -> str:
