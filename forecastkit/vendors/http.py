@@ -22,7 +22,7 @@ from textwrap import shorten
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from ..core import DataError
+from ..core import DataError, redacted
 
 # %% auto #0
 __all__ = ['RETRY_STATUSES', 'ERROR_KEYS', 'RateLimiter', 'TransientError', 'retry_after_seconds', 'backoff_seconds',
@@ -300,7 +300,7 @@ class HttpClient:
         "The text of an answer; raises `DataError` that names what was asked for, the server, and why there is none."
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
-        host = urlsplit(address).netloc or address
+        host = urlsplit(address).netloc.rpartition("@")[2] or redacted(address)
         retry = Retrying(stop=stop_after_attempt(self.attempts), wait=self._pause, sleep=self.sleep, reraise=True,
                          retry=retry_if_exception_type(TransientError))  # fmt: skip
         try:
