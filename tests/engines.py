@@ -12,7 +12,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.forecasts import Forecast
-from forecastkit.ledger.schema import make_engine
+from forecastkit.ledger.engine import make_engine
 
 NYSE = get_calendar("XNYS")
 

@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
 from forecastkit.ops.backups import back_up, restore, unpack
-from forecastkit.core import DataError, Target
+from forecastkit.core import DataError, Target, folder_checksums
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.ops.registry import ModelRegistry, checksums, damaged_models
-from forecastkit.ledger.schema import CHAIN, METADATA, fetch, transaction
+from forecastkit.ops.registry import ModelRegistry, damaged_models
+from forecastkit.ledger.engine import fetch, transaction
+from forecastkit.ledger.schema import CHAIN, METADATA
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -77,7 +78,7 @@ def test_every_row_and_every_byte_comes_back_from_either_engine_to_either(url, o
     found = restore(tmp_path / "kept.tar.gz", target, tmp_path / "home" / "models")
     assert found == told
     assert rows_of(target) == rows_of(url)
-    assert checksums(tmp_path / "home" / "models") == checksums(tmp_path / "models")
+    assert folder_checksums(tmp_path / "home" / "models") == folder_checksums(tmp_path / "models")
     restored = opened(target)
     assert restored.verify() == [] and restored.get_forecast(made(3).prediction_id) == made(3)
     assert restored.store_prediction(made(40)) and restored.verify() == []  # and it goes on from there
@@ -255,9 +256,9 @@ def test_a_record_that_is_there_stays_unless_told_and_is_kept_aside(archive, url
     assert opened(url).get_predictions()["prediction_id"].tolist() == before
     found = restore(archive, url, home / "models", force=True)
     assert len(opened(url).get_predictions()) == 30 and opened(url).verify() == []
-    aside = opened(f"sqlite:///{found.kept_aside}")
+    aside = opened(f"sqlite:///{found.previous_copy}")
     assert aside.get_predictions()["prediction_id"].tolist() == before and aside.verify() == []
-    assert restore(archive, url, home / "models").kept_aside == ""  # the same again: nothing to do, nothing to ask
+    assert restore(archive, url, home / "models").previous_copy == ""  # the same again: nothing to do, nothing to ask
 
 
 def test_a_damaged_record_is_replaced_and_kept_as_it_was(archive, url, tmp_path):
@@ -265,7 +266,7 @@ def test_a_damaged_record_is_replaced_and_kept_as_it_was(archive, url, tmp_path)
     tampered(url, "UPDATE predictions SET timeliness = 'live' WHERE seq = 9; DELETE FROM chain WHERE id = 2")
     found = restore(archive, url, tmp_path / "target" / "models", force=True)
     assert opened(url).verify() == []
-    with sqlite3.connect(found.kept_aside) as aside:
+    with sqlite3.connect(found.previous_copy) as aside:
         assert aside.execute("SELECT timeliness FROM predictions WHERE seq = 9").fetchone() == ("live",)
         assert aside.execute("SELECT count(*) FROM chain").fetchone() == (2,)
 
@@ -344,7 +345,7 @@ def test_a_record_that_does_not_arrive_whole_leaves_the_old_one(archive, url, tm
 
     filled(url, tmp_path / "target" / "models", n=50)
     real = module.copy_rows
-    monkeypatch.setattr(module, "set_aside", lambda *given: "")
+    monkeypatch.setattr(module, "copy_aside", lambda *given: "")
     monkeypatch.setattr(module, "copy_rows", lossy)
     with pytest.raises(DataError, match="did not arrive whole"):
         restore(archive, url, tmp_path / "target" / "models", force=True)

@@ -16,11 +16,12 @@ import pytest
 import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap, tampered
 
-import forecastkit.ledger.schema as module
+import forecastkit.ledger.engine as module
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, Target
 from forecastkit.ops.registry import manifests, record_manifest
-from forecastkit.ledger.schema import METADATA, REVISIONS, VERSION_TABLE, open_database, transaction
+from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, open_database, transaction
+from forecastkit.ledger.schema import CHAIN, METADATA, OUTCOMES, PREDICTIONS, Moment
 
 NYSE = get_calendar("XNYS")
 
@@ -44,7 +45,7 @@ def test_revisions_are_the_files_in_migrations():
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", "forecastkit:migrations")
+    config.set_main_option("script_location", "forecastkit.ledger:migrations")
     steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(steps)) == REVISIONS
 
@@ -88,7 +89,7 @@ def test_a_database_of_the_first_schema_is_chained_and_loses_nothing(url):
     engine = module.make_engine(url)
     with transaction(engine, write=True) as connection:
         config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
-        config.set_main_option("script_location", "forecastkit:migrations")
+        config.set_main_option("script_location", "forecastkit.ledger:migrations")
         command.upgrade(config, "0001")
         past = datetime(2017, 2, 1, 21, tzinfo=UTC)
         for i in (3, 1, 2):
@@ -103,14 +104,14 @@ def test_a_database_of_the_first_schema_is_chained_and_loses_nothing(url):
                 "r": past,
             }
             connection.execute(sa.text("INSERT INTO outcomes VALUES (:s, :k, :o, :h, :t, :c, :l, :r, '-')").bindparams(
-                sa.bindparam("o", type_=sa.Date), sa.bindparam("t", type_=sa.Date), sa.bindparam("r", type_=module.Moment)), outcome)  # fmt: skip
+                sa.bindparam("o", type_=sa.Date), sa.bindparam("t", type_=sa.Date), sa.bindparam("r", type_=Moment)), outcome)  # fmt: skip
         connection.execute(sa.text("INSERT INTO models (version, symbol, kind, horizon, trained_at, manifest, manifest_hash, created_at) "
-            "VALUES ('one', 'VIX', 'pct_change', 5, '2017-01-03', '{\"files\":{}}', '-', :r)").bindparams(sa.bindparam("r", type_=module.Moment)), {"r": past})  # fmt: skip
+            "VALUES ('one', 'VIX', 'pct_change', 5, '2017-01-03', '{\"files\":{}}', '-', :r)").bindparams(sa.bindparam("r", type_=Moment)), {"r": past})  # fmt: skip
     engine.dispose()
     db = opened(url)
     assert db.verify() == []
     with transaction(db.engine) as connection:
-        rows = module.fetch(connection, sa.select(module.OUTCOMES).order_by(module.OUTCOMES.c.seq))
+        rows = module.fetch(connection, sa.select(OUTCOMES).order_by(OUTCOMES.c.seq))
     assert rows["change"].tolist() == [1.1, 2.1, 3.1] and rows["recorded_at"][0] == past
     assert manifests(db, "one") == [{"files": {}}]
     with pytest.raises(DataError, match="append-only"), transaction(db.engine, write=True) as connection:
@@ -380,8 +381,8 @@ def test_who_is_turned_away_while_switching_to_the_log_asks_again():
     busy = Busy()
     with pytest.raises(sqlite3.OperationalError, match="disk"):
         busy.left = 4
-        module.log_ahead(busy)
-    module.log_ahead(busy)
+        module.enable_wal(busy)
+    module.enable_wal(busy)
     assert busy.left == 0
 
 
@@ -441,7 +442,7 @@ def test_a_connection_that_is_cut_is_made_anew(server, postgres):
 def test_a_server_that_stops_and_starts_in_the_middle_of_a_batch_costs_nothing_reported(
     server, postgres, patience, monkeypatch
 ):
-    monkeypatch.setattr(module, "PATIENCE", patience)
+    monkeypatch.setattr(module, "WAIT_SECONDS", patience)
     opened(postgres).close()
     receiver, sender = FORK.Pipe(duplex=False)
     process = FORK.Process(target=write_and_report, args=(postgres, sender))
@@ -477,13 +478,13 @@ def test_who_reads_sees_one_moment_while_others_write(url):
     db, other = opened(url), opened(url)
     db.store_predictions([(made(i), None) for i in range(3)])
     with transaction(db.engine) as connection:
-        before = connection.scalar(sa.select(sa.func.count()).select_from(module.PREDICTIONS))
+        before = connection.scalar(sa.select(sa.func.count()).select_from(PREDICTIONS))
         writer = threading.Thread(target=other.store_predictions, args=([(made(i), None) for i in range(3, 9)],))
         writer.start()
         writer.join(timeout=20)
         assert not writer.is_alive(), "a reader holds up a writer"
-        after = connection.scalar(sa.select(sa.func.count()).select_from(module.PREDICTIONS))
-        length = connection.scalar(sa.select(module.CHAIN.c.length).where(module.CHAIN.c.id == 1))
+        after = connection.scalar(sa.select(sa.func.count()).select_from(PREDICTIONS))
+        length = connection.scalar(sa.select(CHAIN.c.length).where(CHAIN.c.id == 1))
     assert (before, after, length) == (3, 3, 3)
     assert len(db.get_predictions()) == 9
 

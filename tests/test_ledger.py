@@ -3,10 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecastkit.ledger.records import GENESIS, broken_links, chained
+from forecastkit.core import GENESIS
+from forecastkit.ledger.chain import ROWS as CHAIN
+from forecastkit.ledger.chain import broken_links
 
 N = 9
-ROWS = chained([{"symbol": "VIX", "origin": f"day {k}", "median": float(k)} for k in range(1, N + 1)])
+ROWS = CHAIN.append([{"symbol": "VIX", "origin": f"day {k}", "median": float(k)} for k in range(1, N + 1)])
 HEAD = ROWS[-1]["row_hash"]
 NUMBERS = st.integers(1, N)
 
@@ -49,9 +51,8 @@ def test_rows_in_another_order_are_named_with_the_number_they_were_written_under
 @given(NUMBERS)
 def test_a_row_that_was_replaced_with_a_hash_of_its_own_is_found(number):
     before = ROWS[number - 2]["row_hash"] if number > 1 else GENESIS
-    forged = chained(
-        [{**{k: v for k, v in ROWS[number - 1].items() if k != "seq"}, "median": 99.0}], number - 1, before
-    )
+    bare = {k: v for k, v in ROWS[number - 1].items() if k != "seq"}
+    forged = CHAIN.append([{**bare, "median": 99.0}], before, number - 1)
     found = named([*ROWS[: number - 1], *forged, *ROWS[number:]])
     assert list(found) == [min(number + 1, N)]  # the link to the next row is broken, or that to the noted head
 
@@ -60,4 +61,4 @@ def test_a_row_that_was_replaced_with_a_hash_of_its_own_is_found(number):
 def test_a_chain_written_anew_from_a_row_on_does_not_end_where_it_did(number):
     bare = [{k: v for k, v in row.items() if k not in ("seq", "previous_hash", "row_hash")} for row in ROWS]
     bare[number - 1]["median"] = 99.0
-    assert list(named(chained(bare))) == [N]
+    assert list(named(CHAIN.append(bare))) == [N]

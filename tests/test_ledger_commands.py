@@ -143,4 +143,4 @@ def test_kept_and_restored_to_a_server(home, postgres, tmp_path):
     with pytest.raises(DataError, match="holds a record already"):
         typed("restore", "monday.tar.gz", "--database", postgres, home=tmp_path / "new")
     told = json.loads(typed("restore", "monday.tar.gz", "--database", postgres, "--force", "--json", home=home).output)
-    assert told["forecasts"] == 21 and Path(told["kept_aside"]).is_file()
+    assert told["forecasts"] == 21 and Path(told["previous_copy"]).is_file()

@@ -11,11 +11,11 @@ from leaks.setting import corpus_market, members_table
 from leaks.windows import centred_mean, shifted_back
 
 from forecastkit.calendars import get_calendar
-from forecastkit.evaluation.traces import differing, row_moments
+from forecastkit.evaluation.traces import differences, decision_times
 from forecastkit.core import DataError, SettingsError
-from forecastkit.evaluation.perturbations import Counterfactuals, all_rows, sample_cuts, starting_at, uneven_sessions
+from forecastkit.evaluation.perturbations import Counterfactuals, rows_with_known_at, sample_cuts, market_from, gap_sessions
 from forecastkit.core.findings import write_page
-from forecastkit.evaluation.lookahead import audit, audit_folds, audits, measured_warmup
+from forecastkit.evaluation.lookahead import audit, audit_folds, audit_many, measure_warmup
 from forecastkit.data.market import MarketData
 from forecastkit.features.regime import regime_features
 from forecastkit.regimes.detector import RegimeDetector
@@ -43,7 +43,7 @@ def verdicts(market):
     reports = {}
     for decide in ("close", "open"):
         chosen = {str(case): case.fn for case in LEAKS + LOOKALIKES if case.decide == decide}
-        reports |= dict(zip(chosen, audits(chosen, market, decide, cuts=10)))
+        reports |= dict(zip(chosen, audit_many(chosen, market, decide, cuts=10)))
     return reports
 
 
@@ -78,7 +78,7 @@ def test_the_features_of_the_house_pass_to_the_last_bit(engine, market):
     assert report.ok, report
     assert report.facts["values compared"] > 10**5
     functions = {"today's": engine.build_features, "yesterday's": lambda market: engine.build_features(market).shift(1)}
-    today, yesterday = audits(functions, market, "open", cuts=3, tolerance=0)
+    today, yesterday = audit_many(functions, market, "open", cuts=3, tolerance=0)
     assert not today.ok and yesterday.ok  # they are made for the close
 
 
@@ -89,7 +89,7 @@ def test_filtered_regimes_pass_and_smoothed_ones_are_found():
         "filtered": lambda market: detector.filtered_probabilities(regime_features(market)),
         "smoothed": lambda market: detector.smoothed_probabilities(regime_features(market)),
     }
-    filtered, smoothed = audits(functions, market, cuts=market.close("VIX").index[600:780:60], tolerance=0)
+    filtered, smoothed = audit_many(functions, market, cuts=market.close("VIX").index[600:780:60], tolerance=0)
     assert filtered.ok, filtered
     assert not smoothed.ok
 
@@ -110,7 +110,7 @@ def test_both_values_of_a_finding_can_be_computed_again(small):
 
 def test_same_seed_same_report_in_one_process_or_two(small):
     functions = {"one": centred_mean, "two": shifted_back}
-    first, again, parallel = (audits(functions, small, cuts=6, seed=3, n_jobs=n) for n in (1, 1, 2))
+    first, again, parallel = (audit_many(functions, small, cuts=6, seed=3, n_jobs=n) for n in (1, 1, 2))
     assert [r.to_dict() for r in first] == [r.to_dict() for r in again] == [r.to_dict() for r in parallel]
     assert first[0].to_dict() == audit(centred_mean, small, cuts=6, seed=3, subject="one").to_dict()
 
@@ -159,22 +159,22 @@ def test_an_answer_without_dates_is_refused(answer, small):
 def test_rows_are_decided_at_their_close_their_open_or_their_own_moment():
     days = pd.DatetimeIndex(["2008-01-18", "2008-01-20", "2008-01-22"])  # a Sunday, and a holiday after it
     tuesday = pd.DatetimeIndex(["2008-01-22"])
-    assert row_moments(days, calendar=NYSE)[1] == NYSE.closes_of(tuesday).asi8[0] == row_moments(days, calendar=NYSE)[2]
-    assert row_moments(days, "open", calendar=NYSE)[1] == NYSE.opens_of(tuesday).asi8[0]
+    assert decision_times(days, calendar=NYSE)[1] == NYSE.closes_of(tuesday).asi8[0] == decision_times(days, calendar=NYSE)[2]
+    assert decision_times(days, "open", calendar=NYSE)[1] == NYSE.opens_of(tuesday).asi8[0]
     stamps = pd.DatetimeIndex(["2008-01-22 10:00", "2008-01-22 10:01"]).tz_localize("America/New_York")
-    assert row_moments(stamps, calendar=NYSE).tolist() == stamps.as_unit("us").asi8.tolist()
+    assert decision_times(stamps, calendar=NYSE).tolist() == stamps.as_unit("us").asi8.tolist()
     with pytest.raises(DataError, match="time zone"):
-        row_moments(pd.DatetimeIndex(["2008-01-22 10:00"]), calendar=NYSE)
+        decision_times(pd.DatetimeIndex(["2008-01-22 10:00"]), calendar=NYSE)
     with pytest.raises(SettingsError):
-        row_moments(days, "noon", calendar=NYSE)
+        decision_times(days, "noon", calendar=NYSE)
 
 
 def test_differing_knows_gaps_text_and_size():
     a = pd.DataFrame({"x": [1.0, np.nan, np.inf, 1e6], "y": ["a", None, "b", "c"]})
     b = pd.DataFrame({"x": [1.0, np.nan, np.inf, 1e6 + 1e-5], "y": ["a", None, "b", "d"]})
-    assert differing(a, b).sum(axis=0).tolist() == [0, 1]
-    assert differing(a, b, 0).sum(axis=0).tolist() == [1, 1]
-    assert differing(a, a.assign(x=np.nan)).sum(axis=0).tolist() == [3, 0]
+    assert differences(a, b).sum(axis=0).tolist() == [0, 1]
+    assert differences(a, b, 0).sum(axis=0).tolist() == [1, 1]
+    assert differences(a, a.assign(x=np.nan)).sum(axis=0).tolist() == [3, 0]
 
 
 # ---------------------------------------------------------------- made-up markets
@@ -186,7 +186,7 @@ def test_what_was_known_is_the_same_in_every_future(market):
         changed = others.perturbed(moment)
         assert changed.as_of(moment).fingerprint() == market.as_of(moment).fingerprint()
         for symbol in market.symbols:
-            before, after = all_rows(market, symbol), all_rows(changed, symbol)
+            before, after = rows_with_known_at(market, symbol), rows_with_known_at(changed, symbol)
             later = after.index[after["known_at"] > moment].intersection(before.index[before["known_at"] > moment])
             column = "close" if "close" in before else "value"
             assert not (
@@ -204,7 +204,7 @@ def test_at_the_open_the_open_is_known_and_nothing_else_of_the_day(market):
 
 
 def test_some_cuts_fall_into_every_hole(market):
-    holes = uneven_sessions(market, market.close("SPX").index)
+    holes = gap_sessions(market, market.close("SPX").index)
     for seed in range(5):
         cuts = sample_cuts(market, 12, seed)
         assert len(cuts) >= 11
@@ -226,7 +226,7 @@ def test_dates_that_pretend_are_found_where_they_are_read(market):
     assert (
         audit(centred_mean, early, cuts=3).findings["probe"].isin(["truncate", "perturb"]).all()
     )  # it does not read UNRATE
-    series = {symbol: all_rows(market, symbol) for symbol in market.symbols}
+    series = {symbol: rows_with_known_at(market, symbol) for symbol in market.symbols}
     today = members_table(days).assign(known_at=NYSE.closes_of(days[:1])[0] - pd.Timedelta(days=1), change=1)
     undated = MarketData(series, members=today)
     report = audit(
@@ -258,7 +258,7 @@ def test_the_measured_warmup_is_the_window(market):
             {"level": vix, "change_5": vix.diff(5), "mean_22": vix.rolling(22).mean(), "all": vix.expanding().mean()}
         )
 
-    assert measured_warmup(fn, market).to_dict() == {"level": 0, "change_5": 5, "mean_22": 21, "all": np.inf}
+    assert measure_warmup(fn, market).to_dict() == {"level": 0, "change_5": 5, "mean_22": 21, "all": np.inf}
     report = audit(fn, market, cuts=3, warmup={"level": 0, "change_5": 4, "mean_22": 21})
     assert report.findings[["feature", "probe", "value", "other"]].to_numpy().tolist() == [
         ["change_5", "warmup", 4.0, 5.0]
@@ -268,7 +268,7 @@ def test_the_measured_warmup_is_the_window(market):
 
 def test_a_later_beginning_keeps_what_hung_on_the_wall(market):
     day = market.close("SPX").index[200]
-    late = starting_at(market, day)
+    late = market_from(market, day)
     assert late.close("SPX").index[0] == day
     assert late.at_sessions("PAYEMS", pd.DatetimeIndex([day])).equals(
         market.at_sessions("PAYEMS", pd.DatetimeIndex([day]))

@@ -68,3 +68,33 @@ def test_a_forecast_of_a_stock_has_no_level_of_the_vix():
     assert "current_vix" not in forecast["metadata"]
     with pytest.raises(fk.core.DataError, match="forecast of AAPL"):
         _ = forecast.current_vix
+
+
+# ---------------------------------------------------------------- ledger: store_prediction(record)
+
+
+def test_the_record_of_the_document_is_stored(tmp_path):
+    distribution = a_forecast()
+    record = {
+        "prediction_id": "0f8fad5b-d9cb-469f-a165-70867728950e", "timestamp": pd.Timestamp.now(),
+        "forecast_date": pd.Timestamp(distribution["metadata"]["forecast_date"]), "horizon": 5,
+        "calendar_cohort": distribution["cohort"], "cohort_weight": distribution["metadata"]["cohort_weight"],
+        "point_estimate": distribution["point_estimate"],
+        **{name: distribution["quantiles"][name] for name in ("q10", "q25", "q50", "q75", "q90")},
+        **{f"prob_{name}": chance for name, chance in distribution["regime_probabilities"].items()},
+        "confidence_score": distribution["confidence_score"],
+        "feature_quality": distribution["metadata"]["feature_quality"], "num_features_used": 2,
+        "current_vix": distribution["metadata"]["current_value"], "features_used": '{"vix": 18.0, "spx": 2738.0}',
+        "model_version": "git-0a1b2c3",
+    }  # fmt: skip
+    database = fk.PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+    assert database.store_prediction(record) and not database.store_prediction(record)
+    stored = database.get_predictions("VIX")
+    assert stored[["horizon", "model_version", "timeliness"]].values.tolist() == [[5, "git-0a1b2c3", "backfill"]]
+    forecast = database.get_forecast(stored["prediction_id"][0])
+    assert (f"{forecast.origin:%Y-%m-%d}", forecast.last_value, forecast.cohort) == ("2018-11-05", 18.0, "mid_cycle")
+    for p, name in ((0.1, "q10"), (0.5, "q50"), (0.9, "q90")):
+        assert forecast.quantile(p) == pytest.approx(record[name], abs=1e-9)
+    assert database.get_features(forecast.prediction_id) == {"vix": 18.0, "spx": 2738.0}
+    assert database.verify() == []
+    database.close()

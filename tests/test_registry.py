@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from forecastkit.core import DataError, ModelIntegrityError, ModelNotFoundError, Target
+from forecastkit.core import DataError, ModelIntegrityError, ModelNotFoundError, Target, folder_checksums
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.ops.registry import SAVING, ModelRegistry, checksums, manifests
+from forecastkit.ops.registry import SAVING_PREFIX, ModelRegistry, manifests
 
 ABOUT = {"target": Target("VIX"), "origin": "2018-02-01"}
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
@@ -33,7 +33,7 @@ class Parts:
 
     @classmethod
     def load(cls, folder: Path, sums: dict[str, str]) -> "Parts":
-        assert sums == checksums(folder)
+        assert sums == folder_checksums(folder)
         numbers = {json.loads((folder / name).read_text())["number"] for name in ("a.json", "b.json", "deep/c.json")}
         (number,) = numbers  # all files of one model
         return cls(number)
@@ -53,7 +53,7 @@ def registry(tmp_path):
 def test_a_model_comes_back(registry):
     path = registry.save("abc", Parts(), **ABOUT)
     assert registry.load("abc").number == 1.5
-    assert manifests(registry.database, "abc") == [{"files": checksums(path)}]
+    assert manifests(registry.database, "abc") == [{"files": folder_checksums(path)}]
     assert [p.name for p in registry.folder.iterdir()] == ["abc"]
     assert registry.versions()["present"].tolist() == [True]
 
@@ -90,7 +90,7 @@ def test_files_that_are_missing_or_smuggled_in_are_named(registry):
 def test_a_manifest_in_the_folder_vouches_for_nothing(registry, tmp_path):
     path = registry.save("abc", Parts(), **ABOUT)
     (path / "a.json").write_text('{"number": 99}')
-    (path / "manifest.json").write_text(json.dumps({"files": checksums(path)}))
+    (path / "manifest.json").write_text(json.dumps({"files": folder_checksums(path)}))
     with pytest.raises(ModelIntegrityError):
         registry.load("abc")
 
@@ -167,7 +167,7 @@ def test_killed_while_saving_there_is_nothing_or_all(tmp_path):
         registry.save(f"v{k}", Parts(2.5), **ABOUT)
         assert registry.load(f"v{k}").number in (1.5, 2.5)
         registry.database.close()
-    names = {path.name for path in (tmp_path / "models").iterdir() if not path.name.startswith(SAVING)}
+    names = {path.name for path in (tmp_path / "models").iterdir() if not path.name.startswith(SAVING_PREFIX)}
     assert names == {f"v{k}" for k in range(12)}
 
 
@@ -190,7 +190,7 @@ def test_two_processes_that_save_one_version_agree_on_one(tmp_path):
 def test_what_a_killed_job_left_is_swept_away_after_a_day(registry):
     registry.save("abc", Parts(), **ABOUT)
     for name, age in (("old", 90_000), ("young", 60)):
-        (registry.folder / f"{SAVING}{name}").mkdir()
-        os.utime(registry.folder / f"{SAVING}{name}", (time.time() - age,) * 2)
+        (registry.folder / f"{SAVING_PREFIX}{name}").mkdir()
+        os.utime(registry.folder / f"{SAVING_PREFIX}{name}", (time.time() - age,) * 2)
     registry.save("def", Parts(), **ABOUT)
-    assert {path.name for path in registry.folder.iterdir()} == {"abc", "def", f"{SAVING}young"}
+    assert {path.name for path in registry.folder.iterdir()} == {"abc", "def", f"{SAVING_PREFIX}young"}

@@ -1,4 +1,4 @@
-"The second hand: it agrees with the house on everything, and says so where one of the two is wrong."
+"The second hand: it agrees with the package on everything, and says so where one of the two is wrong."
 
 import ast
 import math
@@ -13,14 +13,15 @@ from engines import DAYS, made, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import forecastkit.ledger.records as ledger
 import forecastkit.ledger.audit as rescoring
-from forecastkit.core import PROBS
-from forecastkit.ledger.database import append
+import forecastkit.ledger.records as records
+from forecastkit.core import GENESIS, PROBS
 from forecastkit.forecasts.distribution import strictly_increasing
-from forecastkit.ledger.records import GENESIS
-from forecastkit.ledger.audit import audit_ledger, rescored, said_by_the_house
-from forecastkit.ledger.schema import CHAIN, OUTCOMES, PREDICTIONS, fetch, transaction
+from forecastkit.ledger.audit import audit_ledger, package_scores, rescore
+from forecastkit.ledger.chain import append
+from forecastkit.ledger.engine import fetch, transaction
+from forecastkit.ledger.records import with_scores
+from forecastkit.ledger.schema import CHAIN, OUTCOMES, PREDICTIONS
 
 pytest_plugins = ("engine_fixtures",)
 BOUNDS = (15.0, 20.0, 30.0)
@@ -66,22 +67,20 @@ def test_both_hands_agree_on_any_forecast(shape, kind, outcome, at, last):
     values = strictly_increasing(np.array(shape), gap=0.01)
     forecast = made(3, values=values, kind=kind, last_value=last, regime_bounds=BOUNDS)
     outcome = outcome if at is None else float(values[at])  # on a quantile, too
-    verdict = ledger.judged(pd.DataFrame({"forecast": [forecast.to_json()], "outcome": [outcome]})).to_dict("records")[
-        0
-    ]
-    ours = rescored(rescoring.json.loads(forecast.to_json()), outcome)
-    edge = min(abs(outcome - values)) < rescoring.CLOSE
-    assert list(rescoring.differences(ours, said_by_the_house(forecast, verdict), edge)) == []
+    verdict = with_scores(pd.DataFrame({"forecast": [forecast.to_json()], "outcome": [outcome]})).to_dict("records")[0]
+    ours = rescore(rescoring.json.loads(forecast.to_json()), outcome)
+    edge = min(abs(outcome - values)) < rescoring.TOLERANCE
+    assert list(rescoring.score_differences(ours, package_scores(forecast, verdict), edge)) == []
     assert math.isclose(sum(ours[name] for name in ours if name.startswith("p_")), 1.0)
 
 
 def test_the_second_hand_uses_nothing_of_the_first():
     tree = ast.parse(Path(rescoring.__file__).read_text())
-    own = ("Curve", "in_logs", "curve", "mean_change", "regimes", "pinball_mean", "inside", "identity", "rescored")
+    own = ("Curve", "log_change", "curve_of", "mean_change", "regime_chances", "pinball_mean", "inside_range", "recomputed_id", "rescore")  # fmt: skip
     defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     names = {n.id for name in own for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
     taken = {a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) and n.level for a in n.names}
-    assert names & taken <= {"LEVELS", "VIX_REGIMES"}  # words, no arithmetic
+    assert names & taken <= {"RANGE_LEVELS", "VIX_REGIMES"}  # words, no arithmetic
 
 
 def test_a_sound_ledger_has_nothing_to_report(url):
@@ -90,7 +89,7 @@ def test_a_sound_ledger_has_nothing_to_report(url):
     db = filled(url, [*forecasts, late, made(5, symbol="SPX", kind="log_return"), version])
     found = audit_ledger(db, batch=4)
     assert found.ok and str(found).count("\n") == 2, str(found)
-    assert dict(found.counts) == {"forecasts": 15, "with outcome": 14, "outcomes": 12}
+    assert dict(found.counts) == {"forecasts": 15, "with_outcome": 14, "outcomes": 12}
     assert "revised" in found.notes[0]  # closes that are not those the forecasts were made from
 
 
@@ -112,7 +111,7 @@ def test_an_empty_ledger_is_sound(url):
         (OUTCOMES, {"target_session": DAYS[9].date()}, "says that 2017-01-17 is 5 sessions on: that is 2017-01-12"),
         (OUTCOMES, {"recorded_at": made(2).made_at}, "was recorded at 2017-01-05 21:30 UTC, before its session had closed"),
         (OUTCOMES, {"level": -3.0}, "which no closes give"),
-        (OUTCOMES, {"symbol": "SPX"}, "answers a question that no stored forecast asks"),
+        (OUTCOMES, {"symbol": "SPX"}, "belongs to no stored forecast"),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_found_even_if_the_chain_was_written_anew(url, table, change, words):
@@ -125,15 +124,15 @@ def test_what_contradicts_itself_is_found_even_if_the_chain_was_written_anew(url
 
 
 @pytest.mark.parametrize(("name", "words"), [("crps", "has crps"), ("cdf_at", "has pit")])
-def test_a_mistake_of_the_house_is_found(tmp_path, monkeypatch, name, words):
-    right = getattr(ledger, name)
+def test_a_mistake_of_the_package_is_found(tmp_path, monkeypatch, name, words):
+    right = getattr(records, name)
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i) for i in range(6)])
-    monkeypatch.setattr(ledger, name, lambda *given: right(*given) * 1.001)
+    monkeypatch.setattr(records, name, lambda *given: right(*given) * 1.001)
     found = audit_ledger(db)
-    assert len(found.problems) >= 6 and words in str(found) and "but the house says" in str(found)
+    assert len(found.problems) >= 6 and words in str(found) and "but the package says" in str(found)
 
 
-def test_wrong_probabilities_of_the_house_are_found(tmp_path, monkeypatch):
+def test_wrong_probabilities_of_the_package_are_found(tmp_path, monkeypatch):
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i, regime_bounds=BOUNDS) for i in range(3)])
     right = rescoring.Forecast.prob_above
     monkeypatch.setattr(rescoring.Forecast, "prob_above", lambda self, level: right(self, level) * 0.99)

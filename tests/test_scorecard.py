@@ -13,13 +13,13 @@ from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
 from forecastkit.evaluation.scorecard import (
     breakdown,
     groupings,
-    observed,
+    observe_outcomes,
     pinball_skill,
     point_scores,
     regime_scores,
     row_scores,
     score_forecasts,
-    worst,
+    worst_forecasts,
 )
 from forecastkit.metrics import hac_se
 
@@ -48,7 +48,7 @@ def expert(sharpness: float = 1.0) -> np.ndarray:
 
 
 ORIGINS = pd.DatetimeIndex(CLOSE.index[500:])
-SEEN = observed(CLOSE, ORIGINS, Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
+SEEN = observe_outcomes(CLOSE, ORIGINS, Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
 AT = pd.DatetimeIndex(SEEN.rows.index)
 PLACES = CLOSE.index.get_indexer(AT)
 BASELINES = {
@@ -170,7 +170,7 @@ def test_against_itself_a_baseline_has_no_skill_and_no_error():
 
 def test_what_was_known_at_an_origin_does_not_change_when_more_is_known():
     cut = CLOSE.index[1200]
-    shorter = observed(CLOSE[:cut], ORIGINS[cut >= ORIGINS], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
+    shorter = observe_outcomes(CLOSE[:cut], ORIGINS[cut >= ORIGINS], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
     pd.testing.assert_frame_equal(shorter.rows, SEEN.rows.loc[: shorter.rows.index[-1]], check_exact=True)
     part = row_scores(OWN[: len(shorter.rows)], shorter)
     pd.testing.assert_frame_equal(part, CARD.scores.iloc[: len(part)], check_exact=True)
@@ -179,7 +179,7 @@ def test_what_was_known_at_an_origin_does_not_change_when_more_is_known():
 def test_a_level_on_a_bound_belongs_to_the_regime_above():
     close = pd.Series(19.3, NYSE.sessions_in_range("2001-01-02", "2003-12-31"))
     close.iloc[600:] = 20.0
-    seen = observed(
+    seen = observe_outcomes(
         close, pd.DatetimeIndex(close.index), Target("VIX"), pd.Series("mid_cycle", close.index), BOUNDS, calendar=NYSE
     )
     assert seen.rows["after"].iloc[594] == 1 and seen.rows["after"].iloc[595] == 2
@@ -191,7 +191,7 @@ def test_unknown_outcomes_are_left_out_and_gaps_refused():
     for wrong in (OWN[1:], OWN[:, 1:], np.where(np.arange(len(OWN))[:, None] == 7, np.nan, OWN)):
         with pytest.raises(DataError, match="finite quantiles"):
             score_forecasts(wrong, SEEN, BASELINES)
-    few = observed(CLOSE, ORIGINS[:40], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
+    few = observe_outcomes(CLOSE, ORIGINS[:40], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
     with pytest.raises(DataError, match="40 origins with known outcomes are too few"):
         score_forecasts(OWN[:40], few, {})
 
@@ -199,7 +199,7 @@ def test_unknown_outcomes_are_left_out_and_gaps_refused():
 @pytest.mark.parametrize("horizon", [1, 21])
 def test_other_horizons_and_targets_without_regimes(horizon):
     y = NYSE.outcomes(CLOSE, horizon)
-    seen = observed(CLOSE, ORIGINS, Target("MINE", "log_return", horizon), COHORTS, calendar=NYSE)
+    seen = observe_outcomes(CLOSE, ORIGINS, Target("MINE", "log_return", horizon), COHORTS, calendar=NYSE)
     at = pd.DatetimeIndex(seen.rows.index)
     base = climatology_quantiles(y, at, horizon, calendar=NYSE)
     told = score_forecasts(strictly_increasing(1.2 * base), seen, {"climatology": base}).to_dict()
@@ -213,17 +213,17 @@ def test_parts_make_up_the_whole():
         parts = breakdown(CARD, labels, fewest=10)
         assert parts["origins"].sum() == len(AT), name
         whole = (parts["coverage"] * parts["origins"]).sum() / len(AT)
-        assert whole == pytest.approx(CARD.judgement.coverage["0.8"])
-    assert pinball_skill(CARD)["loss"].mean() * 2 == pytest.approx(CARD.judgement.crps)
+        assert whole == pytest.approx(CARD.summary.coverage["0.8"])
+    assert pinball_skill(CARD)["loss"].mean() * 2 == pytest.approx(CARD.summary.crps)
     assert point_scores(CARD).loc["climatology", "r2"] == 0.0
-    assert list(worst(CARD)["crps"]) == sorted(CARD.scores["crps"], reverse=True)[:10]
+    assert list(worst_forecasts(CARD)["crps"]) == sorted(CARD.scores["crps"], reverse=True)[:10]
     table = regime_scores(CARD)
-    assert table.loc["log_loss", "skill_ar1"] == CARD.judgement.regime_log_loss_skill["ar1"].value
+    assert table.loc["log_loss", "skill_ar1"] == CARD.summary.regime_log_loss_skill["ar1"].value
     assert list(table.index) == ["log_loss", "regime_brier", "rps"]
 
 
 def test_a_span_without_250_origins_has_no_rolling_coverage():
-    short = observed(CLOSE, ORIGINS[:200], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
+    short = observe_outcomes(CLOSE, ORIGINS[:200], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
     told = score_forecasts(
         OWN[: len(short.rows)], short, {k: q[: len(short.rows)] for k, q in BASELINES.items()}
     ).to_dict()

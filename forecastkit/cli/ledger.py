@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 import typer
 
-from ..ops import Contents, back_up, damaged_models, restore as restore_backup
+from ..ops import BackupContents, back_up, damaged_models, restore as restore_backup
 from ..core import DataError, Settings, SettingsError
 from forecastkit.ledger import (
     PredictionDatabase,
     audit_ledger,
     ledger_table,
     display_url,
-    read_address,
+    parse_database_url,
     write_csv,
     write_parquet,
 )
@@ -43,7 +43,7 @@ def opened(
     must_exist: bool = True,
 ) -> Iterator[PredictionDatabase]:
     "The database of the settings, closed afterwards; raises `DataError` if nothing was ever stored there."
-    url = read_address(settings.database_url())
+    url = parse_database_url(settings.database_url())
     if must_exist and url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         raise DataError(
             f"there is no ledger at {display_url(url)}: name its folder with --home, or make a forecast first"
@@ -149,7 +149,7 @@ def forecasts_export(
 Archive = Annotated[Path, typer.Argument(help="The archive, such as forecasts.tar.gz.")]
 
 
-def tell(found: Contents, what: str, as_json: bool) -> None:
+def tell(found: BackupContents, what: str, as_json: bool) -> None:
     "Print what an archive holds."
     emit(asdict(found) if as_json else f"{found}\n{what}", as_json)
 
@@ -182,4 +182,4 @@ def restore(
     """
     settings = settings_with(data__home=home, database__url=database)
     found = restore_backup(archive, settings.database_url(), models_folder(settings), force)
-    tell(found, f"restored to {display_url(read_address(settings.database_url()))}", as_json)
+    tell(found, f"restored to {display_url(parse_database_url(settings.database_url()))}", as_json)

@@ -13,6 +13,7 @@ from .targets import (
     canonical_symbol as canonical_symbol,
     KINDS as KINDS,
     PROBS as PROBS,
+    REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,
     Target as Target,
     vix_regime as vix_regime,
@@ -46,6 +47,12 @@ from .chain import (
 from .home import (
     Home as Home,
 )
+from .text import (
+    csv_safe as csv_safe,
+    csv_safe_frame as csv_safe_frame,
+    printable as printable,
+    redacted as redacted,
+)
 from .settings import (
     LiveSettings as LiveSettings,
     load_settings as load_settings,
@@ -62,7 +69,7 @@ from .findings import (
     Finding as Finding,
     html_table as html_table,
     Report as Report,
-    shown as shown,
-    STYLE as STYLE,
+    format_value as format_value,
+    REPORT_STYLE as REPORT_STYLE,
     write_page as write_page,
 )

@@ -1,4 +1,4 @@
-"""How does a check report so that a person, a program and a page all read the same?
+"""Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 
 A check is worth what its report is worth. A finding names what it is about, where, and the two values that should have been
 one; a report holds all findings of a check, says how much was looked at, and admits what it could not judge. The same record
@@ -21,7 +21,7 @@ import pandas as pd
 from .files import plain, write_atomic
 
 # %% auto #0
-__all__ = ['COLUMNS', 'STYLE', 'Finding', 'shown', 'Report', 'html_table', 'html_section', 'write_page']
+__all__ = ['FINDING_COLUMNS', 'REPORT_STYLE', 'Finding', 'format_value', 'Report', 'html_table', 'html_section', 'write_page']
 
 # %% ../../nbs/00_core/09_findings.ipynb #30308486
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Finding:
         return f"{self.feature} [{self.probe}] {self.words}"
 
 # %% ../../nbs/00_core/09_findings.ipynb #8d4efd39
-def shown(
+def format_value(
     value: Any,  # of a row: a number, a text, a date, or nothing
 ) -> str:
     "A value as short text: six digits of a number, the date of a day, `nothing` for a gap."
@@ -53,7 +53,7 @@ def shown(
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 # %% ../../nbs/00_core/09_findings.ipynb #a476c27b
-COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Finding))
+FINDING_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Finding))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,9 @@ class Report:
     @property
     def findings(self) -> pd.DataFrame:
         "One row a finding, empty if there is none."
-        return pd.DataFrame([[getattr(f, name) for name in COLUMNS] for f in self.found], columns=COLUMNS)
+        return pd.DataFrame(
+            [[getattr(f, name) for name in FINDING_COLUMNS] for f in self.found], columns=FINDING_COLUMNS
+        )
 
     @property
     def headline(self) -> str:
@@ -86,7 +88,11 @@ class Report:
 
     def text(self) -> str:
         "The report for a terminal."
-        facts = [f"  {', '.join(f'{name} {shown(value)}' for name, value in self.facts.items())}"] if self.facts else []
+        facts = (
+            [f"  {', '.join(f'{name} {format_value(value)}' for name, value in self.facts.items())}"]
+            if self.facts
+            else []
+        )
         return "\n".join(
             [self.headline, *facts, *(f"  {f}" for f in self.found), *(f"  note: {note}" for note in self.notes)]
         )
@@ -104,7 +110,7 @@ class Report:
         return html_section(self)
 
 # %% ../../nbs/00_core/09_findings.ipynb #566d29fd
-STYLE: str = (
+REPORT_STYLE: str = (
     ".fk-report{font:14px/1.45 system-ui,sans-serif;max-width:64rem}.fk-report h3{margin:1.2em 0 .2em;padding-left:.5em;border-left:5px solid}"
     ".fk-report h3.ok{border-color:#55a868}.fk-report h3.bad{border-color:#c44e52}.fk-report p{margin:.2em 0;color:#555}"
     ".fk-report table{border-collapse:collapse;margin:.4em 0}.fk-report td,.fk-report th{padding:.15em .8em .15em 0;text-align:left;vertical-align:top}"
@@ -118,7 +124,7 @@ def html_table(
     "A plain table, every value escaped; nothing at all for no rows."
 
     def line(cells: Sequence[Any], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(shown(cell))}</{tag}>" for cell in cells) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{escape(format_value(cell))}</{tag}>" for cell in cells) + "</tr>"
 
     return f"<table>{line(heads, 'th')}{''.join(line(row, 'td') for row in rows)}</table>" if rows else ""
 
@@ -127,14 +133,14 @@ def html_section(
     report: Report,
 ) -> str:
     "One report as a piece of a page, with its style."
-    facts = "; ".join(f"{name} {shown(value)}" for name, value in report.facts.items())
+    facts = "; ".join(f"{name} {format_value(value)}" for name, value in report.facts.items())
     found = html_table([(f.feature, f.probe, f.words) for f in report.found], ("what", "probe", "finding"))
     notes = "".join(f"<p>{escape(note)}</p>" for note in report.notes)
     tables = "".join(
         f"<p>{escape(title)}</p>{html_table(table.reset_index().to_numpy(object).tolist(), [*table.reset_index().columns])}"
         for title, table in report.tables.items()
     )
-    return f'<div class="fk-report"><style>{STYLE}</style><h3 class="{"ok" if report.ok else "bad"}">{escape(report.headline)}</h3><p>{escape(facts)}</p>{found}{notes}{tables}</div>'
+    return f'<div class="fk-report"><style>{REPORT_STYLE}</style><h3 class="{"ok" if report.ok else "bad"}">{escape(report.headline)}</h3><p>{escape(facts)}</p>{found}{notes}{tables}</div>'
 
 # %% ../../nbs/00_core/09_findings.ipynb #e63a30e6
 def write_page(

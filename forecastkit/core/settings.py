@@ -1,4 +1,4 @@
-"""Which settings are in force, where did each come from, and is every one of them allowed?
+"""The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 
 Every choice a user may make stands here once, with its type, its allowed values and a sentence on what it does.
 Four layers give the values, the later winning over the earlier: the packaged defaults, a file `settings.ini`,

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import get_calendar, Calendar, fomc_table, NEW_YORK
-from ..core import DataError, STYLE, canonical_symbol, html_table, plain, write_atomic
+from ..core import DataError, REPORT_STYLE, canonical_symbol, html_table, plain, write_atomic
 from .checks import KINDS, Fault, disagreements, ended_faults, found, series_faults, tidy
 from .formats import look_at, read_columns, read_table, symbol_of
 from .market import MarketData, Repair
@@ -365,7 +365,7 @@ def health_html(
     titles = ("Faults", "What they cost", "What was looked at")
     body = "".join(f"<h3>{title}</h3>{part}" for title, part in zip(titles, parts) if part)
     mark = "ok" if health.ok else "bad"
-    return f'<div class="fk-report"><style>{STYLE}</style><h3 class="{mark}">{escape(health.headline)}</h3>{body}</div>'
+    return f'<div class="fk-report"><style>{REPORT_STYLE}</style><h3 class="{mark}">{escape(health.headline)}</h3>{body}</div>'
 
 
 def write_health(health: Health, path: str | Path) -> Path:

@@ -1,12 +1,12 @@
 """Walk-forward runner, scorecard, and the look-ahead audit."""
 
 from .traces import (
-    Function as Function,
+    MarketFunction as MarketFunction,
 )
 from .lookahead import (
     audit as audit,
     audit_folds as audit_folds,
-    audits as audits,
+    audit_many as audit_many,
 )
 from .walkforward import (
     RefitSchedule as RefitSchedule,
@@ -16,8 +16,8 @@ from .scorecard import (
     breakdown as breakdown,
     check_enough as check_enough,
     groupings as groupings,
-    LEVELS as LEVELS,
-    observed as observed,
+    COVERAGE_LEVELS as COVERAGE_LEVELS,
+    observe_outcomes as observe_outcomes,
     Outcomes as Outcomes,
     pinball_skill as pinball_skill,
     point_scores as point_scores,
@@ -25,5 +25,5 @@ from .scorecard import (
     rolling_coverage as rolling_coverage,
     score_forecasts as score_forecasts,
     Scorecard as Scorecard,
-    worst as worst,
+    worst_forecasts as worst_forecasts,
 )

@@ -1,6 +1,6 @@
-"""Would this function have said the same on that evening, when nobody knew what came next?
+"""The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 
-The first question to any result: is it real? Here a function of the market is asked twice, once with everything there is and
+The first question to any result: is it real? Here a function of the market is called twice, once with everything there is and
 once with a market that ends on some evening, or goes on differently from there. Every row up to that evening must come
 out the same, to the bit or to a tolerance. The audit knows no list of mistakes; it finds a leak by what a leak does."""
 
@@ -21,22 +21,22 @@ import pandas as pd
 
 from ..calendars import Calendar, Days, release_of
 from forecastkit.evaluation.traces import (
-    Function,
-    Trace,
-    answer_of,
-    differing,
-    row_moments,
-    side_by_side,
-    traces,
-    unmoved,
+    MarketFunction,
+    Difference,
+    call_on,
+    differences,
+    decision_times,
+    aligned,
+    column_differences,
+    unresponsive_columns,
 )
-from ..core import DataError, Finding, Report, shown
-from .perturbations import Counterfactuals, all_rows, sample_cuts, starting_at
+from ..core import DataError, Finding, Report, format_value
+from .perturbations import Counterfactuals, rows_with_known_at, sample_cuts, market_from
 from ..data import FOREVER, MarketData, assert_no_leak
 
 # %% auto #0
-__all__ = ['REVISED', 'PROBES', 'suspicions', 'unrecorded', 'audit_folds', 'measured_warmup', 'Search', 'probe_cuts',
-           'as_findings', 'audits', 'audit']
+__all__ = ['REVISED', 'PROBES', 'metadata_findings', 'unrevised_series', 'audit_folds', 'measure_warmup', 'ProbeResults',
+           'probe_cuts', 'as_findings', 'audit_many', 'audit']
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #ab85c7b7
 REVISED: frozenset[str] = frozenset({"NFCI", "ICSA", "PAYEMS", "UNRATE"})  # published more than once, see releases
@@ -50,22 +50,22 @@ def _earliest(symbol: str, observed: pd.Index) -> pd.DatetimeIndex:
         return (pd.DatetimeIndex(observed) + pd.Timedelta(hours=12)).tz_localize("UTC")
 
 
-def _known_too_early(market: MarketData) -> Iterable[Finding]:
+def _early_values(market: MarketData) -> Iterable[Finding]:
     "Series of which a value is said to be known before what it describes was over."
     for symbol in market.symbols:
-        known, rows = market.known_at(symbol), all_rows(market, symbol)
+        known, rows = market.known_at(symbol), rows_with_known_at(market, symbol)
         early = (known < _earliest(symbol, known.index)).to_numpy() if "value" in rows else np.zeros(1, dtype=bool)
         if early.any():
             day, moment, value = known.index[early][0], known[early].iloc[0], rows["value"].to_numpy()[early][0]
-            words = f"{shown(day)}: said to be known at {shown(moment)}, before what it describes was over: declare its publication lag"
+            words = f"{format_value(day)}: said to be known at {format_value(moment)}, before what it describes was over: declare its publication lag"
             yield Finding(symbol, "metadata", words, day, value, moment)
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #2dd50acb
-def _members_for_ever(market: MarketData) -> Iterable[Finding]:
+def _undated_members(market: MarketData) -> Iterable[Finding]:
     "The table of members, if all of it is known before the first bar."
     members = market.members
     if members is not None and len(members) > 1:
-        bars = [symbol for symbol in market.symbols if "close" in all_rows(market, symbol)]
+        bars = [symbol for symbol in market.symbols if "close" in rows_with_known_at(market, symbol)]
         last, beginning = members["known_at"].max(), min(market.known_at(symbol).iloc[0] for symbol in bars)
         if last <= beginning:
             words = (
@@ -74,23 +74,23 @@ def _members_for_ever(market: MarketData) -> Iterable[Finding]:
             yield Finding("members", "metadata", words, None, last, beginning)
 
 
-def _surprises_foreseen(market: MarketData) -> Iterable[Finding]:
+def _foreseen_events(market: MarketData) -> Iterable[Finding]:
     "The table of events, if it knows of an unscheduled meeting before its day."
     events = market.events
     if "scheduled" in events:
         early = events["known_at"].dt.tz_localize(None) < events["date"]
         for surprise in events[~events["scheduled"].astype(bool) & early].head(1).itertuples():
-            words = f"{shown(surprise.date)}: an unscheduled meeting said to be known before its day"
+            words = f"{format_value(surprise.date)}: an unscheduled meeting said to be known before its day"
             yield Finding("events", "metadata", words, surprise.date, surprise.date, surprise.known_at)
 
 
-def suspicions(market: MarketData) -> dict[str, Finding]:
+def metadata_findings(market: MarketData) -> dict[str, Finding]:
     "What is wrong with the dates of a market, by series or table: values known too early, facts without a date."
-    asked = (_known_too_early, _members_for_ever, _surprises_foreseen)
-    return {finding.feature: finding for question in asked for finding in question(market)}
+    checks = (_early_values, _undated_members, _foreseen_events)
+    return {finding.feature: finding for check in checks for finding in check(market)}
 
 
-def unrecorded(market: MarketData) -> list[str]:
+def unrevised_series(market: MarketData) -> list[str]:
     "Series that are revised after publication and of which the market holds one version only."
     return [symbol for symbol in market.symbols if symbol in REVISED and market.known_at(symbol).index.is_unique]
 
@@ -104,7 +104,7 @@ def _fold_findings(
     except DataError as error:
         yield Finding(name, "splits", str(error))
     if ordered and len(train) and len(test) and train.max() > test.min():
-        words = f"it learns from {shown(train.max())} and is tested on {shown(test.min())}, before that"
+        words = f"it learns from {format_value(train.max())} and is tested on {format_value(test.min())}, before that"
         yield Finding(name, "splits", words, test.min(), train.max(), test.min())
 
 
@@ -122,27 +122,27 @@ def audit_folds(
         name, again = f"fold {count}", test[test.isin(tested)]
         found += _fold_findings(name, train, test, horizon, ordered, calendar)
         if len(again):
-            words = f"{shown(again[0])} was tested in an earlier fold ({len(again)} rows)"
+            words = f"{format_value(again[0])} was tested in an earlier fold ({len(again)} rows)"
             found.append(Finding(name, "splits", words, again[0]))
         tested = tested.union(test)
     return Report(f"folds of {subject}", tuple(found), {"folds": count, "horizon": horizon, "rows tested": len(tested)})
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #9e1533e7
-def measured_warmup(
-    fn: Function,
+def measure_warmup(
+    fn: MarketFunction,
     market: MarketData,
     starts: int = 4,  # how many later beginnings are tried
     seed: int = 0,
     tolerance: float = 1e-6,
 ) -> pd.Series:
     "For each column the rows of history after which its value no longer depends on where the data begin; inf: it always does."
-    whole = answer_of(fn, market)
+    whole = call_on(fn, market)
     rng, need = np.random.default_rng(seed), np.zeros(whole.shape[1])
     for block in np.array_split(whole.index.to_numpy()[: max(starts, len(whole) // 3)], starts):
         start = market.calendar.on_or_before(rng.choice(block))
         a = whole[whole.index >= start]
-        differs = differing(
-            a, answer_of(fn, starting_at(market, start)).reindex(index=a.index, columns=a.columns), tolerance
+        differs = differences(
+            a, call_on(fn, market_from(market, start)).reindex(index=a.index, columns=a.columns), tolerance
         )
         last = np.where(differs.any(axis=0), len(a) - differs[::-1].argmax(axis=0), 0)
         need = np.maximum(need, np.where(last > 0.95 * len(a), np.inf, last))
@@ -152,82 +152,82 @@ def measured_warmup(
 PROBES: Mapping[str, str] = {"truncate": "with what was known", "perturb": "with another future"}
 
 
-class Search(NamedTuple):
+class ProbeResults(NamedTuple):
     "What the probes of some cuts have brought to light about one function."
 
-    traces: list[Trace]
+    differences: list[Difference]
     compared: list[int]  # values, by probe
-    refused: list[str]  # probes in which the function gave no answer
+    refused: list[str]  # probes in which the function failed
 
 
 def probe_cuts(
-    functions: Mapping[str, Function],
-    wholes: Mapping[str, pd.DataFrame],  # their answers to the whole market
+    functions: Mapping[str, MarketFunction],
+    wholes: Mapping[str, pd.DataFrame],  # their results for the whole market
     others: Counterfactuals,
     cuts: pd.DatetimeIndex,
     decide: str = "close",
     tolerance: float = 1e-9,
-) -> dict[str, Search]:
-    "Ask each function for every cut and probe, and compare all rows decided by then with its answer to the whole market."
-    calendar, found = others.market.calendar, {name: Search([], [], []) for name in functions}
-    for cut, until in zip(cuts, row_moments(cuts, decide, calendar=calendar).tolist()):
+) -> dict[str, ProbeResults]:
+    "Call each function for every cut and probe, and compare all rows decided by then with its result for the whole market."
+    calendar, found = others.market.calendar, {name: ProbeResults([], [], []) for name in functions}
+    for cut, until in zip(cuts, decision_times(cuts, decide, calendar=calendar).tolist()):
         moment = pd.Timestamp(until, unit="us", tz="UTC")
         for probe in PROBES:
             view = others.truncated(moment) if probe == "truncate" else others.perturbed(moment)
             own = decide == "open" and probe == "truncate"  # in a market that ends at its open a session has no row yet
             for name, search in found.items():
-                other = answer_of(functions[name], view, f"{shown(cut)} [{probe}]", search.refused)
-                a, b = side_by_side(wholes[name], other, until - own, decide, calendar=calendar)
-                search.traces.extend(traces(a, b, probe, cut, tolerance))
+                other = call_on(functions[name], view, f"{format_value(cut)} [{probe}]", search.refused)
+                a, b = aligned(wholes[name], other, until - own, decide, calendar=calendar)
+                search.differences.extend(column_differences(a, b, probe, cut, tolerance))
                 search.compared.append(a.size)
     return found
 
 
 def as_findings(
-    found: Sequence[Trace],
+    found: Sequence[Difference],
     cuts: int,  # how many were made
 ) -> list[Finding]:
     "One finding for each column and probe: the row where the two values lie farthest apart, and how often and how far back."
     findings, kind = [], attrgetter("feature", "probe")
     for (feature, probe), group in groupby(sorted(found, key=kind), key=kind):
-        seen = list(group)
-        worst, reach = max(seen, key=attrgetter("gap")), max(trace.reach for trace in seen)
-        words = f"{shown(worst.session)}: {shown(worst.value)} with the whole market, {shown(worst.other)} {PROBES[probe]}; at {len(seen)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
+        cases = list(group)
+        worst, reach = max(cases, key=attrgetter("gap")), max(case.reach for case in cases)
+        words = f"{format_value(worst.session)}: {format_value(worst.value)} with the whole market, {format_value(worst.other)} {PROBES[probe]}; at {len(cases)} of {cuts} cuts, the last {'row' if reach == 1 else f'{reach} rows'}"
         findings.append(
-            Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(seen), reach)
+            Finding(feature, probe, words, worst.session, worst.value, worst.other, worst.cut, len(cases), reach)
         )
     return findings
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #a5e082ac
-def _questions(
-    fn: Function, whole: pd.DataFrame, elsewhere: Callable[[str | None], MarketData], market: MarketData
+def _metadata_and_response(
+    fn: MarketFunction, whole: pd.DataFrame, elsewhere: Callable[[str | None], MarketData], market: MarketData
 ) -> tuple[list[Finding], list[str]]:
     "Findings about the dates of the data that the function reads, and notes on what nothing is proven of."
 
     def reads(name: str) -> bool:
-        return len(unmoved(fn, whole, elsewhere(name))) < whole.notna().any().sum()
+        return len(unresponsive_columns(fn, whole, elsewhere(name))) < whole.notna().any().sum()
 
-    found = [finding for name, finding in suspicions(market).items() if reads(name)]
+    found = [finding for name, finding in metadata_findings(market).items() if reads(name)]
     notes = [
         f"{name} is revised after publication and has one version here: what was known then is not in these data"
-        for name in unrecorded(market)
+        for name in unrevised_series(market)
         if reads(name)
     ]
-    if still := unmoved(fn, whole, elsewhere(None)):
+    if still := unresponsive_columns(fn, whole, elsewhere(None)):
         names = ", ".join(still[:8]) + " ..." * (len(still) > 8)
         notes.append(
-            f"{len(still)} of {whole.shape[1]} columns do not answer to the market (calendar, constants, or data brought along), so the probes say nothing of where these come from: {names}"
+            f"{len(still)} of {whole.shape[1]} columns do not respond to the market (calendar, constants, or data brought along), so the probes say nothing of where these come from: {names}"
         )
     return found, notes
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #0e79ba7e
 def _warmups(
-    fn: Function, rows: int, market: MarketData, declared: Mapping[str, int], seed: int
+    fn: MarketFunction, rows: int, market: MarketData, declared: Mapping[str, int], seed: int
 ) -> tuple[list[Finding], list[str], dict[str, pd.DataFrame]]:
     "Findings about columns that need more history than declared, a note on those not measured, and the measured ones."
     if not declared:
         return [], [], {}
-    measured = measured_warmup(fn, market, seed=seed)
+    measured = measure_warmup(fn, market, seed=seed)
     both = pd.DataFrame({"declared": pd.Series(declared), "measured": measured}).rename_axis("feature")
     table = both.reindex(measured.index.intersection(list(declared)))
     room = table["declared"] < 0.6 * rows  # the later beginnings leave two thirds of the history
@@ -247,8 +247,8 @@ def _warmups(
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #30e3b879
 @dataclass(frozen=True)
-class _Asked:
-    "What an audit asks of every function."
+class _AuditSpec:
+    "What an audit does with every function."
 
     market: MarketData
     decide: str
@@ -258,71 +258,71 @@ class _Asked:
     warmup: Mapping[str, int]
 
 
-def _search(
-    functions: Mapping[str, Function],
+def _probe(
+    functions: Mapping[str, MarketFunction],
     wholes: Mapping[str, pd.DataFrame],
     others: Counterfactuals,
-    asked: _Asked,
+    spec: _AuditSpec,
     n_jobs: int,
-) -> dict[str, Search]:
+) -> dict[str, ProbeResults]:
     "The probes of all cuts, in this process or in several."
     if n_jobs == 1:
-        return probe_cuts(functions, wholes, others, asked.cuts, asked.decide, asked.tolerance)
+        return probe_cuts(functions, wholes, others, spec.cuts, spec.decide, spec.tolerance)
     from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
 
-    shares = [asked.cuts[i::n_jobs] for i in range(n_jobs)]
+    shares = [spec.cuts[i::n_jobs] for i in range(n_jobs)]
     try:
         parts = Parallel(n_jobs=n_jobs)(
-            delayed(probe_cuts)(functions, wholes, others, share, asked.decide, asked.tolerance) for share in shares
+            delayed(probe_cuts)(functions, wholes, others, share, spec.decide, spec.tolerance) for share in shares
         )
     finally:
         get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
-    joined = {name: Search(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions}
+    joined = {name: ProbeResults(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions}
     return {
-        name: Search(sorted(s.traces, key=attrgetter("cut")), s.compared, sorted(s.refused))
+        name: ProbeResults(sorted(s.differences, key=attrgetter("cut")), s.compared, sorted(s.refused))
         for name, s in joined.items()
     }
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #f103e322
-def _restless(fn: Function, whole: pd.DataFrame, asked: _Asked) -> list[Finding]:
-    "Findings about columns that differ when the function is asked again."
+def _repeat_findings(fn: MarketFunction, whole: pd.DataFrame, spec: _AuditSpec) -> list[Finding]:
+    "Findings about columns that differ when the function is called again."
     if not len(whole):
         return []
-    both = side_by_side(whole, answer_of(fn, asked.market), FOREVER, "close", calendar=asked.market.calendar)
+    both = aligned(whole, call_on(fn, spec.market), FOREVER, "close", calendar=spec.market.calendar)
     found = []
-    for t in traces(*both, "repeat", whole.index[-1], asked.tolerance):
-        words = f"{shown(t.session)}: {shown(t.value)}, and {shown(t.other)} when asked again: fix its seed"
+    for t in column_differences(*both, "repeat", whole.index[-1], spec.tolerance):
+        words = f"{format_value(t.session)}: {format_value(t.value)}, and {format_value(t.other)} when asked again: fix its seed"
         found.append(Finding(t.feature, "repeat", words, t.session, t.value, t.other))
     return found
 
 
 def _report(
     name: str,
-    fn: Function,
+    fn: MarketFunction,
     whole: pd.DataFrame,
-    search: Search,
-    asked: _Asked,
+    search: ProbeResults,
+    spec: _AuditSpec,
     elsewhere: Callable[[str | None], MarketData],  # the market with one series changed all over, or all of them
 ) -> Report:
     "What the probes, the dates and the measured warm-up say of one function."
-    facts = {"decided at the": asked.decide, "columns": whole.shape[1], "rows": len(whole), "cuts": len(asked.cuts),
-             "seed": asked.seed, "values compared": sum(search.compared)}  # fmt: skip
-    subject, n = f"look-ahead audit of {name}", len(asked.cuts)
-    if found := _restless(fn, whole, asked):
+    facts = {"decided at the": spec.decide, "columns": whole.shape[1], "rows": len(whole), "cuts": len(spec.cuts),
+             "seed": spec.seed, "values compared": sum(search.compared)}  # fmt: skip
+    subject, n = f"look-ahead audit of {name}", len(spec.cuts)
+    if found := _repeat_findings(fn, whole, spec):
         return Report(subject, tuple(found), facts)
-    dated, notes = _questions(fn, whole, elsewhere, asked.market)
-    needs, unmeasured, tables = _warmups(fn, len(whole), asked.market, asked.warmup, asked.seed)
+    dated, notes = _metadata_and_response(fn, whole, elsewhere, spec.market)
+    needs, unmeasured, tables = _warmups(fn, len(whole), spec.market, spec.warmup, spec.seed)
     if search.refused:
         unmeasured = [
             *unmeasured,
-            f"it gave no answer in {len(search.refused)} of {2 * n} probes; the first: {search.refused[0]}",
+            f"it gave no result in {len(search.refused)} of {2 * n} probes; the first: {search.refused[0]}",
         ]
-    return Report(subject, (*as_findings(search.traces, n), *dated, *needs), facts, (*notes, *unmeasured), tables)
+    return Report(subject, (*as_findings(search.differences, n), *dated, *needs), facts, (*notes, *unmeasured), tables)
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #c3a4c943
-def audits(
-    functions: Mapping[str, Function],  # by the name that the report gives them
+def audit_many(
+    functions: Mapping[str, MarketFunction],  # by the name that the report gives them
     market: MarketData,
     decide: str = "close",  # or open: when the row of a session is used
     cuts: int | Days = 40,  # how many, or the sessions themselves
@@ -334,15 +334,15 @@ def audits(
 ) -> list[Report]:
     "One report a function, as `audit` makes it; the made-up markets are shared by all."
     days = sample_cuts(market, cuts, seed) if isinstance(cuts, int) else [market.calendar.session(cut) for cut in cuts]
-    asked = _Asked(market, decide, pd.DatetimeIndex(days), seed, tolerance, warmup or {})
-    wholes, others = {name: answer_of(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
+    spec = _AuditSpec(market, decide, pd.DatetimeIndex(days), seed, tolerance, warmup or {})
+    wholes, others = {name: call_on(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
     elsewhere = lru_cache(lambda name: others.perturbed(others.first - pd.Timedelta(days=1), name))
-    found = _search(functions, wholes, others, asked, n_jobs)
-    return [_report(name, fn, wholes[name], found[name], asked, elsewhere) for name, fn in functions.items()]
+    found = _probe(functions, wholes, others, spec, n_jobs)
+    return [_report(name, fn, wholes[name], found[name], spec, elsewhere) for name, fn in functions.items()]
 
 
 def audit(
-    fn: Function,
+    fn: MarketFunction,
     market: MarketData,
     decide: str = "close",  # or open: when the row of a session is used
     cuts: int | Days = 40,  # how many, or the sessions themselves
@@ -356,8 +356,8 @@ def audit(
     """
     Whether a function of the market knows more than could be known when each of its rows is decided.
 
-    Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same answer twice; `metadata`: the
+    Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same result twice; `metadata`: the
     dates of the series it reads; `warmup`: the history it needs, where declared. Raises what the function raises on the whole market.
     """
     name = subject or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
-    return audits({name: fn}, market, decide, cuts, seed, tolerance=tolerance, warmup=warmup, n_jobs=n_jobs)[0]
+    return audit_many({name: fn}, market, decide, cuts, seed, tolerance=tolerance, warmup=warmup, n_jobs=n_jobs)[0]

@@ -1,4 +1,4 @@
-"""What else could have happened after that evening, and what would have been known of it?
+"""Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
 
 Markets that agree with a given one up to a moment and differ afterwards: cut off there, or going on with other prices, other meetings,
 other members. Whoever claims to know only the past must not be able to tell them apart. And the moments at which it is worth
@@ -16,11 +16,11 @@ from ..calendars import Calendar, calendar_of, Date, ROUND_THE_CLOCK
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['other_rows', 'other_table', 'all_rows', 'spliced', 'other_universe', 'Counterfactuals', 'uneven_sessions',
-           'sample_cuts', 'starting_at']
+__all__ = ['perturbed_rows', 'perturbed_table', 'rows_with_known_at', 'splice', 'perturbed_universe', 'Counterfactuals',
+           'gap_sessions', 'sample_cuts', 'market_from']
 
 # %% ../../nbs/45_evaluation/02_perturbations.ipynb #6a268900
-def other_rows(
+def perturbed_rows(
     rows: pd.DataFrame,  # bars (a column close) or published values (a column value), in order
     rng: np.random.Generator,
 ) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def other_rows(
     return rows.assign(**prices, **swings, volume=rows["volume"] * np.exp(rng.uniform(0.1, 2.0, n)) + 1)
 
 # %% ../../nbs/45_evaluation/02_perturbations.ipynb #2fb7babc
-def other_table(
+def perturbed_table(
     table: pd.DataFrame,  # any columns, with known_at
     moment: pd.Timestamp,  # UTC
     rng: np.random.Generator,
@@ -58,7 +58,7 @@ def other_table(
     return pd.concat([table[table["known_at"] <= moment], more], ignore_index=True)
 
 # %% ../../nbs/45_evaluation/02_perturbations.ipynb #1c60fb27
-def all_rows(
+def rows_with_known_at(
     market: MarketData,
     symbol: str,
 ) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def all_rows(
     return history.rows.assign(known_at=pd.to_datetime(history.known, unit="us", utc=True))
 
 # %% ../../nbs/45_evaluation/02_perturbations.ipynb #5efb1630
-def spliced(
+def splice(
     symbol: str,
     given: pd.DataFrame,  # all its rows, with known_at
     moment: pd.Timestamp,  # UTC
@@ -76,19 +76,19 @@ def spliced(
 ) -> pd.DataFrame:
     "The rows known at a moment, then other ones, of which a few are missing; an open that was known by then stays."
     n = int(given["known_at"].searchsorted(moment, side="right"))
-    tail = other_rows(given.iloc[n:], rng)
+    tail = perturbed_rows(given.iloc[n:], rng)
     if "close" in tail and len(tail):
         begun = np.zeros(len(tail), dtype=bool)
         begun[:3] = calendar_of(symbol, calendar).opens_of(tail.index[:3]) <= moment
         tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
         tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
         tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
-    kept = rng.random(len(tail)) > 0.03
-    kept[:1] = True
-    return pd.concat([given.iloc[:n], tail[kept]])
+    present = rng.random(len(tail)) > 0.03
+    present[:1] = True
+    return pd.concat([given.iloc[:n], tail[present]])
 
 
-def other_universe(
+def perturbed_universe(
     series: dict[str, pd.DataFrame],  # rows with known_at by symbol
     moment: pd.Timestamp,  # UTC
     rng: np.random.Generator,
@@ -110,7 +110,7 @@ class Counterfactuals:
 
     def __init__(self, market: MarketData, seed: int = 0):
         self.market, self.seed = market, seed
-        self.given = {symbol: all_rows(market, symbol) for symbol in market.symbols}
+        self.given = {symbol: rows_with_known_at(market, symbol) for symbol in market.symbols}
         self.first: pd.Timestamp = min(rows["known_at"].iloc[0] for rows in self.given.values())
 
     def truncated(self, moment: pd.Timestamp) -> MarketData:
@@ -125,22 +125,22 @@ class Counterfactuals:
         "The market with another future from a moment on; the same moment always has the same future."
         rng = np.random.default_rng([self.seed, abs(int(moment.timestamp()))])
         series = {
-            name: spliced(name, rows, moment, rng, self.market.calendar) if only in (None, name) else rows
+            name: splice(name, rows, moment, rng, self.market.calendar) if only in (None, name) else rows
             for name, rows in self.given.items()
         }
         if only is None:
-            series |= other_universe(series, moment, rng)
+            series |= perturbed_universe(series, moment, rng)
         events, members = self.market.events, self.market.members
         if only in (None, "events") and len(events):
-            events = other_table(events, moment, rng)
+            events = perturbed_table(events, moment, rng)
         if only in (None, "members") and members is not None and len(members):
-            members = other_table(members, moment, rng)
+            members = perturbed_table(members, moment, rng)
         return MarketData(
             series, events=events, members=members, calendar=self.market.calendar, repairs=self.market.repairs
         )
 
 # %% ../../nbs/45_evaluation/02_perturbations.ipynb #e5a190d4
-def uneven_sessions(
+def gap_sessions(
     market: MarketData,
     days: pd.DatetimeIndex,  # the sessions to choose from
     near: int = 5,  # how many sessions before its first and after its last row count as near a series
@@ -150,7 +150,7 @@ def uneven_sessions(
     for symbol in market.symbols:
         rows = market.known_at(symbol).index
         first, last = days.searchsorted(rows.min()), days.searchsorted(rows.max(), side="right")
-        if "value" not in all_rows(market, symbol) and symbol not in ROUND_THE_CLOCK:
+        if "value" not in rows_with_known_at(market, symbol) and symbol not in ROUND_THE_CLOCK:
             found += [
                 days[first:last][~days[first:last].isin(rows)],
                 days[max(0, first - near) : first],
@@ -166,18 +166,18 @@ def sample_cuts(
 ) -> pd.DatetimeIndex:
     "About n sessions of a market's history, two thirds evenly at random, one third where its data are uneven."
     rng, table = np.random.default_rng(seed), market.calendar
-    bars = [symbol for symbol in market.symbols if "close" in all_rows(market, symbol)] or market.symbols
+    bars = [symbol for symbol in market.symbols if "close" in rows_with_known_at(market, symbol)] or market.symbols
     spans = [market.known_at(symbol) for symbol in bars]
     first, last = min(span.iloc[0] for span in spans), max(span.iloc[-1] for span in spans)
     days = table.sessions[(table.closes > first) & (table.closes < last)]
-    uneven = uneven_sessions(market, days)
+    uneven = gap_sessions(market, days)
     chosen = {rng.choice(uneven[i % len(uneven)]) for i in range(n // 3 if uneven else 0)}
     blocks = np.array_split(days.to_numpy(), min(n - len(chosen), len(days)))
     chosen |= {rng.choice(block) for block in blocks}
     return pd.DatetimeIndex(sorted(chosen), name="cut").as_unit("us")
 
 # %% ../../nbs/45_evaluation/02_perturbations.ipynb #e93a3855
-def starting_at(
+def market_from(
     market: MarketData,
     session: Date,
 ) -> MarketData:
@@ -185,11 +185,11 @@ def starting_at(
     start = market.calendar.session(session)
     moment, series = market.calendar.closes_of([start])[0], {}
     for symbol in market.symbols:
-        rows = all_rows(market, symbol)
-        kept = rows.index >= start
+        rows = rows_with_known_at(market, symbol)
+        later_rows = rows.index >= start
         if "value" in rows:
             later = (rows["known_at"] > moment).to_numpy()
-            kept = later | (rows.index == rows.index[~later].max())
-        if kept.any():
-            series[symbol] = rows[kept]
+            later_rows = later | (rows.index == rows.index[~later].max())
+        if later_rows.any():
+            series[symbol] = rows[later_rows]
     return MarketData(series, events=market.events, members=market.members, calendar=market.calendar)

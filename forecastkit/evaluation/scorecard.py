@@ -1,4 +1,4 @@
-"""What is a forecast worth, beside what else, and how sure is that?
+"""Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
 
 Forecasts and outcomes go in, a scorecard comes out: a pure function that trains nothing and reads no file. No number on it
 stands alone. Each has a baseline beside it that had to be beaten, the error with which it was measured, and, once
@@ -24,15 +24,14 @@ from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_la
 from ..metrics import log_loss, mae, pinball, pit, r2, rmse, rps, simulated_ece, skill, width
 
 # %% auto #0
-__all__ = ['LEVELS', 'FEWEST_HORIZONS', 'Outcomes', 'observed', 'regime_probabilities', 'regime_losses', 'row_scores',
-           'interval_coverage', 'calibration_errors', 'direction_scores', 'rolling_coverage', 'Judgement', 'compared',
-           'regime_rivals', 'judge', 'Scorecard', 'check_enough', 'score_forecasts', 'groupings', 'breakdown',
-           'pinball_skill', 'point_scores', 'worst', 'regime_scores']
+__all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'regime_probabilities', 'regime_losses',
+           'row_scores', 'rolling_coverage', 'ScoreSummary', 'Scorecard', 'check_enough', 'score_forecasts',
+           'groupings', 'breakdown', 'pinball_skill', 'point_scores', 'worst_forecasts', 'regime_scores']
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #8717310a
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    "What happened after each origin, and what past frequencies said there: that which forecasts are scored against."
+    "What happened after each origin, and what past frequencies gave there: that which forecasts are scored against."
 
     target: Target
     rows: pd.DataFrame  # by origin: change (log), level, cohort, rise; regime, after and one column a regime, if any
@@ -49,7 +48,7 @@ class Outcomes:
         return self.target.from_log(self.rows["change"].to_numpy())
 
 
-def observed(
+def observe_outcomes(
     close: pd.Series,  # closes by session, from as early as past frequencies are to be counted
     origins: pd.DatetimeIndex,  # sessions that were forecast from
     target: Target,
@@ -72,16 +71,16 @@ def observed(
     return Outcomes(target, rows, bounds)
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #a0a27c21
-LEVELS: tuple[float, ...] = (0.5, 0.8, 0.9)  # the central ranges that are judged
+COVERAGE_LEVELS: tuple[float, ...] = (0.5, 0.8, 0.9)  # of the central ranges whose coverage is shown
 
 
 def regime_probabilities(
     quantiles: np.ndarray,  # (n, 23) log changes at core.PROBS
-    seen: Outcomes,
+    outcomes: Outcomes,
 ) -> np.ndarray:
     "The probability of each regime at the target session, (n, regimes)."
-    level = seen.rows["level"].to_numpy()
-    below = cdf_at(np.log(np.asarray(seen.bounds) / level[:, None]), PROBS, quantiles[:, None, :])
+    level = outcomes.rows["level"].to_numpy()
+    below = cdf_at(np.log(np.asarray(outcomes.bounds) / level[:, None]), PROBS, quantiles[:, None, :])
     return np.diff(np.column_stack([np.zeros(len(below)), below, np.ones(len(below))]), axis=1)
 
 
@@ -99,11 +98,11 @@ def regime_losses(
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #b2cfe6a9
 def row_scores(
-    quantiles: np.ndarray,  # (n, 23) log changes at core.PROBS, one row an origin of `seen`
-    seen: Outcomes,
+    quantiles: np.ndarray,  # (n, 23) log changes at core.PROBS, one row an origin of `outcomes`
+    outcomes: Outcomes,
 ) -> pd.DataFrame:
     "What each forecast scored, by origin: crps, pinball, ranges, PIT, expected change, probabilities and their losses."
-    target, change, y = seen.target, seen.rows["change"].to_numpy(), seen.changes
+    target, change, y = outcomes.target, outcomes.rows["change"].to_numpy(), outcomes.changes
     if quantiles.shape != (len(change), len(PROBS)) or not np.isfinite(quantiles).all():
         raise DataError(
             f"{len(change)} outcomes want as many rows of {len(PROBS)} finite quantiles, not {quantiles.shape}: "
@@ -113,57 +112,57 @@ def row_scores(
     scores = {"crps": crps(y, q), "pit": pit(change, quantiles), "expected": mean_of(PROBS, quantiles, target.kind)}
     scores["rise"] = 1.0 - cdf_at(0.0, PROBS, quantiles)
     scores["brier"] = brier(scores["rise"], change > 0)
-    for level in LEVELS:
+    for level in COVERAGE_LEVELS:
         ends = interval(q, level)
         scores |= {f"inside_{level:g}": coverage(y, *ends), f"width_{level:g}": width(*ends)}
-    if seen.regimes:
-        table = regime_probabilities(quantiles, seen)
-        scores |= dict(zip(seen.regimes, table.T)) | regime_losses(table, seen.rows["after"].to_numpy())
+    if outcomes.regimes:
+        table = regime_probabilities(quantiles, outcomes)
+        scores |= dict(zip(outcomes.regimes, table.T)) | regime_losses(table, outcomes.rows["after"].to_numpy())
     loss = pinball(y, q[:, columns_of(SCORE_PROBS, PROBS)], SCORE_PROBS)
     scores |= {f"pinball_{p:g}": column for p, column in zip(SCORE_PROBS, loss.T)}
-    return pd.DataFrame(scores, index=seen.rows.index)
+    return pd.DataFrame(scores, index=outcomes.rows.index)
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #1a395547
 def interval_coverage(
     scores: pd.DataFrame,  # of `row_scores`
-    seen: Outcomes,
+    outcomes: Outcomes,
     level: float = 0.8,
 ) -> dict[str, dict[str, Any]]:
     "By regime at the origin: the share of outcomes inside the range (NaN where there are none), and how many origins."
-    inside = scores[f"inside_{level:g}"].groupby(seen.rows["regime"]).agg(["mean", "size"]) if seen.regimes else {}
-    table = pd.DataFrame(inside).reindex(range(len(seen.regimes)))
+    inside = scores[f"inside_{level:g}"].groupby(outcomes.rows["regime"]).agg(["mean", "size"]) if outcomes.regimes else {}
+    table = pd.DataFrame(inside).reindex(range(len(outcomes.regimes)))
     return {
         name: {f"{level:g}": float(mean), "n": int(np.nan_to_num(n))}
-        for name, (mean, n) in zip(seen.regimes, table.to_numpy(dtype=float))
+        for name, (mean, n) in zip(outcomes.regimes, table.to_numpy(dtype=float))
     }
 
 
 def calibration_errors(
     scores: pd.DataFrame,  # of `row_scores`
-    seen: Outcomes,
+    outcomes: Outcomes,
 ) -> dict[str, float]:
     "The ECE of each regime's probability, and `perfect_95`: what the largest of a perfect forecaster's stays below."
-    if not seen.regimes:
+    if not outcomes.regimes:
         return {}
-    table, after = scores[list(seen.regimes)].to_numpy(), seen.rows["after"].to_numpy()
-    errors = {name: ece(table[:, k], after == k) for k, name in enumerate(seen.regimes)}
-    histories = simulated_ece(table, block=hac_lag(seen.target.horizon))
+    table, after = scores[list(outcomes.regimes)].to_numpy(), outcomes.rows["after"].to_numpy()
+    errors = {name: ece(table[:, k], after == k) for k, name in enumerate(outcomes.regimes)}
+    histories = simulated_ece(table, block=hac_lag(outcomes.target.horizon))
     return errors | {"perfect_95": float(np.quantile(histories.max(axis=1), 0.95))}
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #76e95247
 def direction_scores(
     scores: pd.DataFrame,  # of `row_scores`
-    seen: Outcomes,
+    outcomes: Outcomes,
 ) -> dict[str, float]:
     "How often the likelier direction came; how often the one more frequent in the past did; Brier skill against its share."
-    rose, share = seen.rows["change"].to_numpy() > 0, seen.rows["rise"].to_numpy()
+    rose, share = outcomes.rows["change"].to_numpy() > 0, outcomes.rows["rise"].to_numpy()
     return {
         "accuracy": float(((scores["rise"].to_numpy() > 0.5) == rose).mean()),
         "base_rate": float(((share > 0.5) == rose).mean()),
         "brier_skill": 1.0 - float(scores["brier"].mean() / brier(share, rose).mean()),
     }
 
-
+# %% ../../nbs/45_evaluation/05_scorecard.ipynb #880a34ab
 def rolling_coverage(
     scores: pd.DataFrame,  # of `row_scores`
     level: float = 0.8,
@@ -174,7 +173,7 @@ def rolling_coverage(
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #3044838c
 @dataclass(frozen=True)
-class Judgement:
+class ScoreSummary:
     "What one forecaster's forecasts are worth, beside those of others."
 
     crps: float  # mean, in per cent points
@@ -189,57 +188,57 @@ class Judgement:
     def to_dict(self) -> dict[str, Any]:
         "In JSON's own types, shares as fractions; what is not defined is null."
 
-        def told(found: Comparison) -> dict[str, float]:
-            return {name: getattr(found, name) for name in ("value", "se", "t", "t_nonoverlapping")}
+        def as_dict(comparison: Comparison) -> dict[str, float]:
+            return {name: getattr(comparison, name) for name in ("value", "se", "t", "t_nonoverlapping")}
 
         return plain({
-            "crps": self.crps, "skill": {name: told(found) for name, found in self.skill.items()},
+            "crps": self.crps, "skill": {name: as_dict(found) for name, found in self.skill.items()},
             "coverage": self.coverage, "coverage_by_regime": self.coverage_by_regime, "rolling_250": self.rolling_250,
             "regime_log_loss_skill": {name: found.value for name, found in self.regime_log_loss_skill.items()},
             "ece": self.ece, "direction": self.direction,
         })  # fmt: skip
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #d3494891
-def compared(
+def skills_against(
     loss: pd.Series,  # of a forecaster, by origin
-    others: Mapping[str, pd.Series],  # losses of others at the same origins, by name
+    baselines: Mapping[str, pd.Series],  # their losses at the same origins, by name
     horizon: int,
 ) -> dict[str, Comparison]:
-    "The skill of one forecaster's losses against each of the others'."
+    "The skill of one forecaster's losses against those of each baseline."
     own = loss.to_numpy()
-    return {name: skill(own, other.to_numpy(), hac_lag(horizon), horizon) for name, other in others.items()}
+    return {name: skill(own, other.to_numpy(), hac_lag(horizon), horizon) for name, other in baselines.items()}
 
 
-def regime_rivals(
+def regime_baselines(
     baselines: Mapping[str, pd.DataFrame],  # scores of each baseline
-    seen: Outcomes,
+    outcomes: Outcomes,
     loss: str,  # one of those that `regime_losses` names
 ) -> dict[str, pd.Series]:
-    "The losses of those that regime probabilities must beat: the transition matrix and, where there is one, the AR(1)."
-    counted = regime_losses(seen.rows[list(seen.regimes)].to_numpy(), seen.rows["after"].to_numpy())
-    rivals = {"transition_matrix": pd.Series(counted[loss], seen.rows.index)}
-    return rivals | {name: scores[loss] for name, scores in baselines.items() if name == "ar1"}
+    "The losses that regime probabilities must beat: the transition matrix and, where there is one, the AR(1)."
+    counted = regime_losses(outcomes.rows[list(outcomes.regimes)].to_numpy(), outcomes.rows["after"].to_numpy())
+    losses = {"transition_matrix": pd.Series(counted[loss], outcomes.rows.index)}
+    return losses | {name: scores[loss] for name, scores in baselines.items() if name == "ar1"}
 
 
-def judge(
+def summarise_scores(
     scores: pd.DataFrame,  # of one forecaster, by `row_scores`
     baselines: Mapping[str, pd.DataFrame],  # of each baseline
-    seen: Outcomes,
-) -> Judgement:
-    "The judgement of one forecaster; a baseline judged against itself has skill 0 and no t."
-    horizon, rolling = seen.target.horizon, rolling_coverage(scores)
+    outcomes: Outcomes,
+) -> ScoreSummary:
+    "The summary of one forecaster; a baseline compared with itself has skill 0 and no t."
+    horizon, rolling = outcomes.target.horizon, rolling_coverage(scores)
     regimes = {}
-    if seen.regimes:
-        regimes = compared(scores["log_loss"], regime_rivals(baselines, seen, "log_loss"), horizon)
-    return Judgement(
+    if outcomes.regimes:
+        regimes = skills_against(scores["log_loss"], regime_baselines(baselines, outcomes, "log_loss"), horizon)
+    return ScoreSummary(
         crps=float(scores["crps"].mean()),
-        skill=compared(scores["crps"], {name: found["crps"] for name, found in baselines.items()}, horizon),
-        coverage={f"{level:g}": float(scores[f"inside_{level:g}"].mean()) for level in LEVELS},
-        coverage_by_regime=interval_coverage(scores, seen),
+        skill=skills_against(scores["crps"], {name: found["crps"] for name, found in baselines.items()}, horizon),
+        coverage={f"{level:g}": float(scores[f"inside_{level:g}"].mean()) for level in COVERAGE_LEVELS},
+        coverage_by_regime=interval_coverage(scores, outcomes),
         rolling_250={"lowest": float(rolling.min()), "highest": float(rolling.max())},
         regime_log_loss_skill=regimes,
-        ece=calibration_errors(scores, seen),
-        direction=direction_scores(scores, seen),
+        ece=calibration_errors(scores, outcomes),
+        direction=direction_scores(scores, outcomes),
     )
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #89b970c1
@@ -247,11 +246,11 @@ def judge(
 class Scorecard:
     "What forecasts were worth over a span of origins; `score_forecasts` makes it."
 
-    seen: Outcomes
+    outcomes: Outcomes
     scores: pd.DataFrame  # of the forecaster, by origin, as `row_scores` gives them
-    others: dict[str, pd.DataFrame]  # of each baseline
-    judgement: Judgement
-    baselines: dict[str, Judgement] = field(default_factory=dict)
+    baseline_scores: dict[str, pd.DataFrame]  # of each baseline
+    summary: ScoreSummary
+    baselines: dict[str, ScoreSummary] = field(default_factory=dict)
     seconds: float = float("nan")  # what making the forecasts took
     variants_tried: int | None = None  # before this one was shown; None: unknown
 
@@ -264,19 +263,19 @@ class Scorecard:
         "The card in JSON's own types: shares as fractions, the CRPS in per cent points, what is not defined null."
         first, last = self.origins[[0, -1]]
         return plain({
-            "symbol": self.seen.target.symbol, "horizon": self.seen.target.horizon, "start": f"{first:%Y-%m-%d}",
+            "symbol": self.outcomes.target.symbol, "horizon": self.outcomes.target.horizon, "start": f"{first:%Y-%m-%d}",
             "end": f"{last:%Y-%m-%d}", "origins": len(self.origins), "seconds": self.seconds,
-            "variants_tried": self.variants_tried, "forecaster": self.judgement.to_dict(),
-            "baselines": {name: judged.to_dict() for name, judged in self.baselines.items()},
+            "variants_tried": self.variants_tried, "forecaster": self.summary.to_dict(),
+            "baselines": {name: summary.to_dict() for name, summary in self.baselines.items()},
         })  # fmt: skip
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #03861cd5
-FEWEST_HORIZONS: int = 10  # a scorecard of fewer outcomes that do not overlap would be all error
+MIN_HORIZONS: int = 10  # a scorecard of fewer outcomes that do not overlap would be all error
 
 
 def check_enough(origins: int, horizon: int) -> None:
     "Raises `DataError` unless there are origins for a scorecard over this horizon."
-    if origins < (fewest := FEWEST_HORIZONS * horizon):
+    if origins < (fewest := MIN_HORIZONS * horizon):
         raise DataError(
             f"{origins} origins with known outcomes are too few to score forecasts over {horizon} sessions: "
             f"choose a span with {fewest} or more"
@@ -285,24 +284,24 @@ def check_enough(origins: int, horizon: int) -> None:
 
 def score_forecasts(
     forecasts: np.ndarray,  # (n, 23) log changes at core.PROBS, one row an origin of `outcomes`
-    outcomes: Outcomes,  # as `observed` gives them
+    outcomes: Outcomes,  # as `observe_outcomes` gives them
     baselines: Mapping[str, np.ndarray],  # the same of each baseline; `ar1` also serves for the regimes
 ) -> Scorecard:
     "What forecasts are worth beside each baseline. Raises `DataError` for rows that do not match, and for too few of them."
     check_enough(len(outcomes.rows), outcomes.target.horizon)
     scores = row_scores(forecasts, outcomes)
     others = {name: row_scores(quantiles, outcomes) for name, quantiles in baselines.items()}
-    judged = {name: judge(found, others, outcomes) for name, found in others.items()}
-    return Scorecard(outcomes, scores, others, judge(scores, others, outcomes), judged)
+    summaries = {name: summarise_scores(found, others, outcomes) for name, found in others.items()}
+    return Scorecard(outcomes, scores, others, summarise_scores(scores, others, outcomes), summaries)
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #aa414655
-def groupings(seen: Outcomes) -> dict[str, pd.Series]:
+def groupings(outcomes: Outcomes) -> dict[str, pd.Series]:
     "The questions that a scorecard is taken apart by: a label for each origin."
-    rows = seen.rows
+    rows = outcomes.rows
     found = {"year": pd.Series(pd.DatetimeIndex(rows.index).year, rows.index).astype(str), "cohort": rows["cohort"]}
-    if seen.regimes:
-        names = np.array(seen.regimes)[rows["regime"].to_numpy()]
-        ordered = pd.CategoricalDtype(list(seen.regimes), ordered=True)
+    if outcomes.regimes:
+        names = np.array(outcomes.regimes)[rows["regime"].to_numpy()]
+        ordered = pd.CategoricalDtype(list(outcomes.regimes), ordered=True)
         found = {"regime": pd.Series(names, rows.index, dtype=ordered)} | found
     return found
 
@@ -314,11 +313,11 @@ def breakdown(
     fewest: int = 20,  # origins that a part must have
 ) -> pd.DataFrame:
     "For each part: origins, skill with its standard error, coverage of the 80 % range with its own, mean width."
-    horizon, rows = card.seen.target.horizon, {}
+    horizon, rows = card.outcomes.target.horizon, {}
     for label, part in card.scores.groupby(labels, observed=True):
         if len(part) < max(fewest, 2 * horizon):
             continue
-        gain = compared(part["crps"], {baseline: card.others[baseline]["crps"][part.index]}, horizon)[baseline]
+        gain = skills_against(part["crps"], {baseline: card.baseline_scores[baseline]["crps"][part.index]}, horizon)[baseline]
         error = hac_se(part["inside_0.8"].to_numpy(), hac_lag(horizon))
         rows[label] = (len(part), gain.value, gain.se, part["inside_0.8"].mean(), error, part["width_0.8"].mean())
     names = ["origins", "skill", "skill_se", "coverage", "coverage_se", "width"]
@@ -330,10 +329,10 @@ def pinball_skill(
     baseline: str = "climatology",
 ) -> pd.DataFrame:
     "The skill of each quantile by its probability, with standard error."
-    horizon, rows = card.seen.target.horizon, {}
+    horizon, rows = card.outcomes.target.horizon, {}
     for p in SCORE_PROBS:
         loss = f"pinball_{p:g}"
-        gain = compared(card.scores[loss], {baseline: card.others[baseline][loss]}, horizon)[baseline]
+        gain = skills_against(card.scores[loss], {baseline: card.baseline_scores[baseline][loss]}, horizon)[baseline]
         rows[float(p)] = (card.scores[loss].mean(), gain.value, gain.se)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["loss", "skill", "skill_se"])
 
@@ -343,32 +342,32 @@ def point_scores(
     baseline: str = "climatology",
 ) -> pd.DataFrame:
     "The expected change of every forecaster as a point: MAE, RMSE, and R2 against that of the baseline."
-    y, instead = card.seen.changes, card.others[baseline]["expected"]
-    every = {"forecaster": card.scores} | card.others
+    y, instead = card.outcomes.changes, card.baseline_scores[baseline]["expected"]
+    every = {"forecaster": card.scores} | card.baseline_scores
     rows = {n: (mae(y, s["expected"]), rmse(y, s["expected"]), r2(y, s["expected"], instead)) for n, s in every.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["mae", "rmse", "r2"])
 
 
-def worst(
+def worst_forecasts(
     card: Scorecard,
     most: int = 10,
 ) -> pd.DataFrame:
-    "The forecasts with the largest CRPS, with what was said, what came, and what the baselines scored there."
+    "The forecasts with the largest CRPS, with what was forecast, what came, and what the baselines scored there."
     rows = card.scores.nlargest(most, "crps").index
-    found = card.seen.rows.loc[rows, ["level", "cohort"]].assign(change=pd.Series(card.seen.changes, card.origins))
+    found = card.outcomes.rows.loc[rows, ["level", "cohort"]].assign(change=pd.Series(card.outcomes.changes, card.origins))
     found = found.join(card.scores.loc[rows, ["expected", "pit", "crps"]])
-    return found.join(pd.DataFrame({name: scores["crps"] for name, scores in card.others.items()}))
+    return found.join(pd.DataFrame({name: scores["crps"] for name, scores in card.baseline_scores.items()}))
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #e8f1bad9
 def regime_scores(card: Scorecard) -> pd.DataFrame:
     "Log loss, Brier score and RPS of forecaster, AR(1) and transition matrix, and the skill against each of the latter."
-    if not card.seen.regimes:
+    if not card.outcomes.regimes:
         return pd.DataFrame()
     rows = {}
     for loss in ("log_loss", "regime_brier", "rps"):
-        rivals = regime_rivals(card.others, card.seen, loss)
-        gains = compared(card.scores[loss], rivals, card.seen.target.horizon)
-        rows[loss] = {"forecaster": card.scores[loss].mean()} | {name: rival.mean() for name, rival in rivals.items()}
+        losses = regime_baselines(card.baseline_scores, card.outcomes, loss)
+        gains = skills_against(card.scores[loss], losses, card.outcomes.target.horizon)
+        rows[loss] = {"forecaster": card.scores[loss].mean()} | {name: baseline.mean() for name, baseline in losses.items()}
         rows[loss] |= {f"skill_{name}": gain.value for name, gain in gains.items()}
         rows[loss] |= {f"skill_se_{name}": gain.se for name, gain in gains.items()}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -3,21 +3,25 @@
 from .schema import (
     CHAIN as CHAIN,
     CHAINED as CHAINED,
-    fetch as fetch,
     METADATA as METADATA,
     MODELS as MODELS,
-    open_database as open_database,
-    with_retry as with_retry,
+)
+from .engine import (
     display_url as display_url,
-    read_address as read_address,
+    fetch as fetch,
+    open_database as open_database,
+    parse_database_url as parse_database_url,
     transaction as transaction,
     upgrade as upgrade,
     VERSION_TABLE as VERSION_TABLE,
+    with_retry as with_retry,
 )
-from .database import (
+from .chain import (
     append as append,
     broken_chains as broken_chains,
     chain_end as chain_end,
+)
+from .database import (
     PredictionDatabase as PredictionDatabase,
 )
 from .exports import (
@@ -27,4 +31,5 @@ from .exports import (
 )
 from .audit import (
     audit_ledger as audit_ledger,
+    rescore as rescore,
 )

@@ -7,6 +7,6 @@ from .registry import (
 )
 from .backups import (
     back_up as back_up,
-    Contents as Contents,
+    BackupContents as BackupContents,
     restore as restore,
 )

@@ -1,4 +1,4 @@
-"""What would you need to have kept, so that the track record survives the disk it lies on?
+"""Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 
 The ledger and the models in one archive, taken while others go on writing, checked before anything is replaced, and
 restored whole or not at all, from SQLite to PostgreSQL if need be."""
@@ -24,16 +24,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..core import DataError, canonical_json, code_version
+from ..core import DataError, canonical_json, code_version, file_checksum, folder_checksums
+from ..core import folder_differences
 from ..ledger import CHAIN, CHAINED, METADATA, PredictionDatabase, VERSION_TABLE, broken_chains, chain_end
-from ..ledger import open_database, with_retry, display_url, transaction, upgrade
-from .registry import SAVING, checksum, checksums, damage, damaged_models, manifests, put_in_place
-from .registry import sweep, to_disk
+from ..ledger import display_url, open_database, transaction, upgrade, with_retry
+from .registry import SAVING_PREFIX, damaged_models, fsync_tree, install_folder, manifests
+from .registry import remove_stale_folders
 
 # %% auto #0
-__all__ = ['LIST', 'COPY', 'MODELS_FOLDER', 'PACKING', 'UNPACKING', 'MEMBER', 'UNREADABLE', 'copy_rows', 'copy_out', 'Contents',
-           'contents', 'sound_models', 'add_file', 'back_up', 'extract', 'unpack', 'check_backup', 'unpacked',
-           'set_aside', 'replace_rows', 'place_model', 'same_record', 'restore']
+__all__ = ['CHECKSUM_LIST', 'LEDGER_FILE', 'MODELS_FOLDER', 'PACKING_PREFIX', 'UNPACKING_PREFIX', 'BackupContents', 'back_up',
+           'same_ledger', 'restore']
 
 # %% ../../nbs/60_ops/02_backups.ipynb #255bb4d5
 def copy_rows(
@@ -61,32 +61,32 @@ def copy_out(
         engine.dispose()
 
 # %% ../../nbs/60_ops/02_backups.ipynb #a5063c98
-LIST: str = "backup.json"  # name of the list of checksums in the archive
-COPY: str = "forecasts.db"  # name of the copy of the record
+CHECKSUM_LIST: str = "backup.json"  # name of the list of checksums in the archive
+LEDGER_FILE: str = "forecasts.db"  # name of the copy of the record
 MODELS_FOLDER: str = "models"
-PACKING, UNPACKING = ".backing-up-", ".restoring-"  # begin the names of folders that are being worked in
+PACKING_PREFIX, UNPACKING_PREFIX = ".backing-up-", ".restoring-"  # begin the names of folders that are being worked in
 
 
 @dataclass(frozen=True)
-class Contents:
+class BackupContents:
     "What a backup holds."
 
     forecasts: int
     outcomes: int
     models: int
     left_out: tuple[str, ...] = ()  # models that are not what their manifest says
-    kept_aside: str = ""  # where a restored record that was replaced lies now
+    previous_copy: str = ""  # where a restored record that was replaced lies now
 
     def __str__(self) -> str:
         lines = [f"forecasts: {self.forecasts}, outcomes: {self.outcomes}, models: {self.models}"]
         lines += [f"note: left out, because it is not what was stored: {what}" for what in self.left_out]
-        return "\n".join(lines + ([f"what was there before: {self.kept_aside}"] if self.kept_aside else []))
+        return "\n".join(lines + ([f"what was there before: {self.previous_copy}"] if self.previous_copy else []))
 
 # %% ../../nbs/60_ops/02_backups.ipynb #03cae00c
-def contents(database: PredictionDatabase, models: int, **more: Any) -> Contents:
+def backup_contents(database: PredictionDatabase, models: int, **more: Any) -> BackupContents:
     "How much a database holds, with that many models."
     lengths = with_retry(database.engine, lambda c: {t.name: chain_end(c, t)[0] for t in CHAINED})
-    return Contents(lengths["predictions"], lengths["outcomes"], models, **more)
+    return BackupContents(lengths["predictions"], lengths["outcomes"], models, **more)
 
 # %% ../../nbs/60_ops/02_backups.ipynb #6b35debc
 def sound_models(
@@ -97,7 +97,7 @@ def sound_models(
     found = damaged_models(database, folder)
     sums: dict[str, str] = {}
     for version in (version for version, wrong in found.items() if not wrong):
-        sums |= {f"{version}/{name}": total for name, total in checksums(folder / version).items()}
+        sums |= {f"{version}/{name}": total for name, total in folder_checksums(folder / version).items()}
     return sums, [f"model {version}: {wrong[0]}" for version, wrong in found.items() if wrong]
 
 
@@ -113,33 +113,33 @@ def back_up(
     database: PredictionDatabase,
     models: Path,  # the registry's folder
     archive: Path,  # the .tar.gz file to write
-) -> Contents:
+) -> BackupContents:
     "Write database and models into one archive, whole or not at all. Raises `DataError` for a ledger that is damaged."
     archive.parent.mkdir(parents=True, exist_ok=True)
-    sweep(archive.parent, PACKING)
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=PACKING) as temporary:
-        copy, new = Path(temporary, COPY), Path(temporary, "new")
+    remove_stale_folders(archive.parent, PACKING_PREFIX)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=PACKING_PREFIX) as temporary:
+        copy, new = Path(temporary, LEDGER_FILE), Path(temporary, "new")
         with_retry(database.engine, lambda source: (copy.unlink(missing_ok=True), copy_out(source, copy)))
         with closing(PredictionDatabase(f"sqlite:///{copy.as_posix()}")) as copied:
             if problems := copied.verify():
                 why = f"the ledger is damaged ({problems[0]}), and a backup would hand that on"
                 raise DataError(f"{why}: see `forecastkit forecasts verify`, and keep the backups you have")
             files, wrong = sound_models(copied, models)
-            found = contents(copied, len({name.split("/")[0] for name in files}), left_out=tuple(wrong))
-        sums = {COPY: checksum(copy)} | {f"{MODELS_FOLDER}/{name}": total for name, total in files.items()}
-        Path(temporary, LIST).write_text(canonical_json({"code_version": code_version(), "files": sums}))
+            found = backup_contents(copied, len({name.split("/")[0] for name in files}), left_out=tuple(wrong))
+        sums = {LEDGER_FILE: file_checksum(copy)} | {f"{MODELS_FOLDER}/{name}": total for name, total in files.items()}
+        Path(temporary, CHECKSUM_LIST).write_text(canonical_json({"code_version": code_version(), "files": sums}))
         with tarfile.open(new, "w:gz", compresslevel=6) as tar:
-            add_file(tar, Path(temporary, LIST), LIST)
-            add_file(tar, copy, COPY)
+            add_file(tar, Path(temporary, CHECKSUM_LIST), CHECKSUM_LIST)
+            add_file(tar, copy, LEDGER_FILE)
             for name in files:
                 add_file(tar, models / name, f"{MODELS_FOLDER}/{name}")
-        to_disk(new)
+        fsync_tree(new)
         new.replace(archive)
     return found
 
 # %% ../../nbs/60_ops/02_backups.ipynb #2b332a3c
-MEMBER: re.Pattern[str] = re.compile(rf"backup\.json|forecasts\.db|{MODELS_FOLDER}(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
-UNREADABLE = (tarfile.TarError, zlib.error, EOFError, OSError, LookupError, TypeError, ValueError)  # of bad archives
+MEMBER_NAME: re.Pattern[str] = re.compile(rf"backup\.json|forecasts\.db|{MODELS_FOLDER}(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
+READ_ERRORS = (tarfile.TarError, zlib.error, EOFError, OSError, LookupError, TypeError, ValueError)  # of bad archives
 
 
 def extract(
@@ -150,9 +150,11 @@ def extract(
     with tarfile.open(archive, "r:gz") as tar:
         members = tar.getmembers()
         times = Counter(member.name for member in members)
-        odd = [m.name for m in members if not m.isreg() or not MEMBER.fullmatch(m.name) or times[m.name] > 1]
-        if odd or LIST not in times:
-            raise DataError(f"{archive} is no backup of forecastkit: it holds {odd[0] if odd else 'no ' + LIST}")
+        odd = [m.name for m in members if not m.isreg() or not MEMBER_NAME.fullmatch(m.name) or times[m.name] > 1]
+        if odd or CHECKSUM_LIST not in times:
+            raise DataError(
+                f"{archive} is no backup of forecastkit: it holds {odd[0] if odd else 'no ' + CHECKSUM_LIST}"
+            )
         if sum(member.size for member in members) > shutil.disk_usage(folder).free:
             raise DataError(f"{archive} does not fit on the disk of {folder.parent}: make room there")
         tar.extractall(folder, members, filter="data")
@@ -165,12 +167,12 @@ def unpack(
     "Unpack an archive and compare every byte with its list; raises `DataError` for what is no backup or not whole."
     try:
         extract(archive, folder)
-        listed = json.loads((folder / LIST).read_text())
-        (folder / LIST).unlink()
-        wrong = damage(folder, {"files": {COPY: "", **listed["files"]}})
+        listed = json.loads((folder / CHECKSUM_LIST).read_text())
+        (folder / CHECKSUM_LIST).unlink()
+        wrong = folder_differences(folder, {LEDGER_FILE: "", **listed["files"]})
     except DataError:
         raise
-    except UNREADABLE as error:
+    except READ_ERRORS as error:
         raise DataError(f"{archive} cannot be read as a backup ({error}): use another one") from error
     if wrong:
         raise DataError(f"{archive} is damaged, {wrong[0]}: use another backup")
@@ -185,27 +187,27 @@ def check_backup(
         raise DataError(f"this backup is damaged, {problems[0]}: use another one")
     versions = sorted(path.name for path in models.glob("*"))
     for version in versions:
-        if all(damage(models / version, known) for known in manifests(database, version)):
+        if all(folder_differences(models / version, known["files"]) for known in manifests(database, version)):
             raise DataError(f"this backup is damaged, model {version} is not what was stored: use another one")
     return versions
 
 # %% ../../nbs/60_ops/02_backups.ipynb #e74c8b0b
 @contextmanager
-def unpacked(
+def opened_backup(
     archive: Path,
     home: Path,  # where it will be restored: unpacked in a folder there, on the same disk
 ) -> Iterator[tuple[PredictionDatabase, Path, list[str]]]:
     "The record in an archive that is sound in every respect, the folder of its models and their versions."
     home.mkdir(parents=True, exist_ok=True)
-    sweep(home, UNPACKING)
-    with tempfile.TemporaryDirectory(dir=home, prefix=UNPACKING) as temporary:
+    remove_stale_folders(home, UNPACKING_PREFIX)
+    with tempfile.TemporaryDirectory(dir=home, prefix=UNPACKING_PREFIX) as temporary:
         unpack(archive, Path(temporary))
-        with closing(PredictionDatabase(f"sqlite:///{Path(temporary, COPY).as_posix()}")) as copy:
+        with closing(PredictionDatabase(f"sqlite:///{Path(temporary, LEDGER_FILE).as_posix()}")) as copy:
             models = Path(temporary, MODELS_FOLDER)
             yield copy, models, check_backup(copy, models)
 
 # %% ../../nbs/60_ops/02_backups.ipynb #79f9cf58
-def set_aside(
+def copy_aside(
     target: sa.Connection,  # of a writing transaction
     home: Path,
     force: bool,
@@ -218,9 +220,9 @@ def set_aside(
         why = f"{display_url(target.engine.url)} holds a record already"
         raise DataError(f"{why}: restore into an empty --home, or add --force, which keeps a copy of it")
     path = home / f"forecasts-before-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.db"
-    with tempfile.TemporaryDirectory(dir=home, prefix=UNPACKING) as temporary:
-        copy_out(target, Path(temporary, COPY))
-        Path(temporary, COPY).rename(path)
+    with tempfile.TemporaryDirectory(dir=home, prefix=UNPACKING_PREFIX) as temporary:
+        copy_out(target, Path(temporary, LEDGER_FILE))
+        Path(temporary, LEDGER_FILE).rename(path)
     return str(path)
 
 # %% ../../nbs/60_ops/02_backups.ipynb #b7e08891
@@ -239,23 +241,23 @@ def replace_rows(
         raise DataError(f"the record did not arrive whole, {problems[0]}: try again")
 
 # %% ../../nbs/60_ops/02_backups.ipynb #8c00c263
-def place_model(
+def install_model(
     new: Path,  # its folder out of an archive
     path: Path,  # where it belongs
     known: Sequence[Mapping[str, Any]],  # its manifests in the backup
-    vouched: Sequence[Mapping[str, Any]],  # its manifests in the database that is replaced
+    installed: Sequence[Mapping[str, Any]],  # its manifests in the database that is replaced
 ) -> None:
     "Put a model where it belongs; raises `DataError` if another one, genuine as well, lies there under its name."
-    genuine = [any(not damage(path, one) for one in manifests) for manifests in (known, vouched)]
+    genuine = [any(not folder_differences(path, one["files"]) for one in manifests) for manifests in (known, installed)]
     if path.exists() and genuine == [False, True]:
         raise DataError(f"{path} holds another model than the backup under the same name: move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=SAVING) as temporary:
-        to_disk(new)
-        put_in_place(new.rename(Path(temporary, "new")), path, known)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=SAVING_PREFIX) as temporary:
+        fsync_tree(new)
+        install_folder(new.rename(Path(temporary, "new")), path, known)
 
 # %% ../../nbs/60_ops/02_backups.ipynb #09499db4
-def same_record(source: sa.Connection, target: sa.Connection) -> bool:
+def same_ledger(source: sa.Connection, target: sa.Connection) -> bool:
     "Whether two databases hold the same rows, and the second is sound."
     same = all(chain_end(source, table) == chain_end(target, table) for table in CHAINED)
     return same and not broken_chains(target)
@@ -265,17 +267,20 @@ def restore(
     archive: Path,
     address: str,  # SQLAlchemy address of the database, SQLite or PostgreSQL
     models: Path,  # the registry's folder
-    force: bool = False,  # replace a record that is there; a copy is kept beside the models' folder
-) -> Contents:
+    force: bool = False,  # replace a record that is there; a copy is put beside the models' folder
+) -> BackupContents:
     "Put database and models of an archive in place, whole or not at all. Raises `DataError` for a bad archive or a full home."
-    with unpacked(archive, models.parent) as (copy, new, versions), closing(PredictionDatabase(address)) as database:
-        vouched = {version: manifests(database, version) for version in versions}
+    with (
+        opened_backup(archive, models.parent) as (copy, new, versions),
+        closing(PredictionDatabase(address)) as database,
+    ):
+        installed = {version: manifests(database, version) for version in versions}
         with transaction(copy.engine) as source, transaction(database.engine, write=True) as target:
             target.execute(sa.select(CHAIN).with_for_update())  # nobody appends from here on
-            kept = ""
-            if not same_record(source, target):
-                kept = set_aside(target, models.parent, force)
+            previous = ""
+            if not same_ledger(source, target):
+                previous = copy_aside(target, models.parent, force)
                 replace_rows(source, target)
             for version in versions:
-                place_model(new / version, models / version, manifests(copy, version), vouched[version])
-        return contents(copy, len(versions), kept_aside=kept)
+                install_model(new / version, models / version, manifests(copy, version), installed[version])
+        return backup_contents(copy, len(versions), previous_copy=previous)

@@ -1,4 +1,4 @@
-"""How do you know that the model which is loaded is the one that was trained?
+"""A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 
 A trained model is a folder of plain files under a name that follows from its content. It is stored whole or not at
 all, and loaded only if every byte is the one whose checksum was written into the database when it was trained."""
@@ -8,7 +8,6 @@ all, and loaded only if every byte is the one whose checksum was written into th
 # %% ../../nbs/60_ops/01_registry.ipynb #8751301b
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,13 +23,12 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import DataError, ModelIntegrityError, ModelNotFoundError, Target, canonical_json, confined
-from ..core import digest
+from ..core import digest, folder_checksums, folder_differences
 from ..ledger import MODELS, PredictionDatabase, append, chain_end, fetch, with_retry
 
 # %% auto #0
-__all__ = ['SAVING', 'STALE', 'Loader', 'model_version', 'version_folder', 'checksum', 'checksums', 'damage', 'closest',
-           'record_manifest', 'manifests', 'stored_versions', 'damaged_models', 'Model', 'to_disk', 'write_model',
-           'put_in_place', 'sweep', 'load_forecaster', 'ModelRegistry']
+__all__ = ['SAVING_PREFIX', 'STALE_SECONDS', 'model_version', 'record_manifest', 'manifests', 'damaged_models', 'Model',
+           'fsync_tree', 'write_model', 'install_folder', 'remove_stale_folders', 'ModelRegistry']
 
 # %% ../../nbs/60_ops/01_registry.ipynb #befbbc9c
 def model_version(
@@ -55,37 +53,20 @@ def version_folder(
     return confined(root, version)
 
 # %% ../../nbs/60_ops/01_registry.ipynb #08db304b
-def checksum(path: Path) -> str:
-    "The SHA-256 sum of a plain file; a link or a pipe has none."
-    if path.is_symlink() or not path.is_file():
-        return "no plain file"
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    "The SHA-256 sum of everything in a folder and below it, by its path there."
-    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
-    return {path.relative_to(folder).as_posix(): checksum(path) for path in found}
-
-
-def damage(
-    folder: Path,
-    manifest: Mapping[str, Any],  # with `files`: path -> SHA-256 sum
-) -> list[str]:
-    "What differs between a folder and a manifest, one phrase a file; empty if every byte is as listed."
-    found, listed = checksums(folder), manifest["files"]
-    changed = [f"{name} was changed" for name in sorted(listed.keys() & found.keys()) if found[name] != listed[name]]
-    missing = [f"{name} is missing" for name in sorted(listed.keys() - found.keys())]
-    added = [f"{name} does not belong to it" for name in sorted(found.keys() - listed.keys())]
-    return changed + missing + added
-
-# %% ../../nbs/60_ops/01_registry.ipynb #9e72ed0a
-def closest(
+def best_manifest(
     folder: Path,
     manifests: Sequence[Mapping[str, Any]],  # all that were written for its version, at least one
 ) -> Mapping[str, Any]:
     "The manifest that describes a folder best."
-    return min(manifests, key=lambda manifest: len(damage(folder, manifest)))
+    return min(manifests, key=lambda manifest: len(folder_differences(folder, manifest["files"])))
+
+
+def differences(
+    folder: Path,
+    manifests: Sequence[Mapping[str, Any]],  # all that were written for its version, at least one
+) -> list[str]:
+    "What differs between a folder and the manifest that describes it best, one phrase a file."
+    return folder_differences(folder, best_manifest(folder, manifests)["files"])
 
 # %% ../../nbs/60_ops/01_registry.ipynb #5f4073fa
 def record_manifest(
@@ -134,7 +115,7 @@ def damaged_models(
 ) -> dict[str, list[str]]:
     "What is wrong with each model that is there, empty where nothing is; one that is not there can be trained again."
     paths = {version: version_folder(folder, version) for version in stored_versions(database)["version"]}
-    return {v: damage(p, closest(p, manifests(database, v))) for v, p in paths.items() if p.is_dir()}
+    return {v: differences(p, manifests(database, v)) for v, p in paths.items() if p.is_dir()}
 
 # %% ../../nbs/60_ops/01_registry.ipynb #0a4648f3
 class Model(Protocol):
@@ -144,7 +125,7 @@ class Model(Protocol):
         "Write all files into the folder, which exists and is empty."
 
 
-def to_disk(
+def fsync_tree(
     path: Path,  # a file, or a folder
 ) -> None:
     "Do not return before a file, or every file below a folder, is on the disk."
@@ -161,18 +142,18 @@ def write_model(
     "Let a model write its files, bring them to the disk, and return their manifest."
     folder.mkdir()
     model.save(folder)
-    to_disk(folder)
-    return {"files": checksums(folder)}
+    fsync_tree(folder)
+    return {"files": folder_checksums(folder)}
 
 # %% ../../nbs/60_ops/01_registry.ipynb #3dfda969
-def put_in_place(
+def install_folder(
     new: Path,  # a folder that was just written
     path: Path,  # the folder of its version
     manifests: Sequence[Mapping[str, Any]],  # all that were written for it
 ) -> None:
-    "Give the new folder its name. One that bears it already stays if it is genuine, and goes if nobody vouches for it."
+    "Give the new folder its name. One that bears it already stays if it is genuine, and is replaced if no manifest describes it."
     with suppress(FileNotFoundError):  # another process may be about the same
-        if path.exists() and damage(path, closest(path, manifests)):
+        if path.exists() and differences(path, manifests):
             path.rename(new.with_name("old"))
     try:
         new.rename(path)
@@ -181,17 +162,17 @@ def put_in_place(
             raise
 
 
-SAVING: str = ".saving-"  # begins the name of a folder that is being written
-STALE: float = 86_400.0  # seconds after which such a folder is the remains of a killed job
+SAVING_PREFIX: str = ".saving-"  # begins the name of a folder that is being written
+STALE_SECONDS: float = 86_400.0  # seconds after which such a folder is the remains of a killed job
 
 
-def sweep(
+def remove_stale_folders(
     folder: Path,
-    prefix: str = SAVING,  # of the names of folders that are being written
+    prefix: str = SAVING_PREFIX,  # of the names of folders that are being written
 ) -> None:
     "Remove what killed jobs left behind."
     for path in folder.glob(f"{prefix}*"):
-        if time.time() - path.stat().st_mtime > STALE:
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
 
 # %% ../../nbs/60_ops/01_registry.ipynb #99532c49
@@ -220,7 +201,7 @@ class ModelRegistry:
         self.folder, self.database, self.loader = Path(folder), database, loader
 
     def has(self, version: str) -> bool:
-        "Whether this version can be loaded: its files are there and somebody vouched for them."
+        "Whether this version can be loaded: its files and a manifest of them are there."
         return version_folder(self.folder, version).is_dir() and bool(manifests(self.database, version))
 
     def save(
@@ -231,17 +212,17 @@ class ModelRegistry:
         target: Target,  # what it forecasts
         origin: Any,  # the session up to which it was trained
     ) -> Path:
-        "Store a model and return its folder; a version that is there already is kept as it is."
+        "Store a model and return its folder; a version that is there already stays as it is."
         path = version_folder(self.folder, version)
         if self.has(version):
             return path
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            sweep(self.folder)
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=SAVING) as temporary:
+            remove_stale_folders(self.folder)
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=SAVING_PREFIX) as temporary:
                 manifest = write_model(model, Path(temporary, "new"))
                 record_manifest(self.database, version, target, origin, manifest)
-                put_in_place(Path(temporary, "new"), path, manifests(self.database, version))
+                install_folder(Path(temporary, "new"), path, manifests(self.database, version))
         except OSError as error:
             why = f"models cannot be stored in {self.folder} ({error.strerror})"
             raise DataError(f"{why}: set data.home to a folder one may write to") from error
@@ -252,8 +233,8 @@ class ModelRegistry:
         if not self.has(version):
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
         path = version_folder(self.folder, version)
-        manifest = closest(path, manifests(self.database, version))
-        if wrong := damage(path, manifest):
+        manifest = best_manifest(path, manifests(self.database, version))
+        if wrong := folder_differences(path, manifest["files"]):
             raise ModelIntegrityError(f"model {version}: {wrong[0]}; delete {path} to have it trained again")
         return self.loader(path, manifest["files"])
 

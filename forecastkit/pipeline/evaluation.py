@@ -32,7 +32,7 @@ from forecastkit.pipeline.preparation import (
     refit_schedule,
     write_block,
 )
-from ..evaluation import Outcomes, Scorecard, check_enough, observed, score_forecasts, walk_forward
+from ..evaluation import Outcomes, Scorecard, check_enough, observe_outcomes, score_forecasts, walk_forward
 from .system import IntegratedSystem
 
 # %% auto #0
@@ -139,7 +139,7 @@ def outcomes_seen(
     bounds = settings.forecast.regime_bounds if prepared.target.symbol == VOLATILITY_INDEX else ()
     counted = prepared.level.loc[pd.Timestamp(settings.model.train_start) :]
     cohorts = prepared.features["calendar_cohort"]
-    return observed(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
+    return observe_outcomes(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
 
 
 def evaluate(

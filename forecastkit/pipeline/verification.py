@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..evaluation import Function, audit, audit_folds, audits
+from ..evaluation import MarketFunction, audit, audit_folds, audit_many
 from ..core import DataError, PROBS, Report, Settings, Target, load_settings
 from .daily import anomalies_known, regimes_known
 from ..data import ExpandingSplit, MarketData, PurgedKFold
@@ -59,7 +59,7 @@ class Part(NamedTuple):
     "A part of the house that is asked."
 
     name: str
-    fn: Function
+    fn: MarketFunction
     fitted: bool  # whether models are trained again at each cut
     within: str = ""  # what has no door of its own and is asked inside it
     warmup: Mapping[str, int] = MappingProxyType({})  # declared rows of history, to be measured
@@ -115,7 +115,7 @@ def some_of(days: pd.DatetimeIndex, n: int, seed: int) -> pd.DatetimeIndex:
 
 def part_report(part: Part, market: MarketData, cuts: pd.DatetimeIndex, seed: int = 0, n_jobs: int = 1) -> Report:
     "What an audit of one part finds, to the last bit, and what else it has covered."
-    [report] = audits(
+    [report] = audit_many(
         {part.name: part.fn}, market, cuts=cuts, seed=seed, tolerance=0, warmup=part.warmup, n_jobs=n_jobs
     )
     return replace(report, notes=(f"asked inside it: {part.within}", *report.notes)) if part.within else report
@@ -195,7 +195,7 @@ def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
 
 def function_in(
     where: str,  # FILE.py:NAME or NOTEBOOK.ipynb:NAME
-) -> Function:
+) -> MarketFunction:
     "The function of this name after running the file or the notebook's defining cells; raises `DataError` if there is none."
     place, _, name = where.rpartition(":")
     path = Path(place)

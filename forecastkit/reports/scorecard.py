@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, reliability, session_axes
-from ..evaluation import LEVELS, Scorecard, breakdown, groupings, pinball_skill, point_scores, regime_scores
-from ..evaluation import rolling_coverage, worst
+from ..evaluation import COVERAGE_LEVELS, Scorecard, breakdown, groupings, pinball_skill, point_scores, regime_scores
+from ..evaluation import rolling_coverage, worst_forecasts
 from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
 
 # %% auto #0
@@ -46,7 +46,7 @@ def shown(
 
 def basis(card: Scorecard) -> str:
     "What the card rests on: target, span, number of origins, and how many variants were tried."
-    target, origins, tried = card.seen.target, card.origins, card.variants_tried
+    target, origins, tried = card.outcomes.target, card.origins, card.variants_tried
     trials = (
         "trials unknown" if tried is None else f"{tried} variant{'s' * (tried != 1)} tried before this one was shown"
     )
@@ -59,9 +59,9 @@ def basis(card: Scorecard) -> str:
 # %% ../../nbs/70_reports/02_scorecard.ipynb #0b302883
 def skill_table(card: Scorecard) -> pd.DataFrame:
     "CRPS of the forecast and of each baseline, and the skill of the forecast against each with both t values, as text."
-    apart = f"t, origins {card.seen.target.horizon} apart"
-    rows = {NAMES["forecaster"]: {"CRPS (% points)": f"{card.judgement.crps:.3f}"}}
-    for name, found in card.judgement.skill.items():
+    apart = f"t, origins {card.outcomes.target.horizon} apart"
+    rows = {NAMES["forecaster"]: {"CRPS (% points)": f"{card.summary.crps:.3f}"}}
+    for name, found in card.summary.skill.items():
         none = "none, " if found.value < 0.005 else ""
         rows[NAMES.get(name, name)] = {
             "CRPS (% points)": f"{card.baselines[name].crps:.3f}", "skill against it": none + shown(found.value, signed=True),
@@ -72,14 +72,14 @@ def skill_table(card: Scorecard) -> pd.DataFrame:
 # %% ../../nbs/70_reports/02_scorecard.ipynb #320a89f1
 def coverage_table(card: Scorecard) -> pd.DataFrame:
     "Outcomes inside each range, and in the 80 % range by regime and over 250 origins: forecast with s.e., and baselines."
-    lag, every = hac_lag(card.seen.target.horizon), {"forecaster": card.judgement} | card.baselines
+    lag, every = hac_lag(card.outcomes.target.horizon), {"forecaster": card.summary} | card.baselines
     rows: dict[str, dict[str, str]] = {}
-    for level in LEVELS:
+    for level in COVERAGE_LEVELS:
         inside = card.scores[f"inside_{level:g}"].to_numpy()
         rows[f"inside the {100 * level:g} % range"] = {"s.e.": shown(hac_se(inside, lag))} | {
             NAMES.get(name, name): shown(judged.coverage[f"{level:g}"]) for name, judged in every.items()
         }
-    for regime, found in card.judgement.coverage_by_regime.items():
+    for regime, found in card.summary.coverage_by_regime.items():
         rows[f"80 %, from {regime} ({found['n']:,} origins)"] = {
             NAMES.get(name, name): shown(judged.coverage_by_regime[regime]["0.8"]) for name, judged in every.items()
         }
@@ -93,10 +93,10 @@ def coverage_table(card: Scorecard) -> pd.DataFrame:
 
 def width_table(card: Scorecard) -> pd.DataFrame:
     "The mean width of each range in per cent points, of the forecast and of each baseline, as text."
-    every = {"forecaster": card.scores} | card.others
+    every = {"forecaster": card.scores} | card.baseline_scores
     rows = {
         f"{100 * level:g} % range": {NAMES.get(n, n): f"{s[f'width_{level:g}'].mean():.1f}" for n, s in every.items()}
-        for level in LEVELS
+        for level in COVERAGE_LEVELS
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -115,9 +115,9 @@ def regime_table(card: Scorecard) -> pd.DataFrame:
 
 def ece_table(card: Scorecard) -> pd.DataFrame:
     "The calibration error of each regime's probability beside that of a perfect forecaster, as text."
-    rows, block = {}, hac_lag(card.seen.target.horizon)
-    for k, name in enumerate(card.seen.regimes):
-        p, came = card.scores[name].to_numpy(), card.seen.rows["after"].to_numpy() == k
+    rows, block = {}, hac_lag(card.outcomes.target.horizon)
+    for k, name in enumerate(card.outcomes.regimes):
+        p, came = card.scores[name].to_numpy(), card.outcomes.rows["after"].to_numpy() == k
         perfect = perfect_ece(p, block=block)
         rows[name] = (f"{came.mean():.3f}", f"{ece(p, came):.3f}", f"{perfect['mean']:.3f}", f"{perfect['q95']:.3f}")
     names = ["how often it came", "ECE", "a perfect forecaster's", "95 of 100 below"]
@@ -126,7 +126,7 @@ def ece_table(card: Scorecard) -> pd.DataFrame:
 # %% ../../nbs/70_reports/02_scorecard.ipynb #bf5460d3
 def direction_table(card: Scorecard) -> pd.DataFrame:
     "How often the likelier direction came, beside the base rate, and the Brier skill against it; for every forecaster, as text."
-    every = {"forecaster": card.judgement} | card.baselines
+    every = {"forecaster": card.summary} | card.baselines
     rows = {
         NAMES.get(name, name): {
             "right direction": shown(judged.direction["accuracy"]),
@@ -154,7 +154,7 @@ def part_table(
     by: str,  # regime, year or cohort
 ) -> pd.DataFrame:
     "The parts of a card as text: origins, skill against climatology with s.e., coverage of the 80 % range with s.e., width."
-    parts = breakdown(card, groupings(card.seen)[by])
+    parts = breakdown(card, groupings(card.outcomes)[by])
     return pd.DataFrame({
         "origins": parts["origins"].map("{:,}".format),
         "skill": [f"{shown(v, signed=True)} (s.e. {100 * e:.1f})" for v, e in zip(parts["skill"], parts["skill_se"])],
@@ -169,12 +169,12 @@ def skill_by(
     ax: Any = None,  # matplotlib axes
 ) -> Any:
     "Skill against climatology in each part, with bars of two standard errors."
-    parts = breakdown(card, groupings(card.seen)[by])
+    parts = breakdown(card, groupings(card.outcomes)[by])
     place = np.arange(len(parts))
     with house_style():
         ax = session_axes(ax, width=7, height=2.2)
         ax.axhline(0, color=INK, linewidth=0.8)
-        ax.axhline(100 * card.judgement.skill["climatology"].value, color=SHADES[2], linewidth=0.8, linestyle=":")
+        ax.axhline(100 * card.summary.skill["climatology"].value, color=SHADES[2], linewidth=0.8, linestyle=":")
         ax.errorbar(
             place, 100 * parts["skill"], 200 * parts["skill_se"], fmt="o", color=ACCENT, markersize=4, linewidth=1
         )
@@ -210,7 +210,7 @@ def pit_histogram(
     ax: Any = None,  # matplotlib axes
 ) -> Any:
     "The PIT of the forecast as a density, with two standard errors; climatology's as a line."
-    u, lag = card.scores["pit"].to_numpy(), hac_lag(card.seen.target.horizon)
+    u, lag = card.scores["pit"].to_numpy(), hac_lag(card.outcomes.target.horizon)
     place = np.minimum((u * bins).astype(int), bins - 1)
     inside = [(place == k).astype(float) for k in range(bins)]
     density, error = [bins * x.mean() for x in inside], [2 * bins * hac_se(x, lag) for x in inside]
@@ -219,7 +219,7 @@ def pit_histogram(
         ax = session_axes(ax, width=7, height=2.2)
         ax.bar(middle, density, width=0.9 / bins, color=SHADES[1], label=NAMES["forecaster"])
         ax.errorbar(middle, density, error, fmt="none", color=FAINT, linewidth=0.8)
-        other = np.histogram(card.others["climatology"]["pit"], bins, (0, 1), density=True)[0]
+        other = np.histogram(card.baseline_scores["climatology"]["pit"], bins, (0, 1), density=True)[0]
         ax.step(
             np.linspace(0, 1, bins + 1),
             np.append(other, other[-1]),
@@ -236,7 +236,7 @@ def pit_histogram(
 
 def pit_sentence(card: Scorecard) -> str:
     "The test of the PIT in words: mean and variance, each with its t."
-    test = pit_test(card.scores["pit"].to_numpy(), hac_lag(card.seen.target.horizon))
+    test = pit_test(card.scores["pit"].to_numpy(), hac_lag(card.outcomes.target.horizon))
     return (
         f"The mean of the PIT is {test['mean']:.3f} (perfect 0.500, t {test['mean_t']:+.1f}), its variance "
         f"{test['variance']:.4f} (perfect 0.0833, t {test['variance_t']:+.1f}; more is too narrow, less too wide)."
@@ -274,14 +274,14 @@ def reliability_grid(
     "A reliability diagram of each regime's probability, beside each other; returns the axes, none where there are no regimes."
     import matplotlib.pyplot as plt
 
-    if not card.seen.regimes:
+    if not card.outcomes.regimes:
         return []
     with house_style():
-        size = {"figsize": (inches * len(card.seen.regimes), inches + 0.3), "layout": "constrained", "sharey": True}
-        axes = plt.subplots(1, len(card.seen.regimes), **size)[1]
-    for k, (name, ax) in enumerate(zip(card.seen.regimes, axes)):
-        came = card.seen.rows["after"].to_numpy() == k
-        found = reliability_bins(card.scores[name], came, hac_lag(card.seen.target.horizon))
+        size = {"figsize": (inches * len(card.outcomes.regimes), inches + 0.3), "layout": "constrained", "sharey": True}
+        axes = plt.subplots(1, len(card.outcomes.regimes), **size)[1]
+    for k, (name, ax) in enumerate(zip(card.outcomes.regimes, axes)):
+        came = card.outcomes.rows["after"].to_numpy() == k
+        found = reliability_bins(card.scores[name], came, hac_lag(card.outcomes.target.horizon))
         reliability(found["predicted"], found["observed"], found["count"], ax, (found["low"], found["high"]))
         ax.set(title=name, xlabel="stated probability", ylabel="observed frequency" if k == 0 else "")
         ax.get_legend().remove()
@@ -296,7 +296,7 @@ def coverage_through_time(
     with house_style():
         ax = session_axes(ax, width=7, height=2.2)
         looks = {"forecaster": (ACCENT, 1.3), "climatology": (WARNING, 0.8)}
-        for name, scores in {"forecaster": card.scores, "climatology": card.others["climatology"]}.items():
+        for name, scores in {"forecaster": card.scores, "climatology": card.baseline_scores["climatology"]}.items():
             rolling = 100 * rolling_coverage(scores)
             ax.plot(rolling.index, rolling, color=looks[name][0], linewidth=looks[name][1], label=NAMES[name])
         ax.axhline(80, color=INK, linewidth=0.8, linestyle=":")
@@ -310,10 +310,10 @@ def worst_table(
     most: int = 10,
 ) -> pd.DataFrame:
     "The forecasts with the largest CRPS, as text: level, cohort, what was expected, what came, and the baselines' CRPS."
-    found = worst(card, most)
+    found = worst_forecasts(card, most)
     table = pd.DataFrame({
         "level": found["level"].map("{:.2f}".format), "cohort": found["cohort"].str.replace("_", " "),
         "expected": found["expected"].map("{:+.1f} %".format), "came": found["change"].map("{:+.1f} %".format),
         "F(outcome)": found["pit"].map("{:.3f}".format), "CRPS": found["crps"].map("{:.1f}".format),
-    } | {f"{NAMES.get(name, name)}'s": found[name].map("{:.1f}".format) for name in card.others})  # fmt: skip
+    } | {f"{NAMES.get(name, name)}'s": found[name].map("{:.1f}".format) for name in card.baseline_scores})  # fmt: skip
     return table.set_axis([f"{day:%Y-%m-%d}" for day in found.index])

@@ -1,1 +1,1 @@
-"The steps that bring a database to the tables of this code; written by hand, run by `forecastkit.ledger.database`."
+"The steps that bring a database to the tables of this code; written by hand, run by `forecastkit.ledger.engine`."

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `forecastkit.ledger.database` hands over, inside its transaction."""
+"""Runs the migrations on the connection that `forecastkit.ledger.engine` hands over, inside its transaction."""
 
 from alembic import context
 

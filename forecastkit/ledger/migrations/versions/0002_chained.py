@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from forecastkit.ledger.records import GENESIS, chained
+from forecastkit.core import GENESIS, HashChain
 
 revision = "0002"
 down_revision = "0001"
@@ -50,7 +50,7 @@ def rebuild(name: str, number: int, columns: tuple, unique: list[str], order: li
         sa.Column("row_hash", sa.String, nullable=False),
         sa.UniqueConstraint(*unique),
     )
-    linked = chained(rows)
+    linked = HashChain().append(rows)
     op.bulk_insert(new, linked)
     chain = sa.table("chain", sa.column("id"), sa.column("length"), sa.column("head"))
     head = linked[-1]["row_hash"] if linked else GENESIS
