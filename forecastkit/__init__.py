@@ -15,10 +15,11 @@ Modules:
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
-- `forecastkit.core.findings`: How does a check report so that a person, a program and a page all read the same?
+- `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
-- `forecastkit.core.settings`: Which settings are in force, where did each come from, and is every one of them allowed?
+- `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
+- `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
 - `forecastkit.data.checks`: Is this price a crash, a split, or a slip of the vendor's pen?
 - `forecastkit.data.formats`: Which column of this file is what, and on which day?
 - `forecastkit.data.futures`: Which of the futures that trade today is the front one, and what was it worth?
@@ -31,10 +32,10 @@ Modules:
 - `forecastkit.data.store`: What did this series say on the day the forecast was made, and what does it say now?
 - `forecastkit.data.synthetic`: How would you know that a method finds what is there, if you never see what is there?
 - `forecastkit.data.timeframes`: At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
-- `forecastkit.evaluation.lookahead`: Would this function have said the same on that evening, when nobody knew what came next?
-- `forecastkit.evaluation.perturbations`: What else could have happened after that evening, and what would have been known of it?
-- `forecastkit.evaluation.scorecard`: What is a forecast worth, beside what else, and how sure is that?
-- `forecastkit.evaluation.traces`: What does a function say of each session, and has it said the same before?
+- `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
+- `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
+- `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
 - `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
 - `forecastkit.features.base`: What is a feature made of, and was it known at the close?
 - `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
@@ -48,12 +49,14 @@ Modules:
 - `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
 - `forecastkit.forecasts.plotting`: Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
 - `forecastkit.forecasts.record`: The `Forecast` record: what was forecast, from which session, for which session, with which quantiles, and every number derived from them.
-- `forecastkit.ledger.audit`: If the code that scores the forecasts were wrong, who would notice?
-- `forecastkit.ledger.database`: Where is every forecast written down, once, and how does nothing that was reported stored ever get lost?
-- `forecastkit.ledger.exports`: How does somebody without this package read the whole track record, and check it?
+- `forecastkit.ledger.audit`: The audit of the ledger: it follows the hash chains and works out every number of every stored forecast a second time.
+- `forecastkit.ledger.chain`: The hash chain over the rows of each table: appending to it, following it, and naming every row that is not as it was written.
+- `forecastkit.ledger.database`: The prediction database: forecasts and outcomes are appended, never changed, and read back as one table with scores.
+- `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
+- `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
-- `forecastkit.ledger.records`: What must be written beside a forecast so that nobody, not even its author, can improve it afterwards?
-- `forecastkit.ledger.schema`: In which tables is the record kept, and what must be arranged so that SQLite and PostgreSQL keep it equally well?
+- `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
@@ -65,8 +68,8 @@ Modules:
 - `forecastkit.models.forest`: Which days of the past were like this one, in some two hundred features at once, and what became of them?
 - `forecastkit.models.garch`: How far may a level go in five sessions, if each day moves as days have moved when they were as wild as this one?
 - `forecastkit.models.pool`: How are forecasts that disagree made into one, without pretending that they agree?
-- `forecastkit.ops.backups`: What would you need to have kept, so that the track record survives the disk it lies on?
-- `forecastkit.ops.registry`: How do you know that the model which is loaded is the one that was trained?
+- `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
+- `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
 - `forecastkit.pipeline.evaluation`: How good would the daily job have been, had it run every day since 2005?
 - `forecastkit.pipeline.loading`: What must be fetched before today's forecast, and did every series that it needs arrive?

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of
-from ..core import DataError
+from ..core import DataError, printable, redacted
 from ..data import BLANKS, Reading, as_series, parse_days, recognise
 
 # %% auto #0
-__all__ = ['DayBound', 'FetchResult', 'FetchFunction', 'AFTER_HOURS', 'fetch_each', 'closed_sessions_only', 'LiveSource',
-           'end_of_day_utc', 'parse_table']
+__all__ = ['DayBound', 'FetchResult', 'FetchFunction', 'LARGEST_NUMBER', 'FIRST_DAY', 'AFTER_HOURS', 'WIDEST', 'failure_of',
+           'fetch_each', 'closed_sessions_only', 'refuse_impossible', 'LiveSource', 'end_of_day_utc', 'parse_table']
 
 # %% ../../nbs/25_vendors/03_base.ipynb #7e6a6c07
 DayBound = pd.Timestamp | None  # a day, or no bound
@@ -30,8 +30,22 @@ FetchResult = dict[str, pd.DataFrame | DataError]  # by canonical symbol, one fo
 FetchFunction = Callable[[Sequence[str], DayBound, DayBound], FetchResult]  # symbols, first and last day
 
 
+def failure_of(
+    symbol: str,
+    error: Exception,  # a `DataError`, or what a library raised at an answer that nobody foresaw
+    redact: Callable[[object], str] = redacted,
+) -> DataError:
+    "The error as that of one symbol: one printable line that names it and shows no secret."
+    unforeseen = f"the answer cannot be read ({type(error).__name__}): the vendor has changed it"
+    line = printable(redact(error if isinstance(error, DataError) else unforeseen))
+    line = line if len(line) <= 500 else f"{line[:497]}..."
+    found = DataError(line if line.startswith(symbol) else f"{symbol}: {line}")
+    found.__cause__ = None if isinstance(error, DataError) else error  # what it said, this one says
+    return found
+
+
 def fetch_each(
-    one: Callable[[str, DayBound, DayBound], pd.DataFrame],  # fetches one symbol, or raises DataError
+    one: Callable[[str, DayBound, DayBound], pd.DataFrame],  # fetches one symbol, or raises
 ) -> FetchFunction:
     "Several symbols by fetching one after the other, each with its own error."
 
@@ -40,8 +54,8 @@ def fetch_each(
         for symbol in symbols:
             try:
                 found[symbol] = one(symbol, start, end).sort_index(kind="stable").loc[start:end]
-            except DataError as error:
-                found[symbol] = error
+            except Exception as error:  # an answer may be anything, and must not take other symbols along
+                found[symbol] = failure_of(symbol, error)
         return found
 
     return fetch
@@ -61,6 +75,59 @@ def closed_sessions_only(
     return frame[frame.index < open_ones[0]] if len(open_ones) else frame
 
 # %% ../../nbs/25_vendors/03_base.ipynb #6e970571
+LARGEST_NUMBER = 1e18  # no price, volume or balance is larger
+FIRST_DAY = pd.Timestamp("1700-01-01")  # no series is older
+
+
+def refuse_impossible(
+    symbol: str,
+    frame: pd.DataFrame,  # by day: bars, or values, perhaps with known_at
+    now: pd.Timestamp | None = None,  # with a time zone; the present moment if None
+) -> None:
+    "Raise `DataError` where a number is infinite or absurd, or a date is missing, ancient or in the future."
+    ahead = pd.Timedelta(days=7 if "close" in frame.columns else 400)
+    latest = (now or pd.Timestamp.now("UTC")).tz_convert(None) + ahead
+    moments = {"a row": pd.DatetimeIndex(frame.index)}
+    if "known_at" in frame.columns:
+        moments["a moment of publication"] = pd.DatetimeIndex(frame["known_at"]).tz_convert(None)
+    for name, when in moments.items():
+        wrong = ~((when >= FIRST_DAY) & (when <= latest))  # also where there is none
+        if wrong.any():
+            raise DataError(f"{symbol}: {name} is dated {when[wrong][0]}: the vendor sent something else than a series")
+    numbers = frame.select_dtypes("number")
+    wrong = ~(numbers.abs() <= LARGEST_NUMBER) & numbers.notna()
+    for name in wrong.columns[wrong.any()][:1]:
+        row = int(wrong[name].to_numpy().argmax())
+        raise DataError(
+            f"{symbol} {frame.index[row]:%Y-%m-%d}: {name} is {frame[name].iloc[row]}: no such number is possible"
+        )
+
+# %% ../../nbs/25_vendors/03_base.ipynb #79898f33
+def checked(fetch: FetchFunction, redact: Callable[[object], str]) -> FetchFunction:
+    "The same, with an entry for each symbol: a series that can be, or an error of one line."
+
+    def one(symbol: str, found: pd.DataFrame | DataError) -> pd.DataFrame | DataError:
+        try:
+            if isinstance(found, DataError):
+                raise found
+            refuse_impossible(symbol, found)
+        except Exception as error:  # see `fetch_each`
+            return failure_of(symbol, error, redact)
+        return found
+
+    def several(symbols: Sequence[str], start: DayBound = None, end: DayBound = None) -> FetchResult:
+        missing = DataError("neither a series nor an error came")
+        try:
+            found = fetch(symbols, start, end)
+        except DataError:  # this source cannot be asked at all, such as one whose library is not installed
+            raise
+        except Exception as error:  # see `fetch_each`
+            return {symbol: failure_of(symbol, error, redact) for symbol in symbols}
+        return {symbol: one(symbol, found.get(symbol, missing)) for symbol in symbols}
+
+    return several
+
+# %% ../../nbs/25_vendors/03_base.ipynb #7b1a6103
 @dataclass(eq=False)
 class LiveSource:
     "A vendor that is asked over the network; a `Source` as `load_market` takes it."
@@ -71,6 +138,12 @@ class LiveSource:
     batch: int = 1  # symbols it takes in one call
     grows: bool = False  # whether a later answer can be appended to an earlier one, where they agree
     ignored: dict[str, str] = field(default_factory=dict, repr=False)
+    redact: Callable[[object], str] = field(
+        default=redacted, repr=False
+    )  # what an error may show; a client's knows its secrets
+
+    def __post_init__(self) -> None:
+        self.fetch = checked(self.fetch, self.redact)
 
     def __contains__(self, symbol: str) -> bool:
         return symbol in self.symbols
@@ -103,12 +176,17 @@ def numbers_of(symbol: str, days: pd.DatetimeIndex, name: str, texts: pd.Series)
     return found
 
 # %% ../../nbs/25_vendors/03_base.ipynb #967580cf
+WIDEST = 4096  # characters of a header
+
+
 def parse_table(
     symbol: str,  # canonical
     text: str,  # of the table, dates in its first column
     ranged: bool = False,  # whether it should have open, high and low
 ) -> pd.DataFrame:
     "Bars or values by day from a table; raises `DataError` that names the symbol where its columns are not those expected."
+    if len(text) > WIDEST and "\n" not in text[:WIDEST]:
+        raise DataError(f"{symbol}: the first line is longer than any header: no table was sent")
     try:
         table = pd.read_csv(io.StringIO(text), dtype="str", na_values=BLANKS, keep_default_na=False)
     except ValueError as error:  # pandas' parser errors are ValueErrors

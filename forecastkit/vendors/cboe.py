@@ -12,6 +12,7 @@ import pandas as pd
 
 from .base import DayBound, LiveSource, fetch_each, parse_table
 from .http import HttpClient
+from .response import below
 
 # %% auto #0
 __all__ = ['CBOE_URL', 'CBOE_INDICES', 'cboe_source']
@@ -28,7 +29,7 @@ def cboe_source(
     "Whole histories of Cboe's volatility indices; VVIX and SKEW have closes alone."
 
     def one(symbol: str, start: DayBound, end: DayBound) -> pd.DataFrame:
-        text = client.text(symbol, f"{base}/{symbol}_History.csv")
+        text = client.text(symbol, below(base, f"{symbol}_History.csv"))
         return parse_table(symbol, text, ranged=symbol.startswith("VIX"))
 
-    return LiveSource("cboe", fetch_each(one), CBOE_INDICES)
+    return LiveSource("cboe", fetch_each(one), CBOE_INDICES, redact=client.redacted)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from ..calendars import Calendar, calendar_of
 from ..core import DataError, Home, canonical_json, canonical_symbol, write_atomic
-from .base import LiveSource, DayBound, closed_sessions_only
+from .base import DayBound, LiveSource, closed_sessions_only, failure_of
 from ..data import NOISE, as_series
 
 # %% auto #0
@@ -328,9 +328,10 @@ def store_batch(
     for request in requests:
         try:
             found.append(store_fetch(run, request, source, since, fetched[request.symbol]))
-        except DataError as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # not of the disk
             kept = "; what was there is kept" if request.symbol in run.store else ""
-            found.append(DownloadResult(request.symbol, "failed", source.name, why=f"{error}{kept}"))
+            why = f"{failure_of(request.symbol, error)}{kept}"
+            found.append(DownloadResult(request.symbol, "failed", source.name, why=why))
     return found
 
 # %% ../../nbs/25_vendors/10_download.ipynb #7a980e60

@@ -18,6 +18,7 @@ import pandas as pd
 from ..core import DataError, canonical_symbol
 from .base import DayBound, LiveSource, end_of_day_utc, fetch_each
 from .http import HttpClient
+from .response import below
 
 # %% auto #0
 __all__ = ['EDGAR_URL', 'EDGAR_TICKERS_URL', 'DURATION_DAYS', 'edgar_facts', 'edgar_series', 'edgar_filings', 'Edgar']
@@ -121,12 +122,12 @@ class Edgar:
 
     def filings(self, symbol: str) -> pd.DataFrame:
         "The recent filings of a company, see `edgar_filings`."
-        address = f"{self._base}/submissions/CIK{self.number(symbol)}.json"
+        address = below(self._base, f"submissions/CIK{self.number(symbol)}.json")
         return edgar_filings(symbol, self._client.json(symbol, address))
 
     def facts(self, symbol: str) -> pd.DataFrame:
         "All facts of a company, see `edgar_facts`."
-        address = f"{self._base}/api/xbrl/companyfacts/CIK{self.number(symbol)}.json"
+        address = below(self._base, f"api/xbrl/companyfacts/CIK{self.number(symbol)}.json")
         return edgar_facts(symbol, self._client.json(symbol, address))
 
     def source(self, names: Iterable[str]) -> LiveSource:
@@ -135,4 +136,4 @@ class Edgar:
         def one(name: str, start: DayBound, end: DayBound) -> pd.DataFrame:
             return edgar_series(name, self._facts(name.partition("_")[0]))
 
-        return LiveSource("edgar", fetch_each(one), tuple(sorted(names)))
+        return LiveSource("edgar", fetch_each(one), tuple(sorted(names)), redact=self._client.redacted)

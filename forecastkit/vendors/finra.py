@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataError, canonical_symbol
-from .base import DayBound, FetchResult, LiveSource, end_of_day_utc
+from .base import LARGEST_NUMBER, DayBound, FetchResult, LiveSource, end_of_day_utc
 from .http import HttpClient
+from .response import below
 
 # %% auto #0
 __all__ = ['FINRA_URL', 'FINRA_COLUMNS', 'finra_day', 'finra_source']
@@ -43,7 +43,7 @@ def finra_day(
         raise DataError(f"finra {day:%Y-%m-%d}: it holds rows of another day: try again later")
     given = {"short": table["ShortVolume"], "total": table["TotalVolume"]}
     volumes = pd.DataFrame({name: pd.to_numeric(column, errors="coerce") for name, column in given.items()})
-    if not (np.isfinite(volumes) & (volumes >= 0)).all(axis=None) or table["Symbol"].duplicated().any():
+    if not ((volumes >= 0) & (volumes <= LARGEST_NUMBER)).all(axis=None) or table["Symbol"].duplicated().any():
         raise DataError(f"finra {day:%Y-%m-%d}: a volume is no number, or a symbol stands twice: try again later")
     return volumes.set_index(pd.Index(table["Symbol"].map(canonical_symbol), name="symbol"))
 
@@ -69,19 +69,23 @@ def finra_source(
 ) -> LiveSource:
     "Shares traded off the exchanges (`AAPL_OFFEX`) and the part of these sold short (`AAPL_SHORT`), known in the evening."
 
+    names = sorted(symbols)
+
     @lru_cache(maxsize=4096)
     def day(session: pd.Timestamp) -> pd.DataFrame:
-        return finra_day(session, client.text(f"finra {session:%Y-%m-%d}", f"{base}/CNMSshvol{session:%Y%m%d}.txt"))
+        address = below(base, f"CNMSshvol{session:%Y%m%d}.txt")
+        table = finra_day(session, client.text(f"finra {session:%Y-%m-%d}", address))
+        return table[table.index.isin(names)]  # of some ten thousand
 
-    def fetch(names: Sequence[str], start: DayBound = None, end: DayBound = None) -> FetchResult:
+    def fetch(series: Sequence[str], start: DayBound = None, end: DayBound = None) -> FetchResult:
         last = end or pd.Timestamp.now("UTC").tz_localize(None).normalize()
         span = calendar.sessions_in_range(start or pd.Timestamp(since), last)
         span = span[end_of_day_utc(span.strftime("%Y-%m-%d").to_series()) <= pd.Timestamp.now("UTC")]
         try:
             tables = {session: day(session) for session in span}
         except DataError as error:
-            return {name: DataError(f"{name}: {error}") for name in names}
-        return {name: volume_series(name, tables) for name in names}
+            return {name: DataError(f"{name}: {error}") for name in series}
+        return {name: volume_series(name, tables) for name in series}
 
-    claimed = tuple(f"{symbol}_{what}" for symbol in sorted(symbols) for what in ("OFFEX", "SHORT"))
-    return LiveSource("finra", fetch, claimed, batch=len(claimed), grows=True)
+    claimed = tuple(f"{symbol}_{what}" for symbol in names for what in ("OFFEX", "SHORT"))
+    return LiveSource("finra", fetch, claimed, batch=len(claimed), grows=True, redact=client.redacted)

@@ -19,8 +19,8 @@ from .base import DayBound, LiveSource, end_of_day_utc, fetch_each, parse_table
 from .http import HttpClient
 
 # %% auto #0
-__all__ = ['FRED_URL', 'FRED_SERIES', 'ALFRED_URL', 'ALFRED_SERIES', 'FOMC_PAGE_URL', 'fred_source', 'alfred_vintages',
-           'alfred_source', 'fomc_page']
+__all__ = ['FRED_URL', 'FRED_SERIES', 'ALFRED_URL', 'ALFRED_SERIES', 'FOMC_PAGE_URL', 'fred_source', 'in_order',
+           'alfred_vintages', 'alfred_source', 'fomc_page']
 
 # %% ../../nbs/25_vendors/05_fred.ipynb #6328b6a5
 FRED_URL = "https://fred.stlouisfed.org/graph/fredgraph.csv"
@@ -40,13 +40,18 @@ def fred_source(
     def one(series: str, start: DayBound, end: DayBound) -> pd.DataFrame:
         return parse_table(series, client.text(series, base, {"id": series}))
 
-    return LiveSource("fred", fetch_each(one), tuple(sorted(symbols)))
+    return LiveSource("fred", fetch_each(one), tuple(sorted(symbols)), redact=client.redacted)
 
 # %% ../../nbs/25_vendors/05_fred.ipynb #23d848fb
 ALFRED_URL = "https://api.stlouisfed.org/fred/series/observations"
 ALFRED_SERIES: tuple[str, ...] = ("ICSA", "NFCI", "PAYEMS", "UNRATE")
 
 
+def in_order(vintages: pd.DataFrame) -> pd.DataFrame:
+    "Vintages by observation date, and of each date by the moment they became known."
+    return vintages.sort_values("known_at", kind="stable").sort_index(kind="stable")
+
+# %% ../../nbs/25_vendors/05_fred.ipynb #869e78f1
 def alfred_vintages(
     series: str,  # ALFRED's id
     observations: Sequence[Mapping[str, str]],  # each with date, value, realtime_start
@@ -63,10 +68,23 @@ def alfred_vintages(
         days, moments = parse_days(table["date"]), end_of_day_utc(table["realtime_start"])
     except DataError as error:
         raise DataError(f"{series}: {error}") from error
-    frame = pd.DataFrame({"value": values, "known_at": moments}, days.rename("date"))
-    return frame.dropna().sort_values("known_at", kind="stable").sort_index(kind="stable")
+    return in_order(pd.DataFrame({"value": values, "known_at": moments}, days.rename("date")).dropna())
 
 # %% ../../nbs/25_vendors/05_fred.ipynb #655fdb4b
+PAGE = 100_000  # observations that ALFRED sends at once, at most
+PAGES = 50  # NFCI, whose whole history is revised every week, has some twenty
+
+
+def alfred_page(series: str, document: object) -> tuple[list[Mapping[str, str]], int]:
+    "The observations of one page and how many there are in all; raises `DataError` for another form."
+    if not isinstance(document, dict) or not isinstance(rows := document.get("observations"), list):
+        raise DataError(f"{series}: alfred sent JSON without observations: the vendor has changed it")
+    count = document.get("count")
+    if type(count) is not int or not 0 <= count <= PAGE * PAGES:
+        raise DataError(f"{series}: alfred counts {str(count)[:40]!r} observations: the vendor has changed it")
+    return rows, count
+
+# %% ../../nbs/25_vendors/05_fred.ipynb #139678a4
 def alfred_source(
     client: HttpClient,
     key: str,  # an API key of FRED, free of charge
@@ -78,18 +96,22 @@ def alfred_source(
         raise DataError("alfred needs an API key of FRED: set live.fred_key, or the variable FORECASTKIT_LIVE_FRED_KEY")
 
     def one(series: str, start: DayBound, end: DayBound) -> pd.DataFrame:
-        asked = {"series_id": series, "api_key": key, "file_type": "json", "realtime_start": "1776-07-04",
-                 "realtime_end": "9999-12-31"}  # fmt: skip
-        rows: list[Mapping[str, str]] = []
-        while True:
-            page = client.json(series, base, asked | {"offset": str(len(rows))})
-            if not isinstance(page, dict) or not isinstance(page.get("observations"), list) or "count" not in page:
-                raise DataError(f"{series}: alfred sent JSON without observations: the vendor has changed it")
-            rows += page["observations"]
-            if not page["observations"] or len(rows) >= int(page["count"]):
-                return alfred_vintages(series, rows)
+        params = {"series_id": series, "api_key": key, "file_type": "json", "limit": str(PAGE),
+                  "realtime_start": "1776-07-04", "realtime_end": "9999-12-31"}  # fmt: skip
+        parts: list[pd.DataFrame] = []
+        received = 0
+        for _ in range(PAGES):
+            rows, count = alfred_page(series, client.json(series, base, params | {"offset": str(received)}))
+            received += len(rows)
+            if rows or not parts:
+                parts.append(alfred_vintages(series, rows))
+            if not rows or received >= count:
+                break
+        if received < count:
+            raise DataError(f"{series}: alfred sent {received} of {count} observations: try again later")
+        return in_order(pd.concat(parts))
 
-    return LiveSource("alfred", fetch_each(one), tuple(sorted(symbols)))
+    return LiveSource("alfred", fetch_each(one), tuple(sorted(symbols)), redact=client.redacted)
 
 # %% ../../nbs/25_vendors/05_fred.ipynb #0ba72498
 FOMC_PAGE_URL = "https://www.federalreserve.gov/monetarypolicy/fomccalendars.htm"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from ..core import DataError
+from ..core import DataError, printable, redacted
 from forecastkit.vendors.response import (
     ERROR_KEYS,
     BodyLimits,
@@ -84,14 +84,16 @@ SECRET_NAMES = re.compile(r"key|token|secret|pass|pw|auth|sig|user|session", re.
 
 
 def secrets_in(address: str, params: Mapping[str, str]) -> set[str]:
-    "What nobody should see: user and password of an address, all values of its own query, parameters that are called so."
-    found = [value for name, value in params.items() if SECRET_NAMES.search(name)]
+    "What nobody should see: user and password of an address, and the parameters whose names say so."
+    named, found = [*params.items()], []
     try:
         parts = urlsplit(address)
-        found += [parts.username or "", parts.password or "", *(value for _, value in parse_qsl(parts.query))]
-    except ValueError:
+        named += parse_qsl(parts.query)
+        found = [parts.username or "", parts.password or ""]
+    except ValueError:  # no address at all: `get_once` refuses it
         pass
-    return {text for secret in found for text in (secret, unquote(secret), quote(secret, safe="")) if len(text) > 3}
+    found += [value for name, value in named if SECRET_NAMES.search(name)]
+    return {text for secret in found for text in (secret, unquote(secret), quote(secret, safe=""))}
 
 # %% ../../nbs/25_vendors/02_http.ipynb #4e2e37f1
 def open_connections(
@@ -128,7 +130,7 @@ class HttpClient:
 
     def __post_init__(self) -> None:
         self.limiter, self.limits = RateLimiter(self.rate, sleep=self.sleep), BodyLimits()
-        self._http = open_connections(self.user_agent, self.transport)
+        self._http, self._secrets = open_connections(self.user_agent, self.transport), set[str]()
 
     def _once(self, address: str, form: str) -> Any:
         self.limiter.wait()
@@ -153,16 +155,14 @@ class HttpClient:
     def _ask(self, what: str, address: str, params: Mapping[str, str], form: str) -> Any:
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
+        self._secrets |= secrets_in(address, params)
         retry = Retrying(stop=stop_after_attempt(self.attempts), wait=self._pause, sleep=self.sleep, reraise=True,
                          retry=retry_if_exception_type(TransientError))  # fmt: skip
         try:
             return retry(self._once, with_params(address, params), form)
         except (TransientError, DataError) as error:
             again = f", at {self.attempts} attempts: try again later" if isinstance(error, TransientError) else ""
-            reason = str(error)
-            for secret in sorted(secrets_in(address, params), key=len, reverse=True):
-                reason = reason.replace(secret, "***")
-            raise DataError(f"{what}: {host_of(address)} {reason}{again}") from None
+            raise DataError(self.redacted(f"{what}: {host_of(address)} {error}{again}")) from None
 
     def text(
         self,
@@ -177,6 +177,10 @@ class HttpClient:
     def json(self, what: str, address: str, params: Mapping[str, str] | None = None) -> Any:
         "The document of an answer in JSON; raises `DataError` as `text` does."
         return self._ask(what, address, params or {}, "json")
+
+    def redacted(self, text: object) -> str:
+        "A text as one printable line, without the secrets that this client has sent."
+        return printable(redacted(text, tuple(self._secrets)))
 
     def __enter__(self) -> Self:
         return self

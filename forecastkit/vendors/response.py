@@ -98,7 +98,7 @@ class Response:
 
     status: int
     media_type: str  # lower case, without parameters
-    body: bytes | bytearray  # decompressed
+    body: bytes | bytearray  # decompressed; as long as its slot is held
     length_known: bool  # whether its length was announced, so that a cut would have been noticed
 
 # %% ../../nbs/25_vendors/01_response.ipynb #4a3ae8dc
@@ -117,10 +117,9 @@ def valid_text(
     form: str,  # csv: any table of lines; json; page: HTML
 ) -> str:
     "The text of an answer; raises `TransientError` where it is empty, cut off, or a web page, `DataError` where it complains."
-    first = re.search(rb"\S", response.body)
-    if first is None:
+    start = bytes(response.body[:4096]).lstrip()[:1]
+    if not start:
         raise TransientError("sent an empty answer")
-    start = first[0]
     if form == "page":
         return html_text(response)
     if (
@@ -156,7 +155,7 @@ MEGABYTE = 2**20
 class BodyLimits:
     "Bounds what the answers being read take in memory, over all threads that share it: `at_once` small ones, one large."
 
-    def __init__(self, small: int = 4 * MEGABYTE, large: int = 32 * MEGABYTE, at_once: int = 8):
+    def __init__(self, small: int = 3 * MEGABYTE, large: int = 24 * MEGABYTE, at_once: int = 8):
         self.small, self.large = small, large
         self._slots, self._one_large = threading.BoundedSemaphore(at_once), threading.Lock()
 
@@ -192,7 +191,7 @@ class Body:
 
     def _unpacked(self, piece: bytes) -> bytes:
         try:
-            plain = self._unpack.decompress(piece, MEGABYTE)
+            plain = self._unpack.decompress(piece, MEGABYTE // 4)
         except zlib.error as error:
             raise TransientError("sent a broken gzip stream") from error
         if self._unpack.unused_data:
@@ -214,7 +213,8 @@ class Body:
         return self.data
 
     def release(self) -> None:
-        "Give back the room for a large answer."
+        "Give the memory back, also where an error still refers to this body; what was read is gone."
+        self.data.clear()
         if self._holds_large:
             self._limits._one_large.release()
             self._holds_large = False

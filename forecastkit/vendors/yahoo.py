@@ -14,13 +14,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
 from ..core import DataError, canonical_symbol
+from .response import below
 from .http import HttpClient, RateLimiter, backoff_seconds
-from .base import FetchResult, LiveSource, DayBound
+from .base import DayBound, FetchResult, LiveSource, failure_of
 
 # %% auto #0
 __all__ = ['YAHOO_TICKERS', 'ADJUSTMENTS', 'PRICE_COLUMNS', 'YAHOO_URL', 'Tables', 'FetchTables', 'TRANSIENT_REASON',
@@ -128,13 +130,10 @@ def chart_tables(
             "period1": str(int(start.timestamp())), "period2": str(int(time.time()) + 86_400)}  # fmt: skip
         try:
             params = {"interval": "1d", "events": "div,splits", **first}
-            document = client.json(ticker, f"{base}/v8/finance/chart/{ticker}", params)
-        except DataError as error:
-            return error
-        try:
+            document = client.json(ticker, below(base, f"v8/finance/chart/{quote(ticker, safe='')}"), params)
             return chart_table(ticker, document)
-        except DataError as error:
-            return DataError(f"{ticker}: {error}")
+        except Exception as error:  # see `fetch_each`
+            return failure_of(ticker, error)
 
     return lambda tickers, start: {ticker: one(ticker, start) for ticker in tickers}
 
@@ -174,8 +173,9 @@ def _yfinance(
     options |= {"group_by": "ticker", "auto_adjust": False, "actions": True, "progress": False, "threads": 4}
     try:
         found = download(tickers, **options)
-    except OSError as error:  # the line is down; curl's errors are OSErrors
-        return pd.DataFrame(), dict.fromkeys(tickers, f"connection failed ({error})")
+    except Exception as error:  # an OSError if the line is down; otherwise a surprise within yfinance
+        why = "connection failed" if isinstance(error, OSError) else f"yfinance failed with {type(error).__name__}"
+        return pd.DataFrame(), dict.fromkeys(tickers, f"{why} ({error})")
     finally:
         logger.removeHandler(handler)
         logger.propagate = before
@@ -236,12 +236,12 @@ def yahoo_source(
     "Bars from Yahoo; each symbol that fails has its own error, which names it."
 
     def one(symbol: str, table: pd.DataFrame | DataError, start: DayBound, end: DayBound) -> pd.DataFrame | DataError:
-        if isinstance(table, DataError):
-            return table if yahoo_ticker(symbol) == symbol else DataError(f"{symbol}: {table}")
         try:
+            if isinstance(table, DataError):
+                raise table
             return yahoo_bars(table.sort_index(), adjust).loc[start:end]
-        except DataError as error:
-            return DataError(f"{symbol}: {error}")
+        except Exception as error:  # see `fetch_each`
+            return failure_of(symbol, error)
 
     def several(names: Sequence[str], start: DayBound = None, end: DayBound = None) -> FetchResult:
         tables = fetch([yahoo_ticker(symbol) for symbol in names], start)
