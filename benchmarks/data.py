@@ -67,7 +67,7 @@ def store() -> None:
     with tempfile.TemporaryDirectory() as home:
         kept = Store(home)
         for i, symbol in enumerate(SYMBOLS):
-            kept.put(symbol, walk(i), "made up", "2019-01-02 12:00Z")
+            kept.put(symbol, walk(i), "made up", "2019-01-02 12:00Z", NYSE)
             walk(i).to_csv(f"{home}/{symbol}.csv", index_label="date")
 
         def by_pandas() -> list[pd.DataFrame]:
@@ -105,7 +105,7 @@ def revised() -> None:
         kept, month = Store(home), pd.DatetimeIndex(["2018-01-01"])
         for value, known in ((100.0, "2018-02-02 13:30"), (101.5, "2018-03-09 13:30")):
             told = pd.DataFrame({"value": [value], "known_at": pd.DatetimeIndex([known], tz="UTC")}, month)
-            kept.put("PAYEMS", told, "made up", f"{known}Z")
+            kept.put("PAYEMS", told, "made up", f"{known}Z", NYSE)
         market = load_market([kept], ["PAYEMS"])
         for day in ("2018-03-08", "2018-03-09"):
             print(f"PAYEMS of January (made up), as of {day}: {market.as_of(day).macro('PAYEMS').iloc[0]}")

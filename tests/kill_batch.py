@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import forecastkit.ledger.engine as database_engine
-from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.pipeline.system import IntegratedSystem
 
 

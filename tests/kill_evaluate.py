@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from forecastkit.pipeline.evaluation import evaluate
-from forecastkit.evaluation.scorecard import Scorecard
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.evaluation.scorecard import Scorecard
+from forecastkit.pipeline.evaluation import evaluate
 from forecastkit.pipeline.system import IntegratedSystem
 
 SPAN = ("2011-12-01", "2012-09-14")

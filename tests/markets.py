@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from forecastkit.features.base import source_and_lag
+from forecastkit.features.base import publication_of
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
 
@@ -39,7 +39,7 @@ def whole_market(sessions: int = 1600, start: str = "2010-01-04", seed: int = 7)
 
 def frame_of(market: MarketData, series: str) -> pd.DataFrame:
     "A series as it was handed in: bars, or a column value."
-    return market.bars(series) if source_and_lag(series)[0] == "bars" else market.macro(series).to_frame("value")
+    return market.bars(series) if publication_of(series)[0] == "bars" else market.macro(series).to_frame("value")
 
 
 def without(market: MarketData, *series: str) -> MarketData:

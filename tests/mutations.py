@@ -23,14 +23,14 @@ import pyarrow.parquet as pq
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-from forecastkit.data.formats import LARGEST
+from forecastkit.data.formats import MAX_BYTES
 from forecastkit.data.market import BAR_COLUMNS
 from forecastkit.data.sources import load_market
 
 NYSE = get_calendar("XNYS")
 
 DAYS = NYSE.sessions_in_range("2018-01-02", "2018-06-29")
-NAMES = ["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"]
+TIMEFRAME_SPELLINGS = ["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"]
 EVERY = frozenset(DAYS)
 NONE: frozenset[pd.Timestamp] = frozenset()
 
@@ -50,7 +50,7 @@ def original() -> pd.DataFrame:
 @cache
 def lines() -> tuple[bytes, ...]:
     "The file that is damaged, header first."
-    frame = original().set_axis(NAMES[1:5] + NAMES[6:], axis=1)
+    frame = original().set_axis(TIMEFRAME_SPELLINGS[1:5] + TIMEFRAME_SPELLINGS[6:], axis=1)
     frame.insert(4, "Adj Close", (frame["Close"] * 0.97).round(2))
     return tuple(line.encode() for line in frame.to_csv(index_label="Date", date_format="%Y-%m-%d").splitlines())
 
@@ -121,7 +121,7 @@ def quoted(rng: Rng) -> Mutation:
     if rng.random() < 0.2:
         return put(rng, kind, b'"')
     hit = sorted(rng.choice(len(table), int(rng.integers(1, 3)), replace=False))
-    column = int(rng.integers(len(NAMES)))
+    column = int(rng.integers(len(TIMEFRAME_SPELLINGS)))
     for nth, row in enumerate(hit):
         cell = table[row][column]
         table[row][column] = rng.choice([f'"{cell}', f'{cell}"']) if nth == 0 else f'{cell}"'
@@ -162,7 +162,7 @@ def reheaded(rng: Rng) -> Mutation:
 
 def reordered(rng: Rng) -> Mutation:
     "Columns in another order, headers with them."
-    order = rng.permutation(len(NAMES))
+    order = rng.permutation(len(TIMEFRAME_SPELLINGS))
     table = [[row.split(",")[i] for i in order] for row in text().decode().splitlines()]
     return Mutation("csv: columns moved", "\n".join(map(",".join, table)).encode() + b"\n")
 
@@ -185,7 +185,7 @@ def celled(rng: Rng) -> Mutation:
     "A cell that holds something strange."
     strange = ["1e400", "9" * 400, "-1e308", "1e-400", "inf", "-inf", "NaN", "nan", "", ".", "null", "True", "0x1F", "1_000", "1,5",
                "\u0661\u0662", "1 000", "-5", "0", "=1+1", "1e5", "2018-02-30", "20180205", "02/05/2018", "9999999999", "x" * 200_000]  # fmt: skip
-    row, column = int(rng.integers(1, len(lines()))), int(rng.integers(len(NAMES)))
+    row, column = int(rng.integers(1, len(lines()))), int(rng.integers(len(TIMEFRAME_SPELLINGS)))
     cells = lines()[row].split(b",")
     cells[column] = str(rng.choice(strange)).encode()
     content = b"\n".join([*lines()[:row], b",".join(cells), *lines()[row + 1 :]]) + b"\n"
@@ -239,7 +239,7 @@ def gzipped(rng: Rng) -> Mutation:
 def bomb() -> bytes:
     "Some hundred kilobytes that unfold to more than a table may hold."
     piece = gzip.compress(b"0" * 2**24, mtime=0)
-    return gzip.compress(text(), mtime=0) + piece * (LARGEST // 2**24 + 1)
+    return gzip.compress(text(), mtime=0) + piece * (MAX_BYTES // 2**24 + 1)
 
 
 def nested(rng: Rng) -> Mutation:

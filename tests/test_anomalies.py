@@ -12,28 +12,28 @@ from sklearn.ensemble import IsolationForest
 from threadpoolctl import threadpool_limits
 
 from forecastkit.calendars import get_calendar
+from forecastkit.core import DataError, DataWarning, ModelIntegrityError
+from forecastkit.data.sources import load_market
+from forecastkit.features.volatility import FeatureEngine
+from forecastkit.metrics import hac_se
 from forecastkit.regimes.anomalies import (
     AnomalyDetector,
     anomaly_history,
     anomaly_versions,
-    conformal_p,
+    conformal_p_values,
     family_of,
-    learnt_from,
-    scores_when_unusual,
+    training_mask,
+    scores_by_anomaly,
 )
-from forecastkit.core import DataError, DataWarning, ModelIntegrityError
 from forecastkit.regimes.outliers import (
-    distance_parts,
-    forest_score,
-    grow_forest,
+    distance_contributions,
+    isolation_score,
+    fit_isolation_trees,
     huberised_correlation,
     standardise,
-    typical,
-    unusualness,
+    reference_quantiles,
+    outlier_scores,
 )
-from forecastkit.metrics import hac_se
-from forecastkit.data.sources import load_market
-from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")
 
@@ -64,18 +64,18 @@ def test_stated_false_alarm_rates_hold_on_5000_held_out_days(seed, gaps):
     detector = AnomalyDetector(FAMILIES, trees=60, seed=seed).fit(days.iloc[:5000])
     p = detector.p_values(days.iloc[5000:])
     for alpha in (0.01, 0.05):
-        error = np.sqrt(alpha * (1 - alpha) * (1 / 5000 + 1 / len(detector.known_)))
+        error = np.sqrt(alpha * (1 - alpha) * (1 / 5000 + 1 / len(detector.ranked_)))
         assert ((p <= alpha).mean() - alpha).abs().max() < 3.5 * error  # six voices, six runs, two rates
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(0, 5))
 def test_p_value_is_the_share_of_days_at_least_as_far_out(known, score):
-    p = conformal_p(np.sort(np.array(known, dtype=float))[:, None], np.array([[float(score)]]))[0, 0]
+    p = conformal_p_values(np.sort(np.array(known, dtype=float))[:, None], np.array([[float(score)]]))[0, 0]
     assert p == (1 + sum(k >= score for k in known)) / (1 + len(known))
 
 
 def test_known_days_without_a_score_do_not_count():
-    assert conformal_p(np.array([[1.0], [2.0], [np.nan]]), np.array([[2.0]]))[0, 0] == 2 / 3
+    assert conformal_p_values(np.array([[1.0], [2.0], [np.nan]]), np.array([[2.0]]))[0, 0] == 2 / 3
 
 
 @pytest.mark.parametrize("layout", ["C", "F"])
@@ -91,9 +91,9 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(fitted, layout):
 
 def test_scores_are_the_same_bits_alone_and_in_company(fitted):
     values, groups = normal_days(400, seed=6, gaps=0.15).to_numpy(), list(fitted.columns_.values())
-    whole = unusualness(fitted.portrait_, values, groups)
+    whole = outlier_scores(fitted.reference_, values, groups)
     for i in range(0, 400, 5):
-        assert np.array_equal(unusualness(fitted.portrait_, values[[i]], groups)[0], whole[i], equal_nan=True)
+        assert np.array_equal(outlier_scores(fitted.reference_, values[[i]], groups)[0], whole[i], equal_nan=True)
 
 
 def test_a_fit_is_the_same_twice_and_with_more_threads(fitted):
@@ -109,7 +109,7 @@ def test_the_forest_is_that_of_scikit_learn(seed, n, decimals):
     Z = np.random.default_rng(seed).standard_normal((n, 3)).round(decimals)  # ties, and rows that equal each other
     theirs = IsolationForest(n_estimators=10, random_state=seed).fit(Z.astype(np.float32))
     np.testing.assert_allclose(
-        forest_score(grow_forest(Z, 10, seed), Z), -theirs.score_samples(Z.astype(np.float32)), rtol=1e-12
+        isolation_score(fit_isolation_trees(Z, 10, seed), Z), -theirs.score_samples(Z.astype(np.float32)), rtol=1e-12
     )
 
 
@@ -119,7 +119,7 @@ def test_the_distance_of_a_row_with_gaps_is_that_of_what_it_has(seed, k):
     Z = rng.standard_normal((60, k)) @ rng.standard_normal((k, k))
     R, z = huberised_correlation(Z), Z[0]
     seen = rng.random(k) < 0.7
-    parts = distance_parts(np.where(seen, z, np.nan)[None], R)[0]
+    parts = distance_contributions(np.where(seen, z, np.nan)[None], R)[0]
     assert np.array_equal(np.isfinite(parts), seen)
     if seen.any():
         wanted = z[seen] @ np.linalg.solve(R[np.ix_(seen, seen)], z[seen]) / seen.sum()
@@ -154,9 +154,9 @@ def test_a_planted_anomaly_is_found_and_named(fitted, name):
 
 
 def test_every_stretch_takes_one_part():
-    assert learnt_from(16).tolist() == [True, True, False, False] * 4
-    assert learnt_from(0).tolist() == []
-    assert 0.49 < learnt_from(1001).mean() < 0.51
+    assert training_mask(16).tolist() == [True, True, False, False] * 4
+    assert training_mask(0).tolist() == []
+    assert 0.49 < training_mask(1001).mean() < 0.51
 
 
 def test_standardising_knows_each_side():
@@ -164,7 +164,7 @@ def test_standardising_knows_each_side():
     quantiles = np.array([[-2.0], [0.0], [20.0]])
     assert standardise(X, quantiles)[[1, 3], 0] == pytest.approx([-1.28155, 1.28155], rel=1e-5)
     assert np.isnan(standardise(X, np.zeros((3, 1)))).all()
-    assert typical(np.array([[1.0], [np.nan], [3.0]]))[1, 0] == 2.0
+    assert reference_quantiles(np.array([[1.0], [np.nan], [3.0]]))[1, 0] == 2.0
 
 
 def test_history_sees_nothing_later():
@@ -205,23 +205,23 @@ def test_a_stored_detector_is_the_same_detector(fitted):
             AnomalyDetector.from_state(state, {key: values for key, values in stored.items() if key != name})
 
 
-def test_kept_versions_say_the_same_to_the_last_bit(tmp_path, monkeypatch):
+def test_stored_versions_say_the_same_to_the_last_bit(tmp_path, monkeypatch):
     days, fits = normal_days(900, gaps=0.02), []
     grid = days.index[[300, 500, 700]]
     fitting = AnomalyDetector.fit
     monkeypatch.setattr(AnomalyDetector, "fit", lambda self, X: fits.append(len(X)) or fitting(self, X))
     whole = anomaly_history(days, grid, FAMILIES, trees=20)
     for _ in range(2):
-        kept = anomaly_versions(days, grid, FAMILIES, trees=20, shelf=tmp_path)
+        kept = anomaly_versions(days, grid, FAMILIES, trees=20, folder=tmp_path)
         pd.testing.assert_frame_equal(anomaly_history(days, grid, FAMILIES, kept), whole, check_exact=True)
-    assert fits == [300, 500, 700] * 2  # without a shelf, and for the shelf; then none
+    assert fits == [300, 500, 700] * 2  # without a folder, and for the folder; then none
     next(tmp_path.glob("*/*.npz")).write_bytes(b"")
     with pytest.warns(DataWarning, match="damaged"):
-        again = anomaly_versions(days, grid, FAMILIES, trees=20, shelf=tmp_path)
+        again = anomaly_versions(days, grid, FAMILIES, trees=20, folder=tmp_path)
     pd.testing.assert_frame_equal(anomaly_history(days, grid, FAMILIES, again), whole, check_exact=True)
     revised = days.copy()
     revised.iloc[10, 0] += 1e-9  # one bit of one early day: another version for each
-    anomaly_versions(revised, grid, FAMILIES, trees=20, shelf=tmp_path)
+    anomaly_versions(revised, grid, FAMILIES, trees=20, folder=tmp_path)
     assert fits[7:] == [300, 500, 700]
 
 
@@ -230,16 +230,16 @@ def test_errors_by_band_are_means_with_the_error_of_a_ratio():
     rng = np.random.default_rng(0)
     p = pd.Series(rng.random(800), index)
     loss = pd.Series(1 + rng.random(800) + (p <= 0.05), index)
-    table = scores_when_unusual(p, loss.to_frame("loss"), bounds=(0.05,))
+    table = scores_by_anomaly(p, loss.to_frame("loss"), bounds=(0.05,))
     assert table["days"].sum() == 800
     assert table.loc["p <= 0.05", "loss"] == pytest.approx(loss[p <= 0.05].mean())
     naive = loss[p <= 0.05].std() / np.sqrt((p <= 0.05).sum())
     assert table.loc["p <= 0.05", "loss s.e."] == pytest.approx(naive, rel=0.4)
-    everything = scores_when_unusual(p, loss.to_frame("loss"), bounds=(1.0,))
+    everything = scores_by_anomaly(p, loss.to_frame("loss"), bounds=(1.0,))
     assert everything.loc["p <= 1", "loss s.e."] == pytest.approx(hac_se(loss, 15))
     assert np.isnan(everything.loc["p > 1", "loss"])
     with pytest.raises(DataError, match="same sessions"):
-        scores_when_unusual(p.iloc[:5], loss.iloc[5:].to_frame("loss"))
+        scores_by_anomaly(p.iloc[:5], loss.iloc[5:].to_frame("loss"))
 
 
 def test_known_days_of_the_real_vix_stand_out(shared_data):

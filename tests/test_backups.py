@@ -17,12 +17,12 @@ import pytest
 import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
-from forecastkit.ops.backups import back_up, restore, unpack
 from forecastkit.core import DataError, Target, folder_checksums
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.ops.registry import ModelRegistry, damaged_models
 from forecastkit.ledger.engine import fetch, transaction
 from forecastkit.ledger.schema import CHAIN, METADATA
+from forecastkit.ops.backups import back_up, restore, unpack
+from forecastkit.ops.registry import ModelRegistry, damaged_models
 
 pytest_plugins = ("engine_fixtures",)
 

@@ -15,11 +15,9 @@ from forecastkit.calendars.cohorts import (
     calendar_features,
     cohort_errors,
     cohort_weights,
-    early_closes,
-    fomc_table,
-    monthly_expiries,
-    vix_expiries,
 )
+from forecastkit.calendars.expiries import early_closes, monthly_expiries, vix_expiries
+from forecastkit.calendars.fomc import fomc_table
 from forecastkit.core import DataError, DataWarning
 
 NYSE = get_calendar("XNYS")
@@ -173,27 +171,27 @@ def test_weights_equal_a_direct_count_and_never_change_afterwards(seed, horizon,
     cohort = COHORT.loc[index, "cohort"]
     change = pd.Series(rng.normal(0, 0.1, length), index).where(rng.random(length) > 0.2)
     scale = pd.Series(rng.uniform(0.05, 0.2, length), index)
-    weights = cohort_weights(change, scale, cohort, horizon, prior=50, calendar=NYSE)
+    weights = cohort_weights(change, scale, cohort, horizon, NYSE, prior=50)
     for t in {0, length // 2, length - 1}:
         assert weights.iloc[t] == pytest.approx(direct_weight(t, change, scale, cohort, horizon, 50), rel=1e-12)
     cut = length // 2 + 1
     pd.testing.assert_series_equal(
-        cohort_weights(change[:cut], scale[:cut], cohort[:cut], horizon, calendar=NYSE), weights[:cut], check_exact=True
+        cohort_weights(change[:cut], scale[:cut], cohort[:cut], horizon, NYSE), weights[:cut], check_exact=True
     )
     # outcomes that are not over yet do not matter
     later = NYSE.target_sessions(index, horizon) > index[cut - 1]
-    spoilt = cohort_weights(change.mask(later, 99.0), scale, cohort, horizon, calendar=NYSE)
+    spoilt = cohort_weights(change.mask(later, 99.0), scale, cohort, horizon, NYSE)
     pd.testing.assert_series_equal(spoilt[:cut], weights[:cut], check_exact=True)
     assert (weights[cohort == "mid_cycle"] == 1.0).all()
 
 
 def test_what_is_ahead_is_what_was_known():
-    ahead = calendar_ahead("2018-02-05", FOMC, days=50, calendar=NYSE)
+    ahead = calendar_ahead("2018-02-05", FOMC, NYSE, days=50)
     assert dict(zip(ahead["event"], ahead["date"].dt.strftime("%m-%d"))) == {
         "VIX expiry": "03-21", "monthly expiry": "03-16", "exchange closed": "02-19", "FOMC decision": "03-21"}  # fmt: skip
     assert ahead["date"].is_monotonic_increasing
-    assert "FOMC decision" not in set(calendar_ahead("2020-03-02", FOMC, days=15, calendar=NYSE)["event"])
-    assert len(calendar_ahead("2018-02-05", FOMC, days=1, calendar=NYSE)) == 0
+    assert "FOMC decision" not in set(calendar_ahead("2020-03-02", FOMC, NYSE, days=15)["event"])
+    assert len(calendar_ahead("2018-02-05", FOMC, NYSE, days=1)) == 0
 
 
 def drawn(seed: int) -> pd.Series:
@@ -204,12 +202,10 @@ def test_errors_stand_beside_the_weights_of_that_day():
     scale = pd.Series(0.08, DAYS)
     for at in (300, 2000, len(DAYS) - 1):
         now = COHORT["cohort"].iloc[: at + 1]
-        table = cohort_errors(
-            drawn(1), scale, now, 5, calendar=NYSE
-        )  # outcomes of later sessions are handed in, and not used
-        assert table.equals(cohort_errors(drawn(1).iloc[: at - 4], scale, now, 5, calendar=NYSE))
+        table = cohort_errors(drawn(1), scale, now, 5, NYSE)  # outcomes of later sessions are handed in, and not used
+        assert table.equals(cohort_errors(drawn(1).iloc[: at - 4], scale, now, 5, NYSE))
         assert table.loc[now.iloc[-1], "weight"] == pytest.approx(
-            cohort_weights(drawn(1), scale, now, 5, calendar=NYSE).iloc[-1], rel=1e-12
+            cohort_weights(drawn(1), scale, now, 5, NYSE).iloc[-1], rel=1e-12
         )
         assert table["n"].sum() == at + 1 - 5
         assert table.loc["mid_cycle", "se"] == 0
@@ -219,11 +215,11 @@ def test_errors_stand_beside_the_weights_of_that_day():
 
 def test_errors_of_nothing_are_unknown():
     now = COHORT["cohort"].iloc[:5]
-    table = cohort_errors(drawn(1), pd.Series(0.08, DAYS), now, 5, calendar=NYSE)
+    table = cohort_errors(drawn(1), pd.Series(0.08, DAYS), now, 5, NYSE)
     assert (table["n"] == 0).all()
     assert table["se"].isna().all()
     with pytest.raises(DataError, match="in order"):
-        cohort_errors(drawn(1), pd.Series(0.08, DAYS), COHORT["cohort"][::-1], 5, calendar=NYSE)
+        cohort_errors(drawn(1), pd.Series(0.08, DAYS), COHORT["cohort"][::-1], 5, NYSE)
 
 
 def test_half_days_are_shorter_and_known_beforehand():
@@ -233,5 +229,5 @@ def test_half_days_are_shorter_and_known_beforehand():
     assert (hours[half] < 5).all()
     assert half.isin(table.sessions).all()
     assert "1997-12-26" not in half.strftime("%Y-%m-%d")
-    ahead = calendar_ahead("2018-12-14", FOMC, calendar=NYSE)
+    ahead = calendar_ahead("2018-12-14", FOMC, NYSE)
     assert ahead.loc[ahead["event"] == "early close", "date"].tolist() == [pd.Timestamp("2018-12-24")]

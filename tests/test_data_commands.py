@@ -18,6 +18,7 @@ from vendors import Vendors, prices
 
 from forecastkit.cli.main import main
 from forecastkit.pipeline.loading import open_market
+from forecastkit.calendars import get_calendar
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
@@ -167,7 +168,7 @@ def test_a_forecast_from_a_snapshot_is_that_of_the_study(tmp_path, capsys, no_ne
     market = load_market("sample", symbols={"VIX", "SPX"})
     vix = market.bars("VIX").loc["2014":"2018", ["close"]]
     vix.to_csv(bars / "VIX.csv", index_label="date")
-    Store(home).put("SPX", market.bars("SPX"), "a vendor", "2019-01-02 22:00Z")
+    Store(home).put("SPX", market.bars("SPX"), "a vendor", "2019-01-02 22:00Z", get_calendar("XNYS"))
     words = f"folder:{bars}, store, sample"
     study = forecast_from(capsys, home, words)
     code, out, err = run(capsys, "data", "snapshot", "paper-2016", "--sources", words, "--home", str(home))

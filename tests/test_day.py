@@ -6,11 +6,11 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import Target
-from forecastkit.pipeline.daily import forecast_scores, how_unusual, regimes_known
-from forecastkit.pipeline.preparation import prepare
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.daily import forecast_scores, how_unusual, regimes_known
+from forecastkit.pipeline.preparation import prepare
 from forecastkit.pipeline.system import IntegratedSystem
 
 NYSE = get_calendar("XNYS")
@@ -99,7 +99,7 @@ def test_the_forecast_does_not_know_of_it(market, tmp_path, monkeypatch):
     from forecastkit.regimes import anomalies as anomalies
 
     usual = IntegratedSystem(settings=settings_at(tmp_path / "one"), market=market).daily()
-    monkeypatch.setattr(anomalies, "conformal_p", lambda known, scores: np.full(scores.shape, 1e-9))
+    monkeypatch.setattr(anomalies, "conformal_p_values", lambda known, scores: np.full(scores.shape, 1e-9))
     alarmed = IntegratedSystem(settings=settings_at(tmp_path / "two"), market=market).daily()
     assert (alarmed.unusual.p_values["p_value"].dropna() == 1e-9).all()
     assert alarmed.forecast.values == usual.forecast.values

@@ -16,13 +16,13 @@ import typer
 from kill_evaluate import SPAN, card_at, system_at
 from typer.testing import CliRunner
 
-from forecastkit.core import DataError, DataWarning
-from forecastkit.pipeline.daily import own_logs
 from forecastkit.cli.evaluation import evaluate as command
-from forecastkit.pipeline.evaluation import baseline_quantiles, evaluate, scored_origins, span_of
+from forecastkit.core import DataError, DataWarning
 from forecastkit.core.experiments import ExperimentLog, shipped_log, variants_tried
-from forecastkit.pipeline.preparation import build_forecast
 from forecastkit.core.settings import load_settings
+from forecastkit.pipeline.daily import own_logs
+from forecastkit.pipeline.evaluation import baseline_quantiles, evaluate, scored_origins, span_of
+from forecastkit.pipeline.preparation import build_forecast
 from forecastkit.pipeline.system import IntegratedSystem
 
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.features.price import RANGE_BASED, STANDARD, indicator, indicators, published_definitions, yang_zhang
-from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorised
+from forecastkit.features.price import RANGE_ESTIMATORS, INDICATORS, talib_indicator, indicators, talib_defaults, yang_zhang
+from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorized
 from forecastkit.data.market import MarketData
-from forecastkit.features.cross_market import shrunken
-from forecastkit.data.synthetic import Law, hidden_path, index_bars, synthetic_market
+from forecastkit.features.cross_market import shrunk_correlation
+from forecastkit.data.synthetic import MarketLaw, hidden_path, index_bars, synthetic_market
 
 NYSE = get_calendar("XNYS")
 
@@ -93,26 +93,26 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", STANDARD)
+@pytest.mark.parametrize("name", INDICATORS)
 def test_an_indicator_equals_its_published_definition(name):
     market = MarketData({"SPX": BARS})
     found = compute_features(tuple(indicators("SPX", "spx", (name,))), market, "SPX").iloc[-1, 0]
     assert found == pytest.approx(PUBLISHED[name](), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", STANDARD)
+@pytest.mark.parametrize("name", INDICATORS)
 def test_an_indicator_does_not_know_what_comes_after(name):
     "At twenty dates, bit for bit, with bars that lack their range here and there."
-    one, holed = STANDARD[name], BARS.copy()
+    one, holed = INDICATORS[name], BARS.copy()
     holed.loc[holed.index[[40, 41, 333, 900]], ["open", "high", "low"]] = np.nan
-    whole = indicator([holed[column] for column in one.inputs], one.function, one.output, **one.parameters)
+    whole = talib_indicator([holed[column] for column in one.inputs], one.function, one.output, **one.parameters)
     assert whole.iloc[-200:].notna().all()
     for at in np.random.default_rng(4).choice(np.arange(1, len(holed)), 20, replace=False):
-        cut = indicator([holed[column].iloc[:at] for column in one.inputs], one.function, one.output, **one.parameters)
+        cut = talib_indicator([holed[column].iloc[:at] for column in one.inputs], one.function, one.output, **one.parameters)
         assert cut.to_numpy().tobytes() == whole.iloc[:at].to_numpy().tobytes()
 
 
-@pytest.mark.parametrize("name", STANDARD)
+@pytest.mark.parametrize("name", INDICATORS)
 def test_an_indicator_forgets_its_beginning_within_the_warm_up(name):
     feature = next(indicators("SPX", "spx", (name,)))
     whole = compute_features([feature], MarketData({"SPX": BARS}), "SPX").iloc[:, 0]
@@ -126,13 +126,13 @@ def test_an_indicator_forgets_its_beginning_within_the_warm_up(name):
 def test_what_others_set_in_the_process_makes_no_difference():
     import talib
 
-    before = indicator([BARS["close"]], "RSI", timeperiod=14)
+    before = talib_indicator([BARS["close"]], "RSI", timeperiod=14)
     talib.set_unstable_period("RSI", 100)
     talib.set_compatibility(1)  # newer versions ignore it
     mode = talib.get_compatibility()
     try:
-        assert indicator([BARS["close"]], "RSI", timeperiod=14).equals(before)
-        with pytest.raises(ZeroDivisionError), published_definitions():
+        assert talib_indicator([BARS["close"]], "RSI", timeperiod=14).equals(before)
+        with pytest.raises(ZeroDivisionError), talib_defaults():
             1 / 0  # noqa: B018
         assert (talib.get_unstable_period("RSI"), talib.get_compatibility()) == (100, mode)
     finally:
@@ -142,19 +142,19 @@ def test_what_others_set_in_the_process_makes_no_difference():
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_too_few_rows_are_no_error(rows):
-    features = tuple(indicators("SPX", "spx", tuple(STANDARD)))
+    features = tuple(indicators("SPX", "spx", tuple(INDICATORS)))
     inputs = [BARS["close"].iloc[:rows]]
-    assert indicator(inputs, "RSI", timeperiod=14).isna().all()
+    assert talib_indicator(inputs, "RSI", timeperiod=14).isna().all()
     if rows:
         assert compute_features(features, MarketData({"SPX": BARS.iloc[:rows]}), "SPX").isna().all(axis=None)
 
 
 def test_estimators_are_within_three_per_cent_of_the_truth():
     "At a hundred thousand sessions: of the day for those that see the day, of day and night with its jumps for the last."
-    law, hidden = Law(), hidden_path(100_000, seed=5)
+    law, hidden = MarketLaw(), hidden_path(100_000, seed=5)
     bars = index_bars(hidden, seed=5)
     by_day = (1 - law.overnight) * (hidden.sd**2).mean()
-    for what in RANGE_BASED:
+    for what in RANGE_ESTIMATORS:
         assert QUANTITIES[what](bars).mean() / by_day == pytest.approx(1, abs=0.03), what
     parts = [QUANTITIES[what](bars) for what in ("gap", "day", "rogers_satchell")]
     whole = (hidden.sd**2 + hidden.jump**2).mean()
@@ -173,17 +173,17 @@ def test_rogers_satchell_is_right_on_a_trend():
 def test_winsorising_uses_the_rows_before_and_only_them():
     rng = np.random.default_rng(6)
     values = pd.Series(rng.standard_t(2, 2000))
-    whole = winsorised(values, 0.01)
+    whole = winsorized(values, 0.01)
     for at in (253, 700, 1999):
         past = values.iloc[max(0, at - 1260) : at]
         assert whole[at] == np.clip(values[at], *np.quantile(past, [0.01, 0.99]))
-        assert winsorised(values[: at + 1], 0.01).to_numpy().tobytes() == whole[: at + 1].to_numpy().tobytes()
+        assert winsorized(values[: at + 1], 0.01).to_numpy().tobytes() == whole[: at + 1].to_numpy().tobytes()
     assert whole[:252].equals(values[:252])
 
 
 def test_shrunken_correlations_lie_between():
     short, long = pd.Series([0.9, -0.5, 1.0, np.nan]), pd.Series([0.1, 0.5, -1.0, 0.3])
-    found = shrunken(short, long, 22)
+    found = shrunk_correlation(short, long, 22)
     assert ((found > np.minimum(short, long)) & (found < np.maximum(short, long)))[:3].all()
     assert np.isnan(found[3])
     by_hand = np.tanh((22 * np.arctanh(0.9) + 66 * np.arctanh(0.1)) / 88)

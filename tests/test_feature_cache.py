@@ -19,7 +19,7 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataWarning
-from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine
+from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine_digest
 from forecastkit.features.base import Feature, Inputs, compute_features
 from forecastkit.data.market import MarketData, Repair
 from forecastkit.features.stock import stock_features
@@ -176,14 +176,14 @@ def test_a_formula_with_a_state_is_computed_each_time(market, tmp_path):
 
 
 def test_the_engine_is_part_of_every_name(market, keys, monkeypatch):
-    monkeypatch.setattr("forecastkit.features.cache.engine", lambda: ("other", engine()[1]))
+    monkeypatch.setattr("forecastkit.features.cache.engine_digest", lambda: ("other", engine_digest()[1]))
     assert moved(keys, market) == {feature.name for feature in FEATURES}
 
 
 def test_names_are_the_same_in_every_process():
     code = (
-        "from forecastkit.features.cache import code_digest, engine; from forecastkit.features.volatility import volatility_features\n"
-        "print(engine()[0], *[code_digest(f, engine()[1]) for f in volatility_features()])"
+        "from forecastkit.features.cache import code_digest, engine_digest; from forecastkit.features.volatility import volatility_features\n"
+        "print(engine_digest()[0], *[code_digest(f, engine_digest()[1]) for f in volatility_features()])"
     )
     told = [
         subprocess.run(

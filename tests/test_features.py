@@ -12,13 +12,13 @@ from forecastkit.features.base import (
     QUANTITIES,
     Feature,
     Inputs,
-    absent,
+    missing_series,
     catalogue,
     compute_features,
-    fresh_rows,
+    new_row_positions,
 )
 from forecastkit.data.market import MarketData
-from forecastkit.data.synthetic import Law, synthetic_market
+from forecastkit.data.synthetic import MarketLaw, synthetic_market
 
 NYSE = get_calendar("XNYS")
 
@@ -56,7 +56,7 @@ def test_fresh_rows_are_those_new_since_the_close_before(data):
     for at in range(14_000, 14_020):
         new = [i for i, moment in enumerate(known) if moments[at - 1] < moment <= moments[at]]
         expected.append(max(new, default=-1))
-    assert fresh_rows(known, index, NYSE).tolist() == expected
+    assert new_row_positions(known, index, NYSE).tolist() == expected
 
 
 @pytest.mark.parametrize("what", QUANTITIES)
@@ -143,7 +143,7 @@ def test_published_series_wait_for_their_release():
     jobs = pd.DataFrame({"value": [4.9, 4.8, 4.7]}, pd.DatetimeIndex(["2016-01-01", "2016-02-01", "2016-03-01"]))
     market = MarketData({"VIX": walk(DAYS, 1), "UNRATE": jobs})
     unemployment = declare("unrate", lambda x: x.at_sessions("UNRATE"), ("UNRATE",), columns=())
-    assert absent([unemployment], market) == {}
+    assert missing_series([unemployment], market) == {}
     whole = compute_features([unemployment], market, "VIX")
     assert whole.loc["2016-02-01", "unrate"] != 4.8
     for day in DAYS[[5, 30, 60, 90]]:
@@ -160,13 +160,13 @@ def test_every_number_is_finite_and_columns_stand_as_declared(market):
     assert list(found.columns) == ["log_of_nothing", "absent", "vix"] == list(catalogue(features).index)
     assert found[["log_of_nothing", "absent"]].isna().all(axis=None)
     assert found["vix"].notna().all()
-    assert absent(features, market) == {"absent": ("VVIX",)}
+    assert missing_series(features, market) == {"absent": ("VVIX",)}
 
 
 def test_absent_columns_are_named(market):
     features = [declare("range", lambda x: x.series("SPX", "range"), ("SPX",), columns=("high", "low"))]
-    assert absent(features, market) == {}
-    assert absent(features, market.with_series("SPX", market.bars("SPX")[["close"]])) == {
+    assert missing_series(features, market) == {}
+    assert missing_series(features, market.with_series("SPX", market.bars("SPX")[["close"]])) == {
         "range": ("SPX high", "SPX low")
     }
 
@@ -182,7 +182,7 @@ def test_computing_leaves_the_market_as_it_was(market):
 def test_estimators_find_the_variance_that_was_put_in():
     "Of the day: between close and open there is no range."
     synthetic = synthetic_market(seed=11, sessions=5000, start="1995-01-03")
-    truth = (1 - Law().overnight) * synthetic.truth["variance"].mean()
+    truth = (1 - MarketLaw().overnight) * synthetic.truth["variance"].mean()
     for what in ("parkinson", "garman_klass"):
         found = QUANTITIES[what](synthetic.market.bars("SPX")).mean()
         assert abs(found / truth - 1) < 0.06, what

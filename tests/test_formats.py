@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.data import formats as formats
-from forecastkit.calendars.cohorts import vix_expiries
-from forecastkit.data.futures import expiry_of, in_turn, read_contract, read_future
+from forecastkit.calendars.expiries import vix_expiries
+from forecastkit.data.futures import expiry_of, roll_contracts, read_contract, read_future
 from forecastkit.core import DataError
-from forecastkit.data.formats import look_at, parse_days, read_columns, read_table, symbol_of
+from forecastkit.data.formats import inspect_file, parse_days, read_file_columns, read_table, symbol_of
 from forecastkit.data.sources import FolderSource, load_market
 
 NYSE = get_calendar("XNYS")
@@ -30,9 +30,9 @@ CFE = "Trade Date,Futures,Open,High,Low,Close,Settle,Change,Total Volume,EFP,Ope
 def read(folder, name, text):
     "The columns of a file, as the folder source reads them, and its layout."
     (folder / name).write_text(text)
-    look = look_at(folder / name, symbol_of(name), name)
+    look = inspect_file(folder / name, symbol_of(name), name)
     assert look.layout is not None, look.why
-    return read_columns(folder / name, look.layout, name), look.layout
+    return read_file_columns(folder / name, look.layout, name), look.layout
 
 
 def test_stooq(tmp_path):
@@ -120,7 +120,7 @@ def test_moments_are_no_sessions(text, words, tmp_path):
 
 
 def test_what_is_left_aside_is_said():
-    yahoo = formats.recognise(["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"], "IBM")
+    yahoo = formats.detect_layout(["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"], "IBM")
     assert yahoo.notes == ("column Adj Close left aside", "prices are those of Close")
 
 
@@ -178,7 +178,7 @@ def test_each_session_has_the_contract_whose_turn_it_is_or_none(months, rank):
     year = expiries[expiries.year == 2018]
     days = NYSE.sessions_in_range("2017-06-01", "2018-12-31")
     held = {year[month]: pd.DataFrame({"close": float(month)}, days) for month in months}
-    found = in_turn(held, rank, calendar=NYSE)["close"]
+    found = roll_contracts(held, NYSE, rank)["close"]
     for day in days[::7]:
         due = expiries[expiries > day][rank - 1]
         assert found.get(day) == (float(due.month - 1) if due in held else None)
@@ -250,7 +250,7 @@ def test_lines_above_a_header_are_skipped_but_never_rows(tmp_path):
 
 
 def test_files_that_unfold_without_end_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "LARGEST", 2**20)
+    monkeypatch.setattr(formats, "MAX_BYTES", 2**20)
     (tmp_path / "X.csv.gz").write_bytes(gzip.compress(b"Date,Close\n" + b"2018-02-05,1\n" * 100_000))
     pq.write_table(pa.table({"date": pa.nulls(200_000), "close": pa.nulls(200_000)}), tmp_path / "Y.parquet")
     for name in ("X.csv.gz", "Y.parquet"):
@@ -260,7 +260,7 @@ def test_files_that_unfold_without_end_are_refused(tmp_path, monkeypatch):
 
 def test_a_long_file_is_looked_at_by_its_head(tmp_path):
     (tmp_path / "X.csv").write_text("Date,Close\n" + "2018-02-05,37.32\n" * 20_000)
-    assert look_at(tmp_path / "X.csv", "X", "X.csv").layout.columns == {"close": "Close"}
+    assert inspect_file(tmp_path / "X.csv", "X", "X.csv").layout.columns == {"close": "Close"}
 
 
 @pytest.mark.parametrize(("shift", "words"), [(-1, "a day early"), (1, "a day late")])

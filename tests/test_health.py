@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data.checks import KINDS, disagreements, series_faults
-from forecastkit.data.health import file_telling, health_report, market_health, write_health
+from forecastkit.data.checks import FAULT_KINDS, disagreements, series_faults
+from forecastkit.data.health import file_report, health_report, market_health, write_health
 from forecastkit.data.market import MarketData
-from forecastkit.data.sources import SampleSource, packaged
+from forecastkit.data.sources import SampleSource, load_packaged
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import volatility_features
 
 NYSE = get_calendar("XNYS")
 
 SPX = synthetic_market(seed=3, sessions=800).market.bars("SPX")
-PRICES = ["open", "high", "low", "close"]
+PRICE_COLUMNS = ["open", "high", "low", "close"]
 
 
 def counts(faults):
@@ -52,7 +52,7 @@ def seeded(kind: str) -> pd.DataFrame:
     if kind == "missing session":
         return bars.drop(bars.index[100])
     at = {
-        "price of 0 or less": (60, PRICES, 0.0),
+        "price of 0 or less": (60, PRICE_COLUMNS, 0.0),
         "volume below 0": (60, ["volume"], -1.0),
         "no close": (60, ["close"], np.nan),
     }
@@ -68,7 +68,7 @@ def seeded(kind: str) -> pd.DataFrame:
     elif kind == "stale":
         bars.iloc[300:312] = bars.iloc[300].to_numpy()
     elif kind == "spike":
-        bars.loc[bars.index[400], PRICES] *= 10
+        bars.loc[bars.index[400], PRICE_COLUMNS] *= 10
     elif kind == "unadjusted split":
         bars.iloc[:400, :4] *= 3
     elif kind == "jump":
@@ -86,7 +86,7 @@ def test_a_seeded_fault_is_found_and_no_other(kind):
     faults = series_faults("SPX", seeded(kind), NYSE, today="2020-01-01")
     expected = {kind} | ({"no close"} if kind == "text" else set())
     assert {fault.kind for fault in faults} == expected
-    assert all(str(fault) and fault.grade == KINDS[fault.kind][0] for fault in faults)
+    assert all(str(fault) and fault.grade == FAULT_KINDS[fault.kind][0] for fault in faults)
 
 
 def test_the_traps_of_the_real_folder_with_their_counts(shared_data):
@@ -95,7 +95,7 @@ def test_the_traps_of_the_real_folder_with_their_counts(shared_data):
     vix = {kind: n for (symbol, kind), n in found.items() if symbol == "VIX"}
     assert vix == {"no range": 505, "outside low..high": 47, "no session": 1, "missing session": 4}
     fred = sorted(path.stem for path in (shared_data / "fred").glob("*.csv"))
-    rows = {telling.symbol: telling.rows for telling in report.tellings}
+    rows = {one.symbol: one.rows for one in report.series}
     assert {symbol: found.pop((symbol, "observation dates")) for symbol in fred} == {
         symbol: rows[symbol] for symbol in fred
     }
@@ -131,14 +131,14 @@ def test_what_is_found_in_the_sample_and_what_is_not():
     found = {
         symbol
         for symbol in sample.symbols
-        for f in series_faults(symbol, sample.read(symbol).frame, NYSE)
+        for f in series_faults(symbol, sample.read(symbol, NYSE).frame, NYSE)
         if f.kind in suspect
     }
     assert found == {"RRC"}
 
 
 def test_two_vendors_of_one_index_agree():
-    both = packaged("sp500_index")["SP500"], packaged("sp500")["Close"]
+    both = load_packaged("sp500_index")["SP500"], load_packaged("sp500")["Close"]
     assert disagreements("SPX", *both, ("skfolio", "arch")) == []
 
 
@@ -160,7 +160,7 @@ def test_a_file_written_before_the_close_of_its_last_row(tmp_path):
     for hour, kinds in ((17, ["unfinished bar"]), (23, [])):
         moment = pd.Timestamp(f"{last:%Y-%m-%d} {hour}:00Z").timestamp()
         os.utime(file, (moment, moment))
-        assert [fault.kind for fault in file_telling(file, "SPX.csv", NYSE).faults] == kinds
+        assert [fault.kind for fault in file_report(file, "SPX.csv", NYSE).faults] == kinds
 
 
 def test_the_page_is_whole_and_escapes(tmp_path):
@@ -176,8 +176,8 @@ def test_the_page_is_whole_and_escapes(tmp_path):
 def test_every_fault_says_where_it_is(shared_data):
     report = health_report(f"folder:{shared_data}")
     assert all(fault.source.startswith("data/") and fault.words and fault.count > 0 for fault in report.faults)
-    assert report.table["kind"].isin(KINDS).all() and set(report.table["symbol"]) == {f.symbol for f in report.faults}
-    assert replace(report, tellings=()).faults == report.compared
+    assert report.table["kind"].isin(FAULT_KINDS).all() and set(report.table["symbol"]) == {f.symbol for f in report.faults}
+    assert replace(report, series=()).faults == report.compared
 
 
 @settings(max_examples=60, deadline=None)
@@ -202,6 +202,6 @@ def test_broken_files_end_in_faults_not_in_tracebacks(tmp_path_factory, data):
     ]))  # fmt: skip
     (folder / name).write_bytes(content)
     report = health_report([f"folder:{folder}"]) if name.startswith(("VIX", "AAP")) else None
-    told = file_telling(folder / name, name, NYSE)
+    told = file_report(folder / name, name, NYSE)
     assert report is None or report.text()
     assert told is None or all(str(fault) for fault in told.faults)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.calendars.cohorts import fomc_table
+from forecastkit.calendars.fomc import fomc_table
 from forecastkit.core import DataError
 from forecastkit.data.market import BAR_COLUMNS, MarketData, Repair, repair_bars
 from forecastkit.calendars.releases import RELEASES, release_of

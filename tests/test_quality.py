@@ -9,15 +9,15 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-from forecastkit.features.base import Feature, compute_features, source_and_lag
+from forecastkit.features.base import Feature, compute_features, publication_of
 from forecastkit.data.market import MarketData
 from forecastkit.features.quality import (
     TemporalValidator,
-    findings,
-    is_stale,
+    quality_flags,
+    stale_sessions,
     quality_column,
-    standing_still,
-    usual_gaps,
+    unchanged_sessions,
+    typical_gaps,
 )
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
@@ -75,7 +75,7 @@ def test_no_session_is_judged_by_a_later_one(seed, faults):
 @given(st.lists(st.sampled_from([1.0, 2.0, 3.0, np.nan]), min_size=1, max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_standing_still_counts_sessions_since_the_last_change(values):
-    still, _ = standing_still(np.array(values))
+    still, _ = unchanged_sessions(np.array(values))
     last, age = np.nan, None
     for i, value in enumerate(values):
         if not np.isnan(value) and value != last:
@@ -86,7 +86,7 @@ def test_standing_still_counts_sessions_since_the_last_change(values):
 
 
 def test_clean_data_raise_no_alarm(engine, clean):
-    found = findings(clean, engine.declarations)
+    found = quality_flags(clean, engine.declarations)
     for kind in ("missing", "outside", "stale"):
         columns = getattr(found, kind).sum(axis=0)
         assert {f.name: int(n) for f, n in zip(engine.declarations, columns) if n} == {}, kind
@@ -152,11 +152,11 @@ def test_faults_of_every_series_are_found_and_named(engine, whole, series):
     frozen.loc[day:] = frozen.loc[:day].iloc[-1].to_numpy()
     lost.loc[day:] = lost.loc[day:] * 100 + 50
     about = [f.name for f in engine.declarations if series in f.needs]
-    published = source_and_lag(series)[0] != "bars"
+    published = publication_of(series)[0] != "bars"
     kinds = {"missing": frame.loc[:day], "stale": frozen, "outside": lost}
     for kind, broken in kinds.items():
         rows = compute_features(engine.declarations, whole.with_series(series, broken), "VIX")
-        found = findings(rows, engine.declarations)
+        found = quality_flags(rows, engine.declarations)
         flags = found.stale if kind == "missing" and published else getattr(found, kind)  # an old number is still known
         named = {name for name, flag in zip(found.rules.names, flags[1420:].any(axis=0)) if flag}
         assert named & set(about), kind
@@ -182,7 +182,7 @@ def test_a_series_that_begins_later_is_no_fault():
     rows.loc[rows.index[:60], ["b", "ab_20"]] = np.nan
     rows.loc[rows.index[60:80], "ab_20"] = np.nan
     assert (quality_column(rows, DECLARED).iloc[5:] == 1.0).all() == (rows.abs().max(axis=None) < 4.0)
-    found = findings(rows, DECLARED)
+    found = quality_flags(rows, DECLARED)
     assert not (found.missing | found.warming)[6:].any()
 
 
@@ -244,8 +244,8 @@ def test_weekly_values_are_not_called_dead():
     rng = np.random.default_rng(0)
     weekly = np.repeat(rng.normal(size=100), 5)
     holidays = np.delete(weekly, [52, 53, 201, 202, 203])
-    assert not is_stale(weekly).any()
-    assert not is_stale(holidays).any()
+    assert not stale_sessions(weekly).any()
+    assert not stale_sessions(holidays).any()
 
 
 def test_rates_that_rest_raise_no_alarm(shared_data):
@@ -254,17 +254,17 @@ def test_rates_that_rest_raise_no_alarm(shared_data):
     index = market.close("VIX").index
     for series in ("DFF", "DGS3MO", "DGS2", "ICSA", "UNRATE"):
         values = market.at_sessions(series, index).to_numpy()
-        assert is_stale(values).sum() == 0, series
+        assert stale_sessions(values).sum() == 0, series
         dead = np.append(values, np.full(120, values[-1]))
-        assert is_stale(dead)[-1] or series == "UNRATE", series  # a month's number may rest for half a year
+        assert stale_sessions(dead)[-1] or series == "UNRATE", series  # a month's number may rest for half a year
 
 
 def test_usual_gaps_leave_the_accidents_out():
-    assert np.isnan(usual_gaps(np.ones(9))).all()
-    assert usual_gaps(np.array([1] * 9 + [50]))[-1] == 1
-    assert usual_gaps(np.array([1] * 9 + [50, 40]))[-1] == 40
+    assert np.isnan(typical_gaps(np.ones(9))).all()
+    assert typical_gaps(np.array([1] * 9 + [50]))[-1] == 1
+    assert typical_gaps(np.array([1] * 9 + [50, 40]))[-1] == 40
     many = np.array([1] * 2998 + [9, 8, 7, 6])
-    assert usual_gaps(many)[-1] == 6  # three in three thousand are accidents
+    assert typical_gaps(many)[-1] == 6  # three in three thousand are accidents
 
 
 def test_without_declarations_all_numbers_are_one_family():

@@ -74,6 +74,7 @@ def test_everything_is_in_microseconds_and_named():
 
 @pytest.mark.parametrize("calendar", ["24/7", "XLON", "XTKS", "XSHG"])
 def test_other_exchanges_and_their_bounds(calendar):
+    calendar = get_calendar(calendar)
     table = calendar
     assert table.sessions.is_monotonic_increasing and table.sessions.is_unique
     assert table.sessions[-1].year >= dt.date.today().year
@@ -193,6 +194,7 @@ def test_moments_outside_the_calendar_are_refused():
 )
 def test_shifted_weeks_are_found_and_no_others(shift, start, weeks, calendar):
     "Also on an exchange that trades from Sunday to Thursday."
+    calendar = get_calendar(calendar)
     days = calendar.sessions
     days = days[min(start, len(days) - 600) :][: 5 * weeks]
     early, late = calendar.shifted_runs(days + pd.Timedelta(days=shift))

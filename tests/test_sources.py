@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from forecastkit.calendars import get_calendar
 from forecastkit.data import sources as sources
 from forecastkit.core import DataError, DataWarning
-from forecastkit.data.formats import BAR_NAMES, look_at, read_columns
+from forecastkit.data.formats import BAR_NAMES, inspect_file, read_file_columns
 from forecastkit.data.market import BAR_COLUMNS
-from forecastkit.data.sources import FolderSource, Reading, SampleSource, load_market, packaged, source_table
+from forecastkit.data.sources import FolderSource, Reading, SampleSource, load_market, load_packaged, source_table
 
 NYSE = get_calendar("XNYS")
 
@@ -317,7 +317,7 @@ def test_two_files_of_one_symbol(bars):
     (bars / "old").mkdir()
     (bars / "old" / "VIX.csv").write_text("Symbol\nVIX\n")
     source = FolderSource(bars)
-    assert source.read("VIX").origin == "bars/vix_history.csv"
+    assert source.read("VIX", NYSE).origin == "bars/vix_history.csv"
     assert source.ignored == {
         "bars/VIX.csv": "VIX is read from bars/vix_history.csv, which has open, high and low",
         "bars/old/VIX.csv": "no column of dates in its header (Symbol)",
@@ -367,13 +367,13 @@ def test_the_sample_is_what_it_is_said_to_be():
     assert len(market.symbols) == len(SampleSource().symbols) == 31 and market.repairs == ()
     vix, spx = market.close("VIX"), market.bars("SPX")
     assert (vix.index[0], vix.index[-1], len(vix)) == (pd.Timestamp("2014-01-03"), pd.Timestamp("2019-01-03"), 1259)
-    assert len(packaged("vix")) - len(vix) == 46
+    assert len(load_packaged("vix")) - len(vix) == 46
     assert (spx.index[0], spx.index[-1]) == (pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-31"))
     assert spx.loc[:"1998", ["open", "high", "low", "volume"]].isna().all(axis=None) and spx.loc["1999":].notna().all(
         axis=None
     )
     assert market.last_session(["VIX", "SPX"]) == pd.Timestamp("2018-12-31")
-    assert set(packaged("sp500_dataset")) | set(packaged("factors_dataset")) <= set(market.symbols)
+    assert set(load_packaged("sp500_dataset")) | set(load_packaged("factors_dataset")) <= set(market.symbols)
     assert market.bars("AAPL")["high"].isna().all()
 
 
@@ -381,19 +381,19 @@ def test_the_sample_is_what_it_is_said_to_be():
 def test_the_packages_loaders_give_the_same(name, monkeypatch):
     "Where a package keeps its files elsewhere its public loader is asked."
     monkeypatch.setitem(
-        sources.PACKAGED, name, sources.Packaged(**{**vars(sources.PACKAGED[name]), "file": "elsewhere.csv.gz"})
+        sources.PACKAGED, name, sources.PackagedTable(**{**vars(sources.PACKAGED[name]), "file": "elsewhere.csv.gz"})
     )
-    packaged.cache_clear()
-    loaded = packaged(name).astype(float)
-    packaged.cache_clear()
+    load_packaged.cache_clear()
+    loaded = load_packaged(name).astype(float)
+    load_packaged.cache_clear()
     monkeypatch.undo()
-    pd.testing.assert_frame_equal(loaded, packaged(name).astype(float), check_freq=False, check_names=False)
+    pd.testing.assert_frame_equal(loaded, load_packaged(name).astype(float), check_freq=False, check_names=False)
     assert loaded.index.unit == "us"
 
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
-    packaged.cache_clear()
+    load_packaged.cache_clear()
     with pytest.raises(DataError, match="the sample needs the package arch: pip install arch"):
         load_market("sample", symbols=["AAA"], needed=["VIX"])
 
@@ -404,7 +404,7 @@ def test_the_sample_is_read_lazily_and_imports_no_library():
         from forecastkit.data import sources as sources
         market = sources.load_market("sample", symbols=["VIX", "SPX"], needed=["VIX", "SPX"])
         heavy = {"arch", "skfolio", "scipy", "sklearn", "matplotlib"} & set(sys.modules)
-        print(json.dumps([sorted(heavy), sources.packaged.cache_info().currsize, market.symbols]))"""
+        print(json.dumps([sorted(heavy), sources.load_packaged.cache_info().currsize, market.symbols]))"""
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[], 3, ["SPX", "VIX"]]
@@ -451,7 +451,7 @@ def test_published_series_of_the_real_folder_come_late(shared_data):
 
 
 def test_what_is_no_market_data_is_listed(shared_data):
-    found = source_table([f"folder:{shared_data}", "sample"], calendar=NYSE)
+    found = source_table([f"folder:{shared_data}", "sample"], NYSE)
     ignored = found[found["note"].str.startswith("ignored: ")].set_index("source")["note"]
     assert Counter(path.split("/")[1] for path in ignored.index) == {
         "README.md": 1,
@@ -469,6 +469,6 @@ def test_what_is_no_market_data_is_listed(shared_data):
 def test_looking_twice_is_looking_once(shared_data):
     "The head of a real file promises what reading it gives."
     path = shared_data / "cboe" / "vix-daily.csv"
-    look = look_at(path, "VIX", "vix-daily.csv")
+    look = inspect_file(path, "VIX", "vix-daily.csv")
     assert look.layout is not None and look.layout.ranged and look.layout.unused == ()
-    assert len(read_columns(path, look.layout, "vix-daily.csv")) == 7304
+    assert len(read_file_columns(path, look.layout, "vix-daily.csv")) == 7304

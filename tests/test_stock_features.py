@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.features.base import compute_features
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
-from forecastkit.features.stock import stock_features
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.base import compute_features
+from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")
@@ -86,7 +86,7 @@ def test_a_market_that_trades_every_day():
     days = pd.date_range("2017-01-01", "2018-06-30", unit="us")
     price = 4000 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.04, len(days))))
     market = MarketData({"BTC": pd.DataFrame({"close": price}, days)}, calendar="24/7")
-    engine = FeatureEngine(stock_features("BTC"), symbol="BTC", calendar="24/7")
+    engine = FeatureEngine(stock_features("BTC"), symbol="BTC")
     rows = engine.build_features(market)
     assert len(rows) == len(days)
     assert rows["day_of_week"].max() == 6

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
 from forecastkit.data.health import health_report
-from forecastkit.data.snapshots import SnapshotSource, freeze, list_snapshots, stored_sources
+from forecastkit.data.snapshots import SnapshotSource, freeze_snapshot, list_snapshots, stored_sources
 from forecastkit.data.sources import FolderSource, load_market
-from forecastkit.data.store import Store, evening, read_rows
+from forecastkit.data.store import Store, effective_moment, read_rows
 from forecastkit.data.synthetic import synthetic_market
 
 NYSE = get_calendar("XNYS")
@@ -40,7 +40,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_goes_in_comes_out_to_the_bit(store):
-    receipt = store.put("MINE", STOCK, "me", EVENING)
+    receipt = store.put("MINE", STOCK, "me", EVENING, NYSE)
     assert (receipt.added, receipt.revised, receipt.same, receipt.unfinished) == (120, 0, 0, 0)
     pd.testing.assert_frame_equal(store.bars("MINE"), STOCK, check_freq=False, check_exact=True)
     direct = load_market([store]).fingerprint(["MINE"])
@@ -52,17 +52,17 @@ def test_what_goes_in_comes_out_to_the_bit(store):
 
 
 def test_the_same_fetch_changes_no_byte(store):
-    store.put("MINE", STOCK, "me", EVENING)
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
     before = files(store.folder)
-    receipt = store.put("MINE", STOCK.sample(frac=1, random_state=0), "me", "2011-02-01 22:00Z")
+    receipt = store.put("MINE", STOCK.sample(frac=1, random_state=0), "me", "2011-02-01 22:00Z", NYSE)
     assert receipt.same == 120 and files(store.folder) == before
 
 
 def test_any_order_of_fetches_gives_one_history(store, tmp_path):
     other = Store(tmp_path / "other")
-    store.put("MINE", STOCK, "me", EVENING)
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
     for start in (80, 40, 0):
-        other.put("MINE", STOCK.iloc[start : start + 40], "me", EVENING)
+        other.put("MINE", STOCK.iloc[start : start + 40], "me", EVENING, NYSE)
     assert load_market([store]).fingerprint() == load_market([other]).fingerprint()
 
 
@@ -71,7 +71,7 @@ def test_a_published_revision_is_seen_from_its_day_on(store):
     quarter = pd.DatetimeIndex(["2008-10-01"])
     for value, moment in ((-3.8, "2009-01-30 13:30Z"), (-6.2, "2009-02-27 13:30Z")):
         frame = pd.DataFrame({"value": [value], "known_at": [pd.Timestamp(moment)]}, quarter)
-        store.put("A191RL1Q225SBEA", frame, "BEA", pd.Timestamp(moment) + pd.Timedelta(hours=1))
+        store.put("A191RL1Q225SBEA", frame, "BEA", pd.Timestamp(moment) + pd.Timedelta(hours=1), NYSE)
     market = load_market([store])
     told = {
         day: market.as_of(day).macro("A191RL1Q225SBEA").iloc[0] for day in ("2009-01-30", "2009-02-26", "2009-02-27")
@@ -83,8 +83,8 @@ def test_a_published_revision_is_seen_from_its_day_on(store):
 
 def test_a_published_value_that_changes_is_known_from_its_fetch(store):
     values = pd.DataFrame({"value": [2.7, 2.8]}, pd.DatetimeIndex(["2018-02-01", "2018-02-02"]))
-    store.put("DGS10", values, "fred", "2018-02-05 22:00Z")
-    store.put("DGS10", values.assign(value=[2.7, 2.9]), "fred", "2018-02-07 14:00Z")  # before the open
+    store.put("DGS10", values, "fred", "2018-02-05 22:00Z", NYSE)
+    store.put("DGS10", values.assign(value=[2.7, 2.9]), "fred", "2018-02-07 14:00Z", NYSE)  # before the open
     view = load_market([store]).as_of
     assert view("2018-02-06").macro("DGS10").tolist() == [2.7, 2.8]
     assert view("2018-02-07").macro("DGS10").tolist() == [2.7, 2.9]
@@ -92,10 +92,10 @@ def test_a_published_value_that_changes_is_known_from_its_fetch(store):
 
 @pytest.mark.parametrize("hour, seen", [("18:00", 119), ("22:00", 119)])
 def test_no_view_mixes_prices_before_and_after_a_split(store, hour, seen):
-    store.put("MINE", STOCK.iloc[:100], "me", f"{STOCK.index[99]:%Y-%m-%d} 22:00Z")
+    store.put("MINE", STOCK.iloc[:100], "me", f"{STOCK.index[99]:%Y-%m-%d} 22:00Z", NYSE)
     halved = STOCK.iloc[:seen].assign(**STOCK.iloc[:seen][["open", "high", "low", "close"]] / 2)
     day = STOCK.index[seen - 1 if hour == "22:00" else seen]
-    assert store.put("MINE", halved, "me", f"{day:%Y-%m-%d} {hour}Z").revised == 100
+    assert store.put("MINE", halved, "me", f"{day:%Y-%m-%d} {hour}Z", NYSE).revised == 100
     market = load_market([store])
     for session in STOCK.index[50:]:
         close = market.as_of(session).close("MINE")
@@ -106,31 +106,31 @@ def test_no_view_mixes_prices_before_and_after_a_split(store, hour, seen):
 
 
 def test_an_unfinished_bar_waits(store):
-    receipt = store.put("MINE", STOCK, "me", f"{STOCK.index[-1]:%Y-%m-%d} 19:59Z")
+    receipt = store.put("MINE", STOCK, "me", f"{STOCK.index[-1]:%Y-%m-%d} 19:59Z", NYSE)
     assert (receipt.added, receipt.unfinished) == (119, 1)
-    assert store.put("MINE", STOCK.iloc[-5:], "me", f"{STOCK.index[-1]:%Y-%m-%d} 20:01Z").added == 1
+    assert store.put("MINE", STOCK.iloc[-5:], "me", f"{STOCK.index[-1]:%Y-%m-%d} 20:01Z", NYSE).added == 1
 
 
 def test_a_blank_says_nothing_and_noise_is_none(store):
-    store.put("MINE", STOCK, "me", EVENING)
-    assert store.put("MINE", STOCK[["close"]], "me", EVENING).same == 120
-    assert store.put("MINE", STOCK * (1 + 1e-8), "me", EVENING).same == 120
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
+    assert store.put("MINE", STOCK[["close"]], "me", EVENING, NYSE).same == 120
+    assert store.put("MINE", STOCK * (1 + 1e-8), "me", EVENING, NYSE).same == 120
     changed = STOCK.iloc[[3]].assign(volume=1.0)
     with pytest.raises(DataError, match="check the clock"):
-        store.put("MINE", changed, "me", f"{STOCK.index[3]:%Y-%m-%d} 21:00Z")
+        store.put("MINE", changed, "me", f"{STOCK.index[3]:%Y-%m-%d} 21:00Z", NYSE)
 
 
 def test_repairs_travel_with_the_series(store):
     holes = STOCK.drop(STOCK.index[10])
-    store.put("MINE", holes, "me", EVENING)
+    store.put("MINE", holes, "me", EVENING, NYSE)
     assert [repair.what for repair in load_market([store]).repairs] == ["no row for this session"]
-    store.put("MINE", STOCK.iloc[8:13], "me", EVENING)
+    store.put("MINE", STOCK.iloc[8:13], "me", EVENING, NYSE)
     assert load_market([store]).repairs == ()
 
 
 @pytest.mark.parametrize("change", ["cut", "flip", "empty"])
 def test_a_damaged_file_is_named(store, change):
-    store.put("MINE", STOCK, "me", EVENING)
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
     path = store.path("MINE")
     content = path.read_bytes()
     middle = len(content) // 3
@@ -149,7 +149,7 @@ def test_a_damaged_file_is_named(store, change):
 @given(at=st.integers(0, 3000), bit=st.integers(0, 7))
 def test_no_flipped_bit_changes_a_value_silently(tmp_path_factory, at, bit):
     store = Store(tmp_path_factory.mktemp("flip"))
-    store.put("MINE", STOCK.iloc[:20], "me", EVENING)
+    store.put("MINE", STOCK.iloc[:20], "me", EVENING, NYSE)
     path = store.path("MINE")
     good, content = read_rows(path)[0], bytearray(path.read_bytes())
     content[at % len(content)] ^= 1 << bit
@@ -161,7 +161,7 @@ def test_no_flipped_bit_changes_a_value_silently(tmp_path_factory, at, bit):
 
 
 def test_a_cache_that_is_damaged_or_readonly_only_slows(store):
-    store.put("MINE", STOCK, "me", EVENING)
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
     (copy,) = store.cache.iterdir()
     copy.write_bytes(copy.read_bytes()[:-8])
     pd.testing.assert_frame_equal(store.bars("MINE"), STOCK, check_freq=False)
@@ -173,18 +173,18 @@ def test_odd_names_stay_inside(store):
         {"value": [1.0], "known_at": [pd.Timestamp("2018-02-01 14:00Z")]}, pd.DatetimeIndex(["2018-01-01"])
     )
     for name in ("../UP", "A/B C", "CON@1", "BRK.B", "BRK"):
-        store.put(name, frame, "me", EVENING)
+        store.put(name, frame, "me", EVENING, NYSE)
     assert len(store.symbols) == 5 and all(
-        store.read(symbol).frame["value"].tolist() == [1.0] for symbol in store.symbols
+        store.read(symbol, NYSE).frame["value"].tolist() == [1.0] for symbol in store.symbols
     )
     assert {path.parent for path in store.folder.parent.rglob("*.parquet")} == {store.folder}
     with pytest.raises(DataError, match="the store has no NOSUCH: it has "):
-        store.read("NOSUCH")
+        store.read("NOSUCH", NYSE)
 
 
 def _write(home: str, part: int) -> None:
     for start in range(20 * part, 120, 40):
-        Store(home).put("MINE", STOCK.iloc[start : start + 20], f"writer {part}", EVENING)
+        Store(home).put("MINE", STOCK.iloc[start : start + 20], f"writer {part}", EVENING, NYSE)
 
 
 def test_writers_wait_for_one_another(tmp_path):
@@ -200,12 +200,13 @@ def test_writers_wait_for_one_another(tmp_path):
 def test_killed_at_any_moment_it_can_go_on(tmp_path):
     code = """if True:
         import sys
+        from forecastkit.calendars import get_calendar
         from forecastkit.data.store import Store
         from forecastkit.data.synthetic import synthetic_market
         bars = synthetic_market(seed=5, sessions=120, stocks=["MINE"]).market.bars("MINE")
         print("ready", flush=True)
         for n in range(1, 121):
-            Store(sys.argv[1]).put("MINE", bars.iloc[:n], "me", "2011-01-03 22:00Z")"""
+            Store(sys.argv[1]).put("MINE", bars.iloc[:n], "me", "2011-01-03 22:00Z", get_calendar("XNYS"))"""
     for wait in (0.05, 0.3, 0.7):
         job = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         job.stdout.readline()
@@ -214,30 +215,30 @@ def test_killed_at_any_moment_it_can_go_on(tmp_path):
         job.wait()
         job.stdout.close()
         assert Store(tmp_path).verify() == []
-    Store(tmp_path).put("MINE", STOCK, "me", EVENING)
+    Store(tmp_path).put("MINE", STOCK, "me", EVENING, NYSE)
     pd.testing.assert_frame_equal(Store(tmp_path).bars("MINE"), STOCK, check_freq=False)
 
 
 def test_the_evening_belongs_to_its_close():
     table = NYSE
     for moment in pd.date_range("2018-11-20", "2018-11-28", freq="97min", tz="UTC"):
-        found = evening(moment, NYSE)
+        found = effective_moment(moment, NYSE)
         trading = ((table.opens <= moment) & (moment < table.closes)).any()
         assert found == moment if trading else found == table.closes[table.closes <= moment][-1]
-    assert evening(NYSE.closes_of(["2018-11-23"])[0], NYSE) == pd.Timestamp("2018-11-23 18:00Z")
+    assert effective_moment(NYSE.closes_of(["2018-11-23"])[0], NYSE) == pd.Timestamp("2018-11-23 18:00Z")
 
 
 def test_a_snapshot_is_what_the_study_saw(store, tmp_path):
-    store.put("MINE", STOCK, "me", EVENING)
-    store.put("MINE", STOCK * 0.9, "me", "2011-01-04 22:00Z")
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
+    store.put("MINE", STOCK * 0.9, "me", "2011-01-04 22:00Z", NYSE)
     folder = tmp_path / "bars"
     folder.mkdir()
     STOCK.drop(STOCK.index[4]).rename_axis("date").to_csv(folder / "OTHER.csv")
     sources = [store, FolderSource(folder), "sample"]
     wanted = ["MINE", "OTHER", "VIX", "AAA"]
     used = load_market(sources, wanted)
-    study = freeze(tmp_path, "paper", sources, wanted, calendar=NYSE)
-    store.put("MINE", STOCK * 7, "me", "2011-01-05 22:00Z")
+    study = freeze_snapshot(tmp_path, "paper", sources, NYSE, wanted)
+    store.put("MINE", STOCK * 7, "me", "2011-01-05 22:00Z", NYSE)
     (folder / "OTHER.csv").unlink()
     opened = stored_sources(tmp_path)["snapshot"]("paper")
     again = load_market([opened])
@@ -250,10 +251,10 @@ def test_a_snapshot_is_what_the_study_saw(store, tmp_path):
 
 
 def test_a_snapshot_that_was_changed_is_refused(store, tmp_path):
-    store.put("MINE", STOCK, "me", EVENING)
-    study = freeze(tmp_path, "paper", [store], calendar=NYSE)
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
+    study = freeze_snapshot(tmp_path, "paper", [store], NYSE)
     with pytest.raises(DataError, match="with other content: choose another name"):
-        freeze(tmp_path, "paper", ["sample"], symbols=["AAA"], calendar=NYSE)
+        freeze_snapshot(tmp_path, "paper", ["sample"], NYSE, symbols=["AAA"])
     manifest = study.folder.parent / "manifest.json"
     told = json.loads(manifest.read_text())
     told["fingerprint"] = "0" * 16
@@ -275,6 +276,6 @@ def test_a_half_snapshot_is_none(store, tmp_path):
 
 
 def test_values_of_another_dtype_are_the_same_telling(store):
-    store.put("MINE", STOCK, "me", EVENING)
-    receipt = store.put("MINE", STOCK.astype(np.float32), "me", EVENING)
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
+    receipt = store.put("MINE", STOCK.astype(np.float32), "me", EVENING, NYSE)
     assert receipt.revised == 0

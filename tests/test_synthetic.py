@@ -10,11 +10,11 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
 from forecastkit.data.market import repair_bars
 from forecastkit.data.synthetic import (
-    SPANS,
-    STATES,
-    YEAR,
-    Law,
-    belief,
+    INDEX_SPANS,
+    STATE_NAMES,
+    SESSIONS_A_YEAR,
+    MarketLaw,
+    state_probabilities,
     bridge_extremes,
     expected_variance,
     hidden_path,
@@ -26,7 +26,7 @@ from forecastkit.data.synthetic import (
 
 NYSE = get_calendar("XNYS")
 
-LAW = Law()
+LAW = MarketLaw()
 N = 100_000
 
 
@@ -42,7 +42,7 @@ def long_bars(long):
 
 @pytest.fixture(scope="module")
 def believed(long):
-    return belief(long)
+    return state_probabilities(long)
 
 
 @settings(max_examples=10, deadline=None)
@@ -89,12 +89,12 @@ def test_states_follow_the_table_of_moves(long):
     assert np.allclose(moved, LAW.moves, atol=0.003)
 
 
-@pytest.mark.parametrize("days", [days for days, _ in SPANS.values()])
+@pytest.mark.parametrize("days", [days for days, _ in INDEX_SPANS.values()])
 @pytest.mark.parametrize("knows", ["the state", "the past alone"])
 def test_expected_variance_comes_true(long, believed, days, knows):
     chances = np.eye(3)[long.state[:-1]] if knows == "the state" else believed[:-1]
     expected = expected_variance(long.log_vol[:-1], chances, days)
-    came = pd.Series(YEAR * (long.sd**2 + long.jump**2)).rolling(days).mean().shift(1 - days)
+    came = pd.Series(SESSIONS_A_YEAR * (long.sd**2 + long.jump**2)).rolling(days).mean().shift(1 - days)
     table = pd.DataFrame({"came": came, "expected": expected}).dropna()
     for groups in (pd.qcut(table["expected"], 4, labels=False), chances[: len(table)].argmax(axis=1)):
         ratio = table.groupby(groups).mean().eval("came / expected")
@@ -103,7 +103,7 @@ def test_expected_variance_comes_true(long, believed, days, knows):
 
 def test_expected_variance_of_one_day_is_todays_and_jumps():
     x, rate = np.log([0.1, 0.2]), np.array(LAW.jump_rates)
-    jumps = YEAR * rate[[0, 2]] * (LAW.jump_mean**2 + LAW.jump_sd**2)
+    jumps = SESSIONS_A_YEAR * rate[[0, 2]] * (LAW.jump_mean**2 + LAW.jump_sd**2)
     assert np.allclose(expected_variance(x, np.eye(3)[[0, 2]], 1), np.exp(2 * x) + jumps, rtol=1e-14)
 
 
@@ -135,9 +135,9 @@ def test_the_data_are_clean_and_look_like_a_market(seed):
     change = np.log(spx).diff()
     assert 8 < vix.quantile(0.05) < 13 and 28 < vix.quantile(0.95) < 45
     assert np.log(vix).diff().corr(change) < -0.5
-    assert change.kurt() > 1 and 0.13 < change.std() * np.sqrt(YEAR) < 0.22
+    assert change.kurt() > 1 and 0.13 < change.std() * np.sqrt(SESSIONS_A_YEAR) < 0.22
     assert (vix / truth["expected_vol"]).median() > 1.05
-    assert set(truth["state"]) == set(STATES)
+    assert set(truth["state"]) == set(STATE_NAMES)
     calm, fear = (truth.index[truth["state"] == state] for state in ("risk_on", "risk_off"))
     slope = np.log(market.close("VIX3M") / vix)
     assert slope[calm].mean() > 0 > slope[fear].mean()
@@ -159,9 +159,9 @@ def test_a_stock_does_not_depend_on_the_others():
 
 
 def test_another_law_can_be_asked_for():
-    calm = Law(levels=(0.1, 0.1, 0.1), shock=0.0, jump_rates=(0.0, 0.0, 0.0))
+    calm = MarketLaw(levels=(0.1, 0.1, 0.1), shock=0.0, jump_rates=(0.0, 0.0, 0.0))
     hidden = hidden_path(500, 1, calm)
-    assert np.allclose(hidden.sd, 0.1 / np.sqrt(YEAR))
+    assert np.allclose(hidden.sd, 0.1 / np.sqrt(SESSIONS_A_YEAR))
     expected = expected_variance(hidden.log_vol, np.eye(3)[hidden.state], 21, calm)
     assert np.allclose(expected, 0.01, rtol=1e-12)
     assert (volatility_bars(hidden, np.eye(3)[hidden.state], "VIX", 1, calm)["close"] > 5).all()

@@ -13,13 +13,13 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataQualityError, SettingsError, Target
-from forecastkit.pipeline.daily import regimes_known
-from forecastkit.forecasts import Forecast
-from forecastkit.data.market import MarketData
-from forecastkit.pipeline.preparation import feature_engine, prepare
 from forecastkit.core.settings import load_settings
+from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.forecasts import Forecast
+from forecastkit.pipeline.daily import regimes_known
+from forecastkit.pipeline.preparation import feature_engine, prepare
 from forecastkit.pipeline.system import IntegratedSystem, forecast
 
 NYSE = get_calendar("XNYS")

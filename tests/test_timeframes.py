@@ -13,7 +13,7 @@ from forecastkit.core import DataError, DataWarning
 from forecastkit.data.market import MarketData
 from forecastkit.data.timeframes import (
     TIMEFRAMES,
-    WIDTHS,
+    BAR_WIDTHS,
     after_hours_share,
     as_intraday,
     bar_known_at,
@@ -61,7 +61,7 @@ FAR = pd.Timestamp("2030-01-01", tz="UTC")
 @settings(max_examples=25, deadline=None)
 @given(bars=some_bars, to=st.sampled_from(TIMEFRAMES))
 def test_nothing_is_lost_and_nothing_is_added(bars, to):
-    regular, found = bars[in_hours(bars.index, NYSE)], resample(bars, to, FAR, calendar=NYSE)
+    regular, found = bars[in_hours(bars.index, NYSE)], resample(bars, to, NYSE, FAR)
     assert found["volume"].sum() == regular["volume"].sum()
     assert found["high"].max() == regular["high"].max() and found["low"].min() == regular["low"].min()
     assert (found["open"].iloc[0], found["close"].iloc[-1]) == (regular["open"].iloc[0], regular["close"].iloc[-1])
@@ -76,8 +76,8 @@ def test_nothing_is_lost_and_nothing_is_added(bars, to):
 def test_two_steps_are_one(bars, steps):
     short, long = steps
     pd.testing.assert_frame_equal(
-        resample(resample(bars, short, FAR, calendar=NYSE), long, FAR, calendar=NYSE),
-        resample(bars, long, FAR, calendar=NYSE),
+        resample(resample(bars, short, NYSE, FAR), long, NYSE, FAR),
+        resample(bars, long, NYSE, FAR),
     )
 
 
@@ -85,7 +85,7 @@ def test_two_steps_are_one(bars, steps):
 @given(bars=some_bars, to=st.sampled_from(TIMEFRAMES), share=st.floats(0, 1))
 def test_what_was_known_stays_and_nothing_is_known_early(bars, to, share):
     cut = bars.index[int(share * (len(bars) - 1))]
-    then, later = resample(bars[:cut], to, calendar=NYSE), resample(bars, to, FAR, calendar=NYSE)
+    then, later = resample(bars[:cut], to, NYSE), resample(bars, to, NYSE, FAR)
     pd.testing.assert_frame_equal(then, later[: len(then)], check_freq=False)
     known = bar_known_at(later.index, to, NYSE)
     assert (known[: len(then)] <= cut).all()
@@ -93,13 +93,13 @@ def test_what_was_known_stays_and_nothing_is_known_early(bars, to, share):
 
 
 @settings(max_examples=25, deadline=None)
-@given(bars=some_bars, to=st.sampled_from(sorted(WIDTHS)))
+@given(bars=some_bars, to=st.sampled_from(sorted(BAR_WIDTHS)))
 def test_no_bar_mixes_two_sessions(bars, to):
-    found = resample(bars, to, FAR, calendar=NYSE)
+    found = resample(bars, to, NYSE, FAR)
     days = pd.DatetimeIndex(found.index.date).as_unit("us")
     begin, end = NYSE.opens_of(days), NYSE.closes_of(days)
     assert ((found.index > begin) & (found.index <= end)).all()
-    steps = (found.index - begin) % WIDTHS[to]
+    steps = (found.index - begin) % BAR_WIDTHS[to]
     assert ((steps == pd.Timedelta(0)) | (found.index == end)).all()
 
 
@@ -107,7 +107,7 @@ def test_no_bar_mixes_two_sessions(bars, to):
 @given(bars=some_bars, share=st.floats(0, 1))
 def test_after_hours_are_known_at_the_close(bars, share):
     cut = bars.index[int(share * (len(bars) - 1))]
-    then, later = after_hours_share(bars[:cut], calendar=NYSE), after_hours_share(bars, FAR, calendar=NYSE)
+    then, later = after_hours_share(bars[:cut], NYSE), after_hours_share(bars, NYSE, FAR)
     pd.testing.assert_series_equal(then, later[: len(then)], check_freq=False)
     assert (NYSE.closes_of(later.index[len(then) :]) > cut).all()
     assert later.dropna().between(0, 1).all()
@@ -123,30 +123,30 @@ def test_after_hours_are_known_at_the_close(bars, share):
     ],
 )
 def test_labels_are_ends_in_exchange_time(day, to, ends):
-    bars = resample(minutes("half days", 1), to, calendar=NYSE)
+    bars = resample(minutes("half days", 1), to, NYSE)
     assert " ".join(bars.loc[day].index.strftime("%H:%M")) == ends
 
 
 def test_the_same_clock_on_both_sides_of_a_change_of_clocks():
-    bars = resample(minutes("spring", 1), "h1", calendar=NYSE)
+    bars = resample(minutes("spring", 1), "h1", NYSE)
     assert bars.loc["2018-03-09"].index.strftime("%H:%M").equals(bars.loc["2018-03-12"].index.strftime("%H:%M"))
     assert {stamp.utcoffset().total_seconds() / 3600 for stamp in bars.index} == {-5, -4}
 
 
 def test_a_week_that_was_broken_off_was_not_known_to_be_over():
     bars = minutes("called off", 1)
-    weeks = resample(bars, "w1", calendar=NYSE)
+    weeks = resample(bars, "w1", NYSE)
     assert weeks.index.strftime("%m-%d").tolist() == ["09-07", "09-10"]
     assert bar_known_at(weeks.index, "w1", NYSE)[1] == pd.Timestamp("2001-09-15", tz=ZONE)
-    assert len(resample(bars[:"2001-09-10"], "w1", calendar=NYSE)) == 1
+    assert len(resample(bars[:"2001-09-10"], "w1", NYSE)) == 1
 
 
 def test_a_market_takes_the_daily_bars_and_knows_them_at_the_close():
     bars = minutes("half days", 3)
-    market = MarketData({"MINE": resample(bars, "d1", calendar=NYSE)})
+    market = MarketData({"MINE": resample(bars, "d1", NYSE)})
     assert len(market.as_of("2018-07-03").bars("MINE")) == 2
     assert market.as_of(pd.Timestamp("2018-07-03 12:59", tz=ZONE)).close("MINE").index[-1] == pd.Timestamp("2018-07-02")
-    noon = resample(bars[: pd.Timestamp("2018-07-06 12:00", tz=ZONE)], "d1", calendar=NYSE)
+    noon = resample(bars[: pd.Timestamp("2018-07-06 12:00", tz=ZONE)], "d1", NYSE)
     assert noon.index[-1] == pd.Timestamp("2018-07-05")
 
 
@@ -172,17 +172,17 @@ def written(frame: pd.DataFrame, style: str) -> str:
 def test_every_way_to_write_times_says_the_same(style, week, tmp_path):
     bars = minutes(week, 5, around=False)
     (tmp_path / "X_1min.csv").write_text(written(bars, style))
-    found = read_bars(tmp_path / "X_1min.csv", stamped="start" if "start" in style else "end", calendar=NYSE)
+    found = read_bars(tmp_path / "X_1min.csv", NYSE, stamped="start" if "start" in style else "end")
     pd.testing.assert_frame_equal(found, bars, check_freq=False)
     with pytest.raises(DataError, match=r"X_1min\.csv: the bars are stamped at their (start|end)"):
-        read_bars(tmp_path / "X_1min.csv", stamped="end" if "start" in style else "start", calendar=NYSE)
+        read_bars(tmp_path / "X_1min.csv", NYSE, stamped="end" if "start" in style else "start")
 
 
 def test_clock_times_of_another_zone(tmp_path):
     bars = minutes("spring", 5, around=False)
     local = bars.set_axis(bars.index.tz_convert("Europe/Berlin").tz_localize(None).rename("time"))
     (tmp_path / "X_1min.csv.gz").write_bytes(gzip.compress(local.to_csv().encode()))
-    found = load_bars(tmp_path, "X", zone="Europe/Berlin", calendar=NYSE)
+    found = load_bars(tmp_path, "X", NYSE, zone="Europe/Berlin")
     pd.testing.assert_frame_equal(found, bars, check_freq=False)
 
 
@@ -203,7 +203,7 @@ def test_clock_times_of_another_zone(tmp_path):
 def test_broken_files_are_refused_by_name(text, words, tmp_path):
     (tmp_path / "X_1min.csv").write_text(text)
     with pytest.raises(DataError, match=r"^X_1min\.csv: ") as error:
-        read_bars(tmp_path / "X_1min.csv", calendar=NYSE)
+        read_bars(tmp_path / "X_1min.csv", NYSE)
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
@@ -211,32 +211,32 @@ def test_bars_without_a_close_are_named():
     bars = minutes("spring", 5, around=False)
     bars.iloc[3, bars.columns.get_loc("close")] = np.nan
     with pytest.warns(DataWarning, match="1 bars without a close are left out"):
-        assert len(as_intraday(bars, calendar=NYSE)) == len(bars) - 1
+        assert len(as_intraday(bars, NYSE)) == len(bars) - 1
 
 
 def test_hours_that_a_clock_cut_are_refused():
     hour = pd.date_range("2018-07-02 09:00", "2018-07-02 16:00", freq="1h", tz=ZONE)
     frame = pd.DataFrame({"close": 1.0}, hour)
     with pytest.raises(DataError, match="h1 bar to 2018-07-02 10:00 lies across the open"):
-        as_intraday(frame, "h1", calendar=NYSE)
+        as_intraday(frame, NYSE, "h1")
 
 
 def test_bitcoin_trades_around_the_clock():
     index = pd.date_range("2018-07-01", "2018-07-09", freq="1h", tz="UTC", inclusive="right")
-    bars = as_intraday(pd.DataFrame({"close": 1.0, "volume": 1.0}, index), "h1", calendar=get_calendar("24/7"))
-    days = resample(bars, "d1", calendar=get_calendar("24/7"))
+    bars = as_intraday(pd.DataFrame({"close": 1.0, "volume": 1.0}, index), get_calendar("24/7"), "h1")
+    days = resample(bars, "d1", get_calendar("24/7"))
     assert len(days) == 8 and (days["volume"] == 24).all()
-    assert resample(bars, "w1", calendar=get_calendar("24/7"))["volume"].tolist() == [24, 168]
+    assert resample(bars, "w1", get_calendar("24/7"))["volume"].tolist() == [24, 168]
 
 
 def test_real_minutes(shared_data):
-    bars = load_bars(shared_data / "intraday", "SPY", calendar=NYSE)
+    bars = load_bars(shared_data / "intraday", "SPY", NYSE)
     assert len(bars) == 1950 and str(bars.index[0]) == "2019-02-11 09:31:00-05:00"
-    days = resample(bars, "d1", calendar=NYSE)
+    days = resample(bars, "d1", NYSE)
     assert (
         days.index.equals(pd.DatetimeIndex(NYSE.sessions_in_range("2019-02-11", "2019-02-15")))
-        and len(resample(bars, "w1", calendar=NYSE)) == 1
+        and len(resample(bars, "w1", NYSE)) == 1
     )
     assert days["close"].iloc[-1] == 277.39 and days["volume"].iloc[-1] == bars.loc["2019-02-15", "volume"].sum()
-    assert after_hours_share(bars, calendar=NYSE).isna().all()
+    assert after_hours_share(bars, NYSE).isna().all()
     assert NYSE.sessions[-1] > days.index[-1]

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.pipeline import preparation as preparation
-from forecastkit.pipeline import verification as verification
-from forecastkit.evaluation import RefitSchedule
 from forecastkit.core import DataError, Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.evaluation import RefitSchedule
+from forecastkit.pipeline import preparation as preparation
+from forecastkit.pipeline import verification as verification
 from forecastkit.pipeline.verification import function_in, parts_of, split_reports, verify, verify_function
 
 VIX = Target("VIX")

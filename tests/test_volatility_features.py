@@ -9,9 +9,9 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning, SettingsError
-from forecastkit.features.base import catalogue, compute_features, source_and_lag
+from forecastkit.features.base import catalogue, compute_features, publication_of
 from forecastkit.data.market import MarketData
-from forecastkit.features.quality import findings
+from forecastkit.features.quality import quality_flags
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
@@ -141,7 +141,7 @@ def test_every_declaration_is_complete():
 @pytest.mark.parametrize("which", ["synthetic", "whole", "real"])
 def test_no_genuine_day_is_out_of_bounds_or_stale(which, request):
     rows = build(request.getfixturevalue(which))
-    found = findings(rows, ENGINE.declarations)
+    found = quality_flags(rows, ENGINE.declarations)
     for flags in (found.outside, found.stale):
         assert {name: int(n) for name, n in zip(ENGINE.names, flags.sum(axis=0)) if n} == {}
 
@@ -152,7 +152,7 @@ def test_after_its_warm_up_a_feature_does_not_know_where_the_data_begin():
     day, late = early.index[start], market
     for symbol in market.symbols:
         earlier = {"at the close": 0, "at midnight UTC": 5}.get(
-            source_and_lag(symbol)[1], 70
+            publication_of(symbol)[1], 70
         )  # days, known at the start
         late = late.with_series(symbol, frame_of(market, symbol).loc[day - pd.Timedelta(days=earlier) :])
     short = compute_features(ENGINE.declarations, late, "VIX")

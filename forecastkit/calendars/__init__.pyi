@@ -12,6 +12,17 @@ from .releases import (
     release_of as release_of,
     ROUND_THE_CLOCK as ROUND_THE_CLOCK,
 )
+from .expiries import (
+    monthly_expiries as monthly_expiries,
+    vix_expiries as vix_expiries,
+)
+from .fomc import (
+    all_meetings as all_meetings,
+    fomc_table as fomc_table,
+    parse_meetings_page as parse_meetings_page,
+    read_meetings as read_meetings,
+    save_meetings as save_meetings,
+)
 from .cohorts import (
     calendar_ahead as calendar_ahead,
     calendar_cohorts as calendar_cohorts,
@@ -19,12 +30,4 @@ from .cohorts import (
     cohort_weights as cohort_weights,
     COHORT_WORDS as COHORT_WORDS,
     COHORTS as COHORTS,
-    fomc_table as fomc_table,
-    vix_expiries as vix_expiries,
-)
-from .meetings import (
-    all_meetings as all_meetings,
-    keep_meetings as keep_meetings,
-    page_meetings as page_meetings,
-    read_meetings as read_meetings,
 )

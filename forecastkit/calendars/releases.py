@@ -1,6 +1,6 @@
-"""On which day could anyone have known last month's unemployment?
+"""Publication rules of macro series (Treasury yields, spreads, claims, employment, ...): the moment at which each observation was out.
 
-A published series is dated by what it describes: the yield *of* a day, the claims *of* a week, the average *of* a month,
+On which day could anyone have known last month's unemployment? A published series is dated by what it describes: the yield *of* a day, the claims *of* a week, the average *of* a month,
 stamped on its first. It comes out later, by a rule that each publisher keeps. The rules stand here, and with them the few
 markets whose day does not end with a bell, so that no value is used before the moment it could be known. A series
 without a rule is refused by name."""
@@ -22,7 +22,7 @@ from .sessions import Calendar, get_calendar
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['ROUND_THE_CLOCK', 'RELEASES', 'calendar_of', 'federal_holidays', 'Release', 'release_of']
+__all__ = ['ROUND_THE_CLOCK', 'RELEASES', 'calendar_of', 'Release', 'release_of']
 
 # %% ../../nbs/15_calendars/02_releases.ipynb #6a8faf48
 ROUND_THE_CLOCK: frozenset[str] = frozenset({"BTC"})  # their bars are days of UTC, Saturdays included

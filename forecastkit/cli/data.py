@@ -14,11 +14,11 @@ from typing import Annotated
 
 import typer
 
-from ..calendars import all_meetings, get_calendar, keep_meetings, page_meetings, read_meetings
+from ..calendars import all_meetings, get_calendar, save_meetings, parse_meetings_page, read_meetings
 from ..core import SettingsError
 from ..vendors import FOMC_PAGE_URL, VENDORS, open_client, fomc_page, open_live
 from ..pipeline import as_stored, fetch, live_words, series_fed
-from ..data import SnapshotSource, freeze, list_snapshots, source_table, stored_sources
+from ..data import SnapshotSource, freeze_snapshot, list_snapshots, source_table, stored_sources
 from .options import AsJson, Home, Quiet, Sources, emit, present, settings_with
 
 # %% auto #0
@@ -40,7 +40,7 @@ def data_list(sources: Sources = None, home: Home = None, as_json: AsJson = Fals
     """
     data = settings_with(data__sources=sources, data__home=home).data
     emit(
-        source_table(as_stored(data.sources), openers=stored_sources(data.home), calendar=get_calendar(data.calendar)),
+        source_table(as_stored(data.sources), get_calendar(data.calendar), stored_sources(data.home)),
         as_json,
     )
 
@@ -134,7 +134,7 @@ def data_snapshot(
         verify_snapshot(SnapshotSource(data.home, name), as_json)
     else:
         only = None if symbols is None else words_of(symbols)
-        made = freeze(data.home, name, as_stored(data.sources), only, calendar=get_calendar(data.calendar)).manifest
+        made = freeze_snapshot(data.home, name, as_stored(data.sources), get_calendar(data.calendar), only).manifest
         told = f"{name}: {len(made['series'])} series, fingerprint {made['fingerprint']}\nread it with --sources snapshot:{name}"
         emit(made if as_json else told, as_json)
 
@@ -167,10 +167,10 @@ def data_fomc(
         raise SettingsError("a file and --fetch both say where meetings come from: give one of them")
     place = settings.data.home
     if path is not None:
-        found = keep_meetings(place, read_meetings(path))
+        found = save_meetings(place, read_meetings(path))
     elif online:
         with open_client(settings.live) as client:
-            found = keep_meetings(place, page_meetings(fomc_page(client, settings.live.fomc or FOMC_PAGE_URL)))
+            found = save_meetings(place, parse_meetings_page(fomc_page(client, settings.live.fomc or FOMC_PAGE_URL)))
     else:
         found = all_meetings(place)
     emit(found[["date", "scheduled"]].tail(12), as_json)

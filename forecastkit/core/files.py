@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +26,7 @@ import numpy as np
 from .errors import DataError, ModelIntegrityError
 
 # %% auto #0
-__all__ = ['SEAL', 'plain', 'canonical_json', 'digest', 'write_atomic', 'confined', 'lock_file', 'file_checksum',
+__all__ = ['SEAL', 'plain', 'canonical_json', 'digest', 'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum',
            'folder_checksums', 'folder_differences', 'write_files', 'read_file', 'pack_arrays', 'unpack_arrays',
            'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state', 'read_state', 'code_version']
 
@@ -33,6 +35,11 @@ def plain(
     value: Any,  # numbers, strings, containers, numpy values, dates
 ) -> Any:
     "The value in JSON's own types; numpy scalars and arrays, tuples, dates and paths are converted, NaN becomes null."
+    kind = type(value)
+    if kind is float:  # most values by far: a million stored forecasts hold a hundred million of them
+        return value if math.isfinite(value) else None
+    if kind is str or kind is int:
+        return value
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -40,7 +47,7 @@ def plain(
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return value if np.isfinite(value) else None
+        return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
@@ -54,23 +61,32 @@ def digest(value: Any, length: int = 16) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
 # %% ../../nbs/00_core/03_files.ipynb #ec85cc8e
-def write_atomic(
+@contextmanager
+def open_atomic(
     path: str | Path,  # the file to write; its folder is made if absent
-    content: bytes | str,  # text is written as UTF-8
-) -> Path:
-    "Write a file so that a crash leaves either the old content or the new: temporary name, fsync, rename."
+) -> Iterator[IO[bytes]]:
+    "A file to write piece by piece, which takes its name only when all of it is on the disk: temporary name, fsync, rename."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # gone already unless something went wrong
-    return path
+
+
+def write_atomic(
+    path: str | Path,  # the file to write; its folder is made if absent
+    content: bytes | str,  # text is written as UTF-8
+) -> Path:
+    "Write a file so that a crash leaves either the old content or the new: temporary name, fsync, rename."
+    with open_atomic(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    return Path(path)
 
 # %% ../../nbs/00_core/03_files.ipynb #d335e89f
 def confined(

@@ -94,6 +94,6 @@ def csv_safe_frame(
     "A table that may be written as CSV: texts in cells, index and column names are made harmless, numbers are untouched."
     safe = frame.rename(columns=csv_safe, index=csv_safe)
     for place, kind in enumerate(frame.dtypes):
-        if kind == object or pd.api.types.is_string_dtype(kind):
+        if pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind):
             safe.isetitem(place, frame.iloc[:, place].map(csv_safe).to_numpy(dtype=object))
     return safe

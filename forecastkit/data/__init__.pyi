@@ -1,18 +1,22 @@
 """Point-in-time market data: formats, sources, store, snapshots, checks, splits."""
 
 from .formats import (
-    BLANKS as BLANKS,
+    NA_STRINGS as NA_STRINGS,
     parse_days as parse_days,
-    recognise as recognise,
+    detect_layout as detect_layout,
 )
 from .timeframes import (
+    load_bars as load_bars,
+    read_bars as read_bars,
     resample as resample,
+    TIMEFRAMES as TIMEFRAMES,
 )
 from .history import (
     FOREVER as FOREVER,
 )
 from .market import (
     MarketData as MarketData,
+    Repair as Repair,
     repair_bars as repair_bars,
 )
 from .synthetic import (
@@ -31,17 +35,19 @@ from .sources import (
     source_table as source_table,
 )
 from .store import (
-    NOISE as NOISE,
+    REVISION_TOLERANCE as REVISION_TOLERANCE,
     Store as Store,
 )
 from .snapshots import (
-    freeze as freeze,
+    freeze_snapshot as freeze_snapshot,
     list_snapshots as list_snapshots,
     SnapshotSource as SnapshotSource,
     stored_sources as stored_sources,
 )
 from .health import (
     health_report as health_report,
+    HealthReport as HealthReport,
+    market_health as market_health,
     write_health as write_health,
 )
 from .splits import (

@@ -1,6 +1,6 @@
-"""Is this price a crash, a split, or a slip of the vendor's pen?
+"""Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 
-The checks, each a pure function: a series as it stands in a file goes in, the faults it has come out, each with its kind, the
+Is this price a crash, a split, or a slip of the vendor's pen? The checks, each a pure function: a series as it stands in a file goes in, the faults it has come out, each with its kind, the
 first day, how many rows, and one sentence. What a row that is wrong looks like is judged here; where series come from, and what
 a gap costs, is the business of `health`."""
 
@@ -21,13 +21,11 @@ from ..core import DataError
 from .market import BAR_COLUMNS
 
 # %% auto #0
-__all__ = ['KINDS', 'RATIOS', 'Fault', 'days_text', 'found', 'text_faults', 'repeat_faults', 'tidy', 'calendar_faults',
-           'bar_faults', 'runs', 'range_faults', 'stale_faults', 'ended_faults', 'change_scale', 'nearest_ratio',
-           'jump_faults', 'unfinished_faults', 'differences', 'factor_text', 'disagreements', 'revision_faults',
-           'published_faults', 'series_faults']
+__all__ = ['FAULT_KINDS', 'Fault', 'days_text', 'faults_on', 'text_faults', 'repeat_faults', 'tidy', 'stale_faults',
+           'ended_faults', 'log_ratios', 'factor_text', 'disagreements', 'series_faults']
 
 # %% ../../nbs/20_data/08_checks.ipynb #4b9bcdcf
-KINDS: Mapping[str, tuple[str, str]] = {
+FAULT_KINDS: Mapping[str, tuple[str, str]] = {
     "text": ("refused", "a cell that should hold a number does not"),
     "future date": ("refused", "a row is dated after today"),
     "rows that differ": ("refused", "two rows of one date contradict each other"),
@@ -85,7 +83,7 @@ class Fault:
     @property
     def grade(self) -> str:
         "What follows: refused, repaired, doubt or caution."
-        return KINDS[self.kind][0]
+        return FAULT_KINDS[self.kind][0]
 
     def __str__(self) -> str:
         return f"{self.symbol} [{self.kind}] {self.words}"
@@ -97,7 +95,7 @@ def days_text(days: pd.DatetimeIndex, most: int = 4) -> str:
     return ", ".join(names) if len(names) <= most else f"{len(names)} days from {names[0]} to {names[-1]}"
 
 
-def found(
+def faults_on(
     symbol: str,
     kind: str,  # one of KINDS
     days: pd.Index,  # of the rows concerned, in any order
@@ -115,7 +113,7 @@ def text_faults(symbol: str, frame: pd.DataFrame) -> list[Fault]:
     for column in frame.columns.difference(["known_at"]):
         numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         wrong |= ~np.isfinite(numbers) & frame[column].notna().to_numpy()
-    return found(symbol, "text", frame.index[wrong], "no number on {days}")
+    return faults_on(symbol, "text", frame.index[wrong], "no number on {days}")
 
 
 def repeat_faults(symbol: str, frame: pd.DataFrame) -> list[Fault]:
@@ -124,8 +122,8 @@ def repeat_faults(symbol: str, frame: pd.DataFrame) -> list[Fault]:
     keys = [name for name in ("date", "known_at") if name in rows.columns]
     again = rows.duplicated().to_numpy()
     differ = rows[~again].duplicated(keys).to_numpy()
-    return [*found(symbol, "same row twice", frame.index[again]),
-            *found(symbol, "rows that differ", frame.index[~again][differ])]  # fmt: skip
+    return [*faults_on(symbol, "same row twice", frame.index[again]),
+            *faults_on(symbol, "rows that differ", frame.index[~again][differ])]  # fmt: skip
 
 
 def tidy(frame: pd.DataFrame) -> pd.DataFrame:
@@ -155,9 +153,9 @@ def calendar_faults(
     wanted = sessions[(sessions >= index.min()) & (sessions <= min(index.max(), now))] if len(index) else sessions[:0]
     missing = wanted[~wanted.isin(index)]
     early, late = calendar_of(symbol, calendar).shifted_runs(index)
-    return [*found(symbol, "future date", ahead), *found(symbol, "no session", strange), *found(symbol, "missing session", missing),
-            *found(symbol, "shifted dates", early, "known too soon, since each stands a day early: {days}"),
-            *found(symbol, "shifted dates", late, "each stands a day late: {days}")]  # fmt: skip
+    return [*faults_on(symbol, "future date", ahead), *faults_on(symbol, "no session", strange), *faults_on(symbol, "missing session", missing),
+            *faults_on(symbol, "shifted dates", early, "known too soon, since each stands a day early: {days}"),
+            *faults_on(symbol, "shifted dates", late, "each stands a day late: {days}")]  # fmt: skip
 
 # %% ../../nbs/20_data/08_checks.ipynb #d82a3c16
 def bar_faults(
@@ -175,7 +173,7 @@ def bar_faults(
     share = f": {outside.mean():.0%} of its rows, are columns swapped?" if outside.mean() > 0.05 else ""
     marks = [("price of 0 or less", nothing, ""), ("high below low", crossed, ""), ("volume below 0", bars["volume"] < 0, ""),
              ("outside low..high", outside, share), ("no close", blank, "")]  # fmt: skip
-    return [fault for kind, rows, more in marks for fault in found(symbol, kind, bars.index[rows], "{days}" + more)]
+    return [fault for kind, rows, more in marks for fault in faults_on(symbol, kind, bars.index[rows], "{days}" + more)]
 
 
 def runs(same: np.ndarray) -> np.ndarray:
@@ -196,7 +194,7 @@ def range_faults(symbol: str, bars: pd.DataFrame, shortest: int = 5) -> list[Fau
     one = prices.max(axis=1).eq(prices.min(axis=1)) & prices.notna().all(axis=1)
     blank = prices.isna().any(axis=1) & prices["close"].notna()
     flat = (runs(one.to_numpy()) >= shortest) | (blank.to_numpy() & (not blank.all()))
-    return found(symbol, "no range", bars.index[flat], "one price a day, or blanks, on {days}")
+    return faults_on(symbol, "no range", bars.index[flat], "one price a day, or blanks, on {days}")
 
 # %% ../../nbs/20_data/08_checks.ipynb #e8856484
 def stale_faults(symbol: str, bars: pd.DataFrame, shortest: int = 10) -> list[Fault]:
@@ -208,15 +206,15 @@ def stale_faults(symbol: str, bars: pd.DataFrame, shortest: int = 10) -> list[Fa
     long = (lengths >= shortest) & (len(close) * rate ** np.maximum(lengths, 1) < 1e-3)
     ranged = bars[bars["high"] > bars["low"]] if {"high", "low"} <= set(bars.columns) else bars[:0]
     copies = ranged.index[ranged.eq(ranged.shift()).drop(columns="volume", errors="ignore").all(axis=1)]
-    return [*found(symbol, "stale", close.index[long], "the close does not move: {days}"),
-            *found(symbol, "stale", copies.difference(close.index[long]), "a copy of the bar before: {days}")]  # fmt: skip
+    return [*faults_on(symbol, "stale", close.index[long], "the close does not move: {days}"),
+            *faults_on(symbol, "stale", copies.difference(close.index[long]), "a copy of the bar before: {days}")]  # fmt: skip
 
 
 def ended_faults(symbol: str, last: pd.Timestamp, expected: pd.Timestamp, calendar: Calendar) -> list[Fault]:
     "A series whose last row is more than five sessions before the session at which the others are."
     sessions = calendar_of(symbol, calendar).sessions
     behind = sessions[(sessions > last) & (sessions <= expected)]
-    return found(symbol, "ended", behind, f"the last row is of {last:%Y-%m-%d}") if len(behind) > 5 else []
+    return faults_on(symbol, "ended", behind, f"the last row is of {last:%Y-%m-%d}") if len(behind) > 5 else []
 
 # %% ../../nbs/20_data/08_checks.ipynb #2e39677b
 RATIOS: np.ndarray = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])  # of splits, either way
@@ -259,16 +257,15 @@ def jump_faults(symbol: str, bars: pd.DataFrame) -> list[Fault]:
     jump = (change.abs() > np.maximum(25 * scale, 0.5)) & ~split & ~over
     kinds = ", ".join(f"{one:g} for 1 on {day:%Y-%m-%d}" for one, day in zip(ratio[split], bars.index[split]))
     steps = ", ".join(f"x {np.exp(one):.3g} on {day:%Y-%m-%d}" for day, one in list(change[jump].items())[:4])
-    return [*found(symbol, "spike", bars.index[spike]), *found(symbol, "unadjusted split", bars.index[split], kinds),
-            *found(symbol, "jump", bars.index[jump], steps)]  # fmt: skip
+    return [*faults_on(symbol, "spike", bars.index[spike]), *faults_on(symbol, "unadjusted split", bars.index[split], kinds),
+            *faults_on(symbol, "jump", bars.index[jump], steps)]  # fmt: skip
 
 # %% ../../nbs/20_data/08_checks.ipynb #568d4b7a
 def unfinished_faults(
     symbol: str,
     bars: pd.DataFrame,
-    fetched_at: pd.Timestamp | None = None,  # UTC; None if unknown
-    *,
     calendar: Calendar,
+    fetched_at: pd.Timestamp | None = None,  # UTC; None if unknown
 ) -> list[Fault]:
     "A last bar taken before its session's close; half days are not mistaken for it."
     table = calendar_of(symbol, calendar)
@@ -276,17 +273,17 @@ def unfinished_faults(
         return []
     at, last = int(table.sessions.searchsorted(bars.index[-1])), bars.index[-1:]
     if fetched_at is not None and table.opens[at] <= fetched_at < table.closes[at]:
-        return found(symbol, "unfinished bar", last, f"fetched at {fetched_at:%Y-%m-%d %H:%M} UTC, before the close")
+        return faults_on(symbol, "unfinished bar", last, f"fetched at {fetched_at:%Y-%m-%d %H:%M} UTC, before the close")
     full = (
         table.closes[at] - table.opens[at] >= (table.closes - table.opens)[max(at - 60, 0) : at].max() if at else False
     )
     traded = bars["volume"].dropna() if "volume" in bars else pd.Series(dtype=float)
     if full and len(traded) > 60 and traded.index[-1] == last[0] and traded.iloc[-1] < traded.iloc[-61:-1].min() / 3:
-        return found(symbol, "unfinished bar", last, "{days}: its volume is far below the lowest of sixty sessions")
+        return faults_on(symbol, "unfinished bar", last, "{days}: its volume is far below the lowest of sixty sessions")
     return []
 
 # %% ../../nbs/20_data/08_checks.ipynb #732afbfc
-def differences(
+def log_ratios(
     one: pd.Series,
     other: pd.Series,
     tolerance: float = 2e-4,  # relative; a rounding of half a cent is forgiven besides
@@ -300,7 +297,7 @@ def differences(
 
 
 def factor_text(ratio: pd.Series) -> str | None:
-    "What to say of a log ratio that is constant over stretches, as adjustments are; None for one that is not."
+    "The description of a log ratio that is constant over stretches, as adjustments are; None for one that is not."
     steps = ratio.diff().abs() > 1e-3 + 0.02 * ratio.abs()
     if ratio.empty or ratio.ne(0).mean() < 0.2 or steps.sum() > 0.02 * len(ratio) + 1:
         return None
@@ -314,8 +311,8 @@ def disagreements(
     names: tuple[str, str],  # of the two sources
     since: bool = False,  # they are one source, read earlier and later
 ) -> list[Fault]:
-    "Where two tellings of one series differ: by a factor, or here and there."
-    ratio = differences(one, other)
+    "Where two versions of one series differ: by a factor, or here and there."
+    ratio = log_ratios(one, other)
     apart, factor = ratio.index[ratio != 0], factor_text(ratio)
     kind = (
         ("re-adjusted" if factor else "revised")
@@ -323,14 +320,14 @@ def disagreements(
         else ("adjusted differently" if factor else "sources disagree")
     )
     largest = f"by up to {np.expm1(ratio.abs().max()):.2%} on {{days}}" if len(ratio) else ""
-    return found(symbol, kind, apart, f"{names[1]} against {names[0]}: {factor or largest}")
+    return faults_on(symbol, kind, apart, f"{names[1]} against {names[0]}: {factor or largest}")
 
 # %% ../../nbs/20_data/08_checks.ipynb #3a058e70
 def revision_faults(
     symbol: str,
     bars: pd.DataFrame,  # as they stand, with or without known_at
 ) -> list[Fault]:
-    "What changed between the first and the last telling of each day, where bars were revised."
+    "What changed between the first and the last version of each day, where bars were revised."
     if "known_at" not in bars.columns or bars.index.is_unique:
         return []
     ordered = bars.iloc[np.lexsort([bars["known_at"].to_numpy(), bars.index])]["close"]
@@ -349,8 +346,8 @@ def published_faults(
     space = np.diff(days.to_numpy()).astype("timedelta64[D]").astype(int) if len(days) else np.array([], dtype=int)
     usual = np.median(space) if len(space) else 0
     after = days[1:][space > max(2.4 * usual, 7.5)]
-    faults = [*text_faults(symbol, frame), *repeat_faults(symbol, frame), *found(symbol, "future date", days[days > now]),
-              *found(symbol, "gap", after, "nothing for long before {days}")]  # fmt: skip
+    faults = [*text_faults(symbol, frame), *repeat_faults(symbol, frame), *faults_on(symbol, "future date", days[days > now]),
+              *faults_on(symbol, "gap", after, "nothing for long before {days}")]  # fmt: skip
     if "known_at" in frame.columns:
         return faults
     try:
@@ -364,9 +361,9 @@ def published_faults(
         if usual < 20
         else "the first of the month it describes"
     )
-    faults += found(symbol, "observation dates", days, f"dated by {stamp}; out later: {release.why}")
+    faults += faults_on(symbol, "observation dates", days, f"dated by {stamp}; out later: {release.why}")
     revised = days if "revis" in release.why else days[:0]
-    return faults + found(symbol, "latest vintage", revised, "as last revised, not as first published")
+    return faults + faults_on(symbol, "latest vintage", revised, "as last revised, not as first published")
 
 # %% ../../nbs/20_data/08_checks.ipynb #aaedb1c8
 def series_faults(
@@ -385,4 +382,4 @@ def series_faults(
     return [*text_faults(symbol, frame), *repeat_faults(symbol, frame), *revision_faults(symbol, frame),
             *calendar_faults(symbol, pd.DatetimeIndex(rows.index), calendar, today=today),
             *bar_faults(symbol, traded), *range_faults(symbol, sound), *stale_faults(symbol, sound),
-            *jump_faults(symbol, sound), *unfinished_faults(symbol, sound, fetched_at, calendar=calendar)]  # fmt: skip
+            *jump_faults(symbol, sound), *unfinished_faults(symbol, sound, calendar, fetched_at)]  # fmt: skip

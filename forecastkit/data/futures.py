@@ -1,4 +1,4 @@
-"""Which of the futures that trade today is the front one, and what was it worth?
+"""Cboe's files of VIX futures, one a contract, rolled into continuous series of the front contract and those after it.
 
 A future lives for some months and expires. What forecasts want is the one that expires next, and the one after that, all through
 the years. Here the files of Cboe's futures exchange, one a contract, become the series `VX1`, `VX2` and so on: each session
@@ -21,11 +21,11 @@ from ..core import DataError
 from .formats import parse_days, read_table
 
 # %% auto #0
-__all__ = ['MONTHS', 'NAMED', 'RESCALED', 'COLUMNS', 'FUTURES', 'expiry_of', 'read_contract', 'in_turn', 'rank_of', 'read_future']
+__all__ = ['MONTH_CODES', 'CONTRACT_NAME', 'FUTURES', 'expiry_of', 'roll_contracts', 'contract_rank', 'read_future']
 
 # %% ../../nbs/20_data/04_futures.ipynb #490a8717
-MONTHS = "FGHJKMNQUVXZ"  # the letters of January to December, on every futures exchange
-NAMED = re.compile(r"(?:CFE_([FGHJKMNQUVXZ])(\d\d)_VX|VX_(\d{4}-\d\d-\d\d))\.(?:csv|csv\.gz)", re.I)
+MONTH_CODES = "FGHJKMNQUVXZ"  # the letters of January to December, on every futures exchange
+CONTRACT_NAME = re.compile(r"(?:CFE_([FGHJKMNQUVXZ])(\d\d)_VX|VX_(\d{4}-\d\d-\d\d))\.(?:csv|csv\.gz)", re.I)
 
 
 def expiry_of(
@@ -33,7 +33,7 @@ def expiry_of(
     calendar: Calendar,
 ) -> pd.Timestamp | None:
     "The day on which the monthly VIX future of a file expires; None for files of other kinds, and for weekly contracts."
-    found = NAMED.fullmatch(name)
+    found = CONTRACT_NAME.fullmatch(name)
     if found is None:
         return None
     expiries = vix_expiries(calendar)
@@ -41,20 +41,20 @@ def expiry_of(
         day = pd.to_datetime(found[3], format="%Y-%m-%d", errors="coerce")
         return day.as_unit("us") if isinstance(day, pd.Timestamp) and day in expiries else None
     year = 2000 + int(found[2])  # VIX futures began in 2004
-    month = expiries[(expiries.year == year) & (expiries.month == MONTHS.index(found[1].upper()) + 1)]
+    month = expiries[(expiries.year == year) & (expiries.month == MONTH_CODES.index(found[1].upper()) + 1)]
     return month[0] if len(month) else None
 
 # %% ../../nbs/20_data/04_futures.ipynb #82304295
 RESCALED = pd.Timestamp("2007-03-26")  # before it VIX futures were quoted at ten times the index (Cboe)
-COLUMNS: Mapping[str, str] = {"open": "open", "high": "high", "low": "low", "close": "settle", "volume": "total volume"}
+CFE_COLUMNS: Mapping[str, str] = {"open": "open", "high": "high", "low": "low", "close": "settle", "volume": "total volume"}
 
 
 def _numbers(table: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
     "The columns of bars as floats by day; raises `DataError` for an absent column and for text."
     plain = {str(name).strip().lower(): name for name in table.columns}
-    if absent := [name for name in COLUMNS.values() if name not in plain]:
+    if absent := [name for name in CFE_COLUMNS.values() if name not in plain]:
         raise DataError(f"it has no column {absent[0]}: this is no file of Cboe's futures exchange")
-    given = pd.DataFrame({ours: table[plain[theirs]].to_numpy() for ours, theirs in COLUMNS.items()}, days)
+    given = pd.DataFrame({ours: table[plain[theirs]].to_numpy() for ours, theirs in CFE_COLUMNS.items()}, days)
     found = given.apply(pd.to_numeric, errors="coerce").astype(float)
     wrong = np.asarray((~np.isfinite(found) & given.notna()).any(axis=1))
     if wrong.any():
@@ -83,11 +83,10 @@ def read_contract(
     return bars.assign(**{name: bars[name].where(spanned) for name in prices[:3]})
 
 # %% ../../nbs/20_data/04_futures.ipynb #666ba2a8
-def in_turn(
+def roll_contracts(
     contracts: Mapping[pd.Timestamp, pd.DataFrame],  # bars by day of expiry
-    rank: int = 1,  # 1 the contract that expires next, 2 the one after it
-    *,
     calendar: Calendar,
+    rank: int = 1,  # 1 the contract that expires next, 2 the one after it
 ) -> pd.DataFrame:
     "The contract of a rank on each session, one after the other; absent where the contract whose turn it is was not given."
     expiries = vix_expiries(calendar)
@@ -96,13 +95,13 @@ def in_turn(
         at = int(expiries.searchsorted(expiry))
         first, last = expiries[max(at - rank, 0)], expiries[max(at - rank + 1, 0)]
         pieces.append(bars[(bars.index >= first) & (bars.index < last)])
-    return pd.concat(pieces).sort_index() if pieces else pd.DataFrame(columns=list(COLUMNS), dtype=float)
+    return pd.concat(pieces).sort_index() if pieces else pd.DataFrame(columns=list(CFE_COLUMNS), dtype=float)
 
 
 FUTURES: tuple[str, ...] = ("VX1", "VX2")  # what a folder of contracts offers unasked; it can give VX3 to VX9 as well
 
 
-def rank_of(
+def contract_rank(
     symbol: str,  # VX1 to VX9
 ) -> int | None:
     "Which contract in the row a symbol stands for; None for symbols of other kinds."
@@ -123,4 +122,4 @@ def read_future(
             raise DataError(f"{shown}: a second file of the contract that expires on {expiry:%Y-%m-%d}: keep one")
         if expiry is not None:
             contracts[expiry] = read_contract(path, shown)
-    return in_turn(contracts, rank_of(symbol) or 1, calendar=calendar)
+    return roll_contracts(contracts, calendar, contract_rank(symbol) or 1)

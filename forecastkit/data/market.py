@@ -1,6 +1,7 @@
-"""What was known at the close of this session, and nothing that came later?
+"""`MarketData`, the point-in-time market: bars, published series, FOMC meetings and members, each row with the moment it became known; repairs and fingerprints.
 
-Market data with their second date: not only the day a value is about, but the moment it could first be known.
+What was known at the close of this session, and nothing that came later? Market data with their second date: not only the day a
+value is about, but the moment it could first be known.
 `MarketData.as_of` is the one door through which all other parts read; what it hands out holds no row, no meeting
 and no correction that came later. Bad rows are refused or repaired here, aloud, and the same content has the same
 fingerprint whatever order it was loaded in."""
@@ -26,7 +27,7 @@ from forecastkit.data.history import (
     FOREVER,
     History,
     float_columns,
-    in_order,
+    sorted_history,
     latest_known,
     macro_history,
     micros,
@@ -36,12 +37,11 @@ from forecastkit.data.history import (
 )
 
 # %% auto #0
-__all__ = ['PRICES', 'BAR_COLUMNS', 'as_bars', 'refuse_impossible', 'Repair', 'repair_bars', 'bars_history', 'Shelf', 'Snapshot',
-           'MarketData']
+__all__ = ['PRICE_COLUMNS', 'BAR_COLUMNS', 'as_bars', 'Repair', 'repair_bars', 'bars_history', 'MarketData']
 
 # %% ../../nbs/20_data/05_market.ipynb #a33e29e0
-PRICES = ["open", "high", "low", "close"]
-BAR_COLUMNS: tuple[str, ...] = (*PRICES, "volume")
+PRICE_COLUMNS = ["open", "high", "low", "close"]
+BAR_COLUMNS: tuple[str, ...] = (*PRICE_COLUMNS, "volume")
 
 
 def as_bars(
@@ -56,7 +56,7 @@ def as_bars(
 # %% ../../nbs/20_data/05_market.ipynb #66aecb13
 def _outside(bars: pd.DataFrame) -> np.ndarray:
     "Rows whose open or close lies outside low..high, beyond rounding."
-    open_, high, low, close = bars[PRICES].to_numpy().T
+    open_, high, low, close = bars[PRICE_COLUMNS].to_numpy().T
     over, under = high + 1e-9 * np.abs(close), low - 1e-9 * np.abs(close)
     return (open_ > over) | (open_ < under) | (close > over) | (close < under)
 
@@ -68,7 +68,7 @@ def refuse_impossible(
     "Raise `DataError` for a price of 0 or less, high below low, more than 5 % of rows with open or close outside."
     remedy = f"correct the file or take {symbol} from another source"
     days, outside = bars.index, _outside(bars)
-    refuse_rows(symbol, days, np.any(bars[PRICES].to_numpy() <= 0, axis=1), f"a price of 0 or less: {remedy}")
+    refuse_rows(symbol, days, np.any(bars[PRICE_COLUMNS].to_numpy() <= 0, axis=1), f"a price of 0 or less: {remedy}")
     refuse_rows(symbol, days, bars["volume"].to_numpy() < 0, f"a volume below 0: {remedy}")
     refuse_rows(symbol, days, bars["high"].to_numpy() < bars["low"].to_numpy(), f"high below low: {remedy}")
     often = outside & (outside.sum() > 0.05 * len(days))
@@ -110,7 +110,7 @@ def repair_bars(
     bars = bars[traded & ~empty]
     refuse_impossible(symbol, bars)
     outside = bars.index[_outside(bars)]
-    bars.loc[outside, PRICES[:3]] = np.nan
+    bars.loc[outside, PRICE_COLUMNS[:3]] = np.nan
     done = [(twice, "the same row twice", "one dropped"), (holidays, "no session of the exchange", "row dropped"),
             (blank, "no close", "row dropped"), (absent, "no row for this session", "left absent"),
             (outside, "open or close outside low..high", "close kept, the rest blank")]  # fmt: skip
@@ -128,16 +128,117 @@ def bars_history(
     refuse_rows(symbol, bars.index, bars["close"].isna(), "no close: pass the bars through repair_bars first")
     close = calendar_of(symbol, calendar).closes_of(bars.index)
     known = moments_known(symbol, frame["known_at"] if "known_at" in frame.columns else close, micros(close))
-    return in_order(symbol, "bars", bars, known)
+    return sorted_history(symbol, "bars", bars, known)
 
 # %% ../../nbs/20_data/05_market.ipynb #8c275db8
-class Shelf:
-    "Reading access to histories; every answer holds only what they hold."
+def _series_history(name: str, frame: pd.DataFrame, calendar: Calendar) -> History:
+    "Bars or a published series, told apart by their columns."
+    if "close" in frame.columns:
+        return bars_history(name, frame, calendar)
+    if "value" in frame.columns:
+        return macro_history(name, frame)
+    raise DataError(f"{name}: neither bars (a column close) nor a published series (a column value)")
+
+
+def _moment(when: dt.date | str, calendar: Calendar) -> int:
+    "A session's close, or a moment with a time zone, as microseconds; raises `DataError` for anything else."
+    stamp = pd.to_datetime(when, errors="coerce")
+    if isinstance(stamp, pd.Timestamp) and stamp.tzinfo is not None:
+        return int(micros(pd.DatetimeIndex([stamp]))[0])
+    return int(micros(calendar.closes_of([calendar.session(when)]))[0])
+
+
+def _repair_known(repair: Repair, calendar: Calendar) -> int:
+    "When a repair could first be seen: at the close of its session, or of the next one if its day has none."
+    table = calendar_of(repair.symbol, calendar)
+    return int(micros(table.closes[[int(table.sessions.searchsorted(repair.session))]])[0])
+
+
+def _repairs_by_symbol(repairs: Iterable[Repair], calendar: Calendar) -> dict[str, list[tuple[int, Repair]]]:
+    "Repairs by symbol, each with the moment it could first be seen."
+    found: dict[str, list[tuple[int, Repair]]] = {}
+    for repair in repairs:
+        found.setdefault(repair.symbol, []).append((_repair_known(repair, calendar), repair))
+    return found
+
+
+def _histories_by_name(histories: Iterable[History]) -> dict[str, History]:
+    "Histories by name, sorted, without those that have no row."
+    return {history.name: history for history in sorted(histories, key=lambda one: one.name) if len(history.known)}
+
+# %% ../../nbs/20_data/05_market.ipynb #c0159193
+class MarketData:
+    """
+    Point-in-time market data: bars, published series, events and members, each row with the moment it became known.
+
+    Every answer holds only what was known at `moment`. Frames that are handed out share memory with the market until someone
+    writes to them, and pandas copies them then, so what a caller does to a frame never reaches the market.
+    """
 
     calendar: Calendar
     _series: dict[str, History]  # by symbol, sorted
     _tables: dict[str, History]  # events, and members where given
     _limit: int  # nothing later than this is read: microseconds, UTC
+    _repairs: dict[str, list[tuple[int, Repair]]]  # by symbol, with the moment each could be seen
+    _sources: dict[str, str]  # by symbol
+
+    def __init__(
+        self,
+        series: Mapping[str, pd.DataFrame],  # bars (a column close) or published series (a column value) by symbol
+        *,
+        events: pd.DataFrame | None = None,  # FOMC decisions with known_at; `fomc_table()` if None
+        members: pd.DataFrame | None = None,  # who joined or left an index: one row a change, with known_at
+        calendar: Calendar | str = NEW_YORK,
+        repairs: Iterable[Repair] = (),  # what `repair_bars` has done
+        provenance: Mapping[str, str] | None = None,  # the source of each series
+    ):
+        names = [canonical_symbol(name) for name in series]
+        if len(set(names)) < len(names):
+            raise DataError(f"two series have one name ({', '.join(series)}): give each symbol once")
+        self.calendar, self._limit = get_calendar(calendar), FOREVER
+        self._series = _histories_by_name(
+            _series_history(name, frame, self.calendar) for name, frame in zip(names, series.values())
+        )
+        tables = {"events": fomc_table() if events is None else events, "members": members}
+        self._tables = {name: table_history(name, frame) for name, frame in tables.items() if frame is not None}
+        self._repairs = _repairs_by_symbol(repairs, self.calendar)
+        self._sources = {canonical_symbol(name): source for name, source in (provenance or {}).items()}
+
+    def as_of(
+        self,
+        when: dt.date | str,  # a session (read after its close), or a moment with a time zone
+    ) -> MarketData:
+        "The market as it was known then; raises `DataError` before the data and for a day that is no session."
+        view = copy.copy(self)
+        view._limit = min(_moment(when, self.calendar), self._limit)
+        view._series = _histories_by_name(history.until(view._limit) for history in self._series.values())
+        if not view._series:
+            starts = [f"{history.rows.index.min():%Y-%m-%d}" for history in self._series.values()]
+            raise DataError(f"{when} is before the data: the first session is {min(starts, default='nowhere')}")
+        view._tables = {name: table.until(view._limit) for name, table in self._tables.items()}
+        return view
+
+    def fingerprints(self, index: pd.DatetimeIndex, symbols: Collection[str] | None = None) -> pd.Series:
+        "For each session of an index the fingerprint of the market as of it, from one pass; raises as `as_of` does."
+        if len(index):
+            self.as_of(index.min())
+        prints = self._fingerprints(micros(self.calendar.closes_of(index)), symbols)
+        return pd.Series(prints, index, dtype=str, name="fingerprint")
+
+    def with_series(
+        self,
+        symbol: str,
+        frame: pd.DataFrame,  # bars or a published series, as in the constructor
+        repairs: Iterable[Repair] = (),
+        source: str = "given",
+    ) -> MarketData:
+        "This market with one series added or replaced; a view cuts it at its own moment."
+        other, name = copy.copy(self), canonical_symbol(symbol)
+        history = _series_history(name, frame, self.calendar).until(self._limit)
+        other._series = _histories_by_name({**self._series, name: history}.values())
+        other._repairs = {**self._repairs, name: [], **_repairs_by_symbol(repairs, self.calendar)}
+        other._sources = {**self._sources, name: source}
+        return other
 
     def _get(self, symbol: str, kind: str | None = None) -> History:
         found = self._series.get(symbol) or self._series.get(canonical_symbol(symbol))
@@ -187,13 +288,6 @@ class Shelf:
         "The last session on which all these bars (None: all bars here) have a close."
         return self.shared_sessions(symbols)[-1]
 
-# %% ../../nbs/20_data/05_market.ipynb #6545cb9f
-class Snapshot(Shelf):
-    "A shelf with its circumstances: up to when it is known, the tables, the repairs, and its fingerprint."
-
-    _repairs: dict[str, list[tuple[int, Repair]]]  # by symbol, with the moment each could be seen
-    _sources: dict[str, str]  # by symbol
-
     @property
     def moment(self) -> pd.Timestamp | None:
         "The moment (UTC) up to which this market is read; None for all that was loaded."
@@ -236,101 +330,3 @@ class Snapshot(Shelf):
     def __repr__(self) -> str:
         known = "all that was loaded" if self.moment is None else f"as of {self.moment:%Y-%m-%d %H:%M} UTC"
         return f"{type(self).__name__}({len(self._series)} series, {known})"
-
-# %% ../../nbs/20_data/05_market.ipynb #181fc2b2
-def _series_history(name: str, frame: pd.DataFrame, calendar: Calendar) -> History:
-    "Bars or a published series, told apart by their columns."
-    if "close" in frame.columns:
-        return bars_history(name, frame, calendar)
-    if "value" in frame.columns:
-        return macro_history(name, frame)
-    raise DataError(f"{name}: neither bars (a column close) nor a published series (a column value)")
-
-
-def _moment(when: dt.date | str, calendar: Calendar) -> int:
-    "A session's close, or a moment with a time zone, as microseconds; raises `DataError` for anything else."
-    stamp = pd.to_datetime(when, errors="coerce")
-    if isinstance(stamp, pd.Timestamp) and stamp.tzinfo is not None:
-        return int(micros(pd.DatetimeIndex([stamp]))[0])
-    return int(micros(calendar.closes_of([calendar.session(when)]))[0])
-
-
-def _repair_known(repair: Repair, calendar: Calendar) -> int:
-    "When a repair could first be seen: at the close of its session, or of the next one if its day has none."
-    table = calendar_of(repair.symbol, calendar)
-    return int(micros(table.closes[[int(table.sessions.searchsorted(repair.session))]])[0])
-
-
-def _dated(repairs: Iterable[Repair], calendar: Calendar) -> dict[str, list[tuple[int, Repair]]]:
-    "Repairs by symbol, each with the moment it could first be seen."
-    found: dict[str, list[tuple[int, Repair]]] = {}
-    for repair in repairs:
-        found.setdefault(repair.symbol, []).append((_repair_known(repair, calendar), repair))
-    return found
-
-
-def _shelved(histories: Iterable[History]) -> dict[str, History]:
-    "Histories by name, sorted, without those that have no row."
-    return {history.name: history for history in sorted(histories, key=lambda one: one.name) if len(history.known)}
-
-# %% ../../nbs/20_data/05_market.ipynb #c0159193
-class MarketData(Snapshot):
-    "Point-in-time market data: bars, published series, events and members, each row with the moment it became known."
-
-    def __init__(
-        self,
-        series: Mapping[str, pd.DataFrame],  # bars (a column close) or published series (a column value) by symbol
-        *,
-        events: pd.DataFrame | None = None,  # FOMC decisions with known_at; `fomc_table()` if None
-        members: pd.DataFrame | None = None,  # who joined or left an index: one row a change, with known_at
-        calendar: Calendar | str = NEW_YORK,
-        repairs: Iterable[Repair] = (),  # what `repair_bars` has done
-        provenance: Mapping[str, str] | None = None,  # the source of each series
-    ):
-        names = [canonical_symbol(name) for name in series]
-        if len(set(names)) < len(names):
-            raise DataError(f"two series have one name ({', '.join(series)}): give each symbol once")
-        self.calendar, self._limit = get_calendar(calendar), FOREVER
-        self._series = _shelved(
-            _series_history(name, frame, self.calendar) for name, frame in zip(names, series.values())
-        )
-        tables = {"events": fomc_table() if events is None else events, "members": members}
-        self._tables = {name: table_history(name, frame) for name, frame in tables.items() if frame is not None}
-        self._repairs = _dated(repairs, self.calendar)
-        self._sources = {canonical_symbol(name): source for name, source in (provenance or {}).items()}
-
-    def as_of(
-        self,
-        when: dt.date | str,  # a session (read after its close), or a moment with a time zone
-    ) -> MarketData:
-        "The market as it was known then; raises `DataError` before the data and for a day that is no session."
-        view = copy.copy(self)
-        view._limit = min(_moment(when, self.calendar), self._limit)
-        view._series = _shelved(history.until(view._limit) for history in self._series.values())
-        if not view._series:
-            starts = [f"{history.rows.index.min():%Y-%m-%d}" for history in self._series.values()]
-            raise DataError(f"{when} is before the data: the first session is {min(starts, default='nowhere')}")
-        view._tables = {name: table.until(view._limit) for name, table in self._tables.items()}
-        return view
-
-    def fingerprints(self, index: pd.DatetimeIndex, symbols: Collection[str] | None = None) -> pd.Series:
-        "For each session of an index the fingerprint of the market as of it, from one pass; raises as `as_of` does."
-        if len(index):
-            self.as_of(index.min())
-        prints = self._fingerprints(micros(self.calendar.closes_of(index)), symbols)
-        return pd.Series(prints, index, dtype=str, name="fingerprint")
-
-    def with_series(
-        self,
-        symbol: str,
-        frame: pd.DataFrame,  # bars or a published series, as in the constructor
-        repairs: Iterable[Repair] = (),
-        source: str = "given",
-    ) -> MarketData:
-        "This market with one series added or replaced; a view cuts it at its own moment."
-        other, name = copy.copy(self), canonical_symbol(symbol)
-        history = _series_history(name, frame, self.calendar).until(self._limit)
-        other._series = _shelved({**self._series, name: history}.values())
-        other._repairs = {**self._repairs, name: [], **_dated(repairs, self.calendar)}
-        other._sources = {**self._sources, name: source}
-        return other

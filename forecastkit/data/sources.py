@@ -1,6 +1,6 @@
-"""Which source gives the series, and what if its file is broken?
+"""Data sources, layered symbol by symbol: `FolderSource`, `SampleSource`, the `Source` protocol, and `load_market` that reads them into a `MarketData`.
 
-Where data come from: folders of files as vendors write them, and the real data that lie inside two libraries.
+Which source gives a series, and what if its file is broken? Data come from folders of files as vendors write them, and the real data that lie inside two libraries.
 `load_market` lays the sources over one another in the order given, symbol by symbol: the first that has a symbol gives
 all of it. A broken file is never passed over for the next source; it is refused in one sentence that names it."""
 
@@ -22,18 +22,17 @@ from typing import Protocol
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, ROUND_THE_CLOCK
-from .futures import FUTURES, expiry_of, rank_of, read_future
+from .futures import FUTURES, expiry_of, contract_rank, read_future
 from ..core import DataError, DataWarning, canonical_symbol
-from .formats import SUFFIXES, Layout, Look, look_at, parse_days, read_columns, read_table, symbol_of
+from .formats import SUFFIXES, Layout, Inspection, inspect_file, parse_days, read_file_columns, read_table, symbol_of
 from .market import BAR_COLUMNS, MarketData, Repair, macro_history, repair_bars
 
 # %% auto #0
-__all__ = ['QUOTED', 'NO_TABLE', 'PACKAGED', 'FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'as_series', 'Reading', 'read_series',
-           'choose', 'FolderSource', 'Packaged', 'packaged', 'SampleSource', 'Source', 'open_source', 'open_sources',
-           'load_market', 'source_table']
+__all__ = ['QUOTED_SYMBOLS', 'FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'as_series', 'Reading', 'read_series', 'FolderSource',
+           'SampleSource', 'Source', 'open_source', 'open_sources', 'load_market', 'source_table']
 
 # %% ../../nbs/20_data/07_sources.ipynb #e5ab904b
-QUOTED: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "SPX", "IXIC", "RUT"}
+QUOTED_SYMBOLS: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "SPX", "IXIC", "RUT"}
 
 
 def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +69,7 @@ def as_series(
     calendar: Calendar,
 ) -> tuple[pd.DataFrame, tuple[Repair, ...]]:
     "Bars or a published series as `MarketData` takes them, and what was repaired; raises `DataError` where that cannot be."
-    if "value" in frame.columns and symbol in QUOTED:
+    if "value" in frame.columns and symbol in QUOTED_SYMBOLS:
         frame = frame.rename(columns={"value": "close"}).dropna(subset="close")
     if "close" not in frame.columns:
         found, repairs = _published(symbol, frame), ()
@@ -96,13 +95,13 @@ class Reading:
 def read_series(
     path: str | Path,
     symbol: str,  # canonical
-    layout: Layout,  # as `look_at` found it
+    layout: Layout,  # as `inspect_file` found it
     calendar: Calendar,
     shown: str | None = None,  # what messages call the file; its name if None
 ) -> Reading:
     "The series in a file; raises `DataError` that names the file, what is wrong with it, and the remedy."
     shown = shown or Path(path).name
-    frame = read_columns(path, layout, shown)
+    frame = read_file_columns(path, layout, shown)
     try:
         found, repairs = as_series(symbol, frame, calendar)
     except DataError as error:
@@ -110,9 +109,9 @@ def read_series(
     return Reading(found, repairs, shown, layout.notes)
 
 # %% ../../nbs/20_data/07_sources.ipynb #acaec5d4
-def choose(
+def choose_file(
     symbol: str,
-    looks: Mapping[str, Look],  # at each file that is named by the symbol
+    looks: Mapping[str, Inspection],  # at each file that is named by the symbol
 ) -> tuple[str, Layout]:
     "The file that gives a symbol: that with open, high and low. Raises `DataError` if one is broken, if none is fit or two are."
     broken = [look.why for look in looks.values() if look.broken]
@@ -157,7 +156,7 @@ class FolderSource:
         self.name = name or f"folder:{folder}"
         self._paths = {f"{root.resolve().name}/{path.relative_to(root).as_posix()}": path for path in _tree(root)}
         self._files: dict[str, list[str]] = {}  # by symbol
-        self._looks: dict[str, Look] = {}  # by file, as far as they were looked at
+        self._looks: dict[str, Inspection] = {}  # by file, as far as they were looked at
         self._contracts = {
             shown: path for shown, path in self._paths.items() if expiry_of(path.name, get_calendar(NEW_YORK))
         }
@@ -167,16 +166,16 @@ class FolderSource:
         if not (self._files or self._contracts):
             raise DataError(f"folder {folder} holds {NO_TABLE}: put in files named by their symbol, such as VIX.csv")
 
-    def _look(self, symbol: str) -> dict[str, Look]:
+    def _look(self, symbol: str) -> dict[str, Inspection]:
         files = self._files.get(symbol, [])
         for shown in files:
             if shown not in self._looks:
-                self._looks[shown] = look_at(self._paths[shown], symbol, shown)
+                self._looks[shown] = inspect_file(self._paths[shown], symbol, shown)
         return {shown: self._looks[shown] for shown in files}
 
     def __contains__(self, symbol: str) -> bool:
         "Whether a file is named by the symbol, whatever it holds, or it stands for a place in the row of futures."
-        return symbol in self._files or bool(self._contracts and rank_of(symbol))
+        return symbol in self._files or bool(self._contracts and contract_rank(symbol))
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -204,12 +203,12 @@ class FolderSource:
         if symbol not in self._files and symbol in self:
             frame, where = read_future(symbol, self._contracts, calendar), next(iter(self._contracts))
             return Reading(*as_series(symbol, frame, calendar), f"{len(self._contracts)} contracts such as {where}")
-        shown, layout = choose(symbol, self._look(symbol))
+        shown, layout = choose_file(symbol, self._look(symbol))
         return read_series(self._paths[shown], symbol, layout, calendar, shown=shown)
 
 # %% ../../nbs/20_data/07_sources.ipynb #97333f25
 @dataclass(frozen=True)
-class Packaged:
+class PackagedTable:
     "A data file inside an installed package, and the public function that loads it."
 
     package: str
@@ -218,20 +217,20 @@ class Packaged:
     loader: str
 
 
-PACKAGED: dict[str, Packaged] = {
+PACKAGED: dict[str, PackagedTable] = {
     **{
-        name: Packaged("arch", f"data/{name}/{name}.csv.gz", f"arch.data.{name}", "load")
+        name: PackagedTable("arch", f"data/{name}/{name}.csv.gz", f"arch.data.{name}", "load")
         for name in ("vix", "sp500", "nasdaq", "wti", "default")
     },
     **{
-        name: Packaged("skfolio", f"datasets/data/{name}.csv.gz", "skfolio.datasets", f"load_{name}")
+        name: PackagedTable("skfolio", f"datasets/data/{name}.csv.gz", "skfolio.datasets", f"load_{name}")
         for name in ("sp500_index", "sp500_dataset", "factors_dataset")
     },
 }
 
 
 @lru_cache(maxsize=len(PACKAGED))
-def packaged(
+def load_packaged(
     name: str,  # one of PACKAGED
 ) -> pd.DataFrame:
     "A table of the sample, by date; read-only by agreement. Raises `DataError` if its package is not installed."
@@ -264,7 +263,7 @@ SAMPLE: dict[str, tuple[str, str]] = {
 
 def _sample_bars(name: str) -> pd.DataFrame:
     "Bars of arch, as Yahoo wrote them; the adjusted close is left aside."
-    return packaged(name).rename(columns=str.lower)[list(BAR_COLUMNS)]
+    return load_packaged(name).rename(columns=str.lower)[list(BAR_COLUMNS)]
 
 
 def _sample_frame(symbol: str) -> tuple[pd.DataFrame, str]:
@@ -273,12 +272,12 @@ def _sample_frame(symbol: str) -> tuple[pd.DataFrame, str]:
         return _sample_bars("nasdaq"), "arch"
     if symbol == "SPX":  # closes alone until arch's bars begin
         bars = _sample_bars("sp500")
-        closes = packaged("sp500_index")["SP500"].rename("close").to_frame()
+        closes = load_packaged("sp500_index")["SP500"].rename("close").to_frame()
         both = pd.concat([closes[closes.index < bars.index[0]], bars])
         return both, f"skfolio to {bars.index[0].year - 1}, then arch"
     table, column = SAMPLE[symbol]
     name = "value" if table in ("wti", "default") else "close"
-    return packaged(table)[column].dropna().rename(name).to_frame(), PACKAGED[table].package
+    return load_packaged(table)[column].dropna().rename(name).to_frame(), PACKAGED[table].package
 
 
 class SampleSource:
@@ -429,10 +428,9 @@ def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -
 
 
 def source_table(
-    sources: Sequence[str | Source] | str = ("sample",),  # in order of precedence, see `open_sources`
-    openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
-    *,
+    sources: Sequence[str | Source] | str,  # in order of precedence, see `open_sources`
     calendar: Calendar,
+    openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
 ) -> pd.DataFrame:
     "All that the sources hold: symbol, kind, first and last date, rows, repairs, where it comes from, and what is to be said of it."
     found, empty = open_sources(sources, openers), MarketData({}, calendar=calendar)

@@ -1,6 +1,6 @@
-"""Which rows may a model learn from, if it is to be tested on those?
+"""Splits in sessions after scikit-learn's conventions: `ExpandingSplit`, `PurgedKFold`, and `assert_no_leak` for any split.
 
-The outcome of an origin is spread over the sessions up to its target, so neighbouring rows share most of their
+Which rows may a model learn from, if it is to be tested on those? The outcome of an origin is spread over the sessions up to its target, so neighbouring rows share most of their
 answer. A split that ignores this hands the model the examination questions. The splitters here leave out every row
 whose outcome overlaps a tested one, counted in sessions from the horizon itself, and `assert_no_leak` refuses any
 split that does not."""

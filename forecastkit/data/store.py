@@ -1,6 +1,6 @@
-"""What did this series say on the day the forecast was made, and what does it say now?
+"""The point-in-time store under `home`: one Parquet file a symbol, every revision kept with the moment it was known, checksums and fast copies.
 
-Series on disk, one Parquet file a symbol, each row with the day it is about, the moment it was known, where it came from and when
+What did this series say on the day the forecast was made, and what does it say now? Series on disk, one Parquet file a symbol, each row with the day it is about, the moment it was known, where it came from and when
 it was fetched. A value that changes does not replace the old one: it becomes a new row, known from the moment it was fetched. What
 a session knew stays what it knew, whatever a vendor makes of the past later on."""
 
@@ -29,12 +29,12 @@ from .market import Repair, bars_history, macro_history
 from .sources import Reading, as_series
 
 # %% auto #0
-__all__ = ['NOISE', 'KEY', 'MOMENTS', 'dated', 'Merged', 'micros', 'evening', 'merge', 'checksum', 'write_rows', 'read_rows',
-           'Quick', 'quick_name', 'as_quick', 'quick_bytes', 'read_quick', 'load_quick', 'Receipt', 'listed_repairs',
-           'plain_repairs', 'column_index', 'Files', 'utc_moment', 'Store']
+__all__ = ['REVISION_TOLERANCE', 'METADATA_KEY', 'MOMENTS', 'with_known_at', 'Merged', 'content_checksum', 'write_rows',
+           'read_rows', 'Receipt', 'repairs_from_rows', 'repairs_to_rows', 'column_index', 'ParquetFolder',
+           'utc_moment', 'Store']
 
 # %% ../../nbs/20_data/09_store.ipynb #cd397bc8
-def dated(
+def with_known_at(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars (a column close) or values (a column value) by date, perhaps with known_at
     calendar: Calendar,
@@ -48,7 +48,7 @@ def dated(
     return history.rows.rename_axis("date").assign(known_at=known), repairs
 
 # %% ../../nbs/20_data/09_store.ipynb #8b580875
-NOISE = 1e-6  # relative; below it two numbers are the same telling
+REVISION_TOLERANCE = 1e-6  # relative; below it two numbers are the same value
 
 
 class Merged(NamedTuple):
@@ -61,70 +61,68 @@ class Merged(NamedTuple):
 
 # %% ../../nbs/20_data/09_store.ipynb #0a6d81fc
 def _differ(new: pd.DataFrame, old: pd.DataFrame) -> np.ndarray:
-    "Which rows say something else; a blank in `new` says nothing."
+    "Which rows differ; a blank in `new` differs from nothing."
     a, b = new.to_numpy(dtype=float), old.to_numpy(dtype=float)
-    apart = ~(np.abs(a - b) <= NOISE * np.abs(b)) & ~np.isnan(a)
+    apart = ~(np.abs(a - b) <= REVISION_TOLERANCE * np.abs(b)) & ~np.isnan(a)
     return np.asarray(apart.any(axis=1))
 
 
-def micros(moments: pd.Series) -> np.ndarray:
+def naive_utc(moments: pd.Series) -> np.ndarray:
     "Moments of UTC as numpy's, in microseconds."
     return pd.DatetimeIndex(moments).to_numpy(dtype="datetime64[us]")
 
 
-def evening(
+def effective_moment(
     moment: pd.Timestamp,  # UTC
     calendar: Calendar,
 ) -> pd.Timestamp:
     "The last close before a moment, if the exchange has not opened again since; otherwise the moment itself."
-    table = calendar
-    last = int(table.closes.searchsorted(moment, side="right")) - 1
-    shut = last >= 0 and (last + 1 == len(table.opens) or moment < table.opens[last + 1])
-    return table.closes[last] if shut else moment
+    last = int(calendar.closes.searchsorted(moment, side="right")) - 1
+    shut = last >= 0 and (last + 1 == len(calendar.opens) or moment < calendar.opens[last + 1])
+    return calendar.closes[last] if shut else moment
 
 
 def merge(
     held: pd.DataFrame,  # what the store holds, see `Merged.rows`; perhaps empty
-    fetch: pd.DataFrame,  # as `dated` gives it
+    fetch: pd.DataFrame,  # as `with_known_at` gives it
     fetched_at: pd.Timestamp,  # UTC
     source: str,
-    vintages: bool = False,  # the fetch brings moments of its own, and may tell a day more than once
-    *,
     calendar: Calendar,
+    vintages: bool = False,  # the fetch brings moments of its own, and may give a day more than once
 ) -> Merged:
-    "The rows of both; raises `DataError` for a change that was fetched before the telling it would replace was known."
+    "The rows of both; raises `DataError` for a change that was fetched before the version it would replace was known."
     values = [name for name in fetch.columns if name != "known_at"]
     fetch = fetch.assign(fetched_at=fetched_at, source=source)
     if held.empty:
         return Merged(fetch, len(fetch), 0, 0)
     keys = ["date", "known_at"] if vintages else ["date"]
     last = held.reset_index().drop_duplicates(keys, keep="last")
-    told = fetch.reset_index()[keys].merge(last, on=keys, how="left").set_axis(fetch.index)
-    there = told["fetched_at"].notna().to_numpy()
-    changed = there & _differ(fetch[values], told[values])
-    if vintages:  # a telling that was itself revised is held under the moment of its revision
+    previous = fetch.reset_index()[keys].merge(last, on=keys, how="left").set_axis(fetch.index)
+    present = previous["fetched_at"].notna().to_numpy()
+    changed = present & _differ(fetch[values], previous[values])
+    if vintages:  # a version that was itself revised is held under the moment of its revision
         changed &= _differ(fetch[values], held[~held.index.duplicated(keep="last")].reindex(fetch.index)[values])
-    before, known, now = micros(told["known_at"]), micros(fetch["known_at"]), micros(pd.Series([fetched_at]))[0]
+    before, known, now = naive_utc(previous["known_at"]), naive_utc(fetch["known_at"]), naive_utc(pd.Series([fetched_at]))[0]
     early = changed & (before >= now)
     if early.any():
         raise DataError(
             f"{fetch.index[early][0]:%Y-%m-%d}: a change fetched before the value it changes was known: check the clock"
         )
     bars = "close" in values and not vintages
-    since = micros(pd.Series([evening(fetched_at, calendar)]))[0] if bars else now
+    since = naive_utc(pd.Series([effective_moment(fetched_at, calendar)]))[0] if bars else now
     known = np.maximum(known, since) if bars and changed.any() else known
     moments = pd.DatetimeIndex(np.where(changed, np.where(before < since, since, now), known)).tz_localize("UTC")
-    kept = fetch[values].where(fetch[values].notna(), told[values])
-    fresh = fetch.assign(**{name: kept[name] for name in values}, known_at=moments)[changed | ~there]
+    filled = fetch[values].where(fetch[values].notna(), previous[values])
+    fresh = fetch.assign(**{name: filled[name] for name in values}, known_at=moments)[changed | ~present]
     rows = pd.concat([held, fresh]).reset_index().sort_values(["known_at", "date"], kind="stable").set_index("date")
-    return Merged(rows, int((~there).sum()), int(changed.sum()), int((there & ~changed).sum()))
+    return Merged(rows, int((~present).sum()), int(changed.sum()), int((present & ~changed).sum()))
 
 # %% ../../nbs/20_data/09_store.ipynb #625cb3a2
-KEY = b"forecastkit"  # of our entry in a Parquet file's metadata
+METADATA_KEY = b"forecastkit"  # of our entry in a Parquet file's metadata
 MOMENTS: tuple[str, ...] = ("known_at", "fetched_at")
 
 
-def checksum(rows: pd.DataFrame) -> str:
+def content_checksum(rows: pd.DataFrame) -> str:
     "SHA-256 of the content: days, values, moments and sources, whatever the file around them looks like."
     running = hashlib.sha256(canonical_json([*rows.columns]).encode())
     running.update(rows.index.to_numpy(dtype="datetime64[us]").astype("<i8").data)
@@ -133,7 +131,7 @@ def checksum(rows: pd.DataFrame) -> str:
         if name == "source":
             running.update(canonical_json(column.tolist()).encode())
         elif name in MOMENTS:
-            running.update(micros(column).astype("<i8").data)
+            running.update(naive_utc(column).astype("<i8").data)
         else:
             numbers = column.to_numpy(dtype="<f8") + 0.0
             running.update(np.where(np.isnan(numbers), np.nan, numbers).data)
@@ -149,9 +147,9 @@ def write_rows(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found = checksum(rows)
+    found = content_checksum(rows)
     table = pa.Table.from_pandas(rows.reset_index(), preserve_index=False)
-    table = table.replace_schema_metadata({KEY: canonical_json({**about, "checksum": found})})
+    table = table.replace_schema_metadata({METADATA_KEY: canonical_json({**about, "checksum": found})})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", use_dictionary=["source"], write_statistics=False)
     write_atomic(path, sink.getvalue().to_pybytes())
@@ -165,9 +163,9 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     try:
         table = pq.ParquetFile(path).read()
-        about = json.loads((table.schema.metadata or {})[KEY])
+        about = json.loads((table.schema.metadata or {})[METADATA_KEY])
         rows = table.to_pandas(ignore_metadata=True).set_index("date")
-        intact = checksum(rows) == about["checksum"]
+        intact = content_checksum(rows) == about["checksum"]
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path.name}: is no file of the store ({type(error).__name__}): fetch the series again"
@@ -177,7 +175,7 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return rows, about
 
 # %% ../../nbs/20_data/09_store.ipynb #bc31d024
-class Quick(NamedTuple):
+class CachedSeries(NamedTuple):
     "A series as bare arrays."
 
     about: dict[str, Any]  # symbol, columns, repairs, origin
@@ -186,29 +184,29 @@ class Quick(NamedTuple):
     values: np.ndarray  # (columns, n)
 
 
-def quick_name(path: Path) -> str:
+def cache_name(path: Path) -> str:
     "The name of the quick copy of a file as it is now; raises `FileNotFoundError` if there is no such file."
     stat = os.stat(path)  # noqa: PTH116 (half the time of Path.stat)
     return f"{path.stem}@{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def as_quick(rows: pd.DataFrame, about: Mapping[str, Any]) -> Quick:
+def to_cached(rows: pd.DataFrame, about: Mapping[str, Any]) -> CachedSeries:
     "The arrays of a series."
     columns = [name for name in rows.columns if name not in (*MOMENTS, "source")]
-    days, known = rows.index.to_numpy(dtype="datetime64[us]"), micros(rows["known_at"])
-    kept = {key: value for key, value in about.items() if key != "checksum"}  # of the Parquet file
-    return Quick({**kept, "columns": columns}, days, known, np.ascontiguousarray(rows[columns].to_numpy(dtype=float).T))
+    days, known = rows.index.to_numpy(dtype="datetime64[us]"), naive_utc(rows["known_at"])
+    entries = {key: value for key, value in about.items() if key != "checksum"}  # of the Parquet file
+    return CachedSeries({**entries, "columns": columns}, days, known, np.ascontiguousarray(rows[columns].to_numpy(dtype=float).T))
 
 
-def quick_bytes(quick: Quick) -> bytes:
-    "The length of what is said of the series, that as JSON, and the arrays one after the other, in steps of eight bytes."
+def encode_cached(quick: CachedSeries) -> bytes:
+    "The length of the description of the series, that as JSON, and the arrays one after the other, in steps of eight bytes."
     about = canonical_json(quick.about).encode()
     about += b" " * (-len(about) % 8)
     head = np.array([len(about) // 8], dtype=np.int64).tobytes()
     return b"".join([head, about, quick.days.tobytes(), quick.known.tobytes(), quick.values.tobytes()])
 
 
-def read_quick(path: str) -> Quick | None:
+def read_cached(path: str) -> CachedSeries | None:
     "A quick copy; None if there is none, or not a whole one."
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
@@ -223,21 +221,21 @@ def read_quick(path: str) -> Quick | None:
     if rest or not whole:
         return None
     days, known = (numbers[start + k * n : start + (k + 1) * n].view("M8[us]") for k in (0, 1))
-    return Quick(about, days, known, numbers[start + 2 * n :].reshape(-1, n))
+    return CachedSeries(about, days, known, numbers[start + 2 * n :].reshape(-1, n))
 
 # %% ../../nbs/20_data/09_store.ipynb #860ffeba
-def load_quick(
+def load_cached(
     path: Path,  # a Parquet file of the store
     cache: Path | None,  # where quick copies lie; None: there are none
-) -> Quick:
+) -> CachedSeries:
     "The arrays of a series: from its quick copy, or from the Parquet file, which then gets a copy."
-    copy = f"{cache}/{quick_name(path)}" if cache else None
-    found = read_quick(copy) if copy else None
+    copy = f"{cache}/{cache_name(path)}" if cache else None
+    found = read_cached(copy) if copy else None
     if found is None:
-        found = as_quick(*read_rows(path))
+        found = to_cached(*read_rows(path))
         if copy:
             with contextlib.suppress(OSError):  # a cache that cannot be written is only slow
-                write_atomic(copy, quick_bytes(found))
+                write_atomic(copy, encode_cached(found))
     return found
 
 # %% ../../nbs/20_data/09_store.ipynb #056b5e39
@@ -253,7 +251,7 @@ class Receipt:
     repairs: tuple[Repair, ...] = ()
 
 
-def listed_repairs(texts: Sequence[Sequence[str]], held: Collection[pd.Timestamp]) -> tuple[Repair, ...]:
+def repairs_from_rows(texts: Sequence[Sequence[str]], held: Collection[pd.Timestamp]) -> tuple[Repair, ...]:
     "Repairs as they were listed, without sessions that were absent and have a row by now."
     listed = [Repair(symbol, pd.Timestamp(day), what, action) for symbol, day, what, action in texts]
     return tuple(
@@ -261,7 +259,7 @@ def listed_repairs(texts: Sequence[Sequence[str]], held: Collection[pd.Timestamp
     )
 
 
-def plain_repairs(repairs: Collection[Repair]) -> list[list[str]]:
+def repairs_to_rows(repairs: Collection[Repair]) -> list[list[str]]:
     "Repairs as texts, sorted: symbol, day, what, action."
     return sorted([r.symbol, f"{r.session:%Y-%m-%d}", r.what, r.action] for r in repairs)
 
@@ -272,8 +270,8 @@ def column_index(names: tuple[str, ...]) -> pd.Index:
     return pd.Index(names)
 
 
-def _bars(quick: Quick) -> pd.DataFrame:
-    "The last telling of each day, sorted."
+def _bars(quick: CachedSeries) -> pd.DataFrame:
+    "The last version of each day, sorted."
     names = column_index(tuple(quick.about["columns"]))
     frame = pd.DataFrame(quick.values.T, pd.DatetimeIndex(quick.days, name="session"), names, copy=False)
     if (quick.days[1:] > quick.days[:-1]).all():
@@ -281,7 +279,7 @@ def _bars(quick: Quick) -> pd.DataFrame:
     return frame[~frame.index.duplicated(keep="last")].sort_index()
 
 # %% ../../nbs/20_data/09_store.ipynb #db8ba69e
-class Files:
+class ParquetFolder:
     "Series in a folder, one Parquet file each, as a source."
 
     def __init__(
@@ -313,21 +311,21 @@ class Files:
         return self.path(symbol).is_file()
 
     def rows(self, symbol: str) -> pd.DataFrame:
-        "Every telling of every day, with known_at, fetched_at and source, read from the Parquet file and checked."
+        "Every version of every day, with known_at, fetched_at and source, read from the Parquet file and checked."
         return read_rows(self.path(self._known(symbol)))[0]
 
     def bars(self, symbol: str) -> pd.DataFrame:
-        "The last telling of each day: the values by date."
+        "The last version of each day: the values by date."
         return _bars(self._quick(symbol))
 
     def read(self, symbol: str, calendar: Calendar) -> Reading:
-        "The series as `MarketData` takes it, all tellings with their known_at; raises `DataError` if it is absent or broken."
+        "The series as `MarketData` takes it, all versions with their known_at; raises `DataError` if it is absent or broken."
         quick = self._quick(symbol)
         values = dict(zip(quick.about["columns"], quick.values))
         known = pd.DatetimeIndex(quick.known).tz_localize("UTC")
         frame = pd.DataFrame({**values, "known_at": known}, pd.DatetimeIndex(quick.days), copy=False)
         texts = quick.about["repairs"]
-        return Reading(frame, listed_repairs(texts, set(frame.index)) if texts else (), quick.about["origin"])
+        return Reading(frame, repairs_from_rows(texts, set(frame.index)) if texts else (), quick.about["origin"])
 
     def _known(self, symbol: str) -> str:
         found = next((one for one in (symbol, canonical_symbol(symbol)) if one in self), None)
@@ -335,9 +333,9 @@ class Files:
             raise DataError(f"the {self.name} has no {symbol}: it has {', '.join(self.symbols[:9]) or 'no series yet'}")
         return found
 
-    def _quick(self, symbol: str) -> Quick:
+    def _quick(self, symbol: str) -> CachedSeries:
         path = self.path(symbol)
-        return load_quick(path if path.is_file() else self.path(self._known(symbol)), self.cache)
+        return load_cached(path if path.is_file() else self.path(self._known(symbol)), self.cache)
 
 # %% ../../nbs/20_data/09_store.ipynb #0a7aaaba
 def utc_moment(when: pd.Timestamp | str | None) -> pd.Timestamp:
@@ -348,18 +346,18 @@ def utc_moment(when: pd.Timestamp | str | None) -> pd.Timestamp:
     return stamp.tz_convert("UTC").as_unit("us")
 
 
-def _problems(files: Files, symbol: str) -> Iterator[str]:
+def _problems(files: ParquetFolder, symbol: str) -> Iterator[str]:
     "What is wrong with one file, or with its quick copy."
     try:
         rows, about = read_rows(files.path(symbol))
     except DataError as error:
         yield str(error)
         return
-    if quick_bytes(as_quick(rows, about)) != quick_bytes(files._quick(symbol)):
+    if encode_cached(to_cached(rows, about)) != encode_cached(files._quick(symbol)):
         yield f"{symbol}: its quick copy is another series: delete the cache"
 
 # %% ../../nbs/20_data/09_store.ipynb #11c8566e
-class Store(Files):
+class Store(ParquetFolder):
     "The point-in-time store under home."
 
     def __init__(
@@ -375,23 +373,22 @@ class Store(Files):
         symbol: str,
         frame: pd.DataFrame,  # bars or values by date as a vendor gave them, perhaps with known_at
         source: str,  # who gave them
-        fetched_at: pd.Timestamp | str | None = None,  # with a time zone; now if None
-        *,
+        fetched_at: pd.Timestamp | str | None,  # with a time zone; now if None
         calendar: Calendar,
     ) -> Receipt:
         "Add a fetch; the same fetch again changes no byte. Raises `DataError` for rows that no market would take."
         from filelock import FileLock
 
         symbol, now = canonical_symbol(symbol), utc_moment(fetched_at)
-        rows, repairs = dated(symbol, frame, calendar)
+        rows, repairs = with_known_at(symbol, frame, calendar)
         vintages = "known_at" in frame.columns
         open_ = (rows["known_at"] > now).to_numpy() if "close" in rows.columns else np.zeros(len(rows), dtype=bool)
         path = self.path(symbol)
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.parent / f".{path.name}.lock"):
             held, about = read_rows(path) if path.is_file() else (pd.DataFrame(), {})
-            merged = merge(held, rows[~open_], now, source, vintages, calendar=calendar_of(symbol, calendar))
-            listed = plain_repairs({*listed_repairs(about.get("repairs", []), ()), *repairs})
+            merged = merge(held, rows[~open_], now, source, calendar_of(symbol, calendar), vintages)
+            listed = repairs_to_rows({*repairs_from_rows(about.get("repairs", []), ()), *repairs})
             if merged.added or merged.revised or listed != about.get("repairs", []):
                 origin = f"store ({source}, {now:%Y-%m-%d})"
                 self._write(path, merged.rows, {"symbol": symbol, "repairs": listed, "origin": origin})
@@ -403,7 +400,7 @@ class Store(Files):
         with contextlib.suppress(OSError):
             for old in (self.cache or path.parent).glob(f"{path.stem}@*"):
                 old.unlink(missing_ok=True)
-            write_atomic((self.cache or path.parent) / quick_name(path), quick_bytes(as_quick(rows, about)))
+            write_atomic((self.cache or path.parent) / cache_name(path), encode_cached(to_cached(rows, about)))
 
     def verify(self) -> list[str]:
         "What is wrong with the files, one sentence each; every one is read and its checksum taken."

@@ -1,6 +1,6 @@
-"""How would you know that a method finds what is there, if you never see what is there?
+"""A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
 
-A seeded market for lessons and tests: an index, its volatility indices, stocks and yields, driven by a hidden state,
+How would one know that a method finds what is there, without seeing what is there? A seeded market for lessons and tests: an index, its volatility indices, stocks and yields, driven by a hidden state,
 a volatility and jumps that are handed out beside the data. Its defining numbers can be computed exactly, so that an
 estimator can be compared with the truth and not with another estimator. It is a model, never evidence: what holds on it
 may fail on any real market."""
@@ -26,16 +26,15 @@ from ..core import DataError
 from .market import MarketData
 
 # %% auto #0
-__all__ = ['YEAR', 'STATES', 'SPANS', 'SECTORS', 'Law', 'Hidden', 'hidden_path', 'belief', 'expected_variance', 'bridge_extremes',
-           'path_bars', 'index_bars', 'volatility_bars', 'sector_of', 'stock_bars', 'Synthetic', 'synthetic_market']
+__all__ = ['SESSIONS_A_YEAR', 'STATE_NAMES', 'MarketLaw', 'SyntheticMarket', 'synthetic_market']
 
 # %% ../../nbs/20_data/06_synthetic.ipynb #04f6e6a0
-YEAR = 252  # sessions
-STATES: tuple[str, ...] = ("risk_on", "neutral", "risk_off")
+SESSIONS_A_YEAR = 252  # sessions
+STATE_NAMES: tuple[str, ...] = ("risk_on", "neutral", "risk_off")
 
 
 @dataclass(frozen=True)
-class Law:
+class MarketLaw:
     "The numbers that define the market; volatilities are annual, everything else is a day's."
 
     moves: tuple[tuple[float, ...], ...] = ((0.985, 0.014, 0.001), (0.014, 0.972, 0.014), (0.001, 0.029, 0.970))
@@ -64,7 +63,7 @@ def _uniforms(seed: int, purpose: str, *shape: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Hidden:
+class HiddenPath:
     "What drives the prices of n days; `state` and `log_vol` have one day more, which is known at the last close."
 
     state: np.ndarray  # (n + 1,) index into STATES
@@ -76,14 +75,14 @@ class Hidden:
     @property
     def sd(self) -> np.ndarray:
         "The standard deviation of each day's log return, jumps apart."
-        return np.exp(self.log_vol[:-1]) / np.sqrt(YEAR)
+        return np.exp(self.log_vol[:-1]) / np.sqrt(SESSIONS_A_YEAR)
 
 
 def hidden_path(
     n: int,  # days
     seed: int = 0,
-    law: Law = Law(),
-) -> Hidden:
+    law: MarketLaw = MarketLaw(),
+) -> HiddenPath:
     "Draw states, volatilities, jumps and price shocks of n days; starts neutral, at that state's level."
     shocks = _normals(seed, "index", n, 1 + law.steps)
     night, day = np.sqrt(law.overnight), np.sqrt((1 - law.overnight) / law.steps)
@@ -99,10 +98,10 @@ def hidden_path(
         state.append(sum(urge_t > bound for bound in bounds[state[-1]]))
         pulled = log_vol[-1] + law.pull * (levels[state[-1]] - log_vol[-1])
         log_vol.append(pulled + law.shock * eta_t + law.jump_shift * jump[-1])
-    return Hidden(np.array(state), np.array(log_vol), np.where(jump, size, 0.0), shocks, move)
+    return HiddenPath(np.array(state), np.array(log_vol), np.where(jump, size, 0.0), shocks, move)
 
 
-def _thresholds(law: Law) -> np.ndarray:
+def _thresholds(law: MarketLaw) -> np.ndarray:
     "Where a standard normal must lie for each move: (3, 2), the bounds between the three next states."
     inverse = NormalDist().inv_cdf
     return np.array([[inverse(p) for p in np.cumsum(row)[:-1].round(12).tolist()] for row in law.moves])
@@ -114,9 +113,9 @@ def _between(bounds: np.ndarray) -> np.ndarray:
     return np.diff(below, axis=-1, prepend=0.0, append=1.0)
 
 # %% ../../nbs/20_data/06_synthetic.ipynb #cdc71034
-def belief(
-    hidden: Hidden,
-    law: Law = Law(),
+def state_probabilities(
+    hidden: HiddenPath,
+    law: MarketLaw = MarketLaw(),
 ) -> np.ndarray:
     "The chances of each state of the next day, given everything up to this close: (n + 1, 3)."
     urge = (_thresholds(law)[None] - law.alarm * hidden.move[:, None, None]) / np.sqrt(1 - law.alarm**2)
@@ -134,7 +133,7 @@ def belief(
     return np.array(chances)
 
 # %% ../../nbs/20_data/06_synthetic.ipynb #d56bb64c
-def _weights(law: Law, decay: float) -> np.ndarray:
+def _weights(law: MarketLaw, decay: float) -> np.ndarray:
     "The matrix M for shocks that have decayed to this share: chances of a move, weighted by what it does to the variance."
     theta = 2 * decay * law.shock
     moves = _between(_thresholds(law) - theta * law.leverage * law.alarm)  # the urge to move shifts under the weight
@@ -147,11 +146,11 @@ def expected_variance(
     log_vol: np.ndarray,  # (n,) of the first day
     chances: np.ndarray,  # (n, 3) of each state on the first day; a known state has the chance 1
     days: int,
-    law: Law = Law(),
+    law: MarketLaw = MarketLaw(),
 ) -> np.ndarray:
     "The expected yearly variance of log returns over the next days, the first one included, jumps included: (n,)."
-    total, b, chance = np.zeros(len(log_vol)), np.ones(len(STATES)), np.eye(len(STATES))
-    jumps = YEAR * np.array(law.jump_rates) * (law.jump_mean**2 + law.jump_sd**2)
+    total, b, chance = np.zeros(len(log_vol)), np.ones(len(STATE_NAMES)), np.eye(len(STATE_NAMES))
+    jumps = SESSIONS_A_YEAR * np.array(law.jump_rates) * (law.jump_mean**2 + law.jump_sd**2)
     for k in range(days):
         decay = (1 - law.pull) ** k
         total += np.exp(2 * decay * log_vol) * np.einsum("ij,j->i", chances, b)
@@ -189,12 +188,12 @@ def path_bars(
     return pd.DataFrame({name: np.exp(values) for name, values in logs.items()})
 
 # %% ../../nbs/20_data/06_synthetic.ipynb #6f032eaa
-def index_bars(hidden: Hidden, seed: int = 0, law: Law = Law(), start: float = 1100.0) -> pd.DataFrame:
+def index_bars(hidden: HiddenPath, seed: int = 0, law: MarketLaw = MarketLaw(), start: float = 1100.0) -> pd.DataFrame:
     "The bars of the index over a hidden path, with a volume that rises with volatility and with the size of the move."
     n, sd = len(hidden.jump), hidden.sd
     night = sd * np.sqrt(law.overnight) * hidden.shocks[:, 0] + hidden.jump
     step = sd * np.sqrt((1 - law.overnight) / law.steps)
-    drift = (law.growth / YEAR - sd**2 / 2) / law.steps
+    drift = (law.growth / SESSIONS_A_YEAR - sd**2 / 2) / law.steps
     steps = step[:, None] * hidden.shocks[:, 1:] + drift[:, None]
     bars = path_bars(night, steps, step**2, _uniforms(seed, "index range", n, 2, law.steps), start)
     busy = 0.4 * np.log(sd / 0.01) + 0.1 * np.abs(hidden.move) + 0.15 * _normals(seed, "volume", n)
@@ -202,7 +201,7 @@ def index_bars(hidden: Hidden, seed: int = 0, law: Law = Law(), start: float = 1
     return bars
 
 # %% ../../nbs/20_data/06_synthetic.ipynb #8dd9a502
-SPANS: Mapping[str, tuple[int, float]] = {"VIX9D": (6, 1.15), "VIX": (21, 1.15), "VIX3M": (63, 1.17), "VIX6M": (126, 1.19)}  # fmt: skip
+INDEX_SPANS: Mapping[str, tuple[int, float]] = {"VIX9D": (6, 1.15), "VIX": (21, 1.15), "VIX3M": (63, 1.17), "VIX6M": (126, 1.19)}  # fmt: skip
 
 
 def _wander(shocks: np.ndarray, memory: float) -> np.ndarray:
@@ -212,14 +211,14 @@ def _wander(shocks: np.ndarray, memory: float) -> np.ndarray:
 
 
 def volatility_bars(
-    hidden: Hidden,
-    believed: np.ndarray,  # (n + 1, 3) as from `belief`
+    hidden: HiddenPath,
+    believed: np.ndarray,  # (n + 1, 3) as from `state_probabilities`
     symbol: str,  # one of SPANS
     seed: int = 0,
-    law: Law = Law(),
+    law: MarketLaw = MarketLaw(),
 ) -> pd.DataFrame:
     "The bars of a volatility index over a hidden path, in index points."
-    days, premium = SPANS[symbol]
+    days, premium = INDEX_SPANS[symbol]
     expected = expected_variance(hidden.log_vol[1:], believed[1:], days, law)
     n = len(expected)
     mood = 0.07 * _wander(0.8 * _normals(seed, "premium", n) - 0.6 * hidden.move, 0.95)
@@ -241,7 +240,7 @@ def sector_of(symbol: str) -> str:
     return SECTORS[crc32(symbol.encode()) % len(SECTORS)]
 
 
-def stock_bars(hidden: Hidden, symbol: str, seed: int = 0, law: Law = Law()) -> pd.DataFrame:
+def stock_bars(hidden: HiddenPath, symbol: str, seed: int = 0, law: MarketLaw = MarketLaw()) -> pd.DataFrame:
     "The bars of a stock: beta times the index, plus its sector, plus its own noise; some days with a gap of its own."
     n, k = len(hidden.jump), law.steps
     beta, own = np.random.default_rng([seed, crc32(symbol.encode())]).uniform([0.7, 0.010], [1.4, 0.020])
@@ -257,14 +256,14 @@ def stock_bars(hidden: Hidden, symbol: str, seed: int = 0, law: Law = Law()) -> 
     return bars
 
 # %% ../../nbs/20_data/06_synthetic.ipynb #a253bcc3
-class Synthetic(NamedTuple):
+class SyntheticMarket(NamedTuple):
     "A market and the truth behind it."
 
     market: MarketData
     truth: pd.DataFrame  # by session: state, variance of its log return, jump (log), expected_vol (% a year)
 
 
-def _extras(hidden: Hidden, vix: np.ndarray, seed: int) -> dict[str, pd.DataFrame]:
+def _extras(hidden: HiddenPath, vix: np.ndarray, seed: int) -> dict[str, pd.DataFrame]:
     "Vol of vol, skew and two yields: simple, plausible, and correlated with the VIX where the real ones are."
     n, fear = len(vix), np.log(vix / 18)
     vvix = 90 * np.exp(0.3 * fear + 0.08 * _wander(_normals(seed, "VVIX", n), 0.9))
@@ -281,8 +280,8 @@ def synthetic_market(
     start: Date = "2010-01-04",  # the first one
     stocks: Collection[str] = (),  # names of stocks to add
     calendar: Calendar | str = NEW_YORK,
-    law: Law = Law(),
-) -> Synthetic:
+    law: MarketLaw = MarketLaw(),
+) -> SyntheticMarket:
     "A seeded market: SPX, the VIX family, VVIX, SKEW, DGS2, DGS10 and stocks; raises `DataError` past the calendar's end."
     calendar = get_calendar(calendar)
     days = calendar.sessions
@@ -290,13 +289,13 @@ def synthetic_market(
     if len(index) < sessions:
         raise DataError(f"{calendar} has {len(index)} sessions from {start} on, not {sessions}: start earlier")
     hidden = hidden_path(sessions, seed, law)
-    believed = belief(hidden, law)
+    believed = state_probabilities(hidden, law)
     frames = {"SPX": index_bars(hidden, seed, law)}
-    frames |= {symbol: volatility_bars(hidden, believed, symbol, seed, law) for symbol in SPANS}
+    frames |= {symbol: volatility_bars(hidden, believed, symbol, seed, law) for symbol in INDEX_SPANS}
     frames |= _extras(hidden, frames["VIX"]["close"].to_numpy(), seed)
     frames |= {symbol: stock_bars(hidden, symbol, seed, law) for symbol in stocks}
     series = {symbol: frame.round(2).set_index(index) for symbol, frame in frames.items()}
-    expected = 100 * np.sqrt(expected_variance(hidden.log_vol[1:], np.eye(len(STATES))[hidden.state[1:]], 21, law))
-    truth = pd.DataFrame({"state": np.array(STATES)[hidden.state[:-1]], "variance": hidden.sd**2}, index)
+    expected = 100 * np.sqrt(expected_variance(hidden.log_vol[1:], np.eye(len(STATE_NAMES))[hidden.state[1:]], 21, law))
+    truth = pd.DataFrame({"state": np.array(STATE_NAMES)[hidden.state[:-1]], "variance": hidden.sd**2}, index)
     market = MarketData(series, calendar=calendar, provenance=dict.fromkeys(series, f"synthetic, seed {seed}"))
-    return Synthetic(market, truth.assign(jump=hidden.jump, expected_vol=expected))
+    return SyntheticMarket(market, truth.assign(jump=hidden.jump, expected_vol=expected))

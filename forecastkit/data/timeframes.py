@@ -1,6 +1,6 @@
-"""At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
+"""Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 
-Bars shorter than a session, as files hold them, and longer ones made from them. A bar carries the moment of its *end*, in the
+At which moment is a bar of fifteen minutes, of an hour, of a week over and known? Bars shorter than a session, as files hold them, and longer ones made from them. A bar carries the moment of its *end*, in the
 time of its exchange, because that is when it could first be known. No bar mixes two sessions, or trading hours with the hours
 around them, and a bar that is not over yet is not there."""
 
@@ -19,18 +19,16 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataError, DataWarning, canonical_symbol
-from .formats import BAR_NAMES, read_table, recognise, unix_seconds
+from .formats import BAR_NAMES, read_table, detect_layout, unix_seconds
 
 # %% auto #0
-__all__ = ['WIDTHS', 'TIMEFRAMES', 'NAMES', 'NAMED', 'parse_times', 'in_hours', 'stamped_at', 'bar_ends', 'as_intraday',
-           'intraday_of', 'read_bars', 'load_bars', 'piece_ends', 'fold', 'bar_known_at', 'resample',
-           'after_hours_share']
+__all__ = ['BAR_WIDTHS', 'TIMEFRAMES', 'as_intraday', 'read_bars', 'load_bars', 'bar_known_at', 'resample', 'after_hours_share']
 
 # %% ../../nbs/20_data/03_timeframes.ipynb #41ecccf4
-WIDTHS: Mapping[str, pd.Timedelta] = {
+BAR_WIDTHS: Mapping[str, pd.Timedelta] = {
     "m1": pd.Timedelta(minutes=1), "m15": pd.Timedelta(minutes=15), "h1": pd.Timedelta(hours=1), "h4": pd.Timedelta(hours=4),
 }  # fmt: skip
-TIMEFRAMES: tuple[str, ...] = (*WIDTHS, "d1", "w1")
+TIMEFRAMES: tuple[str, ...] = (*BAR_WIDTHS, "d1", "w1")
 
 
 def _checked(timeframe: str, allowed: tuple[str, ...] = TIMEFRAMES) -> str:
@@ -85,10 +83,9 @@ def stamped_at(
     calendar: Calendar,
 ) -> str:
     "Where bars of trading hours alone carry their stamp: start, end, or nothing where that cannot be told."
-    table = calendar
     days = np.unique(calendar.leading_to(stamps))
-    begun, ended = table.opens[days].isin(stamps), table.closes[days].isin(stamps)
-    around = ~in_hours(stamps, calendar) & ~stamps.isin(table.opens[days])
+    begun, ended = calendar.opens[days].isin(stamps), calendar.closes[days].isin(stamps)
+    around = ~in_hours(stamps, calendar) & ~stamps.isin(calendar.opens[days])
     if around.any() or begun.any() == ended.any() or max(begun.mean(), ended.mean()) <= 0.5:
         return ""
     return "start" if begun.any() else "end"
@@ -96,10 +93,9 @@ def stamped_at(
 # %% ../../nbs/20_data/03_timeframes.ipynb #afbc32f7
 def bar_ends(
     stamps: pd.DatetimeIndex,  # UTC
+    calendar: Calendar,
     timeframe: str = "m1",
     stamped: str = "end",  # or start
-    *,
-    calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "The moment each bar ends; raises `DataError` where stamps are not what they are said to be, or a bar lies across open or close."
     if stamped not in ("start", "end"):
@@ -107,18 +103,18 @@ def bar_ends(
     if len(stamps) and stamped_at(stamps, calendar) not in ("", stamped):
         seen = stamped_at(stamps, calendar)
         raise DataError(f"the bars are stamped at their {seen}, not at their {stamped}: say stamped={seen!r}")
-    width, table = WIDTHS[_checked(timeframe, tuple(WIDTHS))], calendar
+    width = BAR_WIDTHS[_checked(timeframe, tuple(BAR_WIDTHS))]
     if stamped == "start":
         at = calendar.leading_to(stamps + pd.Timedelta(1, "us"))
         starts, ends = stamps, stamps + width
-        ends = ends.where(ends < table.closes[at], table.closes[at])  # the last bar of a session may be short
+        ends = ends.where(ends < calendar.closes[at], calendar.closes[at])  # the last bar of a session may be short
     else:
         at, ends = calendar.leading_to(stamps), stamps
-        short = (ends == table.closes[at]) & (ends - width < table.opens[at])
-        starts = (ends - width).where(~short, table.opens[at])
-    across = ((starts < table.opens[at]) & (table.opens[at] < ends)) | (starts < table.closes[at - 1])
+        short = (ends == calendar.closes[at]) & (ends - width < calendar.opens[at])
+        starts = (ends - width).where(~short, calendar.opens[at])
+    across = ((starts < calendar.opens[at]) & (calendar.opens[at] < ends)) | (starts < calendar.closes[at - 1])
     if across.any():
-        first = ends[across][0].tz_convert(calendar.exchange.tz)
+        first = ends[across][0].tz_convert(calendar.tz)
         raise DataError(
             f"the {timeframe} bar to {first:%Y-%m-%d %H:%M} lies across the open or the close: use shorter bars"
         )
@@ -127,18 +123,17 @@ def bar_ends(
 # %% ../../nbs/20_data/03_timeframes.ipynb #fd9d0170
 def as_intraday(
     frame: pd.DataFrame,  # bars, indexed by stamps with a time zone, in any order
+    calendar: Calendar,
     timeframe: str = "m1",
     stamped: str = "end",  # or start
-    *,
-    calendar: Calendar,
 ) -> pd.DataFrame:
     "Bars as floats by the moment they end, in exchange time; raises `DataError` for what cannot be true, and names blank closes in a `DataWarning`."
     if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None or "close" not in frame.columns:
         raise DataError("intraday bars need a close, and times with a zone in their index")
     given = frame.reindex(columns=list(BAR_NAMES))
     bars = given.apply(pd.to_numeric, errors="coerce").astype(float)
-    ends = bar_ends(frame.index.tz_convert("UTC").as_unit("us"), timeframe, stamped, calendar=calendar)
-    bars.index = ends.tz_convert(calendar.exchange.tz).rename("time")
+    ends = bar_ends(frame.index.tz_convert("UTC").as_unit("us"), calendar, timeframe, stamped)
+    bars.index = ends.tz_convert(calendar.tz).rename("time")
     prices = bars[["open", "high", "low", "close"]]
     _refuse(bars.index, (given.notna() & ~np.isfinite(bars.to_numpy())).any(axis=1), "a cell is no number")
     _refuse(bars.index, (prices <= 0).any(axis=1) | (bars["volume"] < 0), "a price of 0 or less, or a volume below 0")
@@ -167,11 +162,11 @@ def _refuse(index: pd.Index, rows: pd.Series | np.ndarray, words: str) -> None:
         )
 
 # %% ../../nbs/20_data/03_timeframes.ipynb #c097fe91
-NAMES: Mapping[str, str] = {
+TIMEFRAME_SPELLINGS: Mapping[str, str] = {
     "1min": "m1", "15min": "m15", "60min": "h1", "240min": "h4", "1m": "m1", "15m": "m15", "1h": "h1", "4h": "h4",
     "1": "m1", "15": "m15", "60": "h1", "240": "h4",
 }  # fmt: skip
-NAMED = re.compile(
+INTRADAY_NAME = re.compile(
     r"([^_,]+)_(\d+(?:min|m|h))(?:_.*)?|(?:.*_)?([^_,]+), (\d+)(?:_.*)?", re.I
 )  # SPY_1min_2019; BATS_SPY, 60
 
@@ -180,35 +175,34 @@ def intraday_of(
     name: str,  # of a file, such as SPY_1min_2019.csv
 ) -> tuple[str, str] | None:
     "The symbol and timeframe that the name of a file tells; None if it tells none."
-    found = NAMED.fullmatch(re.sub(r"\.(csv|csv\.gz|parquet)$", "", name, flags=re.I))
-    timeframe = NAMES.get((found[2] or found[4]).lower()) if found else None
+    found = INTRADAY_NAME.fullmatch(re.sub(r"\.(csv|csv\.gz|parquet)$", "", name, flags=re.I))
+    timeframe = TIMEFRAME_SPELLINGS.get((found[2] or found[4]).lower()) if found else None
     return (canonical_symbol(found[1] or found[3]), timeframe) if found and timeframe else None
 
 # %% ../../nbs/20_data/03_timeframes.ipynb #957bc127
 def read_bars(
     path: str | Path,  # .csv, .csv.gz or .parquet with a close, and times in one column or in Date and Time
+    calendar: Calendar,
     timeframe: str = "m1",
     zone: str | None = None,  # of times that name none; that of the exchange if None
     stamped: str = "end",  # or start
-    *,
-    calendar: Calendar,
 ) -> pd.DataFrame:
     "The intraday bars of a file, by the moment they end, in exchange time; raises `DataError` that names the file."
     path = Path(path)
     header = [str(name) for name in read_table(path, path.name, rows=1).columns]
     spelled = {name.strip().lower(): name for name in header}
     day, time = (spelled.get(name) if {"date", "time"} <= set(spelled) else None for name in ("date", "time"))
-    layout = recognise([name for name in header if name != time or not day], "")
+    layout = detect_layout([name for name in header if name != time or not day], "")
     if isinstance(layout, str) or "close" not in layout.columns:
         raise DataError(f"{path.name}: {layout if isinstance(layout, str) else 'it has no close'}")
     table = read_table(path, path.name, texts=[layout.date, *([time] if day and time else [])])
     texts = table[day] + " " + table[time] if day and time else table[layout.date]
     try:
-        moments = parse_times(texts, zone or str(calendar.exchange.tz))
+        moments = parse_times(texts, zone or str(calendar.tz))
         frame = pd.DataFrame(
             {name: table[layout.columns[name]].to_numpy() for name in BAR_NAMES if name in layout.columns}, moments
         )
-        return as_intraday(frame, timeframe, stamped, calendar=calendar)
+        return as_intraday(frame, calendar, timeframe, stamped)
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from error
 
@@ -216,35 +210,34 @@ def read_bars(
 def load_bars(
     folder: str | Path,
     symbol: str,
-    timeframe: str = "m1",
-    zone: str | None = None,
-    stamped: str = "end",
-    *,
     calendar: Calendar,
+    timeframe: str = "m1",
+    zone: str | None = None,  # as in `read_bars`
+    stamped: str = "end",
 ) -> pd.DataFrame:
     "The bars of all files in a folder and below that are named by a symbol and a timeframe, joined; overlaps must agree."
-    wanted = canonical_symbol(symbol), _checked(timeframe, tuple(WIDTHS))
+    wanted = canonical_symbol(symbol), _checked(timeframe, tuple(BAR_WIDTHS))
     paths = [path for path in sorted(Path(folder).rglob("*")) if path.is_file() and intraday_of(path.name) == wanted]
     if not paths:
         raise DataError(f"{folder} holds no {timeframe} bars of {wanted[0]}: name a file such as {wanted[0]}_1min.csv")
-    both = pd.concat([read_bars(path, timeframe, zone, stamped, calendar=calendar) for path in paths])
-    return as_intraday(both, timeframe, "end", calendar=calendar)
+    both = pd.concat([read_bars(path, calendar, timeframe, zone, stamped) for path in paths])
+    return as_intraday(both, calendar, timeframe, "end")
 
 # %% ../../nbs/20_data/03_timeframes.ipynb #c7373d61
-def piece_ends(
+def bucket_ends(
     ends: pd.DatetimeIndex,  # of bars in trading hours
     to: str,  # m1, m15, h1 or h4
     calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "The end (UTC) of the piece of its session into which each bar falls."
-    table, at = calendar, calendar.leading_to(ends)
-    opened, width = table.opens[at], WIDTHS[to]
+    at = calendar.leading_to(ends)
+    opened, width = calendar.opens[at], BAR_WIDTHS[to]
     pieces = -((opened - ends.tz_convert("UTC")) // width)  # rounded up
     end = opened + pieces * width
-    return end.where(end < table.closes[at], table.closes[at])
+    return end.where(end < calendar.closes[at], calendar.closes[at])
 
 
-def fold(
+def aggregate_bars(
     bars: pd.DataFrame,  # sorted
     labels: pd.Index,  # one a bar, ascending; equal ones become one bar
 ) -> pd.DataFrame:
@@ -265,11 +258,10 @@ def _week(
     calendar: Calendar,
 ) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
     "The last session of each day's week, and the moment (UTC) at which it was known to be the last."
-    table = calendar
     monday = days + pd.to_timedelta(7 - days.day_of_week, unit="D")  # the next one
-    last = table.sessions[table.sessions.searchsorted(monday) - 1]
-    planned = table.scheduled[table.scheduled.searchsorted(monday) - 1]
-    midnight = (planned + pd.Timedelta(days=1)).tz_localize(calendar.exchange.tz).tz_convert("UTC")
+    last = calendar.sessions[calendar.sessions.searchsorted(monday) - 1]
+    planned = calendar.scheduled[calendar.scheduled.searchsorted(monday) - 1]
+    midnight = (planned + pd.Timedelta(days=1)).tz_localize(calendar.tz).tz_convert("UTC")
     return last, calendar.closes_of(last).where(last == planned, midnight)
 
 
@@ -279,7 +271,7 @@ def bar_known_at(
     calendar: Calendar,
 ) -> pd.DatetimeIndex:
     "The moment (UTC) at which each bar was over and known to be."
-    if _checked(timeframe) in WIDTHS:
+    if _checked(timeframe) in BAR_WIDTHS:
         return index.tz_convert("UTC")
     return calendar.closes_of(index) if timeframe == "d1" else _week(index, calendar)[1]
 
@@ -287,9 +279,8 @@ def bar_known_at(
 def resample(
     bars: pd.DataFrame,  # intraday bars as `as_intraday` gives them, or daily ones by session
     to: str,  # one of TIMEFRAMES, not shorter than the bars are
-    until: pd.Timestamp | None = None,  # the moment up to which they are known; the end of the last one if None
-    *,
     calendar: Calendar,
+    until: pd.Timestamp | None = None,  # the moment up to which they are known; the end of the last one if None
 ) -> pd.DataFrame:
     """
     Longer bars of trading hours: by the moment they end, in exchange time; `d1` and `w1` by session, as `MarketData` takes them.
@@ -298,7 +289,7 @@ def resample(
     unknown timeframe, and for daily bars that should become shorter ones.
     """
     index = pd.DatetimeIndex(bars.index)
-    if index.tz is None and _checked(to) in WIDTHS:
+    if index.tz is None and _checked(to) in BAR_WIDTHS:
         raise DataError(f"daily bars cannot be cut into {to}: give bars of minutes or hours")
     if not len(bars):
         return bars
@@ -306,25 +297,24 @@ def resample(
     if index.tz is not None:
         regular = in_hours(index, calendar)
         bars, index = bars[regular], index[regular]
-        if _checked(to) in WIDTHS:
-            found = fold(bars, piece_ends(index, to, calendar))
-            return found[found.index <= now].tz_convert(calendar.exchange.tz).rename_axis("time")
+        if _checked(to) in BAR_WIDTHS:
+            found = aggregate_bars(bars, bucket_ends(index, to, calendar))
+            return found[found.index <= now].tz_convert(calendar.tz).rename_axis("time")
         index = calendar.sessions[calendar.leading_to(index)]
     labels = index if to == "d1" else _week(index, calendar)[0]
-    found = fold(bars, labels)
+    found = aggregate_bars(bars, labels)
     return found[bar_known_at(labels[~labels.duplicated()], to, calendar) <= now].rename_axis("session")
 
 # %% ../../nbs/20_data/03_timeframes.ipynb #85399e40
 def after_hours_share(
     bars: pd.DataFrame,  # intraday bars, with those before the open and after the close
-    until: pd.Timestamp | None = None,  # as in `resample`
-    *,
     calendar: Calendar,
+    until: pd.Timestamp | None = None,  # as in `resample`
 ) -> pd.Series:
     "By session, the share of the volume since the last close that was traded before its open; NaN where no such bar is there."
     index = pd.DatetimeIndex(bars.index)
     regular, at = in_hours(index, calendar), calendar.leading_to(index)
-    table, first = calendar, at[:1]
+    first = at[:1]
     volume = (
         pd.DataFrame({"in": bars["volume"].where(regular), "out": bars["volume"].where(~regular)})
         .groupby(at)
@@ -333,6 +323,6 @@ def after_hours_share(
     volume = volume[
         volume["in"].notna() & ~volume.index.isin(first)
     ]  # of the first session the evening before is not known
-    volume.index = table.sessions[volume.index]
+    volume.index = calendar.sessions[volume.index]
     share = (volume["out"] / (volume["out"] + volume["in"])).rename("after_hours_share")
     return share[calendar.closes_of(share.index) <= (until or index.max())]

@@ -24,9 +24,9 @@ from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_la
 from ..metrics import log_loss, mae, pinball, pit, r2, rmse, rps, simulated_ece, skill, width
 
 # %% auto #0
-__all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'regime_probabilities', 'regime_losses',
-           'row_scores', 'rolling_coverage', 'ScoreSummary', 'Scorecard', 'check_enough', 'score_forecasts',
-           'groupings', 'breakdown', 'pinball_skill', 'point_scores', 'worst_forecasts', 'regime_scores']
+__all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'row_scores', 'rolling_coverage', 'ScoreSummary',
+           'Scorecard', 'check_enough', 'score_forecasts', 'groupings', 'breakdown', 'pinball_skill', 'point_scores',
+           'worst_forecasts', 'regime_scores']
 
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #8717310a
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def observe_outcomes(
 # %% ../../nbs/45_evaluation/05_scorecard.ipynb #a0a27c21
 COVERAGE_LEVELS: tuple[float, ...] = (0.5, 0.8, 0.9)  # of the central ranges whose coverage is shown
 
-
+# %% ../../nbs/45_evaluation/05_scorecard.ipynb #d6c177f7
 def regime_probabilities(
     quantiles: np.ndarray,  # (n, 23) log changes at core.PROBS
     outcomes: Outcomes,
@@ -129,7 +129,9 @@ def interval_coverage(
     level: float = 0.8,
 ) -> dict[str, dict[str, Any]]:
     "By regime at the origin: the share of outcomes inside the range (NaN where there are none), and how many origins."
-    inside = scores[f"inside_{level:g}"].groupby(outcomes.rows["regime"]).agg(["mean", "size"]) if outcomes.regimes else {}
+    inside = (
+        scores[f"inside_{level:g}"].groupby(outcomes.rows["regime"]).agg(["mean", "size"]) if outcomes.regimes else {}
+    )
     table = pd.DataFrame(inside).reindex(range(len(outcomes.regimes)))
     return {
         name: {f"{level:g}": float(mean), "n": int(np.nan_to_num(n))}
@@ -317,7 +319,9 @@ def breakdown(
     for label, part in card.scores.groupby(labels, observed=True):
         if len(part) < max(fewest, 2 * horizon):
             continue
-        gain = skills_against(part["crps"], {baseline: card.baseline_scores[baseline]["crps"][part.index]}, horizon)[baseline]
+        gain = skills_against(part["crps"], {baseline: card.baseline_scores[baseline]["crps"][part.index]}, horizon)[
+            baseline
+        ]
         error = hac_se(part["inside_0.8"].to_numpy(), hac_lag(horizon))
         rows[label] = (len(part), gain.value, gain.se, part["inside_0.8"].mean(), error, part["width_0.8"].mean())
     names = ["origins", "skill", "skill_se", "coverage", "coverage_se", "width"]
@@ -354,7 +358,9 @@ def worst_forecasts(
 ) -> pd.DataFrame:
     "The forecasts with the largest CRPS, with what was forecast, what came, and what the baselines scored there."
     rows = card.scores.nlargest(most, "crps").index
-    found = card.outcomes.rows.loc[rows, ["level", "cohort"]].assign(change=pd.Series(card.outcomes.changes, card.origins))
+    found = card.outcomes.rows.loc[rows, ["level", "cohort"]].assign(
+        change=pd.Series(card.outcomes.changes, card.origins)
+    )
     found = found.join(card.scores.loc[rows, ["expected", "pit", "crps"]])
     return found.join(pd.DataFrame({name: scores["crps"] for name, scores in card.baseline_scores.items()}))
 
@@ -367,7 +373,9 @@ def regime_scores(card: Scorecard) -> pd.DataFrame:
     for loss in ("log_loss", "regime_brier", "rps"):
         losses = regime_baselines(card.baseline_scores, card.outcomes, loss)
         gains = skills_against(card.scores[loss], losses, card.outcomes.target.horizon)
-        rows[loss] = {"forecaster": card.scores[loss].mean()} | {name: baseline.mean() for name, baseline in losses.items()}
+        rows[loss] = {"forecaster": card.scores[loss].mean()} | {
+            name: baseline.mean() for name, baseline in losses.items()
+        }
         rows[loss] |= {f"skill_{name}": gain.value for name, gain in gains.items()}
         rows[loss] |= {f"skill_se_{name}": gain.se for name, gain in gains.items()}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -48,7 +48,9 @@ class RefitSchedule:
     min_train_rows: int = 400  # no version is trained on fewer
     train_start: Date = "1992-01-01"  # no row before this day is learnt from
     needs: tuple[str, ...] = ()  # columns without which a row is not learnt from: those with a warm-up
-    drift_limit: float | None = None  # |t| of `drift_statistic` beyond which a version is refitted off the grid; None: never
+    drift_limit: float | None = (
+        None  # |t| of `drift_statistic` beyond which a version is refitted off the grid; None: never
+    )
 
     def refit_sessions(self, origins: pd.DatetimeIndex) -> pd.DatetimeIndex:
         "The refit sessions of the versions that serve these origins, each once, in order."

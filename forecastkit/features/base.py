@@ -23,9 +23,10 @@ from ..core import DataError
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['YEAR', 'PERCENT_A_YEAR', 'QUANTITIES', 'LONG_AGO', 'Kept', 'WINDOWS', 'PAST', 'PAST_LEAST', 'log_of', 'log_range',
-           'parkinson', 'garman_klass', 'rogers_satchell', 'fresh_rows', 'known_in_order', 'Joined', 'Inputs',
-           'Feature', 'winsorised', 'Keeper', 'compute_features', 'absent', 'source_and_lag', 'catalogue']
+__all__ = ['YEAR', 'PERCENT_A_YEAR', 'QUANTITIES', 'NO_SESSION', 'Computed', 'WINDOWS', 'WINSOR_WINDOW', 'WINSOR_MIN_ROWS',
+           'log_of', 'log_range', 'parkinson', 'garman_klass', 'rogers_satchell', 'new_row_positions', 'known_times',
+           'Joined', 'Inputs', 'Feature', 'winsorized', 'ColumnCache', 'compute_features', 'missing_series',
+           'publication_of', 'catalogue']
 
 # %% ../../nbs/30_features/01_base.ipynb #2b01bb78
 YEAR: int = 252  # sessions
@@ -83,7 +84,7 @@ QUANTITIES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType
 })  # fmt: skip
 
 # %% ../../nbs/30_features/01_base.ipynb #f9f3bf92
-LONG_AGO = np.datetime64("0001-01-01", "us")  # before any session
+NO_SESSION = np.datetime64("0001-01-01", "us")  # before any session
 
 
 def _moments(when: pd.Index | pd.Series) -> np.ndarray:
@@ -91,7 +92,7 @@ def _moments(when: pd.Index | pd.Series) -> np.ndarray:
     return pd.DatetimeIndex(when.array).to_numpy(dtype="datetime64[us]")
 
 
-def fresh_rows(
+def new_row_positions(
     known: np.ndarray,  # (n,) when each row became known: datetime64[us], UTC, ascending
     index: pd.DatetimeIndex,  # sessions
     calendar: Calendar,
@@ -99,11 +100,11 @@ def fresh_rows(
     "For each session the place of the row that is new at its close; -1 where no row has become known since the close before."
     close, at = _moments(calendar.closes), calendar.positions(index)
     row = known.searchsorted(close[at], side="right") - 1
-    new = known[row] > np.append(LONG_AGO, close)[at] if len(known) else False
+    new = known[row] > np.append(NO_SESSION, close)[at] if len(known) else False
     return np.where((row >= 0) & new, row, -1)
 
 # %% ../../nbs/30_features/01_base.ipynb #f0836a59
-def known_in_order(
+def known_times(
     market: MarketData,
     symbol: str,  # of bars
 ) -> np.ndarray:
@@ -116,7 +117,7 @@ def known_in_order(
     return _moments(known)
 
 # %% ../../nbs/30_features/01_base.ipynb #069d385c
-Kept = TypeVar("Kept")  # what was computed once
+Computed = TypeVar("Kept")  # what was computed once
 
 
 class Joined:
@@ -131,9 +132,9 @@ class Joined:
         self._kept: dict[tuple, Any] = {}
         self.asked: set[Any] = set()  # the series that were asked for, until someone clears it
         days = self.calendar.sessions
-        self.index: pd.DatetimeIndex = days[fresh_rows(known_in_order(market, symbol), days, self.calendar) >= 0]
+        self.index: pd.DatetimeIndex = days[new_row_positions(known_times(market, symbol), days, self.calendar) >= 0]
 
-    def once(self, key: tuple, make: Callable[[], Kept]) -> Kept:
+    def once(self, key: tuple, make: Callable[[], Computed]) -> Computed:
         "What `make` gives, computed at the first call with this key, which begins with the series."
         self.asked.add(key[0])
         if key not in self._kept:
@@ -148,7 +149,7 @@ class Joined:
         "Values over a symbol's own rows, read at the sessions; NaN where that symbol has no new row."
 
         def rows() -> np.ndarray:
-            return fresh_rows(known_in_order(self.market, symbol), self.index, self.calendar)
+            return new_row_positions(known_times(self.market, symbol), self.index, self.calendar)
 
         at = self.once((symbol,), rows)
         found = np.where(at >= 0, values.to_numpy(dtype=float)[at], np.nan)
@@ -243,16 +244,16 @@ class Feature:
         return [need for need in lacking if need not in self.either or not some]
 
 # %% ../../nbs/30_features/01_base.ipynb #ca9d6822
-PAST: int = 1260  # rows before, five years: they say what is usual
-PAST_LEAST: int = 252  # with fewer nothing is drawn in
+WINSOR_WINDOW: int = 1260  # rows before, five years: they say what is usual
+WINSOR_MIN_ROWS: int = 252  # with fewer nothing is drawn in
 
 
-def winsorised(
+def winsorized(
     values: pd.Series,
     share: float,  # of the past, at each end
 ) -> pd.Series:
-    "Values drawn in to the quantiles of the `PAST` rows before each."
-    past = values.shift().rolling(PAST, min_periods=PAST_LEAST)
+    "Values drawn in to the quantiles of the `WINSOR_WINDOW` rows before each."
+    past = values.shift().rolling(WINSOR_WINDOW, min_periods=WINSOR_MIN_ROWS)
     return values.clip(past.quantile(share), past.quantile(1 - share))
 
 # %% ../../nbs/30_features/01_base.ipynb #94cb90ca
@@ -265,7 +266,7 @@ def _by_name(features: Sequence[Feature]) -> dict[str, Feature]:
     return named
 
 
-class Keeper(Protocol):
+class ColumnCache(Protocol):
     "Where columns of features are kept between computations."
 
     def columns(
@@ -282,7 +283,7 @@ def compute_features(
     features: Sequence[Feature],
     market: MarketData,
     symbol: str,  # whose sessions are the rows
-    cache: Keeper | None = None,  # None computes everything
+    cache: ColumnCache | None = None,  # None computes everything
 ) -> pd.DataFrame:
     """
     One row a session of `symbol`, one float column a feature in the order declared; every number finite or NaN.
@@ -297,7 +298,7 @@ def compute_features(
         found = feature.compute(inputs)
         if not found.index.equals(inputs.index):
             raise DataError(f"feature {feature.name} does not stand at the sessions: build it from what Inputs gives")
-        drawn = winsorised(found, feature.winsor) if feature.winsor else found
+        drawn = winsorized(found, feature.winsor) if feature.winsor else found
         return np.where(np.isfinite(drawn), drawn, np.nan)
 
     values = np.empty((len(inputs.index), len(named)))
@@ -307,7 +308,7 @@ def compute_features(
     return pd.DataFrame(values, inputs.index, list(named))
 
 # %% ../../nbs/30_features/01_base.ipynb #77f0e504
-def absent(
+def missing_series(
     features: Sequence[Feature],
     market: MarketData,
 ) -> dict[str, tuple[str, ...]]:
@@ -331,7 +332,7 @@ def absent(
     return {name: parts for name, parts in lacks.items() if parts}
 
 # %% ../../nbs/30_features/01_base.ipynb #d3c43c1b
-def source_and_lag(
+def publication_of(
     series: str,  # canonical symbol or id
 ) -> tuple[str, str, float]:
     "Where a series comes from, when it is known, and that in business days (0: at its session's close)."
@@ -350,7 +351,7 @@ def catalogue(features: Sequence[Feature]) -> pd.DataFrame:
     rows = []
     for f in features:
         source, lag, _ = max(
-            map(source_and_lag, f.needs), key=lambda found: found[2], default=("calendar", "beforehand", 0)
+            map(publication_of, f.needs), key=lambda found: found[2], default=("calendar", "beforehand", 0)
         )
         rows.append((f.family, " ".join(f.needs), source, lag, f.warmup, f.unit, f.low, f.high, f.why))
     columns = ["family", "needs", "source", "lag", "warmup", "unit", "low", "high", "why"]

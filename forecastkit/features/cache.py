@@ -30,19 +30,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..core import DataWarning, canonical_json
-from .base import Feature, Inputs, winsorised
+from .base import Feature, Inputs, winsorized
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['PLAIN', 'SCHEMA', 'READ', 'THERE', 'TOUCH', 'DROP', 'OLDEST', 'DAMAGED', 'Answer', 'library_of', 'names_in',
-           'made_of', 'code_digest', 'engine', 'column_keys', 'checksum', 'read_columns', 'write_columns',
-           'FeatureCache']
+__all__ = ['PLAIN_TYPES', 'SCHEMA', 'READ_SQL', 'PRESENT_SQL', 'TOUCH_SQL', 'DROP_SQL', 'OLDEST_SQL', 'DAMAGE_CODES', 'Result',
+           'library_name', 'referenced_names', 'parts_of', 'code_digest', 'engine_digest', 'column_keys', 'checksum',
+           'read_columns', 'write_columns', 'FeatureCache']
 
 # %% ../../nbs/30_features/02_cache.ipynb #56633ab7
-PLAIN = (NoneType, EllipsisType, bool, int, float, complex, str, bytes, np.generic, dt.date, dt.timedelta)
+PLAIN_TYPES = (NoneType, EllipsisType, bool, int, float, complex, str, bytes, np.generic, dt.date, dt.timedelta)
 
 
-def library_of(thing: Any) -> str | None:
+def library_name(thing: Any) -> str | None:
     "The name of a function, class or module of a library, with its version; None for what is ours or has a state."
     name = getattr(thing, "__qualname__", getattr(thing, "__name__", None))
     if name is None or not isinstance(getattr(thing, "__self__", None), (NoneType, ModuleType, type)):
@@ -55,9 +55,9 @@ def library_of(thing: Any) -> str | None:
     return f"{module}.{name} of {top} {version}" if version else None
 
 
-def names_in(code: CodeType) -> set[str]:
+def referenced_names(code: CodeType) -> set[str]:
     "What compiled code names, the functions inside it included."
-    inside = (names_in(part) for part in code.co_consts if isinstance(part, CodeType))
+    inside = (referenced_names(part) for part in code.co_consts if isinstance(part, CodeType))
     return set(code.co_names).union(*inside)
 
 # %% ../../nbs/30_features/02_cache.ipynb #73c30756
@@ -69,19 +69,19 @@ def _of_class(kind: type) -> list[Any]:
         if isinstance(part, FunctionType):
             told += [name, part] if part.__code__.co_filename != "<string>" else []
         elif isinstance(part, (property, staticmethod, classmethod)) or (
-            not name.startswith("__") and isinstance(part, PLAIN)
+            not name.startswith("__") and isinstance(part, PLAIN_TYPES)
         ):
             told += [name, part]
     return told
 
 
-def made_of(
+def parts_of(
     thing: Any,  # a function, a value it was given, a class, a declaration
 ) -> Sequence[Any]:
     "The parts of a thing, in an order that is the same in every process; raises `TypeError` for one that cannot be told in parts."
     if isinstance(thing, FunctionType):
         named = [
-            (name, thing.__globals__[name]) for name in sorted(names_in(thing.__code__)) if name in thing.__globals__
+            (name, thing.__globals__[name]) for name in sorted(referenced_names(thing.__code__)) if name in thing.__globals__
         ]
         held = [cell.cell_contents for cell in thing.__closure__ or ()]
         return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, held, named]
@@ -114,14 +114,14 @@ def _tell(
     seen: dict[int, tuple[int, Any]],  # the functions and classes told so far, by id, with their number
 ) -> None:
     "Say a thing in words, part by part; what was told before by its number. Raises `TypeError` for what cannot be told."
-    if isinstance(thing, PLAIN):
+    if isinstance(thing, PLAIN_TYPES):
         say(f"{type(thing).__name__} {thing!r}\n")
     elif id(thing) in seen:
         say(f"again {seen[id(thing)][0]}\n")
-    elif library := library_of(thing):
+    elif library := library_name(thing):
         say(f"{library}\n")
     else:
-        parts = made_of(thing)
+        parts = parts_of(thing)
         if isinstance(thing, (FunctionType, type)):
             seen[id(thing)] = len(seen), thing  # held, so that its id stays its own
         say(f"{type(thing).__name__} {len(parts)}\n")
@@ -131,7 +131,7 @@ def _tell(
 
 def code_digest(
     thing: Any,
-    seen: Mapping[int, tuple[int, Any]] | None = None,  # what is taken as told, from `engine`
+    seen: Mapping[int, tuple[int, Any]] | None = None,  # what is taken as told, from `engine_digest`
 ) -> str | None:
     "The SHA-256 of what a thing is made of, down to the libraries; None if a part of it cannot be told."
     words: list[str] = []
@@ -143,11 +143,11 @@ def code_digest(
 
 # %% ../../nbs/30_features/02_cache.ipynb #ed165ea1
 @lru_cache(maxsize=1)
-def engine() -> tuple[str, dict[int, tuple[int, Any]]]:
+def engine_digest() -> tuple[str, dict[int, tuple[int, Any]]]:
     "What stands between rows and formulas: its digest, and the functions and classes it consists of."
     words: list[str] = []
     seen: dict[int, tuple[int, Any]] = {}
-    _tell([Inputs, MarketData, Feature, winsorised], words.append, seen)
+    _tell([Inputs, MarketData, Feature, winsorized], words.append, seen)
     return hashlib.sha256("".join(words).encode()).hexdigest(), seen
 
 
@@ -160,7 +160,7 @@ def column_keys(
     stands = hashlib.sha256(inputs.index.to_numpy(dtype="datetime64[us]").tobytes()).hexdigest()
     needed = sorted({need for feature in features for need in feature.needs if need in market})
     prints = {need: market.fingerprint([need]) for need in needed}
-    digest, seen = engine()
+    digest, seen = engine_digest()
     same = canonical_json([digest, inputs.calendar.name, stands, market.fingerprint([])])
 
     def key(feature: Feature) -> str | None:
@@ -176,11 +176,11 @@ PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, used INTEGER, size INTEGER, checksum INTEGER, place INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bytes (place INTEGER PRIMARY KEY, value BLOB);
 """
-READ = "SELECT key, checksum, value FROM kept JOIN bytes USING (place) WHERE key IN (SELECT value FROM json_each(?))"
-THERE = "SELECT key FROM kept JOIN bytes USING (place) WHERE key IN (SELECT value FROM json_each(?))"
-TOUCH = "UPDATE kept SET used = (SELECT max(used) + 1 FROM kept) WHERE key IN (SELECT value FROM json_each(?))"
-DROP = "DELETE FROM kept WHERE key IN (SELECT value FROM json_each(?)) RETURNING place"
-OLDEST = "SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY used DESC, key) AS upto FROM kept) WHERE upto > ?"
+READ_SQL = "SELECT key, checksum, value FROM kept JOIN bytes USING (place) WHERE key IN (SELECT value FROM json_each(?))"
+PRESENT_SQL = "SELECT key FROM kept JOIN bytes USING (place) WHERE key IN (SELECT value FROM json_each(?))"
+TOUCH_SQL = "UPDATE kept SET used = (SELECT max(used) + 1 FROM kept) WHERE key IN (SELECT value FROM json_each(?))"
+DROP_SQL = "DELETE FROM kept WHERE key IN (SELECT value FROM json_each(?)) RETURNING place"
+OLDEST_SQL = "SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY used DESC, key) AS upto FROM kept) WHERE upto > ?"
 
 
 def checksum(key: str, value: bytes) -> int:
@@ -190,14 +190,14 @@ def checksum(key: str, value: bytes) -> int:
 
 def _drop(db: sqlite3.Connection, keys: Collection[str]) -> None:
     "Forget columns; their pages are used again."
-    places = db.execute(DROP, [json.dumps(list(keys))]).fetchall()
+    places = db.execute(DROP_SQL, [json.dumps(list(keys))]).fetchall()
     db.executemany("DELETE FROM bytes WHERE place = ?", places)
 
 # %% ../../nbs/30_features/02_cache.ipynb #57a61ef6
 def read_columns(db: sqlite3.Connection, keys: Collection[str]) -> dict[str, np.ndarray]:
     "The columns that are kept under these names, each as it was written; a damaged one is dropped with a `DataWarning`."
     wanted, found, damaged = json.dumps(list(keys)), {}, []
-    for key, told, value in db.execute(READ, [wanted]):
+    for key, told, value in db.execute(READ_SQL, [wanted]):
         if isinstance(value, bytes) and checksum(key, value) == told:
             found[key] = np.frombuffer(value, dtype="<f8")
         else:
@@ -209,7 +209,7 @@ def read_columns(db: sqlite3.Connection, keys: Collection[str]) -> dict[str, np.
         _drop(db, damaged)
     if found:
         with suppress(sqlite3.OperationalError):  # someone is writing: an order of age is not worth waiting for
-            db.execute(TOUCH, [wanted])
+            db.execute(TOUCH_SQL, [wanted])
     return found
 
 
@@ -222,10 +222,10 @@ def write_columns(
     upto = accumulate(values.nbytes for values in columns.values())
     fit = {key: values for (key, values), total in zip(columns.items(), upto) if total <= most}
     db.execute("BEGIN IMMEDIATE")
-    there = {key for (key,) in db.execute(THERE, [json.dumps(list(fit))])}  # another process was faster
+    there = {key for (key,) in db.execute(PRESENT_SQL, [json.dumps(list(fit))])}  # another process was faster
     fresh = {key: values.astype("<f8").tobytes() for key, values in fit.items() if key not in there}
     (now,) = db.execute("SELECT coalesce(max(used), 0) + 1 FROM kept").fetchone()
-    _drop(db, [key for (key,) in db.execute(OLDEST, [most - sum(map(len, fresh.values()))])])
+    _drop(db, [key for (key,) in db.execute(OLDEST_SQL, [most - sum(map(len, fresh.values()))])])
     for key, value in fresh.items():
         place = db.execute("INSERT INTO bytes (value) VALUES (?)", [value]).lastrowid
         db.execute(
@@ -235,8 +235,8 @@ def write_columns(
 
 # %% ../../nbs/30_features/02_cache.ipynb #234b91f7
 # SQLITE_ERROR: the tables in the file are not ours
-DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-Answer = TypeVar("Answer")
+DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+Result = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ class FeatureCache:
         if made:
             self._visit(lambda db: write_columns(db, made, int(1e6 * self.megabytes)), None)
 
-    def _visit(self, work: Callable[[sqlite3.Connection], Answer], otherwise: Answer) -> Answer:
+    def _visit(self, work: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         "What `work` finds or does in the file; `otherwise`, with a `DataWarning`, where the file does not let it."
         seen = self._identity()
         try:
@@ -275,7 +275,7 @@ class FeatureCache:
         except OSError as error:
             what, damaged = f"is not used: {error}", False
         except sqlite3.Error as error:  # one without a code comes from a text that is none
-            damaged = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in DAMAGED
+            damaged = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in DAMAGE_CODES
             what = f"is {'damaged and begun anew' if damaged else 'not used'}: {error}"
         warnings.warn(f"the cache {self.path} {what}", DataWarning, stacklevel=2)
         if damaged:

@@ -17,15 +17,16 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from .base import PAST, PERCENT_A_YEAR, Feature, Inputs, log_of
+from .base import WINSOR_WINDOW, PERCENT_A_YEAR, Feature, Inputs, log_of
 
 # %% auto #0
-__all__ = ['ASSETS', 'EVENTS', 'vrp', 'premiums', 'other_premiums', 'correlation', 'slope', 'answers', 'surprises', 'spans',
-           'bends', 'futures', 'shrunken', 'Asset', 'first_of', 'cross_assets', 'yields', 'spreads', 'rate_vols',
-           'counts', 'calendar_family']
+__all__ = ['ASSETS', 'CALENDAR_EVENTS', 'variance_premium', 'variance_premiums', 'alternative_premiums', 'rolling_correlation',
+           'rolling_beta', 'equity_sensitivities', 'equity_residuals', 'term_slopes', 'term_curvatures',
+           'futures_basis', 'shrunk_correlation', 'Asset', 'first_available', 'cross_assets', 'published_yields',
+           'yield_spreads', 'rate_volatilities', 'published_counts', 'calendar_declarations']
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #c2ccec26
-def vrp(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
+def variance_premium(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     "The log of the implied volatility over the realised one of n sessions."
     return x.once(
         (symbol, "over realised", equity, n),
@@ -33,23 +34,23 @@ def vrp(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     )
 
 
-def premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Iterator[Feature]:
-    "Log of the implied over the realised volatility of n sessions (`vrp` for 22), and the rank of `vrp`."
+def variance_premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Iterator[Feature]:
+    "Log of the implied over the realised volatility of n sessions (`variance_premium` for 22), and the rank of `variance_premium`."
 
     for n in windows:
         yield Feature(
             "vrp" if n == 22 else f"vrp_{n}", "premium", (symbol, equity), n, "log", -2.5, 4,
             f"What insurance costs beside what {n} sessions would have paid.",
-            lambda x, n=n: vrp(x, symbol, equity, n),
+            lambda x, n=n: variance_premium(x, symbol, equity, n),
         )  # fmt: skip
     yield Feature(
         f"vrp_rank_{rank}", "premium", (symbol, equity), rank + 22, "share", 0, 1,
         f"Whether insurance is dear by the measure of {rank} sessions.",
-        lambda x: vrp(x, symbol, equity, 22).rolling(rank, min_periods=ceil(0.8 * rank)).rank(pct=True),
+        lambda x: variance_premium(x, symbol, equity, 22).rolling(rank, min_periods=ceil(0.8 * rank)).rank(pct=True),
     )  # fmt: skip
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #2f97969c
-def other_premiums(symbol: str, equity: str) -> Iterator[Feature]:
+def alternative_premiums(symbol: str, equity: str) -> Iterator[Feature]:
     "The premium by other measures: against the range, in variance points, and beside its own mean of a quarter."
     yield Feature(
         "vrp_range_22", "premium", (symbol, equity), 21, "log", -2.5, 4,
@@ -58,23 +59,23 @@ def other_premiums(symbol: str, equity: str) -> Iterator[Feature]:
         ("open", "high", "low"),
     )  # fmt: skip
     yield Feature(
-        "vrp_points_22", "premium", (symbol, equity), 22 + PAST, "%² a year", -20_000, 20_000,
+        "vrp_points_22", "premium", (symbol, equity), 22 + WINSOR_WINDOW, "%² a year", -20_000, 20_000,
         "The premium as it is paid, in variance: large when fear is.",
         lambda x: x.close(symbol) ** 2 - (PERCENT_A_YEAR * x.rolling(equity, "change", 22, "std")) ** 2, winsor=0.005,
     )  # fmt: skip
     yield Feature(
         "vrp_dev_66", "premium", (symbol, equity), 88, "log", -3, 3,
         "Whether the premium is dear by the measure of its own quarter.",
-        lambda x: vrp(x, symbol, equity, 22) - vrp(x, symbol, equity, 22).rolling(66, min_periods=53).mean(),
+        lambda x: variance_premium(x, symbol, equity, 22) - variance_premium(x, symbol, equity, 22).rolling(66, min_periods=53).mean(),
     )  # fmt: skip
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #8f1e6371
-def correlation(one: pd.Series, other: pd.Series, n: int) -> pd.Series:
+def rolling_correlation(one: pd.Series, other: pd.Series, n: int) -> pd.Series:
     "The correlation over n sessions, of which four fifths must have both."
     return one.rolling(n, min_periods=ceil(0.8 * n)).corr(other).clip(-1, 1)
 
 
-def slope(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
+def rolling_beta(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     "The slope of one's daily log changes on the other's over n sessions."
 
     def make() -> pd.Series:
@@ -84,23 +85,23 @@ def slope(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     return x.once((symbol, "slope", equity, n), make)
 
 
-def answers(symbol: str, prefix: str, equity: str, equity_prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
+def equity_sensitivities(symbol: str, prefix: str, equity: str, equity_prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "Correlation of the two daily log changes over n sessions, and the slope of the first on the second."
 
     for n in windows:
         yield Feature(
             f"{prefix}_{equity_prefix}_corr_{n}", "answer", (symbol, equity), n, "", -1, 1,
             f"How closely the two went opposite ways in {n} sessions.",
-            lambda x, n=n: correlation(x.change(symbol), x.change(equity), n),
+            lambda x, n=n: rolling_correlation(x.change(symbol), x.change(equity), n),
         )  # fmt: skip
         yield Feature(
             f"{prefix}_{equity_prefix}_beta_{n}", "answer", (symbol, equity), n, "", -60, 30,
             f"How hard it answers a fall of shares, over {n} sessions.",
-            lambda x, n=n: slope(x, symbol, equity, n),
+            lambda x, n=n: rolling_beta(x, symbol, equity, n),
         )  # fmt: skip
 
 
-def surprises(
+def equity_residuals(
     symbol: str, prefix: str, equity: str, equity_prefix: str, window: int, sums: Sequence[int]
 ) -> Iterator[Feature]:
     "What of the log change of n sessions is left when the answer to the shares, by the slope of `window`, is taken away."
@@ -108,11 +109,11 @@ def surprises(
         yield Feature(
             f"{prefix}_beyond_{equity_prefix}_{n}", "answer", (symbol, equity), window + n, "log", -2, 3,
             "Whether fear moved by more than shares can explain.",
-            lambda x, n=n: x.change(symbol, n) - slope(x, symbol, equity, window) * x.change(equity, n),
+            lambda x, n=n: x.change(symbol, n) - rolling_beta(x, symbol, equity, window) * x.change(equity, n),
         )  # fmt: skip
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #71e75efa
-def spans(symbol: str, prefix: str, other: str, other_prefix: str, rank: int = 252) -> Iterator[Feature]:
+def term_slopes(symbol: str, prefix: str, other: str, other_prefix: str, rank: int = 252) -> Iterator[Feature]:
     "The log of an index of another span over this one; its deviation from 22 sessions, change over 5, and rank."
 
     def ratio(x: Inputs) -> pd.Series:
@@ -134,7 +135,7 @@ def spans(symbol: str, prefix: str, other: str, other_prefix: str, rank: int = 2
     )  # fmt: skip
 
 
-def bends(near: str, symbol: str, far: str, farther: str, prefix: str) -> Iterator[Feature]:
+def term_curvatures(near: str, symbol: str, far: str, farther: str, prefix: str) -> Iterator[Feature]:
     "The curvature of the term structure, the slope of its far end, and the share of 22 sessions in which it was inverted."
     yield Feature(
         f"{prefix}_curvature", "term", (near, symbol, far), 0, "log", -2, 2, "Whether fear has a date within the month.",
@@ -150,7 +151,7 @@ def bends(near: str, symbol: str, far: str, farther: str, prefix: str) -> Iterat
     )  # fmt: skip
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #842d3f77
-def futures(symbol: str, prefix: str, first: str, second: str) -> Iterator[Feature]:
+def futures_basis(symbol: str, prefix: str, first: str, second: str) -> Iterator[Feature]:
     "The front future over the index (basis), the same per session to its expiry, and the second over the first."
 
     def ratio(x: Inputs, one: str, other: str) -> pd.Series:
@@ -165,7 +166,7 @@ def futures(symbol: str, prefix: str, first: str, second: str) -> Iterator[Featu
                   lambda x: ratio(x, second, first))  # fmt: skip
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #cad2fdd2
-def shrunken(
+def shrunk_correlation(
     short: pd.Series,  # correlations over n sessions
     long: pd.Series,  # the same over many more
     n: int,
@@ -186,7 +187,7 @@ class Asset:
     why: str
 
 
-def first_of(x: Inputs, symbols: Sequence[str], formula: Callable[[str], pd.Series]) -> pd.Series:
+def first_available(x: Inputs, symbols: Sequence[str], formula: Callable[[str], pd.Series]) -> pd.Series:
     "A formula of the first symbol that is in the market; where it has no value that of the next."
     found = [formula(symbol) for symbol in symbols if symbol in x.market]
     for other in found[1:]:
@@ -205,7 +206,7 @@ def _moves(x: Inputs, symbol: str, asset: Asset, n: int) -> pd.Series:
 
 def _correlated(x: Inputs, asset: Asset, equity: str, n: int) -> pd.Series:
     "The correlation over n sessions with the shares, of the first symbol that trades."
-    return first_of(x, asset.bars, lambda symbol: correlation(_moves(x, symbol, asset, 1), x.change(equity), n))
+    return first_available(x, asset.bars, lambda symbol: rolling_correlation(_moves(x, symbol, asset, 1), x.change(equity), n))
 
 
 def cross_assets(asset: Asset, equity: str) -> Iterator[Feature]:
@@ -214,11 +215,11 @@ def cross_assets(asset: Asset, equity: str) -> Iterator[Feature]:
     for n, limit in ((1, 1.0), (5, 1.5)):
         yield Feature(
             f"{asset.name}_return_{n}", "other markets", some, n, "log", -limit, limit, asset.why,
-            lambda x, n=n: first_of(x, some, lambda symbol: _moves(x, symbol, asset, n)), (), pulse=n == 1, either=some,
+            lambda x, n=n: first_available(x, some, lambda symbol: _moves(x, symbol, asset, n)), (), pulse=n == 1, either=some,
         )  # fmt: skip
     yield Feature(
         f"{asset.name}_vol_22", "other markets", some, 22, "log a session", 0, 0.5, "How unsettled that market is.",
-        lambda x: first_of(x, some, lambda symbol: _moves(x, symbol, asset, 1).rolling(22, min_periods=18).std()), (), either=some,
+        lambda x: first_available(x, some, lambda symbol: _moves(x, symbol, asset, 1).rolling(22, min_periods=18).std()), (), either=some,
     )  # fmt: skip
     yield Feature(
         f"{asset.name}_corr_66", "other markets", (*asset.bars, equity), 66, "", -1, 1, "Whether it moves with shares this quarter.",
@@ -226,7 +227,7 @@ def cross_assets(asset: Asset, equity: str) -> Iterator[Feature]:
     )  # fmt: skip
     yield Feature(
         f"{asset.name}_shrunken_corr_22", "other markets", (*asset.bars, equity), 252, "", -1, 1, "Whether it moves with shares this month, drawn to the year.",
-        lambda x: shrunken(_correlated(x, asset, equity, 22), _correlated(x, asset, equity, 252), 22), (), either=asset.bars,
+        lambda x: shrunk_correlation(_correlated(x, asset, equity, 22), _correlated(x, asset, equity, 252), 22), (), either=asset.bars,
     )  # fmt: skip
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #59690e53
@@ -242,7 +243,7 @@ ASSETS: tuple[Asset, ...] = (
 )
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #18b2f6a8
-def yields(
+def published_yields(
     series: str, prefix: str, why: str, changes: Sequence[int], low: float, high: float, family: str = "rates"
 ) -> Iterator[Feature]:
     "The newest published value, and its changes over n sessions."
@@ -254,7 +255,7 @@ def yields(
         )  # fmt: skip
 
 
-def spreads(
+def yield_spreads(
     name: str, long: str, short: str, why: str, changes: Sequence[int], low: float, high: float, family: str
 ) -> Iterator[Feature]:
     "One published yield minus another, and the changes of that over n sessions."
@@ -270,7 +271,7 @@ def spreads(
         )  # fmt: skip
 
 
-def rate_vols(series: str, prefix: str, n: int) -> Iterator[Feature]:
+def rate_volatilities(series: str, prefix: str, n: int) -> Iterator[Feature]:
     "The standard deviation of daily differences over n sessions."
     yield Feature(
         f"{prefix}_vol_{n}", "rates", (series,), n, "% points", 0, 1, "Uncertainty about rates is uncertainty about everything.",
@@ -278,7 +279,7 @@ def rate_vols(series: str, prefix: str, n: int) -> Iterator[Feature]:
     )  # fmt: skip
 
 
-def counts(series: str, prefix: str, why: str, low: float, high: float) -> Iterator[Feature]:
+def published_counts(series: str, prefix: str, why: str, low: float, high: float) -> Iterator[Feature]:
     "The log of a published count, and its deviations from a quarter and from a year."
     yield Feature(
         f"{prefix}_log",
@@ -300,19 +301,19 @@ def counts(series: str, prefix: str, why: str, low: float, high: float) -> Itera
         )  # fmt: skip
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #46a11c14
-EVENTS: Mapping[str, str] = MappingProxyType({
+CALENDAR_EVENTS: Mapping[str, str] = MappingProxyType({
     "fomc": "a decision on interest rates", "opex": "the monthly expiry of options", "vix_expiry": "the expiry of VIX contracts",
     "month_end": "the end of the month", "quarter_end": "the end of the quarter", "holiday": "a holiday",
 })  # fmt: skip
 
 
-def calendar_family() -> Iterator[Feature]:
+def calendar_declarations() -> Iterator[Feature]:
     "Sessions to and since each event, and the place of the session in week, month and quarter."
 
     def entry(name: str, unit: str, low: float, high: float, why: str) -> Feature:
         return Feature(name, "calendar", (), 0, unit, low, high, why, lambda x: x.calendar_features()[name], ())
 
-    for event, words in EVENTS.items():
+    for event, words in CALENDAR_EVENTS.items():
         yield entry(f"sessions_to_{event}", "sessions", 0, 130, f"Uncertainty is priced before {words}.")
         yield entry(f"sessions_since_{event}", "sessions", 0, 130, f"It is resolved after {words}.")
     yield entry("days_to_next_session", "days", 1, 10, "A weekend is time without trading, and options know it.")

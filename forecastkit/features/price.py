@@ -18,13 +18,14 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from .base import PAST, PERCENT_A_YEAR, Feature, Inputs, log_of
+from .base import WINSOR_WINDOW, PERCENT_A_YEAR, Feature, Inputs, log_of
 
 # %% auto #0
-__all__ = ['RANGE_BASED', 'BARS', 'STANDARD', 'level', 'log_level', 'deviations', 'zscores', 'standings', 'changes',
-           'volatilities', 'semivolatilities', 'rise_shares', 'shapes', 'shocks', 'vol_ratios', 'ranges', 'gaps',
-           'places', 'drawdowns', 'momenta', 'yang_zhang', 'range_volatilities', 'whole_volatilities', 'night_shares',
-           'published_definitions', 'indicator', 'Standard', 'indicators']
+__all__ = ['RANGE_ESTIMATORS', 'BARS', 'INDICATORS', 'level', 'log_level', 'deviations', 'zscores', 'ranks_and_extremes',
+           'changes', 'volatilities', 'semivolatilities', 'upside_shares', 'skewness_and_jumps', 'shocks', 'vol_ratios',
+           'ranges', 'gaps', 'close_locations', 'drawdowns', 'momentums', 'yang_zhang', 'range_volatilities',
+           'yang_zhang_volatilities', 'overnight_shares', 'talib_defaults', 'talib_indicator', 'Indicator',
+           'indicators']
 
 # %% ../../nbs/30_features/04_price.ipynb #e46a31f1
 def level(symbol: str, prefix: str, low: float, high: float) -> Feature:
@@ -67,7 +68,7 @@ def zscores(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Featur
         )  # fmt: skip
 
 # %% ../../nbs/30_features/04_price.ipynb #7e372334
-def standings(
+def ranks_and_extremes(
     symbol: str, prefix: str, ranks: Sequence[int], extremes: Sequence[int], family: str = "position"
 ) -> Iterator[Feature]:
     "The rank of the close among the last n, and its log distance from their lowest and highest."
@@ -143,7 +144,7 @@ def semivolatilities(
             )  # fmt: skip
 
 
-def rise_shares(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Iterator[Feature]:
+def upside_shares(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Iterator[Feature]:
     "The share of the sum of squared changes over n sessions that came from rises."
     for n in windows:
         yield Feature(
@@ -153,7 +154,7 @@ def rise_shares(symbol: str, prefix: str, windows: Sequence[int], family: str) -
         )  # fmt: skip
 
 
-def shapes(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Iterator[Feature]:
+def skewness_and_jumps(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Iterator[Feature]:
     "The skewness of daily log changes over n sessions, and the share of the largest in the sum of their squares."
     for n in windows:
         yield Feature(
@@ -172,7 +173,7 @@ def shocks(symbol: str, prefix: str, windows: Sequence[int], family: str, least:
     "The log change over n sessions beside the volatility of the `least` before them; drawn in to the percentiles of the past."
     for n in windows:
         yield Feature(
-            f"{prefix}_shock_{n}", family, (symbol,), least + n + PAST, "s.d.", -60, 60,
+            f"{prefix}_shock_{n}", family, (symbol,), least + n + WINSOR_WINDOW, "s.d.", -60, 60,
             f"Whether the move of {n} session{'s' * (n > 1)} was a surprise to those who knew the weeks before.",
             lambda x, n=n: x.read(
                 symbol, x.own(symbol, "log").diff(n) / (x.own(symbol, "change").rolling(least).std().shift(n) * n**0.5)
@@ -212,7 +213,7 @@ def gaps(symbol: str, prefix: str, limit: float) -> Iterator[Feature]:
     )  # fmt: skip
 
 
-def places(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
+def close_locations(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "Where between low (0) and high (1) the sessions ended, a mean of n."
     for n in windows:
         yield Feature(
@@ -231,7 +232,7 @@ def drawdowns(symbol: str, prefix: str, window: int = 252, least: int = 22, fami
     )  # fmt: skip
 
 
-def momenta(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]], limit: float) -> Iterator[Feature]:
+def momentums(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]], limit: float) -> Iterator[Feature]:
     "The log change over n sessions without the last m."
     for n, m in pairs:
         yield Feature(
@@ -253,7 +254,7 @@ def yang_zhang(
     return night + k * daily + (1 - k) * satchell.rolling(n, min_periods=least).mean()
 
 
-RANGE_BASED: Mapping[str, tuple[str, ...]] = MappingProxyType({
+RANGE_ESTIMATORS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "parkinson": ("high", "low"), "garman_klass": ("open", "high", "low"), "rogers_satchell": ("open", "high", "low"),
 })  # fmt: skip
 
@@ -261,18 +262,18 @@ RANGE_BASED: Mapping[str, tuple[str, ...]] = MappingProxyType({
 def range_volatilities(
     symbol: str, prefix: str, windows: Sequence[int], estimators: Sequence[str] = ("parkinson", "garman_klass")
 ) -> Iterator[Feature]:
-    "Root of the mean variance over n sessions by estimators of the day's range (keys of `RANGE_BASED`), % a year."
+    "Root of the mean variance over n sessions by estimators of the day's range (keys of `RANGE_ESTIMATORS`), % a year."
     for what in estimators:
         for n in windows:
             yield Feature(
                 f"{prefix}_{what}_{n}", "realised", (symbol,), n - 1, "% a year", 0, 250,
                 f"Volatility over {n} sessions from prices within them: less noise.",
                 lambda x, n=n, what=what: PERCENT_A_YEAR * x.rolling(symbol, what, n, least=ceil(0.8 * n)).clip(lower=0) ** 0.5,
-                RANGE_BASED[what],
+                RANGE_ESTIMATORS[what],
             )  # fmt: skip
 
 
-def whole_volatilities(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
+def yang_zhang_volatilities(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "Root of the Yang-Zhang variance over n sessions, % a year."
 
     def whole(x: Inputs, n: int) -> pd.Series:
@@ -287,7 +288,7 @@ def whole_volatilities(symbol: str, prefix: str, windows: Sequence[int]) -> Iter
         )  # fmt: skip
 
 
-def night_shares(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
+def overnight_shares(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "The variance of the gaps over n sessions as a share of the whole (gaps, and Rogers-Satchell by day)."
 
     def share(x: Inputs, n: int) -> pd.Series:
@@ -303,7 +304,7 @@ def night_shares(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[F
 
 # %% ../../nbs/30_features/04_price.ipynb #230c287f
 @contextmanager
-def published_definitions() -> Iterator[None]:
+def talib_defaults() -> Iterator[None]:
     "TA-Lib without unstable periods or compatibility modes, whatever was set in this process, and as it was afterwards."
     import talib
 
@@ -321,7 +322,7 @@ def published_definitions() -> Iterator[None]:
             talib.set_unstable_period(name, periods[name])
 
 
-def indicator(
+def talib_indicator(
     prices: Sequence[pd.Series],  # the inputs in TA-Lib's order, on one index
     function: str,  # TA-Lib's name
     output: int = 0,  # which of its results, where it has several
@@ -334,7 +335,7 @@ def indicator(
     rows = np.isfinite(table).all(axis=0)
     found = np.full(table.shape[1], np.nan)
     if rows.any():
-        with published_definitions():
+        with talib_defaults():
             result = getattr(talib, function)(*np.ascontiguousarray(table[:, rows]), **parameters)
         found[rows] = result[output] if isinstance(result, tuple) else result
     return pd.Series(found, prices[0].index)
@@ -344,7 +345,7 @@ BARS: tuple[str, ...] = ("high", "low", "close")
 
 
 @dataclass(frozen=True)
-class Standard:
+class Indicator:
     "A standard indicator: its inputs, TA-Lib's function and parameters, bounds, and what it says."
 
     inputs: tuple[str, ...]  # columns of bars, in TA-Lib's order
@@ -359,32 +360,32 @@ class Standard:
     by_close: bool = False  # whether it is in points and must be taken per cent of the close
 
 
-STANDARD: Mapping[str, Standard] = MappingProxyType({
-    "rsi_14": Standard(("close",), "RSI", {"timeperiod": 14}, 260, "0 to 100", 0, 100, "Whether rises outweighed falls (Wilder 1978)."),
-    "rsi_2": Standard(("close",), "RSI", {"timeperiod": 2}, 40, "0 to 100", 0, 100, "The same of the last days only: stretched moves snap back."),
-    "adx_14": Standard(BARS, "ADX", {"timeperiod": 14}, 330, "0 to 100", 0, 100, "How directed the movement is, upwards or downwards (Wilder 1978)."),
-    "macd": Standard(("close",), "MACD", {"fastperiod": 12, "slowperiod": 26, "signalperiod": 9}, 260, "% of close", -30, 30, "Whether the trend is gaining or losing speed (Appel).", 2, True),
-    "trix_15": Standard(("close",), "TRIX", {"timeperiod": 15}, 190, "% a session", -5, 5, "The trend, smoothed three times."),
-    "stoch_14": Standard(BARS, "STOCHF", {"fastk_period": 14, "fastd_period": 3}, 15, "0 to 100", 0, 100, "Where the close stands between the lowest low and the highest high."),
-    "cci_20": Standard(BARS, "CCI", {"timeperiod": 20}, 19, "", -700, 700, "The distance from the usual price beside the usual distance (Lambert 1980)."),
-    "aroon_25": Standard(("high", "low"), "AROONOSC", {"timeperiod": 25}, 25, "-100 to 100", -100, 100, "Whether the last extreme was a high or a low, and how long ago."),
-    "natr_14": Standard(BARS, "NATR", {"timeperiod": 14}, 260, "% of close", 0, 100, "How far a day goes, gaps included (Wilder 1978)."),
-    "ultosc": Standard(BARS, "ULTOSC", {"timeperiod1": 7, "timeperiod2": 14, "timeperiod3": 28}, 28, "0 to 100", 0, 100, "Buying pressure over three windows (Williams 1985)."),
-    "mfi_14": Standard((*BARS, "volume"), "MFI", {"timeperiod": 14}, 14, "0 to 100", 0, 100, "Whether money moved on rises or on falls."),
+INDICATORS: Mapping[str, Indicator] = MappingProxyType({
+    "rsi_14": Indicator(("close",), "RSI", {"timeperiod": 14}, 260, "0 to 100", 0, 100, "Whether rises outweighed falls (Wilder 1978)."),
+    "rsi_2": Indicator(("close",), "RSI", {"timeperiod": 2}, 40, "0 to 100", 0, 100, "The same of the last days only: stretched moves snap back."),
+    "adx_14": Indicator(BARS, "ADX", {"timeperiod": 14}, 330, "0 to 100", 0, 100, "How directed the movement is, upwards or downwards (Wilder 1978)."),
+    "macd": Indicator(("close",), "MACD", {"fastperiod": 12, "slowperiod": 26, "signalperiod": 9}, 260, "% of close", -30, 30, "Whether the trend is gaining or losing speed (Appel).", 2, True),
+    "trix_15": Indicator(("close",), "TRIX", {"timeperiod": 15}, 190, "% a session", -5, 5, "The trend, smoothed three times."),
+    "stoch_14": Indicator(BARS, "STOCHF", {"fastk_period": 14, "fastd_period": 3}, 15, "0 to 100", 0, 100, "Where the close stands between the lowest low and the highest high."),
+    "cci_20": Indicator(BARS, "CCI", {"timeperiod": 20}, 19, "", -700, 700, "The distance from the usual price beside the usual distance (Lambert 1980)."),
+    "aroon_25": Indicator(("high", "low"), "AROONOSC", {"timeperiod": 25}, 25, "-100 to 100", -100, 100, "Whether the last extreme was a high or a low, and how long ago."),
+    "natr_14": Indicator(BARS, "NATR", {"timeperiod": 14}, 260, "% of close", 0, 100, "How far a day goes, gaps included (Wilder 1978)."),
+    "ultosc": Indicator(BARS, "ULTOSC", {"timeperiod1": 7, "timeperiod2": 14, "timeperiod3": 28}, 28, "0 to 100", 0, 100, "Buying pressure over three windows (Williams 1985)."),
+    "mfi_14": Indicator((*BARS, "volume"), "MFI", {"timeperiod": 14}, 14, "0 to 100", 0, 100, "Whether money moved on rises or on falls."),
 })  # fmt: skip
 
 
 def indicators(symbol: str, prefix: str, names: Sequence[str], family: str = "indicators") -> Iterator[Feature]:
-    "Standard indicators (keys of `STANDARD`) by TA-Lib."
+    "Standard indicators (keys of `INDICATORS`) by TA-Lib."
 
-    def value(x: Inputs, one: Standard) -> pd.Series:
+    def value(x: Inputs, one: Indicator) -> pd.Series:
         flat = x.own(symbol, "range").isna() if len(one.inputs) > 1 else None
         prices = [x.own(symbol, name) if flat is None else x.own(symbol, name).mask(flat) for name in one.inputs]
-        found = x.read(symbol, indicator(prices, one.function, one.output, **one.parameters))
+        found = x.read(symbol, talib_indicator(prices, one.function, one.output, **one.parameters))
         return 100 * found / x.close(symbol) if one.by_close else found
 
     for name in names:
-        one = STANDARD[name]
+        one = INDICATORS[name]
         yield Feature(
             f"{prefix}_{name}", family, (symbol,), one.warmup, one.unit, one.low, one.high, one.why,
             lambda x, one=one: value(x, one), one.inputs,

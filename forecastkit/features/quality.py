@@ -21,27 +21,27 @@ from .base import Feature
 from ..calendars import Date
 
 # %% auto #0
-__all__ = ['CHANGES', 'ACCIDENTS', 'STATUSES', 'usual_gaps', 'standing_still', 'is_stale', 'Rules', 'rules_of', 'Findings',
-           'findings', 'family_shares', 'quality_column', 'TemporalValidator']
+__all__ = ['MIN_CHANGES', 'IGNORED_GAPS', 'STATUSES', 'typical_gaps', 'unchanged_sessions', 'stale_sessions', 'ColumnRules',
+           'column_rules', 'QualityFlags', 'quality_flags', 'sound_shares', 'quality_column', 'TemporalValidator']
 
 # %% ../../nbs/30_features/03_quality.ipynb #6e670903
-CHANGES = 10  # how many gaps must have been seen before a usual one is believed
-ACCIDENTS = 0.001  # the share of gaps, the longest ones, that say nothing about what is usual
+MIN_CHANGES = 10  # how many gaps must have been seen before a usual one is believed
+IGNORED_GAPS = 0.001  # the share of gaps, the longest ones, that say nothing about what is usual
 
 
-def usual_gaps(
+def typical_gaps(
     gaps: np.ndarray,  # (m,) of whole numbers, in order of time
 ) -> np.ndarray:
-    "After each gap, the longest one so far when the share `ACCIDENTS` of them, at least one, is left out; NaN while too few."
+    "After each gap, the longest one so far when the share `IGNORED_GAPS` of them, at least one, is left out; NaN while too few."
     seen = np.arange(1, len(gaps) + 1)
-    accidents = np.maximum(1, np.floor(ACCIDENTS * seen))
+    accidents = np.maximum(1, np.floor(IGNORED_GAPS * seen))
     usual = np.full(len(gaps), np.nan)
     for length in np.unique(gaps)[::-1]:
         usual = np.where(np.cumsum(gaps > length) <= accidents, length, usual)
-    return np.where(seen >= CHANGES, usual, np.nan)
+    return np.where(seen >= MIN_CHANGES, usual, np.nan)
 
 
-def standing_still(
+def unchanged_sessions(
     values: np.ndarray,  # (n,) one series by session; NaN counts as no change
 ) -> tuple[np.ndarray, np.ndarray]:
     "For each session: how many sessions ago the value last changed, and the usual gap between changes so far (NaN: too few)."
@@ -50,17 +50,17 @@ def standing_still(
     place, changed = np.arange(len(filled)), np.flatnonzero((filled != before) & ~np.isnan(filled))
     so_far = changed.searchsorted(place, side="right")  # how many changes there have been, the first value included
     last = np.append(-1, changed)[so_far]
-    usual = np.concatenate([[np.nan, np.nan], usual_gaps(np.diff(changed))])
+    usual = np.concatenate([[np.nan, np.nan], typical_gaps(np.diff(changed))])
     return place - last, usual[so_far]
 
 
-def is_stale(values: np.ndarray) -> np.ndarray:
+def stale_sessions(values: np.ndarray) -> np.ndarray:
     "The sessions on which a series has stood still for more than twice its usual gap; uses no later session."
-    still, gap = standing_still(values)
+    still, gap = unchanged_sessions(values)
     return still > 2 * gap
 
 # %% ../../nbs/30_features/03_quality.ipynb #c02e1ae8
-class Rules(NamedTuple):
+class ColumnRules(NamedTuple):
     "What the declarations say, column by column."
 
     names: list[str]
@@ -72,18 +72,18 @@ class Rules(NamedTuple):
     pulse: list[bool]
 
 
-def rules_of(
+def column_rules(
     declarations: Sequence[Feature],  # none: every numeric column of the frame, as one family without bounds
     features: pd.DataFrame,
-) -> Rules:
+) -> ColumnRules:
     "The rules by which the columns of a frame are judged."
     if not declarations:
         names = [str(name) for name in features.select_dtypes("number").columns]
         k = len(names)
-        return Rules(
+        return ColumnRules(
             names, np.full(k, "features"), [()] * k, np.zeros(k), np.full(k, -np.inf), np.full(k, np.inf), [False] * k
         )
-    return Rules(
+    return ColumnRules(
         names=[f.name for f in declarations],
         family=np.array([f.family for f in declarations]),
         needs=[f.needs for f in declarations],
@@ -95,10 +95,10 @@ def rules_of(
 
 # %% ../../nbs/30_features/03_quality.ipynb #2dc9988e
 @dataclass(frozen=True)
-class Findings:
+class QualityFlags:
     "What is wrong with each value: arrays of booleans (sessions, features)."
 
-    rules: Rules
+    rules: ColumnRules
     counted: np.ndarray  # whether the value is judged at all
     missing: np.ndarray  # no value, though there were some
     warming: np.ndarray  # no value yet
@@ -106,18 +106,18 @@ class Findings:
     stale: np.ndarray  # a series behind it stands still
 
 # %% ../../nbs/30_features/03_quality.ipynb #7dc2d69c
-def _stale_series(values: np.ndarray, rules: Rules) -> dict[str, np.ndarray]:
+def _stale_series(values: np.ndarray, rules: ColumnRules) -> dict[str, np.ndarray]:
     "For each series that has a pulse, the sessions on which it stands still."
-    return {rules.needs[j][0]: is_stale(values[:, j]) for j, pulse in enumerate(rules.pulse) if pulse}
+    return {rules.needs[j][0]: stale_sessions(values[:, j]) for j, pulse in enumerate(rules.pulse) if pulse}
 
 
-def findings(
+def quality_flags(
     features: pd.DataFrame,  # one row a session, from the first session of the data on
     declarations: Sequence[Feature] = (),
     profile: Mapping[str, Any] | None = None,  # of a model's training rows; `absent` lists features it never saw
-) -> Findings:
+) -> QualityFlags:
     "What is wrong with each value, judged at each session from the rows up to it."
-    rules = rules_of(declarations, features)
+    rules = column_rules(declarations, features)
     values = features.reindex(columns=rules.names).to_numpy(dtype=float)
     gone = np.isnan(values)
     seen = np.logical_or.accumulate(~gone, axis=0)
@@ -133,7 +133,7 @@ def findings(
     for series, still in _stale_series(values, rules).items():
         stale[:, [j for j, needs in enumerate(rules.needs) if series in needs]] |= still[:, None]
     outside = (values < rules.low) | (values > rules.high)
-    return Findings(
+    return QualityFlags(
         rules,
         counted,
         counted & gone & ~(young & ~seen),
@@ -143,8 +143,8 @@ def findings(
     )
 
 # %% ../../nbs/30_features/03_quality.ipynb #8b743fb6
-def family_shares(
-    found: Findings,
+def sound_shares(
+    found: QualityFlags,
 ) -> dict[str, np.ndarray]:
     "For each family the share of its counted features that are sound, by session; NaN where none counts."
     sound = found.counted & ~(found.missing | found.warming | found.outside | found.stale)
@@ -170,7 +170,7 @@ def quality_column(
     declarations: Sequence[Feature] = (),
 ) -> pd.Series:
     "The quality of each session from 0 to 1, from the rows up to it; a feature never seen so far does not count."
-    scores = _score(family_shares(findings(features, declarations)), len(features))
+    scores = _score(sound_shares(quality_flags(features, declarations)), len(features))
     return pd.Series(scores, features.index, name="feature_quality")
 
 # %% ../../nbs/30_features/03_quality.ipynb #e36464d7
@@ -182,12 +182,12 @@ def _few(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} ... ({len(names)} features)"
 
 
-def _stale_issues(features: pd.DataFrame, rules: Rules, stale: np.ndarray) -> list[str]:
+def _stale_issues(features: pd.DataFrame, rules: ColumnRules, stale: np.ndarray) -> list[str]:
     "Series that stand still at the last row."
     issues = []
     for j in stale.nonzero()[0]:
         if rules.pulse[j]:
-            since, gap = (part[-1] for part in standing_still(features[rules.names[j]].to_numpy(dtype=float)))
+            since, gap = (part[-1] for part in unchanged_sessions(features[rules.names[j]].to_numpy(dtype=float)))
             fed = sum(rules.needs[j][0] in needs for needs in rules.needs)
             series = " or ".join(rules.needs[j])
             issues.append(
@@ -196,7 +196,7 @@ def _stale_issues(features: pd.DataFrame, rules: Rules, stale: np.ndarray) -> li
     return issues
 
 
-def _missing_issues(features: pd.DataFrame, rules: Rules, missing: np.ndarray) -> list[str]:
+def _missing_issues(features: pd.DataFrame, rules: ColumnRules, missing: np.ndarray) -> list[str]:
     "Features that have vanished, by the series they need, with the last session that had any of them."
     issues = []
     for needs in dict.fromkeys(rules.needs[j] for j in missing.nonzero()[0]):
@@ -237,7 +237,7 @@ class TemporalValidator:
     ) -> float:
         "The quality of a session, 0 to 1; raises `DataError` if there is no such row."
         rows = self._until(features, date)
-        return float(_score(family_shares(findings(rows, self.declarations, self.profile)), len(rows))[-1])
+        return float(_score(sound_shares(quality_flags(rows, self.declarations, self.profile)), len(rows))[-1])
 
     def check_quality_threshold(self, score: float) -> tuple[bool, str]:
         "Whether a row of this quality may be used, and a sentence that says so."
@@ -248,8 +248,8 @@ class TemporalValidator:
     def get_quality_report(self, features: pd.DataFrame, date: Date) -> dict[str, Any]:
         "Score, status, issues in words, share of sound features by family, and the features of each kind of finding."
         rows = self._until(features, date)
-        found = findings(rows, self.declarations, self.profile)
-        rules, shares = found.rules, family_shares(found)
+        found = quality_flags(rows, self.declarations, self.profile)
+        rules, shares = found.rules, sound_shares(found)
         score = float(_score(shares, len(rows))[-1])
         named = {kind: [rules.names[j] for j in flags[-1].nonzero()[0]] for kind, flags in
                  {"missing": found.missing, "out_of_range": found.outside, "stale": found.stale, "warming_up": found.warming}.items()}  # fmt: skip

@@ -19,7 +19,7 @@ from ..core import DataError, DataWarning
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['FeatureSet', 'one_column', 'vix_features', 'price_features', 'feature_table', 'FeatureCalculator', 'regime_features']
+__all__ = ['FeatureSet', 'select_column', 'vix_columns', 'price_columns', 'regime_table', 'FeatureCalculator', 'regime_features']
 
 # %% ../../nbs/30_features/08_regime.ipynb #c16c7541
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FeatureSet:
         return cls(**{name: float(row.get(name, np.nan)) for name in cls.feature_names()})
 
 # %% ../../nbs/30_features/08_regime.ipynb #5ae77ac5
-def one_column(
+def select_column(
     data: pd.DataFrame | pd.Series,
     names: tuple[str, ...],  # any of these, whatever the case
 ) -> pd.Series:
@@ -65,13 +65,13 @@ def one_column(
     return data[found[0] if found else data.columns[0]].astype(float)
 
 # %% ../../nbs/30_features/08_regime.ipynb #5a238246
-def vix_features(vix: pd.Series, lookback: int) -> dict[str, pd.Series]:
+def vix_columns(vix: pd.Series, lookback: int) -> dict[str, pd.Series]:
     "Level, its percentile among the last `lookback` sessions (its own included), and its change over 5."
     percentile = vix.rolling(lookback).rank(pct=True)
     return {"vix_level": vix, "vix_percentile": percentile, "vix_change_5": 100 * (vix / vix.shift(5) - 1)}
 
 
-def price_features(price: pd.Series, lookback: int) -> dict[str, pd.Series]:
+def price_columns(price: pd.Series, lookback: int) -> dict[str, pd.Series]:
     "Realised volatility over 21 sessions, change over 63, and loss from the highest close of `lookback` sessions."
     return {
         "realized_volatility": 100 * np.sqrt(252) * pd.Series(np.log(price)).diff().rolling(21).std(),
@@ -80,7 +80,7 @@ def price_features(price: pd.Series, lookback: int) -> dict[str, pd.Series]:
     }
 
 # %% ../../nbs/30_features/08_regime.ipynb #6d3ffa41
-def feature_table(
+def regime_table(
     vix: pd.Series | None = None,  # closes by session
     price: pd.Series | None = None,  # closes of the index by session
     slope: pd.Series | None = None,  # 10-year less 2-year yield, by the session at whose close it was known
@@ -88,8 +88,8 @@ def feature_table(
     lookback: int = 252,  # sessions
 ) -> pd.DataFrame:
     "The features that can be had, by session, from the first on which all those of VIX and index are known."
-    bars = (vix_features(vix, lookback) if vix is not None else {}) | (
-        price_features(price, lookback) if price is not None else {}
+    bars = (vix_columns(vix, lookback) if vix is not None else {}) | (
+        price_columns(price, lookback) if price is not None else {}
     )
     if not bars:
         raise DataError("regimes need the VIX or the prices of an index: give at least one of them")
@@ -123,13 +123,13 @@ class FeatureCalculator:
         treasury_df: pd.DataFrame | None = None,  # DGS10 and DGS2 by the session at whose close they were known
         hy_spread_df: pd.DataFrame | pd.Series | None = None,  # BAMLH0A0HYM2, likewise
     ) -> pd.DataFrame:
-        "`feature_table` of the inputs; each absent input drops its features with a `DataWarning`."
-        vix, price = (None if data is None else one_column(data, ("close",)) for data in (vix_df, price_df))
+        "`regime_table` of the inputs; each absent input drops its features with a `DataWarning`."
+        vix, price = (None if data is None else select_column(data, ("close",)) for data in (vix_df, price_df))
         slope = (
-            None if treasury_df is None else one_column(treasury_df, ("dgs10",)) - one_column(treasury_df, ("dgs2",))
+            None if treasury_df is None else select_column(treasury_df, ("dgs10",)) - select_column(treasury_df, ("dgs2",))
         )
-        spread = None if hy_spread_df is None else one_column(hy_spread_df, ("bamlh0a0hym2", "value"))
-        table = feature_table(vix, price, slope, spread, self.lookback_days)
+        spread = None if hy_spread_df is None else select_column(hy_spread_df, ("bamlh0a0hym2", "value"))
+        table = regime_table(vix, price, slope, spread, self.lookback_days)
         absent = [name for name in FeatureSet.feature_names() if name not in table]
         if absent:
             warnings.warn(f"regimes: an input is absent, and so are {', '.join(absent)}", DataWarning, stacklevel=2)
@@ -140,9 +140,9 @@ def regime_features(
     market: MarketData,  # VIX, SPX, DGS10, DGS2, BAMLH0A0HYM2: those it has are used
     lookback_days: int = 252,  # sessions
 ) -> pd.DataFrame:
-    "`feature_table` of a market; each value enters at the close at which it was first known."
+    "`regime_table` of a market; each value enters at the close at which it was first known."
     closes = {symbol: market.close(symbol) for symbol in ("VIX", "SPX") if symbol in market}
     index = pd.DatetimeIndex(next(iter(closes.values())).index if closes else [])
     rates = {name: market.at_sessions(name, index) for name in ("DGS10", "DGS2", "BAMLH0A0HYM2") if name in market}
     slope = rates["DGS10"] - rates["DGS2"] if {"DGS10", "DGS2"} <= rates.keys() else None
-    return feature_table(closes.get("VIX"), closes.get("SPX"), slope, rates.get("BAMLH0A0HYM2"), lookback_days)
+    return regime_table(closes.get("VIX"), closes.get("SPX"), slope, rates.get("BAMLH0A0HYM2"), lookback_days)

@@ -21,19 +21,19 @@ from forecastkit.features.price import (
     log_level,
     range_volatilities,
     ranges,
-    rise_shares,
-    standings,
+    upside_shares,
+    ranks_and_extremes,
     vol_ratios,
     volatilities,
 )
 from .base import Feature, log_of
-from .cross_market import answers, calendar_family
+from .cross_market import equity_sensitivities, calendar_declarations
 
 # %% auto #0
-__all__ = ['volumes', 'own_features', 'stock_features']
+__all__ = ['volume_ratios', 'own_features', 'stock_features']
 
 # %% ../../nbs/30_features/07_stock.ipynb #5174c9b1
-def volumes(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]]) -> Iterator[Feature]:
+def volume_ratios(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]]) -> Iterator[Feature]:
     "The log ratio of the mean volume of m sessions to that of n; four fifths of each must have one."
     for m, n in pairs:
         yield Feature(
@@ -51,14 +51,14 @@ def own_features(
     yield from changes(symbol, "own", (1, 5, 22, 66, 252), 1.0, "return", "return")
     yield from deviations(symbol, "own", (22, 66), 2.0, "trend")
     yield from drawdowns(symbol, "own")
-    yield from standings(symbol, "own", (252,), ())
+    yield from ranks_and_extremes(symbol, "own", (252,), ())
     yield from volatilities(symbol, "own", (5, 22, 66, 252), (0.94, 0.80), "realised")
     yield from vol_ratios(symbol, "own", ((5, 66), (22, 252)))
-    yield from rise_shares(symbol, "own", (66,), "realised")
+    yield from upside_shares(symbol, "own", (66,), "realised")
     yield from ranges(symbol, "own", (1, 5, 22), 1.5)
     yield from range_volatilities(symbol, "own", (22,))
     yield from gaps(symbol, "own", 1.0)
-    yield from volumes(symbol, "own", ((5, 66),))
+    yield from volume_ratios(symbol, "own", ((5, 66),))
 
 # %% ../../nbs/30_features/07_stock.ipynb #90ecd99f
 def stock_features(
@@ -68,13 +68,13 @@ def stock_features(
     "The features of a stock: its own bars, the calendar, and the market where one is named."
     symbol = canonical_symbol(symbol)
     if market_symbol is None:
-        return (*own_features(symbol), *calendar_family())
+        return (*own_features(symbol), *calendar_declarations())
     market = canonical_symbol(market_symbol)
     return (
         *own_features(symbol),
         *changes(market, "market", (1, 5, 22), 0.25, "market", "return"),
         *volatilities(market, "market", (22,), (0.94,), "market"),
         *drawdowns(market, "market", family="market"),
-        *answers(symbol, "own", market, "market", (66,)),
-        *calendar_family(),
+        *equity_sensitivities(symbol, "own", market, "market", (66,)),
+        *calendar_declarations(),
     )

@@ -17,7 +17,7 @@ import pandas as pd
 from ..calendars import calendar_cohorts, cohort_weights
 from ..core import SettingsError, canonical_symbol
 from forecastkit.features.price import (
-    RANGE_BASED,
+    RANGE_ESTIMATORS,
     changes,
     deviations,
     drawdowns,
@@ -25,80 +25,81 @@ from forecastkit.features.price import (
     indicators,
     level,
     log_level,
-    momenta,
-    night_shares,
-    places,
+    momentums,
+    overnight_shares,
+    close_locations,
     range_volatilities,
     ranges,
-    rise_shares,
+    upside_shares,
     semivolatilities,
-    shapes,
+    skewness_and_jumps,
     shocks,
-    standings,
+    ranks_and_extremes,
     vol_ratios,
     volatilities,
-    whole_volatilities,
+    yang_zhang_volatilities,
     zscores,
 )
-from .base import PERCENT_A_YEAR, Feature, Inputs, Keeper, absent, compute_features, log_of
+from .base import PERCENT_A_YEAR, Feature, Inputs, ColumnCache, missing_series, compute_features, log_of
 from ..data import MarketData
 from .quality import quality_column
 from forecastkit.features.cross_market import (
     ASSETS,
-    answers,
-    bends,
-    calendar_family,
-    counts,
+    equity_sensitivities,
+    term_curvatures,
+    calendar_declarations,
+    published_counts,
     cross_assets,
-    futures,
-    other_premiums,
-    premiums,
-    rate_vols,
-    spans,
-    spreads,
-    surprises,
-    yields,
+    futures_basis,
+    alternative_premiums,
+    variance_premiums,
+    rate_volatilities,
+    term_slopes,
+    yield_spreads,
+    equity_residuals,
+    published_yields,
 )
 
 # %% auto #0
-__all__ = ['SPAN', 'of_the_index', 'of_its_relatives', 'of_the_shares', 'of_the_rest', 'volatility_features', 'FeatureEngine']
+__all__ = ['WINDOW_PATTERN', 'index_features', 'term_structure_features', 'equity_features', 'cross_market_features',
+           'volatility_features', 'FeatureEngine']
 
 # %% ../../nbs/30_features/06_volatility.ipynb #566fb36e
-def of_the_index(symbol: str, v: str) -> Iterator[Feature]:
+def index_features(symbol: str, v: str) -> Iterator[Feature]:
     "What an index of implied volatility says by itself."
     yield level(symbol, v, 5, 150)
     yield log_level(symbol, v, 5, 150)
     yield from deviations(symbol, v, (5, 10, 22, 66, 126, 252), 2.0)
     yield from zscores(symbol, v, (22, 66, 252))
-    yield from standings(symbol, v, (66, 252, 756, 1260), (66, 252))
+    yield from ranks_and_extremes(symbol, v, (66, 252, 756, 1260), (66, 252))
     yield from changes(symbol, v, (1, 5, 10, 22, 66), 1.2)
     yield from volatilities(symbol, v, (5, 22, 66, 252), (0.94, 0.80), "vol of vol", limit=0.6)
     yield from vol_ratios(symbol, v, ((5, 66), (22, 252)), "vol of vol")
     yield from semivolatilities(symbol, v, (22,), "vol of vol", limit=0.6)
-    yield from rise_shares(symbol, v, (66,), "vol of vol")
-    yield from shapes(symbol, v, (66,), "vol of vol")
+    yield from upside_shares(symbol, v, (66,), "vol of vol")
+    yield from skewness_and_jumps(symbol, v, (66,), "vol of vol")
     yield from shocks(symbol, v, (1, 5), "vol of vol")
     yield from ranges(symbol, v, (1, 5, 22, 66), 1.5)
     yield from gaps(symbol, v, 1.0)
-    yield from places(symbol, v, (1, 5))
+    yield from close_locations(symbol, v, (1, 5))
     yield from indicators(symbol, v, ("rsi_14", "macd", "stoch_14", "cci_20", "aroon_25", "natr_14"))
 
 # %% ../../nbs/30_features/06_volatility.ipynb #42c62712
-def of_its_relatives(symbol: str, v: str) -> Iterator[Feature]:
+def term_structure_features(symbol: str, v: str) -> Iterator[Feature]:
     "Term structure, futures, vol of vol as priced, and skew."
     for span in ("9D", "3M", "6M"):
         other, name = f"{symbol}{span}", f"{v}{span.lower()}"
         yield log_level(other, name, 4, 200, pulse=True, family="term")
-        yield from spans(symbol, v, other, name)
-    yield from bends(f"{symbol}9D", symbol, f"{symbol}3M", f"{symbol}6M", v)
-    yield from futures(symbol, v, "VX1", "VX2")
+        yield from term_slopes(symbol, v, other, name)
+    yield from term_curvatures(f"{symbol}9D", symbol, f"{symbol}3M", f"{symbol}6M", v)
+    yield from futures_basis(symbol, v, "VX1", "VX2")
     for contract in ("VX1", "VX2"):
         yield log_level(contract, contract.lower(), 5, 150, pulse=True, family="futures")
     yield log_level("VVIX", "vvix", 40, 300, pulse=True, family="vvix and skew")
     yield log_level("SKEW", "skew", 90, 200, pulse=True, family="vvix and skew")
     for other, limit in (("VVIX", 1.0), ("SKEW", 0.4)):
         yield from deviations(other, other.lower(), (22,), limit, "vvix and skew")
-        yield from standings(other, other.lower(), (252,), (), "vvix and skew")
+        yield from ranks_and_extremes(other, other.lower(), (252,), (), "vvix and skew")
         yield from changes(other, other.lower(), (5,), limit / 2, "vvix and skew")
     yield Feature(
         f"vvix_{v}", "vvix and skew", ("VVIX", symbol), 0, "log", -0.5, 4, "Fear of fear beside fear.",
@@ -110,22 +111,22 @@ def of_its_relatives(symbol: str, v: str) -> Iterator[Feature]:
     )  # fmt: skip
 
 # %% ../../nbs/30_features/06_volatility.ipynb #95a23b83
-def of_the_shares(equity: str, s: str) -> Iterator[Feature]:
+def equity_features(equity: str, s: str) -> Iterator[Feature]:
     "Returns, trend, realised volatility and standard indicators of the shares."
     yield level(equity, s, 10, 100_000)
     yield from changes(equity, s, (1, 5, 10, 22, 66, 126, 252), 0.25, "return", "return")
     yield from shocks(equity, s, (1,), "return")
     yield from deviations(equity, s, (22, 66, 252), 1.0, "trend")
     yield from drawdowns(equity, s)
-    yield from momenta(equity, s, ((252, 22),), 1.5)
-    yield from standings(equity, s, (252,), (), "trend")
+    yield from momentums(equity, s, ((252, 22),), 1.5)
+    yield from ranks_and_extremes(equity, s, (252,), (), "trend")
     yield from volatilities(equity, s, (5, 10, 22, 66, 252), (0.94, 0.80), "realised", PERCENT_A_YEAR, 250)
-    yield from range_volatilities(equity, s, (5, 22, 66), tuple(RANGE_BASED))
-    yield from whole_volatilities(equity, s, (22, 66))
-    yield from night_shares(equity, s, (66,))
+    yield from range_volatilities(equity, s, (5, 22, 66), tuple(RANGE_ESTIMATORS))
+    yield from yang_zhang_volatilities(equity, s, (22, 66))
+    yield from overnight_shares(equity, s, (66,))
     yield from semivolatilities(equity, s, (22, 66), "realised", PERCENT_A_YEAR, 250)
-    yield from rise_shares(equity, s, (66,), "realised")
-    yield from shapes(equity, s, (66,), "realised")
+    yield from upside_shares(equity, s, (66,), "realised")
+    yield from skewness_and_jumps(equity, s, (66,), "realised")
     yield from vol_ratios(equity, s, ((5, 66), (22, 252)))
     yield from ranges(equity, s, (1,), 0.5)
     yield from gaps(equity, s, 0.25)
@@ -148,30 +149,30 @@ def of_the_shares(equity: str, s: str) -> Iterator[Feature]:
     )
 
 # %% ../../nbs/30_features/06_volatility.ipynb #77d9cdc3
-def of_the_rest(symbol: str, v: str, equity: str, s: str) -> Iterator[Feature]:
+def cross_market_features(symbol: str, v: str, equity: str, s: str) -> Iterator[Feature]:
     "Premium and answer, other markets, rates, credit, the economy, the calendar."
-    yield from premiums(symbol, equity, (5, 22, 66), 252)
-    yield from other_premiums(symbol, equity)
-    yield from answers(symbol, v, equity, s, (22, 66))
-    yield from surprises(symbol, v, equity, s, 66, (1, 5))
+    yield from variance_premiums(symbol, equity, (5, 22, 66), 252)
+    yield from alternative_premiums(symbol, equity)
+    yield from equity_sensitivities(symbol, v, equity, s, (22, 66))
+    yield from equity_residuals(symbol, v, equity, s, 66, (1, 5))
     for asset in ASSETS:
         yield from cross_assets(asset, equity)
-    yield from yields("DGS10", "dgs10", "What long money costs.", (5, 22), -2, 20)
-    yield from rate_vols("DGS10", "dgs10", 22)
-    yield from yields("DGS2", "dgs2", "What is expected of the central bank.", (22,), -2, 20)
-    yield from yields("DGS3MO", "dgs3mo", "What money costs now.", (66,), -2, 20)
-    yield from spreads("curve", "DGS10", "DGS2", "An inverted curve precedes recessions.", (22,), -5, 6, "rates")
-    yield from spreads("curve_3m", "DGS10", "DGS3MO", "The same from three months on.", (), -6, 7, "rates")
-    yield from yields("BAA", "baa", "What weak borrowers pay.", (), 0, 25, "credit spreads")
-    yield from yields("AAA", "aaa", "What strong borrowers pay.", (), 0, 25, "credit spreads")
-    yield from spreads("baa_aaa", "BAA", "AAA", "What the weak pay above the strong.", (), 0, 8, "credit spreads")
-    yield from spreads("baa_dgs10", "BAA", "DGS10", "What the weak pay above the state.", (), -2, 12, "credit spreads")
-    yield from yields(
+    yield from published_yields("DGS10", "dgs10", "What long money costs.", (5, 22), -2, 20)
+    yield from rate_volatilities("DGS10", "dgs10", 22)
+    yield from published_yields("DGS2", "dgs2", "What is expected of the central bank.", (22,), -2, 20)
+    yield from published_yields("DGS3MO", "dgs3mo", "What money costs now.", (66,), -2, 20)
+    yield from yield_spreads("curve", "DGS10", "DGS2", "An inverted curve precedes recessions.", (22,), -5, 6, "rates")
+    yield from yield_spreads("curve_3m", "DGS10", "DGS3MO", "The same from three months on.", (), -6, 7, "rates")
+    yield from published_yields("BAA", "baa", "What weak borrowers pay.", (), 0, 25, "credit spreads")
+    yield from published_yields("AAA", "aaa", "What strong borrowers pay.", (), 0, 25, "credit spreads")
+    yield from yield_spreads("baa_aaa", "BAA", "AAA", "What the weak pay above the strong.", (), 0, 8, "credit spreads")
+    yield from yield_spreads("baa_dgs10", "BAA", "DGS10", "What the weak pay above the state.", (), -2, 12, "credit spreads")
+    yield from published_yields(
         "BAMLH0A0HYM2", "high_yield", "What is paid for the risk of default.", (22,), 0, 40, "credit spreads"
     )
-    yield from yields("NFCI", "nfci", "How tight money is, from a hundred series.", (22,), -3, 8, "economy")
-    yield from counts("ICSA", "claims", "Layoffs turn first.", 11, 16)
-    yield from calendar_family()
+    yield from published_yields("NFCI", "nfci", "How tight money is, from a hundred series.", (22,), -3, 8, "economy")
+    yield from published_counts("ICSA", "claims", "Layoffs turn first.", 11, 16)
+    yield from calendar_declarations()
 
 
 def volatility_features(
@@ -182,19 +183,19 @@ def volatility_features(
     symbol, equity = canonical_symbol(symbol), canonical_symbol(equity)
     v, s = (name.lower().replace(".", "_") for name in (symbol, equity))
     return (
-        *of_the_index(symbol, v),
-        *of_its_relatives(symbol, v),
-        *of_the_shares(equity, s),
-        *of_the_rest(symbol, v, equity, s),
+        *index_features(symbol, v),
+        *term_structure_features(symbol, v),
+        *equity_features(equity, s),
+        *cross_market_features(symbol, v, equity, s),
     )
 
 # %% ../../nbs/30_features/06_volatility.ipynb #0a5bb2a2
-SPAN = re.compile(r"(\d{1,3})([ym])")
+WINDOW_PATTERN = re.compile(r"(\d{1,3})([ym])")
 
 
 def _start(last: pd.Timestamp, window: str) -> pd.Timestamp:
     "The day before a window that ends with `last`; raises `SettingsError` for a window that is no number of years or months."
-    parts = SPAN.fullmatch(window)
+    parts = WINDOW_PATTERN.fullmatch(window)
     if parts is None:
         raise SettingsError(f"window {window!r} is not understood: give years or months, such as 15y or 18m")
     n = int(parts[1])
@@ -209,7 +210,7 @@ class FeatureEngine:
         declarations: Sequence[Feature] | None = None,  # `volatility_features()` if None
         symbol: str = "VIX",  # whose sessions are the rows
         horizon: int = 5,  # sessions ahead over which cohorts are compared
-        cache: Keeper | None = None,  # where columns are kept, see `feature_cache`; None computes all
+        cache: ColumnCache | None = None,  # where columns are kept, see `feature_cache`; None computes all
     ):
         self.declarations = volatility_features() if declarations is None else tuple(declarations)
         self.symbol, self.horizon, self.cache = canonical_symbol(symbol), horizon, cache
@@ -221,7 +222,7 @@ class FeatureEngine:
 
     def missing(self, market: MarketData) -> list[str]:
         "The features that this market cannot give, because a series or a column of its bars is absent."
-        return list(absent(self.declarations, market))
+        return list(missing_series(self.declarations, market))
 
     def build_features(
         self,

@@ -83,7 +83,7 @@ def regimes_known(
         return pd.DataFrame()
     X = regime_features(market)
     grid = market.calendar.refit_sessions(X.index, YEAR * every)
-    return regime_history(X, grid, regime_versions(X, grid, shelf=shelf))
+    return regime_history(X, grid, regime_versions(X, grid, folder=shelf))
 
 
 def contributions_to(
@@ -127,12 +127,12 @@ def anomalies_known(
     shelf: Path | None = None,  # where fitted versions are kept; None fits them all
 ) -> tuple[pd.DataFrame, Any]:
     "p-values of each session from the version in force at it, and the version in force at the last; None where there is none."
-    from forecastkit.regimes import anomaly_history, anomaly_versions, family_of, sessions_due
+    from forecastkit.regimes import anomaly_history, anomaly_versions, family_of, due_refits
 
     every = settings.model.refit_every
     families = family_of(feature_engine(target).declarations)
-    grid = sessions_due(pd.DatetimeIndex(X.index), get_calendar(settings.data.calendar).refit_sessions(X.index, every))
-    versions = anomaly_versions(X, grid, families, TREES, shelf=shelf)
+    grid = due_refits(pd.DatetimeIndex(X.index), get_calendar(settings.data.calendar).refit_sessions(X.index, every))
+    versions = anomaly_versions(X, grid, families, TREES, folder=shelf)
     serving = versions[max(versions)] if versions else None
     return anomaly_history(X, grid, families, versions), serving
 
@@ -157,7 +157,7 @@ def how_unusual(
     shelf: Path | None = None,  # where fitted versions are kept; None fits them all
 ) -> Unusual:
     "Whether a session is like the days before it, and how forecasts have fared on days that were not."
-    from forecastkit.regimes import scores_when_unusual
+    from forecastkit.regimes import scores_by_anomaly
 
     X, scores = prepared.features.loc[:as_of], forecast_scores(prepared, as_of)
     p, serving = anomalies_known(X, prepared.target, prepared.settings, shelf)
@@ -165,9 +165,9 @@ def how_unusual(
         return Unusual(p, pd.DataFrame(), pd.DataFrame(), 0)
     judged = scores.index.isin(p["p_value"].dropna().index).sum() > 1
     bands = (
-        scores_when_unusual(p["p_value"], scores, lag=hac_lag(prepared.target.horizon)) if judged else pd.DataFrame()
+        scores_by_anomaly(p["p_value"], scores, lag=hac_lag(prepared.target.horizon)) if judged else pd.DataFrame()
     )
-    return Unusual(p, serving.explain(X, as_of), bands, len(serving.known_))
+    return Unusual(p, serving.explain(X, as_of), bands, len(serving.ranked_))
 
 # %% ../../nbs/65_pipeline/03_daily.ipynb #ee0b27cd
 @dataclass(frozen=True)

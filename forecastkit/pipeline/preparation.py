@@ -25,7 +25,7 @@ from ..calendars import Calendar, get_calendar
 from ..core import DataError, DataQualityError, DataWarning, PROBS, Settings, Target, code_version
 from ..core import vix_regime, write_atomic
 from ..evaluation import RefitSchedule, walk_forward
-from ..features import Feature, FeatureEngine, Keeper, TemporalValidator, stock_features, volatility_features
+from ..features import Feature, FeatureEngine, ColumnCache, TemporalValidator, stock_features, volatility_features
 from ..forecasts import Forecast
 from ..data import MarketData
 from ..ops import ModelRegistry, model_version
@@ -51,7 +51,7 @@ def declared_features(target: Target) -> tuple[Feature, ...]:
 
 def feature_engine(
     target: Target,
-    cache: Keeper | None = None,  # where columns are kept; None computes all
+    cache: ColumnCache | None = None,  # where columns are kept; None computes all
 ) -> FeatureEngine:
     "The engine that computes the features of this target."
     return FeatureEngine(declared_features(target), symbol=target.symbol, horizon=target.horizon, cache=cache)
@@ -214,7 +214,7 @@ def prepare(
     registry: ModelRegistry | None = None,  # versions are loaded from and stored in it; None trains in memory
     folder: Path | None = None,  # where raw quantiles are kept; None keeps none
     first: pd.Timestamp | None = None,  # walk forward from this session on; None from the first possible one
-    cache: Keeper | None = None,  # where columns of features are kept; None computes all
+    cache: ColumnCache | None = None,  # where columns of features are kept; None computes all
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import calibrate

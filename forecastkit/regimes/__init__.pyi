@@ -10,6 +10,6 @@ from .anomalies import (
     anomaly_versions as anomaly_versions,
     AnomalyDetector as AnomalyDetector,
     family_of as family_of,
-    scores_when_unusual as scores_when_unusual,
-    sessions_due as sessions_due,
+    scores_by_anomaly as scores_by_anomaly,
+    due_refits as due_refits,
 )

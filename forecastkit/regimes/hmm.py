@@ -1,7 +1,7 @@
-"""What state is the world in, if it is never seen and its traces are slow?
+"""An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
 
-Hidden Markov models for data that remember: what a row is worth as evidence, Bayes' rule one day after the other, and
-learning states that keep their meaning. The usual model takes each row for a fresh draw; features of markets are
+What state is the market in, if the state is never seen and its traces are slow? Hidden Markov models for data that remember:
+what a row is worth as evidence, Bayes' rule one day after the other, and learning states that keep their meaning. The usual model takes each row for a fresh draw; features of markets are
 anything but, and it ends up sure of everything. Here only what is *new* in a row counts. All that is
 said of a row rests on that row and those before it, to the last bit; hindsight exists under a name that says so."""
 
@@ -20,12 +20,13 @@ from hmmlearn.hmm import GaussianHMM
 from threadpoolctl import threadpool_limits
 
 # %% auto #0
-__all__ = ['CUTS', 'PRIOR_ROWS', 'PRIOR_STAY', 'MAX_ROUNDS', 'MIN_HELD', 'MIN_STAY', 'MIN_APART', 'memory_of', 'log_density',
-           'filter_states', 'smooth_states', 'StateModel', 'long_run_shares', 'risk_score', 'partition', 'Settled',
-           'Turn', 'expectation_maximisation', 'Learnt', 'learn', 'refusal']
+__all__ = ['INITIAL_CUTS', 'PRIOR_ROWS', 'PRIOR_STAYS', 'MAX_ITERATIONS', 'MIN_STATE_ROWS', 'MIN_MEAN_STAY', 'MIN_SEPARATION',
+           'ar1_coefficients', 'log_density', 'filter_states', 'smooth_states', 'HMMParameters',
+           'stationary_distribution', 'risk_score', 'initial_states', 'ToleranceMonitor', 'EMFit',
+           'expectation_maximisation', 'HMMFit', 'fit_hmm', 'rejection_reason']
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #f15eeffc
-def memory_of(
+def ar1_coefficients(
     rows: np.ndarray,  # (n, d) without gaps, one after the other
     weights: np.ndarray,  # (n, k) how much each row belongs to each state
 ) -> np.ndarray:
@@ -90,7 +91,7 @@ def smooth_states(
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #92c195f6
 @dataclass(frozen=True)
-class StateModel:
+class HMMParameters:
     "A fitted model on standardised rows: the levels that pull, the memory, the shocks, and the chain."
 
     memory: np.ndarray  # (d,) rho
@@ -107,7 +108,7 @@ class StateModel:
         return np.concatenate([first, rest])
 
 
-def long_run_shares(
+def stationary_distribution(
     transition: np.ndarray,  # (k, k)
 ) -> np.ndarray:
     "The share of time that the chain spends in each state in the long run: pi = pi A."
@@ -116,7 +117,7 @@ def long_run_shares(
     return np.linalg.lstsq(system, np.append(np.zeros(k), 1.0), rcond=None)[0]
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #99354ef8
-CUTS: dict[int, tuple[float, ...]] = {2: (0.65,), 3: (0.40, 0.75)}  # shares of rows below each cut, by number of states
+INITIAL_CUTS: dict[int, tuple[float, ...]] = {2: (0.65,), 3: (0.40, 0.75)}  # shares of rows below each cut, by number of states
 
 
 def risk_score(
@@ -127,7 +128,7 @@ def risk_score(
     return np.einsum("nd,d->n", rows, signs)
 
 
-def partition(
+def initial_states(
     score: np.ndarray,  # (n,)
     cuts: Sequence[float] | np.ndarray,  # rising shares
 ) -> np.ndarray:
@@ -136,11 +137,11 @@ def partition(
     return np.eye(len(cuts) + 1)[np.searchsorted(cuts, rank, side="right")]
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #74cb285b
-PRIOR_ROWS, PRIOR_STAY = 5.0, 30.0  # independent rows behind each level; rows stayed in each state
-MAX_ROUNDS = 300
+PRIOR_ROWS, PRIOR_STAYS = 5.0, 30.0  # independent rows behind each level; rows stayed in each state
+MAX_ITERATIONS = 300
 
 
-class Settled(ConvergenceMonitor):
+class ToleranceMonitor(ConvergenceMonitor):
     "Stops when three likelihoods in a row lie within the tolerance: with a prior they may fall for a while."
 
     def report(self, log_prob: float) -> None:
@@ -148,23 +149,23 @@ class Settled(ConvergenceMonitor):
         self.iter += 1
 
     @property
-    def settled(self) -> bool:
+    def within_tolerance(self) -> bool:
         last = list(self.history)[-3:]
         return len(last) == 3 and max(last) - min(last) < self.tol
 
     @property
     def converged(self) -> bool:
-        return self.settled or self.iter == self.n_iter
+        return self.within_tolerance or self.iter == self.n_iter
 
 
-class Turn(NamedTuple):
+class EMFit(NamedTuple):
     "One fit: the memory it was made with, the model of what is new in the rows, and how it went."
 
     memory: np.ndarray
     hmm: GaussianHMM
-    monitor: Settled
+    monitor: ToleranceMonitor
 
-    def height(self) -> float:
+    def log_posterior(self) -> float:
         "Log likelihood plus the log prior of the levels, up to a constant: what starts are compared by."
         away = np.asarray(self.hmm.means_) - self.hmm.means_prior
         distance = np.einsum("ki,ij,kj->k", away, np.linalg.inv(np.asarray(self.hmm.covars_)[0]), away).sum()
@@ -178,54 +179,54 @@ def expectation_maximisation(
     transition: np.ndarray,  # (k, k) to start from
     levels: np.ndarray,  # (k, d) the prior's
     tolerance: float,  # of the log likelihood
-) -> Turn:
+) -> EMFit:
     "The memory that follows from the weights, and the model of what is new in the rows, fitted with it."
-    memory, (n, d), k = memory_of(after, weights), after.shape, len(levels)
+    memory, (n, d), k = ar1_coefficients(after, weights), after.shape, len(levels)
     new = after - memory * before
     worth = PRIOR_ROWS * float(np.median((1 + memory) / (1 - memory)))
     hmm = GaussianHMM(
-        k, "tied", params="tmc", init_params="", n_iter=MAX_ROUNDS, tol=tolerance,
+        k, "tied", params="tmc", init_params="", n_iter=MAX_ITERATIONS, tol=tolerance,
         means_prior=(1 - memory) * levels, means_weight=worth,
         covars_prior=30 * np.diag(1 - memory**2), covars_weight=30 + d,
-        transmat_prior=2 + PRIOR_STAY * np.eye(k),
+        transmat_prior=2 + PRIOR_STAYS * np.eye(k),
     )  # fmt: skip
-    hmm.monitor_ = monitor = Settled(tolerance, MAX_ROUNDS, verbose=False)
+    hmm.monitor_ = monitor = ToleranceMonitor(tolerance, MAX_ITERATIONS, verbose=False)
     hmm.n_features, hmm.startprob_, hmm.transmat_ = d, np.full(k, 1 / k), transition
     hmm.means_ = np.einsum("nk,nd->kd", weights, new) / weights.sum(axis=0)[:, None]
     away = new - np.einsum("nk,kd->nd", weights, hmm.means_)
     hmm.covars_ = np.einsum("ni,nj->ij", away, away) / n + 1e-6 * np.eye(d)
-    return Turn(memory, hmm.fit(new), monitor)
+    return EMFit(memory, hmm.fit(new), monitor)
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #bde9cab9
-class Learnt(NamedTuple):
+class HMMFit(NamedTuple):
     "A model and how its fit went."
 
-    model: StateModel
-    held: np.ndarray  # (k,) expected number of training rows in each state
-    apart: float  # risk score of the last state's level less the first's, in standard deviations of the rows' scores
-    settled: bool
-    rounds: int
+    model: HMMParameters
+    state_rows: np.ndarray  # (k,) expected number of training rows in each state
+    separation: float  # risk score of the last state's level less the first's, in standard deviations of the rows' scores
+    converged: bool
+    iterations: int
     log_likelihood: float  # of what is new in the rows
 
 
-def learn(
+def fit_hmm(
     before: np.ndarray,  # (n, d) standardised rows without gaps
     after: np.ndarray,  # (n, d) the rows that followed them
     signs: np.ndarray,  # (d,) which way risk lies in each feature
     n_states: int = 3,  # 2 or 3
     seed: int = 42,  # of the starts
     starts: int = 1,
-) -> Learnt:
+) -> HMMFit:
     "Learn the states, ordered by rising risk; the same rows and seed give the same bits."
     score, k = risk_score(after, signs), n_states
-    usual, rng = np.array(CUTS[k]), np.random.default_rng(seed)
+    usual, rng = np.array(INITIAL_CUTS[k]), np.random.default_rng(seed)
     cuts = [usual, *(np.sort(usual + rng.uniform(-0.1, 0.1, k - 1)) for _ in range(starts - 1))]
-    guess = partition(score, usual)
+    guess = initial_states(score, usual)
     levels = np.einsum("nk,nd->kd", guess, after) / guess.sum(axis=0)[:, None]
     sticky = np.full((k, k), 0.06 / k) + 0.94 * np.eye(k)
     with threadpool_limits(1):
-        tries = [expectation_maximisation(before, after, partition(score, c), sticky, levels, 1.0) for c in cuts]
-        best = max(tries, key=Turn.height)
+        tries = [expectation_maximisation(before, after, initial_states(score, c), sticky, levels, 1.0) for c in cuts]
+        best = max(tries, key=EMFit.log_posterior)
         weights = best.hmm.predict_proba(after - best.memory * before)
         memory, hmm, monitor = expectation_maximisation(
             before, after, weights, np.asarray(best.hmm.transmat_), levels, 0.01
@@ -234,29 +235,29 @@ def learn(
     found = np.asarray(hmm.means_) / (1 - memory)
     order = risk_score(found, signs).argsort(kind="stable")
     transition = np.asarray(hmm.transmat_)[np.ix_(order, order)]
-    model = StateModel(memory, found[order], np.asarray(hmm.covars_)[0], transition, long_run_shares(transition))
+    model = HMMParameters(memory, found[order], np.asarray(hmm.covars_)[0], transition, stationary_distribution(transition))
     apart = float(risk_score(model.levels[[-1]] - model.levels[[0]], signs)[0] / score.std())
     rounds = monitor.iter + sum(turn.monitor.iter for turn in tries)
-    return Learnt(model, held[order], apart, monitor.settled, rounds, float(monitor.history[-1]))
+    return HMMFit(model, held[order], apart, monitor.within_tolerance, rounds, float(monitor.history[-1]))
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #951ce178
-MIN_HELD, MIN_STAY = 21, 5  # training rows in each state, and its mean stay
-MIN_APART = 1.2  # standard deviations of the risk score between the first state and the last
+MIN_STATE_ROWS, MIN_MEAN_STAY = 21, 5  # training rows in each state, and its mean stay
+MIN_SEPARATION = 1.2  # standard deviations of the risk score between the first state and the last
 
 
-def refusal(
-    learnt: Learnt,
+def rejection_reason(
+    fit: HMMFit,
     names: Sequence[str],  # of the states, by rising risk
 ) -> str:
     "Why this fit is not to be used, in words; empty if it is."
-    if not learnt.settled:
-        return f"the likelihood had not settled after {MAX_ROUNDS} rounds"
-    stays = 1 / (1 - np.diag(learnt.model.transition))
-    for name, held, stay in zip(names, learnt.held.tolist(), stays.tolist(), strict=True):
-        if held < MIN_HELD:
-            return f"{name} holds {held:.0f} sessions, fewer than {MIN_HELD}"
-        if stay < MIN_STAY:
-            return f"{name} lasts {stay:.1f} sessions on average, less than {MIN_STAY}"
-    if learnt.apart < MIN_APART:
-        return f"{names[0]} and {names[-1]} differ by {learnt.apart:.1f} standard deviations of risk, less than {MIN_APART}"
+    if not fit.converged:
+        return f"the likelihood had not settled after {MAX_ITERATIONS} iterations"
+    stays = 1 / (1 - np.diag(fit.model.transition))
+    for name, held, stay in zip(names, fit.state_rows.tolist(), stays.tolist(), strict=True):
+        if held < MIN_STATE_ROWS:
+            return f"{name} holds {held:.0f} sessions, fewer than {MIN_STATE_ROWS}"
+        if stay < MIN_MEAN_STAY:
+            return f"{name} lasts {stay:.1f} sessions on average, less than {MIN_MEAN_STAY}"
+    if fit.separation < MIN_SEPARATION:
+        return f"{names[0]} and {names[-1]} differ by {fit.separation:.1f} standard deviations of risk, less than {MIN_SEPARATION}"
     return ""
