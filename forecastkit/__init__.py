@@ -2,10 +2,10 @@
 
 Modules:
 
-- `forecastkit.calendars.cohorts`: Does the calendar know that the days ahead will be livelier than usual?
-- `forecastkit.calendars.fomc`: On which days does the Federal Reserve say that it will decide on interest rates?
-- `forecastkit.calendars.meetings`: When does the committee decide next, once the table in this package has run out?
-- `forecastkit.calendars.releases`: On which day could anyone have known last month's unemployment?
+- `forecastkit.calendars.cohorts`: Calendar features, the eight cohorts of sessions (FOMC week, expiry week, quarter end, ...) and their weights as known at each close.
+- `forecastkit.calendars.expiries`: The days on which monthly index options and VIX futures expire, and the sessions on which the exchange closes early.
+- `forecastkit.calendars.fomc`: The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of one's own kept under `home`.
+- `forecastkit.calendars.releases`: Publication rules of macro series (Treasury yields, spreads, claims, employment, ...): the moment at which each observation was out.
 - `forecastkit.calendars.sessions`: The `Calendar` of an exchange: its sessions with their opens and closes, counting in sessions, target sessions, outcomes, and the grid of refit sessions.
 - `forecastkit.cli.data`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
 - `forecastkit.cli.evaluation`: What are these forecasts worth, on my data and over my span of years?
@@ -13,25 +13,27 @@ Modules:
 - `forecastkit.cli.main`: Which one line does a scheduled job need, and what does a person type?
 - `forecastkit.cli.options`: Does `--sources` mean the same on every command, and can a program read what a person sees?
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
+- `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
+- `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
 - `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
-- `forecastkit.data.checks`: Is this price a crash, a split, or a slip of the vendor's pen?
-- `forecastkit.data.formats`: Which column of this file is what, and on which day?
-- `forecastkit.data.futures`: Which of the futures that trade today is the front one, and what was it worth?
-- `forecastkit.data.health`: Can I use these files as they are, and which features suffer if I do?
-- `forecastkit.data.history`: Which rows were out by then, and what did they say?
-- `forecastkit.data.market`: What was known at the close of this session, and nothing that came later?
-- `forecastkit.data.snapshots`: On which numbers was this result found, and are they still the same?
-- `forecastkit.data.sources`: Which source gives the series, and what if its file is broken?
-- `forecastkit.data.splits`: Which rows may a model learn from, if it is to be tested on those?
-- `forecastkit.data.store`: What did this series say on the day the forecast was made, and what does it say now?
-- `forecastkit.data.synthetic`: How would you know that a method finds what is there, if you never see what is there?
-- `forecastkit.data.timeframes`: At which moment is a bar of fifteen minutes, of an hour, of a week over and known?
+- `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
+- `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, the layout from its header, dates, and the columns under our names.
+- `forecastkit.data.futures`: Cboe's files of VIX futures, one a contract, rolled into continuous series of the front contract and those after it.
+- `forecastkit.data.health`: The health report of the data: every file and source checked as it stands, sources compared, and which features a gap concerns.
+- `forecastkit.data.history`: The point-in-time history of a series or table: what was known at a moment is a prefix of its rows, and every prefix has a fingerprint.
+- `forecastkit.data.market`: `MarketData`, the point-in-time market: bars, published series, FOMC meetings and members, each row with the moment it became known; repairs and fingerprints.
+- `forecastkit.data.snapshots`: Snapshots of market data: the series a study used, frozen with checksums and a fingerprint, and opened again as a source.
+- `forecastkit.data.sources`: Data sources, layered symbol by symbol: `FolderSource`, `SampleSource`, the `Source` protocol, and `load_market` that reads them into a `MarketData`.
+- `forecastkit.data.splits`: Splits in sessions after scikit-learn's conventions: `ExpandingSplit`, `PurgedKFold`, and `assert_no_leak` for any split.
+- `forecastkit.data.store`: The point-in-time store under `home`: one Parquet file a symbol, every revision kept with the moment it was known, checksums and fast copies.
+- `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
+- `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
@@ -40,6 +42,7 @@ Modules:
 - `forecastkit.features.base`: What is a feature made of, and was it known at the close?
 - `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
 - `forecastkit.features.cross_market`: What does one market say about another, and the calendar about both?
+- `forecastkit.features.frames`: `checked_features` and `checked_outcomes`: one check of the frames, arrays and lists that estimators are fitted on and asked about
 - `forecastkit.features.price`: What can be asked of any price, over any window?
 - `forecastkit.features.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
 - `forecastkit.features.regime`: Which nine numbers say whether the market is calm or afraid?
@@ -60,14 +63,17 @@ Modules:
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
-- `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
-- `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
-- `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
-- `forecastkit.models.cohort_models`: Does this week deserve a model of its own, or is it an ordinary week with a name?
-- `forecastkit.models.forecaster`: What is trained at a refit session, kept in a folder, and asked for a distribution every day?
-- `forecastkit.models.forest`: Which days of the past were like this one, in some two hundred features at once, and what became of them?
-- `forecastkit.models.garch`: How far may a level go in five sessions, if each day moves as days have moved when they were as wild as this one?
-- `forecastkit.models.pool`: How are forecasts that disagree made into one, without pretending that they agree?
+- `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
+- `forecastkit.models.baselines`: Baselines that every forecast must beat: climatology, AR(1), frequencies of regimes and rises, and the HAR location-scale model.
+- `forecastkit.models.boosting`: Boosting: XGBoost trees for seven quantiles of what location and scale leave over, interpolated to 23.
+- `forecastkit.models.calibration`: Width calibration: ranges are stretched around the median by factors that each outcome, once known, moves a little.
+- `forecastkit.models.cohort_models`: Models for single calendar cohorts: each must beat the pooled model in a test stated in advance before it serves.
+- `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
+- `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
+- `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
+- `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
+- `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
@@ -77,11 +83,11 @@ Modules:
 - `forecastkit.pipeline.system`: How does one call become a calibrated forecast that is written down before its outcome?
 - `forecastkit.pipeline.universe`: How are two thousand stocks worked through in the memory of one?
 - `forecastkit.pipeline.verification`: Which parts of the house are asked whether they knew more than they could?
-- `forecastkit.regimes.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
-- `forecastkit.regimes.detector`: Is the market calm, nervous or afraid, and how sure can one be at this close?
-- `forecastkit.regimes.fit_cache`: If this model was fitted on the very same rows before, why fit it again?
-- `forecastkit.regimes.hmm`: What state is the world in, if it is never seen and its traces are slow?
-- `forecastkit.regimes.outliers`: How far from all earlier days does this one stand, and in which of its features?
+- `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
+- `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
+- `forecastkit.regimes.fit_cache`: `fit_or_load`: a fitted model is stored under a hash of its rows, parameters and code, and read back instead of being fitted again
+- `forecastkit.regimes.hmm`: An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
+- `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
 - `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
 - `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
@@ -94,6 +100,7 @@ Modules:
 - `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
 - `forecastkit.vendors.http`: The HTTP client for vendors: within a rate limit, with retries of passing failures, and errors of one sentence that show no secret.
 - `forecastkit.vendors.response`: The response of a vendor's server: read to its end within a deadline and a bound of memory, and refused where it is not what was asked for.
+- `forecastkit.vendors.universe`: A universe of symbols from a CSV file, each with its sector and the span in which it belongs, and a warning where nobody ever left.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
 import lazy_loader

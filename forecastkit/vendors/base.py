@@ -18,16 +18,23 @@ import pandas as pd
 
 from ..calendars import Calendar, calendar_of
 from ..core import DataError, printable, redacted
-from ..data import BLANKS, Reading, as_series, parse_days, recognise
+from ..data import NA_STRINGS, Reading, as_series, detect_layout, parse_days
 
 # %% auto #0
-__all__ = ['DayBound', 'FetchResult', 'FetchFunction', 'LARGEST_NUMBER', 'FIRST_DAY', 'AFTER_HOURS', 'WIDEST', 'failure_of',
-           'fetch_each', 'closed_sessions_only', 'refuse_impossible', 'LiveSource', 'end_of_day_utc', 'parse_table']
+__all__ = ['DayBound', 'FetchResult', 'FetchFunction', 'UNREADABLE', 'LARGEST_NUMBER', 'FIRST_DAY', 'AFTER_HOURS', 'WIDEST',
+           'failure_of', 'fetch_each', 'closed_sessions_only', 'refuse_impossible', 'LiveSource', 'end_of_day_utc',
+           'parse_table']
 
 # %% ../../nbs/25_vendors/03_base.ipynb #7e6a6c07
 DayBound = pd.Timestamp | None  # a day, or no bound
 FetchResult = dict[str, pd.DataFrame | DataError]  # by canonical symbol, one for each that was asked for
 FetchFunction = Callable[[Sequence[str], DayBound, DayBound], FetchResult]  # symbols, first and last day
+
+
+# what libraries raise at data that nobody foresaw; not what a disk, the memory or the user raises
+UNREADABLE: tuple[type[Exception], ...] = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, pd.errors.InvalidIndexError,
+)  # fmt: skip
 
 
 def failure_of(
@@ -54,7 +61,7 @@ def fetch_each(
         for symbol in symbols:
             try:
                 found[symbol] = one(symbol, start, end).sort_index(kind="stable").loc[start:end]
-            except Exception as error:  # an answer may be anything, and must not take other symbols along
+            except UNREADABLE as error:  # a `DataError` is one of these
                 found[symbol] = failure_of(symbol, error)
         return found
 
@@ -111,7 +118,7 @@ def checked(fetch: FetchFunction, redact: Callable[[object], str]) -> FetchFunct
             if isinstance(found, DataError):
                 raise found
             refuse_impossible(symbol, found)
-        except Exception as error:  # see `fetch_each`
+        except UNREADABLE as error:
             return failure_of(symbol, error, redact)
         return found
 
@@ -121,7 +128,7 @@ def checked(fetch: FetchFunction, redact: Callable[[object], str]) -> FetchFunct
             found = fetch(symbols, start, end)
         except DataError:  # this source cannot be asked at all, such as one whose library is not installed
             raise
-        except Exception as error:  # see `fetch_each`
+        except UNREADABLE as error:
             return {symbol: failure_of(symbol, error, redact) for symbol in symbols}
         return {symbol: one(symbol, found.get(symbol, missing)) for symbol in symbols}
 
@@ -188,12 +195,12 @@ def parse_table(
     if len(text) > WIDEST and "\n" not in text[:WIDEST]:
         raise DataError(f"{symbol}: the first line is longer than any header: no table was sent")
     try:
-        table = pd.read_csv(io.StringIO(text), dtype="str", na_values=BLANKS, keep_default_na=False)
+        table = pd.read_csv(io.StringIO(text), dtype="str", na_values=NA_STRINGS, keep_default_na=False)
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{symbol}: no table was sent ({str(error).strip().splitlines()[0]})") from error
     if not isinstance(table.index, pd.RangeIndex):
         raise DataError(f"{symbol}: its rows are longer than its header: the vendor has changed them")
-    layout = recognise([str(name) for name in table.columns], symbol)
+    layout = detect_layout([str(name) for name in table.columns], symbol)
     if isinstance(layout, str) or (ranged and not layout.ranged) or layout.unused:
         names = ", ".join(map(str, table.columns))[:80]
         raise DataError(f"{symbol}: the columns are {names}: the vendor has changed them")

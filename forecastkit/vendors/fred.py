@@ -121,5 +121,5 @@ def fomc_page(
     client: HttpClient,
     address: str = FOMC_PAGE_URL,
 ) -> str:
-    "The Federal Reserve's page of FOMC meetings as HTML, for `fomc.read_calendar`; raises `DataError` where it cannot be had."
+    "The Federal Reserve's page of FOMC meetings as HTML, for `parse_meetings_page`; raises `DataError` where it cannot be had."
     return client.text("the calendar of the FOMC", address, form="page")

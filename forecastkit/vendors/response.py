@@ -84,7 +84,7 @@ def error_message(
     return error_message(chart, depth=depth - 1) if isinstance(chart, dict) and chart.get("error") else ""
 
 # %% ../../nbs/25_vendors/01_response.ipynb #b62faef6
-def error_message_in(body: bytes) -> str:
+def error_message_in(body: bytes | bytearray) -> str:
     "What an answer complains about if it is JSON; empty if it does not, or is none."
     try:
         return error_message(json.loads(body))

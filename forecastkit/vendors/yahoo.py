@@ -22,7 +22,7 @@ import pandas as pd
 from ..core import DataError, canonical_symbol
 from .response import below
 from .http import HttpClient, RateLimiter, backoff_seconds
-from .base import DayBound, FetchResult, LiveSource, failure_of
+from .base import UNREADABLE, DayBound, FetchResult, LiveSource, failure_of
 
 # %% auto #0
 __all__ = ['YAHOO_TICKERS', 'ADJUSTMENTS', 'PRICE_COLUMNS', 'YAHOO_URL', 'Tables', 'FetchTables', 'TRANSIENT_REASON',
@@ -51,7 +51,7 @@ def split_factor(
 ) -> np.ndarray:
     "By how many one share of each day has been multiplied since."
     steps = splits.fillna(0).replace(0, 1).to_numpy(dtype=float)
-    return np.cumprod(np.append(steps[1:], 1.0)[::-1])[::-1]
+    return np.cumprod(np.append(steps[1:], [1.0])[::-1])[::-1]
 
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #f335a21a
 def yahoo_bars(
@@ -132,7 +132,7 @@ def chart_tables(
             params = {"interval": "1d", "events": "div,splits", **first}
             document = client.json(ticker, below(base, f"v8/finance/chart/{quote(ticker, safe='')}"), params)
             return chart_table(ticker, document)
-        except Exception as error:  # see `fetch_each`
+        except UNREADABLE as error:
             return failure_of(ticker, error)
 
     return lambda tickers, start: {ticker: one(ticker, start) for ticker in tickers}
@@ -173,7 +173,7 @@ def _yfinance(
     options |= {"group_by": "ticker", "auto_adjust": False, "actions": True, "progress": False, "threads": 4}
     try:
         found = download(tickers, **options)
-    except Exception as error:  # an OSError if the line is down; otherwise a surprise within yfinance
+    except (OSError, *UNREADABLE) as error:  # an OSError if the line is down; otherwise a surprise within yfinance
         why = "connection failed" if isinstance(error, OSError) else f"yfinance failed with {type(error).__name__}"
         return pd.DataFrame(), dict.fromkeys(tickers, f"{why} ({error})")
     finally:
@@ -240,7 +240,7 @@ def yahoo_source(
             if isinstance(table, DataError):
                 raise table
             return yahoo_bars(table.sort_index(), adjust).loc[start:end]
-        except Exception as error:  # see `fetch_each`
+        except UNREADABLE as error:
             return failure_of(symbol, error)
 
     def several(names: Sequence[str], start: DayBound = None, end: DayBound = None) -> FetchResult:
