@@ -98,3 +98,48 @@ def test_the_record_of_the_document_is_stored(tmp_path):
     assert database.get_features(forecast.prediction_id) == {"vix": 18.0, "spx": 2738.0}
     assert database.verify() == []
     database.close()
+
+
+# ---------------------------------------------------------------- pipeline: the integrated system
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    settings = fk.load_settings(
+        environ={},
+        overrides={"data.home": str(tmp_path_factory.mktemp("home")), "run.progress": False, "model.rounds": 5},
+    )
+    return fk.IntegratedSystem(settings=settings, market=fk.synthetic_market(seed=3, sessions=900).market)
+
+
+def test_a_batch_is_a_list_of_forecasts(system):
+    days = system.market.close("VIX").index[-12:]
+    forecasts = system.generate_forecast_batch(days[0], days[-1])
+    assert isinstance(forecasts, list) and len(forecasts) == 12 and forecasts.skipped == {}
+    assert f"Generated {len(forecasts)} forecasts" == "Generated 12 forecasts"
+    assert all(isinstance(one, fk.Forecast) for one in forecasts)
+    early = system.generate_forecast_batch(system.market.close("VIX").index[0], system.market.close("VIX").index[4])
+    assert len(early) == 0 and len(early.skipped) == 5
+
+
+def test_the_system_has_the_components_that_the_document_names(system):
+    assert isinstance(system.feature_engine, fk.FeatureEngine)
+    assert isinstance(system.forecaster, fk.ProbabilisticForecaster)
+    assert isinstance(system.anomaly_detector, fk.AnomalyDetector)
+    assert isinstance(system.prediction_db, fk.PredictionDatabase) and system.prediction_db is system.database
+    frame = system.feature_engine.build_features(system.market, window="15y")
+    quality = system.validator.compute_feature_quality(frame, frame.index[-1])
+    assert system.validator.check_quality_threshold(quality)[0]
+    assert system.forecaster.features_ == [name for name in frame.columns if name in system.forecaster.features_]
+
+
+def test_the_distribution_of_the_system_has_the_structure_of_the_document(system):
+    distribution = system.generate_forecast()
+    assert {"point_estimate", "quantiles", "regime_probabilities", "confidence_score", "metadata"} <= set(distribution)
+    q = distribution["quantiles"]
+    assert q["q10"] <= q["q25"] <= q["q50"] <= q["q75"] <= q["q90"]
+    assert abs(sum(distribution["regime_probabilities"].values()) - 1.0) < 0.01
+    assert 0 <= distribution["confidence_score"] <= 1
+    assert system.last_forecast.prediction_id == distribution["prediction_id"]
+    with pytest.warns(DeprecationWarning):
+        assert system.run()["prediction_id"] == distribution["prediction_id"]
