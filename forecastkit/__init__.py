@@ -100,7 +100,9 @@ Modules:
 - `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
 - `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
 - `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
-- `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
+- `forecastkit.vendors.http`: The HTTP client for vendors: within a rate limit, with retries of passing failures, and errors of one sentence that show no secret.
+- `forecastkit.vendors.response`: The response of a vendor's server: read to its end within a deadline and a bound of memory, and refused where it is not what was asked for.
+- `forecastkit.vendors.universe`: A universe of symbols from a CSV file, each with its sector and the span in which it belongs, and a warning where nobody ever left.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
 from .core import attach_face
