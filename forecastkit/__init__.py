@@ -36,6 +36,7 @@ Modules:
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
 - `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
 - `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
