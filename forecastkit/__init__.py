@@ -7,11 +7,11 @@ Modules:
 - `forecastkit.calendars.fomc`: The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of one's own kept under `home`.
 - `forecastkit.calendars.releases`: Publication rules of macro series (Treasury yields, spreads, claims, employment, ...): the moment at which each observation was out.
 - `forecastkit.calendars.sessions`: The `Calendar` of an exchange: its sessions with their opens and closes, counting in sessions, target sessions, outcomes, and the grid of refit sessions.
-- `forecastkit.cli.data`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
-- `forecastkit.cli.evaluation`: What are these forecasts worth, on my data and over my span of years?
-- `forecastkit.cli.ledger`: What was forecast, is it still what was written down, and how do I keep it or take it elsewhere?
-- `forecastkit.cli.main`: Which one line does a scheduled job need, and what does a person type?
-- `forecastkit.cli.options`: Does `--sources` mean the same on every command, and can a program read what a person sees?
+- `forecastkit.cli.data`: `download`, `data list`, `data health`, `data snapshot` and `data fomc`: the commands about data.
+- `forecastkit.cli.evaluation`: `evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
+- `forecastkit.cli.ledger`: `forecasts list`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
+- `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
+- `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
@@ -76,21 +76,23 @@ Modules:
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
-- `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
-- `forecastkit.pipeline.evaluation`: How good would the daily job have been, had it run every day since 2005?
-- `forecastkit.pipeline.loading`: What must be fetched before today's forecast, and did every series that it needs arrive?
-- `forecastkit.pipeline.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
-- `forecastkit.pipeline.system`: How does one call become a calibrated forecast that is written down before its outcome?
-- `forecastkit.pipeline.universe`: How are two thousand stocks worked through in the memory of one?
-- `forecastkit.pipeline.verification`: Which parts of the house are asked whether they knew more than they could?
+- `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
+- `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
+- `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
+- `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
+- `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
+- `forecastkit.pipeline.system`: `IntegratedSystem` and `forecast`: one call loads data, trains what is missing, forecasts, and stores before the outcome is known.
+- `forecastkit.pipeline.universe`: `forecast_universe` and `for_each_symbol`: work on thousands of symbols, each with its own market, in the memory of one.
+- `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
 - `forecastkit.regimes.fit_cache`: `fit_or_load`: a fitted model is stored under a hash of its rows, parameters and code, and read back instead of being fitted again
 - `forecastkit.regimes.hmm`: An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
 - `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
-- `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
-- `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
-- `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
+- `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
+- `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
+- `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
+- `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
 - `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
@@ -98,7 +100,9 @@ Modules:
 - `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
 - `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
 - `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
-- `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
+- `forecastkit.vendors.http`: The HTTP client for vendors: within a rate limit, with retries of passing failures, and errors of one sentence that show no secret.
+- `forecastkit.vendors.response`: The response of a vendor's server: read to its end within a deadline and a bound of memory, and refused where it is not what was asked for.
+- `forecastkit.vendors.universe`: A universe of symbols from a CSV file, each with its sector and the span in which it belongs, and a warning where nobody ever left.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
 import lazy_loader

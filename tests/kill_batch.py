@@ -30,7 +30,7 @@ def work(home: Path, url: str = "") -> None:
     days = system.market.bars("VIX").index
     print("ready", flush=True)
     system.generate_forecast_batch(
-        days[560], days[-1], stored=lambda made: print(*(f.prediction_id for f in made), sep="\n", flush=True)
+        days[560], days[-1], on_stored=lambda made: print(*(f.prediction_id for f in made), sep="\n", flush=True)
     )
     print("done", flush=True)
 

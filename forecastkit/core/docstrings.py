@@ -52,6 +52,22 @@ def comments_by_line(
             found[token.start[0]] = (text, not token.line[: token.start[1]].strip())
     return found
 
+# %% ../../nbs/00_core/11_docstrings.ipynb #6fc874b6
+def _declarations(node: Any) -> list[tuple[str, Any, Any, Any]]:
+    "Name, annotation, default and node of each parameter of a function, or of each annotated field of a class."
+    import ast
+
+    if isinstance(node, ast.ClassDef):
+        own: list[Any] = [one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+        return [(one.target.id, one.annotation, one.value, one) for one in own]
+    a = node.args
+    plain = [*a.posonlyargs, *a.args]
+    defaults = [*[None] * (len(plain) - len(a.defaults)), *a.defaults, *a.kw_defaults]
+    found = [(one.arg, one.annotation, value, one) for one, value in zip([*plain, *a.kwonlyargs], defaults)]
+    for star, one in (("*", a.vararg), ("**", a.kwarg)):
+        found += [(f"{star}{one.arg}", one.annotation, None, one)] if one else []
+    return [one for one in found if one[0] not in ("self", "cls")]
+
 
 def declared_parameters(
     source: str,  # of a function, or of a class with annotated fields
@@ -59,37 +75,26 @@ def declared_parameters(
     "The parameters of a function, or the annotated fields of a class, with their comments, in order."
     import ast
 
-    node: Any = ast.parse(source := dedent(source)).body[0]
-    comments = comments_by_line(source)
-    if isinstance(node, ast.ClassDef):
-        given = [(one.target.id, one.annotation, one.value, one) for one in node.body
-                 if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]  # fmt: skip
-    else:
-        a = node.args
-        plain, named = [*a.posonlyargs, *a.args], a.kwonlyargs
-        defaults = [*[None] * (len(plain) - len(a.defaults)), *a.defaults]
-        rest = [
-            (f"{'*' * stars}{one.arg}", one.annotation, None, one)
-            for stars, one in ((1, a.vararg), (2, a.kwarg))
-            if one
-        ]
-        given = [(one.arg, one.annotation, value, one) for one, value in zip(plain, defaults)]
-        given += [(one.arg, one.annotation, value, one) for one, value in zip(named, a.kw_defaults)]
-        given = [one for one in [*given, *rest] if one[0] not in ("self", "cls")]
+    node, comments = ast.parse(source := dedent(source)).body[0], comments_by_line(source)
+    given = _declarations(node)
     ends = [max(one.end_lineno, value.end_lineno if value else 0) for _, _, value, one in given]
 
     def comment(place: int) -> str:
-        end, first = ends[place], given[place][3].lineno
-        if end in comments and not comments[end][1] and ends.count(end) - ends[: place + 1].count(end) == 0:
-            return comments[end][0]
-        above: list[str] = []
+        beside = comments.get(ends[place])
+        if beside and not beside[1] and ends[place] not in ends[place + 1 :]:
+            return beside[0]
+        first, above = given[place][3].lineno, []
         while (line := comments.get(first - 1 - len(above))) and line[1]:
             above.insert(0, line[0])
         return " ".join(above)
 
-    text = ast.unparse
-    return [Parameter(name, text(kind).strip("'\"") if kind else "", text(value) if value else "", comment(i))
-            for i, (name, kind, value, _) in enumerate(given)]  # fmt: skip
+    def text(part: Any) -> str:
+        return ast.unparse(part).strip("'\"") if part else ""
+
+    return [
+        Parameter(name, text(kind), ast.unparse(value) if value else "", comment(place))
+        for place, (name, kind, value, _) in enumerate(given)
+    ]
 
 # %% ../../nbs/00_core/11_docstrings.ipynb #1a807cad
 def _field(one: Any, written: Parameter | None) -> Parameter:
@@ -147,6 +152,8 @@ class LazyDoc(str):
     "A docstring that is completed when it is first shown; until then, and for anything that only copies it, the text as written."
 
     __slots__ = ("_complete", "_text")
+    _complete: Callable[[], str]
+    _text: str | None
 
     def __new__(cls, text: str, complete: Callable[[], str]) -> LazyDoc:
         "A docstring as written, and the function that gives the complete one."
@@ -257,7 +264,7 @@ def face_map(
         lines += ["", f"{name}: {about}", fill(", ".join(names), 96, initial_indent="    ", subsequent_indent="    ")]
     return "\n".join(lines)
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #58207ac8
 def attach_face(
     package: str,  # `__name__` of the face
     file: str,  # `__file__` of the face

@@ -89,7 +89,7 @@ def csv_safe(
 
 
 def csv_safe_frame(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame,  # as it would be written
 ) -> pd.DataFrame:
     "A table that may be written as CSV: texts in cells, index and column names are made harmless, numbers are untouched."
     safe = frame.rename(columns=csv_safe, index=csv_safe)

@@ -9,7 +9,7 @@ quantiles are raw: their widths are corrected afterwards, by `calibration`, whic
 # %% ../../nbs/40_models/10_forecaster.ipynb #ab300506
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -65,9 +65,9 @@ def check_columns(
     )
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #fe14d567
-def recipe_for(target: Target) -> Recipe:
-    "The columns to read: those of the VIX for the VIX, those made from its own bars for anything else."
-    return VOLATILITY_RECIPE if target.symbol == "VIX" else STOCK_RECIPE
+def recipe_for(columns: Collection[str]) -> Recipe:
+    "The recipe whose columns are among these: that of an implied volatility, or that of own bars."
+    return VOLATILITY_RECIPE if set(VOLATILITY_RECIPE.quantiles) & set(columns) else STOCK_RECIPE
 
 
 def default_members(
@@ -91,7 +91,7 @@ class ProbabilisticForecaster(BaseEstimator):
     def __init__(
         self,
         target: Target = Target("VIX"),  # noqa: B008  (frozen)
-        recipe: Recipe | None = None,  # None: by the target
+        recipe: Recipe | None = None,  # None: by the columns of X
         rounds: int = 100,  # trees for each level of the boosted member
         seed: int = 42,
         members: Sequence[Any] | None = None,  # models of your own, not fitted; None: the four of `default_members`
@@ -101,7 +101,7 @@ class ProbabilisticForecaster(BaseEstimator):
     def fit(self, X: pd.DataFrame, y: pd.Series) -> ProbabilisticForecaster:
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
         rows, _ = training_data(X, y)
-        recipe = self.recipe or recipe_for(self.target)
+        recipe = self.recipe or recipe_for(X.columns)
         members = self.members or default_members(recipe, self.target.horizon, self.rounds, self.seed)
         self.members_ = [clone(member, safe=False).fit(X, y) for member in members]
         self.features_, self.profile_ = list(X.columns), training_profile(rows)
