@@ -202,5 +202,5 @@ def test_shrunken_correlations_lie_between():
 def test_inputs_keep_what_was_computed_once():
     x, calls = Inputs(MarketData({"SPX": BARS}), "SPX"), []
     for _ in range(2):
-        x.once(("mine", 1), lambda: calls.append(1) or x.close("SPX"))
+        x.cached(("mine", 1), lambda: calls.append(1) or x.close("SPX"))
     assert len(calls) == 1

@@ -58,7 +58,9 @@ def _declarations(node: Any) -> list[tuple[str, Any, Any, Any]]:
     import ast
 
     if isinstance(node, ast.ClassDef):
-        own: list[Any] = [one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+        own: list[Any] = [
+            one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+        ]
         return [(one.target.id, one.annotation, one.value, one) for one in own]
     a = node.args
     plain = [*a.posonlyargs, *a.args]
