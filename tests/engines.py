@@ -10,8 +10,8 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS
-from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.forecasts import Forecast
+from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ledger.engine import make_engine
 
 NYSE = get_calendar("XNYS")

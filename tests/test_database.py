@@ -19,9 +19,9 @@ from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap,
 import forecastkit.ledger.engine as module
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, Target
-from forecastkit.ops.registry import manifests, record_manifest
 from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, open_database, transaction
 from forecastkit.ledger.schema import CHAIN, METADATA, OUTCOMES, PREDICTIONS, Moment
+from forecastkit.ops.registry import manifests, record_manifest
 
 NYSE = get_calendar("XNYS")
 

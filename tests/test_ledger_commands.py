@@ -10,9 +10,9 @@ import typer
 from engines import DAYS, made, opened, tampered
 from typer.testing import CliRunner
 
+from forecastkit.cli.ledger import backup, forecasts_app, restore
 from forecastkit.core import DataError, SettingsError, Target
 from forecastkit.ledger.exports import ledger_table
-from forecastkit.cli.ledger import backup, forecasts_app, restore
 from forecastkit.ops.registry import ModelRegistry
 
 pytest_plugins = ("engine_fixtures",)

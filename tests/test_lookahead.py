@@ -11,18 +11,24 @@ from leaks.setting import corpus_market, members_table
 from leaks.windows import centred_mean, shifted_back
 
 from forecastkit.calendars import get_calendar
-from forecastkit.evaluation.traces import differences, decision_times
 from forecastkit.core import DataError, SettingsError
-from forecastkit.evaluation.perturbations import Counterfactuals, rows_with_known_at, sample_cuts, market_from, gap_sessions
 from forecastkit.core.findings import write_page
-from forecastkit.evaluation.lookahead import audit, audit_folds, audit_many, measure_warmup
 from forecastkit.data.market import MarketData
-from forecastkit.features.regime import regime_features
-from forecastkit.regimes.detector import RegimeDetector
 from forecastkit.data.splits import ExpandingSplit
-from forecastkit.features.stock import stock_features
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.evaluation.lookahead import audit, audit_folds, audit_many, measure_warmup
+from forecastkit.evaluation.perturbations import (
+    Counterfactuals,
+    gap_sessions,
+    market_from,
+    rows_with_known_at,
+    sample_cuts,
+)
+from forecastkit.evaluation.traces import decision_times, differences
+from forecastkit.features.regime import regime_features
+from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import FeatureEngine
+from forecastkit.regimes.detector import RegimeDetector
 
 NYSE = get_calendar("XNYS")
 
@@ -159,7 +165,11 @@ def test_an_answer_without_dates_is_refused(answer, small):
 def test_rows_are_decided_at_their_close_their_open_or_their_own_moment():
     days = pd.DatetimeIndex(["2008-01-18", "2008-01-20", "2008-01-22"])  # a Sunday, and a holiday after it
     tuesday = pd.DatetimeIndex(["2008-01-22"])
-    assert decision_times(days, calendar=NYSE)[1] == NYSE.closes_of(tuesday).asi8[0] == decision_times(days, calendar=NYSE)[2]
+    assert (
+        decision_times(days, calendar=NYSE)[1]
+        == NYSE.closes_of(tuesday).asi8[0]
+        == decision_times(days, calendar=NYSE)[2]
+    )
     assert decision_times(days, "open", calendar=NYSE)[1] == NYSE.opens_of(tuesday).asi8[0]
     stamps = pd.DatetimeIndex(["2008-01-22 10:00", "2008-01-22 10:01"]).tz_localize("America/New_York")
     assert decision_times(stamps, calendar=NYSE).tolist() == stamps.as_unit("us").asi8.tolist()

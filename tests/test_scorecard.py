@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.core import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
-from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
 from forecastkit.evaluation.scorecard import (
     breakdown,
     groupings,
@@ -21,7 +19,9 @@ from forecastkit.evaluation.scorecard import (
     score_forecasts,
     worst_forecasts,
 )
+from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
 from forecastkit.metrics import hac_se
+from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 
 NYSE = get_calendar("XNYS")
 

@@ -1,13 +1,15 @@
 "The layers of the settings, and that what is packaged, documented and committed is one thing."
 
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecastkit.core import SettingsError
+from forecastkit.core import SettingsError, Target, settings_report
 from forecastkit.core.settings import SECTIONS, Settings, default_ini, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -153,3 +155,66 @@ def test_any_allowed_value_survives_the_file_to_the_last_bit(tmp_path_factory, g
         sections[head] = sections.get(head, "") + body
     file.write_text("".join(f"{head}\n{body}" for head, body in sections.items()))
     assert load_settings(file, environ={}) == settings
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value"),
+    [
+        ('symbol = "VIX"', "forecast.symbol", "VIX"),
+        ("symbol = '^gspc'  # the S&P 500", "forecast.symbol", "SPX"),
+        ("horizon = 21 ; a month", "forecast.horizon", 21),
+        ('horizon = "5"', "forecast.horizon", 5),
+        ('regime_bounds = 15, "20", 30  # points', "forecast.regime_bounds", (15.0, 20.0, 30.0)),
+        ("kind = log_return\t; logs", "forecast.kind", "log_return"),
+        ("calendar = xnys", "data.calendar", "XNYS"),
+        ("calendar = 24/7", "data.calendar", "24/7"),
+        ("calendar = us_futures", "data.calendar", "us_futures"),
+        ('sources = "folder:a, b", sample', "data.sources", ("folder:a, b", "sample")),
+        ("sources = 'folder:old', sample", "data.sources", ("folder:old", "sample")),
+        ('sources = "folder:prices #2"', "data.sources", ("folder:prices #2",)),
+        ("home = O'Neill's data", "data.home", Path("O'Neill's data")),
+        ("url = postgresql://me:p#ss;w@db/f", "database.url", "postgresql://me:p#ss;w@db/f"),
+    ],
+)
+def test_values_as_people_write_them(tmp_path, line, key, value):
+    section, _, name = key.partition(".")
+    file = tmp_path / "s.ini"
+    file.write_text(f"[{section}]\n{line}\n")
+    settings = load_settings(file, environ={})
+    assert getattr(getattr(settings, section), name) == value
+    shown = {row: text for row, text, _ in settings.table()}[key]
+    if key != "database.url":
+        assert load_settings(overrides={key: shown}, environ={}) == settings
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.uint16])
+def test_numpy_numbers_are_numbers(kind):
+    settings = load_settings(overrides={"forecast.horizon": kind(5), "model.band_gain": np.float32(0.5)}, environ={})
+    assert (type(settings.forecast.horizon), type(settings.model.band_gain)) == (int, float)
+    assert settings.forecast.horizon == 5
+    assert type(Target("VIX", horizon=kind(5)).horizon) is int
+    assert Target("VIX", horizon=kind(5)) == Target("VIX")
+
+
+@pytest.mark.parametrize("wrong", [True, np.True_, 5.0, np.float64(5), "5", None, [5], 0, np.int64(253)])
+def test_what_is_no_number_of_sessions_is_refused(wrong):
+    with pytest.raises(SettingsError, match="number of sessions"):
+        Target("VIX", horizon=wrong)
+
+
+def test_a_report_for_programs_lists_every_mistake(tmp_path):
+    file = tmp_path / "s.ini"
+    file.write_text("[forecast]\nhorizon = 0\n[model]\nsed = 4\n[database]\nurl = oracle://me:s3cr8et@db\n")
+    report = settings_report(file, environ={"FORECASTKIT_RUN_N_JOBS": "many"})
+    assert not report["ok"]
+    assert len(report["problems"]) == 4
+    assert "s3cr8et" not in json.dumps(report)
+    assert report["settings"] == []
+    fine = settings_report(environ={"FORECASTKIT_LIVE_FRED_KEY": "abc123secret"})
+    assert fine["ok"]
+    assert {"name": "live.fred_key", "value": "***", "origin": "environment"} in fine["settings"]
+    assert settings_report(tmp_path / "absent.ini", environ={})["problems"][0].endswith(
+        "give the name of a settings file"
+    )
+    disordered = settings_report(overrides={"quality.good": 0.99}, environ={})
+    assert "increasing thresholds" in disordered["problems"][0]

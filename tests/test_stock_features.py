@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.features.base import compute_features
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
-from forecastkit.features.stock import stock_features
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.base import compute_features
+from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")

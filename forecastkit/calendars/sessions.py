@@ -59,9 +59,11 @@ def _day(
 ) -> pd.Timestamp:
     "The day as a Timestamp at midnight; raises `DataError` for anything that is not plainly one day."
     if isinstance(date, (int, np.integer)) and not isinstance(date, bool):  # 20180205; pandas would read nanoseconds since 1970
-        date = str(date)
+        text = str(date) if 10_000_000 <= date < 100_000_000 else ""
+    else:
+        text = date
     try:
-        day = pd.Timestamp(date)
+        day = pd.Timestamp(text)
     except (ValueError, TypeError, OverflowError):
         day = pd.NaT
     if not isinstance(day, pd.Timestamp):
@@ -297,12 +299,12 @@ def _build(name: str) -> Calendar:
 
 
 @lru_cache(maxsize=64)
-def _calendar_name(name: str) -> str:
+def _calendar_name(name: Any) -> str:
     "The name as exchange_calendars spells it, whatever its case; raises `DataError` for an unknown one."
     from exchange_calendars import get_calendar_names
 
     known = {spelling.upper(): spelling for spelling in get_calendar_names()}
-    if (found := known.get(name.strip().upper())) is None:
+    if (found := known.get(str(name).strip().upper())) is None:
         raise DataError(f"calendar {name!r} is unknown: use a name of exchange_calendars, such as XNYS")
     return found
 

@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, settings, the experiment log and findings."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings and docstrings."""
 
 from .errors import (
     DataError as DataError,
@@ -28,6 +28,7 @@ from .files import (
     folder_checksums as folder_checksums,
     folder_differences as folder_differences,
     lock_file as lock_file,
+    open_atomic as open_atomic,
     pack_arrays as pack_arrays,
     plain as plain,
     read_arrays as read_arrays,
@@ -47,11 +48,19 @@ from .chain import (
 from .home import (
     Home as Home,
 )
+from .text import (
+    csv_safe as csv_safe,
+    csv_safe_frame as csv_safe_frame,
+    printable as printable,
+    redacted as redacted,
+)
 from .settings import (
     LiveSettings as LiveSettings,
     load_settings as load_settings,
     read_value as read_value,
     Settings as Settings,
+    settings_problems as settings_problems,
+    settings_report as settings_report,
 )
 from .experiments import (
     ExperimentLog as ExperimentLog,
@@ -66,4 +75,7 @@ from .findings import (
     format_value as format_value,
     REPORT_STYLE as REPORT_STYLE,
     write_page as write_page,
+)
+from .docstrings import (
+    attach_face as attach_face,
 )

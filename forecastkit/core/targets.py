@@ -37,8 +37,10 @@ class Target:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise SettingsError(f"kind {self.kind!r} is unknown: use one of {', '.join(KINDS)}")
-        if isinstance(self.horizon, bool) or not isinstance(self.horizon, int) or not 1 <= self.horizon <= 252:
+        whole = isinstance(self.horizon, (int, np.integer)) and not isinstance(self.horizon, bool)
+        if not whole or not 1 <= self.horizon <= 252:
             raise SettingsError(f"horizon {self.horizon!r} is not a number of sessions: use 1 to 252, such as 5")
+        object.__setattr__(self, "horizon", int(self.horizon))  # numpy's numbers are taken and become Python's
 
     def from_log(self, x: np.ndarray | float) -> np.ndarray:
         "Log changes as changes of this target's kind, in per cent."

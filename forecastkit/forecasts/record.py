@@ -120,8 +120,8 @@ class Forecast(Mapping):
     cohort_weight: float  # size of changes in this cohort, mid_cycle = 1
     feature_quality: float  # 0..1: how fit the origin's features were to forecast from
     regime_bounds: tuple[float, ...] = ()  # levels that part the regimes; empty where the target has none
-    model_version: str
-    code_version: str
+    model_version: str  # which trained model
+    code_version: str  # which code
     data_fingerprint: str  # of the data as known at the origin
     made_at: datetime  # when it was made, UTC
     metadata: dict[str, Any] = field(default_factory=dict)  # JSON values: features_used, a short history, notes

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from forecastkit.calendars import get_calendar
-from forecastkit.models.calibration import calibrate
 from forecastkit.calendars.cohorts import COHORTS, calendar_cohorts
 from forecastkit.core import PROBS
+from forecastkit.models.calibration import calibrate
 from leaks import leak
 
 NYSE = get_calendar("XNYS")

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data.market import MarketData
 from forecastkit.calendars.releases import release_of
+from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
 
 NYSE = get_calendar("XNYS")

@@ -1,0 +1,166 @@
+"Secrets are planted in every place in which one may travel, and looked for in what is shown."
+
+import io
+import pickle
+import time
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit import core
+from forecastkit.core import csv_safe_frame, printable, redacted
+
+SECRET = "zqS3cr8etQz"  # noqa: S105  # letters that occur in no message
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [SECRET, f"{SECRET}@home", f"a@{SECRET}", f"x/{SECRET}", f"pass {SECRET}", f"{SECRET}?x=1", f"1234{SECRET}"],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql+psycopg://me:{}@db:5432/f",
+        "cannot reach 'postgresql://me:{}@db/f': connection refused",
+        "mysql://:{}@db",
+        "https://ada:{}@proxy.example.org:8080/data?symbol=VIX",
+        "http://proxy:{}@127.0.0.1/x (asked by ada@example.org)",
+    ],
+)
+def test_a_password_of_an_address(text, secret):
+    shown = redacted(text.format(secret))
+    assert SECRET not in shown
+    assert "***" in shown
+    assert redacted(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host/x?{}=SECRET", "https://host/x?a=1&{}=SECRET&b=2", "{}=SECRET", "{}: SECRET", "{} = 'SECRET'",
+        '{{"{}": "SECRET", "b": 1}}', "{{'{}': 'SECRET'}}", "{}=SECRET; path=/", "({}=SECRET)",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "passwd",
+        "PWD",
+        "token",
+        "access_token",
+        "api_key",
+        "apikey",
+        "API-Key",
+        "client_secret",
+        "fred_key",
+        "sslpassword",
+    ],
+)
+def test_a_named_secret(text, name):
+    shown = redacted(text.format(name).replace("SECRET", SECRET))
+    assert SECRET not in shown
+    assert redacted(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://{SECRET}@host/x", f"https://host/x?key={SECRET}", f"Authorization: Bearer {SECRET}", f"authorization: Basic {SECRET}==",
+        f"X-Api-Key: {SECRET}", f"Cookie: {SECRET}", f"got Bearer {SECRET} back", f"next=https%3A%2F%2Fada%3A{SECRET}%40host%2Fx",
+    ],
+)  # fmt: skip
+def test_other_ways(text):
+    assert SECRET not in redacted(text)
+
+
+def test_an_exception_and_a_known_secret():
+    assert SECRET not in redacted(ValueError(f"login of me with {SECRET} failed"), secrets=[SECRET])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=80))
+def test_redaction_ends_and_is_stable(text):
+    shown = redacted(text)
+    assert redacted(shown) == shown
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(st.characters(codec=None), max_size=60))
+def test_nothing_that_is_printed_controls_a_terminal(text):
+    shown = printable(text)
+    assert shown.isprintable() or "\u00a0" in shown or any(c.isspace() for c in shown)
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+    assert shown.encode().decode() == shown
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["=", "+", "-", "@", "\t", " =", "x", ""]), st.text(max_size=8)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_no_cell_is_a_formula(parts):
+    cells = [mark + text for mark, text in parts]
+    frame = pd.DataFrame({"=name": cells, "n": range(len(cells))}, index=cells)
+    safe = csv_safe_frame(frame)
+    for text in [*safe["'=name"], *safe.index]:
+        if text.lstrip(" \u00a0")[:1] in set("=+-@\t"):
+            float(text)
+    assert safe["n"].tolist() == frame["n"].tolist()
+
+
+def test_numbers_are_untouched():
+    frame = pd.DataFrame({"change": [-1.5, 2.0], "at": pd.to_datetime(["2018-02-05", "2018-02-06"])})
+    pd.testing.assert_frame_equal(csv_safe_frame(frame), frame)
+    assert pd.read_csv(io.StringIO(csv_safe_frame(frame).to_csv(index=False)))["change"].tolist() == [-1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        core.DataError,
+        core.DataQualityError,
+        core.DataWarning,
+        core.FeatureDimensionError,
+        core.SettingsError,
+        core.ModelNotFoundError,
+        core.ModelIntegrityError,
+    ],
+)
+def test_no_error_carries_a_secret_or_an_escape(kind):
+    error = kind(f"https://ada:{SECRET}@proxy/x?token={SECRET} says \x1b[2J")
+    for text in (str(error), repr(error), str(error.args), str(pickle.loads(pickle.dumps(error)))):  # noqa: S301
+        assert SECRET not in text
+        assert "\x1b" not in text
+    assert isinstance(pickle.loads(pickle.dumps(error)), kind)  # noqa: S301  (processes hand errors to each other)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "a.",
+        "a://",
+        "a://b:",
+        "a://b:c@",
+        "password",
+        "password=",
+        "token:",
+        "_key",
+        '"',
+        "%3A%2F%2F",
+        "bearer ",
+        "a_key ",
+        "://:@",
+    ],
+)
+def test_redaction_of_a_long_text_is_quick(piece):
+    began = time.perf_counter()
+    redacted(piece * (30_000 // len(piece)))
+    assert time.perf_counter() - began < 2
