@@ -24,6 +24,7 @@ Modules:
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, the layout from its header, dates, and the columns under our names.
+- `forecastkit.data.frames`: Reading frames of bars: pandas and polars frames, Series of closes, dicts, long and wide tables, yfinance's frames, through the same checks as files.
 - `forecastkit.data.futures`: Cboe's files of VIX futures, one a contract, rolled into continuous series of the front contract and those after it.
 - `forecastkit.data.health`: The health report of the data: every file and source checked as it stands, sources compared, and which features a gap concerns.
 - `forecastkit.data.history`: The point-in-time history of a series or table: what was known at a moment is a prefix of its rows, and every prefix has a fingerprint.
@@ -36,6 +37,7 @@ Modules:
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
 - `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
 - `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
