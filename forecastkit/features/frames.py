@@ -31,8 +31,6 @@ def _array_frame(
     reader: str,
 ) -> pd.DataFrame:
     "Rows without names as a frame."
-    if hasattr(X, "toarray"):
-        raise DataError("sparse matrices are not supported: hand over X.toarray()")
     try:
         values = np.asarray(X)
     except ValueError as error:
@@ -55,6 +53,8 @@ def as_frame(
     reader: str = "this estimator",
 ) -> pd.DataFrame:
     "The rows as a frame with named columns; raises `DataError`, and `FeatureDimensionError` for another number of columns."
+    if hasattr(X, "toarray"):
+        raise DataError("sparse matrices are not supported: hand over X.toarray()")
     if not isinstance(X, pd.DataFrame) and hasattr(X, "to_pandas"):
         X = X.to_pandas()  # polars, pyarrow
     if isinstance(X, pd.Series):
@@ -79,8 +79,11 @@ def _label(value: Any) -> str:
 
 def check_order(
     index: pd.Index,
+    dated: bool = False,  # whether the labels must be sessions
 ) -> None:
     "Raise `DataError` unless the labels rise from row to row."
+    if dated and not (isinstance(index, pd.DatetimeIndex) and index.tz is None):
+        raise DataError("the rows of X need sessions as their index: dates without a time zone, X.index.tz_localize(None)")
     if isinstance(index, pd.MultiIndex):
         raise DataError("X has an index of several levels: hand over the rows of one symbol, by session")
     if index.hasnans:
@@ -136,6 +139,7 @@ def checked_features(
     needed: Sequence[str] | None = None,  # columns that are read; None: `columns`, at a fit all there are
     reader: str = "this estimator",  # its name in messages
     ordered: bool = True,  # whether rows must stand in order of time; False where each row is judged by itself
+    dated: bool = False,  # whether the index must hold sessions
 ) -> pd.DataFrame:
     """
     The features that an estimator reads, as a frame of floats without infinite values: NaN where absent, which includes infinity.
@@ -146,7 +150,7 @@ def checked_features(
     frame = as_frame(X, columns, reader)
     _check_shape(frame)
     if ordered:
-        check_order(frame.index)
+        check_order(frame.index, dated)
     wanted = needed if needed is not None else columns
     if wanted is not None:
         missing = [name for name in wanted if name not in frame.columns]
