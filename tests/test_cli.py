@@ -149,7 +149,7 @@ def test_a_model_file_with_one_byte_changed(tmp_path, capsys):
     home, arguments = tmp_path / "home", ("--as-of", "2016-09-30", "--json")
     code, first, _ = run(capsys, "forecast", "--home", str(home), *arguments)
     assert code == 0
-    version = json.loads(first)["model_version"]
+    version = json.loads(first)["metadata"]["model_version"]
     victim = max((home / "models" / version).iterdir(), key=lambda p: p.stat().st_size)
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
@@ -242,7 +242,7 @@ def test_verify_finds_nothing_in_the_house_and_says_how_much_it_looked_at(capsys
     assert code == 0, out + err
     reports = {report["subject"]: report for report in json.loads(out)}
     features = reports["look-ahead audit of features, cohorts, weights and quality"]
-    assert features["ok"] and features["facts"]["values compared"] > 100_000
+    assert features["ok"] and features["facts"]["values_compared"] > 100_000
     assert "nothing found" in page.read_text()
 
 

@@ -2,6 +2,7 @@
 
 from .profile import (
     profile_of as profile_of,
+    settings_for as settings_for,
     TargetProfile as TargetProfile,
 )
 from .loading import (

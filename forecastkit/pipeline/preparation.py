@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -217,6 +218,7 @@ def build_forecast(
     prepared: Prepared,
     origin: pd.Timestamp,  # one of its origins
     made_at: datetime,  # the moment of making it, UTC
+    notes: Sequence[str] | None = None,  # what was dropped or repaired in the data; in the data
 ) -> Forecast:
     "The forecast of one origin; raises `DataQualityError` where its features are too poor, `DataError` where there is none."
     i, target = prepared.at(origin), prepared.target
@@ -229,6 +231,7 @@ def build_forecast(
             report,
         )
     levels = prepared.level.loc[:origin].tail(44)
+    noted = list(notes or ())
     return Forecast(
         symbol=target.symbol, origin=origin, target_session=prepared.view.calendar.target_sessions([origin], target.horizon)[0],
         horizon=target.horizon, kind=target.kind, probs=tuple(PROBS), values=tuple(target.from_log(prepared.quantiles[i])),
@@ -239,6 +242,7 @@ def build_forecast(
             "features_used": int(prepared.row(origin).notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
             "calibration": "on" if prepared.active[i] else f"off: fewer than {prepared.settings.model.min_calibration_origins} known outcomes",
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()],
+            **({"data_notes": noted} if noted else {}),
         },
     )  # fmt: skip
 
