@@ -88,6 +88,16 @@ def test_notebook_names_no_place_of_one_machine(path):
         assert word not in text, f"{path.name} mentions {word}"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [*NOTEBOOKS, *REPORTS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"],
+    ids=lambda p: f"{p.parent.name}/{p.stem}",
+)
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)#\s\\]+\.(?:ipynb|md|png|py))(?:#[^)]*)?\)", path.read_text()):
+        assert link.startswith("http") or (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
 MODULE_NOTEBOOKS = [path for path in NOTEBOOKS if path.parent.name[:2].isdigit()]
 
 
@@ -100,7 +110,7 @@ def test_the_title_says_what_the_module_holds(path):
     assert title and subtitle, "an H1, and a line that begins with >"
     assert "?" not in title[1] + subtitle[1], "a statement, not a question"
     words = [word.rstrip("s") for word in re.split(r"[_\d]+", path.stem) if word]
-    found = f"{title[1]} {subtitle[1]}".lower()
+    found = f"{title[1]} {subtitle[1]}".lower().replace("-", "")
     assert any(word in found for word in words), f"none of {words} stands in: {found}"
 
 

@@ -87,7 +87,9 @@ def test_a_density_with_gaps_is_that_of_the_features_present(seed, d):
 
 def test_the_long_run_is_where_the_chain_ends_up():
     _, transition, start = random_chain(5, 3, 1, 1.0)
-    np.testing.assert_allclose(stationary_distribution(transition), start @ np.linalg.matrix_power(transition, 500), atol=1e-9)
+    np.testing.assert_allclose(
+        stationary_distribution(transition), start @ np.linalg.matrix_power(transition, 500), atol=1e-9
+    )
 
 
 def test_a_row_without_any_feature_only_moves_the_chain():

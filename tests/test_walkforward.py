@@ -9,7 +9,8 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError, SettingsError
-from forecastkit.evaluation.walkforward import RefitSchedule, drift_statistic, walk_forward
+from forecastkit.evaluation.refits import RefitSchedule
+from forecastkit.evaluation.walkforward import drift_statistic, walk_forward
 from forecastkit.metrics import pit, pit_test
 
 NYSE = get_calendar("XNYS")

@@ -58,7 +58,9 @@ def _declarations(node: Any) -> list[tuple[str, Any, Any, Any]]:
     import ast
 
     if isinstance(node, ast.ClassDef):
-        own = [one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+        own: list[Any] = [
+            one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+        ]
         return [(one.target.id, one.annotation, one.value, one) for one in own]
     a = node.args
     plain = [*a.posonlyargs, *a.args]
@@ -131,7 +133,8 @@ def parameter_section(
     "The parameters as the section of a docstring; empty for none."
     lines = []
     for p in parameters:
-        default = f", default {p.default}" if p.default and len(p.default) <= 60 else ", optional" if p.default else ""
+        short = p.default != "..." and len(p.default) <= 60
+        default = f", default {p.default}" if p.default and short else ", optional" if p.default else ""
         lines.append(f"{p.name} : {p.kind or 'object'}{default}")
         lines += [fill(p.comment, 88, initial_indent="    ", subsequent_indent="    ")] if p.comment else []
     return "\n".join(["Parameters", "----------", *lines]) if lines else ""
@@ -152,6 +155,8 @@ class LazyDoc(str):
     "A docstring that is completed when it is first shown; until then, and for anything that only copies it, the text as written."
 
     __slots__ = ("_complete", "_text")
+    _complete: Callable[[], str]
+    _text: str | None
 
     def __new__(cls, text: str, complete: Callable[[], str]) -> LazyDoc:
         "A docstring as written, and the function that gives the complete one."
@@ -245,7 +250,7 @@ def face_map(
     districts = taken.pop("", [])
     lines = [title]
     if districts:
-        own = sorted(name for names in taken.values() for name in names)
+        own = [name for names in taken.values() for name in names]
         lines += [
             "",
             fill(", ".join(own), 96, initial_indent="Begin with: ", subsequent_indent="    "),

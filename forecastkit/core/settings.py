@@ -61,7 +61,7 @@ def key(
 
 def calendar_name(name: str) -> str:
     "The name as exchange_calendars spells it: its codes of four letters are in upper case."
-    return name.upper() if re.fullmatch(r"[a-z0-9]{4}", name) else name
+    return name.upper() if re.fullmatch(r"[a-z][a-z0-9]{3}", name) else name
 
 
 FRACTION = number(0, 1)

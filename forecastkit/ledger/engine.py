@@ -19,7 +19,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ..core import DataError
+from ..core import DataError, redacted
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'VERSION_TABLE', 'display_url', 'parse_database_url', 'make_engine',
@@ -62,7 +62,7 @@ def configure_sqlite(engine: sa.Engine) -> None:
 # %% ../../nbs/55_ledger/02_engine.ipynb #442db965
 def display_url(url: sa.URL) -> str:
     "How a database is named in messages: the file, or the address without its password."
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    return str(url.database) if url.get_backend_name() == "sqlite" else redacted(url.render_as_string(hide_password=True))
 
 
 def parse_database_url(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..core import DataError, VIX_REGIMES, write_atomic
+from ..core import DataError, VIX_REGIMES, csv_safe_frame, write_atomic
 from ..forecasts import Forecast
 from .database import PredictionDatabase, read_predictions, select_predictions
 from .engine import with_retry
@@ -68,8 +68,8 @@ def ledger_table(
 
 # %% ../../nbs/55_ledger/06_exports.ipynb #6f59f2ae
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    "Write a table as CSV, every float in the shortest form that reads back exactly."
-    write_table(path, table.to_csv(index=False, lineterminator="\n").encode())
+    "Write a table as CSV, every float in the shortest form that reads back exactly; text that a spreadsheet would run is disarmed."
+    write_table(path, csv_safe_frame(table).to_csv(index=False, lineterminator="\n").encode())
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:

@@ -36,14 +36,13 @@ from ..metrics import hac_se
 from .fit_cache import fit_or_load
 
 # %% auto #0
-__all__ = ['DRIFTING_FAMILIES', 'TRAINING_BLOCKS', 'SCORE_COLUMNS', 'MAX_MISSING', 'MIN_PRESENT', 'family_of',
-           'conformal_p_values', 'training_mask', 'usable_data', 'family_columns', 'AnomalyDetector', 'anomaly_reasons',
-           'anomaly_versions', 'anomaly_history', 'due_refits', 'scores_by_anomaly']
+__all__ = ['SCORE_COLUMNS', 'family_of', 'AnomalyDetector', 'anomaly_versions', 'anomaly_history', 'due_refits',
+           'scores_by_anomaly']
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #31c29750
 DRIFTING_FAMILIES: tuple[tuple[str, str], ...] = (("level", "points"), ("rates", "%"))  # families and units that never settle
 
-
+# %% ../../nbs/35_regimes/05_anomalies.ipynb #87b6d1ce
 def family_of(
     features: Sequence[Feature],
     without: Sequence[str] = ("calendar",),  # families that are left out
@@ -73,6 +72,8 @@ def training_mask(
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #4dc19b5c
 SCORE_COLUMNS: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
+
+# %% ../../nbs/35_regimes/05_anomalies.ipynb #30c77753
 MAX_MISSING = 0.2  # of the rows: a feature absent more often is not used
 MIN_PRESENT = 0.5  # of the features: a row with fewer is not judged
 

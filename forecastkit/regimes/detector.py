@@ -28,8 +28,7 @@ from ..features import checked_features
 from .fit_cache import fit_or_load
 
 # %% auto #0
-__all__ = ['LOG_FEATURES', 'RISK_SIGNS', 'MIN_ROWS', 'Regime', 'regime_names', 'risk_signs', 'Scaling', 'available_features',
-           'FittedRegimes', 'fit_regimes', 'RegimeDetector', 'regime_versions', 'regime_history']
+__all__ = ['Regime', 'FittedRegimes', 'RegimeDetector', 'regime_versions', 'regime_history']
 
 # %% ../../nbs/35_regimes/04_detector.ipynb #c55ca1b2
 class Regime(StrEnum):
@@ -39,7 +38,7 @@ class Regime(StrEnum):
     NEUTRAL = "neutral"
     RISK_OFF = "risk_off"
 
-
+# %% ../../nbs/35_regimes/04_detector.ipynb #9e7a370a
 def regime_names(
     n_states: int,  # 2 or 3
 ) -> tuple[Regime, ...]:
@@ -65,7 +64,7 @@ def risk_signs(
     signs[0] = signs[0] if signs.any() else 1.0
     return signs
 
-
+# %% ../../nbs/35_regimes/04_detector.ipynb #2e716825
 @dataclass(frozen=True)
 class Scaling:
     "How features become the standardised rows that a model is fitted on."

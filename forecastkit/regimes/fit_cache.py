@@ -20,7 +20,7 @@ import pandas as pd
 from ..core import DataWarning, ModelIntegrityError, code_version, digest
 
 # %% auto #0
-__all__ = ['Estimator', 'StorableEstimator', 'rows_key', 'fit_or_load']
+__all__ = ['StorableEstimator', 'fit_or_load']
 
 # %% ../../nbs/35_regimes/02_fit_cache.ipynb #40cfaa7a
 class StorableEstimator(Protocol):
@@ -35,7 +35,7 @@ class StorableEstimator(Protocol):
     @classmethod
     def load(cls, folder: Path, /) -> Self: ...
 
-
+# %% ../../nbs/35_regimes/02_fit_cache.ipynb #77ce7747
 def rows_key(
     model: StorableEstimator,  # not fitted
     rows: pd.DataFrame,  # of numbers, by session
@@ -48,7 +48,7 @@ def rows_key(
 # %% ../../nbs/35_regimes/02_fit_cache.ipynb #5a603193
 Estimator = TypeVar("Estimator", bound=StorableEstimator)
 
-
+# %% ../../nbs/35_regimes/02_fit_cache.ipynb #6f9d8270
 def fit_or_load(
     model: Estimator,  # not fitted
     rows: pd.DataFrame,  # of numbers, by session

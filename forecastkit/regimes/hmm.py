@@ -20,10 +20,7 @@ from hmmlearn.hmm import GaussianHMM
 from threadpoolctl import threadpool_limits
 
 # %% auto #0
-__all__ = ['INITIAL_CUTS', 'PRIOR_ROWS', 'PRIOR_STAYS', 'MAX_ITERATIONS', 'MIN_STATE_ROWS', 'MIN_MEAN_STAY', 'MIN_SEPARATION',
-           'ar1_coefficients', 'log_density', 'filter_states', 'smooth_states', 'HMMParameters',
-           'stationary_distribution', 'risk_score', 'initial_states', 'ToleranceMonitor', 'EMFit',
-           'expectation_maximisation', 'HMMFit', 'fit_hmm', 'rejection_reason']
+__all__ = ['filter_states', 'smooth_states', 'HMMParameters', 'HMMFit', 'fit_hmm', 'rejection_reason']
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #f15eeffc
 def ar1_coefficients(
@@ -107,7 +104,7 @@ class HMMParameters:
         rest = log_density(rows[1:] - self.memory * rows[:-1], (1 - self.memory) * self.levels, self.covariance)
         return np.concatenate([first, rest])
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #7fd5e1cf
 def stationary_distribution(
     transition: np.ndarray,  # (k, k)
 ) -> np.ndarray:
@@ -171,7 +168,7 @@ class EMFit(NamedTuple):
         distance = np.einsum("ki,ij,kj->k", away, np.linalg.inv(np.asarray(self.hmm.covars_)[0]), away).sum()
         return float(self.monitor.history[-1]) - 0.5 * self.hmm.means_weight * float(distance)
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #9e7582e3
 def expectation_maximisation(
     before: np.ndarray,  # (n, d) rows without gaps
     after: np.ndarray,  # (n, d) the rows that followed them
@@ -208,7 +205,7 @@ class HMMFit(NamedTuple):
     iterations: int
     log_likelihood: float  # of what is new in the rows
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #1d345065
 def fit_hmm(
     before: np.ndarray,  # (n, d) standardised rows without gaps
     after: np.ndarray,  # (n, d) the rows that followed them
@@ -244,7 +241,7 @@ def fit_hmm(
 MIN_STATE_ROWS, MIN_MEAN_STAY = 21, 5  # training rows in each state, and its mean stay
 MIN_SEPARATION = 1.2  # standard deviations of the risk score between the first state and the last
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #f8cc021e
 def rejection_reason(
     fit: HMMFit,
     names: Sequence[str],  # of the states, by rising risk

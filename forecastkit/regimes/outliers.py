@@ -21,22 +21,20 @@ from threadpoolctl import threadpool_limits
 from ..core import ModelIntegrityError
 
 # %% auto #0
-__all__ = ['NORMAL_Q90', 'HUBER_CUT', 'SHRINKAGE', 'reference_quantiles', 'standardise', 'huberised_correlation', 'inverse_root',
-           'distance_contributions', 'IsolationTrees', 'expected_depth', 'fit_isolation_trees', 'isolation_score',
-           'ReferenceModel', 'fit_reference', 'outlier_scores', 'score_contributions', 'reference_arrays',
+__all__ = ['reference_quantiles', 'ReferenceModel', 'fit_reference', 'outlier_scores', 'score_contributions', 'reference_arrays',
            'reference_from']
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #d6ef9786
 NORMAL_Q90 = 1.2815515655446004  # the 90 % quantile of the standard normal distribution
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #c252ad9b
 def reference_quantiles(
     X: np.ndarray,  # (n, p) features
 ) -> np.ndarray:
     "The 10, 50 and 90 % quantiles of each feature over the rows that have it: (3, p)."
     return np.nanquantile(X, [0.1, 0.5, 0.9], axis=0)
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #cbd5b79a
 def standardise(
     X: np.ndarray,  # (n, p)
     quantiles: np.ndarray,  # (3, p) from `reference_quantiles`
@@ -193,7 +191,7 @@ def fit_reference(
     furthest = np.fmax.reduce((raw[:, 1:] - reference[0, 1:]) / (reference[1, 1:] - reference[0, 1:]), axis=1)
     return ReferenceModel(quantiles, R, forest, np.column_stack([reference, _levels(furthest)]))
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #71aed434
 def outlier_scores(
     model: ReferenceModel,
     X: np.ndarray,  # (n, p) features
