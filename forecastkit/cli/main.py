@@ -32,7 +32,8 @@ __all__ = ['app', 'settings_app', 'INTERRUPTED', 'print_version', 'options', 'pr
 # %% ../../nbs/80_cli/06_main.ipynb #eecc7730
 app = command_group(
     "Calibrated probability forecasts of markets, written down before their outcomes.",
-    name="forecastkit", pretty_exceptions_enable=False,
+    name="forecastkit",
+    pretty_exceptions_enable=False,
 )
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")

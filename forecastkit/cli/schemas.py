@@ -58,11 +58,11 @@ LEVELS: Schema = {
 QUANTILES: Schema = record(**{f"q{p:02d}": {"type": "number", "description": f"{p} % quantile of the change, per cent"} for p in (5, 10, 25, 50, 75, 90, 95)})  # fmt: skip
 FORECAST: Schema = record(
     {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE)},
-    prediction_id={"type": "string", "format": "uuid"}, point_estimate={"type": "number", "description": "mean change, per cent"},
+    prediction_id={"type": "string", "format": "uuid"}, symbol=TEXT, kind=TEXT, made_at=TEXT, point_estimate={"type": "number", "description": "mean change, per cent"},
     quantiles=QUANTILES, confidence_score=SHARE, cohort=TEXT, forecast_date=DAY, feature_quality=SHARE,
     metadata=record(
         observation_date=DAY, forecast_date=DAY, horizon_sessions=COUNT, feature_quality=SHARE, cohort_weight=NUMBER,
-        current_value=NUMBER, expected_value=NUMBER, range_80=LEVELS, range_90=LEVELS, features_used=COUNT,
+        current_value=NUMBER, expected_value=NUMBER, range_80=LEVELS, range_90=LEVELS, features_used=COUNT, data_notes=list_of(TEXT),
         model_version=TEXT, code_version=TEXT, data_fingerprint=TEXT,
     ),
 )  # fmt: skip

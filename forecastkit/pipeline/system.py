@@ -279,8 +279,8 @@ class IntegratedSystem:
         return replace(card, seconds=time.perf_counter() - began)
 
     def first_run_notice(self, as_of: Any = None) -> str:
-        "What to know before a first `daily`: how many model versions it trains; empty where versions are kept already."
-        if self.database is None or (self.home.raw_quantiles.is_dir() and any(self.home.raw_quantiles.iterdir())):
+        "What to know before a first `daily`: how many model versions it trains; empty where a forecast is stored already."
+        if self.last_forecast is not None:
             return ""
         every, train_start = self.settings.model.refit_every, pd.Timestamp(self.settings.model.train_start)
         days = self.market.close(self.target.symbol).loc[train_start : self.origin(as_of)].index
