@@ -108,11 +108,15 @@ def repair_bars(
     absent = days[(days >= bars.index.min()) & (days <= bars.index.max()) & ~days.isin(bars.index)]
     holidays, blank = bars.index[~traded], bars.index[traded & empty]
     bars = bars[traded & ~empty]
+    crossed = bars.index[bars["high"] < bars["low"]]
+    if len(crossed) <= max(1, 0.05 * len(bars)):  # more of them are refused: columns are swapped
+        bars.loc[crossed, PRICE_COLUMNS[:3]] = np.nan
     refuse_impossible(symbol, bars)
     outside = bars.index[_outside(bars)]
     bars.loc[outside, PRICE_COLUMNS[:3]] = np.nan
     done = [(twice, "the same row twice", "one dropped"), (holidays, "no session of the exchange", "row dropped"),
             (blank, "no close", "row dropped"), (absent, "no row for this session", "left absent"),
+            (crossed, "high below low", "close kept, the rest blank"),
             (outside, "open or close outside low..high", "close kept, the rest blank")]  # fmt: skip
     return bars, tuple(sorted(Repair(symbol, day, what, action) for found, what, action in done for day in found))
 
