@@ -26,8 +26,11 @@ from .evaluation import (
 )
 from .system import (
     ForecastBatch as ForecastBatch,
-    forecast as forecast,
     IntegratedSystem as IntegratedSystem,
+)
+from .forecasting import (
+    forecast as forecast,
+    SymbolForecasts as SymbolForecasts,
 )
 from .verification import (
     verify as verify,

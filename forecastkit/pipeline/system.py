@@ -19,10 +19,9 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from ..calendars import Calendar, all_meetings, get_calendar
-from ..core import DataError, DataQualityError, Home, Settings, SettingsError, Target, canonical_symbol
-from ..core import load_settings, read_value
-from ..data import MarketData, repair_bars
+from ..calendars import Calendar
+from ..core import DataError, DataQualityError, Home, Settings, load_settings
+from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
@@ -33,7 +32,7 @@ from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
 
 # %% auto #0
-__all__ = ['BATCH_SIZE', 'OWN_ORIGINS', 'batch_sessions', 'ForecastBatch', 'IntegratedSystem', 'forecast_bars', 'forecast']
+__all__ = ['BATCH_SIZE', 'batch_sessions', 'ForecastBatch', 'IntegratedSystem']
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #d75cf2b2
 BATCH_SIZE: int = 50  # forecasts stored in one transaction: what a kill may cost at most
@@ -311,54 +310,3 @@ class IntegratedSystem:
         return self.database.get_predictions(
             symbol=self.target.symbol, horizon=self.target.horizon, kind=self.target.kind
         )
-
-# %% ../../nbs/65_pipeline/06_system.ipynb #94fa3f77
-OWN_ORIGINS: int = 1000  # origins walked through before the last row of own bars, to calibrate the width
-
-
-def forecast_bars(
-    bars: pd.DataFrame,  # `close`, and `open high low volume` where there are; index: sessions
-    target: Target,
-    settings: Settings,
-) -> Forecast:
-    "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` for bars that cannot be right."
-    clean, repairs = repair_bars(target.symbol, bars, get_calendar(settings.data.calendar))
-    market = MarketData(
-        {target.symbol: clean}, events=all_meetings(settings.data.home), calendar=settings.data.calendar, repairs=repairs,
-        provenance={target.symbol: "own bars"},
-    )  # fmt: skip
-    first = clean.index[-min(OWN_ORIGINS, len(clean))]
-    prepared = prepare(market, target, settings, clean.index[-1], first=first)
-    return build_forecast(prepared, prepared.last, datetime.now(UTC))
-
-
-def forecast(
-    what: str
-    | pd.DataFrame
-    | None = None,  # a symbol that the sources hold, or own bars; None: the symbol of the settings
-    *,
-    symbol: str | None = None,  # the name of own bars
-    horizon: int | None = None,  # sessions ahead
-    kind: str | None = None,  # pct_change or log_return; by default log_return for anything but the VIX
-    as_of: Any = None,  # a session; by default the last of the data
-    sources: str | Sequence[str] | None = None,  # by default those of the settings
-    store: bool = True,  # write the forecast of a symbol into the database
-    progress: bool | None = None,  # progress bars; by default as the settings say
-    settings: Settings | None = None,  # by default those in force
-) -> Forecast:
-    "One calibrated forecast, of a symbol or of own bars. Raises `DataError`, `DataQualityError` or `SettingsError`."
-    own = isinstance(what, pd.DataFrame)
-    base = settings or load_settings()
-    name = canonical_symbol(symbol or ("MINE" if own else what) or base.forecast.symbol)
-    kind = kind or (base.forecast.kind if name == base.forecast.symbol else profile_of(Target(name)).default_kind)
-    chosen = replace(
-        base, forecast=replace(base.forecast, symbol=name, kind=kind, horizon=base.forecast.horizon if horizon is None else horizon),
-        data=base.data if sources is None else replace(base.data, sources=read_value("data.sources", sources, "sources")),
-        run=base.run if progress is None else replace(base.run, progress=progress),
-    )  # fmt: skip
-    if not own:
-        system = IntegratedSystem(settings=chosen)
-        return system.generate_forecast(as_of, store_prediction=store)
-    if as_of is not None:
-        raise SettingsError("own bars are forecast as of their last row: cut them there instead of giving as_of")
-    return forecast_bars(what, Target(name, kind, chosen.forecast.horizon), chosen)

@@ -23,7 +23,7 @@ from ..calendars import NEW_YORK, get_calendar, Calendar
 from ..core import DataError, canonical_symbol
 from ..forecasts import Forecast
 from ..data import MarketData, Openers, Source, load_market, open_sources
-from .system import forecast
+from .forecasting import forecast
 
 # %% auto #0
 __all__ = ['FORECAST_COLUMNS', 'map_symbols', 'UniverseSources', 'for_each_symbol', 'forecast_row', 'forecast_universe']
