@@ -109,8 +109,8 @@ Modules:
 - `forecastkit.vendors.universe`: A universe of symbols from a CSV file, each with its sector and the span in which it belongs, and a warning where nobody ever left.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
-import lazy_loader
+from .core import attach_face
 
 __version__ = "0.3.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)
