@@ -1186,6 +1186,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                          'forecastkit/evaluation/walkforward.py'),
                                                     'forecastkit.evaluation.walkforward.RawForecasts.since': ( '45_evaluation/walkforward.html#rawforecasts.since',
                                                                                                                'forecastkit/evaluation/walkforward.py'),
+                                                    'forecastkit.evaluation.walkforward.RawForecasts.then': ( '45_evaluation/walkforward.html#rawforecasts.then',
+                                                                                                              'forecastkit/evaluation/walkforward.py'),
                                                     'forecastkit.evaluation.walkforward.VersionStore': ( '45_evaluation/walkforward.html#versionstore',
                                                                                                          'forecastkit/evaluation/walkforward.py'),
                                                     'forecastkit.evaluation.walkforward.VersionStore.load': ( '45_evaluation/walkforward.html#versionstore.load',
