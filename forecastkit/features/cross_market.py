@@ -36,7 +36,7 @@ def variance_premium(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #1cc99cce
 def variance_premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Iterator[Feature]:
-    "Log of the implied over the realised volatility of n sessions (`variance_premium` for 22), and the rank of `variance_premium`."
+    "Log of the implied over the realised volatility of n sessions (called `vrp` for 22), and the rank of `vrp`."
 
     for n in windows:
         yield Feature(

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
+from sklearn.utils import Tags  # pyrefly: ignore[missing-module-attribute]
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import DataError, ModelIntegrityError, SettingsError, read_state, write_state
