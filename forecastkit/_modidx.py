@@ -97,6 +97,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                      'forecastkit/calendars/sessions.py'),
                                                 'forecastkit.calendars.sessions.Calendar._refusal': ( '15_calendars/sessions.html#calendar._refusal',
                                                                                                       'forecastkit/calendars/sessions.py'),
+                                                'forecastkit.calendars.sessions.Calendar._runs': ( '15_calendars/sessions.html#calendar._runs',
+                                                                                                   'forecastkit/calendars/sessions.py'),
                                                 'forecastkit.calendars.sessions.Calendar.closes_of': ( '15_calendars/sessions.html#calendar.closes_of',
                                                                                                        'forecastkit/calendars/sessions.py'),
                                                 'forecastkit.calendars.sessions.Calendar.exchange': ( '15_calendars/sessions.html#calendar.exchange',

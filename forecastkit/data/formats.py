@@ -197,6 +197,8 @@ def unix_seconds(
     texts: pd.Series,  # dates as a file spells them, stripped
 ) -> pd.Series | None:
     "Stamps in UNIX seconds (or milliseconds) as seconds; None for anything else, such as 20180205."
+    if len(texts) and not re.fullmatch(r"-?\d{1,13}", str(texts.iloc[0])):
+        return None  # by far the most files, at once
     digits = texts.str.fullmatch(r"-?\d{1,13}") & (texts.str.len() != 8)
     long = texts.str.len().max() if len(texts) and (digits | texts.str.fullmatch(r"\d{8}")).all() else 0
     if long < 9:

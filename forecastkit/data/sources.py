@@ -361,11 +361,16 @@ def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -
     "One series of a source in a row; `first` is the source that gives the symbol."
     try:
         reading = source.read(symbol, empty.calendar)
-        market = empty.with_series(symbol, reading.frame, reading.repairs, reading.origin)
+        if "close" in reading.frame.columns:  # cleaned already: no need to index a market of one symbol
+            days = reading.frame.index.unique()
+            row = {"symbol": canonical_symbol(symbol), "kind": "bars", "first": days.min(), "last": days.max(), "rows": len(days)}
+            row |= {"source": reading.origin, "repairs": len(reading.repairs)}
+        else:
+            row = empty.with_series(symbol, reading.frame, reading.repairs, reading.origin).summary().iloc[0].to_dict()
     except DataError as error:
         return {"symbol": symbol, "source": source.name, "note": f"refused: {error}"}
     notes = reading.notes if first is source else (f"not used: {first.name} comes first",)
-    return market.summary().iloc[0].to_dict() | {"note": "; ".join(notes)}
+    return row | {"note": "; ".join(notes)}
 
 
 def source_table(
