@@ -227,15 +227,15 @@ def test_a_broken_published_series_is_refused_by_name(text, words, bars):
 
 
 def test_a_series_without_a_rule_is_refused_and_with_known_at_taken(bars):
-    (bars / "CPIAUCSL.csv").write_text("observation_date,CPIAUCSL\n2018-01-01,248.743\n")
+    (bars / "NROU.csv").write_text("observation_date,NROU\n2018-01-01,248.743\n")
     with pytest.raises(DataError) as error:
-        load_market(f"folder:{bars}", needed=["CPIAUCSL"])
-    assert "bars/CPIAUCSL.csv: CPIAUCSL has no publication rule" in said(error)
-    (bars / "CPIAUCSL.csv").write_text(
+        load_market(f"folder:{bars}", needed=["NROU"])
+    assert "bars/NROU.csv: NROU has no publication rule" in said(error)
+    (bars / "NROU.csv").write_text(
         "date,known_at,value\n2018-01-01,2018-02-14 13:30,247.9\n2018-01-01,2018-03-13 12:30,248.0\n"
     )
     market = load_market(f"folder:{bars}")
-    seen = market.at_sessions("CPIAUCSL", NYSE.sessions_in_range("2018-02-13", "2018-03-13"))
+    seen = market.at_sessions("NROU", NYSE.sessions_in_range("2018-02-13", "2018-03-13"))
     assert (seen.iloc[0], seen.iloc[1], seen.iloc[-1]) == (pytest.approx(np.nan, nan_ok=True), 247.9, 248.0)
 
 
