@@ -323,9 +323,15 @@ def test_two_files_of_one_symbol(bars):
         "bars/old/VIX.csv": "no column of dates in its header (Symbol)",
     }
     write(bars / "old" / "VIX.csv", table())
-    with pytest.raises(DataError) as error:
-        load_market(f"folder:{bars}", needed=["VIX"])
-    assert said(error) == "bars/vix_history.csv and bars/old/VIX.csv both hold VIX: keep one"
+    market = load_market(f"folder:{bars}", needed=["VIX"])  # both have ranges and end on one day
+    assert market.summary()["source"].tolist() == ["bars/vix_history.csv"]
+    longer = VIX.set_axis(VIX.index + pd.Timedelta(days=7))
+    write(bars / "old" / "VIX.csv", table(frame=longer))
+    source = FolderSource(bars)
+    assert source.read("VIX", NYSE).origin == "bars/old/VIX.csv"
+    named = "VIX is read from bars/old/VIX.csv, which reaches further"
+    assert source.ignored["bars/vix_history.csv"] == named
+    assert f"bars/vix_history.csv is left aside: {named}" in source.read("VIX", NYSE).notes
     (bars / "old" / "VIX.csv").write_text("")
     with pytest.raises(DataError, match=r"^bars/old/VIX\.csv: cannot be read"):
         load_market(f"folder:{bars}", needed=["VIX"])

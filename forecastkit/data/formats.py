@@ -344,7 +344,8 @@ def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd
     "A table in text, or its first rows only; these columns (None: all) stay text."
     text = read_text(path, HEAD_BYTES if rows else None)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # the ends of lines that the parser knows
-    lines = one_header(lines[header_line(lines) :])
+    lines = one_header(lines)
+    lines = lines[header_line(lines) :]
     between = separator(lines[0])
     if why := ragged_line(lines[: rows + 1] if rows else lines, between):
         raise ValueError(why)
@@ -486,7 +487,7 @@ def plain_numbers(
             text = text.replace(",", "")
         if name == "volume" and (scaled := SCALED.fullmatch(text)):
             return float(scaled[1]) * SCALES[scaled[2]]
-        return None if name == "volume" and text == "-" else text
+        return None if text in NA_STRINGS or (name == "volume" and text == "-") else text
 
     return cells.astype(object).map(plain)
 

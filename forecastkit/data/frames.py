@@ -71,10 +71,15 @@ def refuse_every_day(symbol: str, frame: pd.DataFrame, calendar: Calendar) -> No
 QUOTED_SYMBOLS: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "SPX", "IXIC", "RUT"}
 
 
+def _now() -> pd.Timestamp:
+    "The present moment."
+    return pd.Timestamp.now("UTC")
+
+
 def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     "The values of a published series, sorted, without blanks; raises `DataError` where they cannot be joined in time."
     frame = frame[frame["value"].notna()].sort_index()
-    if len(frame) and frame.index[-1] > pd.Timestamp.now("UTC").tz_localize(None):
+    if len(frame) and frame.index[-1] > _now().tz_localize(None):
         raise DataError(f"{series} {frame.index[-1]:%Y-%m-%d}: a date in the future: correct the file")
     keys = [name for name in ("date", "known_at") if name in ("date", *frame.columns)]
     rows = frame.rename_axis("date").reset_index().drop_duplicates()
@@ -130,7 +135,7 @@ def clean_series(
     if "value" in frame.columns and symbol in QUOTED_SYMBOLS:
         frame = frame.rename(columns={"value": "close"}).dropna(subset="close")
     if "close" in frame.columns:
-        found, repairs = _bars(symbol, frame, calendar_of(symbol, calendar), now or pd.Timestamp.now("UTC"), unfinished)
+        found, repairs = _bars(symbol, frame, calendar_of(symbol, calendar), now or _now(), unfinished)
     else:
         found = _published(symbol, frame)
     if found.empty:

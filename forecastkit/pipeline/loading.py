@@ -87,6 +87,7 @@ def fetch_series(
     now: pd.Timestamp | None = None,  # the moment (UTC) of the download; the present one if None
 ) -> DownloadReport:
     "Fetch what the store under home does not have."
+    add_releases(settings.releases.rules)
     home, bar, calendar = settings.data.home, settings.run.progress, get_calendar(settings.data.calendar)
     return download_universe(universe, vendors, Store(home), home, calendar, start, end, progress=bar, now=now)
 
