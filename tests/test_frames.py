@@ -1,219 +1,314 @@
-"The same bars through every door: memory, files, store and snapshot give the same clean bars or the same refusal."
+"""The one door for features: what is handed to an estimator is read right, refused in a sentence, or changed with a warning.
 
-from collections import Counter
+Each estimator of this package and the quality check are held against the same strange frames."""
+
+import warnings
 
 import numpy as np
 import pandas as pd
-import polars as pl
+import pyarrow as pa
 import pytest
-from handed_in import handed_in, verdict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.estimator_checks import check_estimator
 
-from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError
-from forecastkit.data import FolderSource, Store, frames, freeze_snapshot, read_frame, repair_notes
-from forecastkit.data.synthetic import synthetic_market
+from forecastkit.core import DataError, DataWarning, FeatureDimensionError, SettingsError
+from forecastkit.data import synthetic_market
+from forecastkit.features import TemporalValidator, checked_features, checked_outcomes, regime_features
+from forecastkit.regimes import AnomalyDetector, RegimeDetector, anomaly_versions, regime_history, regime_versions
 
-NYSE = get_calendar("XNYS")
-BARS = synthetic_market(seed=11, sessions=260, start="2017-01-03", stocks=["MINE"]).market.bars("MINE")
-NOON = pd.Timestamp("2018-01-12 12:00", tz="America/New_York")  # while the last session of BARS is open
-CLOSES = BARS["close"]
-
-
-def as_table(bars: pd.DataFrame) -> pd.DataFrame:
-    return bars.rename_axis("Date").reset_index()
-
-
-def in_folder(bars, folder, suffix):
-    if suffix == "csv":
-        as_table(bars).to_csv(folder / "MINE.csv", index=False)
-    else:
-        as_table(bars).to_parquet(folder / "MINE.parquet")
-    return FolderSource(folder).read("MINE", NYSE)
-
-
-def in_store(bars, folder, suffix=None):
-    store = Store(folder)
-    store.put("MINE", bars.rename_axis("date"), "a vendor", None, NYSE)
-    return store.read("MINE", NYSE)
-
-
-def in_snapshot(bars, folder, suffix=None):
-    in_store(bars, folder)
-    return freeze_snapshot(folder, "study", [Store(folder)], NYSE).read("MINE", NYSE)
-
-
-DOORS = {
-    "frame": lambda bars, folder: read_frame(bars, "MINE"),
-    "series": lambda bars, folder: read_frame(bars["close"], "MINE"),
-    "polars": lambda bars, folder: read_frame(pl.from_pandas(as_table(bars)), "MINE"),
-    "dict": lambda bars, folder: read_frame({"ds": bars.index.to_numpy(), "y": bars["close"].to_numpy()}, "MINE"),
-    "csv": lambda bars, folder: in_folder(bars, folder, "csv"),
-    "parquet": lambda bars, folder: in_folder(bars, folder, "parquet"),
-    "store": in_store,
-    "snapshot": in_snapshot,
+X = regime_features(synthetic_market(seed=3, sessions=1300).market)
+NAMES = list(X.columns)
+REGIMES = RegimeDetector().fit(X)
+ANOMALIES = AnomalyDetector(trees=20).fit(X.iloc[:800])
+READERS = {
+    "check": lambda frame: checked_features(frame, NAMES),
+    "regimes": REGIMES.filtered_probabilities,
+    "anomalies": ANOMALIES.p_values,
+    "quality": lambda frame: TemporalValidator().compute_feature_quality(frame, frame.index[-1]),
 }
 
 
-def filled(bars: pd.DataFrame) -> pd.DataFrame:
-    return bars.asfreq("D").ffill()
+def answer(read, frame):
+    "What a reader says of a frame, and what it warned of; an error of ours as its text."
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = read(frame)
+        except (DataError, FeatureDimensionError) as error:
+            assert "\n" not in str(error)
+            return str(error), []
+    return found, [str(one.message) for one in caught if issubclass(one.category, DataWarning)]
 
 
-TAKEN = {  # how the bars are changed -> what is said of it
-    "as they are": (lambda b: b, ()),
-    "newest first": (lambda b: b.iloc[::-1], ()),
-    "a row twice": (lambda b: pd.concat([b, b.iloc[[7]]]), ("the same row twice",)),
-    "weekends filled up": (filled, ("no session of the exchange",)),
-    "a blank tail": (lambda b: b.assign(close=b["close"].where(np.arange(len(b)) < len(b) - 3)), ("no close",)),
-    "a missing session": (lambda b: b.drop(b.index[40]), ("no row for this session",)),
-    "a split": (lambda b: b.mul(np.where(np.arange(len(b)) < 130, 4.0, 1.0), axis=0), ("the price steps by 4 for 1",)),
-    "before the calendar": (lambda b: pd.concat([b.iloc[:30].set_axis(pd.bdate_range("1955-01-03", periods=30)), b]), ("before the calendar",)),
-}  # fmt: skip
+def same(one, other) -> bool:
+    "Whether two answers hold the same bits."
+    if isinstance(one, float):
+        return one == other
+    return np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True)
 
 
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("kind", TAKEN)
-def test_every_door_gives_the_same_bars_and_says_what_it_did(door, kind, tmp_path):
-    change, said = TAKEN[kind]
-    given = change(BARS)
-    reading = DOORS[door](given, tmp_path)
-    found = reading.frame[~reading.frame.index.duplicated()].sort_index()
-    expected = given["close"].sort_index()[lambda c: c.index.isin(NYSE.sessions) & c.notna()]
-    expected = expected[~expected.index.duplicated()]
-    assert found["close"].index.equals(expected.index) and (found["close"] == expected).all()
-    assert {part for part in said if any(repair.what.startswith(part) for repair in reading.repairs)} == set(said)
-    assert bool(repair_notes(reading.repairs)) == bool(reading.repairs)
+# what is the same table in other clothes
+
+
+HARMLESS = {
+    "float32 whole numbers": lambda f: f.astype({"curve_slope": np.float64}),
+    "nullable": lambda f: f.convert_dtypes(),
+    "nullable with NA": lambda f: f.astype("Float64"),
+    "objects": lambda f: f.astype(object),
+    "columns turned round": lambda f: f[f.columns[::-1]],
+    "one more column": lambda f: f.assign(more=1.0),
+    "one more column of text": lambda f: f.assign(calendar_cohort="mid_cycle"),
+    "Fortran order": lambda f: pd.DataFrame(np.asfortranarray(f.to_numpy()), f.index, f.columns),
+    "nanoseconds": lambda f: f.set_axis(f.index.as_unit("ns")),
+    "an index with a name": lambda f: f.rename_axis("day"),
+    "arrow": lambda f: f.astype("float64[pyarrow]"),
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+@pytest.mark.parametrize("name", ["check", "regimes", "anomalies"])
+def test_the_same_table_in_another_form_gives_the_same_bits(kind, name):
+    frame = X.iloc[800:900].copy()
+    frame.iloc[5, 2] = np.nan
+    clean, other = answer(READERS[name], frame), answer(READERS[name], HARMLESS[kind](frame))
+    assert other[1] == []
+    assert same(other[0], clean[0])
+
+
+@pytest.mark.parametrize("form", ["array", "list", "dict", "unnamed frame", "arrow"])
+def test_tables_without_sessions_are_read_in_their_order(form):
+    rows = X.iloc[800:850]
+    unnamed = {
+        "array": rows.to_numpy(), "list": rows.to_numpy().tolist(), "dict": rows.to_dict("list"),
+        "unnamed frame": pd.DataFrame(rows.to_numpy()), "arrow": pa.table(rows.to_dict("list")),
+    }[form]  # fmt: skip
+    assert same(REGIMES.filtered_probabilities(unnamed), REGIMES.filtered_probabilities(rows))
+    assert same(ANOMALIES.p_values(unnamed), ANOMALIES.p_values(rows))
+
+
+def test_a_detector_fitted_on_an_array_equals_that_of_a_frame_with_its_names():
+    names = [f"feature_{j}" for j in range(len(NAMES))]
+    rows = RegimeDetector().fit(X.to_numpy())
+    frame = RegimeDetector().fit(X.set_axis(names, axis=1).reset_index(drop=True))
+    assert rows.model_version == frame.model_version
+    assert same(rows.filtered_probabilities(X.to_numpy().tolist()), frame.filtered_probabilities(X.to_numpy()))
+
+
+def test_an_array_stands_for_all_columns_of_the_fit_also_those_that_were_dropped(tmp_path):
+    holes = X.assign(vix_percentile=np.nan)
+    detector = RegimeDetector().fit(holes)
+    assert detector.fitted_.dropped == ("vix_percentile",)
+    assert same(detector.filtered_probabilities(holes.to_numpy()), detector.filtered_probabilities(holes))
+    detector.save(tmp_path)
+    assert same(
+        RegimeDetector.load(tmp_path).filtered_probabilities(holes.to_numpy()), detector.filtered_probabilities(holes)
+    )
+    with pytest.raises(FeatureDimensionError, match="X has 6 features, but RegimeDetector is expecting 7"):
+        detector.predict_regime(holes.drop(columns="vix_percentile").to_numpy())
+
+
+# what cannot be read right is refused
 
 
 REFUSED = {
-    "a day early": (lambda b: b.set_axis(b.index - pd.Timedelta(days=1)), "stand a day early"),
-    "a day late": (lambda b: b.set_axis(b.index + pd.Timedelta(days=1)), "stand a day late"),
-    "weeks by their Monday": (lambda b: b.resample("W-MON", label="left", closed="left").last(), "its rows are 7 days apart"),
-    "weeks by their Friday": (lambda b: b.resample("W-FRI").last(), "its rows are 7 days apart"),
-    "months": (lambda b: b.resample("MS").last(), "days apart"),
-    "weeks, then days": (lambda b: pd.concat([b.iloc[:130].resample("W-FRI").last(), b.iloc[130:]]), "its rows are 7 days apart"),
-    "seven days a week": (lambda b: b.set_axis(pd.date_range("2017-01-03", periods=len(b))), 'say calendar="24/7"'),
-    "nothing": (lambda b: b.iloc[:0], "not one row that can be used"),
-    "closes all blank": (lambda b: b.assign(close=np.nan), "not one row that can be used"),
-    "holidays alone": (lambda b: b.iloc[:2].set_axis(pd.DatetimeIndex(["2017-07-04", "2017-12-25"])), "not one row that can be used"),
-    "a price of 0": (lambda b: b.assign(close=b["close"].where(np.arange(len(b)) != 9, 0.0), low=0.0), "a price of 0 or less"),
-    "infinity": (lambda b: b.assign(close=b["close"].where(np.arange(len(b)) != 9, np.inf)), "close is no number"),
-    "two rows that differ": (lambda b: pd.concat([b, b.iloc[[7]] + 1]), "two rows that differ"),
-    "the future": (lambda b: pd.concat([b, b.iloc[[7]].set_axis([pd.Timestamp("2918-01-03")])]), "a date in the future"),
+    "newest first": (lambda f: f[::-1], "newest first"),
+    "shuffled": (lambda f: f.sample(frac=1, random_state=0), "not in order of time"),
+    "a doubled session": (lambda f: pd.concat([f.iloc[:3], f.iloc[2:]]), "more than once"),
+    "panel": (lambda f: pd.concat({"A": f}, names=["symbol"]), "one symbol"),
+    "no date": (lambda f: f.set_axis([*f.index[:-1], pd.NaT]), "without a session"),
+    "no rows": (lambda f: f.iloc[:0], "no rows"),
+    "no columns": (lambda f: f[[]], "0 feature"),
+    "a column gone": (lambda f: f.drop(columns="drawdown"), "lack drawdown"),
+    "doubled columns": (lambda f: pd.concat([f, f[["drawdown"]]], axis=1), "called drawdown"),
+    "columns of two levels": (lambda f: f.set_axis(pd.MultiIndex.from_product([["x"], f.columns]), axis=1), "several levels"),
+    "text": (lambda f: f.assign(drawdown="deep"), "column drawdown of X holds 'deep'"),
+    "numbers as text": (lambda f: f.assign(drawdown=f["drawdown"].astype(str)), "column drawdown of X holds"),
+    "dates": (lambda f: f.assign(drawdown=f.index), "column drawdown of X holds"),
+    "categories": (lambda f: f.assign(drawdown=pd.Categorical(f["drawdown"].round())), "column drawdown of X holds"),
+    "complex": (lambda f: f.assign(drawdown=1j), "Complex data not supported"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("kind", REFUSED)
-def test_every_door_refuses_the_same_in_one_sentence(door, kind, tmp_path):
+@pytest.mark.parametrize("name", ["check", "regimes"])
+def test_what_would_be_misread_is_refused_in_one_sentence(kind, name):
     change, words = REFUSED[kind]
-    with pytest.raises(DataError) as caught:
-        DOORS[door](change(BARS), tmp_path)
-    assert words in str(caught.value) and "\n" not in str(caught.value)
+    said, _ = answer(READERS[name], change(X.iloc[800:900]))
+    assert isinstance(said, str) and words in said
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_the_bar_of_an_open_session_is_nowhere(door, tmp_path, monkeypatch):
-    assert BARS.index[-1] == pd.Timestamp("2018-01-12")
-    monkeypatch.setattr(frames, "_now", lambda: NOON.tz_convert("UTC"))
-    if door in ("store", "snapshot"):
-        store = Store(tmp_path)
-        assert store.put("MINE", BARS.rename_axis("date"), "a vendor", NOON, NYSE).unfinished == 1
-        reading = store.read("MINE", NYSE)
-    else:
-        reading = DOORS[door](BARS, tmp_path)
-        assert [(r.session, r.what) for r in reading.repairs] == [(BARS.index[-1], "its session had not closed")]
-    assert reading.frame.index[-1] == pd.Timestamp("2018-01-11")
+@pytest.mark.parametrize("kind", [kind for kind in REFUSED if kind != "a column gone"])
+@pytest.mark.parametrize("estimator", [RegimeDetector(), AnomalyDetector(trees=5)])
+def test_a_fit_refuses_the_same(kind, estimator):
+    change, words = REFUSED[kind]
+    with pytest.raises((DataError, FeatureDimensionError), match=words.replace("(", r"\(")):
+        clone(estimator).fit(change(X))
 
 
-@pytest.mark.parametrize("door", ["frame", "polars", "csv", "parquet"])
-def test_one_row_with_high_below_low_loses_its_range(door, tmp_path):
-    given = BARS.copy()
-    given.iloc[9, [1, 2]] = given.iloc[9, [2, 1]].to_numpy()
-    reading = DOORS[door](given, tmp_path)
-    assert reading.frame["close"].tolist() == CLOSES.tolist()
-    assert reading.frame.iloc[9][["open", "high", "low"]].isna().all() and reading.frame["high"].isna().sum() == 1
-    assert [(r.session, r.what) for r in reading.repairs] == [(BARS.index[9], "high below low")]
+@pytest.mark.parametrize("kind", ["newest first", "shuffled", "a doubled session"])
+def test_the_quality_of_rows_out_of_order_is_refused(kind):
+    change, words = REFUSED[kind]
+    with pytest.raises(DataError, match=words):
+        TemporalValidator().compute_feature_quality(change(X), X.index[5])
 
 
-def yfinance_file(path):
-    rows = [
-        f"{day:%Y-%m-%d},{bar.close!r},{bar.high!r},{bar.low!r},{bar.open!r},{bar.volume!r}"
-        for day, bar in zip(BARS.index, BARS.itertuples())
-    ]
-    path.write_text(
-        "\n".join(["Price,Close,High,Low,Open,Volume", "Ticker,MINE,MINE,MINE,MINE,MINE", "Date,,,,,", *rows]) + "\n"
-    )
+def test_rows_judged_each_by_itself_may_stand_in_any_order():
+    rows = X.iloc[800:900]
+    shuffled = rows.sample(frac=1, random_state=0)
+    assert same(ANOMALIES.p_values(shuffled).sort_index(), ANOMALIES.p_values(rows))
 
 
-def investing_file(path):
-    rows = [f'"{day:%m/%d/%Y}","{bar.close:,.2f}","{bar.open:,.2f}","{bar.high:,.2f}","{bar.low:,.2f}","{bar.volume / 1e6:.2f}M","0.1%"'
-            for day, bar in zip(BARS.index[::-1], BARS.iloc[::-1].itertuples())]  # fmt: skip
-    path.write_text("\n".join(['"Date","Price","Open","High","Low","Vol.","Change %"', *rows]) + "\n")
+@pytest.mark.parametrize("index", ["numbers", "a time zone"])
+def test_histories_need_sessions(index):
+    other = X.reset_index(drop=True) if index == "numbers" else X.tz_localize("UTC")
+    for history in (
+        lambda: regime_versions(other, X.index[[400]]),
+        lambda: regime_history(other, X.index[[400]]),
+        lambda: anomaly_versions(other, X.index[[400]], dict.fromkeys(NAMES, "all")),
+    ):
+        with pytest.raises(DataError, match="need sessions"):
+            history()
 
 
-def semicolon_file(path):
-    table = as_table(BARS)
-    table.to_csv(path, index=False, sep=";", decimal=",")
+# infinity is absence, the same at a fit and at a prediction
 
 
-@pytest.mark.parametrize("writer", [yfinance_file, investing_file, semicolon_file])
-def test_files_as_vendors_write_them(writer, tmp_path):
-    writer(tmp_path / "MINE.csv")
-    reading = FolderSource(tmp_path).read("MINE", NYSE)
-    assert reading.frame["close"].tolist() == CLOSES.tolist() and reading.repairs == ()
-    assert reading.frame["low"].tolist() == BARS["low"].tolist()
+def test_an_infinite_value_counts_as_absent_and_the_warning_blames_its_column():
+    infinite, absent = X.copy(), X.copy()
+    infinite.iloc[[10, 900], 5], absent.iloc[[10, 900], 5] = [np.inf, -np.inf], np.nan
+    told = rf"RegimeDetector: 2 infinite values in {NAMES[5]} count as absent"
+    with pytest.warns(DataWarning, match=told):
+        fitted = RegimeDetector().fit(infinite)
+    assert fitted.model_version == RegimeDetector().fit(absent).model_version
+    with pytest.warns(DataWarning, match=told):
+        assert same(fitted.filtered_probabilities(infinite), fitted.filtered_probabilities(absent))
+    with pytest.warns(DataWarning, match="AnomalyDetector: 2 infinite"):
+        judged = AnomalyDetector(trees=20).fit(infinite)
+    assert same(judged.ranked_, AnomalyDetector(trees=20).fit(absent).ranked_)
+    with pytest.warns(DataWarning, match="the quality check: 2 infinite"):
+        quality = TemporalValidator().compute_feature_quality(infinite, X.index[900])
+    assert quality == TemporalValidator().compute_feature_quality(absent, X.index[900]) < 1
 
 
-def test_a_wide_file_gives_each_of_its_columns(tmp_path):
-    pd.DataFrame({"Date": BARS.index, "MINE": CLOSES.to_numpy(), "^GSPC": CLOSES.to_numpy() * 9, "DGS10": 2.5}).to_csv(
-        tmp_path / "all.csv", index=False
-    )
-    source = FolderSource(tmp_path)
-    assert source.symbols == ("DGS10", "MINE", "SPX") and source.ignored == {}
-    assert source.read("MINE", NYSE).frame["close"].tolist() == CLOSES.tolist()
-    assert "value" in source.read("DGS10", NYSE).frame
+# any frame
 
 
-def test_a_parquet_file_of_yfinance(tmp_path):
-    frame = BARS.rename(columns=str.capitalize).rename_axis("Date")
-    frame.columns = pd.MultiIndex.from_product([frame.columns, ["MINE"]], names=["Price", "Ticker"])
-    frame.to_parquet(tmp_path / "MINE.parquet")
-    assert FolderSource(tmp_path).read("MINE", NYSE).frame["close"].tolist() == CLOSES.tolist()
+@st.composite
+def strange_frames(draw):
+    "A clean frame and what was done to it, one step after the other."
+    frame, steps = X.iloc[700:740].copy(), []
+    for kind in draw(
+        st.lists(st.sampled_from(sorted([*HARMLESS, *REFUSED, "infinity", "gap"])), min_size=1, max_size=3)
+    ):
+        if kind in ("infinity", "gap"):
+            row, column = draw(st.integers(0, 39)), draw(st.sampled_from(NAMES))
+            if (
+                column not in frame
+                or row >= len(frame)
+                or not isinstance(frame.columns, pd.Index)
+                or frame.columns.nlevels > 1
+            ):
+                continue
+            if not pd.api.types.is_numeric_dtype(frame.dtypes.get(column)) or not frame.columns.is_unique:
+                continue
+            values = (
+                frame[column]
+                .to_numpy(dtype=complex if frame[column].dtype.kind == "c" else float, na_value=np.nan)
+                .copy()
+            )
+            values[row] = np.inf if kind == "infinity" else np.nan
+            frame = frame.assign(**{column: values})
+        else:
+            try:
+                frame = (HARMLESS | {k: change for k, (change, _) in REFUSED.items()})[kind](frame)
+            except (TypeError, ValueError, KeyError, AttributeError, NotImplementedError):
+                continue  # a step that the frame no longer allows
+        steps.append(kind)
+    return frame, steps
 
 
-@pytest.mark.parametrize(("name", "symbol"), [("BTC_USD", "BTC"), ("ETH_USD", "ETH"), ("ETH-USD", "ETH")])
-def test_coins_keep_their_weekends(name, symbol, tmp_path):
-    days = pd.date_range("2018-01-01", periods=60)
-    pd.DataFrame({"Date": days, "Close": np.linspace(100, 130, 60)}).to_csv(tmp_path / f"{name}.csv", index=False)
-    reading = FolderSource(tmp_path).read(symbol, NYSE)
-    assert len(reading.frame) == 60 and reading.repairs == ()
+@given(strange_frames())
+@settings(max_examples=400, deadline=None)
+def test_a_strange_frame_is_read_as_the_clean_one_refused_or_warned_of(strange):
+    frame, steps = strange
+    for name in ("check", "regimes", "anomalies"):
+        found, warned = answer(READERS[name], frame)
+        if isinstance(found, str) or warned:
+            assert {*steps} & {*REFUSED, "infinity"}, (steps, found)
+            continue
+        if name == "anomalies" and {*steps} & {"newest first", "shuffled", "a doubled session", "panel", "no date"}:
+            continue  # each row is judged by itself
+        gaps = frame[NAMES].astype(float).set_axis(X.index[700 : 700 + len(frame)])
+        assert same(found, READERS[name](gaps)), steps
 
 
-def test_several_tickers_need_a_choice():
-    frame = pd.concat(
-        {"MINE": BARS.rename(columns=str.capitalize), "B": BARS.rename(columns=str.capitalize) * 2}, axis=1
-    )
-    assert read_frame(frame, "B").frame["close"].tolist() == (CLOSES * 2).tolist()
-    with pytest.raises(DataError, match=r"several tickers \(MINE, B\)"):
-        read_frame(frame)
+# outcomes beside them
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_no_frame_is_changed_without_a_word(part):
-    outcomes = Counter()
-    for seed in range(100 * part, 100 * part + 100):
-        handed = handed_in(seed)
-        outcome, why = verdict(handed)
-        assert outcome != "violation", f"seed {seed}, {handed.kinds}: {why}"
-        outcomes[outcome] += 1
-    assert min(outcomes[name] for name in ("refused", "same", "noticed")) > 0, outcomes
+def test_outcomes_belong_to_their_rows():
+    rows = checked_features(X.iloc[:50])
+    y = pd.Series(np.arange(50.0), rows.index)
+    for form in (
+        y,
+        y.to_frame(),
+        y.to_numpy(),
+        y.tolist(),
+        y.astype("Float64"),
+        y.astype(int),
+        y.reset_index(drop=True),
+    ):
+        pd.testing.assert_series_equal(checked_outcomes(form, rows), y.rename("y"), check_freq=False)
+    for wrong, words in (
+        (y[::-1], "other rows"), (y.iloc[1:], "50 rows and y 49"), (y.where(y > 3), "contains NaN"), (y * np.inf, "contains NaN"),
+        (y + np.inf, "contains infinity"), (None, "requires y"), (np.zeros((50, 2)), "2 dimensions"),
+        (pd.Series("up", rows.index), "column y of X holds 'up'"),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=words):
+            checked_outcomes(wrong, rows)
 
 
-@pytest.mark.parametrize("first", ["1950-01-03", "1962-01-02", "1962-03-01", "1980-01-02", "2000-01-03"])
-def test_long_histories_are_read_from_their_first_session(first):
-    days = pd.bdate_range(first, "2018-12-31")
-    days = days[~days.isin(NYSE.holidays.union(NYSE.adhoc))]
-    reading = read_frame(pd.Series(np.linspace(50, 90, len(days)), days), "CVX")
-    assert reading.frame.index[0] >= NYSE.sessions[0]
-    assert any("before the calendar" in note for note in reading.words()) == (first < "1962")
-    assert NYSE.grid_session(reading.frame.index[0]) <= reading.frame.index[0]
+# scikit-learn
+
+
+EXPECTED = {
+    "check_dtype_object": "an object that is no number is refused by a DataError, a ValueError, not by a TypeError"
+}
+
+
+def test_the_anomaly_detector_is_an_estimator_of_scikit_learn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(AnomalyDetector(trees=5, min_rows=2), on_fail=None, on_skip=None)
+    assert {one["check_name"] for one in results if one["status"] == "failed"} == set(EXPECTED)
+
+
+def test_the_regime_detector_claims_only_what_it_keeps():
+    "It reads sequences and refuses short histories, so it is no estimator of scikit-learn; its parameters are those of one."
+    assert not isinstance(RegimeDetector(), BaseEstimator)
+    detector = RegimeDetector(n_states=2, random_state=7, n_starts=2)
+    assert clone(detector).get_params() == detector.get_params()
+    assert detector.set_params(n_states=3).n_states == 3
+    assert repr(detector) == "RegimeDetector(n_states=3, random_state=7, n_starts=2)"
+    with pytest.raises(SettingsError, match="'states' is no parameter"):
+        detector.set_params(states=3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n_states": 3.0}, {"n_states": True}, {"n_states": "3"}, {"n_states": 4}, {"n_starts": 0}, {"n_starts": 1.0}, {"random_state": None}],
+)  # fmt: skip
+def test_wrong_parameters_are_refused_at_the_fit(wrong):
+    with pytest.raises(SettingsError, match="is not allowed"):
+        RegimeDetector(**wrong).fit(X)
+
+
+def test_parameters_of_numpy_make_the_round_trip(tmp_path):
+    detector = RegimeDetector(n_states=np.int64(3), random_state=np.int64(42)).fit(X)
+    detector.save(tmp_path)
+    assert RegimeDetector.load(tmp_path).get_params() == RegimeDetector().get_params()
+    assert RegimeDetector.load(tmp_path).model_version == REGIMES.model_version
+    for wrong in ({"trees": 0}, {"trees": 5.0}, {"seed": None}, {"min_rows": True}):
+        with pytest.raises(SettingsError, match="is not allowed"):
+            AnomalyDetector(**wrong).fit(X)

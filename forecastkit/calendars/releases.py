@@ -116,7 +116,9 @@ def parse_release(
     numbers = [int(part) for part in parts[2:] if part.isdigit()]
     sound = len(parts) in (3, 4) and parts[1] in ("day", "week", "month", "quarter") and len(numbers) == len(parts) - 2
     if not sound or not 0 <= numbers[0] <= 250 or not 0 <= (numbers + [22])[1] <= 23:
-        raise DataError(f"{text!r} is no publication rule: write one as CPIAUCSL month 15 15 (id, day week month or quarter, business days, hour UTC)")
+        raise DataError(
+            f"{text!r} is no publication rule: write one as CPIAUCSL month 15 15 (id, day week month or quarter, business days, hour UTC)"
+        )
     return Release((parts[0].upper(),), parts[1], numbers[0], (numbers + [22])[1], "by the rule in the settings")
 
 
@@ -136,4 +138,6 @@ def release_of(
     for release in RELEASES:
         if any(fnmatchcase(series, pattern) for pattern in release.ids):
             return release
-    raise DataError(f"{series} has no publication rule: give a column known_at, when each value was published, or a rule in [releases] of the settings")
+    raise DataError(
+        f"{series} has no publication rule: give a column known_at, when each value was published, or a rule in [releases] of the settings"
+    )

@@ -24,7 +24,21 @@ import pandas as pd
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, release_of
 from .futures import FUTURES, expiry_of, contract_rank, read_future
 from ..core import DataError, DataWarning, canonical_symbol
-from .formats import BAR_NAMES, CLOSE_NAMES, DATE_COLUMNS, SUFFIXES, SYMBOL_COLUMNS, Layout, Inspection, inspect_file, parse_days, plain_name, read_file_columns, read_table, symbol_of
+from forecastkit.data.formats import (
+    BAR_NAMES,
+    CLOSE_NAMES,
+    DATE_COLUMNS,
+    SUFFIXES,
+    SYMBOL_COLUMNS,
+    Layout,
+    Inspection,
+    inspect_file,
+    parse_days,
+    plain_name,
+    read_file_columns,
+    read_table,
+    symbol_of,
+)
 from .frames import Reading, clean_series
 from .market import BAR_COLUMNS, MarketData
 
@@ -53,7 +67,9 @@ def read_series(
 def choose_file(
     symbol: str,
     looks: Mapping[str, Inspection],  # at each file that is named by the symbol
-    extent: Callable[[str], tuple[pd.Timestamp, int]],  # the last day and the number of rows of a file, asked for where two are alike
+    extent: Callable[
+        [str], tuple[pd.Timestamp, int]
+    ],  # the last day and the number of rows of a file, asked for where two are alike
 ) -> tuple[str, Layout, dict[str, str]]:
     "The file that gives a symbol, its layout, and why each other one does not; raises `DataError` if one is broken or none is fit."
     broken = [look.why for look in looks.values() if look.broken]
@@ -92,9 +108,17 @@ def wide_columns(
     others = [name for name in names if name != date and not name.startswith("Unnamed")]
     known = {*BAR_NAMES, *CLOSE_NAMES, *SYMBOL_COLUMNS, *DATE_COLUMNS, "value", "y", "known at", "scheduled"}
     numbers = head[others].apply(pd.to_numeric, errors="coerce")
-    if len(others) < 2 or {plain_name(name) for name in others} & known or (numbers.isna() & head[others].notna()).any(axis=None):
+    if (
+        len(others) < 2
+        or {plain_name(name) for name in others} & known
+        or (numbers.isna() & head[others].notna()).any(axis=None)
+    ):
         return {}
-    return {canonical_symbol(name): Layout(date, {_quantity(canonical_symbol(name)): name}) for name in others if numbers[name].notna().any()}
+    return {
+        canonical_symbol(name): Layout(date, {_quantity(canonical_symbol(name)): name})
+        for name in others
+        if numbers[name].notna().any()
+    }
 
 
 def _quantity(symbol: str) -> str:
@@ -162,7 +186,9 @@ class FolderSource:
         "The last day and the number of rows of a file; as if it had none where it cannot be read."
         layout = self._looks[shown].layout
         try:
-            days = read_file_columns(self._paths[shown], layout, shown, symbol).index if layout else pd.DatetimeIndex([])
+            days = (
+                read_file_columns(self._paths[shown], layout, shown, symbol).index if layout else pd.DatetimeIndex([])
+            )
         except DataError:
             days = pd.DatetimeIndex([])
         return (days.max(), len(days)) if len(days) else (pd.Timestamp.min, 0)
@@ -189,7 +215,9 @@ class FolderSource:
         for symbol in self._files:
             looks = self._look(symbol)
             found |= {f: look.why for f, look in looks.items() if not look.layout and not look.broken and f not in wide}
-            if sum(look.layout is not None for look in looks.values()) > 1 and not any(look.broken for look in looks.values()):
+            if sum(look.layout is not None for look in looks.values()) > 1 and not any(
+                look.broken for look in looks.values()
+            ):
                 found |= self._choose(symbol)[2]
         return dict(sorted(found.items()))
 
@@ -203,7 +231,9 @@ class FolderSource:
             return Reading(*clean_series(symbol, frame, calendar), f"{len(self._contracts)} contracts such as {where}")
         shown, layout, others = self._choose(symbol)
         reading = read_series(self._paths[shown], symbol, layout, calendar, shown=shown)
-        return replace(reading, notes=(*reading.notes, *(f"{file} is left aside: {why}" for file, why in others.items())))
+        return replace(
+            reading, notes=(*reading.notes, *(f"{file} is left aside: {why}" for file, why in others.items()))
+        )
 
 # %% ../../nbs/20_data/09_sources.ipynb #97333f25
 @dataclass(frozen=True)
@@ -419,11 +449,16 @@ def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -
     "One series of a source in a row; `first` is the source that gives the symbol."
     try:
         reading = source.read(symbol, empty.calendar)
-        market = empty.with_series(symbol, reading.frame, reading.repairs, reading.origin)
+        if "close" in reading.frame.columns:  # cleaned already: no need to index a market of one symbol
+            days = reading.frame.index.unique()
+            row = {"symbol": canonical_symbol(symbol), "kind": "bars", "first": days.min(), "last": days.max(), "rows": len(days)}
+            row |= {"source": reading.origin, "repairs": len(reading.repairs)}
+        else:
+            row = empty.with_series(symbol, reading.frame, reading.repairs, reading.origin).summary().iloc[0].to_dict()
     except DataError as error:
         return {"symbol": symbol, "source": source.name, "note": f"refused: {error}"}
     notes = reading.notes if first is source else (f"not used: {first.name} comes first",)
-    return market.summary().iloc[0].to_dict() | {"note": "; ".join(notes)}
+    return row | {"note": "; ".join(notes)}
 
 
 def source_table(
