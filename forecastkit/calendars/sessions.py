@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,9 @@ def _day(
     date: Date,  # a day, without time zone and without time of day
 ) -> pd.Timestamp:
     "The day as a Timestamp at midnight; raises `DataError` for anything that is not plainly one day."
-    if isinstance(date, (int, np.integer)) and not isinstance(date, bool):  # 20180205; pandas would read nanoseconds since 1970
+    if isinstance(date, (int, np.integer)) and not isinstance(
+        date, bool
+    ):  # 20180205; pandas would read nanoseconds since 1970
         text = str(date) if 10_000_000 <= date < 100_000_000 else ""
     else:
         text = date
@@ -216,15 +218,20 @@ class Calendar:
             )
         return at
 
+    @cached_property
+    def _runs(self) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+        "The first and the last sessions of all runs of sessions on consecutive days."
+        day = pd.Timedelta(days=1)
+        first = self.sessions[~(self.sessions - day).isin(self.sessions)]
+        return first, self.sessions[~(self.sessions + day).isin(self.sessions)]
+
     def shifted_runs(
         self,
         days: pd.DatetimeIndex,  # of daily bars, in any order
         least: int = 3,  # fewer are taken for slips, and not given
     ) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
         "The first sessions of the runs of sessions whose rows stand one day early, and of those one day late."
-        day = pd.Timedelta(days=1)
-        first = self.sessions[~(self.sessions - day).isin(self.sessions)]
-        last = self.sessions[~(self.sessions + day).isin(self.sessions)]
+        day, (first, last) = pd.Timedelta(days=1), self._runs
         before = (first - day).isin(days) & ~last.isin(days)
         after = (last + day).isin(days) & ~first.isin(days)
         # a run of one session between two others can look like both

@@ -62,7 +62,9 @@ def fit_or_load(
         try:
             return model.load(own)
         except ModelIntegrityError as error:
-            warnings.warn(f"a stored {type(model).__name__} is damaged and is fitted again: {error}", DataWarning, stacklevel=2)
+            warnings.warn(
+                f"a stored {type(model).__name__} is damaged and is fitted again: {error}", DataWarning, stacklevel=2
+            )
     found = model.fit(rows)
     found.save(own)
     return found
