@@ -102,7 +102,7 @@ def confined(
 
 # %% ../../nbs/00_core/03_files.ipynb #6642b838
 def lock_file(
-    file: IO[bytes],  # closing it releases the lock
+    file: IO[bytes] | int,  # a file or the descriptor of a folder; closing it releases the lock
     shared: bool = False,  # readers share, a writer is alone
 ) -> None:
     "Wait until no other process is in the way, then hold the lock. Only on POSIX; elsewhere one process may write."
