@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import numpy as np
 import pandas as pd
 from kill_download import contents, fetch, kills
-from vendors import FAULTS, Vendors, prices
+from vendors import FAULTS, SLOW, Vendors, prices
 
 from forecastkit.calendars import get_calendar
 from forecastkit.data.sources import load_market
@@ -36,7 +36,7 @@ def measured(home: Path, faults: bool) -> float:
     "Download the hundred, some with faults that pass; seconds, after checking what is in the store."
     with Vendors(latency=0.05) as server:
         if faults:
-            passing = [fault for fault in FAULTS if fault not in ("slow", "drip", "404", "json error")]
+            passing = [fault for fault in FAULTS if fault not in (*SLOW, "404", "json error")]
             server.faults |= {f"/{symbol}": [passing[k % len(passing)]] for k, symbol in enumerate(SYMBOLS[:24])}
         begun = time.perf_counter()
         report = fetch(home, server.address, SYMBOLS, rate=20)

@@ -26,14 +26,14 @@ from forecastkit.core import Target
 from forecastkit.data.market import MarketData
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
-from forecastkit.pipeline.verification import part_report, parts_of, some_of, split_reports
+from forecastkit.pipeline.verification import part_report, audit_parts, sample_sessions, split_reports
 
 SESSIONS, LIMIT = 7300, 180  # of the market that features are verified on; seconds
 
 
 def dates_compared(market: MarketData, n: int) -> None:
     days = market.bars("VIX").loc[first_possible(market) : market.last_session(["VIX", "SPX"])].index
-    dates = some_of(days, n, 200)
+    dates = sample_sessions(days, n, 200)
     start = time.perf_counter()
     check_as_of(market, dates, dates[:: max(1, len(dates) // 5)][:5])
     took = time.perf_counter() - start
@@ -57,11 +57,11 @@ def verified(market: MarketData, fitted: bool, cuts: int, jobs: int) -> None:
     settings = load_settings(overrides={"run.progress": False, "run.n_jobs": 1})
     days = market.shared_sessions(["VIX", "SPX"])[1:-1]
     days = days[len(days) // 2 :] if fitted else days
-    for part in parts_of(market, target, settings):
+    for part in audit_parts(market, target, settings):
         if part.fitted != fitted:
             continue
         start = time.perf_counter()
-        report = part_report(part._replace(warmup={}), market, some_of(days, cuts, 0), n_jobs=jobs)
+        report = part_report(part._replace(warmup={}), market, sample_sessions(days, cuts, 0), n_jobs=jobs)
         took, columns = time.perf_counter() - start, report.facts["columns"]
         limit = "" if fitted else f", limit {LIMIT} s: {'within' if took <= LIMIT else 'OVER THE LIMIT'}"
         print(f"verify {part.name}: {columns} columns x {report.facts['rows']} rows x {report.facts['cuts']} cuts x 2 probes, "

@@ -18,6 +18,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -32,7 +33,6 @@ from forecastkit.regimes.hmm import (
     stationary_distribution,
     initial_states,
     risk_score,
-    smooth_states,
 )
 from forecastkit.features.regime import regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, risk_signs
@@ -53,21 +53,22 @@ def warm(rows: pd.DataFrame, before: RegimeDetector | None) -> RegimeDetector:
     detector = RegimeDetector().fit(rows)  # its scaling and the prior of its levels are those of a fresh fit
     if before is None:
         return detector
-    z, old = detector.scaling_.apply(rows[detector.features]), before.scaling_.apply(rows[before.features])
-    belief = smooth_states(before.model_.evidence(old), before.model_.transition, before.model_.start)
+    z, chain = detector.fitted_.scaling.apply(rows[detector.features]), before.fitted_.model
+    belief = before.fitted_.probabilities(rows, use_later_rows=True)
     whole = np.isfinite(z).all(axis=1)
     pairs = np.flatnonzero(whole[1:] & whole[:-1])
     signs = risk_signs(detector.features)
     guess = initial_states(risk_score(z[pairs + 1], signs), (0.40, 0.75))
     levels = np.einsum("nk,nd->kd", guess, z[pairs + 1]) / guess.sum(axis=0)[:, None]
-    turn = expectation_maximisation(z[pairs], z[pairs + 1], belief[pairs + 1], before.model_.transition, levels, 0.01)
+    turn = expectation_maximisation(z[pairs], z[pairs + 1], belief[pairs + 1], chain.transition, levels, 0.01)
     found = np.asarray(turn.hmm.means_) / (1 - turn.memory)
     order = risk_score(found, signs).argsort(kind="stable")
     transition = np.asarray(turn.hmm.transmat_)[np.ix_(order, order)]
-    detector.model_ = HMMParameters(
+    model = HMMParameters(
         turn.memory, found[order], np.asarray(turn.hmm.covars_)[0], transition, stationary_distribution(transition)
     )
-    detector.training_ = detector.training_ | {"log_likelihood": float(turn.monitor.history[-1])}
+    training = {**detector.fitted_.training, "log_likelihood": float(turn.monitor.history[-1])}
+    detector.fitted_ = replace(detector.fitted_, model=model, training=training)
     return detector
 
 
@@ -90,7 +91,7 @@ def compare(what: str, X: pd.DataFrame, stops: list[int], truth: pd.Series | Non
     for name, fit in (("one fresh start", fresh(1)), ("five fresh starts", fresh(5)), ("warm", warm)):
         versions, agreement, took = refitted(X, stops, fit)
         base = base or took
-        likelihood = versions[-1].training_["log_likelihood"] / versions[-1].training_["n_samples_trained"]
+        likelihood = versions[-1].fitted_.training["log_likelihood"] / versions[-1].fitted_.training["n_samples_trained"]
         words = f"  {name:18s} agreement {np.mean(agreement):.3f}, least {min(agreement):.3f}; log likelihood a row {likelihood:+.4f}; seconds x {took / base:.1f}"
         if truth is not None:
             named = versions[-1].filtered_probabilities(X).idxmax(axis=1)

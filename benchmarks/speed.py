@@ -20,7 +20,7 @@ import pandas as pd
 from forecastkit.calendars import get_calendar
 from forecastkit.core import Target
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.pipeline.preparation import feature_engine
+from forecastkit.pipeline.profile import profile_of
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.pipeline.system import IntegratedSystem
@@ -93,7 +93,7 @@ def inside(folder: str) -> None:
         "pandas.read_csv of the SPX alone",
         csv,
     )
-    engine, close = feature_engine(Target("VIX")), market.close("SPX")
+    engine, close = profile_of(Target("VIX")).engine(), market.close("SPX")
     rolling = seconds(lambda: close.rolling(22).std(), 10)
     build = seconds(lambda: engine.build_features(market), 3)
     row(

@@ -7,12 +7,13 @@ Modules:
 - `forecastkit.calendars.fomc`: The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of one's own kept under `home`.
 - `forecastkit.calendars.releases`: Publication rules of macro series (Treasury yields, spreads, claims, employment, ...): the moment at which each observation was out.
 - `forecastkit.calendars.sessions`: The `Calendar` of an exchange: its sessions with their opens and closes, counting in sessions, target sessions, outcomes, and the grid of refit sessions.
-- `forecastkit.cli.data`: What do I have, what is wrong with it, where does more come from, and how do I keep what a study used?
-- `forecastkit.cli.evaluation`: What are these forecasts worth, on my data and over my span of years?
-- `forecastkit.cli.ledger`: What was forecast, is it still what was written down, and how do I keep it or take it elsewhere?
-- `forecastkit.cli.main`: Which one line does a scheduled job need, and what does a person type?
-- `forecastkit.cli.options`: Does `--sources` mean the same on every command, and can a program read what a person sees?
+- `forecastkit.cli.data`: `download`, `data list`, `data health`, `data snapshot` and `data fomc`: the commands about data.
+- `forecastkit.cli.evaluation`: `evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
+- `forecastkit.cli.ledger`: `forecasts list`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
+- `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
+- `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
+- `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
@@ -35,17 +36,19 @@ Modules:
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
 - `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
 - `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
-- `forecastkit.features.base`: What is a feature made of, and was it known at the close?
-- `forecastkit.features.cache`: Has this very column been computed already, from these very numbers?
-- `forecastkit.features.cross_market`: What does one market say about another, and the calendar about both?
-- `forecastkit.features.price`: What can be asked of any price, over any window?
-- `forecastkit.features.quality`: What is missing, frozen, impossible or not yet settled today, and how much does it matter?
-- `forecastkit.features.regime`: Which nine numbers say whether the market is calm or afraid?
-- `forecastkit.features.stock`: What do these bars alone say about how far the price may go?
-- `forecastkit.features.volatility`: Where does the VIX stand, how did it get there, and what is it measured against?
+- `forecastkit.features.base`: The base of all features: `Feature` declares one, `compute_features` computes any list of them as known at each close
+- `forecastkit.features.cache`: `FeatureCache`: computed columns in one SQLite file, under a hash of their data, sessions and code, checked when they are read
+- `forecastkit.features.cross_market`: Features across markets: variance premiums, betas, the term structure, other assets, yields, spreads and the calendar
+- `forecastkit.features.frames`: `checked_features` and `checked_outcomes`: one check of the frames, arrays and lists that estimators are fitted on and asked about
+- `forecastkit.features.price`: Features of one price series: generators of levels, deviations, changes, volatilities, ranges, drawdowns and TA-Lib indicators
+- `forecastkit.features.quality`: `TemporalValidator` and `quality_column`: missing, stale, out-of-range and warming-up features as one quality score of a session
+- `forecastkit.features.regime`: `regime_features`, `FeatureCalculator` and `FeatureSet`: nine features of VIX, index, yields and credit for the regime model
+- `forecastkit.features.stock`: `stock_features`: the features of a stock, or of any bars: returns, trend, volatility, ranges, volume and market beta
+- `forecastkit.features.volatility`: `volatility_features` and `FeatureEngine`: the 232 features of a volatility index such as the VIX, one row a session
 - `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
 - `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
 - `forecastkit.forecasts.plotting`: Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
@@ -61,31 +64,37 @@ Modules:
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
-- `forecastkit.models.baselines`: How good is a forecast that knows almost nothing?
-- `forecastkit.models.boosting`: Can more features say more about how far, and which way, than three lags and a few volatilities do?
-- `forecastkit.models.calibration`: When the 80 per cent range has lately held 72 per cent of the outcomes, who tells the model?
-- `forecastkit.models.cohort_models`: Does this week deserve a model of its own, or is it an ordinary week with a name?
-- `forecastkit.models.forecaster`: What is trained at a refit session, kept in a folder, and asked for a distribution every day?
-- `forecastkit.models.forest`: Which days of the past were like this one, in some two hundred features at once, and what became of them?
-- `forecastkit.models.garch`: How far may a level go in five sessions, if each day moves as days have moved when they were as wild as this one?
-- `forecastkit.models.pool`: How are forecasts that disagree made into one, without pretending that they agree?
+- `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
+- `forecastkit.models.baselines`: Baselines that every forecast must beat: climatology, AR(1), frequencies of regimes and rises, and the HAR location-scale model.
+- `forecastkit.models.boosting`: Boosting: XGBoost trees for seven quantiles of what location and scale leave over, interpolated to 23.
+- `forecastkit.models.calibration`: Width calibration: ranges are stretched around the median by factors that each outcome, once known, moves a little.
+- `forecastkit.models.cohort_models`: Models for single calendar cohorts: each must beat the pooled model in a test stated in advance before it serves.
+- `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
+- `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
+- `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
+- `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
+- `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
+- `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
-- `forecastkit.pipeline.daily`: What should be gathered each evening, so that the morning's page computes nothing?
-- `forecastkit.pipeline.evaluation`: How good would the daily job have been, had it run every day since 2005?
-- `forecastkit.pipeline.loading`: What must be fetched before today's forecast, and did every series that it needs arrive?
-- `forecastkit.pipeline.preparation`: What stands between a market and a forecast record, and does it look the same tomorrow?
-- `forecastkit.pipeline.system`: How does one call become a calibrated forecast that is written down before its outcome?
-- `forecastkit.pipeline.universe`: How are two thousand stocks worked through in the memory of one?
-- `forecastkit.pipeline.verification`: Which parts of the house are asked whether they knew more than they could?
-- `forecastkit.regimes.anomalies`: How unusual is today, how often is that said of an ordinary day, and which features say it?
-- `forecastkit.regimes.detector`: Is the market calm, nervous or afraid, and how sure can one be at this close?
-- `forecastkit.regimes.fit_cache`: If this model was fitted on the very same rows before, why fit it again?
-- `forecastkit.regimes.hmm`: What state is the world in, if it is never seen and its traces are slow?
-- `forecastkit.regimes.outliers`: How far from all earlier days does this one stand, and in which of its features?
-- `forecastkit.reports.anomalies`: How does a page say that the past is a poor guide to this day, and how often it says so without need?
-- `forecastkit.reports.daily`: What would a person want to read each morning, and what must the page admit?
-- `forecastkit.reports.scorecard`: How is a scorecard read without being misread?
+- `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
+- `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
+- `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
+- `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
+- `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
+- `forecastkit.pipeline.system`: `IntegratedSystem` and `forecast`: one call loads data, trains what is missing, forecasts, and stores before the outcome is known.
+- `forecastkit.pipeline.universe`: `forecast_universe` and `for_each_symbol`: work on thousands of symbols, each with its own market, in the memory of one.
+- `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
+- `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
+- `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
+- `forecastkit.regimes.fit_cache`: `fit_or_load`: a fitted model is stored under a hash of its rows, parameters and code, and read back instead of being fitted again
+- `forecastkit.regimes.hmm`: An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
+- `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
+- `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
+- `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
+- `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
+- `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
 - `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
@@ -93,11 +102,13 @@ Modules:
 - `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
 - `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
 - `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
-- `forecastkit.vendors.http`: An HTTP client for vendors: within a rate limit, with a deadline for the whole answer, retries of passing failures, and a check of what came.
+- `forecastkit.vendors.http`: The HTTP client for vendors: within a rate limit, with retries of passing failures, and errors of one sentence that show no secret.
+- `forecastkit.vendors.response`: The response of a vendor's server: read to its end within a deadline and a bound of memory, and refused where it is not what was asked for.
+- `forecastkit.vendors.universe`: A universe of symbols from a CSV file, each with its sector and the span in which it belongs, and a warning where nobody ever left.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
 
-import lazy_loader
+from .core import attach_face
 
 __version__ = "0.3.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)

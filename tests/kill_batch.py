@@ -24,13 +24,15 @@ def system_at(home: Path, url: str = "") -> IntegratedSystem:
 
 def work(home: Path, url: str = "") -> None:
     "The victim: makes a batch and says aloud which forecasts are stored."
-    database_engine.WAIT_SECONDS = 300  # seconds: a busy machine may take longer to start a server than a person would wait
+    database_engine.WAIT_SECONDS = (
+        300  # seconds: a busy machine may take longer to start a server than a person would wait
+    )
     system = system_at(home, url)
     assert system.database is not None  # open: from here on it waits for a server that restarts
     days = system.market.bars("VIX").index
     print("ready", flush=True)
     system.generate_forecast_batch(
-        days[560], days[-1], stored=lambda made: print(*(f.prediction_id for f in made), sep="\n", flush=True)
+        days[560], days[-1], on_stored=lambda made: print(*(f.prediction_id for f in made), sep="\n", flush=True)
     )
     print("done", flush=True)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.evaluation.scorecard import Scorecard
-from forecastkit.pipeline.evaluation import evaluate
 from forecastkit.pipeline.system import IntegratedSystem
 
 SPAN = ("2011-12-01", "2012-09-14")
@@ -22,7 +21,7 @@ def system_at(home: Path, **more: object) -> IntegratedSystem:
 
 
 def card_at(home: Path, **more: object) -> Scorecard:
-    return evaluate(system_at(home, **more), *SPAN)
+    return system_at(home, **more).evaluate(*SPAN)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def test_stated_false_alarm_rates_hold_on_5000_held_out_days(seed, gaps):
     detector = AnomalyDetector(FAMILIES, trees=60, seed=seed).fit(days.iloc[:5000])
     p = detector.p_values(days.iloc[5000:])
     for alpha in (0.01, 0.05):
-        error = np.sqrt(alpha * (1 - alpha) * (1 / 5000 + 1 / len(detector.known_)))
+        error = np.sqrt(alpha * (1 - alpha) * (1 / 5000 + 1 / len(detector.ranked_)))
         assert ((p <= alpha).mean() - alpha).abs().max() < 3.5 * error  # six voices, six runs, two rates
 
 
@@ -91,9 +91,9 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(fitted, layout):
 
 def test_scores_are_the_same_bits_alone_and_in_company(fitted):
     values, groups = normal_days(400, seed=6, gaps=0.15).to_numpy(), list(fitted.columns_.values())
-    whole = outlier_scores(fitted.portrait_, values, groups)
+    whole = outlier_scores(fitted.reference_, values, groups)
     for i in range(0, 400, 5):
-        assert np.array_equal(outlier_scores(fitted.portrait_, values[[i]], groups)[0], whole[i], equal_nan=True)
+        assert np.array_equal(outlier_scores(fitted.reference_, values[[i]], groups)[0], whole[i], equal_nan=True)
 
 
 def test_a_fit_is_the_same_twice_and_with_more_threads(fitted):
@@ -205,23 +205,23 @@ def test_a_stored_detector_is_the_same_detector(fitted):
             AnomalyDetector.from_state(state, {key: values for key, values in stored.items() if key != name})
 
 
-def test_kept_versions_say_the_same_to_the_last_bit(tmp_path, monkeypatch):
+def test_stored_versions_say_the_same_to_the_last_bit(tmp_path, monkeypatch):
     days, fits = normal_days(900, gaps=0.02), []
     grid = days.index[[300, 500, 700]]
     fitting = AnomalyDetector.fit
     monkeypatch.setattr(AnomalyDetector, "fit", lambda self, X: fits.append(len(X)) or fitting(self, X))
     whole = anomaly_history(days, grid, FAMILIES, trees=20)
     for _ in range(2):
-        kept = anomaly_versions(days, grid, FAMILIES, trees=20, shelf=tmp_path)
+        kept = anomaly_versions(days, grid, FAMILIES, trees=20, folder=tmp_path)
         pd.testing.assert_frame_equal(anomaly_history(days, grid, FAMILIES, kept), whole, check_exact=True)
-    assert fits == [300, 500, 700] * 2  # without a shelf, and for the shelf; then none
+    assert fits == [300, 500, 700] * 2  # without a folder, and for the folder; then none
     next(tmp_path.glob("*/*.npz")).write_bytes(b"")
     with pytest.warns(DataWarning, match="damaged"):
-        again = anomaly_versions(days, grid, FAMILIES, trees=20, shelf=tmp_path)
+        again = anomaly_versions(days, grid, FAMILIES, trees=20, folder=tmp_path)
     pd.testing.assert_frame_equal(anomaly_history(days, grid, FAMILIES, again), whole, check_exact=True)
     revised = days.copy()
     revised.iloc[10, 0] += 1e-9  # one bit of one early day: another version for each
-    anomaly_versions(revised, grid, FAMILIES, trees=20, shelf=tmp_path)
+    anomaly_versions(revised, grid, FAMILIES, trees=20, folder=tmp_path)
     assert fits[7:] == [300, 500, 700]
 
 

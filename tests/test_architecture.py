@@ -167,6 +167,13 @@ def test_a_face_gives_what_its_stub_says(district):
         assert name in defined | targets, f"{district}.{module} does not define {name}"
 
 
+def test_every_face_hands_out_complete_docstrings():
+    for stub in PACKAGE.rglob("__init__.pyi"):
+        assert "attach_face(__name__, __file__)" in stub.with_suffix(".py").read_text(), (
+            f"{stub.parent.name}: see core.docstrings"
+        )
+
+
 def test_a_name_stands_in_one_module_only():
     seen: dict[str, str] = {}
     twice = []

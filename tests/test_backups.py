@@ -1,14 +1,17 @@
 "Backups: taken while others write, refused when anything is wrong with them, restored whole or not at all, on either engine."
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import tarfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +246,142 @@ def test_no_archive_at_all(tmp_path):
         restore(
             tmp_path / "nothing.tar.gz", f"sqlite:///{tmp_path}/target/forecasts.db", tmp_path / "target" / "models"
         )
+
+
+# --- archives made to do harm -----------------------------------------------------------------------------------------
+
+
+class Endless(io.RawIOBase):
+    "So many zeros, without holding them."
+
+    def __init__(self, size: int):
+        self.left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        size = min(size, self.left)
+        self.left -= size
+        return bytes(size)
+
+
+def member(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.size, found.type, found.linkname = size, kind, link
+    return found
+
+
+def raw(name: str, size: int, kind: bytes, content: bytes = b"") -> bytes:
+    "A header as it stands in the stream, and what is behind it, filled up to a block."
+    header = member(name, size, kind).tobuf(tarfile.GNU_FORMAT)
+    return header + content + bytes(-len(content) % 512)
+
+
+def forged(path: Path, write, files: dict[str, str] | None = None, sizes: dict[str, int] | None = None) -> Path:
+    "An archive that begins with a list as it should; `write` adds what comes behind it."
+    listed = {"files": {"forecasts.db": "0" * 64, **(files or {})}} | ({} if sizes is None else {"sizes": sizes})
+    content = json.dumps(listed).encode()
+    with gzip.open(path, "wb", 9) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
+        tar.addfile(member("backup.json", len(content)), io.BytesIO(content))
+        write(tar)
+    return path
+
+
+def spliced(path: Path, blocks: bytes, behind: bytes = b"") -> Path:
+    "An archive of a list and blocks as they are."
+    content = json.dumps({"files": {"forecasts.db": "0" * 64}}).encode()
+    with gzip.open(path, "wb", 9) as stream:
+        stream.write(raw("backup.json", len(content), tarfile.REGTYPE, content) + blocks + bytes(1024) + behind)
+    return path
+
+
+HUGE = 2 * 2**30
+EVIL: dict = {
+    "a bomb": (lambda p: spliced(p, raw("forecasts.db", HUGE, tarfile.REGTYPE, bytes(2**20))), "claims to hold 2,048 MB in"),
+    "a bomb that the list admits": (lambda p: forged(p, lambda tar: None, sizes={"forecasts.db": 10**15}), "claims to hold 953,674,316 MB"),
+    "many files that are a bomb together": (
+        lambda p: forged(p, lambda tar: [tar.addfile(member(f"models/a/{k}", 2**24), Endless(2**24)) for k in range(16)],
+                         files={f"models/a/{k}": hashlib.sha256(bytes(2**24)).hexdigest() for k in range(16)}), "claims to hold"),
+    "more than was listed": (
+        lambda p: forged(p, lambda tar: tar.addfile(member("forecasts.db", 600), Endless(600)), sizes={"forecasts.db": 5}),
+        "is damaged, forecasts.db was changed"),
+    "a size below zero": (lambda p: spliced(p, raw("forecasts.db", -512, tarfile.REGTYPE)), "of -512 bytes"),
+    "a record of a gigabyte": (lambda p: spliced(p, raw("x", 2**30, tarfile.XHDTYPE)), "it holds x, which is no plain file"),
+    "a record for all": (lambda p: spliced(p, raw("x", 10, tarfile.XGLTYPE, b"10 a=b\n")), "it holds x, which is no plain file"),
+    "a name of a gigabyte": (lambda p: spliced(p, raw("x", 2**30, tarfile.GNUTYPE_LONGNAME)), "it holds x, which is no plain file"),
+    "a sparse file": (lambda p: spliced(p, raw("forecasts.db", 0, tarfile.GNUTYPE_SPARSE)), "forecasts.db, which is no plain file"),
+    "a sparse file of the newer kind": (
+        lambda p: spliced(p, raw("x", 31, tarfile.XHDTYPE, b"31 GNU.sparse.realsize=1000000\n") + raw("forecasts.db", 0, tarfile.REGTYPE)),
+        r"a record says 'GNU\.sparse\.realsize'"),
+    "a link": (lambda p: forged(p, lambda tar: tar.addfile(member("models/one/a", 0, tarfile.SYMTYPE, "/etc"))), "models/one/a, which is no plain file"),
+    "a hard link": (lambda p: forged(p, lambda tar: tar.addfile(member("models/one/a", 0, tarfile.LNKTYPE, "../../x"))), "no plain file"),
+    "a folder": (lambda p: forged(p, lambda tar: tar.addfile(member("models", 0, tarfile.DIRTYPE))), "it holds models, which is no plain file"),
+    "an absolute path": (lambda p: forged(p, lambda tar: tar.addfile(member("/etc/passwd"))), "it holds /etc/passwd"),
+    "a parent": (lambda p: forged(p, lambda tar: tar.addfile(member("models/../../up"))), r"it holds models/\.\./\.\./up"),
+    "a parent in a record": (
+        lambda p: forged(p, lambda tar: tar.addfile(member("../" + "a" * 150))), r"it holds \.\./aaa"),
+    "a name with escapes": (lambda p: spliced(p, raw("\x1b[2J\nmodels", 0, tarfile.REGTYPE)), r"it holds \\x1b\[2J\\nmodels"),
+    "a name twice": (
+        lambda p: forged(p, lambda tar: [tar.addfile(member("models/a/b")) for _ in range(2)],
+                         files={"models/a/b": hashlib.sha256(b"").hexdigest()}), "it holds models/a/b twice"),
+    "the list twice": (lambda p: forged(p, lambda tar: tar.addfile(member("backup.json"))), r"it holds backup\.json twice"),
+    "a file that is a folder too": (
+        lambda p: forged(p, lambda tar: None, files={"models/a/b": "0" * 64, "models/a/b/c": "0" * 64}), "its list of checksums is not one"),
+    "a list that leads out": (lambda p: forged(p, lambda tar: None, files={"../up": "0" * 64}), "its list of checksums is not one"),
+    "a list of numbers": (lambda p: forged(p, lambda tar: None, files={"models/a/b": 7}), "its list of checksums is not one"),
+    "sizes that are words": (lambda p: forged(p, lambda tar: None, sizes={"forecasts.db": "large"}), "its list of checksums is not one"),
+    "a million files": (
+        lambda p: forged(p, lambda tar: [tar.addfile(member(f"models/a/{k}")) for k in range(20_000)]), "models/a/0 does not belong to it"),
+    "something behind its end": (lambda p: spliced(p, b"", bytes(512) + b"more"), "it holds something behind its end"),
+    "zeros behind its end": (lambda p: spliced(p, b"", bytes(64 * 2**20)), "it holds something behind its end"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EVIL)
+def test_an_archive_made_to_do_harm_is_refused_in_a_sentence_before_anything_is_written(kind, tmp_path, monkeypatch):
+    import forecastkit.ops.backups as module
+
+    make, words = EVIL[kind]
+    archive, home = make(tmp_path / "evil.tar.gz"), tmp_path / "target"
+    written, real = [], module.take
+    monkeypatch.setattr(module, "take", lambda one, folder: written.append(folder) or real(one, folder))
+    tracemalloc.start()
+    begun = time.monotonic()
+    with pytest.raises(DataError, match=words) as error:
+        restore(archive, f"sqlite:///{home}/forecasts.db", home / "models")
+    seconds, peak = time.monotonic() - begun, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(error.value).isprintable() and str(error.value).startswith(str(archive))
+    assert all(folder is None for folder in written)  # it was read, and nothing was written
+    assert list(home.iterdir()) == [] and not (tmp_path / "up").exists()
+    assert peak < 16 * 2**20 and seconds < 10
+
+
+def test_a_list_so_deep(tmp_path):
+    content = b'{"files":' + b"[" * 200_000
+    with tarfile.open(tmp_path / "deep.tar.gz", "w:gz") as tar:
+        tar.addfile(member("backup.json", len(content)), io.BytesIO(content))
+    with pytest.raises(DataError, match="cannot be read as a backup"):
+        restore(tmp_path / "deep.tar.gz", f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
+
+
+def test_a_backup_that_does_not_fit_is_refused_before_it_is_unpacked(archive, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(DataError, match=r"does not fit on the disk of .*, it takes \d+ MB of 0 MB that are free"):
+        restore(archive, f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
+
+
+def test_backups_of_the_last_version_without_sizes_are_restored(archive, tmp_path):
+    def without_sizes(members: dict[str, bytes]) -> None:
+        listed = json.loads(members["backup.json"])
+        assert listed["sizes"]["forecasts.db"] == len(members["forecasts.db"])
+        del listed["sizes"]
+        members["backup.json"] = json.dumps(listed).encode()
+
+    old = repacked(archive, without_sizes)
+    assert restore(old, f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models").forecasts == 30
 
 
 # --- what is there already -------------------------------------------------------------------------------------------

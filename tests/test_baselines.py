@@ -9,21 +9,15 @@ from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
+from forecastkit.models.base import STOCK_RECIPE, VOLATILITY_RECIPE, Linear, Recipe, fit_linear, fit_terms, float_table
 from forecastkit.models.baselines import (
     AR1,
     HAR_RECIPE,
     HAR_STOCK_RECIPE,
-    STOCK_RECIPE,
-    VOLATILITY_RECIPE,
     Climatology,
     HARLocationScale,
-    Linear,
-    Recipe,
     ar1_quantiles,
     climatology_quantiles,
-    fit_line,
-    learn_terms,
-    numbers,
     rise_frequency,
     transition_probabilities,
 )
@@ -114,9 +108,9 @@ def test_baselines_do_not_see_tomorrow(i):
 
 def test_values_that_are_no_numbers_are_gaps():
     frame = pd.DataFrame({"a": [1.0, 0.0, -1.0, np.inf, np.nan], "b": np.arange(5)})
-    assert np.isnan(numbers(frame, ["a"], ["a"])[1:]).all()
-    np.testing.assert_array_equal(np.isnan(numbers(frame, ["b", "a"]))[:, 1], [False, False, False, True, True])
-    assert not np.shares_memory(numbers(frame, ["b"]), frame["b"].to_numpy())
+    assert np.isnan(float_table(frame, ["a"], ["a"])[1:]).all()
+    np.testing.assert_array_equal(np.isnan(float_table(frame, ["b", "a"]))[:, 1], [False, False, False, True, True])
+    assert not np.shares_memory(float_table(frame, ["b"]), frame["b"].to_numpy())
 
 
 def test_terms_missing_too_often_are_dropped_and_small_gaps_filled():
@@ -126,7 +120,7 @@ def test_terms_missing_too_often_are_dropped_and_small_gaps_filled():
     )
     frame.loc[:19, "some"] = np.nan  # a fifth is allowed
     frame.loc[:20, "few"] = np.nan
-    terms = learn_terms(frame, ["whole", "some", "few", "flat", "unheard_of"])
+    terms = fit_terms(frame, ["whole", "some", "few", "flat", "unheard_of"])
     assert terms.names == ("whole", "some", "flat") and terms.dropped == ("few", "unheard_of")
     row = pd.DataFrame({"whole": [1.0], "some": [np.nan], "flat": [7.0]})
     assert terms.matrix(row)[0, 1] == (np.median(np.arange(20, n) * 2.0) - terms.centre[1]) / terms.spread[1]
@@ -139,25 +133,25 @@ def test_terms_missing_too_often_are_dropped_and_small_gaps_filled():
 def test_a_line_gives_a_row_the_same_bits_in_any_company(k):
     rng = np.random.default_rng(k)
     frame = pd.DataFrame(rng.normal(size=(500, k)), DAYS[:500], [f"x{j}" for j in range(k)])
-    lines = Linear(learn_terms(frame, list(frame.columns)), rng.normal(size=23), rng.normal(size=(k, 23)))
-    batch = lines.at(frame)
+    lines = Linear(fit_terms(frame, list(frame.columns)), rng.normal(size=23), rng.normal(size=(k, 23)))
+    batch = lines.predict(frame)
     assert batch.shape == (500, 23)
     for start, stop in ((0, 1), (3, 4), (17, 60), (250, 499)):
-        np.testing.assert_array_equal(lines.at(frame.iloc[start:stop]), batch[start:stop])
+        np.testing.assert_array_equal(lines.predict(frame.iloc[start:stop]), batch[start:stop])
     mixed = rng.permutation(500)
-    np.testing.assert_array_equal(lines.at(frame.iloc[mixed]), batch[mixed])
+    np.testing.assert_array_equal(lines.predict(frame.iloc[mixed]), batch[mixed])
     scattered = pd.DataFrame({name: frame[name] for name in reversed(frame.columns)}, frame.index)
-    np.testing.assert_array_equal(lines.at(scattered), batch)
-    np.testing.assert_array_equal(Linear.from_state(json.loads(canonical_json(lines.to_state()))).at(frame), batch)
+    np.testing.assert_array_equal(lines.predict(scattered), batch)
+    np.testing.assert_array_equal(Linear.from_state(json.loads(canonical_json(lines.to_state()))).predict(frame), batch)
 
 
 def test_least_squares():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(5, 2, 400), "b": np.exp(rng.normal(size=400))})
     y = 1 + 2 * frame["a"].to_numpy() - 3 * np.log(frame["b"].to_numpy())
-    line = fit_line(frame, y, ["a", "b"], ["b"])
-    np.testing.assert_allclose(line.at(frame)[:, 0], y, atol=1e-9)
-    assert line.parts(frame)["a"] == pytest.approx(2 * (frame["a"].iloc[-1] - frame["a"].mean()))
+    line = fit_linear(frame, y, ["a", "b"], ["b"])
+    np.testing.assert_allclose(line.predict(frame)[:, 0], y, atol=1e-9)
+    assert line.contributions(frame)["a"] == pytest.approx(2 * (frame["a"].iloc[-1] - frame["a"].mean()))
 
 
 # --- the models

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from forecastkit.core import PROBS, DataError
 from forecastkit.forecasts.distribution import strictly_increasing
 from forecastkit.metrics import coverage, interval
-from forecastkit.models.calibration import BANDS, calibrate, factor_needed, fold, stretch
+from forecastkit.models.calibration import BANDS, calibrate, required_factors, stretch_bands, width_factors
 
 
 def example(seed: int, n: int, delay: int = 5):
@@ -80,8 +80,8 @@ def test_coverage_differs_from_its_name_by_the_term_over_gain_and_count():
     rng = np.random.default_rng(2)
     n, gain = 3000, 0.02
     raw, outcome = np.tile(ndtri(PROBS), (n, 1)), 2.5 * rng.standard_t(3, n)
-    needed = factor_needed(raw, outcome)
-    factors, counts = fold(needed, np.zeros(n, int), np.arange(n) + 1, gain, 0.0)
+    needed = required_factors(raw, outcome)
+    factors, counts = width_factors(needed, np.zeros(n, int), np.arange(n) + 1, gain, 0.0)
     assert counts[-1] == n - 1
     missed = (needed > factors)[:-1].mean(axis=0)
     np.testing.assert_allclose(missed - (1 - np.array(BANDS)), np.log(factors[-1]) / (gain * (n - 1)), atol=1e-12)
@@ -93,10 +93,10 @@ def test_a_regime_learns_from_its_own_days():
     rng = np.random.default_rng(4)
     regimes = (np.arange(n) // 100) % 2
     raw, outcome = np.tile(ndtri(PROBS), (n, 1)), np.where(regimes == 1, 2.0, 1.0) * rng.normal(size=n)
-    factors = fold(factor_needed(raw, outcome), regimes, np.arange(n) + 5, 0.0, 0.05)[0]
+    factors = width_factors(required_factors(raw, outcome), regimes, np.arange(n) + 5, 0.0, 0.05)[0]
     assert factors[regimes == 0][-100:, 1].mean() == pytest.approx(1.0, abs=0.15)
     assert factors[regimes == 1][-100:, 1].mean() == pytest.approx(2.0, abs=0.3)
-    alone = fold(factor_needed(raw, outcome), np.full(n, 3), np.arange(n) + 5, 0.0, 0.05)[0]
+    alone = width_factors(required_factors(raw, outcome), np.full(n, 3), np.arange(n) + 5, 0.0, 0.05)[0]
     assert alone.shape == (n, 3)  # a number of a regime that stands alone is no trouble
 
 
@@ -104,7 +104,7 @@ def test_a_regime_learns_from_its_own_days():
 @given(st.lists(st.floats(0.05, 20), min_size=3, max_size=3), st.integers(0, 1000))
 def test_order_and_median_are_kept(factors, seed):
     raw = example(seed, 5)[0]
-    q = stretch(raw, np.tile(factors, (5, 1)))
+    q = stretch_bands(raw, np.tile(factors, (5, 1)))
     assert (np.diff(q, axis=1) > 0).all()
     np.testing.assert_allclose(q[:, 11], raw[:, 11], atol=1e-7)
     if factors == sorted(factors):

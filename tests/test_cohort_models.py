@@ -10,18 +10,19 @@ from forecastkit.calendars import get_calendar
 from forecastkit.calendars.cohorts import COHORTS
 from forecastkit.core import ModelIntegrityError, Target
 from forecastkit.evaluation import RefitSchedule, walk_forward
-from forecastkit.models.baselines import VOLATILITY_RECIPE, Climatology, Recipe
-from forecastkit.models.boosting import LinearQuantile
+from forecastkit.models.base import VOLATILITY_RECIPE, Recipe
+from forecastkit.models.baselines import Climatology
 from forecastkit.models.cohort_models import (
-    LEAST_ORIGINS,
-    LEAST_ROWS,
+    MIN_COHORT_ROWS,
+    MIN_ORIGINS,
     CohortForecaster,
-    OfCohort,
-    Verdict,
-    judge,
+    CohortModel,
+    CohortTest,
+    compare_cohort,
     train_cohort_models,
 )
 from forecastkit.models.forecaster import ProbabilisticForecaster
+from forecastkit.models.quantile_regression import LinearQuantile
 
 NYSE = get_calendar("XNYS")
 
@@ -49,10 +50,10 @@ def differing() -> CohortForecaster:
 
 
 def test_a_cohort_that_differs_gets_a_model_of_its_own(differing):
-    verdicts = {verdict.cohort: verdict for verdict in differing.verdicts}
+    verdicts = {verdict.cohort: verdict for verdict in differing.tests}
     assert list(verdicts) == list(COHORTS)
     won = verdicts["opex_week"]
-    assert won.serves and won.skill > 0.1 and won.t > 5 and won.origins >= LEAST_ORIGINS
+    assert won.serves and won.skill > 0.1 and won.t > 5 and won.origins >= MIN_ORIGINS
     assert "opex_week" in differing.own_ and len(differing.own_) <= 2
     own, pooled = differing.own_["opex_week"], differing.pooled_
     slope = [m.members_[0].lines_.slopes[0, 11] for m in (own, pooled)]
@@ -62,8 +63,8 @@ def test_a_cohort_that_differs_gets_a_model_of_its_own(differing):
 def test_cohorts_that_do_not_differ_are_left_to_the_pooled_model():
     "Eight tests at t >= 2: none wins here, and each says that it was tested."
     made = trained(SAME)
-    assert [v.cohort for v in made.verdicts if v.serves] == [] and made.own_ == {}
-    assert all(v.t is not None and v.origins >= LEAST_ORIGINS for v in made.verdicts)
+    assert [v.cohort for v in made.tests if v.serves] == [] and made.own_ == {}
+    assert all(v.t is not None and v.origins >= MIN_ORIGINS for v in made.tests)
     assert set(made.served_by(X)) == {"pooled"}
     np.testing.assert_array_equal(made.predict_quantiles(X), made.pooled_.predict_quantiles(X))
 
@@ -80,33 +81,33 @@ def test_every_row_is_answered_by_the_model_that_is_named(differing):
 
 def test_a_cohort_that_was_not_asked_for_falls_back():
     made = trained(OTHER, cohorts=["month_end"])
-    assert [v.cohort for v in made.verdicts] == ["month_end"] and "opex_week" not in made.own_
+    assert [v.cohort for v in made.tests] == ["month_end"] and "opex_week" not in made.own_
     assert set(made.served_by(X)[WEEK]) == {"pooled"}
 
 
 def test_it_learns_from_its_own_rows_alone():
     changed = OTHER.mask(~WEEK, 9.0)
-    one, other = (OfCohort(Climatology(), "opex_week").fit(X, y) for y in (OTHER, changed))
-    assert one.alone_
+    one, other = (CohortModel(Climatology(), "opex_week").fit(X, y) for y in (OTHER, changed))
+    assert one.own_rows_
     np.testing.assert_array_equal(one.predict_quantiles(X, last=1), other.predict_quantiles(X, last=1))
-    few = OTHER[WEEK].iloc[: LEAST_ROWS - 1]
-    short = OfCohort(Climatology(), "opex_week").fit(X, pd.concat([few, OTHER[~WEEK]]).sort_index())
-    assert not short.alone_
-    winner = Verdict("opex_week", 400, 0.1, 3.0, serves=True)
+    few = OTHER[WEEK].iloc[: MIN_COHORT_ROWS - 1]
+    short = CohortModel(Climatology(), "opex_week").fit(X, pd.concat([few, OTHER[~WEEK]]).sort_index())
+    assert not short.own_rows_
+    winner = CohortTest("opex_week", 400, 0.1, 3.0, serves=True)
     late = CohortForecaster(Climatology(), [winner]).fit(X, OTHER.iloc[:300])
     assert late.own_ == {} and set(late.served_by(X)) == {"pooled"}
 
 
 def test_the_test_is_as_stated():
     rng = np.random.default_rng(0)
-    loss = rng.gamma(4.0, size=LEAST_ORIGINS)
-    assert judge("opex_week", 0.9 * loss, loss, 5).serves
-    assert not judge("opex_week", 1.1 * loss, loss, 5).serves
-    assert judge("opex_week", loss, loss, 5) == Verdict("opex_week", LEAST_ORIGINS, 0.0, None, serves=False)
-    few = judge("opex_week", 0.9 * loss[1:], loss[1:], 5)
-    assert few == Verdict("opex_week", LEAST_ORIGINS - 1, None, None, serves=False)
+    loss = rng.gamma(4.0, size=MIN_ORIGINS)
+    assert compare_cohort("opex_week", 0.9 * loss, loss, 5).serves
+    assert not compare_cohort("opex_week", 1.1 * loss, loss, 5).serves
+    assert compare_cohort("opex_week", loss, loss, 5) == CohortTest("opex_week", MIN_ORIGINS, 0.0, None, serves=False)
+    few = compare_cohort("opex_week", 0.9 * loss[1:], loss[1:], 5)
+    assert few == CohortTest("opex_week", MIN_ORIGINS - 1, None, None, serves=False)
     assert "too few" in str(few)
-    weak = judge("opex_week", loss - 0.08 + rng.normal(size=len(loss)), loss, 5)
+    weak = compare_cohort("opex_week", loss - 0.08 + rng.normal(size=len(loss)), loss, 5)
     assert weak.skill > 0 and 0 < weak.t < 2 and not weak.serves
 
 
@@ -116,7 +117,7 @@ def test_unknown_outcomes_are_neither_learnt_from_nor_scored():
     ahead.iloc[-40:] = np.nan
     asked = {"cohorts": ["opex_week"]}
     made, cut = trained(ahead, **asked), trained(ahead.iloc[:-40].reindex(X.index), **asked)
-    assert made.verdicts == cut.verdicts
+    assert made.tests == cut.tests
     np.testing.assert_array_equal(made.predict_quantiles(X), cut.predict_quantiles(X))
 
 
@@ -125,7 +126,7 @@ def test_saved_and_loaded_it_is_the_same(differing, tmp_path):
     assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")} == set(sums)
     back = CohortForecaster.load(tmp_path, sums)
     np.testing.assert_array_equal(back.predict_quantiles(X), differing.predict_quantiles(X))
-    assert back.verdicts == differing.verdicts
+    assert back.tests == differing.tests
     assert back.served_by(X).equals(differing.served_by(X))
     assert back.save(tmp_path / "again") == sums
     for name in sums:

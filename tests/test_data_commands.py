@@ -220,7 +220,7 @@ def pages(tmp_path, monkeypatch):
     monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "20")
     rendered: list[str] = []
     monkeypatch.setattr(
-        "forecastkit.reports.daily.run_report",
+        "forecastkit.reports.runner.run_report",
         lambda name, folder, parameters, progress: rendered.append(parameters["as_of"]),
     )
     return rendered

@@ -9,7 +9,7 @@ from forecastkit.core import Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.pipeline.daily import forecast_scores, how_unusual, regimes_known
+from forecastkit.pipeline.daily import assess_anomaly, filtered_regimes, forecast_scores
 from forecastkit.pipeline.preparation import prepare
 from forecastkit.pipeline.system import IntegratedSystem
 
@@ -44,28 +44,28 @@ def same_days(one, other) -> None:
 
 def test_regimes_from_the_shelf_are_those_fitted_anew(tmp_path):
     market = synthetic_market(seed=11, sessions=1500).market
-    fresh = regimes_known(market)
+    fresh = filtered_regimes(market)
     for _ in range(2):
-        same(regimes_known(market, shelf=tmp_path), fresh)
+        same(filtered_regimes(market, states=tmp_path), fresh)
     kept = sorted(tmp_path.iterdir())
     assert len(kept) >= 2
     next(kept[0].glob("*.npz")).write_bytes(b"cut short")
     with pytest.warns(UserWarning, match="damaged"):
-        same(regimes_known(market, shelf=tmp_path), fresh)
+        same(filtered_regimes(market, states=tmp_path), fresh)
     cut = market.close("VIX").index[1200]
-    same(regimes_known(market.as_of(cut), shelf=tmp_path), fresh.loc[:cut])
+    same(filtered_regimes(market.as_of(cut), states=tmp_path), fresh.loc[:cut])
     assert sorted(tmp_path.iterdir()) == kept  # a day of the past asks for no other versions
 
 
 def test_an_unusual_day_is_the_same_from_the_shelf_and_from_an_earlier_market(market, prepared, tmp_path):
-    whole = how_unusual(prepared, prepared.last)
+    whole = assess_anomaly(prepared, prepared.last)
     for _ in range(2):
-        same_days(how_unusual(prepared, prepared.last, tmp_path), whole)
+        same_days(assess_anomaly(prepared, prepared.last, tmp_path), whole)
     cut = prepared.origins[-150]
     then = prepare(market.as_of(cut), prepared.target, prepared.settings, cut)
-    early = how_unusual(then, cut)
+    early = assess_anomaly(then, cut)
     same(early.p_values, whole.p_values.loc[:cut])
-    same_days(how_unusual(prepared, cut), early)
+    same_days(assess_anomaly(prepared, cut), early)
 
 
 def test_scores_are_those_of_the_stored_forecasts(market, tmp_path):
@@ -76,8 +76,8 @@ def test_scores_are_those_of_the_stored_forecasts(market, tmp_path):
     np.testing.assert_allclose(scores["climatology"], day.record["crps_climatology"], rtol=1e-9)
     assert (scores["inside_80"] == day.record["inside_80"]).mean() > 0.99
     assert (
-        day.unusual.scores["days"].sum()
-        == day.unusual.p_values["p_value"]
+        day.anomaly.scores["days"].sum()
+        == day.anomaly.p_values["p_value"]
         .reindex(forecast_scores(system.prepared(day.as_of), day.as_of).index)
         .notna()
         .sum()
@@ -91,7 +91,7 @@ def test_outcomes_after_the_session_do_not_count(prepared):
 
 
 def test_with_too_little_history_the_day_says_nothing(prepared):
-    early = how_unusual(prepared, prepared.features.index[240])
+    early = assess_anomaly(prepared, prepared.features.index[240])
     assert early.ranked == 0 and early.reasons.empty and early.p_values["p_value"].isna().all()
 
 
@@ -101,7 +101,7 @@ def test_the_forecast_does_not_know_of_it(market, tmp_path, monkeypatch):
     usual = IntegratedSystem(settings=settings_at(tmp_path / "one"), market=market).daily()
     monkeypatch.setattr(anomalies, "conformal_p_values", lambda known, scores: np.full(scores.shape, 1e-9))
     alarmed = IntegratedSystem(settings=settings_at(tmp_path / "two"), market=market).daily()
-    assert (alarmed.unusual.p_values["p_value"].dropna() == 1e-9).all()
+    assert (alarmed.anomaly.p_values["p_value"].dropna() == 1e-9).all()
     assert alarmed.forecast.values == usual.forecast.values
     assert alarmed.forecast.prediction_id == usual.forecast.prediction_id
 
@@ -110,16 +110,16 @@ def test_a_stock_has_a_day_of_its_own_kind(tmp_path):
     bars = synthetic_market(seed=3, sessions=900, stocks=("AAPL",)).market
     target = Target("AAPL", "log_return")
     prepared = prepare(bars, target, settings_at(tmp_path), bars.last_session())
-    unusual = how_unusual(prepared, prepared.last, tmp_path)
-    assert 0 < unusual.p_values.loc[prepared.last, "p_value"] <= 1
-    assert len(unusual.reasons) > 10
+    anomaly = assess_anomaly(prepared, prepared.last, tmp_path)
+    assert 0 < anomaly.p_values.loc[prepared.last, "p_value"] <= 1
+    assert len(anomaly.reasons) > 10
 
 
 def test_on_the_embedded_data_february_2018_stands_out(tmp_path):
     market = load_market("sample", symbols={"VIX", "SPX"})
     storm = pd.Timestamp("2018-02-05")
     prepared = prepare(market, Target("VIX"), settings_at(tmp_path), storm)
-    unusual = how_unusual(prepared, storm)
-    assert unusual.p_values.loc[storm, "p_value"] <= 0.005
-    assert unusual.p_values.loc[storm, "change"] <= 0.005
-    assert "vix_change_1" in unusual.reasons.index[:5]
+    anomaly = assess_anomaly(prepared, storm)
+    assert anomaly.p_values.loc[storm, "p_value"] <= 0.005
+    assert anomaly.p_values.loc[storm, "change"] <= 0.005
+    assert "vix_change_1" in anomaly.reasons.index[:5]

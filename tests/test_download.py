@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from kill_download import NOW, contents, fetch, kills
-from vendors import FAULTS, Vendors, prices
+from vendors import FAULTS, SLOW, Vendors, prices
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
@@ -30,7 +30,7 @@ def bytes_below(folder: Path) -> dict[str, str]:
 
 
 def test_every_symbol_is_right_or_named(tmp_path, server):
-    faults = [fault for fault in FAULTS if fault not in ("slow", "drip")]  # waited for in test_live
+    faults = [fault for fault in FAULTS if fault not in SLOW]  # waited for in test_live
     symbols = [f"S{k:02d}" for k in range(2 * len(faults))] + ["NONE", "GOOD"]
     for symbol, fault in zip(symbols, [*faults, *(f"{fault}!" for fault in faults)]):
         server.faults[f"/{symbol}"] = [fault]

@@ -20,8 +20,8 @@ from forecastkit.cli.evaluation import evaluate as command
 from forecastkit.core import DataError, DataWarning
 from forecastkit.core.experiments import ExperimentLog, shipped_log, variants_tried
 from forecastkit.core.settings import load_settings
-from forecastkit.pipeline.daily import own_logs
-from forecastkit.pipeline.evaluation import baseline_quantiles, evaluate, scored_origins, span_of
+from forecastkit.pipeline.daily import user_logs
+from forecastkit.pipeline.evaluation import baseline_quantiles, scored_origins, span_of
 from forecastkit.pipeline.preparation import build_forecast
 from forecastkit.pipeline.system import IntegratedSystem
 
@@ -102,7 +102,7 @@ def test_two_dask_workers_give_the_same_bits(card, tmp_path):
 def test_poor_features_are_not_scored(home):
     system = system_at(home)
     prepared = system.prepared(system.origin())
-    span = span_of(system, *SPAN)
+    span = span_of(system.market, system.target, *SPAN)
     poor = prepared.features["feature_quality"].copy()
     poor.loc[span[10:20]] = 0.5
     worse = type(prepared)(**{**vars(prepared), "features": prepared.features.assign(feature_quality=poor)})
@@ -113,7 +113,7 @@ def test_baselines_know_nothing_of_later_days(home):
     whole, cut = system_at(home), pd.Timestamp("2012-05-18")
     through = whole.origin()
     prepared = whole.prepared(through)
-    origins = scored_origins(prepared, span_of(whole, *SPAN))
+    origins = scored_origins(prepared, span_of(whole.market, whole.target, *SPAN))
     then = system_at(home / "then")
     short = then.prepared(cut)
     said, before = baseline_quantiles(prepared, origins), baseline_quantiles(short, origins[origins <= cut])
@@ -124,7 +124,7 @@ def test_baselines_know_nothing_of_later_days(home):
 @pytest.mark.parametrize(("symbol", "horizon"), [("SPX", 1), ("SPX", 21)])
 def test_a_stock_and_other_horizons(symbol, horizon, tmp_path):
     system = system_at(tmp_path, forecast__symbol=symbol, forecast__horizon=horizon, forecast__kind="log_return")
-    told = evaluate(system).to_dict()
+    told = system.evaluate().to_dict()
     assert (told["symbol"], told["horizon"]) == (symbol, horizon)
     assert told["forecaster"]["ece"] == told["forecaster"]["coverage_by_regime"] == {}
     assert list(told["forecaster"]["skill"]) == ["climatology", "ar1", "har", "garch"]
@@ -134,10 +134,10 @@ def test_variants_of_both_logs_are_counted_and_a_broken_log_makes_them_unknown(t
     shipped = shipped_log().count()
     log = ExperimentLog(tmp_path / "experiments.jsonl")
     log.append("try", "another width", "is it better?", {"variants": 4})
-    assert variants_tried(shipped_log(), *own_logs(tmp_path)) == shipped + 4
-    assert variants_tried(shipped_log(), *own_logs(tmp_path / "elsewhere")) == shipped
+    assert variants_tried(shipped_log(), *user_logs(tmp_path)) == shipped + 4
+    assert variants_tried(shipped_log(), *user_logs(tmp_path / "elsewhere")) == shipped
     log.path.write_bytes(log.path.read_bytes()[:-10])
-    assert variants_tried(shipped_log(), *own_logs(tmp_path)) is None
+    assert variants_tried(shipped_log(), *user_logs(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_variants_of_both_logs_are_counted_and_a_broken_log_makes_them_unknown(t
 )
 def test_spans_that_cannot_be_scored_are_refused_in_one_sentence(start, end, says, home):
     with pytest.raises(DataError, match=says):
-        evaluate(system_at(home), start, end)
+        system_at(home).evaluate(start, end)
 
 
 APP = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -189,4 +189,4 @@ def test_the_command_prints_json_and_tables_and_a_page(tmp_path):
 def test_an_unknown_symbol_is_refused(tmp_path):
     settings = load_settings(environ={}, overrides={"data.home": str(tmp_path), "forecast.symbol": "NOSUCH"})
     with pytest.raises(DataError, match="NOSUCH is in none of the sources"):
-        evaluate(IntegratedSystem(settings=settings))
+        IntegratedSystem(settings=settings).evaluate()

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.features.price import RANGE_ESTIMATORS, INDICATORS, talib_indicator, indicators, talib_defaults, yang_zhang
+from forecastkit.features.price import (
+    RANGE_ESTIMATORS,
+    INDICATORS,
+    talib_indicator,
+    indicators,
+    talib_defaults,
+    yang_zhang,
+)
 from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorized
 from forecastkit.data.market import MarketData
 from forecastkit.features.cross_market import shrunk_correlation
@@ -108,7 +115,9 @@ def test_an_indicator_does_not_know_what_comes_after(name):
     whole = talib_indicator([holed[column] for column in one.inputs], one.function, one.output, **one.parameters)
     assert whole.iloc[-200:].notna().all()
     for at in np.random.default_rng(4).choice(np.arange(1, len(holed)), 20, replace=False):
-        cut = talib_indicator([holed[column].iloc[:at] for column in one.inputs], one.function, one.output, **one.parameters)
+        cut = talib_indicator(
+            [holed[column].iloc[:at] for column in one.inputs], one.function, one.output, **one.parameters
+        )
         assert cut.to_numpy().tobytes() == whole.iloc[:at].to_numpy().tobytes()
 
 
@@ -193,5 +202,5 @@ def test_shrunken_correlations_lie_between():
 def test_inputs_keep_what_was_computed_once():
     x, calls = Inputs(MarketData({"SPX": BARS}), "SPX"), []
     for _ in range(2):
-        x.once(("mine", 1), lambda: calls.append(1) or x.close("SPX"))
+        x.cached(("mine", 1), lambda: calls.append(1) or x.close("SPX"))
     assert len(calls) == 1

@@ -212,7 +212,7 @@ def test_every_feature_reads_what_it_declares(market, plain):
     for feature in stock:
         inputs = Inputs(market, "GLD")
         feature.compute(inputs)
-        assert inputs.asked <= {*feature.needs, "calendar"}, feature.name
+        assert inputs.series_read <= {*feature.needs, "calendar"}, feature.name
 
 
 def test_what_is_read_unannounced_is_not_kept(market, tmp_path):

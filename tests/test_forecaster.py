@@ -15,12 +15,15 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, FeatureDimensionError, ModelIntegrityError, Target, vix_regime
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
-from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, Climatology, HARLocationScale
-from forecastkit.models.boosting import BoostedResidual, LinearQuantile
-from forecastkit.models.forecaster import KINDS, ProbabilisticForecaster
+from forecastkit.models.base import STOCK_RECIPE, VOLATILITY_RECIPE
+from forecastkit.models.baselines import Climatology, HARLocationScale
+from forecastkit.models.boosting import BoostedResidual
+from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.models.forest import QuantileForest
 from forecastkit.models.garch import GARCHHAR
+from forecastkit.models.persistence import MODEL_KINDS
 from forecastkit.models.pool import linear_pool
+from forecastkit.models.quantile_regression import LinearQuantile
 
 NYSE = get_calendar("XNYS")
 
@@ -64,12 +67,12 @@ import hashlib, sys, tempfile
 from threadpoolctl import threadpool_info
 from forecastkit.core import Target
 from forecastkit.models.forecaster import ProbabilisticForecaster
-from forecastkit.calendars.sessions import outcomes
+from forecastkit.calendars import get_calendar
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
 market = synthetic_market(seed=5, sessions=900).market
 X = FeatureEngine([f for f in volatility_features() if f.name in sys.argv[1:]]).build_features(market)
-y = outcomes(market.close("VIX"), 5).iloc[:700].dropna()
+y = get_calendar("XNYS").outcomes(market.close("VIX"), 5).iloc[:700].dropna()
 model = ProbabilisticForecaster(Target("VIX"), rounds=20).fit(X, y)
 with tempfile.TemporaryDirectory() as folder:
     print(sorted(model.save(folder).values()), hashlib.sha256(model.predict_quantiles(X).tobytes()).hexdigest())
@@ -261,7 +264,7 @@ def test_a_kind_of_ones_own_is_loaded_only_if_the_caller_says_so(tmp_path):
     sums = pool.save(tmp_path)
     with pytest.raises(ModelIntegrityError, match="'Mine' is no kind"):
         ProbabilisticForecaster.load(tmp_path, sums)
-    back = ProbabilisticForecaster.load(tmp_path, sums, kinds=(*KINDS, Mine))
+    back = ProbabilisticForecaster.load(tmp_path, sums, kinds=(*MODEL_KINDS, Mine))
     np.testing.assert_array_equal(back.predict_quantiles(X), pool.predict_quantiles(X))
     assert type(back.members[0]) is Mine
 

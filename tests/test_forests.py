@@ -11,20 +11,19 @@ from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
+from forecastkit.core import PROBS, FeatureDimensionError, canonical_json, pack_arrays, unpack_arrays
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
-from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
-from forecastkit.models.boosting import readable, tree_table
+from forecastkit.models.base import STOCK_RECIPE, VOLATILITY_RECIPE
+from forecastkit.models.baselines import HARLocationScale
+from forecastkit.models.boosting import tree_columns, tree_table
 from forecastkit.models.forest import (
     QuantileForest,
-    as_trees,
-    cumulated_weights,
+    cumulative_weights,
+    floor_float32,
     grow_forest,
-    leaves_of,
-    packed,
-    rounded_down,
-    unpacked,
+    leaf_indices,
+    trees_of_forest,
     weighted_quantiles,
 )
 
@@ -55,7 +54,7 @@ def model() -> QuantileForest:
 @settings(max_examples=200, deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(-(2.0**30), 2.0**30, width=32))
 def test_a_cut_rounded_down_parts_the_same_numbers(cut, x):
-    low = rounded_down(np.array([cut]))
+    low = floor_float32(np.array([cut]))
     assert low.dtype == np.float32 and float(low[0]) <= cut
     assert (np.float32(x) <= low[0]) == (x <= cut)
 
@@ -65,18 +64,18 @@ def test_the_arrays_sort_rows_as_the_forest_does():
     table, new = with_gaps(1500, 6, 0), with_gaps(700, 6, 1, share=0.4)
     target = np.nan_to_num(table[:, 1]) + np.random.default_rng(2).normal(size=1500)
     forest = grow_forest(table, target, trees=30, seed=7)
-    trees = as_trees(forest)
+    trees = trees_of_forest(forest)
     on_cuts = np.repeat(trees.cut[trees.left != np.arange(len(trees.cut))][:300, None], 6, axis=1)
     for rows in (table, new, on_cuts.astype(np.float32)):
-        np.testing.assert_array_equal(leaves_of(trees, rows), forest.apply(rows))
+        np.testing.assert_array_equal(leaf_indices(trees, rows), forest.apply(rows))
     assert trees.cut.dtype == np.float32 and len(trees.root) == 30
 
 
 def test_a_gap_where_training_had_none_goes_with_the_many():
     table = np.random.default_rng(0).normal(size=(800, 3)).astype(np.float32)
-    trees = as_trees(grow_forest(table, table[:, 0], trees=5, seed=0))
+    trees = trees_of_forest(grow_forest(table, table[:, 0], trees=5, seed=0))
     rows = np.full((1, 3), np.float32("nan"))
-    assert leaves_of(trees, rows).shape == (1, 5)
+    assert leaf_indices(trees, rows).shape == (1, 5)
     root, grown = trees.root[0], grow_forest(table, table[:, 0], trees=5, seed=0).estimators_[0].tree_
     left, right = grown.children_left[0], grown.children_right[0]
     assert trees.gap_left[root] == (grown.n_node_samples[left] > grown.n_node_samples[right])
@@ -88,7 +87,7 @@ def test_quantiles_are_those_of_the_definition():
     past, here = rng.integers(0, 6, (12, 90)), rng.integers(0, 6, (5, 12))
     residual = np.sort(rng.normal(size=90))
     for row, up_to, q in zip(
-        here, cumulated_weights(here, past), weighted_quantiles(here, past, residual), strict=True
+        here, cumulative_weights(here, past), weighted_quantiles(here, past, residual), strict=True
     ):
         weight = np.zeros(90)
         for leaf, days in zip(row, past, strict=True):
@@ -158,10 +157,10 @@ def test_the_weights_are_those_of_the_grown_forest(model):
     "Against scikit-learn's own forest, from the same rows and the same seed."
     rows = X.loc[LEARN.index]
     base = HARLocationScale().fit(X, LEARN)
-    residual = base.standardised(rows, LEARN.to_numpy())
+    residual = base.standardised_residuals(rows, LEARN.to_numpy())
     forest = ExtraTreesRegressor(20, min_samples_leaf=20, max_features=0.1, random_state=42, n_jobs=1)
-    table = tree_table(rows, readable(X))
-    leaf, new = forest.fit(table, residual).apply(table), forest.apply(tree_table(X.iloc[800:810], readable(X)))
+    table = tree_table(rows, tree_columns(X))
+    leaf, new = forest.fit(table, residual).apply(table), forest.apply(tree_table(X.iloc[800:810], tree_columns(X)))
     weight = np.array([[(leaf[:, t] == row[t]) / (leaf[:, t] == row[t]).sum() for t in range(20)] for row in new]).mean(
         axis=1
     )
@@ -188,9 +187,9 @@ def test_bytes_that_are_no_arrays_are_refused(content, model):
 
 def test_objects_are_never_unpacked():
     with pytest.raises(ValueError):
-        packed({"a": np.array([{}], dtype=object)})
+        pack_arrays({"a": np.array([{}], dtype=object)})
     import io
 
     np.savez(buffer := io.BytesIO(), a=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="pickle"):
-        unpacked(buffer.getvalue())
+        unpack_arrays(buffer.getvalue())

@@ -9,29 +9,29 @@ from sklearn.base import clone
 
 from forecastkit.core import PROBS, DataError, FeatureDimensionError, canonical_json
 from forecastkit.models import garch as garch
-from forecastkit.models.baselines import STOCK_RECIPE
+from forecastkit.models.base import STOCK_RECIPE
 from forecastkit.models.garch import (
     GARCHHAR,
-    LONG,
-    Variance,
+    LONG_MEAN,
+    VarianceProcess,
     daily_mean,
-    draws,
     fit_variance,
     har_terms,
-    recent,
-    simulated_changes,
-    surprises,
+    mean_residuals,
+    shock_indices,
+    simulate_changes,
+    trailing_windows,
 )
 
 RNG = np.random.default_rng(11)
 
 
-def garch_path(rule: Variance, n: int, rng: np.random.Generator) -> np.ndarray:
+def garch_path(rule: VarianceProcess, n: int, rng: np.random.Generator) -> np.ndarray:
     "Surprises of a known GJR-GARCH."
     h, e = rule.start, np.empty(n)
     for i, z in enumerate(rng.standard_normal(n)):
         e[i] = np.sqrt(h) * z
-        h = float(rule.news(e[i]) + rule.memory * h)
+        h = float(rule.news_impact(e[i]) + rule.memory * h)
     return e
 
 
@@ -51,7 +51,7 @@ def reverting(n: int, rng: np.random.Generator) -> np.ndarray:
     return x
 
 
-TRUE = Variance(0.05 * 0.003, 0.12, -0.08, 0.87, start=0.003)
+TRUE = VarianceProcess(0.05 * 0.003, 0.12, -0.08, 0.87, start=0.003)
 X = frame(reverting(1400, RNG))
 Y = changes(X, "vix_log", 5)
 LEARN = Y.iloc[:1000]
@@ -64,13 +64,13 @@ def model() -> GARCHHAR:
 
 def test_terms_are_those_of_a_plain_reckoning():
     x = X["vix_log"].to_numpy()
-    terms = har_terms(recent(x))
+    terms = har_terms(trailing_windows(x))
     for i in (0, 3, 21, 22, 700):
-        padded = np.r_[np.full(LONG, x[0]), x[: i + 1]]
+        padded = np.r_[np.full(LONG_MEAN, x[0]), x[: i + 1]]
         wanted = [1, x[i], x[i] - padded[-5:].mean(), x[i] - padded[-22:].mean()]
         np.testing.assert_allclose(terms[i], wanted, atol=1e-12)
     mean = daily_mean(x, True, start=30)
-    np.testing.assert_allclose(terms[30:-1].T @ surprises(x, mean)[30:], 0, atol=1e-9)  # least squares
+    np.testing.assert_allclose(terms[30:-1].T @ mean_residuals(x, mean)[30:], 0, atol=1e-9)  # least squares
     assert daily_mean(x, False, start=0) == pytest.approx([np.diff(x).mean(), 0, 0, 0])
 
 
@@ -79,7 +79,7 @@ def test_the_variance_is_a_plain_recursion():
     h = [TRUE.start]
     for v in e:
         h.append(TRUE.constant + (TRUE.shock + TRUE.fall * (v < 0)) * v * v + TRUE.memory * h[-1])
-    np.testing.assert_allclose(TRUE.along(e), h, rtol=1e-12)
+    np.testing.assert_allclose(TRUE.filtered(e), h, rtol=1e-12)
 
 
 def test_the_fit_finds_what_was_put_in():
@@ -95,8 +95,8 @@ def test_simulated_variance_is_that_of_theory():
     "Without a mean, the variances of the days add up, and each is the expected one."
     n = 40_000
     shocks = np.random.default_rng(1).standard_normal((5, 1, n))
-    rule = Variance(0.002, 0.1, 0.0, 0.8, start=0.0)
-    made = simulated_changes(np.full((1, LONG), 3.0), np.array([0.04]), np.ones(1), shocks, np.zeros(4), rule)
+    rule = VarianceProcess(0.002, 0.1, 0.0, 0.8, start=0.0)
+    made = simulate_changes(np.full((1, LONG_MEAN), 3.0), np.array([0.04]), np.ones(1), shocks, np.zeros(4), rule)
     h, total = 0.04, 0.0
     for _ in range(5):
         total, h = total + h, 0.002 + 0.9 * h
@@ -105,9 +105,9 @@ def test_simulated_variance_is_that_of_theory():
 
 def test_the_level_returns_along_the_path():
     "Against a slow reckoning of one path, day by day, its own levels in its own means."
-    mean, rule = np.array([0.3, -0.1, -0.2, 0.05]), Variance(0.001, 0.1, 0.2, 0.7, start=0.0)
-    window, shocks = 3 + 0.1 * RNG.standard_normal((1, LONG)), RNG.standard_normal((30, 1, 2))
-    made = simulated_changes(window, np.array([0.01]), np.array([1.2]), shocks, mean, rule)
+    mean, rule = np.array([0.3, -0.1, -0.2, 0.05]), VarianceProcess(0.001, 0.1, 0.2, 0.7, start=0.0)
+    window, shocks = 3 + 0.1 * RNG.standard_normal((1, LONG_MEAN)), RNG.standard_normal((30, 1, 2))
+    made = simulate_changes(window, np.array([0.01]), np.array([1.2]), shocks, mean, rule)
     for path in range(2):
         levels, h = list(window[0]), 0.01
         for z in shocks[:, 0, path]:
@@ -137,16 +137,16 @@ def test_every_row_keeps_its_bits(horizon):
 def test_chunks_leave_no_trace(model, monkeypatch):
     whole = model.predict_quantiles(X, last=50)
     for at_once in (1, 500, 1700):
-        monkeypatch.setattr(garch, "AT_ONCE", at_once)
+        monkeypatch.setattr(garch, "PATHS_AT_ONCE", at_once)
         np.testing.assert_array_equal(model.predict_quantiles(X, last=50), whole)
     assert model.predict_quantiles(X, last=0).shape == (0, 23)
 
 
 def test_the_seed_and_the_origin_are_the_only_chance():
     days = X.index[:3]
-    drawn = draws(days, 900, (5, 40), seed=1)
-    np.testing.assert_array_equal(draws(days[1:2], 900, (5, 40), seed=1), drawn[:, 1:2])
-    assert (drawn != draws(days, 900, (5, 40), seed=2)).any()
+    drawn = shock_indices(days, 900, (5, 40), seed=1)
+    np.testing.assert_array_equal(shock_indices(days[1:2], 900, (5, 40), seed=1), drawn[:, 1:2])
+    assert (drawn != shock_indices(days, 900, (5, 40), seed=2)).any()
     assert (drawn[:, 0] != drawn[:, 1]).any()
     assert drawn.min() >= 0 and drawn.max() < 900
 
@@ -237,7 +237,7 @@ def test_a_jump_beyond_all_experience_is_survived(model):
 
 
 def test_a_price_drifts():
-    price = frame(np.cumsum(0.001 + garch_path(Variance(1e-5, 0.05, 0.05, 0.85, 1e-4), 1200, RNG)), "own_log")
+    price = frame(np.cumsum(0.001 + garch_path(VarianceProcess(1e-5, 0.05, 0.05, 0.85, 1e-4), 1200, RNG)), "own_log")
     y = changes(price, "own_log", 10)
     model = GARCHHAR(STOCK_RECIPE, horizon=10, paths=1000).fit(price, y)
     drift = price["own_log"].diff().mean()

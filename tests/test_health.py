@@ -176,7 +176,9 @@ def test_the_page_is_whole_and_escapes(tmp_path):
 def test_every_fault_says_where_it_is(shared_data):
     report = health_report(f"folder:{shared_data}")
     assert all(fault.source.startswith("data/") and fault.words and fault.count > 0 for fault in report.faults)
-    assert report.table["kind"].isin(FAULT_KINDS).all() and set(report.table["symbol"]) == {f.symbol for f in report.faults}
+    assert report.table["kind"].isin(FAULT_KINDS).all() and set(report.table["symbol"]) == {
+        f.symbol for f in report.faults
+    }
     assert replace(report, series=()).faults == report.compared
 
 

@@ -165,7 +165,11 @@ def test_an_answer_without_dates_is_refused(answer, small):
 def test_rows_are_decided_at_their_close_their_open_or_their_own_moment():
     days = pd.DatetimeIndex(["2008-01-18", "2008-01-20", "2008-01-22"])  # a Sunday, and a holiday after it
     tuesday = pd.DatetimeIndex(["2008-01-22"])
-    assert decision_times(days, calendar=NYSE)[1] == NYSE.closes_of(tuesday).asi8[0] == decision_times(days, calendar=NYSE)[2]
+    assert (
+        decision_times(days, calendar=NYSE)[1]
+        == NYSE.closes_of(tuesday).asi8[0]
+        == decision_times(days, calendar=NYSE)[2]
+    )
     assert decision_times(days, "open", calendar=NYSE)[1] == NYSE.opens_of(tuesday).asi8[0]
     stamps = pd.DatetimeIndex(["2008-01-22 10:00", "2008-01-22 10:01"]).tz_localize("America/New_York")
     assert decision_times(stamps, calendar=NYSE).tolist() == stamps.as_unit("us").asi8.tolist()

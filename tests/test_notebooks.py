@@ -100,7 +100,7 @@ def test_the_title_says_what_the_module_holds(path):
     assert title and subtitle, "an H1, and a line that begins with >"
     assert "?" not in title[1] + subtitle[1], "a statement, not a question"
     words = [word.rstrip("s") for word in re.split(r"[_\d]+", path.stem) if word]
-    found = f"{title[1]} {subtitle[1]}".lower()
+    found = f"{title[1]} {subtitle[1]}".lower().replace("-", "")
     assert any(word in found for word in words), f"none of {words} stands in: {found}"
 
 

@@ -16,17 +16,17 @@ from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
 from forecastkit.metrics import pinball
-from forecastkit.models.baselines import STOCK_RECIPE, VOLATILITY_RECIPE, HARLocationScale
+from forecastkit.models.base import STOCK_RECIPE, VOLATILITY_RECIPE
+from forecastkit.models.baselines import HARLocationScale
 from forecastkit.models.boosting import (
-    LEVELS,
+    TREE_LEVELS,
     BoostedResidual,
-    LinearQuantile,
-    along_normal_scores,
-    as_booster,
-    quantile_lines,
-    readable,
+    interpolate_normal_scores,
+    read_booster,
+    tree_columns,
     tree_table,
 )
+from forecastkit.models.quantile_regression import LinearQuantile, quantile_lines
 
 NYSE = get_calendar("XNYS")
 
@@ -86,21 +86,23 @@ def test_odd_outcomes_give_finite_lines(y):
 @given(st.lists(st.floats(-5, 5), min_size=7, max_size=7))
 def test_between_the_levels_quantiles_rise(values):
     seven = np.sort(np.array(values))[None, :]
-    q = along_normal_scores(seven)
+    q = interpolate_normal_scores(seven)
     assert (np.diff(q) >= -1e-12).all()
     for p in (0.10, 0.25, 0.50, 0.75, 0.90):
-        assert q[0, np.argmin(np.abs(PROBS - p))] == pytest.approx(seven[0, np.argmin(np.abs(LEVELS - p))], abs=1e-9)
+        assert q[0, np.argmin(np.abs(PROBS - p))] == pytest.approx(
+            seven[0, np.argmin(np.abs(TREE_LEVELS - p))], abs=1e-9
+        )
 
 
 def test_what_trees_read():
-    table = tree_table(X, readable(X))
+    table = tree_table(X, tree_columns(X))
     assert table.dtype == np.float32 and table.flags.c_contiguous and table.shape == (900, X.shape[1] - 1)
-    assert not {"feature_quality"} & set(readable(X))
+    assert not {"feature_quality"} & set(tree_columns(X))
     odd = X.iloc[:3].assign(vrp=[np.inf, -np.inf, 1.0], calendar_cohort=["opex_week", "mid_cycle", "of_another_world"])
     columns = ["vrp", "calendar_cohort"]
     expected = np.float32([[np.nan, COHORTS.index("opex_week")], [np.nan, COHORTS.index("mid_cycle")], [1, -1]])
     np.testing.assert_array_equal(tree_table(odd, columns), expected)
-    assert readable(X.assign(note="text", flag=True))[-1] == "flag"
+    assert tree_columns(X.assign(note="text", flag=True))[-1] == "flag"
 
 
 MODELS = [LinearQuantile(), BoostedResidual(rounds=20), BoostedResidual(STOCK_RECIPE, rounds=5, seed=1)]
@@ -165,4 +167,4 @@ def test_what_is_missing_is_named():
         with pytest.raises(FeatureDimensionError, match="lack vrp"):
             model.predict_quantiles(X.drop(columns="vrp"))
     with pytest.raises(ValueError):
-        as_booster(b"\x00" * 100)
+        read_booster(b"\x00" * 100)

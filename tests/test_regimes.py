@@ -87,11 +87,13 @@ def test_a_density_with_gaps_is_that_of_the_features_present(seed, d):
 
 def test_the_long_run_is_where_the_chain_ends_up():
     _, transition, start = random_chain(5, 3, 1, 1.0)
-    np.testing.assert_allclose(stationary_distribution(transition), start @ np.linalg.matrix_power(transition, 500), atol=1e-9)
+    np.testing.assert_allclose(
+        stationary_distribution(transition), start @ np.linalg.matrix_power(transition, 500), atol=1e-9
+    )
 
 
 def test_a_row_without_any_feature_only_moves_the_chain():
-    model: HMMParameters = DETECTOR.model_
+    model: HMMParameters = DETECTOR.fitted_.model
     gap = X.copy()
     gap.iloc[500:502] = np.nan
     said = DETECTOR.filtered_probabilities(gap).to_numpy()
@@ -145,10 +147,11 @@ def test_another_process_with_two_threads_learns_the_same_bits():
 def test_the_whole_job_on_a_market_whose_truth_is_known():
     transition = DETECTOR.get_transition_matrix()
     stays = np.diag(transition)
+    assert transition.shape == (3, 3)
     assert (stays == transition.max(axis=1)).all()
     assert (stays < 1).all()
     assert set(FILTERED.idxmax(axis=1)) == {"risk_on", "neutral", "risk_off"}
-    levels = DETECTOR.get_state_characteristics()
+    levels = pd.DataFrame(DETECTOR.get_state_characteristics()).T
     assert levels["vix_level"].is_monotonic_increasing
     assert levels["realized_volatility"].is_monotonic_increasing
     assert (FILTERED.idxmax(axis=1) == TRUTH["state"].loc[X.index]).mean() > 0.7
@@ -159,13 +162,14 @@ def test_the_whole_job_on_a_market_whose_truth_is_known():
         "n_iterations",
         "log_likelihood",
         "state_persistence",
+        "persistence_by_state",
         "n_samples_trained",
         "n_features",
         "n_states",
     }
     assert set(diagnostics) == wanted
-    assert DETECTOR.get_feature_importance().sum() == pytest.approx(1)
-    assert DETECTOR.get_stationary_distribution().sum() == pytest.approx(1)
+    assert sum(DETECTOR.get_feature_importance().values()) == pytest.approx(1)
+    assert sum(DETECTOR.get_stationary_distribution().values()) == pytest.approx(1)
 
 
 def test_units_and_the_order_of_columns_do_not_matter():
@@ -202,10 +206,10 @@ def test_the_likeliest_of_several_starts_is_taken():
     from forecastkit.regimes.hmm import fit_hmm
     from forecastkit.regimes.detector import risk_signs
 
-    z, signs = DETECTOR.scaling_.apply(X), risk_signs(X.columns)
+    z, signs = DETECTOR.fitted_.scaling.apply(X), risk_signs(X.columns)
     one, five = (fit_hmm(z[:-1], z[1:], signs, starts=n) for n in (1, 5))
-    assert five.rounds > one.rounds
-    assert RegimeDetector(n_starts=5).fit(X).training_["n_iterations"] == five.rounds
+    assert five.iterations > one.iterations
+    assert RegimeDetector(n_starts=5).fit(X).fitted_.training["n_iterations"] == five.iterations
     assert clone(RegimeDetector(n_starts=5)).n_starts == 5
 
 

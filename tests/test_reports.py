@@ -11,12 +11,12 @@ from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.system import IntegratedSystem
 from forecastkit.reports.anomalies import (
     alarm_sentence,
-    draw_unusual,
+    draw_anomalies,
     stands_out_table,
-    unusual_headline,
-    unusual_record,
-    unusual_scores,
-    unusual_section,
+    anomaly_headline,
+    anomaly_record,
+    anomaly_scores,
+    anomaly_section,
 )
 
 
@@ -28,9 +28,9 @@ def day(tmp_path_factory):
 
 
 def with_p(day, p: float):
-    values = day.unusual.p_values.copy()
+    values = day.anomaly.p_values.copy()
     values.loc[day.as_of, "p_value"] = p
-    return replace(day, unusual=replace(day.unusual, p_values=values))
+    return replace(day, anomaly=replace(day.anomaly, p_values=values))
 
 
 @pytest.mark.parametrize(
@@ -39,15 +39,15 @@ def with_p(day, p: float):
      (0.05, "warning", "An unusual day"), (0.2, "", "A day like others")],
 )  # fmt: skip
 def test_the_verdict_follows_the_p_value(day, p, kind, words):
-    page = unusual_section(with_p(day, p))
+    page = anomaly_section(with_p(day, p))
     assert f'<p class="{kind}">{words}' in page
     assert ("What sets it apart" in page) == (p <= 0.05)
 
 
 def test_the_verdict_counts_the_days_that_were_as_unusual(day):
-    ranked = day.unusual.ranked
-    assert f"7 of the {ranked} days" in unusual_headline(with_p(day, 8 / (ranked + 1)))
-    assert f"none of the {ranked} days" in unusual_headline(with_p(day, 1 / (ranked + 1)))
+    ranked = day.anomaly.ranked
+    assert f"7 of the {ranked} days" in anomaly_headline(with_p(day, 8 / (ranked + 1)))
+    assert f"none of the {ranked} days" in anomaly_headline(with_p(day, 1 / (ranked + 1)))
 
 
 def test_the_observed_rate_stands_beside_the_stated_one():
@@ -62,22 +62,22 @@ def test_the_observed_rate_stands_beside_the_stated_one():
 
 def test_without_a_version_the_page_says_so_and_shows_no_table(day):
     unknown = replace(
-        day.unusual, p_values=day.unusual.p_values * np.nan, reasons=pd.DataFrame(), scores=pd.DataFrame(), ranked=0
+        day.anomaly, p_values=day.anomaly.p_values * np.nan, reasons=pd.DataFrame(), scores=pd.DataFrame(), ranked=0
     )
-    early = replace(day, unusual=unknown)
-    assert "cannot be said yet" in unusual_section(early)
-    assert "<table" not in unusual_section(early) + unusual_record(early)
+    early = replace(day, anomaly=unknown)
+    assert "cannot be said yet" in anomaly_section(early)
+    assert "<table" not in anomaly_section(early) + anomaly_record(early)
 
 
 def test_tables_are_of_this_day_and_carry_their_errors(day):
-    assert stands_out_table(day).index.tolist() == day.unusual.reasons.index[:5].tolist()
-    scores = unusual_scores(day)
-    assert scores["forecasts"].str.replace(",", "").astype(int).sum() == day.unusual.scores["days"].sum()
+    assert stands_out_table(day).index.tolist() == day.anomaly.reasons.index[:5].tolist()
+    scores = anomaly_scores(day)
+    assert scores["forecasts"].str.replace(",", "").astype(int).sum() == day.anomaly.scores["days"].sum()
     filled = scores["better by"] != ""
     assert scores.loc[filled, "better by"].str.fullmatch(r"[+-]\d+\.\d \(\d+\.\d\)").all()
 
 
 def test_the_picture_has_a_line_a_session(day):
-    known = day.unusual.p_values["p_value"].dropna()
-    ax = draw_unusual(day.unusual.p_values["p_value"])
+    known = day.anomaly.p_values["p_value"].dropna()
+    ax = draw_anomalies(day.anomaly.p_values["p_value"])
     assert len(ax.collections[0].get_segments()) == len(known)

@@ -205,3 +205,15 @@ def test_shifted_weeks_are_found_and_no_others(shift, start, weeks, calendar):
 
 def test_rows_on_every_day_are_not_shifted():
     assert [len(found) for found in NYSE.shifted_runs(pd.date_range("2018-01-01", "2018-12-31"))] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["XTAE", "ASEX", "XBEL", "XBSE", "XCYS", "FOO", "", "fo", 5, None])
+def test_a_calendar_that_cannot_be_had_is_refused_in_one_sentence(name):
+    with pytest.raises(DataError, match="such as XNYS") as caught:
+        get_calendar(name)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 150
+
+
+def test_the_code_of_an_exchange_may_be_written_in_lower_case():
+    assert get_calendar("xnys") is NYSE

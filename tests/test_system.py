@@ -18,8 +18,9 @@ from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.forecasts import Forecast
-from forecastkit.pipeline.daily import regimes_known
-from forecastkit.pipeline.preparation import feature_engine, prepare
+from forecastkit.pipeline import profile_of
+from forecastkit.pipeline.daily import filtered_regimes
+from forecastkit.pipeline.preparation import prepare
 from forecastkit.pipeline.system import IntegratedSystem, forecast
 
 NYSE = get_calendar("XNYS")
@@ -84,12 +85,12 @@ def test_not_storing_stores_nothing(market, tmp_path):
 def test_batch_names_skipped_sessions_with_reasons(system, market):
     days = market.bars("VIX").index
     batch = system.generate_forecast_batch(days[300], days[560], frequency="weekly", store_prediction=False)
-    assert batch.forecasts and batch.skipped
+    assert batch and batch.skipped
     assert all("possible as of" in reason for reason in batch.skipped.values())
-    weeks = pd.DatetimeIndex([f.origin for f in batch.forecasts]).isocalendar()
+    weeks = pd.DatetimeIndex([f.origin for f in batch]).isocalendar()
     assert not weeks.duplicated(["year", "week"]).any()
     nothing = system.generate_forecast_batch(days[0], days[20], store_prediction=False)
-    assert not nothing.forecasts and len(nothing.skipped) == 21
+    assert not nothing and len(nothing.skipped) == 21
     with pytest.raises(DataError, match="frequency"):
         system.generate_forecast_batch(days[-3], days[-1], frequency="hourly")
 
@@ -97,7 +98,7 @@ def test_batch_names_skipped_sessions_with_reasons(system, market):
 def test_batch_and_single_agree(system, market):
     days = market.bars("VIX").index[-5:]
     batch = system.generate_forecast_batch(days[0], days[-1], store_prediction=False)
-    for made in batch.forecasts:
+    for made in batch:
         single = system.generate_forecast(made.origin, store_prediction=False)
         assert without_clock(single.to_json()) == without_clock(made.to_json())
 
@@ -148,13 +149,13 @@ def equal_frames(left, right):
 def check_as_of(market, dates, whole):
     "Rows computed from the whole market equal, bit for bit, those computed from the market cut at each date."
     target, settings = Target("VIX"), settings_at("unused")
-    engine = feature_engine(target)
+    engine = profile_of(target).engine()
     X = engine.build_features(market)
-    regimes = regimes_known(market)
+    regimes = filtered_regimes(market)
     for date in dates:
         view = market.as_of(date)
         equal_frames(engine.build_features(view).loc[[date]], X.loc[[date]])
-        equal_frames(regimes_known(view).loc[[date]], regimes.loc[[date]])
+        equal_frames(filtered_regimes(view).loc[[date]], regimes.loc[[date]])
     everything = prepare(market, target, settings, market.last_session(["VIX", "SPX"]))
     for date in whole:
         then = prepare(market.as_of(date), target, settings, date)

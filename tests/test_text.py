@@ -1,15 +1,18 @@
 "Secrets are planted in every place in which one may travel, and looked for in what is shown."
 
 import io
+import pickle
+import time
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit import core
 from forecastkit.core import csv_safe_frame, printable, redacted
 
-SECRET = "zqS3cr8etQz"  # letters that occur in no message
+SECRET = "zqS3cr8etQz"  # noqa: S105  # letters that occur in no message
 
 
 @pytest.mark.parametrize(
@@ -116,3 +119,48 @@ def test_numbers_are_untouched():
     frame = pd.DataFrame({"change": [-1.5, 2.0], "at": pd.to_datetime(["2018-02-05", "2018-02-06"])})
     pd.testing.assert_frame_equal(csv_safe_frame(frame), frame)
     assert pd.read_csv(io.StringIO(csv_safe_frame(frame).to_csv(index=False)))["change"].tolist() == [-1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        core.DataError,
+        core.DataQualityError,
+        core.DataWarning,
+        core.FeatureDimensionError,
+        core.SettingsError,
+        core.ModelNotFoundError,
+        core.ModelIntegrityError,
+    ],
+)
+def test_no_error_carries_a_secret_or_an_escape(kind):
+    error = kind(f"https://ada:{SECRET}@proxy/x?token={SECRET} says \x1b[2J")
+    for text in (str(error), repr(error), str(error.args), str(pickle.loads(pickle.dumps(error)))):  # noqa: S301
+        assert SECRET not in text
+        assert "\x1b" not in text
+    assert isinstance(pickle.loads(pickle.dumps(error)), kind)  # noqa: S301  (processes hand errors to each other)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "a.",
+        "a://",
+        "a://b:",
+        "a://b:c@",
+        "password",
+        "password=",
+        "token:",
+        "_key",
+        '"',
+        "%3A%2F%2F",
+        "bearer ",
+        "a_key ",
+        "://:@",
+    ],
+)
+def test_redaction_of_a_long_text_is_quick(piece):
+    began = time.perf_counter()
+    redacted(piece * (30_000 // len(piece)))
+    assert time.perf_counter() - began < 2

@@ -17,7 +17,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import Reading, load_market
-from forecastkit.pipeline.universe import Worked, for_each_symbol, forecast_universe, work_through
+from forecastkit.pipeline.universe import SymbolResult, for_each_symbol, forecast_universe, map_symbols
 
 NYSE = get_calendar("XNYS")
 
@@ -137,14 +137,14 @@ def test_warnings_are_notes_and_do_not_escape(recwarn):
         warnings.warn("look out", DataWarning, stacklevel=1)
         warnings.warn("look out", DataWarning, stacklevel=1)
 
-    assert list(work_through(["A"], work)) == [Worked("A", None, "", ("look out",))]
+    assert list(map_symbols(["A"], work)) == [SymbolResult("A", None, "", ("look out",))]
     assert not recwarn.list
 
 
 def test_a_mistake_in_the_work_ends_it():
     for n_jobs in (1, 2):
         with pytest.raises(TypeError):
-            list(work_through(["A", "B"], partial(pow, 2), n_jobs))
+            list(map_symbols(["A", "B"], partial(pow, 2), n_jobs))
 
 
 def slow(symbol: str) -> int:
@@ -169,7 +169,7 @@ def gone(process: int, within: float = 10) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_who_stops_listening_ends_the_work():
-    work = work_through(Seeded.symbols, slow, n_jobs=2)
+    work = map_symbols(Seeded.symbols, slow, n_jobs=2)
     seen = {next(work).value for _ in range(4)}
     work.close()
     assert seen
@@ -179,8 +179,8 @@ def test_who_stops_listening_ends_the_work():
 INTERRUPTED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from test_universe import Seeded, slow, work_through
-for one in work_through(Seeded.symbols, slow, n_jobs=int(sys.argv[2])):
+from test_universe import Seeded, slow, map_symbols
+for one in map_symbols(Seeded.symbols, slow, n_jobs=int(sys.argv[2])):
     print(one.value, flush=True)
 """
 

@@ -12,8 +12,9 @@ from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.evaluation import RefitSchedule
 from forecastkit.pipeline import preparation as preparation
+from forecastkit.pipeline import profile_of
 from forecastkit.pipeline import verification as verification
-from forecastkit.pipeline.verification import function_in, parts_of, split_reports, verify, verify_function
+from forecastkit.pipeline.verification import audit_parts, function_in, split_reports, verify, verify_function
 
 VIX = Target("VIX")
 QUICK = load_settings(
@@ -32,24 +33,24 @@ def subjects(reports) -> list[str]:
 
 
 def report_of(name: str, market, cut: str):
-    [part] = [part for part in parts_of(market, VIX, QUICK) if part.name == name]
+    [part] = [part for part in audit_parts(market, VIX, QUICK) if part.name == name]
     return verification.part_report(part, market, pd.DatetimeIndex([cut]))
 
 
 def test_a_part_that_is_not_asked_has_no_report(market):
     told = []
     folds = [f"folds of {name}" for name in ("the walk-forward", "ExpandingSplit", "PurgedKFold")]
-    assert subjects(verify(market, VIX, QUICK, cuts=0, fitted=0, told=told.append)) == folds
+    assert subjects(verify(market, VIX, QUICK, cuts=0, fitted=0, on_report=told.append)) == folds
     assert subjects(told) == folds
     features = verify(market, VIX, QUICK, cuts=2, fitted=0)
     assert subjects(features) == [HOUSE[0], *folds] and features[0].facts["cuts"] == 2
-    assert [part.name for part in parts_of(market, VIX, QUICK)] == HOUSE
+    assert [part.name for part in audit_parts(market, VIX, QUICK)] == HOUSE
 
 
 def test_what_has_no_door_of_its_own_is_named(market):
     report = report_of("the whole forecast", market, "2012-01-03")
     assert report.ok, report
-    assert report.notes[0] == "asked inside it: scalers, medians, members, pool and width calibrator"
+    assert report.notes[0] == "audited inside it: scalers, medians, members, pool and width calibrator"
 
 
 def test_a_calibrator_that_is_fed_too_early_is_found_in_the_whole_forecast(market, monkeypatch):
@@ -75,13 +76,13 @@ def test_training_on_open_outcomes_is_found_by_the_folds_and_in_the_forecast(mar
 def test_a_detector_that_learns_from_all_days_is_found(market, monkeypatch):
     from forecastkit.regimes.anomalies import AnomalyDetector, family_of
 
-    families = family_of(preparation.feature_engine(VIX).declarations)
+    families = family_of(profile_of(VIX).declarations)
 
     def all_knowing(X, target, settings, shelf=None):
         return AnomalyDetector(families, trees=20).fit(X).p_values(X), None
 
     assert report_of("anomalies", market, "2011-06-01").ok
-    monkeypatch.setattr(verification, "anomalies_known", all_knowing)
+    monkeypatch.setattr(verification, "anomaly_p_values", all_knowing)
     assert not report_of("anomalies", market, "2011-06-01").ok
 
 
@@ -89,7 +90,7 @@ def test_a_market_without_the_index_has_no_regimes_to_ask(market):
     from forecastkit.data.market import MarketData
 
     alone = MarketData({"SPX": market.bars("SPX")})
-    asked = [part.name for part in parts_of(alone, Target("SPX", "log_return"), QUICK)]
+    asked = [part.name for part in audit_parts(alone, Target("SPX", "log_return"), QUICK)]
     assert asked == [HOUSE[0], *HOUSE[2:]]
 
 

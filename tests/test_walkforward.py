@@ -9,7 +9,8 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError, SettingsError
-from forecastkit.evaluation.walkforward import RefitSchedule, drift_statistic, walk_forward
+from forecastkit.evaluation.refits import RefitSchedule
+from forecastkit.evaluation.walkforward import drift_statistic, walk_forward
 from forecastkit.metrics import pit, pit_test
 
 NYSE = get_calendar("XNYS")
@@ -75,9 +76,7 @@ def test_each_origin_is_served_once_by_the_version_in_force():
     assert joined == list(X.index[X.index >= "2001-02-07"])
 
 
-@pytest.mark.parametrize(
-    "cut", [SCHEDULE.first_origin(X, Y), *RAW.origins[[1, 62, 63, 200, -2]]], ids=str
-)
+@pytest.mark.parametrize("cut", [SCHEDULE.first_origin(X, Y), *RAW.origins[[1, 62, 63, 200, -2]]], ids=str)
 def test_tomorrow_taken_away_or_spoilt_changes_nothing(cut):
     n = RAW.origins.get_loc(cut) + 1
     shorter = walk(X[:cut], NYSE.outcomes(LEVEL[:cut], 5))
@@ -184,9 +183,8 @@ def test_the_first_possible_date_is_said_and_is_true():
         gapless = LEVEL.reindex(DAYS).interpolate()  # the promise holds if no further session is missing
         gapless = gapless.drop([day for day in GAPS if day <= X.index[stop - 1]])
         assert SCHEDULE.first_origin(X.reindex(gapless.index), NYSE.outcomes(gapless, 5)) == said
-        assert (
-            f"{len(SCHEDULE.training_rows(X[:stop], Y, X.index[stop - 1])[1])} training rows are known"
-            in str(error.value)
+        assert f"{len(SCHEDULE.training_rows(X[:stop], Y, X.index[stop - 1])[1])} training rows are known" in str(
+            error.value
         )
     with pytest.raises(DataError, match="possible as of a session after"):
         schedule(min_train_rows=50_000).first_origin(X, Y)

@@ -29,12 +29,24 @@ FAULTS = (
     "cut without length",
     "cut gzip",
     "drip",
+    "drip headers",
+    "bomb",
+    "round",
     "html",
     "empty",
     "json error",
     "gzip",
     "404",
 )
+
+
+SLOW = ("slow", "drip", "drip headers")  # those that end with the client's patience
+
+
+@lru_cache(maxsize=1)
+def bomb(megabytes: int = 256) -> bytes:
+    "A gzip stream of much more than any answer may hold."
+    return gzip.compress(bytes(megabytes * 2**20), 9)
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +104,8 @@ class Vendors(ThreadingHTTPServer):
         self.files: dict[str, tuple[str, bytes]] = {}  # path -> content type, body
         self.faults: dict[str, list[str]] = {}
         self.splits: dict[str, float] = {}
+        self.answers: tuple[int, bytes] | None = None  # what is answered to everything
+        self.packed = False  # bodies are said to be gzip as they are
         self.requests: list[str] = []
         self.over = threading.Event()
 
@@ -144,8 +158,19 @@ class Answers(BaseHTTPRequestHandler):
         fault = self.server.fault(url.path)
         self.server.over.wait(600 if fault == "slow" else self.server.latency)
         found = self.server.body(unquote(url.path), parse_qs(url.query))
-        if fault in self.short:
+        if self.server.answers:
+            self.answer(self.server.answers[0], {"Content-Type": "text/csv"}, self.server.answers[1])
+        elif fault in self.short:
             self.answer(*self.short[fault])
+        elif fault == "drip headers":
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while not self.server.over.wait(0.02):
+                self.wfile.write(b"X-Wait: a while\r\n")
+        elif fault == "bomb":
+            self.answer(200, {"Content-Type": "text/csv", "Content-Encoding": "gzip"}, bomb())
+        elif fault == "round":
+            self.answer(302, {"Location": self.path, "Content-Encoding": "gzip"}, bomb())
         elif found is None:
             missing = {
                 "chart": {
@@ -156,7 +181,8 @@ class Answers(BaseHTTPRequestHandler):
             self.answer(404, {"Content-Type": "application/json"}, json.dumps(missing).encode())
         else:
             label, body = found
-            self.deliver(fault, {"Content-Type": label}, body)
+            packing = {"Content-Encoding": "gzip"} if self.server.packed else {}
+            self.deliver(fault, {"Content-Type": label} | packing, body)
 
     def deliver(self, fault: str, headers: dict[str, str], body: bytes) -> None:
         "A good answer, or one that is spoilt on its way."

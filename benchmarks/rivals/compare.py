@@ -19,11 +19,11 @@ from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.core import PROBS, Target
 from forecastkit.data.market import MarketData
 from forecastkit.models.pool import linear_pool
-from forecastkit.pipeline.preparation import needed_series, prepare
+from forecastkit.pipeline.preparation import prepare
 from forecastkit.metrics import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
-from forecastkit.pipeline.system import series_wanted
+from forecastkit.pipeline.profile import profile_of
 
 NYSE = get_calendar("XNYS")
 
@@ -34,7 +34,7 @@ BAR = 3.0  # paired t against that mean
 
 def read_market(plan: dict) -> MarketData:
     "The market that forecastkit sees; the rivals see its VIX and its S&P 500."
-    return load_market(plan["sources"], symbols=series_wanted(TARGET), needed=needed_series(TARGET))
+    return load_market(plan["sources"], symbols=profile_of(TARGET).wanted, needed=profile_of(TARGET).needed)
 
 
 def export(folder: Path, plan: dict) -> None:
@@ -58,7 +58,7 @@ def own_quantiles(folder: Path, plan: dict, jobs: int) -> tuple[pd.DatetimeIndex
     "The calibrated quantiles of forecastkit and their origins; raw ones are kept in the folder by model version."
     settings = load_settings(environ={}, overrides={"run.n_jobs": jobs})
     market = read_market(plan)
-    prepared = prepare(market, TARGET, settings, market.last_session(needed_series(TARGET)), folder=folder / "raw")
+    prepared = prepare(market, TARGET, settings, market.last_session(profile_of(TARGET).needed), folder=folder / "raw")
     return prepared.origins, prepared.quantiles
 
 

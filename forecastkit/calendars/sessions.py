@@ -11,6 +11,7 @@ A `Calendar` travels with the market data, so that no function has to guess whic
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,10 +44,15 @@ def exchange(
         return exchange_calendars.get_calendar(name, start=first, end=last)
     except InvalidCalendarName:
         raise DataError(f"calendar {name!r} is unknown: use a name of exchange_calendars, such as XNYS") from None
-    except ValueError:  # some exchanges are recorded from later on, or not so far ahead
+    except (ValueError, NotImplementedError):  # some exchanges are recorded from later on, or not so far ahead
+        pass
+    try:
         known = exchange_calendars.get_calendar(name)
         start, end = max(first, known.bound_min() or first), min(last, known.bound_max() or last)
         return exchange_calendars.get_calendar(name, start=start, end=end)
+    except (ValueError, NotImplementedError) as error:  # such as XTAE and ASEX of 4.13
+        which = f"exchange_calendars {exchange_calendars.__version__}"
+        raise DataError(f"calendar {name} cannot be built by {which}: use another one, such as XNYS") from error
 
 # %% ../../nbs/15_calendars/01_sessions.ipynb #6453e5cf
 Date = str | dt.date | np.datetime64  # anything that means one day; a pandas Timestamp is a dt.date
@@ -297,4 +303,6 @@ def get_calendar(
     calendar: Calendar | str,  # a name of exchange_calendars such as XNYS, XTKS or 24/7; a Calendar is given back
 ) -> Calendar:
     "The calendar of an exchange, built once; raises `DataError` for an unknown name."
+    if isinstance(calendar, str) and re.fullmatch(r"[a-z][a-z0-9]{3}", calendar):  # xnys means XNYS
+        calendar = calendar.upper()
     return calendar if isinstance(calendar, Calendar) else _build(calendar)

@@ -1,6 +1,6 @@
-"""What are these forecasts worth, on my data and over my span of years?
+"""`evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
 
-One line at the terminal walks the whole forecaster through the years, trains every version that was ever in force, and
+What are these forecasts worth, on my data and over my span of years? One line at the terminal walks the whole forecaster through the years, trains every version that was ever in force, and
 prints what the forecasts were worth beside their baselines. It may be stopped at any moment: what is trained is kept,
 and the same line goes on from there."""
 
@@ -32,7 +32,7 @@ from forecastkit.cli.options import (
 )
 
 # %% auto #0
-__all__ = ['print_tables', 'write_evaluation', 'evaluate']
+__all__ = []
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #db720d3a
 def print_tables(
@@ -85,11 +85,10 @@ def evaluate(
         regime_table,
         skill_table,
     )
-    from forecastkit.pipeline import evaluate as score
 
     settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,
                              run__n_jobs=jobs, run__dask=dask, run__progress=False if quiet or as_json else None)  # fmt: skip
-    card = score(IntegratedSystem(settings=settings), start, end)
+    card = IntegratedSystem(settings=settings).evaluate(start, end)
     if as_json:
         emit(card.to_dict(), as_json)
     else:
@@ -101,5 +100,5 @@ def evaluate(
         })  # fmt: skip
         print(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}")
     if html is not None:
-        told = report_parameters(settings, None) | {"start": start or "", "end": end or ""}
-        write_evaluation(html, {k: v for k, v in told.items() if k != "as_of"}, settings.run.progress)
+        given = report_parameters(settings, None) | {"start": start or "", "end": end or ""}
+        write_evaluation(html, {k: v for k, v in given.items() if k != "as_of"}, settings.run.progress)

@@ -1,4 +1,4 @@
-"""Which one line does a scheduled job need, and what does a person type?
+"""`main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
 
 The commands of `forecastkit`. Each is a thin shell around the system: it reads settings, calls one method, prints what a
 person wants to see or, with `--json`, what a program wants to read. Whatever goes wrong with input ends in one line on
@@ -27,8 +27,7 @@ from ..vendors import last_closed
 from .evaluation import evaluate
 from ..forecasts import Forecast
 from .ledger import backup, forecasts_app, restore
-from ..pipeline import IntegratedSystem, live_words, missing_runs, needed_series, open_market, require
-from ..pipeline import series_wanted, update
+from ..pipeline import IntegratedSystem, missing_runs, open_market, require_series, update, vendors_in
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -38,14 +37,13 @@ from forecastkit.cli.options import (
     Sources,
     Symbol,
     emit,
-    present,
     report_parameters,
     settings_with,
+    utc_now,
 )
 
 # %% auto #0
-__all__ = ['app', 'settings_app', 'STOPPED', 'catch_up', 'daily', 'forecast', 'print_universe', 'train', 'verify', 'report',
-           'settings_show', 'settings_check', 'version_wanted', 'face', 'say_warning', 'main']
+__all__ = ['app', 'settings_app', 'INTERRUPTED', 'print_version', 'options', 'print_warning', 'main']
 
 # %% ../../nbs/80_cli/05_main.ipynb #eecc7730
 app = typer.Typer(
@@ -60,7 +58,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 
 # %% ../../nbs/80_cli/05_main.ipynb #f927d684
-def catch_up(
+def update_sources(
     system: IntegratedSystem,
     as_of: str | None,  # the session asked for; None: the last that has closed
     now: pd.Timestamp,  # UTC
@@ -76,8 +74,8 @@ def catch_up(
             f"note: no run in time after the close of {days}: what is filled in counts as late or backfill",
             file=sys.stderr,
         )
-    report = update(system.settings, series_wanted(target), now)
-    require(report.results, needed_series(target), through)
+    report = update(system.settings, system.profile.wanted, now)
+    require_series(report.results, system.profile.needed, through)
     return True
 
 # %% ../../nbs/80_cli/05_main.ipynb #c80f20d6
@@ -101,7 +99,7 @@ def daily(
     settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,
                              run__progress=False if quiet else None)  # fmt: skip
     system = IntegratedSystem(settings=settings)
-    if live_words(settings.data.sources) and not catch_up(system, as_of, present()):
+    if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
         print("nothing to do: no session has closed since the last run")
         return
     day = system.daily(as_of)
@@ -204,10 +202,10 @@ def verify(
 
     settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,
                              run__progress=False, run__n_jobs=jobs)  # fmt: skip
-    told = None if as_json else print
+    on_report = None if as_json else print
     if function is None:
         system = IntegratedSystem(settings=settings)
-        found = ask(system.market, system.target, settings, cuts, fitted, told=told)
+        found = ask(system.market, system.target, settings, cuts, fitted, on_report=on_report)
     else:
         found = [verify_function(function, open_market(settings), decide, min(cuts, 40), n_jobs=settings.run.n_jobs)]
         if not as_json:
@@ -269,7 +267,7 @@ def settings_check(
     print("settings are in order")
 
 # %% ../../nbs/80_cli/05_main.ipynb #332fbbcf
-def version_wanted(value: bool) -> None:
+def print_version(value: bool) -> None:
     "Print the version and leave."
     if value:
         print(code_version())
@@ -277,21 +275,21 @@ def version_wanted(value: bool) -> None:
 
 
 @app.callback()
-def face(
+def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=version_wanted, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     "Calibrated probability forecasts of markets, written down before their outcomes."
 
 
-def say_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+def print_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     "One line for what was repaired or is absent; a library's warnings about its own future are not for this reader."
     if issubclass(category, DataWarning):
         print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
 
 
-STOPPED: int = 130  # the exit code that Ctrl-C is turned into
+INTERRUPTED: int = 130  # the exit code that Ctrl-C is turned into
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -299,18 +297,18 @@ def main(arguments: list[str] | None = None) -> int:
     known = (DataError, SettingsError, ModelNotFoundError, ModelIntegrityError, OSError)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = say_warning
+            warnings.showwarning = print_warning
             app(args=arguments, standalone_mode=True)
     except known as error:
         text = " ".join(str(error).split())
         print(f"forecastkit: {text}", file=sys.stderr)
         return 3 if isinstance(error, DataQualityError) else 2
     except (KeyboardInterrupt, SystemExit) as leave:
-        if isinstance(leave, SystemExit) and leave.code != STOPPED:
+        if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
             raise
         print(
             "forecastkit: stopped; what was reported stored is stored, and the same command goes on from there",
             file=sys.stderr,
         )
-        return STOPPED
+        return INTERRUPTED
     return 0

@@ -1,4 +1,4 @@
-"""Does `--sources` mean the same on every command, and can a program read what a person sees?
+"""The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 
 What all commands share: the options that are spelled once, how they are laid over the settings, and how a table or a record
 is printed. The commands themselves stand in the notebooks that follow, one for each subject."""
@@ -20,7 +20,7 @@ from rich.table import Table
 from ..core import Settings, load_settings, plain
 
 # %% auto #0
-__all__ = ['Sources', 'Home', 'AsOf', 'Symbol', 'Horizon', 'AsJson', 'Quiet', 'WIDE', 'settings_with', 'present',
+__all__ = ['Sources', 'Home', 'AsOf', 'Symbol', 'Horizon', 'AsJson', 'Quiet', 'WIDE', 'settings_with', 'utc_now',
            'report_parameters', 'cell_text', 'grid', 'records', 'emit']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
@@ -45,13 +45,13 @@ def settings_with(**options: Any) -> Settings:
     return load_settings(overrides={k.replace("__", "."): v for k, v in options.items() if v is not None})
 
 # %% ../../nbs/80_cli/01_options.ipynb #4e2c84f7
-def present() -> pd.Timestamp:
+def utc_now() -> pd.Timestamp:
     "The present moment (UTC)."
     return pd.Timestamp.now("UTC")
 
 # %% ../../nbs/80_cli/01_options.ipynb #20a66e44
 def report_parameters(settings: Settings, as_of: str | None) -> dict[str, str | int]:
-    "What a report notebook is told: the settings in force, as papermill parameters."
+    "What a report notebook is given: the settings in force, as papermill parameters."
     return {
         "as_of": as_of or "", "sources": ", ".join(settings.data.sources), "home": str(settings.data.home.resolve()),
         "symbol": settings.forecast.symbol, "horizon": settings.forecast.horizon,
@@ -93,8 +93,8 @@ def emit(
 ) -> None:
     "Print a table, records or text: as JSON, or as a person reads it."
     if as_json:
-        told = records(value) if isinstance(value, pd.DataFrame) else value
-        print(json.dumps(plain(told), indent=1))
+        rows = records(value) if isinstance(value, pd.DataFrame) else value
+        print(json.dumps(plain(rows), indent=1))
     elif isinstance(value, pd.DataFrame):
         Console(width=WIDE, soft_wrap=True, highlight=False).print(grid(value))
     else:

@@ -1,5 +1,5 @@
-"""Errors, targets, files, the hash chain, the home folder, settings, the experiment log and findings."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings and docstrings."""
 
-import lazy_loader
+from .docstrings import attach_face as _attach_face
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = _attach_face(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, settings, the experiment log and findings."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings and docstrings."""
 
 from .errors import (
     DataError as DataError,
@@ -75,4 +75,7 @@ from .findings import (
     format_value as format_value,
     REPORT_STYLE as REPORT_STYLE,
     write_page as write_page,
+)
+from .docstrings import (
+    attach_face as attach_face,
 )

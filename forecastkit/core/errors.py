@@ -9,32 +9,41 @@ from __future__ import annotations
 
 from typing import Any
 
+from .text import printable, redacted
+
 # %% auto #0
 __all__ = ['DataError', 'DataWarning', 'FeatureDimensionError', 'SettingsError', 'ModelNotFoundError', 'ModelIntegrityError',
            'DataQualityError']
 
 # %% ../../nbs/00_core/01_errors.ipynb #b6b40d8f
-class DataError(ValueError):
+class _ShownText:
+    "What is common to the errors: their text may be shown anywhere, since secrets and terminal escapes in it are made harmless."
+
+    def __init__(self, *args: Any):
+        super().__init__(*(printable(redacted(arg), lines=True) if isinstance(arg, str) else arg for arg in args))
+
+# %% ../../nbs/00_core/01_errors.ipynb #9bf33403
+class DataError(_ShownText, ValueError):
     "Data are missing, contradictory or not what they claim to be."
 
 
-class DataWarning(UserWarning):
+class DataWarning(_ShownText, UserWarning):
     "Something in the data was repaired or is absent, and the work goes on without it."
 
 
-class FeatureDimensionError(ValueError):
+class FeatureDimensionError(_ShownText, ValueError):
     "A model was handed other features than those it was fitted on."
 
 
-class SettingsError(ValueError):
+class SettingsError(_ShownText, ValueError):
     "A setting is unknown or has a value that is not allowed."
 
 
-class ModelNotFoundError(LookupError):
+class ModelNotFoundError(_ShownText, LookupError):
     "No stored model has this version."
 
 
-class ModelIntegrityError(RuntimeError):
+class ModelIntegrityError(_ShownText, RuntimeError):
     "A stored model is not what its manifest says: do not use it."
 
 # %% ../../nbs/00_core/01_errors.ipynb #e2510fcb

@@ -162,14 +162,18 @@ def shipped_log() -> ExperimentLog:
     return ExperimentLog(Path(str(resources.files("forecastkit"))) / "experiments.jsonl")
 
 
-def variants_tried(*logs: ExperimentLog) -> int | None:
+def variants_tried(
+    *logs: ExperimentLog,  # such as `shipped_log()` and the log of a home folder
+) -> int | None:
     "How many variants all logs hold; None if there is no log, or if any of them is missing or broken."
     counts = [log.count() for log in logs]
     known = [count for count in counts if count is not None]
     return sum(known) if known and len(known) == len(counts) else None
 
 
-def trials_text(*logs: ExperimentLog) -> str:
+def trials_text(
+    *logs: ExperimentLog,  # as in `variants_tried`
+) -> str:
     "`131 variants tried`, or `trials unknown`, see `variants_tried`."
     total = variants_tried(*logs)
     return "trials unknown" if total is None else f"{total} variant{'s' * (total != 1)} tried"

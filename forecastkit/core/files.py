@@ -51,12 +51,17 @@ def plain(
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(
+    value: Any,  # as `plain` takes it
+) -> str:
     "One JSON text for one content: keys sorted, no spaces, shortest exact floats, NaN as null."
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def digest(value: Any, length: int = 16) -> str:
+def digest(
+    value: Any,  # as `plain` takes it
+    length: int = 16,  # hex digits, 64 at most
+) -> str:
     "The first `length` hex digits of the SHA-256 of the canonical JSON."
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
@@ -112,7 +117,9 @@ def lock_file(
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 # %% ../../nbs/00_core/03_files.ipynb #0d35615b
-def file_checksum(path: Path) -> str:
+def file_checksum(
+    path: Path,  # a file
+) -> str:
     "The SHA-256 sum of a plain file, 64 hex digits, read in pieces; a link or a pipe has none."
     if path.is_symlink() or not path.is_file():
         return "no plain file"
@@ -120,14 +127,16 @@ def file_checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_checksums(folder: Path) -> dict[str, str]:
+def folder_checksums(
+    folder: Path,  # with everything below it
+) -> dict[str, str]:
     "The SHA-256 sum of everything in a folder and below it, by its path there."
     found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
     return {path.relative_to(folder).as_posix(): file_checksum(path) for path in found}
 
 
 def folder_differences(
-    folder: Path,
+    folder: Path,  # as it is now
     listed: Mapping[str, str],  # path -> SHA-256 sum, as `folder_checksums` gave them
 ) -> list[str]:
     "What differs between a folder and the sums that were listed, one phrase a file; empty if every byte is as listed."
@@ -139,7 +148,7 @@ def folder_differences(
 
 # %% ../../nbs/00_core/03_files.ipynb #be139ec4
 def write_files(
-    folder: str | Path,
+    folder: str | Path,  # made if absent
     files: Mapping[str, bytes],  # content by name
 ) -> dict[str, str]:
     "Write files into a folder, each whole or not at all; returns the SHA-256 sum of each by its name."
@@ -149,7 +158,7 @@ def write_files(
 
 
 def read_file(
-    folder: str | Path,
+    folder: str | Path,  # of a stored model
     name: str,  # of a file in it
     sums: Mapping[str, str] | None = None,  # SHA-256 by name, from whoever recorded them; None trusts the folder
 ) -> bytes:
@@ -165,7 +174,7 @@ def read_file(
 # %% ../../nbs/00_core/03_files.ipynb #841ecab2
 def pack_arrays(
     arrays: Mapping[str, np.ndarray],  # of numbers, dates or text
-    compress: bool = False,
+    compress: bool = False,  # smaller and slower
 ) -> bytes:
     "Arrays as the content of an npz file; the same arrays give the same bytes."
     write = np.savez_compressed if compress else np.savez
@@ -173,7 +182,9 @@ def pack_arrays(
     return buffer.getvalue()
 
 
-def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
+def unpack_arrays(
+    content: bytes,  # of an npz file
+) -> dict[str, np.ndarray]:
     "The arrays of an npz file; raises `DataError` for bytes that are none. Nothing in it is ever run."
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -198,10 +209,10 @@ def arrays_checksum(
 
 
 def write_arrays(
-    path: str | Path,
-    arrays: Mapping[str, np.ndarray],
-    purpose: str = "",  # must be given again when reading
-    compress: bool = False,
+    path: str | Path,  # the npz file; its folder is made if absent
+    arrays: Mapping[str, np.ndarray],  # by name
+    purpose: str = "",  # what they are for; must be given again when reading
+    compress: bool = False,  # smaller and slower
 ) -> str:
     "Write arrays as one npz file with their checksum, whole or not at all; returns the checksum."
     checksum = arrays_checksum(arrays, purpose)
@@ -210,7 +221,7 @@ def write_arrays(
 
 
 def read_arrays(
-    path: str | Path,
+    path: str | Path,  # the npz file
     purpose: str = "",  # as when they were written
     checksum: str | None = None,  # the recorded one; None compares with the one in the file
 ) -> dict[str, np.ndarray]:
@@ -231,7 +242,7 @@ def write_state(
     folder: str | Path,  # made if absent; one model of this name in it
     name: str,  # of the files
     state: Mapping[str, Any],  # plain data
-    arrays: Mapping[str, np.ndarray],
+    arrays: Mapping[str, np.ndarray],  # by name
 ) -> Path:
     "Write `NAME.json` and the arrays it names, in an order that leaves the old or the new; returns the folder."
     content = pack_arrays(arrays)
@@ -244,7 +255,7 @@ def write_state(
 
 
 def read_state(
-    folder: str | Path,
+    folder: str | Path,  # where `write_state` wrote it
     name: str,  # of the files
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     "The plain data and the arrays that `write_state` wrote; raises `ModelIntegrityError` for anything else."

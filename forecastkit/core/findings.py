@@ -61,7 +61,7 @@ class Report:
     "All that a check has found; `ok` if that is nothing."
 
     subject: str  # what was checked
-    found: tuple[Finding, ...] = ()
+    found: tuple[Finding, ...] = ()  # what is not as it should be
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # how much was looked at
     notes: tuple[str, ...] = ()  # what the check could not judge
     tables: Mapping[str, pd.DataFrame] = field(
@@ -118,8 +118,8 @@ REPORT_STYLE: str = (
 
 
 def html_table(
-    rows: Sequence[Sequence[Any]],
-    heads: Sequence[str],
+    rows: Sequence[Sequence[Any]],  # of cells
+    heads: Sequence[str],  # of the columns
 ) -> str:
     "A plain table, every value escaped; nothing at all for no rows."
 
@@ -145,8 +145,8 @@ def html_section(
 # %% ../../nbs/00_core/10_findings.ipynb #e63a30e6
 def write_page(
     path: str | Path,  # the file to write
-    reports: Sequence[Report],
-    title: str = "What the checks found",
+    reports: Sequence[Report],  # in any order
+    title: str = "What the checks found",  # of the page
 ) -> Path:
     "Write reports as one self-contained HTML page, those with findings first; returns its path."
     body = "".join(html_section(report) for report in sorted(reports, key=lambda report: report.ok))

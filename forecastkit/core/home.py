@@ -8,6 +8,7 @@ that one page says what is there, and what may be deleted."""
 # %% ../../nbs/00_core/05_home.ipynb #3feea785
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,14 @@ from .errors import DataError
 __all__ = ['Home']
 
 # %% ../../nbs/00_core/05_home.ipynb #413456b2
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Home:
     "Every path under the home folder; it makes and reads nothing. Takes a folder, or another `Home`."
 
-    folder: Path  # a string or another Home is taken too
+    folder: Path
 
-    def __post_init__(self) -> None:
-        given = self.folder.folder if isinstance(self.folder, Home) else Path(self.folder).expanduser()
-        object.__setattr__(self, "folder", given)
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        object.__setattr__(self, "folder", Path(folder).expanduser())
 
     def __fspath__(self) -> str:
         return str(self.folder)

@@ -61,7 +61,7 @@ def key(
 
 def calendar_name(name: str) -> str:
     "The name as exchange_calendars spells it: its codes of four letters are in upper case."
-    return name.upper() if re.fullmatch(r"[a-z0-9]{4}", name) else name
+    return name.upper() if re.fullmatch(r"[a-z][a-z0-9]{3}", name) else name
 
 
 FRACTION = number(0, 1)
@@ -224,13 +224,13 @@ def read_value(
 class Settings:
     "All settings in force; immutable, checked, each with its origin."
 
-    data: DataSettings = DataSettings()
-    live: LiveSettings = LiveSettings()
-    forecast: ForecastSettings = ForecastSettings()
-    model: ModelSettings = ModelSettings()
-    quality: QualitySettings = QualitySettings()
-    database: DatabaseSettings = DatabaseSettings()
-    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()  # where data come from and where state lives
+    live: LiveSettings = LiveSettings()  # how vendors are asked
+    forecast: ForecastSettings = ForecastSettings()  # what is forecast
+    model: ModelSettings = ModelSettings()  # how models are trained
+    quality: QualitySettings = QualitySettings()  # thresholds of data quality
+    database: DatabaseSettings = DatabaseSettings()  # where forecasts are kept
+    run: RunSettings = RunSettings()  # processes and progress
     loaded: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # key -> layer, value
 
     def __post_init__(self) -> None:
@@ -350,8 +350,8 @@ def load_settings(
 # %% ../../nbs/00_core/08_settings.ipynb #1876a499
 def settings_problems(
     path: str | Path | None = None,  # as in `load_settings`
-    overrides: Mapping[str, object] | None = None,
-    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,  # section.key -> text or value
+    environ: Mapping[str, str] | None = None,  # instead of the process's environment
 ) -> list[str]:
     "Every mistake in the settings, one sentence each, secrets hidden; empty if they can be loaded."
     problems: list[str] = []
@@ -374,8 +374,8 @@ def settings_problems(
 
 def settings_report(
     path: str | Path | None = None,  # as in `load_settings`
-    overrides: Mapping[str, object] | None = None,
-    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,  # section.key -> text or value
+    environ: Mapping[str, str] | None = None,  # instead of the process's environment
 ) -> dict[str, Any]:
     "For programs: `ok`, `problems`, and if there are none `settings`, rows of name, value and origin; secrets as stars."
     problems = settings_problems(path, overrides, environ)

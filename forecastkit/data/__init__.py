@@ -1,5 +1,5 @@
 """Point-in-time market data: formats, sources, store, snapshots, checks, splits."""
 
-import lazy_loader
+from ..core import attach_face
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)

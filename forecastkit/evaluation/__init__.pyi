@@ -8,8 +8,10 @@ from .lookahead import (
     audit_folds as audit_folds,
     audit_many as audit_many,
 )
-from .walkforward import (
+from .refits import (
     RefitSchedule as RefitSchedule,
+)
+from .walkforward import (
     walk_forward as walk_forward,
 )
 from .scorecard import (

@@ -278,7 +278,9 @@ def _probe(
         )
     finally:
         get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
-    joined = {name: ProbeResults(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions}
+    joined = {
+        name: ProbeResults(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions
+    }
     return {
         name: ProbeResults(sorted(s.differences, key=attrgetter("cut")), s.compared, sorted(s.refused))
         for name, s in joined.items()

@@ -1,5 +1,9 @@
 """How features are declared, computed and cached; the features of the VIX, of stocks and of the regime model."""
 
+from .frames import (
+    checked_features as checked_features,
+    checked_outcomes as checked_outcomes,
+)
 from .base import (
     catalogue as catalogue,
     compute_features as compute_features,

@@ -1,4 +1,6 @@
-"""What is a feature made of, and was it known at the close?
+"""The base of all features: `Feature` declares one, `compute_features` computes any list of them as known at each close
+
+What is a feature made of, and was it known at the close?
 
 A feature is declared once: its name, its family, the series it needs, how much history, in which unit, between which bounds,
 why anyone should care, and a formula of one line. One engine computes any list of declarations. What a formula may
@@ -23,13 +25,13 @@ from ..core import DataError
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['YEAR', 'PERCENT_A_YEAR', 'QUANTITIES', 'NO_SESSION', 'Computed', 'WINDOWS', 'WINSOR_WINDOW', 'WINSOR_MIN_ROWS',
-           'log_of', 'log_range', 'parkinson', 'garman_klass', 'rogers_satchell', 'new_row_positions', 'known_times',
-           'Joined', 'Inputs', 'Feature', 'winsorized', 'ColumnCache', 'compute_features', 'missing_series',
-           'publication_of', 'catalogue']
+__all__ = ['PERCENT_A_YEAR', 'QUANTITIES', 'WINDOWS', 'WINSOR_WINDOW', 'log_of', 'parkinson', 'garman_klass', 'rogers_satchell',
+           'Inputs', 'Feature', 'winsorized', 'ColumnCache', 'compute_features', 'missing_series', 'catalogue']
 
 # %% ../../nbs/30_features/01_base.ipynb #2b01bb78
 YEAR: int = 252  # sessions
+
+# %% ../../nbs/30_features/01_base.ipynb #84d71798
 PERCENT_A_YEAR: float = 100 * YEAR**0.5  # from a log change a session
 
 
@@ -38,14 +40,14 @@ def log_of(values: pd.Series) -> pd.Series:
     number = values.to_numpy(dtype=float)
     return pd.Series(np.log(np.where(number > 0, number, np.nan)), values.index, copy=False)
 
-
+# %% ../../nbs/30_features/01_base.ipynb #1fbf018a
 def log_range(
     bars: pd.DataFrame,  # open, high, low, close
 ) -> pd.Series:
     "log(high / low) of each row; NaN where the two are equal, since then no range was recorded."
     return log_of(bars["high"] / bars["low"]).where(bars["high"] > bars["low"])
 
-
+# %% ../../nbs/30_features/01_base.ipynb #da7ae9f5
 def parkinson(bars: pd.DataFrame) -> pd.Series:
     "The variance of each session from its range (Parkinson 1980), in squared log changes from open to close."
     return log_range(bars) ** 2 / (4 * np.log(2))
@@ -116,46 +118,6 @@ def known_times(
         raise DataError(f"{what}: features need bars as they were first known")
     return _moments(known)
 
-# %% ../../nbs/30_features/01_base.ipynb #069d385c
-Computed = TypeVar("Kept")  # what was computed once
-
-
-class Joined:
-    "Series of a market, computed over their own rows and read at the sessions of one symbol."
-
-    def __init__(
-        self,
-        market: MarketData,
-        symbol: str,  # whose sessions are the rows
-    ):
-        self.market, self.calendar = market, market.calendar
-        self._kept: dict[tuple, Any] = {}
-        self.asked: set[Any] = set()  # the series that were asked for, until someone clears it
-        days = self.calendar.sessions
-        self.index: pd.DatetimeIndex = days[new_row_positions(known_times(market, symbol), days, self.calendar) >= 0]
-
-    def once(self, key: tuple, make: Callable[[], Computed]) -> Computed:
-        "What `make` gives, computed at the first call with this key, which begins with the series."
-        self.asked.add(key[0])
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
-
-    def own(self, symbol: str, what: str) -> pd.Series:
-        "A quantity (a key of `QUANTITIES`) over a symbol's own rows."
-        return self.once((symbol, what), lambda: QUANTITIES[what](self.market.bars(symbol)))
-
-    def read(self, symbol: str, values: pd.Series) -> pd.Series:
-        "Values over a symbol's own rows, read at the sessions; NaN where that symbol has no new row."
-
-        def rows() -> np.ndarray:
-            return new_row_positions(known_times(self.market, symbol), self.index, self.calendar)
-
-        at = self.once((symbol,), rows)
-        found = np.where(at >= 0, values.to_numpy(dtype=float)[at], np.nan)
-        found.setflags(write=False)  # one formula must not change what the next one reads
-        return pd.Series(found, self.index, copy=False)
-
 # %% ../../nbs/30_features/01_base.ipynb #8e143243
 WINDOWS: Mapping[str, Callable[[pd.api.typing.Rolling], pd.Series]] = MappingProxyType({
     "mean": lambda window: window.mean(),
@@ -166,13 +128,49 @@ WINDOWS: Mapping[str, Callable[[pd.api.typing.Rolling], pd.Series]] = MappingPro
     "rank": lambda window: window.rank(pct=True),  # the share of the window at or below its last value, ties half
 })  # fmt: skip
 
+# %% ../../nbs/30_features/01_base.ipynb #ed196c82
+Computed = TypeVar("Computed")
 
-class Inputs(Joined):
+# %% ../../nbs/30_features/01_base.ipynb #f9435f56
+class Inputs:
     "What a formula may read: series as known at the close of each session of the target, all on one index."
+
+    def __init__(
+        self,
+        market: MarketData,
+        symbol: str,  # whose sessions are the rows
+    ):
+        self.market, self.calendar = market, market.calendar
+        self._results: dict[tuple, Any] = {}
+        self.series_read: set[Any] = set()  # the series that were read, until someone clears it
+        days = self.calendar.sessions
+        self.index: pd.DatetimeIndex = days[new_row_positions(known_times(market, symbol), days, self.calendar) >= 0]
+
+    def cached(self, key: tuple, make: Callable[[], Computed]) -> Computed:
+        "The result of `make`, computed at the first call with this key, which begins with the series."
+        self.series_read.add(key[0])
+        if key not in self._results:
+            self._results[key] = make()
+        return self._results[key]
+
+    def own(self, symbol: str, what: str) -> pd.Series:
+        "A quantity (a key of `QUANTITIES`) over a symbol's own rows."
+        return self.cached((symbol, what), lambda: QUANTITIES[what](self.market.bars(symbol)))
+
+    def read(self, symbol: str, values: pd.Series) -> pd.Series:
+        "Values over a symbol's own rows, read at the sessions; NaN where that symbol has no new row."
+
+        def rows() -> np.ndarray:
+            return new_row_positions(known_times(self.market, symbol), self.index, self.calendar)
+
+        at = self.cached((symbol,), rows)
+        found = np.where(at >= 0, values.to_numpy(dtype=float)[at], np.nan)
+        found.setflags(write=False)  # one formula must not change what the next one reads
+        return pd.Series(found, self.index, copy=False)
 
     def series(self, symbol: str, what: str) -> pd.Series:
         "A quantity, read at the target's sessions."
-        return self.once((symbol, what, 0), lambda: self.read(symbol, self.own(symbol, what)))
+        return self.cached((symbol, what, 0), lambda: self.read(symbol, self.own(symbol, what)))
 
     def close(self, symbol: str) -> pd.Series:
         "The close."
@@ -184,7 +182,7 @@ class Inputs(Joined):
 
     def change(self, symbol: str, n: int = 1) -> pd.Series:
         "The log change of the close over the last n of the symbol's own rows."
-        return self.once((symbol, "change", n), lambda: self.read(symbol, self.own(symbol, "log").diff(n)))
+        return self.cached((symbol, "change", n), lambda: self.read(symbol, self.own(symbol, "log").diff(n)))
 
     def rolling(self, symbol: str, what: str, n: int, how: str = "mean", least: int | None = None) -> pd.Series:
         "A quantity over the last n own rows, `how` a key of `WINDOWS`; NaN with fewer than `least` values (None: n)."
@@ -192,7 +190,7 @@ class Inputs(Joined):
         def make() -> pd.Series:
             return self.read(symbol, WINDOWS[how](self.own(symbol, what).rolling(n, min_periods=least or n)))
 
-        return self.once((symbol, what, n, how, least), make)
+        return self.cached((symbol, what, n, how, least), make)
 
     def ewm(self, symbol: str, what: str, decay: float, least: int = 22) -> pd.Series:
         "The mean of a quantity with weights that fall by `decay` a row; NaN with fewer than `least` values."
@@ -200,15 +198,15 @@ class Inputs(Joined):
         def make() -> pd.Series:
             return self.read(symbol, self.own(symbol, what).ewm(alpha=1 - decay, min_periods=least).mean())
 
-        return self.once((symbol, what, decay, least), make)
+        return self.cached((symbol, what, decay, least), make)
 
     def at_sessions(self, series: str) -> pd.Series:
         "A published series: the newest value known at each close."
-        return self.once((series, "published"), lambda: self.market.at_sessions(series, self.index))
+        return self.cached((series, "published"), lambda: self.market.at_sessions(series, self.index))
 
     def calendar_features(self) -> pd.DataFrame:
         "Where each session stands in the calendar, see `cohorts.calendar_features`."
-        return self.once(("calendar",), lambda: calendar_features(self.index, self.market.events, self.calendar))
+        return self.cached(("calendar",), lambda: calendar_features(self.index, self.market.events, self.calendar))
 
 # %% ../../nbs/30_features/01_base.ipynb #b3ecd762
 @dataclass(frozen=True, eq=False)
@@ -245,9 +243,11 @@ class Feature:
 
 # %% ../../nbs/30_features/01_base.ipynb #ca9d6822
 WINSOR_WINDOW: int = 1260  # rows before, five years: they say what is usual
+
+# %% ../../nbs/30_features/01_base.ipynb #20401f3a
 WINSOR_MIN_ROWS: int = 252  # with fewer nothing is drawn in
 
-
+# %% ../../nbs/30_features/01_base.ipynb #38d654d6
 def winsorized(
     values: pd.Series,
     share: float,  # of the past, at each end
@@ -267,7 +267,7 @@ def _by_name(features: Sequence[Feature]) -> dict[str, Feature]:
 
 
 class ColumnCache(Protocol):
-    "Where columns of features are kept between computations."
+    "What stores columns of features between computations."
 
     def columns(
         self,
@@ -278,7 +278,7 @@ class ColumnCache(Protocol):
         "The column of each feature, in order, bit for bit as computed."
         ...
 
-
+# %% ../../nbs/30_features/01_base.ipynb #afdb7e1a
 def compute_features(
     features: Sequence[Feature],
     market: MarketData,
@@ -345,7 +345,7 @@ def publication_of(
     days = f"{release.business_days} business day{'s' * (release.business_days > 1)}"
     return release.why, days + end, span + release.business_days
 
-
+# %% ../../nbs/30_features/01_base.ipynb #f2ce1925
 def catalogue(features: Sequence[Feature]) -> pd.DataFrame:
     "The declarations as a table by name: family, needs, source and lag of the slowest need, warm-up, unit, bounds, reason."
     rows = []

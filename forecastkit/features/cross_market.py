@@ -1,4 +1,6 @@
-"""What does one market say about another, and the calendar about both?
+"""Features across markets: variance premiums, betas, the term structure, other assets, yields, spreads and the calendar
+
+What does one market say about another, and the calendar about both?
 
 The VIX is never alone. What is paid for insurance stands beside what insurance would have paid out; fear of next week beside fear
 of next half year; shares beside gold, oil, the dollar, bonds and credit; and all of them beside interest rates and the
@@ -20,20 +22,19 @@ import pandas as pd
 from .base import WINSOR_WINDOW, PERCENT_A_YEAR, Feature, Inputs, log_of
 
 # %% auto #0
-__all__ = ['ASSETS', 'CALENDAR_EVENTS', 'variance_premium', 'variance_premiums', 'alternative_premiums', 'rolling_correlation',
-           'rolling_beta', 'equity_sensitivities', 'equity_residuals', 'term_slopes', 'term_curvatures',
-           'futures_basis', 'shrunk_correlation', 'Asset', 'first_available', 'cross_assets', 'published_yields',
-           'yield_spreads', 'rate_volatilities', 'published_counts', 'calendar_declarations']
+__all__ = ['ASSETS', 'variance_premiums', 'alternative_premiums', 'equity_sensitivities', 'equity_residuals', 'term_slopes',
+           'term_curvatures', 'futures_basis', 'Asset', 'cross_assets', 'published_yields', 'yield_spreads',
+           'rate_volatilities', 'published_counts', 'calendar_declarations']
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #c2ccec26
 def variance_premium(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     "The log of the implied volatility over the realised one of n sessions."
-    return x.once(
+    return x.cached(
         (symbol, "over realised", equity, n),
         lambda: x.log(symbol) - log_of(PERCENT_A_YEAR * x.rolling(equity, "change", n, "std")),
     )
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #1cc99cce
 def variance_premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Iterator[Feature]:
     "Log of the implied over the realised volatility of n sessions (`variance_premium` for 22), and the rank of `variance_premium`."
 
@@ -82,9 +83,9 @@ def rolling_beta(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
         pairs = x.change(symbol).rolling(n, min_periods=ceil(0.8 * n))
         return pairs.cov(x.change(equity)) / x.rolling(equity, "change", n, "std") ** 2
 
-    return x.once((symbol, "slope", equity, n), make)
+    return x.cached((symbol, "slope", equity, n), make)
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #522eb4f3
 def equity_sensitivities(symbol: str, prefix: str, equity: str, equity_prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "Correlation of the two daily log changes over n sessions, and the slope of the first on the second."
 
@@ -117,7 +118,7 @@ def term_slopes(symbol: str, prefix: str, other: str, other_prefix: str, rank: i
     "The log of an index of another span over this one; its deviation from 22 sessions, change over 5, and rank."
 
     def ratio(x: Inputs) -> pd.Series:
-        return x.once((other, "over", symbol), lambda: x.log(other) - x.log(symbol))
+        return x.cached((other, "over", symbol), lambda: x.log(other) - x.log(symbol))
 
     name, needs = f"{other_prefix}_{prefix}", (other, symbol)
     yield Feature(name, "term", needs, 0, "log", -1.5, 1.5, "Whether more is feared there than here.", ratio)
@@ -186,7 +187,7 @@ class Asset:
     published: tuple[str, ...]  # series to fall back on
     why: str
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #a4d67b13
 def first_available(x: Inputs, symbols: Sequence[str], formula: Callable[[str], pd.Series]) -> pd.Series:
     "A formula of the first symbol that is in the market; where it has no value that of the next."
     found = [formula(symbol) for symbol in symbols if symbol in x.market]
@@ -201,14 +202,14 @@ def _moves(x: Inputs, symbol: str, asset: Asset, n: int) -> pd.Series:
     def make() -> pd.Series:
         return (log_of(x.at_sessions(symbol)) if symbol in asset.published else x.log(symbol)).diff(n)
 
-    return x.once((symbol, "moves", n), make)
+    return x.cached((symbol, "moves", n), make)
 
 
 def _correlated(x: Inputs, asset: Asset, equity: str, n: int) -> pd.Series:
     "The correlation over n sessions with the shares, of the first symbol that trades."
     return first_available(x, asset.bars, lambda symbol: rolling_correlation(_moves(x, symbol, asset, 1), x.change(equity), n))
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #eea58d14
 def cross_assets(asset: Asset, equity: str) -> Iterator[Feature]:
     "Changes over 1 and 5 sessions and volatility of another market; its correlation with the shares over 66, and of 22 shrunken."
     some = (*asset.bars, *asset.published)
@@ -278,7 +279,7 @@ def rate_volatilities(series: str, prefix: str, n: int) -> Iterator[Feature]:
         lambda x: x.at_sessions(series).diff().rolling(n, min_periods=ceil(0.8 * n)).std(), (),
     )  # fmt: skip
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #13e181cd
 def published_counts(series: str, prefix: str, why: str, low: float, high: float) -> Iterator[Feature]:
     "The log of a published count, and its deviations from a quarter and from a year."
     yield Feature(
@@ -306,7 +307,7 @@ CALENDAR_EVENTS: Mapping[str, str] = MappingProxyType({
     "month_end": "the end of the month", "quarter_end": "the end of the quarter", "holiday": "a holiday",
 })  # fmt: skip
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #8cea0055
 def calendar_declarations() -> Iterator[Feature]:
     "Sessions to and since each event, and the place of the session in week, month and quarter."
 

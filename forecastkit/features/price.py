@@ -1,4 +1,6 @@
-"""What can be asked of any price, over any window?
+"""Features of one price series: generators of levels, deviations, changes, volatilities, ranges, drawdowns and TA-Lib indicators
+
+What can be computed from any price, over any window?
 
 A feature is rarely one of a kind. Where a price stands, how it got there, how it swings, how much it moves, what the classical
 indicators say: each is a formula with a window in it, asked of the VIX, of shares, of a stock. Here every formula is written
@@ -21,11 +23,10 @@ import pandas as pd
 from .base import WINSOR_WINDOW, PERCENT_A_YEAR, Feature, Inputs, log_of
 
 # %% auto #0
-__all__ = ['RANGE_ESTIMATORS', 'BARS', 'INDICATORS', 'level', 'log_level', 'deviations', 'zscores', 'ranks_and_extremes',
-           'changes', 'volatilities', 'semivolatilities', 'upside_shares', 'skewness_and_jumps', 'shocks', 'vol_ratios',
-           'ranges', 'gaps', 'close_locations', 'drawdowns', 'momentums', 'yang_zhang', 'range_volatilities',
-           'yang_zhang_volatilities', 'overnight_shares', 'talib_defaults', 'talib_indicator', 'Indicator',
-           'indicators']
+__all__ = ['RANGE_ESTIMATORS', 'INDICATORS', 'level', 'log_level', 'deviations', 'zscores', 'ranks_and_extremes', 'changes',
+           'volatilities', 'semivolatilities', 'upside_shares', 'skewness_and_jumps', 'shocks', 'vol_ratios', 'ranges',
+           'gaps', 'close_locations', 'drawdowns', 'momentums', 'yang_zhang', 'range_volatilities',
+           'yang_zhang_volatilities', 'overnight_shares', 'Indicator', 'indicators']
 
 # %% ../../nbs/30_features/04_price.ipynb #e46a31f1
 def level(symbol: str, prefix: str, low: float, high: float) -> Feature:
@@ -272,7 +273,7 @@ def range_volatilities(
                 RANGE_ESTIMATORS[what],
             )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #6cf8f66d
 def yang_zhang_volatilities(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "Root of the Yang-Zhang variance over n sessions, % a year."
 
@@ -343,7 +344,7 @@ def talib_indicator(
 # %% ../../nbs/30_features/04_price.ipynb #1ac69cfa
 BARS: tuple[str, ...] = ("high", "low", "close")
 
-
+# %% ../../nbs/30_features/04_price.ipynb #33809db1
 @dataclass(frozen=True)
 class Indicator:
     "A standard indicator: its inputs, TA-Lib's function and parameters, bounds, and what it says."
@@ -374,7 +375,7 @@ INDICATORS: Mapping[str, Indicator] = MappingProxyType({
     "mfi_14": Indicator((*BARS, "volume"), "MFI", {"timeperiod": 14}, 14, "0 to 100", 0, 100, "Whether money moved on rises or on falls."),
 })  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #8cf08d18
 def indicators(symbol: str, prefix: str, names: Sequence[str], family: str = "indicators") -> Iterator[Feature]:
     "Standard indicators (keys of `INDICATORS`) by TA-Lib."
 

@@ -1,4 +1,6 @@
-"""What is missing, frozen, impossible or not yet settled today, and how much does it matter?
+"""`TemporalValidator` and `quality_column`: missing, stale, out-of-range and warming-up features as one quality score of a session
+
+What is missing, frozen, impossible or not yet settled today, and how much does it matter?
 
 A model always answers, also when half of what it reads is gone. So each row of features is judged before it is used: what has
 no value, what has stopped moving, what cannot be right, what has too little history. One number between 0 and 1 decides whether
@@ -18,11 +20,11 @@ import pandas as pd
 
 from ..core import DataError
 from .base import Feature
+from .frames import check_order, checked_features
 from ..calendars import Date
 
 # %% auto #0
-__all__ = ['MIN_CHANGES', 'IGNORED_GAPS', 'STATUSES', 'typical_gaps', 'unchanged_sessions', 'stale_sessions', 'ColumnRules',
-           'column_rules', 'QualityFlags', 'quality_flags', 'sound_shares', 'quality_column', 'TemporalValidator']
+__all__ = ['quality_column', 'TemporalValidator']
 
 # %% ../../nbs/30_features/03_quality.ipynb #6e670903
 MIN_CHANGES = 10  # how many gaps must have been seen before a usual one is believed
@@ -111,6 +113,14 @@ def _stale_series(values: np.ndarray, rules: ColumnRules) -> dict[str, np.ndarra
     return {rules.needs[j][0]: stale_sessions(values[:, j]) for j, pulse in enumerate(rules.pulse) if pulse}
 
 
+def _column_values(features: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    "The columns with these names as floats (n, k); NaN where a column or a value is absent, or infinite."
+    present = [name for name in names if name in features.columns]
+    if len(features) and present:
+        features = checked_features(features, needed=present, reader="the quality check")
+    return features.reindex(columns=list(names)).to_numpy(dtype=float)
+
+
 def quality_flags(
     features: pd.DataFrame,  # one row a session, from the first session of the data on
     declarations: Sequence[Feature] = (),
@@ -118,7 +128,7 @@ def quality_flags(
 ) -> QualityFlags:
     "What is wrong with each value, judged at each session from the rows up to it."
     rules = column_rules(declarations, features)
-    values = features.reindex(columns=rules.names).to_numpy(dtype=float)
+    values = _column_values(features, rules.names)
     gone = np.isnan(values)
     seen = np.logical_or.accumulate(~gone, axis=0)
     young = np.arange(len(values))[:, None] < rules.warmup
@@ -164,7 +174,7 @@ def _score(shares: Mapping[str, np.ndarray], n: int) -> np.ndarray:
         families = families + ~np.isnan(share)
     return np.where(families > 0, total / np.maximum(families, 1), 0.0)
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #74c2e45a
 def quality_column(
     features: pd.DataFrame,  # one row a session, from the first session of the data on
     declarations: Sequence[Feature] = (),
@@ -207,8 +217,34 @@ def _missing_issues(features: pd.DataFrame, rules: ColumnRules, missing: np.ndar
     return issues
 
 # %% ../../nbs/30_features/03_quality.ipynb #331fce02
+def _judged_rows(
+    features: pd.DataFrame | Mapping[str, Any],  # one row a session, or the features of one session by name
+    date: Date,
+) -> pd.DataFrame:
+    "The rows up to a session, the last its own; raises `DataError` where there is no such row."
+    try:
+        session = pd.Timestamp(None if isinstance(date, (int, float)) else date)
+    except (TypeError, ValueError):
+        session = pd.NaT
+    if pd.isna(session):
+        raise DataError(f"{date!r} is no date of a session: give one such as 2018-02-05")
+    if not isinstance(features, pd.DataFrame):
+        if not isinstance(features, Mapping):
+            raise DataError("features are needed as a frame by session, or as a dict of one session's values by name")
+        return pd.DataFrame({name: [value] for name, value in features.items()}, [session])
+    if not (isinstance(features.index, pd.DatetimeIndex) and session in features.index):
+        raise DataError(f"there is no row of features for {session:%Y-%m-%d}: name one of its sessions")
+    check_order(features.index)
+    return features.loc[:session]
+
+# %% ../../nbs/30_features/03_quality.ipynb #4e594af6
 class TemporalValidator:
-    "Judges rows of features; hand it the whole history, for a frame that begins later looks as if the data did."
+    """
+    Judges rows of features; hand it the whole history, for a frame that begins later looks as if the data did.
+
+    A dict of one session's values is judged too, as a row without a past: each of its features counts, and whether a series
+    has stopped cannot be seen.
+    """
 
     def __init__(
         self,
@@ -219,12 +255,10 @@ class TemporalValidator:
     ):
         self.profile, self.declarations, self.thresholds = profile, tuple(declarations), tuple(thresholds)
 
-    def _until(self, features: pd.DataFrame, date: Date) -> pd.DataFrame:
-        if pd.Timestamp(date) not in features.index:
-            raise DataError(
-                f"there is no row of features for {pd.Timestamp(date):%Y-%m-%d}: ask for one of its sessions"
-            )
-        return features.loc[: pd.Timestamp(date)]
+    def _flags(self, features: pd.DataFrame | Mapping[str, Any], rows: pd.DataFrame) -> QualityFlags:
+        "What is wrong with each value of the rows; where they have no past, each feature counts that a model has seen."
+        alone = not isinstance(features, pd.DataFrame) and self.profile is None
+        return quality_flags(rows, self.declarations, {"absent": ()} if alone else self.profile)
 
     def status(self, score: float) -> str:
         "The word for a score."
@@ -232,12 +266,12 @@ class TemporalValidator:
 
     def compute_feature_quality(
         self,
-        features: pd.DataFrame,  # one row a session
+        features: pd.DataFrame | Mapping[str, Any],  # one row a session, or the values of one session by name
         date: Date,  # one of its sessions; later rows are not looked at
     ) -> float:
-        "The quality of a session, 0 to 1; raises `DataError` if there is no such row."
-        rows = self._until(features, date)
-        return float(_score(sound_shares(quality_flags(rows, self.declarations, self.profile)), len(rows))[-1])
+        "The quality of a session, 0 to 1; raises `DataError` if there is no such row, or rows are out of order."
+        rows = _judged_rows(features, date)
+        return float(_score(sound_shares(self._flags(features, rows)), len(rows))[-1])
 
     def check_quality_threshold(self, score: float) -> tuple[bool, str]:
         "Whether a row of this quality may be used, and a sentence that says so."
@@ -245,16 +279,16 @@ class TemporalValidator:
         verdict = "fit to forecast from" if usable else f"below {self.thresholds[-1]:.2f}, no forecast should be made"
         return usable, f"quality {score:.2f}, {self.status(score)}: {verdict}"
 
-    def get_quality_report(self, features: pd.DataFrame, date: Date) -> dict[str, Any]:
+    def get_quality_report(self, features: pd.DataFrame | Mapping[str, Any], date: Date) -> dict[str, Any]:
         "Score, status, issues in words, share of sound features by family, and the features of each kind of finding."
-        rows = self._until(features, date)
-        found = quality_flags(rows, self.declarations, self.profile)
+        rows = _judged_rows(features, date)
+        found = self._flags(features, rows)
         rules, shares = found.rules, sound_shares(found)
         score = float(_score(shares, len(rows))[-1])
         named = {kind: [rules.names[j] for j in flags[-1].nonzero()[0]] for kind, flags in
                  {"missing": found.missing, "out_of_range": found.outside, "stale": found.stale, "warming_up": found.warming}.items()}  # fmt: skip
         issues = _stale_issues(rows, rules, found.stale[-1]) + _missing_issues(rows, rules, found.missing[-1])
-        issues += [f"{name} is {rows[name].iloc[-1]:.4g}, outside {rules.low[j]:g} to {rules.high[j]:g}"
+        issues += [f"{name} is {float(rows[name].iloc[-1]):.4g}, outside {rules.low[j]:g} to {rules.high[j]:g}"
                    for j, name in enumerate(rules.names) if name in named["out_of_range"]]  # fmt: skip
         if named["warming_up"]:
             issues.append(f"too little history yet for {_few(named['warming_up'])}")

@@ -1,4 +1,6 @@
-"""Which nine numbers say whether the market is calm or afraid?
+"""`regime_features`, `FeatureCalculator` and `FeatureSet`: nine features of VIX, index, yields and credit for the regime model
+
+Which nine numbers say whether the market is calm or afraid?
 
 Nine features from four kinds of evidence: the price of insurance (VIX), what the index did (volatility, trend, loss from
 its high), the yield curve, and what weak borrowers pay. Each is a number that a person can check against a chart, uses
@@ -19,7 +21,7 @@ from ..core import DataError, DataWarning
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['FeatureSet', 'select_column', 'vix_columns', 'price_columns', 'regime_table', 'FeatureCalculator', 'regime_features']
+__all__ = ['FeatureSet', 'regime_table', 'FeatureCalculator', 'regime_features']
 
 # %% ../../nbs/30_features/08_regime.ipynb #c16c7541
 @dataclass(frozen=True)
@@ -120,15 +122,21 @@ class FeatureCalculator:
         self,
         vix_df: pd.DataFrame | pd.Series | None,  # close of the VIX by session
         price_df: pd.DataFrame | pd.Series | None = None,  # close of the index by session
-        treasury_df: pd.DataFrame | None = None,  # DGS10 and DGS2 by the session at whose close they were known
-        hy_spread_df: pd.DataFrame | pd.Series | None = None,  # BAMLH0A0HYM2, likewise
+        treasury_df: pd.DataFrame | None = None,  # 10-year and 2-year yields by the session at whose close they were known
+        hy_spread_df: pd.DataFrame | pd.Series | None = None,  # high-yield spread, likewise
     ) -> pd.DataFrame:
-        "`regime_table` of the inputs; each absent input drops its features with a `DataWarning`."
-        vix, price = (None if data is None else select_column(data, ("close",)) for data in (vix_df, price_df))
-        slope = (
-            None if treasury_df is None else select_column(treasury_df, ("dgs10",)) - select_column(treasury_df, ("dgs2",))
-        )
-        spread = None if hy_spread_df is None else select_column(hy_spread_df, ("bamlh0a0hym2", "value"))
+        """
+        `regime_table` of the inputs; each absent input drops its features with a `DataWarning`.
+
+        Columns are found by name, whatever the case: close, vix, price; DGS10 or treasury_10y, DGS2 or treasury_2y;
+        BAMLH0A0HYM2, hy_spread or value. A table of one column, yields excepted, needs no name.
+        """
+        vix = None if vix_df is None else select_column(vix_df, ("close", "vix"))
+        price = None if price_df is None else select_column(price_df, ("close", "price"))
+        slope = None
+        if treasury_df is not None:
+            slope = select_column(treasury_df, ("dgs10", "treasury_10y")) - select_column(treasury_df, ("dgs2", "treasury_2y"))
+        spread = None if hy_spread_df is None else select_column(hy_spread_df, ("bamlh0a0hym2", "hy_spread", "value"))
         table = regime_table(vix, price, slope, spread, self.lookback_days)
         absent = [name for name in FeatureSet.feature_names() if name not in table]
         if absent:

@@ -1,4 +1,6 @@
-"""What do these bars alone say about how far the price may go?
+"""`stock_features`: the features of a stock, or of any bars: returns, trend, volatility, ranges, volume and market beta
+
+What do these bars alone say about how far the price may go?
 
 The inputs of a forecast for anything that has a price: declared from its own bars, with closes alone if need be. The names
 begin with `own_` whatever the symbol, so that one model recipe reads them all. Where a market is given, what it does, and how closely
@@ -30,7 +32,7 @@ from .base import Feature, log_of
 from .cross_market import equity_sensitivities, calendar_declarations
 
 # %% auto #0
-__all__ = ['volume_ratios', 'own_features', 'stock_features']
+__all__ = ['own_features', 'stock_features']
 
 # %% ../../nbs/30_features/07_stock.ipynb #5174c9b1
 def volume_ratios(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]]) -> Iterator[Feature]:

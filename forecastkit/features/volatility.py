@@ -1,4 +1,6 @@
-"""Where does the VIX stand, how did it get there, and what is it measured against?
+"""`volatility_features` and `FeatureEngine`: the 232 features of a volatility index such as the VIX, one row a session
+
+Where does the VIX stand, how did it get there, and what is it measured against?
 
 The inputs of the VIX forecast: 232 features, chosen from the families. Where the VIX stands and how it has moved; how its term
 structure slopes; what the S&P 500 has returned, from which height it has fallen and how much it really moves; what is paid for its
@@ -61,8 +63,7 @@ from forecastkit.features.cross_market import (
 )
 
 # %% auto #0
-__all__ = ['WINDOW_PATTERN', 'index_features', 'term_structure_features', 'equity_features', 'cross_market_features',
-           'volatility_features', 'FeatureEngine']
+__all__ = ['volatility_features', 'FeatureEngine']
 
 # %% ../../nbs/30_features/06_volatility.ipynb #566fb36e
 def index_features(symbol: str, v: str) -> Iterator[Feature]:
@@ -174,7 +175,7 @@ def cross_market_features(symbol: str, v: str, equity: str, s: str) -> Iterator[
     yield from published_counts("ICSA", "claims", "Layoffs turn first.", 11, 16)
     yield from calendar_declarations()
 
-
+# %% ../../nbs/30_features/06_volatility.ipynb #083babb1
 def volatility_features(
     symbol: str = "VIX",  # an index of implied volatility
     equity: str = "SPX",  # what its options are on
@@ -201,7 +202,7 @@ def _start(last: pd.Timestamp, window: str) -> pd.Timestamp:
     n = int(parts[1])
     return last - (pd.DateOffset(years=n) if parts[2] == "y" else pd.DateOffset(months=n))
 
-
+# %% ../../nbs/30_features/06_volatility.ipynb #d7df9909
 class FeatureEngine:
     "From a market to one row of features a session, each as known at its close."
 
@@ -210,7 +211,7 @@ class FeatureEngine:
         declarations: Sequence[Feature] | None = None,  # `volatility_features()` if None
         symbol: str = "VIX",  # whose sessions are the rows
         horizon: int = 5,  # sessions ahead over which cohorts are compared
-        cache: ColumnCache | None = None,  # where columns are kept, see `feature_cache`; None computes all
+        cache: ColumnCache | None = None,  # stores columns, see `features.cache`; None computes all
     ):
         self.declarations = volatility_features() if declarations is None else tuple(declarations)
         self.symbol, self.horizon, self.cache = canonical_symbol(symbol), horizon, cache

@@ -115,7 +115,9 @@ def mean_of(
     return 100.0 * (inside + p[0] * low + (1.0 - p[-1]) * high)
 
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #3e14d928
-def central(level: float) -> tuple[float, float]:
+def central(
+    level: float,  # probability of a central range
+) -> tuple[float, float]:
     "The two probabilities that leave `level` between them, rounded so that 0.8 gives 0.1 and 0.9 exactly."
     return round((1.0 - level) / 2.0, 12), round((1.0 + level) / 2.0, 12)
 

@@ -164,7 +164,7 @@ def fan_chart(
     probs: ArrayLike,  # probabilities, increasing
     values: ArrayLike,  # quantiles of the level at the target session
     *,
-    title: str = "",
+    title: str = "",  # above the picture
     bounds: Sequence[float] = (),  # levels to mark, such as the bounds of the VIX regimes
     ax: Any = None,  # matplotlib axes
 ) -> Any:

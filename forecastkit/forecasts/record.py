@@ -60,7 +60,7 @@ def check_record(record: Any) -> None:
     texts = ("symbol", "cohort", "model_version", "code_version", "data_fingerprint")
     if not all(isinstance(text := getattr(record, key), str) and text for key in texts):
         raise DataError(f"{name}: symbol, cohort, versions and fingerprint must be texts")
-    if len(probs) != len(values) or not np.isin(PROBS, probs).all():
+    if len(probs) != len(values) or not set(PROBS) <= set(record.probs):
         raise DataError(f"{name}: give one value for each probability, at least for the {len(PROBS)} of core.PROBS")
     if not (np.diff(probs) > 0).all() or not 0 < probs[0] < probs[-1] < 1:
         raise DataError(f"{name}: probabilities must increase strictly within 0..1")
@@ -120,8 +120,8 @@ class Forecast(Mapping):
     cohort_weight: float  # size of changes in this cohort, mid_cycle = 1
     feature_quality: float  # 0..1: how fit the origin's features were to forecast from
     regime_bounds: tuple[float, ...] = ()  # levels that part the regimes; empty where the target has none
-    model_version: str
-    code_version: str
+    model_version: str  # which trained model
+    code_version: str  # which code
     data_fingerprint: str  # of the data as known at the origin
     made_at: datetime  # when it was made, UTC
     metadata: dict[str, Any] = field(default_factory=dict)  # JSON values: features_used, a short history, notes

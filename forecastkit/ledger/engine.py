@@ -22,7 +22,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ..core import DataError, lock_file
+from ..core import DataError, lock_file, redacted
 from .schema import CHAINED
 
 # %% auto #0
@@ -72,7 +72,7 @@ def configure_sqlite(
 # %% ../../nbs/55_ledger/02_engine.ipynb #442db965
 def display_url(url: sa.URL) -> str:
     "How a database is named in messages: the file, or the address without its password."
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    return str(url.database) if url.get_backend_name() == "sqlite" else redacted(url.render_as_string(hide_password=True))
 
 
 def parse_database_url(

@@ -101,7 +101,7 @@ def simulated_ece(
     table: ArrayLike,  # (n, m) stated probabilities of m events that exclude each other, in order of time
     bins: int = 10,  # equally wide
     draws: int = 500,  # simulated histories
-    seed: int = 0,
+    seed: int = 0,  # of the simulation
     block: int = 1,  # sessions whose events move together: three horizons for overlapping outcomes
     groups: ArrayLike | None = None,  # (n,) session of each row where several rows share one; default: each its own
 ) -> np.ndarray:
@@ -121,7 +121,7 @@ def perfect_ece(
     p: ArrayLike,  # (n,) probabilities that were stated, in order of time
     bins: int = 10,  # equally wide
     draws: int = 500,  # simulated histories
-    seed: int = 0,
+    seed: int = 0,  # of the simulation
     block: int = 1,  # as in `simulated_ece`
     groups: ArrayLike | None = None,  # as in `simulated_ece`
 ) -> dict[str, float]:

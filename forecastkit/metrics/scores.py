@@ -93,12 +93,18 @@ def rps(
     return np.einsum("ij,ij->i", miss, miss)
 
 # %% ../../nbs/05_metrics/01_scores.ipynb #1b38cbe7
-def mae(y: ArrayLike, point: ArrayLike) -> float:
+def mae(
+    y: ArrayLike,  # (n,) outcomes
+    point: ArrayLike,  # (n,) forecasts
+) -> float:
     "Mean absolute error, in the unit of y; smallest for the median."
     return float(np.abs(np.subtract(y, point, dtype=float)).mean())
 
 
-def rmse(y: ArrayLike, point: ArrayLike) -> float:
+def rmse(
+    y: ArrayLike,  # (n,) outcomes
+    point: ArrayLike,  # (n,) forecasts
+) -> float:
     "Root mean squared error, in the unit of y; smallest for the mean."
     return float(np.sqrt((np.subtract(y, point, dtype=float) ** 2).mean()))
 

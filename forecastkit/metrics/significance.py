@@ -20,7 +20,9 @@ from ..core import DataError
 __all__ = ['Linearised', 'hac_lag', 'hac_se', 'Comparison', 'compare', 'diebold_mariano', 'skill']
 
 # %% ../../nbs/05_metrics/02_significance.ipynb #05451bbf
-def hac_lag(horizon: int) -> int:
+def hac_lag(
+    horizon: int,  # sessions
+) -> int:
     "The lag used for outcomes that overlap over `horizon` sessions: three horizons."
     return 3 * horizon
 

@@ -1,5 +1,11 @@
 """Baselines, quantile models, their pool, width calibration, and the probabilistic forecaster."""
 
+from .base import (
+    QuantileModel as QuantileModel,
+    Recipe as Recipe,
+    STOCK_RECIPE as STOCK_RECIPE,
+    VOLATILITY_RECIPE as VOLATILITY_RECIPE,
+)
 from .baselines import (
     AR1 as AR1,
     ar1_quantiles as ar1_quantiles,
@@ -8,20 +14,20 @@ from .baselines import (
     HAR_RECIPE as HAR_RECIPE,
     HAR_STOCK_RECIPE as HAR_STOCK_RECIPE,
     HARLocationScale as HARLocationScale,
-    QuantileModel as QuantileModel,
-    Recipe as Recipe,
     rise_frequency as rise_frequency,
     transition_probabilities as transition_probabilities,
 )
-from .garch import (
-    GARCHHAR as GARCHHAR,
+from .quantile_regression import (
+    LinearQuantile as LinearQuantile,
 )
 from .boosting import (
     BoostedResidual as BoostedResidual,
-    LinearQuantile as LinearQuantile,
 )
 from .forest import (
     QuantileForest as QuantileForest,
+)
+from .garch import (
+    GARCHHAR as GARCHHAR,
 )
 from .pool import (
     linear_pool as linear_pool,
@@ -32,4 +38,8 @@ from .calibration import (
 from .forecaster import (
     ProbabilisticForecaster as ProbabilisticForecaster,
     recipe_for as recipe_for,
+)
+from .cohort_models import (
+    CohortForecaster as CohortForecaster,
+    train_cohort_models as train_cohort_models,
 )

@@ -1,34 +1,36 @@
-"""From sources to stored forecasts: preparation, the integrated system, evaluation, verification, universes."""
+"""From sources to stored forecasts: target profiles, preparation, the integrated system, evaluation, verification, universes."""
 
+from .profile import (
+    profile_of as profile_of,
+    TargetProfile as TargetProfile,
+)
 from .loading import (
-    as_stored as as_stored,
-    fetch as fetch,
-    live_words as live_words,
+    fetch_series as fetch_series,
     missing_runs as missing_runs,
     open_market as open_market,
-    require as require,
+    readable_sources as readable_sources,
+    require_series as require_series,
     update as update,
+    vendors_in as vendors_in,
 )
 from .preparation import (
-    needed_series as needed_series,
     prepare as prepare,
     Prepared as Prepared,
 )
 from .daily import (
     Day as Day,
 )
+from .evaluation import (
+    evaluate as evaluate,
+)
 from .system import (
+    ForecastBatch as ForecastBatch,
     forecast as forecast,
     IntegratedSystem as IntegratedSystem,
-    series_fed as series_fed,
-    series_wanted as series_wanted,
 )
 from .verification import (
     verify as verify,
     verify_function as verify_function,
-)
-from .evaluation import (
-    evaluate as evaluate,
 )
 from .universe import (
     for_each_symbol as for_each_symbol,

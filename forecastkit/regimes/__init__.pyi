@@ -3,6 +3,7 @@
 from .detector import (
     regime_history as regime_history,
     regime_versions as regime_versions,
+    Regime as Regime,
     RegimeDetector as RegimeDetector,
 )
 from .anomalies import (

@@ -1,7 +1,7 @@
-"""What state is the world in, if it is never seen and its traces are slow?
+"""An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
 
-Hidden Markov models for data that remember: what a row is worth as evidence, Bayes' rule one day after the other, and
-learning states that keep their meaning. The usual model takes each row for a fresh draw; features of markets are
+What state is the market in, if the state is never seen and its traces are slow? Hidden Markov models for data that remember:
+what a row is worth as evidence, Bayes' rule one day after the other, and learning states that keep their meaning. The usual model takes each row for a fresh draw; features of markets are
 anything but, and it ends up sure of everything. Here only what is *new* in a row counts. All that is
 said of a row rests on that row and those before it, to the last bit; hindsight exists under a name that says so."""
 
@@ -20,10 +20,7 @@ from hmmlearn.hmm import GaussianHMM
 from threadpoolctl import threadpool_limits
 
 # %% auto #0
-__all__ = ['INITIAL_CUTS', 'PRIOR_ROWS', 'PRIOR_STAYS', 'MAX_ITERATIONS', 'MIN_STATE_ROWS', 'MIN_MEAN_STAY', 'MIN_SEPARATION',
-           'ar1_coefficients', 'log_density', 'filter_states', 'smooth_states', 'HMMParameters',
-           'stationary_distribution', 'risk_score', 'initial_states', 'ToleranceMonitor', 'EMFit',
-           'expectation_maximisation', 'HMMFit', 'fit_hmm', 'rejection_reason']
+__all__ = ['filter_states', 'smooth_states', 'HMMParameters', 'HMMFit', 'fit_hmm', 'rejection_reason']
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #f15eeffc
 def ar1_coefficients(
@@ -107,7 +104,7 @@ class HMMParameters:
         rest = log_density(rows[1:] - self.memory * rows[:-1], (1 - self.memory) * self.levels, self.covariance)
         return np.concatenate([first, rest])
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #7fd5e1cf
 def stationary_distribution(
     transition: np.ndarray,  # (k, k)
 ) -> np.ndarray:
@@ -149,13 +146,13 @@ class ToleranceMonitor(ConvergenceMonitor):
         self.iter += 1
 
     @property
-    def settled(self) -> bool:
+    def within_tolerance(self) -> bool:
         last = list(self.history)[-3:]
         return len(last) == 3 and max(last) - min(last) < self.tol
 
     @property
     def converged(self) -> bool:
-        return self.settled or self.iter == self.n_iter
+        return self.within_tolerance or self.iter == self.n_iter
 
 
 class EMFit(NamedTuple):
@@ -165,13 +162,13 @@ class EMFit(NamedTuple):
     hmm: GaussianHMM
     monitor: ToleranceMonitor
 
-    def height(self) -> float:
+    def log_posterior(self) -> float:
         "Log likelihood plus the log prior of the levels, up to a constant: what starts are compared by."
         away = np.asarray(self.hmm.means_) - self.hmm.means_prior
         distance = np.einsum("ki,ij,kj->k", away, np.linalg.inv(np.asarray(self.hmm.covars_)[0]), away).sum()
         return float(self.monitor.history[-1]) - 0.5 * self.hmm.means_weight * float(distance)
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #9e7582e3
 def expectation_maximisation(
     before: np.ndarray,  # (n, d) rows without gaps
     after: np.ndarray,  # (n, d) the rows that followed them
@@ -202,13 +199,13 @@ class HMMFit(NamedTuple):
     "A model and how its fit went."
 
     model: HMMParameters
-    held: np.ndarray  # (k,) expected number of training rows in each state
-    apart: float  # risk score of the last state's level less the first's, in standard deviations of the rows' scores
-    settled: bool
-    rounds: int
+    state_rows: np.ndarray  # (k,) expected number of training rows in each state
+    separation: float  # risk score of the last state's level less the first's, in standard deviations of the rows' scores
+    converged: bool
+    iterations: int
     log_likelihood: float  # of what is new in the rows
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #1d345065
 def fit_hmm(
     before: np.ndarray,  # (n, d) standardised rows without gaps
     after: np.ndarray,  # (n, d) the rows that followed them
@@ -226,7 +223,7 @@ def fit_hmm(
     sticky = np.full((k, k), 0.06 / k) + 0.94 * np.eye(k)
     with threadpool_limits(1):
         tries = [expectation_maximisation(before, after, initial_states(score, c), sticky, levels, 1.0) for c in cuts]
-        best = max(tries, key=EMFit.height)
+        best = max(tries, key=EMFit.log_posterior)
         weights = best.hmm.predict_proba(after - best.memory * before)
         memory, hmm, monitor = expectation_maximisation(
             before, after, weights, np.asarray(best.hmm.transmat_), levels, 0.01
@@ -238,26 +235,26 @@ def fit_hmm(
     model = HMMParameters(memory, found[order], np.asarray(hmm.covars_)[0], transition, stationary_distribution(transition))
     apart = float(risk_score(model.levels[[-1]] - model.levels[[0]], signs)[0] / score.std())
     rounds = monitor.iter + sum(turn.monitor.iter for turn in tries)
-    return HMMFit(model, held[order], apart, monitor.settled, rounds, float(monitor.history[-1]))
+    return HMMFit(model, held[order], apart, monitor.within_tolerance, rounds, float(monitor.history[-1]))
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #951ce178
 MIN_STATE_ROWS, MIN_MEAN_STAY = 21, 5  # training rows in each state, and its mean stay
 MIN_SEPARATION = 1.2  # standard deviations of the risk score between the first state and the last
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #f8cc021e
 def rejection_reason(
-    learnt: HMMFit,
+    fit: HMMFit,
     names: Sequence[str],  # of the states, by rising risk
 ) -> str:
     "Why this fit is not to be used, in words; empty if it is."
-    if not learnt.settled:
-        return f"the likelihood had not settled after {MAX_ITERATIONS} rounds"
-    stays = 1 / (1 - np.diag(learnt.model.transition))
-    for name, held, stay in zip(names, learnt.held.tolist(), stays.tolist(), strict=True):
+    if not fit.converged:
+        return f"the likelihood had not settled after {MAX_ITERATIONS} iterations"
+    stays = 1 / (1 - np.diag(fit.model.transition))
+    for name, held, stay in zip(names, fit.state_rows.tolist(), stays.tolist(), strict=True):
         if held < MIN_STATE_ROWS:
             return f"{name} holds {held:.0f} sessions, fewer than {MIN_STATE_ROWS}"
         if stay < MIN_MEAN_STAY:
             return f"{name} lasts {stay:.1f} sessions on average, less than {MIN_MEAN_STAY}"
-    if learnt.apart < MIN_SEPARATION:
-        return f"{names[0]} and {names[-1]} differ by {learnt.apart:.1f} standard deviations of risk, less than {MIN_SEPARATION}"
+    if fit.separation < MIN_SEPARATION:
+        return f"{names[0]} and {names[-1]} differ by {fit.separation:.1f} standard deviations of risk, less than {MIN_SEPARATION}"
     return ""

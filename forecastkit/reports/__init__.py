@@ -1,5 +1,5 @@
 """Report notebooks run by papermill, written as self-contained HTML pages."""
 
-import lazy_loader
+from ..core import attach_face
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)

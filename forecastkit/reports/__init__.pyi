@@ -1,7 +1,11 @@
 """Report notebooks run by papermill, written as self-contained HTML pages."""
 
-from .daily import (
+from .html import (
     html_page as html_page,
+)
+from .runner import (
+    check_parameters as check_parameters,
+    report_parameter_names as report_parameter_names,
     report_names as report_names,
     run_report as run_report,
 )

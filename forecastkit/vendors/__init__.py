@@ -1,5 +1,5 @@
 """Live vendors of market data, and the download of a universe into the store."""
 
-import lazy_loader
+from ..core import attach_face
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)

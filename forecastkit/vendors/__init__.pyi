@@ -17,6 +17,8 @@ from .download import (
     DownloadResult as DownloadResult,
     download_universe as download_universe,
     last_closed as last_closed,
+)
+from .universe import (
     read_universe as read_universe,
     universe_of as universe_of,
 )

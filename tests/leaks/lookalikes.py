@@ -82,9 +82,7 @@ def cohorts_and_weights(market):
     change = np.log(vix).diff()
     cohort = calendar_cohorts(vix.index, market.events, NYSE)["cohort"]
     scale = change.ewm(alpha=0.06, min_periods=22).std() * 5**0.5
-    return pd.DataFrame(
-        {"cohort": cohort, "weight": cohort_weights(NYSE.outcomes(vix, 5), scale, cohort, 5, NYSE)}
-    )
+    return pd.DataFrame({"cohort": cohort, "weight": cohort_weights(NYSE.outcomes(vix, 5), scale, cohort, 5, NYSE)})
 
 
 @innocent
