@@ -29,7 +29,8 @@ from .records import outcomes_from_closes, prediction_rows, with_scores
 from .schema import OUTCOMES, PREDICTIONS
 
 # %% auto #0
-__all__ = ['OUTCOME_JOIN', 'RANK', 'pending_outcomes', 'is_best', 'select_predictions', 'read_predictions', 'PredictionDatabase']
+__all__ = ['OUTCOME_JOIN', 'RANK', 'pending_outcomes', 'is_best', 'select_predictions', 'scored_table', 'read_predictions',
+           'PredictionDatabase']
 
 # %% ../../nbs/55_ledger/05_database.ipynb #8b51d96a
 CLOCK_SLACK = timedelta(minutes=5)  # what the clocks of two writers may differ by
@@ -140,14 +141,20 @@ def select_predictions(
     return sa.select(*shown, *joined).outerjoin(OUTCOMES, OUTCOME_JOIN).where(*where).order_by(*newest_first).limit(limit)
 
 # %% ../../nbs/55_ledger/05_database.ipynb #23f48d08
+def scored_table(
+    rows: pd.DataFrame,  # stored forecasts with outcome and outcome_level
+) -> pd.DataFrame:
+    "The rows with sessions as midnight dates, scored where the outcome is known."
+    days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
+    return with_scores(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
+
+
 def read_predictions(
     connection: sa.Connection,
     query: sa.Select,  # as `select_predictions` gives it
 ) -> pd.DataFrame:
     "The chosen forecasts by origin, scored where the outcome is known; sessions as midnight dates."
-    rows = fetch(connection, query).iloc[::-1].reset_index(drop=True)
-    days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
-    return with_scores(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
+    return scored_table(fetch(connection, query).iloc[::-1].reset_index(drop=True))
 
 # %% ../../nbs/55_ledger/05_database.ipynb #54936985
 class PredictionDatabase:
