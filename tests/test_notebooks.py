@@ -88,6 +88,16 @@ def test_notebook_names_no_place_of_one_machine(path):
         assert word not in text, f"{path.name} mentions {word}"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [*NOTEBOOKS, *REPORTS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"],
+    ids=lambda p: f"{p.parent.name}/{p.stem}",
+)
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)#\s\\]+\.(?:ipynb|md|png|py))(?:#[^)]*)?\)", path.read_text()):
+        assert link.startswith("http") or (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
 MODULE_NOTEBOOKS = [path for path in NOTEBOOKS if path.parent.name[:2].isdigit()]
 
 

@@ -133,7 +133,8 @@ def parameter_section(
     "The parameters as the section of a docstring; empty for none."
     lines = []
     for p in parameters:
-        default = f", default {p.default}" if p.default and len(p.default) <= 60 else ", optional" if p.default else ""
+        short = p.default != "..." and len(p.default) <= 60
+        default = f", default {p.default}" if p.default and short else ", optional" if p.default else ""
         lines.append(f"{p.name} : {p.kind or 'object'}{default}")
         lines += [fill(p.comment, 88, initial_indent="    ", subsequent_indent="    ")] if p.comment else []
     return "\n".join(["Parameters", "----------", *lines]) if lines else ""
@@ -249,7 +250,7 @@ def face_map(
     districts = taken.pop("", [])
     lines = [title]
     if districts:
-        own = sorted(name for names in taken.values() for name in names)
+        own = [name for names in taken.values() for name in names]
         lines += [
             "",
             fill(", ".join(own), 96, initial_indent="Begin with: ", subsequent_indent="    "),
