@@ -15,6 +15,7 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -23,7 +24,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..calendars import Calendar
-from ..core import GENESIS, VIX_REGIMES
+from ..core import GENESIS, VIX_REGIMES, Home, canonical_json, find_key, make_key, seal, unsealed, write_atomic
 from ..forecasts import Forecast
 from .chain import Ends, Problem, broken_chains, chain_ends, row_name
 from .database import CLOCK_SLACK, OUTCOME_JOIN, PredictionDatabase, last_stored_at
@@ -32,7 +33,7 @@ from .records import RANGE_LEVELS, SCORE_COLUMNS, score_records
 from .schema import CHAINED, OUTCOMES, PREDICTIONS
 
 # %% auto #0
-__all__ = ['recomputed_id', 'rescore', 'Audit', 'audit_ledger']
+__all__ = ['recomputed_id', 'rescore', 'Audit', 'audit_ledger', 'write_checked', 'read_checked', 'ledger_ends', 'absent_heads']
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #ae3bc4dc
 @dataclass(frozen=True)
@@ -403,5 +404,37 @@ def audit_ledger(
         ends = chain_ends(connection)
         counts = {"forecasts": total, "with_outcome": scored, "outcomes": ends[OUTCOMES.name][0] - start[OUTCOMES.name][0]}
         return Audit(counts, ends[PREDICTIONS.name][1], tuple(problems), (*notes, *shortened(moments.silences)), ends)
+
+    return with_retry(database.engine, look)
+
+# %% ../../nbs/55_ledger/07_audit.ipynb #de686e2b
+def write_checked(home: Home, ends: Ends) -> None:
+    "Note the ends of a ledger that was checked and found sound; nothing happens where the home cannot be written."
+    with suppress(OSError):
+        write_atomic(home.checked, seal(canonical_json(ends), make_key(home.folder)))
+
+
+def read_checked(home: Home) -> Ends | None:
+    "The ends that `write_checked` noted; None if there are none, or not as they were written."
+    text = unsealed(home.checked.read_text(), find_key(home.folder)) if home.checked.is_file() else None
+    return {table: (int(rows), str(end)) for table, (rows, end) in json.loads(text).items()} if text else None
+
+
+def ledger_ends(database: PredictionDatabase) -> dict[str, tuple[int, str]]:
+    "Number of rows and hash of the last row of each table of a ledger."
+    return with_retry(database.engine, chain_ends)
+
+
+def absent_heads(
+    database: PredictionDatabase,
+    heads: Sequence[str],  # hashes that were the last of some table once
+) -> list[str]:
+    "Those of the hashes that no row has any more: the chain was written anew behind them, or is another."
+
+    def look(connection: sa.Connection) -> list[str]:
+        found = {GENESIS}
+        for table in CHAINED:
+            found |= set(connection.scalars(sa.select(table.c.row_hash).where(table.c.row_hash.in_(heads))))
+        return [one for one in heads if one not in found]
 
     return with_retry(database.engine, look)
