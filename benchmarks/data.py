@@ -1,11 +1,12 @@
 """How fast the data layer is and how much memory it needs: store, as_of, feature cache, a universe; each beside a reference of the same run.
 
-    .venv/bin/python benchmarks/data.py [store | market | features | memory ...]
+    .venv/bin/python benchmarks/data.py [store | listing | market | features | memory ...]
 
 These machines are shared and noisy: read the ratios, not the seconds. All prices are made up.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.features.cache import FeatureCache
 from forecastkit.features.base import compute_features
 from forecastkit.data.market import MarketData, Repair
+from forecastkit.data import source_table, stored_sources
 from forecastkit.data.sources import load_market
 from forecastkit.features.stock import stock_features
 from forecastkit.data.store import Store
@@ -97,6 +99,27 @@ def store() -> None:
         )
         same = all(kept.bars(s).equals(frame.rename_axis("session")) for s, frame in zip(SYMBOLS, by_pandas()))
         print("the store and the CSV files hold the same bars:", same)
+
+
+def listing() -> None:
+    "`data list` of 2,000 symbols x 10 years: a store that was just filled by another machine, the same again, and CSV files."
+    with tempfile.TemporaryDirectory() as home:
+        kept, files = Store(home), Path(home, "csv")
+        kept.put("S0000", walk(0), "made up", "2019-01-02 12:00Z", calendar=NYSE)
+        files.mkdir()
+        walk(0).to_csv(files / "S0000.csv", index_label="date")
+        for i in range(1, 2000):  # copies: what is read and checked is the same as if they differed
+            shutil.copy(kept.path("S0000"), kept.path(f"S{i:04d}"))
+            shutil.copy(files / "S0000.csv", files / f"S{i:04d}.csv")
+        for what, word, limit in (
+            ("data list, store without quick copies", "store", "<= 10 s"),
+            ("data list, store", "store", "<= 10 s"),
+            ("data list, folder of CSV", f"folder:{files}", ""),
+        ):
+            start, cpu = time.perf_counter(), time.process_time()
+            table = source_table(word, NYSE, stored_sources(home))
+            row(f"{what}: {len(table)} symbols", time.perf_counter() - start, limit)
+            print(f"{'':66s} {1e3 * (time.process_time() - cpu):9.2f} ms of one core")
 
 
 def revised() -> None:
@@ -245,7 +268,7 @@ def memory() -> None:
 
 
 def main() -> None:
-    parts = {"store": store, "market": market, "features": features, "memory": memory}
+    parts = {"store": store, "listing": listing, "market": market, "features": features, "memory": memory}
     for name in sys.argv[1:] or parts:
         print(f"-- {name}")
         parts[name]()

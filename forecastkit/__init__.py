@@ -25,6 +25,7 @@ Modules:
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, the layout from its header, dates, and the columns under our names.
+- `forecastkit.data.frames`: Reading frames of bars: pandas and polars frames, Series of closes, dicts, long and wide tables, yfinance's frames, through the same checks as files.
 - `forecastkit.data.futures`: Cboe's files of VIX futures, one a contract, rolled into continuous series of the front contract and those after it.
 - `forecastkit.data.health`: The health report of the data: every file and source checked as it stands, sources compared, and which features a gap concerns.
 - `forecastkit.data.history`: The point-in-time history of a series or table: what was known at a moment is a prefix of its rows, and every prefix has a fingerprint.

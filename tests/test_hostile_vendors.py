@@ -176,6 +176,21 @@ def test_an_answer_that_may_not_be_believed_ends_in_one_line(kind, vendor, tmp_p
     one_line(report, tmp_path, vendor)
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_the_same_for_a_source_that_is_read_without_a_store(kind, vendor, server):
+    symbol, access = SYMBOLS[vendor][0], live(server)
+    put(server, symbol, HOSTILE[kind](symbol))
+    with open_client(access) as client:
+        (source,) = open_live([vendor], [symbol], access, client)
+        try:
+            frame = source.read(symbol, NYSE).frame
+        except DataError as error:
+            assert str(error).startswith(symbol) and str(error).isprintable()
+        else:
+            assert len(frame) == 1 and vendor != "finra"
+
+
 @pytest.mark.parametrize("count", COUNTS)
 def test_pages_are_bounded_whatever_the_count(count, tmp_path, server):
     put(server, "UNRATE", body_of("UNRATE", count=count))

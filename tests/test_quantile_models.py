@@ -16,7 +16,7 @@ from forecastkit.core import PROBS, FeatureDimensionError, canonical_json
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.volatility import FeatureEngine, volatility_features
 from forecastkit.metrics import pinball
-from forecastkit.models.base import STOCK_RECIPE, VOLATILITY_RECIPE
+from forecastkit.models.base import VOLATILITY_RECIPE, Recipe
 from forecastkit.models.baselines import HARLocationScale
 from forecastkit.models.boosting import (
     TREE_LEVELS,
@@ -105,7 +105,8 @@ def test_what_trees_read():
     assert tree_columns(X.assign(note="text", flag=True))[-1] == "flag"
 
 
-MODELS = [LinearQuantile(), BoostedResidual(rounds=20), BoostedResidual(STOCK_RECIPE, rounds=5, seed=1)]
+OTHER_RECIPE = Recipe((), ("spx_drawdown",), ("vix_vol_ewma94",), ("vix_vol_ewma94",), 0.001)  # of other columns
+MODELS = [LinearQuantile(), BoostedResidual(rounds=20), BoostedResidual(OTHER_RECIPE, rounds=5, seed=1)]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{type(m).__name__}-{len(m.recipe.location)}")

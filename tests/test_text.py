@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from forecastkit import core
 from forecastkit.core import csv_safe_frame, printable, redacted
+from forecastkit.ledger import write_csv
 
 SECRET = "zqS3cr8etQz"  # noqa: S105  # letters that occur in no message
 
@@ -110,7 +111,7 @@ def test_no_cell_is_a_formula(parts):
     frame = pd.DataFrame({"=name": cells, "n": range(len(cells))}, index=cells)
     safe = csv_safe_frame(frame)
     for text in [*safe["'=name"], *safe.index]:
-        if text.lstrip(" \u00a0")[:1] in set("=+-@\t"):
+        if text.lstrip(" \u00a0")[:1] in set("=+-@\t") and len(text.lstrip(" \u00a0")) > 1:
             float(text)
     assert safe["n"].tolist() == frame["n"].tolist()
 
@@ -164,3 +165,9 @@ def test_redaction_of_a_long_text_is_quick(piece):
     began = time.perf_counter()
     redacted(piece * (30_000 // len(piece)))
     assert time.perf_counter() - began < 2
+
+
+def test_an_exported_ledger_holds_no_formula(tmp_path):
+    path = tmp_path / "ledger.csv"
+    write_csv(pd.DataFrame({"symbol": ["=cmd|' /C calc'!A0", "VIX"], "q50": [-1.25, 0.1]}), path)
+    assert path.read_text() == "symbol,q50\n'=cmd|' /C calc'!A0,-1.25\nVIX,0.1\n"

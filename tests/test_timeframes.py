@@ -194,7 +194,7 @@ def test_clock_times_of_another_zone(tmp_path):
         ("time,close\n2018-07-02 09:31,closed\n", "a cell is no number"),
         ("time,close\n2018-07-02 09:31,-1\n", "a price of 0 or less"),
         ("time,open,high,low,close\n2018-07-02 09:31,1,1,2,1\n", "outside low..high"),
-        ("time,price\n2018-07-02 09:31,1\n", "its column is called price"),
+        ("time,cost\n2018-07-02 09:31,1\n", "its column is called cost"),
         ("time,close\n2018-07-02,09:31,1\n", "cannot be read"),
         ("time,close\n2118-07-02 09:31,1\n", "after the calendar"),
         ("", "cannot be read"),

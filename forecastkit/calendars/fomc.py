@@ -20,11 +20,11 @@ from pathlib import Path
 import pandas as pd
 
 from .sessions import NEW_YORK, get_calendar
-from ..core import DataError, write_atomic
+from ..core import DataError, Home, write_atomic
 
 # %% auto #0
-__all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'meeting_moments', 'fomc_table', 'parse_meetings_page', 'read_meetings', 'meetings_file',
-           'all_meetings', 'save_meetings']
+__all__ = ['KNOWN_AHEAD', 'SURPRISE_AT', 'meeting_moments', 'fomc_table', 'parse_meetings_page', 'read_meetings', 'all_meetings',
+           'save_meetings']
 
 # %% ../../nbs/15_calendars/04_fomc.ipynb #b13eb4ee
 KNOWN_AHEAD = pd.Timedelta(days=365)  # the calendar of meetings is out at least this long before most of them
@@ -209,22 +209,17 @@ def merge_meetings(
     return found
 
 # %% ../../nbs/15_calendars/04_fomc.ipynb #43b4c8bb
-def meetings_file(home: str | Path) -> Path:
-    "The file of the user's own meetings."
-    return Path(home) / "meetings.csv"
-
-
-def all_meetings(home: str | Path) -> pd.DataFrame:
+def all_meetings(home: str | Path | Home) -> pd.DataFrame:
     "The meetings that are shipped and those saved under home; raises `DataError` for a file that was spoilt since."
-    own = meetings_file(home)
+    own = Home(home).meetings
     return merge_meetings(fomc_table(), read_meetings(own)) if own.is_file() else fomc_table()
 
 
 def save_meetings(
-    home: str | Path,
+    home: str | Path | Home,
     own: pd.DataFrame,  # as `read_meetings` or `parse_meetings_page` gives it
 ) -> pd.DataFrame:
     "Save own meetings under home, in place of earlier ones; returns all meetings. Raises `DataError`."
     found = merge_meetings(fomc_table(), own)
-    write_atomic(meetings_file(home), own[["date", "scheduled"]].astype({"scheduled": int}).to_csv(index=False))
+    write_atomic(Home(home).meetings, own[["date", "scheduled"]].astype({"scheduled": int}).to_csv(index=False))
     return found

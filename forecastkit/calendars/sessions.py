@@ -11,10 +11,9 @@ A `Calendar` travels with the market data, so that no function has to guess whic
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,25 +36,21 @@ def exchange(
 ) -> Any:
     "The calendar object of exchange_calendars, from 1962 (or as early as it goes) to the end of the year after next."
     import exchange_calendars
-    from exchange_calendars.errors import InvalidCalendarName
 
     first, last = pd.Timestamp(FIRST), pd.Timestamp(f"{dt.date.today().year + 2}-12-31")
     try:
-        return exchange_calendars.get_calendar(name, start=first, end=last)
-    except InvalidCalendarName:
-        raise DataError(f"calendar {name!r} is unknown: use a name of exchange_calendars, such as XNYS") from None
-    except (ValueError, NotImplementedError):  # some exchanges are recorded from later on, or not so far ahead
-        pass
-    try:
-        known = exchange_calendars.get_calendar(name)
-        start, end = max(first, known.bound_min() or first), min(last, known.bound_max() or last)
-        return exchange_calendars.get_calendar(name, start=start, end=end)
-    except (ValueError, NotImplementedError) as error:  # such as XTAE and ASEX of 4.13
-        which = f"exchange_calendars {exchange_calendars.__version__}"
-        raise DataError(f"calendar {name} cannot be built by {which}: use another one, such as XNYS") from error
+        try:
+            return exchange_calendars.get_calendar(name, start=first, end=last)
+        except ValueError:  # some exchanges are recorded from later on, or not so far ahead
+            known = exchange_calendars.get_calendar(name)
+            start, end = max(first, known.bound_min() or first), min(last, known.bound_max() or last)
+            return exchange_calendars.get_calendar(name, start=start, end=end)
+    except Exception as error:  # XTAE, ASEX and others fail inside the library, each in its own way
+        why = f"exchange_calendars {exchange_calendars.__version__} cannot build it ({type(error).__name__})"
+        raise DataError(f"calendar {name} cannot be used: {why}: use another exchange, such as XNYS") from error
 
 # %% ../../nbs/15_calendars/01_sessions.ipynb #6453e5cf
-Date = str | dt.date | np.datetime64  # anything that means one day; a pandas Timestamp is a dt.date
+Date = str | int | dt.date | np.datetime64  # one day: 2018-02-05, 20180205, a date, a pandas Timestamp
 Days = pd.DatetimeIndex | Iterable[Date]  # many days
 
 
@@ -63,9 +58,13 @@ def _day(
     date: Date,  # a day, without time zone and without time of day
 ) -> pd.Timestamp:
     "The day as a Timestamp at midnight; raises `DataError` for anything that is not plainly one day."
+    if isinstance(date, (int, np.integer)) and not isinstance(date, bool):  # 20180205; pandas would read nanoseconds since 1970
+        text = str(date) if 10_000_000 <= date < 100_000_000 else ""
+    else:
+        text = date
     try:
-        day = pd.Timestamp(date)
-    except (ValueError, TypeError):
+        day = pd.Timestamp(text)
+    except (ValueError, TypeError, OverflowError):
         day = pd.NaT
     if not isinstance(day, pd.Timestamp):
         raise DataError(f"{date!r} is no date: write it as 2018-02-05")
@@ -197,9 +196,9 @@ class Calendar:
     ) -> pd.DatetimeIndex:
         "The session `horizon` sessions after each origin; raises `DataError` where the calendar ends."
         days, at = self.sessions, self.positions(index) + horizon
-        if (at >= len(days)).any():
+        if ((at < 0) | (at >= len(days))).any():
             raise DataError(
-                f"{horizon} sessions ahead the calendar of {self.name} has ended: it knows days to {days[-1]:%Y-%m-%d}"
+                f"{horizon} sessions away the calendar of {self.name} has ended: it knows {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
             )
         return days[at]
 
@@ -217,15 +216,20 @@ class Calendar:
             )
         return at
 
+    @cached_property
+    def _runs(self) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+        "The first and the last sessions of all runs of sessions on consecutive days."
+        day = pd.Timedelta(days=1)
+        first = self.sessions[~(self.sessions - day).isin(self.sessions)]
+        return first, self.sessions[~(self.sessions + day).isin(self.sessions)]
+
     def shifted_runs(
         self,
         days: pd.DatetimeIndex,  # of daily bars, in any order
         least: int = 3,  # fewer are taken for slips, and not given
     ) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
         "The first sessions of the runs of sessions whose rows stand one day early, and of those one day late."
-        day = pd.Timedelta(days=1)
-        first = self.sessions[~(self.sessions - day).isin(self.sessions)]
-        last = self.sessions[~(self.sessions + day).isin(self.sessions)]
+        day, (first, last) = pd.Timedelta(days=1), self._runs
         before = (first - day).isin(days) & ~last.isin(days)
         after = (last + day).isin(days) & ~first.isin(days)
         # a run of one session between two others can look like both
@@ -299,10 +303,19 @@ def _build(name: str) -> Calendar:
     )
 
 
+@lru_cache(maxsize=64)
+def _calendar_name(name: Any) -> str:
+    "The name as exchange_calendars spells it, whatever its case; raises `DataError` for an unknown one."
+    from exchange_calendars import get_calendar_names
+
+    known = {spelling.upper(): spelling for spelling in get_calendar_names()}
+    if (found := known.get(str(name).strip().upper())) is None:
+        raise DataError(f"calendar {name!r} is unknown: use a name of exchange_calendars, such as XNYS")
+    return found
+
+
 def get_calendar(
     calendar: Calendar | str,  # a name of exchange_calendars such as XNYS, XTKS or 24/7; a Calendar is given back
 ) -> Calendar:
-    "The calendar of an exchange, built once; raises `DataError` for an unknown name."
-    if isinstance(calendar, str) and re.fullmatch(r"[a-z][a-z0-9]{3}", calendar):  # xnys means XNYS
-        calendar = calendar.upper()
-    return calendar if isinstance(calendar, Calendar) else _build(calendar)
+    "The calendar of an exchange, built once; raises `DataError` for an unknown name, and for one that cannot be built."
+    return calendar if isinstance(calendar, Calendar) else _build(_calendar_name(calendar))

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .text import printable, redacted
-
 # %% auto #0
 __all__ = ['DataError', 'DataWarning', 'FeatureDimensionError', 'SettingsError', 'ModelNotFoundError', 'ModelIntegrityError',
            'DataQualityError']
@@ -20,6 +18,9 @@ class _ShownText:
     "What is common to the errors: their text may be shown anywhere, since secrets and terminal escapes in it are made harmless."
 
     def __init__(self, *args: Any):
+        # imported here: the digest of a formula that may raise must not depend on their patterns (`features.cache`)
+        from forecastkit.core.text import printable, redacted
+
         super().__init__(*(printable(redacted(arg), lines=True) if isinstance(arg, str) else arg for arg in args))
 
 # %% ../../nbs/00_core/01_errors.ipynb #9bf33403

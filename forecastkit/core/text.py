@@ -82,7 +82,8 @@ def csv_safe(
     value: Any,  # a cell
 ) -> Any:
     "A cell that no spreadsheet takes for a formula: such text gets an apostrophe in front; other values are given back."
-    if not isinstance(value, str) or not value.lstrip(" \u00a0").startswith(FORMULA):
+    text = value.lstrip(" \u00a0") if isinstance(value, str) else ""
+    if not text.startswith(FORMULA) or len(text) == 1:  # a mark alone, such as the - of an empty field, starts nothing
         return value
     try:
         float(value)

@@ -19,17 +19,21 @@ from .market import (
     Repair as Repair,
     repair_bars as repair_bars,
 )
+from .frames import (
+    clean_series as clean_series,
+    read_frame as read_frame,
+    Reading as Reading,
+    repair_notes as repair_notes,
+)
 from .synthetic import (
     synthetic_market as synthetic_market,
 )
 from .sources import (
-    as_series as as_series,
     FolderSource as FolderSource,
     load_market as load_market,
     open_source as open_source,
     open_sources as open_sources,
     Openers as Openers,
-    Reading as Reading,
     SampleSource as SampleSource,
     Source as Source,
     source_table as source_table,

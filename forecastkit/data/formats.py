@@ -9,6 +9,7 @@ the file. Whether the numbers themselves can be true is judged later, by `market
 # %% ../../nbs/20_data/01_formats.ipynb #f65b80f7
 from __future__ import annotations
 
+import ast
 import csv
 import gzip
 import io
@@ -17,20 +18,21 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import pandas as pd
 
+from ..calendars import release_of
 from ..core import DataError, canonical_symbol
 
 # %% auto #0
-__all__ = ['SUFFIXES', 'FILE_NAME_PATTERNS', 'DATE_COLUMNS', 'BAR_NAMES', 'TIMED', 'MIDNIGHT', 'ZONE', 'EVENING', 'NA_STRINGS',
-           'MAX_BYTES', 'HEAD_BYTES', 'symbol_of', 'Layout', 'detect_layout', 'unix_seconds', 'days_of_seconds',
-           'parse_days', 'read_text', 'read_table', 'Inspection', 'non_table_content', 'inspect_file',
-           'read_file_columns']
+__all__ = ['SUFFIXES', 'FILE_NAME_PATTERNS', 'DATE_COLUMNS', 'BAR_NAMES', 'CLOSE_NAMES', 'SYMBOL_COLUMNS', 'TIMED', 'MIDNIGHT',
+           'ZONE', 'ZONED', 'EVENING', 'NA_STRINGS', 'MAX_BYTES', 'HEAD_BYTES', 'symbol_of', 'Layout', 'detect_layout',
+           'unix_seconds', 'days_of_moments', 'days_of_seconds', 'date_style', 'parse_days', 'read_text', 'read_table',
+           'Inspection', 'non_table_content', 'has_times', 'inspect_file', 'columns_by_day', 'read_file_columns']
 
 # %% ../../nbs/20_data/01_formats.ipynb #3db20bd0
 SUFFIXES: tuple[str, ...] = (".csv", ".csv.gz", ".parquet")
@@ -54,9 +56,11 @@ def symbol_of(
 
 # %% ../../nbs/20_data/01_formats.ipynb #934613ad
 DATE_COLUMNS: tuple[str, ...] = (
-    "session", "date", "observation date", "timestamp", "time", "datetime", "index level 0",
+    "session", "date", "observation date", "timestamp", "time", "datetime", "ds", "index level 0",
 )  # fmt: skip
 BAR_NAMES: tuple[str, ...] = ("open", "high", "low", "close", "volume")
+CLOSE_NAMES: tuple[str, ...] = ("close/last", "price", "adj close", "adjusted close")  # taken where there is no close
+SYMBOL_COLUMNS: tuple[str, ...] = ("unique id", "symbol", "ticker")  # of long tables, one row a symbol and day
 TIMED = "its rows carry a time of day: daily bars have one row a session, dated by it; read minutes with timeframes.load_bars"
 
 
@@ -67,6 +71,8 @@ class Layout:
     date: str  # the column of dates, as the file spells it
     columns: Mapping[str, str]  # our name -> the file's: bars' columns or value, and known_at where given
     unused: tuple[str, ...] = ()  # columns left aside
+    symbols: str | None = None  # the column that names the symbol of each row, where there is one
+    timed: bool = False  # the dates carry a time of day and a zone
 
     @property
     def ranged(self) -> bool:
@@ -77,13 +83,24 @@ class Layout:
     def notes(self) -> tuple[str, ...]:
         "What a reader should know: the columns left aside, and which of several prices is taken."
         notes = [f"column {name} left aside" for name in self.unused]
+        if self.timed:
+            notes.append(f"the times of {self.date} are read as days of the exchange")
         if "split" in self.columns:
             notes.append(f"{self.columns['close']} and its range divided by the splits after it, dividends left in")
+        elif plain_name(self.columns.get("close", "close")) in CLOSE_NAMES:
+            notes.append(f"the close is read from {self.columns['close']}")
         elif any(name.strip().lower().startswith("adj") for name in self.unused):
             notes.append(f"prices are those of {self.columns['close']}")
         return tuple(notes)
 
 # %% ../../nbs/20_data/01_formats.ipynb #cc1d84b2
+def plain_name(
+    name: str,  # of a column
+) -> str:
+    "The name in small letters, without underscores and blanks around it."
+    return name.strip().lower().replace("_", " ").strip()
+
+
 def printable(
     text: str,  # out of a file
     most: int = 60,  # characters
@@ -95,8 +112,16 @@ def printable(
 def _repeated(header: Sequence[str]) -> set[str]:
     "Names, in plain spelling, that stand in a header more than once; pandas calls a second Close Close.1."
     bare = [name.removesuffix(".1") if name.removesuffix(".1") in header else name for name in header]
-    counts = Counter(name.strip().lower().replace("_", " ").strip() for name in bare)
+    counts = Counter(plain_name(name) for name in bare)
     return {name for name, count in counts.items() if count > 1}
+
+
+def _quoted(symbol: str, plain: Mapping[str, str]) -> bool:
+    "Whether a column y holds closes: it does unless the symbol is a published series with a rule of its own."
+    try:
+        return "y" in plain and not release_of(symbol)
+    except DataError:
+        return True
 
 
 def _one_value(date: str, others: list[str], known: Mapping[str, str], symbol: str) -> Layout | str:
@@ -104,7 +129,7 @@ def _one_value(date: str, others: list[str], known: Mapping[str, str], symbol: s
     if len(others) != 1:
         names = printable(", ".join(others)) or "only dates"
         return f"neither a column close nor one single column of values ({names})"
-    if others[0].strip().lower() != "value" and canonical_symbol(others[0]) != symbol:
+    if plain_name(others[0]) not in ("value", "y") and canonical_symbol(others[0]) != symbol:
         return "its column is called {0}: name the file {0}.csv".format(printable(others[0]))
     return Layout(date, {"value": others[0], **known})
 
@@ -114,7 +139,8 @@ def detect_layout(
     symbol: str,  # canonical; what the name of the file says it holds
 ) -> Layout | str:
     "The layout of a file by its header, or a sentence that says why it holds no market data."
-    plain = {name.strip().lower().replace("_", " ").strip(): name for name in header}
+    plain = {plain_name(name): name for name in header}
+    plain |= {"volume": plain.pop("vol.")} if "vol." in plain and "volume" not in plain else {}
     twice = _repeated(header)
     if twice & {*DATE_COLUMNS, *BAR_NAMES, "known at"} or (twice and "close" not in plain):
         return "two of its columns have the same name"
@@ -122,18 +148,48 @@ def detect_layout(
     if date is None:
         return f"no column of dates in its header ({printable(', '.join(header))})"
     known = {"known_at": plain.pop("known at")} if "known at" in plain else {}
+    symbols = next((plain[name] for name in SYMBOL_COLUMNS if name in plain), None)
+    close = next((name for name in CLOSE_NAMES if name in plain), None) or ("y" if _quoted(symbol, plain) else None)
+    if "close" not in plain and close is not None:
+        plain["close"] = plain.pop(close)
     if "close" not in plain:
-        return _one_value(date, list(plain.values()), known, symbol)
+        others = [name for name in plain.values() if name != symbols]
+        found = _one_value(date, others, known, symbol)
+        return found if isinstance(found, str) else replace(found, symbols=symbols)
     if "time" in plain:
         return TIMED
     columns = {name: plain[name] for name in BAR_NAMES if name in plain} | known
     if "split coefficient" in plain:
         columns["split"] = plain["split coefficient"]
-    return Layout(date, columns, tuple(name for name in header if name != date and name not in columns.values()))
+    taken = {date, symbols, *columns.values()}
+    return Layout(date, columns, tuple(name for name in header if name not in taken), symbols)
+
+# %% ../../nbs/20_data/01_formats.ipynb #1d3d44b8
+PAIR = re.compile(r"\('[^']*', '[^']*'\)")  # how Parquet keeps a pair of names
+
+
+def price_columns(
+    names: Sequence[Any],  # of columns; pairs such as (Close, AAPL) where a table has several tickers
+    symbol: str | None = None,  # canonical; the ticker whose columns are taken
+) -> dict[int, str]:
+    "Which columns are taken, by place, and their names as text; raises `DataError` for several tickers without a choice."
+    parsed = [ast.literal_eval(name) if isinstance(name, str) and PAIR.fullmatch(name) else name for name in names]
+    pairs = {at: tuple(map(str, name[:2])) for at, name in enumerate(parsed) if isinstance(name, tuple) and len(name) > 1}
+    spelled = [{plain_name(pair[side]) for pair in pairs.values()} for side in (0, 1)]
+    side = 0 if spelled[0] & {*BAR_NAMES} or not spelled[1] & {*BAR_NAMES} else 1
+    dates = {at for at, pair in pairs.items() if plain_name(pair[0]) in DATE_COLUMNS and not pair[1].strip()}
+    tickers = dict.fromkeys(canonical_symbol(pair[1 - side]) for at, pair in pairs.items() if at not in dates)
+    if len(tickers) > 1 and symbol not in tickers:
+        raise DataError(f"it holds several tickers ({printable(', '.join(tickers))}): say which one as symbol=")
+    taken = symbol if len(tickers) > 1 else next(iter(tickers), None)
+    found = {at: pair[0] if at in dates else pair[side] for at, pair in pairs.items() if at in dates or canonical_symbol(pair[1 - side]) == taken}
+    plain = {at: str(name[0] if isinstance(name, tuple) else name) for at, name in enumerate(parsed) if at not in pairs}
+    return dict(sorted({**found, **plain}.items()))
 
 # %% ../../nbs/20_data/01_formats.ipynb #e72356b4
 MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")  # midnight, in whatever zone the day is written in
 ZONE = "America/New_York"  # where a stamp in seconds is taken to have been traded
+ZONED = re.compile(r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$")  # a time of day with its zone
 EVENING = 17  # o'clock there; what begins later belongs to the next day
 
 
@@ -141,6 +197,8 @@ def unix_seconds(
     texts: pd.Series,  # dates as a file spells them, stripped
 ) -> pd.Series | None:
     "Stamps in UNIX seconds (or milliseconds) as seconds; None for anything else, such as 20180205."
+    if len(texts) and not re.fullmatch(r"-?\d{1,13}", str(texts.iloc[0])):
+        return None  # by far the most files, at once
     digits = texts.str.fullmatch(r"-?\d{1,13}") & (texts.str.len() != 8)
     long = texts.str.len().max() if len(texts) and (digits | texts.str.fullmatch(r"\d{8}")).all() else 0
     if long < 9:
@@ -148,31 +206,54 @@ def unix_seconds(
     return texts.astype("int64") // (1000 if long >= 12 else 1)
 
 
+def days_of_moments(
+    moments: pd.DatetimeIndex,  # UTC, one a session, at any time of its day
+    texts: pd.Series,  # as they are written, for messages
+    zone: str,  # of the exchange
+) -> pd.DatetimeIndex:
+    "The days of daily bars in exchange time; raises `DataError` where a moment does not say which session it is about."
+    local = moments.tz_convert(zone).tz_localize(None)
+    late, days = (local.hour >= EVENING) & (zone != "UTC"), local.normalize().as_unit("us")
+    place = zone.split("/")[-1].replace("_", " ")
+    for wrong, words in ((late, f"is in the evening of {place}"), (days.duplicated(), "is one of several on its day")):
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise DataError(f"line {at + 2}: {texts.iloc[at]} {words}: write one row a session, dated by it")
+    return days
+
+
 def days_of_seconds(
-    seconds: pd.Series,  # one a session: midnight UTC of its date, or any moment of its day in New York
+    seconds: pd.Series,  # one a session: midnight UTC of its date, or any moment of its day in the zone
+    zone: str = ZONE,
 ) -> pd.DatetimeIndex:
     "The days of daily bars stamped in seconds; raises `DataError` where a stamp does not tell its session."
     if (seconds % 86_400 == 0).all():
         return pd.DatetimeIndex(pd.to_datetime(seconds, unit="s")).as_unit("us")
-    local = pd.DatetimeIndex(pd.to_datetime(seconds, unit="s", utc=True)).tz_convert(ZONE).tz_localize(None)
-    late, days = local.hour >= EVENING, local.normalize().as_unit("us")
-    for wrong, words in ((late, "is in the evening of New York"), (days.duplicated(), "is one of several on its day")):
-        if wrong.any():
-            at = int(wrong.argmax())
-            raise DataError(f"line {at + 2}: {seconds.iloc[at]} {words}: write one row a session, dated by it")
-    return days
+    return days_of_moments(pd.DatetimeIndex(pd.to_datetime(seconds, unit="s", utc=True)), seconds, zone)
+
+
+def date_style(
+    day: str,  # the first of a table
+) -> str:
+    "How the dates of a table are written, by its first one."
+    styles = {"/": "%m/%d/%Y", ".": "%d.%m.%Y"}
+    return next((style for mark, style in styles.items() if mark in day), "%Y%m%d" if day.isdigit() else "%Y-%m-%d")
 
 
 def parse_days(
     texts: pd.Series,  # dates as a file spells them
+    zone: str | None = None,  # of the exchange: moments with a zone of their own are read in it; refused if None
 ) -> pd.DatetimeIndex:
     "The days; raises `DataError` with the first line that is not one, or is written in another way than the first."
     texts = texts.astype(str).fillna("").str.strip()
     if (seconds := unix_seconds(texts)) is not None:
-        return days_of_seconds(seconds)
+        return days_of_seconds(seconds, zone or ZONE)
     days = texts.str.replace(MIDNIGHT, "", regex=True) if texts.str.len().max() > 10 else texts
-    style = "%m/%d/%Y" if len(days) and "/" in days.iloc[0] else "%Y-%m-%d"
-    found = pd.to_datetime(days, format=style, errors="coerce")
+    if zone and len(days) and days.str.contains(":").any() and texts.str.contains(ZONED).all():
+        moments = pd.DatetimeIndex(pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True))
+        if not moments.hasnans:
+            return days_of_moments(moments, texts, zone)
+    found = pd.to_datetime(days, format=date_style(days.iloc[0]) if len(days) else None, errors="coerce")
     if found.isna().any():
         at = int(found.isna().to_numpy().argmax())
         moment = "carries a time of day: write one row a session, dated by it"
@@ -211,17 +292,38 @@ def header_line(
 ) -> int:
     "How many lines, such as a disclaimer, stand before a header; 0 where the first line is one, or none is found."
     names = {*DATE_COLUMNS, "trade date"}
-    starts = [line.split(",")[0].strip(' "').lower().replace("_", " ") for line in lines[:5]]
+    starts = [plain_name(re.split("[,;\t]", line)[0].strip(' "')) for line in lines[:5]]
     at = next((at for at, start in enumerate(starts) if start in names), 0)
     return 0 if any(start[:1].isdigit() for start in starts[:at]) else at
 
 
+def separator(
+    header: str,  # a line of names
+) -> str:
+    "What stands between the cells of a table: a comma, a semicolon or a tab."
+    return max((",", ";", "\t"), key=header.count)
+
+
+def one_header(
+    lines: Sequence[str],  # of a table
+) -> list[str]:
+    "The lines with yfinance's three lines of names (Price, Ticker, Date) made one; raises `ValueError` for several tickers."
+    names = {line.split(",")[0].strip(' "').lower(): line.split(",")[1:] for line in lines[:3]}
+    if len(names) < 3 or set(names) - {"date", "datetime"} != {"price", "ticker"}:
+        return list(lines)
+    tickers = list(dict.fromkeys(cell.strip() for cell in names["ticker"]))
+    if len(tickers) > 1:
+        raise ValueError(f"it holds several tickers ({', '.join(tickers[:4])}), save one file for each")
+    return [",".join(["Date", *names["price"]]), *lines[3:]]
+
+
 def ragged_line(
     lines: Sequence[str],  # of a table, its header first
+    between: str = ",",  # cells
 ) -> str:
     "Why the lines are no table, in words; empty if each holds one row of as many cells as the header."
-    reader = csv.reader(lines, strict=True)
-    if {line.count(",") for line in lines if line} <= {lines[0].count(",")} and not any('"' in line for line in lines):
+    reader = csv.reader(lines, strict=True, delimiter=between)
+    if {line.count(between) for line in lines if line} <= {lines[0].count(between)} and not any('"' in line for line in lines):
         return ""  # by far the most files, in a tenth of the time
     try:
         width = len(next(reader, []))
@@ -244,12 +346,14 @@ def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd
     "A table in text, or its first rows only; these columns (None: all) stay text."
     text = read_text(path, HEAD_BYTES if rows else None)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # the ends of lines that the parser knows
-    lines = lines[header_line(lines) :]
-    if why := ragged_line(lines[: rows + 1] if rows else lines):
+    lines = one_header(lines[header_line(lines) :])
+    between = separator(lines[0])
+    if why := ragged_line(lines[: rows + 1] if rows else lines, between):
         raise ValueError(why)
+    comma = between != "," and any(re.search(r"\d,\d", line) for line in lines[1:50])  # 17,31 and 2.762,13
     dtype: str | dict[Hashable, str] = "str" if texts is None else dict.fromkeys(texts, "str")
-    return pd.read_csv(io.StringIO("\n".join(lines)), nrows=rows, dtype=dtype, na_values=NA_STRINGS, keep_default_na=False,
-                       low_memory=False)  # fmt: skip
+    return pd.read_csv(io.StringIO("\n".join(lines)), sep=between, nrows=rows, dtype=dtype, na_values=NA_STRINGS, decimal="," if comma else ".",
+                       thousands="." if comma else None, keep_default_na=False, low_memory=False)  # fmt: skip
 
 
 def _parquet_frame(path: Path, rows: int | None) -> pd.DataFrame:
@@ -265,7 +369,9 @@ def _parquet_frame(path: Path, rows: int | None) -> pd.DataFrame:
         if any(pa.types.is_nested(column.type) for column in file.schema_arrow):
             raise ValueError("a cell of one of its columns holds several values")
         first = next(file.iter_batches(rows), None) if rows else None
-        return (first or file.read(use_threads=False)).to_pandas(ignore_metadata=True)
+        frame = (first or file.read(use_threads=False)).to_pandas(ignore_metadata=True)
+        chosen = price_columns(list(frame.columns))
+        return frame.iloc[:, list(chosen)].set_axis(list(chosen.values()), axis=1)
     except (pa.ArrowException, TypeError, KeyError, OverflowError, MemoryError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
@@ -308,14 +414,25 @@ def non_table_content(path: Path) -> str:
     return f"it is a message, {shorten(max(texts, key=len), 80)!r}" if texts else "it is JSON"
 
 # %% ../../nbs/20_data/01_formats.ipynb #2e203584
-def _timed(
+def has_times(
+    dates: pd.Series,  # as text
+) -> bool:
+    "Whether some carry a time of day other than midnight."
+    return bool(dates.astype(str).str.strip().str.replace(MIDNIGHT, "", regex=True).str.contains(":").any())
+
+
+def _intraday(
     dates: pd.Series,  # the first of a file
 ) -> bool:
-    "Whether they carry a time of day, or are stamps in seconds less than a day apart."
+    "Whether they carry a time of day without a zone, or are moments less than a day apart."
     texts = dates.astype(str).str.strip()
     seconds = unix_seconds(texts)
     near = seconds is not None and len(seconds) > 1 and abs(seconds.iloc[1] - seconds.iloc[0]) < 72_000
-    return bool(near or texts.str.replace(MIDNIGHT, "", regex=True).str.contains(":").any())
+    timed = has_times(texts)
+    if timed and len(texts) > 1 and texts.str.contains(ZONED).all():  # one a day, in a zone: read in that of the exchange
+        moments = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+        timed = not abs(moments.iloc[1] - moments.iloc[0]) > pd.Timedelta(hours=20)
+    return bool(near or timed)
 
 
 def inspect_file(path: Path, symbol: str, shown: str) -> Inspection:
@@ -329,7 +446,7 @@ def inspect_file(path: Path, symbol: str, shown: str) -> Inspection:
     found = detect_layout([str(name) for name in head.columns], symbol)
     if isinstance(found, str):
         return Inspection(None, found)
-    return Inspection(None, TIMED) if _timed(head[found.date]) else Inspection(found)
+    return Inspection(None, TIMED) if _intraday(head[found.date]) else Inspection(replace(found, timed=has_times(head[found.date])))
 
 # %% ../../nbs/20_data/01_formats.ipynb #468fdb91
 def split_adjusted(
@@ -347,27 +464,76 @@ def split_adjusted(
     return pd.DataFrame({name: numbers[name] * factor for name, factor in factors.items()})
 
 # %% ../../nbs/20_data/01_formats.ipynb #86b61e0c
+GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")  # 2,762.13
+SCALED = re.compile(r"(-?[\d.]+)([KMB])")  # 12.3M
+SCALES = {"K": 1e3, "M": 1e6, "B": 1e9}
+
+
+def plain_numbers(
+    name: str,  # ours
+    cells: pd.Series,
+) -> pd.Series:
+    "Cells with dollar signs, commas between thousands, or K, M and B as plain numbers; all others as they are."
+    if not (pd.api.types.is_string_dtype(cells) or cells.dtype == object):
+        return cells
+    texts = cells[cells.notna()].astype(str)
+    commas = texts[texts.str.contains(",", regex=False)]
+    grouped = name == "volume" or bool((commas.str.contains(".", regex=False) | commas.str.count(",").gt(1)).all())
+
+    def plain(cell: Any) -> Any:
+        if not isinstance(cell, str):
+            return cell
+        text = cell.strip().removeprefix("$")
+        if grouped and GROUPED.fullmatch(text):
+            text = text.replace(",", "")
+        if name == "volume" and (scaled := SCALED.fullmatch(text)):
+            return float(scaled[1]) * SCALES[scaled[2]]
+        return None if name == "volume" and text == "-" else text
+
+    return cells.astype(object).map(plain)
+
+# %% ../../nbs/20_data/01_formats.ipynb #6143af64
+def columns_by_day(
+    table: pd.DataFrame,  # the columns as they were given; dates and moments as text
+    layout: Layout,
+    symbol: str | None = None,  # canonical; of a long table its rows are taken
+    zone: str | None = None,  # of the exchange, see `parse_days`
+) -> pd.DataFrame:
+    "The columns of a table under our names, by day; raises `DataError` for what is no day, no moment, or several symbols."
+    if layout.symbols is not None:
+        table = _rows_of(table, table[layout.symbols].astype(str).map(canonical_symbol), symbol)
+    days, known = parse_days(table[layout.date], zone), layout.columns.get("known_at")
+    columns: dict[str, Any] = {ours: plain_numbers(ours, table[theirs]).to_numpy() for ours, theirs in layout.columns.items()}
+    columns = {name: cells.astype(str) if cells.dtype == bool else cells for name, cells in columns.items()}
+    if known:
+        moments = pd.to_datetime(table[known], utc=True, errors="coerce", format="ISO8601")
+        if moments.isna().any():
+            raise DataError("a known_at is no moment: write them all as 2018-02-02 13:30Z")
+        columns["known_at"] = pd.DatetimeIndex(moments).as_unit("us")
+    frame = pd.DataFrame(columns, days.rename("date"))
+    return split_adjusted(frame) if "split" in frame else frame
+
+
+def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.DataFrame:
+    "The rows of a symbol in a long table, or all if they are of one symbol; raises `DataError` for others."
+    names = list(symbols.unique())
+    if symbol not in names and len(names) > 1:
+        listed = printable(", ".join(names))
+        raise DataError(f"it holds the series {listed}, {'none of them ' + symbol if symbol else 'say which one as symbol='}")
+    return table[symbols == symbol] if len(names) > 1 else table
+
+# %% ../../nbs/20_data/01_formats.ipynb #e41c2a68
 def read_file_columns(
     path: str | Path,
     layout: Layout,  # as `inspect_file` found it
     shown: str,  # what messages call the file
+    symbol: str | None = None,  # see `columns_by_day`
+    zone: str | None = None,  # see `columns_by_day`
 ) -> pd.DataFrame:
     "A file's columns under our names, by day, as they stand in it; raises `DataError` for what is no day or no moment."
     known = layout.columns.get("known_at")
     table = read_table(path, shown, texts=[layout.date, *([known] if known else [])])
     try:
-        days = parse_days(table[layout.date])
-    except DataError as error:
-        raise DataError(f"{shown}: {error}") from error
-    columns: dict[str, Any] = {ours: table[theirs].to_numpy() for ours, theirs in layout.columns.items()}
-    columns = {name: cells.astype(str) if cells.dtype == bool else cells for name, cells in columns.items()}
-    if known:
-        moments = pd.to_datetime(table[known], utc=True, errors="coerce", format="ISO8601")
-        if moments.isna().any():
-            raise DataError(f"{shown}: a known_at is no moment: write them all as 2018-02-02 13:30Z")
-        columns["known_at"] = pd.DatetimeIndex(moments).as_unit("us")
-    frame = pd.DataFrame(columns, days.rename("date"))
-    try:
-        return split_adjusted(frame) if "split" in frame else frame
+        return columns_by_day(table, layout, symbol, zone)
     except DataError as error:
         raise DataError(f"{shown}: {error}") from error

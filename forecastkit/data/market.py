@@ -98,7 +98,9 @@ def repair_bars(
     if "known_at" in frame.columns:
         raise DataError(f"{symbol}: bars with their own known_at are not repaired: give them to MarketData as they are")
     bars = as_bars(symbol, frame).sort_index()
-    repeated = bars.reset_index().duplicated().to_numpy()
+    repeated = np.zeros(len(bars), dtype=bool)
+    if not bars.index.is_unique:
+        repeated = bars.reset_index().duplicated().to_numpy()
     twice, bars = bars.index[repeated].unique(), bars[~repeated]
     refuse_rows(symbol, bars.index, bars.index.duplicated(), "two rows that differ: decide which one is right")
     now = pd.Timestamp(today) if today is not None else pd.Timestamp.now("UTC").tz_localize(None)
@@ -108,11 +110,16 @@ def repair_bars(
     absent = days[(days >= bars.index.min()) & (days <= bars.index.max()) & ~days.isin(bars.index)]
     holidays, blank = bars.index[~traded], bars.index[traded & empty]
     bars = bars[traded & ~empty]
+    crossed = bars.index[bars["high"] < bars["low"]]
+    if 0 < len(crossed) <= max(1, 0.05 * len(bars)):  # more of them are refused: columns are swapped
+        bars.loc[crossed, PRICE_COLUMNS[:3]] = np.nan
     refuse_impossible(symbol, bars)
     outside = bars.index[_outside(bars)]
-    bars.loc[outside, PRICE_COLUMNS[:3]] = np.nan
+    if len(outside):
+        bars.loc[outside, PRICE_COLUMNS[:3]] = np.nan
     done = [(twice, "the same row twice", "one dropped"), (holidays, "no session of the exchange", "row dropped"),
             (blank, "no close", "row dropped"), (absent, "no row for this session", "left absent"),
+            (crossed, "high below low", "close kept, the rest blank"),
             (outside, "open or close outside low..high", "close kept, the rest blank")]  # fmt: skip
     return bars, tuple(sorted(Repair(symbol, day, what, action) for found, what, action in done for day in found))
 

@@ -36,16 +36,18 @@ class RefitSchedule:
     horizon: int  # sessions from origin to target
     _: KW_ONLY
     every: int = 63  # sessions between two refits
+    hold: int = 1  # spans of the grid that a version serves; more are quicker to walk, for what needs no fresh version
     min_train_rows: int = 400  # no version is trained on fewer
     train_start: Date = "1992-01-01"  # no row before this day is learnt from
     needs: tuple[str, ...] = ()  # columns without which a row is not learnt from: those with a warm-up
-    drift_limit: float | None = (
-        None  # |t| of `drift_statistic` beyond which a version is refitted off the grid; None: never
-    )
+    drift_limit: float | None = None  # |t| of `drift_statistic` that refits a version off the grid; None: never
 
     def refit_sessions(self, origins: pd.DatetimeIndex) -> pd.DatetimeIndex:
         "The refit sessions of the versions that serve these origins, each once, in order."
-        return self.calendar.refit_sessions(origins, self.every)
+        starts = self.calendar.refit_sessions(origins, self.every)
+        held = self.calendar.session_numbers(starts) % (self.every * self.hold) != 0
+        held[:1] = False  # the first origin is served by the version in force
+        return starts[~held]
 
     def training_rows(
         self,

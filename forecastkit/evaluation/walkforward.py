@@ -59,6 +59,12 @@ class RawForecasts:
         k = int(self.origins.searchsorted(first))
         return RawForecasts(self.origins[k:], self.quantiles[k:], self.grid[k:])
 
+    def then(self, later: RawForecasts) -> RawForecasts:
+        "These up to where others begin, and the others from there on."
+        k = int(self.origins.searchsorted(later.origins[0]))
+        quantiles = np.concatenate([self.quantiles[:k], later.quantiles])
+        return RawForecasts(self.origins[:k].append(later.origins), quantiles, self.grid[:k].append(later.grid))
+
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #6c73e13b
 def joined(
     parts: Sequence[tuple[Block, np.ndarray]],  # blocks in order, each with its quantiles

@@ -16,6 +16,7 @@ import datetime as dt
 import hashlib
 import json
 import platform
+import re
 import sqlite3
 import sys
 import warnings
@@ -100,6 +101,8 @@ def parts_of(
         return [thing.__func__, thing.__self__]
     if isinstance(thing, property):
         return [thing.fget]
+    if isinstance(thing, re.Pattern):
+        return [thing.pattern, thing.flags]
     if hasattr(thing, "__wrapped__"):  # lru_cache, classmethod
         return [thing.__wrapped__]
     if is_dataclass(thing):

@@ -31,14 +31,14 @@ def _array_frame(
     reader: str,
 ) -> pd.DataFrame:
     "Rows without names as a frame."
-    if hasattr(X, "toarray"):
-        raise DataError("sparse matrices are not supported: hand over X.toarray()")
     try:
         values = np.asarray(X)
     except ValueError as error:
         raise DataError(f"the rows of X differ in length or kind: hand over a table ({error})") from None
     if values.ndim != 2:
-        raise DataError(f"Expected 2D array, got {values.ndim}D: rows of features are needed. Reshape your data, for one row X.reshape(1, -1)")
+        raise DataError(
+            f"Expected 2D array, got {values.ndim}D: rows of features are needed. Reshape your data, for one row X.reshape(1, -1)"
+        )
     if columns is not None and values.shape[1] != len(columns):
         raise FeatureDimensionError(
             f"X has {values.shape[1]} features, but {reader} is expecting {len(columns)} features as input: {', '.join(columns[:6])}"
@@ -53,11 +53,15 @@ def as_frame(
     reader: str = "this estimator",
 ) -> pd.DataFrame:
     "The rows as a frame with named columns; raises `DataError`, and `FeatureDimensionError` for another number of columns."
+    if hasattr(X, "toarray"):
+        raise DataError("sparse matrices are not supported: hand over X.toarray()")
     if not isinstance(X, pd.DataFrame) and hasattr(X, "to_pandas"):
         X = X.to_pandas()  # polars, pyarrow
     if isinstance(X, pd.Series):
-        raise DataError("Expected 2D array, got a Series: rows of features are needed. Reshape your data with X.to_frame()")
-    if isinstance(X, Mapping):
+        raise DataError(
+            "Expected 2D array, got a Series: rows of features are needed. Reshape your data with X.to_frame()"
+        )
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # some sparse matrices are mappings
         X = pd.DataFrame(dict(X))
     if not isinstance(X, pd.DataFrame):
         return _array_frame(X, columns, reader)
@@ -75,19 +79,26 @@ def _label(value: Any) -> str:
 
 def check_order(
     index: pd.Index,
+    dated: bool = False,  # whether the labels must be sessions
 ) -> None:
     "Raise `DataError` unless the labels rise from row to row."
+    if dated and not (isinstance(index, pd.DatetimeIndex) and index.tz is None):
+        raise DataError("the rows of X need sessions as their index: dates without a time zone, X.index.tz_localize(None)")
     if isinstance(index, pd.MultiIndex):
         raise DataError("X has an index of several levels: hand over the rows of one symbol, by session")
     if index.hasnans:
         raise DataError("X has rows without a session: drop them, or give each its date")
     if not index.is_unique:
         twice = index[index.duplicated()][0]
-        raise DataError(f"the session {_label(twice)} stands in X more than once: keep one row, X[~X.index.duplicated()]")
+        raise DataError(
+            f"the session {_label(twice)} stands in X more than once: keep one row, X[~X.index.duplicated()]"
+        )
     if index.is_monotonic_increasing:
         return
     if index.is_monotonic_decreasing:
-        raise DataError("the rows of X are not in order of time but newest first: hand over X.iloc[::-1], and y likewise")
+        raise DataError(
+            "the rows of X are not in order of time but newest first: hand over X.iloc[::-1], and y likewise"
+        )
     late = int(np.argmax(np.asarray(index[1:] < index[:-1])))
     raise DataError(
         f"the rows of X are not in order of time ({_label(index[late + 1])} stands after {_label(index[late])}): "
@@ -103,7 +114,10 @@ def _numbers(
     if pd.api.types.is_complex_dtype(kind):
         raise DataError(f"Complex data not supported: column {column.name} holds complex numbers")
     if kind == object:
-        odd = next((v for v in column if not (v is None or v is pd.NA or isinstance(v, (int, float, np.number, np.bool_)))), None)
+        odd = next(
+            (v for v in column if not (v is None or v is pd.NA or isinstance(v, (int, float, np.number, np.bool_)))),
+            None,
+        )
     else:
         numeric = pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)
         odd = None if numeric else next(iter(column), kind)
@@ -125,6 +139,7 @@ def checked_features(
     needed: Sequence[str] | None = None,  # columns that are read; None: `columns`, at a fit all there are
     reader: str = "this estimator",  # its name in messages
     ordered: bool = True,  # whether rows must stand in order of time; False where each row is judged by itself
+    dated: bool = False,  # whether the index must hold sessions
 ) -> pd.DataFrame:
     """
     The features that an estimator reads, as a frame of floats without infinite values: NaN where absent, which includes infinity.
@@ -135,7 +150,7 @@ def checked_features(
     frame = as_frame(X, columns, reader)
     _check_shape(frame)
     if ordered:
-        check_order(frame.index)
+        check_order(frame.index, dated)
     wanted = needed if needed is not None else columns
     if wanted is not None:
         missing = [name for name in wanted if name not in frame.columns]
@@ -159,7 +174,9 @@ def _named_once(X: pd.DataFrame) -> pd.DataFrame:
     "The frame; raises `DataError` where a column has no text for a name, or two have the same."
     odd = [name for name in X.columns if not isinstance(name, str)]
     if odd:
-        raise DataError(f"column {odd[0]!r} of X has no name of text: feature names are only supported if all are strings")
+        raise DataError(
+            f"column {odd[0]!r} of X has no name of text: feature names are only supported if all are strings"
+        )
     if not X.columns.is_unique:
         raise DataError(f"two columns of X are called {X.columns[X.columns.duplicated()][0]}: leave one out")
     return X
@@ -182,7 +199,9 @@ def checked_outcomes(
 ) -> pd.Series:
     "The outcomes as floats on the index of X; raises `DataError` where they do not belong to its rows or are no finite numbers."
     if y is None:
-        raise DataError("This estimator requires y to be passed, but the target y is None: hand over the outcome of each row")
+        raise DataError(
+            "This estimator requires y to be passed, but the target y is None: hand over the outcome of each row"
+        )
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
         y = y.iloc[:, 0]
     named = isinstance(y, pd.Series) and not isinstance(y.index, pd.RangeIndex)
@@ -191,7 +210,9 @@ def checked_outcomes(
     column = y if isinstance(y, pd.Series) else pd.Series(_one_column(y))
     values = _numbers(column.rename("y"))
     if len(values) != len(X):
-        raise DataError(f"Found input variables with inconsistent numbers of samples: X has {len(X)} rows and y {len(values)}")
+        raise DataError(
+            f"Found input variables with inconsistent numbers of samples: X has {len(X)} rows and y {len(values)}"
+        )
     if not np.isfinite(values).all():
         odd = "NaN" if np.isnan(values).any() else "infinity"
         raise DataError(f"Input y contains {odd}: hand over only rows whose outcome is known")
@@ -202,7 +223,9 @@ def _one_column(y: Any) -> np.ndarray:
     "Outcomes without labels as a vector, (n,); a column vector becomes one."
     values = np.asarray(y)
     if values.ndim == 2 and values.shape[1] == 1:
-        warnings.warn("a column-vector y was passed when a 1d array was expected: it is read as one", DataWarning, stacklevel=3)
+        warnings.warn(
+            "a column-vector y was passed when a 1d array was expected: it is read as one", DataWarning, stacklevel=3
+        )
         values = values[:, 0]
     if values.ndim != 1:
         raise DataError(f"y has {values.ndim} dimensions: hand over one outcome for each row of X")

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..core import DataError
+from ..core import DataError, SettingsError
 from .base import Feature
 from .frames import check_order, checked_features
 from ..calendars import Date
@@ -254,6 +254,8 @@ class TemporalValidator:
         thresholds: Sequence[float] = (0.95, 0.85, 0.70),  # excellent, good, usable from here on
     ):
         self.profile, self.declarations, self.thresholds = profile, tuple(declarations), tuple(thresholds)
+        if len(self.thresholds) != 3 or not 1 >= self.thresholds[0] >= self.thresholds[1] >= self.thresholds[2] >= 0:
+            raise SettingsError(f"thresholds {self.thresholds}: give three falling shares, such as 0.95, 0.85, 0.70")
 
     def _flags(self, features: pd.DataFrame | Mapping[str, Any], rows: pd.DataFrame) -> QualityFlags:
         "What is wrong with each value of the rows; where they have no past, each feature counts that a model has seen."
@@ -275,6 +277,8 @@ class TemporalValidator:
 
     def check_quality_threshold(self, score: float) -> tuple[bool, str]:
         "Whether a row of this quality may be used, and a sentence that says so."
+        if not 0 <= score <= 1:
+            raise DataError(f"{score!r} is no quality: give a number from 0 to 1, as `compute_feature_quality` does")
         usable = score >= self.thresholds[-1]
         verdict = "fit to forecast from" if usable else f"below {self.thresholds[-1]:.2f}, no forecast should be made"
         return usable, f"quality {score:.2f}, {self.status(score)}: {verdict}"

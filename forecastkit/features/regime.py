@@ -143,7 +143,7 @@ class FeatureCalculator:
             warnings.warn(f"regimes: an input is absent, and so are {', '.join(absent)}", DataWarning, stacklevel=2)
         return table
 
-
+# %% ../../nbs/30_features/08_regime.ipynb #ea1bf671
 def regime_features(
     market: MarketData,  # VIX, SPX, DGS10, DGS2, BAMLH0A0HYM2: those it has are used
     lookback_days: int = 252,  # sessions

@@ -112,7 +112,7 @@ def write_csv(
     tables: Iterable[pd.DataFrame],  # pieces with the same columns, as `ledger_tables` gives them
     path: Path,
 ) -> int:
-    "Write tables into one CSV file, every float in the shortest form that reads back exactly; returns how many rows."
+    "Write tables into one CSV file, floats exact, texts disarmed that a spreadsheet would run; returns how many rows."
     count = 0
     with new_file(path) as file:
         for number, table in enumerate(tables):

@@ -1,6 +1,7 @@
 """Baselines, quantile models, their pool, width calibration, and the probabilistic forecaster."""
 
 from .base import (
+    crps_scorer as crps_scorer,
     QuantileModel as QuantileModel,
     Recipe as Recipe,
     STOCK_RECIPE as STOCK_RECIPE,

@@ -9,21 +9,35 @@ batch, and the recipe that says which columns a target is forecast from."""
 # %% ../../nbs/40_models/01_base.ipynb #9936e154
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ..core import DataError, FeatureDimensionError, PROBS
+from ..core import PROBS, DataError, FeatureDimensionError
+from ..features import checked_features, checked_outcomes
+from ..forecasts import quantile_at
+from ..metrics import crps
 
 # %% auto #0
-__all__ = ['MEDIAN', 'MAX_GAPS', 'VOLATILITY_RECIPE', 'STOCK_RECIPE', 'QuantileModel', 'last_rows', 'training_data',
-           'float_table', 'Terms', 'fit_terms', 'Linear', 'fit_linear', 'Recipe', 'cohort_weight_of', 'with_base']
+__all__ = ['MEDIAN', 'Features', 'Outcomes', 'MAX_GAPS', 'VOLATILITY_RECIPE', 'STOCK_RECIPE', 'QuantileModel', 'last_rows',
+           'array_names', 'as_table', 'has_names', 'matched_outcomes', 'training_data', 'QuantilePredictions',
+           'crps_scorer', 'QuantileEstimator', 'HistoryForecaster', 'float_table', 'Terms', 'fit_terms', 'Linear',
+           'fit_linear', 'Recipe', 'cohort_weight_of', 'with_base']
 
 # %% ../../nbs/40_models/01_base.ipynb #b7ff4cc7
+MEDIAN: int = len(PROBS) // 2  # the place of the median among the probabilities
+Features = pd.DataFrame | np.ndarray | Sequence[Sequence[float]]
+Outcomes = pd.Series | pd.DataFrame | np.ndarray | Sequence[float]
+
+
 class QuantileModel(Protocol):
     "A model of the distribution of log changes. To be stored, it also has `to_state` and the class method `from_state`."
 
@@ -33,25 +47,186 @@ class QuantileModel(Protocol):
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change at core.PROBS for all rows of `X`, or for its `last` rows; (rows, 23), rising."
 
-
+# %% ../../nbs/40_models/01_base.ipynb #7be3f44a
 def last_rows(X: pd.DataFrame, last: int | None) -> pd.DataFrame:
-    "The last rows of a frame, or all of them."
+    "The last rows of a frame, or all of them; raises `DataError` for a number that is none of rows."
+    if last is not None and last < 1:
+        raise DataError(f"last={last} rows of X: ask for one or more, or for None, which is all")
     return X if last is None else X.iloc[max(len(X) - last, 0) :]
 
 
+def array_names(count: int) -> tuple[str, ...]:
+    "The names that the columns of an array are given."
+    return tuple(f"feature_{j}" for j in range(count))
+
+
+def as_table(X: Any) -> Any:
+    "The same features as a pandas frame, where they have columns: from polars, pyarrow or a mapping; an array as it is."
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # some sparse matrices are mappings
+        return pd.DataFrame(dict(X))
+    return X.to_pandas() if hasattr(X, "to_pandas") else X
+
+
+def has_names(X: Any) -> bool:
+    "Whether the columns of a table have names: those of an array, or of a frame numbered from 0, do not."
+    return isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex)
+
+
+def matched_outcomes(
+    index: pd.Index,  # of the checked features
+    y: Outcomes,  # log changes: of some of these rows by label, or of all by position
+) -> pd.Series:
+    "Outcomes as floats on the rows that they belong to; raises `DataError` for missing ones, and for labels without a row."
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    if isinstance(y, pd.Series) and (isinstance(index, pd.RangeIndex) or not isinstance(y.index, pd.RangeIndex)):
+        if not len(y) or y.isna().any():
+            raise DataError(
+                "a model learns from known outcomes: leave out those that are missing, and keep at least one"
+            )
+        if not y.index.isin(index).all():
+            label = y.index[~y.index.isin(index)][0]
+            raise DataError(f"there is no row of features for the outcome of {getattr(label, 'date', lambda: label)()}")
+        if not (y.index.is_unique and y.index.is_monotonic_increasing):
+            raise DataError(
+                "the outcomes are not in order of time, each origin once: hand over y.sort_index() without doubles"
+            )
+        index = y.index
+    return checked_outcomes(y, pd.DataFrame(index=index))
+
+
 def training_data(
-    X: pd.DataFrame,  # features by session
-    y: pd.Series,  # log changes by origin
+    X: pd.DataFrame,  # checked features
+    y: Outcomes,  # as `matched_outcomes` takes them
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    "The rows that outcomes are known for, and these outcomes; raises `DataError` where they do not belong together."
-    if not len(y) or not np.isfinite(y.to_numpy(dtype=float)).all():
-        raise DataError("a model learns from known outcomes: leave out those that are missing, and keep at least one")
-    if not y.index.isin(X.index).all():
-        raise DataError(f"there is no row of features for the outcome of {y.index[~y.index.isin(X.index)][0]:%Y-%m-%d}")
-    return X.loc[y.index], y.to_numpy(dtype=float)
+    "The rows that outcomes are known for, and these outcomes, (n,); raises `DataError` where they do not belong together."
+    outcomes = matched_outcomes(X.index, y)
+    return X.loc[outcomes.index], outcomes.to_numpy()
+
+# %% ../../nbs/40_models/01_base.ipynb #ff3ccfbc
+class QuantilePredictions:
+    "The median, any quantiles and the score of a model with `predict_quantiles`."
+
+    def predict_quantiles(self, X: Any, last: int | None = None) -> np.ndarray:
+        "Quantiles of the log change at core.PROBS, (rows, 23), rising."
+        raise NotImplementedError("a model defines predict_quantiles")
+
+    def predict(
+        self,
+        X: Any,  # as `predict_quantiles` takes it
+        quantiles: Sequence[float] | None = None,  # probabilities; None: the median
+        last: int | None = None,  # only the last rows of X; None: all
+    ) -> np.ndarray:
+        "The median log change of each row, (rows,), or the quantiles at the probabilities asked for, (rows, k)."
+        table = self.predict_quantiles(X, last)
+        return table[:, MEDIAN] if quantiles is None else quantile_at(np.asarray(quantiles), PROBS, table[:, None, :])
+
+    def score(
+        self,
+        X: Any,  # as `predict_quantiles` takes it: for a model that reads history, all of it
+        y: Outcomes,  # outcomes of all rows, or of some by their labels
+        sample_weight: Sequence[float] | None = None,  # one for each outcome
+    ) -> float:
+        "The negative mean CRPS, in the unit of `y`: more is better, 0 is perfect."
+        index = checked_features(X, needed=()).index
+        outcomes = matched_outcomes(index, y)
+        table = self.predict_quantiles(X)[index.get_indexer(outcomes.index)]
+        return -float(np.average(crps(outcomes.to_numpy(), table), weights=sample_weight))
+
+
+def crps_scorer(estimator: Any, X: Any, y: Outcomes) -> float:
+    "Negative mean CRPS of any fitted model with `predict_quantiles`: ready for `scoring=` in scikit-learn."
+    return QuantilePredictions.score(estimator, X, y)
+
+# %% ../../nbs/40_models/01_base.ipynb #06d604ad
+class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
+    "A scikit-learn estimator of quantiles: what it learns and predicts for a row depends on no row beside it."
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.regressor_tags.poor_score = True  # the score is a loss with its sign turned, and no R2
+        return tags
+
+    def _fit_features(
+        self,
+        X: Any,
+        names: Sequence[str],  # columns that the model wants; read where X has them
+        beside: Sequence[str] = (),  # further ones, none of them a term
+    ) -> pd.DataFrame:
+        "The columns of X that are read: those wanted, or all of an array. Raises `DataError`."
+        X = as_table(X)
+        reader, named = type(self).__name__, has_names(X)
+        if named:
+            checked_features(X, needed=(), reader=reader)  # rows and names before what is read of them
+        wanted = [name for name in dict.fromkeys(names) if name in X] if named else None
+        if named and names and not wanted:
+            raise FeatureDimensionError(
+                f"X has none of the columns that {reader} reads ({', '.join(names[:4])} ...): name them in its recipe, "
+                "or hand over an array, of which all columns are read"
+            )
+        if wanted is not None:
+            wanted += [name for name in beside if name in X and name not in wanted]
+        frame = checked_features(X, needed=wanted, reader=reader)
+        columns = list(X) if named else list(frame.columns)
+        self.n_features_in_ = len(columns)
+        if named:
+            self.feature_names_in_ = np.array(columns, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_  # of an earlier fit
+        return frame
+
+    def _row_features(
+        self,
+        X: Any,
+        last: int | None,
+        names: Sequence[str],  # columns that the fitted model reads
+        beside: Sequence[str] = (),  # further ones, read where X has them
+    ) -> pd.DataFrame:
+        "These columns of the rows to predict, checked as in `fit`. Raises `DataError` or `FeatureDimensionError`."
+        check_is_fitted(self)
+        X = as_table(X)
+        reader, count = type(self).__name__, getattr(self, "n_features_in_", None)
+        columns = None if has_names(X) or count is None else array_names(count)
+        if has_names(X):
+            names = [*dict.fromkeys([*names, *(name for name in beside if name in X)])]
+        if last is not None and isinstance(X, pd.DataFrame):
+            checked_features(X, columns, (), reader)  # the order of all rows
+            X = last_rows(X, last)
+        return last_rows(checked_features(X, columns, names, reader), last)
+
+# %% ../../nbs/40_models/01_base.ipynb #4d45519b
+class HistoryForecaster(QuantilePredictions):
+    "A model of the whole history up to each row, with parameters as scikit-learn's `clone` and `GridSearchCV` read them."
+
+    def __sklearn_tags__(self) -> Tags:
+        return Tags(
+            estimator_type="regressor", target_tags=TargetTags(required=True),
+            regressor_tags=RegressorTags(poor_score=True), input_tags=InputTags(allow_nan=True),
+        )  # fmt: skip
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        "The parameters of the constructor by name; `deep` adds those of models among them, as `name__parameter`."
+        params = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        inner = {n: v.get_params() for n, v in params.items() if deep and hasattr(v, "get_params")}
+        return params | {f"{name}__{key}": value for name, own in inner.items() for key, value in own.items()}
+
+    def set_params(self, **params: Any) -> Self:
+        "Change parameters by name; raises `ValueError` for one that is unknown."
+        own = self.get_params(deep=False)
+        for name, value in params.items():
+            first, _, rest = name.partition("__")
+            if first not in own:
+                raise ValueError(f"{type(self).__name__} has no parameter {first}: it has {', '.join(own)}")
+            getattr(self, first).set_params(**{rest: value}) if rest else setattr(self, first, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        changed = {name: value for name, value in self.get_params(deep=False).items() if value is not defaults[name]}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
 # %% ../../nbs/40_models/01_base.ipynb #0d0d0f45
-MEDIAN: int = len(PROBS) // 2  # the place of the median among the probabilities
 MAX_GAPS: float = 0.2  # a term missing in a larger share of the training rows is dropped
 
 
@@ -164,6 +339,15 @@ class Recipe:
     scale_logged: tuple[str, ...]  # terms of the log scale that enter as their logarithm
     quantiles: tuple[str, ...]  # terms of the linear quantile regression
     floor: float  # added to |residual| before its log is taken: below it, small is as good as nothing
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        "All columns that it names, each once."
+        return tuple(dict.fromkeys(self.location + self.scale + self.scale_logged + self.quantiles))
+
+    def of_all(self, columns: Sequence[str]) -> Recipe:
+        "The recipe for a table without names: every column is a term of everything."
+        return Recipe(tuple(columns), tuple(columns), (), tuple(columns), self.floor)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Recipe:

@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..calendars import Calendar
 from ..core import PROBS
 from ..forecasts import strictly_increasing
-from .base import MEDIAN, VOLATILITY_RECIPE, Linear, Recipe, cohort_weight_of
-from .base import fit_linear, last_rows, training_data, with_base
+from .base import MEDIAN, VOLATILITY_RECIPE, Features, Linear, Outcomes, QuantileEstimator, Recipe
+from .base import as_table, cohort_weight_of, has_names
+from .base import fit_linear, training_data, with_base
 
 # %% auto #0
-__all__ = ['HAR_RECIPE', 'HAR_STOCK_RECIPE', 'climatology_quantiles', 'Climatology', 'ar1_quantiles', 'AR1',
+__all__ = ['HAR_RECIPE', 'HAR_STOCK_RECIPE', 'BESIDE', 'climatology_quantiles', 'Climatology', 'ar1_quantiles', 'AR1',
            'transition_probabilities', 'rise_frequency', 'HARLocationScale']
 
 # %% ../../nbs/40_models/02_baselines.ipynb #51f380d2
@@ -60,7 +60,7 @@ def climatology_quantiles(
     return strictly_increasing(table)
 
 # %% ../../nbs/40_models/02_baselines.ipynb #730a43f5
-class Climatology(BaseEstimator):
+class Climatology(QuantileEstimator):
     "The quantiles of the last outcomes, the same for every row."
 
     def __init__(
@@ -69,15 +69,16 @@ class Climatology(BaseEstimator):
     ):
         self.window = window
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> Climatology:
+    def fit(self, X: Features, y: Outcomes) -> Climatology:
         "Take the quantiles of the last outcomes."
-        self.quantiles_ = strictly_increasing(np.quantile(training_data(X, y)[1][-self.window :], PROBS))
+        outcomes = training_data(self._fit_features(X, ()), y)[1]
+        self.quantiles_ = strictly_increasing(np.quantile(outcomes[-self.window :], PROBS))
         return self
 
-    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
         "The same 23 quantiles of the log change for each row."
-        check_is_fitted(self)
-        return np.tile(self.quantiles_, (len(last_rows(X, last)), 1))
+        rows = self._row_features(X, last, ())
+        return np.tile(self.quantiles_, (len(rows), 1))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt, in JSON's own types; no files beside it."
@@ -116,26 +117,28 @@ def ar1_quantiles(
     return strictly_increasing(table)
 
 # %% ../../nbs/40_models/02_baselines.ipynb #646bcd40
-class AR1(BaseEstimator):
+class AR1(QuantileEstimator):
     "The log change as a line in one column, usually the log level, with the quantiles of the training residuals."
 
     def __init__(
         self,
-        column: str = "vix_log",
+        column: str = "vix_log",  # of an array the first column is taken
     ):
         self.column = column
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> AR1:
+    def fit(self, X: Features, y: Outcomes) -> AR1:
         "Fit the line and take the quantiles of what is left."
-        rows, outcome = training_data(X, y)
-        self.line_ = fit_linear(rows, outcome, [self.column])
+        X = as_table(X)
+        rows, outcome = training_data(self._fit_features(X, [self.column]), y)
+        self.line_ = fit_linear(rows, outcome, [self.column] if has_names(X) else [rows.columns[0]])
         self.residuals_ = np.quantile(outcome - self.line_.predict(rows)[:, 0], PROBS)
         return self
 
-    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
         check_is_fitted(self)
-        return strictly_increasing(self.line_.predict(last_rows(X, last)) + self.residuals_)
+        rows = self._row_features(X, last, self.line_.terms.names)
+        return strictly_increasing(self.line_.predict(rows) + self.residuals_)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt, in JSON's own types; no files beside it."
@@ -187,7 +190,10 @@ HAR_STOCK_RECIPE: Recipe = Recipe(
 )
 
 # %% ../../nbs/40_models/02_baselines.ipynb #d9dcdbea
-class HARLocationScale(BaseEstimator):
+BESIDE: tuple[str, ...] = ("cohort_weight",)  # read where there is one, and no term
+
+
+class HARLocationScale(QuantileEstimator):
     "Mean and log scale by least squares; the shape from the standardised residuals of the training rows."
 
     def __init__(
@@ -196,9 +202,12 @@ class HARLocationScale(BaseEstimator):
     ):
         self.recipe = recipe
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> HARLocationScale:
+    def fit(self, X: Features, y: Outcomes) -> HARLocationScale:
         "Fit the mean, then the log size of its residuals, then take the quantiles of what remains."
-        recipe, (rows, outcome) = self.recipe, training_data(X, y)
+        X = as_table(X)
+        X_read = self._fit_features(X, self.recipe.location + self.recipe.scale + self.recipe.scale_logged, BESIDE)
+        recipe = self.recipe if has_names(X) else self.recipe.of_all(X_read.columns)
+        rows, outcome = training_data(X_read, y)
         self.location_ = fit_linear(rows, outcome, recipe.location)
         size = np.log(np.abs(outcome - self.location_.predict(rows)[:, 0]) + recipe.floor)
         names = recipe.scale + recipe.scale_logged
@@ -216,9 +225,11 @@ class HARLocationScale(BaseEstimator):
         mean, scale = self.location_scale(X)
         return (outcome - mean) / scale
 
-    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
-        mean, scale = self.location_scale(last_rows(X, last))
+        check_is_fitted(self)
+        names = dict.fromkeys(self.location_.terms.names + self.scale_.terms.names)
+        mean, scale = self.location_scale(self._row_features(X, last, tuple(names), BESIDE))
         return strictly_increasing(mean[:, None] + scale[:, None] * self.shape_)
 
     @property

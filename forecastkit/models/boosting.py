@@ -16,17 +16,17 @@ import numpy as np
 import pandas as pd
 import xgboost
 from scipy.special import ndtri
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .base import MEDIAN, VOLATILITY_RECIPE, Recipe, last_rows, training_data, with_base
-from .baselines import HARLocationScale
+from .base import MEDIAN, VOLATILITY_RECIPE, Features, Outcomes, QuantileEstimator, Recipe
+from .base import as_table, has_names, training_data, with_base
+from .baselines import BESIDE, HARLocationScale
 from ..calendars import COHORTS
 from ..core import FeatureDimensionError, PROBS
 from ..forecasts import strictly_increasing
 
 # %% auto #0
-__all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'BoostedResidual']
+__all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'ResidualEstimator', 'BoostedResidual']
 
 # %% ../../nbs/40_models/04_boosting.ipynb #1229f236
 TREE_LEVELS: np.ndarray = np.array(
@@ -95,8 +95,50 @@ def read_booster(content: bytes) -> xgboost.Booster:
     trees.load_model(bytearray(content))
     return trees
 
+# %% ../../nbs/40_models/04_boosting.ipynb #61cf9b9f
+class ResidualEstimator(QuantileEstimator):
+    "What models of the standardised residual share: location and scale by a recipe, and a table of all features beside it."
+
+    recipe: Recipe
+    base_: HARLocationScale
+    columns_: list[str]
+
+    def _fit_residual(
+        self,
+        X: Features,
+        y: Outcomes,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        "Fit location and scale; returns the table of the training rows and their standardised residuals."
+        X = as_table(X)
+        names = [name for name in X.columns if name not in (*EXCLUDED, COHORT)] if has_names(X) else ()
+        read = self._fit_features(X, names)
+        recipe = self.recipe if has_names(X) else self.recipe.of_all(tuple(read.columns))
+        self.base_ = HARLocationScale(recipe).fit(read, y)
+        rows, outcome = training_data(self._with_cohort(read, X), y)
+        wanted = [n for n in X.columns if n not in EXCLUDED] if has_names(X) else list(read.columns)
+        self.columns_ = [name for name in wanted if rows[name].notna().any()]
+        return tree_table(rows, self.columns_), self.base_.standardised_residuals(rows, outcome)
+
+    def _with_cohort(self, read: pd.DataFrame, X: Features) -> pd.DataFrame:
+        "The checked numbers, and beside them the cohort of each row where there is one."
+        if not (has_names(X) and COHORT in X):
+            return read
+        return read.assign(**{COHORT: pd.Series(X[COHORT].to_numpy()[-len(read) :], read.index)})
+
+    def _residual_rows(self, X: Features, last: int | None) -> pd.DataFrame:
+        "The rows to predict, with all that location, scale and trees read."
+        check_is_fitted(self)
+        X = as_table(X)
+        names = [name for name in self.columns_ if name != COHORT]
+        return self._with_cohort(self._row_features(X, last, names, BESIDE), X)
+
+    @property
+    def dropped_(self) -> tuple[str, ...]:
+        "Terms of location and scale that were missing in too many training rows."
+        return self.base_.dropped_
+
 # %% ../../nbs/40_models/04_boosting.ipynb #14c9ff83
-class BoostedResidual(BaseEstimator):
+class BoostedResidual(ResidualEstimator):
     "Boosted trees for the quantiles of what location and scale leave over."
 
     def __init__(
@@ -107,32 +149,23 @@ class BoostedResidual(BaseEstimator):
     ):
         self.recipe, self.rounds, self.seed = recipe, rounds, seed
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> BoostedResidual:
+    def fit(self, X: Features, y: Outcomes) -> BoostedResidual:
         "Fit location and scale, then grow trees on the standardised residuals."
-        rows, outcome = training_data(X, y)
-        self.base_ = HARLocationScale(self.recipe).fit(X, y)
-        self.columns_ = [name for name in tree_columns(X) if rows[name].notna().any()]
-        residual = self.base_.standardised_residuals(rows, outcome)
-        self.trees_ = grow_trees(tree_table(rows, self.columns_), residual, self.rounds, self.seed)
+        table, residual = self._fit_residual(X, y)
+        self.trees_ = grow_trees(table, residual, self.rounds, self.seed)
         return self
 
-    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
-        check_is_fitted(self)
-        rows = last_rows(X, last)
+        rows = self._residual_rows(X, last)
         mean, scale = self.base_.location_scale(rows)
         grown = self.trees_.inplace_predict(tree_table(rows, self.columns_)).reshape(len(rows), len(TREE_LEVELS))
         shape = interpolate_normal_scores(np.sort(grown.astype(float), axis=1))
         return strictly_increasing(mean[:, None] + scale[:, None] * shape)
 
-    @property
-    def dropped_(self) -> tuple[str, ...]:
-        "Terms of location and scale that were missing in too many training rows."
-        return self.base_.dropped_
-
     def contributions(self, X: pd.DataFrame) -> pd.Series:
         "What each column adds to the median log change in the last row of X; with `base` they sum to that median."
-        row = last_rows(X, 1)
+        row = self._residual_rows(X, 1)
         data = xgboost.DMatrix(tree_table(row, self.columns_), nthread=1)
         grown = self.trees_.predict(data, pred_contribs=True, strict_shape=True)[0, len(TREE_LEVELS) // 2, :-1]
         _, scale = self.base_.location_scale(row)

@@ -17,26 +17,26 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from .base import last_rows
+from .base import HistoryForecaster, Outcomes, last_rows, matched_outcomes
+from .boosting import COHORT
 from ..calendars import COHORTS
 from ..core import ModelIntegrityError, Target, canonical_json, read_file, write_files
-from .forecaster import ProbabilisticForecaster
+from .forecaster import ProbabilisticForecaster, checked_table
 from .persistence import as_integrity_error
 from ..metrics import crps, hac_lag, skill
 
 # %% auto #0
-__all__ = ['COHORT', 'MIN_COHORT_ROWS', 'MIN_T', 'MIN_ORIGINS', 'TESTS_FILE', 'POOLED', 'CohortModel', 'CohortTest',
-           'compare_cohort', 'CohortForecaster', 'QuantilesByOrigin', 'train_cohort_models']
+__all__ = ['MIN_COHORT_ROWS', 'MIN_T', 'MIN_ORIGINS', 'TESTS_FILE', 'POOLED', 'CohortModel', 'CohortTest', 'compare_cohort',
+           'CohortForecaster', 'QuantilesByOrigin', 'train_cohort_models']
 
 # %% ../../nbs/40_models/11_cohort_models.ipynb #dd64f09b
-COHORT: str = "calendar_cohort"
 MIN_COHORT_ROWS: int = 250  # outcomes of a cohort that a model of its own is fitted on
 
 
-class CohortModel(BaseEstimator):
+class CohortModel(HistoryForecaster):
     "A model fitted on the outcomes of one cohort alone, if there are enough of them."
 
     def __init__(
@@ -46,8 +46,10 @@ class CohortModel(BaseEstimator):
     ):
         self.model, self.cohort = model, cohort
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> CohortModel:
+    def fit(self, X: pd.DataFrame, y: Outcomes) -> CohortModel:
         "Fit the model on this cohort's rows of `y`, or on all where they are too few; `own_rows_` says which."
+        X = checked_table(X)
+        y = matched_outcomes(X.index, y)
         own = y[(X.loc[y.index, COHORT] == self.cohort).to_numpy()]
         self.own_rows_ = len(own) >= MIN_COHORT_ROWS
         self.model_ = clone(self.model, safe=False).fit(X, own if self.own_rows_ else y)
@@ -56,7 +58,7 @@ class CohortModel(BaseEstimator):
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Quantiles of the model, whatever the cohort of a row; (rows, 23)."
         check_is_fitted(self)
-        return self.model_.predict_quantiles(X, last)
+        return self.model_.predict_quantiles(checked_table(X), last)
 
 # %% ../../nbs/40_models/11_cohort_models.ipynb #163c1d86
 MIN_T: float = 2.0
@@ -101,7 +103,7 @@ TESTS_FILE: str = "cohorts.json"
 POOLED: str = "pooled"
 
 
-class CohortForecaster(BaseEstimator):
+class CohortForecaster(HistoryForecaster):
     "The pooled model, and models of their own for the cohorts that won the test."
 
     def __init__(
@@ -111,9 +113,11 @@ class CohortForecaster(BaseEstimator):
     ):
         self.model, self.tests = model, tests
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> CohortForecaster:
+    def fit(self, X: pd.DataFrame, y: Outcomes) -> CohortForecaster:
         "Fit the pooled model and those of the winners; a winner with too few rows is left to the pooled model."
         model = ProbabilisticForecaster() if self.model is None else self.model
+        X = checked_table(X)
+        y = matched_outcomes(X.index, y)
         self.pooled_ = clone(model, safe=False).fit(X, y)
         fitted = [CohortModel(model, verdict.cohort).fit(X, y) for verdict in self.tests if verdict.serves]
         self.own_ = {one.cohort: one.model_ for one in fitted if one.own_rows_}
@@ -127,6 +131,7 @@ class CohortForecaster(BaseEstimator):
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23), each row from the model that `served_by` names."
+        X = checked_table(X)
         by = self.served_by(X, last).to_numpy()
         quantiles = self.pooled_.predict_quantiles(X, last).copy()
         for cohort in set(by) - {POOLED}:

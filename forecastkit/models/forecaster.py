@@ -17,12 +17,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import FeatureDimensionError, PROBS, Target, canonical_json, plain, read_file, write_files
-from .base import MEDIAN, STOCK_RECIPE, VOLATILITY_RECIPE, Recipe, training_data, with_base
-from .boosting import BoostedResidual
+from ..core import PROBS, DataError, FeatureDimensionError, Target
+from ..core import canonical_json, plain, read_file, write_files
+from ..features import checked_features
+from forecastkit.models.base import (
+    MEDIAN,
+    STOCK_RECIPE,
+    VOLATILITY_RECIPE,
+    HistoryForecaster,
+    Outcomes,
+    QuantileModel,
+    Recipe,
+)
+from .base import as_table, has_names, matched_outcomes, with_base
+from .boosting import COHORT, BoostedResidual
 from .forest import QuantileForest
 from .garch import GARCHHAR
 from .persistence import FORMAT, MODEL_KINDS, STATE_FILE
@@ -34,6 +45,23 @@ from .quantile_regression import LinearQuantile
 __all__ = ['recipe_for', 'default_members', 'ProbabilisticForecaster']
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #11df1c51
+def checked_table(
+    X: pd.DataFrame,  # features by session, and the cohort
+) -> pd.DataFrame:
+    "The same table with every feature checked once for all members; infinite values are NaN. Raises `DataError`."
+    X = as_table(X)
+    if not has_names(X):
+        raise DataError(
+            "the forecaster finds its features by name: hand over a frame with the columns of a feature engine"
+        )
+    numbers = [name for name in X.columns if name != COHORT]
+    checked = checked_features(X, needed=numbers, reader="ProbabilisticForecaster")
+    changed = np.isinf(X[numbers].to_numpy(dtype=float)).any() or any(
+        X[name].dtype.kind not in "fiub" for name in numbers
+    )
+    return checked.assign(**{n: X[n] for n in X.columns if n == COHORT})[list(X.columns)] if changed else X
+
+
 def training_profile(
     rows: pd.DataFrame,  # the features that a model was trained on
 ) -> dict[str, Any]:
@@ -75,7 +103,7 @@ def default_members(
     horizon: int,  # sessions, which the simulated member walks one by one
     rounds: int,  # trees for each level of the boosted member
     seed: int,
-) -> list[BaseEstimator]:
+) -> list[QuantileModel]:
     "The members of the pool, not fitted yet."
     return [
         LinearQuantile(recipe),
@@ -85,7 +113,7 @@ def default_members(
     ]
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #984b3b17
-class ProbabilisticForecaster(BaseEstimator):
+class ProbabilisticForecaster(HistoryForecaster):
     "The distribution of a target's log change: members fitted on the same rows, and their linear pool."
 
     def __init__(
@@ -98,18 +126,20 @@ class ProbabilisticForecaster(BaseEstimator):
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> ProbabilisticForecaster:
+    def fit(self, X: pd.DataFrame, y: Outcomes) -> ProbabilisticForecaster:
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
-        rows, _ = training_data(X, y)
+        X = checked_table(X)
+        y = matched_outcomes(X.index, y)
         recipe = self.recipe or recipe_for(X.columns)
         members = self.members or default_members(recipe, self.target.horizon, self.rounds, self.seed)
         self.members_ = [clone(member, safe=False).fit(X, y) for member in members]
-        self.features_, self.profile_ = list(X.columns), training_profile(rows)
+        self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
         return self
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Raw quantiles of the log change for all rows of `X`, or its `last` rows; (rows, 23). Raises `FeatureDimensionError`."
         check_is_fitted(self)
+        X = checked_table(X)
         check_columns(X, self.features_)
         return linear_pool([member.predict_quantiles(X, last) for member in self.members_])
 

@@ -15,16 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ..core import PROBS, pack_arrays, unpack_arrays
 from ..forecasts import strictly_increasing
-from .base import MEDIAN, VOLATILITY_RECIPE, Recipe, last_rows, training_data, with_base
+from .base import MEDIAN, VOLATILITY_RECIPE, Features, Outcomes, Recipe, with_base
 from .baselines import HARLocationScale
-from .boosting import tree_columns, tree_table
+from .boosting import ResidualEstimator, tree_table
 
 # %% auto #0
 __all__ = ['QuantileForest']
@@ -123,7 +121,7 @@ def weighted_quantiles(
     return residual[np.minimum(np.reshape(at, (-1, len(PROBS))).astype(int), len(residual) - 1)]
 
 # %% ../../nbs/40_models/05_forest.ipynb #7ff075fd
-class QuantileForest(BaseEstimator):
+class QuantileForest(ResidualEstimator):
     "A forest's weights on past standardised residuals, put back onto mean and scale."
 
     def __init__(
@@ -134,32 +132,23 @@ class QuantileForest(BaseEstimator):
     ):
         self.recipe, self.trees, self.seed = recipe, trees, seed
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> QuantileForest:
+    def fit(self, X: Features, y: Outcomes) -> QuantileForest:
         "Fit location and scale, grow the trees on the standardised residuals, and keep the leaf of every training row."
-        rows, outcome = training_data(X, y)
-        self.base_ = HARLocationScale(self.recipe).fit(X, y)
-        self.columns_ = [name for name in tree_columns(X) if rows[name].notna().any()]
-        table, residual = tree_table(rows, self.columns_), self.base_.standardised_residuals(rows, outcome)
+        table, residual = self._fit_residual(X, y)
         self.trees_ = trees_of_forest(grow_forest(table, residual, self.trees, self.seed))
         order = np.argsort(residual, kind="stable")
         self.residual_ = residual[order]
         self.past_ = np.ascontiguousarray(leaf_indices(self.trees_, table)[order].T)
         return self
 
-    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
-        check_is_fitted(self)
-        rows = last_rows(X, last)
+        rows = self._residual_rows(X, last)
         mean, scale = self.base_.location_scale(rows)
         shape = weighted_quantiles(
             leaf_indices(self.trees_, tree_table(rows, self.columns_)), self.past_, self.residual_
         )
         return strictly_increasing(mean[:, None] + scale[:, None] * shape)
-
-    @property
-    def dropped_(self) -> tuple[str, ...]:
-        "Terms of location and scale that were missing in too many training rows."
-        return self.base_.dropped_
 
     def contributions(self, X: pd.DataFrame) -> pd.Series:
         "What each term of the location adds to the median in the last row of X; `base`: what the days of the past add."

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from .base import MEDIAN, VOLATILITY_RECIPE, Recipe, cohort_weight_of, float_table
-from .base import last_rows, training_data, with_base
-from .baselines import MIN_OUTCOMES
+from .base import MEDIAN, VOLATILITY_RECIPE, HistoryForecaster, Outcomes, Recipe
+from .base import as_table, cohort_weight_of, float_table, last_rows, training_data, with_base
+from .baselines import BESIDE, MIN_OUTCOMES
 from ..core import DataError, PROBS
+from ..features import checked_features
 from ..forecasts import strictly_increasing
 
 # %% auto #0
@@ -212,7 +212,7 @@ def mean_path_parts(
     return parts
 
 # %% ../../nbs/40_models/06_garch.ipynb #f089c5a5
-class GARCHHAR(BaseEstimator):
+class GARCHHAR(HistoryForecaster):
     "Quantiles of simulated futures: a HAR mean for each day, GJR-GARCH around it, and the shocks of the past."
 
     def __init__(
@@ -224,11 +224,22 @@ class GARCHHAR(BaseEstimator):
     ):
         self.recipe, self.horizon, self.paths, self.seed = recipe, horizon, paths, seed
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> GARCHHAR:
+    def _history(self, X: pd.DataFrame) -> pd.DataFrame:
+        "The log level and the cohort weight, checked: rows by session, in order. Raises `DataError`."
+        X, column = as_table(X), level_column(self.recipe)
+        if not isinstance(X, pd.DataFrame) or not (
+            isinstance(X.index, pd.DatetimeIndex) or isinstance(X.index, pd.MultiIndex)
+        ):
+            raise DataError(f"GARCHHAR reads {column} session by session: hand over a frame whose index are dates")
+        beside = [name for name in BESIDE if name in X.columns]
+        return checked_features(X, needed=[column, *beside], reader="GARCHHAR")
+
+    def fit(self, X: pd.DataFrame, y: Outcomes) -> GARCHHAR:
         "Learn from the daily changes between the first and the last known outcome; the outcomes themselves are not read."
+        X = self._history(X)
         rows, _ = training_data(X, y)
-        level = known_levels(X.loc[: y.index[-1]], level_column(self.recipe))
-        start = int(level.index.searchsorted(y.index[0]))
+        level = known_levels(X.loc[: rows.index[-1]], level_column(self.recipe))
+        start = int(level.index.searchsorted(rows.index[0]))
         if len(level) < start + 2:
             raise DataError(f"{level_column(self.recipe)} has no two levels in the training rows: bring more history")
         x = level.to_numpy()
@@ -242,6 +253,7 @@ class GARCHHAR(BaseEstimator):
 
     def _simulated(self, X: pd.DataFrame, last: int | None) -> Iterator[np.ndarray]:
         "The log changes at the end of all paths, some origins at a time."
+        X = self._history(X)
         level, rows = known_levels(X, level_column(self.recipe)), last_rows(X, last)
         at, x = last_known_position(level, rows.index), level.to_numpy()
         windows, variance = trailing_windows(x), self.variance_.filtered(mean_residuals(x, self.mean_))

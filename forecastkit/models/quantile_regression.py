@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ..core import PROBS
 from ..forecasts import strictly_increasing
-from .base import MEDIAN, VOLATILITY_RECIPE, Linear, Recipe
-from .base import fit_terms, last_rows, training_data, with_base
+from .base import MEDIAN, VOLATILITY_RECIPE, Features, Linear, Outcomes, QuantileEstimator, Recipe
+from .base import as_table, fit_terms, has_names, training_data, with_base
 
 # %% auto #0
 __all__ = ['LinearQuantile']
@@ -74,7 +73,7 @@ def quantile_lines(
     return lines.T
 
 # %% ../../nbs/40_models/03_quantile_regression.ipynb #720f2de8
-class LinearQuantile(BaseEstimator):
+class LinearQuantile(QuantileEstimator):
     "Linear quantile regression of the log change at each of core.PROBS, on the recipe's `quantiles` terms."
 
     def __init__(
@@ -83,18 +82,20 @@ class LinearQuantile(BaseEstimator):
     ):
         self.recipe = recipe
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> LinearQuantile:
+    def fit(self, X: Features, y: Outcomes) -> LinearQuantile:
         "Fit the 23 lines."
-        rows, outcome = training_data(X, y)
-        terms = fit_terms(rows, self.recipe.quantiles)
+        X = as_table(X)
+        read = self._fit_features(X, self.recipe.quantiles)
+        rows, outcome = training_data(read, y)
+        terms = fit_terms(rows, self.recipe.quantiles if has_names(X) else tuple(read.columns))
         lines = quantile_lines(np.column_stack([np.ones(len(rows)), terms.matrix(rows)]), outcome)
         self.lines_ = Linear(terms, lines[0], lines[1:])
         return self
 
-    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23); lines that cross are put in order."
         check_is_fitted(self)
-        return strictly_increasing(self.lines_.predict(last_rows(X, last)))
+        return strictly_increasing(self.lines_.predict(self._row_features(X, last, self.lines_.terms.names)))
 
     @property
     def dropped_(self) -> tuple[str, ...]:

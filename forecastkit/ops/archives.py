@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from ..core import DataError, printable
 
@@ -23,7 +23,7 @@ __all__ = ['Member', 'read_members', 'read_end']
 BLOCK, PIECE = 512, 2**20  # bytes
 
 
-def read_exactly(stream: IO[bytes], size: int) -> bytes:
+def read_exactly(stream: io.BufferedIOBase, size: int) -> bytes:
     "So many bytes; raises `EOFError` where the stream ends before."
     found = stream.read(size)
     if len(found) < size:
@@ -31,7 +31,7 @@ def read_exactly(stream: IO[bytes], size: int) -> bytes:
     return found
 
 
-def read_pieces(stream: IO[bytes], size: int) -> Iterator[bytes]:
+def read_pieces(stream: io.BufferedIOBase, size: int) -> Iterator[bytes]:
     "So many bytes in pieces, and over the filling behind them to the next block."
     for start in range(0, size, PIECE):
         yield read_exactly(stream, min(PIECE, size - start))
@@ -63,7 +63,7 @@ class Member(NamedTuple):
 
 
 def read_members(
-    stream: IO[bytes],  # a tar archive, unpacked
+    stream: io.BufferedIOBase,  # a tar archive, unpacked
 ) -> Iterator[Member]:
     "The plain files of an archive; raises `DataError` for anything else in it, EOFError or TarError for what is no archive."
     record: dict[str, str] = {}
@@ -85,7 +85,7 @@ def read_members(
     read_end(stream)
 
 
-def read_end(stream: IO[bytes]) -> None:
+def read_end(stream: io.BufferedIOBase) -> None:
     "Read to the end of the stream, so that a cut is noticed; raises `DataError` if anything but filling is there."
     if stream.read(PIECE).strip(b"\0") or stream.read(1):
         raise DataError("it holds something behind its end")

@@ -132,7 +132,7 @@ class AnomalyDetector(BaseEstimator):
         use, rows = usable_data(values)
         if rows.sum() < self.min_rows:
             raise DataError(
-                f"{rows.sum()} of {len(frame)} rows have enough features and a fit needs {self.min_rows}: bring more history"
+                f"{rows.sum()} of the rows have enough features (n_samples = {len(frame)}) and a fit needs {self.min_rows}: bring more history"
             )
         self.names_ = [name for name, used in zip(names, use) if used]
         self.dropped_ = [name for name, used in zip(names, use) if not used]
@@ -235,7 +235,7 @@ def anomaly_versions(
 ) -> dict[pd.Timestamp, AnomalyDetector]:
     "The detector in force from each refit session on, learnt from the days before it."
     versions: dict[pd.Timestamp, AnomalyDetector] = {}
-    judged = checked_features(X, needed=list(families), reader="AnomalyDetector")
+    judged = checked_features(X, needed=list(families), reader="AnomalyDetector", dated=True)
     for session in sorted(refit_sessions):
         known = judged[judged.index < session]
         if len(known) < min_rows or session > X.index[-1]:
@@ -257,6 +257,7 @@ def anomaly_history(
     min_rows: int = 250,
 ) -> pd.DataFrame:
     "p-values of each session from the version in force: columns as `AnomalyDetector.p_values`, NaN before the first version."
+    X = checked_features(X, needed=list(families), reader="AnomalyDetector", dated=True)
     serving = anomaly_versions(X, refit_sessions, families, trees, seed, min_rows) if versions is None else versions
     begins = sorted(serving)
     edges = [*X.index.searchsorted(pd.DatetimeIndex(begins)).tolist(), len(X)]

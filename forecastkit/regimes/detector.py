@@ -196,7 +196,7 @@ class RegimeDetector:
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < (name == "n_starts"):
                 raise SettingsError(f"{name} = {value!r} is not allowed: give a whole number, such as 1 or 42")
         regime_names(self.n_states)
-        frame = checked_features(X)
+        frame = checked_features(X, reader="RegimeDetector")
         self.fitted_ = fit_regimes(frame, int(self.n_states), int(self.random_state), int(self.n_starts))
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
         self.n_features_in_ = frame.shape[1]
@@ -352,6 +352,7 @@ def regime_versions(
     folder: Path | None = None,  # of detectors fitted before; None fits them all
 ) -> dict[pd.Timestamp, RegimeDetector]:
     "The detector fitted at each refit session from the first with enough rows on; refused fits are left out with a warning."
+    X = checked_features(X, dated=True, reader="RegimeDetector")
     versions: dict[pd.Timestamp, RegimeDetector] = {}
     for session in sorted(refit_sessions):
         rows = X.loc[:session]
@@ -372,6 +373,7 @@ def regime_history(
     random_state: int = 42,
 ) -> pd.DataFrame:
     "Filtered probabilities by session, each from the version in force at its close; NaN before the first version."
+    X = checked_features(X, dated=True, reader="RegimeDetector")
     fitted = regime_versions(X, refit_sessions, n_states, random_state) if versions is None else dict(versions)
     served = np.full((len(X), n_states), np.nan)
     begins = sorted(fitted)

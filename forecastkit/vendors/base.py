@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..calendars import Calendar, calendar_of
 from ..core import DataError, printable, redacted
-from ..data import NA_STRINGS, Reading, as_series, detect_layout, parse_days
+from ..data import NA_STRINGS, Reading, clean_series, detect_layout, parse_days
 
 # %% auto #0
 __all__ = ['DayBound', 'FetchResult', 'FetchFunction', 'UNREADABLE', 'LARGEST_NUMBER', 'FIRST_DAY', 'AFTER_HOURS', 'WIDEST',
@@ -160,7 +160,7 @@ class LiveSource:
         found = self.fetch([symbol], None, None)[symbol]
         if isinstance(found, DataError):
             raise found
-        return Reading(*as_series(symbol, closed_sessions_only(symbol, found, calendar), calendar), self.name)
+        return Reading(*clean_series(symbol, closed_sessions_only(symbol, found, calendar), calendar), self.name)
 
 # %% ../../nbs/25_vendors/03_base.ipynb #b517451c
 AFTER_HOURS = pd.Timedelta(hours=23)  # UTC: after 18:00 in New York, winter and summer

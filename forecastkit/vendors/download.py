@@ -24,7 +24,7 @@ from ..calendars import Calendar, calendar_of
 from ..core import DataError, Home, canonical_json, write_atomic
 from .base import UNREADABLE, DayBound, LiveSource, closed_sessions_only, failure_of
 from .universe import read_universe, survivorship_warning, universe_of
-from ..data import REVISION_TOLERANCE, as_series
+from ..data import REVISION_TOLERANCE, clean_series
 
 # %% auto #0
 __all__ = ['DOWNLOAD_STATES', 'last_closed', 'history_difference', 'FetchRecord', 'read_fetch_record', 'write_fetch_record',
@@ -170,7 +170,7 @@ def merged_series(
     rows = closed_sessions_only(symbol, fetch.sort_index(kind="stable"), calendar, now).loc[:end]
     if rows.empty:
         raise DataError(f"{symbol}: the vendor has no row in the days asked for")
-    return as_series(symbol, rows if head is None else pd.concat([head, rows]), calendar)[0]
+    return clean_series(symbol, rows if head is None else pd.concat([head, rows]), calendar)[0]
 
 # %% ../../nbs/25_vendors/11_download.ipynb #8b23d826
 def describe_gaps(symbol: str, frame: pd.DataFrame, end: pd.Timestamp, calendar: Calendar) -> str:
