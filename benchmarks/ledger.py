@@ -105,5 +105,7 @@ if __name__ == "__main__":
         url = sys.argv[2] if len(sys.argv) > 2 else f"sqlite:///{folder}/forecasts.db"
         print(f"{count:,} forecasts; to hold: {LIMITS}")
         for what in ("store", "list", "verify", "verify --new", "export csv", "export parquet"):
-            done = subprocess.run([sys.executable, __file__, what, url, str(count)], capture_output=True, text=True, check=False)  # noqa: S603
+            done = subprocess.run(
+                [sys.executable, __file__, what, url, str(count)], capture_output=True, text=True, check=False
+            )  # noqa: S603
             print(done.stdout.strip() or done.stderr.strip().splitlines()[-1], flush=True)

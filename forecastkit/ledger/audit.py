@@ -24,7 +24,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..calendars import Calendar
-from ..core import GENESIS, VIX_REGIMES, Home, canonical_json, find_key, make_key, seal, unsealed, write_atomic
+from forecastkit.core import (
+    GENESIS,
+    VIX_REGIMES,
+    Home,
+    canonical_json,
+    find_key,
+    make_key,
+    seal,
+    unsealed,
+    write_atomic,
+)
 from ..forecasts import Forecast
 from .chain import Ends, Problem, broken_chains, chain_ends, row_name
 from .database import CLOCK_SLACK, OUTCOME_JOIN, PredictionDatabase, last_stored_at
@@ -182,7 +192,9 @@ class Moments:
         if moment - self.now > CLOCK_SLACK:
             yield f"was stored at {moment:%Y-%m-%d %H:%M} UTC by its clock, which lies in the future"
         if moment - self.latest > SILENCE and self.latest > BEGINNING:
-            self.silences.append(f"row {row['seq']} ({row_name(row)}) was stored {(moment - self.latest).days} days after the one before")
+            self.silences.append(
+                f"row {row['seq']} ({row_name(row)}) was stored {(moment - self.latest).days} days after the one before"
+            )
 
     def counted(self, row: Mapping[str, Any]) -> datetime:
         "The moment of the rows before, where it counts; then this row's is remembered."
@@ -402,7 +414,11 @@ def audit_ledger(
         words = "count from a close that was revised since the forecast"
         notes = [f"{n} outcomes of {symbol} {words}" for symbol, n in revised.items() if n]
         ends = chain_ends(connection)
-        counts = {"forecasts": total, "with_outcome": scored, "outcomes": ends[OUTCOMES.name][0] - start[OUTCOMES.name][0]}
+        counts = {
+            "forecasts": total,
+            "with_outcome": scored,
+            "outcomes": ends[OUTCOMES.name][0] - start[OUTCOMES.name][0],
+        }
         return Audit(counts, ends[PREDICTIONS.name][1], tuple(problems), (*notes, *shortened(moments.silences)), ends)
 
     return with_retry(database.engine, look)

@@ -67,7 +67,9 @@ def append_forecasts(
     stored_at = max(now, last_stored_at(connection) or now)
     if stored_at - now > CLOCK_SLACK:
         late = str(stored_at - now).split(".")[0]
-        warnings.warn(f"the clock stands {late} before the last stored forecast, whose moment counts", DataWarning, stacklevel=2)
+        warnings.warn(
+            f"the clock stands {late} before the last stored forecast, whose moment counts", DataWarning, stacklevel=2
+        )
     wanted: dict[str, dict[str, Any]] = {}
     for row in rows_at(stored_at):
         wanted.setdefault(row["prediction_id"], row)
@@ -138,7 +140,9 @@ def select_predictions(
     shown = [column for column in row if column.name not in hidden]
     joined = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level")]
     newest_first = [row[name].desc() for name in ("origin", "symbol", "kind", "horizon", "seq")]
-    return sa.select(*shown, *joined).outerjoin(OUTCOMES, OUTCOME_JOIN).where(*where).order_by(*newest_first).limit(limit)
+    return (
+        sa.select(*shown, *joined).outerjoin(OUTCOMES, OUTCOME_JOIN).where(*where).order_by(*newest_first).limit(limit)
+    )
 
 # %% ../../nbs/55_ledger/05_database.ipynb #23f48d08
 def scored_table(

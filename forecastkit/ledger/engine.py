@@ -72,7 +72,9 @@ def configure_sqlite(
 # %% ../../nbs/55_ledger/02_engine.ipynb #442db965
 def display_url(url: sa.URL) -> str:
     "How a database is named in messages: the file, or the address without its password."
-    return str(url.database) if url.get_backend_name() == "sqlite" else redacted(url.render_as_string(hide_password=True))
+    return (
+        str(url.database) if url.get_backend_name() == "sqlite" else redacted(url.render_as_string(hide_password=True))
+    )
 
 
 def parse_database_url(
@@ -285,6 +287,10 @@ def trigger_problems(connection: sa.Connection) -> list[str]:
     expected = sqlite_triggers() if dialect == "sqlite" else postgres_triggers()
     found = {name: text for name, text in connection.exec_driver_sql(TRIGGERS_OF[dialect])}
     lost = [f"the trigger {name} is missing: rows can be changed" for name in sorted(expected.keys() - found.keys())]
-    changed = [f"the trigger {name} was changed or disabled" for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
+    changed = [
+        f"the trigger {name} was changed or disabled"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name] != found[name]
+    ]
     foreign = [f"the trigger {name} is not the ledger's own" for name in sorted(found.keys() - expected.keys())]
     return lost + changed + foreign

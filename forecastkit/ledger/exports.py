@@ -77,7 +77,9 @@ def ledger_tables(
     **which: Any,  # conditions of `database.select_predictions`
 ) -> Iterator[pd.DataFrame]:
     "The ledger as flat tables of so many rows, one after the other, with the same columns; at least one, which may be empty."
-    query = select_predictions(every_version=True, hidden=("features",), **which).order_by(None).order_by(PREDICTIONS.c.seq)
+    query = (
+        select_predictions(every_version=True, hidden=("features",), **which).order_by(None).order_by(PREDICTIONS.c.seq)
+    )
     with transaction(database.engine) as connection:
         texts = connection.scalars(query.with_only_columns(PREDICTIONS.c.forecast).execution_options(yield_per=rows))
         quantiles = quantile_columns(texts)
@@ -85,7 +87,9 @@ def ledger_tables(
         empty = True
         for part in found.partitions():
             empty = False
-            yield flat_table(scored_table(pd.DataFrame([tuple(row) for row in part], columns=list(found.keys()))), quantiles)
+            yield flat_table(
+                scored_table(pd.DataFrame([tuple(row) for row in part], columns=list(found.keys()))), quantiles
+            )
         if empty:
             yield flat_table(read_predictions(connection, query), quantiles)
 
@@ -116,7 +120,9 @@ def write_csv(
     count = 0
     with new_file(path) as file:
         for number, table in enumerate(tables):
-            moments = {name: [f"{m.isoformat(' ', 'microseconds')}" for m in table[name]] for name in ("made_at", "stored_at")}
+            moments = {
+                name: [f"{m.isoformat(' ', 'microseconds')}" for m in table[name]] for name in ("made_at", "stored_at")
+            }
             safe = csv_safe_frame(table.assign(**moments))
             file.write(safe.to_csv(index=False, header=not number, lineterminator="\n").encode())
             count += len(table)

@@ -125,7 +125,9 @@ def model_problems(
     "One line for everything that is wrong with the stored models: damaged files, folders that no manifest names."
     known = set(stored_versions(database)["version"])
     folders = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
-    damaged = [f"model {version}: {what}" for version, wrong in damaged_models(database, folder).items() for what in wrong]
+    damaged = [
+        f"model {version}: {what}" for version, wrong in damaged_models(database, folder).items() for what in wrong
+    ]
     return damaged + [f"model {name}: no manifest of it is in the ledger" for name in folders if name not in known]
 
 # %% ../../nbs/60_ops/01_registry.ipynb #0a4648f3
