@@ -27,17 +27,17 @@ import numpy as np
 import pandas as pd
 
 from forecastkit.calendars import get_calendar
+from forecastkit.data.sources import load_market
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.regime import regime_features
+from forecastkit.regimes.detector import Regime, RegimeDetector, risk_signs
 from forecastkit.regimes.hmm import (
     HMMParameters,
     expectation_maximisation,
-    stationary_distribution,
     initial_states,
     risk_score,
+    stationary_distribution,
 )
-from forecastkit.features.regime import regime_features
-from forecastkit.regimes.detector import Regime, RegimeDetector, risk_signs
-from forecastkit.data.sources import load_market
-from forecastkit.data.synthetic import synthetic_market
 
 NYSE = get_calendar("XNYS")
 
@@ -91,7 +91,9 @@ def compare(what: str, X: pd.DataFrame, stops: list[int], truth: pd.Series | Non
     for name, fit in (("one fresh start", fresh(1)), ("five fresh starts", fresh(5)), ("warm", warm)):
         versions, agreement, took = refitted(X, stops, fit)
         base = base or took
-        likelihood = versions[-1].fitted_.training["log_likelihood"] / versions[-1].fitted_.training["n_samples_trained"]
+        likelihood = (
+            versions[-1].fitted_.training["log_likelihood"] / versions[-1].fitted_.training["n_samples_trained"]
+        )
         words = f"  {name:18s} agreement {np.mean(agreement):.3f}, least {min(agreement):.3f}; log likelihood a row {likelihood:+.4f}; seconds x {took / base:.1f}"
         if truth is not None:
             named = versions[-1].filtered_probabilities(X).idxmax(axis=1)

@@ -22,17 +22,17 @@ from forecastkit.regimes.anomalies import (
     anomaly_versions,
     conformal_p_values,
     family_of,
-    training_mask,
     scores_by_anomaly,
+    training_mask,
 )
 from forecastkit.regimes.outliers import (
     distance_contributions,
-    isolation_score,
     fit_isolation_trees,
     huberised_correlation,
-    standardise,
-    reference_quantiles,
+    isolation_score,
     outlier_scores,
+    reference_quantiles,
+    standardise,
 )
 
 NYSE = get_calendar("XNYS")
@@ -223,6 +223,21 @@ def test_stored_versions_say_the_same_to_the_last_bit(tmp_path, monkeypatch):
     revised.iloc[10, 0] += 1e-9  # one bit of one early day: another version for each
     anomaly_versions(revised, grid, FAMILIES, trees=20, folder=tmp_path)
     assert fits[7:] == [300, 500, 700]
+
+
+@pytest.mark.parametrize("name", ["anomalies.json", "*.npz"])
+def test_an_edited_byte_of_a_stored_detector_is_found_and_it_is_fitted_again(tmp_path, name):
+    days = normal_days(600, gaps=0.02)
+    grid = days.index[[400]]
+    whole = anomaly_history(days, grid, FAMILIES, anomaly_versions(days, grid, FAMILIES, trees=20, folder=tmp_path))
+    for part in (0.3, 0.6, 0.9):
+        (path,) = tmp_path.glob(f"*/{name}")
+        content = bytearray(path.read_bytes())
+        content[int(part * len(content))] ^= 1
+        path.write_bytes(bytes(content))
+        with pytest.warns(DataWarning, match="a stored AnomalyDetector is damaged and is fitted again"):
+            versions = anomaly_versions(days, grid, FAMILIES, trees=20, folder=tmp_path)
+        pd.testing.assert_frame_equal(anomaly_history(days, grid, FAMILIES, versions), whole, check_exact=True)
 
 
 def test_errors_by_band_are_means_with_the_error_of_a_ratio():

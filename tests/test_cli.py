@@ -2,19 +2,27 @@
 
 import gzip
 import json
+import os
 import re
+import resource
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 import typer
 
 from forecastkit.cli.main import app, main
+from forecastkit.cli.options import target_settings
+from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.data.sources import load_market
+from forecastkit.ledger import PredictionDatabase
+from forecastkit.reports import report_names
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
@@ -149,7 +157,7 @@ def test_a_model_file_with_one_byte_changed(tmp_path, capsys):
     home, arguments = tmp_path / "home", ("--as-of", "2016-09-30", "--json")
     code, first, _ = run(capsys, "forecast", "--home", str(home), *arguments)
     assert code == 0
-    version = json.loads(first)["model_version"]
+    version = json.loads(first)["metadata"]["model_version"]
     victim = max((home / "models" / version).iterdir(), key=lambda p: p.stat().st_size)
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
@@ -242,7 +250,7 @@ def test_verify_finds_nothing_in_the_house_and_says_how_much_it_looked_at(capsys
     assert code == 0, out + err
     reports = {report["subject"]: report for report in json.loads(out)}
     features = reports["look-ahead audit of features, cohorts, weights and quality"]
-    assert features["ok"] and features["facts"]["values compared"] > 100_000
+    assert features["ok"] and features["facts"]["values_compared"] > 100_000
     assert "nothing found" in page.read_text()
 
 
@@ -293,3 +301,141 @@ def test_quiet_shows_no_bars(tmp_path, capsys):
         "2015-12-31",
     )
     assert (code, err) == (0, "") and out.startswith("page: ")
+
+
+def leaves(group, path=()):
+    "All commands below a group, by the words that are typed."
+    for name, one in group.commands.items():
+        yield from leaves(one, (*path, name)) if hasattr(one, "commands") else [((*path, name), one)]
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("daily", "--help")])
+def test_help_and_version_answer_at_once(words):
+    "Processor time of a whole process, the best of three: nothing heavy is imported before a command runs."
+
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "forecastkit", *words], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(3)) < 0.4
+
+
+@pytest.mark.parametrize("words", [(), ("data",), ("forecasts",), ("settings",)])
+def test_no_summary_is_cut_at_eighty_columns(words):
+    env = os.environ | {"COLUMNS": "80"}
+    run = subprocess.run(
+        [sys.executable, "-m", "forecastkit", *words, "--help"], env=env, capture_output=True, text=True
+    )
+    listed = run.stdout.partition("Commands:")[2]
+    assert run.returncode == 0 and "..." not in listed and max(map(len, run.stdout.splitlines())) <= 80
+    summaries = " ".join(listed.split())
+    group = typer.main.get_command(app)
+    for word in words:
+        group = group.commands[word]
+    for one in group.commands.values():
+        assert " ".join((one.help or "").split("\n\n")[0].split()) in summaries
+
+
+def test_every_command_can_be_quiet():
+    for words, command in leaves(typer.main.get_command(app)):
+        assert any("--quiet" in parameter.opts for parameter in command.params), words
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory):
+    "A home with a forecast, and a snapshot."
+    home = str(tmp_path_factory.mktemp("lived") / "home")
+    assert main_code("forecast", "--as-of", "2016-09-30", "--home", home, "--quiet") == 0
+    return home
+
+
+def main_code(*words: str) -> int:
+    try:
+        return main(list(words))
+    except SystemExit as leave:
+        return int(leave.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("forecast", ("--as-of", "2016-09-30")),
+        ("train", ("--as-of", "2016-09-30")),
+        ("forecasts list", ()),
+        ("forecasts verify", ()),
+        ("data list", ("--sources", "sample")),
+        ("data health", ("--sources", "sample")),
+        ("data fomc", ()),
+        ("data snapshot --list", ()),
+        ("verify", ("--cuts", "2", "--fitted", "0")),
+        ("settings show", ()),
+        ("settings check", ()),
+    ],
+)
+def test_what_a_program_reads_keeps_its_schema(command, words, lived_in, capsys):
+    home = () if command.startswith("settings") else ("--home", lived_in)
+    main_code(*command.split(), *words, *home, "--json")
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, SCHEMAS[command])
+    text = json.dumps(found)
+    assert not re.search(r'"[^"]* [^"]*":', text), "a key with a blank"
+    assert not re.search(r"\d{4}-\d{2}-\d{2} 00:00:00", text), "a day that is no ISO date"
+
+
+def test_forecast_json_is_the_dictionary_of_the_forecast(lived_in, capsys):
+    assert main_code("forecast", "--as-of", "20160930", "--home", lived_in, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    with closing(PredictionDatabase(f"sqlite:///{lived_in}/forecasts.db")) as database:
+        stored = database.get_forecast(found["prediction_id"])
+    assert found == json.loads(json.dumps(stored.to_dict()))
+    assert found["metadata"]["observation_date"] == "2016-09-30"
+
+
+def test_settings_check_says_what_is_wrong_in_json_too(tmp_path, capsys):
+    (tmp_path / "mine.ini").write_text("[forecast]\nhorizon = soon\n")
+    assert main_code("settings", "check", str(tmp_path / "mine.ini"), "--json") == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is False and "1 to 252" in found["problem"]
+
+
+def test_a_refused_series_makes_the_list_of_data_fail(tmp_path, capsys):
+    (tmp_path / "bars").mkdir()
+    (tmp_path / "bars" / "AAPL.csv").write_text("date,close\n2018-01-02,-5\n2018-01-03,6\n")
+    assert main_code("data", "list", "--sources", f"folder:{tmp_path / 'bars'}, sample") == 1
+    assert "refused" in capsys.readouterr().out
+    assert main_code("data", "list", "--sources", "sample") == 0
+
+
+def test_listing_a_home_that_is_not_there_says_so_and_creates_nothing(tmp_path, capsys):
+    assert main_code("forecasts", "list", "--home", str(tmp_path / "nowhere")) == 0
+    out, err = capsys.readouterr()
+    assert "no forecasts" in out and "there is no ledger at" in err
+    assert not (tmp_path / "nowhere").exists()
+    assert main_code("forecasts", "list", "--quiet", "--home", str(tmp_path / "nowhere")) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_unknown_parameter_stops_a_report(tmp_path, capsys):
+    arguments = ("--home", str(tmp_path / "home"), "--output", str(tmp_path / "pages"), "--quiet")
+    assert main_code("report", "daily", "-p", "as_off=2018-06-29", *arguments) == 2
+    assert "report daily has no parameter as_off: it has as_of, sources" in capsys.readouterr().err
+    assert main_code("report", "daily", "-p", "as_of", *arguments) == 2
+    assert "write NAME=VALUE" in capsys.readouterr().err
+    assert not (tmp_path / "pages").exists()
+
+
+def test_papermill_alone_stops_at_an_unknown_parameter_too(tmp_path):
+    import papermill
+
+    with pytest.raises(papermill.PapermillExecutionError, match="this report has no parameter as_off: it has as_of"):
+        papermill.execute_notebook(
+            str(report_names()["daily"]), str(tmp_path / "out.ipynb"), {"as_off": "2018-06-29"}, progress_bar=False,
+            kernel_name="python3",
+        )  # fmt: skip
+
+
+def test_every_command_means_the_same_kind_for_a_symbol():
+    for symbol, kind, means in ((None, None, "pct_change"), ("^VIX", None, "pct_change"), ("aapl", None, "log_return"), ("AAPL", "pct_change", "pct_change")):  # fmt: skip
+        assert target_settings(symbol, None, kind).forecast.kind == means

@@ -41,10 +41,10 @@ def clock(monkeypatch):
 
     def at(moment: str | pd.Timestamp) -> None:
         now = pd.Timestamp(moment)
-        for module in ("cli", "data_commands"):
-            monkeypatch.setattr(f"forecastkit.{module}.present", lambda: now)
+        for module in ("main", "data"):
+            monkeypatch.setattr(f"forecastkit.cli.{module}.utc_now", lambda: now)
         fixed = type("Fixed", (datetime,), {"now": lambda zone: now.to_pydatetime()})
-        for module in ("system", "database"):
+        for module in ("pipeline.system", "ledger.database"):
             monkeypatch.setattr(f"forecastkit.{module}.datetime", fixed)
 
     at(NOW)
@@ -158,7 +158,7 @@ def test_interrupted_it_keeps_what_was_stored_and_goes_on_from_there(tmp_path):
 def forecast_from(capsys, home: Path, sources: str) -> dict:
     code, out, err = run(capsys, "forecast", "--no-store", "--json", "--as-of", "2016-09-30", "--sources", sources, "--home", str(home))  # fmt: skip
     assert code == 0, err
-    return {key: value for key, value in json.loads(out).items() if key != "made_at"}
+    return json.loads(out)["metadata"] | {"quantiles": json.loads(out)["quantiles"]}
 
 
 def test_a_forecast_from_a_snapshot_is_that_of_the_study(tmp_path, capsys, no_network, monkeypatch):
@@ -220,7 +220,7 @@ def pages(tmp_path, monkeypatch):
     monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "20")
     rendered: list[str] = []
     monkeypatch.setattr(
-        "forecastkit.reports.runner.run_report",
+        "forecastkit.reports.run_report",
         lambda name, folder, parameters, progress: rendered.append(parameters["as_of"]),
     )
     return rendered

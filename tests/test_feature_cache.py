@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataWarning
-from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine_digest
-from forecastkit.features.base import Feature, Inputs, compute_features
 from forecastkit.data.market import MarketData, Repair
+from forecastkit.features.base import Feature, Inputs, compute_features
+from forecastkit.features.cache import FeatureCache, code_digest, column_keys, engine_digest
 from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import volatility_features
 
@@ -271,6 +272,41 @@ def test_no_damage_moves_a_number(market, tmp_path):
         for end in ("-wal", "-shm"):
             Path(f"{path}{end}").unlink(missing_ok=True)
     assert warned > 20
+
+
+@pytest.mark.parametrize("edit", ["one byte", "another number", "cut", "swapped", "text", "a sum for another value"])
+def test_an_edited_number_is_found_and_computed_again(market, tmp_path, edit):
+    "What decides a forecast is compared with its sum when it is read, whoever changed it and however well."
+    features, cache = filler(6), FeatureCache(tmp_path / "features.sqlite")
+    plain = compute_features(features, market, "VIX")
+    compute_features(features, market, "VIX", cache=cache)
+    with sqlite3.connect(cache.path) as db:
+        (place, value), (other, second) = db.execute("SELECT place, value FROM bytes ORDER BY place LIMIT 2").fetchall()
+        numbers = np.frombuffer(value, dtype="<f8").copy()
+        numbers[-1] *= 1.5
+        first = bytearray(value)
+        first[3] ^= 1
+        match edit:
+            case "one byte":
+                db.execute("UPDATE bytes SET value = ? WHERE place = ?", [bytes(first), place])
+            case "another number":
+                db.execute("UPDATE bytes SET value = ? WHERE place = ?", [numbers.tobytes(), place])
+            case "cut":
+                db.execute("UPDATE bytes SET value = ? WHERE place = ?", [value[:-8], place])
+            case "swapped":  # each value is whole and has a sum of its own, but stands under the other's key
+                db.execute("UPDATE bytes SET value = ? WHERE place = ?", [second, place])
+                db.execute("UPDATE bytes SET value = ? WHERE place = ?", [value, other])
+            case "text":
+                db.execute("UPDATE bytes SET value = 'none' WHERE place = ?", [place])
+            case "a sum for another value":
+                db.execute("UPDATE bytes SET value = ? WHERE place = ?", [numbers.tobytes(), place])
+                db.execute("UPDATE kept SET checksum = ? WHERE place = ?", [zlib.crc32(numbers.tobytes()), place])
+    with pytest.warns(DataWarning, match="not as they were written and are computed again"):
+        found = compute_features(features, market, "VIX", cache=cache)
+    assert found.to_numpy().tobytes() == plain.to_numpy().tobytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compute_features(features, market, "VIX", cache=cache).equals(plain)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\0" + bytes(5000)])

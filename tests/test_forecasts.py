@@ -69,6 +69,9 @@ def test_the_record_of_the_design():
     record = make().to_dict()
     assert list(record) == [
         "prediction_id",
+        "symbol",
+        "kind",
+        "made_at",
         "point_estimate",
         "quantiles",
         "regime_probabilities",
@@ -83,7 +86,7 @@ def test_the_record_of_the_design():
     assert set(record["metadata"]) == {
         "observation_date", "forecast_date", "horizon_sessions", "feature_quality", "cohort_weight", "current_value",
         "expected_value", "range_80", "range_90", "features_used", "model_version", "code_version", "data_fingerprint",
-        "horizon_days", "current_vix",
+        "horizon_days", "current_vix", "data_notes",
     }  # fmt: skip
     assert json.loads(json.dumps(record)) == record
     assert "regime_probabilities" not in make(regime_bounds=())
@@ -269,3 +272,13 @@ def test_the_record_is_light_to_import():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_what_was_repaired_in_the_data_stands_on_the_card_and_in_the_words():
+    note = "3 times a row on a holiday: row dropped (2018-07-04, 2018-09-03, 2018-11-22)"
+    noted = replace(make(), metadata={"data_notes": [note]})
+    assert noted["metadata"]["data_notes"] == [note] and make()["metadata"]["data_notes"] == []
+    assert noted.words()[-1] == f"In the data: {note}." and not any("In the data" in line for line in make().words())
+    assert note.split(":")[0] in str(noted) and max(map(len, str(noted).splitlines())) <= 72
+    assert note in noted._repr_html_() and note not in make()._repr_html_()
+    assert noted.prediction_id == make().prediction_id

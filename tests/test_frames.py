@@ -102,7 +102,9 @@ def test_an_array_stands_for_all_columns_of_the_fit_also_those_that_were_dropped
     assert detector.fitted_.dropped == ("vix_percentile",)
     assert same(detector.filtered_probabilities(holes.to_numpy()), detector.filtered_probabilities(holes))
     detector.save(tmp_path)
-    assert same(RegimeDetector.load(tmp_path).filtered_probabilities(holes.to_numpy()), detector.filtered_probabilities(holes))
+    assert same(
+        RegimeDetector.load(tmp_path).filtered_probabilities(holes.to_numpy()), detector.filtered_probabilities(holes)
+    )
     with pytest.raises(FeatureDimensionError, match="X has 6 features, but RegimeDetector is expecting 7"):
         detector.predict_regime(holes.drop(columns="vix_percentile").to_numpy())
 
@@ -197,14 +199,25 @@ def test_an_infinite_value_counts_as_absent_and_the_warning_blames_its_column():
 def strange_frames(draw):
     "A clean frame and what was done to it, one step after the other."
     frame, steps = X.iloc[700:740].copy(), []
-    for kind in draw(st.lists(st.sampled_from(sorted([*HARMLESS, *REFUSED, "infinity", "gap"])), min_size=1, max_size=3)):
+    for kind in draw(
+        st.lists(st.sampled_from(sorted([*HARMLESS, *REFUSED, "infinity", "gap"])), min_size=1, max_size=3)
+    ):
         if kind in ("infinity", "gap"):
             row, column = draw(st.integers(0, 39)), draw(st.sampled_from(NAMES))
-            if column not in frame or row >= len(frame) or not isinstance(frame.columns, pd.Index) or frame.columns.nlevels > 1:
+            if (
+                column not in frame
+                or row >= len(frame)
+                or not isinstance(frame.columns, pd.Index)
+                or frame.columns.nlevels > 1
+            ):
                 continue
             if not pd.api.types.is_numeric_dtype(frame.dtypes.get(column)) or not frame.columns.is_unique:
                 continue
-            values = frame[column].to_numpy(dtype=complex if frame[column].dtype.kind == "c" else float, na_value=np.nan).copy()
+            values = (
+                frame[column]
+                .to_numpy(dtype=complex if frame[column].dtype.kind == "c" else float, na_value=np.nan)
+                .copy()
+            )
             values[row] = np.inf if kind == "infinity" else np.nan
             frame = frame.assign(**{column: values})
         else:
@@ -237,7 +250,15 @@ def test_a_strange_frame_is_read_as_the_clean_one_refused_or_warned_of(strange):
 def test_outcomes_belong_to_their_rows():
     rows = checked_features(X.iloc[:50])
     y = pd.Series(np.arange(50.0), rows.index)
-    for form in (y, y.to_frame(), y.to_numpy(), y.tolist(), y.astype("Float64"), y.astype(int), y.reset_index(drop=True)):
+    for form in (
+        y,
+        y.to_frame(),
+        y.to_numpy(),
+        y.tolist(),
+        y.astype("Float64"),
+        y.astype(int),
+        y.reset_index(drop=True),
+    ):
         pd.testing.assert_series_equal(checked_outcomes(form, rows), y.rename("y"), check_freq=False)
     for wrong, words in (
         (y[::-1], "other rows"), (y.iloc[1:], "50 rows and y 49"), (y.where(y > 3), "contains NaN"), (y * np.inf, "contains NaN"),
@@ -251,7 +272,9 @@ def test_outcomes_belong_to_their_rows():
 # scikit-learn
 
 
-EXPECTED = {"check_dtype_object": "an object that is no number is refused by a DataError, a ValueError, not by a TypeError"}
+EXPECTED = {
+    "check_dtype_object": "an object that is no number is refused by a DataError, a ValueError, not by a TypeError"
+}
 
 
 def test_the_anomaly_detector_is_an_estimator_of_scikit_learn():

@@ -232,7 +232,9 @@ def test_get_feature_importance(fitted_detector):
 
 def test_get_diagnostics(fitted_detector):
     diag = fitted_detector.get_diagnostics()
-    assert {"converged", "n_iterations", "state_persistence", "n_samples_trained", "n_features", "n_states"} <= set(diag)
+    assert {"converged", "n_iterations", "state_persistence", "n_samples_trained", "n_features", "n_states"} <= set(
+        diag
+    )
     assert 0 <= diag["state_persistence"] <= 1
 
 

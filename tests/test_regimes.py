@@ -15,10 +15,10 @@ from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning, FeatureDimensionError, ModelIntegrityError
-from forecastkit.regimes.hmm import HMMParameters, filter_states, log_density, stationary_distribution, smooth_states
+from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.regime import FeatureCalculator, FeatureSet, regime_features
 from forecastkit.regimes.detector import Regime, RegimeDetector, regime_history, regime_versions
-from forecastkit.data.synthetic import synthetic_market
+from forecastkit.regimes.hmm import HMMParameters, filter_states, log_density, smooth_states, stationary_distribution
 
 NYSE = get_calendar("XNYS")
 
@@ -203,8 +203,8 @@ def test_two_states_leave_neutral_out():
 
 
 def test_the_likeliest_of_several_starts_is_taken():
-    from forecastkit.regimes.hmm import fit_hmm
     from forecastkit.regimes.detector import risk_signs
+    from forecastkit.regimes.hmm import fit_hmm
 
     z, signs = DETECTOR.fitted_.scaling.apply(X), risk_signs(X.columns)
     one, five = (fit_hmm(z[:-1], z[1:], signs, starts=n) for n in (1, 5))
@@ -288,6 +288,36 @@ def test_a_damaged_model_is_not_loaded(tmp_path, damage):
             text.write_text(text.read_text().replace("RegimeDetector", "Pipeline"))
     with pytest.raises(ModelIntegrityError):
         RegimeDetector.load(tmp_path)
+
+
+def edited(content: bytes, at: int) -> bytes:
+    changed = bytearray(content)
+    changed[at] ^= 1
+    return bytes(changed)
+
+
+def test_an_edited_byte_of_a_fitted_state_is_found_and_the_version_fitted_again(tmp_path):
+    "Both files of a version are sealed: wherever a byte is edited, the same probabilities come out, and the edit is told."
+    grid = [X.index[500]]
+    served = regime_history(X, grid, regime_versions(X, grid, folder=tmp_path))
+    (text,), (arrays,) = tmp_path.glob("*/regimes.json"), tmp_path.glob("*/*.npz")
+    told = 0
+    for path in (text, arrays):
+        whole = path.read_bytes()
+        for at in range(0, len(whole), len(whole) // 12):
+            path.write_bytes(edited(whole, at))
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                again = regime_history(X, grid, regime_versions(X, grid, folder=tmp_path))
+            pd.testing.assert_frame_equal(again, served, check_exact=True)
+            told += any("is damaged and is fitted again" in str(one.message) for one in caught)
+    assert told >= 24
+    changed = json.loads(text.read_text())
+    changed["features"] = changed["features"][::-1]  # a plausible edit of the text
+    text.write_text(json.dumps(changed))
+    with pytest.warns(DataWarning, match="a stored RegimeDetector is damaged and is fitted again"):
+        again = regime_history(X, grid, regime_versions(X, grid, folder=tmp_path))
+    pd.testing.assert_frame_equal(again, served, check_exact=True)
 
 
 def test_a_session_on_which_only_the_vix_has_a_close_keeps_its_row():

@@ -8,29 +8,24 @@ misread in it, `data snapshot` freezes what a study used, and `data fomc` takes 
 # %% ../../nbs/80_cli/02_data.ipynb #18a0a0a9
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..calendars import all_meetings, get_calendar, save_meetings, parse_meetings_page, read_meetings
-from ..core import SettingsError, Target
-from ..vendors import FOMC_PAGE_URL, VENDORS, fomc_page, open_client, open_live
-from ..pipeline import fetch_series, profile_of, readable_sources, vendors_in
-from ..data import SnapshotSource, freeze_snapshot, list_snapshots, source_table, stored_sources
-from .options import AsJson, Home, Quiet, Sources, emit, settings_with, utc_now
+from .options import AsJson, HomeFolder, Quiet, Sources, add_command, command_group, emit
+from .options import settings_with, utc_now
 
 # %% auto #0
 __all__ = []
 
 # %% ../../nbs/80_cli/02_data.ipynb #87ba1057
-data_app = typer.Typer(help="The data that the sources hold.", no_args_is_help=True, rich_markup_mode=None)
+data_app = command_group("The data that the sources hold.")
 
 
-@data_app.command("list")
-def data_list(sources: Sources = None, home: Home = None, as_json: AsJson = False) -> None:
-    """Every series the sources hold: kind, first and last row, where it comes from.
+@add_command(data_app, "list")
+def data_list(sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Every series the sources hold: kind, first and last row, where it comes from. Exit 1 if a series is refused.
 
     Examples:
 
@@ -38,19 +33,20 @@ def data_list(sources: Sources = None, home: Home = None, as_json: AsJson = Fals
 
       forecastkit data list --sources store
     """
+    from forecastkit.calendars import get_calendar
+    from forecastkit.data import source_table, stored_sources
+    from forecastkit.pipeline import readable_sources
+
     data = settings_with(data__sources=sources, data__home=home).data
-    emit(
-        source_table(
-            readable_sources(data.sources), get_calendar(data.calendar), stored_sources(data.home)
-        ),
-        as_json,
-    )
+    table = source_table(readable_sources(data.sources), get_calendar(data.calendar), stored_sources(data.home))
+    emit(table, as_json)
+    raise typer.Exit(1 if table["note"].str.startswith("refused").any() else 0)
 
 # %% ../../nbs/80_cli/02_data.ipynb #1f798a51
-@data_app.command("health")
+@add_command(data_app, "health")
 def data_health(
-    sources: Sources = None, home: Home = None, as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None,
+    sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """What is wrong, doubtful or easily misread in the data, and which features it costs: exit 1 for more than cautions.
 
@@ -58,7 +54,9 @@ def data_health(
 
       forecastkit data health --sources "folder:bars, sample" --html health.html
     """
-    from forecastkit.data import health_report, write_health
+    from forecastkit.core import Target
+    from forecastkit.data import health_report, stored_sources, write_health
+    from forecastkit.pipeline import profile_of, readable_sources
 
     settings = settings_with(data__sources=sources, data__home=home)
     data, feeds = settings.data, profile_of(Target(settings.forecast.symbol)).features_by_series
@@ -81,8 +79,8 @@ def download(
     symbols: Annotated[str | None, typer.Option(help="Symbols instead, such as AAPL,MSFT,^VIX,DGS10.")] = None,
     start: Annotated[str | None, typer.Option(help="First day; by default as early as the vendor goes.")] = None,
     end: Annotated[str | None, typer.Option(help="Last day; by default the last session that has closed.")] = None,
-    vendors: Annotated[str | None, typer.Option("--from", help=f"Vendors in their order, of {', '.join(VENDORS)}.")] = None,
-    home: Home = None, as_json: AsJson = False, quiet: Quiet = False,
+    vendors: Annotated[str | None, typer.Option("--from", help="Vendors in their order, such as 'cboe, fred, yahoo'.")] = None,
+    home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Fetch a universe into the store: only what is missing. Exit 1 if a symbol could not be had; each is named with the reason.
 
@@ -92,11 +90,15 @@ def download(
 
       forecastkit download --symbols AAPL,MSFT,VIX,DGS10 --start 2010-01-01 --from "cboe, fred, yahoo"
     """
-    from forecastkit.vendors import read_universe, universe_of
+    from dataclasses import asdict
+
+    from forecastkit.core import SettingsError
+    from forecastkit.pipeline import fetch_series, vendors_in
+    from forecastkit.vendors import open_client, open_live, read_universe, universe_of
 
     if universe is not None and symbols is not None:
         raise SettingsError("--universe and --symbols both say what to fetch: give one of them")
-    settings = settings_with(data__home=home, run__progress=False if quiet or as_json else None)
+    settings = settings_with(quiet or as_json, data__home=home)
     table = read_universe(universe) if symbols is None else universe_of(split_list(symbols))
     words = split_list(vendors) if vendors else vendors_in(settings.data.sources) or ("cboe", "fred", "yahoo")
     with open_client(settings.live) as client:
@@ -107,14 +109,14 @@ def download(
     raise typer.Exit(1 if report.failed else 0)
 
 # %% ../../nbs/80_cli/02_data.ipynb #0c5502ee
-@data_app.command("snapshot")
+@add_command(data_app, "snapshot")
 def data_snapshot(
     name: Annotated[str | None, typer.Argument(help="Name of the snapshot, such as paper-2018.")] = None,
-    sources: Sources = None, home: Home = None,
+    sources: Sources = None, home: HomeFolder = None,
     symbols: Annotated[str | None, typer.Option(help="Only these; by default all that the sources hold.")] = None,
     show: Annotated[bool, typer.Option("--list", help="List the snapshots there are.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check that a snapshot is what was frozen.")] = False,
-    as_json: AsJson = False,
+    as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Freeze what a study used under a name, list what was frozen, or verify it (exit 1 if anything has changed).
 
@@ -126,6 +128,11 @@ def data_snapshot(
 
       forecastkit data snapshot paper-2018 --verify
     """
+    from forecastkit.calendars import get_calendar
+    from forecastkit.core import SettingsError
+    from forecastkit.data import SnapshotSource, freeze_snapshot, list_snapshots
+    from forecastkit.pipeline import readable_sources
+
     data = settings_with(data__sources=sources, data__home=home).data
     if show:
         emit(list_snapshots(data.home), as_json)
@@ -144,18 +151,18 @@ def data_snapshot(
         emit(made if as_json else result, as_json)
 
 
-def verify_snapshot(source: SnapshotSource, as_json: bool) -> None:
+def verify_snapshot(source: Any, as_json: bool) -> None:
     "Say what has changed since a snapshot was frozen; leaves with exit code 1 if anything has."
     problems = source.verify()
     emit(problems if as_json else "\n".join(problems) or f"{source.name} is what was frozen", as_json)
     raise typer.Exit(1 if problems else 0)
 
 # %% ../../nbs/80_cli/02_data.ipynb #fbb24ef4
-@data_app.command("fomc")
+@add_command(data_app, "fomc")
 def data_fomc(
     path: Annotated[Path | None, typer.Argument(help="CSV: date, and scheduled (1, or 0 if called at short notice).")] = None,
     online: Annotated[bool, typer.Option("--fetch", help="Fetch the Federal Reserve's page of meetings.")] = False,
-    home: Home = None, as_json: AsJson = False,
+    home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Take decision days of the FOMC, beyond those that are shipped, from a file or the Federal Reserve; by default show those in force.
 
@@ -167,6 +174,10 @@ def data_fomc(
 
       forecastkit data fomc --fetch
     """
+    from forecastkit.calendars import all_meetings, parse_meetings_page, read_meetings, save_meetings
+    from forecastkit.core import SettingsError
+    from forecastkit.vendors import FOMC_PAGE_URL, fomc_page, open_client
+
     settings = settings_with(data__home=home)
     if path is not None and online:
         raise SettingsError("a file and --fetch both say where meetings come from: give one of them")

@@ -9,34 +9,21 @@ and the same line goes on from there."""
 # %% ../../nbs/80_cli/03_evaluation.ipynb #c4ac57e1
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
-from ..core import write_atomic
-from ..pipeline import IntegratedSystem
-from forecastkit.cli.options import (
-    AsJson,
-    Home,
-    Horizon,
-    Quiet,
-    Sources,
-    Symbol,
-    emit,
-    report_parameters,
-    settings_with,
-)
+from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
+from .options import emit, report_parameters, target_settings
 
 # %% auto #0
 __all__ = []
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #db720d3a
 def print_tables(
-    tables: Mapping[str, pd.DataFrame],  # by what stands above each
+    tables: Mapping[str, Any],  # DataFrames by what stands above each
 ) -> None:
     "Print tables one below the other, the empty ones not at all."
     for title, frame in tables.items():
@@ -51,6 +38,9 @@ def write_evaluation(
     progress: bool = True,
 ) -> Path:
     "Run the report notebook and write its page; written whole or not at all."
+    import tempfile
+
+    from forecastkit.core import write_atomic
     from forecastkit.reports import run_report
 
     with tempfile.TemporaryDirectory() as folder:
@@ -59,11 +49,11 @@ def write_evaluation(
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #0df1d2f6
 def evaluate(
-    symbol: Symbol = None, horizon: Horizon = None,
+    symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
     start: Annotated[str | None, typer.Option(help="First origin, such as 2005-01-03; by default the first possible one.")] = None,
     end: Annotated[str | None, typer.Option(help="Last origin; by default the last whose outcome is known.")] = None,
     as_json: AsJson = False, html: Annotated[Path | None, typer.Option(help="Write the page with its pictures as one HTML file.")] = None,
-    sources: Sources = None, home: Home = None,
+    sources: Sources = None, home: HomeFolder = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
     quiet: Quiet = False,
@@ -76,6 +66,7 @@ def evaluate(
 
       forecastkit evaluate --symbol VIX --horizon 5 --sources "folder:bars, sample" --start 2005-01-03 --jobs 2 --html card.html
     """
+    from forecastkit.pipeline import IntegratedSystem
     from forecastkit.reports import (
         basis,
         coverage_table,
@@ -86,8 +77,8 @@ def evaluate(
         skill_table,
     )
 
-    settings = settings_with(data__sources=sources, data__home=home, forecast__symbol=symbol, forecast__horizon=horizon,
-                             run__n_jobs=jobs, run__dask=dask, run__progress=False if quiet or as_json else None)  # fmt: skip
+    settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home,
+                               run__n_jobs=jobs, run__dask=dask)  # fmt: skip
     card = IntegratedSystem(settings=settings).evaluate(start, end)
     if as_json:
         emit(card.to_dict(), as_json)
@@ -100,5 +91,5 @@ def evaluate(
         })  # fmt: skip
         print(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}")
     if html is not None:
-        given = report_parameters(settings, None) | {"start": start or "", "end": end or ""}
-        write_evaluation(html, {k: v for k, v in given.items() if k != "as_of"}, settings.run.progress)
+        given = report_parameters("evaluation", settings, start=start, end=end)
+        write_evaluation(html, given, settings.run.progress)

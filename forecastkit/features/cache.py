@@ -81,7 +81,9 @@ def parts_of(
     "The parts of a thing, in an order that is the same in every process; raises `TypeError` for one that has a state."
     if isinstance(thing, FunctionType):
         named = [
-            (name, thing.__globals__[name]) for name in sorted(referenced_names(thing.__code__)) if name in thing.__globals__
+            (name, thing.__globals__[name])
+            for name in sorted(referenced_names(thing.__code__))
+            if name in thing.__globals__
         ]
         held = [cell.cell_contents for cell in thing.__closure__ or ()]
         return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, held, named]
@@ -178,7 +180,9 @@ PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, used INTEGER, size INTEGER, checksum INTEGER, place INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bytes (place INTEGER PRIMARY KEY, value BLOB);
 """
-READ_SQL = "SELECT key, checksum, value FROM kept JOIN bytes USING (place) WHERE key IN (SELECT value FROM json_each(?))"
+READ_SQL = (
+    "SELECT key, checksum, value FROM kept JOIN bytes USING (place) WHERE key IN (SELECT value FROM json_each(?))"
+)
 PRESENT_SQL = "SELECT key FROM kept JOIN bytes USING (place) WHERE key IN (SELECT value FROM json_each(?))"
 TOUCH_SQL = "UPDATE kept SET used = (SELECT max(used) + 1 FROM kept) WHERE key IN (SELECT value FROM json_each(?))"
 DROP_SQL = "DELETE FROM kept WHERE key IN (SELECT value FROM json_each(?)) RETURNING place"
@@ -211,7 +215,9 @@ def read_columns(
             damaged.append(key)
     if damaged:
         warnings.warn(
-            f"{len(damaged)} stored columns of features are not as they were written and are computed again", DataWarning, stacklevel=2
+            f"{len(damaged)} stored columns of features are not as they were written and are computed again",
+            DataWarning,
+            stacklevel=2,
         )
         _drop(db, damaged)
     if found:
@@ -244,7 +250,7 @@ def write_columns(
 # %% ../../nbs/30_features/02_cache.ipynb #234b91f7
 # SQLITE_ERROR: the tables in the file are not ours
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-Result = TypeVar("Answer")
+Result = TypeVar("Result")
 
 # %% ../../nbs/30_features/02_cache.ipynb #ad1a4b26
 @dataclass(frozen=True)
@@ -266,7 +272,10 @@ class FeatureCache:
                 continue
             inputs.series_read.clear()
             values = column(feature)
-            if key and inputs.series_read <= {*feature.needs, "calendar"}:  # what it reads unannounced is not in its name
+            if key and inputs.series_read <= {
+                *feature.needs,
+                "calendar",
+            }:  # what it reads unannounced is not in its name
                 made[key] = values
             yield values
         if made:

@@ -36,7 +36,7 @@ def variance_premium(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #1cc99cce
 def variance_premiums(symbol: str, equity: str, windows: Sequence[int], rank: int) -> Iterator[Feature]:
-    "Log of the implied over the realised volatility of n sessions (`variance_premium` for 22), and the rank of `variance_premium`."
+    "Log of the implied over the realised volatility of n sessions (called `vrp` for 22), and the rank of `vrp`."
 
     for n in windows:
         yield Feature(
@@ -86,7 +86,9 @@ def rolling_beta(x: Inputs, symbol: str, equity: str, n: int) -> pd.Series:
     return x.cached((symbol, "slope", equity, n), make)
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #522eb4f3
-def equity_sensitivities(symbol: str, prefix: str, equity: str, equity_prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
+def equity_sensitivities(
+    symbol: str, prefix: str, equity: str, equity_prefix: str, windows: Sequence[int]
+) -> Iterator[Feature]:
     "Correlation of the two daily log changes over n sessions, and the slope of the first on the second."
 
     for n in windows:
@@ -207,7 +209,9 @@ def _moves(x: Inputs, symbol: str, asset: Asset, n: int) -> pd.Series:
 
 def _correlated(x: Inputs, asset: Asset, equity: str, n: int) -> pd.Series:
     "The correlation over n sessions with the shares, of the first symbol that trades."
-    return first_available(x, asset.bars, lambda symbol: rolling_correlation(_moves(x, symbol, asset, 1), x.change(equity), n))
+    return first_available(
+        x, asset.bars, lambda symbol: rolling_correlation(_moves(x, symbol, asset, 1), x.change(equity), n)
+    )
 
 # %% ../../nbs/30_features/05_cross_market.ipynb #eea58d14
 def cross_assets(asset: Asset, equity: str) -> Iterator[Feature]:

@@ -83,7 +83,9 @@ def check_order(
 ) -> None:
     "Raise `DataError` unless the labels rise from row to row."
     if dated and not (isinstance(index, pd.DatetimeIndex) and index.tz is None):
-        raise DataError("the rows of X need sessions as their index: dates without a time zone, X.index.tz_localize(None)")
+        raise DataError(
+            "the rows of X need sessions as their index: dates without a time zone, X.index.tz_localize(None)"
+        )
     if isinstance(index, pd.MultiIndex):
         raise DataError("X has an index of several levels: hand over the rows of one symbol, by session")
     if index.hasnans:
@@ -113,7 +115,7 @@ def _numbers(
     kind = column.dtype
     if pd.api.types.is_complex_dtype(kind):
         raise DataError(f"Complex data not supported: column {column.name} holds complex numbers")
-    if kind == object:
+    if pd.api.types.is_object_dtype(kind):
         odd = next(
             (v for v in column if not (v is None or v is pd.NA or isinstance(v, (int, float, np.number, np.bool_)))),
             None,
@@ -187,7 +189,7 @@ def _without_infinities(X: pd.DataFrame, reader: str) -> pd.DataFrame:
     infinite = np.isinf(X.to_numpy())
     if not infinite.any():
         return X
-    names = X.columns[infinite.any(axis=0)]
+    names = [name for name, some in zip(X.columns, infinite.any(axis=0).tolist()) if some]
     some = ", ".join(names[:4]) + " ..." * (len(names) > 4)
     warnings.warn(f"{reader}: {infinite.sum()} infinite values in {some} count as absent", DataWarning, stacklevel=3)
     return X.mask(infinite)
@@ -204,10 +206,9 @@ def checked_outcomes(
         )
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
         y = y.iloc[:, 0]
-    named = isinstance(y, pd.Series) and not isinstance(y.index, pd.RangeIndex)
-    if named and len(y) == len(X) and not y.index.equals(X.index):
-        raise DataError("y stands on other rows than X: hand over y.loc[X.index]")
     column = y if isinstance(y, pd.Series) else pd.Series(_one_column(y))
+    if len(column) == len(X) and not isinstance(column.index, pd.RangeIndex) and not column.index.equals(X.index):
+        raise DataError("y stands on other rows than X: hand over y.loc[X.index]")
     values = _numbers(column.rename("y"))
     if len(values) != len(X):
         raise DataError(

@@ -223,7 +223,7 @@ def _judged_rows(
 ) -> pd.DataFrame:
     "The rows up to a session, the last its own; raises `DataError` where there is no such row."
     try:
-        session = pd.Timestamp(None if isinstance(date, (int, float)) else date)
+        session = pd.NaT if isinstance(date, (int, float)) else pd.Timestamp(date)
     except (TypeError, ValueError):
         session = pd.NaT
     if pd.isna(session):

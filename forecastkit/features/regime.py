@@ -21,7 +21,7 @@ from ..core import DataError, DataWarning
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['FeatureSet', 'regime_table', 'FeatureCalculator', 'regime_features']
+__all__ = ['FeatureSet', 'FeatureCalculator', 'regime_features']
 
 # %% ../../nbs/30_features/08_regime.ipynb #c16c7541
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ class FeatureCalculator:
         self,
         vix_df: pd.DataFrame | pd.Series | None,  # close of the VIX by session
         price_df: pd.DataFrame | pd.Series | None = None,  # close of the index by session
-        treasury_df: pd.DataFrame | None = None,  # 10-year and 2-year yields by the session at whose close they were known
+        treasury_df: pd.DataFrame
+        | None = None,  # 10-year and 2-year yields by the session at whose close they were known
         hy_spread_df: pd.DataFrame | pd.Series | None = None,  # high-yield spread, likewise
     ) -> pd.DataFrame:
         """
@@ -135,7 +136,9 @@ class FeatureCalculator:
         price = None if price_df is None else select_column(price_df, ("close", "price"))
         slope = None
         if treasury_df is not None:
-            slope = select_column(treasury_df, ("dgs10", "treasury_10y")) - select_column(treasury_df, ("dgs2", "treasury_2y"))
+            slope = select_column(treasury_df, ("dgs10", "treasury_10y")) - select_column(
+                treasury_df, ("dgs2", "treasury_2y")
+            )
         spread = None if hy_spread_df is None else select_column(hy_spread_df, ("bamlh0a0hym2", "hy_spread", "value"))
         table = regime_table(vix, price, slope, spread, self.lookback_days)
         absent = [name for name in FeatureSet.feature_names() if name not in table]

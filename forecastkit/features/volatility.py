@@ -42,7 +42,15 @@ from forecastkit.features.price import (
     yang_zhang_volatilities,
     zscores,
 )
-from .base import PERCENT_A_YEAR, Feature, Inputs, ColumnCache, missing_series, compute_features, log_of
+from forecastkit.features.base import (
+    PERCENT_A_YEAR,
+    Feature,
+    Inputs,
+    ColumnCache,
+    missing_series,
+    compute_features,
+    log_of,
+)
 from ..data import MarketData
 from .quality import quality_column
 from forecastkit.features.cross_market import (
@@ -167,7 +175,9 @@ def cross_market_features(symbol: str, v: str, equity: str, s: str) -> Iterator[
     yield from published_yields("BAA", "baa", "What weak borrowers pay.", (), 0, 25, "credit spreads")
     yield from published_yields("AAA", "aaa", "What strong borrowers pay.", (), 0, 25, "credit spreads")
     yield from yield_spreads("baa_aaa", "BAA", "AAA", "What the weak pay above the strong.", (), 0, 8, "credit spreads")
-    yield from yield_spreads("baa_dgs10", "BAA", "DGS10", "What the weak pay above the state.", (), -2, 12, "credit spreads")
+    yield from yield_spreads(
+        "baa_dgs10", "BAA", "DGS10", "What the weak pay above the state.", (), -2, 12, "credit spreads"
+    )
     yield from published_yields(
         "BAMLH0A0HYM2", "high_yield", "What is paid for the risk of default.", (22,), 0, 40, "credit spreads"
     )

@@ -9,6 +9,7 @@ answers as `Forecast` does, and the class itself, in the next notebook, calls th
 from __future__ import annotations
 
 import math
+import textwrap
 from html import escape
 from itertools import pairwise
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from .distribution import InPoints
 from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['in_words', 'terminal_card', 'plot_forecast', 'html_card']
+__all__ = ['data_notes', 'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -111,6 +112,11 @@ def regime_ranges(bounds: tuple[float, ...]) -> list[str]:
     return [f"< {shown[0]}", *(f"{a}-{b}" for a, b in pairwise(shown)), f">= {shown[-1]}"] if bounds else []
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #c77e6863
+def data_notes(f: Shown) -> list[str]:
+    "What was dropped or repaired in the data that the forecast was made from, one sentence each, with counts."
+    return list(f.metadata.get("data_notes") or [])
+
+
 def in_words(f: Shown) -> list[str]:
     "Three to five plain sentences: the expected value, the ranges, the regimes, the confidence and its meaning, the calendar."
     points, unit = f.in_points, "%" if f.kind == "pct_change" else "% in logs"
@@ -134,7 +140,7 @@ def in_words(f: Shown) -> list[str]:
     ]
     if f.cohort_weight != 1.0:
         sentences += [f"Its cohort is {f.cohort}: changes from it were {f.cohort_weight:.2f} times those of mid cycle."]
-    return sentences
+    return sentences + [f"In the data: {'; '.join(notes)}." for notes in [data_notes(f)] if notes]
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #f6f40aff
 def range_bar(
@@ -170,6 +176,11 @@ def regime_lines(f: Shown) -> list[str]:
     return lines if f.regime_bounds else []
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #2cb0d6b5
+def note_lines(note: str, width: int) -> list[str]:
+    "A note about the data as lines of a card."
+    return textwrap.wrap(note, width, initial_indent=f"{'data':16s}", subsequent_indent=16 * " ")
+
+
 def terminal_card(f: Shown, width: int = 72) -> str:
     "The forecast as some twenty lines of plain ASCII; the marks in its table explain the bar below it."
     points, line = f.in_points, "-" * width
@@ -195,6 +206,7 @@ def terminal_card(f: Shown, width: int = 72) -> str:
         f"{'direction':16s}{f.direction}, confidence {f.confidence_score:.2f} (chance that the sign is right)",
         f"{'cohort':16s}{f.cohort} (size of changes x {f.cohort_weight:.2f})",
         f"{'feature quality':16s}{f.feature_quality:.2f}",
+        *(line for note in data_notes(f) for line in note_lines(note, width)),
         line,
     ])  # fmt: skip
 
@@ -266,11 +278,12 @@ def html_card(f: Shown) -> str:
     ax = plot_forecast(f, ax=blank_axes(7.6, 2.5))
     frame = f"max-width:840px;padding:16px 20px;border:1px solid #d9dde2;border-radius:8px;background:#fff;color:{INK}"
     calendar = f"{escape(f.cohort)}, size of changes &times; {f.cohort_weight:.2f}"
+    notes = "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in data_notes(f))
     return (
         f'<div style="{frame};font-family:system-ui,sans-serif;line-height:1.35">'
         '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:4px 16px">'
         f'<span style="font-size:17px;font-weight:600">{escape(heading(f))}</span>'
         f'<span style="{MUTED}">{show_day(f.origin)} &rarr; {show_day(f.target_session)}</span></div>'
         f"{html_tiles(f)}{figure_html(ax.figure, alt=in_words(f)[1])}{html_regimes(f)}{html_quantiles(f)}"
-        f'<div style="{MUTED}">{calendar} &middot; feature quality {f.feature_quality:.2f}</div></div>'
+        f'<div style="{MUTED}">{calendar} &middot; feature quality {f.feature_quality:.2f}</div>{notes}</div>'
     )

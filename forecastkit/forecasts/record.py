@@ -88,10 +88,11 @@ def public_form(f: Forecast) -> dict[str, Any]:
         "horizon_sessions": f.horizon, "horizon_days": f.horizon, "feature_quality": f.feature_quality,
         "cohort_weight": f.cohort_weight, "current_value": f.last_value, "expected_value": points.expected,
         "range_80": list(points.interval(0.8)), "range_90": list(points.interval(0.9)),
-        "features_used": f.metadata.get("features_used"),
+        "features_used": f.metadata.get("features_used"), "data_notes": list(f.metadata.get("data_notes") or []),
     }  # fmt: skip
     return {
-        "prediction_id": f.prediction_id, "point_estimate": f.point_estimate, "quantiles": f.quantiles,
+        "prediction_id": f.prediction_id, "symbol": f.symbol, "kind": f.kind, "made_at": f.made_at.isoformat(),
+        "point_estimate": f.point_estimate, "quantiles": f.quantiles,
         **({"regime_probabilities": f.regime_probabilities} if f.regime_bounds else {}),
         "confidence_score": f.confidence_score, "cohort": f.cohort,
         "forecast_date": metadata["forecast_date"], "feature_quality": f.feature_quality,

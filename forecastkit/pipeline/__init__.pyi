@@ -2,6 +2,7 @@
 
 from .profile import (
     profile_of as profile_of,
+    settings_for as settings_for,
     TargetProfile as TargetProfile,
 )
 from .loading import (
@@ -25,8 +26,11 @@ from .evaluation import (
 )
 from .system import (
     ForecastBatch as ForecastBatch,
-    forecast as forecast,
     IntegratedSystem as IntegratedSystem,
+)
+from .forecasting import (
+    forecast as forecast,
+    SymbolForecasts as SymbolForecasts,
 )
 from .verification import (
     verify as verify,

@@ -167,9 +167,7 @@ def assess_anomaly(
     if serving is None:
         return AnomalyAssessment(p, pd.DataFrame(), pd.DataFrame(), 0)
     judged = scores.index.isin(p["p_value"].dropna().index).sum() > 1
-    bands = (
-        scores_by_anomaly(p["p_value"], scores, lag=hac_lag(prepared.target.horizon)) if judged else pd.DataFrame()
-    )
+    bands = scores_by_anomaly(p["p_value"], scores, lag=hac_lag(prepared.target.horizon)) if judged else pd.DataFrame()
     return AnomalyAssessment(p, serving.explain(X, as_of), bands, len(serving.ranked_), serving)
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #ee0b27cd

@@ -9,6 +9,7 @@ works on the market as of one session, so that it looks the same tomorrow."""
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -21,7 +22,7 @@ import pandas as pd
 from ..calendars import Calendar
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
 from ..core import code_version, find_key, make_key, read_arrays, write_arrays
-from ..data import MarketData
+from ..data import MarketData, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
 from ..forecasts import Forecast
@@ -143,6 +144,13 @@ class Prepared:
         "Closes of the target symbol."
         return self.view.close(self.target.symbol)
 
+    def data_notes(self, origin: pd.Timestamp) -> tuple[str, ...]:
+        "What was dropped or repaired up to a session in the series that the target needs: one sentence each, with counts."
+        needed, found = self.profile.needed, [r for r in self.view.repairs if r.session <= origin]
+        return tuple(
+            f"{name}: {note}" for name in needed for note in repair_notes([r for r in found if r.symbol == name])
+        )
+
     def at(self, origin: pd.Timestamp) -> int:
         "The place of an origin; raises `DataError` naming the first one."
         if origin not in self.origins:
@@ -216,6 +224,7 @@ def build_forecast(
     prepared: Prepared,
     origin: pd.Timestamp,  # one of its origins
     made_at: datetime,  # the moment of making it, UTC
+    notes: Sequence[str] | None = None,  # what was dropped or repaired in the data; by default what the market tells
 ) -> Forecast:
     "The forecast of one origin; raises `DataQualityError` where its features are too poor, `DataError` where there is none."
     i, target = prepared.at(origin), prepared.target
@@ -228,6 +237,7 @@ def build_forecast(
             report,
         )
     levels = prepared.level.loc[:origin].tail(44)
+    noted = list(prepared.data_notes(origin) if notes is None else notes)
     return Forecast(
         symbol=target.symbol, origin=origin, target_session=prepared.view.calendar.target_sessions([origin], target.horizon)[0],
         horizon=target.horizon, kind=target.kind, probs=tuple(PROBS), values=tuple(target.from_log(prepared.quantiles[i])),
@@ -238,6 +248,7 @@ def build_forecast(
             "features_used": int(prepared.row(origin).notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
             "calibration": "on" if prepared.active[i] else f"off: fewer than {prepared.settings.model.min_calibration_origins} known outcomes",
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()], "data_end": f"{prepared.data_end:%Y-%m-%d}",
+            **({"data_notes": noted} if noted else {}),
         },
     )  # fmt: skip
 

@@ -9,18 +9,25 @@ regimes. All of that is decided here, once for each kind of target. Every other 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..core import REGIME_BOUNDS, Target, vix_regime
+from ..core import REGIME_BOUNDS, Settings, Target, canonical_symbol, read_value, vix_regime
 from ..data import MarketData
-from ..features import Feature, FeatureEngine, ColumnCache, TemporalValidator, stock_features, volatility_features
+from forecastkit.features import (
+    Feature,
+    FeatureEngine,
+    ColumnCache,
+    TemporalValidator,
+    stock_features,
+    volatility_features,
+)
 
 # %% auto #0
-__all__ = ['PROFILES', 'TargetProfile', 'volatility_profile', 'stock_profile', 'profile_of']
+__all__ = ['PROFILES', 'TargetProfile', 'volatility_profile', 'stock_profile', 'profile_of', 'settings_for', 'target_of']
 
 # %% ../../nbs/65_pipeline/01_profile.ipynb #5bbaaf3f
 @dataclass(frozen=True)
@@ -122,3 +129,22 @@ def profile_of(
 ) -> TargetProfile:
     "The profile of a target: that of its symbol where `PROFILES` has one, otherwise that of own bars."
     return PROFILES.get(target.symbol, stock_profile)(target, regime_bounds)
+
+# %% ../../nbs/65_pipeline/01_profile.ipynb #b0163450
+def settings_for(
+    base: Settings,  # in force
+    symbol: str | None = None,  # as a user spells it; None: that of the settings
+    horizon: int | None = None,  # sessions; None: that of the settings
+    kind: str | None = None,  # None: that of the settings for their own symbol, else the symbol's default
+) -> Settings:
+    "The settings with another target. Raises `DataError` for what is no symbol, `SettingsError` for horizon or kind."
+    name = base.forecast.symbol if symbol is None else canonical_symbol(symbol)
+    own = base.forecast.kind if name == base.forecast.symbol else profile_of(Target(name)).default_kind
+    wanted = {"symbol": name, "kind": kind or own, "horizon": base.forecast.horizon if horizon is None else horizon}
+    checked = {key: read_value(f"forecast.{key}", value, "argument") for key, value in wanted.items()}
+    return replace(base, forecast=replace(base.forecast, **checked))
+
+
+def target_of(settings: Settings) -> Target:
+    "The target that settings name."
+    return Target(settings.forecast.symbol, settings.forecast.kind, settings.forecast.horizon)

@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags  # pyrefly: ignore[missing-module-attribute]
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import DataError, ModelIntegrityError, SettingsError, read_state, write_state
@@ -36,11 +37,13 @@ from ..metrics import hac_se
 from .fit_cache import fit_or_load
 
 # %% auto #0
-__all__ = ['SCORE_COLUMNS', 'family_of', 'AnomalyDetector', 'anomaly_versions', 'anomaly_history', 'due_refits',
-           'scores_by_anomaly']
+__all__ = ['family_of', 'AnomalyDetector', 'anomaly_versions', 'anomaly_history', 'due_refits', 'scores_by_anomaly']
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #31c29750
-DRIFTING_FAMILIES: tuple[tuple[str, str], ...] = (("level", "points"), ("rates", "%"))  # families and units that never settle
+DRIFTING_FAMILIES: tuple[tuple[str, str], ...] = (
+    ("level", "points"),
+    ("rates", "%"),
+)  # families and units that never settle
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #87b6d1ce
 def family_of(
@@ -48,7 +51,9 @@ def family_of(
     without: Sequence[str] = ("calendar",),  # families that are left out
 ) -> dict[str, str]:
     "The family of each feature that can be unusual; prices and yields are left out, since they drift for ever."
-    return {f.name: f.family for f in features if f.family not in without and (f.family, f.unit) not in DRIFTING_FAMILIES}
+    return {
+        f.name: f.family for f in features if f.family not in without and (f.family, f.unit) not in DRIFTING_FAMILIES
+    }
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #292b3f05
 def conformal_p_values(
@@ -71,7 +76,7 @@ def training_mask(
     return np.arange(n) * TRAINING_BLOCKS // max(n, 1) % 2 == 0
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #4dc19b5c
-SCORE_COLUMNS: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
+OVERALL_COLUMNS: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #30c77753
 MAX_MISSING = 0.2  # of the rows: a feature absent more often is not used
@@ -103,22 +108,25 @@ class AnomalyDetector(BaseEstimator):
 
     def __init__(
         self,
-        families: Mapping[str, str] | None = None,  # family of each feature to judge, see `family_of`; None: all, as one family
+        families: Mapping[str, str]
+        | None = None,  # family of each feature to judge, see `family_of`; None: all, as one family
         trees: int = 200,  # of the forest
         seed: int = 42,
         min_rows: int = 250,  # with fewer there is no fit
     ):
         self.families, self.trees, self.seed, self.min_rows = families, trees, seed, min_rows
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()  # pyrefly: ignore[missing-attribute]
         tags.input_tags.allow_nan = True
         tags.target_tags.required = False
         return tags
 
     def fit(
         self,
-        X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]],  # of days in order of time; columns without a family are ignored
+        X: pd.DataFrame
+        | np.ndarray
+        | Sequence[Sequence[float]],  # of days in order of time; columns without a family are ignored
         y: Any = None,  # ignored, for scikit-learn
     ) -> Self:
         "Learn what is usual; raises `DataError` if too few rows have enough features."
@@ -126,7 +134,9 @@ class AnomalyDetector(BaseEstimator):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < (name != "seed"):
                 raise SettingsError(f"{name} = {value!r} is not allowed: give a whole number, such as 200")
-        frame = checked_features(X, needed=None if self.families is None else list(self.families), reader="AnomalyDetector")
+        frame = checked_features(
+            X, needed=None if self.families is None else list(self.families), reader="AnomalyDetector"
+        )
         self.families_ = dict.fromkeys(frame.columns, "features") if self.families is None else dict(self.families)
         values, names = np.array(frame, dtype=float, order="C"), list(self.families_)
         use, rows = usable_data(values)
@@ -159,7 +169,7 @@ class AnomalyDetector(BaseEstimator):
         judged = np.isfinite(values).mean(axis=1, keepdims=True) >= MIN_PRESENT
         scores = outlier_scores(self.reference_, values, list(self.columns_.values()))
         p = conformal_p_values(self.ranked_, np.where(judged, scores, np.nan))
-        return pd.DataFrame(p, index, [*SCORE_COLUMNS, *self.columns_])
+        return pd.DataFrame(p, index, [*OVERALL_COLUMNS, *self.columns_])
 
     def explain(
         self,
@@ -168,7 +178,9 @@ class AnomalyDetector(BaseEstimator):
     ) -> pd.DataFrame:
         "What made a session unusual: its features by their part in the distance, see `score_contributions`."
         if pd.Timestamp(session) not in X.index:
-            raise DataError(f"there is no row of features for {pd.Timestamp(session):%Y-%m-%d}: name one of its sessions")
+            raise DataError(
+                f"there is no row of features for {pd.Timestamp(session):%Y-%m-%d}: name one of its sessions"
+            )
         _, row = self._values(X.loc[[pd.Timestamp(session)]])
         table = pd.DataFrame({"family": [self.families_[name] for name in self.names_], "value": row[0]}, self.names_)
         table["low"], _, table["high"] = self.reference_.quantiles
@@ -261,7 +273,7 @@ def anomaly_history(
     serving = anomaly_versions(X, refit_sessions, families, trees, seed, min_rows) if versions is None else versions
     begins = sorted(serving)
     edges = [*X.index.searchsorted(pd.DatetimeIndex(begins)).tolist(), len(X)]
-    columns = [*SCORE_COLUMNS, *sorted(set(families.values()))]
+    columns = [*OVERALL_COLUMNS, *sorted(set(families.values()))]
     found = [serving[begin].p_values(X.iloc[a:b]) for begin, (a, b) in zip(begins, pairwise(edges)) if a < b]
     return pd.concat(found).reindex(X.index, columns=columns) if found else pd.DataFrame(np.nan, X.index, columns)
 

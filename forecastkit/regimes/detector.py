@@ -154,7 +154,7 @@ def fit_regimes(
         raise DataError(f"the regime model is refused: {reason}")
     training = {"converged": found.converged, "n_iterations": found.iterations,
                 "log_likelihood": found.log_likelihood, "n_samples_trained": len(pairs)}  # fmt: skip
-    return FittedRegimes(scaling, found.model, tuple(name for name in X if name not in features), training)
+    return FittedRegimes(scaling, found.model, tuple(str(name) for name in X.columns if name not in features), training)
 
 # %% ../../nbs/35_regimes/04_detector.ipynb #a3d33a55
 class RegimeDetector:
@@ -179,7 +179,9 @@ class RegimeDetector:
         "Set parameters by name; raises `SettingsError` for a name that is none."
         for name, value in parameters.items():
             if name not in self.get_params():
-                raise SettingsError(f"{name!r} is no parameter of a regime detector: use {', '.join(self.get_params())}")
+                raise SettingsError(
+                    f"{name!r} is no parameter of a regime detector: use {', '.join(self.get_params())}"
+                )
             setattr(self, name, value)
         return self
 
@@ -188,7 +190,9 @@ class RegimeDetector:
 
     def fit(
         self,
-        X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]],  # features by session, in order of time, NaN where absent
+        X: pd.DataFrame
+        | np.ndarray
+        | Sequence[Sequence[float]],  # features by session, in order of time, NaN where absent
         y: Any = None,  # ignored, for scikit-learn
     ) -> Self:
         "Learn the states; raises `DataError` for rows that cannot be used, too few of them, and a fit that deserves no trust."
@@ -246,7 +250,9 @@ class RegimeDetector:
         frame = self._frame(X)
         return pd.DataFrame(self._result().probabilities(frame, use_later_rows=True), frame.index, [*self.regimes])
 
-    def predict_regime_probabilities(self, X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]]) -> dict[Regime, float]:
+    def predict_regime_probabilities(
+        self, X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]]
+    ) -> dict[Regime, float]:
         "The filtered probability of each regime at the last row."
         return dict(zip(self.regimes, self.filtered_probabilities(X).iloc[-1].tolist(), strict=True))
 
@@ -266,7 +272,10 @@ class RegimeDetector:
     def get_state_characteristics(self) -> dict[Regime, dict[str, float]]:
         "By regime, the level that it pulls each feature towards, in the feature's own units."
         result = self._result()
-        return dict(zip(self.regimes, result.scaling.undo(result.model.levels).to_dict("records"), strict=True))
+        levels = result.scaling.undo(result.model.levels).to_numpy().tolist()
+        return {
+            regime: dict(zip(self.features, own, strict=True)) for regime, own in zip(self.regimes, levels, strict=True)
+        }
 
     def get_feature_importance(self) -> dict[str, float]:
         "The variance of the states' levels in each standardised feature, as shares that sum to 1, largest first."
@@ -281,7 +290,12 @@ class RegimeDetector:
         stays = np.diag(self._result().model.transition)
         by_regime = {str(regime): stay for regime, stay in zip(self.regimes, stays.tolist(), strict=True)}
         sizes = {"n_features": self.n_features, "n_states": len(self.regimes)}
-        return {**self._result().training, "state_persistence": float(stays.mean()), "persistence_by_state": by_regime, **sizes}
+        return {
+            **self._result().training,
+            "state_persistence": float(stays.mean()),
+            "persistence_by_state": by_regime,
+            **sizes,
+        }
 
     def get_prediction_metadata(self, X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]]) -> dict[str, Any]:
         "The prediction at the last row with all that is needed to understand and to repeat it, in plain types."
@@ -301,7 +315,9 @@ class RegimeDetector:
     def model_version(self) -> str:
         "A hash of everything that was learnt."
         state, arrays = self.to_state()
-        learnt = {name: value for name, value in state.items() if name != "columns"}  # how rows are handed in, not learnt
+        learnt = {
+            name: value for name, value in state.items() if name != "columns"
+        }  # how rows are handed in, not learnt
         return digest([learnt, {name: array.tolist() for name, array in arrays.items()}])
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

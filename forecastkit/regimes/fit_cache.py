@@ -80,7 +80,9 @@ def fit_or_load(
             check_seal(own)
             return model.load(own)
         except ModelIntegrityError as error:
-            warnings.warn(f"a stored {type(model).__name__} is damaged and is fitted again: {error}", DataWarning, stacklevel=2)
+            warnings.warn(
+                f"a stored {type(model).__name__} is damaged and is fitted again: {error}", DataWarning, stacklevel=2
+            )
     found = model.fit(rows)
     found.save(own)
     write_atomic(own / SEAL_FILE, folder_seal(own))

@@ -114,7 +114,10 @@ def stationary_distribution(
     return np.linalg.lstsq(system, np.append(np.zeros(k), 1.0), rcond=None)[0]
 
 # %% ../../nbs/35_regimes/01_hmm.ipynb #99354ef8
-INITIAL_CUTS: dict[int, tuple[float, ...]] = {2: (0.65,), 3: (0.40, 0.75)}  # shares of rows below each cut, by number of states
+INITIAL_CUTS: dict[int, tuple[float, ...]] = {
+    2: (0.65,),
+    3: (0.40, 0.75),
+}  # shares of rows below each cut, by number of states
 
 
 def risk_score(
@@ -200,7 +203,9 @@ class HMMFit(NamedTuple):
 
     model: HMMParameters
     state_rows: np.ndarray  # (k,) expected number of training rows in each state
-    separation: float  # risk score of the last state's level less the first's, in standard deviations of the rows' scores
+    separation: (
+        float  # risk score of the last state's level less the first's, in standard deviations of the rows' scores
+    )
     converged: bool
     iterations: int
     log_likelihood: float  # of what is new in the rows
@@ -232,7 +237,9 @@ def fit_hmm(
     found = np.asarray(hmm.means_) / (1 - memory)
     order = risk_score(found, signs).argsort(kind="stable")
     transition = np.asarray(hmm.transmat_)[np.ix_(order, order)]
-    model = HMMParameters(memory, found[order], np.asarray(hmm.covars_)[0], transition, stationary_distribution(transition))
+    model = HMMParameters(
+        memory, found[order], np.asarray(hmm.covars_)[0], transition, stationary_distribution(transition)
+    )
     apart = float(risk_score(model.levels[[-1]] - model.levels[[0]], signs)[0] / score.std())
     rounds = monitor.iter + sum(turn.monitor.iter for turn in tries)
     return HMMFit(model, held[order], apart, monitor.within_tolerance, rounds, float(monitor.history[-1]))

@@ -128,7 +128,9 @@ def fit_isolation_trees(
     roots = np.append(0, ends[:-1])
     start, own = np.repeat(roots, np.diff(ends, prepend=0)), np.arange(ends[-1])
     leaf = _tree_array(grown, "children_left") < 0
-    left, right = (np.where(leaf, own, _tree_array(grown, name) + start) for name in ("children_left", "children_right"))
+    left, right = (
+        np.where(leaf, own, _tree_array(grown, name) + start) for name in ("children_left", "children_right")
+    )
     depth = np.concatenate([tree.tree_.compute_node_depths() for tree in grown]) - 1
     depth = depth + expected_depth(_tree_array(grown, "n_node_samples"))
     feature = np.where(leaf, 0, _tree_array(grown, "feature"))
@@ -223,9 +225,7 @@ def score_contributions(
 # %% ../../nbs/35_regimes/03_outliers.ipynb #20fc6694
 def reference_arrays(model: ReferenceModel) -> dict[str, np.ndarray]:
     "A reference model as named arrays."
-    return {
-        name: getattr(model, name) for name in ("quantiles", "correlation", "reference")
-    } | model.forest._asdict()
+    return {name: getattr(model, name) for name in ("quantiles", "correlation", "reference")} | model.forest._asdict()
 
 
 def reference_from(arrays: Mapping[str, np.ndarray]) -> ReferenceModel:
