@@ -1,6 +1,6 @@
-"""What becomes of 2,000 damaged files at the public door; exits 1 if one row is silently changed, or one error is no sentence.
+"""What becomes of 2,000 damaged files and 5,000 frames at the public doors; exits 1 if one row is silently changed, or one error is no sentence.
 
-    .venv/bin/python benchmarks/fuzz.py [how many] [first seed]
+    .venv/bin/python benchmarks/fuzz.py [how many files] [first seed] [how many frames]
 
 Refused: one sentence that names the file. Same: read as if nothing had happened. Noticed: rows that were damaged differ or are
 gone, all others are there bit for bit. A file that takes longer than 20 seconds counts as a hang.
@@ -16,6 +16,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from handed_in import handed_in
+from handed_in import verdict as frame_verdict
 from mutations import mutation, verdict
 
 LONGEST = 20  # seconds
@@ -67,5 +69,20 @@ def main(count: int = 2000, first: int = 0) -> int:
     return len(violations)
 
 
+def frames(count: int = 5000, first: int = 0) -> int:
+    "Print what became of frames that were handed in; the number of violations."
+    outcomes, violations = Counter(), []
+    for seed in tqdm(range(first, first + count), leave=False):
+        handed = handed_in(seed)
+        outcome, why = frame_verdict(handed)
+        outcomes[outcome] += 1
+        if outcome == "violation":
+            violations.append(f"seed {seed}, {', '.join(handed.kinds)}: {why}")
+    print("frames  " + "".join(f"{name:>11s}{outcomes[name]:6d}" for name in OUTCOMES))
+    print(*violations[:20], sep="\n")
+    return len(violations)
+
+
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])) > 0)
+    counts = [*map(int, sys.argv[1:])]
+    sys.exit(main(*counts[:2]) + frames(*counts[2:3]) > 0)

@@ -16,7 +16,15 @@ from vendors import FAULTS, SLOW, Vendors, bomb
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, LiveSettings
 from forecastkit.data import Store
-from forecastkit.vendors import VENDORS, DownloadReport, download_universe, open_client, open_live
+from forecastkit.vendors import (
+    VENDORS,
+    DownloadReport,
+    download_universe,
+    open_client,
+    open_live,
+    read_universe,
+    universe_of,
+)
 from forecastkit.vendors.http import HttpClient
 from forecastkit.vendors.response import MEGABYTE
 
@@ -304,3 +312,20 @@ def test_a_stream_that_is_no_plain_gzip_is_refused(packed, server, monkeypatch):
     server.packed = True
     with HttpClient(rate=1e4, timeout=2, attempts=1) as client, pytest.raises(DataError, match="gzip stream"):
         client.text("VVIX", f"{server.address}/VVIX_History.csv")
+
+
+@pytest.mark.parametrize("symbol", ["\x1b[2J", "=HYPERLINK(1)", "-1", "@a", "A\nB", "\ud800", "A" * 500, "../x"])
+def test_a_symbol_that_is_none_is_refused_in_one_line(symbol, tmp_path):
+    with pytest.raises(DataError, match="is no symbol") as error:
+        universe_of([symbol])
+    assert str(error.value).isprintable()
+    (tmp_path / "mine.csv").write_text(f'symbol,name\n"{symbol}",x\n', "utf-8", "replace")
+    if "?" not in (tmp_path / "mine.csv").read_text():
+        with pytest.raises(DataError, match=r"mine\.csv: line \d") as error:
+            read_universe(tmp_path / "mine.csv")
+        assert str(error.value).isprintable()
+
+
+def test_names_of_a_universe_are_printable(tmp_path):
+    (tmp_path / "mine.csv").write_text("symbol,name,sector\nAAPL,\x1b[2JApple,a\u202eb\n", "utf-8")
+    assert read_universe(tmp_path / "mine.csv").loc[0, ["name", "sector"]].tolist() == [r"\x1b[2JApple", r"a\u202eb"]

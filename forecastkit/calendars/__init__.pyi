@@ -8,6 +8,7 @@ from .sessions import (
     NEW_YORK as NEW_YORK,
 )
 from .releases import (
+    add_releases as add_releases,
     calendar_of as calendar_of,
     release_of as release_of,
     ROUND_THE_CLOCK as ROUND_THE_CLOCK,

@@ -159,7 +159,10 @@ def _holiday_week(index: pd.DatetimeIndex, calendar: Calendar) -> np.ndarray:
 def _applicable_cohorts(index: pd.DatetimeIndex, meetings: np.ndarray, calendar: Calendar) -> dict[str, np.ndarray]:
     "Which of the first seven cohorts apply to each session; `meetings`: next and last known meeting, microseconds."
     monday, anchors, week = _monday(index), _recurring_events(calendar), _week_of_quarter(index)
-    left = {name: _sessions_until(index, _next_event(index, anchors[name][0]), calendar) for name in ("quarter_end", "month_end")}
+    left = {
+        name: _sessions_until(index, _next_event(index, anchors[name][0]), calendar)
+        for name in ("quarter_end", "month_end")
+    }
     expiry = _monday(monthly_expiries(calendar))
     eve = np.append(expiry, FAR)[expiry.searchsorted(_micros(index), side="right")] - 1  # of the next week of expiry
     return {

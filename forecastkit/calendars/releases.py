@@ -11,6 +11,7 @@ without a rule is refused by name."""
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -22,10 +23,10 @@ from .sessions import Calendar, get_calendar
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['ROUND_THE_CLOCK', 'RELEASES', 'calendar_of', 'Release', 'release_of']
+__all__ = ['ROUND_THE_CLOCK', 'RELEASES', 'calendar_of', 'Release', 'parse_release', 'add_releases', 'release_of']
 
 # %% ../../nbs/15_calendars/02_releases.ipynb #6a8faf48
-ROUND_THE_CLOCK: frozenset[str] = frozenset({"BTC"})  # their bars are days of UTC, Saturdays included
+ROUND_THE_CLOCK: frozenset[str] = frozenset({"BTC", "ETH"})  # their bars are days of UTC, Saturdays included
 
 
 def calendar_of(
@@ -50,7 +51,7 @@ class Release:
     "When some series are published: so many federal business days after the end of what an observation describes."
 
     ids: tuple[str, ...]  # FRED's ids; DGS* is every id that begins so
-    ends: str  # what an observation's date stands for: its day, week (to Sunday) or month
+    ends: str  # what an observation's date stands for: its day, week (to Sunday), month or quarter
     business_days: int  # from that end to the release
     hour: int  # UTC, by which it is out; 22 is after every close of the New York exchange
     why: str  # who publishes it, and when
@@ -63,30 +64,80 @@ class Release:
         day = observed.to_numpy().astype("datetime64[D]")
         if self.ends == "week":
             day = day + (6 - (day.astype(np.int64) + 3) % 7)  # its Sunday: day 0, 1970-01-01, was a Thursday
-        elif self.ends == "month":
-            day = (day.astype("datetime64[M]") + 1).astype("datetime64[D]") - 1
+        elif self.ends in ("month", "quarter"):
+            month = day.astype("datetime64[M]")
+            left = 1 if self.ends == "month" else 3 - month.astype(np.int64) % 3  # January 1970 began a quarter
+            day = (month + left).astype("datetime64[D]") - 1
         out = np.busday_offset(day, self.business_days, roll="backward", holidays=federal_holidays())
         return (pd.DatetimeIndex(out).as_unit("us") + pd.Timedelta(hours=self.hour)).tz_localize("UTC")
 
 # %% ../../nbs/15_calendars/02_releases.ipynb #f797a879
 RELEASES: tuple[Release, ...] = (
+    Release(("T10Y2YM", "T10Y3MM", "T10YIEM", "T5YIEM", "T5YIFRM"), "month", 3, 15, "monthly averages, early in the next month"),
+    Release(("FEDFUNDS", "GS1", "GS2", "GS3", "GS5", "GS7", "GS10", "GS20", "GS30", "GS3M", "TB3MS", "TB6MS"), "month", 3, 15,
+            "Federal Reserve H.15, monthly averages, early in the next month"),
     Release(("DGS*", "T10Y*"), "day", 1, 15, "Treasury yields, set in the afternoon, posted in the evening"),
+    Release(("DFII*", "DTB*", "T5YIE", "T5YIFR", "DPRIME"), "day", 1, 15, "Federal Reserve H.15 and what follows from it, the next morning"),
     Release(("DFF",), "day", 1, 15, "Federal Reserve Bank of New York, the next morning"),
+    Release(("SOFR", "SOFR30DAYAVG", "EFFR", "OBFR", "RRPONTSYD", "IORB", "DFEDTARU", "DFEDTARL"), "day", 1, 15,
+            "Federal Reserve Bank of New York and Board, the next morning"),
     Release(("BAML*", "DAAA", "DBAA"), "day", 1, 15, "credit yields and spreads, the next morning"),
-    Release(("DTWEXBGS",), "week", 1, 22, "Federal Reserve H.10, on Monday at 16:15: after the close"),
-    Release(("DCOILWTICO",), "week", 3, 22, "EIA, by the Wednesday of the week after"),
-    Release(("NFCI",), "week", 3, 15, "Chicago Fed, Wednesday for the week to Friday; revises its whole past"),
-    Release(("ICSA",), "week", 4, 15, "Department of Labor, Thursday for the week to Saturday; revised"),
-    Release(("PAYEMS", "UNRATE"), "month", 10, 15, "BLS, early in the next month; revised; later in shutdowns"),
+    Release(("AAA10Y", "BAA10Y", "AAAFF", "BAAFF", "TEDRATE"), "day", 2, 15, "spreads of Moody's and other yields, after both are posted"),
+    Release(("WALCL", "TREAST", "WSHOMCB", "WTREGEN", "WRESBAL"), "day", 1, 22, "Federal Reserve H.4.1, Thursday at 16:30 for Wednesday"),
+    Release(("DTWEXBGS", "DTWEXAFEGS", "DTWEXEMEGS", "DEX*"), "week", 1, 22, "Federal Reserve H.10, on Monday at 16:15: after the close"),
+    Release(("DCOILWTICO", "DCOILBRENTEU", "DHHNGSP"), "week", 3, 22, "EIA, by the Wednesday of the week after"),
+    Release(("NFCI", "ANFCI", "NFCICREDIT", "NFCILEVERAGE", "NFCIRISK"), "week", 3, 15,
+            "Chicago Fed, Wednesday for the week to Friday; revises its whole past"),
+    Release(("STLFSI4",), "week", 4, 22, "St. Louis Fed, by Thursday for the week to Friday; revised"),
+    Release(("ICSA", "ICNSA", "IC4WSA"), "week", 4, 15, "Department of Labor, Thursday for the week to Saturday; revised"),
+    Release(("CCSA", "CCNSA", "CC4WSA", "IURSA"), "week", 9, 15, "Department of Labor, twelve days after the week to Saturday; revised"),
+    Release(("MORTGAGE30US", "MORTGAGE15US"), "day", 1, 15, "Freddie Mac, Thursday at noon"),
+    Release(("PAYEMS", "UNRATE", "U6RATE", "CIVPART", "EMRATIO", "MANEMP", "AWHAETP", "AHETPI", "CES0500000003", "SAHMREALTIME"), "month", 10, 15,
+            "BLS, early in the next month; revised; later in shutdowns"),
+    Release(("CPIAUCSL", "CPIAUCNS", "CPILFESL", "CPILFENS"), "month", 15, 15, "BLS, in the middle of the next month; seasonal factors revised; later in shutdowns"),
+    Release(("PPIACO", "PPIFIS", "INDPRO", "TCU", "RSAFS", "RSXFS", "HOUST", "PERMIT"), "month", 16, 15,
+            "BLS, Board and Census Bureau, in the middle of the next month; revised"),
+    Release(("M1SL", "M2SL", "BOGMBASE", "TOTRESNS"), "month", 20, 22, "Federal Reserve H.6, the fourth Tuesday of the next month; revised"),
+    Release(("PCEPI", "PCEPILFE", "PCE", "DSPIC96", "PSAVERT", "UMCSENT", "MICH"), "month", 24, 15,
+            "BEA, at the end of the next month; revised; the survey of Michigan as late on FRED"),
+    Release(("JTSJOL", "JTSQUR", "JTSHIL"), "month", 30, 15, "BLS, five weeks after the month; revised"),
+    Release(("CSUSHPINSA", "CSUSHPISA"), "month", 44, 15, "S&P, the last Tuesday two months later; revised"),
+    Release(("GDP", "GDPC1", "A191RL1Q225SBEA"), "quarter", 22, 15, "BEA, a month after the quarter; revised"),
     Release(("AAA", "BAA"), "month", 5, 15, "Moody's monthly averages, early in the next month"),
-)
+)  # fmt: skip
+_own_releases: dict[str, Release] = {}  # by id: rules that the settings add
+
+
+def parse_release(
+    text: str,  # such as NROU quarter 30 15: id, what its dates stand for, federal business days, hour (UTC; 22 if left out)
+) -> Release:
+    "A rule as settings write it; raises `DataError` with an example."
+    parts = text.split()
+    numbers = [int(part) for part in parts[2:] if part.isdigit()]
+    sound = len(parts) in (3, 4) and parts[1] in ("day", "week", "month", "quarter") and len(numbers) == len(parts) - 2
+    if not sound or not 0 <= numbers[0] <= 250 or not 0 <= (numbers + [22])[1] <= 23:
+        raise DataError(
+            f"{text!r} is no publication rule: write one as CPIAUCSL month 15 15 (id, day week month or quarter, business days, hour UTC)"
+        )
+    return Release((parts[0].upper(),), parts[1], numbers[0], (numbers + [22])[1], "by the rule in the settings")
+
+
+def add_releases(
+    rules: Iterable[str],  # as `parse_release` takes them
+) -> None:
+    "Add rules of one's own for this process, before those of the table; raises `DataError` for what is none."
+    _own_releases.update({release.ids[0]: release for release in map(parse_release, rules)})
 
 
 def release_of(
     series: str,  # FRED's id
 ) -> Release:
     "The publication rule of a series; raises `DataError` for a series that has none."
+    if series in _own_releases:
+        return _own_releases[series]
     for release in RELEASES:
         if any(fnmatchcase(series, pattern) for pattern in release.ids):
             return release
-    raise DataError(f"{series} has no publication rule: give a column known_at, when each value was published")
+    raise DataError(
+        f"{series} has no publication rule: give a column known_at, when each value was published, or a rule in [releases] of the settings"
+    )

@@ -58,7 +58,9 @@ def _day(
     date: Date,  # a day, without time zone and without time of day
 ) -> pd.Timestamp:
     "The day as a Timestamp at midnight; raises `DataError` for anything that is not plainly one day."
-    if isinstance(date, (int, np.integer)) and not isinstance(date, bool):  # 20180205; pandas would read nanoseconds since 1970
+    if isinstance(date, (int, np.integer)) and not isinstance(
+        date, bool
+    ):  # 20180205; pandas would read nanoseconds since 1970
         text = str(date) if 10_000_000 <= date < 100_000_000 else ""
     else:
         text = date

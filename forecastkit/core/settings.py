@@ -30,11 +30,11 @@ from .text import printable, redacted
 from .readers import Reader, flag, listed, number, unquoted, whole, word
 
 # %% auto #0
-__all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT',
-           'SECTIONS', 'stars', 'without_secrets', 'key', 'calendar_name', 'DataSettings', 'ForecastSettings',
+__all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT', 'RULE',
+           'RULES', 'SECTIONS', 'stars', 'without_secrets', 'key', 'calendar_name', 'DataSettings', 'ForecastSettings',
            'ModelSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address', 'LiveSettings',
-           'known_key', 'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment',
-           'read_layers', 'load_settings', 'settings_problems', 'settings_report', 'default_ini']
+           'ReleaseSettings', 'known_key', 'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini',
+           'read_environment', 'read_layers', 'load_settings', 'settings_problems', 'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -183,9 +183,27 @@ class LiveSettings:
     edgar_tickers: str = address("the list of companies; empty: the SEC's own")
     fomc: str = address("the page of FOMC meetings; empty: the Federal Reserve's own")
 
+
+RULE = word("a rule such as NROU quarter 30 15", r"\S+ (day|week|month|quarter) \d{1,3}( \d{1,2})?")
+RULES = Reader(
+    "nothing, or rules with commas between such as NROU quarter 30 15",
+    lambda value: tuple(
+        RULE.read(" ".join(str(part).split())) for part in (value.split(",") if isinstance(value, str) else value) if str(part).strip()
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ReleaseSettings:
+    "When series without a packaged publication rule are out."
+
+    rules: tuple[str, ...] = key(
+        (), RULES, "when a series is out: its id, what its dates stand for (day, week, month, quarter), business days after its end, hour UTC"
+    )
+
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
-    "data": DataSettings, "live": LiveSettings, "forecast": ForecastSettings, "model": ModelSettings,
+    "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
     "quality": QualitySettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
@@ -226,6 +244,7 @@ class Settings:
 
     data: DataSettings = DataSettings()  # where data come from and where state lives
     live: LiveSettings = LiveSettings()  # how vendors are asked
+    releases: ReleaseSettings = ReleaseSettings()  # when other series are out
     forecast: ForecastSettings = ForecastSettings()  # what is forecast
     model: ModelSettings = ModelSettings()  # how models are trained
     quality: QualitySettings = QualitySettings()  # thresholds of data quality

@@ -68,7 +68,7 @@ SPELLINGS: dict[str, str] = {
     "^GSPC": "SPX", "GSPC": "SPX", "SP500": "SPX", "^SPX": "SPX", "^VIX": "VIX", "VIXCLS": "VIX", "VIX_HISTORY": "VIX",
     "VIX-DAILY": "VIX", "^VIX9D": "VIX9D", "^VIX3M": "VIX3M", "VXV": "VIX3M", "VXVCLS": "VIX3M", "^VIX6M": "VIX6M",
     "VXMT": "VIX6M", "^VVIX": "VVIX", "^SKEW": "SKEW", "^IXIC": "IXIC", "NASDAQCOM": "IXIC", "^RUT": "RUT",
-    "BTC-USD": "BTC", "BTCUSD": "BTC", "WTI": "DCOILWTICO",
+    "BTC-USD": "BTC", "BTCUSD": "BTC", "BTC_USD": "BTC", "ETH-USD": "ETH", "ETHUSD": "ETH", "ETH_USD": "ETH", "WTI": "DCOILWTICO",
 }  # fmt: skip
 
 

@@ -289,7 +289,9 @@ def unfinished_faults(
         return []
     at, last = int(table.sessions.searchsorted(bars.index[-1])), bars.index[-1:]
     if fetched_at is not None and table.opens[at] <= fetched_at < table.closes[at]:
-        return faults_on(symbol, "unfinished bar", last, f"fetched at {fetched_at:%Y-%m-%d %H:%M} UTC, before the close")
+        return faults_on(
+            symbol, "unfinished bar", last, f"fetched at {fetched_at:%Y-%m-%d %H:%M} UTC, before the close"
+        )
     full = (
         table.closes[at] - table.opens[at] >= (table.closes - table.opens)[max(at - 60, 0) : at].max() if at else False
     )

@@ -174,7 +174,9 @@ def price_columns(
 ) -> dict[int, str]:
     "Which columns are taken, by place, and their names as text; raises `DataError` for several tickers without a choice."
     parsed = [ast.literal_eval(name) if isinstance(name, str) and PAIR.fullmatch(name) else name for name in names]
-    pairs = {at: tuple(map(str, name[:2])) for at, name in enumerate(parsed) if isinstance(name, tuple) and len(name) > 1}
+    pairs = {
+        at: tuple(map(str, name[:2])) for at, name in enumerate(parsed) if isinstance(name, tuple) and len(name) > 1
+    }
     spelled = [{plain_name(pair[side]) for pair in pairs.values()} for side in (0, 1)]
     side = 0 if spelled[0] & {*BAR_NAMES} or not spelled[1] & {*BAR_NAMES} else 1
     dates = {at for at, pair in pairs.items() if plain_name(pair[0]) in DATE_COLUMNS and not pair[1].strip()}
@@ -182,7 +184,11 @@ def price_columns(
     if len(tickers) > 1 and symbol not in tickers:
         raise DataError(f"it holds several tickers ({printable(', '.join(tickers))}): say which one as symbol=")
     taken = symbol if len(tickers) > 1 else next(iter(tickers), None)
-    found = {at: pair[0] if at in dates else pair[side] for at, pair in pairs.items() if at in dates or canonical_symbol(pair[1 - side]) == taken}
+    found = {
+        at: pair[0] if at in dates else pair[side]
+        for at, pair in pairs.items()
+        if at in dates or canonical_symbol(pair[1 - side]) == taken
+    }
     plain = {at: str(name[0] if isinstance(name, tuple) else name) for at, name in enumerate(parsed) if at not in pairs}
     return dict(sorted({**found, **plain}.items()))
 
@@ -323,7 +329,9 @@ def ragged_line(
 ) -> str:
     "Why the lines are no table, in words; empty if each holds one row of as many cells as the header."
     reader = csv.reader(lines, strict=True, delimiter=between)
-    if {line.count(between) for line in lines if line} <= {lines[0].count(between)} and not any('"' in line for line in lines):
+    if {line.count(between) for line in lines if line} <= {lines[0].count(between)} and not any(
+        '"' in line for line in lines
+    ):
         return ""  # by far the most files, in a tenth of the time
     try:
         width = len(next(reader, []))
@@ -346,7 +354,8 @@ def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd
     "A table in text, or its first rows only; these columns (None: all) stay text."
     text = read_text(path, HEAD_BYTES if rows else None)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # the ends of lines that the parser knows
-    lines = one_header(lines[header_line(lines) :])
+    lines = one_header(lines)
+    lines = lines[header_line(lines) :]
     between = separator(lines[0])
     if why := ragged_line(lines[: rows + 1] if rows else lines, between):
         raise ValueError(why)
@@ -429,7 +438,9 @@ def _intraday(
     seconds = unix_seconds(texts)
     near = seconds is not None and len(seconds) > 1 and abs(seconds.iloc[1] - seconds.iloc[0]) < 72_000
     timed = has_times(texts)
-    if timed and len(texts) > 1 and texts.str.contains(ZONED).all():  # one a day, in a zone: read in that of the exchange
+    if (
+        timed and len(texts) > 1 and texts.str.contains(ZONED).all()
+    ):  # one a day, in a zone: read in that of the exchange
         moments = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
         timed = not abs(moments.iloc[1] - moments.iloc[0]) > pd.Timedelta(hours=20)
     return bool(near or timed)
@@ -446,7 +457,11 @@ def inspect_file(path: Path, symbol: str, shown: str) -> Inspection:
     found = detect_layout([str(name) for name in head.columns], symbol)
     if isinstance(found, str):
         return Inspection(None, found)
-    return Inspection(None, TIMED) if _intraday(head[found.date]) else Inspection(replace(found, timed=has_times(head[found.date])))
+    return (
+        Inspection(None, TIMED)
+        if _intraday(head[found.date])
+        else Inspection(replace(found, timed=has_times(head[found.date])))
+    )
 
 # %% ../../nbs/20_data/01_formats.ipynb #468fdb91
 def split_adjusted(
@@ -488,7 +503,7 @@ def plain_numbers(
             text = text.replace(",", "")
         if name == "volume" and (scaled := SCALED.fullmatch(text)):
             return float(scaled[1]) * SCALES[scaled[2]]
-        return None if name == "volume" and text == "-" else text
+        return None if text in NA_STRINGS or (name == "volume" and text == "-") else text
 
     return cells.astype(object).map(plain)
 
@@ -503,7 +518,9 @@ def columns_by_day(
     if layout.symbols is not None:
         table = _rows_of(table, table[layout.symbols].astype(str).map(canonical_symbol), symbol)
     days, known = parse_days(table[layout.date], zone), layout.columns.get("known_at")
-    columns: dict[str, Any] = {ours: plain_numbers(ours, table[theirs]).to_numpy() for ours, theirs in layout.columns.items()}
+    columns: dict[str, Any] = {
+        ours: plain_numbers(ours, table[theirs]).to_numpy() for ours, theirs in layout.columns.items()
+    }
     columns = {name: cells.astype(str) if cells.dtype == bool else cells for name, cells in columns.items()}
     if known:
         moments = pd.to_datetime(table[known], utc=True, errors="coerce", format="ISO8601")
@@ -519,7 +536,9 @@ def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.
     names = list(symbols.unique())
     if symbol not in names and len(names) > 1:
         listed = printable(", ".join(names))
-        raise DataError(f"it holds the series {listed}, {'none of them ' + symbol if symbol else 'say which one as symbol='}")
+        raise DataError(
+            f"it holds the series {listed}, {'none of them ' + symbol if symbol else 'say which one as symbol='}"
+        )
     return table[symbols == symbol] if len(names) > 1 else table
 
 # %% ../../nbs/20_data/01_formats.ipynb #e41c2a68

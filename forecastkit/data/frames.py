@@ -19,7 +19,16 @@ import pandas as pd
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, ROUND_THE_CLOCK
 from ..core import DataError, canonical_symbol
 from .checks import days_text, split_steps
-from .formats import columns_by_day, detect_layout, has_times, plain_name, price_columns, printable, DATE_COLUMNS, SYMBOL_COLUMNS
+from forecastkit.data.formats import (
+    columns_by_day,
+    detect_layout,
+    has_times,
+    plain_name,
+    price_columns,
+    printable,
+    DATE_COLUMNS,
+    SYMBOL_COLUMNS,
+)
 from .history import macro_history
 from .market import Repair, repair_bars
 
@@ -68,13 +77,28 @@ def refuse_every_day(symbol: str, frame: pd.DataFrame, calendar: Calendar) -> No
         )
 
 # %% ../../nbs/20_data/07_frames.ipynb #55f90c42
-QUOTED_SYMBOLS: frozenset[str] = ROUND_THE_CLOCK | {"VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW", "SPX", "IXIC", "RUT"}
+QUOTED_SYMBOLS: frozenset[str] = ROUND_THE_CLOCK | {
+    "VIX",
+    "VIX9D",
+    "VIX3M",
+    "VIX6M",
+    "VVIX",
+    "SKEW",
+    "SPX",
+    "IXIC",
+    "RUT",
+}
+
+
+def _now() -> pd.Timestamp:
+    "The present moment."
+    return pd.Timestamp.now("UTC")
 
 
 def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     "The values of a published series, sorted, without blanks; raises `DataError` where they cannot be joined in time."
     frame = frame[frame["value"].notna()].sort_index()
-    if len(frame) and frame.index[-1] > pd.Timestamp.now("UTC").tz_localize(None):
+    if len(frame) and frame.index[-1] > _now().tz_localize(None):
         raise DataError(f"{series} {frame.index[-1]:%Y-%m-%d}: a date in the future: correct the file")
     keys = [name for name in ("date", "known_at") if name in ("date", *frame.columns)]
     rows = frame.rename_axis("date").reset_index().drop_duplicates()
@@ -130,7 +154,7 @@ def clean_series(
     if "value" in frame.columns and symbol in QUOTED_SYMBOLS:
         frame = frame.rename(columns={"value": "close"}).dropna(subset="close")
     if "close" in frame.columns:
-        found, repairs = _bars(symbol, frame, calendar_of(symbol, calendar), now or pd.Timestamp.now("UTC"), unfinished)
+        found, repairs = _bars(symbol, frame, calendar_of(symbol, calendar), now or _now(), unfinished)
     else:
         found = _published(symbol, frame)
     if found.empty:
@@ -146,12 +170,16 @@ def repair_notes(
     kinds = dict.fromkeys((repair.what, repair.action) for repair in repairs)
     days = {kind: pd.DatetimeIndex([r.session for r in repairs if (r.what, r.action) == kind]) for kind in kinds}
     return tuple(
-        f"{what}: {action} ({days_text(found)})" if len(found) < 2 else f"{len(found)} times {what}: {action} ({days_text(found)})"
+        f"{what}: {action} ({days_text(found)})"
+        if len(found) < 2
+        else f"{len(found)} times {what}: {action} ({days_text(found)})"
         for (what, action), found in days.items()
     )
 
 # %% ../../nbs/20_data/07_frames.ipynb #7b7cc1a3
-TAKEN = "give a Series of closes indexed by sessions, a pandas or polars frame with dates and a close, or a dict of arrays"
+TAKEN = (
+    "give a Series of closes indexed by sessions, a pandas or polars frame with dates and a close, or a dict of arrays"
+)
 
 
 def to_pandas(
@@ -164,7 +192,12 @@ def to_pandas(
         return data.rename("close").to_frame()
     if isinstance(data, Mapping):
         try:
-            return pd.DataFrame({str(name): cells if isinstance(cells, pd.Series) else np.asarray(cells) for name, cells in data.items()})
+            return pd.DataFrame(
+                {
+                    str(name): cells if isinstance(cells, pd.Series) else np.asarray(cells)
+                    for name, cells in data.items()
+                }
+            )
         except ValueError as error:
             raise DataError(f"the dict is no table ({printable(str(error), 80)}): {TAKEN}") from error
     if data is None or isinstance(data, (str, bytes, int, float, np.ndarray, list, tuple)):
@@ -177,7 +210,9 @@ def _other_frame(data: Any) -> pd.DataFrame:
     try:
         import narwhals
     except ImportError:
-        raise DataError(f"{type(data).__name__} needs narwhals: pip install narwhals, or hand in a pandas frame") from None
+        raise DataError(
+            f"{type(data).__name__} needs narwhals: pip install narwhals, or hand in a pandas frame"
+        ) from None
     try:
         frame = narwhals.from_native(data, allow_series=True)
     except TypeError:
@@ -195,7 +230,9 @@ def _dates_of(index: pd.Index) -> pd.Series | None:
         index = index.to_timestamp()
     if pd.api.types.is_bool_dtype(index) or pd.api.types.is_float_dtype(index):
         return None
-    if pd.api.types.is_integer_dtype(index) and not (len(index) and index.min() >= 1_900_00_00 and index.max() <= 2_200_00_00):
+    if pd.api.types.is_integer_dtype(index) and not (
+        len(index) and index.min() >= 1_900_00_00 and index.max() <= 2_200_00_00
+    ):
         return None
     return pd.Series(index.astype(str), dtype="str")
 
@@ -211,14 +248,20 @@ def dated_table(
     dates, chosen = _dates_of(table.index), price_columns(list(table.columns), symbol)
     table = table.iloc[:, list(chosen)].set_axis(list(chosen.values()), axis=1).reset_index(drop=True)
     names = {plain_name(name): name for name in table.columns}
-    if dates is not None and not isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) and {*names} & {*DATE_COLUMNS}:
+    if (
+        dates is not None
+        and not isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex)
+        and {*names} & {*DATE_COLUMNS}
+    ):
         dates = None  # the index only counts, the column tells
     if dates is not None:
         table = table.drop(columns=[names[name] for name in ("session", "date") if name in names])
         return table.assign(session=dates.to_numpy())
     date = next((names[name] for name in DATE_COLUMNS if name in names), None)
     if date is None:
-        raise DataError(f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns)) or 'no columns'}): {TAKEN}")
+        raise DataError(
+            f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns)) or 'no columns'}): {TAKEN}"
+        )
     if (table.columns == date).sum() > 1:
         raise DataError("two of its columns have the same name")
     return table.assign(**{date: table[date].astype(str).to_numpy()})
@@ -237,7 +280,11 @@ class Reading:
     def words(self) -> tuple[str, ...]:
         "Everything that was left aside, dropped or repaired, one sentence each."
         blank = [r.session for r in self.repairs if r.what == "no close" and r.session > self.frame.index[-1]]
-        tail = (f"the series ends on {self.frame.index[-1]:%Y-%m-%d}, since the last {len(blank)} rows have no close",) if blank else ()
+        tail = (
+            (f"the series ends on {self.frame.index[-1]:%Y-%m-%d}, since the last {len(blank)} rows have no close",)
+            if blank
+            else ()
+        )
         return (*self.notes, *repair_notes(self.repairs), *tail)
 
 
@@ -282,7 +329,9 @@ def read_frame(
     try:
         table = dated_table(to_pandas(data), name)
         told = _symbol_of(table, data)
-        if isinstance(data, pd.Series) is False and isinstance(detect_layout(list(table.columns), name or told or "MINE"), str):
+        if isinstance(data, pd.Series) is False and isinstance(
+            detect_layout(list(table.columns), name or told or "MINE"), str
+        ):
             table = _wide_column(table, name)
         name = name or told or "MINE"
         layout = detect_layout(list(table.columns), name)

@@ -46,7 +46,13 @@ def expiry_of(
 
 # %% ../../nbs/20_data/04_futures.ipynb #82304295
 RESCALED = pd.Timestamp("2007-03-26")  # before it VIX futures were quoted at ten times the index (Cboe)
-CFE_COLUMNS: Mapping[str, str] = {"open": "open", "high": "high", "low": "low", "close": "settle", "volume": "total volume"}
+CFE_COLUMNS: Mapping[str, str] = {
+    "open": "open",
+    "high": "high",
+    "low": "low",
+    "close": "settle",
+    "volume": "total volume",
+}
 
 
 def _numbers(table: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:

@@ -49,9 +49,7 @@ def clock_faults(
     naive = ~texts.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True).to_numpy()
     step = pd.Series(index.sort_values()).diff().median()
     known = calendar.sessions.isin(days)
-    local = [
-        moments[known].tz_convert(calendar.tz).tz_localize(None) for moments in (calendar.opens, calendar.closes)
-    ]
+    local = [moments[known].tz_convert(calendar.tz).tz_localize(None) for moments in (calendar.opens, calendar.closes)]
     ends = {start + step for start in local[0]} | set(local[1])
     at_end = len(local[0]) and ends <= set(index)
     shift = step if at_end else pd.Timedelta(0)
@@ -124,7 +122,10 @@ def table_faults(
         called_off = pd.DatetimeIndex(CALLED_OFF)
         inside = called_off[(called_off >= days.min()) & (called_off <= days.max()) & ~called_off.isin(days)]
         sudden = days[days.isin(known["date"][~known["scheduled"]])]
-        return [*faults_on(name, "surprise", sudden, "not known beforehand: {days}"), *faults_on(name, "cancelled", inside)]
+        return [
+            *faults_on(name, "surprise", sudden, "not known beforehand: {days}"),
+            *faults_on(name, "cancelled", inside),
+        ]
     listed, leaving = (
         {"symbol", "ticker"} & set(columns),
         {"to", "until", "removed", "date removed", "last"} & set(columns),
@@ -154,7 +155,9 @@ class SeriesReport:
         return self.values.index.min(), self.values.index.max()
 
 
-def _series_report(symbol: str, source: str, frame: pd.DataFrame, faults: Sequence[Fault], rows: int | None = None) -> SeriesReport:
+def _series_report(
+    symbol: str, source: str, frame: pd.DataFrame, faults: Sequence[Fault], rows: int | None = None
+) -> SeriesReport:
     "The report on a daily or published series whose faults are known."
     kind = "bars" if "close" in frame.columns else "published"
     values = tidy(frame)["close" if kind == "bars" else "value"].dropna()
@@ -242,12 +245,15 @@ REPAIRED: Mapping[str, str] = {  # how what `clean_series` writes begins -> the 
 def repair_faults(symbol: str, repairs: Collection[Repair]) -> list[Fault]:
     "Repairs as faults, one a kind."
     days = {
-        kind: pd.DatetimeIndex([r.session for r in repairs if r.what.startswith(what)]) for what, kind in REPAIRED.items()
+        kind: pd.DatetimeIndex([r.session for r in repairs if r.what.startswith(what)])
+        for what, kind in REPAIRED.items()
     }
     return [fault for kind, when in days.items() for fault in faults_on(symbol, kind, when)]
 
 
-def folder_reports(folder: str | Path, calendar: Calendar, today: dt.date | str | None = None) -> Iterator[SeriesReport]:
+def folder_reports(
+    folder: str | Path, calendar: Calendar, today: dt.date | str | None = None
+) -> Iterator[SeriesReport]:
     "What each file of a folder says; hidden files and those of unknown kinds are passed over."
     root = Path(folder).expanduser()
     for path in sorted(root.rglob("*")):
@@ -298,7 +304,8 @@ class HealthReport:
     def table(self) -> pd.DataFrame:
         "One row a fault: symbol, kind, grade, session, count, words, source, and what is done about it."
         rows = [
-            (f.symbol, f.kind, f.grade, f.session, f.count, f.words, f.source, FAULT_KINDS[f.kind][1]) for f in self.faults
+            (f.symbol, f.kind, f.grade, f.session, f.count, f.words, f.source, FAULT_KINDS[f.kind][1])
+            for f in self.faults
         ]
         return pd.DataFrame(rows, columns=FAULT_COLUMNS)
 

@@ -21,7 +21,16 @@ import pandas as pd
 from ..calendars import all_meetings, Calendar
 from ..core import DataError, Home, code_version, write_atomic
 from .sources import Openers, Reading, Source, load_market, open_sources
-from .store import ParquetFolder, Store, with_known_at, repairs_from_rows, repairs_to_rows, read_rows, utc_moment, write_rows
+from forecastkit.data.store import (
+    ParquetFolder,
+    Store,
+    with_known_at,
+    repairs_from_rows,
+    repairs_to_rows,
+    read_rows,
+    utc_moment,
+    write_rows,
+)
 
 # %% auto #0
 __all__ = ['SnapshotSource', 'list_snapshots', 'stored_sources', 'freeze_snapshot']

@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,10 +21,24 @@ from typing import Protocol
 
 import pandas as pd
 
-from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK
+from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, release_of
 from .futures import FUTURES, expiry_of, contract_rank, read_future
 from ..core import DataError, DataWarning, canonical_symbol
-from .formats import SUFFIXES, Layout, Inspection, inspect_file, parse_days, read_file_columns, read_table, symbol_of
+from forecastkit.data.formats import (
+    BAR_NAMES,
+    CLOSE_NAMES,
+    DATE_COLUMNS,
+    SUFFIXES,
+    SYMBOL_COLUMNS,
+    Layout,
+    Inspection,
+    inspect_file,
+    parse_days,
+    plain_name,
+    read_file_columns,
+    read_table,
+    symbol_of,
+)
 from .frames import Reading, clean_series
 from .market import BAR_COLUMNS, MarketData
 
@@ -53,22 +67,66 @@ def read_series(
 def choose_file(
     symbol: str,
     looks: Mapping[str, Inspection],  # at each file that is named by the symbol
-) -> tuple[str, Layout]:
-    "The file that gives a symbol: that with open, high and low. Raises `DataError` if one is broken, if none is fit or two are."
+    extent: Callable[
+        [str], tuple[pd.Timestamp, int]
+    ],  # the last day and the number of rows of a file, asked for where two are alike
+) -> tuple[str, Layout, dict[str, str]]:
+    "The file that gives a symbol, its layout, and why each other one does not; raises `DataError` if one is broken or none is fit."
     broken = [look.why for look in looks.values() if look.broken]
     if broken:
         raise DataError(broken[0])
-    fit = {file: look.layout for file, look in looks.items() if look.layout}
-    best = [file for file, layout in fit.items() if layout.ranged] or list(fit)
-    if len(best) > 1:
-        raise DataError(f"{best[0]} and {best[1]} both hold {symbol}: keep one")
     if not looks:
         raise DataError(f"no file is named {symbol}")
-    if not best:
+    fit = {file: look.layout for file, look in looks.items() if look.layout}
+    if not fit:
         raise DataError(
             "; ".join(f"{file}: {look.why}" for file, look in looks.items()) + ": correct the file or take it away"
         )
-    return best[0], fit[best[0]]
+    ranged = [file for file, layout in fit.items() if layout.ranged]
+    best = max(ranged or fit, key=extent) if len(ranged or fit) > 1 else (ranged or list(fit))[0]
+    reason = "which reaches further" if len(ranged) != 1 else "which has open, high and low"
+    others = {file: f"{symbol} is read from {best}, {reason}" for file in fit if file != best}
+    return best, fit[best], others
+
+# %% ../../nbs/20_data/09_sources.ipynb #ababd704
+def wide_columns(
+    path: Path,
+    shown: str,  # what messages call the file
+) -> dict[str, Layout]:
+    "The symbols of a file with a column for each series, and where each stands; empty for files of other kinds."
+    if path.suffix.lower() == ".csv":
+        with path.open("rb") as file:
+            if b"close" in file.read(300).lower():
+                return {}  # by far the most files, without reading more of them
+    try:
+        head = read_table(path, shown, rows=2)
+        names = [str(name) for name in head.columns]
+        date = next(name for name in names if plain_name(name) in DATE_COLUMNS)
+        parse_days(head[date])
+    except (DataError, StopIteration):
+        return {}
+    others = [name for name in names if name != date and not name.startswith("Unnamed")]
+    known = {*BAR_NAMES, *CLOSE_NAMES, *SYMBOL_COLUMNS, *DATE_COLUMNS, "value", "y", "known at", "scheduled"}
+    numbers = head[others].apply(pd.to_numeric, errors="coerce")
+    if (
+        len(others) < 2
+        or {plain_name(name) for name in others} & known
+        or (numbers.isna() & head[others].notna()).any(axis=None)
+    ):
+        return {}
+    return {
+        canonical_symbol(name): Layout(date, {_quantity(canonical_symbol(name)): name})
+        for name in others
+        if numbers[name].notna().any()
+    }
+
+
+def _quantity(symbol: str) -> str:
+    "What a column named by a symbol holds: the value of a published series, or a close."
+    try:
+        return "value" if release_of(symbol) else "close"
+    except DataError:
+        return "close"
 
 # %% ../../nbs/20_data/09_sources.ipynb #04f541e6
 NO_TABLE = f"no {', '.join(SUFFIXES)} file"
@@ -114,38 +172,68 @@ class FolderSource:
                 self._looks[shown] = inspect_file(self._paths[shown], symbol, shown)
         return {shown: self._looks[shown] for shown in files}
 
+    @cached_property
+    def _wide(self) -> dict[str, tuple[str, Layout]]:
+        "By symbol, the file with a column for each series that holds it."
+        found: dict[str, tuple[str, Layout]] = {}
+        for files in self._files.values():
+            for shown in files:
+                for symbol, layout in wide_columns(self._paths[shown], shown).items():
+                    found.setdefault(symbol, (shown, layout))
+        return found
+
+    def _extent(self, symbol: str, shown: str) -> tuple[pd.Timestamp, int]:
+        "The last day and the number of rows of a file; as if it had none where it cannot be read."
+        layout = self._looks[shown].layout
+        try:
+            days = (
+                read_file_columns(self._paths[shown], layout, shown, symbol).index if layout else pd.DatetimeIndex([])
+            )
+        except DataError:
+            days = pd.DatetimeIndex([])
+        return (days.max(), len(days)) if len(days) else (pd.Timestamp.min, 0)
+
+    def _choose(self, symbol: str) -> tuple[str, Layout, dict[str, str]]:
+        return choose_file(symbol, self._look(symbol), lambda shown: self._extent(symbol, shown))
+
     def __contains__(self, symbol: str) -> bool:
-        "Whether a file is named by the symbol, whatever it holds, or it stands for a place in the row of futures."
-        return symbol in self._files or bool(self._contracts and contract_rank(symbol))
+        "Whether a file is named by the symbol, whatever it holds, or has a column of it, or it stands for a place in the row of futures."
+        return symbol in self._files or bool(self._contracts and contract_rank(symbol)) or symbol in self._wide
 
     @property
     def symbols(self) -> tuple[str, ...]:
         "The symbols and series ids that have a file of market data, whole or broken."
         futures = FUTURES if self._contracts else ()
         held = (s for s in self._files if any(k.layout or k.broken for k in self._look(s).values()))
-        return tuple(sorted({*futures, *held}))
+        return tuple(sorted({*futures, *held, *self._wide}))
 
     @property
     def ignored(self) -> dict[str, str]:
         "The files that give nothing, each with the reason."
         found = {shown: NO_TABLE for shown, path in self._paths.items() if not symbol_of(path.name)}
+        wide = {shown for shown, _ in self._wide.values()}
         for symbol in self._files:
             looks = self._look(symbol)
-            fuller = next((shown for shown, look in looks.items() if look.layout and look.layout.ranged), None)
-            for shown, look in looks.items():
-                if look.layout is None and not look.broken:
-                    found[shown] = look.why
-                elif fuller and look.layout and not look.layout.ranged:
-                    found[shown] = f"{symbol} is read from {fuller}, which has open, high and low"
+            found |= {f: look.why for f, look in looks.items() if not look.layout and not look.broken and f not in wide}
+            if sum(look.layout is not None for look in looks.values()) > 1 and not any(
+                look.broken for look in looks.values()
+            ):
+                found |= self._choose(symbol)[2]
         return dict(sorted(found.items()))
 
     def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series of a symbol; raises `DataError` that names the file."
+        if symbol not in self._files and symbol in self._wide:
+            shown, layout = self._wide[symbol]
+            return read_series(self._paths[shown], symbol, layout, calendar, shown=shown)
         if symbol not in self._files and symbol in self:
             frame, where = read_future(symbol, self._contracts, calendar), next(iter(self._contracts))
             return Reading(*clean_series(symbol, frame, calendar), f"{len(self._contracts)} contracts such as {where}")
-        shown, layout = choose_file(symbol, self._look(symbol))
-        return read_series(self._paths[shown], symbol, layout, calendar, shown=shown)
+        shown, layout, others = self._choose(symbol)
+        reading = read_series(self._paths[shown], symbol, layout, calendar, shown=shown)
+        return replace(
+            reading, notes=(*reading.notes, *(f"{file} is left aside: {why}" for file, why in others.items()))
+        )
 
 # %% ../../nbs/20_data/09_sources.ipynb #97333f25
 @dataclass(frozen=True)

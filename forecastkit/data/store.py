@@ -102,7 +102,11 @@ def merge(
     changed = present & _differ(fetch[values], previous[values])
     if vintages:  # a version that was itself revised is held under the moment of its revision
         changed &= _differ(fetch[values], held[~held.index.duplicated(keep="last")].reindex(fetch.index)[values])
-    before, known, now = naive_utc(previous["known_at"]), naive_utc(fetch["known_at"]), naive_utc(pd.Series([fetched_at]))[0]
+    before, known, now = (
+        naive_utc(previous["known_at"]),
+        naive_utc(fetch["known_at"]),
+        naive_utc(pd.Series([fetched_at]))[0],
+    )
     early = changed & (before >= now)
     if early.any():
         raise DataError(
@@ -195,7 +199,9 @@ def to_cached(rows: pd.DataFrame, about: Mapping[str, Any]) -> CachedSeries:
     columns = [name for name in rows.columns if name not in (*MOMENTS, "source")]
     days, known = rows.index.to_numpy(dtype="datetime64[us]"), naive_utc(rows["known_at"])
     entries = {key: value for key, value in about.items() if key != "checksum"}  # of the Parquet file
-    return CachedSeries({**entries, "columns": columns}, days, known, np.ascontiguousarray(rows[columns].to_numpy(dtype=float).T))
+    return CachedSeries(
+        {**entries, "columns": columns}, days, known, np.ascontiguousarray(rows[columns].to_numpy(dtype=float).T)
+    )
 
 
 def encode_cached(quick: CachedSeries) -> bytes:

@@ -112,7 +112,8 @@ def bar_ends(
         at, ends = calendar.leading_to(stamps), stamps
         short = (ends == calendar.closes[at]) & (ends - width < calendar.opens[at])
         starts = (ends - width).where(~short, calendar.opens[at])
-    across = ((starts < calendar.opens[at]) & (calendar.opens[at] < ends)) | (starts < calendar.closes[at - 1])
+    across = (starts < calendar.opens[at]) & (calendar.opens[at] < ends)
+    across |= (at > 0) & (starts < calendar.closes[at - 1])  # the first session has none before it
     if across.any():
         first = ends[across][0].tz_convert(calendar.tz)
         raise DataError(

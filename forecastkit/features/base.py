@@ -340,7 +340,7 @@ def publication_of(
         release = release_of(series)
     except DataError:
         return ("bars", "at midnight UTC", 0.5) if series in ROUND_THE_CLOCK else ("bars", "at the close", 0.0)
-    span = {"day": 0, "week": 5, "month": 22}[release.ends]
+    span = {"day": 0, "week": 5, "month": 22, "quarter": 65}[release.ends]
     end = "" if release.ends == "day" else f" after its {release.ends}"
     days = f"{release.business_days} business day{'s' * (release.business_days > 1)}"
     return release.why, days + end, span + release.business_days

@@ -21,7 +21,7 @@ from ..core import DataError, DataWarning
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['FeatureSet', 'regime_table', 'FeatureCalculator', 'regime_features']
+__all__ = ['FeatureSet', 'FeatureCalculator', 'regime_features']
 
 # %% ../../nbs/30_features/08_regime.ipynb #c16c7541
 @dataclass(frozen=True)

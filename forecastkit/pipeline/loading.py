@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from ..calendars import all_meetings, Calendar, get_calendar
+from ..calendars import add_releases, all_meetings, Calendar, get_calendar
 from ..core import DataError, DataWarning, Settings
 from forecastkit.vendors import (
     VENDORS,
@@ -50,6 +50,7 @@ def open_market(
     needed: Collection[str] = (),  # these without fail
 ) -> MarketData:
     "The market of the sources; raises `DataError` where a needed series is absent or refused."
+    add_releases(settings.releases.rules)
     data = settings.data
     opened = open_sources(readable_sources(data.sources), stored_sources(data.home))
     absent = [symbol for symbol in needed if not any(symbol in source for source in opened)]
@@ -86,6 +87,7 @@ def fetch_series(
     now: pd.Timestamp | None = None,  # the moment (UTC) of the download; the present one if None
 ) -> DownloadReport:
     "Fetch what the store under home does not have."
+    add_releases(settings.releases.rules)
     home, bar, calendar = settings.data.home, settings.run.progress, get_calendar(settings.data.calendar)
     return download_universe(universe, vendors, Store(home), home, calendar, start, end, progress=bar, now=now)
 

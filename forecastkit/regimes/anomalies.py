@@ -37,8 +37,7 @@ from ..metrics import hac_se
 from .fit_cache import fit_or_load
 
 # %% auto #0
-__all__ = ['SCORE_COLUMNS', 'family_of', 'AnomalyDetector', 'anomaly_versions', 'anomaly_history', 'due_refits',
-           'scores_by_anomaly']
+__all__ = ['family_of', 'AnomalyDetector', 'anomaly_versions', 'anomaly_history', 'due_refits', 'scores_by_anomaly']
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #31c29750
 DRIFTING_FAMILIES: tuple[tuple[str, str], ...] = (
@@ -77,7 +76,7 @@ def training_mask(
     return np.arange(n) * TRAINING_BLOCKS // max(n, 1) % 2 == 0
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #4dc19b5c
-SCORE_COLUMNS: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
+OVERALL_COLUMNS: tuple[str, ...] = ("p_value", "forest", "distance")  # the columns before the families
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #30c77753
 MAX_MISSING = 0.2  # of the rows: a feature absent more often is not used
@@ -170,7 +169,7 @@ class AnomalyDetector(BaseEstimator):
         judged = np.isfinite(values).mean(axis=1, keepdims=True) >= MIN_PRESENT
         scores = outlier_scores(self.reference_, values, list(self.columns_.values()))
         p = conformal_p_values(self.ranked_, np.where(judged, scores, np.nan))
-        return pd.DataFrame(p, index, [*SCORE_COLUMNS, *self.columns_])
+        return pd.DataFrame(p, index, [*OVERALL_COLUMNS, *self.columns_])
 
     def explain(
         self,
@@ -274,7 +273,7 @@ def anomaly_history(
     serving = anomaly_versions(X, refit_sessions, families, trees, seed, min_rows) if versions is None else versions
     begins = sorted(serving)
     edges = [*X.index.searchsorted(pd.DatetimeIndex(begins)).tolist(), len(X)]
-    columns = [*SCORE_COLUMNS, *sorted(set(families.values()))]
+    columns = [*OVERALL_COLUMNS, *sorted(set(families.values()))]
     found = [serving[begin].p_values(X.iloc[a:b]) for begin, (a, b) in zip(begins, pairwise(edges)) if a < b]
     return pd.concat(found).reindex(X.index, columns=columns) if found else pd.DataFrame(np.nan, X.index, columns)
 

@@ -8,19 +8,23 @@ United States and funds, as they are known today."""
 # %% ../../nbs/25_vendors/10_universe.ipynb #0bed9046
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, printable
 
 # %% auto #0
 __all__ = ['read_universe', 'universe_of', 'survivorship_warning']
 
 # %% ../../nbs/25_vendors/10_universe.ipynb #6cfcdbc9
 UNIVERSE_COLUMNS: tuple[str, ...] = ("symbol", "name", "sector", "from", "to")
+SYMBOL = (
+    r"\^?[A-Z0-9][A-Z0-9._=&/-]{0,199}"  # canonical; no blanks, nothing that a terminal or a spreadsheet would obey
+)
 
 
 def _refuse_rows(shown: str, wrong: pd.Series, reason: str) -> None:
@@ -42,13 +46,15 @@ def read_universe(
         raise DataError(f"{shown}: cannot be read ({error}): give a CSV with a column symbol") from error
     if "symbol" not in table.columns:
         raise DataError(f"{shown}: it has no column symbol: its first line should be {','.join(UNIVERSE_COLUMNS)}")
-    table = table.reindex(columns=[*UNIVERSE_COLUMNS], fill_value="").apply(lambda column: column.str.strip())
+    table = table.reindex(columns=[*UNIVERSE_COLUMNS], fill_value="")
+    table = table.apply(lambda column: column.map(printable, na_action="ignore").str.strip())
     table["symbol"] = table["symbol"].map(canonical_symbol)
     for name in ("from", "to"):
         days = pd.to_datetime(table[name], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
         _refuse_rows(shown, days.isna() & table[name].ne(""), f"its {name} is no day: write it as 2018-02-05")
         table[name] = days
     _refuse_rows(shown, table["symbol"].eq(""), "it has no symbol")
+    _refuse_rows(shown, ~table["symbol"].str.fullmatch(SYMBOL), "its symbol has characters that no symbol has")
     _refuse_rows(shown, table.duplicated(["symbol", "from"]), "the same symbol a second time: keep one")
     _refuse_rows(shown, table["from"] > table["to"], "it ends before it begins: correct from and to")
     return table
@@ -59,6 +65,8 @@ def universe_of(
 ) -> pd.DataFrame:
     "A universe of symbols alone: each once, without a span."
     names = [*dict.fromkeys(canonical_symbol(symbol) for symbol in symbols)]
+    if odd := [name for name in names if not re.fullmatch(SYMBOL, name)]:
+        raise DataError(f"{printable(odd[0][:40])!r} is no symbol: write it as AAPL, BRK.B or ^VIX")
     table = pd.DataFrame({"symbol": names}).reindex(columns=[*UNIVERSE_COLUMNS])
     return table.assign(**{name: pd.to_datetime(table[name]) for name in ("from", "to")})
 
