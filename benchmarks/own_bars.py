@@ -67,10 +67,16 @@ def summary(by_stock: dict[str, dict[str, pd.DataFrame]]) -> dict[str, dict[str,
     found = {}
     for hold in HOLDS:
         means = pd.DataFrame({symbol: scores[hold].mean() for symbol, scores in by_stock.items()}).T
-        loss = pd.Series({s: 100 * (scores[hold]["crps"].mean() / scores[1]["crps"].mean() - 1) for s, scores in by_stock.items()})
+        loss = pd.Series(
+            {s: 100 * (scores[hold]["crps"].mean() / scores[1]["crps"].mean() - 1) for s, scores in by_stock.items()}
+        )
         error = float(loss.std() / np.sqrt(len(loss))) if len(loss) > 1 else float("nan")
         off = float((means["inside_0.8"] - 0.8).abs().mean())
-        found[str(hold)] = means.mean().round(4).to_dict() | {"off_80_by_stock": round(off, 4), "crps_loss": round(float(loss.mean()), 3), "se": round(error, 3)}
+        found[str(hold)] = means.mean().round(4).to_dict() | {
+            "off_80_by_stock": round(off, 4),
+            "crps_loss": round(float(loss.mean()), 3),
+            "se": round(error, 3),
+        }
     return found | {"forecasts": sum(len(s[1]) for s in by_stock.values()), "stocks": sorted(by_stock)}
 
 

@@ -16,7 +16,15 @@ from vendors import FAULTS, SLOW, Vendors, bomb
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, LiveSettings
 from forecastkit.data import Store
-from forecastkit.vendors import VENDORS, DownloadReport, download_universe, open_client, open_live, read_universe, universe_of
+from forecastkit.vendors import (
+    VENDORS,
+    DownloadReport,
+    download_universe,
+    open_client,
+    open_live,
+    read_universe,
+    universe_of,
+)
 from forecastkit.vendors.http import HttpClient
 from forecastkit.vendors.response import MEGABYTE
 

@@ -63,7 +63,10 @@ class RawForecasts:
         "These up to where others begin, and the others from there on."
         k = int(self.origins.searchsorted(later.origins[0]))
         quantiles = np.concatenate([self.quantiles[:k], later.quantiles])
-        return RawForecasts(self.origins[:k].append(later.origins), quantiles, self.grid[:k].append(later.grid))
+        origins, grid = (
+            pd.DatetimeIndex(a[:k].append(b)) for a, b in ((self.origins, later.origins), (self.grid, later.grid))
+        )
+        return RawForecasts(origins, quantiles, grid)
 
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #6c73e13b
 def joined(

@@ -12,12 +12,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeGuard
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
+from sklearn.base import clone as sklearn_clone
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
@@ -27,15 +27,15 @@ from ..forecasts import quantile_at
 from ..metrics import crps
 
 # %% auto #0
-__all__ = ['MEDIAN', 'Features', 'Outcomes', 'MAX_GAPS', 'VOLATILITY_RECIPE', 'STOCK_RECIPE', 'QuantileModel', 'last_rows',
-           'array_names', 'as_table', 'has_names', 'matched_outcomes', 'training_data', 'QuantilePredictions',
-           'crps_scorer', 'QuantileEstimator', 'HistoryForecaster', 'float_table', 'Terms', 'fit_terms', 'Linear',
-           'fit_linear', 'Recipe', 'cohort_weight_of', 'with_base']
+__all__ = ['MEDIAN', 'FeatureValues', 'OutcomeValues', 'MAX_GAPS', 'VOLATILITY_RECIPE', 'STOCK_RECIPE', 'QuantileModel',
+           'last_rows', 'array_names', 'named_table', 'has_names', 'matched_outcomes', 'training_data',
+           'QuantilePredictions', 'crps_scorer', 'QuantileEstimator', 'require_fitted', 'unfitted', 'HistoryForecaster',
+           'float_table', 'Terms', 'fit_terms', 'Linear', 'fit_linear', 'Recipe', 'cohort_weight_of', 'with_base']
 
 # %% ../../nbs/40_models/01_base.ipynb #b7ff4cc7
 MEDIAN: int = len(PROBS) // 2  # the place of the median among the probabilities
-Features = pd.DataFrame | np.ndarray | Sequence[Sequence[float]]
-Outcomes = pd.Series | pd.DataFrame | np.ndarray | Sequence[float]
+FeatureValues = pd.DataFrame | np.ndarray | Sequence[Sequence[float]]
+OutcomeValues = pd.Series | pd.DataFrame | np.ndarray | Sequence[float]
 
 
 class QuantileModel(Protocol):
@@ -60,21 +60,21 @@ def array_names(count: int) -> tuple[str, ...]:
     return tuple(f"feature_{j}" for j in range(count))
 
 
-def as_table(X: Any) -> Any:
+def named_table(X: Any) -> Any:
     "The same features as a pandas frame, where they have columns: from polars, pyarrow or a mapping; an array as it is."
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # some sparse matrices are mappings
         return pd.DataFrame(dict(X))
     return X.to_pandas() if hasattr(X, "to_pandas") else X
 
 
-def has_names(X: Any) -> bool:
+def has_names(X: Any) -> TypeGuard[pd.DataFrame]:
     "Whether the columns of a table have names: those of an array, or of a frame numbered from 0, do not."
     return isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex)
 
 
 def matched_outcomes(
     index: pd.Index,  # of the checked features
-    y: Outcomes,  # log changes: of some of these rows by label, or of all by position
+    y: OutcomeValues,  # log changes: of some of these rows by label, or of all by position
 ) -> pd.Series:
     "Outcomes as floats on the rows that they belong to; raises `DataError` for missing ones, and for labels without a row."
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
@@ -97,7 +97,7 @@ def matched_outcomes(
 
 def training_data(
     X: pd.DataFrame,  # checked features
-    y: Outcomes,  # as `matched_outcomes` takes them
+    y: OutcomeValues,  # as `matched_outcomes` takes them
 ) -> tuple[pd.DataFrame, np.ndarray]:
     "The rows that outcomes are known for, and these outcomes, (n,); raises `DataError` where they do not belong together."
     outcomes = matched_outcomes(X.index, y)
@@ -124,7 +124,7 @@ class QuantilePredictions:
     def score(
         self,
         X: Any,  # as `predict_quantiles` takes it: for a model that reads history, all of it
-        y: Outcomes,  # outcomes of all rows, or of some by their labels
+        y: OutcomeValues,  # outcomes of all rows, or of some by their labels
         sample_weight: Sequence[float] | None = None,  # one for each outcome
     ) -> float:
         "The negative mean CRPS, in the unit of `y`: more is better, 0 is perfect."
@@ -134,7 +134,7 @@ class QuantilePredictions:
         return -float(np.average(crps(outcomes.to_numpy(), table), weights=sample_weight))
 
 
-def crps_scorer(estimator: Any, X: Any, y: Outcomes) -> float:
+def crps_scorer(estimator: Any, X: Any, y: OutcomeValues) -> float:
     "Negative mean CRPS of any fitted model with `predict_quantiles`: ready for `scoring=` in scikit-learn."
     return QuantilePredictions.score(estimator, X, y)
 
@@ -142,8 +142,8 @@ def crps_scorer(estimator: Any, X: Any, y: Outcomes) -> float:
 class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
     "A scikit-learn estimator of quantiles: what it learns and predicts for a row depends on no row beside it."
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Any:
+        tags: Any = super().__sklearn_tags__()  # pyrefly: ignore[missing-attribute]
         tags.input_tags.allow_nan = True
         tags.regressor_tags.poor_score = True  # the score is a loss with its sign turned, and no R2
         return tags
@@ -155,7 +155,7 @@ class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
         beside: Sequence[str] = (),  # further ones, none of them a term
     ) -> pd.DataFrame:
         "The columns of X that are read: those wanted, or all of an array. Raises `DataError`."
-        X = as_table(X)
+        X = named_table(X)
         reader, named = type(self).__name__, has_names(X)
         if named:
             checked_features(X, needed=(), reader=reader)  # rows and names before what is read of them
@@ -185,7 +185,7 @@ class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
     ) -> pd.DataFrame:
         "These columns of the rows to predict, checked as in `fit`. Raises `DataError` or `FeatureDimensionError`."
         check_is_fitted(self)
-        X = as_table(X)
+        X = named_table(X)
         reader, count = type(self).__name__, getattr(self, "n_features_in_", None)
         columns = None if has_names(X) or count is None else array_names(count)
         if has_names(X):
@@ -196,14 +196,21 @@ class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
         return last_rows(checked_features(X, columns, names, reader), last)
 
 # %% ../../nbs/40_models/01_base.ipynb #4d45519b
+def require_fitted(model: Any) -> None:
+    "Raise scikit-learn's `NotFittedError` for a model that was not fitted yet."
+    check_is_fitted(model)
+
+
+def unfitted(model: Any) -> Any:
+    "A copy of a model with its parameters and nothing learnt: scikit-learn's `clone`, or a copy of what it cannot clone."
+    return sklearn_clone(model, safe=False)
+
+
 class HistoryForecaster(QuantilePredictions):
     "A model of the whole history up to each row, with parameters as scikit-learn's `clone` and `GridSearchCV` read them."
 
-    def __sklearn_tags__(self) -> Tags:
-        return Tags(
-            estimator_type="regressor", target_tags=TargetTags(required=True),
-            regressor_tags=RegressorTags(poor_score=True), input_tags=InputTags(allow_nan=True),
-        )  # fmt: skip
+    def __sklearn_tags__(self) -> Any:
+        return QuantileEstimator().__sklearn_tags__()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         "The parameters of the constructor by name; `deep` adds those of models among them, as `name__parameter`."

@@ -20,8 +20,16 @@ from sklearn.utils.validation import check_is_fitted
 from ..calendars import Calendar
 from ..core import PROBS
 from ..forecasts import strictly_increasing
-from .base import MEDIAN, VOLATILITY_RECIPE, Features, Linear, Outcomes, QuantileEstimator, Recipe
-from .base import as_table, cohort_weight_of, has_names
+from forecastkit.models.base import (
+    MEDIAN,
+    VOLATILITY_RECIPE,
+    FeatureValues,
+    Linear,
+    OutcomeValues,
+    QuantileEstimator,
+    Recipe,
+)
+from .base import named_table, cohort_weight_of, has_names
 from .base import fit_linear, training_data, with_base
 
 # %% auto #0
@@ -69,13 +77,13 @@ class Climatology(QuantileEstimator):
     ):
         self.window = window
 
-    def fit(self, X: Features, y: Outcomes) -> Climatology:
+    def fit(self, X: FeatureValues, y: OutcomeValues) -> Climatology:
         "Take the quantiles of the last outcomes."
         outcomes = training_data(self._fit_features(X, ()), y)[1]
         self.quantiles_ = strictly_increasing(np.quantile(outcomes[-self.window :], PROBS))
         return self
 
-    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
         "The same 23 quantiles of the log change for each row."
         rows = self._row_features(X, last, ())
         return np.tile(self.quantiles_, (len(rows), 1))
@@ -126,15 +134,15 @@ class AR1(QuantileEstimator):
     ):
         self.column = column
 
-    def fit(self, X: Features, y: Outcomes) -> AR1:
+    def fit(self, X: FeatureValues, y: OutcomeValues) -> AR1:
         "Fit the line and take the quantiles of what is left."
-        X = as_table(X)
+        X = named_table(X)
         rows, outcome = training_data(self._fit_features(X, [self.column]), y)
         self.line_ = fit_linear(rows, outcome, [self.column] if has_names(X) else [rows.columns[0]])
         self.residuals_ = np.quantile(outcome - self.line_.predict(rows)[:, 0], PROBS)
         return self
 
-    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
         check_is_fitted(self)
         rows = self._row_features(X, last, self.line_.terms.names)
@@ -202,11 +210,11 @@ class HARLocationScale(QuantileEstimator):
     ):
         self.recipe = recipe
 
-    def fit(self, X: Features, y: Outcomes) -> HARLocationScale:
+    def fit(self, X: FeatureValues, y: OutcomeValues) -> HARLocationScale:
         "Fit the mean, then the log size of its residuals, then take the quantiles of what remains."
-        X = as_table(X)
+        X = named_table(X)
         X_read = self._fit_features(X, self.recipe.location + self.recipe.scale + self.recipe.scale_logged, BESIDE)
-        recipe = self.recipe if has_names(X) else self.recipe.of_all(X_read.columns)
+        recipe = self.recipe if has_names(X) else self.recipe.of_all(tuple(X_read.columns))
         rows, outcome = training_data(X_read, y)
         self.location_ = fit_linear(rows, outcome, recipe.location)
         size = np.log(np.abs(outcome - self.location_.predict(rows)[:, 0]) + recipe.floor)
@@ -225,7 +233,7 @@ class HARLocationScale(QuantileEstimator):
         mean, scale = self.location_scale(X)
         return (outcome - mean) / scale
 
-    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
         check_is_fitted(self)
         names = dict.fromkeys(self.location_.terms.names + self.scale_.terms.names)

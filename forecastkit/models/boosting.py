@@ -18,8 +18,8 @@ import xgboost
 from scipy.special import ndtri
 from sklearn.utils.validation import check_is_fitted
 
-from .base import MEDIAN, VOLATILITY_RECIPE, Features, Outcomes, QuantileEstimator, Recipe
-from .base import as_table, has_names, training_data, with_base
+from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, OutcomeValues, QuantileEstimator, Recipe
+from .base import named_table, has_names, training_data, with_base
 from .baselines import BESIDE, HARLocationScale
 from ..calendars import COHORTS
 from ..core import FeatureDimensionError, PROBS
@@ -105,11 +105,11 @@ class ResidualEstimator(QuantileEstimator):
 
     def _fit_residual(
         self,
-        X: Features,
-        y: Outcomes,
+        X: FeatureValues,
+        y: OutcomeValues,
     ) -> tuple[np.ndarray, np.ndarray]:
         "Fit location and scale; returns the table of the training rows and their standardised residuals."
-        X = as_table(X)
+        X = named_table(X)
         names = [name for name in X.columns if name not in (*EXCLUDED, COHORT)] if has_names(X) else ()
         read = self._fit_features(X, names)
         recipe = self.recipe if has_names(X) else self.recipe.of_all(tuple(read.columns))
@@ -119,16 +119,16 @@ class ResidualEstimator(QuantileEstimator):
         self.columns_ = [name for name in wanted if rows[name].notna().any()]
         return tree_table(rows, self.columns_), self.base_.standardised_residuals(rows, outcome)
 
-    def _with_cohort(self, read: pd.DataFrame, X: Features) -> pd.DataFrame:
+    def _with_cohort(self, read: pd.DataFrame, X: FeatureValues) -> pd.DataFrame:
         "The checked numbers, and beside them the cohort of each row where there is one."
-        if not (has_names(X) and COHORT in X):
-            return read
-        return read.assign(**{COHORT: pd.Series(X[COHORT].to_numpy()[-len(read) :], read.index)})
+        if has_names(X) and COHORT in X:
+            return read.assign(**{COHORT: pd.Series(X[COHORT].to_numpy()[-len(read) :], read.index)})
+        return read
 
-    def _residual_rows(self, X: Features, last: int | None) -> pd.DataFrame:
+    def _residual_rows(self, X: FeatureValues, last: int | None) -> pd.DataFrame:
         "The rows to predict, with all that location, scale and trees read."
         check_is_fitted(self)
-        X = as_table(X)
+        X = named_table(X)
         names = [name for name in self.columns_ if name != COHORT]
         return self._with_cohort(self._row_features(X, last, names, BESIDE), X)
 
@@ -149,13 +149,13 @@ class BoostedResidual(ResidualEstimator):
     ):
         self.recipe, self.rounds, self.seed = recipe, rounds, seed
 
-    def fit(self, X: Features, y: Outcomes) -> BoostedResidual:
+    def fit(self, X: FeatureValues, y: OutcomeValues) -> BoostedResidual:
         "Fit location and scale, then grow trees on the standardised residuals."
         table, residual = self._fit_residual(X, y)
         self.trees_ = grow_trees(table, residual, self.rounds, self.seed)
         return self
 
-    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
         rows = self._residual_rows(X, last)
         mean, scale = self.base_.location_scale(rows)

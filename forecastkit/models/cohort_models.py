@@ -17,10 +17,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
-from .base import HistoryForecaster, Outcomes, last_rows, matched_outcomes
+from forecastkit.models.base import (
+    HistoryForecaster,
+    OutcomeValues,
+    last_rows,
+    matched_outcomes,
+    require_fitted,
+    unfitted,
+)
 from .boosting import COHORT
 from ..calendars import COHORTS
 from ..core import ModelIntegrityError, Target, canonical_json, read_file, write_files
@@ -46,18 +51,18 @@ class CohortModel(HistoryForecaster):
     ):
         self.model, self.cohort = model, cohort
 
-    def fit(self, X: pd.DataFrame, y: Outcomes) -> CohortModel:
+    def fit(self, X: pd.DataFrame, y: OutcomeValues) -> CohortModel:
         "Fit the model on this cohort's rows of `y`, or on all where they are too few; `own_rows_` says which."
         X = checked_table(X)
         y = matched_outcomes(X.index, y)
         own = y[(X.loc[y.index, COHORT] == self.cohort).to_numpy()]
         self.own_rows_ = len(own) >= MIN_COHORT_ROWS
-        self.model_ = clone(self.model, safe=False).fit(X, own if self.own_rows_ else y)
+        self.model_ = unfitted(self.model).fit(X, own if self.own_rows_ else y)
         return self
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Quantiles of the model, whatever the cohort of a row; (rows, 23)."
-        check_is_fitted(self)
+        require_fitted(self)
         return self.model_.predict_quantiles(checked_table(X), last)
 
 # %% ../../nbs/40_models/11_cohort_models.ipynb #163c1d86
@@ -113,19 +118,19 @@ class CohortForecaster(HistoryForecaster):
     ):
         self.model, self.tests = model, tests
 
-    def fit(self, X: pd.DataFrame, y: Outcomes) -> CohortForecaster:
+    def fit(self, X: pd.DataFrame, y: OutcomeValues) -> CohortForecaster:
         "Fit the pooled model and those of the winners; a winner with too few rows is left to the pooled model."
         model = ProbabilisticForecaster() if self.model is None else self.model
         X = checked_table(X)
         y = matched_outcomes(X.index, y)
-        self.pooled_ = clone(model, safe=False).fit(X, y)
+        self.pooled_ = unfitted(model).fit(X, y)
         fitted = [CohortModel(model, verdict.cohort).fit(X, y) for verdict in self.tests if verdict.serves]
         self.own_ = {one.cohort: one.model_ for one in fitted if one.own_rows_}
         return self
 
     def served_by(self, X: pd.DataFrame, last: int | None = None) -> pd.Series:
         "For each row the cohort whose own model serves, or `pooled`."
-        check_is_fitted(self, "pooled_")
+        require_fitted(self)
         cohort = last_rows(X, last)[COHORT].astype(str)
         return cohort.where(cohort.isin(list(self.own_)), POOLED)
 
@@ -140,7 +145,7 @@ class CohortForecaster(HistoryForecaster):
 
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write all models into a folder, each in one of its own, and the test results; returns the SHA-256 of each file by its name."
-        check_is_fitted(self, "pooled_")
+        require_fitted(self)
         models = {POOLED: self.pooled_, **self.own_}
         sums = {f"{name}/{file}": value for name, model in models.items()
                 for file, value in model.save(Path(folder) / name).items()}  # fmt: skip
@@ -160,7 +165,7 @@ class CohortForecaster(HistoryForecaster):
         with as_integrity_error():
             text = json.loads(read_file(folder, TESTS_FILE, sums))
             pooled = part(POOLED)
-            model = cls(clone(pooled), tuple(CohortTest(**verdict) for verdict in text["verdicts"]))
+            model = cls(unfitted(pooled), tuple(CohortTest(**verdict) for verdict in text["verdicts"]))
             model.pooled_, model.own_ = pooled, {name: part(name) for name in text["own"]}
         return model
 
@@ -196,7 +201,7 @@ def train_cohort_models(
         scores = crps(target.from_log(truth.to_numpy()[there]), target.from_log(walked.quantiles[there]))
         return pd.Series(scores, walked.origins[there])
 
-    pooled, tests = losses(lambda: clone(model, safe=False)), []
+    pooled, tests = losses(lambda: unfitted(model)), []
     cohort_at = X.loc[pooled.index, COHORT]
     for cohort in cohorts:
         rows = pooled.index[(cohort_at == cohort).to_numpy()]

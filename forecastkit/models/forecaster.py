@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from ..core import PROBS, DataError, FeatureDimensionError, Target
 from ..core import canonical_json, plain, read_file, write_files
@@ -28,11 +26,11 @@ from forecastkit.models.base import (
     STOCK_RECIPE,
     VOLATILITY_RECIPE,
     HistoryForecaster,
-    Outcomes,
+    OutcomeValues,
     QuantileModel,
     Recipe,
 )
-from .base import as_table, has_names, matched_outcomes, with_base
+from .base import named_table, has_names, matched_outcomes, with_base, require_fitted, unfitted
 from .boosting import COHORT, BoostedResidual
 from .forest import QuantileForest
 from .garch import GARCHHAR
@@ -49,7 +47,7 @@ def checked_table(
     X: pd.DataFrame,  # features by session, and the cohort
 ) -> pd.DataFrame:
     "The same table with every feature checked once for all members; infinite values are NaN. Raises `DataError`."
-    X = as_table(X)
+    X = named_table(X)
     if not has_names(X):
         raise DataError(
             "the forecaster finds its features by name: hand over a frame with the columns of a feature engine"
@@ -126,19 +124,19 @@ class ProbabilisticForecaster(HistoryForecaster):
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
 
-    def fit(self, X: pd.DataFrame, y: Outcomes) -> ProbabilisticForecaster:
+    def fit(self, X: pd.DataFrame, y: OutcomeValues) -> ProbabilisticForecaster:
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
         X = checked_table(X)
         y = matched_outcomes(X.index, y)
         recipe = self.recipe or recipe_for(X.columns)
         members = self.members or default_members(recipe, self.target.horizon, self.rounds, self.seed)
-        self.members_ = [clone(member, safe=False).fit(X, y) for member in members]
+        self.members_ = [unfitted(member).fit(X, y) for member in members]
         self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
         return self
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Raw quantiles of the log change for all rows of `X`, or its `last` rows; (rows, 23). Raises `FeatureDimensionError`."
-        check_is_fitted(self)
+        require_fitted(self)
         X = checked_table(X)
         check_columns(X, self.features_)
         return linear_pool([member.predict_quantiles(X, last) for member in self.members_])
@@ -157,7 +155,7 @@ class ProbabilisticForecaster(HistoryForecaster):
 
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write the fitted model into a folder (JSON and UBJ); returns the SHA-256 of each file by its name."
-        check_is_fitted(self)
+        require_fitted(self)
         made = [pack_member(member, place) for place, member in enumerate(self.members_)]
         text = {
             "format": FORMAT, "target": asdict(self.target), "rounds": self.rounds, "seed": self.seed,
@@ -180,7 +178,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             text = parse_state(read(STATE_FILE))
             made = [unpack_member(entry, read, kinds) for entry in text["members"]]
             recipe = Recipe.from_state(text["recipe"]) if text["recipe"] else None
-            members = None if text["default"] else [clone(member, safe=False) for member in made]
+            members = None if text["default"] else [unfitted(member) for member in made]
             model = cls(Target(**text["target"]), recipe, text["rounds"], text["seed"], members)
             model.members_, model.features_, model.profile_ = made, list(text["features"]), dict(text["profile"])
         return model

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from ..core import PROBS, pack_arrays, unpack_arrays
 from ..forecasts import strictly_increasing
-from .base import MEDIAN, VOLATILITY_RECIPE, Features, Outcomes, Recipe, with_base
+from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, OutcomeValues, Recipe, with_base
 from .baselines import HARLocationScale
 from .boosting import ResidualEstimator, tree_table
 
@@ -132,7 +132,7 @@ class QuantileForest(ResidualEstimator):
     ):
         self.recipe, self.trees, self.seed = recipe, trees, seed
 
-    def fit(self, X: Features, y: Outcomes) -> QuantileForest:
+    def fit(self, X: FeatureValues, y: OutcomeValues) -> QuantileForest:
         "Fit location and scale, grow the trees on the standardised residuals, and keep the leaf of every training row."
         table, residual = self._fit_residual(X, y)
         self.trees_ = trees_of_forest(grow_forest(table, residual, self.trees, self.seed))
@@ -141,7 +141,7 @@ class QuantileForest(ResidualEstimator):
         self.past_ = np.ascontiguousarray(leaf_indices(self.trees_, table)[order].T)
         return self
 
-    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23)."
         rows = self._residual_rows(X, last)
         mean, scale = self.base_.location_scale(rows)

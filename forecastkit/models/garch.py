@@ -17,11 +17,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from .base import MEDIAN, VOLATILITY_RECIPE, HistoryForecaster, Outcomes, Recipe
-from .base import as_table, cohort_weight_of, float_table, last_rows, training_data, with_base
+from .base import MEDIAN, VOLATILITY_RECIPE, HistoryForecaster, OutcomeValues, Recipe
+from forecastkit.models.base import (
+    named_table,
+    cohort_weight_of,
+    float_table,
+    last_rows,
+    training_data,
+    with_base,
+    require_fitted,
+)
 from .baselines import BESIDE, MIN_OUTCOMES
 from ..core import DataError, PROBS
 from ..features import checked_features
@@ -226,15 +233,13 @@ class GARCHHAR(HistoryForecaster):
 
     def _history(self, X: pd.DataFrame) -> pd.DataFrame:
         "The log level and the cohort weight, checked: rows by session, in order. Raises `DataError`."
-        X, column = as_table(X), level_column(self.recipe)
-        if not isinstance(X, pd.DataFrame) or not (
-            isinstance(X.index, pd.DatetimeIndex) or isinstance(X.index, pd.MultiIndex)
-        ):
+        X, column = named_table(X), level_column(self.recipe)
+        if not isinstance(X, pd.DataFrame) or not isinstance(X.index, (pd.DatetimeIndex, pd.MultiIndex)):
             raise DataError(f"GARCHHAR reads {column} session by session: hand over a frame whose index are dates")
         beside = [name for name in BESIDE if name in X.columns]
         return checked_features(X, needed=[column, *beside], reader="GARCHHAR")
 
-    def fit(self, X: pd.DataFrame, y: Outcomes) -> GARCHHAR:
+    def fit(self, X: pd.DataFrame, y: OutcomeValues) -> GARCHHAR:
         "Learn from the daily changes between the first and the last known outcome; the outcomes themselves are not read."
         X = self._history(X)
         rows, _ = training_data(X, y)
@@ -269,7 +274,7 @@ class GARCHHAR(HistoryForecaster):
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23). `X` is the whole history: the variance remembers it."
-        check_is_fitted(self)
+        require_fitted(self)
         parts = [np.quantile(changes, PROBS, axis=1).T for changes in self._simulated(X, last)]
         return strictly_increasing(np.concatenate([np.empty((0, len(PROBS))), *parts]))
 

@@ -19,8 +19,16 @@ from threadpoolctl import threadpool_limits
 
 from ..core import PROBS
 from ..forecasts import strictly_increasing
-from .base import MEDIAN, VOLATILITY_RECIPE, Features, Linear, Outcomes, QuantileEstimator, Recipe
-from .base import as_table, fit_terms, has_names, training_data, with_base
+from forecastkit.models.base import (
+    MEDIAN,
+    VOLATILITY_RECIPE,
+    FeatureValues,
+    Linear,
+    OutcomeValues,
+    QuantileEstimator,
+    Recipe,
+)
+from .base import named_table, fit_terms, has_names, training_data, with_base
 
 # %% auto #0
 __all__ = ['LinearQuantile']
@@ -82,9 +90,9 @@ class LinearQuantile(QuantileEstimator):
     ):
         self.recipe = recipe
 
-    def fit(self, X: Features, y: Outcomes) -> LinearQuantile:
+    def fit(self, X: FeatureValues, y: OutcomeValues) -> LinearQuantile:
         "Fit the 23 lines."
-        X = as_table(X)
+        X = named_table(X)
         read = self._fit_features(X, self.recipe.quantiles)
         rows, outcome = training_data(read, y)
         terms = fit_terms(rows, self.recipe.quantiles if has_names(X) else tuple(read.columns))
@@ -92,7 +100,7 @@ class LinearQuantile(QuantileEstimator):
         self.lines_ = Linear(terms, lines[0], lines[1:])
         return self
 
-    def predict_quantiles(self, X: Features, last: int | None = None) -> np.ndarray:
+    def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23); lines that cross are put in order."
         check_is_fitted(self)
         return strictly_increasing(self.lines_.predict(self._row_features(X, last, self.lines_.terms.names)))

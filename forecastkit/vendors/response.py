@@ -169,7 +169,7 @@ class BodyLimits:
             finally:
                 body.release()
 
-
+# %% ../../nbs/25_vendors/01_response.ipynb #a9971151
 class Body:
     "The body of one answer, unpacked piece by piece within its limits."
 

@@ -22,7 +22,9 @@ __all__ = ['read_universe', 'universe_of', 'survivorship_warning']
 
 # %% ../../nbs/25_vendors/10_universe.ipynb #6cfcdbc9
 UNIVERSE_COLUMNS: tuple[str, ...] = ("symbol", "name", "sector", "from", "to")
-SYMBOL = r"\^?[A-Z0-9][A-Z0-9._=&/-]{0,199}"  # canonical; no blanks, nothing that a terminal or a spreadsheet would obey
+SYMBOL = (
+    r"\^?[A-Z0-9][A-Z0-9._=&/-]{0,199}"  # canonical; no blanks, nothing that a terminal or a spreadsheet would obey
+)
 
 
 def _refuse_rows(shown: str, wrong: pd.Series, reason: str) -> None:
