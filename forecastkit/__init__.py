@@ -20,6 +20,7 @@ Modules:
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
 - `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
+- `forecastkit.core.seals`: Seals on computed files: a secret key in the home folder, and HMAC sums that nobody who does not hold the key can make.
 - `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.

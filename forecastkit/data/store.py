@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of
-from ..core import DataError, Home, canonical_json, canonical_symbol, write_atomic
+from ..core import DataError, Home, canonical_json, canonical_symbol, find_key, keyed_sum, write_atomic
 from .market import Repair, bars_history, macro_history
 from .frames import Reading, clean_series
 
@@ -179,6 +179,9 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return rows, about
 
 # %% ../../nbs/20_data/11_store.ipynb #bc31d024
+SUM_BYTES: int = 32  # of the sum at the end of a quick copy
+
+
 class CachedSeries(NamedTuple):
     "A series as bare arrays."
 
@@ -212,12 +215,20 @@ def encode_cached(quick: CachedSeries) -> bytes:
     return b"".join([head, about, quick.days.tobytes(), quick.known.tobytes(), quick.values.tobytes()])
 
 
+def write_cached(path: str | Path, quick: CachedSeries) -> None:
+    "Write a quick copy, and behind it the sum that the key of the home gives it."
+    content = encode_cached(quick)
+    write_atomic(path, content + bytes.fromhex(keyed_sum(content, find_key(path))))
+
+
 def read_cached(path: str) -> CachedSeries | None:
-    "A quick copy; None if there is none, or not a whole one."
+    "A quick copy; None if there is none, or not one that was written here."
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             data = bytearray(os.fstat(file.fileno()).st_size)
             whole = file.readinto(data) == len(data)
+        whole = whole and keyed_sum(data[:-SUM_BYTES], find_key(path)) == data[-SUM_BYTES:].hex()
+        del data[-SUM_BYTES:]
         numbers = np.frombuffer(data, dtype=np.float64)
         start = 1 + int(numbers[:1].view(np.int64)[0])
         about = json.loads(numbers[1:start].tobytes())
@@ -241,7 +252,7 @@ def load_cached(
         found = to_cached(*read_rows(path))
         if copy:
             with contextlib.suppress(OSError):  # a cache that cannot be written is only slow
-                write_atomic(copy, encode_cached(found))
+                write_cached(copy, found)
     return found
 
 # %% ../../nbs/20_data/11_store.ipynb #056b5e39
@@ -405,7 +416,7 @@ class Store(ParquetFolder):
         with contextlib.suppress(OSError):
             for old in (self.cache or path.parent).glob(f"{path.stem}@*"):
                 old.unlink(missing_ok=True)
-            write_atomic((self.cache or path.parent) / cache_name(path), encode_cached(to_cached(rows, about)))
+            write_cached((self.cache or path.parent) / cache_name(path), to_cached(rows, about))
 
     def verify(self) -> list[str]:
         "What is wrong with the files, one sentence each; every one is read and its checksum taken."
