@@ -73,7 +73,7 @@ def evaluate(
         direction_table,
         ece_table,
         point_table,
-        regime_table,
+        regime_scores_table,
         skill_table,
     )
 
@@ -86,7 +86,7 @@ def evaluate(
         print(basis(card))
         print_tables({
             "Skill by the CRPS": skill_table(card), "Ranges": coverage_table(card),
-            "Probabilities of the regimes": regime_table(card), "Their calibration": ece_table(card),
+            "Probabilities of the regimes": regime_scores_table(card), "Their calibration": ece_table(card),
             "Direction": direction_table(card), "Expected change": point_table(card),
         })  # fmt: skip
         print(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}")

@@ -99,6 +99,22 @@ def daily(
     if day.failure is not None:
         raise typer.Exit(3)
 
+# %% ../../nbs/80_cli/06_main.ipynb #ab12cd34
+def print_universe(
+    path: Path,  # of the universe
+    make: Callable[[str], Any],  # the `Forecast` of a symbol
+    n_jobs: int,
+    progress: bool,
+    as_json: bool,
+) -> None:
+    "The forecasts of a universe as a table; leaves with exit code 1 if a symbol has none."
+    from forecastkit.pipeline import forecast_universe
+    from forecastkit.vendors import read_universe
+
+    table = forecast_universe([*dict.fromkeys(read_universe(path)["symbol"])], make, n_jobs, progress).reset_index()
+    emit(table.round(2), as_json)
+    raise typer.Exit(1 if table["error"].ne("").any() else 0)
+
 # %% ../../nbs/80_cli/06_main.ipynb #c5ebe226
 @add_command(app)
 def forecast(
@@ -134,22 +150,6 @@ def forecast(
     else:
         made = asked(symbol, settings=settings)
         emit(made.to_dict() if as_json else str(made), as_json)
-
-
-def print_universe(
-    path: Path,  # of the universe
-    make: Callable[[str], Any],  # the `Forecast` of a symbol
-    n_jobs: int,
-    progress: bool,
-    as_json: bool,
-) -> None:
-    "The forecasts of a universe as a table; leaves with exit code 1 if a symbol has none."
-    from forecastkit.pipeline import forecast_universe
-    from forecastkit.vendors import read_universe
-
-    table = forecast_universe([*dict.fromkeys(read_universe(path)["symbol"])], make, n_jobs, progress).reset_index()
-    emit(table.round(2), as_json)
-    raise typer.Exit(1 if table["error"].ne("").any() else 0)
 
 # %% ../../nbs/80_cli/06_main.ipynb #b7ad3b5c
 @add_command(app)

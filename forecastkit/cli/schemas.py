@@ -16,9 +16,8 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['Schema', 'TEXT', 'NUMBER', 'COUNT', 'FLAG', 'DAY', 'SHARE', 'LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE',
-           'COMPARISON', 'SUMMARY', 'SCORECARD', 'REPORT', 'SERIES', 'STORED', 'SCHEMAS', 'record', 'list_of',
-           'table_of']
+__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'SCORECARD', 'REPORT', 'SERIES', 'STORED',
+           'SCHEMAS']
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #eea8e955
 Schema = dict[str, Any]

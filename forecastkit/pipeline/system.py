@@ -56,7 +56,7 @@ def batch_sessions(
 
 
 class ForecastBatch(list[Forecast]):
-    "The forecasts of a span of sessions, and in `skipped` the sessions without one, each with the reason."
+    "The forecasts of a span of sessions; `skipped` names the sessions without one, `stored` counts those newly stored."
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class ForecastBatch(list[Forecast]):
         skipped: dict[pd.Timestamp, str] | None = None,  # session -> why there is none
     ):
         super().__init__(forecasts)
-        self.skipped = dict(skipped or {})
+        self.skipped, self.stored = dict(skipped or {}), 0
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #840a4ac3
 def make_forecasts(
@@ -97,7 +97,7 @@ def make_batch(
         for group in (days[i : i + BATCH_SIZE] for i in range(0, len(days), BATCH_SIZE)):
             made = make_forecasts(prepared, group, batch.skipped)
             if database is not None:
-                database.store_predictions([(f, prepared.row(f.origin)) for f in made])
+                batch.stored += database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                 if on_stored is not None:
                     on_stored(made)
             batch.extend(made)
@@ -109,12 +109,14 @@ def store_forecast(
     prepared: Prepared,
     origin: pd.Timestamp,
     database: PredictionDatabase | None,  # None stores nothing
-) -> Forecast:
-    "The forecast of a session, stored; raises `DataQualityError` (and stores nothing) where the data are too poor."
+) -> tuple[Forecast, bool]:
+    "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
     forecast = build_forecast(prepared, origin, datetime.now(UTC))
-    if database is None or database.store_prediction(forecast, prepared.row(origin)):
-        return forecast
-    return database.get_forecast(forecast.prediction_id)
+    if database is None:
+        return forecast, False
+    if database.store_prediction(forecast, prepared.row(origin)):
+        return forecast, True
+    return database.get_forecast(forecast.prediction_id), False
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #fb3d943d
 def run_day(
@@ -125,17 +127,16 @@ def run_day(
     progress: bool = False,
 ) -> Day:
     "Forecast, then backfill what has no forecast yet, record outcomes, and gather what a page shows."
-    target, forecast, failure = prepared.target, None, None
+    target, forecast, failure, new = prepared.target, None, None, False
     try:
-        forecast = store_forecast(prepared, origin, database)
+        forecast, new = store_forecast(prepared, origin, database)
     except DataQualityError as error:
         failure = error
     open_days = prepared.origins[prepared.origins < origin].difference(known)
     past = make_batch(prepared, open_days, database, progress=progress)
-    stored = len(past) + int(forecast is not None and origin not in known)
     fingerprint = prepared.versions.fingerprints[origin]
     recorded = database.record_outcomes(target.symbol, prepared.level.loc[:origin], fingerprint)
-    return gather_day(prepared, database, origin, forecast, failure, stored, recorded)
+    return gather_day(prepared, database, origin, forecast, failure, past.stored + new, recorded)
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #e02668b8
 def session_within(
@@ -243,7 +244,7 @@ class IntegratedSystem:
     def generate_forecast(self, date: Any = None, store_prediction: bool = True) -> Forecast:
         "The forecast of a session, stored unless told otherwise. Raises `DataQualityError` (and stores nothing) or `DataError`."
         origin = self.origin(date)
-        return store_forecast(self.prepared(origin), origin, self.database if store_prediction else None)
+        return store_forecast(self.prepared(origin), origin, self.database if store_prediction else None)[0]
 
     def generate_forecast_batch(
         self,

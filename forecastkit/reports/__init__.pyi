@@ -15,6 +15,6 @@ from .scorecard import (
     direction_table as direction_table,
     ece_table as ece_table,
     point_table as point_table,
-    regime_table as regime_table,
+    regime_scores_table as regime_scores_table,
     skill_table as skill_table,
 )

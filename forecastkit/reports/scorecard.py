@@ -29,9 +29,10 @@ from ..evaluation import rolling_coverage, worst_forecasts
 from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
 
 # %% auto #0
-__all__ = ['SCORE_NAMES', 'share_text', 'basis', 'skill_table', 'coverage_table', 'width_table', 'regime_table', 'ece_table',
-           'direction_table', 'point_table', 'part_table', 'skill_by', 'skill_by_probability', 'pit_histogram',
-           'pit_sentence', 'reliability_bins', 'reliability_grid', 'coverage_through_time', 'worst_table']
+__all__ = ['SCORE_NAMES', 'share_text', 'basis', 'skill_table', 'coverage_table', 'width_table', 'regime_scores_table',
+           'ece_table', 'direction_table', 'point_table', 'part_table', 'skill_by', 'skill_by_probability',
+           'pit_histogram', 'pit_sentence', 'reliability_bins', 'reliability_grid', 'coverage_through_time',
+           'worst_table']
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #51a0e25e
 SCORE_NAMES: dict[str, str] = {
@@ -112,7 +113,7 @@ def width_table(card: Scorecard) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #a0a40789
-def regime_table(card: Scorecard) -> pd.DataFrame:
+def regime_scores_table(card: Scorecard) -> pd.DataFrame:
     "Mean losses of the regime probabilities, and the skill against AR(1) and transition matrix with s.e., as text."
     table, rows = regime_scores(card), {}
     for loss, row in table.iterrows():
