@@ -2504,6 +2504,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'forecastkit/ops/backups.py'),
                                          'forecastkit.ops.backups.read_list': ( '60_ops/backups.html#read_list',
                                                                                 'forecastkit/ops/backups.py'),
+                                         'forecastkit.ops.backups.refuse_foreign_schema': ( '60_ops/backups.html#refuse_foreign_schema',
+                                                                                            'forecastkit/ops/backups.py'),
                                          'forecastkit.ops.backups.replace_rows': ( '60_ops/backups.html#replace_rows',
                                                                                    'forecastkit/ops/backups.py'),
                                          'forecastkit.ops.backups.restore': ('60_ops/backups.html#restore', 'forecastkit/ops/backups.py'),
