@@ -923,6 +923,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'forecastkit/data/sources.py'),
                                           'forecastkit.data.sources.open_sources': ( '20_data/sources.html#open_sources',
                                                                                      'forecastkit/data/sources.py'),
+                                          'forecastkit.data.sources.rejoin_folders': ( '20_data/sources.html#rejoin_folders',
+                                                                                       'forecastkit/data/sources.py'),
                                           'forecastkit.data.sources.source_table': ( '20_data/sources.html#source_table',
                                                                                      'forecastkit/data/sources.py')},
             'forecastkit.data.splits': { 'forecastkit.data.splits.ExpandingSplit': ( '20_data/splits.html#expandingsplit',
