@@ -21,13 +21,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from forecastkit.calendars import get_calendar
-from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.core import Target
-from forecastkit.data.market import MarketData
-from forecastkit.pipeline.preparation import prepare
-from forecastkit.metrics import Comparison, coverage, crps, hac_lag, interval, skill
 from forecastkit.core.settings import load_settings
+from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import path_bars
+from forecastkit.metrics import Comparison, coverage, crps, hac_lag, interval, skill
+from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
+from forecastkit.pipeline.preparation import prepare
 
 NYSE = get_calendar("XNYS")
 

@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from markets import whole_market
 
 from forecastkit.calendars import get_calendar
-from forecastkit.features.cache import FeatureCache
-from forecastkit.features.base import compute_features
-from forecastkit.data.market import MarketData, Repair
 from forecastkit.data import source_table, stored_sources
+from forecastkit.data.market import MarketData, Repair
 from forecastkit.data.sources import load_market
-from forecastkit.features.stock import stock_features
 from forecastkit.data.store import Store
+from forecastkit.features.base import compute_features
+from forecastkit.features.cache import FeatureCache
+from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import volatility_features
 
 NYSE = get_calendar("XNYS")

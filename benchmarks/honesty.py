@@ -23,10 +23,10 @@ from markets import whole_market
 from test_system import check_as_of, first_possible
 
 from forecastkit.core import Target
-from forecastkit.data.market import MarketData
 from forecastkit.core.settings import load_settings
+from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
-from forecastkit.pipeline.verification import part_report, audit_parts, sample_sessions, split_reports
+from forecastkit.pipeline.verification import audit_parts, part_report, sample_sessions, split_reports
 
 SESSIONS, LIMIT = 7300, 180  # of the market that features are verified on; seconds
 

@@ -107,5 +107,5 @@ if __name__ == "__main__":
         for what in ("store", "list", "verify", "verify --new", "export csv", "export parquet"):
             done = subprocess.run(
                 [sys.executable, __file__, what, url, str(count)], capture_output=True, text=True, check=False
-            )  # noqa: S603
+            )
             print(done.stdout.strip() or done.stderr.strip().splitlines()[-1], flush=True)

@@ -15,12 +15,12 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 from sklearn.base import clone
 
 from forecastkit.calendars import get_calendar
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine
 from forecastkit.models.base import VOLATILITY_RECIPE
 from forecastkit.models.baselines import HARLocationScale
 from forecastkit.models.forecaster import default_members
 from forecastkit.models.pool import linear_pool
-from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")
 

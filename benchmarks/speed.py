@@ -19,10 +19,10 @@ import pandas as pd
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import Target
-from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.pipeline.profile import profile_of
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
+from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.pipeline.profile import profile_of
 from forecastkit.pipeline.system import IntegratedSystem
 
 NYSE = get_calendar("XNYS")

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from forecastkit.features.base import publication_of
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.base import publication_of
 
 FUNDS = ("IXIC", "RUT", "IWM", "GLD", "USO", "UUP", "TLT", "HYG")
 PUBLISHED = {  # how often, where about, how far it moves from one to the next, decimals

@@ -16,12 +16,12 @@ import pytest
 from kill_download import NOW, contents
 from vendors import Vendors, prices
 
-from forecastkit.cli.main import main
-from forecastkit.pipeline.loading import open_market
 from forecastkit.calendars import get_calendar
+from forecastkit.cli.main import main
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
+from forecastkit.pipeline.loading import open_market
 
 
 @pytest.fixture

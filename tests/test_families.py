@@ -5,18 +5,18 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
+from forecastkit.data.market import MarketData
+from forecastkit.data.synthetic import MarketLaw, hidden_path, index_bars, synthetic_market
+from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorized
+from forecastkit.features.cross_market import shrunk_correlation
 from forecastkit.features.price import (
-    RANGE_ESTIMATORS,
     INDICATORS,
-    talib_indicator,
+    RANGE_ESTIMATORS,
     indicators,
     talib_defaults,
+    talib_indicator,
     yang_zhang,
 )
-from forecastkit.features.base import QUANTITIES, Inputs, compute_features, winsorized
-from forecastkit.data.market import MarketData
-from forecastkit.features.cross_market import shrunk_correlation
-from forecastkit.data.synthetic import MarketLaw, hidden_path, index_bars, synthetic_market
 
 NYSE = get_calendar("XNYS")
 

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
+from forecastkit.data.market import MarketData
+from forecastkit.data.synthetic import MarketLaw, synthetic_market
 from forecastkit.features.base import (
     QUANTITIES,
     Feature,
     Inputs,
-    missing_series,
     catalogue,
     compute_features,
+    missing_series,
     new_row_positions,
 )
-from forecastkit.data.market import MarketData
-from forecastkit.data.synthetic import MarketLaw, synthetic_market
 
 NYSE = get_calendar("XNYS")
 

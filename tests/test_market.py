@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.calendars.fomc import fomc_table
+from forecastkit.calendars.releases import RELEASES, release_of
 from forecastkit.core import DataError
 from forecastkit.data.market import BAR_COLUMNS, MarketData, Repair, repair_bars
-from forecastkit.calendars.releases import RELEASES, release_of
 
 NYSE = get_calendar("XNYS")
 

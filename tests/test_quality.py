@@ -9,18 +9,18 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
-from forecastkit.features.base import Feature, compute_features, publication_of
 from forecastkit.data.market import MarketData
-from forecastkit.features.quality import (
-    TemporalValidator,
-    quality_flags,
-    stale_sessions,
-    quality_column,
-    unchanged_sessions,
-    typical_gaps,
-)
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.base import Feature, compute_features, publication_of
+from forecastkit.features.quality import (
+    TemporalValidator,
+    quality_column,
+    quality_flags,
+    stale_sessions,
+    typical_gaps,
+    unchanged_sessions,
+)
 from forecastkit.features.volatility import FeatureEngine
 
 NYSE = get_calendar("XNYS")

@@ -11,12 +11,12 @@ from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.system import IntegratedSystem
 from forecastkit.reports.anomalies import (
     alarm_sentence,
-    draw_anomalies,
-    stands_out_table,
     anomaly_headline,
     anomaly_record,
     anomaly_scores,
     anomaly_section,
+    draw_anomalies,
+    stands_out_table,
 )
 
 

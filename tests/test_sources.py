@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data import sources as sources
 from forecastkit.core import DataError, DataWarning
+from forecastkit.data import sources as sources
 from forecastkit.data.formats import inspect_file, read_file_columns
 from forecastkit.data.layouts import BAR_NAMES
 from forecastkit.data.market import BAR_COLUMNS
@@ -373,7 +373,9 @@ def test_a_source_of_ones_own():
 def test_the_sample_is_what_it_is_said_to_be():
     market = load_market("sample", needed=["VIX", "SPX"])
     assert len(market.symbols) == len(SampleSource().symbols) == 31
-    assert [(r.symbol, r.what) for r in market.repairs] == [("RRC", "the price steps by 3 for 1, as an unadjusted split does")]
+    assert [(r.symbol, r.what) for r in market.repairs] == [
+        ("RRC", "the price steps by 3 for 1, as an unadjusted split does")
+    ]
     vix, spx = market.close("VIX"), market.bars("SPX")
     assert (vix.index[0], vix.index[-1], len(vix)) == (pd.Timestamp("2014-01-03"), pd.Timestamp("2019-01-03"), 1259)
     assert len(load_packaged("vix")) - len(vix) == 46

@@ -11,14 +11,14 @@ from forecastkit.core import DataError
 from forecastkit.data.market import repair_bars
 from forecastkit.data.synthetic import (
     INDEX_SPANS,
-    STATE_NAMES,
     SESSIONS_A_YEAR,
+    STATE_NAMES,
     MarketLaw,
-    state_probabilities,
     bridge_extremes,
     expected_variance,
     hidden_path,
     index_bars,
+    state_probabilities,
     stock_bars,
     synthetic_market,
     volatility_bars,

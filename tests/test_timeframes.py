@@ -12,8 +12,8 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning
 from forecastkit.data.market import MarketData
 from forecastkit.data.timeframes import (
-    TIMEFRAMES,
     BAR_WIDTHS,
+    TIMEFRAMES,
     after_hours_share,
     as_intraday,
     bar_known_at,

@@ -9,11 +9,11 @@ from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning, SettingsError
-from forecastkit.features.base import catalogue, compute_features, publication_of
 from forecastkit.data.market import MarketData
-from forecastkit.features.quality import quality_flags
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.base import catalogue, compute_features, publication_of
+from forecastkit.features.quality import quality_flags
 from forecastkit.features.volatility import FeatureEngine, volatility_features
 
 NYSE = get_calendar("XNYS")

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from forecastkit.calendars import get_calendar
-from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.core import PROBS, Target
+from forecastkit.core.settings import load_settings
 from forecastkit.data.market import MarketData
+from forecastkit.data.sources import load_market
+from forecastkit.metrics import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
+from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.models.pool import linear_pool
 from forecastkit.pipeline.preparation import prepare
-from forecastkit.metrics import Comparison, coverage, crps, diebold_mariano, hac_lag, interval, skill
-from forecastkit.core.settings import load_settings
-from forecastkit.data.sources import load_market
 from forecastkit.pipeline.profile import profile_of
 
 NYSE = get_calendar("XNYS")

@@ -188,7 +188,9 @@ RULE = word("a rule such as NROU quarter 30 15", r"\S+ (day|week|month|quarter) 
 RULES = Reader(
     "nothing, or rules with commas between such as NROU quarter 30 15",
     lambda value: tuple(
-        RULE.read(" ".join(str(part).split())) for part in (value.split(",") if isinstance(value, str) else value) if str(part).strip()
+        RULE.read(" ".join(str(part).split()))
+        for part in (value.split(",") if isinstance(value, str) else value)
+        if str(part).strip()
     ),
 )
 
@@ -198,7 +200,9 @@ class ReleaseSettings:
     "When series without a packaged publication rule are out."
 
     rules: tuple[str, ...] = key(
-        (), RULES, "when a series is out: its id, what its dates stand for (day, week, month, quarter), business days after its end, hour UTC"
+        (),
+        RULES,
+        "when a series is out: its id, what its dates stand for (day, week, month, quarter), business days after its end, hour UTC",
     )
 
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9

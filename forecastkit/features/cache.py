@@ -243,7 +243,8 @@ def write_columns(
     for key, value in fresh.items():
         place = db.execute("INSERT INTO bytes (value) VALUES (?)", [value]).lastrowid
         db.execute(
-            "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", [key, now, len(value), checksum(key, value, secret), place]
+            "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)",
+            [key, now, len(value), checksum(key, value, secret), place],
         )
     db.execute("COMMIT")
 
