@@ -20,15 +20,18 @@ Modules:
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
 - `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
+- `forecastkit.core.seals`: Seals on computed files: a secret key in the home folder, and HMAC sums that nobody who does not hold the key can make.
 - `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
-- `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, the layout from its header, dates, and the columns under our names.
+- `forecastkit.data.folders`: `FolderSource`: a folder of CSV and Parquet files named by their symbols, wide files and VIX futures as a source of series.
+- `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, tables from CSV, gzip and Parquet, and what a file holds by its head.
 - `forecastkit.data.frames`: Reading frames of bars: pandas and polars frames, Series of closes, dicts, long and wide tables, yfinance's frames, through the same checks as files.
 - `forecastkit.data.futures`: Cboe's files of VIX futures, one a contract, rolled into continuous series of the front contract and those after it.
 - `forecastkit.data.health`: The health report of the data: every file and source checked as it stands, sources compared, and which features a gap concerns.
 - `forecastkit.data.history`: The point-in-time history of a series or table: what was known at a moment is a prefix of its rows, and every prefix has a fingerprint.
+- `forecastkit.data.layouts`: The layout of a table of market data by its header, the dates it writes, and its columns under our names, whether it comes from a file or from memory.
 - `forecastkit.data.market`: `MarketData`, the point-in-time market: bars, published series, FOMC meetings and members, each row with the moment it became known; repairs and fingerprints.
 - `forecastkit.data.snapshots`: Snapshots of market data: the series a study used, frozen with checksums and a fingerprint, and opened again as a source.
 - `forecastkit.data.sources`: Data sources, layered symbol by symbol: `FolderSource`, `SampleSource`, the `Source` protocol, and `load_market` that reads them into a `MarketData`.

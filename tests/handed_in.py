@@ -109,7 +109,7 @@ DTYPES = {
     "float32": lambda f: f.astype("float32"),
     "Float64": lambda f: f.astype("Float64"),
     "object": lambda f: f.astype(object),
-    "text": lambda f: f.astype(object).map(str) if isinstance(f, pd.DataFrame) else f.astype(object).map(str),
+    "text": lambda f: f.astype(object).map(str),
     "decimal": lambda f: f.astype(object).map(lambda cell: Decimal(str(cell))),
     "as they are": lambda f: f,
 }

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data import formats as formats
 from forecastkit.calendars.expiries import vix_expiries
-from forecastkit.data.futures import expiry_of, roll_contracts, read_contract, read_future
 from forecastkit.core import DataError
-from forecastkit.data.formats import inspect_file, parse_days, read_file_columns, read_table, symbol_of
+from forecastkit.data import formats as formats
+from forecastkit.data import layouts as layouts
+from forecastkit.data.formats import inspect_file, read_file_columns, read_table, symbol_of
+from forecastkit.data.futures import expiry_of, read_contract, read_future, roll_contracts
+from forecastkit.data.layouts import parse_days
 from forecastkit.data.sources import FolderSource, load_market
 
 NYSE = get_calendar("XNYS")
@@ -60,7 +62,7 @@ def test_a_split_moves_no_one(splits, seed):
     "A price that only splits move is constant, in whatever order the rows stand; a later split changes no change."
     days = NYSE.sessions_in_range("2018-01-02", "2018-06-29")[: len(splits)]
     raw = pd.DataFrame({"close": 64 / np.cumprod(splits), "volume": 8 * np.cumprod(splits), "split": splits}, days)
-    found = formats.split_adjusted(raw.sample(frac=1, random_state=seed))
+    found = layouts.split_adjusted(raw.sample(frac=1, random_state=seed))
     assert np.allclose(found["close"], raw["close"].iloc[-1]) and np.allclose(found["volume"], raw["volume"].iloc[-1])
 
 
@@ -120,7 +122,7 @@ def test_moments_are_no_sessions(text, words, tmp_path):
 
 
 def test_what_is_left_aside_is_said():
-    yahoo = formats.detect_layout(["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"], "IBM")
+    yahoo = layouts.detect_layout(["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"], "IBM")
     assert yahoo.notes == ("column Adj Close left aside", "prices are those of Close")
 
 

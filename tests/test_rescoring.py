@@ -86,9 +86,10 @@ def test_the_second_hand_uses_nothing_of_the_first():
 def test_a_sound_ledger_has_nothing_to_report(url):
     late, version = made(2, "late"), made(4, "two", made_at=made(4).made_at + timedelta(days=400))
     forecasts = [made(i, regime_bounds=BOUNDS) for i in range(12)]
-    db = filled(url, [*forecasts, late, made(5, symbol="SPX", kind="log_return"), version])
+    given = [*forecasts, late, made(5, symbol="SPX", kind="log_return"), version]
+    db = filled(url, sorted(given, key=lambda forecast: forecast.made_at))
     found = audit_ledger(db, batch=4)
-    assert found.ok and str(found).count("\n") == 2, str(found)
+    assert found.ok and str(found).count("\n") == 3 and "390 days after" in str(found), str(found)
     assert dict(found.counts) == {"forecasts": 15, "with_outcome": 14, "outcomes": 12}
     assert "revised" in found.notes[0]  # closes that are not those the forecasts were made from
 

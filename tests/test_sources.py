@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from forecastkit.calendars import get_calendar
 from forecastkit.data import sources as sources
 from forecastkit.core import DataError, DataWarning
-from forecastkit.data.formats import BAR_NAMES, inspect_file, read_file_columns
+from forecastkit.data.formats import inspect_file, read_file_columns
+from forecastkit.data.layouts import BAR_NAMES
 from forecastkit.data.market import BAR_COLUMNS
 from forecastkit.data.sources import FolderSource, Reading, SampleSource, load_market, load_packaged, source_table
 

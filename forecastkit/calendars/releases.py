@@ -105,6 +105,8 @@ RELEASES: tuple[Release, ...] = (
     Release(("GDP", "GDPC1", "A191RL1Q225SBEA"), "quarter", 22, 15, "BEA, a month after the quarter; revised"),
     Release(("AAA", "BAA"), "month", 5, 15, "Moody's monthly averages, early in the next month"),
 )  # fmt: skip
+
+# %% ../../nbs/15_calendars/02_releases.ipynb #3923cdd5
 _own_releases: dict[str, Release] = {}  # by id: rules that the settings add
 
 
@@ -115,11 +117,11 @@ def parse_release(
     parts = text.split()
     numbers = [int(part) for part in parts[2:] if part.isdigit()]
     sound = len(parts) in (3, 4) and parts[1] in ("day", "week", "month", "quarter") and len(numbers) == len(parts) - 2
-    if not sound or not 0 <= numbers[0] <= 250 or not 0 <= (numbers + [22])[1] <= 23:
+    if not sound or not 0 <= numbers[0] <= 250 or not 0 <= [*numbers, 22][1] <= 23:
         raise DataError(
             f"{text!r} is no publication rule: write one as CPIAUCSL month 15 15 (id, day week month or quarter, business days, hour UTC)"
         )
-    return Release((parts[0].upper(),), parts[1], numbers[0], (numbers + [22])[1], "by the rule in the settings")
+    return Release((parts[0].upper(),), parts[1], numbers[0], [*numbers, 22][1], "by the rule in the settings")
 
 
 def add_releases(

@@ -45,7 +45,7 @@ def exchange(
             known = exchange_calendars.get_calendar(name)
             start, end = max(first, known.bound_min() or first), min(last, known.bound_max() or last)
             return exchange_calendars.get_calendar(name, start=start, end=end)
-    except Exception as error:  # XTAE, ASEX and others fail inside the library, each in its own way
+    except (ValueError, NotImplementedError) as error:  # XTAE, ASEX and others fail inside the library, each in its own way
         why = f"exchange_calendars {exchange_calendars.__version__} cannot build it ({type(error).__name__})"
         raise DataError(f"calendar {name} cannot be used: {why}: use another exchange, such as XNYS") from error
 

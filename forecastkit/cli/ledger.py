@@ -8,8 +8,9 @@ whoever doubts it, and `backup` and `restore` for the day on which the disk fail
 # %% ../../nbs/80_cli/04_ledger.ipynb #nyse4085
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,19 +23,30 @@ from .options import AsJson, HomeFolder, Quiet, Symbol, add_command, command_gro
 __all__ = []
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #7f49a96a
+def model_folders(settings: Any) -> list[str]:
+    "The names of the model versions that lie in the home folder."
+    folder = settings.home.models
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+
+
 def ledger_is_absent(settings: Any) -> str:
-    "A sentence for a ledger that would be a file and is not there; empty for any other."
-    from forecastkit.ledger import display_url, parse_database_url
+    "A sentence for a ledger that would be a file and is not there, or is empty; empty for any other."
+    from forecastkit.ledger import database_file, display_url, parse_database_url
 
     url = parse_database_url(settings.database_url())
-    if url.get_backend_name() != "sqlite" or Path(str(url.database)).is_file():
+    file = database_file(url)
+    if file is None or (file.is_file() and file.stat().st_size):
         return ""
+    if beside := model_folders(settings):
+        what = "is empty" if file.is_file() else "is not there"
+        lost = f"the ledger {display_url(url)} {what}, but {len(beside)} model versions lie beside it: it was lost"
+        return f"{lost}; restore a backup of it"
     return f"there is no ledger at {display_url(url)}: name its folder with --home, or make a forecast first"
 
 
 @contextmanager
 def open_ledger(settings: Any) -> Iterator[Any]:
-    "The `PredictionDatabase` of the settings, closed afterwards; raises `DataError` if nothing was ever stored there."
+    "The `PredictionDatabase` of the settings, closed afterwards; raises `DataError` if there is none, and makes none."
     from contextlib import closing
 
     from forecastkit.core import DataError
@@ -44,13 +56,6 @@ def open_ledger(settings: Any) -> Iterator[Any]:
         raise DataError(absent)
     with closing(PredictionDatabase(settings.database_url(), settings.data.calendar)) as database:
         yield database
-
-
-def models_folder(settings: Any) -> Path:
-    "The folder of the trained models."
-    from forecastkit.core import Home
-
-    return Home(settings.data.home).models
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #9b4a9223
 forecasts_app = command_group("The ledger of forecasts and outcomes.")
@@ -100,29 +105,86 @@ def forecasts_list(
         emit(ledger_rows(database.get_predictions(symbol, start, end, limit=last)), as_json)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #8ecf305c
+def ledger_state(found: Any, models: Sequence[str]) -> list[str]:
+    "What an empty ledger means: one line if it must have been emptied, since models lie beside it."
+    if any(rows for rows, _ in found.ends.values()) or not models:
+        return []
+    return [f"the ledger holds nothing, but {len(models)} model versions lie beside it: it was emptied; restore a backup of it"]
+
+
+def heads_in(
+    given: Sequence[str],  # hashes, or files that contain some, as `forecasts head` writes them
+) -> list[str]:
+    "The hashes that were noted earlier; raises `DataError` for what is neither a hash nor such a file."
+    from forecastkit.core import DataError
+
+    found: list[str] = []
+    for one in given:
+        text = Path(one).read_text() if not re.fullmatch(r"[0-9a-f]{64}", one) and Path(one).is_file() else one
+        hashes = re.findall(r"\b[0-9a-f]{64}\b", text)
+        if not hashes:
+            raise DataError(f"{one} is no hash of 64 hex digits and no file with one: see `forecastkit forecasts head`")
+        found += hashes
+    return found
+
+# %% ../../nbs/80_cli/04_ledger.ipynb #a0b5e682
+New = Annotated[bool, typer.Option("--new", help="Only what was added since the last check that found nothing.")]
+Heads = Annotated[list[str] | None, typer.Option("--head", help="A hash noted earlier, or a file with some: it must still be there.")]
+
+
 @add_command(forecasts_app, "verify")
-def forecasts_verify(home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Check the chains of the ledger, score every forecast again by independent code, and check the models: exit 1 if anything is wrong.
+def forecasts_verify(
+    home: HomeFolder = None, head: Heads = None, new: New = False, as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Check chains, triggers, scores and models of the ledger, by independent code: exit 1 if anything is wrong.
 
     Examples:
 
       forecastkit forecasts verify
 
-      forecastkit forecasts verify --home forecastkit-data --json
+      forecastkit forecasts verify --new
+
+      forecastkit forecasts verify --head heads.txt --json
     """
-    from forecastkit.ledger import audit_ledger
-    from forecastkit.ops import damaged_models
+    from forecastkit.ledger import absent_heads, audit_ledger, read_checked, write_checked
+    from forecastkit.ops import model_problems
 
     settings = settings_with(data__home=home)
+    wanted, models = heads_in(head or []), model_folders(settings)
+    if models and (why := ledger_is_absent(settings)):
+        emit({"ok": False, "models": [why]} if as_json else why, as_json)
+        raise typer.Exit(1)
     with open_ledger(settings) as database:
-        found = audit_ledger(database)
-        damaged = damaged_models(database, models_folder(settings))
-    models = [f"model {version}: {what}" for version, wrong in damaged.items() for what in wrong]
+        found = audit_ledger(database, since=read_checked(settings.home) if new else None)
+        wrong = model_problems(database, settings.home.models) + ledger_state(found, models)
+        wrong += [f"no row has the hash {one}: the chain was written anew" for one in absent_heads(database, wanted)]
+    if found.ok and not wrong:
+        write_checked(settings.home, found.ends)
     if as_json:
-        emit(found.to_dict() | {"ok": found.ok and not models, "models": models}, as_json)
+        emit(found.to_dict() | {"ok": found.ok and not wrong, "models": wrong}, as_json)
     else:
-        print(*models, found, sep="\n")
-    raise typer.Exit(0 if found.ok and not models else 1)
+        print(*wrong, found, sep="\n")
+    raise typer.Exit(0 if found.ok and not wrong else 1)
+
+# %% ../../nbs/80_cli/04_ledger.ipynb #c212cd6c
+@add_command(forecasts_app, "head")
+def forecasts_head(home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """The last hash of each table with the number of its rows, to be kept elsewhere: `verify --head` finds it again.
+
+    Examples:
+
+      forecastkit forecasts head > heads.txt
+
+      git tag -m "$(forecastkit forecasts head)" "ledger-$(date +%F)"
+    """
+    from forecastkit.ledger import ledger_ends
+
+    with open_ledger(settings_with(data__home=home)) as database:
+        ends = ledger_ends(database)
+    if as_json:
+        emit({table: {"rows": rows, "hash": end} for table, (rows, end) in ends.items()}, as_json)
+    else:
+        print(*(f"{table:12s}{rows:9d}  {end}" for table, (rows, end) in ends.items()), sep="\n")
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #a360d56d
 @add_command(forecasts_app, "export")
@@ -140,16 +202,15 @@ def forecasts_export(
       forecastkit forecasts export --parquet vix.parquet --symbol VIX --start 2018-01-02
     """
     from forecastkit.core import SettingsError
-    from forecastkit.ledger import ledger_table, write_csv, write_parquet
+    from forecastkit.ledger import ledger_tables, write_csv, write_parquet
 
     if csv is None and parquet is None:
         raise SettingsError("an export needs a file: add --csv FILE, --parquet FILE or both")
     with open_ledger(settings_with(data__home=home)) as database:
-        table = ledger_table(database, symbol=symbol, start=start, end=end)
-    for path, write in ((csv, write_csv), (parquet, write_parquet)):
-        if path is not None:
-            write(table, path)
-            print(f"{len(table)} forecasts in {path}")
+        for path, write in ((csv, write_csv), (parquet, write_parquet)):
+            if path is not None:
+                count = write(ledger_tables(database, symbol=symbol, start=start, end=end), path)
+                print(f"{count} forecasts in {path}")
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #5a0b6299
 Archive = Annotated[Path, typer.Argument(help="The archive, such as forecasts.tar.gz.")]
@@ -173,7 +234,7 @@ def backup(archive: Archive, home: HomeFolder = None, as_json: AsJson = False, q
 
     settings = settings_with(data__home=home)
     with open_ledger(settings) as database:
-        print_contents(back_up(database, models_folder(settings), archive), f"kept in {archive}", as_json)
+        print_contents(back_up(database, settings.home.models, archive), f"kept in {archive}", as_json)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #c794c193
 def restore(
@@ -194,5 +255,5 @@ def restore(
     from forecastkit.ops import restore as restore_backup
 
     settings = settings_with(data__home=home, database__url=database)
-    found = restore_backup(archive, settings.database_url(), models_folder(settings), force)
+    found = restore_backup(archive, settings.database_url(), settings.home.models, force)
     print_contents(found, f"restored to {display_url(parse_database_url(settings.database_url()))}", as_json)

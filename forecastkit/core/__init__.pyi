@@ -40,6 +40,14 @@ from .files import (
     write_files as write_files,
     write_state as write_state,
 )
+from .seals import (
+    find_key as find_key,
+    KEY_FILE as KEY_FILE,
+    keyed_sum as keyed_sum,
+    make_key as make_key,
+    seal as seal,
+    unsealed as unsealed,
+)
 from .chain import (
     GENESIS as GENESIS,
     HashChain as HashChain,

@@ -9,6 +9,7 @@ written whole or not at all, what is read is what was written, and reading runs 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import io
 import json
 import math
@@ -107,7 +108,7 @@ def confined(
 
 # %% ../../nbs/00_core/03_files.ipynb #6642b838
 def lock_file(
-    file: IO[bytes],  # closing it releases the lock
+    file: IO[bytes] | int,  # a file or the descriptor of a folder; closing it releases the lock
     shared: bool = False,  # readers share, a writer is alone
 ) -> None:
     "Wait until no other process is in the way, then hold the lock. Only on POSIX; elsewhere one process may write."
@@ -199,10 +200,12 @@ SEAL: str = "sha256"  # the name under which the sum lies among the arrays
 def arrays_checksum(
     arrays: Mapping[str, np.ndarray],
     purpose: str = "",  # what they are for, such as version and fingerprint
+    key: bytes = b"",  # of the home (`seals.find_key`): the sum is keyed
 ) -> str:
     "SHA-256 over the purpose and the names, types, shapes and bytes of arrays, 64 hex digits."
     header = [[name, np.asarray(a).dtype.str, list(np.asarray(a).shape)] for name, a in sorted(arrays.items())]
-    running = hashlib.sha256(canonical_json([purpose, header]).encode())
+    start = canonical_json([purpose, header]).encode()
+    running = hmac.new(key, start, "sha256") if key else hashlib.sha256(start)
     for _, array in sorted(arrays.items()):
         running.update(np.ascontiguousarray(array).tobytes())
     return running.hexdigest()
@@ -213,9 +216,10 @@ def write_arrays(
     arrays: Mapping[str, np.ndarray],  # by name
     purpose: str = "",  # what they are for; must be given again when reading
     compress: bool = False,  # smaller and slower
+    key: bytes = b"",  # of the home; must be given again when reading
 ) -> str:
     "Write arrays as one npz file with their checksum, whole or not at all; returns the checksum."
-    checksum = arrays_checksum(arrays, purpose)
+    checksum = arrays_checksum(arrays, purpose, key)
     write_atomic(path, pack_arrays({**arrays, SEAL: np.array(checksum)}, compress))
     return checksum
 
@@ -224,6 +228,7 @@ def read_arrays(
     path: str | Path,  # the npz file
     purpose: str = "",  # as when they were written
     checksum: str | None = None,  # the recorded one; None compares with the one in the file
+    key: bytes = b"",  # as when they were written
 ) -> dict[str, np.ndarray]:
     "The arrays that `write_arrays` wrote. Raises `ModelIntegrityError` for anything else, `FileNotFoundError` for no file."
     try:
@@ -233,7 +238,7 @@ def read_arrays(
         raise
     except (DataError, KeyError, OSError) as error:
         raise ModelIntegrityError(f"{path} is damaged or has no checksum: delete it, it is made again") from error
-    if not sealed == arrays_checksum(arrays, purpose) == (checksum or sealed):
+    if not sealed == arrays_checksum(arrays, purpose, key) == (checksum or sealed):
         raise ModelIntegrityError(f"{path} is not what was written under this name: delete it, it is made again")
     return arrays
 

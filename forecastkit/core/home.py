@@ -46,6 +46,16 @@ class Home:
         return self.folder / "models"
 
     @property
+    def key(self) -> Path:
+        "The key of the seals on computed files; may be deleted with all that is computed."
+        return self.folder / "seal.key"
+
+    @property
+    def checked(self) -> Path:
+        "The note of the last check of the ledger that found nothing; may be deleted."
+        return self.folder / "checked.txt"
+
+    @property
     def experiments(self) -> Path:
         "The user's own log of experiments."
         return self.folder / "experiments.jsonl"

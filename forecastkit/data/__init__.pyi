@@ -1,6 +1,6 @@
 """Point-in-time market data: formats, sources, store, snapshots, checks, splits."""
 
-from .formats import (
+from .layouts import (
     NA_STRINGS as NA_STRINGS,
     parse_days as parse_days,
     detect_layout as detect_layout,
@@ -28,8 +28,10 @@ from .frames import (
 from .synthetic import (
     synthetic_market as synthetic_market,
 )
-from .sources import (
+from .folders import (
     FolderSource as FolderSource,
+)
+from .sources import (
     load_market as load_market,
     open_source as open_source,
     open_sources as open_sources,

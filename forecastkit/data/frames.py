@@ -19,7 +19,7 @@ import pandas as pd
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, ROUND_THE_CLOCK
 from ..core import DataError, canonical_symbol
 from .checks import days_text, split_steps
-from forecastkit.data.formats import (
+from forecastkit.data.layouts import (
     columns_by_day,
     detect_layout,
     has_times,
@@ -111,7 +111,7 @@ def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     macro_history(series, rows)  # refuses text, a series without a rule, and moments before the date
     return rows
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #51300327
 def _bars(
     symbol: str, frame: pd.DataFrame, calendar: Calendar, now: pd.Timestamp, unfinished: bool
 ) -> tuple[pd.DataFrame, list[Repair]]:
@@ -135,7 +135,7 @@ def _bars(
         repairs.append(Repair(symbol, day, what, "left as it is"))
     return bars, [*repairs, *found]
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #1dd1b097
 def clean_series(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars (a column close) or values (a column value) by date, perhaps with known_at
@@ -162,7 +162,7 @@ def clean_series(
         raise DataError(f"{symbol}: not one row that can be used{why}: fill the file or take it away")
     return found, tuple(sorted(repairs))
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #05bd43af
 def repair_notes(
     repairs: Sequence[Repair],  # of one series
 ) -> tuple[str, ...]:
@@ -236,7 +236,7 @@ def _dates_of(index: pd.Index) -> pd.Series | None:
         return None
     return pd.Series(index.astype(str), dtype="str")
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #61e5f82c
 def dated_table(
     frame: pd.DataFrame,
     symbol: str | None = None,  # canonical; of several tickers that of the columns taken
@@ -310,7 +310,7 @@ def _wide_column(table: pd.DataFrame, symbol: str | None) -> pd.DataFrame:
         return table[[date, found[0]]].set_axis(["session", "close"], axis=1)
     return table
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #3455cac0
 def read_frame(
     data: Any,  # a Series of closes, a pandas or polars frame, a dict of arrays
     symbol: str | None = None,  # its name; where it tells none itself, MINE

@@ -18,7 +18,8 @@ import pandas as pd
 
 from ..calendars import Calendar, vix_expiries
 from ..core import DataError
-from .formats import parse_days, read_table
+from .formats import read_table
+from .layouts import parse_days
 
 # %% auto #0
 __all__ = ['MONTH_CODES', 'CONTRACT_NAME', 'FUTURES', 'expiry_of', 'roll_contracts', 'contract_rank', 'read_future']

@@ -19,7 +19,8 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataError, DataWarning, canonical_symbol
-from .formats import BAR_NAMES, read_table, detect_layout, unix_seconds
+from .formats import read_table
+from .layouts import BAR_NAMES, detect_layout, unix_seconds
 
 # %% auto #0
 __all__ = ['BAR_WIDTHS', 'TIMEFRAMES', 'as_intraday', 'read_bars', 'load_bars', 'bar_known_at', 'resample', 'after_hours_share']

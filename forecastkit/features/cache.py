@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core import DataWarning, canonical_json
+from ..core import DataWarning, canonical_json, find_key
 from .base import Feature, Inputs, winsorized
 from ..data import MarketData
 
@@ -189,9 +189,9 @@ DROP_SQL = "DELETE FROM kept WHERE key IN (SELECT value FROM json_each(?)) RETUR
 OLDEST_SQL = "SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY used DESC, key) AS upto FROM kept) WHERE upto > ?"
 
 
-def checksum(key: str, value: bytes) -> int:
-    "64 bits of the BLAKE2b hash of a key and the bytes stored under it, as a signed number for SQLite."
-    hashed = hashlib.blake2b(key.encode() + b"\0" + value, digest_size=8).digest()
+def checksum(key: str, value: bytes, secret: bytes = b"") -> int:
+    "64 bits of the BLAKE2b hash of a key and the bytes stored under it, keyed by the secret of the home, signed for SQLite."
+    hashed = hashlib.blake2b(key.encode() + b"\0" + value, digest_size=8, key=secret).digest()
     return int.from_bytes(hashed, "big", signed=True)
 
 
@@ -201,11 +201,15 @@ def _drop(db: sqlite3.Connection, keys: Collection[str]) -> None:
     db.executemany("DELETE FROM bytes WHERE place = ?", places)
 
 # %% ../../nbs/30_features/02_cache.ipynb #57a61ef6
-def read_columns(db: sqlite3.Connection, keys: Collection[str]) -> dict[str, np.ndarray]:
+def read_columns(
+    db: sqlite3.Connection,
+    keys: Collection[str],
+    secret: bytes = b"",  # the key of the home
+) -> dict[str, np.ndarray]:
     "The columns that are stored under these keys, each as it was written; a changed one is dropped with a `DataWarning`."
     wanted, found, damaged = json.dumps(list(keys)), {}, []
     for key, recorded, value in db.execute(READ_SQL, [wanted]):
-        if isinstance(value, bytes) and checksum(key, value) == recorded:
+        if isinstance(value, bytes) and checksum(key, value, secret) == recorded:
             found[key] = np.frombuffer(value, dtype="<f8")
         else:
             damaged.append(key)
@@ -226,6 +230,7 @@ def write_columns(
     db: sqlite3.Connection,
     columns: Mapping[str, np.ndarray],  # by name
     most: int,  # bytes of numbers in the file
+    secret: bytes = b"",  # the key of the home
 ) -> None:
     "Store columns, as many as fit, and make room for them."
     upto = accumulate(values.nbytes for values in columns.values())
@@ -238,7 +243,7 @@ def write_columns(
     for key, value in fresh.items():
         place = db.execute("INSERT INTO bytes (value) VALUES (?)", [value]).lastrowid
         db.execute(
-            "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", [key, now, len(value), checksum(key, value), place]
+            "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", [key, now, len(value), checksum(key, value, secret), place]
         )
     db.execute("COMMIT")
 
@@ -259,8 +264,8 @@ class FeatureCache:
         self, features: Sequence[Feature], inputs: Inputs, column: Callable[[Feature], np.ndarray]
     ) -> Iterator[np.ndarray]:
         "The column of each feature, from the file or computed; what was computed is stored once all have been taken."
-        keys, made = column_keys(features, inputs), {}
-        stored = self._visit(lambda db: read_columns(db, [key for key in keys if key]), {})
+        keys, made, secret = column_keys(features, inputs), {}, find_key(self.path)
+        stored = self._visit(lambda db: read_columns(db, [key for key in keys if key], secret), {})
         for feature, key in zip(features, keys):
             if key in stored:
                 yield stored[key]
@@ -274,7 +279,7 @@ class FeatureCache:
                 made[key] = values
             yield values
         if made:
-            self._visit(lambda db: write_columns(db, made, int(1e6 * self.megabytes)), None)
+            self._visit(lambda db: write_columns(db, made, int(1e6 * self.megabytes), secret), None)
 
     def _visit(self, work: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         "What `work` finds or does in the file; `otherwise`, with a `DataWarning`, where the file does not let it."

@@ -60,7 +60,7 @@ def check_record(record: Any) -> None:
     texts = ("symbol", "cohort", "model_version", "code_version", "data_fingerprint")
     if not all(isinstance(text := getattr(record, key), str) and text for key in texts):
         raise DataError(f"{name}: symbol, cohort, versions and fingerprint must be texts")
-    if len(probs) != len(values) or not np.isin(PROBS, probs).all():
+    if len(probs) != len(values) or not set(PROBS) <= set(record.probs):
         raise DataError(f"{name}: give one value for each probability, at least for the {len(PROBS)} of core.PROBS")
     if not (np.diff(probs) > 0).all() or not 0 < probs[0] < probs[-1] < 1:
         raise DataError(f"{name}: probabilities must increase strictly within 0..1")

@@ -9,6 +9,8 @@ from .schema import (
 from .engine import (
     display_url as display_url,
     fetch as fetch,
+    database_file as database_file,
+    file_url as file_url,
     open_database as open_database,
     parse_database_url as parse_database_url,
     transaction as transaction,
@@ -20,16 +22,24 @@ from .chain import (
     append as append,
     broken_chains as broken_chains,
     chain_end as chain_end,
+    chain_ends as chain_ends,
+    Ends as Ends,
 )
 from .database import (
     PredictionDatabase as PredictionDatabase,
 )
 from .exports import (
     ledger_table as ledger_table,
+    ledger_tables as ledger_tables,
     write_csv as write_csv,
     write_parquet as write_parquet,
 )
 from .audit import (
+    absent_heads as absent_heads,
+    Audit as Audit,
     audit_ledger as audit_ledger,
+    ledger_ends as ledger_ends,
+    read_checked as read_checked,
     rescore as rescore,
+    write_checked as write_checked,
 )

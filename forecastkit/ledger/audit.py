@@ -14,26 +14,36 @@ import math
 import uuid
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import pandas as pd
 import sqlalchemy as sa
 
 from ..calendars import Calendar
-from ..core import DataError, VIX_REGIMES
+from forecastkit.core import (
+    GENESIS,
+    VIX_REGIMES,
+    Home,
+    canonical_json,
+    find_key,
+    make_key,
+    seal,
+    unsealed,
+    write_atomic,
+)
 from ..forecasts import Forecast
-from .chain import Problem, broken_chains, chain_end, row_name
-from .database import OUTCOME_JOIN, PredictionDatabase
-from .engine import with_retry
-from .records import RANGE_LEVELS, SCORE_COLUMNS, with_scores
-from .schema import OUTCOMES, PREDICTIONS
+from .chain import Ends, Problem, broken_chains, chain_ends, row_name
+from .database import CLOCK_SLACK, OUTCOME_JOIN, PredictionDatabase, last_stored_at
+from .engine import trigger_problems, with_retry
+from .records import RANGE_LEVELS, SCORE_COLUMNS, score_records
+from .schema import CHAINED, OUTCOMES, PREDICTIONS
 
 # %% auto #0
-__all__ = ['recomputed_id', 'rescore', 'Audit', 'audit_ledger']
+__all__ = ['recomputed_id', 'rescore', 'Audit', 'audit_ledger', 'write_checked', 'read_checked', 'ledger_ends', 'absent_heads']
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #ae3bc4dc
 @dataclass(frozen=True)
@@ -139,18 +149,58 @@ class SessionTimes:
             raise ValueError(f"{day} is no session")
         return k
 
-    def row_problems(self, row: Mapping[str, Any]) -> Iterator[str]:
+    def data_close(self, record: Mapping[str, Any]) -> datetime:
+        "The close of the last session of the data that a forecast was made beside, as far as its record names it."
+        end = (record.get("metadata") or {}).get("data_end")
+        return self.closes[bisect_right(self.days, date.fromisoformat(end)) - 1] if end else BEGINNING
+
+    def row_problems(
+        self,
+        row: Mapping[str, Any],  # a stored forecast
+        record: Mapping[str, Any],  # the same out of its JSON
+        latest: datetime,  # when the rows before it were stored
+    ) -> Iterator[str]:
         "What cannot be true of the days and moments of a stored forecast."
         k = self.position(row["origin"])
         if self.days[k + row["horizon"]] != row["target_session"]:
             yield f"says that {row['target_session']} is {row['horizon']} sessions on: that is {self.days[k + row['horizon']]}"
         if row["made_at"] < self.closes[k]:
             yield f"says that it was made at {row['made_at']:%Y-%m-%d %H:%M} UTC, before its origin's close"
-        written = max(row["made_at"], row["stored_at"])
+        written = max(row["made_at"], row["stored_at"], latest, self.data_close(record))
         deadlines = (self.opens[k + 1], self.closes[k + row["horizon"]])
         expected = ("live", "late", "backfill")[sum(written >= moment for moment in deadlines)]
         if row["timeliness"] != expected:
             yield f"is called {row['timeliness']}, but was written down at {written:%Y-%m-%d %H:%M} UTC: {expected}"
+
+# %% ../../nbs/55_ledger/07_audit.ipynb #4e7f6784
+BEGINNING: datetime = datetime(1, 1, 2, tzinfo=UTC)
+SILENCE = timedelta(days=10)  # between two rows: longer than any weekend with holidays
+
+
+class Moments:
+    "The moments at which rows were stored, in the order of the chain."
+
+    def __init__(self, now: datetime, latest: datetime = BEGINNING):
+        self.now, self.latest = now, latest
+        self.silences: list[str] = []
+
+    def problems(self, row: Mapping[str, Any]) -> Iterator[str]:
+        "What is wrong with the moment of the next row."
+        moment = row["stored_at"]
+        if self.latest - moment > CLOCK_SLACK:
+            yield f"was stored at {moment:%Y-%m-%d %H:%M} UTC by its clock, behind a row of {self.latest:%Y-%m-%d %H:%M}: it was set back"
+        if moment - self.now > CLOCK_SLACK:
+            yield f"was stored at {moment:%Y-%m-%d %H:%M} UTC by its clock, which lies in the future"
+        if moment - self.latest > SILENCE and self.latest > BEGINNING:
+            self.silences.append(
+                f"row {row['seq']} ({row_name(row)}) was stored {(moment - self.latest).days} days after the one before"
+            )
+
+    def counted(self, row: Mapping[str, Any]) -> datetime:
+        "The moment of the rows before, where it counts; then this row's is remembered."
+        before, moment = self.latest, row["stored_at"]
+        self.latest = max(before, moment)
+        return before if before - moment > CLOCK_SLACK else BEGINNING
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #9736fae4
 REPEATED_COLUMNS: tuple[str, ...] = ("symbol", "horizon", "kind", "model_version", "code_version", "data_fingerprint")
@@ -189,24 +239,28 @@ def score_differences(
 # %% ../../nbs/55_ledger/07_audit.ipynb #98574269
 def package_scores(
     forecast: Forecast,
-    verdict: Mapping[Any, float],  # its row of `ledger.with_scores`; NaN where the outcome is not known
+    scores: Mapping[Any, float],  # as `records.score_records` gives them; empty where the outcome is not known
 ) -> dict[str, float]:
     "What this package tells its users of a stored forecast, by its own code."
     numbers = {"point_estimate": forecast.point_estimate}
     numbers |= {f"p_{name}": chance for name, chance in forecast.regime_probabilities.items()}
-    return numbers | {name: verdict[name] for name in SCORE_COLUMNS if not math.isnan(verdict[name])}
+    return numbers | {name: scores[name] for name in SCORE_COLUMNS if name in scores}
 
 
 def row_problems(
     row: Mapping[str, Any],  # a stored forecast with all its columns and `outcome`, None where it is not known
+    record: Mapping[str, Any],  # the same out of its JSON
     package: Mapping[str, float],  # see `package_scores`
     times: SessionTimes,
+    moments: Moments | None,  # of the rows before; None: they were looked at in an earlier check
 ) -> Iterator[str]:
     "Everything that is wrong with one row, as what completes a sentence about it."
     try:
-        record, outcome = json.loads(row["forecast"]), row["outcome"]
+        outcome = row["outcome"]
         yield from contradictions(row, record)
-        yield from times.row_problems(row)
+        if moments:
+            yield from moments.problems(row)
+        yield from times.row_problems(row, record, moments.counted(row) if moments else BEGINNING)
         edge = outcome is not None and min(abs(outcome - value) for value in record["values"]) < TOLERANCE
         yield from score_differences(rescore(record, outcome), package, edge)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
@@ -223,7 +277,7 @@ def outcome_problems(row: Mapping[str, Any], times: SessionTimes) -> Iterator[st
             yield f"was recorded at {row['recorded_at']:%Y-%m-%d %H:%M} UTC, before its session had closed"
         if not (math.isfinite(row["change"]) and row["level"] > 0):
             yield f"has change {row['change']} and level {row['level']}, which no closes give"
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
         yield f"cannot be read: {error}"
 
 
@@ -245,6 +299,7 @@ class Audit:
     head: str  # hash of the last forecast: kept elsewhere, it proves that nothing before it was rewritten
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()  # worth knowing, and no fault
+    ends: Ends = field(default_factory=dict)  # how long each table is and which row is its last
 
     @property
     def ok(self) -> bool:
@@ -253,7 +308,8 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         "The audit for a program."
-        return {"ok": self.ok, **self.counts, "head": self.head, "problems": [asdict(p) for p in self.problems],
+        ends = {table: {"rows": rows, "hash": end} for table, (rows, end) in self.ends.items()}
+        return {"ok": self.ok, **self.counts, "head": self.head, "ends": ends, "problems": [asdict(p) for p in self.problems],
                 "notes": list(self.notes)}  # fmt: skip
 
     def __str__(self) -> str:
@@ -264,58 +320,137 @@ class Audit:
         return "\n".join([*map(str, self.problems), *notes, f"{counts}: {verdict}", f"last hash: {self.head}"])
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #d5b826fa
-def audit_forecasts(
-    rows: Sequence[Mapping[str, Any]],  # stored forecasts with `outcome` and `outcome_level`
-    times: SessionTimes,
-    revised: Counter[str],  # outcomes that count from another close are added here, by symbol
-) -> Iterator[Problem]:
-    "Everything that is wrong with some stored forecasts."
-    readable: list[tuple[Mapping[str, Any], Forecast]] = []
+def readable(
+    rows: Iterable[Mapping[str, Any]],  # stored forecasts
+    problems: list[Problem],  # of those that cannot be read are added here
+) -> list[tuple[Mapping[str, Any], dict[str, Any], Forecast]]:
+    "Each row with its record out of the JSON and the forecast that the package makes of it."
+    found = []
     for row in rows:
         try:
-            readable.append((row, Forecast.from_json(row["forecast"])))
-        except DataError as error:
-            yield Problem("predictions", row["seq"], row_name(row), f"cannot be read: {error}")
-    columns = {"forecast": [row["forecast"] for row, _ in readable], "outcome": [row["outcome"] for row, _ in readable]}
-    verdicts = with_scores(pd.DataFrame(columns).astype({"outcome": float}))[list(SCORE_COLUMNS)].to_dict("records")
-    for (row, forecast), verdict in zip(readable, verdicts):
-        for words in row_problems(row, package_scores(forecast, verdict), times):
-            yield Problem("predictions", row["seq"], row_name(row), words)
-        known = row["outcome"] is not None
-        revised[row["symbol"]] += known and base_revised(forecast, row["outcome"], row["outcome_level"])
+            record = json.loads(row["forecast"])
+            found.append((row, record, Forecast(**record | {"metadata": {}})))  # a third of the time is its history
+        except (TypeError, ValueError, OverflowError) as error:
+            words = f"cannot be read: this is no stored forecast: {error}"
+            problems.append(Problem("predictions", row["seq"], row_name(row), words))
+    return found
+
+
+def audit_forecasts(
+    rows: Iterable[Mapping[str, Any]],  # stored forecasts with `outcome` and `outcome_level`, in the order of the chain
+    times: SessionTimes,
+    moments: Moments | None,  # of the rows before; None: they were looked at in an earlier check
+    revised: Counter[str],  # outcomes that count from another close are added here, by symbol
+) -> list[Problem]:
+    "Everything that is wrong with some stored forecasts."
+    problems: list[Problem] = []
+    given = readable(rows, problems)
+    known = {k: row["outcome"] for k, (row, _, _) in enumerate(given) if isinstance(row["outcome"], float)}
+    scores = score_records({k: given[k][1] for k in known}, known).to_dict("index")
+    for k, (row, record, forecast) in enumerate(given):
+        for words in row_problems(row, record, package_scores(forecast, scores.get(k, {})), times, moments):
+            problems.append(Problem("predictions", row["seq"], row_name(row), words))
+        revised[row["symbol"]] += k in known and base_revised(forecast, row["outcome"], row["outcome_level"])
+    return problems
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #24f05bce
-def audit_outcomes(connection: sa.Connection, times: SessionTimes) -> Iterator[Problem]:
+def audit_outcomes(
+    connection: sa.Connection,
+    times: SessionTimes,
+    after: int = 0,  # only rows with a higher number
+) -> Iterator[Problem]:
     "Everything that is wrong with the stored outcomes."
     forecast_exists = sa.exists().where(OUTCOME_JOIN)
-    for found in connection.execute(
-        sa.select(OUTCOMES, forecast_exists.label("has_forecast")).order_by(OUTCOMES.c.seq)
-    ):
+    query = sa.select(OUTCOMES, forecast_exists.label("has_forecast")).where(OUTCOMES.c.seq > after)
+    for found in connection.execute(query.order_by(OUTCOMES.c.seq).execution_options(yield_per=1000)):
         row = found._asdict()
         lost = [] if row["has_forecast"] else ["belongs to no stored forecast"]
         for words in [*lost, *outcome_problems(row, times)]:
             yield Problem("outcomes", row["seq"], row_name(row), words)
 
 # %% ../../nbs/55_ledger/07_audit.ipynb #28abeefd
+def joined_forecasts() -> sa.Select:
+    "Stored forecasts with all their columns and their outcomes, in no order."
+    outcome = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level")]
+    return sa.select(PREDICTIONS, *outcome).outerjoin(OUTCOMES, OUTCOME_JOIN)
+
+
+def added_since(since: Ends) -> sa.Select:
+    "Of the forecasts behind the checked end, all, in the order of the chain."
+    return joined_forecasts().where(PREDICTIONS.c.seq > since[PREDICTIONS.name][0]).order_by(PREDICTIONS.c.seq)
+
+
+def answered_since(since: Ends) -> sa.Select:
+    "Of the forecasts that were checked before, those whose outcome was recorded since."
+    checked = PREDICTIONS.c.seq + 0 <= since[PREDICTIONS.name][0]  # + 0: SQLite shall begin with the few new outcomes
+    return joined_forecasts().where(checked, OUTCOMES.c.seq > since[OUTCOMES.name][0]).order_by(OUTCOMES.c.seq)
+
+
+def shortened(lines: Sequence[str], most: int = 5) -> list[str]:
+    "The first few of many lines, and how many there are more."
+    return [*lines[:most], *([f"and {len(lines) - most} more like this"] if len(lines) > most else [])]
+
+# %% ../../nbs/55_ledger/07_audit.ipynb #c84c4e8f
 def audit_ledger(
     database: PredictionDatabase,
     batch: int = 1000,  # rows held in memory at a time
+    since: Ends | None = None,  # `ends` of an earlier audit that found nothing: only what was added is looked at
 ) -> Audit:
     "Follow the chains, and work out every number of every stored forecast a second time."
 
     def look(connection: sa.Connection) -> Audit:
-        problems, revised, times = broken_chains(connection), Counter[str](), SessionTimes(database.calendar)
-        joined = sa.select(PREDICTIONS, OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"))
-        query = joined.outerjoin(OUTCOMES, OUTCOME_JOIN).order_by(PREDICTIONS.c.seq)
+        start = since or {table.name: (0, GENESIS) for table in CHAINED}
+        problems = broken_chains(connection, since)
+        revised, times = Counter[str](), SessionTimes(database.calendar)
+        moments = Moments(database.clock(), last_stored_at(connection, start[PREDICTIONS.name][0]) or BEGINNING)
         scored = total = 0
-        for part in connection.execute(query.execution_options(yield_per=batch)).partitions():
-            rows = [row._asdict() for row in part]
-            problems += audit_forecasts(rows, times, revised)
-            total, scored = total + len(rows), scored + sum(row["outcome"] is not None for row in rows)
-        problems += audit_outcomes(connection, times)
+        for query, walk in ((added_since(start), moments), (answered_since(start), None)):
+            for part in connection.execute(query.execution_options(yield_per=batch)).partitions():
+                rows = [row._asdict() for row in part]
+                problems += audit_forecasts(rows, times, walk, revised)
+                total, scored = total + len(rows), scored + sum(row["outcome"] is not None for row in rows)
+        problems += audit_outcomes(connection, times, start[OUTCOMES.name][0])
+        problems += [Problem("database", 0, "triggers", words) for words in trigger_problems(connection)]
         words = "count from a close that was revised since the forecast"
         notes = [f"{n} outcomes of {symbol} {words}" for symbol, n in revised.items() if n]
-        counts = {"forecasts": total, "with_outcome": scored, "outcomes": chain_end(connection, OUTCOMES)[0]}
-        return Audit(counts, chain_end(connection)[1], tuple(problems), tuple(notes))
+        ends = chain_ends(connection)
+        counts = {
+            "forecasts": total,
+            "with_outcome": scored,
+            "outcomes": ends[OUTCOMES.name][0] - start[OUTCOMES.name][0],
+        }
+        return Audit(counts, ends[PREDICTIONS.name][1], tuple(problems), (*notes, *shortened(moments.silences)), ends)
+
+    return with_retry(database.engine, look)
+
+# %% ../../nbs/55_ledger/07_audit.ipynb #de686e2b
+def write_checked(home: Home, ends: Ends) -> None:
+    "Note the ends of a ledger that was checked and found sound; nothing happens where the home cannot be written."
+    with suppress(OSError):
+        write_atomic(home.checked, seal(canonical_json(ends), make_key(home.folder)))
+
+
+def read_checked(home: Home) -> Ends | None:
+    "The ends that `write_checked` noted; None if there are none, or not as they were written."
+    text = unsealed(home.checked.read_text(), find_key(home.folder)) if home.checked.is_file() else None
+    return {table: (int(rows), str(end)) for table, (rows, end) in json.loads(text).items()} if text else None
+
+
+def ledger_ends(database: PredictionDatabase) -> dict[str, tuple[int, str]]:
+    "Number of rows and hash of the last row of each table of a ledger."
+    return with_retry(database.engine, chain_ends)
+
+
+def absent_heads(
+    database: PredictionDatabase,
+    heads: Sequence[str],  # hashes that were the last of some table once
+) -> list[str]:
+    "Those of the hashes that no row has any more: the chain was written anew behind them, or is another."
+
+    def look(connection: sa.Connection) -> list[str]:
+        found = {GENESIS}
+        for table in CHAINED:
+            found |= set(connection.scalars(sa.select(table.c.row_hash).where(table.c.row_hash.in_(heads))))
+        return [one for one in heads if one not in found]
 
     return with_retry(database.engine, look)

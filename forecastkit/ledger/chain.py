@@ -20,7 +20,8 @@ from .engine import display_url, transaction
 from .schema import CHAIN, CHAINED, PREDICTIONS
 
 # %% auto #0
-__all__ = ['ROWS', 'Problem', 'row_name', 'broken_links', 'chain_end', 'append', 'broken_chains']
+__all__ = ['ROWS', 'Ends', 'Problem', 'row_name', 'broken_links', 'chain_end', 'append', 'chain_ends', 'holds_end',
+           'broken_chains']
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #f8f1b280
 ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content of a row, seq its number
@@ -31,12 +32,13 @@ class Problem:
     "One thing that is wrong with a stored row."
 
     table: str  # predictions, outcomes, models
-    row: int  # its number
+    row: int  # its number; 0: no row in particular
     name: str  # what it is about, such as VIX 2018-02-05
     words: str  # completes the sentence that begins with them
 
     def __str__(self) -> str:
-        return f"{self.table} row {self.row} ({self.name}) {self.words}"
+        where = f"{self.table} row {self.row}" if self.row else self.table
+        return f"{where} ({self.name}) {self.words}"
 
 
 def row_name(row: Mapping[str, Any]) -> str:
@@ -107,12 +109,13 @@ def broken_links(
     length: int,  # how many there should be
     head: str,  # hash of the last one
     table: str = "predictions",  # what they are rows of
+    after: tuple[int, str] = (0, GENESIS),  # number and hash of the row before the first of them
 ) -> list[Problem]:
     "What is wrong with a chain, row by row; empty where every row is as it was written."
     problems: list[Problem] = []
     suspects: list[Mapping[str, Any]] = []
-    known, last = KnownHashes(), Walked(0, "the beginning", GENESIS, True)
-    for link in ROWS.walk(rows):
+    known, last = KnownHashes(), Walked(after[0], "the beginning", after[1], True)
+    for link in ROWS.walk(rows, after[1]):
         row = cast(Mapping[str, Any], link.row)
         problems += missing_rows(table, last, link.number - 1)
         if not link.sound:
@@ -160,11 +163,33 @@ def append(
     return len(linked)
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #3e383bb4
-def broken_chains(connection: sa.Connection) -> list[Problem]:
+Ends = Mapping[str, tuple[int, str]]  # table -> number of rows and hash of the last
+
+
+def chain_ends(connection: sa.Connection) -> dict[str, tuple[int, str]]:
+    "Number of rows and hash of the last row of each table: noted elsewhere, it proves later that nothing was rewritten."
+    return {table.name: chain_end(connection, table) for table in CHAINED}
+
+
+def holds_end(connection: sa.Connection, table: sa.Table, end: tuple[int, str]) -> bool:
+    "Whether a table holds the row that was once its last, under the same number."
+    length, head = end
+    found = connection.scalar(sa.select(table.c.row_hash).where(table.c.seq == length)) if length else GENESIS
+    return found == head
+
+
+def broken_chains(
+    connection: sa.Connection,
+    since: Ends | None = None,  # ends of the part that was checked before; None checks all rows
+) -> list[Problem]:
     "Everything that is wrong with the chains of forecasts, outcomes and manifests, table by table and row by row."
     problems = []
     for table in CHAINED:
-        length, head = chain_end(connection, table)
-        rows = connection.execute(sa.select(table).order_by(table.c.seq).execution_options(yield_per=1000))
-        problems += broken_links((row._asdict() for row in rows), length, head, table.name)
+        start = (since or {}).get(table.name, (0, GENESIS))
+        if not holds_end(connection, table, start):
+            problems.append(Problem(table.name, start[0], "checked before", "is missing or another row now"))
+            start = (0, GENESIS)
+        query = sa.select(table).where(table.c.seq > start[0]) if start[0] else sa.select(table)
+        rows = connection.execute(query.order_by(table.c.seq).execution_options(yield_per=1000))
+        problems += broken_links((row._asdict() for row in rows), *chain_end(connection, table), table.name, start)
     return problems

@@ -10,15 +10,17 @@ The same code keeps them in an SQLite file or in PostgreSQL."""
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
 from ..calendars import get_calendar, Calendar, NEW_YORK
-from ..core import DataError, canonical_symbol
+from ..core import DataError, DataWarning, canonical_symbol
 from ..forecasts import Forecast
 from .chain import Problem, append, broken_chains, chain_end
 from .engine import fetch, open_database, with_retry
@@ -27,9 +29,13 @@ from .records import outcomes_from_closes, prediction_rows, with_scores
 from .schema import OUTCOMES, PREDICTIONS
 
 # %% auto #0
-__all__ = ['OUTCOME_JOIN', 'pending_outcomes', 'select_predictions', 'read_predictions', 'PredictionDatabase']
+__all__ = ['OUTCOME_JOIN', 'RANK', 'pending_outcomes', 'is_best', 'select_predictions', 'scored_table', 'read_predictions',
+           'PredictionDatabase']
 
 # %% ../../nbs/55_ledger/05_database.ipynb #8b51d96a
+CLOCK_SLACK = timedelta(minutes=5)  # what the clocks of two writers may differ by
+
+
 def stored_ids(
     connection: sa.Connection,
     ids: Sequence[str],  # prediction ids
@@ -42,14 +48,30 @@ def stored_ids(
     return found
 
 
+def last_stored_at(
+    connection: sa.Connection,
+    row: int | None = None,  # its number; None: the last there is
+) -> datetime | None:
+    "When a forecast was stored; None where there is none."
+    number = chain_end(connection)[0] if row is None else row
+    return connection.scalar(sa.select(PREDICTIONS.c.stored_at).where(PREDICTIONS.c.seq == number))
+
+
 def append_forecasts(
     connection: sa.Connection,  # of a writing transaction
-    rows: Sequence[dict[str, Any]],  # as `prediction_rows` gives them
+    rows_at: Callable[[datetime], Sequence[dict[str, Any]]],  # the rows, if they are stored at a moment
+    now: datetime,  # the writer's clock, UTC
 ) -> int:
     "Append those forecasts that are not there yet, in order; returns how many were."
     chain_end(connection, lock=True)  # who else was about to store one of them has done so now
+    stored_at = max(now, last_stored_at(connection) or now)
+    if stored_at - now > CLOCK_SLACK:
+        late = str(stored_at - now).split(".")[0]
+        warnings.warn(
+            f"the clock stands {late} before the last stored forecast, whose moment counts", DataWarning, stacklevel=2
+        )
     wanted: dict[str, dict[str, Any]] = {}
-    for row in rows:
+    for row in rows_at(stored_at):
         wanted.setdefault(row["prediction_id"], row)
     known = stored_ids(connection, list(wanted))
     return append(connection, PREDICTIONS, [row for i, row in wanted.items() if i not in known])
@@ -81,6 +103,22 @@ def as_date(value: Any) -> date:
         raise DataError(f"{value!r} is no date: write it as 2018-02-05") from error
 
 # %% ../../nbs/55_ledger/05_database.ipynb #01f1ec57
+RANK = {name: k for k, name in enumerate(TIMELINESS)}  # the lowest counts
+
+
+def is_best(
+    row: Any,  # columns of `PREDICTIONS`
+    timeliness: str | None,  # only rows of this one compete
+) -> sa.ColumnElement[bool]:
+    "The condition that no other stored row of the same outcome counts more than this one."
+    other = PREDICTIONS.alias("other").c
+    rank, other_rank = (sa.case(RANK, value=c.timeliness) for c in (row, other))
+    better = sa.or_(other_rank < rank, sa.and_(other.timeliness == row.timeliness, other.seq > row.seq))
+    same = [other[name] == row[name] for name in OUTCOME_KEY]
+    same += [other.timeliness == timeliness] if timeliness is not None else []
+    return ~sa.exists().where(*same, better)
+
+
 def select_predictions(
     symbol: str | None = None,
     start: Any = None,  # first origin
@@ -98,23 +136,29 @@ def select_predictions(
     where += [row.symbol == canonical_symbol(symbol)] if symbol else []
     where += [row.origin >= as_date(start)] if start is not None else []
     where += [row.origin <= as_date(end)] if end is not None else []
-    rank = sa.case({name: k for k, name in enumerate(TIMELINESS)}, value=row.timeliness)
-    nth = sa.func.row_number().over(partition_by=[row[name] for name in OUTCOME_KEY], order_by=[rank, row.seq.desc()])
-    joined = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level"), nth.label("nth")]
-    rows = sa.select(PREDICTIONS, *joined).outerjoin(OUTCOMES, OUTCOME_JOIN).where(*where).subquery()
-    newest_first = [rows.c[name].desc() for name in ("origin", "symbol", "kind", "horizon", "seq")]
-    query = sa.select(*(c for c in rows.c if c.name not in (*hidden, "nth"))).order_by(*newest_first).limit(limit)
-    return query if every_version else query.where(rows.c.nth == 1)
+    where += [] if every_version else [is_best(row, timeliness)]
+    shown = [column for column in row if column.name not in hidden]
+    joined = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level")]
+    newest_first = [row[name].desc() for name in ("origin", "symbol", "kind", "horizon", "seq")]
+    return (
+        sa.select(*shown, *joined).outerjoin(OUTCOMES, OUTCOME_JOIN).where(*where).order_by(*newest_first).limit(limit)
+    )
 
 # %% ../../nbs/55_ledger/05_database.ipynb #23f48d08
+def scored_table(
+    rows: pd.DataFrame,  # stored forecasts with outcome and outcome_level
+) -> pd.DataFrame:
+    "The rows with sessions as midnight dates, scored where the outcome is known."
+    days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
+    return with_scores(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
+
+
 def read_predictions(
     connection: sa.Connection,
     query: sa.Select,  # as `select_predictions` gives it
 ) -> pd.DataFrame:
     "The chosen forecasts by origin, scored where the outcome is known; sessions as midnight dates."
-    rows = fetch(connection, query).iloc[::-1].reset_index(drop=True)
-    days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
-    return with_scores(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
+    return scored_table(fetch(connection, query).iloc[::-1].reset_index(drop=True))
 
 # %% ../../nbs/55_ledger/05_database.ipynb #54936985
 class PredictionDatabase:
@@ -148,8 +192,10 @@ class PredictionDatabase:
         made = list(made)
         known = with_retry(self.engine, lambda c: stored_ids(c, [forecast.prediction_id for forecast, _ in made]))
         new = [pair for pair in made if pair[0].prediction_id not in known]
-        rows = prediction_rows(new, self.clock(), self.calendar)  # the lock is taken when the work is done
-        return with_retry(self.engine, lambda c: append_forecasts(c, rows), write=True) if rows else 0
+        now, rows_at = self.clock(), cache(lambda moment: prediction_rows(new, moment, self.calendar))
+        if not rows_at(now):  # made before the lock is taken, and once
+            return 0
+        return with_retry(self.engine, lambda c: append_forecasts(c, rows_at, now), write=True)
 
     def record_outcomes(self, symbol: str, close: pd.Series, data_fingerprint: str = "") -> int:
         "Write down what happened to the stored forecasts of a symbol, from closes by session; returns how many were new."

@@ -8,22 +8,28 @@ to date by migrations, and every complaint of a driver turned into one line."""
 # %% ../../nbs/55_ledger/02_engine.ipynb #9df858da
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ..core import DataError, redacted
+from ..core import DataError, lock_file, redacted
+from .schema import CHAINED
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'VERSION_TABLE', 'display_url', 'parse_database_url', 'make_engine',
-           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'open_database']
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE', 'VERSION_TABLE', 'TRIGGERS_OF', 'display_url',
+           'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
+           'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'open_database', 'sqlite_triggers',
+           'postgres_triggers', 'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
 WAIT_SECONDS: int = 30  # seconds to wait for another writer, or for a server that restarts
@@ -43,17 +49,21 @@ def enable_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.02)
 
 
-def configure_sqlite(engine: sa.Engine) -> None:
+def configure_sqlite(
+    engine: sa.Engine,
+    read_only: bool = False,  # leave the journal as it is
+) -> None:
     "Let SQLite wait, log ahead and sync, and let SQLAlchemy, not the driver, say when a transaction begins."
 
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver begins no transaction of its own
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
-        enable_wal(connection)
+        if not read_only:
+            enable_wal(connection)
 
     def on_begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("write")
+        writes = connection.get_execution_options().get("write") and not read_only
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     sa.event.listen(engine, "connect", on_connect)
@@ -62,11 +72,13 @@ def configure_sqlite(engine: sa.Engine) -> None:
 # %% ../../nbs/55_ledger/02_engine.ipynb #442db965
 def display_url(url: sa.URL) -> str:
     "How a database is named in messages: the file, or the address without its password."
-    return str(url.database) if url.get_backend_name() == "sqlite" else redacted(url.render_as_string(hide_password=True))
+    return (
+        str(url.database) if url.get_backend_name() == "sqlite" else redacted(url.render_as_string(hide_password=True))
+    )
 
 
 def parse_database_url(
-    address: str,  # SQLAlchemy address: sqlite:///file or postgresql://user@host/name
+    address: str | sa.URL,  # SQLAlchemy address: sqlite:///file or postgresql://user@host/name
 ) -> sa.URL:
     "The address in its parts; raises `DataError` for anything else."
     try:
@@ -78,14 +90,40 @@ def parse_database_url(
     return url
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #0ddb41e9
-def make_engine(address: str) -> sa.Engine:
+def file_url(path: str | Path) -> sa.URL:
+    "The address of an SQLite file, whatever characters its path contains: in a text, ? and % would have to be escaped."
+    return sa.URL.create("sqlite", database=Path(path).as_posix())
+
+
+def database_file(url: sa.URL) -> Path | None:
+    "The file of an SQLite database; None for a server or a database in memory."
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if is_file else None
+
+
+def is_read_only(file: Path | None) -> bool:
+    "Whether a database lies where nothing can be written: a read-only medium, or somebody else's folder."
+    return file is not None and file.is_file() and not all(os.access(path, os.W_OK) for path in (file, file.parent))
+
+# %% ../../nbs/55_ledger/02_engine.ipynb #e5697bfb
+def connect_read_only(file: Path) -> sqlite3.Connection:
+    "A connection that only reads, and makes no file beside the database."
+    log = file.with_name(f"{file.name}-wal")
+    left = log.is_file() and log.stat().st_size > 0
+    address = f"file:{quote(file.absolute().as_posix())}?mode=ro{'' if left else '&immutable=1'}"
+    return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+
+def make_engine(address: str | sa.URL) -> sa.Engine:
     "The engine of an address; the folder of an SQLite file is made. Raises `DataError` where that cannot be."
     url = parse_database_url(address)
-    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    file = database_file(url)
+    read_only = is_read_only(file)
+    options = {"creator": partial(connect_read_only, file)} if file is not None and read_only else {}
     try:
-        if is_file:
-            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, pool_pre_ping=True)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, pool_pre_ping=True, **options)
     except OSError as error:
         why = f"the folder of the database {display_url(url)} cannot be made ({error.strerror})"
         raise DataError(f"{why}: set data.home or database.url") from error
@@ -94,7 +132,7 @@ def make_engine(address: str) -> sa.Engine:
             f"the database {display_url(url)} needs {error.name}: pip install 'forecastkit[postgres]'"
         ) from error
     if url.get_backend_name() == "sqlite":
-        configure_sqlite(engine)
+        configure_sqlite(engine, read_only)
     return engine
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f0f121da
@@ -152,7 +190,8 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
+READABLE: tuple[str, ...] = ("0002", "0003")  # have all columns that this code reads
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -167,6 +206,8 @@ def needs_upgrade(connection: sa.Connection) -> bool:
     if found not in REVISIONS:
         why = f"the database {name} was made by a newer forecastkit (schema {found}, this one knows {REVISIONS[-1]})"
         raise DataError(f"{why}: update forecastkit")
+    if is_read_only(database_file(connection.engine.url)) and found in READABLE:
+        return False
     return found != REVISIONS[-1]
 
 
@@ -182,16 +223,74 @@ def upgrade(connection: sa.Connection) -> None:
     command.upgrade(config, "head")
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #e283ccb9
-def open_database(address: str) -> sa.Engine:
+@contextmanager
+def creation_lock(
+    file: Path | None,  # of an SQLite database; None locks nothing
+) -> Iterator[None]:
+    "Hold a lock on the folder of a database: of many processes that find no tables, one makes them and the others wait."
+    if file is None or os.name != "posix":
+        yield
+        return
+    descriptor = os.open(file.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: SQLite's own must do
+            lock_file(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+# %% ../../nbs/55_ledger/02_engine.ipynb #fb5b2e80
+def open_database(address: str | sa.URL) -> sa.Engine:
     "An engine whose database has the tables of this code; made or brought up to date if need be."
     engine = make_engine(address)
     try:
-        with transaction(engine) as connection:
-            outdated = needs_upgrade(connection)
-        if outdated:
-            with transaction(engine, write=True) as connection:
-                upgrade(connection)
+        with creation_lock(database_file(engine.url)):
+            with transaction(engine) as connection:
+                outdated = needs_upgrade(connection)
+            if outdated:
+                with transaction(engine, write=True) as connection:
+                    upgrade(connection)
     except DataError:
         engine.dispose()
         raise
     return engine
+
+# %% ../../nbs/55_ledger/02_engine.ipynb #611e7399
+def sqlite_triggers() -> dict[str, str]:
+    "Name -> definition of the triggers that an SQLite ledger has."
+    return {
+        f"{table}_no_{action}": f"CREATE TRIGGER {table}_no_{action} BEFORE {action.upper()} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: add a row instead'); END"
+        for table in (t.name for t in CHAINED) for action in ("update", "delete")
+    }  # fmt: skip
+
+
+def postgres_triggers() -> dict[str, str]:
+    "Name -> definition of the triggers that a PostgreSQL ledger has."
+    function = "BEGIN RAISE EXCEPTION '% is append-only: add a row instead', TG_TABLE_NAME; END"
+    kinds = {"append_only": 27, "not_emptied": 34}  # before delete or update of a row; before truncate of a table
+    return {f"{table.name}_{name}": f"O{kind} {function}" for table in CHAINED for name, kind in kinds.items()}
+
+
+TRIGGERS_OF: dict[str, str] = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "
+    "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
+    "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
+    "AND relname IN ('predictions', 'outcomes', 'models', 'chain')",
+}
+
+
+def trigger_problems(connection: sa.Connection) -> list[str]:
+    "One phrase for each trigger that is missing, changed, or not the ledger's own."
+    dialect = connection.dialect.name
+    expected = sqlite_triggers() if dialect == "sqlite" else postgres_triggers()
+    found = {name: text for name, text in connection.exec_driver_sql(TRIGGERS_OF[dialect])}
+    lost = [f"the trigger {name} is missing: rows can be changed" for name in sorted(expected.keys() - found.keys())]
+    changed = [
+        f"the trigger {name} was changed or disabled"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name] != found[name]
+    ]
+    foreign = [f"the trigger {name} is not the ledger's own" for name in sorted(found.keys() - expected.keys())]
+    return lost + changed + foreign

@@ -24,8 +24,8 @@ from ..metrics import crps, hac_lag, hac_se
 
 # %% auto #0
 __all__ = ['TIMELINESS', 'NEEDED', 'OUTCOME_KEY', 'RANGE_LEVELS', 'SCORE_COLUMNS', 'timeliness_of', 'check_made_after',
-           'timeliness', 'check_targets', 'prediction_rows', 'record_quantiles', 'forecast_from_record',
-           'outcomes_from_closes', 'outcome_scores', 'with_scores', 'observed_coverage']
+           'timeliness', 'check_targets', 'known_at', 'prediction_rows', 'record_quantiles', 'forecast_from_record',
+           'outcomes_from_closes', 'outcome_scores', 'score_records', 'with_scores', 'observed_coverage']
 
 # %% ../../nbs/55_ledger/04_records.ipynb #4f385507
 TIMELINESS: tuple[str, ...] = ("live", "late", "backfill")
@@ -105,6 +105,17 @@ def check_targets(
                 raise DataError(f"{claim}: that is {counted:%Y-%m-%d}")
 
 
+def known_at(
+    forecasts: Sequence[Forecast],
+    stored_at: datetime,  # the writer's clock, UTC
+    calendar: Calendar,
+) -> list[datetime]:
+    "For each forecast the moment by which it counts as written: its own, the writer's, or the close of the last data it knew."
+    ends = [f.metadata.get("data_end") for f in forecasts]
+    closes = {end: calendar.closes_of([calendar.on_or_before(end)])[0].to_pydatetime() for end in {*ends} - {None}}
+    return [max(f.made_at, stored_at, closes.get(end, f.made_at)) for f, end in zip(forecasts, ends)]
+
+
 def prediction_rows(
     made: Sequence[tuple[Forecast, Any]],  # forecasts and their features
     stored_at: datetime,  # the writer's clock, UTC
@@ -117,7 +128,7 @@ def prediction_rows(
     origins, targets = [f.origin for f in forecasts], [f.target_session for f in forecasts]
     check_targets(forecasts, calendar)
     check_made_after(origins, [f.made_at for f in forecasts], calendar)
-    kinds = timeliness_of(origins, targets, [max(f.made_at, stored_at) for f in forecasts], calendar)
+    kinds = timeliness_of(origins, targets, known_at(forecasts, stored_at, calendar), calendar)
     return [prediction_row(*pair, stored_at) | {"timeliness": str(kind)} for pair, kind in zip(made, kinds)]
 
 # %% ../../nbs/55_ledger/04_records.ipynb #8afbec81
@@ -198,20 +209,28 @@ def outcome_scores(
     return np.column_stack([pit, crps(outcome, values, np.array(probs)), *inside])
 
 
+def score_records(
+    records: Mapping[Any, Mapping[str, Any]],  # stored forecasts, out of their JSON, by row
+    outcomes: Mapping[Any, float] | pd.Series,  # change that came, per cent, of each of these rows
+) -> pd.DataFrame:
+    "The columns of `SCORE_COLUMNS` for stored forecasts with known outcomes, by row."
+    alike: dict[tuple[str, tuple[float, ...]], list[Any]] = {}  # most rows share kind and probabilities
+    for i, record in records.items():
+        alike.setdefault((record["kind"], tuple(record["probs"])), []).append(i)
+    parts = []
+    for (kind, probs), at in alike.items():
+        values, came = np.array([records[i]["values"] for i in at]), np.array([outcomes[i] for i in at], dtype=float)
+        parts.append(pd.DataFrame(outcome_scores(came, values, probs, kind), at, SCORE_COLUMNS))
+    return pd.concat(parts) if parts else pd.DataFrame(columns=SCORE_COLUMNS, dtype=float)
+
+
 def with_scores(
     rows: pd.DataFrame,  # with the columns forecast (JSON) and outcome (per cent, NaN where unknown)
 ) -> pd.DataFrame:
     "The rows with the columns of `SCORE_COLUMNS` beside; NaN where the outcome is unknown."
     known = rows.loc[rows["outcome"].notna(), "outcome"]
     records = dict(zip(known.index, map(json.loads, rows.loc[known.index, "forecast"])))
-    alike: dict[tuple[str, tuple[float, ...]], list[Any]] = {}  # most rows share kind and probabilities
-    for i, record in records.items():
-        alike.setdefault((record["kind"], tuple(record["probs"])), []).append(i)
-    parts = []
-    for (kind, probs), at in alike.items():
-        values = np.array([records[i]["values"] for i in at])
-        parts.append(pd.DataFrame(outcome_scores(known[at].to_numpy(), values, probs, kind), at, SCORE_COLUMNS))
-    return rows.join(pd.concat(parts) if parts else pd.DataFrame(columns=SCORE_COLUMNS, dtype=float))
+    return rows.join(score_records(records, known))
 
 # %% ../../nbs/55_ledger/04_records.ipynb #05cfcc49
 def observed_coverage(

@@ -8,28 +8,72 @@ SQLite and PostgreSQL; the migrations beside this module create it and bring old
 # %% ../../nbs/55_ledger/01_schema.ipynb #889b5097
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'CHAINED', 'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'CHAINED', 'SQLiteText', 'Day', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
+class SQLiteText(sa.types.UserDefinedType):
+    "A column of SQLite that is declared as DATE or DATETIME and read as the text that it holds."
+
+    cache_ok = True
+
+    def __init__(self, declared: str):
+        self.declared = declared
+
+    def get_col_spec(self, **options: Any) -> str:
+        "The declaration."
+        return self.declared
+
+
+class Day(sa.TypeDecorator):
+    "A day without time; on SQLite, text that is no day is read as it stands."
+
+    impl = sa.Date()
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        "The database's own type."
+        return SQLiteText("DATE") if dialect.name == "sqlite" else sa.Date()
+
+    def process_bind_param(self, value: date | None, dialect: sa.Dialect) -> Any:
+        "As SQLite's text on the way in."
+        return value.isoformat()[:10] if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        "A date on the way out."
+        with suppress(ValueError):
+            return date.fromisoformat(value) if isinstance(value, str) else value
+        return value
+
+# %% ../../nbs/55_ledger/01_schema.ipynb #b61b4e1d
 class Moment(sa.TypeDecorator):
     "A moment in UTC: SQLite forgets the time zone, PostgreSQL answers in its own; this gives back what was stored."
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        "In UTC on the way in."
-        return value and value.astimezone(UTC)
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        "The database's own type."
+        return SQLiteText("DATETIME") if dialect.name == "sqlite" else sa.DateTime(timezone=True)
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        "In UTC on the way out."
-        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        "In UTC on the way in."
+        moment = value and value.astimezone(UTC)
+        text = dialect.name == "sqlite" and moment is not None
+        return moment.replace(tzinfo=None).isoformat(" ", "microseconds") if text else moment
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        "In UTC on the way out; text that is no moment as it stands."
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+            return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return value
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #acdd863e
 def _table(
@@ -45,20 +89,21 @@ METADATA = sa.MetaData()
 PREDICTIONS = _table(
     "predictions", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("prediction_id"),
     sa.Index("predictions_by_target", "symbol", "kind", "horizon", "origin"),
-    seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, origin=sa.Date, target_session=sa.Date, horizon=sa.Integer,
+    sa.Index("predictions_by_origin", "origin", "symbol", "kind", "horizon", "seq"),
+    seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, origin=Day, target_session=Day, horizon=sa.Integer,
     kind=sa.String, model_version=sa.String, code_version=sa.String, data_fingerprint=sa.String, made_at=Moment,
     stored_at=Moment, timeliness=sa.String, num_features_used=sa.Integer, features=sa.String, forecast=sa.String,
     previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
 OUTCOMES = _table(
     "outcomes", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("symbol", "kind", "origin", "horizon"),
-    seq=sa.Integer, symbol=sa.String, kind=sa.String, origin=sa.Date, horizon=sa.Integer, target_session=sa.Date,
+    seq=sa.Integer, symbol=sa.String, kind=sa.String, origin=Day, horizon=sa.Integer, target_session=Day,
     change=sa.Double, level=sa.Double, recorded_at=Moment, data_fingerprint=sa.String,
     previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
 MODELS = _table(
     "models", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("version", "manifest_hash"),
-    seq=sa.Integer, version=sa.String, symbol=sa.String, kind=sa.String, horizon=sa.Integer, trained_at=sa.Date,
+    seq=sa.Integer, version=sa.String, symbol=sa.String, kind=sa.String, horizon=sa.Integer, trained_at=Day,
     manifest=sa.String, manifest_hash=sa.String, created_at=Moment, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
 CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)

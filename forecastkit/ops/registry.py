@@ -27,8 +27,8 @@ from ..core import digest, folder_checksums, folder_differences
 from ..ledger import MODELS, PredictionDatabase, append, chain_end, fetch, with_retry
 
 # %% auto #0
-__all__ = ['SAVING_PREFIX', 'STALE_SECONDS', 'model_version', 'record_manifest', 'manifests', 'damaged_models', 'Model',
-           'fsync_tree', 'write_model', 'install_folder', 'remove_stale_folders', 'ModelRegistry']
+__all__ = ['SAVING_PREFIX', 'STALE_SECONDS', 'model_version', 'record_manifest', 'manifests', 'damaged_models', 'model_problems',
+           'Model', 'fsync_tree', 'write_model', 'install_folder', 'remove_stale_folders', 'ModelRegistry']
 
 # %% ../../nbs/60_ops/01_registry.ipynb #befbbc9c
 def model_version(
@@ -116,6 +116,19 @@ def damaged_models(
     "What is wrong with each model that is there, empty where nothing is; one that is not there can be trained again."
     paths = {version: version_folder(folder, version) for version in stored_versions(database)["version"]}
     return {v: differences(p, manifests(database, v)) for v, p in paths.items() if p.is_dir()}
+
+# %% ../../nbs/60_ops/01_registry.ipynb #dcfac32e
+def model_problems(
+    database: PredictionDatabase,
+    folder: Path,  # the registry's
+) -> list[str]:
+    "One line for everything that is wrong with the stored models: damaged files, folders that no manifest names."
+    known = set(stored_versions(database)["version"])
+    folders = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
+    damaged = [
+        f"model {version}: {what}" for version, wrong in damaged_models(database, folder).items() for what in wrong
+    ]
+    return damaged + [f"model {name}: no manifest of it is in the ledger" for name in folders if name not in known]
 
 # %% ../../nbs/60_ops/01_registry.ipynb #0a4648f3
 class Model(Protocol):

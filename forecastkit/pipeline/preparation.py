@@ -8,9 +8,7 @@ works on the market as of one session, so that it looks the same tomorrow."""
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #1d9f01a8
 from __future__ import annotations
 
-import io
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar
-from ..core import DataError, DataQualityError, DataWarning, PROBS, Settings, Target, code_version
-from ..core import write_atomic
+from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
+from ..core import code_version, find_key, make_key, read_arrays, write_arrays
 from ..data import MarketData, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
@@ -36,24 +34,21 @@ __all__ = ['write_block', 'read_block', 'Versions', 'Prepared', 'prepare', 'buil
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #5b1777c3
 def write_block(
-    path: Path,  # where the block is kept
+    path: Path,  # where the block is stored: version / fingerprint.npz
     quantiles: np.ndarray,  # (origins, probabilities) log changes
 ) -> None:
-    "Keep the raw quantiles of a block; written whole or not at all."
-    buffer = io.BytesIO()
-    np.savez(buffer, quantiles=quantiles)
-    write_atomic(path, buffer.getvalue())
+    "Store the raw quantiles of a block, sealed by the key of the home and by its own name; whole or not at all."
+    write_arrays(path, {"quantiles": quantiles}, f"{path.parent.name}/{path.stem}", key=find_key(path))
 
 
 def read_block(path: Path) -> np.ndarray | None:
-    "The kept quantiles, or None where there are none or the file is damaged (its checksums tell)."
+    "The stored quantiles, or None where there are none, or the file is damaged, edited or stands under another name."
     try:
-        with np.load(path, allow_pickle=False) as block:
-            return block["quantiles"]
+        return read_arrays(path, f"{path.parent.name}/{path.stem}", key=find_key(path))["quantiles"]
     except FileNotFoundError:
         return None
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile):
-        warnings.warn(f"{path.name} is damaged and is computed again", DataWarning, stacklevel=2)
+    except ModelIntegrityError:
+        warnings.warn(f"{path.name} is not as it was written and is computed again", DataWarning, stacklevel=2)
         return None
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #bfcc065e
@@ -112,6 +107,7 @@ class Prepared:
     active: np.ndarray  # (origins,) whether the width calibrator had enough outcomes to be switched on
     grid: pd.DatetimeIndex  # refit session of the version in force, by origin
     versions: Versions
+    data_end: pd.Timestamp  # the last close of the target symbol that the whole market holds, known at `through` or not
 
     @cached_property
     def profile(self) -> TargetProfile:
@@ -199,6 +195,8 @@ def prepare(
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate
 
+    if folder is not None:
+        make_key(folder.parent)  # seals what is stored from here on
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
     profile = profile_of(target, settings.forecast.regime_bounds)
     X, close = profile.engine(cache).build_features(view), view.close(target.symbol)
@@ -218,7 +216,8 @@ def prepare(
         known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
         start=model.min_calibration_origins,
     )  # fmt: skip
-    return Prepared(target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions)
+    end = market.close(target.symbol).last_valid_index()
+    return Prepared(target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end)
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #01b792d0
 def build_forecast(
@@ -248,7 +247,7 @@ def build_forecast(
         made_at=made_at, metadata={
             "features_used": int(prepared.row(origin).notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
             "calibration": "on" if prepared.active[i] else f"off: fewer than {prepared.settings.model.min_calibration_origins} known outcomes",
-            "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()],
+            "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()], "data_end": f"{prepared.data_end:%Y-%m-%d}",
             **({"data_notes": noted} if noted else {}),
         },
     )  # fmt: skip

@@ -17,10 +17,11 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 import pandas as pd
 
-from ..core import DataWarning, ModelIntegrityError, code_version, digest
+from ..core import DataWarning, ModelIntegrityError, canonical_json, code_version, digest, find_key
+from ..core import folder_checksums, keyed_sum, write_atomic
 
 # %% auto #0
-__all__ = ['StorableEstimator', 'fit_or_load']
+__all__ = ['SEAL_FILE', 'StorableEstimator', 'folder_seal', 'check_seal', 'fit_or_load']
 
 # %% ../../nbs/35_regimes/02_fit_cache.ipynb #40cfaa7a
 class StorableEstimator(Protocol):
@@ -49,6 +50,22 @@ def rows_key(
 Estimator = TypeVar("Estimator", bound=StorableEstimator)
 
 # %% ../../nbs/35_regimes/02_fit_cache.ipynb #6f9d8270
+SEAL_FILE: str = "seal.txt"
+
+
+def folder_seal(folder: Path) -> str:
+    "The sum over all files of a fitted model and its key, keyed with the key of the home it lies in."
+    sums = {name: total for name, total in folder_checksums(folder).items() if name != SEAL_FILE}
+    return keyed_sum(canonical_json([folder.name, sums]).encode(), find_key(folder))
+
+
+def check_seal(folder: Path) -> None:
+    "Raise `ModelIntegrityError` unless the files of a fitted model are those that were sealed."
+    path = folder / SEAL_FILE
+    if not path.is_file() or path.read_text() != folder_seal(folder):
+        raise ModelIntegrityError(f"{folder.name} is not as it was stored")
+
+
 def fit_or_load(
     model: Estimator,  # not fitted
     rows: pd.DataFrame,  # of numbers, by session
@@ -58,8 +75,9 @@ def fit_or_load(
     if folder is None:
         return model.fit(rows)
     own = Path(folder) / rows_key(model, rows)
-    if own.is_dir():
+    if (own / SEAL_FILE).is_file():
         try:
+            check_seal(own)
             return model.load(own)
         except ModelIntegrityError as error:
             warnings.warn(
@@ -67,4 +85,5 @@ def fit_or_load(
             )
     found = model.fit(rows)
     found.save(own)
+    write_atomic(own / SEAL_FILE, folder_seal(own))
     return found
