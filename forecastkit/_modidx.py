@@ -217,7 +217,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'forecastkit/cli/options.py'),
                                          'forecastkit.cli.options.settings_with': ( '80_cli/options.html#settings_with',
                                                                                     'forecastkit/cli/options.py'),
-                                         'forecastkit.cli.options.silence': ('80_cli/options.html#silence', 'forecastkit/cli/options.py'),
                                          'forecastkit.cli.options.target_settings': ( '80_cli/options.html#target_settings',
                                                                                       'forecastkit/cli/options.py'),
                                          'forecastkit.cli.options.utc_now': ('80_cli/options.html#utc_now', 'forecastkit/cli/options.py')},
