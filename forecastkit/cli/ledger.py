@@ -109,7 +109,9 @@ def ledger_state(found: Any, models: Sequence[str]) -> list[str]:
     "What an empty ledger means: one line if it must have been emptied, since models lie beside it."
     if any(rows for rows, _ in found.ends.values()) or not models:
         return []
-    return [f"the ledger holds nothing, but {len(models)} model versions lie beside it: it was emptied; restore a backup of it"]
+    return [
+        f"the ledger holds nothing, but {len(models)} model versions lie beside it: it was emptied; restore a backup of it"
+    ]
 
 
 def heads_in(
@@ -129,7 +131,9 @@ def heads_in(
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #a0b5e682
 New = Annotated[bool, typer.Option("--new", help="Only what was added since the last check that found nothing.")]
-Heads = Annotated[list[str] | None, typer.Option("--head", help="A hash noted earlier, or a file with some: it must still be there.")]
+Heads = Annotated[
+    list[str] | None, typer.Option("--head", help="A hash noted earlier, or a file with some: it must still be there.")
+]
 
 
 @add_command(forecasts_app, "verify")
@@ -168,7 +172,7 @@ def forecasts_verify(
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #c212cd6c
 @add_command(forecasts_app, "head")
-def forecasts_head(home: HomeFolder = None, as_json: AsJson = False) -> None:
+def forecasts_head(home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """The last hash of each table with the number of its rows, to be kept elsewhere: `verify --head` finds it again.
 
     Examples:

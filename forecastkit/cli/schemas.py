@@ -96,7 +96,7 @@ SCHEMAS: dict[str, Schema] = {
     "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
-    "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
+    "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
     "settings show": list_of(record(**{"key": TEXT, "value": TEXT, "from": TEXT})),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),
