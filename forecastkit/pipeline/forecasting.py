@@ -42,22 +42,7 @@ GIVEN = (
     "or a dict of frames by symbol"
 )
 COLUMNS: frozenset[str] = frozenset(
-    [
-        "open",
-        "high",
-        "low",
-        "close",
-        "adj_close",
-        "price",
-        "value",
-        "y",
-        "last",
-        "volume",
-        "date",
-        "session",
-        "ds",
-        "time",
-    ]
+    ["open", "high", "low", "close", "adj_close", "price", "value", "y", "last", "volume", "date", "session", "ds", "time", "timestamp"]
 )
 
 
