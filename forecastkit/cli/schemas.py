@@ -54,7 +54,10 @@ LEVELS: Schema = {
     "maxItems": 2,
     "description": "lower and upper level",
 }
-QUANTILES: Schema = record(**{f"q{p:02d}": {"type": "number", "description": f"{p} % quantile of the change, per cent"} for p in (5, 10, 25, 50, 75, 90, 95)})  # fmt: skip
+_QUANTILES: dict[str, Schema] = {
+    f"q{p:02d}": {"type": "number", "description": f"{p} % quantile of the change, per cent"} for p in (5, 10, 25, 50, 75, 90, 95)
+}
+QUANTILES: Schema = record(**_QUANTILES)  # pyrefly: ignore [bad-argument-type]
 FORECAST: Schema = record(
     {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE)},
     prediction_id={"type": "string", "format": "uuid"}, symbol=TEXT, kind=TEXT, made_at=TEXT, point_estimate={"type": "number", "description": "mean change, per cent"},

@@ -53,7 +53,7 @@ def find_key(
 
 # %% ../../nbs/00_core/06_seals.ipynb #dd399311
 def keyed_sum(
-    content: bytes,
+    content: bytes | bytearray,
     key: bytes,  # of the home; empty: a plain sum
 ) -> str:
     "HMAC-SHA256 of the content, 64 hex digits."

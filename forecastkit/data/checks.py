@@ -266,8 +266,8 @@ def split_steps(
     bars: pd.DataFrame,  # in order of sessions, closes above 0
 ) -> pd.Series:
     "The sessions at which the price steps by the ratio of a split, with that ratio, judged by what was known at each."
-    close = np.log(bars["close"])
-    start = np.log(bars["open"].where(bars["open"] > 0)) if "open" in bars else close * np.nan
+    close = pd.Series(np.log(bars["close"]))
+    start = pd.Series(np.log(bars["open"].where(bars["open"] > 0))) if "open" in bars else close * np.nan
     night = (start - close.shift()).where(start.notna(), close.diff()).fillna(0.0)
     if not (night.abs() > 0.3).any():  # nearly every series
         return pd.Series(dtype=float)

@@ -130,7 +130,8 @@ def _bars(
     if len(bars) and not unfinished and calendar.closes_of(bars.index[-1:])[0] > now:
         found = (*found, Repair(symbol, bars.index[-1], "its session had not closed", "row dropped"))
         bars = bars.iloc[:-1]
-    for day, ratio in split_steps(bars).items():
+    steps = split_steps(bars)
+    for day, ratio in zip(pd.DatetimeIndex(steps.index), steps.tolist()):
         what = f"the price steps by {ratio:g} for 1, as an unadjusted split does"
         repairs.append(Repair(symbol, day, what, "left as it is"))
     return bars, [*repairs, *found]
@@ -231,7 +232,7 @@ def _dates_of(index: pd.Index) -> pd.Series | None:
     if pd.api.types.is_bool_dtype(index) or pd.api.types.is_float_dtype(index):
         return None
     if pd.api.types.is_integer_dtype(index) and not (
-        len(index) and index.min() >= 1_900_00_00 and index.max() <= 2_200_00_00
+        len(index) and int(index.min()) >= 1_900_00_00 and int(index.max()) <= 2_200_00_00
     ):
         return None
     return pd.Series(index.astype(str), dtype="str")

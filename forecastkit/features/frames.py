@@ -189,7 +189,7 @@ def _without_infinities(X: pd.DataFrame, reader: str) -> pd.DataFrame:
     infinite = np.isinf(X.to_numpy())
     if not infinite.any():
         return X
-    names = [name for name, some in zip(X.columns, infinite.any(axis=0).tolist()) if some]
+    names = [name for name, some in zip(X.columns, np.asarray(infinite.any(axis=0)).tolist()) if some]
     some = ", ".join(names[:4]) + " ..." * (len(names) > 4)
     warnings.warn(f"{reader}: {infinite.sum()} infinite values in {some} count as absent", DataWarning, stacklevel=3)
     return X.mask(infinite)

@@ -140,7 +140,8 @@ class SessionTimes:
 
     def __init__(self, calendar: Calendar):
         self.days = [day.date() for day in calendar.sessions]
-        self.opens, self.closes = (list(moments.to_pydatetime()) for moments in (calendar.opens, calendar.closes))
+        self.opens: list[datetime] = [*calendar.opens.to_pydatetime()]
+        self.closes: list[datetime] = [*calendar.closes.to_pydatetime()]
 
     def position(self, day: date) -> int:
         "The position of a session; raises `ValueError` for a day that is none."

@@ -112,7 +112,7 @@ def known_at(
 ) -> list[datetime]:
     "For each forecast the moment by which it counts as written: its own, the writer's, or the close of the last data it knew."
     ends = [f.metadata.get("data_end") for f in forecasts]
-    closes = {end: calendar.closes_of([calendar.on_or_before(end)])[0].to_pydatetime() for end in {*ends} - {None}}
+    closes = {end: calendar.closes_of([calendar.on_or_before(end)])[0].to_pydatetime() for end in {*ends} if end}
     return [max(f.made_at, stored_at, closes.get(end, f.made_at)) for f, end in zip(forecasts, ends)]
 
 

@@ -231,7 +231,7 @@ def prepare(
         known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
         start=model.min_calibration_origins,
     )  # fmt: skip
-    end = market.close(target.symbol).last_valid_index()
+    end = pd.Timestamp(market.close(target.symbol).dropna().index[-1])
     return Prepared(target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end)
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #01b792d0
