@@ -82,7 +82,7 @@ def test_killed_in_the_middle_and_run_again(card, tmp_path):
 def test_a_damaged_file_is_computed_again(card, home):
     victim = next(path for path in sorted(home.rglob("*.npz")) if path.name.startswith("garch"))
     victim.write_bytes(victim.read_bytes()[:100])
-    with pytest.warns(DataWarning, match="is damaged and is computed again"):
+    with pytest.warns(DataWarning, match="is not as it was written and is computed again"):
         again = card_at(home)
     assert without_clock(again) == without_clock(card)
 

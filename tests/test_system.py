@@ -21,7 +21,7 @@ from forecastkit.forecasts import Forecast
 from forecastkit.pipeline import profile_of
 from forecastkit.pipeline.daily import filtered_regimes
 from forecastkit.pipeline.preparation import prepare
-from forecastkit.pipeline.system import IntegratedSystem, forecast
+from forecastkit.pipeline import IntegratedSystem, forecast
 
 NYSE = get_calendar("XNYS")
 
