@@ -77,7 +77,9 @@ def test_what_is_wrong_is_named_line_by_line_and_the_exit_code_is_1(home):
         "predictions row 3 (VIX 2017-01-05) is called live, but was written down at 2017-01-31 21:30 UTC: backfill",
     ]
     told = json.loads(typed("forecasts", "verify", "--json", home=home).output)
-    assert told["ok"] is False and [problem["row"] for problem in told["problems"]] == [3, 5, 3] + 6 * [0]  # the triggers
+    assert told["ok"] is False and [problem["row"] for problem in told["problems"]] == [3, 5, 3] + 6 * [
+        0
+    ]  # the triggers
     assert told["models"] == ["model one: one.json was changed"]
 
 
@@ -204,7 +206,12 @@ def test_text_in_place_of_a_day_is_a_line_and_no_traceback(home):
     )
     result = typed("forecasts", "verify", home=home)
     assert result.exit_code == 1
-    for words in ("predictions row 3 (VIX last week) was changed", "predictions row 5", "outcomes row 2", "outcomes row 4"):
+    for words in (
+        "predictions row 3 (VIX last week) was changed",
+        "predictions row 5",
+        "outcomes row 2",
+        "outcomes row 4",
+    ):
         assert words in result.output
     with pytest.raises(DataError, match="cannot be read .*: see `forecastkit forecasts verify`"):
         typed("forecasts", "list", home=home)
@@ -244,9 +251,14 @@ def test_a_check_of_what_is_new_begins_at_the_last_check_and_sees_a_rewritten_pa
     assert json.loads(typed("forecasts", "verify", "--new", "--json", home=home).output)["forecasts"] == 0
     (home / "checked.txt").write_text((home / "checked.txt").read_text().replace("[22,", "[21,"))  # not as written
     assert json.loads(typed("forecasts", "verify", "--new", "--json", home=home).output)["forecasts"] == 22
-    tampered(f"sqlite:///{home}/forecasts.db", "DELETE FROM predictions WHERE seq = 22; UPDATE chain SET length = 21 WHERE id = 1")
+    tampered(
+        f"sqlite:///{home}/forecasts.db",
+        "DELETE FROM predictions WHERE seq = 22; UPDATE chain SET length = 21 WHERE id = 1",
+    )
     result = typed("forecasts", "verify", "--new", home=home)
-    assert result.exit_code == 1 and "predictions row 22 (checked before) is missing or another row now" in result.output
+    assert (
+        result.exit_code == 1 and "predictions row 22 (checked before) is missing or another row now" in result.output
+    )
 
 
 # --- places that cannot be written, names that must be escaped ---------------------------------------------------------
@@ -306,7 +318,9 @@ def test_a_ledger_on_a_read_only_medium_is_listed_verified_exported_and_backed_u
 
 @pytest.mark.parametrize("name", ["what?", "50% done", "a%3Fb", "100%", "a b#c", "é?x=1&y=2"])
 def test_homes_whose_names_must_be_escaped_are_two_homes(name, tmp_path):
-    for k, folder in enumerate((tmp_path / name, tmp_path / name.split("?")[0].split("%")[0].strip("\n") / "plain"), start=1):
+    for k, folder in enumerate(
+        (tmp_path / name, tmp_path / name.split("?")[0].split("%")[0].strip("\n") / "plain"), start=1
+    ):
         url = load_settings(environ={}, overrides={"data.home": str(folder)}).database_url()
         db = opened(url, clock=lambda: made(9).made_at)
         db.store_predictions([(made(i), {}) for i in range(k)])

@@ -109,7 +109,9 @@ def ledger_state(found: Any, models: Sequence[str]) -> list[str]:
     "What an empty ledger means: one line if it must have been emptied, since models lie beside it."
     if any(rows for rows, _ in found.ends.values()) or not models:
         return []
-    return [f"the ledger holds nothing, but {len(models)} model versions lie beside it: it was emptied; restore a backup of it"]
+    return [
+        f"the ledger holds nothing, but {len(models)} model versions lie beside it: it was emptied; restore a backup of it"
+    ]
 
 
 def heads_in(
@@ -143,8 +145,12 @@ def recomputed(settings: Any, database: Any, sample: int) -> Any:
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #a0b5e682
 New = Annotated[bool, typer.Option("--new", help="Only what was added since the last check that found nothing.")]
-Recompute = Annotated[int | None, typer.Option(min=0, help="Forecasts to make again from data and models: 20, with --new none.")]
-Heads = Annotated[list[str] | None, typer.Option("--head", help="A hash noted earlier, or a file with some: it must still be there.")]
+Recompute = Annotated[
+    int | None, typer.Option(min=0, help="Forecasts to make again from data and models: 20, with --new none.")
+]
+Heads = Annotated[
+    list[str] | None, typer.Option("--head", help="A hash noted earlier, or a file with some: it must still be there.")
+]
 
 
 @add_command(forecasts_app, "verify")
@@ -181,7 +187,11 @@ def forecasts_verify(
     if found.ok and not wrong:
         write_checked(settings.home, found.ends)
     if as_json:
-        emit(found.to_dict() | {"ok": found.ok and not wrong, "models": wrong, "recomputed": again.sampled if again else 0}, as_json)
+        emit(
+            found.to_dict()
+            | {"ok": found.ok and not wrong, "models": wrong, "recomputed": again.sampled if again else 0},
+            as_json,
+        )
     else:
         print(*wrong, *([again] if again else []), found, sep="\n")
     raise typer.Exit(0 if found.ok and not wrong else 1)

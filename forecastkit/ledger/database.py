@@ -154,7 +154,9 @@ def scored_table(
         numbers = {name: rows[name].astype(float) for name in ("outcome", "outcome_level")}
         return with_scores(rows.assign(**days, **numbers))
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"the ledger holds a row that cannot be read ({error}): see `forecastkit forecasts verify`") from error
+        raise DataError(
+            f"the ledger holds a row that cannot be read ({error}): see `forecastkit forecasts verify`"
+        ) from error
 
 
 def read_predictions(

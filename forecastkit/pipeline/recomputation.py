@@ -77,7 +77,9 @@ def recompute_forecasts(
 ) -> Recomputation:
     "Make a sample of the stored forecasts of a system's target again, from data and stored models alone."
     target = system.target
-    stored = system.database.get_predictions(target.symbol, horizon=target.horizon, kind=target.kind, every_version=True)
+    stored = system.database.get_predictions(
+        target.symbol, horizon=target.horizon, kind=target.kind, every_version=True
+    )
     loadable = [version for version in stored["model_version"].unique() if system.registry.has(version)]
     ours = stored[(stored["code_version"] == code_version()) & stored["model_version"].isin(loadable)]
     drawn = ours.sample(min(5 * sample, len(ours)), random_state=seed).sort_values("origin")
