@@ -12,6 +12,7 @@ import sqlite3
 import tarfile
 import time
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -356,6 +357,51 @@ def test_an_archive_made_to_do_harm_is_refused_in_a_sentence_before_anything_is_
     assert all(folder is None for folder in written)  # it was read, and nothing was written
     assert list(home.iterdir()) == [] and not (tmp_path / "up").exists()
     assert peak < 16 * 2**20 and seconds < 10
+
+
+ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT x FROM r"
+FOREIGN = {
+    "a view without end": (f"CREATE VIEW features AS {ENDLESS}", "a view features"),
+    "a view in place of a table": (
+        "ALTER TABLE predictions RENAME TO other; "
+        f"CREATE VIEW predictions AS WITH RECURSIVE {ENDLESS.partition('RECURSIVE ')[2]}",
+        "a (table|trigger|index|view) ",
+    ),
+    "a trigger": ("CREATE TRIGGER more AFTER INSERT ON chain BEGIN DELETE FROM outcomes; END", "a trigger more"),
+    "a trigger under a name of ours": (
+        "DROP TRIGGER outcomes_no_update; CREATE TRIGGER outcomes_no_update BEFORE UPDATE ON outcomes BEGIN DELETE FROM chain; END",
+        "a trigger outcomes_no_update",
+    ),
+    "a table": ("CREATE TABLE more (x)", "a table more"),
+    "a virtual table": ("CREATE VIRTUAL TABLE more USING fts5(x)", "a table more"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_ledger_with_more_than_rows_is_refused_before_it_is_read(kind, archive, tmp_path):
+    script, words = FOREIGN[kind]
+
+    def change(members: dict[str, bytes]) -> None:
+        (tmp_path / "own.db").write_bytes(members["forecasts.db"])
+        with closing(sqlite3.connect(tmp_path / "own.db", isolation_level=None)) as own:
+            own.executescript(f"PRAGMA journal_mode = DELETE; {script}")
+        members["forecasts.db"] = (tmp_path / "own.db").read_bytes()
+        listed_anew(members)
+
+    begun = time.monotonic()
+    with pytest.raises(DataError, match=f"this backup is damaged, its ledger holds {words}") as error:
+        restore(repacked(archive, change), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
+    assert str(error.value).isprintable() and list((tmp_path / "home").iterdir()) == []
+    assert time.monotonic() - begun < 10
+
+
+def test_a_ledger_that_is_no_database(archive, tmp_path):
+    def change(members: dict[str, bytes]) -> None:
+        members["forecasts.db"] = b"nonsense" * 1000
+        listed_anew(members)
+
+    with pytest.raises(DataError, match="its ledger is no database"):
+        restore(repacked(archive, change), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
 
 
 def test_a_list_so_deep(tmp_path):

@@ -18,10 +18,10 @@ from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.forecasts import Forecast
-from forecastkit.pipeline import profile_of
+from forecastkit.pipeline import forecast, profile_of
 from forecastkit.pipeline.daily import filtered_regimes
 from forecastkit.pipeline.preparation import prepare
-from forecastkit.pipeline import IntegratedSystem, forecast
+from forecastkit.pipeline.system import IntegratedSystem
 
 NYSE = get_calendar("XNYS")
 
@@ -192,6 +192,30 @@ def test_nothing_sees_tomorrow():
     rng = np.random.default_rng(20181231)
     dates = days[np.sort(rng.choice(len(days), 20, replace=False))]
     check_as_of(market, dates, dates[[1, 6, 10, 14, 18]])
+
+
+def test_own_bars_train_few_versions_and_are_forecast_by_the_one_in_force(monkeypatch):
+    from forecastkit.models import ProbabilisticForecaster
+    from forecastkit.pipeline.preparation import prepare
+
+    fitted, fit = [], ProbabilisticForecaster.fit
+    monkeypatch.setattr(
+        ProbabilisticForecaster, "fit", lambda self, X, y: fitted.append(X.index[-1]) or fit(self, X, y)
+    )
+    market = synthetic_market(seed=3, sessions=1700).market
+    bars, nyse = market.bars("SPX"), market.calendar
+    made = forecast(bars, symbol="MINE", kind="log_return", progress=False)
+    assert fitted == sorted(set(fitted)) and len(fitted) <= 7  # 17 spans of the grid, every fourth and both ends
+    assert made.metadata["trained_at"] == f"{nyse.grid_session(bars.index[-1]):%Y-%m-%d}" == f"{fitted[-1]:%Y-%m-%d}"
+    assert made.metadata["calibration"] == "on"
+    settings, own = load_settings(), MarketData({"MINE": bars}, events=market.events, calendar=nyse)
+    target, last = Target("MINE", "log_return"), bars.index[-1]
+    dense, held = (prepare(own, target, settings, last, first=bars.index[-1000], hold=hold) for hold in (1, 4))
+    np.testing.assert_array_equal(
+        held.quantiles[-1][11], dense.quantiles[-1][11]
+    )  # the median comes from one and the same version
+    width = [float(q.quantiles[-1][19] - q.quantiles[-1][3]) for q in (dense, held)]
+    assert width[1] == pytest.approx(width[0], rel=0.1)
 
 
 def test_own_bars_need_nothing_but_themselves(tmp_path, monkeypatch):

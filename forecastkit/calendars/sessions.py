@@ -36,6 +36,7 @@ def exchange(
 ) -> Any:
     "The calendar object of exchange_calendars, from 1962 (or as early as it goes) to the end of the year after next."
     import exchange_calendars
+    from exchange_calendars.errors import InvalidCalendarName
 
     first, last = pd.Timestamp(FIRST), pd.Timestamp(f"{dt.date.today().year + 2}-12-31")
     try:
@@ -45,7 +46,7 @@ def exchange(
             known = exchange_calendars.get_calendar(name)
             start, end = max(first, known.bound_min() or first), min(last, known.bound_max() or last)
             return exchange_calendars.get_calendar(name, start=start, end=end)
-    except (ValueError, NotImplementedError) as error:  # XTAE, ASEX and others fail inside the library, each in its own way
+    except (ValueError, NotImplementedError, InvalidCalendarName) as error:  # XTAE, ASEX and others fail inside the library, each in its own way
         why = f"exchange_calendars {exchange_calendars.__version__} cannot build it ({type(error).__name__})"
         raise DataError(f"calendar {name} cannot be used: {why}: use another exchange, such as XNYS") from error
 

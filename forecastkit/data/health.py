@@ -29,7 +29,7 @@ from .checks import FAULT_KINDS, Fault, disagreements, ended_faults, faults_on, 
 from .formats import inspect_file, read_file_columns, read_table, symbol_of
 from .market import MarketData, Repair
 from .frames import QUOTED_SYMBOLS
-from .sources import Openers, Source, open_sources
+from .sources import Openers, Source, open_sources, rejoin_folders
 
 # %% auto #0
 __all__ = ['HealthReport', 'cost_table', 'health_html', 'write_health', 'health_report', 'market_health']
@@ -417,7 +417,7 @@ def health_report(
 ) -> HealthReport:
     "Everything that is wrong, doubtful or easily misread in what the sources hold; raises `DataError` for an unknown source."
     series, calendar = list[SeriesReport](), get_calendar(calendar)
-    for entry in sources.split(",") if isinstance(sources, str) else sources:
+    for entry in rejoin_folders(sources.split(",") if isinstance(sources, str) else sources):
         (source,) = open_sources([entry], openers)
         walked = isinstance(entry, str) and entry.strip().startswith("folder:")
         where = entry.strip().removeprefix("folder:").strip() if walked else ""

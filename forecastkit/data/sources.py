@@ -29,8 +29,8 @@ from .layouts import parse_days
 from .market import BAR_COLUMNS, MarketData
 
 # %% auto #0
-__all__ = ['FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'SampleSource', 'Source', 'open_source', 'open_sources', 'load_market',
-           'source_table']
+__all__ = ['FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'SampleSource', 'Source', 'open_source', 'rejoin_folders', 'open_sources',
+           'load_market', 'source_table']
 
 # %% ../../nbs/20_data/10_sources.ipynb #97333f25
 @dataclass(frozen=True)
@@ -171,12 +171,31 @@ def open_source(
     raise DataError(f"source {word!r} is unknown: use sample, or folder:PATH such as folder:bars{more}")
 
 
+def rejoin_folders(
+    entries: Sequence[str | Source],  # words, perhaps cut at the comma in the name of a folder
+) -> list[str | Source]:
+    "The entries, with a folder whose name has a comma put together again where only that folder exists."
+    found: list[str | Source] = []
+    for entry in entries:
+        before = found[-1] if found else None
+        if isinstance(entry, str) and isinstance(before, str) and before.strip().startswith("folder:"):
+            whole = f"{before},{entry}"
+            if (
+                Path(whole.partition(":")[2].strip()).expanduser().is_dir()
+                and not Path(before.partition(":")[2].strip()).expanduser().is_dir()
+            ):
+                found[-1] = whole
+                continue
+        found.append(entry)
+    return found
+
+
 def open_sources(
     sources: Sequence[str | Source] | str,  # words or sources, or one string of words with commas between
     openers: Openers | None = None,  # words beyond sample and folder:PATH
 ) -> list[Source]:
     "The sources in their order; raises `DataError` for an unknown word, and for a folder without files."
-    entries = sources.split(",") if isinstance(sources, str) else sources
+    entries = rejoin_folders(sources.split(",") if isinstance(sources, str) else sources)
     found = [open_source(entry.strip(), openers or {}) if isinstance(entry, str) else entry for entry in entries]
     if not found:
         raise DataError("no source is given: use sample, or folder:PATH such as folder:bars")

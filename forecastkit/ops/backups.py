@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import tarfile
 import tempfile
 import zlib
@@ -256,6 +257,30 @@ def unpack(
     except READ_ERRORS as error:
         raise DataError(f"{archive} cannot be read as a backup ({printable(error)}): use another one") from error
 
+# %% ../../nbs/60_ops/03_backups.ipynb #664c2b80
+APPEND_ONLY_TRIGGER: re.Pattern[str] = re.compile(
+    r"CREATE TRIGGER (?P<name>\w+)_no_(?P<action>update|delete) BEFORE (?:UPDATE|DELETE) ON (?P=name) "
+    r"BEGIN SELECT RAISE\(ABORT, '(?P=name) is append-only: add a row instead'\); END"
+)
+
+
+def refuse_foreign_schema(
+    path: Path,  # an SQLite file out of an archive
+) -> None:
+    "Raise `DataError` where a database holds anything but the ledger's tables, their indexes and append-only triggers."
+    tables = {*METADATA.tables, VERSION_TABLE}
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)) as own:
+            held = own.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    except sqlite3.Error as error:
+        raise DataError(f"this backup is damaged, its ledger is no database ({error}): use another one") from error
+    for kind, name, table, sql in held:
+        plain = re.match(r"CREATE TABLE|CREATE (UNIQUE )?INDEX", sql or "CREATE INDEX") and kind in ("table", "index")
+        if table not in tables or not (plain or (kind == "trigger" and APPEND_ONLY_TRIGGER.fullmatch(sql))):
+            raise DataError(
+                f"this backup is damaged, its ledger holds a {kind} {printable(name[:80])}: use another one"
+            )
+
 # %% ../../nbs/60_ops/03_backups.ipynb #d085c490
 def check_backup(
     database: PredictionDatabase,  # the copy out of an archive
@@ -281,6 +306,7 @@ def opened_backup(
     remove_stale_folders(home, UNPACKING_PREFIX)
     with tempfile.TemporaryDirectory(dir=home, prefix=UNPACKING_PREFIX) as temporary:
         unpack(archive, Path(temporary))
+        refuse_foreign_schema(Path(temporary, LEDGER_FILE))
         with closing(PredictionDatabase(f"sqlite:///{Path(temporary, LEDGER_FILE).as_posix()}")) as copy:
             models = Path(temporary, MODELS_FOLDER)
             yield copy, models, check_backup(copy, models)

@@ -33,8 +33,8 @@ from .profile import settings_for, target_of
 from .system import IntegratedSystem
 
 # %% auto #0
-__all__ = ['GIVEN', 'COLUMNS', 'CALIBRATION_ORIGINS', 'is_table', 'kind_of_input', 'forecast_bars', 'SymbolForecasts',
-           'forecast_each', 'forecast']
+__all__ = ['GIVEN', 'COLUMNS', 'CALIBRATION_ORIGINS', 'CALIBRATION_HOLD', 'is_table', 'kind_of_input', 'forecast_bars',
+           'SymbolForecasts', 'forecast_each', 'forecast']
 
 # %% ../../nbs/65_pipeline/07_forecasting.ipynb #f9435ba6
 GIVEN = (
@@ -42,7 +42,7 @@ GIVEN = (
     "or a dict of frames by symbol"
 )
 COLUMNS: frozenset[str] = frozenset(
-    "open high low close adj_close price value y last volume date session ds time timestamp".split()
+    ["open", "high", "low", "close", "adj_close", "price", "value", "y", "last", "volume", "date", "session", "ds", "time", "timestamp"]
 )
 
 
@@ -71,6 +71,7 @@ def kind_of_input(
 
 # %% ../../nbs/65_pipeline/07_forecasting.ipynb #259204c6
 CALIBRATION_ORIGINS: int = 1000  # origins walked through before the last row of own bars, to calibrate the width
+CALIBRATION_HOLD: int = 4  # spans of the refit grid that a version serves in that walk, as tried by benchmarks/own_bars.py
 
 
 def forecast_bars(
@@ -84,7 +85,7 @@ def forecast_bars(
         repairs=reading.repairs, provenance={target.symbol: reading.origin},
     )  # fmt: skip
     first = reading.frame.index[-min(CALIBRATION_ORIGINS, len(reading.frame))]
-    prepared = prepare(market, target, settings, reading.frame.index[-1], first=first)
+    prepared = prepare(market, target, settings, reading.frame.index[-1], first=first, hold=CALIBRATION_HOLD)
     return build_forecast(prepared, prepared.last, datetime.now(UTC), reading.words())
 
 # %% ../../nbs/65_pipeline/07_forecasting.ipynb #cc47a1ec

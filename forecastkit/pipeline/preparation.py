@@ -191,6 +191,7 @@ def prepare(
     folder: Path | None = None,  # where raw quantiles are kept; None keeps none
     first: pd.Timestamp | None = None,  # walk forward from this session on; None from the first possible one
     cache: ColumnCache | None = None,  # where columns of features are kept; None computes all
+    hold: int = 1,  # spans of the refit grid that a version serves in the walk; that of `through` has its own all the same
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate
@@ -207,10 +208,13 @@ def prepare(
     schedule = refit_schedule(target, settings, calendar)
     if first is not None:
         schedule = replace(schedule, drift_limit=None)  # the statistic needs the walk from its beginning
-    raw = walk_forward(
-        X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed), schedule, first=first,
+    walk = partial(
+        walk_forward, X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed),
         store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
     )  # fmt: skip
+    raw = walk(schedule=replace(schedule, hold=hold), first=first)
+    if raw.grid[-1] < schedule.refit_sessions(raw.origins[-1:])[0]:  # an older version was held
+        raw = raw.then(walk(schedule=schedule, first=raw.origins[-1]))
     widths = calibrate(
         raw.quantiles, y.reindex(raw.origins).to_numpy(), profile.regime_numbers(close[raw.origins].to_numpy()),
         known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
