@@ -365,6 +365,7 @@ def main_code(*words: str) -> int:
         ("train", ("--as-of", "2016-09-30")),
         ("forecasts list", ()),
         ("forecasts verify", ()),
+        ("forecasts head", ()),
         ("data list", ("--sources", "sample")),
         ("data health", ("--sources", "sample")),
         ("data fomc", ()),

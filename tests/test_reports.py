@@ -1,23 +1,28 @@
-"The section on unusual days: the verdict, its false-alarm rate, and what is said when nothing can be."
+"Report pages: the section on anomalies with its false-alarm rate, and runs that neither mix nor leave anything behind."
 
+import subprocess
+import sys
 from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.core import DataError
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.system import IntegratedSystem
 from forecastkit.reports.anomalies import (
     alarm_sentence,
-    draw_anomalies,
-    stands_out_table,
     anomaly_headline,
     anomaly_record,
     anomaly_scores,
     anomaly_section,
+    draw_anomalies,
+    stands_out_table,
 )
+from forecastkit.reports.runner import kernel_config, run_report
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +86,51 @@ def test_the_picture_has_a_line_a_session(day):
     known = day.anomaly.p_values["p_value"].dropna()
     ax = draw_anomalies(day.anomaly.p_values["p_value"])
     assert len(ax.collections[0].get_segments()) == len(known)
+
+
+RUN = """
+import sys
+from forecastkit.reports import run_report
+print(run_report("weekly", "output", {"day": sys.argv[1]}, progress=False))
+"""
+
+
+def weekly(folder, code: str) -> None:
+    "A report of one cell in a folder of its own."
+    book = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell('day = ""', metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(code),
+        ]
+    )
+    (folder / "reports").mkdir(exist_ok=True)
+    nbformat.write(book, folder / "reports" / "weekly.ipynb")
+
+
+def test_runs_at_once_in_one_folder_leave_one_whole_page_and_nothing_else(tmp_path):
+    weekly(tmp_path, "import time\ntime.sleep(1)\nprint('the page of', day)")
+    days = ["Monday", "Tuesday", "Wednesday"]
+    started = [subprocess.Popen([sys.executable, "-c", RUN, day], cwd=tmp_path, stderr=subprocess.PIPE) for day in days]
+    for one in started:
+        assert one.wait(timeout=300) == 0, one.stderr.read().decode()
+    page = (tmp_path / "output" / "weekly.html").read_text()
+    assert page.startswith("<!doctype html>") and page.rstrip().endswith("</html>")
+    assert [day for day in days if f"the page of {day}" in page] in [[day] for day in days]
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir())
+    assert left == ["output/weekly.html", "output/weekly.ipynb", "reports/weekly.ipynb"]
+
+
+def test_a_report_that_breaks_keeps_the_page_of_before_and_shows_where(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weekly(tmp_path, "print('the page of', day)")
+    page = run_report("weekly", "output", {"day": "Monday"}, progress=False)
+    weekly(tmp_path, "1 / 0")
+    with pytest.raises(DataError, match=r"cell .* stopped with ZeroDivisionError"):
+        run_report("weekly", "output", {"day": "Tuesday"}, progress=False)
+    assert "the page of Monday" in page.read_text()
+    assert "ZeroDivisionError" in page.with_suffix(".ipynb").read_text()
+
+
+def test_a_folder_with_a_long_path_needs_no_file_sockets():
+    assert kernel_config("fk-1").KernelManager.transport == "ipc"
+    assert kernel_config(90 * "x").KernelManager.transport == "tcp"

@@ -20,6 +20,7 @@ from forecastkit.data.synthetic import synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.pipeline import forecast, profile_of
 from forecastkit.pipeline.daily import filtered_regimes
+from forecastkit.pipeline.forecasting import forecast
 from forecastkit.pipeline.preparation import prepare
 from forecastkit.pipeline.system import IntegratedSystem
 

@@ -198,7 +198,7 @@ def forecasts_verify(
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #c212cd6c
 @add_command(forecasts_app, "head")
-def forecasts_head(home: HomeFolder = None, as_json: AsJson = False) -> None:
+def forecasts_head(home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """The last hash of each table with the number of its rows, to be kept elsewhere: `verify --head` finds it again.
 
     Examples:

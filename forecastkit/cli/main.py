@@ -140,15 +140,15 @@ def forecast(
     from forecastkit.pipeline import forecast as make
 
     settings = settings_with(quiet or as_json, data__sources=sources, data__home=home)
-    asked = partial(make, horizon=horizon, kind=kind, as_of=as_of, store=store)
+    forecast_of = partial(make, horizon=horizon, kind=kind, as_of=as_of, store=store)
     if universe is not None:
         if symbol is not None:
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
         alone = replace(settings, run=replace(settings.run, n_jobs=1, progress=False))  # each in one process
-        work = partial(asked, settings=alone)
+        work = partial(forecast_of, settings=alone)
         print_universe(universe, work, jobs or settings.run.n_jobs, settings.run.progress, as_json)
     else:
-        made = asked(symbol, settings=settings)
+        made = forecast_of(symbol, settings=settings)
         emit(made.to_dict() if as_json else str(made), as_json)
 
 # %% ../../nbs/80_cli/06_main.ipynb #b7ad3b5c

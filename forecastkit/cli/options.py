@@ -10,27 +10,18 @@ runs, so that `--help`, `--version` and the shell's completion answer at once.""
 from __future__ import annotations
 
 import json
-import warnings
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 # %% auto #0
-__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'AsJson', 'Quiet', 'WIDE', 'silence', 'command_group',
+__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'AsJson', 'Quiet', 'WIDE', 'MIDNIGHT', 'command_group',
            'add_command', 'settings_with', 'target_settings', 'utc_now', 'report_parameters', 'cell_text',
            'print_table', 'records', 'for_program', 'emit']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
-def silence(quiet: bool) -> bool:
-    "Show no notes about data from here on, if the option was given."
-    if quiet:
-        from forecastkit.core import DataWarning
-
-        warnings.filterwarnings("ignore", category=DataWarning)
-    return quiet
-
-
 Sources = Annotated[
     str | None,
     typer.Option(
@@ -47,7 +38,7 @@ Kind = Annotated[
     str | None, typer.Option(help="pct_change or log_return; by default log_return for anything but the VIX.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program; `forecastkit schema` describes it.")]
-Quiet = Annotated[bool, typer.Option("--quiet", callback=silence, help="No progress bars and no notes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars; notes about the data and errors remain.")]
 
 # %% ../../nbs/80_cli/01_options.ipynb #b2a9bda1
 def command_group(
@@ -156,6 +147,9 @@ def records(frame: Any) -> list[dict[str, Any]]:
     return [{name: None if pd.isna(value) else value for name, value in zip(columns, row)} for row in rows]
 
 
+MIDNIGHT: re.Pattern[str] = re.compile(r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00$")  # a day, written as a moment
+
+
 def for_program(value: Any) -> Any:
     "The value in JSON's own types: no blanks in keys, days and moments as ISO text, what is not defined null."
     from datetime import date
@@ -167,8 +161,9 @@ def for_program(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [for_program(one) for one in value]
     if isinstance(value, date):  # datetimes and Timestamps are dates too; the one that is no date equals nothing
-        text = value.isoformat() if value == value else None
-        return text and text.removesuffix("T00:00:00")
+        value = value.isoformat() if value == value else None
+    if isinstance(value, str):
+        return MIDNIGHT.sub(r"\1", value)
     return plain(value)
 
 # %% ../../nbs/80_cli/01_options.ipynb #3907da15

@@ -16,8 +16,8 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'SCORECARD', 'REPORT', 'SERIES', 'STORED',
-           'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
+           'STORED', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -82,6 +82,10 @@ SCORECARD: Schema = record(
 REPORT: Schema = record(
     subject=TEXT, ok=FLAG, facts=table_of({}), notes=list_of(TEXT), findings=list_of({"type": "object"}), tables=table_of(list_of({"type": "object"})),
 )  # fmt: skip
+HEALTH: Schema = record(
+    ok=FLAG, headline=TEXT, faults=list_of(record(symbol=TEXT, kind=TEXT, session=DAY, count=COUNT, words=TEXT, source=TEXT, grade=TEXT)),
+    looked_at=list_of({"type": "object"}), costs=list_of({"type": "object"}),
+)  # fmt: skip
 SERIES: Schema = record(symbol=TEXT, kind={}, first=DAY, last=DAY, rows=COUNT, repairs=COUNT, source=TEXT, note={})
 STORED: Schema = record(
     symbol=TEXT, origin=DAY, target_session=DAY, horizon=COUNT, made=TEXT, last=NUMBER, median=NUMBER, low_80=NUMBER,
@@ -89,10 +93,10 @@ STORED: Schema = record(
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "verify": list_of(REPORT),
-    "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": REPORT,
+    "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
-    "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
+    "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
     "settings show": list_of(record(**{"key": TEXT, "value": TEXT, "from": TEXT})),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),

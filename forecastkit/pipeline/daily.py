@@ -210,7 +210,7 @@ def gather_day(
     used = prepared.profile.used(view)
     before = database.latest(target.symbol, target.horizon, target.kind, before=as_of)
     summary = view.summary().set_index("symbol")
-    home = Home(prepared.settings.data.home)
+    home = prepared.settings.home
     states = home.fitted_states
     return Day(
         target=target, as_of=as_of, forecast=forecast, failure=failure, last_good=None if forecast else before,

@@ -71,7 +71,9 @@ def kind_of_input(
 
 # %% ../../nbs/65_pipeline/07_forecasting.ipynb #259204c6
 CALIBRATION_ORIGINS: int = 1000  # origins walked through before the last row of own bars, to calibrate the width
-CALIBRATION_HOLD: int = 4  # spans of the refit grid that a version serves in that walk, as tried by benchmarks/own_bars.py
+CALIBRATION_HOLD: int = (
+    4  # spans of the refit grid that a version serves in that walk, as tried by benchmarks/own_bars.py
+)
 
 
 def forecast_bars(

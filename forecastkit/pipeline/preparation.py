@@ -9,6 +9,7 @@ works on the market as of one session, so that it looks the same tomorrow."""
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ import pandas as pd
 from ..calendars import Calendar
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
 from ..core import code_version, find_key, make_key, read_arrays, write_arrays
-from ..data import MarketData, repair_notes
+from ..data import MarketData, Repair, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
 from ..forecasts import Forecast
@@ -146,10 +147,20 @@ class Prepared:
 
     def data_notes(self, origin: pd.Timestamp) -> tuple[str, ...]:
         "What was dropped or repaired up to a session in the series that the target needs: one sentence each, with counts."
-        needed, found = self.profile.needed, [r for r in self.view.repairs if r.session <= origin]
-        return tuple(
-            f"{name}: {note}" for name in needed for note in repair_notes([r for r in found if r.symbol == name])
-        )
+        known = bisect_right(self._repairs, origin, key=lambda repair: repair.session)
+        if known not in self._notes:  # a batch has thousands of origins, and few of them differ in this
+            found = {name: [r for r in self._repairs[:known] if r.symbol == name] for name in self.profile.needed}
+            self._notes[known] = tuple(f"{name}: {note}" for name in found for note in repair_notes(found[name]))
+        return self._notes[known]
+
+    @cached_property
+    def _repairs(self) -> list[Repair]:
+        needed = (repair for repair in self.view.repairs if repair.symbol in self.profile.needed)
+        return sorted(needed, key=lambda repair: repair.session)
+
+    @cached_property
+    def _notes(self) -> dict[int, tuple[str, ...]]:
+        return {}
 
     def at(self, origin: pd.Timestamp) -> int:
         "The place of an origin; raises `DataError` naming the first one."

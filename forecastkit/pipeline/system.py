@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Calendar
-from ..core import DataError, DataQualityError, Home, Settings, load_settings
+from ..core import DataError, DataQualityError, Settings, load_settings
 from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
@@ -169,7 +169,7 @@ class IntegratedSystem:
     ):
         self.settings = settings or load_settings()
         self.target = target_of(self.settings)
-        self.home = Home(self.settings.data.home)
+        self.home = self.settings.home
         self.models_dir = Path(models_dir or self.home.models)
         self._market, self._database = market, database
         self._prepared: Prepared | None = None

@@ -132,7 +132,7 @@ def verify(
 ) -> list[Report]:
     "One report for each part that is audited: whether it knew more than could be known. Equal means to the last bit."
     shared, reports = market.shared_sessions(profile_of(target).needed)[1:-1], []
-    chosen = {
+    sampled = {
         False: sample_sessions(shared, cuts, seed),
         True: sample_sessions(shared[len(shared) // 2 :], fitted, seed),
     }
@@ -143,8 +143,8 @@ def verify(
             on_report(report)
 
     for part in audit_parts(market, target, settings):
-        if len(chosen[part.fitted]):
-            add(part_report(part, market, chosen[part.fitted], seed, settings.run.n_jobs))
+        if len(sampled[part.fitted]):
+            add(part_report(part, market, sampled[part.fitted], seed, settings.run.n_jobs))
     for report in split_reports(market, target, settings):
         add(report)
     return reports

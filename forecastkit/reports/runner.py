@@ -100,20 +100,20 @@ def run_report(
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    notebook, kept = report_path(name), Path(folder, f"{name}.ipynb")
+    notebook, saved = report_path(name), Path(folder, f"{name}.ipynb")
     refuse_unknown(list(parameters), report_parameter_names(name), f"report {name}")
     title = f"forecastkit {name}: {parameters.get('as_of') or parameters.get('end') or 'latest'}"
     with tempfile.TemporaryDirectory(prefix="fk-") as private:
-        executed, config = Path(private, kept.name), kernel_config(private)
+        executed, config = Path(private, saved.name), kernel_config(private)
         try:
             papermill.execute_notebook(
                 str(notebook), str(executed), dict(parameters), kernel_name="python3", language="python",
                 progress_bar=progress, config=config,
             )  # fmt: skip
         except PapermillExecutionError as error:
-            write_atomic(kept, executed.read_bytes())
+            write_atomic(saved, executed.read_bytes())
             where = f"cell {error.cell_index} stopped with {error.ename}: {error.evalue}"
-            raise DataError(f"report {name}: {where}; {kept} shows where") from error
+            raise DataError(f"report {name}: {where}; {saved} shows where") from error
         page = html_page(executed, title)
-        write_atomic(kept, executed.read_bytes())
-    return write_atomic(kept.with_suffix(".html"), page)
+        write_atomic(saved, executed.read_bytes())
+    return write_atomic(saved.with_suffix(".html"), page)
