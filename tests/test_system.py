@@ -18,7 +18,7 @@ from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.forecasts import Forecast
-from forecastkit.pipeline import forecast, profile_of
+from forecastkit.pipeline import profile_of
 from forecastkit.pipeline.daily import filtered_regimes
 from forecastkit.pipeline.forecasting import forecast
 from forecastkit.pipeline.preparation import prepare
