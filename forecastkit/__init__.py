@@ -89,6 +89,7 @@ Modules:
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
+- `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
 - `forecastkit.pipeline.universe`: `forecast_universe` and `for_each_symbol`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so

@@ -129,8 +129,25 @@ def heads_in(
         found += hashes
     return found
 
+
+def recomputed(settings: Any, database: Any, sample: int) -> Any:
+    "What making some forecasts again came to; None if that was not wanted, or there are no data to make them from."
+    from forecastkit.core import DataError
+    from forecastkit.pipeline import IntegratedSystem, recompute_forecasts
+
+    if not sample:
+        return None
+    try:
+        return recompute_forecasts(IntegratedSystem(settings=settings, database=database), sample)
+    except DataError as error:
+        print(f"note: no forecast was made again: {error}", file=sys.stderr)
+        return None
+
 # %% ../../nbs/80_cli/04_ledger.ipynb #a0b5e682
 New = Annotated[bool, typer.Option("--new", help="Only what was added since the last check that found nothing.")]
+Recompute = Annotated[
+    int | None, typer.Option(min=0, help="Forecasts to make again from data and models: 20, with --new none.")
+]
 Heads = Annotated[
     list[str] | None, typer.Option("--head", help="A hash noted earlier, or a file with some: it must still be there.")
 ]
@@ -138,9 +155,12 @@ Heads = Annotated[
 
 @add_command(forecasts_app, "verify")
 def forecasts_verify(
-    home: HomeFolder = None, head: Heads = None, new: New = False, as_json: AsJson = False, quiet: Quiet = False,
+    home: HomeFolder = None, head: Heads = None, new: New = False, recompute: Recompute = None, as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Check chains, triggers, scores and models of the ledger, by independent code: exit 1 if anything is wrong.
+
+    Of the target of the settings it also makes some forecasts again, from the data and the stored models.
 
     Examples:
 
@@ -162,12 +182,18 @@ def forecasts_verify(
         found = audit_ledger(database, since=read_checked(settings.home) if new else None)
         wrong = model_problems(database, settings.home.models) + ledger_state(found, models)
         wrong += [f"no row has the hash {one}: the chain was written anew" for one in absent_heads(database, wanted)]
+        again = recomputed(settings, database, (0 if new else 20) if recompute is None else recompute)
+    wrong += again.differing if again else []
     if found.ok and not wrong:
         write_checked(settings.home, found.ends)
     if as_json:
-        emit(found.to_dict() | {"ok": found.ok and not wrong, "models": wrong}, as_json)
+        emit(
+            found.to_dict()
+            | {"ok": found.ok and not wrong, "models": wrong, "recomputed": again.sampled if again else 0},
+            as_json,
+        )
     else:
-        print(*wrong, found, sep="\n")
+        print(*wrong, *([again] if again else []), found, sep="\n")
     raise typer.Exit(0 if found.ok and not wrong else 1)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #c212cd6c

@@ -148,9 +148,15 @@ def select_predictions(
 def scored_table(
     rows: pd.DataFrame,  # stored forecasts with outcome and outcome_level
 ) -> pd.DataFrame:
-    "The rows with sessions as midnight dates, scored where the outcome is known."
-    days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
-    return with_scores(rows.assign(**days, **{name: rows[name].astype(float) for name in ("outcome", "outcome_level")}))
+    "The rows with sessions as midnight dates, scored where the outcome is known; raises `DataError` for rows that were damaged."
+    try:
+        days = {name: pd.to_datetime(rows[name]).astype("datetime64[us]") for name in ("origin", "target_session")}
+        numbers = {name: rows[name].astype(float) for name in ("outcome", "outcome_level")}
+        return with_scores(rows.assign(**days, **numbers))
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"the ledger holds a row that cannot be read ({error}): see `forecastkit forecasts verify`"
+        ) from error
 
 
 def read_predictions(

@@ -68,7 +68,7 @@ def flat_table(
     names = quantile_columns(rows["forecast"]) if quantiles is None else quantiles
     numbers = pd.DataFrame([flat_forecast(Forecast.from_json(text)) for text in rows["forecast"]])
     table = rows.join(numbers).reindex(columns=[*RECORD_COLUMNS, *names, *RESULT_COLUMNS])
-    return table.astype({name: float for name in (*names, *RESULT_COLUMNS[:-2])})
+    return table.astype(dict.fromkeys((*names, *RESULT_COLUMNS[:-2]), float))
 
 # %% ../../nbs/55_ledger/06_exports.ipynb #d95bcc1a
 def ledger_tables(

@@ -36,6 +36,9 @@ from .verification import (
     verify as verify,
     verify_function as verify_function,
 )
+from .recomputation import (
+    recompute_forecasts as recompute_forecasts,
+)
 from .universe import (
     for_each_symbol as for_each_symbol,
     forecast_universe as forecast_universe,
