@@ -98,7 +98,7 @@ SCHEMAS: dict[str, Schema] = {
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
-    "settings show": list_of(record(**{"key": TEXT, "value": TEXT, "from": TEXT})),
+    "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'CHAINED', 'SQLiteText', 'Day', 'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'CHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
