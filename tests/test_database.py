@@ -18,8 +18,13 @@ from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap,
 
 import forecastkit.ledger.engine as module
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError, Target
+from forecastkit.core import PROBS, DataError, DataWarning, Target
+from forecastkit.ledger.audit import audit_ledger
+from forecastkit.ledger.chain import append
+from forecastkit.ledger.database import select_predictions
 from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, open_database, transaction
+from forecastkit.ledger.exports import ledger_table, ledger_tables, write_csv, write_parquet
+from forecastkit.ledger.records import prediction_rows
 from forecastkit.ledger.schema import CHAIN, METADATA, OUTCOMES, PREDICTIONS, Moment
 from forecastkit.ops.registry import manifests, record_manifest
 
@@ -491,3 +496,177 @@ def test_who_reads_sees_one_moment_while_others_write(url):
 
 def test_the_clock_of_the_database_is_the_present():
     assert abs(opened("sqlite://").clock() - datetime.now(UTC)) < timedelta(hours=1)
+
+
+# --- clocks ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_set_back_makes_nothing_live(url):
+    "Hindsight with a clock set back: stored behind a later row, it counts as stored then."
+    moment = made(20).made_at
+    db = opened(url, clock=lambda: moment)
+    db.store_prediction(made(20), {})
+    moment = made(3).made_at  # the clock shows the evening of the third session again
+    with pytest.warns(DataWarning, match="the clock stands 2[0-9] days.* before the last stored forecast"):
+        assert db.store_predictions([(made(3), {}), (made(19), {})]) == 2
+    rows = db.get_predictions("VIX")
+    assert rows["timeliness"].tolist() == ["backfill", "late", "live"]  # of sessions 3, 19, 20
+    with transaction(db.engine) as connection:
+        moments = connection.scalars(sa.select(PREDICTIONS.c.stored_at).order_by(PREDICTIONS.c.seq)).all()
+    moment = made(30).made_at
+    assert moments == sorted(moments) and audit_ledger(db).ok
+    assert db.store_prediction(made(30), {}) and db.get_predictions("VIX")["timeliness"].iloc[-1] == "live"
+
+
+def test_two_writers_whose_clocks_differ_by_seconds_notice_nothing(url):
+    moment = made(3).made_at
+    db = opened(url, clock=lambda: moment)
+    for k in (4, 3, 2):
+        moment = made(3).made_at + timedelta(seconds=k)
+        db.store_prediction(made(3, str(k)), {})
+    assert set(db.get_predictions(every_version=True)["timeliness"]) == {"live"} and audit_ledger(db).ok
+
+
+@pytest.mark.parametrize(("known", "kind"), [(3, "live"), (4, "late"), (7, "late"), (8, "backfill"), (99, "backfill")])
+def test_data_that_hold_the_outcome_make_a_forecast_late_whatever_the_clock_says(url, known, kind):
+    forecast = made(3, metadata={"data_end": f"{DAYS[known]:%Y-%m-%d}"})
+    db = opened(url, clock=lambda: forecast.made_at)
+    db.store_prediction(forecast, {})
+    assert db.get_predictions("VIX")["timeliness"].tolist() == [kind] and audit_ledger(db).ok
+
+
+def test_a_ledger_whose_moments_run_back_is_found_out(url):
+    "Rows of a program that believed its clock: the moments of a chain that was written by hand."
+    rows = []
+    for k in (20, 3):
+        rows += prediction_rows([(made(k), None)], made(k).made_at, NYSE)
+    assert [row["timeliness"] for row in rows] == ["live", "live"]
+    db = opened(url)
+    with transaction(db.engine, write=True) as connection:
+        append(connection, PREDICTIONS, rows)
+    text = str(audit_ledger(db))
+    assert (
+        "predictions row 2 (VIX 2017-01-06) was stored at 2017-01-06 21:30 UTC by its clock, behind a row of 2017-02-01"
+        in text
+    )
+    assert "row 2 (VIX 2017-01-06) is called live, but was written down at 2017-02-01 21:30 UTC: backfill" in text
+
+
+def test_moments_in_the_future_and_long_silences_are_findings(url):
+    moment = made(3).made_at
+    db = opened(url, clock=lambda: moment)
+    db.store_prediction(made(3), {})
+    moment = made(300).made_at
+    db.store_prediction(made(300), {})
+    found = audit_ledger(db)
+    assert found.ok and "row 2 (VIX 2018-03-14) was stored 431 days after the one before" in found.notes
+    moment = made(200).made_at
+    assert "row 2 (VIX 2018-03-14) was stored at 2018-03-14 20:30 UTC by its clock, which lies in the future" in str(
+        audit_ledger(db)
+    )
+
+
+# --- triggers, checks of what is new, long ledgers -------------------------------------------------------------------
+
+
+def test_triggers_that_are_dropped_disabled_or_added_are_named(url, request):
+    db = opened(url)
+    assert audit_ledger(db).ok
+    with db.engine.begin() as connection:
+        if "sqlite" in url:
+            connection.exec_driver_sql("DROP TRIGGER models_no_update")
+            connection.exec_driver_sql("CREATE TRIGGER more AFTER INSERT ON models BEGIN SELECT 1; END")
+        else:
+            connection.exec_driver_sql("DROP TRIGGER models_append_only ON models")
+            connection.exec_driver_sql("ALTER TABLE outcomes DISABLE TRIGGER outcomes_append_only")
+            connection.exec_driver_sql(
+                "CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"
+            )
+            connection.exec_driver_sql(
+                "CREATE TRIGGER more BEFORE INSERT ON models FOR EACH ROW EXECUTE FUNCTION more()"
+            )
+    words = [problem.words for problem in audit_ledger(db).problems]
+    expected = [
+        "the trigger models_no_update is missing: rows can be changed",
+        "the trigger more is not the ledger's own",
+    ]
+    if "sqlite" not in url:
+        expected[0] = "the trigger models_append_only is missing: rows can be changed"
+        expected.insert(1, "the trigger outcomes_append_only was changed or disabled")
+    assert words == expected
+
+
+def test_a_check_of_what_is_new_looks_at_that_and_at_new_outcomes(url):
+    moment = made(9).made_at
+    db = opened(url, clock=lambda: moment)
+    db.store_predictions([(made(i), {}) for i in range(10)])
+    db.record_outcomes("VIX", pd.Series(12.5, DAYS))
+    checked = audit_ledger(db).ends
+    assert dict(audit_ledger(db, since=checked).counts) == {"forecasts": 0, "with_outcome": 0, "outcomes": 0}
+    moment = made(12).made_at
+    db.store_predictions([(made(i), {}) for i in range(10, 13)])
+    db.record_outcomes("VIX", pd.Series(12.5, DAYS))
+    found = audit_ledger(db, since=checked)
+    assert found.ok and dict(found.counts) == {"forecasts": 6, "with_outcome": 3, "outcomes": 3}
+    tampered(
+        url, "UPDATE predictions SET timeliness = 'live' WHERE seq = 11; UPDATE outcomes SET level = 1 WHERE seq = 7"
+    )
+    text = str(audit_ledger(db, since=checked))
+    assert "predictions row 11 (VIX 2017-01-18) was changed" in text and "outcomes row 7" in text
+    tampered_before = audit_ledger(db, since=checked | {"predictions": (10, "0" * 64)})
+    assert "predictions row 10 (checked before) is missing or another row now" in str(tampered_before)
+
+
+@pytest.mark.parametrize("timeliness", [None, "live", "backfill"])
+def test_the_row_that_counts_is_the_one_that_a_window_over_all_rows_would_choose(url, timeliness):
+    rng, moment = np.random.default_rng(7), None
+    db = opened(url, clock=lambda: moment)
+    for version in range(6):
+        for i in sorted(rng.choice(12, 5, replace=False)):
+            moment = max(moment or made(0).made_at, made(int(i)).made_at + timedelta(days=int(rng.integers(0, 12))))
+            db.store_prediction(made(int(i), str(version), symbol="VIX" if i % 3 else "SPX"), {})
+    every = db.get_predictions(timeliness=timeliness, every_version=True)
+    rank = every["timeliness"].map({"live": 0, "late": 1, "backfill": 2})
+    with transaction(db.engine) as connection:
+        numbers = dict(connection.execute(sa.select(PREDICTIONS.c.prediction_id, PREDICTIONS.c.seq)).tuples().all())
+    best = every.assign(rank=rank, seq=every["prediction_id"].map(numbers)).sort_values(
+        ["rank", "seq"], ascending=[True, False]
+    )
+    wanted = set(best.drop_duplicates(["symbol", "kind", "origin", "horizon"])["prediction_id"])
+    found = db.get_predictions(timeliness=timeliness)
+    assert set(found["prediction_id"]) == wanted and found["origin"].is_monotonic_increasing
+    assert (
+        db.get_predictions(timeliness=timeliness, limit=3)["prediction_id"].tolist()
+        == found["prediction_id"].tolist()[-3:]
+    )
+
+
+def test_exports_in_pieces_equal_the_whole(url, tmp_path):
+    db = opened(url, clock=lambda: made(30).made_at)
+    more = tuple(sorted({*PROBS, 0.333}))
+    db.store_predictions([(made(i, regime_bounds=(15, 20, 30)), {}) for i in range(9)])
+    db.store_prediction(made(20, symbol="SPX", kind="log_return", probs=more, values=np.linspace(-2, 3, len(more))), {})
+    db.record_outcomes("VIX", pd.Series(12.5, DAYS))
+    whole = ledger_table(db)
+    assert whole["q333"].notna().tolist() == 9 * [False] + [True]
+    for rows in (1, 4, 100):
+        pd.testing.assert_frame_equal(pd.concat(ledger_tables(db, rows=rows), ignore_index=True), whole)
+        assert write_parquet(ledger_tables(db, rows=rows), tmp_path / "x.parquet") == 10
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "x.parquet"), whole)
+        assert write_csv(ledger_tables(db, rows=rows), tmp_path / f"{rows}.csv") == 10
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "100.csv").read_bytes()
+
+
+@needs_fork
+def test_fifty_first_openings_of_a_new_ledger_all_succeed(tmp_path):
+    url = f"sqlite:///{tmp_path}/new/forecasts.db"
+    assert run_all(open_and_count, [(url,)] * 50) == [0] * 50
+    assert audit_ledger(opened(url)).ok
+
+
+def test_the_newest_forecasts_are_found_through_an_index(tmp_path):
+    db = opened(f"sqlite:///{tmp_path}/forecasts.db")
+    text = str(select_predictions(limit=20).compile(db.engine, compile_kwargs={"literal_binds": True}))
+    with db.engine.connect() as connection:
+        plan = " | ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+    assert "SCAN predictions USING INDEX predictions_by_origin" in plan and "TEMP B-TREE FOR ORDER BY" not in plan, plan

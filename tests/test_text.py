@@ -168,6 +168,9 @@ def test_redaction_of_a_long_text_is_quick(piece):
 
 
 def test_an_exported_ledger_holds_no_formula(tmp_path):
-    path = tmp_path / "ledger.csv"
-    write_csv(pd.DataFrame({"symbol": ["=cmd|' /C calc'!A0", "VIX"], "q50": [-1.25, 0.1]}), path)
-    assert path.read_text() == "symbol,q50\n'=cmd|' /C calc'!A0,-1.25\nVIX,0.1\n"
+    path, moment = tmp_path / "ledger.csv", pd.Timestamp("2018-02-05 22:00", tz="UTC")
+    rows = {"symbol": ["=cmd|' /C calc'!A0", "VIX"], "q50": [-1.25, 0.1], "made_at": moment, "stored_at": moment}
+    assert write_csv([pd.DataFrame(rows)], path) == 2
+    first, second = path.read_text().splitlines()[1:]
+    assert first.startswith("'=cmd|' /C calc'!A0,-1.25,2018-02-05 22:00")
+    assert second.startswith("VIX,0.1,")

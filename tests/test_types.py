@@ -21,11 +21,13 @@ f: fk.Forecast = fk.forecast("VIX", horizon=5, as_of="2018-02-05", settings=sett
 low, high = f.interval(0.8)
 above: float = f.prob_above(30)
 closes: pd.Series = view.close("VIX")
+several: dict[str, fk.Forecast] = fk.forecast(["VIX", "SPX"], settings=settings)
+own: fk.Forecast = fk.forecast(closes, symbol="MINE", settings=settings)
 engine = fk.FeatureEngine(symbol=target.symbol)
 frame: pd.DataFrame = engine.build_features(view)
 error: type[Exception] = fk.core.DataError
 days: pd.DatetimeIndex = fk.calendars.get_calendar("XNYS").sessions
-print(low, high, above, closes, frame, error, days)
+print(low, high, above, closes, several, own, frame, error, days)
 """
 WRONG = """\
 import forecastkit as fk
@@ -68,5 +70,7 @@ def test_the_types_of_the_faces_reach_a_user(checker, where, tmp_path, request):
     assert checker(tmp_path, "correct.py", site) == []
     found = checker(tmp_path, "wrong.py", site)
     assert {line for line, _ in found} == {3, 4, 5}, found
-    words = " ".join(message for _, message in found)
-    assert "forcast" in words
+    words = dict(found)
+    assert "forcast" in words[3]
+    for line, name in ((4, "symbl"), (5, "horizon")):  # one symbol or several: two signatures
+        assert name in words[line] or "overload" in words[line], words

@@ -17,9 +17,9 @@ from typing import Annotated, Any
 import typer
 
 # %% auto #0
-__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'AsJson', 'Quiet', 'WIDE', 'MIDNIGHT', 'command_group',
-           'add_command', 'settings_with', 'target_settings', 'utc_now', 'report_parameters', 'cell_text',
-           'print_table', 'records', 'for_program', 'emit']
+__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'AsJson', 'Quiet', 'WIDE', 'DAY_AS_MOMENT',
+           'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'report_parameters',
+           'cell_text', 'print_table', 'records', 'for_program', 'emit']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -147,7 +147,7 @@ def records(frame: Any) -> list[dict[str, Any]]:
     return [{name: None if pd.isna(value) else value for name, value in zip(columns, row)} for row in rows]
 
 
-MIDNIGHT: re.Pattern[str] = re.compile(r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00$")  # a day, written as a moment
+DAY_AS_MOMENT: re.Pattern[str] = re.compile(r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00$")  # a day, written as a moment
 
 
 def for_program(value: Any) -> Any:
@@ -163,7 +163,7 @@ def for_program(value: Any) -> Any:
     if isinstance(value, date):  # datetimes and Timestamps are dates too; the one that is no date equals nothing
         value = value.isoformat() if value == value else None
     if isinstance(value, str):
-        return MIDNIGHT.sub(r"\1", value)
+        return DAY_AS_MOMENT.sub(r"\1", value)
     return plain(value)
 
 # %% ../../nbs/80_cli/01_options.ipynb #3907da15

@@ -55,7 +55,8 @@ LEVELS: Schema = {
     "description": "lower and upper level",
 }
 _QUANTILES: dict[str, Schema] = {
-    f"q{p:02d}": {"type": "number", "description": f"{p} % quantile of the change, per cent"} for p in (5, 10, 25, 50, 75, 90, 95)
+    f"q{p:02d}": {"type": "number", "description": f"{p} % quantile of the change, per cent"}
+    for p in (5, 10, 25, 50, 75, 90, 95)
 }
 QUANTILES: Schema = record(**_QUANTILES)  # pyrefly: ignore [bad-argument-type]
 FORECAST: Schema = record(
@@ -101,7 +102,7 @@ SCHEMAS: dict[str, Schema] = {
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
-    "settings show": list_of(record(**{"key": TEXT, "value": TEXT, "from": TEXT})),
+    "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'CHAINED', 'SQLiteText', 'Day', 'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'CHAIN', 'CHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -31,7 +31,7 @@ class SQLiteText(sa.types.UserDefinedType):
         return self.declared
 
 
-class Day(sa.TypeDecorator):
+class DayColumn(sa.TypeDecorator):
     "A day without time; on SQLite, text that is no day is read as it stands."
 
     impl = sa.Date()
@@ -90,20 +90,20 @@ PREDICTIONS = _table(
     "predictions", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("prediction_id"),
     sa.Index("predictions_by_target", "symbol", "kind", "horizon", "origin"),
     sa.Index("predictions_by_origin", "origin", "symbol", "kind", "horizon", "seq"),
-    seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, origin=Day, target_session=Day, horizon=sa.Integer,
+    seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, origin=DayColumn, target_session=DayColumn, horizon=sa.Integer,
     kind=sa.String, model_version=sa.String, code_version=sa.String, data_fingerprint=sa.String, made_at=Moment,
     stored_at=Moment, timeliness=sa.String, num_features_used=sa.Integer, features=sa.String, forecast=sa.String,
     previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
 OUTCOMES = _table(
     "outcomes", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("symbol", "kind", "origin", "horizon"),
-    seq=sa.Integer, symbol=sa.String, kind=sa.String, origin=Day, horizon=sa.Integer, target_session=Day,
+    seq=sa.Integer, symbol=sa.String, kind=sa.String, origin=DayColumn, horizon=sa.Integer, target_session=DayColumn,
     change=sa.Double, level=sa.Double, recorded_at=Moment, data_fingerprint=sa.String,
     previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
 MODELS = _table(
     "models", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("version", "manifest_hash"),
-    seq=sa.Integer, version=sa.String, symbol=sa.String, kind=sa.String, horizon=sa.Integer, trained_at=Day,
+    seq=sa.Integer, version=sa.String, symbol=sa.String, kind=sa.String, horizon=sa.Integer, trained_at=DayColumn,
     manifest=sa.String, manifest_hash=sa.String, created_at=Moment, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
 CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)

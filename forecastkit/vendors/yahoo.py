@@ -25,7 +25,7 @@ from .http import HttpClient, RateLimiter, backoff_seconds
 from .base import UNREADABLE, DayBound, FetchResult, LiveSource, failure_of
 
 # %% auto #0
-__all__ = ['YAHOO_TICKERS', 'ADJUSTMENTS', 'PRICE_COLUMNS', 'YAHOO_URL', 'Tables', 'FetchTables', 'TRANSIENT_REASON',
+__all__ = ['YAHOO_TICKERS', 'ADJUSTMENTS', 'YAHOO_PRICES', 'YAHOO_URL', 'Tables', 'FetchTables', 'TRANSIENT_REASON',
            'yahoo_ticker', 'split_factor', 'yahoo_bars', 'yahoo_actions', 'chart_table', 'chart_tables',
            'yfinance_tables', 'yahoo_source']
 
@@ -43,7 +43,7 @@ def yahoo_ticker(
 
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #c16aca46
 ADJUSTMENTS: tuple[str, ...] = ("splits", "all", "none")
-PRICE_COLUMNS = ("Open", "High", "Low", "Close")
+YAHOO_PRICES = ("Open", "High", "Low", "Close")
 
 
 def split_factor(
@@ -61,12 +61,12 @@ def yahoo_bars(
     "Bars by day. Raises `DataError` where a column that is needed is missing."
     if adjust not in ADJUSTMENTS:
         raise DataError(f"prices adjusted for {adjust!r} are not known: use one of {', '.join(ADJUSTMENTS)}")
-    need = [*PRICE_COLUMNS, "Volume", *({"all": ["Adj Close"], "none": ["Stock Splits"]}.get(adjust, []))]
+    need = [*YAHOO_PRICES, "Volume", *({"all": ["Adj Close"], "none": ["Stock Splits"]}.get(adjust, []))]
     if missing := [name for name in need if name not in table.columns]:
         raise DataError(f"the answer has no column {missing[0]}: the vendor has changed it")
     factor = table["Adj Close"] / table["Close"] if adjust == "all" else pd.Series(1.0, table.index)
     more = split_factor(table["Stock Splits"]) if adjust == "none" else 1.0
-    bars = {name.lower(): table[name] * factor * more for name in PRICE_COLUMNS}
+    bars = {name.lower(): table[name] * factor * more for name in YAHOO_PRICES}
     return pd.DataFrame(bars | {"volume": table["Volume"] / more}, index=table.index).astype(float)
 
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #3b125328
@@ -92,7 +92,7 @@ def chart_table(
         moments = result.get("timestamp", [])
         quote = result["indicators"]["quote"][0]
         closes = result["indicators"].get("adjclose", [{"adjclose": quote.get("close", [])}])[0]["adjclose"]
-        columns = {name: quote.get(name.lower(), []) for name in (*PRICE_COLUMNS, "Volume")} | {"Adj Close": closes}
+        columns = {name: quote.get(name.lower(), []) for name in (*YAHOO_PRICES, "Volume")} | {"Adj Close": closes}
         zone = result["meta"]["exchangeTimezoneName"]
         days = _days(moments, zone)
         table = pd.DataFrame(columns, days, dtype=float)
