@@ -11,6 +11,7 @@ A `Calendar` travels with the market data, so that no function has to guess whic
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -22,7 +23,7 @@ import pandas as pd
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['FIRST', 'ZERO', 'NEW_YORK', 'Date', 'Days', 'exchange', 'Calendar', 'get_calendar']
+__all__ = ['FIRST', 'ZERO', 'NEW_YORK', 'Date', 'Days', 'YEAR_FIRST', 'exchange', 'Calendar', 'get_calendar']
 
 # %% ../../nbs/15_calendars/01_sessions.ipynb #b89b8365
 FIRST = "1962-01-01"  # the S&P 500 of most vendors begins in 1962
@@ -59,6 +60,9 @@ Date = str | int | dt.date | np.datetime64  # one day: 2018-02-05, 20180205, a d
 Days = pd.DatetimeIndex | Iterable[Date]  # many days
 
 
+YEAR_FIRST = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?!\d)|\d{8}(?!\d)")
+
+
 def _day(
     date: Date,  # a day, without time zone and without time of day
 ) -> pd.Timestamp:
@@ -69,6 +73,8 @@ def _day(
         text = str(date) if 10_000_000 <= date < 100_000_000 else ""
     else:
         text = date
+    if isinstance(text, str) and not YEAR_FIRST.match(text.strip()):  # 05/02/2018 is two days, and 2018 is none
+        raise DataError(f"{date!r} is no date: write it as 2018-02-05")
     try:
         day = pd.Timestamp(text)
     except (ValueError, TypeError, OverflowError):

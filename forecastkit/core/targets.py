@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import SettingsError
+from .errors import DataError, SettingsError
 
 # %% auto #0
 __all__ = ['SCORE_PROBS', 'PROBS', 'KINDS', 'VIX_REGIMES', 'REGIME_BOUNDS', 'SPELLINGS', 'Target', 'vix_regime',
@@ -76,6 +76,8 @@ def canonical_symbol(
     name: str,  # as a vendor, a file or a user spells it
 ) -> str:
     "The one spelling of a symbol that is used everywhere inside: upper case, share classes after a dot."
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(f"{name!r} is no symbol: name it by a text such as VIX or BRK.B")
     name = name.strip().upper()
     for known in (name, name.removesuffix("_HISTORY"), name.removesuffix("-DAILY")):
         if known in SPELLINGS:

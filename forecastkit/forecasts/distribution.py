@@ -118,7 +118,9 @@ def mean_of(
 def central(
     level: float,  # probability of a central range
 ) -> tuple[float, float]:
-    "The two probabilities that leave `level` between them, rounded so that 0.8 gives 0.1 and 0.9 exactly."
+    "The two probabilities that leave `level` between them, rounded so that 0.8 gives 0.1 and 0.9 exactly; raises `DataError`."
+    if not (isinstance(level, (int, float, np.number)) and 0 <= level <= 1):
+        raise DataError(f"the probability of a range lies between 0 and 1, such as 0.8, and {level!r} does not")
     return round((1.0 - level) / 2.0, 12), round((1.0 + level) / 2.0, 12)
 
 

@@ -149,6 +149,15 @@ def _settings_of_call(
     return replace(base, data=replace(base.data, **given), run=run)
 
 
+def _refuse_one_symbol_twice(names: Iterable[str]) -> None:
+    "Raise `DataError` where two keys of a mapping are one symbol: one of the two series would vanish."
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(canonical_symbol(name), name)
+        if other != name:
+            raise DataError(f"{other!r} and {name!r} are one symbol, {canonical_symbol(name)}: give it once")
+
+
 def _named_once(what: str | None, symbol: str | None) -> str | None:
     "The symbol that a call names; raises `DataError` where it names two."
     if what is not None and symbol is not None and canonical_symbol(what) != canonical_symbol(symbol):
@@ -184,6 +193,10 @@ def forecast(
     settings: Settings | None = None,  # by default those in force
 ) -> Forecast | SymbolForecasts:
     "One calibrated forecast, or one for each of several symbols. Raises `DataError`, `DataQualityError` or `SettingsError`."
+    if settings is not None and not isinstance(settings, Settings):
+        raise SettingsError(
+            f"settings is {type(settings).__name__}: give what `load_settings(overrides={{...}})` returns"
+        )
     base = _settings_of_call(settings or load_settings(), sources, calendar, progress)
     given = "symbol" if what is None else kind_of_input(what)
     if given in ("symbols", "tables") and symbol is not None:
@@ -200,6 +213,8 @@ def forecast(
         reading = read_frame(table, name, base.data.calendar)
         return forecast_bars(reading, settings_for(base, reading.symbol, horizon, kind))
 
+    if given == "tables":
+        _refuse_one_symbol_twice(what)
     if given == "symbol":
         return of_symbol(_named_once(what, symbol))
     if given == "table":

@@ -214,6 +214,10 @@ def prepare(
     X, close = profile.engine(cache).build_features(view), view.close(target.symbol)
     y = calendar.outcomes(close, target.horizon)
     grid = calendar.refit_sessions(X.index, model.refit_every)
+    if len(close) > 1 and close.nunique() == 1:
+        raise DataError(
+            f"{target.symbol}: the close is {close.iloc[-1]:g} on every session: a series that never moves is not forecast"
+        )
     dated = pd.DatetimeIndex(X.index.union(grid[grid >= X.index[0]]))
     versions = Versions(target, settings, view.fingerprints(dated, profile.used(view)), registry, folder)
     schedule = refit_schedule(target, settings, calendar)
