@@ -214,7 +214,7 @@ def prepare(
     X, close = profile.engine(cache).build_features(view), view.close(target.symbol)
     y = calendar.outcomes(close, target.horizon)
     grid = calendar.refit_sessions(X.index, model.refit_every)
-    if len(close) > 1 and close.nunique() == 1:
+    if len(close) > 1 and (close == close.iloc[0]).all():
         raise DataError(
             f"{target.symbol}: the close is {close.iloc[-1]:g} on every session: a series that never moves is not forecast"
         )
