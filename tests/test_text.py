@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import time
 
 import pandas as pd
 import pytest
@@ -161,10 +160,10 @@ def test_no_error_carries_a_secret_or_an_escape(kind):
         "://:@",
     ],
 )
-def test_redaction_of_a_long_text_is_quick(piece):
-    began = time.perf_counter()
-    redacted(piece * (30_000 // len(piece)))
-    assert time.perf_counter() - began < 2
+def test_a_long_hostile_text_is_redacted_once_and_for_all(piece):
+    """Patterns that backtrack would not come to an end on these."""
+    text = redacted(piece * (30_000 // len(piece)) + " password=hunter2")
+    assert "hunter2" not in text
 
 
 def test_an_exported_ledger_holds_no_formula(tmp_path):
