@@ -135,10 +135,11 @@ class QuantileForest(ResidualEstimator):
     def fit(self, X: FeatureValues, y: OutcomeValues) -> QuantileForest:
         "Fit location and scale, grow the trees on the standardised residuals, and keep the leaf of every training row."
         table, residual = self._fit_residual(X, y)
-        self.trees_ = trees_of_forest(grow_forest(table, residual, self.trees, self.seed))
+        forest = grow_forest(table, residual, self.trees, self.seed)
+        self.trees_ = trees_of_forest(forest)
         order = np.argsort(residual, kind="stable")
         self.residual_ = residual[order]
-        self.past_ = np.ascontiguousarray(leaf_indices(self.trees_, table)[order].T)
+        self.past_ = np.ascontiguousarray(forest.apply(table)[order].T.astype(np.uint16))
         return self
 
     def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
