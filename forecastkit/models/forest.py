@@ -103,7 +103,11 @@ def cumulative_weights(
     "The weight of all residuals up to each one, (m, n)."
     weight = np.zeros((len(here), past.shape[1]))
     for leaf, days in zip(here.T, past):
-        weight += (leaf[:, None] == days) / np.bincount(days, minlength=int(leaf.max()) + 1)[leaf][:, None]
+        count = np.bincount(days, minlength=int(leaf.max()) + 1)
+        order, size, first = np.argsort(days, kind="stable"), count[leaf], (np.cumsum(count) - count)[leaf]
+        row = np.repeat(np.arange(len(leaf)), size)
+        met = order[np.arange(len(row)) + np.repeat(first - (np.cumsum(size) - size), size)]  # days in each row's leaf
+        weight[row, met] += (1 / size)[row]
     return np.cumsum(weight, axis=1) / len(past)
 
 
