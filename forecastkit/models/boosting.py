@@ -18,7 +18,15 @@ import xgboost
 from scipy.special import ndtri
 from sklearn.utils.validation import check_is_fitted
 
-from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, Linear, OutcomeValues, QuantileEstimator, Recipe
+from forecastkit.models.base import (
+    MEDIAN,
+    VOLATILITY_RECIPE,
+    FeatureValues,
+    Linear,
+    OutcomeValues,
+    QuantileEstimator,
+    Recipe,
+)
 from .base import Terms, named_table, has_names, training_data, with_base
 from .baselines import BESIDE, HARLocationScale
 from ..calendars import COHORTS
