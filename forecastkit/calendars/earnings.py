@@ -114,7 +114,7 @@ def read_earnings(
     wrong |= given["symbol"].eq("") | ~given["hour"].isin([*REPORT_HOURS, ""]) | (days["announced"] > days["date"])
     if wrong.any():
         row = given[wrong].iloc[0]
-        raise DataError(f"{shown}: row {wrong.idxmax() + 2} ({', '.join(filter(None, row))}): a symbol, days as 2018-02-01, the announcement "
+        raise DataError(f"{shown}: row {int(wrong.to_numpy().argmax()) + 2} ({', '.join(filter(None, row))}): a symbol, days as 2018-02-01, the announcement "
                         f"not after the report, and as hour {', '.join(REPORT_HOURS)} or nothing")  # fmt: skip
     table = given[["symbol"]].assign(date=days["date"], hour=given["hour"].replace("", "unknown"))
     said = {"reported": days["date"], "scheduled": days["announced"]}
@@ -141,7 +141,7 @@ NEVER = np.iinfo(np.int64).max
 
 def _micros(moments: pd.Series | pd.DatetimeIndex) -> np.ndarray:
     "Microseconds since 1970."
-    return pd.DatetimeIndex(moments).as_unit("us").asi8
+    return pd.DatetimeIndex(moments).as_unit("us").astype("int64").to_numpy()
 
 
 def expected_reports(
@@ -226,13 +226,12 @@ def reaction_mask(
     delay: int = 0,  # which session a row speaks of: its own, or as many before; from 1 on nothing is missing
 ) -> pd.Series:
     "Whether the session `delay` sessions before each may have moved on results, as known at the close of the row's own."
-    closes, at = _micros(calendar.closes), calendar.positions(index) - delay
-    reacted = np.zeros(len(calendar.sessions) + 1, dtype=bool)
-    for span in _spans(table, symbol, calendar).itertuples():
-        for place in {span.first, span.last}:
-            seen = place + delay
-            if seen < len(closes) and span.known <= closes[seen] < span.until:
-                reacted[place] = True
+    closes, at, spans = _micros(calendar.closes), calendar.positions(index) - delay, _spans(table, symbol, calendar)
+    places = spans[["first", "last"]].to_numpy().ravel()
+    known, until = (np.repeat(spans[name].to_numpy(), 2) for name in ("known", "until"))
+    seen = np.minimum(places + delay, len(closes) - 1)
+    told = (places + delay < len(closes)) & (known <= closes[seen]) & (closes[seen] < until)
+    reacted = np.isin(np.arange(len(closes)), places[told])
     return pd.Series(reacted[at] & (at >= 0), index, name="earnings_reaction")
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #0835cadf

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, reported_dates, reported_moments
@@ -122,10 +123,10 @@ def filing_moments(
     there = written.notna()
     local, greenwich = written.tz_localize(None), written.tz_convert(NEW_YORK_CLOCK).tz_localize(None)
     wrong = [_contradictions(reading[there], filed[there]) for reading in (local, greenwich)]
-    if wrong[0] == wrong[1] or min(wrong) > 0.02 * len(filings) or not there.all():
+    if wrong[0] == wrong[1] or min(wrong) > 0.02 * len(filings) or not np.all(there):
         return None
     clock = local if wrong[0] < wrong[1] else greenwich
-    return clock.tz_localize(NEW_YORK_CLOCK, ambiguous=True, nonexistent="shift_forward")
+    return clock.tz_localize(NEW_YORK_CLOCK, ambiguous=np.ones(len(clock), dtype=bool), nonexistent="shift_forward")
 
 # %% ../../nbs/25_vendors/07_edgar.ipynb #e2020005
 def edgar_earnings(
