@@ -228,7 +228,7 @@ def walk_forward(
     dask: str = "",  # address of a Dask scheduler whose workers train instead, such as tcp://host:8786
     progress: bool = False,  # a bar on the terminal, one step a version
     title: str = "walking forward",  # of the bar
-    watch: Stopwatch | None = None,  # adds the seconds that models noted in `seconds_`, over all processes
+    watch: Stopwatch | None = None,  # adds what models measured on their `watch_`, over all processes
 ) -> RawForecasts:
     """
     The quantiles of every origin by the version that was in force on its day.
@@ -245,8 +245,8 @@ def walk_forward(
 
     def train(jobs: list[Block]) -> Iterator[tuple[Any, np.ndarray]]:
         for model, quantiles in _trained(jobs, _train, shared, n_jobs, dask):
-            if watch is not None:
-                watch.add(getattr(model, "seconds_", {}))
+            if watch is not None and hasattr(model, "watch_"):
+                watch.add(model.watch_.seconds)
             yield model, quantiles
 
     with tqdm(total=len(todo), desc=title, unit="version", disable=not progress) as bar:
