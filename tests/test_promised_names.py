@@ -263,3 +263,12 @@ def test_the_quality_of_a_dict_of_features():
     assert not validator.check_quality_threshold(0.5)[0]
     assert validator.get_quality_report(poor, date)["issues"] == ["no series: no value for vix_dev_22, never seen"]
     assert isinstance(quality_msg, str)
+
+
+# ---------------------------------------------------------------- regimes: the twelve states
+
+
+def test_the_classification_into_twelve_is_a_name():
+    market = fk.synthetic_market(seed=5, sessions=700).market
+    state = fk.regimes.regime_12_classification(market.close("SPX"))
+    assert isinstance(state, str) and state in fk.regimes.MARKET_STATES and len(fk.regimes.MARKET_STATES) == 12
