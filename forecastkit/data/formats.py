@@ -21,7 +21,7 @@ from textwrap import shorten
 
 import pandas as pd
 
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, printable
 from forecastkit.data.layouts import (
     DATE_COLUMNS,
     NA_STRINGS,
@@ -33,7 +33,6 @@ from forecastkit.data.layouts import (
     has_times,
     plain_name,
     price_columns,
-    printable,
     unix_seconds,
 )
 
@@ -188,7 +187,7 @@ def read_table(
         packed = path.name.lower().endswith(".parquet")
         return _parquet_frame(path, rows) if packed else _text_frame(path, rows, texts)
     except (OSError, EOFError, zlib.error, ValueError) as error:  # parsers' errors are ValueErrors
-        why = printable(getattr(error, "strerror", None) or str(error), 120)
+        why = printable(getattr(error, "strerror", None) or str(error), most=120)
         raise DataError(f"{shown}: cannot be read ({why}): fetch the file again") from error
 
 # %% ../../nbs/20_data/01_formats.ipynb #187c74e5

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, ROUND_THE_CLOCK
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, printable
 from .checks import days_text, jump_faults, split_steps
 from forecastkit.data.layouts import (
     columns_by_day,
@@ -25,7 +25,6 @@ from forecastkit.data.layouts import (
     has_times,
     plain_name,
     price_columns,
-    printable,
     DATE_COLUMNS,
     SYMBOL_COLUMNS,
 )
@@ -200,7 +199,7 @@ def to_pandas(
                 }
             )
         except ValueError as error:
-            raise DataError(f"the dict is no table ({printable(str(error), 80)}): {TAKEN}") from error
+            raise DataError(f"the dict is no table ({printable(error, most=80)}): {TAKEN}") from error
     if data is None or isinstance(data, (str, bytes, int, float, np.ndarray, list, tuple)):
         raise DataError(f"{type(data).__name__} carries no dates: {TAKEN}")
     return _other_frame(data)
@@ -261,7 +260,7 @@ def dated_table(
     date = next((names[name] for name in DATE_COLUMNS if name in names), None)
     if date is None:
         raise DataError(
-            f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns)) or 'no columns'}): {TAKEN}"
+            f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns), most=60) or 'no columns'}): {TAKEN}"
         )
     if (table.columns == date).sum() > 1:
         raise DataError("two of its columns have the same name")

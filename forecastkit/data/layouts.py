@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from ..calendars import release_of
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, printable
 
 # %% auto #0
 __all__ = ['DATE_COLUMNS', 'BAR_NAMES', 'CLOSE_NAMES', 'SYMBOL_COLUMNS', 'TIMED', 'MIDNIGHT', 'ZONE', 'ZONED', 'EVENING',
@@ -73,14 +73,6 @@ def plain_name(
     return name.strip().lower().replace("_", " ").strip()
 
 
-def printable(
-    text: str,  # out of a file
-    most: int = 60,  # characters
-) -> str:
-    "Text of a file as part of one line of a message: short, and without what a terminal would obey."
-    return shorten("".join(c if c.isprintable() else " " for c in text), most)
-
-
 def _repeated(header: Sequence[str]) -> set[str]:
     "Names, in plain spelling, that stand in a header more than once; pandas calls a second Close Close.1."
     bare = [name.removesuffix(".1") if name.removesuffix(".1") in header else name for name in header]
@@ -99,10 +91,10 @@ def _quoted(symbol: str, plain: Mapping[str, str]) -> bool:
 def _one_value(date: str, others: list[str], known: Mapping[str, str], symbol: str) -> Layout | str:
     "The layout of a file without a close: one column of values beside the dates, named as the file is."
     if len(others) != 1:
-        names = printable(", ".join(others)) or "only dates"
+        names = printable(", ".join(others), most=60) or "only dates"
         return f"neither a column close nor one single column of values ({names})"
     if plain_name(others[0]) not in ("value", "y") and canonical_symbol(others[0]) != symbol:
-        return "its column is called {0}: name the file {0}.csv".format(printable(others[0]))
+        return "its column is called {0}: name the file {0}.csv".format(printable(others[0], most=60))
     return Layout(date, {"value": others[0], **known})
 
 # %% ../../nbs/20_data/00_layouts.ipynb #9f6fb4a7
@@ -118,7 +110,7 @@ def detect_layout(
         return "two of its columns have the same name"
     date = next((plain.pop(name) for name in DATE_COLUMNS if name in plain), None)
     if date is None:
-        return f"no column of dates in its header ({printable(', '.join(header))})"
+        return f"no column of dates in its header ({printable(', '.join(header), most=60)})"
     known = {"known_at": plain.pop("known at")} if "known at" in plain else {}
     symbols = next((plain[name] for name in SYMBOL_COLUMNS if name in plain), None)
     close = next((name for name in CLOSE_NAMES if name in plain), None) or ("y" if _quoted(symbol, plain) else None)
@@ -154,7 +146,7 @@ def price_columns(
     dates = {at for at, pair in pairs.items() if plain_name(pair[0]) in DATE_COLUMNS and not pair[1].strip()}
     tickers = dict.fromkeys(canonical_symbol(pair[1 - side]) for at, pair in pairs.items() if at not in dates)
     if len(tickers) > 1 and symbol not in tickers:
-        raise DataError(f"it holds several tickers ({printable(', '.join(tickers))}): say which one as symbol=")
+        raise DataError(f"it holds several tickers ({printable(', '.join(tickers), most=60)}): say which one as symbol=")
     taken = symbol if len(tickers) > 1 else next(iter(tickers), None)
     found = {
         at: pair[0] if at in dates else pair[side]
@@ -321,7 +313,7 @@ def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.
     "The rows of a symbol in a long table, or all if they are of one symbol; raises `DataError` for others."
     names = list(symbols.unique())
     if symbol not in names and len(names) > 1:
-        listed = printable(", ".join(names))
+        listed = printable(", ".join(names), most=60)
         raise DataError(
             f"it holds the series {listed}, {'none of them ' + symbol if symbol else 'say which one as symbol='}"
         )
