@@ -22,7 +22,18 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..core import DataError, PROBS, Target, VIX_REGIMES, canonical_json, plain
-from .distribution import InPoints, as_floats, as_given, cdf_at, central, in_brief, mean_of, one_number, quantile_at, real_numbers
+from forecastkit.forecasts.distribution import (
+    InPoints,
+    as_floats,
+    as_given,
+    cdf_at,
+    central,
+    in_brief,
+    mean_of,
+    one_number,
+    quantile_at,
+    real_numbers,
+)
 from .cards import html_card, in_words, plot_forecast, terminal_card
 from ..metrics import crps
 
@@ -235,7 +246,9 @@ class Forecast(Mapping):
         "The probability of a change of at most x per cent."
         floor = -100.0 if self.kind == "pct_change" else -math.inf  # nothing loses more than all of it
         with np.errstate(divide="ignore"):  # and to lose all of it is minus infinity in logs
-            return as_given(cdf_at(self.target.to_log(np.maximum(real_numbers(x, "a change"), floor)), self.probs, self.log_values))
+            return as_given(
+                cdf_at(self.target.to_log(np.maximum(real_numbers(x, "a change"), floor)), self.probs, self.log_values)
+            )
 
     def prob_above(self, level: float) -> float:
         "The probability that the target session closes at or above a level."
