@@ -64,12 +64,15 @@ def update_sources(
     return True
 
 # %% ../../nbs/80_cli/06_main.ipynb #c80f20d6
-def made_folder(folder: Path) -> None:
-    "Make a folder for pages before any work is done for them; raises `SettingsError` where that cannot be."
+def require_folder(folder: Path) -> None:
+    "Raise `SettingsError` where a folder for pages could not be made, before any work is done for them; none is left behind."
     from forecastkit.core import SettingsError
 
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for one in absent:
+            one.rmdir()
     except OSError as error:
         raise SettingsError(
             f"--output {folder} cannot be a folder of pages ({error.strerror}): name another one"
@@ -95,7 +98,7 @@ def daily(
     from forecastkit.reports import run_report
 
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
-    made_folder(output)
+    require_folder(output)
     system = IntegratedSystem(settings=settings)
     if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
         print("nothing to do: no session has closed since the last run")
@@ -258,7 +261,7 @@ def report(
     from forecastkit.reports import run_report
 
     own = split_parameters(parameter or [])
-    made_folder(output)
+    require_folder(output)
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     stamp = f"{IntegratedSystem(settings=settings).origin(own.get('as_of') or as_of):%Y-%m-%d}"
     given = report_parameters(name, settings, as_of=stamp) | own
