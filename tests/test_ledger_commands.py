@@ -134,9 +134,9 @@ def test_an_export_needs_a_file_that_can_be_written(home):
 def test_listed_for_people_and_programs(home):
     result = typed("forecasts", "list", "--last", "3", home=home)
     assert result.exit_code == 0 and len(result.stdout.splitlines()) == 4
-    assert result.stderr == "note: the last 3 of 21 forecasts; --all shows all\n"
+    assert result.stderr == "note: the last 3 of 20 forecasts; --all shows all\n"
     every = typed("forecasts", "list", "--all", home=home)
-    assert len(every.stdout.splitlines()) == 22 and every.stderr == ""
+    assert len(every.stdout.splitlines()) == 21 and every.stderr == ""
     assert (
         "no forecast of NOPE is stored here: there are those of VIX"
         in typed("forecasts", "list", "--symbol", "nope", home=home).stderr
