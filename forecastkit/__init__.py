@@ -3,6 +3,7 @@
 Modules:
 
 - `forecastkit.calendars.cohorts`: Calendar features, the eight cohorts of sessions (FOMC week, expiry week, quarter end, ...) and their weights as known at each close.
+- `forecastkit.calendars.earnings`: The earnings calendar of companies: reported, scheduled and predicted dates with the moment each was known, the next report of any session, and the sessions that reacted to one.
 - `forecastkit.calendars.expiries`: The days on which monthly index options and VIX futures expire, and the sessions on which the exchange closes early.
 - `forecastkit.calendars.fomc`: The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of one's own kept under `home`.
 - `forecastkit.calendars.releases`: Publication rules of macro series (Treasury yields, spreads, claims, employment, ...): the moment at which each observation was out.

@@ -16,6 +16,9 @@ def test_the_wheel_carries_all_it_needs(installed_wheel):
     for name in (
         "fomc_dates.csv",
         "experiments.jsonl",
+        "data/sample/VIX.parquet",
+        "data/sample/DGS10.parquet",
+        "data/sample/DATA_LICENSES.md",
         "py.typed",
         "__init__.pyi",
         "data/__init__.pyi",

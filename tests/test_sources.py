@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError, DataWarning
+from forecastkit.core import DataError, DataWarning, file_checksum
 from forecastkit.data import sources as sources
 from forecastkit.data.formats import inspect_file, read_file_columns
 from forecastkit.data.layouts import BAR_NAMES
@@ -372,13 +372,15 @@ def test_a_source_of_ones_own():
 
 def test_the_sample_is_what_it_is_said_to_be():
     market = load_market("sample", needed=["VIX", "SPX"])
-    assert len(market.symbols) == len(SampleSource().symbols) == 31
-    assert [(r.symbol, r.what) for r in market.repairs] == [
-        ("RRC", "the price steps by 3 for 1, as an unadjusted split does")
-    ]
+    assert len(market.symbols) == len(SampleSource().symbols) == 41
+    assert Counter((r.symbol, r.what) for r in market.repairs) == {
+        ("RRC", "the price steps by 3 for 1, as an unadjusted split does"): 1,
+        ("VIX", "open or close outside low..high"): 47,
+        ("VIX", "no session of the exchange"): 1,
+        ("VIX", "no row for this session"): 4,
+    }
     vix, spx = market.close("VIX"), market.bars("SPX")
-    assert (vix.index[0], vix.index[-1], len(vix)) == (pd.Timestamp("2014-01-03"), pd.Timestamp("2019-01-03"), 1259)
-    assert len(load_packaged("vix")) - len(vix) == 46
+    assert (vix.index[0], vix.index[-1], len(vix)) == (pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-31"), 7303)
     assert (spx.index[0], spx.index[-1]) == (pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-31"))
     assert spx.loc[:"1998", ["open", "high", "low", "volume"]].isna().all(axis=None) and spx.loc["1999":].notna().all(
         axis=None
@@ -388,7 +390,7 @@ def test_the_sample_is_what_it_is_said_to_be():
     assert market.bars("AAPL")["high"].isna().all()
 
 
-@pytest.mark.parametrize("name", ["vix", "sp500", "sp500_index"])
+@pytest.mark.parametrize("name", ["wti", "sp500", "sp500_index"])
 def test_the_packages_loaders_give_the_same(name, monkeypatch):
     "Where a package keeps its files elsewhere its public loader is asked."
     monkeypatch.setitem(
@@ -406,7 +408,7 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
     load_packaged.cache_clear()
     with pytest.raises(DataError, match="the sample needs the package arch: pip install arch"):
-        load_market("sample", symbols=["AAA"], needed=["VIX"])
+        load_market("sample", needed=["AAA"])
 
 
 def test_the_sample_is_read_lazily_and_imports_no_library():
@@ -418,7 +420,7 @@ def test_the_sample_is_read_lazily_and_imports_no_library():
         print(json.dumps([sorted(heavy), sources.load_packaged.cache_info().currsize, market.symbols]))"""
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [[], 3, ["SPX", "VIX"]]
+    assert json.loads(done.stdout) == [[], 2, ["SPX", "VIX"]]
 
 
 def test_formats_and_market_mean_the_same_columns():
@@ -444,6 +446,50 @@ def test_real_folder_and_sample_together(shared_data):
     assert market.summary().set_index("symbol").loc["VIX", "source"] == "data/cboe/vix-daily.csv"
     fred = {path.stem for path in (shared_data / "fred").iterdir()}
     assert set(market.symbols) == fred | set(SampleSource().symbols)
+
+
+def test_the_embedded_series_are_those_that_were_published(shared_data):
+    "Nothing but the container differs: the same bars, repairs and moments as from the published files."
+    embedded = load_market("sample", symbols=sources.EMBEDDED)
+    published = load_market(f"folder:{shared_data}", symbols=sources.EMBEDDED)
+    assert set(embedded.symbols) == set(sources.EMBEDDED) and embedded.repairs == published.repairs
+    assert embedded.fingerprint() == published.fingerprint()
+    for symbol in set(embedded.symbols) - {"VIX"}:
+        assert (embedded.known_at(symbol) == published.known_at(symbol)).all()
+        assert embedded.macro(symbol).index[-1].year == 2018
+
+
+def test_the_embedded_files_are_made_again_byte_for_byte(shared_data, tmp_path):
+    code = "import sys; from pathlib import Path; sys.path.insert(0, 'benchmarks'); import embed; embed.main(*map(Path, sys.argv[1:]))"
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-c", code, str(shared_data), str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert {path.stem: file_checksum(path) for path in tmp_path.iterdir()} == sources.EMBEDDED
+    assert set(done.stdout.splitlines()) <= set((root / "DATA_LICENSES.md").read_text().splitlines())
+
+
+def test_every_embedded_file_has_its_line_in_the_licences():
+    folder = sources.embedded_file("VIX").parent
+    lines = [line for line in (folder / "DATA_LICENSES.md").read_text().splitlines() if ".parquet` | " in line]
+    assert {line.split("`")[1]: line.split("`")[5] for line in lines} == {
+        f"{symbol}.parquet": checksum for symbol, checksum in sources.EMBEDDED.items()
+    }
+    files = list(folder.glob("*.parquet"))
+    assert len(files) == len(lines) and sum(file.stat().st_size for file in files) < 1_000_000
+
+
+def test_a_changed_embedded_file_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "data" / "sample"
+    folder.mkdir(parents=True)
+    content = bytearray(sources.embedded_file("VIX").read_bytes())
+    content[1000] ^= 1
+    (folder / "VIX.parquet").write_bytes(content)
+    monkeypatch.setattr(sources.resources, "files", lambda package: tmp_path)
+    for symbol in ("VIX", "DGS10"):  # changed, and gone
+        with pytest.raises(
+            DataError, match=rf"{symbol}\.parquet is not the file that was shipped: install forecastkit again"
+        ):
+            load_market("sample", symbols=[symbol], needed=[symbol])
 
 
 def test_published_series_of_the_real_folder_come_late(shared_data):
@@ -473,7 +519,7 @@ def test_what_is_no_market_data_is_listed(shared_data):
     }
     assert ignored.filter(like="intraday/").str.contains("time of day").all()
     served = found[found["symbol"].ne("") & found["note"].eq("")]
-    assert served["symbol"].is_unique and len(served) == 42
+    assert served["symbol"].is_unique and len(served) == 42  # NFCI is the only one of the folder that is not embedded
     assert found.loc[found["symbol"].eq("VIX"), "note"].tolist() == ["", f"not used: folder:{shared_data} comes first"]
 
 
