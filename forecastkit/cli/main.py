@@ -238,7 +238,7 @@ Parameters = Annotated[
 
 def split_parameters(given: list[str]) -> dict[str, str]:
     "NAME=VALUE as a dictionary; raises `SettingsError` for anything else."
-    from forecastkit.core import SettingsError, Stopwatch
+    from forecastkit.core import SettingsError
 
     for one in given:
         if "=" not in one:
