@@ -137,9 +137,7 @@ def predictive(bars: pd.DataFrame, known: pd.Series, origins: pd.DatetimeIndex, 
     return model.predict_percentiles(rows(origins), lower_percentiles=[100 * p for p in plan["probs"]])
 
 
-RIVALS: dict[str, Callable[..., np.ndarray]] = {
-    f.__name__: f for f in (garch, arima, boosting, conformal, predictive)
-}
+RIVALS: dict[str, Callable[..., np.ndarray]] = {f.__name__: f for f in (garch, arima, boosting, conformal, predictive)}
 
 
 def walk(rival: Callable[..., np.ndarray], table: pd.DataFrame, plan: dict) -> np.ndarray:

@@ -21,7 +21,15 @@ from .data import data_app, download
 from .evaluation import evaluate
 from .ledger import backup, forecasts_app, restore
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol, add_command
-from .options import command_group, emit, report_parameters, settings_with, stage_lines, target_settings, utc_now
+from forecastkit.cli.options import (
+    command_group,
+    emit,
+    report_parameters,
+    settings_with,
+    stage_lines,
+    target_settings,
+    utc_now,
+)
 from .schemas import schema
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
 from ..core import SettingsError, Stopwatch

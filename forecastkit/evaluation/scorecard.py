@@ -254,7 +254,9 @@ class Scorecard:
     summary: ScoreSummary
     baselines: dict[str, ScoreSummary] = field(default_factory=dict)
     seconds: float = float("nan")  # what making the forecasts took
-    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)  # `fit` and `predict` lie within `walk`, over all processes
+    seconds_by_stage: Mapping[str, float] = field(
+        default_factory=dict
+    )  # `fit` and `predict` lie within `walk`, over all processes
     variants_tried: int | None = None  # before this one was shown; None: unknown
 
     @property

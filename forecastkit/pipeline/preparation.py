@@ -243,7 +243,9 @@ def prepare(
     versions = Versions(target, settings, view.fingerprints(dated, profile.used(view)), registry, folder)
     schedule = refit_schedule(target, settings, calendar)
     if first is not None:
-        schedule = replace(schedule, drift_limit=None, walk_start=None)  # the statistic needs the walk from its beginning
+        schedule = replace(
+            schedule, drift_limit=None, walk_start=None
+        )  # the statistic needs the walk from its beginning
     walk = partial(
         walk_forward, X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed),
         store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
@@ -260,7 +262,20 @@ def prepare(
             start=model.min_calibration_origins,
         )  # fmt: skip
     end = pd.Timestamp(market.close(target.symbol).dropna().index[-1])
-    return Prepared(target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end, watch.seconds)
+    return Prepared(
+        target,
+        settings,
+        view,
+        X,
+        y,
+        raw.origins,
+        widths.quantiles,
+        widths.active,
+        raw.grid,
+        versions,
+        end,
+        watch.seconds,
+    )
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #01b792d0
 def build_forecast(
