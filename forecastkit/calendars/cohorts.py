@@ -117,7 +117,7 @@ def calendar_features(
     late = index[unknown & ~(index < events["date"].min())]
     if len(late):
         warnings.warn(
-            f"sessions such as {late[-1]:%Y-%m-%d} lie after the span of the FOMC table: their FOMC features are NaN; "
+            f"sessions from {late[0]:%Y-%m-%d} on lie after the span of the FOMC table: their FOMC features are NaN; "
             "newer meetings are added with forecastkit data fomc",
             DataWarning,
             stacklevel=2,
