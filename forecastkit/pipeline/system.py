@@ -141,7 +141,7 @@ def run_day(
     return gather_day(prepared, database, origin, forecast, failure, past.stored + new, recorded)
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #e02668b8
-VERSION_SECONDS: float = 1.0  # to train a version and forecast its span, on one core: what a notice reckons with
+VERSION_SECONDS: float = 1.5  # to train a version and forecast its span, on one core: what a notice reckons with
 
 
 def session_within(
