@@ -59,6 +59,7 @@ Modules:
 - `forecastkit.features.regime`: `regime_features`, `FeatureCalculator` and `FeatureSet`: nine features of VIX, index, yields and credit for the regime model
 - `forecastkit.features.research`: Named research features with their definitions: dark pool ratio, after-hours volume, pre-breakout fingerprint, cross-asset correlations and breadth rotation, each as known at a session's close.
 - `forecastkit.features.stock`: `stock_features`: the features of a stock, or of any bars: returns, trend, volatility, ranges, volume and market beta
+- `forecastkit.features.supply_chain`: Supply chain leads: a table of links between companies with the day each was known, the recent returns of a stock's customers and suppliers, and an extractor of customer shares from the text of filings.
 - `forecastkit.features.volatility`: `volatility_features` and `FeatureEngine`: the 232 features of a volatility index such as the VIX, one row a session
 - `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
 - `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.

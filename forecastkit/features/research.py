@@ -20,10 +20,9 @@ from ..core import DataError, DataWarning
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['FINGERPRINT_PARTS', 'SHORT_SPAN', 'LONG_SPAN', 'CROSS_ASSETS', 'RATES', 'SHRINK_PAIRS', 'LEAST_PAIRS',
-           'dark_pool_history', 'quiet_volume_share', 'dark_pool_ratio', 'after_hours_volume_pct',
-           'breakout_fingerprints', 'pre_breakout_fingerprint', 'cross_asset_history', 'cross_asset_correlation',
-           'breadth_rotation', 'sector_rotation']
+__all__ = ['dark_pool_history', 'quiet_volume_share', 'dark_pool_ratio', 'after_hours_volume_pct', 'breakout_fingerprints',
+           'pre_breakout_fingerprint', 'cross_asset_history', 'cross_asset_correlation', 'breadth_rotation',
+           'sector_rotation']
 
 # %% ../../nbs/30_features/13_research.ipynb #954628c7
 STALE = pd.Timedelta(days=10)
@@ -61,7 +60,10 @@ def dark_pool_history(
     "The share of off-exchange volume that was sold short, as known at each close; NaN, with a warning, where FINRA's series are absent."
     names = [f"{symbol}_OFFEX", f"{symbol}_SHORT"]
     if any(name not in market for name in names):
-        _absent(f"the dark pool ratio of {symbol}", f"the market has no {' and no '.join(n for n in names if n not in market)}: download them from finra")
+        _absent(
+            f"the dark pool ratio of {symbol}",
+            f"the market has no {' and no '.join(n for n in names if n not in market)}: download them from finra",
+        )
         return pd.Series(np.nan, index, name="dark_pool_ratio")
     table = pd.concat([market.macro(name) for name in names], axis=1, join="inner").set_axis(["total", "short"], axis=1)
     known = pd.concat([_last_moments(market, name) for name in names], axis=1, join="inner").max(axis=1)
@@ -69,7 +71,7 @@ def dark_pool_history(
     ratio = (sold / table["total"].rolling(window, min_periods=1).sum()).to_frame("dark_pool_ratio")
     return _as_known(ratio, known, index, market.calendar)["dark_pool_ratio"]
 
-
+# %% ../../nbs/30_features/13_research.ipynb #344ff891
 def quiet_volume_share(
     minutes: pd.DataFrame,  # minute bars: high, low, volume, by time (with a zone, end of the bar)
     calendar: Calendar,
@@ -77,11 +79,17 @@ def quiet_volume_share(
     "The proxy from minute bars by session: the share of volume in minutes of large volume and small range."
     inside, session = _regular(minutes, calendar)
     bars = minutes[inside]
-    volume, spread, day = bars["volume"].to_numpy(dtype=float), (bars["high"] - bars["low"]).to_numpy(dtype=float), session[inside]
+    volume, spread, day = (
+        bars["volume"].to_numpy(dtype=float),
+        (bars["high"] - bars["low"]).to_numpy(dtype=float),
+        session[inside],
+    )
     table = pd.DataFrame({"volume": volume, "spread": spread, "day": day})
     usual = table.groupby("day")[["volume", "spread"]].transform("median")
     quiet = (table["volume"] > 2 * usual["volume"]) & (table["spread"] <= usual["spread"])
-    share = table["volume"].where(quiet, 0.0).groupby(table["day"]).sum() / table.groupby("day")["volume"].sum().replace(0.0, np.nan)
+    share = table["volume"].where(quiet, 0.0).groupby(table["day"]).sum() / table.groupby("day")[
+        "volume"
+    ].sum().replace(0.0, np.nan)
     return pd.Series(share.to_numpy(), calendar.sessions[share.index], name="dark_pool_ratio")
 
 
@@ -91,14 +99,14 @@ def _regular(minutes: pd.DataFrame, calendar: Calendar) -> tuple[np.ndarray, np.
     at = calendar.leading_to(moments)
     return np.asarray(moments.tz_convert("UTC").as_unit("us") > calendar.opens[at]), at
 
-
+# %% ../../nbs/30_features/13_research.ipynb #40e608da
 def dark_pool_ratio(
     market: MarketData,
     symbol: str,
     minutes: pd.DataFrame | None = None,  # minute bars, for the proxy where FINRA's series are absent
 ) -> float:
     "The dark pool ratio at the last session of a symbol: from FINRA's series, else by the proxy from minute bars, else NaN with a warning."
-    last = market.bars(symbol).index[-1:]
+    last = pd.DatetimeIndex(market.bars(symbol).index[-1:])
     if minutes is not None and f"{symbol}_SHORT" not in market:
         share = quiet_volume_share(minutes[minutes.index <= market.calendar.closes_of(last)[0]], market.calendar)
         return float(share.reindex(last).iloc[0])
@@ -125,15 +133,20 @@ SHORT_SPAN, LONG_SPAN = 10, 60  # sessions
 def _shrinkage(values: pd.Series) -> pd.Series:
     "By how much the mean of 10 lies below that of 60, as a share; 0 where it does not, or nothing moves at all."
     long = values.rolling(LONG_SPAN).mean()
-    return (1 - values.rolling(SHORT_SPAN).mean() / long.where(long > 0)).clip(0, 1).where(long.isna() | (long > 0), 0.0)
+    return (
+        (1 - values.rolling(SHORT_SPAN).mean() / long.where(long > 0)).clip(0, 1).where(long.isna() | (long > 0), 0.0)
+    )
 
-
+# %% ../../nbs/30_features/13_research.ipynb #77328f9e
 def breakout_fingerprints(
     bars: pd.DataFrame,  # high, low, close, volume by session
-    index_close: pd.Series | None = None,  # of the index that strength is measured against; None: against standing still
+    index_close: pd.Series
+    | None = None,  # of the index that strength is measured against; None: against standing still
 ) -> pd.DataFrame:
     "The four parts and their mean `score` by session; NaN in the first 60, and where a column is absent."
-    logs = pd.DataFrame(np.log(bars[["high", "low", "close"]].to_numpy(dtype=float)), bars.index, ["high", "low", "close"])
+    logs = pd.DataFrame(
+        np.log(bars[["high", "low", "close"]].to_numpy(dtype=float)), bars.index, ["high", "low", "close"]
+    )
     pivot, floor = logs["high"].rolling(LONG_SPAN).max(), logs["low"].rolling(LONG_SPAN).min()
     room = pivot - floor
     excess = logs["close"].diff()
@@ -161,7 +174,10 @@ def pre_breakout_fingerprint(
     last = breakout_fingerprints(bars, index_close).iloc[-1]
     if np.isnan(last["score"]):
         lacking = ", ".join(name for name in FINGERPRINT_PARTS if np.isnan(last[name]))
-        _absent("the pre-breakout fingerprint", f"no {lacking}: it needs high, low, volume and {LONG_SPAN + 1} sessions without gaps")
+        _absent(
+            "the pre-breakout fingerprint",
+            f"no {lacking}: it needs high, low, volume and {LONG_SPAN + 1} sessions without gaps",
+        )
     return float(last["score"]), {name: float(last[name]) for name in FINGERPRINT_PARTS}
 
 # %% ../../nbs/30_features/13_research.ipynb #f38c9a12
@@ -171,12 +187,14 @@ CROSS_ASSETS: Mapping[str, tuple[str, ...]] = {
 RATES: frozenset[str] = frozenset({"DGS10", "DGS2"})  # changes, not log changes
 SHRINK_PAIRS, LEAST_PAIRS = 20, 20
 
-
+# %% ../../nbs/30_features/13_research.ipynb #756623fa
 def _paired_correlation(market: MarketData, symbol: str, other: str, window: int) -> pd.DataFrame:
     "The rolling correlation of two series over the days that both have, shrunk by how many."
     bars = market.close(symbol)
     against = _values_of(market, other).reindex(bars.index)
-    level = against if other in RATES else pd.Series(np.log(against.where(against > 0).to_numpy(dtype=float)), bars.index)
+    level = (
+        against if other in RATES else pd.Series(np.log(against.where(against > 0).to_numpy(dtype=float)), bars.index)
+    )
     logs = pd.Series(np.log(bars.to_numpy(dtype=float)), bars.index)
     both = level.notna()
     own, its = logs[both].diff(), level[both].diff()
@@ -192,7 +210,7 @@ def _values_of(market: MarketData, name: str) -> pd.Series:
     except DataError:
         return market.macro(name)
 
-
+# %% ../../nbs/30_features/13_research.ipynb #20e51f1e
 def cross_asset_history(
     market: MarketData,
     symbol: str,
@@ -200,14 +218,16 @@ def cross_asset_history(
     assets: Mapping[str, tuple[str, ...]] = CROSS_ASSETS,  # what each stands for: the first series that there is
 ) -> pd.DataFrame:
     "The shrunken correlation with each asset as known at each close of the symbol; NaN where the market has none of its series."
-    index, columns = market.close(symbol).index, {}
+    index, columns = pd.DatetimeIndex(market.close(symbol).index), {}
     for name, choices in assets.items():
         other = next((choice for choice in choices if choice in market), None)
         if other is None or other == symbol:
             columns[name] = pd.Series(np.nan, index)
             continue
         found = _paired_correlation(market, symbol, other, window)
-        known = pd.concat([_last_moments(market, symbol), _last_moments(market, other)], axis=1, join="inner").max(axis=1)
+        known = pd.concat([_last_moments(market, symbol), _last_moments(market, other)], axis=1, join="inner").max(
+            axis=1
+        )
         columns[name] = _as_known(found, known, index, market.calendar)[other]
     return pd.DataFrame(columns)
 
@@ -221,7 +241,8 @@ def cross_asset_correlation(
     last = {str(name): float(value) for name, value in cross_asset_history(market, symbol, window).iloc[-1].items()}
     lacking = [name for name, choices in CROSS_ASSETS.items() if not any(choice in market for choice in choices)]
     if lacking:
-        _absent(f"the correlation of {symbol} with {', '.join(lacking)}", "the market has none of " + ", ".join(CROSS_ASSETS[lacking[0]]))
+        wanted = "; ".join(f"{name}: {' or '.join(CROSS_ASSETS[name])}" for name in lacking)
+        _absent(f"the correlation of {symbol} with {', '.join(lacking)}", f"the market has no series for it ({wanted})")
     return last
 
 # %% ../../nbs/30_features/13_research.ipynb #d01acce9
@@ -244,10 +265,12 @@ def breadth_rotation(
         columns[f"above_{n}"] = _share(closes > mean, mean.notna(), least)
     columns["advance_decline"] = _share(change > 0, change.notna(), least) - _share(change < 0, change.notna(), least)
     high, low = closes.rolling(252).max(), closes.rolling(252).min()
-    columns["highs_minus_lows"] = _share(closes >= high, high.notna(), least) - _share(closes <= low, high.notna(), least)
+    columns["highs_minus_lows"] = _share(closes >= high, high.notna(), least) - _share(
+        closes <= low, high.notna(), least
+    )
     return pd.DataFrame({**columns, "sector_rotation": sector_rotation(closes, sectors or {})})
 
-
+# %% ../../nbs/30_features/13_research.ipynb #dae390b2
 def sector_rotation(
     closes: pd.DataFrame,
     sectors: Mapping[str, str],  # of each symbol
@@ -259,7 +282,7 @@ def sector_rotation(
     names = sorted({sectors[symbol] for symbol in closes if symbol in sectors})
     if len(names) < 3:
         return pd.Series(np.nan, closes.index)
-    means = {name: change[[s for s in closes if sectors.get(s) == name]].mean(axis=1) for name in names}
+    means = {name: change[[s for s in closes if sectors.get(str(s)) == name]].mean(axis=1) for name in names}
     ranks = pd.DataFrame(means).rank(axis=1)
     moved = (ranks - ranks.shift(window)).abs().mean(axis=1, skipna=False)
     return moved / (len(names) ** 2 // 2 / len(names))
