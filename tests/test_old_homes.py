@@ -13,6 +13,8 @@ import pytest
 
 import forecastkit as fk
 from forecastkit.cli.main import main
+from forecastkit.data import Reading, SampleSource, clean_series
+from forecastkit.data.sources import EMBEDDED
 
 OLD = Path(__file__).parent / "fixtures" / "home-0.2"
 LAST = {"VIX": "2015-08-31", "AAPL": "1993-08-19"}  # as of when 0.2 asked each model
@@ -62,10 +64,27 @@ def test_old_models_say_what_they_said(home):
     assert {path.name for path in (home / "models").iterdir() if path.name[0] != "."} == set(expected)
     for version, said in expected.items():
         model = fk.ProbabilisticForecaster.load(home / "models" / version)
-        market = fk.load_market("sample").as_of(LAST[said["target"]["symbol"]])
+        market = market_of_0_2().as_of(LAST[said["target"]["symbol"]])
         X = model_features(fk.Target(**said["target"]), market)
         assert [f"{day:%Y-%m-%d}" for day in X.index[-8:]] == said["sessions"]
         np.testing.assert_allclose(model.predict_quantiles(X, last=8), said["raw_quantiles"], rtol=1e-9, atol=1e-12)
+
+
+def market_of_0_2() -> fk.MarketData:
+    "What `sample` gave then: the VIX closes of arch from 2014, and none of the series that are embedded now."
+    from arch.data import vix
+
+    class OldVIX:
+        name, symbols, ignored = "arch", ("VIX",), {}
+
+        def __contains__(self, symbol):
+            return symbol == "VIX"
+
+        def read(self, symbol, calendar):
+            closes = vix.load()["vix"].dropna().rename("close").to_frame()
+            return Reading(*clean_series(symbol, closes, calendar), "arch")
+
+    return fk.load_market([OldVIX(), "sample"], symbols={*SampleSource().symbols} - {*EMBEDDED} | {"VIX"})
 
 
 def model_features(target: fk.Target, market: fk.MarketData) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError, DataWarning
+from forecastkit.core import DataError, DataWarning, file_checksum
 from forecastkit.data import sources as sources
 from forecastkit.data.formats import inspect_file, read_file_columns
 from forecastkit.data.layouts import BAR_NAMES
@@ -136,7 +136,7 @@ BROKEN = {
     "a negative price": (faulty(Low=-1), "VIX 2018-02-05: a price of 0 or less"),
     "high and low swapped": (table().rename(columns={"High": "Low", "Low": "High"}).to_csv(index=False), "VIX 2018-02-01: high below low"),
     "close and high swapped": (table().rename(columns={"High": "Close", "Close": "High"}).to_csv(index=False), "columns swapped?"),
-    "a word among numbers": (faulty(Close="closed"), "VIX 2018-02-05: close is no number: correct the file"),
+    "a word among numbers": (faulty(Close="closed"), "VIX 2018-02-05: close is no number: correct it"),
     "a column of text": (table(High="high").to_csv(index=False), "VIX 2018-02-01: high is no number"),
     "thousands or decimals": (faulty(High="38,800"), "high is no number"),
     "infinity": (faulty(High="inf"), "high is no number"),
@@ -324,15 +324,25 @@ def test_two_files_of_one_symbol(bars):
         "bars/old/VIX.csv": "no column of dates in its header (Symbol)",
     }
     write(bars / "old" / "VIX.csv", table())
-    market = load_market(f"folder:{bars}", needed=["VIX"])  # both have ranges and end on one day
+    with pytest.raises(DataError, match=r"both give VIX to .* differ on 5 days, .* take one of them away"):
+        load_market(f"folder:{bars}", needed=["VIX"])  # both have ranges and end on one day
+    assert source_table(f"folder:{bars}", NYSE)["note"].str.startswith("refused: ").sum() == 1
+    write(bars / "old" / "VIX.csv", table(frame=(VIX + 1.004).round(2)))  # rounded, not contradicted
+    named = "VIX is read from bars/vix_history.csv, which says the same"
+    assert FolderSource(bars).ignored["bars/old/VIX.csv"] == named
+    market = load_market(f"folder:{bars}", needed=["VIX"])
     assert market.summary()["source"].tolist() == ["bars/vix_history.csv"]
+    assert market.as_of(VIX.index[-1]).notes("^VIX")[-2:] == tuple(
+        f"{file} is left aside: {why}" for file, why in FolderSource(bars).ignored.items()
+    )
     longer = VIX.set_axis(VIX.index + pd.Timedelta(days=7))
     write(bars / "old" / "VIX.csv", table(frame=longer))
     source = FolderSource(bars)
     assert source.read("VIX", NYSE).origin == "bars/old/VIX.csv"
     named = "VIX is read from bars/old/VIX.csv, which reaches further"
-    assert source.ignored["bars/vix_history.csv"] == named
-    assert f"bars/vix_history.csv is left aside: {named}" in source.read("VIX", NYSE).notes
+    assert source.ignored["bars/vix_history.csv"].startswith(named)
+    aside = source.read("VIX", NYSE).notes
+    assert any(note.startswith(f"bars/vix_history.csv is left aside: {named}") for note in aside)
     (bars / "old" / "VIX.csv").write_text("")
     with pytest.raises(DataError, match=r"^bars/old/VIX\.csv: cannot be read"):
         load_market(f"folder:{bars}", needed=["VIX"])
@@ -372,13 +382,15 @@ def test_a_source_of_ones_own():
 
 def test_the_sample_is_what_it_is_said_to_be():
     market = load_market("sample", needed=["VIX", "SPX"])
-    assert len(market.symbols) == len(SampleSource().symbols) == 31
-    assert [(r.symbol, r.what) for r in market.repairs] == [
-        ("RRC", "the price steps by 3 for 1, as an unadjusted split does")
-    ]
+    assert len(market.symbols) == len(SampleSource().symbols) == 41
+    assert Counter((r.symbol, r.what) for r in market.repairs) == {
+        ("RRC", "the price steps by 3 for 1, as an unadjusted split does"): 1,
+        ("VIX", "open or close outside low..high"): 47,
+        ("VIX", "no session of the exchange"): 1,
+        ("VIX", "no row for this session"): 4,
+    }
     vix, spx = market.close("VIX"), market.bars("SPX")
-    assert (vix.index[0], vix.index[-1], len(vix)) == (pd.Timestamp("2014-01-03"), pd.Timestamp("2019-01-03"), 1259)
-    assert len(load_packaged("vix")) - len(vix) == 46
+    assert (vix.index[0], vix.index[-1], len(vix)) == (pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-31"), 7303)
     assert (spx.index[0], spx.index[-1]) == (pd.Timestamp("1990-01-02"), pd.Timestamp("2018-12-31"))
     assert spx.loc[:"1998", ["open", "high", "low", "volume"]].isna().all(axis=None) and spx.loc["1999":].notna().all(
         axis=None
@@ -388,7 +400,7 @@ def test_the_sample_is_what_it_is_said_to_be():
     assert market.bars("AAPL")["high"].isna().all()
 
 
-@pytest.mark.parametrize("name", ["vix", "sp500", "sp500_index"])
+@pytest.mark.parametrize("name", ["wti", "sp500", "sp500_index"])
 def test_the_packages_loaders_give_the_same(name, monkeypatch):
     "Where a package keeps its files elsewhere its public loader is asked."
     monkeypatch.setitem(
@@ -406,7 +418,7 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
     load_packaged.cache_clear()
     with pytest.raises(DataError, match="the sample needs the package arch: pip install arch"):
-        load_market("sample", symbols=["AAA"], needed=["VIX"])
+        load_market("sample", needed=["AAA"])
 
 
 def test_the_sample_is_read_lazily_and_imports_no_library():
@@ -418,7 +430,7 @@ def test_the_sample_is_read_lazily_and_imports_no_library():
         print(json.dumps([sorted(heavy), sources.load_packaged.cache_info().currsize, market.symbols]))"""
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [[], 3, ["SPX", "VIX"]]
+    assert json.loads(done.stdout) == [[], 2, ["SPX", "VIX"]]
 
 
 def test_formats_and_market_mean_the_same_columns():
@@ -444,6 +456,50 @@ def test_real_folder_and_sample_together(shared_data):
     assert market.summary().set_index("symbol").loc["VIX", "source"] == "data/cboe/vix-daily.csv"
     fred = {path.stem for path in (shared_data / "fred").iterdir()}
     assert set(market.symbols) == fred | set(SampleSource().symbols)
+
+
+def test_the_embedded_series_are_those_that_were_published(shared_data):
+    "Nothing but the container differs: the same bars, repairs and moments as from the published files."
+    embedded = load_market("sample", symbols=sources.EMBEDDED)
+    published = load_market(f"folder:{shared_data}", symbols=sources.EMBEDDED)
+    assert set(embedded.symbols) == set(sources.EMBEDDED) and embedded.repairs == published.repairs
+    assert embedded.fingerprint() == published.fingerprint()
+    for symbol in set(embedded.symbols) - {"VIX"}:
+        assert (embedded.known_at(symbol) == published.known_at(symbol)).all()
+        assert embedded.macro(symbol).index[-1].year == 2018
+
+
+def test_the_embedded_files_are_made_again_byte_for_byte(shared_data, tmp_path):
+    code = "import sys; from pathlib import Path; sys.path.insert(0, 'benchmarks'); import embed; embed.main(*map(Path, sys.argv[1:]))"
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-c", code, str(shared_data), str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert {path.stem: file_checksum(path) for path in tmp_path.iterdir()} == sources.EMBEDDED
+    assert set(done.stdout.splitlines()) <= set((root / "DATA_LICENSES.md").read_text().splitlines())
+
+
+def test_every_embedded_file_has_its_line_in_the_licences():
+    folder = sources.embedded_file("VIX").parent
+    lines = [line for line in (folder / "DATA_LICENSES.md").read_text().splitlines() if ".parquet` | " in line]
+    assert {line.split("`")[1]: line.split("`")[5] for line in lines} == {
+        f"{symbol}.parquet": checksum for symbol, checksum in sources.EMBEDDED.items()
+    }
+    files = list(folder.glob("*.parquet"))
+    assert len(files) == len(lines) and sum(file.stat().st_size for file in files) < 1_000_000
+
+
+def test_a_changed_embedded_file_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "data" / "sample"
+    folder.mkdir(parents=True)
+    content = bytearray(sources.embedded_file("VIX").read_bytes())
+    content[1000] ^= 1
+    (folder / "VIX.parquet").write_bytes(content)
+    monkeypatch.setattr(sources.resources, "files", lambda package: tmp_path)
+    for symbol in ("VIX", "DGS10"):  # changed, and gone
+        with pytest.raises(
+            DataError, match=rf"{symbol}\.parquet is not the file that was shipped: install forecastkit again"
+        ):
+            load_market("sample", symbols=[symbol], needed=[symbol])
 
 
 def test_published_series_of_the_real_folder_come_late(shared_data):
@@ -473,7 +529,7 @@ def test_what_is_no_market_data_is_listed(shared_data):
     }
     assert ignored.filter(like="intraday/").str.contains("time of day").all()
     served = found[found["symbol"].ne("") & found["note"].eq("")]
-    assert served["symbol"].is_unique and len(served) == 42
+    assert served["symbol"].is_unique and len(served) == 42  # NFCI is the only one of the folder that is not embedded
     assert found.loc[found["symbol"].eq("VIX"), "note"].tolist() == ["", f"not used: folder:{shared_data} comes first"]
 
 

@@ -1,4 +1,4 @@
-"""Exchange sessions, releases of macro series, FOMC meetings, expiries and cohorts."""
+"""Exchange sessions, releases of macro series, FOMC meetings, expiries, earnings and cohorts."""
 
 from ..core import attach_face
 

@@ -1,4 +1,4 @@
-"""Exchange sessions, releases of macro series, FOMC meetings, expiries and cohorts."""
+"""Exchange sessions, releases of macro series, FOMC meetings, expiries, earnings and cohorts."""
 
 from .sessions import (
     Calendar as Calendar,
@@ -23,6 +23,17 @@ from .fomc import (
     parse_meetings_page as parse_meetings_page,
     read_meetings as read_meetings,
     save_meetings as save_meetings,
+)
+from .earnings import (
+    earnings_features as earnings_features,
+    earnings_table as earnings_table,
+    next_reports as next_reports,
+    reaction_mask as reaction_mask,
+    read_earnings as read_earnings,
+    reported_dates as reported_dates,
+    reported_moments as reported_moments,
+    results_within as results_within,
+    scheduled_dates as scheduled_dates,
 )
 from .cohorts import (
     calendar_ahead as calendar_ahead,

@@ -1,6 +1,6 @@
 """Data sources, layered symbol by symbol: `FolderSource`, `SampleSource`, the `Source` protocol, and `load_market` that reads them into a `MarketData`.
 
-Which source gives a series, and what if its file is broken? Data come from folders of files as vendors write them, and the real data that lie inside two libraries.
+Which source gives a series, and what if its file is broken? Data come from folders of files as vendors write them, and from the real data that lie inside this package and two libraries.
 `load_market` lays the sources over one another in the order given, symbol by symbol: the first that has a symbol gives
 all of it. A broken file is never passed over for the next source; it is refused in one sentence that names it."""
 
@@ -9,11 +9,12 @@ all of it. A broken file is never passed over for the next source; it is refused
 # %% ../../nbs/20_data/10_sources.ipynb #008a1817
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
+from importlib import import_module, resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -22,17 +23,53 @@ import pandas as pd
 
 from ..calendars import Calendar, get_calendar, NEW_YORK
 from ..core import DataError, DataWarning, canonical_symbol
-from .folders import NO_TABLE, FolderSource
+from .folders import NO_TABLE, FolderSource, read_series
 from .formats import read_table
 from .frames import Reading, clean_series
-from .layouts import parse_days
+from .layouts import Layout, parse_days
 from .market import BAR_COLUMNS, MarketData
 
 # %% auto #0
-__all__ = ['FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'SampleSource', 'Source', 'open_source', 'rejoin_folders', 'open_sources',
-           'load_market', 'source_table']
+__all__ = ['EMBEDDED', 'FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'embedded_file', 'SampleSource', 'Source', 'open_source',
+           'rejoin_folders', 'open_sources', 'load_market', 'source_table']
 
 # %% ../../nbs/20_data/10_sources.ipynb #97333f25
+EMBEDDED: dict[str, str] = {  # the SHA-256 sum of each series' file in data/sample
+    "VIX": "63f4b6bb05b3aad2c6ca5cc91b81f008c0a175719787a95d9f2300ca19d4e2ff",
+    "DGS3MO": "e1148ed17eaa1336157a513341f47090ee33b9119e58f3e056cf8e66c99e61ba",
+    "DGS2": "fbae0b147a1e9711f32f127ebd3785f28a39f8366433cbba62b0ee65d13d83c7",
+    "DGS10": "437c61d39a8c36e8f8acf554fb2c754f5110e0043b8a55b3bad11d3fe2efff6d",
+    "T10Y2Y": "5890bab8f42f05775d73b96229dbce95d91952273d7b44fe7293d16c8dd8cfdd",
+    "T10Y3M": "39f13b6a0711292ceaa6e56c047000dfca895be4b00a4a7b1caa1bbaca916f5d",
+    "DFF": "4d2351662718e48d2855a95ec6bee74541c2f5767dcb938aaf731b0ba7647f01",
+    "ICSA": "04548ae28c7f41c3f07f541cda7c604027dcababd037606b1f51a53f63ddf73e",
+    "PAYEMS": "f793306e18cfac4d440bfac6a43f17506b2a952c5a092afd0e1bfd91b445e8e0",
+    "UNRATE": "691b12be27454dade67216e20b253e3282e900dc92e500e2b9ab9425d32d527b",
+    "DTWEXBGS": "17d138e942cc6718ae9b1fc5d4d0cbdc7d9beb7eca94c3f24bb94559b921feb6",
+}
+
+
+def embedded_file(
+    symbol: str,  # one of EMBEDDED
+) -> Path:
+    "Where an embedded series lies; raises `DataError` unless its bytes are those that were shipped."
+    path = Path(str(resources.files("forecastkit")), "data", "sample", f"{symbol}.parquet")
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != EMBEDDED[symbol]:
+        raise DataError(f"{path} is not the file that was shipped: install forecastkit again")
+    return path
+
+# %% ../../nbs/20_data/10_sources.ipynb #021dcc53
+def read_embedded(
+    symbol: str,  # one of EMBEDDED
+    calendar: Calendar,
+) -> Reading:
+    "An embedded series, checked and repaired as a file of a folder is; raises `DataError` for a file that was changed."
+    path, shown = embedded_file(symbol), f"sample ({'Cboe' if symbol == 'VIX' else 'FRED'})"
+    prices = {name: name.upper() for name in BAR_COLUMNS if name != "volume"}
+    layout = Layout("DATE", prices) if symbol == "VIX" else Layout("observation_date", {"value": symbol})
+    return read_series(path, symbol, layout, calendar, shown)
+
+# %% ../../nbs/20_data/10_sources.ipynb #96bdec32
 @dataclass(frozen=True)
 class PackagedTable:
     "A data file inside an installed package, and the public function that loads it."
@@ -46,7 +83,7 @@ class PackagedTable:
 PACKAGED: dict[str, PackagedTable] = {
     **{
         name: PackagedTable("arch", f"data/{name}/{name}.csv.gz", f"arch.data.{name}", "load")
-        for name in ("vix", "sp500", "nasdaq", "wti", "default")
+        for name in ("sp500", "nasdaq", "wti", "default")
     },
     **{
         name: PackagedTable("skfolio", f"datasets/data/{name}.csv.gz", "skfolio.datasets", f"load_{name}")
@@ -77,8 +114,7 @@ STOCKS: tuple[str, ...] = (
     "AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO",
     "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM",
 )  # fmt: skip
-SAMPLE: dict[str, tuple[str, str]] = {
-    "VIX": ("vix", "vix"),
+SAMPLE: dict[str, tuple[str, str]] = {  # the table in a library, and the column
     "DCOILWTICO": ("wti", "DCOILWTICO"),
     "AAA": ("default", "AAA"),
     "BAA": ("default", "BAA"),
@@ -107,10 +143,10 @@ def _sample_frame(symbol: str) -> tuple[pd.DataFrame, str]:
 
 
 class SampleSource:
-    "The real data inside arch and skfolio: an index of volatility, two of stocks, stocks, funds, oil and yields."
+    "The real data inside this package, arch and skfolio: the VIX from 1990, two indices of stocks, stocks, funds, oil, yields and labour."
 
     name = "sample"
-    symbols: tuple[str, ...] = tuple(sorted([*SAMPLE, "SPX", "IXIC"]))
+    symbols: tuple[str, ...] = tuple(sorted([*EMBEDDED, *SAMPLE, "SPX", "IXIC"]))
 
     def __contains__(self, symbol: str) -> bool:
         return symbol in self.symbols
@@ -124,6 +160,8 @@ class SampleSource:
         "The series of a symbol; raises `DataError` if the sample has none."
         if symbol not in self:
             raise DataError(f"the sample has no {symbol}: it has {', '.join(self.symbols)}")
+        if symbol in EMBEDDED:
+            return read_embedded(symbol, calendar)
         frame, package = _sample_frame(symbol)
         return Reading(*clean_series(symbol, frame, calendar), f"sample ({package})")
 
@@ -258,6 +296,7 @@ def load_market(
         calendar=calendar,
         repairs=[repair for reading in readings.values() for repair in reading.repairs],
         provenance={symbol: reading.origin for symbol, reading in readings.items()},
+        notes={symbol: reading.notes for symbol, reading in readings.items()},
     )
 
 # %% ../../nbs/20_data/10_sources.ipynb #22c21306

@@ -1,4 +1,4 @@
-"""How features are declared, computed and cached; the features of the VIX, of stocks and of the regime model."""
+"""How features are declared, computed and cached; the features of the VIX, of stocks, of panels and of the regime model."""
 
 from .frames import (
     checked_features as checked_features,
@@ -23,8 +23,33 @@ from .volatility import (
 from .stock import (
     stock_features as stock_features,
 )
+from .panel_bars import (
+    PanelFeature as PanelFeature,
+)
+from .panel import (
+    calculate_all_features as calculate_all_features,
+    compute_panel as compute_panel,
+    panel_features as panel_features,
+)
 from .regime import (
     FeatureCalculator as FeatureCalculator,
     FeatureSet as FeatureSet,
     regime_features as regime_features,
+)
+from .research import (
+    after_hours_volume_pct as after_hours_volume_pct,
+    breadth_rotation as breadth_rotation,
+    breakout_fingerprints as breakout_fingerprints,
+    cross_asset_correlation as cross_asset_correlation,
+    cross_asset_history as cross_asset_history,
+    dark_pool_history as dark_pool_history,
+    dark_pool_ratio as dark_pool_ratio,
+    pre_breakout_fingerprint as pre_breakout_fingerprint,
+    quiet_volume_share as quiet_volume_share,
+)
+from .supply_chain import (
+    customer_shares as customer_shares,
+    CustomerShare as CustomerShare,
+    read_links as read_links,
+    supply_chain_leads as supply_chain_leads,
 )

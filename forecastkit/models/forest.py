@@ -10,7 +10,6 @@ outcomes are the forecast: no mean of a leaf is ever taken, so the whole distrib
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +20,7 @@ from threadpoolctl import threadpool_limits
 from ..core import PROBS, pack_arrays, unpack_arrays
 from ..forecasts import strictly_increasing
 from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, OutcomeValues, Recipe, with_base
-from .baselines import HARLocationScale
-from .boosting import ResidualEstimator, tree_table
+from .boosting import ResidualEstimator, read_base, read_recipe, recipe_state, tree_table
 
 # %% auto #0
 __all__ = ['QuantileForest']
@@ -103,7 +101,11 @@ def cumulative_weights(
     "The weight of all residuals up to each one, (m, n)."
     weight = np.zeros((len(here), past.shape[1]))
     for leaf, days in zip(here.T, past):
-        weight += (leaf[:, None] == days) / np.bincount(days, minlength=int(leaf.max()) + 1)[leaf][:, None]
+        count = np.bincount(days, minlength=int(leaf.max()) + 1)
+        order, size, first = np.argsort(days, kind="stable"), count[leaf], (np.cumsum(count) - count)[leaf]
+        row = np.repeat(np.arange(len(leaf)), size)
+        met = order[np.arange(len(row)) + np.repeat(first - (np.cumsum(size) - size), size)]  # days in each row's leaf
+        weight[row, met] += (1 / size)[row]
     return np.cumsum(weight, axis=1) / len(past)
 
 
@@ -122,11 +124,11 @@ def weighted_quantiles(
 
 # %% ../../nbs/40_models/05_forest.ipynb #7ff075fd
 class QuantileForest(ResidualEstimator):
-    "A forest's weights on past standardised residuals, put back onto mean and scale."
+    "A forest's weights on past standardised residuals, put back onto mean and scale, or on past log changes."
 
     def __init__(
         self,
-        recipe: Recipe = VOLATILITY_RECIPE,  # of location and scale
+        recipe: Recipe | None = VOLATILITY_RECIPE,  # of location and scale; None: the trees learn the log change itself
         trees: int = 100,
         seed: int = 42,
     ):
@@ -135,10 +137,11 @@ class QuantileForest(ResidualEstimator):
     def fit(self, X: FeatureValues, y: OutcomeValues) -> QuantileForest:
         "Fit location and scale, grow the trees on the standardised residuals, and keep the leaf of every training row."
         table, residual = self._fit_residual(X, y)
-        self.trees_ = trees_of_forest(grow_forest(table, residual, self.trees, self.seed))
+        forest = grow_forest(table, residual, self.trees, self.seed)
+        self.trees_ = trees_of_forest(forest)
         order = np.argsort(residual, kind="stable")
         self.residual_ = residual[order]
-        self.past_ = np.ascontiguousarray(leaf_indices(self.trees_, table)[order].T)
+        self.past_ = np.ascontiguousarray(forest.apply(table)[order].T.astype(np.uint16))
         return self
 
     def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
@@ -156,7 +159,7 @@ class QuantileForest(ResidualEstimator):
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Columns, location and scale in JSON's own types; trees, leaves and residuals as the file `forest.npz`."
-        params = {"recipe": asdict(self.recipe), "trees": self.trees, "seed": self.seed}
+        params = {"recipe": recipe_state(self.recipe), "trees": self.trees, "seed": self.seed}
         arrays = self.trees_._asdict() | {"past": self.past_, "residual": self.residual_}
         return params | {"columns": self.columns_, "base": self.base_.to_state()[0]}, {
             "forest.npz": pack_arrays(arrays, compress=True)
@@ -165,8 +168,8 @@ class QuantileForest(ResidualEstimator):
     @classmethod
     def from_state(cls, state: Mapping[str, Any], blobs: Mapping[str, bytes]) -> QuantileForest:
         "The model that `to_state` described."
-        model = cls(Recipe.from_state(state["recipe"]), state["trees"], state["seed"])
-        model.base_, model.columns_ = HARLocationScale.from_state(state["base"], {}), list(state["columns"])
+        model = cls(read_recipe(state["recipe"]), state["trees"], state["seed"])
+        model.base_, model.columns_ = read_base(state["base"]), list(state["columns"])
         arrays = unpack_arrays(blobs["forest.npz"])
         model.past_, model.residual_ = arrays.pop("past"), arrays.pop("residual")
         model.trees_ = Trees(**arrays)

@@ -7,6 +7,12 @@ from .fred import (
     FOMC_PAGE_URL as FOMC_PAGE_URL,
     fomc_page as fomc_page,
 )
+from .edgar import (
+    Edgar as Edgar,
+)
+from .yahoo import (
+    yahoo_schedule as yahoo_schedule,
+)
 from .catalogue import (
     VENDORS as VENDORS,
     open_client as open_client,

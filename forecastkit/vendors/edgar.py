@@ -13,15 +13,18 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from ..calendars import Calendar, reported_dates, reported_moments
 from ..core import DataError, canonical_symbol
 from .base import DayBound, LiveSource, end_of_day_utc, fetch_each
 from .http import HttpClient
 from .response import below
 
 # %% auto #0
-__all__ = ['EDGAR_URL', 'EDGAR_TICKERS_URL', 'DURATION_DAYS', 'edgar_facts', 'edgar_series', 'edgar_filings', 'Edgar']
+__all__ = ['EDGAR_URL', 'EDGAR_TICKERS_URL', 'DURATION_DAYS', 'NEW_YORK_CLOCK', 'edgar_facts', 'edgar_series', 'edgar_filings',
+           'filing_moments', 'edgar_earnings', 'Edgar']
 
 # %% ../../nbs/25_vendors/07_edgar.ipynb #62731b4b
 EDGAR_URL = "https://data.sec.gov"
@@ -85,15 +88,59 @@ def edgar_filings(
     symbol: str,
     document: Any,  # submissions, as EDGAR sends them
 ) -> pd.DataFrame:
-    "The recent filings of a company, newest last: form, reported day, filed day, accepted and known_at (UTC)."
+    "The recent filings of a company, newest last: form, reported day, filed day, accepted, items and known_at (UTC)."
     try:
-        recent = document["filings"]["recent"]
+        recent = document["filings"]["recent"] if "filings" in document else document  # older ones lie apart
         columns = {"form": "form", "reported": "reportDate", "filed": "filingDate", "accepted": "acceptanceDateTime"}
         table = pd.DataFrame({ours: recent[theirs] for ours, theirs in columns.items()})
+        table["items"] = recent.get("items", "")
         table["known_at"] = end_of_day_utc(table["filed"])
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise DataError(f"{symbol}: edgar sent no filings: the vendor has changed them") from error
     return table[::-1].reset_index(drop=True)
+
+# %% ../../nbs/25_vendors/07_edgar.ipynb #e2020002
+NEW_YORK_CLOCK = "America/New_York"
+
+
+def _contradictions(
+    clock: pd.DatetimeIndex,  # New York's, as one reading gives it
+    filed: pd.DatetimeIndex,  # days
+) -> int:
+    "Filings that would have come while EDGAR is closed, or on another day than they are dated by."
+    time = clock - clock.normalize()
+    closed = (time < pd.Timedelta(hours=6)) | (time > pd.Timedelta(hours=22, minutes=5))
+    before_cutoff = (time <= pd.Timedelta(hours=17, minutes=30)) & (clock.dayofweek < 5)
+    return int((closed | (clock.normalize() > filed) | (before_cutoff & (clock.normalize() < filed))).sum())
+
+
+def filing_moments(
+    filings: pd.DataFrame,  # as `edgar_filings` gives them
+) -> pd.DatetimeIndex | None:
+    "When each filing was accepted, by New York's clock; None where both readings of the column are possible, or none is."
+    written = pd.DatetimeIndex(pd.to_datetime(filings["accepted"], utc=True, errors="coerce")).as_unit("us")
+    filed = pd.DatetimeIndex(pd.to_datetime(filings["filed"])).as_unit("us")
+    there = written.notna()
+    local, greenwich = written.tz_localize(None), written.tz_convert(NEW_YORK_CLOCK).tz_localize(None)
+    wrong = [_contradictions(reading[there], filed[there]) for reading in (local, greenwich)]
+    if wrong[0] == wrong[1] or min(wrong) > 0.02 * len(filings) or not np.all(there):
+        return None
+    clock = local if wrong[0] < wrong[1] else greenwich
+    return clock.tz_localize(NEW_YORK_CLOCK, ambiguous=np.ones(len(clock), dtype=bool), nonexistent="shift_forward")
+
+# %% ../../nbs/25_vendors/07_edgar.ipynb #e2020005
+def edgar_earnings(
+    symbol: str,
+    filings: pd.DataFrame,  # all of the company's, as `edgar_filings` gives them
+    calendar: Calendar,
+) -> pd.DataFrame:
+    "The days on which results were furnished (8-K, item 2.02), as an earnings table, see `calendars.earnings_table`."
+    item = filings["items"].astype(str).str.split(",").map(lambda items: "2.02" in [word.strip() for word in items])
+    furnished = (filings["form"].eq("8-K") & item).to_numpy()
+    moments = filing_moments(filings)
+    if moments is None:
+        return reported_dates(symbol, pd.DatetimeIndex(pd.to_datetime(filings["filed"][furnished])))
+    return reported_moments(symbol, moments[furnished], calendar)
 
 # %% ../../nbs/25_vendors/07_edgar.ipynb #7d83562a
 class Edgar:
@@ -124,6 +171,16 @@ class Edgar:
         "The recent filings of a company, see `edgar_filings`."
         address = below(self._base, f"submissions/CIK{self.number(symbol)}.json")
         return edgar_filings(symbol, self._client.json(symbol, address))
+
+    def earnings(self, symbol: str, calendar: Calendar) -> pd.DataFrame:
+        "All days on which a company furnished its results, see `edgar_earnings`; older filings lie in files of their own."
+        address = below(self._base, f"submissions/CIK{self.number(symbol)}.json")
+        document = self._client.json(symbol, address)
+        filings = [edgar_filings(symbol, document)]
+        for file in document["filings"].get("files", []):
+            older = self._client.json(symbol, below(self._base, f"submissions/{file['name']}"))
+            filings.insert(0, edgar_filings(symbol, older))
+        return edgar_earnings(symbol, pd.concat(filings, ignore_index=True), calendar)
 
     def facts(self, symbol: str) -> pd.DataFrame:
         "All facts of a company, see `edgar_facts`."

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from ..calendars import scheduled_dates
 from ..core import DataError, canonical_symbol
 from .response import below
 from .http import HttpClient, RateLimiter, backoff_seconds
@@ -27,7 +28,7 @@ from .base import UNREADABLE, DayBound, FetchResult, LiveSource, failure_of
 # %% auto #0
 __all__ = ['YAHOO_TICKERS', 'ADJUSTMENTS', 'YAHOO_PRICES', 'YAHOO_URL', 'Tables', 'FetchTables', 'TRANSIENT_REASON',
            'yahoo_ticker', 'split_factor', 'yahoo_bars', 'yahoo_actions', 'chart_table', 'chart_tables',
-           'yfinance_tables', 'yahoo_source']
+           'yfinance_tables', 'yahoo_source', 'yahoo_schedule']
 
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #7dc17687
 YAHOO_TICKERS: dict[str, str] = {"SPX": "^GSPC", "BTC": "BTC-USD"} | {
@@ -249,3 +250,27 @@ def yahoo_source(
         return {symbol: one(symbol, tables.get(yahoo_ticker(symbol), missing), start, end) for symbol in names}
 
     return LiveSource("yahoo", several, tuple(dict.fromkeys(map(canonical_symbol, symbols))), batch=batch, grows=True)
+
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #e2020012
+def _yfinance_calendar(ticker: str) -> Mapping[str, Any]:
+    try:
+        import yfinance
+    except ImportError as error:
+        raise DataError("yahoo needs yfinance: pip install 'forecastkit[live]'") from error
+    with _ONE_AT_A_TIME:
+        return yfinance.Ticker(ticker).calendar or {}
+
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #e2020013
+def yahoo_schedule(
+    symbol: str,  # canonical
+    read_at: pd.Timestamp | None = None,  # with a time zone; now if None
+    fetch: Callable[[str], Mapping[str, Any]] = _yfinance_calendar,  # what Yahoo shows of a ticker
+) -> pd.DataFrame:
+    "The next report of a company as an earnings table, of none or one row, known from now on; raises `DataError`."
+    moment = pd.Timestamp.now("UTC") if read_at is None else read_at
+    try:
+        days = sorted(pd.Timestamp(day) for day in fetch(yahoo_ticker(symbol)).get("Earnings Date", []))
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OSError) as error:
+        raise failure_of(symbol, error) from error
+    coming = [day for day in days if day >= moment.tz_convert("UTC").tz_localize(None).normalize()]
+    return scheduled_dates(symbol, pd.DatetimeIndex(coming[:1]), moment)

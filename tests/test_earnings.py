@@ -1,0 +1,107 @@
+"The earnings calendar: nothing is known before its moment, and the predictions are as good as they are said to be."
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.calendars import (
+    earnings_features,
+    earnings_table,
+    get_calendar,
+    next_reports,
+    reaction_mask,
+    read_earnings,
+    reported_dates,
+    results_within,
+    scheduled_dates,
+)
+from forecastkit.calendars.earnings import reaction_span
+from forecastkit.data.market import MarketData
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.evaluation import audit
+
+NYSE = get_calendar("XNYS")
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    "Six years of quarterly reports whose days wander, every other one of them announced three weeks ahead."
+    rng = np.random.default_rng(5)
+    quarters = pd.date_range("2012-01-25", "2018-12-01", freq="91D")
+    days = quarters + pd.to_timedelta(rng.integers(-9, 10, len(quarters)), unit="D")
+    announced = (days - pd.Timedelta(days=21)).tz_localize("UTC") + pd.Timedelta(hours=15)
+    return earnings_table(reported_dates("SPX", days), scheduled_dates("SPX", days[::2], announced[::2]))
+
+
+@pytest.fixture(scope="module")
+def market(table) -> MarketData:
+    "A market that carries the reports as its events, so that the audit can cut them off and change them."
+    bars = synthetic_market(seed=3, sessions=1500).market.bars("SPX")
+    events = table[(table["date"] >= bars.index[0]) & (table["date"] <= bars.index[-1])]
+    return MarketData({"SPX": bars}, events=events.reset_index(drop=True))
+
+
+def features(market: MarketData) -> pd.DataFrame:
+    return earnings_features(market.events, "SPX", market.bars("SPX").index, market.calendar)
+
+
+def test_the_audit_finds_no_leak(market):
+    whole = features(market)
+    assert whole["earnings_within_5"].mean() > 0.05 and whole.notna().any().all()
+    report = audit(features, market, cuts=25)
+    assert report.ok, report
+
+
+def test_the_audit_finds_a_calendar_that_was_not_known(market):
+    def peeking(market: MarketData) -> pd.DataFrame:
+        told = market.events.assign(known_at=market.events["known_at"] - pd.Timedelta(days=30), kind="scheduled")
+        return earnings_features(told, "SPX", market.bars("SPX").index, market.calendar)
+
+    assert not audit(peeking, market, cuts=25).ok
+
+
+def test_every_row_equals_that_of_the_table_known_at_its_close(table):
+    index = NYSE.sessions_in_range("2012-06-01", "2018-12-31")
+    whole = earnings_features(table, "SPX", index, NYSE)
+    closes = NYSE.closes_of(index)
+    for at in np.random.default_rng(1).choice(len(index), 60, replace=False):
+        known = table[table["known_at"] <= closes[at]]
+        assert earnings_features(known, "SPX", index[at : at + 1], NYSE).equals(whole[at : at + 1])
+
+
+@pytest.mark.parametrize("delay", [1, 2, 5])
+def test_a_delayed_mask_lacks_no_session(table, delay):
+    index = NYSE.sessions_in_range("2012-06-01", "2018-11-30")
+    made = table[table["kind"] == "reported"]
+    days = {NYSE.sessions[at] for span in reaction_span(made, NYSE.sessions) for at in span}
+    spoken_of = NYSE.target_sessions(index, -delay)
+    assert set(spoken_of[reaction_mask(made, "SPX", index, NYSE, delay)]) == days & set(spoken_of)
+
+
+def test_a_horizon_holds_the_report_if_a_session_in_it_may_react(table):
+    index = NYSE.sessions_in_range("2013-06-03", "2018-11-30")
+    scheduled = table[table["kind"] == "scheduled"]
+    first, last = reaction_span(scheduled, NYSE.sessions)
+    upcoming = next_reports(scheduled, "SPX", index, NYSE)
+    known, at = NYSE.leading_to(pd.DatetimeIndex(scheduled["known_at"])), NYSE.positions(index)
+    for horizon in (1, 5, 21):
+        truth = [any(k <= t < e and b <= t + horizon for k, b, e in zip(known, first, last, strict=True)) for t in at]
+        assert (results_within(upcoming, horizon).fillna(0) == truth).all()
+
+
+def test_predictions_of_real_companies(shared_data):
+    """Figures that the lesson states: 93 companies, 2010-2018, days predicted from the own past alone."""
+    path = shared_data.parent / "market" / "earnings_dates.csv"
+    if not path.is_file():
+        pytest.skip("the folder shared/market does not lie beside the checkout")
+    table, index = read_earnings(path), NYSE.sessions_in_range("2010-01-04", "2018-12-21")
+    came = told = both = 0
+    for symbol in sorted(table["symbol"].unique())[::4]:
+        reacts = np.zeros(len(NYSE.sessions) + 1, dtype=bool)
+        for places in reaction_span(table[table["symbol"] == symbol], NYSE.sessions):
+            reacts[places] = True
+        after = np.any([reacts[NYSE.positions(index) + k] for k in range(1, 6)], axis=0)
+        said = results_within(next_reports(table, symbol, index, NYSE), 5)
+        known = said.notna().to_numpy()
+        came, told, both = came + after[known].sum(), told + (said == 1).sum(), both + (after & (said == 1)).sum()
+    assert both / came > 0.88 and both / told > 0.75
