@@ -293,7 +293,7 @@ class Forecast(Mapping):
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         "Draw n changes, per cent; raises `DataError` for a count or a generator that is none."
-        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 0:
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or not 0 <= n <= 10**9:
             raise DataError(f"the number of draws is a whole number such as 1000, and {in_brief(n)} is not")
         if not isinstance(rng, np.random.Generator):
             raise DataError("rng is a generator of numpy, such as np.random.default_rng(7)")
