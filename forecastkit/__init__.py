@@ -73,6 +73,7 @@ Modules:
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
+- `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
 - `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.

@@ -166,7 +166,7 @@ def as_given(value: np.ndarray) -> Any:
 
 def as_floats(values: Iterable[Any]) -> tuple[float, ...]:
     "Numbers of any type as a tuple of floats, which cannot be changed afterwards."
-    return tuple(float(v) for v in values)
+    return tuple(map(float, values))
 
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #835150be
 @dataclass(frozen=True)
