@@ -18,11 +18,11 @@ from forecastkit.features.volatility import FeatureEngine, volatility_features
 from forecastkit.models.base import STOCK_RECIPE, VOLATILITY_RECIPE
 from forecastkit.models.baselines import Climatology, HARLocationScale
 from forecastkit.models.boosting import BoostedResidual
-from forecastkit.models.forecaster import ProbabilisticForecaster
+from forecastkit.models.forecaster import ProbabilisticForecaster, default_members, default_weights
 from forecastkit.models.forest import QuantileForest
 from forecastkit.models.garch import GARCHHAR
 from forecastkit.models.persistence import MODEL_KINDS
-from forecastkit.models.pool import linear_pool
+from forecastkit.models.pool import linear_pool, shrink_upper_tail
 from forecastkit.models.quantile_regression import LinearQuantile
 
 NYSE = get_calendar("XNYS")
@@ -48,9 +48,14 @@ def saved(model, tmp_path) -> tuple[Path, dict[str, str]]:
 
 def test_the_quantiles_are_the_pool_of_the_members(model):
     q = model.predict_quantiles(X)
-    kinds = LinearQuantile(), GARCHHAR(), QuantileForest(), BoostedResidual(rounds=20)
-    members = [member.fit(X, LEARN) for member in kinds]
-    np.testing.assert_array_equal(q, linear_pool([m.predict_quantiles(X) for m in members]))
+    kinds = [LinearQuantile(), GARCHHAR(), QuantileForest(), BoostedResidual(rounds=20), HARLocationScale()]
+    kinds += [QuantileForest(None), BoostedResidual(None, rounds=20), Climatology()]
+    said = [member.fit(X, LEARN).predict_quantiles(X) for member in kinds]
+    learned = len(LEARN) / 2520
+    frugal = [(1 - learned) / 3 * isinstance(m, (HARLocationScale, GARCHHAR, Climatology)) for m in kinds]
+    weights = [few + (learned / 7 if k < 7 else 0) for k, few in enumerate(frugal)]
+    np.testing.assert_allclose(model.weights_, weights, atol=1e-15)
+    np.testing.assert_array_equal(q, shrink_upper_tail(linear_pool(said, model.weights_), said[-1], 0.5))
     assert (np.diff(q, axis=1) > 0).all()
 
 
@@ -227,13 +232,51 @@ def test_a_target_brings_its_recipe(tmp_path):
     own = FeatureEngine(stock_features("SPX"), symbol="SPX").build_features(MARKET)
     y = NYSE.outcomes(MARKET.close("SPX"), 1).iloc[:700].dropna()
     fitted = ProbabilisticForecaster(Target("SPX", "log_return", 1), rounds=10).fit(own, y)
-    assert [m.recipe for m in fitted.members_] == [STOCK_RECIPE] * 4 and fitted.recipe is None
+    recipes = [m.recipe for m in fitted.members_[:-1]]
+    assert recipes == [STOCK_RECIPE] * 5 + [None, None] and fitted.recipe is None and fitted.tail_share_ == 0
     assert fitted.dropped_ == ()
     q = fitted.predict_quantiles(own)
     width = q[:, 19] - q[:, 3]
     assert np.corrcoef(width[300:], own["own_vol_22"].to_numpy()[300:])[0, 1] > 0.5
     back = ProbabilisticForecaster.load(tmp_path, fitted.save(tmp_path))
     np.testing.assert_array_equal(back.predict_quantiles(own), q)
+
+
+def test_a_pool_with_rows_enough_weighs_all_kinds_alike_and_climatology_not_at_all():
+    members = default_members(VOLATILITY_RECIPE, 5, 10, 42)
+    assert default_weights(members, 2520) == default_weights(members, 9000) == [1 / 7] * 7 + [0.0]
+    short = default_weights(members, 500)
+    assert sum(short) == pytest.approx(1) and short[7] > short[0] and short[4] > 4 * short[3]
+
+
+def test_a_model_of_four_members_from_before_still_says_the_same(tmp_path):
+    "Format 1 knew neither weights nor a share of climatology, nor a half-life in its recipes."
+    four = [LinearQuantile(), GARCHHAR(), QuantileForest(), BoostedResidual(rounds=5)]
+    pool = ProbabilisticForecaster(members=four).fit(X, LEARN)
+    pool.save(tmp_path)
+
+    def age(text):
+        text.update(format=1, default=True)
+        del text["weights"], text["tail_share"]
+        for member in text["members"]:
+            del member["state"]["recipe"]["tail_half_life"]
+
+    rewritten(tmp_path, age)
+    old = ProbabilisticForecaster.load(tmp_path)
+    np.testing.assert_array_equal(old.predict_quantiles(X), pool.predict_quantiles(X))
+    assert old.contributions(X).equals(pool.contributions(X)) and old.members is None
+
+
+@pytest.mark.parametrize("member", [QuantileForest(None), BoostedResidual(None, rounds=10)])
+def test_trees_on_the_log_change_itself(member):
+    fitted = clone(member).fit(X, LEARN)
+    q = fitted.predict_quantiles(X)
+    assert fitted.dropped_ == () and fitted.get_params()["recipe"] is None
+    back = type(member).from_state(*fitted.to_state())
+    np.testing.assert_array_equal(back.predict_quantiles(X), q)
+    assert fitted.contributions(X).sum() == pytest.approx(q[-1, 11], abs=1e-12)
+    if isinstance(member, QuantileForest):  # an outcome of the past, not a multiple of one
+        assert np.isin(q[:, 11], LEARN.to_numpy()).mean() > 0.9
 
 
 class Bare:

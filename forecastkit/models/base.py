@@ -346,6 +346,7 @@ class Recipe:
     scale_logged: tuple[str, ...]  # terms of the log scale that enter as their logarithm
     quantiles: tuple[str, ...]  # terms of the linear quantile regression
     floor: float  # added to |residual| before its log is taken: below it, small is as good as nothing
+    tail_half_life: float | None = None  # sessions in which what is known of the upper tail halves; None: it is kept
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -359,8 +360,8 @@ class Recipe:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Recipe:
         "The recipe that `dataclasses.asdict` described."
-        terms = {name: tuple(names) for name, names in state.items() if name != "floor"}
-        return cls(**terms, floor=float(state["floor"]))
+        terms = {name: tuple(names) for name, names in state.items() if name not in ("floor", "tail_half_life")}
+        return cls(**terms, floor=float(state["floor"]), tail_half_life=state.get("tail_half_life"))
 
 
 VOLATILITY_RECIPE: Recipe = Recipe(
@@ -369,6 +370,7 @@ VOLATILITY_RECIPE: Recipe = Recipe(
     scale_logged=("vix_vol_ewma94", "vix_vol_ewma80", "vix_vol_66", "vix_range_5"),
     quantiles=("vix_log", "vix_dev_5", "vix_dev_22", "vix_vol_ewma94", "vix_range_5", "vrp", "spx_return_5", "spx_drawdown"),
     floor=0.005,
+    tail_half_life=4.0,
 )  # fmt: skip
 
 STOCK_RECIPE: Recipe = Recipe(

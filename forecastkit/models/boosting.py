@@ -18,15 +18,24 @@ import xgboost
 from scipy.special import ndtri
 from sklearn.utils.validation import check_is_fitted
 
-from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, OutcomeValues, QuantileEstimator, Recipe
-from .base import named_table, has_names, training_data, with_base
+from forecastkit.models.base import (
+    MEDIAN,
+    VOLATILITY_RECIPE,
+    FeatureValues,
+    Linear,
+    OutcomeValues,
+    QuantileEstimator,
+    Recipe,
+)
+from .base import Terms, named_table, has_names, training_data, with_base
 from .baselines import BESIDE, HARLocationScale
 from ..calendars import COHORTS
 from ..core import FeatureDimensionError, PROBS
 from ..forecasts import strictly_increasing
 
 # %% auto #0
-__all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'ResidualEstimator', 'BoostedResidual']
+__all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'recipe_state', 'read_recipe', 'read_base', 'ResidualEstimator',
+           'BoostedResidual']
 
 # %% ../../nbs/40_models/04_boosting.ipynb #1229f236
 TREE_LEVELS: np.ndarray = np.array(
@@ -95,12 +104,51 @@ def read_booster(content: bytes) -> xgboost.Booster:
     trees.load_model(bytearray(content))
     return trees
 
+# %% ../../nbs/40_models/04_boosting.ipynb #e9001d0d
+class Unscaled:
+    "Location 0 and scale 1: what such a base leaves over is the log change itself."
+
+    location_ = Linear(Terms((), (), (), (), (), ()), np.zeros(1), np.zeros((0, 1)))
+    dropped_: tuple[str, ...] = ()
+
+    def location_scale(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        "0 and 1 for each row."
+        return np.zeros(len(X)), np.ones(len(X))
+
+    def standardised_residuals(self, X: pd.DataFrame, outcome: np.ndarray) -> np.ndarray:
+        "The outcomes as they are."
+        return outcome
+
+    def to_state(self) -> tuple[None, dict[str, bytes]]:
+        "Nothing was learnt."
+        return None, {}
+
+
+def fit_base(recipe: Recipe | None, X: FeatureValues, y: OutcomeValues) -> HARLocationScale | Unscaled:
+    "Location and scale by a recipe, fitted; without a recipe 0 and 1."
+    return Unscaled() if recipe is None else HARLocationScale(recipe).fit(X, y)
+
+# %% ../../nbs/40_models/04_boosting.ipynb #5a9b23c7
+def recipe_state(recipe: Recipe | None) -> dict[str, Any] | None:
+    "A recipe in JSON's own types; None stays None."
+    return None if recipe is None else asdict(recipe)
+
+
+def read_recipe(state: Mapping[str, Any] | None) -> Recipe | None:
+    "The recipe that `recipe_state` described."
+    return None if state is None else Recipe.from_state(state)
+
+
+def read_base(state: Mapping[str, Any] | None) -> HARLocationScale | Unscaled:
+    "The location and scale that `to_state` described."
+    return Unscaled() if state is None else HARLocationScale.from_state(state, {})
+
 # %% ../../nbs/40_models/04_boosting.ipynb #61cf9b9f
 class ResidualEstimator(QuantileEstimator):
     "What models of the standardised residual share: location and scale by a recipe, and a table of all features beside it."
 
-    recipe: Recipe
-    base_: HARLocationScale
+    recipe: Recipe | None
+    base_: HARLocationScale | Unscaled
     columns_: list[str]
 
     def _fit_residual(
@@ -108,12 +156,12 @@ class ResidualEstimator(QuantileEstimator):
         X: FeatureValues,
         y: OutcomeValues,
     ) -> tuple[np.ndarray, np.ndarray]:
-        "Fit location and scale; returns the table of the training rows and their standardised residuals."
+        "Fit location and scale, if any; returns the table of the training rows and their standardised residuals."
         X = named_table(X)
         names = [name for name in X.columns if name not in (*EXCLUDED, COHORT)] if has_names(X) else ()
         read = self._fit_features(X, names)
-        recipe = self.recipe if has_names(X) else self.recipe.of_all(tuple(read.columns))
-        self.base_ = HARLocationScale(recipe).fit(read, y)
+        recipe = self.recipe and (self.recipe if has_names(X) else self.recipe.of_all(tuple(read.columns)))
+        self.base_ = fit_base(recipe, read, y)
         rows, outcome = training_data(self._with_cohort(read, X), y)
         wanted = [n for n in X.columns if n not in EXCLUDED] if has_names(X) else list(read.columns)
         self.columns_ = [name for name in wanted if rows[name].notna().any()]
@@ -139,11 +187,11 @@ class ResidualEstimator(QuantileEstimator):
 
 # %% ../../nbs/40_models/04_boosting.ipynb #14c9ff83
 class BoostedResidual(ResidualEstimator):
-    "Boosted trees for the quantiles of what location and scale leave over."
+    "Boosted trees for the quantiles of what location and scale leave over, or of the log change itself."
 
     def __init__(
         self,
-        recipe: Recipe = VOLATILITY_RECIPE,  # of location and scale
+        recipe: Recipe | None = VOLATILITY_RECIPE,  # of location and scale; None: the trees learn the log change itself
         rounds: int = 100,  # trees for each of LEVELS
         seed: int = 42,  # of the rows and columns that each tree sees
     ):
@@ -176,14 +224,14 @@ class BoostedResidual(ResidualEstimator):
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt but the trees, in JSON's own types; the trees as the file `trees.ubj`."
-        params = {"recipe": asdict(self.recipe), "rounds": self.rounds, "seed": self.seed}
+        params = {"recipe": recipe_state(self.recipe), "rounds": self.rounds, "seed": self.seed}
         state = {**params, "columns": self.columns_, "base": self.base_.to_state()[0]}
         return state, {"trees.ubj": bytes(self.trees_.save_raw("ubj"))}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], blobs: Mapping[str, bytes]) -> BoostedResidual:
         "The model that `to_state` described."
-        model = cls(Recipe.from_state(state["recipe"]), state["rounds"], state["seed"])
-        model.base_, model.columns_ = HARLocationScale.from_state(state["base"], {}), list(state["columns"])
+        model = cls(read_recipe(state["recipe"]), state["rounds"], state["seed"])
+        model.base_, model.columns_ = read_base(state["base"]), list(state["columns"])
         model.trees_ = read_booster(blobs["trees.ubj"])
         return model

@@ -36,7 +36,8 @@ from .forest import QuantileForest
 from .garch import GARCHHAR
 from .persistence import FORMAT, MODEL_KINDS, STATE_FILE
 from .persistence import as_integrity_error, pack_member, parse_state, unpack_member
-from .pool import linear_pool
+from .baselines import Climatology, HARLocationScale
+from .pool import linear_pool, shrink_upper_tail, tail_share, weights_by_rows
 from .quantile_regression import LinearQuantile
 
 # %% auto #0
@@ -102,13 +103,34 @@ def default_members(
     rounds: int,  # trees for each level of the boosted member
     seed: int,
 ) -> list[QuantileModel]:
-    "The members of the pool, not fitted yet."
+    "The members of the pool, not fitted yet: seven kinds, and climatology, which has weight where rows are few."
     return [
         LinearQuantile(recipe),
         GARCHHAR(recipe, horizon, seed=seed),
         QuantileForest(recipe, seed=seed),
         BoostedResidual(recipe, rounds, seed),
+        HARLocationScale(recipe),
+        QuantileForest(None, seed=seed),
+        BoostedResidual(None, rounds, seed),
+        Climatology(),
     ]
+
+# %% ../../nbs/40_models/10_forecaster.ipynb #38791a78
+FRUGAL: tuple[type, ...] = (HARLocationScale, GARCHHAR, Climatology)  # what a few hundred rows can fit
+
+
+def equal_weights(members: Sequence[Any]) -> list[float]:
+    "The same weight for each member."
+    return [1.0 / len(members)] * len(members)
+
+
+def default_weights(
+    members: Sequence[QuantileModel],  # of `default_members`
+    rows: int,  # that they are trained on
+) -> list[float]:
+    "The weights of the default pool: equal but for climatology, which has none, and leaning on the frugal where rows are few."
+    learners = [not isinstance(member, Climatology) for member in members]
+    return weights_by_rows(learners, [isinstance(member, FRUGAL) for member in members], rows)
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #984b3b17
 class ProbabilisticForecaster(HistoryForecaster):
@@ -120,7 +142,7 @@ class ProbabilisticForecaster(HistoryForecaster):
         recipe: Recipe | None = None,  # None: by the columns of X
         rounds: int = 100,  # trees for each level of the boosted member
         seed: int = 42,
-        members: Sequence[Any] | None = None,  # models of your own, not fitted; None: the four of `default_members`
+        members: Sequence[Any] | None = None,  # models of your own, not fitted, pooled alike; None: `default_members`
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
 
@@ -128,8 +150,10 @@ class ProbabilisticForecaster(HistoryForecaster):
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
         X = checked_table(X)
         y = matched_outcomes(X.index, y)
-        recipe = self.recipe or recipe_for(X.columns)
-        members = self.members or default_members(recipe, self.target.horizon, self.rounds, self.seed)
+        recipe, horizon = self.recipe or recipe_for(X.columns), self.target.horizon
+        members = self.members or default_members(recipe, horizon, self.rounds, self.seed)
+        self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y))
+        self.tail_share_ = 0.0 if self.members else tail_share(horizon, recipe.tail_half_life)
         self.members_ = [unfitted(member).fit(X, y) for member in members]
         self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
         return self
@@ -139,7 +163,11 @@ class ProbabilisticForecaster(HistoryForecaster):
         require_fitted(self)
         X = checked_table(X)
         check_columns(X, self.features_)
-        return linear_pool([member.predict_quantiles(X, last) for member in self.members_])
+        said = [member.predict_quantiles(X, last) for member in self.members_]
+        pooled = linear_pool(said, self.weights_)
+        return (
+            shrink_upper_tail(pooled, said[-1], self.tail_share_) if self.tail_share_ else pooled
+        )  # the last is climatology
 
     @property
     def dropped_(self) -> tuple[str, ...]:
@@ -149,8 +177,8 @@ class ProbabilisticForecaster(HistoryForecaster):
     def contributions(self, X: pd.DataFrame) -> pd.Series:
         "What each column adds to the median log change in the last row of X; with `base` they sum to that median."
         median = float(self.predict_quantiles(X, last=1)[0, MEDIAN])
-        explained = [member for member in self.members_ if hasattr(member, "contributions")]
-        parts = [member.contributions(X).drop("base") / len(self.members_) for member in explained]
+        explained = [(m, w) for m, w in zip(self.members_, self.weights_) if w > 0 and hasattr(m, "contributions")]
+        parts = [weight * member.contributions(X).drop("base") for member, weight in explained]
         return with_base(pd.concat([pd.Series(dtype=float), *parts]), median)
 
     def save(self, folder: str | Path) -> dict[str, str]:
@@ -161,6 +189,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             "format": FORMAT, "target": asdict(self.target), "rounds": self.rounds, "seed": self.seed,
             "recipe": asdict(self.recipe) if self.recipe else None, "default": self.members is None,
             "features": self.features_, "profile": self.profile_, "members": [entry for entry, _ in made],
+            "weights": self.weights_, "tail_share": self.tail_share_,
         }  # fmt: skip
         blobs = {name: blob for _, files in made for name, blob in files.items()}
         return write_files(folder, {STATE_FILE: canonical_json(text).encode()} | blobs)
@@ -181,4 +210,6 @@ class ProbabilisticForecaster(HistoryForecaster):
             members = None if text["default"] else [unfitted(member) for member in made]
             model = cls(Target(**text["target"]), recipe, text["rounds"], text["seed"], members)
             model.members_, model.features_, model.profile_ = made, list(text["features"]), dict(text["profile"])
+            model.weights_ = [float(weight) for weight in text.get("weights", equal_weights(made))]
+            model.tail_share_ = float(text.get("tail_share", 0.0))
         return model

@@ -10,7 +10,6 @@ outcomes are the forecast: no mean of a leaf is ever taken, so the whole distrib
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +20,7 @@ from threadpoolctl import threadpool_limits
 from ..core import PROBS, pack_arrays, unpack_arrays
 from ..forecasts import strictly_increasing
 from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, OutcomeValues, Recipe, with_base
-from .baselines import HARLocationScale
-from .boosting import ResidualEstimator, tree_table
+from .boosting import ResidualEstimator, read_base, read_recipe, recipe_state, tree_table
 
 # %% auto #0
 __all__ = ['QuantileForest']
@@ -122,11 +120,11 @@ def weighted_quantiles(
 
 # %% ../../nbs/40_models/05_forest.ipynb #7ff075fd
 class QuantileForest(ResidualEstimator):
-    "A forest's weights on past standardised residuals, put back onto mean and scale."
+    "A forest's weights on past standardised residuals, put back onto mean and scale, or on past log changes."
 
     def __init__(
         self,
-        recipe: Recipe = VOLATILITY_RECIPE,  # of location and scale
+        recipe: Recipe | None = VOLATILITY_RECIPE,  # of location and scale; None: the trees learn the log change itself
         trees: int = 100,
         seed: int = 42,
     ):
@@ -156,7 +154,7 @@ class QuantileForest(ResidualEstimator):
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Columns, location and scale in JSON's own types; trees, leaves and residuals as the file `forest.npz`."
-        params = {"recipe": asdict(self.recipe), "trees": self.trees, "seed": self.seed}
+        params = {"recipe": recipe_state(self.recipe), "trees": self.trees, "seed": self.seed}
         arrays = self.trees_._asdict() | {"past": self.past_, "residual": self.residual_}
         return params | {"columns": self.columns_, "base": self.base_.to_state()[0]}, {
             "forest.npz": pack_arrays(arrays, compress=True)
@@ -165,8 +163,8 @@ class QuantileForest(ResidualEstimator):
     @classmethod
     def from_state(cls, state: Mapping[str, Any], blobs: Mapping[str, bytes]) -> QuantileForest:
         "The model that `to_state` described."
-        model = cls(Recipe.from_state(state["recipe"]), state["trees"], state["seed"])
-        model.base_, model.columns_ = HARLocationScale.from_state(state["base"], {}), list(state["columns"])
+        model = cls(read_recipe(state["recipe"]), state["trees"], state["seed"])
+        model.base_, model.columns_ = read_base(state["base"]), list(state["columns"])
         arrays = unpack_arrays(blobs["forest.npz"])
         model.past_, model.residual_ = arrays.pop("past"), arrays.pop("residual")
         model.trees_ = Trees(**arrays)

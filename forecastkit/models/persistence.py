@@ -21,13 +21,14 @@ from .garch import GARCHHAR
 from .quantile_regression import LinearQuantile
 
 # %% auto #0
-__all__ = ['MODEL_KINDS', 'FORMAT', 'STATE_FILE', 'pack_member', 'unpack_member', 'as_integrity_error', 'parse_state']
+__all__ = ['MODEL_KINDS', 'FORMAT', 'READABLE', 'STATE_FILE', 'pack_member', 'unpack_member', 'as_integrity_error', 'parse_state']
 
 # %% ../../nbs/40_models/09_persistence.ipynb #971c2cc2
 MODEL_KINDS: tuple[type, ...] = (
     Climatology, AR1, HARLocationScale, LinearQuantile, GARCHHAR, QuantileForest, BoostedResidual,
 )  # fmt: skip
-FORMAT: int = 1  # of the stored text; another number is another layout
+FORMAT: int = 2  # of the stored text
+READABLE: tuple[int, ...] = (1, FORMAT)  # 1: a pool of equal weights, its upper tail as it is
 STATE_FILE: str = "forecaster.json"
 
 
@@ -69,7 +70,7 @@ def as_integrity_error() -> Iterator[None]:
 def parse_state(content: bytes) -> dict[str, Any]:
     "The stored text; raises `ModelIntegrityError` for that of another layout."
     text = json.loads(content)
-    if text["format"] != FORMAT:
+    if text["format"] not in READABLE:
         raise ModelIntegrityError(
             f"the stored model has format {text['format']}, this code reads {FORMAT}: train it again"
         )

@@ -16,7 +16,7 @@ from ..core import DataError, PROBS
 from ..forecasts import cdf_at, quantile_at, strictly_increasing
 
 # %% auto #0
-__all__ = ['linear_pool']
+__all__ = ['ENOUGH_ROWS', 'TAIL', 'linear_pool', 'weights_by_rows', 'tail_share', 'shrink_upper_tail']
 
 # %% ../../nbs/40_models/07_pool.ipynb #8f593d66
 TAIL_PROBS: tuple[float, ...] = (0.0002, 0.0006, 0.002, 0.005)  # further knots in each tail, where a CDF is bent
@@ -67,7 +67,48 @@ def linear_pool(
     members: Sequence[np.ndarray],  # of (n, 23) quantiles each, strictly increasing, at core.PROBS
     weights: Sequence[float] | None = None,  # one for each member, adding up to 1; None: all alike
 ) -> np.ndarray:
-    "Quantiles of the linear pool, (n, 23), strictly increasing. Raises `DataError` for members that do not match."
+    "Quantiles of the linear pool, (n, 23), strictly increasing; a weight of 0 leaves a member out. Raises `DataError`."
     if len({np.shape(quantiles) for quantiles in members}) != 1:
         raise DataError(f"a pool wants members of one shape, not {[np.shape(quantiles) for quantiles in members]}")
-    return strictly_increasing(invert_cdf(*pooled_cdf(members, pool_weights(len(members), weights))))
+    shares = pool_weights(len(members), weights)
+    used = [quantiles for quantiles, share in zip(members, shares) if share > 0]
+    return strictly_increasing(invert_cdf(*pooled_cdf(used, shares[shares > 0])))
+
+# %% ../../nbs/40_models/07_pool.ipynb #ce2c934a
+ENOUGH_ROWS: int = 2520  # training rows from which a pool has its full weights: ten years
+
+
+def weights_by_rows(
+    full: Sequence[bool],  # which members share the weight where rows abound
+    frugal: Sequence[bool],  # which share it where there are none
+    rows: int,  # that the members are trained on
+    enough: int = ENOUGH_ROWS,
+) -> list[float]:
+    "The weight of each member: equal among the frugal ones at first, equal among the full pool from `enough` rows on."
+    learned = min(1.0, rows / enough)
+    ends = (np.array(shares, dtype=float) / sum(shares) for shares in (full, frugal))
+    return [float(learned * many + (1.0 - learned) * few) for many, few in zip(*ends)]
+
+# %% ../../nbs/40_models/07_pool.ipynb #8c292ce8
+TAIL: tuple[float, float] = (
+    0.75,
+    0.90,
+)  # the probabilities at which the tail begins, and from which it is drawn in full
+
+
+def tail_share(
+    horizon: int,  # sessions
+    half_life: float | None,  # sessions in which what is known of the tail halves; None: it is kept
+) -> float:
+    "Climatology's share in the upper tail: nothing a session ahead, more with every session."
+    return 0.0 if half_life is None else 1.0 - 0.5 ** ((horizon - 1) / half_life)
+
+
+def shrink_upper_tail(
+    quantiles: np.ndarray,  # (n, 23) at core.PROBS
+    climatology: np.ndarray,  # (n, 23) towards which the tail is drawn
+    share: float,  # climatology's from the end of TAIL on; it rises in a straight line from its beginning
+) -> np.ndarray:
+    "The quantiles with their upper tail drawn towards climatology's, (n, 23), strictly increasing."
+    part = share * np.clip((PROBS - TAIL[0]) / (TAIL[1] - TAIL[0]), 0.0, 1.0)
+    return strictly_increasing((1.0 - part) * quantiles + part * climatology)
