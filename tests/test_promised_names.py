@@ -10,7 +10,7 @@ import pytest
 
 import forecastkit as fk
 from forecastkit.core import PROBS, Target
-from forecastkit.features import FeatureCalculator, FeatureSet, TemporalValidator
+from forecastkit.features import FeatureCalculator, FeatureSet, TemporalValidator, calculate_all_features
 from forecastkit.regimes import Regime, RegimeDetector
 
 
@@ -263,3 +263,22 @@ def test_the_quality_of_a_dict_of_features():
     assert not validator.check_quality_threshold(0.5)[0]
     assert validator.get_quality_report(poor, date)["issues"] == ["no series: no value for vix_dev_22, never seen"]
     assert isinstance(quality_msg, str)
+
+
+# ---------------------------------------------------------------- regimes: the twelve states
+
+
+def test_the_classification_into_twelve_is_a_name():
+    market = fk.synthetic_market(seed=5, sessions=700).market
+    state = fk.regimes.regime_12_classification(market.close("SPX"))
+    assert isinstance(state, str) and state in fk.regimes.MARKET_STATES and len(fk.regimes.MARKET_STATES) == 12
+
+
+# ---------------------------------------------------------------- features: all features of a ticker on a date
+
+
+def test_all_features_of_a_ticker_are_a_dictionary_of_numbers():
+    market = fk.synthetic_market(seed=3, sessions=400, stocks=("AAPL", "MSFT")).market
+    features = calculate_all_features("AAPL", market, market.close("AAPL").index[-1])
+    assert 40 <= len(features) <= 60
+    assert all(isinstance(name, str) and type(value) is float for name, value in features.items())

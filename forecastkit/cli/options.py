@@ -70,7 +70,12 @@ def settings_with(
     from forecastkit.core import load_settings
 
     given = {k.replace("__", "."): v for k, v in options.items() if v is not None}
-    return load_settings(overrides=given | ({"run.progress": False} if quiet else {}))
+    settings = load_settings(overrides=given | ({"run.progress": False} if quiet else {}))
+    if settings.releases.rules:
+        from forecastkit.calendars import add_releases
+
+        add_releases(settings.releases.rules)  # whatever the command reads, published series are joined by these rules
+    return settings
 
 # %% ../../nbs/80_cli/01_options.ipynb #dd07bb69
 def target_settings(

@@ -12,9 +12,11 @@ from .errors import (
 from .targets import (
     canonical_symbol as canonical_symbol,
     KINDS as KINDS,
+    named_symbol as named_symbol,
     PROBS as PROBS,
     REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,
+    SYMBOL_PATTERN as SYMBOL_PATTERN,
     Target as Target,
     vix_regime as vix_regime,
     VIX_REGIMES as VIX_REGIMES,

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .errors import SettingsError
-from .targets import KINDS, REGIME_BOUNDS, canonical_symbol
+from .targets import KINDS, REGIME_BOUNDS, named_symbol
 from .files import digest
 from .home import Home
 from .text import printable, redacted
@@ -66,7 +66,7 @@ def calendar_name(name: str) -> str:
 
 FRACTION = number(0, 1)
 TEXT = word("some text", r"\S.*")
-SYMBOL = Reader("a symbol such as VIX", lambda value: canonical_symbol(TEXT.read(value)))
+SYMBOL = Reader("a symbol such as VIX", lambda value: named_symbol(TEXT.read(value)))
 DATE = Reader("a date such as 1992-01-01", lambda value: date.fromisoformat(str(value).strip()).isoformat())
 FOLDER = Reader("a folder", lambda value: Path(TEXT.read(value)).expanduser())
 FLAG = Reader("true or false", flag)

@@ -1,4 +1,4 @@
-"""How features are declared, computed and cached; the features of the VIX, of stocks and of the regime model."""
+"""How features are declared, computed and cached; the features of the VIX, of stocks, of panels and of the regime model."""
 
 from ..core import attach_face
 

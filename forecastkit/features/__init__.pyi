@@ -1,4 +1,4 @@
-"""How features are declared, computed and cached; the features of the VIX, of stocks and of the regime model."""
+"""How features are declared, computed and cached; the features of the VIX, of stocks, of panels and of the regime model."""
 
 from .frames import (
     checked_features as checked_features,
@@ -22,6 +22,14 @@ from .volatility import (
 )
 from .stock import (
     stock_features as stock_features,
+)
+from .panel_bars import (
+    PanelFeature as PanelFeature,
+)
+from .panel import (
+    calculate_all_features as calculate_all_features,
+    compute_panel as compute_panel,
+    panel_features as panel_features,
 )
 from .regime import (
     FeatureCalculator as FeatureCalculator,

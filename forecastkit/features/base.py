@@ -25,8 +25,9 @@ from ..core import DataError
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['PERCENT_A_YEAR', 'QUANTITIES', 'WINDOWS', 'WINSOR_WINDOW', 'log_of', 'parkinson', 'garman_klass', 'rogers_satchell',
-           'Inputs', 'Feature', 'winsorized', 'ColumnCache', 'compute_features', 'missing_series', 'catalogue']
+__all__ = ['PERCENT_A_YEAR', 'QUANTITIES', 'WINDOWS', 'WINSOR_WINDOW', 'Declared', 'log_of', 'parkinson', 'garman_klass',
+           'rogers_satchell', 'Inputs', 'Declaration', 'Feature', 'winsorized', 'declared_names', 'ColumnCache',
+           'compute_features', 'missing_series', 'catalogue']
 
 # %% ../../nbs/30_features/01_base.ipynb #2b01bb78
 YEAR: int = 252  # sessions
@@ -210,8 +211,8 @@ class Inputs:
 
 # %% ../../nbs/30_features/01_base.ipynb #b3ecd762
 @dataclass(frozen=True, eq=False)
-class Feature:
-    "One feature: what it is called, what it needs, what it may be, and how it is computed."
+class Declaration:
+    "What is said of a feature, whoever computes it: what it is called, what it needs, what it may be, and why."
 
     name: str  # whose, what, over how many sessions: vix_dev_22
     family: str  # features that say much the same thing; families weigh alike in the quality of a row
@@ -221,6 +222,18 @@ class Feature:
     low: float  # a value outside low..high is a fault of the data, not a move of the market
     high: float
     why: str  # one sentence
+
+    def __post_init__(self) -> None:
+        if not (self.name and self.name == self.name.lower() and self.name.isidentifier()):
+            raise DataError(f"feature name {self.name!r}: use lower case, digits and underscores, such as vix_dev_22")
+        if self.warmup < 0 or not self.low < self.high:
+            raise DataError(f"feature {self.name}: warm-up must not be negative, and low must be below high")
+
+
+@dataclass(frozen=True, eq=False)
+class Feature(Declaration):
+    "One feature of a symbol: its declaration, and how it is computed from the inputs of that symbol."
+
     compute: Callable[[Inputs], pd.Series]  # the formula
     columns: tuple[str, ...] = ("close",)  # which columns of bars it reads; empty where it needs no bars
     pulse: bool = False  # whether its standing still means that its series has stopped
@@ -228,10 +241,7 @@ class Feature:
     winsor: float = 0.0  # the share of the past, at each end, beyond which a value is drawn in; 0: never
 
     def __post_init__(self) -> None:
-        if not (self.name and self.name == self.name.lower() and self.name.isidentifier()):
-            raise DataError(f"feature name {self.name!r}: use lower case, digits and underscores, such as vix_dev_22")
-        if self.warmup < 0 or not self.low < self.high:
-            raise DataError(f"feature {self.name}: warm-up must not be negative, and low must be below high")
+        super().__post_init__()
         if not (0 <= self.winsor < 0.5 and set(self.either) <= set(self.needs)):
             raise DataError(f"feature {self.name}: winsor is a share below a half, and either names some of its needs")
 
@@ -257,7 +267,10 @@ def winsorized(
     return values.clip(past.quantile(share), past.quantile(1 - share))
 
 # %% ../../nbs/30_features/01_base.ipynb #94cb90ca
-def _by_name(features: Sequence[Feature]) -> dict[str, Feature]:
+Declared = TypeVar("Declared", bound=Declaration)
+
+
+def declared_names(features: Sequence[Declared]) -> dict[str, Declared]:
     "The declarations by name; raises `DataError` if a name is used twice."
     named = {feature.name: feature for feature in features}
     if len(named) < len(features):
@@ -290,7 +303,7 @@ def compute_features(
 
     Raises `DataError` for a name used twice and for a formula whose values stand elsewhere than at the sessions.
     """
-    named, inputs = _by_name(features), Inputs(market, symbol)
+    named, inputs = declared_names(features), Inputs(market, symbol)
 
     def column(feature: Feature) -> np.ndarray:
         if feature.lacks(market):
@@ -328,7 +341,7 @@ def missing_series(
             f"{need} {column}" for need in there for column in feature.columns if column not in given(need)
         ]
 
-    lacks = {name: tuple(lacking(feature)) for name, feature in _by_name(features).items()}
+    lacks = {name: tuple(lacking(feature)) for name, feature in declared_names(features).items()}
     return {name: parts for name, parts in lacks.items() if parts}
 
 # %% ../../nbs/30_features/01_base.ipynb #d3c43c1b
@@ -346,7 +359,7 @@ def publication_of(
     return release.why, days + end, span + release.business_days
 
 # %% ../../nbs/30_features/01_base.ipynb #f2ce1925
-def catalogue(features: Sequence[Feature]) -> pd.DataFrame:
+def catalogue(features: Sequence[Declaration]) -> pd.DataFrame:
     "The declarations as a table by name: family, needs, source and lag of the slowest need, warm-up, unit, bounds, reason."
     rows = []
     for f in features:
@@ -355,4 +368,4 @@ def catalogue(features: Sequence[Feature]) -> pd.DataFrame:
         )
         rows.append((f.family, " ".join(f.needs), source, lag, f.warmup, f.unit, f.low, f.high, f.why))
     columns = ["family", "needs", "source", "lag", "warmup", "unit", "low", "high", "why"]
-    return pd.DataFrame(rows, list(_by_name(features)), columns)
+    return pd.DataFrame(rows, list(declared_names(features)), columns)

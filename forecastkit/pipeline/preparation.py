@@ -31,7 +31,7 @@ from ..ops import ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
 
 # %% auto #0
-__all__ = ['write_block', 'read_block', 'Versions', 'Prepared', 'prepare', 'build_forecast', 'quality_report']
+__all__ = ['write_block', 'read_block', 'Versions', 'Prepared', 'require_sessions', 'prepare', 'build_forecast', 'quality_report']
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #5b1777c3
 def write_block(
@@ -150,7 +150,9 @@ class Prepared:
         known = bisect_right(self._repairs, origin, key=lambda repair: repair.session)
         if known not in self._notes:  # a batch has thousands of origins, and few of them differ in this
             found = {name: [r for r in self._repairs[:known] if r.symbol == name] for name in self.profile.needed}
-            self._notes[known] = tuple(f"{name}: {note}" for name in found for note in repair_notes(found[name]))
+            self._notes[known] = tuple(
+                f"{name}: {note}" for name in found for note in (*self.view.notes(name), *repair_notes(found[name]))
+            )
         return self._notes[known]
 
     @cached_property
@@ -193,6 +195,20 @@ def known_positions(
     return np.searchsorted(at, at + horizon)
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #513b6fd0
+def require_sessions(
+    market: MarketData,
+    symbol: str,  # what is to be forecast
+) -> None:
+    "Raise `DataError` where the symbol has prices on days on which the calendar of the market rests, as a coin has."
+    days, calendar = market.close(symbol).index, market.calendar
+    resting = days[~days.isin(calendar.sessions)]
+    if len(resting):
+        raise DataError(
+            f"{symbol}: it has prices on {len(resting)} days on which {calendar} rests, such as {resting[0]:%A %Y-%m-%d}: "
+            f'say calendar="24/7" for what trades every day'
+        )
+
+
 def prepare(
     market: MarketData,  # anything up to `through` is used, nothing after it
     target: Target,
@@ -207,6 +223,7 @@ def prepare(
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate
 
+    require_sessions(market, target.symbol)
     if folder is not None:
         make_key(folder.parent)  # seals what is stored from here on
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
