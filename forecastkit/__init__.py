@@ -50,6 +50,10 @@ Modules:
 - `forecastkit.features.cache`: `FeatureCache`: computed columns in one SQLite file, under a hash of their data, sessions and code, checked when they are read
 - `forecastkit.features.cross_market`: Features across markets: variance premiums, betas, the term structure, other assets, yields, spreads and the calendar
 - `forecastkit.features.frames`: `checked_features` and `checked_outcomes`: one check of the frames, arrays and lists that estimators are fitted on and asked about
+- `forecastkit.features.panel`: `panel_features`, `compute_panel` and `calculate_all_features`: sixty features of every ticker and session of a panel, with beta, ranks and sectors, as a long frame
+- `forecastkit.features.panel_bars`: `PanelFeature` and the features of a panel that come from each ticker's own bars: returns, momentum, volatility, volume, liquidity, gaps, extremes and trend
+- `forecastkit.features.panel_inputs`: `PanelInputs`: the bars of many tickers as blocks of sessions and tickers, each value as known at the close of its session; members and sectors
+- `forecastkit.features.panel_windows`: Sums, means, deviations, extremes, fading means, lines and ranks over the windows of a whole panel at once, as numpy blocks of sessions and tickers
 - `forecastkit.features.price`: Features of one price series: generators of levels, deviations, changes, volatilities, ranges, drawdowns and TA-Lib indicators
 - `forecastkit.features.quality`: `TemporalValidator` and `quality_column`: missing, stale, out-of-range and warming-up features as one quality score of a session
 - `forecastkit.features.regime`: `regime_features`, `FeatureCalculator` and `FeatureSet`: nine features of VIX, index, yields and credit for the regime model
@@ -98,6 +102,7 @@ Modules:
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
 - `forecastkit.regimes.fit_cache`: `fit_or_load`: a fitted model is stored under a hash of its rows, parameters and code, and read back instead of being fitted again
 - `forecastkit.regimes.hmm`: An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
+- `forecastkit.regimes.market_states`: The twelve named market states of an index, trend (bull, sideways, bear) times volatility (low, normal, elevated, crisis), with hysteresis, durations, transitions, and what followed each.
 - `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.

@@ -22,7 +22,18 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..core import DataError, PROBS, Target, VIX_REGIMES, canonical_json, plain
-from .distribution import InPoints, as_floats, as_given, cdf_at, central, mean_of, quantile_at
+from forecastkit.forecasts.distribution import (
+    InPoints,
+    as_floats,
+    as_given,
+    cdf_at,
+    central,
+    in_brief,
+    mean_of,
+    one_number,
+    quantile_at,
+    real_numbers,
+)
 from .cards import html_card, in_words, plot_forecast, terminal_card
 from ..metrics import crps
 
@@ -32,7 +43,8 @@ __all__ = ['DIRECTION_MARGIN', 'SHOWN_PROBS', 'check_record', 'public_form', 'Fo
 # %% ../../nbs/10_forecasts/04_record.ipynb #b7e97b55
 def _session(value: Any) -> pd.Timestamp:
     "A session's date as a tz-naive midnight; raises `DataError` for anything else."
-    stamp = pd.Timestamp(value).as_unit("us")
+    stamp = pd.Timestamp(value)
+    stamp = stamp if stamp is pd.NaT else stamp.as_unit("us")
     if stamp is pd.NaT or stamp.tz is not None or stamp != stamp.normalize():
         raise DataError(f"{value} is no session: give a date without a time of day")
     return stamp
@@ -51,6 +63,16 @@ FIELD_TYPES: dict[str, Callable[[Any], Any]] = {
     "probs": as_floats, "values": as_floats, "regime_bounds": as_floats, "last_value": float, "cohort_weight": float,
     "feature_quality": float,
 }  # fmt: skip
+
+
+def _converted(name: str, value: Any) -> Any:
+    "The value of a field in its own type; raises `DataError` that names the field."
+    try:
+        return FIELD_TYPES[name](value)
+    except DataError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{name} cannot be {in_brief(value)}") from error
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #9e3b8b7c
 def check_record(record: Any) -> None:
@@ -130,8 +152,8 @@ class Forecast(Mapping):
     metadata: dict[str, Any] = field(default_factory=dict)  # JSON values: features_used, a short history, notes
 
     def __post_init__(self) -> None:
-        for name, convert in FIELD_TYPES.items():
-            object.__setattr__(self, name, convert(getattr(self, name)))
+        for name in FIELD_TYPES:
+            object.__setattr__(self, name, _converted(name, getattr(self, name)))
         check_record(self)
 
     def __hash__(self) -> int:
@@ -159,7 +181,10 @@ class Forecast(Mapping):
     def from_json(cls, text: str) -> Self:
         "The forecast that `to_json` wrote, equal in every bit; raises `DataError` if the text is not one."
         try:
-            return cls(**json.loads(text))
+            record = json.loads(text)
+            if not isinstance(record, dict) or set(record) - {f.name for f in fields(cls)}:
+                raise DataError("it is not one record with the fields of a forecast")
+            return cls(**record)
         except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"this is no stored forecast: {error}") from error
 
@@ -223,10 +248,13 @@ class Forecast(Mapping):
         "The probability of a change of at most x per cent."
         floor = -100.0 if self.kind == "pct_change" else -math.inf  # nothing loses more than all of it
         with np.errstate(divide="ignore"):  # and to lose all of it is minus infinity in logs
-            return as_given(cdf_at(self.target.to_log(np.maximum(x, floor)), self.probs, self.log_values))
+            return as_given(
+                cdf_at(self.target.to_log(np.maximum(real_numbers(x, "a change"), floor)), self.probs, self.log_values)
+            )
 
     def prob_above(self, level: float) -> float:
         "The probability that the target session closes at or above a level."
+        level = one_number(level, "a level")
         x = math.log(level / self.last_value) if level > 0 else -math.inf
         return 1.0 - float(cdf_at(x, self.probs, self.log_values))
 
@@ -270,11 +298,16 @@ class Forecast(Mapping):
         return 0.5 + (chance - 0.5) * min(1.0, self.feature_quality)
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        "Draw n changes, per cent."
+        "Draw n changes, per cent; raises `DataError` for a count or a generator that is none."
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 0:
+            raise DataError(f"the number of draws is a whole number such as 1000, and {in_brief(n)} is not")
+        if not isinstance(rng, np.random.Generator):
+            raise DataError("rng is a generator of numpy, such as np.random.default_rng(7)")
         return self.quantile(np.maximum(rng.random(n), 2.0**-54))  # a uniform draw may be 0, a probability may not
 
     def crps(self, outcome: float) -> float:
         "The CRPS of this forecast once the change is known, in points of per cent; smaller is better."
+        outcome = one_number(outcome, "an outcome")
         return float(crps(np.array([outcome]), np.array([self.values]), np.array(self.probs))[0])
 
     def to_dict(self) -> dict[str, Any]:
@@ -282,7 +315,10 @@ class Forecast(Mapping):
         return public_form(self)
 
     def __getitem__(self, key: str) -> Any:
-        return self.to_dict()[key]
+        record = self.to_dict()
+        if not isinstance(key, str) or key not in record:
+            raise KeyError(f"a forecast has no {in_brief(key)}: it has {', '.join(record)}")
+        return record[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.to_dict())

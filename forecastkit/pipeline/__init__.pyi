@@ -21,6 +21,7 @@ from .preparation import (
 )
 from .daily import (
     Day as Day,
+    worst_quarters_sentence as worst_quarters_sentence,
 )
 from .evaluation import (
     evaluate as evaluate,

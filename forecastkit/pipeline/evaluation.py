@@ -144,7 +144,8 @@ def evaluate(
     check_enough(len(origins), prepared.target.horizon)
     outcomes = observed_outcomes(prepared, origins)
     scored = pd.DatetimeIndex(outcomes.rows.index)
-    own = prepared.quantiles[prepared.origins.get_indexer(scored)]
-    card = score_forecasts(own, outcomes, baseline_quantiles(prepared, scored))
+    at = prepared.origins.get_indexer(scored)
+    shares = prepared.direction_shares[at]
+    card = score_forecasts(prepared.quantiles[at], outcomes, baseline_quantiles(prepared, scored), shares)
     tried = variants_tried(shipped_log(), *user_logs(prepared.settings.data.home))
     return replace(card, seconds=time.perf_counter() - began, variants_tried=tried)
