@@ -160,8 +160,9 @@ APP = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 APP.command()(command)
 
 
+@pytest.mark.usefixtures("few_years")
 def test_the_command_prints_json_and_tables_and_a_page(tmp_path):
-    options = ["--sources", "sample", "--home", str(tmp_path / "home"), "--start", "2018-01-02", "--end", "2018-12-21"]
+    options = ["--home", str(tmp_path / "home"), "--start", "2018-01-02", "--end", "2018-12-21"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         asked = CliRunner().invoke(APP, [*options, "--json"])

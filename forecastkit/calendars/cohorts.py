@@ -90,21 +90,6 @@ def _week_of_quarter(index: pd.DatetimeIndex) -> np.ndarray:
     return (index.to_numpy().astype("datetime64[D]") - start).astype(int) // 7 + 1
 
 
-def _outside_words(days: pd.DatetimeIndex, events: pd.DataFrame) -> str:
-    "What is said of sessions outside the span of the FOMC table, by the side on which they lie."
-    first = events["date"].min()
-    late = days[days > first] if len(events) else days
-    early = days[: len(days) - len(late)]
-    spans = ([f"sessions to {early[-1]:%Y-%m-%d}"] if len(early) else []) + (
-        [f"sessions from {late[0]:%Y-%m-%d} on"] if len(late) else []
-    )
-    ages = " and ".join((["older"] if len(early) else []) + (["newer"] if len(late) else []))
-    return (
-        f"{' and '.join(spans)} lie outside the span of the FOMC table: their FOMC features are NaN; "
-        f"{ages} meetings are added with forecastkit data fomc"
-    )
-
-
 def calendar_features(
     index: pd.DatetimeIndex,  # sessions
     events: pd.DataFrame,  # meetings, as `fomc_table` gives them
@@ -129,8 +114,14 @@ def calendar_features(
     tomorrow = _next_event(index + pd.Timedelta(days=1), calendar.scheduled)
     out["days_to_next_session"] = np.where(tomorrow == FAR, np.nan, (tomorrow - _micros(index)) / DAY)
     out |= {"day_of_week": index.day_of_week, "month": index.month, "week_of_quarter": _week_of_quarter(index)}
-    if unknown.any():
-        warnings.warn(_outside_words(index[unknown], events), DataWarning, stacklevel=2)
+    late = index[unknown & ~(index < events["date"].min())]
+    if len(late):
+        warnings.warn(
+            f"sessions from {late[0]:%Y-%m-%d} on lie after the span of the FOMC table: their FOMC features are NaN; "
+            "newer meetings are added with forecastkit data fomc",
+            DataWarning,
+            stacklevel=2,
+        )
     return pd.DataFrame(out, index=index).astype(float)
 
 # %% ../../nbs/15_calendars/05_cohorts.ipynb #22a5e344
