@@ -140,6 +140,20 @@ class Prepared:
         "The session as of which this was prepared."
         return self.features.index[-1]
 
+    def pool_words(self, grid: pd.Timestamp) -> str:
+        "How the pool of the version trained at a refit session weighs its members."
+        if grid not in self._pool_words:  # a batch has thousands of origins, and few versions
+            from forecastkit.models import weights_in_words
+
+            schedule = refit_schedule(self.target, self.settings, self.view.calendar)
+            rows = len(schedule.training_rows(self.features, self.outcomes, grid)[1])
+            self._pool_words[grid] = weights_in_words(rows)
+        return self._pool_words[grid]
+
+    @cached_property
+    def _pool_words(self) -> dict[pd.Timestamp, str]:
+        return {}
+
     @cached_property
     def level(self) -> pd.Series:
         "Closes of the target symbol."
@@ -300,6 +314,7 @@ def build_forecast(
         model_version=prepared.names[prepared.grid[i]], code_version=code_version(), data_fingerprint=prepared.versions.fingerprints[origin],
         made_at=made_at, metadata={
             "features_used": int(prepared.row(origin).notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
+            "pool": prepared.pool_words(prepared.grid[i]),
             "calibration": "on" if prepared.active[i] else f"off: fewer than {prepared.settings.model.min_calibration_origins} known outcomes",
             "base_rate": float(prepared.base_rates[i]), "direction_share": float(prepared.direction_shares[i]),
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()], "data_end": f"{prepared.data_end:%Y-%m-%d}",
