@@ -21,8 +21,8 @@ from .html import paragraph, percent, table
 
 # %% auto #0
 __all__ = ['headline', 'numbers_table', 'probability_table', 'regime_sentence', 'cohort_sentence', 'ahead_table',
-           'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section', 'worst_quarters',
-           'record_picture', 'contribution_sentence', 'changes_table', 'provenance_table']
+           'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section',
+           'worst_quarters_note', 'record_picture', 'contribution_sentence', 'changes_table', 'provenance_table']
 
 # %% ../../nbs/70_reports/03_daily.ipynb #46923e63
 def headline(
@@ -199,7 +199,7 @@ def record_section(day: Day) -> str:
         "Standard errors allow for overlapping outcomes (HAC over three horizons). A skill within two of them is no evidence of any.", "quiet")  # fmt: skip
 
 
-def worst_quarters(day: Day) -> str:
+def worst_quarters_note(day: Day) -> str:
     "How the forecaster fared in its worst quarters, or the command that finds out."
     unknown = "How the forecaster fared over the years, and in its worst quarters, says forecastkit evaluate."
     return day.past or unknown
