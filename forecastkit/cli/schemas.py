@@ -81,7 +81,7 @@ PART: Schema = record(
     n=COUNT, n_nonoverlapping={}, coverage_80={}, coverage_80_se={}, skill={}, skill_se={}
 )  # null where there are too few origins
 SCORECARD: Schema = record(
-    symbol=TEXT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, seconds=NUMBER, variants_tried=COUNT,
+    symbol=TEXT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, seconds=NUMBER, seconds_by_stage=table_of(NUMBER), variants_tried=COUNT,
     forecaster=SUMMARY, baselines=table_of(SUMMARY), by_cohort=table_of(PART), by_half=table_of(PART),
     worst_quarters=list_of(PART), by_quantile=table_of(record(skill=NUMBER, skill_se=NUMBER)),
 )  # fmt: skip

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,7 +22,7 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
-from ..core import code_version, find_key, make_key, read_arrays, write_arrays
+from ..core import Stopwatch, code_version, find_key, make_key, read_arrays, write_arrays
 from ..data import MarketData, Repair, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
@@ -109,6 +109,7 @@ class Prepared:
     grid: pd.DatetimeIndex  # refit session of the version in force, by origin
     versions: Versions
     data_end: pd.Timestamp  # the last close of the target symbol that the whole market holds, known at `through` or not
+    seconds: Mapping[str, float] = field(default_factory=dict)  # what preparing took, by stage
 
     @cached_property
     def profile(self) -> TargetProfile:
@@ -213,7 +214,7 @@ def refit_schedule(target: Target, settings: Settings, calendar: Calendar) -> Re
     model = settings.model
     return RefitSchedule(
         calendar, target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows,
-        train_start=model.train_start, drift_limit=model.drift_limit or None,
+        train_start=model.train_start, drift_limit=model.drift_limit or None, walk_start=model.walk_start,
     )  # fmt: skip
 
 
@@ -251,6 +252,7 @@ def prepare(
     first: pd.Timestamp | None = None,  # walk forward from this session on; None from the first possible one
     cache: ColumnCache | None = None,  # where columns of features are kept; None computes all
     hold: int = 1,  # spans of the refit grid that a version serves in the walk; that of `through` has its own all the same
+    watch: Stopwatch | None = None,  # measures features, walk and calibration
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate
@@ -260,7 +262,9 @@ def prepare(
         make_key(folder.parent)  # seals what is stored from here on
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
     profile = profile_of(target, settings.forecast.regime_bounds)
-    X, close = profile.engine(cache).build_features(view), view.close(target.symbol)
+    watch, close = watch or Stopwatch(), view.close(target.symbol)
+    with watch.stage("features"):
+        X = profile.engine(cache).build_features(view)
     y = calendar.outcomes(close, target.horizon)
     grid = calendar.refit_sessions(X.index, model.refit_every)
     if len(close) > 1 and (close == close.iloc[0]).all():
@@ -271,21 +275,26 @@ def prepare(
     versions = Versions(target, settings, view.fingerprints(dated, profile.used(view)), registry, folder)
     schedule = refit_schedule(target, settings, calendar)
     if first is not None:
-        schedule = replace(schedule, drift_limit=None)  # the statistic needs the walk from its beginning
+        schedule = replace(schedule, drift_limit=None, walk_start=None)  # drift is measured from the walk's beginning
     walk = partial(
         walk_forward, X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed),
         store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
+        watch=watch,
     )  # fmt: skip
-    raw = walk(schedule=replace(schedule, hold=hold), first=first)
-    if raw.grid[-1] < schedule.refit_sessions(raw.origins[-1:])[0]:  # an older version was held
-        raw = raw.then(walk(schedule=schedule, first=raw.origins[-1]))
-    widths = calibrate(
-        raw.quantiles, y.reindex(raw.origins).to_numpy(), profile.regime_numbers(close[raw.origins].to_numpy()),
-        known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
-        start=model.min_calibration_origins,
-    )  # fmt: skip
+    with watch.stage("walk"):
+        raw = walk(schedule=replace(schedule, hold=hold), first=first)
+        if raw.grid[-1] < schedule.refit_sessions(raw.origins[-1:])[0]:  # an older version was held
+            raw = raw.then(walk(schedule=schedule, first=raw.origins[-1]))
+    with watch.stage("calibration"):
+        widths = calibrate(
+            raw.quantiles, y.reindex(raw.origins).to_numpy(), profile.regime_numbers(close[raw.origins].to_numpy()),
+            known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
+            start=model.min_calibration_origins,
+        )  # fmt: skip
     end = pd.Timestamp(market.close(target.symbol).dropna().index[-1])
-    return Prepared(target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end)
+    return Prepared(
+        target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end, watch.seconds,
+    )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #01b792d0
 def build_forecast(
