@@ -1,4 +1,4 @@
-"""`PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR, GARCH, EWMA and boosted trees, and their linear pool
+"""`PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR terms, GARCH's terms, an EWMA and boosted trees, and their linear pool
 
 How far may each of a hundred stocks go in the next sessions?
 
@@ -91,7 +91,7 @@ LINE_PLAIN: tuple[str, ...] = ("vix_log", "vix_change_5", "high_252", "return_5"
 GARCH_TERMS: tuple[str, ...] = ("vol_252", "vol_ewma94", "vol_ewma86", "fall_ewma94")
 EWMA_TERMS: tuple[str, ...] = ("vol_ewma94",)
 AHEAD: str = "earnings_ahead"
-POOL_WEIGHTS: tuple[float, ...] = (0.5, 0.0, 0.0, 0.5)
+POOL_WEIGHTS: tuple[float, ...] = (0.0, 0.0, 0.0, 1.0)
 PANEL_KINDS: tuple[type, ...] = (ScaleLine, VarianceMix, ScaleTrees)
 LEAST_ROWS: int = 400
 PANEL_FILE: str = "panel.json"
