@@ -19,6 +19,25 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def five_years(tmp_path_factory) -> Path:
+    "A folder with the VIX and the S&P 500 of 2014-2018 out of the sample: the first forecast is possible in 2015, a walk takes seconds."
+    from forecastkit.data import load_market
+
+    folder, market = tmp_path_factory.mktemp("five_years"), load_market("sample", symbols={"VIX", "SPX"})
+    for symbol in ("VIX", "SPX"):
+        market.bars(symbol).loc["2014":].rename_axis("date").to_csv(folder / f"{symbol}.csv")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def few_years(five_years):
+    "That folder is what the settings name as their sources."
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORECASTKIT_DATA_SOURCES", f"folder:{five_years}")
+        yield
+
+
+@pytest.fixture(scope="session")
 def installed_wheel(tmp_path_factory) -> Path:
     "The wheel of this checkout, installed into a folder of its own."
     folder = tmp_path_factory.mktemp("wheel")

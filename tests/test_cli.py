@@ -24,6 +24,8 @@ from forecastkit.data.sources import load_market
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.reports import report_names
 
+pytestmark = pytest.mark.usefixtures("few_years")
+
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
     "Exit code, standard output, standard error of one command."

@@ -1,5 +1,7 @@
 "Cohorts: nothing is known before its day, and the weights equal a direct count."
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,17 +131,21 @@ def test_cohorts_hold_what_their_words_say():
     assert (ordinary["sessions_to_opex"] > 5).all() and (ordinary["sessions_to_month_end"] > 2).all()
 
 
-def test_outside_the_table_meetings_are_unknown_and_said_to_be():
-    for index in (
-        NYSE.sessions_in_range("1995-01-03", "1995-03-01"),
-        NYSE.sessions_in_range("2026-12-10", "2027-01-29"),
-    ):
-        cohort = calendar_cohorts(index, FOMC, NYSE)
-        assert cohort["fomc_unknown"].all() and "fomc_week" not in set(cohort["cohort"])
-        with pytest.warns(DataWarning, match="outside the span of the FOMC table"):
-            features = calendar_features(index, FOMC, NYSE)
-        assert features.filter(like="fomc").isna().all(axis=None)
-        assert features.drop(columns=features.filter(like="fomc")).notna().all(axis=None)
+@pytest.mark.parametrize(
+    ("start", "end", "warned"), [("1995-01-03", "1995-03-01", False), ("2026-12-10", "2027-01-29", True)]
+)
+def test_outside_the_table_meetings_are_unknown_and_said_to_be_where_newer_ones_can_be_had(start, end, warned):
+    index = NYSE.sessions_in_range(start, end)
+    cohort = calendar_cohorts(index, FOMC, NYSE)
+    assert cohort["fomc_unknown"].all() and "fomc_week" not in set(cohort["cohort"])
+    words = "sessions from 2026-12-10 on .* newer meetings are added"
+    with pytest.warns(DataWarning, match=words) if warned else nullcontext():
+        features = calendar_features(index, FOMC, NYSE)
+    assert features.filter(like="fomc").isna().all(axis=None)
+    assert features.drop(columns=features.filter(like="fomc")).notna().all(axis=None)
+
+
+def test_without_a_table_all_meetings_are_unknown():
     assert calendar_cohorts(DAYS[:3], FOMC.iloc[:0], NYSE)["fomc_unknown"].all()
 
 

@@ -23,6 +23,8 @@ from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
 from forecastkit.pipeline.loading import open_market
 
+pytestmark = pytest.mark.usefixtures("few_years")
+
 
 @pytest.fixture
 def server(monkeypatch):

@@ -115,8 +115,8 @@ def test_a_stock_has_a_day_of_its_own_kind(tmp_path):
     assert len(anomaly.reasons) > 10
 
 
-def test_on_the_embedded_data_february_2018_stands_out(tmp_path):
-    market = load_market("sample", symbols={"VIX", "SPX"})
+def test_on_the_embedded_data_february_2018_stands_out(tmp_path, five_years):
+    market = load_market(f"folder:{five_years}")
     storm = pd.Timestamp("2018-02-05")
     prepared = prepare(market, Target("VIX"), settings_at(tmp_path), storm)
     anomaly = assess_anomaly(prepared, storm)

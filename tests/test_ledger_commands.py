@@ -133,10 +133,25 @@ def test_an_export_needs_a_file_that_can_be_written(home):
 
 def test_listed_for_people_and_programs(home):
     result = typed("forecasts", "list", "--last", "3", home=home)
-    assert result.exit_code == 0 and len(result.output.splitlines()) == 4
-    told = json.loads(typed("forecasts", "list", "--json", home=home).output)
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 4
+    assert result.stderr == "note: the last 3 of 20 forecasts; --all shows all\n"
+    every = typed("forecasts", "list", "--all", home=home)
+    assert len(every.stdout.splitlines()) == 21 and every.stderr == ""
+    assert (
+        "no forecast of NOPE is stored here: there are those of VIX"
+        in typed("forecasts", "list", "--symbol", "nope", home=home).stderr
+    )
+    told = json.loads(typed("forecasts", "list", "--json", home=home).stdout)
     assert len(told) == 20 and told[0]["origin"] == "2017-01-03" and told[0]["outcome"] == 12.5
     assert told[0]["low_80"] < told[0]["median"] < told[0]["high_80"]
+
+
+def test_an_export_goes_by_the_name_of_its_file(home, tmp_path):
+    for name in ("ledger.csv", "ledger.parquet"):
+        result = typed("forecasts", "export", str(tmp_path / name), home=home)
+        assert result.exit_code == 0 and (tmp_path / name).stat().st_size, result.output
+    with pytest.raises(SettingsError, match=r"call it FILE\.csv or FILE\.parquet"):
+        typed("forecasts", "export", str(tmp_path / "ledger.xlsx"), home=home)
 
 
 def test_kept_and_restored_to_a_server(home, postgres, tmp_path):
@@ -278,7 +293,7 @@ READER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from forecastkit.core import DataError
+from forecastkit.core import DataError, SettingsError
 from forecastkit.ledger import PredictionDatabase, audit_ledger, ledger_tables, write_csv
 from forecastkit.ops import back_up
 home, out = map(Path, sys.argv[1:])

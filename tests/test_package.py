@@ -31,9 +31,10 @@ def test_the_wheel_carries_all_it_needs(installed_wheel):
     assert list((package / "ledger" / "migrations" / "versions").glob("*.py"))
 
 
-def test_the_wheel_works_from_another_folder(installed_wheel, tmp_path):
+def test_the_wheel_works_from_another_folder(installed_wheel, five_years, tmp_path):
     env = {k: v for k, v in os.environ.items() if not k.startswith("FORECASTKIT_")} | {
-        "PYTHONPATH": str(installed_wheel)
+        "PYTHONPATH": str(installed_wheel),
+        "FORECASTKIT_DATA_SOURCES": f"folder:{five_years}",
     }
     where = subprocess.run([sys.executable, "-c", "import forecastkit; print(forecastkit.__file__)"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert where.stdout.startswith(str(installed_wheel))

@@ -58,11 +58,11 @@ def test_two_runs_in_two_homes_give_the_same_bytes(system, market, tmp_path):
     assert without_clock(stored.to_json()) == without_clock(other.to_json())
 
 
-def test_one_thread_and_two_give_the_same_bytes(tmp_path):
+def test_one_thread_and_two_give_the_same_bytes(tmp_path, five_years):
     made = []
     for threads in ("1", "2"):
         env = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
-        command = [sys.executable, "-m", "forecastkit", "forecast", "--json", "--sources", "sample", "--as-of", "2016-09-30", "--home", str(tmp_path / threads)]  # fmt: skip
+        command = [sys.executable, "-m", "forecastkit", "forecast", "--json", "--sources", f"folder:{five_years}", "--as-of", "2016-09-30", "--home", str(tmp_path / threads)]  # fmt: skip
         run = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=tmp_path)
         made.append(without_clock(run.stdout))
     assert made[0] == made[1]
@@ -169,8 +169,8 @@ def first_possible(market):
     return pd.Timestamp(str(caught.value).split("possible as of ")[-1][:10])
 
 
-def test_the_settings_of_drift_and_dask_reach_the_walk():
-    market, target = load_market("sample", symbols={"VIX", "SPX"}), Target("VIX")
+def test_the_settings_of_drift_and_dask_reach_the_walk(five_years):
+    market, target = load_market(f"folder:{five_years}"), Target("VIX")
     end = market.bars("VIX").loc[:"2017-06-30"].index[-1]
     base = settings_at("unused")
     limited = replace(base, model=replace(base.model, drift_limit=0.5))
@@ -185,8 +185,8 @@ def test_the_settings_of_drift_and_dask_reach_the_walk():
         prepare(market, target, replace(base, run=replace(base.run, dask="tcp://127.0.0.1:9")), end)
 
 
-def test_nothing_sees_tomorrow():
-    market = load_market("sample", symbols={"VIX", "SPX"})
+def test_nothing_sees_tomorrow(five_years):
+    market = load_market(f"folder:{five_years}")
     end = market.last_session(["VIX", "SPX"])
     days = market.bars("VIX").loc[first_possible(market) : end].index
     rng = np.random.default_rng(20181231)

@@ -114,9 +114,10 @@ def calendar_features(
     tomorrow = _next_event(index + pd.Timedelta(days=1), calendar.scheduled)
     out["days_to_next_session"] = np.where(tomorrow == FAR, np.nan, (tomorrow - _micros(index)) / DAY)
     out |= {"day_of_week": index.day_of_week, "month": index.month, "week_of_quarter": _week_of_quarter(index)}
-    if unknown.any():
+    late = index[unknown & ~(index < events["date"].min())]
+    if len(late):
         warnings.warn(
-            f"sessions such as {index[unknown][-1]:%Y-%m-%d} lie outside the span of the FOMC table: their FOMC features are NaN; "
+            f"sessions from {late[0]:%Y-%m-%d} on lie after the span of the FOMC table: their FOMC features are NaN; "
             "newer meetings are added with forecastkit data fomc",
             DataWarning,
             stacklevel=2,

@@ -84,25 +84,46 @@ def ledger_rows(
     )[list(LEDGER_COLUMNS)]  # fmt: skip
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #cfc10ab4
+def what_is_left(
+    symbol: str | None,  # asked for; None: all
+    counts: dict[str, int],  # forecasts by symbol
+    shown: int,
+) -> str:
+    "What a list does not show: how many more there are, or which symbols there are instead; empty where it shows all."
+    from forecastkit.core import canonical_symbol
+
+    there = sum(counts.values()) if symbol is None else counts.get(canonical_symbol(symbol), 0)
+    if symbol is not None and not there:
+        return f"no forecast of {canonical_symbol(symbol)} is stored here: there are those of {', '.join(counts) or 'nothing'}"
+    return f"the last {shown} of {there} forecasts; --all shows all" if shown < there else ""
+
+
 @add_command(forecasts_app, "list")
 def forecasts_list(
     symbol: Symbol = None, start: Start = None, end: End = None,
-    last: Annotated[int, typer.Option(min=1, help="How many.")] = 20, home: HomeFolder = None, as_json: AsJson = False,
-    quiet: Quiet = False,
+    last: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False, home: HomeFolder = None,
+    as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """The stored forecasts with their outcomes, latest last.
+    """The stored forecasts with their outcomes, latest last; on standard error how many there are beyond those shown.
 
-    Example:
+    Examples:
 
       forecastkit forecasts list --last 5
+
+      forecastkit forecasts list --symbol VIX --all
     """
-    settings = settings_with(data__home=home)
+    settings, limit = settings_with(data__home=home), None if everything else last
     if absent := ledger_is_absent(settings):
         if not quiet:
             print(f"note: {absent}", file=sys.stderr)
         return emit([] if as_json else "no forecasts", as_json)
     with open_ledger(settings) as database:
-        emit(ledger_rows(database.get_predictions(symbol, start, end, limit=last)), as_json)
+        counts = database.forecast_counts(start, end)
+        rows = database.get_predictions(symbol, start, end, limit=limit)
+    if not quiet and (note := what_is_left(symbol, counts, len(rows))):
+        print(f"note: {note}", file=sys.stderr)
+    emit(ledger_rows(rows), as_json)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #8ecf305c
 def ledger_state(found: Any, models: Sequence[str]) -> list[str]:
@@ -219,6 +240,7 @@ def forecasts_head(home: HomeFolder = None, as_json: AsJson = False, quiet: Quie
 # %% ../../nbs/80_cli/04_ledger.ipynb #a360d56d
 @add_command(forecasts_app, "export")
 def forecasts_export(
+    file: Annotated[Path | None, typer.Argument(help="The file to write, CSV or Parquet by its name.")] = None,
     csv: Annotated[Path | None, typer.Option(help="The CSV file to write.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="The Parquet file to write.")] = None,
     symbol: Symbol = None, start: Start = None, end: End = None, home: HomeFolder = None, quiet: Quiet = False,
@@ -227,17 +249,23 @@ def forecasts_export(
 
     Examples:
 
-      forecastkit forecasts export --csv ledger.csv
+      forecastkit forecasts export ledger.csv
 
       forecastkit forecasts export --parquet vix.parquet --symbol VIX --start 2018-01-02
     """
     from forecastkit.core import SettingsError
     from forecastkit.ledger import ledger_tables, write_csv, write_parquet
 
-    if csv is None and parquet is None:
-        raise SettingsError("an export needs a file: add --csv FILE, --parquet FILE or both")
+    wanted = [(csv, write_csv), (parquet, write_parquet)]
+    if file is not None:
+        kinds = {".csv": write_csv, ".parquet": write_parquet}
+        if file.suffix.lower() not in kinds:
+            raise SettingsError(f"{file} is neither CSV nor Parquet by its name: call it FILE.csv or FILE.parquet")
+        wanted.append((file, kinds[file.suffix.lower()]))
+    if all(path is None for path, _ in wanted):
+        raise SettingsError("an export needs a file: name one, such as ledger.csv or ledger.parquet")
     with open_ledger(settings_with(data__home=home)) as database:
-        for path, write in ((csv, write_csv), (parquet, write_parquet)):
+        for path, write in wanted:
             if path is not None:
                 count = write(ledger_tables(database, symbol=symbol, start=start, end=end), path)
                 print(f"{count} forecasts in {path}")

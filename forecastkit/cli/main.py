@@ -21,13 +21,21 @@ from .data import data_app, download
 from .evaluation import evaluate
 from .ledger import backup, forecasts_app, restore
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol, add_command
-from .options import command_group, emit, report_parameters, settings_with, target_settings, utc_now
+from forecastkit.cli.options import (
+    command_group,
+    emit,
+    report_parameters,
+    settings_with,
+    stage_lines,
+    target_settings,
+    utc_now,
+)
 from .schemas import schema
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import SettingsError
+from ..core import SettingsError, Stopwatch
 
 # %% auto #0
-__all__ = ['app', 'settings_app', 'INTERRUPTED', 'print_version', 'options', 'print_warning', 'main']
+__all__ = ['app', 'settings_app', 'INTERRUPTED', 'print_version', 'options', 'print_warning', 'error_text', 'main']
 
 # %% ../../nbs/80_cli/06_main.ipynb #eecc7730
 app = command_group(
@@ -64,6 +72,21 @@ def update_sources(
     return True
 
 # %% ../../nbs/80_cli/06_main.ipynb #c80f20d6
+def require_folder(folder: Path) -> None:
+    "Raise `SettingsError` where a folder for pages could not be made, before any work is done for them; none is left behind."
+    from forecastkit.core import SettingsError
+
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in absent:
+            one.rmdir()
+    except OSError as error:
+        raise SettingsError(
+            f"--output {folder} cannot be a folder of pages ({error.strerror}): name another one"
+        ) from error
+
+
 @add_command(app)
 def daily(
     sources: Sources = None, home: HomeFolder = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
@@ -83,6 +106,7 @@ def daily(
     from forecastkit.reports import run_report
 
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
+    require_folder(output)
     system = IntegratedSystem(settings=settings)
     if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
         print("nothing to do: no session has closed since the last run")
@@ -91,11 +115,15 @@ def daily(
         print(notice, file=sys.stderr, flush=True)
     day = system.daily(as_of)
     stamp = f"{day.as_of:%Y-%m-%d}"
-    page = run_report("daily", output / stamp, report_parameters("daily", settings, as_of=stamp), not quiet)
+    watch = Stopwatch(day.seconds_by_stage)
+    with watch.stage("page"):
+        page = run_report("daily", output / stamp, report_parameters("daily", settings, as_of=stamp), not quiet)
     print(day.forecast or f"No forecast: {day.failure}")
     print(
         f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}"
     )
+    if not quiet:
+        print(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}", file=sys.stderr)
     if day.failure is not None:
         raise typer.Exit(3)
 
@@ -245,6 +273,7 @@ def report(
     from forecastkit.reports import run_report
 
     own = split_parameters(parameter or [])
+    require_folder(output)
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     stamp = f"{IntegratedSystem(settings=settings).origin(own.get('as_of') or as_of):%Y-%m-%d}"
     given = report_parameters(name, settings, as_of=stamp) | own
@@ -275,16 +304,20 @@ def settings_check(
     path: Annotated[Path | None, typer.Argument(help="A settings file; by default the one in force.")] = None,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Exit 0 if every setting is known and allowed; otherwise say which one is not, and what is.
+    """Exit 0 if every setting is known, allowed and can be used; otherwise say which one is not, and what is.
+
+    Looks at the calendar, the sources and their symbols, and the rules of releases, without the network.
 
     Example:
 
       forecastkit settings check settings.ini
     """
     from forecastkit.core import SettingsError, load_settings
+    from forecastkit.pipeline import setting_problems
 
     try:
-        load_settings(path)
+        if problems := setting_problems(load_settings(path)):
+            raise SettingsError("; ".join(problems))
     except SettingsError as error:
         if not as_json:
             raise
@@ -317,6 +350,14 @@ def print_warning(message: Warning | str, category: type[Warning], *where: Any, 
         print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
 
 
+def error_text(error: Exception) -> str:
+    "An error in a sentence; of the system's errors the file and the reason, without their number."
+    if isinstance(error, OSError) and error.strerror:
+        where = error.filename2 or error.filename
+        return f"{where}: {error.strerror}: name another file or folder" if where else error.strerror
+    return str(error)
+
+
 INTERRUPTED: int = 130  # the exit code that Ctrl-C is turned into
 
 
@@ -328,7 +369,7 @@ def main(arguments: list[str] | None = None) -> int:
             warnings.showwarning = print_warning
             app(args=arguments, standalone_mode=True)
     except known as error:
-        text = " ".join(str(error).split())
+        text = " ".join(error_text(error).split())
         print(f"forecastkit: {text}", file=sys.stderr)
         return 3 if isinstance(error, DataQualityError) else 2
     except (KeyboardInterrupt, SystemExit) as leave:

@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings and docstrings."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings and a stopwatch."""
 
 from .errors import (
     DataError as DataError,
@@ -12,9 +12,11 @@ from .errors import (
 from .targets import (
     canonical_symbol as canonical_symbol,
     KINDS as KINDS,
+    named_symbol as named_symbol,
     PROBS as PROBS,
     REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,
+    SYMBOL_PATTERN as SYMBOL_PATTERN,
     Target as Target,
     vix_regime as vix_regime,
     VIX_REGIMES as VIX_REGIMES,
@@ -86,4 +88,7 @@ from .findings import (
 )
 from .docstrings import (
     attach_face as attach_face,
+)
+from .stopwatch import (
+    Stopwatch as Stopwatch,
 )

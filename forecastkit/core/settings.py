@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .errors import SettingsError
-from .targets import KINDS, REGIME_BOUNDS, canonical_symbol
+from .targets import KINDS, REGIME_BOUNDS, named_symbol
 from .files import digest
 from .home import Home
 from .text import printable, redacted
@@ -66,7 +66,7 @@ def calendar_name(name: str) -> str:
 
 FRACTION = number(0, 1)
 TEXT = word("some text", r"\S.*")
-SYMBOL = Reader("a symbol such as VIX", lambda value: canonical_symbol(TEXT.read(value)))
+SYMBOL = Reader("a symbol such as VIX", lambda value: named_symbol(TEXT.read(value)))
 DATE = Reader("a date such as 1992-01-01", lambda value: date.fromisoformat(str(value).strip()).isoformat())
 FOLDER = Reader("a folder", lambda value: Path(TEXT.read(value)).expanduser())
 FLAG = Reader("true or false", flag)
@@ -116,6 +116,7 @@ class ModelSettings:
     train_start: str = key("1992-01-01", DATE, "first session that may be trained on", shapes_model=True)
     refit_every: int = key(63, whole(1, 2520), "sessions between two versions of a model", shapes_model=True)
     min_train_rows: int = key(400, whole(50, 100_000), "fewest training rows for a model")
+    walk_start: str = key("2000-01-01", DATE, "where the walk behind the widths begins; no origin before it is forecast")
     min_calibration_origins: int = key(
         500, whole(50, 100_000), "fewest walk-forward outcomes before widths are calibrated"
     )
@@ -151,7 +152,7 @@ class DatabaseSettings:
 class RunSettings:
     "How the work is done; no result depends on it."
 
-    n_jobs: int = key(1, whole(1, 256), "processes for walk-forward fits")
+    n_jobs: int = key(2, whole(1, 256), "processes for walk-forward fits, one for each four versions at most")
     progress: bool = key(True, FLAG, "show progress of long steps")
     dask: str = key("", SCHEDULER, "a Dask scheduler that fits are sent to; empty: none")
 

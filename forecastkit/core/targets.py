@@ -8,15 +8,17 @@ probabilities, the bounds of the VIX regimes, and the canonical name of a symbol
 # %% ../../nbs/00_core/02_targets.ipynb #ebd67498
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .errors import DataError, SettingsError
 
 # %% auto #0
-__all__ = ['SCORE_PROBS', 'PROBS', 'KINDS', 'VIX_REGIMES', 'REGIME_BOUNDS', 'SPELLINGS', 'Target', 'vix_regime',
-           'canonical_symbol']
+__all__ = ['SCORE_PROBS', 'PROBS', 'KINDS', 'VIX_REGIMES', 'REGIME_BOUNDS', 'SPELLINGS', 'SYMBOL_PATTERN', 'Target', 'vix_regime',
+           'canonical_symbol', 'named_symbol']
 
 # %% ../../nbs/00_core/02_targets.ipynb #4302f5d1
 SCORE_PROBS: np.ndarray = np.round(np.arange(1, 20) * 0.05, 2)  # .05, .10, ... .95: where the CRPS is taken
@@ -85,3 +87,24 @@ def canonical_symbol(
     name = name.removesuffix("_HISTORY").removesuffix("-DAILY")
     stem, dash, tail = name.replace("/", "-").rpartition("-")
     return f"{stem}.{tail}" if dash and len(tail) == 1 and stem.isalpha() else name
+
+# %% ../../nbs/00_core/02_targets.ipynb #b99518e5
+SYMBOL_PATTERN: str = (
+    r"\^?[A-Z0-9][A-Z0-9._=&/-]{0,199}"  # canonical; no blanks, nothing that a terminal or a spreadsheet would obey
+)
+
+
+def named_symbol(
+    name: Any,  # as a user spells it
+) -> str:
+    "The canonical symbol that a user names; raises `DataError` for several in one text, an empty one, and what is none."
+    symbol = canonical_symbol(name)
+    if not symbol:
+        raise DataError("an empty text is no symbol: name one such as VIX or BRK.B")
+    if re.search(r"[,;\s]", symbol):
+        raise DataError(
+            f"{name!r} is not one symbol: name one such as VIX or BRK.B, or give fk.forecast a list of them"
+        )
+    if not re.fullmatch(SYMBOL_PATTERN, symbol) or ".." in symbol:
+        raise DataError(f"{name!r} is no symbol: write it as AAPL, BRK.B or ^VIX")
+    return symbol

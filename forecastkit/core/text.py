@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from textwrap import shorten
 from typing import Any, TypeVar
 
 # %% auto #0
@@ -62,9 +63,10 @@ def redacted(
 def printable(
     text: object,  # from a file, a vendor, a user
     lines: bool = False,  # True keeps line ends and tabs
+    most: int | None = None,  # characters: longer text is cut after a word, and blanks in a row are made one
 ) -> str:
     "The text without control and formatting characters, each replaced by its escape such as `\\x1b`; letters stay as they are."
-    shown = str(text)
+    shown = str(text) if most is None else shorten(str(text), most)
     if shown.isascii() and shown.isprintable():
         return shown
     keep = "\n\t" if lines else ""

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, release_of
+from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK
 from ..core import DataError, canonical_symbol
 from .formats import SUFFIXES, Inspection, inspect_file, read_file_columns, read_table, symbol_of
 from .frames import Reading, clean_series
@@ -29,6 +31,7 @@ from forecastkit.data.layouts import (
     Layout,
     parse_days,
     plain_name,
+    quantity_of,
 )
 from .market import BAR_COLUMNS
 
@@ -52,15 +55,53 @@ def read_series(
         raise DataError(f"{shown}: {error}") from error
     return Reading(found, repairs, shown, layout.notes)
 
-# %% ../../nbs/20_data/09_folders.ipynb #1101c738
+# %% ../../nbs/20_data/09_folders.ipynb #c4a47283
+def _reach(closes: pd.Series) -> tuple[pd.Timestamp, int]:
+    "The last day and the number of rows."
+    return (closes.index[-1], len(closes)) if len(closes) else (pd.Timestamp.min, 0)
+
+
+def decimals(numbers: pd.Series) -> int:
+    "How many decimals the numbers are written with, at most eight."
+    return next((places for places in range(8) if np.isclose(numbers, numbers.round(places), 1e-9, 0).all()), 8)
+
+
+def differing_days(a: pd.Series, b: pd.Series) -> pd.DatetimeIndex:
+    "The days on which two series by day differ by more than the rounding of the coarser one."
+    days = a.index.intersection(b.index)
+    one, other = a[days], b[days]
+    slack = 0.51 * 10.0 ** -min(decimals(one), decimals(other)) + 1e-6 * one.abs()
+    return pd.DatetimeIndex(days[(one - other).abs() > slack])
+
+# %% ../../nbs/20_data/09_folders.ipynb #05ff9891
+def _why_better(symbol: str, best: str, other: str, held: Mapping[str, pd.Series]) -> str:
+    "Why a file gives a symbol and not another one; raises `DataError` where both end alike and contradict each other."
+    if other not in held:
+        return "which has open, high and low"
+    mine, theirs = held[best], held[other]
+    if theirs.empty:
+        return "which can be read"
+    days = differing_days(mine, theirs)
+    differ = (
+        f"their values differ on {len(days)} days, as on {days[0]:%Y-%m-%d} ({mine[days[0]]:g} and {theirs[days[0]]:g})"
+        if len(days)
+        else ""
+    )
+    if _reach(mine)[0] > _reach(theirs)[0]:
+        return "which reaches further" + (f"; {differ}" if differ else "")
+    if differ:
+        raise DataError(
+            f"{best} and {other} both give {symbol} to {mine.index[-1]:%Y-%m-%d}, and {differ}: take one of them away"
+        )
+    return "which has more rows" if len(mine) > len(theirs) else "which says the same"
+
+# %% ../../nbs/20_data/09_folders.ipynb #eca1ea12
 def choose_file(
     symbol: str,
     looks: Mapping[str, Inspection],  # at each file that is named by the symbol
-    extent: Callable[
-        [str], tuple[pd.Timestamp, int]
-    ],  # the last day and the number of rows of a file, asked for where two are alike
+    closes: Callable[[str], pd.Series],  # the closes or values of a file by day, asked for where two are alike
 ) -> tuple[str, Layout, dict[str, str]]:
-    "The file that gives a symbol, its layout, and why each other one does not; raises `DataError` if one is broken or none is fit."
+    "The file that gives a symbol, its layout, and why each other one does not; raises `DataError` if one is broken, none is fit, or two contradict each other."
     broken = [look.why for look in looks.values() if look.broken]
     if broken:
         raise DataError(broken[0])
@@ -71,11 +112,11 @@ def choose_file(
         raise DataError(
             "; ".join(f"{file}: {look.why}" for file, look in looks.items()) + ": correct the file or take it away"
         )
-    ranged = [file for file, layout in fit.items() if layout.ranged]
-    best = max(ranged or fit, key=extent) if len(ranged or fit) > 1 else (ranged or list(fit))[0]
-    reason = "which reaches further" if len(ranged) != 1 else "which has open, high and low"
-    others = {file: f"{symbol} is read from {best}, {reason}" for file in fit if file != best}
-    return best, fit[best], others
+    alike = [file for file, layout in fit.items() if layout.ranged] or [*fit]
+    held = {file: closes(file) for file in alike} if len(alike) > 1 else {}
+    best = max(alike, key=lambda file: _reach(held[file])) if held else alike[0]
+    reasons = {file: _why_better(symbol, best, file, held) for file in fit if file != best}
+    return best, fit[best], {file: f"{symbol} is read from {best}, {reason}" for file, reason in reasons.items()}
 
 # %% ../../nbs/20_data/09_folders.ipynb #9ef87665
 def wide_columns(
@@ -104,18 +145,10 @@ def wide_columns(
     ):
         return {}
     return {
-        canonical_symbol(name): Layout(date, {_quantity(canonical_symbol(name)): name})
+        canonical_symbol(name): Layout(date, {quantity_of(canonical_symbol(name)): name})
         for name in others
         if numbers[name].notna().any()
     }
-
-# %% ../../nbs/20_data/09_folders.ipynb #38831446
-def _quantity(symbol: str) -> str:
-    "What a column named by a symbol holds: the value of a published series, or a close."
-    try:
-        return "value" if release_of(symbol) else "close"
-    except DataError:
-        return "close"
 
 # %% ../../nbs/20_data/09_folders.ipynb #254b6719
 NO_TABLE = f"no {', '.join(SUFFIXES)} file"
@@ -171,19 +204,19 @@ class FolderSource:
                     found.setdefault(symbol, (shown, layout))
         return found
 
-    def _extent(self, symbol: str, shown: str) -> tuple[pd.Timestamp, int]:
-        "The last day and the number of rows of a file; as if it had none where it cannot be read."
+    def _closes(self, symbol: str, shown: str) -> pd.Series:
+        "The closes or values of a file by day, the last of a day; none where it cannot be read."
         layout = self._looks[shown].layout
         try:
-            days = (
-                read_file_columns(self._paths[shown], layout, shown, symbol).index if layout else pd.DatetimeIndex([])
-            )
+            table = read_file_columns(self._paths[shown], layout, shown, symbol) if layout else pd.DataFrame()
         except DataError:
-            days = pd.DatetimeIndex([])
-        return (days.max(), len(days)) if len(days) else (pd.Timestamp.min, 0)
+            table = pd.DataFrame()
+        name = next((name for name in ("close", "value") if name in table), None)
+        found = pd.to_numeric(table[name], errors="coerce").dropna() if name else pd.Series(dtype=float)
+        return found[~found.index.duplicated(keep="last")].sort_index()
 
     def _choose(self, symbol: str) -> tuple[str, Layout, dict[str, str]]:
-        return choose_file(symbol, self._look(symbol), lambda shown: self._extent(symbol, shown))
+        return choose_file(symbol, self._look(symbol), lambda shown: self._closes(symbol, shown))
 
     def __contains__(self, symbol: str) -> bool:
         "Whether a file is named by the symbol, whatever it holds, or has a column of it, or it stands for a place in the row of futures."
@@ -207,7 +240,8 @@ class FolderSource:
             if sum(look.layout is not None for look in looks.values()) > 1 and not any(
                 look.broken for look in looks.values()
             ):
-                found |= self._choose(symbol)[2]
+                with suppress(DataError):  # two files that contradict each other: said where the symbol is read
+                    found |= self._choose(symbol)[2]
         return dict(sorted(found.items()))
 
     def read(self, symbol: str, calendar: Calendar) -> Reading:

@@ -21,19 +21,19 @@ from textwrap import shorten
 
 import pandas as pd
 
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, printable
 from forecastkit.data.layouts import (
     DATE_COLUMNS,
     NA_STRINGS,
     TIMED,
     ZONED,
     Layout,
+    another_symbol,
     columns_by_day,
     detect_layout,
     has_times,
     plain_name,
     price_columns,
-    printable,
     unix_seconds,
 )
 
@@ -94,6 +94,9 @@ def header_line(
     return 0 if any(start[:1].isdigit() for start in starts[:at]) else at
 
 
+ONE_FILE_EACH = "save one file for each"
+
+
 def separator(
     header: str,  # a line of names
 ) -> str:
@@ -103,14 +106,17 @@ def separator(
 
 def one_header(
     lines: Sequence[str],  # of a table
+    symbol: str | None = None,  # canonical; what the file is taken for
 ) -> list[str]:
-    "The lines with yfinance's three lines of names (Price, Ticker, Date) made one; raises `ValueError` for several tickers."
+    "The lines with yfinance's three lines of names (Price, Ticker, Date) made one; raises `DataError` for other tickers."
     names = {line.split(",")[0].strip(' "').lower(): line.split(",")[1:] for line in lines[:3]}
     if len(names) < 3 or set(names) - {"date", "datetime"} != {"price", "ticker"}:
         return list(lines)
     tickers = list(dict.fromkeys(cell.strip() for cell in names["ticker"]))
     if len(tickers) > 1:
-        raise ValueError(f"it holds several tickers ({', '.join(tickers[:4])}), save one file for each")
+        raise DataError(f"it holds several tickers ({', '.join(tickers[:4])}): {ONE_FILE_EACH}")
+    if symbol is not None and tickers and canonical_symbol(tickers[0]) != symbol:
+        raise DataError(another_symbol(canonical_symbol(tickers[0]), symbol))
     return [",".join(["Date", *names["price"]]), *lines[3:]]
 
 
@@ -141,11 +147,11 @@ def ragged_line(
     return ""
 
 # %% ../../nbs/20_data/01_formats.ipynb #166956fc
-def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd.DataFrame:
+def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None, symbol: str | None) -> pd.DataFrame:
     "A table in text, or its first rows only; these columns (None: all) stay text."
     text = read_text(path, HEAD_BYTES if rows else None)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # the ends of lines that the parser knows
-    lines = one_header(lines)
+    lines = one_header(lines, symbol)
     lines = lines[header_line(lines) :]
     between = separator(lines[0])
     if why := ragged_line(lines[: rows + 1] if rows else lines, between):
@@ -156,7 +162,7 @@ def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None) -> pd
                        thousands="." if comma else None, keep_default_na=False, low_memory=False)  # fmt: skip
 
 
-def _parquet_frame(path: Path, rows: int | None) -> pd.DataFrame:
+def _parquet_frame(path: Path, rows: int | None, symbol: str | None) -> pd.DataFrame:
     "A table of Parquet, or its first rows only."
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -170,7 +176,7 @@ def _parquet_frame(path: Path, rows: int | None) -> pd.DataFrame:
             raise ValueError("a cell of one of its columns holds several values")
         first = next(file.iter_batches(rows), None) if rows else None
         frame = (first or file.read(use_threads=False)).to_pandas(ignore_metadata=True)
-        chosen = price_columns(list(frame.columns))
+        chosen = price_columns(list(frame.columns), symbol, ONE_FILE_EACH)
         return frame.iloc[:, list(chosen)].set_axis(list(chosen.values()), axis=1)
     except (pa.ArrowException, TypeError, KeyError, OverflowError, MemoryError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
@@ -181,14 +187,17 @@ def read_table(
     shown: str,  # what messages call the file
     rows: int | None = None,  # only the first rows
     texts: Iterable[str] | None = None,  # columns that stay text; None: all
+    symbol: str | None = None,  # canonical; what the file is taken for: another ticker in its header is refused
 ) -> pd.DataFrame:
     "The columns of a file; raises `DataError` if it cannot be read."
     path = Path(path)
     try:
         packed = path.name.lower().endswith(".parquet")
-        return _parquet_frame(path, rows) if packed else _text_frame(path, rows, texts)
+        return _parquet_frame(path, rows, symbol) if packed else _text_frame(path, rows, texts, symbol)
+    except DataError as error:
+        raise DataError(f"{shown}: {error}") from error
     except (OSError, EOFError, zlib.error, ValueError) as error:  # parsers' errors are ValueErrors
-        why = printable(getattr(error, "strerror", None) or str(error), 120)
+        why = printable(getattr(error, "strerror", None) or str(error), most=120)
         raise DataError(f"{shown}: cannot be read ({why}): fetch the file again") from error
 
 # %% ../../nbs/20_data/01_formats.ipynb #187c74e5
@@ -235,7 +244,7 @@ def inspect_file(path: Path, symbol: str, shown: str) -> Inspection:
     if why := non_table_content(path):
         return Inspection(None, f"no column of dates in its header: {why}")
     try:
-        head = read_table(path, shown, rows=2)
+        head = read_table(path, shown, rows=2, symbol=symbol)
     except DataError as error:
         return Inspection(None, str(error), broken=True)
     found = detect_layout([str(name) for name in head.columns], symbol)
@@ -257,7 +266,7 @@ def read_file_columns(
 ) -> pd.DataFrame:
     "A file's columns under our names, by day, as they stand in it; raises `DataError` for what is no day or no moment."
     known = layout.columns.get("known_at")
-    table = read_table(path, shown, texts=[layout.date, *([known] if known else [])])
+    table = read_table(path, shown, None, [layout.date, *([known] if known else [])], symbol)
     try:
         return columns_by_day(table, layout, symbol, zone)
     except DataError as error:

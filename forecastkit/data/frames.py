@@ -9,6 +9,7 @@ every source passes, and comes out as clean bars with the list of what was repai
 # %% ../../nbs/20_data/07_frames.ipynb #0844d44a
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, ROUND_THE_CLOCK
-from ..core import DataError, canonical_symbol
+from ..core import DataError, SYMBOL_PATTERN, canonical_symbol, printable
 from .checks import days_text, jump_faults, split_steps
 from forecastkit.data.layouts import (
     columns_by_day,
@@ -25,7 +26,7 @@ from forecastkit.data.layouts import (
     has_times,
     plain_name,
     price_columns,
-    printable,
+    quantity_of,
     DATE_COLUMNS,
     SYMBOL_COLUMNS,
 )
@@ -33,7 +34,7 @@ from .history import macro_history
 from .market import Repair, repair_bars
 
 # %% auto #0
-__all__ = ['QUOTED_SYMBOLS', 'PRICE_NAMES', 'clean_series', 'repair_notes', 'Reading', 'read_frame']
+__all__ = ['QUOTED_SYMBOLS', 'clean_series', 'repair_notes', 'Reading', 'read_frame']
 
 # %% ../../nbs/20_data/07_frames.ipynb #aa43b6be
 def refuse_shifted(symbol: str, days: pd.DatetimeIndex, calendar: Calendar) -> None:
@@ -99,7 +100,7 @@ def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     "The values of a published series, sorted, without blanks; raises `DataError` where they cannot be joined in time."
     frame = frame[frame["value"].notna()].sort_index()
     if len(frame) and frame.index[-1] > _now().tz_localize(None):
-        raise DataError(f"{series} {frame.index[-1]:%Y-%m-%d}: a date in the future: correct the file")
+        raise DataError(f"{series} {frame.index[-1]:%Y-%m-%d}: a date in the future: correct it")
     keys = [name for name in ("date", "known_at") if name in ("date", *frame.columns)]
     rows = frame.rename_axis("date").reset_index().drop_duplicates()
     clash = rows.duplicated(keys)
@@ -160,7 +161,7 @@ def clean_series(
         found = _published(symbol, frame)
     if found.empty:
         why = f" ({'; '.join(repair_notes(repairs))})" if repairs else ""
-        raise DataError(f"{symbol}: not one row that can be used{why}: fill the file or take it away")
+        raise DataError(f"{symbol}: not one row that can be used{why}: give it rows, or leave it out")
     return found, tuple(sorted(repairs))
 
 # %% ../../nbs/20_data/07_frames.ipynb #05bd43af
@@ -173,7 +174,7 @@ def repair_notes(
     return tuple(
         f"{what}: {action} ({days_text(found)})"
         if len(found) < 2
-        else f"{len(found)} times {what}: {action} ({days_text(found)})"
+        else f"{what}, {len(found)} times: {action} ({days_text(found)})"
         for (what, action), found in days.items()
     )
 
@@ -181,6 +182,11 @@ def repair_notes(
 TAKEN = (
     "give a Series of closes indexed by sessions, a pandas or polars frame with dates and a close, or a dict of arrays"
 )
+
+
+def _as_rows(message: str) -> str:
+    "A message that counts the lines of a file, its header first, as one that counts rows."
+    return re.sub(r"\bline (\d+)", lambda found: f"row {int(found[1]) - 1}", message)
 
 
 def to_pandas(
@@ -192,6 +198,8 @@ def to_pandas(
     if isinstance(data, pd.Series):
         return data.rename("close").to_frame()
     if isinstance(data, Mapping):
+        if single := [name for name, cells in data.items() if cells is None or np.ndim(cells) != 1]:
+            raise DataError(f"{printable(single[0], most=40)!r} of the dict is no column of cells: {TAKEN}")
         try:
             return pd.DataFrame(
                 {
@@ -200,7 +208,7 @@ def to_pandas(
                 }
             )
         except ValueError as error:
-            raise DataError(f"the dict is no table ({printable(str(error), 80)}): {TAKEN}") from error
+            raise DataError(f"the dict is no table ({printable(error, most=80)}): {TAKEN}") from error
     if data is None or isinstance(data, (str, bytes, int, float, np.ndarray, list, tuple)):
         raise DataError(f"{type(data).__name__} carries no dates: {TAKEN}")
     return _other_frame(data)
@@ -245,6 +253,8 @@ def dated_table(
     "A frame with names as text and its dates in a column of text, rows numbered."
     table = frame
     if isinstance(table.index, pd.MultiIndex):
+        if set(table.index.names) & set(table.columns) or len(set(table.index.names)) < table.index.nlevels:
+            raise DataError("two of its columns or levels of its index have the same name")
         table = table.reset_index()
     dates, chosen = _dates_of(table.index), price_columns(list(table.columns), symbol)
     table = table.iloc[:, list(chosen)].set_axis(list(chosen.values()), axis=1).reset_index(drop=True)
@@ -261,7 +271,7 @@ def dated_table(
     date = next((names[name] for name in DATE_COLUMNS if name in names), None)
     if date is None:
         raise DataError(
-            f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns)) or 'no columns'}): {TAKEN}"
+            f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns), most=60) or 'no columns'}): {TAKEN}"
         )
     if (table.columns == date).sum() > 1:
         raise DataError("two of its columns have the same name")
@@ -288,28 +298,55 @@ class Reading:
         )
         return (*self.notes, *repair_notes(self.repairs), *tail)
 
+# %% ../../nbs/20_data/07_frames.ipynb #3a9bb6df
+PRICE_NAMES = frozenset([
+    "open", "high", "low", "close", "adj close", "adjclose", "adj. close", "close/last", "close price", "price", "px last", "prc",
+    "last", "last price", "settle", "settlement price", "mid", "nav", "vwap", "value", "y",
+])  # fmt: skip
 
-def _symbol_of(table: pd.DataFrame, data: Any) -> str | None:
-    "The symbol that a long table or a Series tells; None where it tells none."
+
+def told_symbol(
+    name: Any,  # of a Series or a column
+    strict: bool = False,  # only a name in capitals counts
+) -> str | None:
+    "The symbol that a name tells; None for the name of a price and for what is no symbol."
+    if not isinstance(name, str) or plain_name(name) in PRICE_NAMES or (strict and name != name.upper()):
+        return None
+    symbol = canonical_symbol(name)
+    return symbol if re.fullmatch(SYMBOL_PATTERN, symbol) and not symbol.isdigit() else None
+
+
+def _symbol_of(table: pd.DataFrame, data: Any, strict: bool) -> str | None:
+    "The symbol that a long table or a Series tells; None where it tells none, or several."
     names = {plain_name(name): name for name in table.columns}
     column = next((names[name] for name in SYMBOL_COLUMNS if name in names), None)
-    listed = table[column].astype(str).unique() if column else []
+    listed = table[column].astype(str).map(canonical_symbol).unique() if column else []
     if len(listed) == 1:
-        return canonical_symbol(listed[0])
-    named = isinstance(data, pd.Series) and isinstance(data.name, str) and plain_name(data.name) not in PRICE_NAMES
-    return canonical_symbol(data.name) if named and data.name.strip() else None
+        return str(listed[0])
+    return told_symbol(data.name, strict) if isinstance(data, pd.Series) else None
 
 
-PRICE_NAMES = frozenset({"open", "high", "low", "close", "adj close", "price", "value", "y", "last"})
-
-
-def _wide_column(table: pd.DataFrame, symbol: str | None) -> pd.DataFrame:
-    "Of a table with one column of closes a symbol, the dates and the column of the symbol, as close."
-    date = next(name for name in table.columns if plain_name(name) in DATE_COLUMNS)
-    found = [name for name in table.columns if name != date and (symbol is None or canonical_symbol(name) == symbol)]
-    if symbol is not None and len(found) == 1:
-        return table[[date, found[0]]].set_axis(["session", "close"], axis=1)
-    return table
+def one_column(
+    table: pd.DataFrame,  # dates in a column, as text, and no column close
+    symbol: str | None,  # canonical
+) -> tuple[pd.DataFrame, str | None]:
+    "The table with its one column of values, or that of the symbol, called close or value; and the symbol that the column tells."
+    names = {name: plain_name(name) for name in table.columns}
+    kept = {name for name, plain in names.items() if plain in DATE_COLUMNS or plain in SYMBOL_COLUMNS}
+    others = [name for name in names if name not in kept]
+    if not table.columns.is_unique or "known at" in names.values() or not others:
+        return table, None
+    told = [canonical_symbol(name) for name in others]
+    chosen = [name for name, one in zip(others, told) if one == symbol] or (others if len(others) == 1 else [])
+    if len(chosen) != 1:
+        if {*names.values()} & {"open", "high", "low", "volume"}:
+            return table, None
+        listed = printable(", ".join(told), most=60)
+        which = f"none of them {symbol}" if symbol else "say which one as symbol=, or give a dict of frames by symbol"
+        raise DataError(f"it holds the series {listed}, and no close: {which}")
+    said = symbol if canonical_symbol(chosen[0]) == symbol else told_symbol(chosen[0], strict=True)
+    quantity = quantity_of(said or symbol or "MINE")
+    return table[[*(name for name in names if name in kept), chosen[0]]].rename(columns={chosen[0]: quantity}), said
 
 # %% ../../nbs/20_data/07_frames.ipynb #3455cac0
 def read_frame(
@@ -329,19 +366,21 @@ def read_frame(
     name, calendar = canonical_symbol(symbol) if symbol else None, get_calendar(calendar)
     try:
         table = dated_table(to_pandas(data), name)
-        told = _symbol_of(table, data)
-        if isinstance(data, pd.Series) is False and isinstance(
-            detect_layout(list(table.columns), name or told or "MINE"), str
-        ):
-            table = _wide_column(table, name)
-        name = name or told or "MINE"
-        layout = detect_layout(list(table.columns), name)
+        told = _symbol_of(table, data, strict=name is not None)
+        layout = detect_layout(list(table.columns), name or told or "MINE")
+        if isinstance(layout, str) or "value" in layout.columns:
+            table, column = one_column(table, name or told)
+            told = told or column
+            layout = detect_layout(list(table.columns), name or told or "MINE")
         if isinstance(layout, str):
             raise DataError(f"{layout}: {TAKEN}")
+        if name and told and told != name:
+            raise DataError(f"it says itself that it is {told}: leave symbol= out, or correct the one or the other")
         layout = replace(layout, timed=has_times(table[layout.date]))
-        frame = columns_by_day(table, layout, name, str(calendar_of(name, calendar).tz))
+        frame = columns_by_day(table, layout, name or told, str(calendar_of(name or told or "MINE", calendar).tz))
+        name = name or told or "MINE"
     except DataError as error:
-        raise DataError(f"{origin} ({name or symbol or 'no symbol'}): {str(error).replace('line ', 'row ')}") from error
+        raise DataError(f"{origin} ({name or symbol or 'no symbol'}): {_as_rows(str(error))}") from error
     clean, repairs = clean_series(name, frame, calendar, now)
     doubtful = [fault for fault in jump_faults(name, clean) if fault.kind in ("spike", "jump")]
     notes = (f"{fault.kind} of the price, left as it is: {fault.words}" for fault in doubtful)

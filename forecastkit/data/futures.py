@@ -65,7 +65,7 @@ def _numbers(table: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
     found = given.apply(pd.to_numeric, errors="coerce").astype(float)
     wrong = np.asarray((~np.isfinite(found) & given.notna()).any(axis=1))
     if wrong.any():
-        raise DataError(f"{days[wrong][0]:%Y-%m-%d}: a cell is no number: correct the file")
+        raise DataError(f"{days[wrong][0]:%Y-%m-%d}: a cell is no number: correct it")
     return found
 
 

@@ -45,7 +45,7 @@ def float_columns(name: str, frame: pd.DataFrame, columns: Sequence[str], index_
         if column in frame.columns:
             values[:, place] = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
             wrong = ~np.isfinite(values[:, place]) & frame[column].notna().to_numpy()
-            refuse_rows(name, days, wrong, f"{column} is no number: correct the file")
+            refuse_rows(name, days, wrong, f"{column} is no number: correct it")
     return pd.DataFrame(values, days.as_unit("us").rename(index_name), list(columns))
 
 # %% ../../nbs/20_data/02_history.ipynb #15b8e625

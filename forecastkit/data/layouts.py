@@ -13,18 +13,21 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from textwrap import shorten
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..calendars import release_of
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, printable
 
 # %% auto #0
 __all__ = ['DATE_COLUMNS', 'BAR_NAMES', 'CLOSE_NAMES', 'SYMBOL_COLUMNS', 'TIMED', 'MIDNIGHT', 'ZONE', 'ZONED', 'EVENING',
-           'NA_STRINGS', 'GROUPED', 'SCALED', 'SCALES', 'Layout', 'detect_layout', 'unix_seconds', 'days_of_moments',
-           'days_of_seconds', 'has_times', 'date_style', 'parse_days', 'plain_numbers', 'columns_by_day']
+           'NA_STRINGS', 'GROUPED', 'SCALED', 'SCALES', 'DISGUISED', 'Layout', 'detect_layout', 'unix_seconds',
+           'days_of_moments', 'days_of_seconds', 'has_times', 'date_style', 'parse_days', 'plain_numbers',
+           'no_disguise', 'columns_by_day', 'another_symbol']
 
 # %% ../../nbs/20_data/00_layouts.ipynb #233264ba
 DATE_COLUMNS: tuple[str, ...] = (
@@ -73,14 +76,6 @@ def plain_name(
     return name.strip().lower().replace("_", " ").strip()
 
 
-def printable(
-    text: str,  # out of a file
-    most: int = 60,  # characters
-) -> str:
-    "Text of a file as part of one line of a message: short, and without what a terminal would obey."
-    return shorten("".join(c if c.isprintable() else " " for c in text), most)
-
-
 def _repeated(header: Sequence[str]) -> set[str]:
     "Names, in plain spelling, that stand in a header more than once; pandas calls a second Close Close.1."
     bare = [name.removesuffix(".1") if name.removesuffix(".1") in header else name for name in header]
@@ -88,21 +83,21 @@ def _repeated(header: Sequence[str]) -> set[str]:
     return {name for name, count in counts.items() if count > 1}
 
 
-def _quoted(symbol: str, plain: Mapping[str, str]) -> bool:
-    "Whether a column y holds closes: it does unless the symbol is a published series with a rule of its own."
+def quantity_of(symbol: str) -> str:
+    "What a column named by a symbol holds: the value of a published series that has a rule, or else a close."
     try:
-        return "y" in plain and not release_of(symbol)
+        return "value" if release_of(symbol) else "close"
     except DataError:
-        return True
+        return "close"
 
 
 def _one_value(date: str, others: list[str], known: Mapping[str, str], symbol: str) -> Layout | str:
     "The layout of a file without a close: one column of values beside the dates, named as the file is."
     if len(others) != 1:
-        names = printable(", ".join(others)) or "only dates"
+        names = printable(", ".join(others), most=60) or "only dates"
         return f"neither a column close nor one single column of values ({names})"
     if plain_name(others[0]) not in ("value", "y") and canonical_symbol(others[0]) != symbol:
-        return "its column is called {0}: name the file {0}.csv".format(printable(others[0]))
+        return "its column is called {0}: name the file {0}.csv".format(printable(others[0], most=60))
     return Layout(date, {"value": others[0], **known})
 
 # %% ../../nbs/20_data/00_layouts.ipynb #9f6fb4a7
@@ -118,10 +113,12 @@ def detect_layout(
         return "two of its columns have the same name"
     date = next((plain.pop(name) for name in DATE_COLUMNS if name in plain), None)
     if date is None:
-        return f"no column of dates in its header ({printable(', '.join(header))})"
+        return f"no column of dates in its header ({printable(', '.join(header), most=60)})"
     known = {"known_at": plain.pop("known at")} if "known at" in plain else {}
     symbols = next((plain[name] for name in SYMBOL_COLUMNS if name in plain), None)
-    close = next((name for name in CLOSE_NAMES if name in plain), None) or ("y" if _quoted(symbol, plain) else None)
+    close = next((name for name in CLOSE_NAMES if name in plain), None) or (
+        "y" if "y" in plain and quantity_of(symbol) == "close" else None
+    )
     if "close" not in plain and close is not None:
         plain["close"] = plain.pop(close)
     if "close" not in plain:
@@ -143,6 +140,7 @@ PAIR = re.compile(r"\('[^']*', '[^']*'\)")  # how Parquet keeps a pair of names
 def price_columns(
     names: Sequence[Any],  # of columns; pairs such as (Close, AAPL) where a table has several tickers
     symbol: str | None = None,  # canonical; the ticker whose columns are taken
+    remedy: str = "say which one as symbol=",  # for several tickers
 ) -> dict[int, str]:
     "Which columns are taken, by place, and their names as text; raises `DataError` for several tickers without a choice."
     parsed = [ast.literal_eval(name) if isinstance(name, str) and PAIR.fullmatch(name) else name for name in names]
@@ -154,7 +152,9 @@ def price_columns(
     dates = {at for at, pair in pairs.items() if plain_name(pair[0]) in DATE_COLUMNS and not pair[1].strip()}
     tickers = dict.fromkeys(canonical_symbol(pair[1 - side]) for at, pair in pairs.items() if at not in dates)
     if len(tickers) > 1 and symbol not in tickers:
-        raise DataError(f"it holds several tickers ({printable(', '.join(tickers))}): say which one as symbol=")
+        raise DataError(f"it holds several tickers ({printable(', '.join(tickers), most=60)}): {remedy}")
+    if symbol is not None and tickers and symbol not in tickers:
+        raise DataError(another_symbol(next(iter(tickers)), symbol))
     taken = symbol if len(tickers) > 1 else next(iter(tickers), None)
     found = {
         at: pair[0] if at in dates else pair[side]
@@ -257,7 +257,7 @@ def split_adjusted(
     faulty = {f"{name} is no number": numbers[name].isna() & bars[name].notna() for name in numbers}
     for words, rows in (faulty | {"split is no number above 0": ~(numbers["split"] > 0)}).items():
         if rows.any():
-            raise DataError(f"{bars.index[rows][0]:%Y-%m-%d}: {words}: correct the file")
+            raise DataError(f"{bars.index[rows][0]:%Y-%m-%d}: {words}: correct it")
     daily = numbers["split"][~bars.index.duplicated()].sort_index(ascending=False)
     later = daily.cumprod().shift(fill_value=1.0).reindex(bars.index)  # shares of today for a share of the day
     factors = {name: later if name == "volume" else 1 / later for name in BAR_NAMES if name in bars}
@@ -293,6 +293,21 @@ def plain_numbers(
 
     return cells.astype(object).map(plain)
 
+
+DISGUISED = (bool, np.bool_, complex, np.complexfloating, bytes, date, timedelta, np.datetime64, np.timedelta64)
+
+
+def no_disguise(
+    cells: pd.Series,
+) -> pd.Series:
+    "Cells that numpy would count as numbers and that are none (truth values, dates, complex numbers, bytes) as text, to be refused."
+    kind = getattr(cells.dtype, "kind", "O")
+    if cells.dtype == np.float16:
+        return cells.astype(float)
+    if kind in "bcmM":
+        return cells.astype(str)
+    return cells.map(lambda cell: str(cell) if isinstance(cell, DISGUISED) else cell) if kind == "O" else cells
+
 # %% ../../nbs/20_data/00_layouts.ipynb #8913e25c
 def columns_by_day(
     table: pd.DataFrame,  # the columns as they were given; dates and moments as text
@@ -305,9 +320,8 @@ def columns_by_day(
         table = _rows_of(table, table[layout.symbols].astype(str).map(canonical_symbol), symbol)
     days, known = parse_days(table[layout.date], zone), layout.columns.get("known_at")
     columns: dict[str, Any] = {
-        ours: plain_numbers(ours, table[theirs]).to_numpy() for ours, theirs in layout.columns.items()
+        ours: no_disguise(plain_numbers(ours, table[theirs])).to_numpy() for ours, theirs in layout.columns.items()
     }
-    columns = {name: cells.astype(str) if cells.dtype == bool else cells for name, cells in columns.items()}
     if known:
         moments = pd.to_datetime(table[known], utc=True, errors="coerce", format="ISO8601")
         if moments.isna().any():
@@ -321,8 +335,15 @@ def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.
     "The rows of a symbol in a long table, or all if they are of one symbol; raises `DataError` for others."
     names = list(symbols.unique())
     if symbol not in names and len(names) > 1:
-        listed = printable(", ".join(names))
+        listed = printable(", ".join(names), most=60)
         raise DataError(
             f"it holds the series {listed}, {'none of them ' + symbol if symbol else 'say which one as symbol='}"
         )
+    if symbol is not None and names and symbol not in names:
+        raise DataError(another_symbol(names[0], symbol))
     return table[symbols == symbol] if len(names) > 1 else table
+
+
+def another_symbol(found: str, wanted: str) -> str:
+    "What is said where a table names another symbol than the one it is taken for."
+    return f"it says that it holds {printable(found, most=40)}, and is taken for {wanted}: correct the one or the other"

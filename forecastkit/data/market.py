@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -66,7 +66,7 @@ def refuse_impossible(
     bars: pd.DataFrame,  # the five columns
 ) -> None:
     "Raise `DataError` for a price of 0 or less, high below low, more than 5 % of rows with open or close outside."
-    remedy = f"correct the file or take {symbol} from another source"
+    remedy = f"correct it or take {symbol} from another source"
     days, outside = bars.index, _outside(bars)
     refuse_rows(symbol, days, np.any(bars[PRICE_COLUMNS].to_numpy() <= 0, axis=1), f"a price of 0 or less: {remedy}")
     refuse_rows(symbol, days, bars["volume"].to_numpy() < 0, f"a volume below 0: {remedy}")
@@ -104,7 +104,7 @@ def repair_bars(
     twice, bars = bars.index[repeated].unique(), bars[~repeated]
     refuse_rows(symbol, bars.index, bars.index.duplicated(), "two rows that differ: decide which one is right")
     now = pd.Timestamp(today) if today is not None else pd.Timestamp.now("UTC").tz_localize(None)
-    refuse_rows(symbol, bars.index, bars.index > now, "a date in the future: correct the file")
+    refuse_rows(symbol, bars.index, bars.index > now, "a date in the future: correct it")
     days = calendar_of(symbol, calendar).sessions
     traded, empty = bars.index.isin(days), bars["close"].isna().to_numpy()
     absent = days[(days >= bars.index.min()) & (days <= bars.index.max()) & ~days.isin(bars.index)]
@@ -188,6 +188,7 @@ class MarketData:
     _limit: int  # nothing later than this is read: microseconds, UTC
     _repairs: dict[str, list[tuple[int, Repair]]]  # by symbol, with the moment each could be seen
     _sources: dict[str, str]  # by symbol
+    _notes: dict[str, tuple[str, ...]]  # by symbol
 
     def __init__(
         self,
@@ -198,6 +199,8 @@ class MarketData:
         calendar: Calendar | str = NEW_YORK,
         repairs: Iterable[Repair] = (),  # what `repair_bars` has done
         provenance: Mapping[str, str] | None = None,  # the source of each series
+        notes: Mapping[str, Sequence[str]]
+        | None = None,  # what else is to be said of a series, such as a file that was passed over
     ):
         names = [canonical_symbol(name) for name in series]
         if len(set(names)) < len(names):
@@ -210,6 +213,7 @@ class MarketData:
         self._tables = {name: table_history(name, frame) for name, frame in tables.items() if frame is not None}
         self._repairs = _repairs_by_symbol(repairs, self.calendar)
         self._sources = {canonical_symbol(name): source for name, source in (provenance or {}).items()}
+        self._notes = {canonical_symbol(name): tuple(said) for name, said in (notes or {}).items()}
 
     def as_of(
         self,
@@ -245,6 +249,7 @@ class MarketData:
         other._series = _histories_by_name({**self._series, name: history}.values())
         other._repairs = {**self._repairs, name: [], **_repairs_by_symbol(repairs, self.calendar)}
         other._sources = {**self._sources, name: source}
+        other._notes = {known: said for known, said in self._notes.items() if known != name}
         return other
 
     def _get(self, symbol: str, kind: str | None = None) -> History:
@@ -315,6 +320,10 @@ class MarketData:
         "What was repaired in the rows known here, in order of time."
         listed = sorted(pair for pairs in self._repairs.values() for pair in pairs)
         return tuple(repair for known, repair in listed if known <= self._limit)
+
+    def notes(self, symbol: str) -> tuple[str, ...]:
+        "What its source said of a series beside repairs: files that were passed over, columns left aside."
+        return self._notes.get(canonical_symbol(symbol), ())
 
     def _fingerprints(self, moments: np.ndarray, symbols: Collection[str] | None) -> list[str]:
         wanted = self.symbols if symbols is None else {canonical_symbol(symbol) for symbol in symbols}

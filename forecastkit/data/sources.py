@@ -296,6 +296,7 @@ def load_market(
         calendar=calendar,
         repairs=[repair for reading in readings.values() for repair in reading.repairs],
         provenance={symbol: reading.origin for symbol, reading in readings.items()},
+        notes={symbol: reading.notes for symbol, reading in readings.items()},
     )
 
 # %% ../../nbs/20_data/10_sources.ipynb #22c21306

@@ -160,7 +160,7 @@ def _refuse(index: pd.Index, rows: pd.Series | np.ndarray, words: str) -> None:
     "Raise `DataError` with the first of the bars marked, if there is one."
     if np.any(rows):
         raise DataError(
-            f"the bar to {index[np.asarray(rows)][0]:%Y-%m-%d %H:%M}: {words} ({np.sum(rows)} bars): correct the file"
+            f"the bar to {index[np.asarray(rows)][0]:%Y-%m-%d %H:%M}: {words} ({np.sum(rows)} bars): correct it"
         )
 
 # %% ../../nbs/20_data/03_timeframes.ipynb #c097fe91

@@ -352,7 +352,7 @@ class Indicator:
     inputs: tuple[str, ...]  # columns of bars, in TA-Lib's order
     function: str
     parameters: Mapping[str, int]
-    warmup: int
+    warmup: int  # rows; where a range is read with room for five sessions without one
     unit: str
     low: float
     high: float
@@ -367,12 +367,12 @@ INDICATORS: Mapping[str, Indicator] = MappingProxyType({
     "adx_14": Indicator(BARS, "ADX", {"timeperiod": 14}, 330, "0 to 100", 0, 100, "How directed the movement is, upwards or downwards (Wilder 1978)."),
     "macd": Indicator(("close",), "MACD", {"fastperiod": 12, "slowperiod": 26, "signalperiod": 9}, 260, "% of close", -30, 30, "Whether the trend is gaining or losing speed (Appel).", 2, True),
     "trix_15": Indicator(("close",), "TRIX", {"timeperiod": 15}, 190, "% a session", -5, 5, "The trend, smoothed three times."),
-    "stoch_14": Indicator(BARS, "STOCHF", {"fastk_period": 14, "fastd_period": 3}, 15, "0 to 100", 0, 100, "Where the close stands between the lowest low and the highest high."),
-    "cci_20": Indicator(BARS, "CCI", {"timeperiod": 20}, 19, "", -700, 700, "The distance from the usual price beside the usual distance (Lambert 1980)."),
-    "aroon_25": Indicator(("high", "low"), "AROONOSC", {"timeperiod": 25}, 25, "-100 to 100", -100, 100, "Whether the last extreme was a high or a low, and how long ago."),
+    "stoch_14": Indicator(BARS, "STOCHF", {"fastk_period": 14, "fastd_period": 3}, 20, "0 to 100", 0, 100, "Where the close stands between the lowest low and the highest high."),
+    "cci_20": Indicator(BARS, "CCI", {"timeperiod": 20}, 24, "", -700, 700, "The distance from the usual price beside the usual distance (Lambert 1980)."),
+    "aroon_25": Indicator(("high", "low"), "AROONOSC", {"timeperiod": 25}, 31, "-100 to 100", -100, 100, "Whether the last extreme was a high or a low, and how long ago."),
     "natr_14": Indicator(BARS, "NATR", {"timeperiod": 14}, 260, "% of close", 0, 100, "How far a day goes, gaps included (Wilder 1978)."),
-    "ultosc": Indicator(BARS, "ULTOSC", {"timeperiod1": 7, "timeperiod2": 14, "timeperiod3": 28}, 28, "0 to 100", 0, 100, "Buying pressure over three windows (Williams 1985)."),
-    "mfi_14": Indicator((*BARS, "volume"), "MFI", {"timeperiod": 14}, 14, "0 to 100", 0, 100, "Whether money moved on rises or on falls."),
+    "ultosc": Indicator(BARS, "ULTOSC", {"timeperiod1": 7, "timeperiod2": 14, "timeperiod3": 28}, 34, "0 to 100", 0, 100, "Buying pressure over three windows (Williams 1985)."),
+    "mfi_14": Indicator((*BARS, "volume"), "MFI", {"timeperiod": 14}, 19, "0 to 100", 0, 100, "Whether money moved on rises or on falls."),
 })  # fmt: skip
 
 # %% ../../nbs/30_features/04_price.ipynb #8cf08d18

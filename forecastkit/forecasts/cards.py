@@ -220,6 +220,8 @@ def plot_forecast(
     if history is None:
         days, levels = zip(*(f.metadata.get("history") or [(f.origin, f.last_value)]))
         history = pd.Series(levels, index=pd.DatetimeIndex(days), dtype=float)
+    if not isinstance(history, pd.Series) or not isinstance(history.index, pd.DatetimeIndex):
+        raise DataError("the history is a Series of levels indexed by sessions, and this is none")
     recent = history.loc[: f.origin].tail(60)
     if recent.empty:
         raise DataError(f"the history begins after {f.origin:%Y-%m-%d}: give levels up to the origin of the forecast")

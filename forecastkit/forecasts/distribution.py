@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,8 @@ from numpy.typing import ArrayLike
 from ..core import DataError, KINDS
 
 # %% auto #0
-__all__ = ['TAIL_LIMIT', 'strictly_increasing', 'tail_scales', 'neighbours', 'cdf_at', 'quantile_at', 'mean_of', 'central',
-           'as_given', 'as_floats', 'InPoints']
+__all__ = ['TAIL_LIMIT', 'strictly_increasing', 'tail_scales', 'in_brief', 'real_numbers', 'one_number', 'neighbours', 'cdf_at',
+           'quantile_at', 'mean_of', 'central', 'as_given', 'as_floats', 'InPoints']
 
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #cc1c32ec
 def strictly_increasing(
@@ -47,6 +49,39 @@ def tail_scales(
     above = (v[..., -1] - v[..., -2]) / math.log((1.0 - p[-2]) / (1.0 - p[-1]))
     return np.minimum(below, TAIL_LIMIT), np.minimum(above, TAIL_LIMIT)
 
+# %% ../../nbs/10_forecasts/02_distribution.ipynb #4180933a
+def in_brief(value: Any) -> str:
+    "A value of any kind in one short line, for a message."
+    return shorten(repr(value), 60)
+
+
+def real_numbers(
+    value: Any,  # a number, or an array, list or Series of them
+    what: str,  # what it should be, for the message
+) -> np.ndarray:
+    "The numbers as floats, in their own shape; raises `DataError` for text, None, complex numbers and anything else that is none."
+    try:
+        cells = np.asarray(value)
+        real = cells.dtype.kind in "iuf" or (
+            cells.dtype.kind == "O" and all(isinstance(one, Real) and not isinstance(one, bool) for one in cells.flat)
+        )
+        if real:
+            return cells.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise DataError(f"{what} is a number or an array of numbers, and {in_brief(value)} is neither")
+
+
+def one_number(
+    value: Any,
+    what: str,  # what it should be, for the message
+) -> float:
+    "A single number as a float; raises `DataError` for several, for NaN, and for what is no number."
+    found = real_numbers(value, what)
+    if found.ndim or np.isnan(found):
+        raise DataError(f"{what} is one number, and {in_brief(value)} is not")
+    return float(found)
+
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #7d68c9cc
 def neighbours(
     right: np.ndarray,  # (...) for each point, the number 1..k-1 of the quantile to its right
@@ -67,7 +102,7 @@ def cdf_at(
     p, v = np.asarray(probs, dtype=float), np.asarray(values, dtype=float)
     below, above = tail_scales(p, v)
     first, last = v[..., 0], v[..., -1]
-    x = np.broadcast_arrays(np.asarray(x, dtype=float), first)[0]
+    x = np.broadcast_arrays(real_numbers(x, "a change"), first)[0]
     right = np.clip((v <= x[..., None]).sum(axis=-1), 1, len(p) - 1)  # a count: the same in any order of summation
     v0, v1 = neighbours(right, v)
     inside = p[right - 1] + (p[right] - p[right - 1]) * (x - v0) / (v1 - v0)
@@ -82,7 +117,7 @@ def quantile_at(
     values: ArrayLike,  # (..., k) quantiles of the log change, strictly increasing
 ) -> np.ndarray:
     "The log change that each distribution stays below with probability p: the inverse of `cdf_at`. Raises `DataError`."
-    wanted, given, v = np.asarray(p, dtype=float), np.asarray(probs, dtype=float), np.asarray(values, dtype=float)
+    wanted, given, v = real_numbers(p, "a probability"), np.asarray(probs, dtype=float), np.asarray(values, dtype=float)
     if (bad := ~((wanted > 0) & (wanted < 1))).any():
         raise DataError(f"a probability must lie between 0 and 1, and {wanted[bad][0]:g} does not")
     below, above = tail_scales(given, v)
@@ -119,8 +154,8 @@ def central(
     level: float,  # probability of a central range
 ) -> tuple[float, float]:
     "The two probabilities that leave `level` between them, rounded so that 0.8 gives 0.1 and 0.9 exactly; raises `DataError`."
-    if not (isinstance(level, (int, float, np.number)) and 0 <= level <= 1):
-        raise DataError(f"the probability of a range lies between 0 and 1, such as 0.8, and {level!r} does not")
+    if not (isinstance(level, Real) and 0 <= level <= 1):
+        raise DataError(f"the probability of a range lies between 0 and 1, such as 0.8, and {in_brief(level)} does not")
     return round((1.0 - level) / 2.0, 12), round((1.0 + level) / 2.0, 12)
 
 
@@ -131,7 +166,7 @@ def as_given(value: np.ndarray) -> Any:
 
 def as_floats(values: Iterable[Any]) -> tuple[float, ...]:
     "Numbers of any type as a tuple of floats, which cannot be changed afterwards."
-    return tuple(float(v) for v in values)
+    return tuple(map(float, values))
 
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #835150be
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
+from operator import lt
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +24,18 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..core import DataError, PROBS, Target, VIX_REGIMES, canonical_json, plain
-from .distribution import InPoints, as_floats, as_given, cdf_at, central, mean_of, quantile_at
+from forecastkit.forecasts.distribution import (
+    InPoints,
+    as_floats,
+    as_given,
+    cdf_at,
+    central,
+    in_brief,
+    mean_of,
+    one_number,
+    quantile_at,
+    real_numbers,
+)
 from .cards import html_card, in_words, plot_forecast, terminal_card
 from ..metrics import crps
 
@@ -32,10 +45,14 @@ __all__ = ['SHOWN_PROBS', 'check_record', 'public_form', 'Forecast']
 # %% ../../nbs/10_forecasts/04_record.ipynb #b7e97b55
 def _session(value: Any) -> pd.Timestamp:
     "A session's date as a tz-naive midnight; raises `DataError` for anything else."
-    stamp = pd.Timestamp(value).as_unit("us")
+    stamp = pd.Timestamp(value)
+    stamp = stamp if stamp is pd.NaT else stamp.as_unit("us")
     if stamp is pd.NaT or stamp.tz is not None or stamp != stamp.normalize():
         raise DataError(f"{value} is no session: give a date without a time of day")
     return stamp
+
+
+_session_of_text = lru_cache(maxsize=10_000)(_session)  # the forecasts of a long ledger share a few thousand days
 
 
 def _moment(value: Any) -> datetime:
@@ -46,35 +63,57 @@ def _moment(value: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _day(value: Any) -> pd.Timestamp:
+    "As `_session`; text is read once."
+    return _session_of_text(value) if isinstance(value, str) else _session(value)
+
+
 FIELD_TYPES: dict[str, Callable[[Any], Any]] = {
-    "origin": _session, "target_session": _session, "made_at": _moment, "metadata": lambda value: plain(dict(value)),
+    "origin": _day, "target_session": _day, "made_at": _moment, "metadata": lambda value: plain(dict(value)),
     "probs": as_floats, "values": as_floats, "regime_bounds": as_floats, "last_value": float, "cohort_weight": float,
     "feature_quality": float,
 }  # fmt: skip
 
+
+def _converted(name: str, value: Any) -> Any:
+    "The value of a field in its own type; raises `DataError` that names the field."
+    try:
+        return FIELD_TYPES[name](value)
+    except DataError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{name} cannot be {in_brief(value)}") from error
+
 # %% ../../nbs/10_forecasts/04_record.ipynb #9e3b8b7c
 def check_record(record: Any) -> None:
     "Raise `DataError`, naming the forecast and the remedy, if the record could not be a forecast."
-    name = f"forecast of {record.symbol} at {record.origin:%Y-%m-%d}"
+    if words := _record_fault(record):
+        raise DataError(f"forecast of {record.symbol} at {record.origin:%Y-%m-%d}: {words}")
+
+
+def _record_fault(record: Any) -> str:
+    "Why a record could not be a forecast, and the remedy; empty if it could."
     probs, values, bounds = np.array(record.probs), np.array(record.values), np.array(record.regime_bounds)
     texts = ("symbol", "cohort", "model_version", "code_version", "data_fingerprint")
     if not all(isinstance(text := getattr(record, key), str) and text for key in texts):
-        raise DataError(f"{name}: symbol, cohort, versions and fingerprint must be texts")
+        return "symbol, cohort, versions and fingerprint must be texts"
     if len(probs) != len(values) or not set(PROBS) <= set(record.probs):
-        raise DataError(f"{name}: give one value for each probability, at least for the {len(PROBS)} of core.PROBS")
-    if not (np.diff(probs) > 0).all() or not 0 < probs[0] < probs[-1] < 1:
-        raise DataError(f"{name}: probabilities must increase strictly within 0..1")
+        return f"give one value for each probability, at least for the {len(PROBS)} of core.PROBS"
+    if not (probs[1:] > probs[:-1]).all() or not 0 < probs[0] < probs[-1] < 1:
+        return "probabilities must increase strictly within 0..1"
     if not np.isfinite(values).all() or (record.kind == "pct_change" and values.min() <= -100):
-        raise DataError(f"{name}: quantiles must be finite, and a level cannot fall by 100 % or more")
-    if not (np.diff(Target(record.symbol, record.kind, record.horizon).to_log(values)) > 0).all():
-        raise DataError(f"{name}: quantiles must increase strictly (see forecasts.strictly_increasing)")
+        return "quantiles must be finite, and a level cannot fall by 100 % or more"
+    logs = Target(record.symbol, record.kind, record.horizon).to_log(values)
+    if not (logs[1:] > logs[:-1]).all():
+        return "quantiles must increase strictly (see forecasts.strictly_increasing)"
     positive = 0 < record.last_value < math.inf and 0 < record.cohort_weight < math.inf
     if not positive or not 0 <= record.feature_quality <= 1:
-        raise DataError(f"{name}: last_value and cohort_weight must be positive, feature_quality within 0..1")
-    if len(bounds) not in (0, len(VIX_REGIMES) - 1) or not (np.diff([0.0, *bounds]) > 0).all():
-        raise DataError(f"{name}: regime_bounds must be three increasing levels, or empty")
+        return "last_value and cohort_weight must be positive, feature_quality within 0..1"
+    if len(bounds) not in (0, len(VIX_REGIMES) - 1) or not all(map(lt, [0.0, *bounds], bounds)):
+        return "regime_bounds must be three increasing levels, or empty"
     if record.target_session <= record.origin:
-        raise DataError(f"{name}: target session {record.target_session:%Y-%m-%d} does not lie after it")
+        return f"target session {record.target_session:%Y-%m-%d} does not lie after it"
+    return ""
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #84e00a27
 SHOWN_PROBS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)  # those of `quantiles` in the public form
@@ -128,8 +167,8 @@ class Forecast(Mapping):
     metadata: dict[str, Any] = field(default_factory=dict)  # JSON values: features_used, a short history, notes
 
     def __post_init__(self) -> None:
-        for name, convert in FIELD_TYPES.items():
-            object.__setattr__(self, name, convert(getattr(self, name)))
+        for name in FIELD_TYPES:
+            object.__setattr__(self, name, _converted(name, getattr(self, name)))
         check_record(self)
 
     def __hash__(self) -> int:
@@ -157,7 +196,10 @@ class Forecast(Mapping):
     def from_json(cls, text: str) -> Self:
         "The forecast that `to_json` wrote, equal in every bit; raises `DataError` if the text is not one."
         try:
-            return cls(**json.loads(text))
+            record = json.loads(text)
+            if not isinstance(record, dict) or set(record) - {f.name for f in fields(cls)}:
+                raise DataError("it is not one record with the fields of a forecast")
+            return cls(**record)
         except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"this is no stored forecast: {error}") from error
 
@@ -221,10 +263,13 @@ class Forecast(Mapping):
         "The probability of a change of at most x per cent."
         floor = -100.0 if self.kind == "pct_change" else -math.inf  # nothing loses more than all of it
         with np.errstate(divide="ignore"):  # and to lose all of it is minus infinity in logs
-            return as_given(cdf_at(self.target.to_log(np.maximum(x, floor)), self.probs, self.log_values))
+            return as_given(
+                cdf_at(self.target.to_log(np.maximum(real_numbers(x, "a change"), floor)), self.probs, self.log_values)
+            )
 
     def prob_above(self, level: float) -> float:
         "The probability that the target session closes at or above a level."
+        level = one_number(level, "a level")
         x = math.log(level / self.last_value) if level > 0 else -math.inf
         return 1.0 - float(cdf_at(x, self.probs, self.log_values))
 
@@ -247,11 +292,16 @@ class Forecast(Mapping):
         return 0.5 + (max(fall, 1.0 - fall) - 0.5) * min(1.0, self.feature_quality)
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        "Draw n changes, per cent."
+        "Draw n changes, per cent; raises `DataError` for a count or a generator that is none."
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or not 0 <= n <= 10**9:
+            raise DataError(f"the number of draws is a whole number such as 1000, and {in_brief(n)} is not")
+        if not isinstance(rng, np.random.Generator):
+            raise DataError("rng is a generator of numpy, such as np.random.default_rng(7)")
         return self.quantile(np.maximum(rng.random(n), 2.0**-54))  # a uniform draw may be 0, a probability may not
 
     def crps(self, outcome: float) -> float:
         "The CRPS of this forecast once the change is known, in points of per cent; smaller is better."
+        outcome = one_number(outcome, "an outcome")
         return float(crps(np.array([outcome]), np.array([self.values]), np.array(self.probs))[0])
 
     def to_dict(self) -> dict[str, Any]:
@@ -259,7 +309,10 @@ class Forecast(Mapping):
         return public_form(self)
 
     def __getitem__(self, key: str) -> Any:
-        return self.to_dict()[key]
+        record = self.to_dict()
+        if not isinstance(key, str) or key not in record:
+            raise KeyError(f"a forecast has no {in_brief(key)}: it has {', '.join(record)}")
+        return record[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.to_dict())

@@ -230,6 +230,12 @@ class PredictionDatabase:
         query = select_predictions(symbol, start, end, horizon, kind, timeliness, limit, every_version)
         return with_retry(self.engine, lambda connection: read_predictions(connection, query))
 
+    def forecast_counts(self, start: Any = None, end: Any = None) -> dict[str, int]:
+        "How many forecasts of each symbol `get_predictions` would give, by symbol."
+        found = select_predictions(start=start, end=end).order_by(None).subquery()
+        query = sa.select(found.c.symbol, sa.func.count()).group_by(found.c.symbol).order_by(found.c.symbol)
+        return with_retry(self.engine, lambda connection: {str(name): int(n) for name, n in connection.execute(query)})
+
     def get_forecast(self, prediction_id: str) -> Forecast:
         "The stored forecast, equal in every bit; raises `DataError` for an unknown id."
         return Forecast.from_json(self._read(prediction_id, PREDICTIONS.c.forecast))

@@ -11,6 +11,7 @@ from .loading import (
     open_market as open_market,
     readable_sources as readable_sources,
     require_series as require_series,
+    setting_problems as setting_problems,
     update as update,
     vendors_in as vendors_in,
 )

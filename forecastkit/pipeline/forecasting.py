@@ -16,7 +16,7 @@ from typing import Any, overload
 
 import pandas as pd
 
-from ..calendars import all_meetings
+from ..calendars import add_releases, all_meetings
 from forecastkit.core import (
     DataError,
     DataWarning,
@@ -28,7 +28,7 @@ from forecastkit.core import (
 )
 from ..data import MarketData, Reading, read_frame
 from ..forecasts import Forecast
-from .preparation import build_forecast, prepare
+from .preparation import build_forecast, prepare, quality_report
 from .profile import settings_for, target_of
 from .system import IntegratedSystem
 
@@ -67,6 +67,19 @@ def is_table(value: Any) -> bool:
     return hasattr(value, "columns") or isinstance(value, pd.Series)
 
 
+def _kind_of_mapping(what: Mapping[Any, Any]) -> str:
+    "Whether a dict holds columns or tables by symbol; raises `DataError` where only some of it are tables."
+    named = {str(name).strip().lower().replace(" ", "_") for name in what}
+    odd = [name for name, value in what.items() if not (is_table(value) or isinstance(value, Mapping))]
+    if named & COLUMNS or len(odd) == len(what):
+        return "table"
+    if odd:
+        raise DataError(
+            f"{odd[0]!r} of the dict is {type(what[odd[0]]).__name__}, and others are tables: give a table for each symbol"
+        )
+    return "tables"
+
+
 def kind_of_input(
     what: Any,
 ) -> str:
@@ -78,11 +91,14 @@ def kind_of_input(
     if is_table(what):
         return "table"
     if isinstance(what, Mapping) and len(what):
-        named = {str(name).strip().lower().replace(" ", "_") for name in what}
-        nested = all(is_table(value) or isinstance(value, Mapping) for value in what.values())
-        return "tables" if nested and not named & COLUMNS else "table"
-    if isinstance(what, (list, tuple, set, frozenset)) and len(what) and all(isinstance(one, str) for one in what):
+        return _kind_of_mapping(what)
+    if isinstance(what, (list, tuple, set, frozenset)) and len(what):
+        odd = next((one for one in what if not isinstance(one, str)), None)
+        if odd is not None or None in what:
+            raise DataError(f"a {type(what).__name__} names symbols, and this one holds {type(odd).__name__}: {GIVEN}")
         return "symbols"
+    if isinstance(what, (Mapping, list, tuple, set, frozenset)):
+        raise DataError(f"the {type(what).__name__} is empty, so there is nothing to forecast: {GIVEN}")
     raise DataError(f"{type(what).__name__} is nothing that can be forecast: {GIVEN}")
 
 # %% ../../nbs/65_pipeline/07_forecasting.ipynb #259204c6
@@ -104,7 +120,10 @@ def forecast_bars(
     )  # fmt: skip
     first = reading.frame.index[-min(CALIBRATION_ORIGINS, len(reading.frame))]
     prepared = prepare(market, target, settings, reading.frame.index[-1], first=first, hold=CALIBRATION_HOLD)
-    return build_forecast(prepared, prepared.last, datetime.now(UTC), reading.words())
+    report = quality_report(prepared, prepared.last)
+    doubts = [f"quality {report['score']:.2f}, since {issue}" for issue in report["issues"][:3] if report["score"] < 1]
+    noted = [f"{target.symbol}: {said}" for said in (*reading.words(), *doubts)]
+    return build_forecast(prepared, prepared.last, datetime.now(UTC), noted)
 
 # %% ../../nbs/65_pipeline/07_forecasting.ipynb #cc47a1ec
 class SymbolForecasts(dict[str, Forecast]):
@@ -145,6 +164,7 @@ def _settings_of_call(
     "The settings with what a call lays over them, checked."
     data = {"sources": sources, "calendar": calendar}
     given = {name: read_value(f"data.{name}", value, name) for name, value in data.items() if value is not None}
+    add_releases(base.releases.rules)
     run = base.run if progress is None else replace(base.run, progress=progress)
     return replace(base, data=replace(base.data, **given), run=run)
 

@@ -9,7 +9,9 @@ never waits for a server, and what it saw can be read again. Nothing here is ask
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -24,10 +26,12 @@ from forecastkit.vendors import (
     open_client,
     open_live,
 )
+from .profile import profile_of, target_of
 from ..data import MarketData, Source, Store, load_market, open_source, open_sources, stored_sources
 
 # %% auto #0
-__all__ = ['vendors_in', 'readable_sources', 'open_market', 'fetch_series', 'update', 'require_series', 'missing_runs']
+__all__ = ['vendors_in', 'readable_sources', 'open_market', 'fetch_series', 'update', 'require_series', 'setting_problems',
+           'missing_runs']
 
 # %% ../../nbs/65_pipeline/02_loading.ipynb #9c4d92bf
 def vendors_in(
@@ -119,6 +123,34 @@ def require_series(
         elif result.symbol in needed and result.last is not None and result.last < through:
             raise DataError(f"{result.symbol}: {result.source} ends with {result.last:%Y-%m-%d}, but {through:%Y-%m-%d} "
                             "has closed: the vendor is late, run again later")  # fmt: skip
+
+# %% ../../nbs/65_pipeline/02_loading.ipynb #7a7a54ed
+def setting_problems(
+    settings: Settings,
+) -> list[str]:
+    "What would stop the first run with these settings, one sentence each: calendar, release rules, sources, symbols."
+    problems, data = list[str](), settings.data
+
+    def found(key: str, check: Callable[[], Any]) -> Any:
+        try:
+            return check()
+        except DataError as error:
+            problems.append(f"{key}: {error}")
+            return None
+
+    found("data.calendar", lambda: get_calendar(data.calendar))
+    found("releases.rules", lambda: add_releases(settings.releases.rules))
+    openers = stored_sources(data.home)
+    opened = [found("data.sources", partial(open_source, word, openers)) for word in readable_sources(data.sources)]
+    if vendors_in(data.sources) or None in opened:
+        return problems  # what a vendor has is known when it was asked
+    needed = profile_of(target_of(settings), settings.forecast.regime_bounds).needed
+    absent = [symbol for symbol in needed if not any(symbol in source for source in opened)]
+    names = ", ".join(data.sources)
+    return problems + [
+        f"forecast.symbol = {settings.forecast.symbol} needs {symbol}, which is in none of the sources ({names})"
+        for symbol in absent
+    ]
 
 # %% ../../nbs/65_pipeline/02_loading.ipynb #18ece070
 def missing_runs(

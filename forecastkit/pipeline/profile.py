@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import REGIME_BOUNDS, Settings, Target, canonical_symbol, read_value, vix_regime
+from ..core import REGIME_BOUNDS, Settings, Target, named_symbol, read_value, vix_regime
 from ..data import MarketData
 from forecastkit.features import (
     Feature,
@@ -138,7 +138,7 @@ def settings_for(
     kind: str | None = None,  # None: that of the settings for their own symbol, else the symbol's default
 ) -> Settings:
     "The settings with another target. Raises `DataError` for what is no symbol, `SettingsError` for horizon or kind."
-    name = base.forecast.symbol if symbol is None else canonical_symbol(symbol)
+    name = base.forecast.symbol if symbol is None else named_symbol(symbol)
     own = base.forecast.kind if name == base.forecast.symbol else profile_of(Target(name)).default_kind
     wanted = {"symbol": name, "kind": kind or own, "horizon": base.forecast.horizon if horizon is None else horizon}
     checked = {key: read_value(f"forecast.{key}", value, "argument") for key, value in wanted.items()}

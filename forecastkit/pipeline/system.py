@@ -7,6 +7,8 @@ Everything comes together here, for those who want a forecast every day: the set
 # %% ../../nbs/65_pipeline/06_system.ipynb #c7f607b0
 from __future__ import annotations
 
+import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +22,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Calendar
-from ..core import DataError, DataQualityError, Settings, load_settings
+from ..core import DataError, DataQualityError, Settings, Stopwatch, load_settings
 from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
@@ -127,18 +129,23 @@ def run_day(
     progress: bool = False,
 ) -> Day:
     "Forecast, then backfill what has no forecast yet, record outcomes, and gather what a page shows."
-    target, forecast, failure, new = prepared.target, None, None, False
-    try:
-        forecast, new = store_forecast(prepared, origin, database)
-    except DataQualityError as error:
-        failure = error
-    open_days = prepared.origins[prepared.origins < origin].difference(known)
-    past = make_batch(prepared, open_days, database, progress=progress)
-    fingerprint = prepared.versions.fingerprints[origin]
-    recorded = database.record_outcomes(target.symbol, prepared.level.loc[:origin], fingerprint)
-    return gather_day(prepared, database, origin, forecast, failure, past.stored + new, recorded)
+    target, forecast, failure, new, watch = prepared.target, None, None, False, Stopwatch(prepared.seconds)
+    with watch.stage("forecasts"):
+        try:
+            forecast, new = store_forecast(prepared, origin, database)
+        except DataQualityError as error:
+            failure = error
+        open_days = prepared.origins[prepared.origins < origin].difference(known)
+        past = make_batch(prepared, open_days, database, progress=progress)
+    with watch.stage("outcomes"):
+        fingerprint = prepared.versions.fingerprints[origin]
+        recorded = database.record_outcomes(target.symbol, prepared.level.loc[:origin], fingerprint)
+    return gather_day(prepared, database, origin, forecast, failure, past.stored + new, recorded, watch)
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #e02668b8
+VERSION_SECONDS: float = 1.5  # to train a version and forecast its span, on one core: what a notice reckons with
+
+
 def session_within(
     shared: pd.DatetimeIndex,  # the sessions that all needed series share
     date: Any = None,  # the session asked for; the last one if None
@@ -244,6 +251,8 @@ class IntegratedSystem:
     def generate_forecast(self, date: Any = None, store_prediction: bool = True) -> Forecast:
         "The forecast of a session, stored unless told otherwise. Raises `DataQualityError` (and stores nothing) or `DataError`."
         origin = self.origin(date)
+        if self.settings.run.progress and self._prepared is None and (notice := self.first_run_notice(origin)):
+            tqdm.write(notice, file=sys.stderr)
         return store_forecast(self.prepared(origin), origin, self.database if store_prediction else None)[0]
 
     def generate_forecast_batch(
@@ -273,21 +282,28 @@ class IntegratedSystem:
         "The `Scorecard` of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
         from forecastkit.pipeline.evaluation import evaluate, span_of  # loads the models
 
-        began, horizon, calendar = time.perf_counter(), self.target.horizon, self.market.calendar
+        began, horizon, watch = time.perf_counter(), self.target.horizon, Stopwatch()
+        with watch.stage("market"):
+            calendar = self.market.calendar
         span = span_of(self.market, self.target, start, end)  # refused before hours are spent on it
         card = evaluate(self.prepared(self.origin(calendar.offset(span[-1], horizon))), start, end)
-        return replace(card, seconds=time.perf_counter() - began)
+        watch.add(card.seconds_by_stage)
+        return replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds)
 
     def first_run_notice(self, as_of: Any = None) -> str:
         "What to know before a first `daily`: how many model versions it trains; empty where a forecast is stored already."
         if self.last_forecast is not None:
             return ""
-        every, train_start = self.settings.model.refit_every, pd.Timestamp(self.settings.model.train_start)
-        days = self.market.close(self.target.symbol).loc[train_start : self.origin(as_of)].index
+        model = self.settings.model
+        every, begin = model.refit_every, max(pd.Timestamp(model.train_start), pd.Timestamp(model.walk_start))
+        days = self.market.close(self.target.symbol).loc[begin : self.origin(as_of)].index
         versions = len(self.market.calendar.refit_sessions(days, every).unique())
+        seconds = math.ceil(versions * VERSION_SECONDS)
+        took = f"{math.ceil(seconds / 60)} minutes" if seconds > 90 else f"{seconds} seconds"
         return (
-            f"first run in {self.home}: up to {versions} model versions are trained, one for each {every} sessions since "
-            f"{days[0]:%Y-%m-%d}, which may take minutes; what is trained is kept, and later runs take seconds"
+            f"first run in {self.home}: up to {versions} model versions of {self.target.symbol} are trained, one for each {every} "
+            f"sessions since {days[0]:%Y-%m-%d}, which takes some {took}; "
+            "what is trained is kept, and later runs take seconds"
         )
 
     def daily(self, as_of: Any = None) -> Day:

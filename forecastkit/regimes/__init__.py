@@ -1,4 +1,4 @@
-"""Hidden Markov regimes by forward filtering, and anomaly detection."""
+"""Hidden Markov regimes by forward filtering, the twelve market states, and anomaly detection."""
 
 from ..core import attach_face
 

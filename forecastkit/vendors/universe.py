@@ -15,16 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core import DataError, canonical_symbol, printable
+from ..core import DataError, SYMBOL_PATTERN, canonical_symbol, printable
 
 # %% auto #0
 __all__ = ['read_universe', 'universe_of', 'survivorship_warning']
 
 # %% ../../nbs/25_vendors/10_universe.ipynb #6cfcdbc9
 UNIVERSE_COLUMNS: tuple[str, ...] = ("symbol", "name", "sector", "from", "to")
-SYMBOL = (
-    r"\^?[A-Z0-9][A-Z0-9._=&/-]{0,199}"  # canonical; no blanks, nothing that a terminal or a spreadsheet would obey
-)
 
 
 def _refuse_rows(shown: str, wrong: pd.Series, reason: str) -> None:
@@ -54,7 +51,7 @@ def read_universe(
         _refuse_rows(shown, days.isna() & table[name].ne(""), f"its {name} is no day: write it as 2018-02-05")
         table[name] = days
     _refuse_rows(shown, table["symbol"].eq(""), "it has no symbol")
-    _refuse_rows(shown, ~table["symbol"].str.fullmatch(SYMBOL), "its symbol has characters that no symbol has")
+    _refuse_rows(shown, ~table["symbol"].str.fullmatch(SYMBOL_PATTERN), "its symbol has characters that no symbol has")
     _refuse_rows(shown, table.duplicated(["symbol", "from"]), "the same symbol a second time: keep one")
     _refuse_rows(shown, table["from"] > table["to"], "it ends before it begins: correct from and to")
     return table
@@ -65,7 +62,7 @@ def universe_of(
 ) -> pd.DataFrame:
     "A universe of symbols alone: each once, without a span."
     names = [*dict.fromkeys(canonical_symbol(symbol) for symbol in symbols)]
-    if odd := [name for name in names if not re.fullmatch(SYMBOL, name)]:
+    if odd := [name for name in names if not re.fullmatch(SYMBOL_PATTERN, name)]:
         raise DataError(f"{printable(odd[0][:40])!r} is no symbol: write it as AAPL, BRK.B or ^VIX")
     table = pd.DataFrame({"symbol": names}).reindex(columns=[*UNIVERSE_COLUMNS])
     return table.assign(**{name: pd.to_datetime(table[name]) for name in ("from", "to")})
