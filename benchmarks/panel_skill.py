@@ -42,9 +42,9 @@ def read_panel(folder: Path, vix: Path, last: pd.Timestamp, sectors: dict[str, s
         path.name.removesuffix(".csv.gz").replace("_", "."): bars_of(path, last)
         for path in sorted((folder / "stocks").glob("*.csv.gz"))
     }
-    tickers = tuple(series)
     series |= {"SPX": bars_of(folder / "index" / "GSPC.csv.gz", last), "VIX": bars_of(vix, last)}
     market = MarketData(series)
+    tickers = tuple(name for name in series if name in market and name not in ("SPX", "VIX"))  # those listed by then
     reports = read_earnings(folder / "earnings_dates.csv")
     X = compute_panel(market, tickers, (*panel_features(), *earnings_panel_features(reports, HORIZON)), sectors=sectors)
     y = pd.concat(
