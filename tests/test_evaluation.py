@@ -28,7 +28,7 @@ from forecastkit.pipeline.system import IntegratedSystem
 
 def without_clock(card) -> str:
     "The card as its JSON, but for the seconds it took."
-    return json.dumps({name: value for name, value in card.to_dict().items() if name != "seconds"})
+    return json.dumps({name: value for name, value in card.to_dict().items() if not name.startswith("seconds")})
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,10 @@ def test_what_is_scored_is_what_would_have_been_stored(card, home):
             assert card.scores.loc[origin, name] == pytest.approx(p, abs=1e-12)
     assert list(card.baselines) == ["climatology", "ar1", "har", "garch"]
     assert card.seconds > 0
+    stages = card.to_dict()["seconds_by_stage"]
+    assert {"market", "features", "walk", "calibration", "baselines", "scoring"} <= set(stages)
+    assert {name for name in stages if name.startswith("fit ")} >= {"fit LinearQuantile", "fit QuantileForest (raw)"}
+    assert all(seconds >= 0 for seconds in stages.values())
 
 
 def test_a_repeat_reads_what_was_kept_and_says_the_same(card, home, monkeypatch):

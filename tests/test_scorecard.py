@@ -62,7 +62,7 @@ CARD = score_forecasts(OWN, SEEN, BASELINES)
 def test_keys_and_nesting_are_those_that_were_promised():
     told = CARD.to_dict()
     judged = ["crps", "skill", "coverage", "coverage_by_regime", "rolling_250", "regime_log_loss_skill", "ece", "direction"]  # fmt: skip
-    assert list(told) == ["symbol", "horizon", "start", "end", "origins", "seconds", "variants_tried", "forecaster", "baselines"]  # fmt: skip
+    assert list(told) == ["symbol", "horizon", "start", "end", "origins", "seconds", "seconds_by_stage", "variants_tried", "forecaster", "baselines"]  # fmt: skip
     assert list(told["baselines"]) == ["climatology", "ar1"]
     for part in (told["forecaster"], *told["baselines"].values()):
         assert list(part) == judged

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import PROBS, DataError, SettingsError
+from forecastkit.core import PROBS, DataError, SettingsError, Stopwatch
 from forecastkit.evaluation.refits import RefitSchedule
 from forecastkit.evaluation.walkforward import drift_statistic, walk_forward
 from forecastkit.metrics import pit, pit_test
@@ -98,6 +98,28 @@ def test_a_later_beginning_gives_the_same_rows():
         walk(first="2004-01-02")
     with pytest.raises(DataError, match="is no session"):
         walk(first="2003-01-01")
+
+
+def test_a_walk_that_begins_later_gives_the_same_rows_and_no_earlier_ones():
+    for start in (RAW.origins[100], "2001-09-12"):  # no session
+        late = schedule(walk_start=start)
+        part = walk(schedule=late)
+        assert part.origins[0] == late.first_origin(X, Y) == RAW.origins[RAW.origins >= pd.Timestamp(start)][0]
+        assert part.quantiles.tobytes() == RAW.quantiles[RAW.origins >= part.origins[0]].tobytes()
+    assert schedule(walk_start="1999-01-04").first_origin(X, Y) == RAW.origins[0]
+    with pytest.raises(DataError, match=f"set walk_start to {RAW.origins[0]:%Y-%m-%d}"):
+        walk(schedule=schedule(walk_start="2010-01-04"))
+
+
+def test_what_models_measure_is_added_up_over_processes():
+    class Timed(Plain):
+        def fit(self, X, y):
+            self.watch_ = Stopwatch({"fit Timed": 1.0})
+            return super().fit(X, y)
+
+    for n_jobs in (1, 2):
+        walk(make=Timed, n_jobs=n_jobs, watch=(watch := Stopwatch()))
+        assert watch.seconds == {"fit Timed": float(RAW.grid.nunique())}
 
 
 def test_two_processes_give_the_same_bits_and_are_gone_afterwards():

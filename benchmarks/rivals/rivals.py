@@ -1,6 +1,6 @@
 """What a skilled user could put together in a day, with the best known libraries and the options that they document.
 
-    RIVALS_PYTHON benchmarks/rivals/rivals.py DIR [garch arima boosting conformal]
+    RIVALS_PYTHON benchmarks/rivals/rivals.py DIR [garch arima boosting conformal predictive]
 
 Runs in an environment of its own (see README.md) and knows nothing of forecastkit: it reads `sessions.csv` and `plan.json`
 in DIR, as `compare.py DIR --export` wrote them, and leaves `NAME.npz` there: origins, quantiles of the log change, seconds.
@@ -113,7 +113,31 @@ def conformal(bars: pd.DataFrame, known: pd.Series, origins: pd.DatetimeIndex, p
     return np.column_stack([found[p] for p in plan["probs"]])
 
 
-RIVALS: dict[str, Callable[..., np.ndarray]] = {f.__name__: f for f in (garch, arima, boosting, conformal)}
+def predictive(bars: pd.DataFrame, known: pd.Series, origins: pd.DatetimeIndex, plan: dict) -> np.ndarray:
+    "crepes: a normalised conformal predictive system around a random forest, its difficulty the distance to neighbours."
+    from crepes import WrapRegressor
+    from crepes.extras import DifficultyEstimator
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    X, cut = plain_features(bars), int(0.75 * len(known))
+    middle, scaler = X.loc[known.index].median(), StandardScaler()
+    learnt, held = known.iloc[: cut - plan["horizon"]], known.iloc[cut:]  # outcomes across the cut would overlap
+
+    def rows(index: pd.DatetimeIndex) -> np.ndarray:
+        return scaler.transform(X.loc[index].fillna(middle).to_numpy())
+
+    scaler.fit(X.loc[learnt.index].fillna(middle).to_numpy())
+    forest = RandomForestRegressor(100, min_samples_leaf=20, max_features=0.33, random_state=SEED, n_jobs=1)
+    model = WrapRegressor(forest)
+    model.fit(rows(learnt.index), learnt.to_numpy())
+    difficulty = DifficultyEstimator()
+    difficulty.fit(X=rows(learnt.index), residuals=learnt.to_numpy() - model.predict(rows(learnt.index)), scaler=True)
+    model.calibrate(rows(held.index), held.to_numpy(), de=difficulty, cps=True, seed=SEED)
+    return model.predict_percentiles(rows(origins), lower_percentiles=[100 * p for p in plan["probs"]])
+
+
+RIVALS: dict[str, Callable[..., np.ndarray]] = {f.__name__: f for f in (garch, arima, boosting, conformal, predictive)}
 
 
 def walk(rival: Callable[..., np.ndarray], table: pd.DataFrame, plan: dict) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
-from .options import emit, report_parameters, target_settings
+from .options import emit, report_parameters, stage_lines, target_settings
 
 # %% auto #0
 __all__ = []
@@ -90,6 +90,8 @@ def evaluate(
             "Direction": direction_table(card), "Expected change": point_table(card),
         })  # fmt: skip
         print(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}")
+        if settings.run.progress:
+            print(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(card.seconds_by_stage)}")
     if html is not None:
         given = report_parameters("evaluation", settings, start=start, end=end)
         write_evaluation(html, given, settings.run.progress)

@@ -21,10 +21,18 @@ from .data import data_app, download
 from .evaluation import evaluate
 from .ledger import backup, forecasts_app, restore
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol, add_command
-from .options import command_group, emit, report_parameters, settings_with, target_settings, utc_now
+from forecastkit.cli.options import (
+    command_group,
+    emit,
+    report_parameters,
+    settings_with,
+    stage_lines,
+    target_settings,
+    utc_now,
+)
 from .schemas import schema
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import SettingsError
+from ..core import SettingsError, Stopwatch
 
 # %% auto #0
 __all__ = ['app', 'settings_app', 'INTERRUPTED', 'print_version', 'options', 'print_warning', 'error_text', 'main']
@@ -107,11 +115,15 @@ def daily(
         print(notice, file=sys.stderr, flush=True)
     day = system.daily(as_of)
     stamp = f"{day.as_of:%Y-%m-%d}"
-    page = run_report("daily", output / stamp, report_parameters("daily", settings, as_of=stamp), not quiet)
+    watch = Stopwatch(day.seconds_by_stage)
+    with watch.stage("page"):
+        page = run_report("daily", output / stamp, report_parameters("daily", settings, as_of=stamp), not quiet)
     print(day.forecast or f"No forecast: {day.failure}")
     print(
         f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}"
     )
+    if not quiet:
+        print(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}", file=sys.stderr)
     if day.failure is not None:
         raise typer.Exit(3)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +19,7 @@ import typer
 # %% auto #0
 __all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'AsJson', 'Quiet', 'WIDE', 'DAY_AS_MOMENT',
            'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'report_parameters',
-           'cell_text', 'print_table', 'records', 'for_program', 'emit']
+           'stage_lines', 'cell_text', 'print_table', 'records', 'for_program', 'emit']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -112,6 +112,13 @@ def report_parameters(
         "symbol": forecast.symbol, "horizon": forecast.horizon, "kind": forecast.kind,
     }  # fmt: skip
     return {k: v for k, v in (given | more).items() if k in known and v is not None}
+
+# %% ../../nbs/80_cli/01_options.ipynb #0a9d7e35
+def stage_lines(
+    seconds: Mapping[str, float],  # by stage, as a `Stopwatch` holds them
+) -> str:
+    "A line for each stage with its seconds."
+    return "\n".join(f"  {name:24s} {took:8.1f}" for name, took in seconds.items())
 
 # %% ../../nbs/80_cli/01_options.ipynb #20a66e44
 WIDE: int = 500  # characters: a table is never cut, whatever the terminal

@@ -78,7 +78,7 @@ SUMMARY: Schema = record(
     regime_log_loss_skill=table_of(NUMBER), ece=table_of({}), direction=table_of({}),
 )  # fmt: skip
 SCORECARD: Schema = record(
-    symbol=TEXT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, seconds=NUMBER, variants_tried=COUNT,
+    symbol=TEXT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, seconds=NUMBER, seconds_by_stage=table_of(NUMBER), variants_tried=COUNT,
     forecaster=SUMMARY, baselines=table_of(SUMMARY),
 )  # fmt: skip
 

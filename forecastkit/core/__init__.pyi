@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings and docstrings."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings and a stopwatch."""
 
 from .errors import (
     DataError as DataError,
@@ -88,4 +88,7 @@ from .findings import (
 )
 from .docstrings import (
     attach_face as attach_face,
+)
+from .stopwatch import (
+    Stopwatch as Stopwatch,
 )

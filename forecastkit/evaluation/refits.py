@@ -41,6 +41,7 @@ class RefitSchedule:
     train_start: Date = "1992-01-01"  # no row before this day is learnt from
     needs: tuple[str, ...] = ()  # columns without which a row is not learnt from: those with a warm-up
     drift_limit: float | None = None  # |t| of `drift_statistic` that refits a version off the grid; None: never
+    walk_start: Date | None = None  # no origin before this day is forecast; None: from the first one possible
 
     def refit_sessions(self, origins: pd.DatetimeIndex) -> pd.DatetimeIndex:
         "The refit sessions of the versions that serve these origins, each once, in order."
@@ -62,7 +63,7 @@ class RefitSchedule:
         return X, y[y.index.isin(complete)]
 
     def first_origin(self, X: pd.DataFrame, y: pd.Series) -> pd.Timestamp:
-        "The first refit session at which enough training rows are known; raises `DataError` naming the date there will be."
+        "The first refit session at which enough training rows are known, or `walk_start`; raises `DataError` naming the date there will be."
         calendar, days = self.calendar, self.calendar.sessions
         ends, last = calendar.positions(y.index) + self.horizon, int(calendar.positions(X.index[-1:])[0])
         in_time = y.mask(ends > last, 0.0)  # as if the outcomes still to come were known
@@ -79,7 +80,13 @@ class RefitSchedule:
                 f"{known} training rows are known at {X.index[-1]:%Y-%m-%d} and a refit needs {self.min_train_rows}: "
                 f"the first forecast will be possible as of {when}; bring more history"
             )
-        return days[at]
+        start = at if self.walk_start is None else max(at, int(days.searchsorted(pd.Timestamp(self.walk_start))))
+        if start > last:
+            raise DataError(
+                f"the walk begins on {pd.Timestamp(self.walk_start):%Y-%m-%d} and the features end on {X.index[-1]:%Y-%m-%d}: "
+                f"set walk_start to {days[at]:%Y-%m-%d}, the first origin possible, or later"
+            )
+        return days[start]
 
     def blocks(
         self,

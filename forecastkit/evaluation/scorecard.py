@@ -254,6 +254,9 @@ class Scorecard:
     summary: ScoreSummary
     baselines: dict[str, ScoreSummary] = field(default_factory=dict)
     seconds: float = float("nan")  # what making the forecasts took
+    seconds_by_stage: Mapping[str, float] = field(
+        default_factory=dict
+    )  # `fit` and `predict` lie within `walk`, over all processes
     variants_tried: int | None = None  # before this one was shown; None: unknown
 
     @property
@@ -267,6 +270,7 @@ class Scorecard:
         return plain({
             "symbol": self.outcomes.target.symbol, "horizon": self.outcomes.target.horizon, "start": f"{first:%Y-%m-%d}",
             "end": f"{last:%Y-%m-%d}", "origins": len(self.origins), "seconds": self.seconds,
+            "seconds_by_stage": dict(self.seconds_by_stage),
             "variants_tried": self.variants_tried, "forecaster": self.summary.to_dict(),
             "baselines": {name: summary.to_dict() for name, summary in self.baselines.items()},
         })  # fmt: skip

@@ -13,7 +13,6 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -22,12 +21,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Date
-from ..core import DataError, PROBS, SettingsError
+from ..core import DataError, PROBS, SettingsError, Stopwatch
 from ..metrics import hac_lag, pit, pit_test
 from .refits import Block, RefitSchedule
 
 # %% auto #0
-__all__ = ['Work', 'DRIFT_WINDOW', 'VersionStore', 'RawForecasts', 'drift_statistic', 'walk_forward']
+__all__ = ['Work', 'VERSIONS_A_PROCESS', 'DRIFT_WINDOW', 'VersionStore', 'RawForecasts', 'drift_statistic', 'walk_forward']
 
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #435462ff
 class VersionStore(Protocol):
@@ -133,11 +132,15 @@ def _workers(n_jobs: int, dask: str) -> Iterator[Any]:
         yield Parallel(n_jobs=-1, return_as="generator")
 
 
+VERSIONS_A_PROCESS: int = 4  # a process takes as long to start as two versions take to train
+
+
 def _trained(
     jobs: list[Block], work: Work, shared: tuple[Any, ...], n_jobs: int, dask: str
 ) -> Iterator[tuple[Any, np.ndarray]]:
     "The results of all jobs in order, as they come."
-    if len(jobs) < 2 or (n_jobs == 1 and not dask):
+    n_jobs = min(n_jobs, len(jobs) // VERSIONS_A_PROCESS)
+    if len(jobs) < 2 or (n_jobs < 2 and not dask):
         yield from (work(*shared, block) for block in jobs)
         return
     from joblib import delayed
@@ -224,6 +227,7 @@ def walk_forward(
     dask: str = "",  # address of a Dask scheduler whose workers train instead, such as tcp://host:8786
     progress: bool = False,  # a bar on the terminal, one step a version
     title: str = "walking forward",  # of the bar
+    watch: Stopwatch | None = None,  # adds what models measured on their `watch_`, over all processes
 ) -> RawForecasts:
     """
     The quantiles of every origin by the version that was in force on its day.
@@ -236,7 +240,14 @@ def walk_forward(
     todo = schedule.blocks(pd.DatetimeIndex(X.index), wanted if limit is None else begin)
     if not todo or todo[-1].origins[-1] < wanted:
         raise DataError(f"the features end at {X.index[-1]:%Y-%m-%d}: there is no origin from {first} on")
-    train = partial(_trained, work=_train, shared=(make, X, y, schedule), n_jobs=n_jobs, dask=dask)
+    shared = (make, X, y, schedule)
+
+    def train(jobs: list[Block]) -> Iterator[tuple[Any, np.ndarray]]:
+        for model, quantiles in _trained(jobs, _train, shared, n_jobs, dask):
+            if watch is not None and hasattr(model, "watch_"):
+                watch.add(model.watch_.seconds)
+            yield model, quantiles
+
     with tqdm(total=len(todo), desc=title, unit="version", disable=not progress) as bar:
         raw = joined(_walk(X, todo, train, store, bar.update))
         if limit is not None:

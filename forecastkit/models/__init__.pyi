@@ -32,6 +32,7 @@ from .garch import (
 )
 from .pool import (
     linear_pool as linear_pool,
+    weights_in_words as weights_in_words,
 )
 from .calibration import (
     calibrate as calibrate,

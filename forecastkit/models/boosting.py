@@ -164,7 +164,8 @@ class ResidualEstimator(QuantileEstimator):
         self.base_ = fit_base(recipe, read, y)
         rows, outcome = training_data(self._with_cohort(read, X), y)
         wanted = [n for n in X.columns if n not in EXCLUDED] if has_names(X) else list(read.columns)
-        self.columns_ = [name for name in wanted if rows[name].notna().any()]
+        seen = rows.notna().any()
+        self.columns_ = [name for name in wanted if seen[name]]
         return tree_table(rows, self.columns_), self.base_.standardised_residuals(rows, outcome)
 
     def _with_cohort(self, read: pd.DataFrame, X: FeatureValues) -> pd.DataFrame:

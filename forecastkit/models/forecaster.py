@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import PROBS, DataError, FeatureDimensionError, Target
+from ..core import PROBS, DataError, FeatureDimensionError, Stopwatch, Target
 from ..core import canonical_json, plain, read_file, write_files
 from ..features import checked_features
 from forecastkit.models.base import (
@@ -41,7 +41,7 @@ from .pool import linear_pool, shrink_upper_tail, tail_share, weights_by_rows
 from .quantile_regression import LinearQuantile
 
 # %% auto #0
-__all__ = ['recipe_for', 'default_members', 'ProbabilisticForecaster']
+__all__ = ['recipe_for', 'default_members', 'member_label', 'ProbabilisticForecaster']
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #11df1c51
 def checked_table(
@@ -133,6 +133,11 @@ def default_weights(
     return weights_by_rows(learners, [isinstance(member, FRUGAL) for member in members], rows)
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #984b3b17
+def member_label(member: Any) -> str:
+    "The kind of a member, for a table of seconds; `raw` where it learns the log change itself."
+    return f"{type(member).__name__}{' (raw)' if getattr(member, 'recipe', member) is None else ''}"
+
+
 class ProbabilisticForecaster(HistoryForecaster):
     "The distribution of a target's log change: members fitted on the same rows, and their linear pool."
 
@@ -154,7 +159,10 @@ class ProbabilisticForecaster(HistoryForecaster):
         members = self.members or default_members(recipe, horizon, self.rounds, self.seed)
         self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y))
         self.tail_share_ = 0.0 if self.members else tail_share(horizon, recipe.tail_half_life)
-        self.members_ = [unfitted(member).fit(X, y) for member in members]
+        self.members_, self.watch_ = [], Stopwatch()
+        for member in members:
+            with self.watch_.stage(f"fit {member_label(member)}"):
+                self.members_.append(unfitted(member).fit(X, y))
         self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
         return self
 
@@ -163,7 +171,10 @@ class ProbabilisticForecaster(HistoryForecaster):
         require_fitted(self)
         X = checked_table(X)
         check_columns(X, self.features_)
-        said = [member.predict_quantiles(X, last) for member in self.members_]
+        said = []
+        for member in self.members_:
+            with self.watch_.stage(f"predict {member_label(member)}"):
+                said.append(member.predict_quantiles(X, last))
         pooled = linear_pool(said, self.weights_)
         return (
             shrink_upper_tail(pooled, said[-1], self.tail_share_) if self.tail_share_ else pooled
@@ -209,6 +220,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             recipe = Recipe.from_state(text["recipe"]) if text["recipe"] else None
             members = None if text["default"] else [unfitted(member) for member in made]
             model = cls(Target(**text["target"]), recipe, text["rounds"], text["seed"], members)
+            model.watch_ = Stopwatch()
             model.members_, model.features_, model.profile_ = made, list(text["features"]), dict(text["profile"])
             model.weights_ = [float(weight) for weight in text.get("weights", equal_weights(made))]
             model.tail_share_ = float(text.get("tail_share", 0.0))

@@ -101,7 +101,11 @@ def cumulative_weights(
     "The weight of all residuals up to each one, (m, n)."
     weight = np.zeros((len(here), past.shape[1]))
     for leaf, days in zip(here.T, past):
-        weight += (leaf[:, None] == days) / np.bincount(days, minlength=int(leaf.max()) + 1)[leaf][:, None]
+        count = np.bincount(days, minlength=int(leaf.max()) + 1)
+        order, size, first = np.argsort(days, kind="stable"), count[leaf], (np.cumsum(count) - count)[leaf]
+        row = np.repeat(np.arange(len(leaf)), size)
+        met = order[np.arange(len(row)) + np.repeat(first - (np.cumsum(size) - size), size)]  # days in each row's leaf
+        weight[row, met] += (1 / size)[row]
     return np.cumsum(weight, axis=1) / len(past)
 
 
@@ -133,10 +137,11 @@ class QuantileForest(ResidualEstimator):
     def fit(self, X: FeatureValues, y: OutcomeValues) -> QuantileForest:
         "Fit location and scale, grow the trees on the standardised residuals, and keep the leaf of every training row."
         table, residual = self._fit_residual(X, y)
-        self.trees_ = trees_of_forest(grow_forest(table, residual, self.trees, self.seed))
+        forest = grow_forest(table, residual, self.trees, self.seed)
+        self.trees_ = trees_of_forest(forest)
         order = np.argsort(residual, kind="stable")
         self.residual_ = residual[order]
-        self.past_ = np.ascontiguousarray(leaf_indices(self.trees_, table)[order].T)
+        self.past_ = np.ascontiguousarray(forest.apply(table)[order].T.astype(np.uint16))
         return self
 
     def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:

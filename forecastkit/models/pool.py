@@ -16,7 +16,7 @@ from ..core import DataError, PROBS
 from ..forecasts import cdf_at, quantile_at, strictly_increasing
 
 # %% auto #0
-__all__ = ['ENOUGH_ROWS', 'TAIL', 'linear_pool', 'weights_by_rows', 'tail_share', 'shrink_upper_tail']
+__all__ = ['ENOUGH_ROWS', 'TAIL', 'linear_pool', 'weights_by_rows', 'weights_in_words', 'tail_share', 'shrink_upper_tail']
 
 # %% ../../nbs/40_models/07_pool.ipynb #8f593d66
 TAIL_PROBS: tuple[float, ...] = (0.0002, 0.0006, 0.002, 0.005)  # further knots in each tail, where a CDF is bent
@@ -88,6 +88,13 @@ def weights_by_rows(
     learned = min(1.0, rows / enough)
     ends = (np.array(shares, dtype=float) / sum(shares) for shares in (full, frugal))
     return [float(learned * many + (1.0 - learned) * few) for many, few in zip(*ends)]
+
+
+def weights_in_words(rows: int) -> str:
+    "What a record says of the weights of a pool trained on so many rows."
+    if rows >= ENOUGH_ROWS:
+        return f"{rows:,} training rows: all kinds weigh alike"
+    return f"{rows:,} training rows of {ENOUGH_ROWS:,}: {1 - rows / ENOUGH_ROWS:.0%} of the weight is for those that need few"
 
 # %% ../../nbs/40_models/07_pool.ipynb #8c292ce8
 TAIL: tuple[float, float] = (

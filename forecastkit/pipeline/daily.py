@@ -9,6 +9,7 @@ written down before have fared."""
 # %% ../../nbs/65_pipeline/04_daily.ipynb #c8ec66fc
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_ahead
-from ..core import DataQualityError, ExperimentLog, Home, Target, shipped_log, trials_text
+from ..core import DataQualityError, ExperimentLog, Home, Stopwatch, Target, shipped_log, trials_text
 from ..ledger import PredictionDatabase
 from ..forecasts import Forecast
 from ..data import MarketData
@@ -27,8 +28,8 @@ from ..metrics import coverage, crps, hac_lag, interval
 
 # %% auto #0
 __all__ = ['REGIME_SERIES', 'REGIME_REFITS', 'FOREST_TREES', 'track_record', 'filtered_regimes', 'median_contributions',
-           'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly', 'Day', 'gather_day',
-           'repairs_of', 'user_logs']
+           'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly', 'widths_sentence', 'Day',
+           'gather_day', 'repairs_of', 'user_logs']
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #d1273c7e
 def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
@@ -171,6 +172,19 @@ def assess_anomaly(
     return AnomalyAssessment(p, serving.explain(X, as_of), bands, len(serving.ranked_), serving)
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #ee0b27cd
+def widths_sentence(
+    prepared: Prepared,
+    as_of: pd.Timestamp,  # one of its origins
+) -> str:
+    "How many outcomes the widths of a session were learnt from, and since when; or that they are as the models gave them."
+    origins, fewest = prepared.origins, prepared.settings.model.min_calibration_origins
+    ends = prepared.view.calendar.target_sessions(origins, prepared.target.horizon)
+    count = int((prepared.outcomes.reindex(origins).notna().to_numpy() & (ends <= as_of)).sum())
+    if count < fewest:
+        return f"widths as the models gave them: {count:,} outcomes since {origins[0]:%Y-%m-%d} are known, and {fewest:,} are needed to correct them"
+    return f"widths learnt from {count:,} origins since {origins[0]:%Y-%m-%d}"
+
+
 @dataclass(frozen=True)
 class Day:
     "The outcome of the daily job: the forecast or why there is none, and all that a page shows beside it."
@@ -194,6 +208,8 @@ class Day:
     trials: str  # how many variants were ever tried
     stored: int  # forecasts newly stored by this run
     outcomes_recorded: int  # outcomes newly recorded by this run
+    widths: str  # what the widths of the forecast were learnt from
+    seconds_by_stage: Mapping[str, float]  # `fit` and `predict` lie within `walk`, over all processes
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #7ce9c679
 def gather_day(
@@ -204,6 +220,7 @@ def gather_day(
     failure: DataQualityError | None = None,  # or why nothing was
     stored: int = 0,
     outcomes_recorded: int = 0,
+    watch: Stopwatch | None = None,  # measures regimes, anomalies and the rest of the page
 ) -> Day:
     "All that a page shows of a session, from what is stored and what was prepared."
     target, calendar, view = prepared.target, prepared.view.calendar, prepared.view.as_of(as_of)
@@ -211,16 +228,21 @@ def gather_day(
     before = database.latest(target.symbol, target.horizon, target.kind, before=as_of)
     summary = view.summary().set_index("symbol")
     home = prepared.settings.home
-    states = home.fitted_states
+    states, watch = home.fitted_states, watch or Stopwatch()
+    with watch.stage("regimes"):
+        regimes = filtered_regimes(view, prepared.settings.model.refit_every, states)
+    with watch.stage("anomalies"):
+        anomaly = assess_anomaly(prepared, as_of, states)
+    with watch.stage("track record"):
+        record = track_record(database, prepared, as_of)
     return Day(
         target=target, as_of=as_of, forecast=forecast, failure=failure, last_good=None if forecast else before,
         previous=before if forecast else None, history=prepared.level.loc[:as_of],
-        regimes=filtered_regimes(view, prepared.settings.model.refit_every, states),
-        anomaly=assess_anomaly(prepared, as_of, states),
+        regimes=regimes, anomaly=anomaly, widths=widths_sentence(prepared, as_of), seconds_by_stage=watch.seconds,
         ahead=calendar_ahead(as_of, view.events, calendar=calendar), quality=quality_report(prepared, as_of),
         missing=prepared.engine.missing(view), repairs=repairs_of(view, used),
         contributions=median_contributions(prepared, as_of) if forecast else pd.Series(dtype=float),
-        record=track_record(database, prepared, as_of), series=summary.loc[list(used)], trials=trials_text(shipped_log(), *user_logs(home)),
+        record=record, series=summary.loc[list(used)], trials=trials_text(shipped_log(), *user_logs(home)),
         stored=stored, outcomes_recorded=outcomes_recorded,
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import DataError, Target, shipped_log, variants_tried
+from ..core import DataError, Stopwatch, Target, shipped_log, variants_tried
 from ..data import MarketData
 from ..evaluation import Outcomes, Scorecard, check_enough, observe_outcomes, score_forecasts, walk_forward
 from ..models import GARCHHAR, HARLocationScale, ar1_quantiles, climatology_quantiles
@@ -105,7 +105,7 @@ def baseline_quantiles(
     origins: pd.DatetimeIndex,  # some of its origins, in order
 ) -> dict[str, np.ndarray]:
     "The quantiles of each baseline at each origin: log changes at core.PROBS, (n, 23)."
-    target, model, run = prepared.target, prepared.settings.model, prepared.settings.run
+    target, model = prepared.target, prepared.settings.model
     calendar, y = prepared.view.calendar, prepared.outcomes
     known, X = y.loc[pd.Timestamp(model.train_start) :], prepared.features.drop(columns="cohort_weight")
     log_level = pd.Series(np.log(prepared.level.to_numpy()), prepared.level.index)
@@ -115,9 +115,9 @@ def baseline_quantiles(
     }
     schedule = replace(refit_schedule(target, prepared.settings, calendar), drift_limit=None)
     for name, make in refitted_baselines(prepared).items():
-        raw = walk_forward(
+        raw = walk_forward(  # in this process: fitted sooner than others would start
             X.loc[: origins[-1]], y, make, schedule, first=origins[0], store=BaselineStore(prepared.versions, name),
-            n_jobs=run.n_jobs, dask=run.dask, progress=run.progress, title=name,
+            progress=prepared.settings.run.progress, title=name,
         )  # fmt: skip
         found[name] = raw.quantiles[raw.origins.get_indexer(origins)]
     return found
@@ -139,12 +139,16 @@ def evaluate(
     end: Any = None,  # last origin; by default the last with a known outcome
 ) -> Scorecard:
     "The scorecard of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
-    began = time.perf_counter()
+    began, watch = time.perf_counter(), Stopwatch(prepared.seconds)
     origins = scored_origins(prepared, span_of(prepared.view, prepared.target, start, end))
     check_enough(len(origins), prepared.target.horizon)
     outcomes = observed_outcomes(prepared, origins)
     scored = pd.DatetimeIndex(outcomes.rows.index)
     own = prepared.quantiles[prepared.origins.get_indexer(scored)]
-    card = score_forecasts(own, outcomes, baseline_quantiles(prepared, scored))
+    with watch.stage("baselines"):
+        baselines = baseline_quantiles(prepared, scored)
+    with watch.stage("scoring"):
+        card = score_forecasts(own, outcomes, baselines)
     tried = variants_tried(shipped_log(), *user_logs(prepared.settings.data.home))
-    return replace(card, seconds=time.perf_counter() - began, variants_tried=tried)
+    seconds = time.perf_counter() - began
+    return replace(card, seconds=seconds, seconds_by_stage=watch.seconds, variants_tried=tried)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,7 +22,7 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
-from ..core import code_version, find_key, make_key, read_arrays, write_arrays
+from ..core import Stopwatch, code_version, find_key, make_key, read_arrays, write_arrays
 from ..data import MarketData, Repair, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
@@ -109,6 +109,7 @@ class Prepared:
     grid: pd.DatetimeIndex  # refit session of the version in force, by origin
     versions: Versions
     data_end: pd.Timestamp  # the last close of the target symbol that the whole market holds, known at `through` or not
+    seconds: Mapping[str, float] = field(default_factory=dict)  # what preparing took, by stage
 
     @cached_property
     def profile(self) -> TargetProfile:
@@ -139,6 +140,20 @@ class Prepared:
     def last(self) -> pd.Timestamp:
         "The session as of which this was prepared."
         return self.features.index[-1]
+
+    def pool_words(self, grid: pd.Timestamp) -> str:
+        "How the pool of the version trained at a refit session weighs its members."
+        if grid not in self._pool_words:  # a batch has thousands of origins, and few versions
+            from forecastkit.models import weights_in_words
+
+            schedule = refit_schedule(self.target, self.settings, self.view.calendar)
+            rows = len(schedule.training_rows(self.features, self.outcomes, grid)[1])
+            self._pool_words[grid] = weights_in_words(rows)
+        return self._pool_words[grid]
+
+    @cached_property
+    def _pool_words(self) -> dict[pd.Timestamp, str]:
+        return {}
 
     @cached_property
     def level(self) -> pd.Series:
@@ -181,7 +196,7 @@ def refit_schedule(target: Target, settings: Settings, calendar: Calendar) -> Re
     model = settings.model
     return RefitSchedule(
         calendar, target.horizon, every=model.refit_every, min_train_rows=model.min_train_rows,
-        train_start=model.train_start, drift_limit=model.drift_limit or None,
+        train_start=model.train_start, drift_limit=model.drift_limit or None, walk_start=model.walk_start,
     )  # fmt: skip
 
 
@@ -219,6 +234,7 @@ def prepare(
     first: pd.Timestamp | None = None,  # walk forward from this session on; None from the first possible one
     cache: ColumnCache | None = None,  # where columns of features are kept; None computes all
     hold: int = 1,  # spans of the refit grid that a version serves in the walk; that of `through` has its own all the same
+    watch: Stopwatch | None = None,  # measures features, walk and calibration
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate
@@ -228,7 +244,9 @@ def prepare(
         make_key(folder.parent)  # seals what is stored from here on
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
     profile = profile_of(target, settings.forecast.regime_bounds)
-    X, close = profile.engine(cache).build_features(view), view.close(target.symbol)
+    watch, close = watch or Stopwatch(), view.close(target.symbol)
+    with watch.stage("features"):
+        X = profile.engine(cache).build_features(view)
     y = calendar.outcomes(close, target.horizon)
     grid = calendar.refit_sessions(X.index, model.refit_every)
     if len(close) > 1 and (close == close.iloc[0]).all():
@@ -239,21 +257,26 @@ def prepare(
     versions = Versions(target, settings, view.fingerprints(dated, profile.used(view)), registry, folder)
     schedule = refit_schedule(target, settings, calendar)
     if first is not None:
-        schedule = replace(schedule, drift_limit=None)  # the statistic needs the walk from its beginning
+        schedule = replace(schedule, drift_limit=None, walk_start=None)  # drift is measured from the walk's beginning
     walk = partial(
         walk_forward, X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed),
         store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
+        watch=watch,
     )  # fmt: skip
-    raw = walk(schedule=replace(schedule, hold=hold), first=first)
-    if raw.grid[-1] < schedule.refit_sessions(raw.origins[-1:])[0]:  # an older version was held
-        raw = raw.then(walk(schedule=schedule, first=raw.origins[-1]))
-    widths = calibrate(
-        raw.quantiles, y.reindex(raw.origins).to_numpy(), profile.regime_numbers(close[raw.origins].to_numpy()),
-        known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
-        start=model.min_calibration_origins,
-    )  # fmt: skip
+    with watch.stage("walk"):
+        raw = walk(schedule=replace(schedule, hold=hold), first=first)
+        if raw.grid[-1] < schedule.refit_sessions(raw.origins[-1:])[0]:  # an older version was held
+            raw = raw.then(walk(schedule=schedule, first=raw.origins[-1]))
+    with watch.stage("calibration"):
+        widths = calibrate(
+            raw.quantiles, y.reindex(raw.origins).to_numpy(), profile.regime_numbers(close[raw.origins].to_numpy()),
+            known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
+            start=model.min_calibration_origins,
+        )  # fmt: skip
     end = pd.Timestamp(market.close(target.symbol).dropna().index[-1])
-    return Prepared(target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end)
+    return Prepared(
+        target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end, watch.seconds,
+    )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/03_preparation.ipynb #01b792d0
 def build_forecast(
@@ -282,6 +305,7 @@ def build_forecast(
         model_version=prepared.names[prepared.grid[i]], code_version=code_version(), data_fingerprint=prepared.versions.fingerprints[origin],
         made_at=made_at, metadata={
             "features_used": int(prepared.row(origin).notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
+            "pool": prepared.pool_words(prepared.grid[i]),
             "calibration": "on" if prepared.active[i] else f"off: fewer than {prepared.settings.model.min_calibration_origins} known outcomes",
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()], "data_end": f"{prepared.data_end:%Y-%m-%d}",
             **({"data_notes": noted} if noted else {}),

@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Calendar
-from ..core import DataError, DataQualityError, Settings, load_settings
+from ..core import DataError, DataQualityError, Settings, Stopwatch, load_settings
 from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
@@ -127,16 +127,18 @@ def run_day(
     progress: bool = False,
 ) -> Day:
     "Forecast, then backfill what has no forecast yet, record outcomes, and gather what a page shows."
-    target, forecast, failure, new = prepared.target, None, None, False
-    try:
-        forecast, new = store_forecast(prepared, origin, database)
-    except DataQualityError as error:
-        failure = error
-    open_days = prepared.origins[prepared.origins < origin].difference(known)
-    past = make_batch(prepared, open_days, database, progress=progress)
-    fingerprint = prepared.versions.fingerprints[origin]
-    recorded = database.record_outcomes(target.symbol, prepared.level.loc[:origin], fingerprint)
-    return gather_day(prepared, database, origin, forecast, failure, past.stored + new, recorded)
+    target, forecast, failure, new, watch = prepared.target, None, None, False, Stopwatch(prepared.seconds)
+    with watch.stage("forecasts"):
+        try:
+            forecast, new = store_forecast(prepared, origin, database)
+        except DataQualityError as error:
+            failure = error
+        open_days = prepared.origins[prepared.origins < origin].difference(known)
+        past = make_batch(prepared, open_days, database, progress=progress)
+    with watch.stage("outcomes"):
+        fingerprint = prepared.versions.fingerprints[origin]
+        recorded = database.record_outcomes(target.symbol, prepared.level.loc[:origin], fingerprint)
+    return gather_day(prepared, database, origin, forecast, failure, past.stored + new, recorded, watch)
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #e02668b8
 def session_within(
@@ -273,17 +275,21 @@ class IntegratedSystem:
         "The `Scorecard` of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
         from forecastkit.pipeline.evaluation import evaluate, span_of  # loads the models
 
-        began, horizon, calendar = time.perf_counter(), self.target.horizon, self.market.calendar
+        began, horizon, watch = time.perf_counter(), self.target.horizon, Stopwatch()
+        with watch.stage("market"):
+            calendar = self.market.calendar
         span = span_of(self.market, self.target, start, end)  # refused before hours are spent on it
         card = evaluate(self.prepared(self.origin(calendar.offset(span[-1], horizon))), start, end)
-        return replace(card, seconds=time.perf_counter() - began)
+        watch.add(card.seconds_by_stage)
+        return replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds)
 
     def first_run_notice(self, as_of: Any = None) -> str:
         "What to know before a first `daily`: how many model versions it trains; empty where a forecast is stored already."
         if self.last_forecast is not None:
             return ""
-        every, train_start = self.settings.model.refit_every, pd.Timestamp(self.settings.model.train_start)
-        days = self.market.close(self.target.symbol).loc[train_start : self.origin(as_of)].index
+        model = self.settings.model
+        every, begin = model.refit_every, max(pd.Timestamp(model.train_start), pd.Timestamp(model.walk_start))
+        days = self.market.close(self.target.symbol).loc[begin : self.origin(as_of)].index
         versions = len(self.market.calendar.refit_sessions(days, every).unique())
         return (
             f"first run in {self.home}: up to {versions} model versions are trained, one for each {every} sessions since "

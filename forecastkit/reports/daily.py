@@ -243,7 +243,8 @@ def provenance_table(day: Day) -> pd.DataFrame:
         "prediction": f.prediction_id, "made at": f"{f.made_at:%Y-%m-%d %H:%M} UTC", "origin": f"{f.origin:%Y-%m-%d}",
         "target session": f"{f.target_session:%Y-%m-%d}", "model version": f.model_version, "code": f.code_version,
         "data fingerprint": f.data_fingerprint, "features used": str(f.metadata.get("features_used", "")),
-        "width calibration": f.metadata.get("calibration", ""),
+        "width calibration": day.widths,
+        "pool": str(f.metadata.get("pool", "")),
     }  # fmt: skip
     for symbol, row in day.series.iterrows():
         rows[f"{symbol} ({row['source']})"] = f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}, {row['rows']:,} rows"
