@@ -23,10 +23,14 @@ MARKS = ("<!-- figures: make figures -->", "<!-- end of figures -->")
 
 
 def evaluated(horizon: int, home: str) -> dict[str, Any]:
-    "What the command says of one horizon, as far as the table needs it."
+    "What the command says of one horizon."
     words = [*COMMAND.split()[1:], "--horizon", str(horizon), "--home", home, "--json", "--quiet"]
     said = subprocess.run([sys.executable, "-m", "forecastkit", *words], check=True, capture_output=True, text=True)
-    card = json.loads(said.stdout)
+    return needed(json.loads(said.stdout))
+
+
+def needed(card: dict[str, Any]) -> dict[str, Any]:
+    "The part of a scorecard that the table shows."
     judged = card["forecaster"]
     return {
         "start": card["start"], "end": card["end"], "origins": card["origins"],

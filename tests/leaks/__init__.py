@@ -49,5 +49,16 @@ def _listed(cases: list[Case], fn: Function | None, decide: str):
     return note if fn is None else note(fn)
 
 
-for part in ("windows", "scaling", "answers", "published", "calendars", "universe", "models", "opens", "panel", "lookalikes"):
+for part in (
+    "windows",
+    "scaling",
+    "answers",
+    "published",
+    "calendars",
+    "universe",
+    "models",
+    "opens",
+    "panel",
+    "lookalikes",
+):
     import_module(f"leaks.{part}")
