@@ -58,7 +58,9 @@ Modules:
 - `forecastkit.features.price`: Features of one price series: generators of levels, deviations, changes, volatilities, ranges, drawdowns and TA-Lib indicators
 - `forecastkit.features.quality`: `TemporalValidator` and `quality_column`: missing, stale, out-of-range and warming-up features as one quality score of a session
 - `forecastkit.features.regime`: `regime_features`, `FeatureCalculator` and `FeatureSet`: nine features of VIX, index, yields and credit for the regime model
+- `forecastkit.features.research`: Named research features with their definitions: dark pool ratio, after-hours volume, pre-breakout fingerprint, cross-asset correlations and breadth rotation, each as known at a session's close.
 - `forecastkit.features.stock`: `stock_features`: the features of a stock, or of any bars: returns, trend, volatility, ranges, volume and market beta
+- `forecastkit.features.supply_chain`: Supply chain leads: a table of links between companies with the day each was known, the recent returns of a stock's customers and suppliers, and an extractor of customer shares from the text of filings.
 - `forecastkit.features.volatility`: `volatility_features` and `FeatureEngine`: the 232 features of a volatility index such as the VIX, one row a session
 - `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
 - `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
@@ -71,6 +73,7 @@ Modules:
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
+- `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
 - `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.

@@ -443,7 +443,8 @@ def test_a_record_that_is_there_stays_unless_told_and_is_kept_aside(archive, url
     assert len(opened(url).get_predictions()) == 30 and opened(url).verify() == []
     aside = opened(f"sqlite:///{found.previous_copy}")
     assert aside.get_predictions()["prediction_id"].tolist() == before and aside.verify() == []
-    assert restore(archive, url, home / "models").previous_copy == ""  # the same again: nothing to do, nothing to ask
+    again = restore(archive, url, home / "models")  # the same again: nothing to do, nothing to ask
+    assert again.previous_copy == "" and again.unchanged and "identical" in str(again)
 
 
 def test_a_damaged_record_is_replaced_and_kept_as_it_was(archive, url, tmp_path):

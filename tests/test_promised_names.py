@@ -282,3 +282,17 @@ def test_all_features_of_a_ticker_are_a_dictionary_of_numbers():
     features = calculate_all_features("AAPL", market, market.close("AAPL").index[-1])
     assert 40 <= len(features) <= 60
     assert all(isinstance(name, str) and type(value) is float for name, value in features.items())
+
+
+# ---------------------------------------------------------------- features: the research features of 003.md
+
+
+def test_research_features_give_what_the_document_says():
+    market = fk.synthetic_market(seed=3, sessions=400, stocks=("AAPL",)).market
+    with pytest.warns(fk.core.DataWarning, match="finra"):
+        assert isinstance(fk.features.dark_pool_ratio(market, "AAPL"), float)
+    score, parts = fk.features.pre_breakout_fingerprint(market.bars("AAPL"), market.close("SPX"))
+    assert 0 <= score <= 1 and set(parts) == {"contraction", "dry_up", "closeness", "strength"}
+    with pytest.warns(fk.core.DataWarning, match="gold"):
+        correlations = fk.features.cross_asset_correlation(market, "AAPL")
+    assert isinstance(correlations, dict) and {"vix", "yields", "dollar", "oil", "gold", "bitcoin"} == set(correlations)

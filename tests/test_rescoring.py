@@ -13,14 +13,16 @@ from engines import DAYS, made, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import forecastkit.ledger.audit as rescoring
+import forecastkit.ledger.audit as audit
 import forecastkit.ledger.records as records
+import forecastkit.ledger.rescoring as rescoring
 from forecastkit.core import GENESIS, PROBS
 from forecastkit.forecasts.distribution import strictly_increasing
-from forecastkit.ledger.audit import audit_ledger, package_scores, rescore
+from forecastkit.ledger.audit import audit_ledger, package_scores
 from forecastkit.ledger.chain import append
 from forecastkit.ledger.engine import fetch, transaction
 from forecastkit.ledger.records import with_scores
+from forecastkit.ledger.rescoring import rescore
 from forecastkit.ledger.schema import CHAIN, OUTCOMES, PREDICTIONS
 
 pytest_plugins = ("engine_fixtures",)
@@ -69,14 +71,14 @@ def test_both_hands_agree_on_any_forecast(shape, kind, outcome, at, last):
     outcome = outcome if at is None else float(values[at])  # on a quantile, too
     verdict = with_scores(pd.DataFrame({"forecast": [forecast.to_json()], "outcome": [outcome]})).to_dict("records")[0]
     ours = rescore(rescoring.json.loads(forecast.to_json()), outcome)
-    edge = min(abs(outcome - values)) < rescoring.TOLERANCE
-    assert list(rescoring.score_differences(ours, package_scores(forecast, verdict), edge)) == []
+    edge = min(abs(outcome - values)) < audit.TOLERANCE
+    assert list(audit.score_differences(ours, package_scores(forecast, verdict), edge)) == []
     assert math.isclose(sum(ours[name] for name in ours if name.startswith("p_")), 1.0)
 
 
 def test_the_second_hand_uses_nothing_of_the_first():
     tree = ast.parse(Path(rescoring.__file__).read_text())
-    own = ("Curve", "log_change", "curve_of", "mean_change", "regime_chances", "pinball_mean", "inside_range", "recomputed_id", "rescore")  # fmt: skip
+    own = ("Curve", "log_changes", "curve_of", "mean_change", "regime_chances", "stated_quantiles", "pinball_mean", "inside_range", "recomputed_id", "rescore")  # fmt: skip
     defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     names = {n.id for name in own for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
     taken = {a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) and n.level for a in n.names}
@@ -135,8 +137,8 @@ def test_a_mistake_of_the_package_is_found(tmp_path, monkeypatch, name, words):
 
 def test_wrong_probabilities_of_the_package_are_found(tmp_path, monkeypatch):
     db = filled(f"sqlite:///{tmp_path}/forecasts.db", [made(i, regime_bounds=BOUNDS) for i in range(3)])
-    right = rescoring.Forecast.prob_above
-    monkeypatch.setattr(rescoring.Forecast, "prob_above", lambda self, level: right(self, level) * 0.99)
+    right = audit.Forecast.prob_above
+    monkeypatch.setattr(audit.Forecast, "prob_above", lambda self, level: right(self, level) * 0.99)
     assert "has p_low" in str(audit_ledger(db))
 
 
@@ -154,3 +156,36 @@ def test_the_audit_is_for_programs_too(tmp_path):
     with transaction(db.engine) as connection:
         last = fetch(connection, sa.select(PREDICTIONS.c.row_hash).order_by(PREDICTIONS.c.seq.desc()).limit(1))
     assert told["head"] == last["row_hash"][0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["history", "note", 'x","history":[["2018-01-02",1.0]],"y']),
+        st.one_of(
+            st.lists(st.tuples(st.sampled_from(["2018-01-02", "2018-01-0", '18"01"02']), st.floats(allow_nan=False))),
+            st.text(),
+            st.just('"history":[["2018-01-02",1.0]]'),
+        ),
+    )
+)
+def test_cutting_the_history_cuts_nothing_else(metadata):
+    """The rest of a record is what it would be without the cut, whatever stands in its texts."""
+    import json
+
+    from forecastkit.core import canonical_json
+
+    text = canonical_json({"metadata": metadata, "values": [1.0, 2.0], "symbol": 'A"history":[["2018-01-02",1.0]]'})
+    whole, cut = json.loads(text), json.loads(audit.HISTORY.sub('"history":[]', text))
+    whole["metadata"].pop("history", None), cut["metadata"].pop("history", None)
+    assert cut == whole
+
+
+@pytest.mark.parametrize(
+    "history", ['["2018-01-02",01.5]', '["2018-01-02",1.5],', '["2018-01-02",1.5', '["2018-01-02",1.]']
+)
+def test_what_is_no_json_stays_none(history):
+    import json
+
+    with pytest.raises(ValueError):
+        json.loads(audit.HISTORY.sub('"history":[]', f'{{"history":[{history}]}}'))

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 
 from forecastkit.calendars import get_calendar
@@ -178,3 +180,19 @@ def test_an_edited_quick_copy_of_a_series_is_read_from_its_file_again(tmp_path):
     shutil.move(tmp_path.parent / f"{tmp_path.name}-elsewhere", copy)
     assert read_cached(str(copy)) is None
     pd.testing.assert_frame_equal(Store(tmp_path).read("MINE", NYSE).frame, clean.frame)
+
+
+FLAT_VALUES = st.one_of(
+    st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.dates(), st.datetimes(), st.lists(st.floats())
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.one_of(st.text(), st.integers()), FLAT_VALUES))
+def test_a_flat_row_has_the_same_text_either_way(row):
+    import json
+
+    from forecastkit.core.files import canonical_json, plain
+
+    usual = json.dumps(plain(row), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    assert canonical_json(row) == usual

@@ -46,7 +46,9 @@ class HashChain:
         previous: str,  # hash of the row before, `GENESIS` for the first
     ) -> str:
         "SHA-256 over the hash of the row before and the canonical JSON of this row's content, 64 hex digits."
-        content = {name: value for name, value in row.items() if name not in (self.previous, self.own)}
+        content = dict(row)
+        content.pop(self.previous, None)
+        content.pop(self.own, None)
         text = canonical_json({**content, self.previous: previous} if self.inside else content)
         return hashlib.sha256((text if self.inside else previous + text).encode()).hexdigest()
 

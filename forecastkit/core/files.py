@@ -17,7 +17,8 @@ import os
 import secrets
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any
@@ -52,11 +53,19 @@ def plain(
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
+def _dumps(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
+
+
 def canonical_json(
     value: Any,  # as `plain` takes it
 ) -> str:
     "One JSON text for one content: keys sorted, no spaces, shortest exact floats, NaN as null."
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    flat = (str, int, float, bool, type(None), date, datetime)
+    if type(value) is dict and {*map(type, value)} == {str} and {*map(type, value.values())}.issubset(flat):
+        with suppress(ValueError):  # a float that is not finite
+            return _dumps(value)  # a row of a table, as it is
+    return _dumps(plain(value))
 
 
 def digest(

@@ -36,3 +36,20 @@ from .regime import (
     FeatureSet as FeatureSet,
     regime_features as regime_features,
 )
+from .research import (
+    after_hours_volume_pct as after_hours_volume_pct,
+    breadth_rotation as breadth_rotation,
+    breakout_fingerprints as breakout_fingerprints,
+    cross_asset_correlation as cross_asset_correlation,
+    cross_asset_history as cross_asset_history,
+    dark_pool_history as dark_pool_history,
+    dark_pool_ratio as dark_pool_ratio,
+    pre_breakout_fingerprint as pre_breakout_fingerprint,
+    quiet_volume_share as quiet_volume_share,
+)
+from .supply_chain import (
+    customer_shares as customer_shares,
+    CustomerShare as CustomerShare,
+    read_links as read_links,
+    supply_chain_leads as supply_chain_leads,
+)

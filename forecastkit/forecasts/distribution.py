@@ -78,9 +78,9 @@ def one_number(
 ) -> float:
     "A single number as a float; raises `DataError` for several, for NaN, and for what is no number."
     found = real_numbers(value, what)
-    if found.size != 1 or np.isnan(found).any():
+    if found.ndim or np.isnan(found):
         raise DataError(f"{what} is one number, and {in_brief(value)} is not")
-    return float(found.ravel()[0])
+    return float(found)
 
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #7d68c9cc
 def neighbours(
@@ -166,7 +166,7 @@ def as_given(value: np.ndarray) -> Any:
 
 def as_floats(values: Iterable[Any]) -> tuple[float, ...]:
     "Numbers of any type as a tuple of floats, which cannot be changed afterwards."
-    return tuple(float(v) for v in values)
+    return tuple(map(float, values))
 
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #835150be
 @dataclass(frozen=True)

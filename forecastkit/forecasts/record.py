@@ -14,7 +14,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
+from operator import lt
 from typing import Any, Self
 
 import numpy as np
@@ -50,6 +52,9 @@ def _session(value: Any) -> pd.Timestamp:
     return stamp
 
 
+_session_of_text = lru_cache(maxsize=10_000)(_session)  # the forecasts of a long ledger share a few thousand days
+
+
 def _moment(value: Any) -> datetime:
     "A moment in UTC; raises `DataError` where the time zone is missing."
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -58,8 +63,13 @@ def _moment(value: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _day(value: Any) -> pd.Timestamp:
+    "As `_session`; text is read once."
+    return _session_of_text(value) if isinstance(value, str) else _session(value)
+
+
 FIELD_TYPES: dict[str, Callable[[Any], Any]] = {
-    "origin": _session, "target_session": _session, "made_at": _moment, "metadata": lambda value: plain(dict(value)),
+    "origin": _day, "target_session": _day, "made_at": _moment, "metadata": lambda value: plain(dict(value)),
     "probs": as_floats, "values": as_floats, "regime_bounds": as_floats, "last_value": float, "cohort_weight": float,
     "feature_quality": float,
 }  # fmt: skip
@@ -77,26 +87,33 @@ def _converted(name: str, value: Any) -> Any:
 # %% ../../nbs/10_forecasts/04_record.ipynb #9e3b8b7c
 def check_record(record: Any) -> None:
     "Raise `DataError`, naming the forecast and the remedy, if the record could not be a forecast."
-    name = f"forecast of {record.symbol} at {record.origin:%Y-%m-%d}"
+    if words := _record_fault(record):
+        raise DataError(f"forecast of {record.symbol} at {record.origin:%Y-%m-%d}: {words}")
+
+
+def _record_fault(record: Any) -> str:
+    "Why a record could not be a forecast, and the remedy; empty if it could."
     probs, values, bounds = np.array(record.probs), np.array(record.values), np.array(record.regime_bounds)
     texts = ("symbol", "cohort", "model_version", "code_version", "data_fingerprint")
     if not all(isinstance(text := getattr(record, key), str) and text for key in texts):
-        raise DataError(f"{name}: symbol, cohort, versions and fingerprint must be texts")
+        return "symbol, cohort, versions and fingerprint must be texts"
     if len(probs) != len(values) or not set(PROBS) <= set(record.probs):
-        raise DataError(f"{name}: give one value for each probability, at least for the {len(PROBS)} of core.PROBS")
-    if not (np.diff(probs) > 0).all() or not 0 < probs[0] < probs[-1] < 1:
-        raise DataError(f"{name}: probabilities must increase strictly within 0..1")
+        return f"give one value for each probability, at least for the {len(PROBS)} of core.PROBS"
+    if not (probs[1:] > probs[:-1]).all() or not 0 < probs[0] < probs[-1] < 1:
+        return "probabilities must increase strictly within 0..1"
     if not np.isfinite(values).all() or (record.kind == "pct_change" and values.min() <= -100):
-        raise DataError(f"{name}: quantiles must be finite, and a level cannot fall by 100 % or more")
-    if not (np.diff(Target(record.symbol, record.kind, record.horizon).to_log(values)) > 0).all():
-        raise DataError(f"{name}: quantiles must increase strictly (see forecasts.strictly_increasing)")
+        return "quantiles must be finite, and a level cannot fall by 100 % or more"
+    logs = Target(record.symbol, record.kind, record.horizon).to_log(values)
+    if not (logs[1:] > logs[:-1]).all():
+        return "quantiles must increase strictly (see forecasts.strictly_increasing)"
     positive = 0 < record.last_value < math.inf and 0 < record.cohort_weight < math.inf
     if not positive or not 0 <= record.feature_quality <= 1:
-        raise DataError(f"{name}: last_value and cohort_weight must be positive, feature_quality within 0..1")
-    if len(bounds) not in (0, len(VIX_REGIMES) - 1) or not (np.diff([0.0, *bounds]) > 0).all():
-        raise DataError(f"{name}: regime_bounds must be three increasing levels, or empty")
+        return "last_value and cohort_weight must be positive, feature_quality within 0..1"
+    if len(bounds) not in (0, len(VIX_REGIMES) - 1) or not all(map(lt, [0.0, *bounds], bounds)):
+        return "regime_bounds must be three increasing levels, or empty"
     if record.target_session <= record.origin:
-        raise DataError(f"{name}: target session {record.target_session:%Y-%m-%d} does not lie after it")
+        return f"target session {record.target_session:%Y-%m-%d} does not lie after it"
+    return ""
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #84e00a27
 SHOWN_PROBS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)  # those of `quantiles` in the public form
@@ -276,7 +293,7 @@ class Forecast(Mapping):
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         "Draw n changes, per cent; raises `DataError` for a count or a generator that is none."
-        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 0:
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or not 0 <= n <= 10**9:
             raise DataError(f"the number of draws is a whole number such as 1000, and {in_brief(n)} is not")
         if not isinstance(rng, np.random.Generator):
             raise DataError("rng is a generator of numpy, such as np.random.default_rng(7)")

@@ -34,12 +34,14 @@ from .exports import (
     write_csv as write_csv,
     write_parquet as write_parquet,
 )
+from .rescoring import (
+    rescore as rescore,
+)
 from .audit import (
     absent_heads as absent_heads,
     Audit as Audit,
     audit_ledger as audit_ledger,
     ledger_ends as ledger_ends,
     read_checked as read_checked,
-    rescore as rescore,
     write_checked as write_checked,
 )

@@ -9,8 +9,9 @@ continues the chain under a lock; checking follows it and names what was changed
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from .schema import CHAIN, CHAINED, PREDICTIONS
 
 # %% auto #0
 __all__ = ['ROWS', 'Ends', 'Problem', 'row_name', 'broken_links', 'chain_end', 'append', 'chain_ends', 'holds_end',
-           'broken_chains']
+           'checked_starts', 'Look', 'rows_after', 'broken_chains']
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #f8f1b280
 ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content of a row, seq its number
@@ -178,18 +179,54 @@ def holds_end(connection: sa.Connection, table: sa.Table, end: tuple[int, str]) 
     return found == head
 
 
+def checked_starts(
+    connection: sa.Connection,
+    since: Ends | None,  # ends of the part that was checked before
+) -> tuple[dict[str, tuple[int, str]], list[Problem]]:
+    "Where the check of each table begins: behind its checked end, or at its beginning where that end is no longer there."
+    starts, problems = {table.name: (0, GENESIS) for table in CHAINED}, []
+    for table in CHAINED:
+        start = (since or starts)[table.name]
+        if holds_end(connection, table, start):
+            starts[table.name] = start
+        else:
+            problems.append(Problem(table.name, start[0], "checked before", "is missing or another row now"))
+    return starts, problems
+
+
+class Look(NamedTuple):
+    "What else is read and looked at while the rows of a table go by, so that a long table is read once."
+
+    query: sa.Select  # of the table's columns and others behind them
+    take: Callable[[Sequence[sa.Row]], None]  # is given every row, block by block
+
+
+def rows_after(
+    connection: sa.Connection,
+    table: sa.Table,  # one of `tables.CHAINED`
+    number: int,  # of the last row that is left out
+    look: Look | None = None,
+    batch: int = 1000,  # rows held in memory at a time
+) -> Iterator[dict[str, Any]]:
+    "The rows of a table behind one of them, in order; each block is looked at before its rows go on."
+    query, names = look.query if look else sa.select(table), table.columns.keys()
+    query = query.where(table.c.seq > number) if number else query
+    for part in connection.execute(query.order_by(table.c.seq).execution_options(yield_per=batch)).partitions():
+        if look:
+            look.take(part)
+        yield from (dict(zip(names, row)) for row in part)  # the table's own columns come first
+
+
 def broken_chains(
     connection: sa.Connection,
     since: Ends | None = None,  # ends of the part that was checked before; None checks all rows
+    looks: Mapping[str, Look] = MappingProxyType({}),  # by table
+    batch: int = 1000,  # rows held in memory at a time
 ) -> list[Problem]:
     "Everything that is wrong with the chains of forecasts, outcomes and manifests, table by table and row by row."
-    problems = []
+    starts, problems = checked_starts(connection, since)
     for table in CHAINED:
-        start = (since or {}).get(table.name, (0, GENESIS))
-        if not holds_end(connection, table, start):
-            problems.append(Problem(table.name, start[0], "checked before", "is missing or another row now"))
-            start = (0, GENESIS)
-        query = sa.select(table).where(table.c.seq > start[0]) if start[0] else sa.select(table)
-        rows = connection.execute(query.order_by(table.c.seq).execution_options(yield_per=1000))
-        problems += broken_links((row._asdict() for row in rows), *chain_end(connection, table), table.name, start)
+        start = starts[table.name]
+        rows = rows_after(connection, table, start[0], looks.get(table.name), batch)
+        problems += broken_links(rows, *chain_end(connection, table), table.name, start)
     return problems

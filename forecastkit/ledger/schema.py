@@ -8,7 +8,6 @@ SQLite and PostgreSQL; the migrations beside this module create it and bring old
 # %% ../../nbs/55_ledger/01_schema.ipynb #889b5097
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -47,9 +46,10 @@ class DayColumn(sa.TypeDecorator):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
         "A date on the way out."
-        with suppress(ValueError):
+        try:
             return date.fromisoformat(value) if isinstance(value, str) else value
-        return value
+        except ValueError:
+            return value
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #b61b4e1d
 class Moment(sa.TypeDecorator):
@@ -70,10 +70,11 @@ class Moment(sa.TypeDecorator):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
         "In UTC on the way out; text that is no moment as it stands."
-        with suppress(ValueError):
+        try:
             moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-            return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-        return value
+        except ValueError:
+            return value
+        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #acdd863e
 def _table(

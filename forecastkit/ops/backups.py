@@ -80,10 +80,16 @@ class BackupContents:
     models: int
     left_out: tuple[str, ...] = ()  # models that are not what their manifest says
     previous_copy: str = ""  # where a restored record that was replaced lies now
+    unchanged: bool = False  # the ledger that was there is the same, and nothing was replaced
 
     def __str__(self) -> str:
         lines = [f"forecasts: {self.forecasts}, outcomes: {self.outcomes}, models: {self.models}"]
         lines += [f"note: left out, because it is not what was stored: {what}" for what in self.left_out]
+        lines += (
+            ["the ledger that is there is identical to that of the archive: nothing was replaced"]
+            if self.unchanged
+            else []
+        )
         return "\n".join(lines + ([f"what was there before: {self.previous_copy}"] if self.previous_copy else []))
 
 # %% ../../nbs/60_ops/03_backups.ipynb #03cae00c
@@ -382,10 +388,10 @@ def restore(
         installed = {version: manifests(database, version) for version in versions}
         with transaction(copy.engine) as source, transaction(database.engine, write=True) as target:
             target.execute(sa.select(CHAIN).with_for_update())  # nobody appends from here on
-            previous = ""
-            if not same_ledger(source, target):
+            previous, same = "", same_ledger(source, target)
+            if not same:
                 previous = copy_aside(target, models.parent, force)
                 replace_rows(source, target)
             for version in versions:
                 install_model(new / version, models / version, manifests(copy, version), installed[version])
-        return backup_contents(copy, len(versions), previous_copy=previous)
+        return backup_contents(copy, len(versions), previous_copy=previous, unchanged=same)

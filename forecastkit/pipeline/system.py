@@ -7,6 +7,8 @@ Everything comes together here, for those who want a forecast every day: the set
 # %% ../../nbs/65_pipeline/06_system.ipynb #c7f607b0
 from __future__ import annotations
 
+import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -141,6 +143,9 @@ def run_day(
     return gather_day(prepared, database, origin, forecast, failure, past.stored + new, recorded, watch)
 
 # %% ../../nbs/65_pipeline/06_system.ipynb #e02668b8
+VERSION_SECONDS: float = 1.5  # to train a version and forecast its span, on one core: what a notice reckons with
+
+
 def session_within(
     shared: pd.DatetimeIndex,  # the sessions that all needed series share
     date: Any = None,  # the session asked for; the last one if None
@@ -246,6 +251,8 @@ class IntegratedSystem:
     def generate_forecast(self, date: Any = None, store_prediction: bool = True) -> Forecast:
         "The forecast of a session, stored unless told otherwise. Raises `DataQualityError` (and stores nothing) or `DataError`."
         origin = self.origin(date)
+        if self.settings.run.progress and self._prepared is None and (notice := self.first_run_notice(origin)):
+            tqdm.write(notice, file=sys.stderr)
         return store_forecast(self.prepared(origin), origin, self.database if store_prediction else None)[0]
 
     def generate_forecast_batch(
@@ -291,9 +298,12 @@ class IntegratedSystem:
         every, begin = model.refit_every, max(pd.Timestamp(model.train_start), pd.Timestamp(model.walk_start))
         days = self.market.close(self.target.symbol).loc[begin : self.origin(as_of)].index
         versions = len(self.market.calendar.refit_sessions(days, every).unique())
+        seconds = math.ceil(versions * VERSION_SECONDS)
+        took = f"{math.ceil(seconds / 60)} minutes" if seconds > 90 else f"{seconds} seconds"
         return (
-            f"first run in {self.home}: up to {versions} model versions are trained, one for each {every} sessions since "
-            f"{days[0]:%Y-%m-%d}, which may take minutes; what is trained is kept, and later runs take seconds"
+            f"first run in {self.home}: up to {versions} model versions of {self.target.symbol} are trained, one for each {every} "
+            f"sessions since {days[0]:%Y-%m-%d}, which takes some {took}; "
+            "what is trained is kept, and later runs take seconds"
         )
 
     def daily(self, as_of: Any = None) -> Day:
