@@ -117,7 +117,17 @@ def test_the_name_of_the_last_session(X, market):
 def test_it_has_the_interface_of_the_hidden_markov_model(X):
     shared = ["fit", "get_params", "set_params", "is_fitted", "regimes", "features", "filtered_probabilities"]
     shared += ["predict_regime_probabilities", "predict_regime", "get_transition_matrix", "get_stationary_distribution"]
-    shared += ["get_diagnostics", "model_version", "to_state", "from_state", "save", "load"]
+    shared += [
+        "get_diagnostics",
+        "get_state_characteristics",
+        "get_prediction_metadata",
+        "n_features",
+        "model_version",
+        "to_state",
+        "from_state",
+        "save",
+        "load",
+    ]
     assert all(hasattr(MarketStates, name) and hasattr(RegimeDetector, name) for name in shared)
     states = MarketStates().fit(X)
     assert sum(states.get_stationary_distribution().values()) == pytest.approx(1)

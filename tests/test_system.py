@@ -76,6 +76,19 @@ def test_asking_twice_stores_once(system):
     assert again.stored == 0 and again.outcomes_recorded == 0
 
 
+def test_the_provisional_forecast_is_what_the_version_in_force_gives_and_is_not_stored(market, tmp_path):
+    fresh = IntegratedSystem(settings=settings_at(tmp_path), market=market)
+    assert fresh.first_run_notice()
+    early = fresh.provisional_forecast()
+    assert fresh.last_forecast is None
+    prepared = fresh.prepared(fresh.origin())
+    model = prepared.versions.load(prepared.grid[-1])
+    raw = model.predict_quantiles(prepared.features, last=1)[0]
+    np.testing.assert_array_equal(early.values, fresh.target.from_log(raw))
+    assert early.metadata["calibration"].startswith("off")
+    assert fresh.daily().forecast.model_version == early.model_version
+
+
 def test_not_storing_stores_nothing(market, tmp_path):
     quiet = IntegratedSystem(settings=settings_at(tmp_path), market=market)
     quiet.generate_forecast(store_prediction=False)

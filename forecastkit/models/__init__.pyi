@@ -45,3 +45,9 @@ from .cohort_models import (
     CohortForecaster as CohortForecaster,
     train_cohort_models as train_cohort_models,
 )
+from .panel_calibration import (
+    calibrate_panel as calibrate_panel,
+)
+from .panel import (
+    PanelForecaster as PanelForecaster,
+)

@@ -292,11 +292,11 @@ class IntegratedSystem:
 
     def first_run_notice(self, as_of: Any = None) -> str:
         "What to know before a first `daily`: how many model versions it trains; empty where a forecast is stored already."
-        if self.last_forecast is not None:
-            return ""
         model = self.settings.model
         every, begin = model.refit_every, max(pd.Timestamp(model.train_start), pd.Timestamp(model.walk_start))
         days = self.market.close(self.target.symbol).loc[begin : self.origin(as_of)].index
+        if self.last_forecast is not None or not len(days):
+            return ""
         versions = len(self.market.calendar.refit_sessions(days, every).unique())
         seconds = math.ceil(versions * VERSION_SECONDS)
         took = f"{math.ceil(seconds / 60)} minutes" if seconds > 90 else f"{seconds} seconds"
@@ -305,6 +305,12 @@ class IntegratedSystem:
             f"sessions since {days[0]:%Y-%m-%d}, which takes some {took}; "
             "what is trained is kept, and later runs take seconds"
         )
+
+    def provisional_forecast(self, as_of: Any = None) -> Forecast:
+        "The forecast of a session with the widths as the version in force gives them, in seconds; it is not stored."
+        origin, raw, cache = self.origin(as_of), self.home.raw_quantiles, self.feature_engine.cache
+        prepared = prepare(self.market, self.target, self.settings, origin, self.registry, raw, origin, cache)
+        return build_forecast(prepared, origin, datetime.now(UTC))
 
     def daily(self, as_of: Any = None) -> Day:
         "The daily job: forecast, backfill what has no forecast yet, record outcomes, and gather what a page shows."

@@ -35,7 +35,7 @@ from ..metrics import hac_se
 
 # %% auto #0
 __all__ = ['TRENDS', 'MARKET_STATES', 'TREND_WINDOW', 'VOLATILITY_DECAY', 'YEARLY', 'STATE_INPUTS', 'INDEX_VOLATILITY_BOUNDS',
-           'VOLATILITY_SHARES', 'STATE_MIN_ROWS', 'market_state_inputs', 'hysteresis', 'FittedStates',
+           'VOLATILITY_SHARES', 'STATE_MIN_ROWS', 'market_state_inputs', 'hysteresis', 'FittedStates', 'mean_levels',
            'transition_counts', 'MarketStates', 'regime_12_classification', 'market_state_history', 'state_durations',
            'market_state_table', 'market_state_strip', 'market_state_map']
 
@@ -95,6 +95,7 @@ class FittedStates:
     volatility_bounds: tuple[float, ...]
     margins: tuple[float, ...]  # of the trend, and of the log of volatility
     counts: np.ndarray  # (12, 12) sessions in the state of the row, followed by that of the column
+    levels: np.ndarray  # (12, 2) mean trend and volatility of each state; NaN where it was never seen
 
     def codes(self, X: pd.DataFrame) -> np.ndarray:
         "The place of each session's state in `MARKET_STATES`; -1 where the inputs are absent."
@@ -109,6 +110,12 @@ class FittedStates:
         "The probability of each state at the next session (columns) given this one's (rows): (12, 12)."
         seen = self.counts + np.eye(len(MARKET_STATES))
         return seen / seen.sum(axis=1, keepdims=True)
+
+
+def mean_levels(X: pd.DataFrame, codes: np.ndarray) -> np.ndarray:
+    "The mean trend and volatility in each state: (12, 2), NaN where it was never seen."
+    means = X[[*STATE_INPUTS]].groupby(codes).mean().reindex(range(len(MARKET_STATES)))
+    return means.to_numpy(dtype=float)
 
 
 def transition_counts(codes: np.ndarray) -> np.ndarray:
@@ -173,8 +180,9 @@ class MarketStates:
             raise SettingsError(
                 f"{self!r}: give three rising bounds of volatility above 0, two rising ones of the trend, and two margins not below 0"
             )
-        unseen = FittedStates(trend, bounds, margins, np.zeros((len(MARKET_STATES),) * 2))
-        self.fitted_ = FittedStates(trend, bounds, margins, transition_counts(unseen.codes(frame)))
+        count = len(MARKET_STATES)
+        codes = FittedStates(trend, bounds, margins, np.zeros((count, count)), np.zeros((count, 2))).codes(frame)
+        self.fitted_ = FittedStates(trend, bounds, margins, transition_counts(codes), mean_levels(frame, codes))
         self.feature_names_in_, self.n_features_in_ = np.array(STATE_INPUTS, dtype=object), len(STATE_INPUTS)
         return self
 
@@ -201,6 +209,11 @@ class MarketStates:
     def features(self) -> list[str]:
         "The inputs that it looks at."
         return [*STATE_INPUTS]
+
+    @property
+    def n_features(self) -> int:
+        "How many inputs it looks at."
+        return len(STATE_INPUTS)
 
     def predict(self, X: pd.DataFrame) -> pd.Series:
         "The state of each session, from it and those before; NaN where the inputs are absent."
@@ -260,6 +273,25 @@ class MarketStates:
         seen = self._result().counts.sum(axis=1)
         return dict(zip(MARKET_STATES, (seen / seen.sum()).tolist(), strict=True))
 
+    def get_state_characteristics(self) -> dict[str, dict[str, float]]:
+        "By state, the mean trend and volatility of its training sessions; NaN where it was never seen."
+        rows = self._result().levels.tolist()
+        return {name: dict(zip(STATE_INPUTS, row, strict=True)) for name, row in zip(MARKET_STATES, rows, strict=True)}
+
+    def get_prediction_metadata(self, X: pd.DataFrame) -> dict[str, Any]:
+        "The state at the last row with all that is needed to understand and to repeat it, in plain types; `confidence` is that of the next session."
+        last, regime = self._frame(X).iloc[-1], self.predict_regime(X)
+        probabilities = self.predict_regime_probabilities(X, horizon=1)
+        return {
+            "regime": regime,
+            "confidence": probabilities[regime],
+            "probabilities": probabilities,
+            "model_version": self.model_version,
+            "n_features": self.n_features,
+            "feature_values": {str(name): float(value) for name, value in last.items()},
+            "timestamp": f"{last.name:%Y-%m-%d}" if isinstance(last.name, pd.Timestamp) else str(last.name),
+        }
+
     def get_diagnostics(self) -> dict[str, Any]:
         "The bounds in force, how many sessions were learnt from, and how long states last: the mean chance to stay for another session."
         result = self._result()
@@ -282,10 +314,13 @@ class MarketStates:
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "What was learnt, as plain data and arrays; `from_state` makes an equal object of it."
-        plain = {name: list(value) for name, value in asdict(self._result()).items() if name != "counts"}
+        plain = {
+            name: list(value) for name, value in asdict(self._result()).items() if name not in ("counts", "levels")
+        }
         parameters = {name: value if value is None else list(value) for name, value in self.get_params().items()}
         return {"kind": "MarketStates", "format": 1, "parameters": parameters, "fitted": plain}, {
-            "counts": self._result().counts
+            "counts": self._result().counts,
+            "levels": self._result().levels,
         }
 
     @classmethod
@@ -296,7 +331,7 @@ class MarketStates:
                 raise ModelIntegrityError("this is not the state of a MarketStates: fit and save it again")
             states = cls(**{name: value and tuple(value) for name, value in state["parameters"].items()})
             fitted = {name: tuple(map(float, value)) for name, value in state["fitted"].items()}
-            states.fitted_ = FittedStates(**fitted, counts=np.asarray(arrays["counts"], dtype=float).reshape(12, 12))
+            states.fitted_ = FittedStates(**fitted, counts=arrays["counts"], levels=arrays["levels"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ModelIntegrityError(f"stored market states are damaged ({error}): fit them again") from error
         states.feature_names_in_, states.n_features_in_ = np.array(STATE_INPUTS, dtype=object), len(STATE_INPUTS)

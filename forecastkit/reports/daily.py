@@ -195,7 +195,8 @@ def record_section(day: Day) -> str:
     if "backfill" in made:
         words += " A backfill was made after its outcome, by a model and widths that knew nothing of it; only live forecasts are proof."
     return paragraph(words) + table(record_scores(record, day.target.horizon)) + paragraph(
-        "Standard errors allow for overlapping outcomes (HAC over three horizons). A skill within two of them is no evidence of any.", "quiet")  # fmt: skip
+        "Standard errors allow for overlapping outcomes (HAC over three horizons). A skill within two of them is no evidence of any. "
+        "What all years were worth, beside AR(1), HAR and GARCH as well: forecastkit evaluate.", "quiet")  # fmt: skip
 
 
 def record_picture(record: pd.DataFrame) -> pd.DataFrame:

@@ -75,7 +75,12 @@ def check_parameters(
     for place, source in enumerate(cells):
         if source.startswith(INJECTED):
             declared = [name for earlier in cells[:place] for name in assigned_names(earlier)]
-            refuse_unknown(assigned_names(source), declared, "this report")
+            try:
+                refuse_unknown(assigned_names(source), declared, "this report")
+            except DataError as error:
+                said = f"DataError: {error}"
+                vars(error)["_render_traceback_"] = lambda said=said: [said]  # what IPython shows instead of a traceback
+                raise
 
 # %% ../../nbs/70_reports/02_runner.ipynb #f9f23dd8
 SOCKET_PATH: int = 80  # characters of a folder in which a file socket may stand: 107 are allowed for its whole name
