@@ -40,6 +40,7 @@ from .verification import (
 )
 from .recomputation import (
     recompute_forecasts as recompute_forecasts,
+    recompute_ledger as recompute_ledger,
 )
 from .universe import (
     for_each_symbol as for_each_symbol,
