@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test check notebooks docs rivals controls clean
+.PHONY: help install report test check notebooks docs rivals figures controls clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ rivals: install  ## forecastkit beside other libraries, in an environment of the
 	@$(BIN)/python benchmarks/rivals/compare.py $(RIVALS)/run --export
 	@$(RIVALS)/venv/bin/python benchmarks/rivals/rivals.py $(RIVALS)/run
 	@$(BIN)/python benchmarks/rivals/compare.py $(RIVALS)/run --jobs 2
+
+figures: install  ## What the forecasts were worth, 1, 5 and 21 sessions ahead, into docs/figures.json and the README
+	@$(BIN)/python benchmarks/figures.py
 
 controls: install  ## Four random walks, where there is nothing to see (five minutes)
 	@$(BIN)/python benchmarks/controls.py

@@ -31,6 +31,9 @@ from .panel import (
     compute_panel as compute_panel,
     panel_features as panel_features,
 )
+from .panel_earnings import (
+    earnings_panel_features as earnings_panel_features,
+)
 from .regime import (
     FeatureCalculator as FeatureCalculator,
     FeatureSet as FeatureSet,

@@ -182,7 +182,8 @@ def fan_chart(
         ax.plot([origin, target], [level, q[3]], color=ACCENT, linewidth=1)
         draw_density(ax, last, 0.09 * (last - first), probs, values)
         write_ranges(ax, q, target)
-        ax.set_xlim(first, last + 0.1 * (last - first))
+        room = 0.2 if len(bounds) else 0.0  # at the left, for the names of the regimes
+        ax.set_xlim(first - room * (last - first), last + 0.1 * (last - first))
         mark_bounds(ax, bounds)
         ax.set_title(title)
     return ax

@@ -37,6 +37,12 @@ from .pool import (
 from .calibration import (
     calibrate as calibrate,
 )
+from .confidence import (
+    confidence_reliability as confidence_reliability,
+    ConfidenceCalibrator as ConfidenceCalibrator,
+    direction_shares as direction_shares,
+    shrunk_chance as shrunk_chance,
+)
 from .forecaster import (
     ProbabilisticForecaster as ProbabilisticForecaster,
     recipe_for as recipe_for,
@@ -44,4 +50,10 @@ from .forecaster import (
 from .cohort_models import (
     CohortForecaster as CohortForecaster,
     train_cohort_models as train_cohort_models,
+)
+from .panel_calibration import (
+    calibrate_panel as calibrate_panel,
+)
+from .panel import (
+    PanelForecaster as PanelForecaster,
 )
