@@ -22,6 +22,9 @@ from forecastkit.core import Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.models import ProbabilisticForecaster
+from forecastkit.models.boosting import grow_trees, tree_columns, tree_table
+from forecastkit.models.forest import grow_forest
 from forecastkit.pipeline.profile import profile_of
 from forecastkit.pipeline.system import IntegratedSystem
 
@@ -130,6 +133,27 @@ def inside(folder: str) -> None:
     )
 
 
+def version() -> None:
+    "One model version beside the trees in it, grown bare: what the house adds to them."
+    target, market = Target("VIX"), load_market("sample", symbols=profile_of(Target("VIX")).wanted)
+    profile = profile_of(target)
+    X, y = profile.engine().build_features(market), NYSE.outcomes(market.close("VIX"), 5).loc["1992":].dropna()
+    rows = X.loc[y.index]
+    table = tree_table(rows, [name for name in tree_columns(rows) if rows[name].notna().any()])
+
+    def bare() -> None:
+        for _ in range(2):  # of the residual and of the change itself
+            grow_forest(table, y.to_numpy(), 100, 42)
+            grow_trees(table, y.to_numpy(), 100, 42)
+
+    model = ProbabilisticForecaster(target, profile.recipe)
+    trees = seconds(bare)
+    row(f"a version of seven kinds, {len(y)} rows", seconds(lambda: model.fit(X, y)), "", "its trees alone", trees)
+    row(
+        "63 origins by a version", seconds(lambda: model.predict_quantiles(X, last=63), 3), "", "its trees alone", trees
+    )
+
+
 def memory() -> None:
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
@@ -145,6 +169,7 @@ def main() -> None:
         imports()
         reports(folder)
         inside(folder)
+    version()
     memory()
 
 

@@ -24,7 +24,10 @@ from .data import (
 )
 from .features import FeatureEngine as FeatureEngine
 from .regimes import AnomalyDetector as AnomalyDetector, RegimeDetector as RegimeDetector
-from .models import ProbabilisticForecaster as ProbabilisticForecaster
+from .models import (
+    ConfidenceCalibrator as ConfidenceCalibrator,
+    ProbabilisticForecaster as ProbabilisticForecaster,
+)
 from .evaluation import audit as audit
 from .ledger import PredictionDatabase as PredictionDatabase
 from .ops import ModelRegistry as ModelRegistry

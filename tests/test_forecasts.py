@@ -65,6 +65,18 @@ def test_nothing_derived_contradicts_anything_else(f, p):
     np.testing.assert_allclose(f.quantile(np.array(f.probs)), f.values, rtol=1e-9, atol=1e-9)
 
 
+def test_a_direction_is_stated_only_where_past_outcomes_support_it():
+    "Shrunk wholly to the base rate, a forecast names no direction; shrunk by nothing, it says what its quantiles say."
+    known = make(metadata={"base_rate": 0.55, "direction_share": 0.0})
+    assert (known.chance_of_rise, known.label, known.direction) == (pytest.approx(0.55), "neutral", "rise")
+    assert "likelier" not in str(known) + " ".join(known.words()) + known._repr_html_()
+    whole = make(metadata={"base_rate": 0.55, "direction_share": 1.0})
+    assert whole.chance_of_rise == pytest.approx(whole.prob_rise) == make().chance_of_rise
+    half = make(metadata={"base_rate": 0.55, "direction_share": 0.5})
+    assert half.chance_of_rise == pytest.approx((0.55 + half.prob_rise) / 2)
+    assert {half["prob_rise"], half["chance_of_rise"]} == {half.prob_rise, half.chance_of_rise}
+
+
 def test_the_record_of_the_design():
     record = make().to_dict()
     assert list(record) == [
@@ -76,6 +88,10 @@ def test_the_record_of_the_design():
         "quantiles",
         "regime_probabilities",
         "confidence_score",
+        "prob_rise",
+        "chance_of_rise",
+        "base_rate",
+        "label",
         "cohort",
         "forecast_date",
         "feature_quality",

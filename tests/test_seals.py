@@ -196,3 +196,28 @@ def test_a_flat_row_has_the_same_text_either_way(row):
 
     usual = json.dumps(plain(row), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     assert canonical_json(row) == usual
+
+
+def test_forecasts_of_every_target_are_made_again(used_home, tmp_path):
+    from dataclasses import replace
+
+    from forecastkit.data import FolderSource
+    from forecastkit.ledger import stored_targets
+    from forecastkit.pipeline import recompute_ledger
+
+    shutil.copytree(used_home, tmp_path / "home")
+    system = system_at(tmp_path / "home")
+    absent = replace(system.generate_forecast(store_prediction=False), symbol="ABSENT")
+    system.database.store_predictions([(absent, {})])
+    assert {target.symbol: n for target, n in stored_targets(system.database).items()} == {"VIX": 1, "ABSENT": 1}
+    bars = tmp_path / "bars"
+    bars.mkdir()
+    for symbol in ("SKEW", "SPX", "VIX", "VIX3M", "VIX6M", "VIX9D", "VVIX"):
+        MARKET.bars(symbol).rename_axis("date").to_csv(bars / f"{symbol}.csv")
+    assert "VIX" in FolderSource(bars).symbols
+    sources = replace(system.settings.data, sources=(f"folder:{bars}",))
+    found = recompute_ledger(replace(system.settings, data=sources), system.database, seed=3)
+    assert found.stored == 2 and found.without >= 1 and found.untried == 0 and not found.differing
+    assert "the data, the model or the code is not there" in str(found)
+    assert recompute_ledger(system.settings, system.database, sample=0).untried == 2
+    system.database.close()

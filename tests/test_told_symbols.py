@@ -78,7 +78,9 @@ def test_numbers_of_every_dtype(dtype):
 
 
 @pytest.mark.parametrize(
-    "cell", [1 + 2j, True, b"1", pd.Timestamp("2018-01-01"), pd.Timedelta(3, "D"), [1.0], "n/a", object()], ids=repr
+    "cell",
+    [1 + 2j, True, b"1", pd.Timestamp("2018-01-01"), pd.Timedelta(3, "D"), [1.0], "n/a", object()],
+    ids=lambda cell: type(cell).__name__,
 )
 def test_cells_that_are_no_number_are_refused(cell):
     given = CLOSE.to_frame("close").astype(object)

@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR", help="where everything is kept")
     parser.add_argument("--export", action="store_true", help="write what the rivals may read, and stop")
-    parser.add_argument("--sources", default="folder:../shared/data, sample")
+    parser.add_argument("--sources", default="sample")
     parser.add_argument("--start", default="2005-01-03")
     parser.add_argument("--end", default="2018-12-21")
     parser.add_argument("--jobs", type=int, default=1, help="processes that train forecastkit")

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core import SettingsError
 from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
 from .options import emit, report_parameters, stage_lines, target_settings
 
@@ -32,6 +33,16 @@ def print_tables(
             emit(frame.rename_axis("").reset_index(), as_json=False)
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #eed2d5f5
+def parsed_horizons(text: str) -> list[int]:
+    "The horizons of `1,5,21`. Raises `SettingsError`."
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(
+            f"--horizons {text!r}: give numbers of sessions with commas between, such as 1,5,21"
+        ) from None
+
+
 def write_evaluation(
     html: Path,  # where the page goes
     parameters: Mapping[str, Any],  # of the report notebook
@@ -50,6 +61,7 @@ def write_evaluation(
 # %% ../../nbs/80_cli/03_evaluation.ipynb #0df1d2f6
 def evaluate(
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
+    horizons: Annotated[str | None, typer.Option(help="Several of them beside each other, such as 1,5,21.")] = None,
     start: Annotated[str | None, typer.Option(help="First origin, such as 2005-01-03; by default the first possible one.")] = None,
     end: Annotated[str | None, typer.Option(help="Last origin; by default the last whose outcome is known.")] = None,
     as_json: AsJson = False, html: Annotated[Path | None, typer.Option(help="Write the page with its pictures as one HTML file.")] = None,
@@ -58,11 +70,13 @@ def evaluate(
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What the forecasts of a span of years were worth: skill, ranges, regimes, direction, beside their baselines.
+    """What the forecasts of a span of years were worth: skill, ranges, regimes, cohorts, direction, beside their baselines.
 
     Examples:
 
       forecastkit evaluate --start 2016-01-04 --end 2018-12-21
+
+      forecastkit evaluate --start 2005-01-03 --end 2018-12-31 --horizons 1,5,21
 
       forecastkit evaluate --symbol VIX --horizon 5 --sources "folder:bars, sample" --start 2005-01-03 --jobs 2 --html card.html
     """
@@ -72,20 +86,33 @@ def evaluate(
         coverage_table,
         direction_table,
         ece_table,
+        horizons_table,
+        part_table,
         point_table,
+        quantile_table,
         regime_scores_table,
         skill_table,
+        worst_quarters_table,
     )
 
     settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home,
                                run__n_jobs=jobs, run__dask=dask)  # fmt: skip
+    if horizons is not None:
+        if horizon is not None or html is not None:
+            raise SettingsError("--horizons prints one table: leave --horizon and --html away, or ask for one horizon")
+        each = [target_settings(symbol, h, kind, quiet or as_json, data__sources=sources, data__home=home,
+                                run__n_jobs=jobs, run__dask=dask) for h in parsed_horizons(horizons)]  # fmt: skip
+        cards = [IntegratedSystem(settings=one).evaluate(start, end) for one in each]
+        return emit([card.to_dict() for card in cards] if as_json else horizons_table(cards).reset_index(), as_json)
     card = IntegratedSystem(settings=settings).evaluate(start, end)
     if as_json:
         emit(card.to_dict(), as_json)
     else:
         print(basis(card))
         print_tables({
-            "Skill by the CRPS": skill_table(card), "Ranges": coverage_table(card),
+            "Skill by the CRPS": skill_table(card), "Skill of each quantile against climatology's": quantile_table(card),
+            "Ranges": coverage_table(card), "By calendar cohort of the origin": part_table(card, "cohort"),
+            "By half of the span": part_table(card, "half"), "The worst four quarters": worst_quarters_table(card),
             "Probabilities of the regimes": regime_scores_table(card), "Their calibration": ece_table(card),
             "Direction": direction_table(card), "Expected change": point_table(card),
         })  # fmt: skip

@@ -154,12 +154,12 @@ def heads_in(
 def recomputed(settings: Any, database: Any, sample: int) -> Any:
     "What making some forecasts again came to; None if that was not wanted, or there are no data to make them from."
     from forecastkit.core import DataError
-    from forecastkit.pipeline import IntegratedSystem, recompute_forecasts
+    from forecastkit.pipeline import recompute_ledger
 
     if not sample:
         return None
     try:
-        return recompute_forecasts(IntegratedSystem(settings=settings, database=database), sample)
+        return recompute_ledger(settings, database, sample)
     except DataError as error:
         print(f"note: no forecast was made again: {error}", file=sys.stderr)
         return None
@@ -181,7 +181,7 @@ def forecasts_verify(
 ) -> None:  # fmt: skip
     """Check chains, triggers, scores and models of the ledger, by independent code: exit 1 if anything is wrong.
 
-    Of the target of the settings it also makes some forecasts again, from the data and the stored models.
+    It also makes some forecasts again, from the data and the stored models, spread over all targets.
 
     Examples:
 

@@ -182,7 +182,7 @@ def forecast(
     from dataclasses import replace
     from functools import partial
 
-    from forecastkit.pipeline import forecast as make
+    from forecastkit.pipeline import forecast as make, worst_quarters_sentence
 
     settings = settings_with(quiet or as_json, data__sources=sources, data__home=home)
     forecast_of = partial(make, horizon=horizon, kind=kind, as_of=as_of, store=store)
@@ -194,7 +194,8 @@ def forecast(
         print_universe(universe, work, jobs or settings.run.n_jobs, settings.run.progress, as_json)
     else:
         made = forecast_of(symbol, settings=settings)
-        emit(made.to_dict() if as_json else str(made), as_json)
+        past = worst_quarters_sentence(made.target, settings)
+        emit(made.to_dict() if as_json else "\n".join([str(made), *([past] if past else [])]), as_json)
 
 # %% ../../nbs/80_cli/06_main.ipynb #b7ad3b5c
 @add_command(app)

@@ -16,8 +16,8 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
-           'STORED', 'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'SCORECARD', 'REPORT', 'HEALTH',
+           'SERIES', 'STORED', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -62,7 +62,7 @@ QUANTILES: Schema = record(**_QUANTILES)  # pyrefly: ignore [bad-argument-type]
 FORECAST: Schema = record(
     {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE)},
     prediction_id={"type": "string", "format": "uuid"}, symbol=TEXT, kind=TEXT, made_at=TEXT, point_estimate={"type": "number", "description": "mean change, per cent"},
-    quantiles=QUANTILES, confidence_score=SHARE, cohort=TEXT, forecast_date=DAY, feature_quality=SHARE,
+    quantiles=QUANTILES, confidence_score=SHARE, prob_rise=SHARE, chance_of_rise=SHARE, base_rate=SHARE, label=TEXT, cohort=TEXT, forecast_date=DAY, feature_quality=SHARE,
     metadata=record(
         observation_date=DAY, forecast_date=DAY, horizon_sessions=COUNT, feature_quality=SHARE, cohort_weight=NUMBER,
         current_value=NUMBER, expected_value=NUMBER, range_80=LEVELS, range_90=LEVELS, features_used=COUNT, data_notes=list_of(TEXT),
@@ -77,9 +77,13 @@ SUMMARY: Schema = record(
     crps=NUMBER, skill=table_of(COMPARISON), coverage=table_of({}), coverage_by_regime=table_of({}), rolling_250={},
     regime_log_loss_skill=table_of(NUMBER), ece=table_of({}), direction=table_of({}),
 )  # fmt: skip
+PART: Schema = record(
+    n=COUNT, n_nonoverlapping={}, coverage_80={}, coverage_80_se={}, skill={}, skill_se={}
+)  # null where there are too few origins
 SCORECARD: Schema = record(
     symbol=TEXT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, seconds=NUMBER, seconds_by_stage=table_of(NUMBER), variants_tried=COUNT,
-    forecaster=SUMMARY, baselines=table_of(SUMMARY),
+    forecaster=SUMMARY, baselines=table_of(SUMMARY), by_cohort=table_of(PART), by_half=table_of(PART),
+    worst_quarters=list_of(PART), by_quantile=table_of(record(skill=NUMBER, skill_se=NUMBER)),
 )  # fmt: skip
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #890fe2a7
@@ -96,7 +100,7 @@ STORED: Schema = record(
     high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
-    "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "verify": list_of(REPORT),
+    "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "verify": list_of(REPORT),
     "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),

@@ -65,6 +65,10 @@ class Home:
         "The FOMC meetings that were downloaded, beyond those in the package."
         return self.folder / "meetings.csv"
 
+    def scorecard(self, name: str) -> Path:
+        "The last scorecard of a target and its settings, as JSON; may be deleted."
+        return self.folder / "scorecards" / f"{name}.json"
+
     def store(self, series: str = "daily") -> Path:
         "The folder of the store of series by that name, such as daily or 15min."
         return self.folder / "store" / series

@@ -116,7 +116,9 @@ class ModelSettings:
     train_start: str = key("1992-01-01", DATE, "first session that may be trained on", shapes_model=True)
     refit_every: int = key(63, whole(1, 2520), "sessions between two versions of a model", shapes_model=True)
     min_train_rows: int = key(400, whole(50, 100_000), "fewest training rows for a model")
-    walk_start: str = key("2000-01-01", DATE, "where the walk behind the widths begins; no origin before it is forecast")
+    walk_start: str = key(
+        "2000-01-01", DATE, "where the walk behind the widths begins; no origin before it is forecast"
+    )
     min_calibration_origins: int = key(
         500, whole(50, 100_000), "fewest walk-forward outcomes before widths are calibrated"
     )

@@ -28,4 +28,5 @@ from .scorecard import (
     score_forecasts as score_forecasts,
     Scorecard as Scorecard,
     worst_forecasts as worst_forecasts,
+    worst_quarters as worst_quarters,
 )

@@ -80,10 +80,13 @@ class RefitSchedule:
                 f"{known} training rows are known at {X.index[-1]:%Y-%m-%d} and a refit needs {self.min_train_rows}: "
                 f"the first forecast will be possible as of {when}; bring more history"
             )
-        start = at if self.walk_start is None else max(at, int(days.searchsorted(pd.Timestamp(self.walk_start))))
+        if self.walk_start is None:
+            return days[at]
+        begin = pd.Timestamp(self.walk_start)
+        start = max(at, int(days.searchsorted(begin)))
         if start > last:
             raise DataError(
-                f"the walk begins on {pd.Timestamp(self.walk_start):%Y-%m-%d} and the features end on {X.index[-1]:%Y-%m-%d}: "
+                f"the walk begins on {begin:%Y-%m-%d} and the features end on {X.index[-1]:%Y-%m-%d}: "
                 f"set walk_start to {days[at]:%Y-%m-%d}, the first origin possible, or later"
             )
         return days[start]

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from ..calendars import Calendar
-from ..models import rise_frequency, transition_probabilities
+from ..calendars import COHORTS, Calendar
+from ..models import confidence_reliability, rise_frequency, shrunk_chance, transition_probabilities
 from ..core import DataError, PROBS, SCORE_PROBS, Target, VIX_REGIMES, plain, vix_regime
 from ..forecasts import cdf_at, mean_of
 from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_lag, hac_se, interval
@@ -25,8 +26,8 @@ from ..metrics import log_loss, mae, pinball, pit, r2, rmse, rps, simulated_ece,
 
 # %% auto #0
 __all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'row_scores', 'rolling_coverage', 'ScoreSummary',
-           'Scorecard', 'check_enough', 'score_forecasts', 'groupings', 'breakdown', 'pinball_skill', 'point_scores',
-           'worst_forecasts', 'regime_scores']
+           'Scorecard', 'check_enough', 'score_forecasts', 'groupings', 'count_apart', 'breakdown', 'worst_quarters',
+           'pinball_skill', 'point_scores', 'worst_forecasts', 'regime_scores']
 
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #8717310a
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,7 @@ def regime_losses(
 def row_scores(
     quantiles: np.ndarray,  # (n, 23) log changes at core.PROBS, one row an origin of `outcomes`
     outcomes: Outcomes,
+    share: ArrayLike = 1.0,  # of the distance to the base rate that the stated chance of a rise keeps, one number or (n,)
 ) -> pd.DataFrame:
     "What each forecast scored, by origin: crps, pinball, ranges, PIT, expected change, probabilities and their losses."
     target, change, y = outcomes.target, outcomes.rows["change"].to_numpy(), outcomes.changes
@@ -111,7 +113,8 @@ def row_scores(
     q = target.from_log(quantiles)
     scores = {"crps": crps(y, q), "pit": pit(change, quantiles), "expected": mean_of(PROBS, quantiles, target.kind)}
     scores["rise"] = 1.0 - cdf_at(0.0, PROBS, quantiles)
-    scores["brier"] = brier(scores["rise"], change > 0)
+    scores["chance"] = shrunk_chance(scores["rise"], outcomes.rows["rise"], share)  # what is stated
+    scores["brier"] = brier(scores["chance"], change > 0)
     for level in COVERAGE_LEVELS:
         ends = interval(q, level)
         scores |= {f"inside_{level:g}": coverage(y, *ends), f"width_{level:g}": width(*ends)}
@@ -156,13 +159,10 @@ def direction_scores(
     scores: pd.DataFrame,  # of `row_scores`
     outcomes: Outcomes,
 ) -> dict[str, float]:
-    "How often the likelier direction came; how often the one more frequent in the past did; Brier skill against its share."
-    rose, share = outcomes.rows["change"].to_numpy() > 0, outcomes.rows["rise"].to_numpy()
-    return {
-        "accuracy": float(((scores["rise"].to_numpy() > 0.5) == rose).mean()),
-        "base_rate": float(((share > 0.5) == rose).mean()),
-        "brier_skill": 1.0 - float(scores["brier"].mean() / brier(share, rose).mean()),
-    }
+    "How often the stated direction came, and the likelier one of the past; what the confidence was; see `confidence_reliability`."
+    rose, usual = outcomes.rows["change"].to_numpy() > 0, outcomes.rows["rise"].to_numpy()
+    found = confidence_reliability(scores["chance"].to_numpy(), rose, usual, outcomes.target.horizon)
+    return {"accuracy": found.pop("accuracy"), "base_rate": float(((usual > 0.5) == rose).mean()), **found}
 
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #880a34ab
 def rolling_coverage(
@@ -272,7 +272,7 @@ class Scorecard:
             "end": f"{last:%Y-%m-%d}", "origins": len(self.origins), "seconds": self.seconds,
             "seconds_by_stage": dict(self.seconds_by_stage),
             "variants_tried": self.variants_tried, "forecaster": self.summary.to_dict(),
-            "baselines": {name: summary.to_dict() for name, summary in self.baselines.items()},
+            "baselines": {name: summary.to_dict() for name, summary in self.baselines.items()}, **parts_of(self),
         })  # fmt: skip
 
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #03861cd5
@@ -292,10 +292,11 @@ def score_forecasts(
     forecasts: np.ndarray,  # (n, 23) log changes at core.PROBS, one row an origin of `outcomes`
     outcomes: Outcomes,  # as `observe_outcomes` gives them
     baselines: Mapping[str, np.ndarray],  # the same of each baseline; `ar1` also serves for the regimes
+    shares: ArrayLike = 1.0,  # of the forecasts' direction that past outcomes support, as `direction_shares` gives them
 ) -> Scorecard:
     "What forecasts are worth beside each baseline. Raises `DataError` for rows that do not match, and for too few of them."
     check_enough(len(outcomes.rows), outcomes.target.horizon)
-    scores = row_scores(forecasts, outcomes)
+    scores = row_scores(forecasts, outcomes, shares)
     others = {name: row_scores(quantiles, outcomes) for name, quantiles in baselines.items()}
     summaries = {name: summarise_scores(found, others, outcomes) for name, found in others.items()}
     return Scorecard(outcomes, scores, others, summarise_scores(scores, others, outcomes), summaries)
@@ -304,12 +305,29 @@ def score_forecasts(
 def groupings(outcomes: Outcomes) -> dict[str, pd.Series]:
     "The questions that a scorecard is taken apart by: a label for each origin."
     rows = outcomes.rows
-    found = {"year": pd.Series(pd.DatetimeIndex(rows.index).year, rows.index).astype(str), "cohort": rows["cohort"]}
+    days = pd.DatetimeIndex(rows.index)
+    half = np.where(np.arange(len(rows)) < len(rows) / 2, "first half", "second half")
+    found = {
+        "half": pd.Series(half, days), "year": pd.Series(days.year, days).astype(str),
+        "quarter": pd.Series(days.to_period("Q"), days).astype(str), "cohort": rows["cohort"],
+    }  # fmt: skip
     if outcomes.regimes:
         names = np.array(outcomes.regimes)[rows["regime"].to_numpy()]
         ordered = pd.CategoricalDtype(list(outcomes.regimes), ordered=True)
         found = {"regime": pd.Series(names, rows.index, dtype=ordered)} | found
     return found
+
+
+def count_apart(
+    at: np.ndarray,  # places of origins, rising
+    horizon: int,  # sessions
+) -> int:
+    "How many of the origins can be taken so that no two outcomes overlap."
+    count, free = 0, -horizon
+    for place in at:
+        if place >= free:
+            count, free = count + 1, place + horizon
+    return count
 
 
 def breakdown(
@@ -318,7 +336,7 @@ def breakdown(
     baseline: str = "climatology",
     fewest: int = 20,  # origins that a part must have
 ) -> pd.DataFrame:
-    "For each part: origins, skill with its standard error, coverage of the 80 % range with its own, mean width."
+    "For each part: origins, those that do not overlap, skill and coverage of the 80 % range with standard errors, mean width."
     horizon, rows = card.outcomes.target.horizon, {}
     for label, part in card.scores.groupby(labels, observed=True):
         if len(part) < max(fewest, 2 * horizon):
@@ -327,9 +345,26 @@ def breakdown(
             baseline
         ]
         error = hac_se(part["inside_0.8"].to_numpy(), hac_lag(horizon))
-        rows[label] = (len(part), gain.value, gain.se, part["inside_0.8"].mean(), error, part["width_0.8"].mean())
-    names = ["origins", "skill", "skill_se", "coverage", "coverage_se", "width"]
+        apart = count_apart(card.origins.get_indexer(part.index), horizon)
+        rows[label] = (
+            len(part),
+            apart,
+            gain.value,
+            gain.se,
+            part["inside_0.8"].mean(),
+            error,
+            part["width_0.8"].mean(),
+        )
+    names = ["origins", "apart", "skill", "skill_se", "coverage", "coverage_se", "width"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=names)
+
+
+def worst_quarters(
+    card: Scorecard,
+    most: int = 4,
+) -> pd.DataFrame:
+    "The calendar quarters with the lowest skill against climatology, worst first, as `breakdown` describes them."
+    return breakdown(card, groupings(card.outcomes)["quarter"]).nsmallest(most, "skill")
 
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #e9244db4
 def pinball_skill(
@@ -367,6 +402,27 @@ def worst_forecasts(
     )
     found = found.join(card.scores.loc[rows, ["expected", "pit", "crps"]])
     return found.join(pd.DataFrame({name: scores["crps"] for name, scores in card.baseline_scores.items()}))
+
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #hwsc0004
+def parts_of(card: Scorecard) -> dict[str, Any]:
+    "Skill and coverage by cohort and by half of the span, the worst quarters, and the skill of each quantile, for JSON."
+    if "climatology" not in card.baseline_scores:
+        return {}
+    labels, names = groupings(card.outcomes), {"origins": "n", "apart": "n_nonoverlapping"}
+    names |= {"coverage": "coverage_80", "coverage_se": "coverage_80_se"}
+    kept = ["n", "n_nonoverlapping", "coverage_80", "coverage_80_se", "skill", "skill_se"]
+
+    def told(parts: pd.DataFrame) -> pd.DataFrame:
+        return parts.rename(columns=names)[kept]
+
+    cohorts = told(breakdown(card, labels["cohort"])).reindex(COHORTS)
+    cohorts["n"] = labels["cohort"].value_counts().reindex(COHORTS).fillna(0)
+    quarters, quantiles = told(worst_quarters(card)), pinball_skill(card)
+    return {
+        "by_cohort": cohorts.to_dict("index"), "by_half": told(breakdown(card, labels["half"])).to_dict("index"),
+        "worst_quarters": [{"quarter": name, **row} for name, row in quarters.to_dict("index").items()],
+        "by_quantile": {f"{p:g}": {"skill": row.skill, "skill_se": row.skill_se} for p, row in quantiles.iterrows()},
+    }  # fmt: skip
 
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #e8f1bad9
 def regime_scores(card: Scorecard) -> pd.DataFrame:

@@ -22,7 +22,8 @@ from .distribution import InPoints
 from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['data_notes', 'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_card']
+__all__ = ['data_notes', 'direction_in_words', 'direction_in_short', 'in_words', 'note_lines', 'terminal_card', 'plot_forecast',
+           'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -74,6 +75,15 @@ class Shown(Protocol):
     def direction(self) -> str: ...
 
     @property
+    def label(self) -> str: ...
+
+    @property
+    def chance_of_rise(self) -> float: ...
+
+    @property
+    def base_rate(self) -> float: ...
+
+    @property
     def confidence_score(self) -> float: ...
 
     @property
@@ -117,11 +127,36 @@ def data_notes(f: Shown) -> list[str]:
     return list(f.metadata.get("data_notes") or [])
 
 
+def direction_in_words(f: Shown) -> str:
+    "What can be said about the direction: the likelier sign and its confidence, or that there is none to be seen."
+    rise, usual = show_percent(f.chance_of_rise), ""
+    if "base_rate" in f.metadata:
+        usual = f", and the base rate of a rise is {show_percent(f.base_rate)}"
+    if f.label == "neutral":
+        return f"No direction: a rise has a chance of {rise}{usual}."
+    odd = (f.point_estimate > 0) == (f.direction == "fall")
+    return (
+        f"A {f.direction} is likelier than not, with confidence {f.confidence_score:.2f} (the chance that the sign is right): a rise "
+        f"has {rise}{usual}.{' The mean lies on the other side: one tail reaches further.' * odd}"
+    )
+
+
+def direction_in_short(f: Shown) -> str:
+    "The same on one line."
+    rise, usual = show_percent(f.chance_of_rise), show_percent(f.base_rate)
+    if f.label == "neutral":
+        return (
+            f"none: a rise has {rise}, its base rate is {usual}"
+            if "base_rate" in f.metadata
+            else f"none: a rise has {rise}"
+        )
+    return f"{f.direction}, confidence {f.confidence_score:.2f} (chance that the sign is right)"
+
+
 def in_words(f: Shown) -> list[str]:
     "Three to five plain sentences: the expected value, the ranges, the regimes, the confidence and its meaning, the calendar."
     points, unit = f.in_points, "%" if f.kind == "pct_change" else "% in logs"
     (low8, high8), (low9, high9), (down, up) = points.interval(0.8), points.interval(0.9), f.interval(0.8)
-    odd = (f.point_estimate > 0) == (f.direction == "fall")
     sentences = [
         f"At the close of {show_day(f.origin)} {f.symbol} stands at {show_level(f.last_value)}; at the close of "
         f"{show_day(f.target_session)} ({f.horizon} session{'s' * (f.horizon > 1)} later) it is expected at "
@@ -134,10 +169,7 @@ def in_words(f: Shown) -> list[str]:
         shown, chance = dict(zip(regimes, regime_ranges(f.regime_bounds)))[name], show_percent(regimes[name])
         above = " and ".join(f"at or above {b:g} with {show_percent(f.prob_above(b))}" for b in f.regime_bounds[1:])
         sentences += [f"Its likeliest regime is {name} ({shown}) with a chance of {chance}; it closes {above}."]
-    sentences += [
-        f"A {f.direction} is likelier than not, with confidence {f.confidence_score:.2f}: the probability that the sign "
-        f"is right, where 0.5 is a coin.{' The mean lies on the other side: one tail reaches further.' * odd}"
-    ]
+    sentences += [direction_in_words(f)]
     if f.cohort_weight != 1.0:
         sentences += [f"Its cohort is {f.cohort}: changes from it were {f.cohort_weight:.2f} times those of mid cycle."]
     return sentences + [f"In the data: {'; '.join(notes)}." for notes in [data_notes(f)] if notes]
@@ -203,7 +235,7 @@ def terminal_card(f: Shown, width: int = 72) -> str:
         *range_bar(f, width),
         *regime_lines(f),
         "",
-        f"{'direction':16s}{f.direction}, confidence {f.confidence_score:.2f} (chance that the sign is right)",
+        f"{'direction':16s}{direction_in_short(f)}",
         f"{'cohort':16s}{f.cohort} (size of changes x {f.cohort_weight:.2f})",
         f"{'feature quality':16s}{f.feature_quality:.2f}",
         *(line for note in data_notes(f) for line in note_lines(note, width)),
@@ -231,6 +263,13 @@ def plot_forecast(
 MUTED = "color:#6b7885;font-size:12px"
 
 
+def direction_tile(f: Shown) -> tuple[str, str, str]:
+    "The tile of the direction: its name, what is large in it, what is small below."
+    if f.label == "neutral":
+        return "direction", "none", f"a rise has {show_percent(f.chance_of_rise)}"
+    return "likelier direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"
+
+
 def html_tiles(f: Shown) -> str:
     "The four numbers that are read first."
     points, (down, up) = f.in_points, f.interval(0.8)
@@ -238,7 +277,7 @@ def html_tiles(f: Shown) -> str:
         ("now", show_level(f.last_value), f"close of {show_day(f.origin)}"),
         ("expected", show_level(points.expected), f"{f.point_estimate:+.1f} %"),
         ("80 % range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f} %"),
-        ("likelier direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"),
+        direction_tile(f),
     ]
     big, small = "font-size:21px;font-weight:600;white-space:nowrap", MUTED
     rows = ((f'<div style="{s}">{v}</div>' for s, v in zip((small, big, small), tile)) for tile in tiles)

@@ -40,7 +40,7 @@ from .cards import html_card, in_words, plot_forecast, terminal_card
 from ..metrics import crps
 
 # %% auto #0
-__all__ = ['SHOWN_PROBS', 'check_record', 'public_form', 'Forecast']
+__all__ = ['DIRECTION_MARGIN', 'SHOWN_PROBS', 'check_record', 'public_form', 'Forecast']
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #b7e97b55
 def _session(value: Any) -> pd.Timestamp:
@@ -116,6 +116,7 @@ def _record_fault(record: Any) -> str:
     return ""
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #84e00a27
+DIRECTION_MARGIN: float = 0.05  # a chance of a rise this close to the base rate says nothing about the direction
 SHOWN_PROBS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)  # those of `quantiles` in the public form
 
 
@@ -133,7 +134,8 @@ def public_form(f: Forecast) -> dict[str, Any]:
         "prediction_id": f.prediction_id, "symbol": f.symbol, "kind": f.kind, "made_at": f.made_at.isoformat(),
         "point_estimate": f.point_estimate, "quantiles": f.quantiles,
         **({"regime_probabilities": f.regime_probabilities} if f.regime_bounds else {}),
-        "confidence_score": f.confidence_score, "cohort": f.cohort,
+        "confidence_score": f.confidence_score, "prob_rise": f.prob_rise, "chance_of_rise": f.chance_of_rise,
+        "base_rate": f.base_rate, "label": f.label, "cohort": f.cohort,
         "forecast_date": metadata["forecast_date"], "feature_quality": f.feature_quality,
         "metadata": metadata | ({"current_vix": f.last_value} if f.symbol == "VIX" else {})
         | {name: getattr(f, name) for name in versions},
@@ -281,15 +283,36 @@ class Forecast(Mapping):
         return dict(zip(VIX_REGIMES, shares)) if self.regime_bounds else {}
 
     @property
+    def prob_rise(self) -> float:
+        "The probability of a rise, as the quantiles have it."
+        return 1.0 - float(self.cdf(0.0))
+
+    @property
+    def base_rate(self) -> float:
+        "The share of rises among the outcomes known at the origin; 0.5 where nobody has counted."
+        return float(self.metadata.get("base_rate", 0.5))
+
+    @property
+    def chance_of_rise(self) -> float:
+        "`prob_rise` drawn to the base rate: of its distance only the share is kept that past outcomes support."
+        return self.base_rate + float(self.metadata.get("direction_share", 1.0)) * (self.prob_rise - self.base_rate)
+
+    @property
     def direction(self) -> str:
         "The likelier sign: `fall` or `rise`."
-        return "fall" if self.cdf(0.0) >= 0.5 else "rise"
+        return "rise" if self.chance_of_rise > 0.5 else "fall"
+
+    @property
+    def label(self) -> str:
+        "`bullish`, `bearish`, or `neutral` while the chance of a rise is less than 5 points away from the base rate."
+        beyond = self.chance_of_rise - self.base_rate
+        return "neutral" if abs(beyond) < DIRECTION_MARGIN else "bullish" if beyond > 0 else "bearish"
 
     @property
     def confidence_score(self) -> float:
-        "The probability that the sign of the forecast is right, pulled to 0.5 by poor feature quality."
-        fall = self.cdf(0.0)
-        return 0.5 + (max(fall, 1.0 - fall) - 0.5) * min(1.0, self.feature_quality)
+        "The chance that the likelier sign comes, calibrated on past outcomes; pulled to 0.5 by poor feature quality."
+        chance = max(self.chance_of_rise, 1.0 - self.chance_of_rise)
+        return 0.5 + (chance - 0.5) * min(1.0, self.feature_quality)
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         "Draw n changes, per cent; raises `DataError` for a count or a generator that is none."

@@ -27,6 +27,7 @@ from .chain import (
 )
 from .database import (
     PredictionDatabase as PredictionDatabase,
+    stored_targets as stored_targets,
 )
 from .exports import (
     ledger_table as ledger_table,

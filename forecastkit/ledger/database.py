@@ -20,7 +20,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..calendars import get_calendar, Calendar, NEW_YORK
-from ..core import DataError, DataWarning, canonical_symbol
+from ..core import DataError, DataWarning, Target, canonical_symbol
 from ..forecasts import Forecast
 from .chain import Problem, append, broken_chains, chain_end
 from .engine import fetch, open_database, with_retry
@@ -30,7 +30,7 @@ from .schema import OUTCOMES, PREDICTIONS
 
 # %% auto #0
 __all__ = ['OUTCOME_JOIN', 'RANK', 'pending_outcomes', 'is_best', 'select_predictions', 'scored_table', 'read_predictions',
-           'PredictionDatabase']
+           'PredictionDatabase', 'stored_targets']
 
 # %% ../../nbs/55_ledger/05_database.ipynb #8b51d96a
 CLOCK_SLACK = timedelta(minutes=5)  # what the clocks of two writers may differ by
@@ -273,3 +273,10 @@ class PredictionDatabase:
     def verify(self) -> list[Problem]:
         "Everything that is wrong with the chains of forecasts, outcomes and manifests; empty where every row is as written."
         return with_retry(self.engine, broken_chains)
+
+# %% ../../nbs/55_ledger/05_database.ipynb #f60c4b87
+def stored_targets(database: PredictionDatabase) -> dict[Target, int]:
+    "Every target that a ledger holds forecasts of, and how many."
+    columns = (PREDICTIONS.c.symbol, PREDICTIONS.c.kind, PREDICTIONS.c.horizon)
+    query = sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns)
+    return {Target(*key): n for *key, n in with_retry(database.engine, lambda c: c.execute(query).all())}

@@ -37,6 +37,12 @@ from .pool import (
 from .calibration import (
     calibrate as calibrate,
 )
+from .confidence import (
+    confidence_reliability as confidence_reliability,
+    ConfidenceCalibrator as ConfidenceCalibrator,
+    direction_shares as direction_shares,
+    shrunk_chance as shrunk_chance,
+)
 from .forecaster import (
     ProbabilisticForecaster as ProbabilisticForecaster,
     recipe_for as recipe_for,

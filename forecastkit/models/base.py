@@ -30,7 +30,7 @@ from ..metrics import crps
 __all__ = ['MEDIAN', 'FeatureValues', 'OutcomeValues', 'MAX_GAPS', 'VOLATILITY_RECIPE', 'STOCK_RECIPE', 'QuantileModel',
            'last_rows', 'array_names', 'named_table', 'has_names', 'matched_outcomes', 'training_data',
            'QuantilePredictions', 'crps_scorer', 'QuantileEstimator', 'require_fitted', 'unfitted', 'HistoryForecaster',
-           'float_table', 'Terms', 'fit_terms', 'Linear', 'fit_linear', 'Recipe', 'cohort_weight_of', 'with_base']
+           'float_table', 'Terms', 'fit_terms', 'Linear', 'fit_linear', 'Recipe', 'with_base']
 
 # %% ../../nbs/40_models/01_base.ipynb #b7ff4cc7
 MEDIAN: int = len(PROBS) // 2  # the place of the median among the probabilities
@@ -382,14 +382,6 @@ STOCK_RECIPE: Recipe = Recipe(
 )  # fmt: skip
 
 # %% ../../nbs/40_models/01_base.ipynb #305e6664
-def cohort_weight_of(X: pd.DataFrame) -> np.ndarray:
-    "The cohort weight of each row, (n,); 1 where the frame has none."
-    if "cohort_weight" not in X.columns:
-        return np.ones(len(X))
-    weight = X["cohort_weight"].to_numpy(dtype=float)
-    return np.where(weight > 0, weight, 1.0)
-
-
 def with_base(
     parts: pd.Series,  # what columns add, by name; a name may come twice
     total: float,  # what everything adds up to

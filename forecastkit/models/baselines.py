@@ -29,11 +29,11 @@ from forecastkit.models.base import (
     QuantileEstimator,
     Recipe,
 )
-from .base import named_table, cohort_weight_of, has_names
+from .base import named_table, has_names
 from .base import fit_linear, training_data, with_base
 
 # %% auto #0
-__all__ = ['HAR_RECIPE', 'HAR_STOCK_RECIPE', 'BESIDE', 'climatology_quantiles', 'Climatology', 'ar1_quantiles', 'AR1',
+__all__ = ['HAR_RECIPE', 'HAR_STOCK_RECIPE', 'climatology_quantiles', 'Climatology', 'ar1_quantiles', 'AR1',
            'transition_probabilities', 'rise_frequency', 'HARLocationScale']
 
 # %% ../../nbs/40_models/02_baselines.ipynb #51f380d2
@@ -198,9 +198,6 @@ HAR_STOCK_RECIPE: Recipe = Recipe(
 )
 
 # %% ../../nbs/40_models/02_baselines.ipynb #d9dcdbea
-BESIDE: tuple[str, ...] = ("cohort_weight",)  # read where there is one, and no term
-
-
 class HARLocationScale(QuantileEstimator):
     "Mean and log scale by least squares; the shape from the standardised residuals of the training rows."
 
@@ -213,20 +210,20 @@ class HARLocationScale(QuantileEstimator):
     def fit(self, X: FeatureValues, y: OutcomeValues) -> HARLocationScale:
         "Fit the mean, then the log size of its residuals, then take the quantiles of what remains."
         X = named_table(X)
-        X_read = self._fit_features(X, self.recipe.location + self.recipe.scale + self.recipe.scale_logged, BESIDE)
+        X_read = self._fit_features(X, self.recipe.location + self.recipe.scale + self.recipe.scale_logged)
         recipe = self.recipe if has_names(X) else self.recipe.of_all(tuple(X_read.columns))
         rows, outcome = training_data(X_read, y)
         self.location_ = fit_linear(rows, outcome, recipe.location)
         size = np.log(np.abs(outcome - self.location_.predict(rows)[:, 0]) + recipe.floor)
         names = recipe.scale + recipe.scale_logged
-        self.scale_ = fit_linear(rows, size - np.log(cohort_weight_of(rows)), names, recipe.scale_logged)
+        self.scale_ = fit_linear(rows, size, names, recipe.scale_logged)
         self.shape_ = np.quantile(self.standardised_residuals(rows, outcome), PROBS)
         return self
 
     def location_scale(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         "Mean and scale of the log change at each row, each (n,); the scale is that of a typical |residual|."
         check_is_fitted(self)
-        return self.location_.predict(X)[:, 0], np.exp(self.scale_.predict(X)[:, 0]) * cohort_weight_of(X)
+        return self.location_.predict(X)[:, 0], np.exp(self.scale_.predict(X)[:, 0])
 
     def standardised_residuals(self, X: pd.DataFrame, outcome: np.ndarray) -> np.ndarray:
         "Outcomes (n,) in units of the scale, from the mean: what is left for another model to learn."
@@ -237,7 +234,7 @@ class HARLocationScale(QuantileEstimator):
         "Quantiles of the log change, (rows, 23)."
         check_is_fitted(self)
         names = dict.fromkeys(self.location_.terms.names + self.scale_.terms.names)
-        mean, scale = self.location_scale(self._row_features(X, last, tuple(names), BESIDE))
+        mean, scale = self.location_scale(self._row_features(X, last, tuple(names)))
         return strictly_increasing(mean[:, None] + scale[:, None] * self.shape_)
 
     @property

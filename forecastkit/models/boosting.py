@@ -28,7 +28,7 @@ from forecastkit.models.base import (
     Recipe,
 )
 from .base import Terms, named_table, has_names, training_data, with_base
-from .baselines import BESIDE, HARLocationScale
+from .baselines import HARLocationScale
 from ..calendars import COHORTS
 from ..core import FeatureDimensionError, PROBS
 from ..forecasts import strictly_increasing
@@ -55,7 +55,7 @@ def interpolate_normal_scores(
     return values[:, right - 1] * (1 - share) + values[:, right] * share
 
 # %% ../../nbs/40_models/04_boosting.ipynb #3483ba68
-EXCLUDED: tuple[str, ...] = ("feature_quality",)
+EXCLUDED: tuple[str, ...] = ("feature_quality", "cohort_weight")
 COHORT: str = "calendar_cohort"
 
 
@@ -179,7 +179,7 @@ class ResidualEstimator(QuantileEstimator):
         check_is_fitted(self)
         X = named_table(X)
         names = [name for name in self.columns_ if name != COHORT]
-        return self._with_cohort(self._row_features(X, last, names, BESIDE), X)
+        return self._with_cohort(self._row_features(X, last, names), X)
 
     @property
     def dropped_(self) -> tuple[str, ...]:

@@ -22,14 +22,13 @@ from threadpoolctl import threadpool_limits
 from .base import MEDIAN, VOLATILITY_RECIPE, HistoryForecaster, OutcomeValues, Recipe
 from forecastkit.models.base import (
     named_table,
-    cohort_weight_of,
     float_table,
     last_rows,
     training_data,
     with_base,
     require_fitted,
 )
-from .baselines import BESIDE, MIN_OUTCOMES
+from .baselines import MIN_OUTCOMES
 from ..core import DataError, PROBS
 from ..features import checked_features
 from ..forecasts import strictly_increasing
@@ -189,18 +188,17 @@ def shock_indices(
 def simulate_changes(
     windows: np.ndarray,  # (n, LONG) levels up to each origin, as `trailing_windows` gives them
     variance: np.ndarray,  # (n,) of the first day after each origin
-    width: np.ndarray,  # (n,) what multiplies each shock: the calendar's part
     shocks: np.ndarray,  # (days, n, paths) standardised
     mean: np.ndarray,  # (4,) as `daily_mean` gives it
     rule: VarianceProcess,
 ) -> np.ndarray:
     "The log change from each origin to the end of each path, (n, paths)."
     levels = [windows[:, [k]] for k in range(LONG_MEAN)]
-    short, long, h, scale = sum(levels[-SHORT_MEAN:]), sum(levels), variance[:, None], width[:, None]
+    short, long, h = sum(levels[-SHORT_MEAN:]), sum(levels), variance[:, None]
     for shock in shocks:
         now, surprise = levels[-1], np.sqrt(h) * shock
         drift = mean[0] + mean[1] * now + mean[2] * (now - short / SHORT_MEAN) + mean[3] * (now - long / LONG_MEAN)
-        levels.append(now + drift + scale * surprise)
+        levels.append(now + drift + surprise)
         short, long = short + levels[-1] - levels[-1 - SHORT_MEAN], long + levels[-1] - levels[-1 - LONG_MEAN]
         h = rule.news_impact(surprise) + rule.memory * h
     return levels[-1] - windows[:, -1:]
@@ -232,12 +230,11 @@ class GARCHHAR(HistoryForecaster):
         self.recipe, self.horizon, self.paths, self.seed = recipe, horizon, paths, seed
 
     def _history(self, X: pd.DataFrame) -> pd.DataFrame:
-        "The log level and the cohort weight, checked: rows by session, in order. Raises `DataError`."
+        "The log level, checked: rows by session, in order. Raises `DataError`."
         X, column = named_table(X), level_column(self.recipe)
         if not isinstance(X, pd.DataFrame) or not isinstance(X.index, (pd.DatetimeIndex, pd.MultiIndex)):
             raise DataError(f"GARCHHAR reads {column} session by session: hand over a frame whose index are dates")
-        beside = [name for name in BESIDE if name in X.columns]
-        return checked_features(X, needed=[column, *beside], reader="GARCHHAR")
+        return checked_features(X, needed=[column], reader="GARCHHAR")
 
     def fit(self, X: pd.DataFrame, y: OutcomeValues) -> GARCHHAR:
         "Learn from the daily changes between the first and the last known outcome; the outcomes themselves are not read."
@@ -253,7 +250,6 @@ class GARCHHAR(HistoryForecaster):
         self.variance_ = fit_variance(surprise[start:])
         self.shocks_ = standardised_shocks(surprise[start:], self.variance_.filtered(surprise)[start:-1])
         self.usual_level_ = float(x[start:].mean())
-        self.usual_weight_ = float(np.sqrt(np.mean(cohort_weight_of(rows) ** 2)))
         return self
 
     def _simulated(self, X: pd.DataFrame, last: int | None) -> Iterator[np.ndarray]:
@@ -262,15 +258,12 @@ class GARCHHAR(HistoryForecaster):
         level, rows = known_levels(X, level_column(self.recipe)), last_rows(X, last)
         at, x = last_known_position(level, rows.index), level.to_numpy()
         windows, variance = trailing_windows(x), self.variance_.filtered(mean_residuals(x, self.mean_))
-        width = cohort_weight_of(rows) / self.usual_weight_
         step = max(PATHS_AT_ONCE // self.paths, 1)
         for some in (slice(i, i + step) for i in range(0, len(rows), step)):
             shocks = self.shocks_[
                 shock_indices(rows.index[some], len(self.shocks_), (self.horizon, self.paths), self.seed)
             ]
-            yield simulate_changes(
-                windows[at[some]], variance[at[some]], width[some], shocks, self.mean_, self.variance_
-            )
+            yield simulate_changes(windows[at[some]], variance[at[some]], shocks, self.mean_, self.variance_)
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23). `X` is the whole history: the variance remembers it."
@@ -294,7 +287,7 @@ class GARCHHAR(HistoryForecaster):
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt, in JSON's own types; no files beside it."
         params = {"recipe": asdict(self.recipe), "horizon": self.horizon, "paths": self.paths, "seed": self.seed}
-        usual = {"usual_level": self.usual_level_, "usual_weight": self.usual_weight_}
+        usual = {"usual_level": self.usual_level_}
         learnt = {"mean": self.mean_.tolist(), "variance": asdict(self.variance_), "shocks": self.shocks_.tolist()}
         return params | learnt | usual, {}
 
@@ -303,6 +296,6 @@ class GARCHHAR(HistoryForecaster):
         "The model that `to_state` described."
         model = cls(Recipe.from_state(state["recipe"]), state["horizon"], state["paths"], state["seed"])
         model.mean_, model.variance_ = np.array(state["mean"], dtype=float), VarianceProcess(**state["variance"])
-        model.usual_level_, model.usual_weight_ = float(state["usual_level"]), float(state["usual_weight"])
+        model.usual_level_ = float(state["usual_level"])
         model.shocks_ = np.array(state["shocks"], dtype=float)
         return model

@@ -21,6 +21,7 @@ from .preparation import (
 )
 from .daily import (
     Day as Day,
+    worst_quarters_sentence as worst_quarters_sentence,
 )
 from .evaluation import (
     evaluate as evaluate,
@@ -39,6 +40,7 @@ from .verification import (
 )
 from .recomputation import (
     recompute_forecasts as recompute_forecasts,
+    recompute_ledger as recompute_ledger,
 )
 from .universe import (
     for_each_symbol as for_each_symbol,

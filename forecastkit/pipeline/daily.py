@@ -9,6 +9,7 @@ written down before have fared."""
 # %% ../../nbs/65_pipeline/04_daily.ipynb #c8ec66fc
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,16 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_ahead
-from ..core import DataQualityError, ExperimentLog, Home, Stopwatch, Target, shipped_log, trials_text
+from forecastkit.core import (
+    DataQualityError,
+    ExperimentLog,
+    Home,
+    Settings,
+    Stopwatch,
+    Target,
+    shipped_log,
+    trials_text,
+)
 from ..ledger import PredictionDatabase
 from ..forecasts import Forecast
 from ..data import MarketData
@@ -29,7 +39,7 @@ from ..metrics import coverage, crps, hac_lag, interval
 # %% auto #0
 __all__ = ['REGIME_SERIES', 'REGIME_REFITS', 'FOREST_TREES', 'track_record', 'filtered_regimes', 'median_contributions',
            'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly', 'widths_sentence', 'Day',
-           'gather_day', 'repairs_of', 'user_logs']
+           'gather_day', 'repairs_of', 'scorecard_path', 'stored_scorecard', 'worst_quarters_sentence', 'user_logs']
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #d1273c7e
 def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
@@ -208,6 +218,7 @@ class Day:
     trials: str  # how many variants were ever tried
     stored: int  # forecasts newly stored by this run
     outcomes_recorded: int  # outcomes newly recorded by this run
+    past: str  # how the forecaster fared in its worst quarters, as `worst_quarters_sentence` says it
     widths: str  # what the widths of the forecast were learnt from
     seconds_by_stage: Mapping[str, float]  # `fit` and `predict` lie within `walk`, over all processes
 
@@ -243,7 +254,7 @@ def gather_day(
         missing=prepared.engine.missing(view), repairs=repairs_of(view, used),
         contributions=median_contributions(prepared, as_of) if forecast else pd.Series(dtype=float),
         record=record, series=summary.loc[list(used)], trials=trials_text(shipped_log(), *user_logs(home)),
-        stored=stored, outcomes_recorded=outcomes_recorded,
+        stored=stored, outcomes_recorded=outcomes_recorded, past=worst_quarters_sentence(target, prepared.settings),
     )  # fmt: skip
 
 
@@ -251,6 +262,28 @@ def repairs_of(market: MarketData, symbols: tuple[str, ...]) -> pd.DataFrame:
     "The repairs of some series as a table: symbol, session, what, action."
     rows = [(r.symbol, r.session, r.what, r.action) for r in market.repairs if r.symbol in symbols]
     return pd.DataFrame(rows, columns=["symbol", "session", "what", "action"])
+
+
+def scorecard_path(target: Target, settings: Settings) -> Path:
+    "Where the last scorecard of a target under these settings is kept."
+    return settings.home.scorecard(f"{target.symbol}-{target.kind}-{target.horizon}-{settings.model_digest()[:12]}")
+
+
+def stored_scorecard(target: Target, settings: Settings) -> dict[str, Any] | None:
+    "The last scorecard that `evaluate` left in the home, as `Scorecard.to_dict` gives it; None where there is none."
+    try:
+        return json.loads(scorecard_path(target, settings).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def worst_quarters_sentence(target: Target, settings: Settings) -> str:
+    "How the forecaster fared in its worst four quarters, by the last scorecard in the home; empty where there is none."
+    card = stored_scorecard(target, settings) or {}
+    rows = card.get("worst_quarters") or []
+    told = ", ".join(f"{r['quarter']} {100 * r['skill']:+.0f} % (s.e. {100 * r['skill_se']:.0f})" for r in rows)
+    span = f"{card.get('start', '')[:4]}-{card.get('end', '')[:4]}"
+    return f"Skill against climatology in the worst quarters of {span}: {told}." if told else ""
 
 
 def user_logs(home: str | Path | Home) -> list[ExperimentLog]:

@@ -144,11 +144,12 @@ def evaluate(
     check_enough(len(origins), prepared.target.horizon)
     outcomes = observed_outcomes(prepared, origins)
     scored = pd.DatetimeIndex(outcomes.rows.index)
-    own = prepared.quantiles[prepared.origins.get_indexer(scored)]
+    at = prepared.origins.get_indexer(scored)
     with watch.stage("baselines"):
         baselines = baseline_quantiles(prepared, scored)
     with watch.stage("scoring"):
-        card = score_forecasts(own, outcomes, baselines)
+        shares = prepared.direction_shares[at]
+        card = score_forecasts(prepared.quantiles[at], outcomes, baselines, shares)
     tried = variants_tried(shipped_log(), *user_logs(prepared.settings.data.home))
     seconds = time.perf_counter() - began
     return replace(card, seconds=seconds, seconds_by_stage=watch.seconds, variants_tried=tried)

@@ -26,7 +26,7 @@ from ..core import Stopwatch, code_version, find_key, make_key, read_arrays, wri
 from ..data import MarketData, Repair, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
-from ..forecasts import Forecast
+from ..forecasts import Forecast, cdf_at
 from ..ops import ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
 
@@ -159,6 +159,24 @@ class Prepared:
     def level(self) -> pd.Series:
         "Closes of the target symbol."
         return self.view.close(self.target.symbol)
+
+    @cached_property
+    def base_rates(self) -> np.ndarray:
+        "The share of rises among the outcomes known at each origin, (origins,); 0.5 where there are too few."
+        from forecastkit.models import rise_frequency
+
+        counted = self.outcomes.loc[pd.Timestamp(self.settings.model.train_start) :]
+        found = rise_frequency(counted, self.origins, self.target.horizon, self.view.calendar)
+        return np.where(np.isfinite(found), found, 0.5)
+
+    @cached_property
+    def direction_shares(self) -> np.ndarray:
+        "Which share of each origin's distance from the base rate the outcomes known there support, (origins,)."
+        from forecastkit.models import direction_shares
+
+        rise, horizon = 1.0 - cdf_at(0.0, PROBS, self.quantiles), self.target.horizon
+        known = known_positions(self.origins, horizon, self.view.calendar)
+        return direction_shares(rise, self.base_rates, self.outcomes.reindex(self.origins).to_numpy(), known, horizon)
 
     def data_notes(self, origin: pd.Timestamp) -> tuple[str, ...]:
         "What was dropped or repaired up to a session in the series that the target needs: one sentence each, with counts."
@@ -307,6 +325,7 @@ def build_forecast(
             "features_used": int(prepared.row(origin).notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
             "pool": prepared.pool_words(prepared.grid[i]),
             "calibration": "on" if prepared.active[i] else f"off: fewer than {prepared.settings.model.min_calibration_origins} known outcomes",
+            "base_rate": float(prepared.base_rates[i]), "direction_share": float(prepared.direction_shares[i]),
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()], "data_end": f"{prepared.data_end:%Y-%m-%d}",
             **({"data_notes": noted} if noted else {}),
         },

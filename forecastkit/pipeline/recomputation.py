@@ -9,20 +9,21 @@ predict, widths are calibrated. Cached columns and raw quantiles are not used, b
 # %% ../../nbs/65_pipeline/10_recomputation.ipynb #7b2588ca
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..core import code_version
+from ..core import DataError, Settings, code_version
 from ..forecasts import Forecast
+from ..ledger import PredictionDatabase, stored_targets
 from ..ops import ModelRegistry
 from .preparation import Prepared, build_forecast, prepare
 from .system import IntegratedSystem
 
 # %% auto #0
-__all__ = ['recompute_forecasts']
+__all__ = ['recompute_forecasts', 'LedgerRecomputation', 'recompute_ledger']
 
 # %% ../../nbs/65_pipeline/10_recomputation.ipynb #eb0182df
 class StoredModels:
@@ -97,3 +98,53 @@ def recompute_forecasts(
         if words := difference(forecast, again):
             lines.append(f"{forecast.symbol} {forecast.origin:%Y-%m-%d} (version {forecast.model_version}) {words}")
     return Recomputation(len(stored), tuple(lines), len(found))
+
+# %% ../../nbs/65_pipeline/10_recomputation.ipynb #985c5c42
+@dataclass(frozen=True)
+class LedgerRecomputation:
+    "What came of making stored forecasts of many targets again."
+
+    stored: int  # forecasts in the ledger
+    differing: tuple[str, ...]  # one line for each that data and model do not give
+    sampled: int  # how many were made again
+    without: int  # forecasts of targets of which none could be made again: other code, no model, or no data
+    untried: int  # forecasts of targets whose turn did not come
+
+    def __str__(self) -> str:
+        result = f"{len(self.differing)} differ" if self.differing else "equal"
+        first = (
+            f"recomputed {self.sampled} of {self.stored}: {result}"
+            if self.sampled
+            else f"recomputed none of {self.stored}"
+        )
+        without = (
+            f"; of the targets of {self.without} the data, the model or the code is not there" if self.without else ""
+        )
+        return first + without + (f"; the targets of {self.untried} were not tried" if self.untried else "")
+
+
+def recompute_ledger(
+    settings: Settings,  # sources, home and models; its target does not count
+    database: PredictionDatabase,
+    sample: int = 20,  # forecasts to make again
+    seed: int | None = None,  # of the draw; None: another sample every time
+) -> LedgerRecomputation:
+    "Make a sample of the stored forecasts again, spread over all targets of a ledger, as far as the sources hold their data."
+    targets, rng = stored_targets(database), np.random.default_rng(seed)
+    lines, sampled, without, tried = [], 0, 0, 0
+    order = [[*targets][k] for k in rng.permutation(len(targets))]
+    for place, target in enumerate(order):
+        if sampled >= sample or place >= 2 * sample:  # reading a target costs, whether or not it can be made again
+            break
+        wanted = {"symbol": target.symbol, "kind": target.kind, "horizon": target.horizon}
+        own = replace(settings, forecast=replace(settings.forecast, **wanted))
+        share = -(-(sample - sampled) // min(len(order) - place, sample))  # what is left, spread over who is left
+        try:
+            found = recompute_forecasts(IntegratedSystem(settings=own, database=database), share, seed)
+        except DataError:
+            found = Recomputation(targets[target], (), 0)
+        lines += found.differing
+        sampled, tried = sampled + found.sampled, tried + targets[target]
+        without += 0 if found.sampled else targets[target]
+    stored = sum(targets.values())
+    return LedgerRecomputation(stored, tuple(lines), sampled, without, stored - tried)

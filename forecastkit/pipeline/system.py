@@ -7,6 +7,7 @@ Everything comes together here, for those who want a forecast every day: the set
 # %% ../../nbs/65_pipeline/06_system.ipynb #c7f607b0
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
@@ -22,13 +23,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Calendar
-from ..core import DataError, DataQualityError, Settings, Stopwatch, load_settings
+from ..core import DataError, DataQualityError, Settings, Stopwatch, load_settings, write_atomic
 from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry
-from .daily import Day, assess_anomaly, gather_day
+from .daily import Day, assess_anomaly, gather_day, scorecard_path
 from .loading import open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
@@ -288,7 +289,9 @@ class IntegratedSystem:
         span = span_of(self.market, self.target, start, end)  # refused before hours are spent on it
         card = evaluate(self.prepared(self.origin(calendar.offset(span[-1], horizon))), start, end)
         watch.add(card.seconds_by_stage)
-        return replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds)
+        card = replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds)
+        write_atomic(scorecard_path(self.target, self.settings), json.dumps(card.to_dict()))  # for the next card
+        return card
 
     def first_run_notice(self, as_of: Any = None) -> str:
         "What to know before a first `daily`: how many model versions it trains; empty where a forecast is stored already."

@@ -14,7 +14,11 @@ from .scorecard import (
     coverage_table as coverage_table,
     direction_table as direction_table,
     ece_table as ece_table,
+    horizons_table as horizons_table,
+    part_table as part_table,
     point_table as point_table,
+    quantile_table as quantile_table,
     regime_scores_table as regime_scores_table,
     skill_table as skill_table,
+    worst_quarters_table as worst_quarters_table,
 )

@@ -21,8 +21,8 @@ from .html import paragraph, percent, table
 
 # %% auto #0
 __all__ = ['headline', 'numbers_table', 'probability_table', 'regime_sentence', 'cohort_sentence', 'ahead_table',
-           'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section', 'record_picture',
-           'contribution_sentence', 'changes_table', 'provenance_table']
+           'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section',
+           'worst_quarters_note', 'record_picture', 'contribution_sentence', 'changes_table', 'provenance_table']
 
 # %% ../../nbs/70_reports/03_daily.ipynb #46923e63
 def headline(
@@ -105,12 +105,13 @@ def regime_sentence(
 
 # %% ../../nbs/70_reports/03_daily.ipynb #759103dc
 def cohort_sentence(forecast: Forecast) -> str:
-    "The origin's cohort in words, and what it does to the width of the forecast."
+    "The origin's cohort in words, and how far changes from it have gone."
     weight = forecast.cohort_weight
-    effect = "leaves the width as it is" if abs(weight - 1) < 0.005 else f"makes the scale {percent(abs(weight - 1))} {'wider' if weight > 1 else 'narrower'}"  # fmt: skip
+    more = f"{percent(abs(weight - 1))} {'further' if weight > 1 else 'less far'} than"
+    effect = f"went {'as far as' if abs(weight - 1) < 0.005 else more} in mid cycle; the width of the forecast does not read that"
     doubt = " The dates of FOMC meetings are not known for this time." if forecast.metadata.get("fomc_unknown") else ""
     words = COHORT_WORDS[forecast.cohort].rstrip(".")
-    return f"Cohort {forecast.cohort.replace('_', ' ')}: {words[0].lower()}{words[1:]}. It {effect}.{doubt}"
+    return f"Cohort {forecast.cohort.replace('_', ' ')}: {words[0].lower()}{words[1:]}. Its changes {effect}.{doubt}"
 
 
 def ahead_table(ahead: pd.DataFrame, most: int = 8) -> pd.DataFrame:
@@ -197,6 +198,12 @@ def record_section(day: Day) -> str:
     return paragraph(words) + table(record_scores(record, day.target.horizon)) + paragraph(
         "Standard errors allow for overlapping outcomes (HAC over three horizons). A skill within two of them is no evidence of any. "
         "What all years were worth, beside AR(1), HAR and GARCH as well: forecastkit evaluate.", "quiet")  # fmt: skip
+
+
+def worst_quarters_note(day: Day) -> str:
+    "How the forecaster fared in its worst quarters, or the command that finds out."
+    unknown = "How the forecaster fared over the years, and in its worst quarters, says forecastkit evaluate."
+    return day.past or unknown
 
 
 def record_picture(record: pd.DataFrame) -> pd.DataFrame:

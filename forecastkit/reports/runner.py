@@ -79,7 +79,9 @@ def check_parameters(
                 refuse_unknown(assigned_names(source), declared, "this report")
             except DataError as error:
                 said = f"DataError: {error}"
-                vars(error)["_render_traceback_"] = lambda said=said: [said]  # what IPython shows instead of a traceback
+                vars(error)["_render_traceback_"] = lambda said=said: [
+                    said
+                ]  # what IPython shows instead of a traceback
                 raise
 
 # %% ../../nbs/70_reports/02_runner.ipynb #f9f23dd8

@@ -9,6 +9,7 @@ forecaster; and a skill under half a per cent is called none."""
 # %% ../../nbs/70_reports/04_scorecard.ipynb #598edb10
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,14 @@ from forecastkit.evaluation import (
     point_scores,
     regime_scores,
 )
-from ..evaluation import rolling_coverage, worst_forecasts
+from ..evaluation import rolling_coverage, worst_forecasts, worst_quarters
 from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
 
 # %% auto #0
 __all__ = ['SCORE_NAMES', 'share_text', 'basis', 'skill_table', 'coverage_table', 'width_table', 'regime_scores_table',
-           'ece_table', 'direction_table', 'point_table', 'part_table', 'skill_by', 'skill_by_probability',
-           'pit_histogram', 'pit_sentence', 'reliability_bins', 'reliability_grid', 'coverage_through_time',
-           'worst_table']
+           'ece_table', 'direction_table', 'point_table', 'part_table', 'worst_quarters_table', 'parts_as_text',
+           'quantile_table', 'horizons_table', 'skill_by', 'skill_by_probability', 'pit_histogram', 'pit_sentence',
+           'reliability_bins', 'reliability_grid', 'coverage_through_time', 'worst_table']
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #51a0e25e
 SCORE_NAMES: dict[str, str] = {
@@ -137,13 +138,16 @@ def ece_table(card: Scorecard) -> pd.DataFrame:
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #bf5460d3
 def direction_table(card: Scorecard) -> pd.DataFrame:
-    "How often the likelier direction came, beside the base rate, and the Brier skill against it; for every forecaster, as text."
+    "How often the stated direction came, beside base rate, mean confidence and its calibration; Brier skill with s.e.; as text."
     every = {"forecaster": card.summary} | card.baselines
     rows = {
         SCORE_NAMES.get(name, name): {
             "right direction": share_text(judged.direction["accuracy"]),
             "base rate": share_text(judged.direction["base_rate"]),
-            "Brier skill": share_text(judged.direction["brier_skill"], signed=True),
+            "confidence": share_text(judged.direction["confidence"]),
+            "its ECE": f"{judged.direction['ece']:.3f}",
+            "a perfect forecaster's, 95 of 100 below": f"{judged.direction['perfect_95']:.3f}",
+            "Brier skill": f"{share_text(judged.direction['brier_skill'], signed=True)} (s.e. {100 * judged.direction['brier_skill_se']:.1f})",
         }
         for name, judged in every.items()
     }
@@ -163,16 +167,50 @@ def point_table(card: Scorecard) -> pd.DataFrame:
 # %% ../../nbs/70_reports/04_scorecard.ipynb #76c7cc06
 def part_table(
     card: Scorecard,
-    by: str,  # regime, year or cohort
+    by: str,  # regime, half, year, quarter or cohort
 ) -> pd.DataFrame:
     "The parts of a card as text: origins, skill against climatology with s.e., coverage of the 80 % range with s.e., width."
-    parts = breakdown(card, groupings(card.outcomes)[by])
+    return parts_as_text(breakdown(card, groupings(card.outcomes)[by]))
+
+
+def worst_quarters_table(card: Scorecard) -> pd.DataFrame:
+    "The four quarters with the lowest skill, as text; a span of fewer than eight has none that stand out."
+    quarters = worst_quarters(card)
+    return parts_as_text(quarters if groupings(card.outcomes)["quarter"].nunique() >= 8 else quarters.head(0))
+
+
+def parts_as_text(
+    parts: pd.DataFrame,  # as `breakdown` gives them
+) -> pd.DataFrame:
+    "A breakdown as it stands on a page."
     return pd.DataFrame({
-        "origins": parts["origins"].map("{:,}".format),
+        "origins": parts["origins"].map("{:,}".format), "not overlapping": parts["apart"].map("{:,}".format),
         "skill": [f"{share_text(v, signed=True)} (s.e. {100 * e:.1f})" for v, e in zip(parts["skill"], parts["skill_se"])],
         "inside 80 %": [f"{share_text(v)} (s.e. {100 * e:.1f})" for v, e in zip(parts["coverage"], parts["coverage_se"])],
         "width, % points": parts["width"].map("{:.1f}".format),
     }).set_axis([str(label).replace("_", " ") for label in parts.index])  # fmt: skip
+
+
+def quantile_table(card: Scorecard) -> pd.DataFrame:
+    "The pinball skill of some quantiles against climatology's, with s.e., as text."
+    found = pinball_skill(card).loc[lambda table: table.index.isin((0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 0.85, 0.9, 0.95))]
+    told = [f"{share_text(v, signed=True)} (s.e. {100 * e:.1f})" for v, e in zip(found["skill"], found["skill_se"])]
+    return pd.DataFrame([told], ["skill"], [f"q{round(100 * p):02d}" for p in found.index])
+
+
+def horizons_table(cards: Sequence[Scorecard]) -> pd.DataFrame:
+    "Scorecards of several horizons beside each other, as text: skill against each baseline with both t, coverage with s.e."
+    rows = {}
+    for card in cards:
+        horizon, inside = card.outcomes.target.horizon, card.scores["inside_0.8"].to_numpy()
+        row = {"origins": f"{len(card.origins):,}"} | {
+            SCORE_NAMES.get(name, name): f"{share_text(s.value, signed=True)} (t {s.t:.1f}, {s.t_nonoverlapping:.1f})"
+            for name, s in card.summary.skill.items()
+        }
+        rows[horizon] = row | {
+            "inside 80 %": f"{share_text(inside.mean())} (s.e. {100 * hac_se(inside, hac_lag(horizon)):.1f})"
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("horizon")
 
 
 def skill_by(
