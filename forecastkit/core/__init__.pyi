@@ -90,5 +90,6 @@ from .docstrings import (
     attach_face as attach_face,
 )
 from .stopwatch import (
+    stage_key as stage_key,
     Stopwatch as Stopwatch,
 )
