@@ -233,6 +233,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'forecastkit.cli.main.require_folder': ('80_cli/main.html#require_folder', 'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.settings_check': ('80_cli/main.html#settings_check', 'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.settings_show': ('80_cli/main.html#settings_show', 'forecastkit/cli/main.py'),
+                                      'forecastkit.cli.main.sigterm_as_exit': ( '80_cli/main.html#sigterm_as_exit',
+                                                                                'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.split_parameters': ( '80_cli/main.html#split_parameters',
                                                                                  'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.train': ('80_cli/main.html#train', 'forecastkit/cli/main.py'),
