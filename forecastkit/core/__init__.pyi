@@ -91,5 +91,6 @@ from .docstrings import (
     attach_face as attach_face,
 )
 from .stopwatch import (
+    stage_key as stage_key,
     Stopwatch as Stopwatch,
 )
