@@ -35,7 +35,7 @@ from .history import macro_history
 from .market import Repair, repair_bars
 
 # %% auto #0
-__all__ = ['QUOTED_SYMBOLS', 'clean_series', 'repair_notes', 'Reading', 'read_frame']
+__all__ = ['QUOTED_SYMBOLS', 'STILL_OPEN', 'clean_series', 'repair_notes', 'Reading', 'read_frame']
 
 # %% ../../nbs/20_data/07_frames.ipynb #aa43b6be
 def refuse_shifted(symbol: str, days: pd.DatetimeIndex, calendar: Calendar) -> None:
@@ -92,6 +92,9 @@ QUOTED_SYMBOLS: frozenset[str] = ROUND_THE_CLOCK | {
 }
 
 
+STILL_OPEN = "its session had not closed"
+
+
 def _now() -> pd.Timestamp:
     "The present moment."
     return pd.Timestamp.now("UTC")
@@ -130,7 +133,7 @@ def _bars(
     refuse_every_day(symbol, frame, calendar)
     bars, found = repair_bars(symbol, frame, calendar, today=now.tz_convert("UTC").tz_localize(None))
     if len(bars) and not unfinished and calendar.closes_of(bars.index[-1:])[0] > now:
-        found = (*found, Repair(symbol, bars.index[-1], "its session had not closed", "row dropped"))
+        found = (*found, Repair(symbol, bars.index[-1], STILL_OPEN, "row dropped"))
         bars = bars.iloc[:-1]
     steps = split_steps(bars)
     for day, ratio in zip(pd.DatetimeIndex(steps.index), steps.tolist()):
