@@ -108,5 +108,5 @@ def test_a_market_of_anything_but_frames_by_symbol_is_refused(given, words):
 
 
 def test_an_empty_kind_is_not_the_default_kind():
-    with pytest.raises(SettingsError, match="forecast.kind"):
+    with pytest.raises(SettingsError, match=r"forecast\.kind"):
         settings_for(load_settings(environ={}), "MINE", kind="")
