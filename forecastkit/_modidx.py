@@ -249,6 +249,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'forecastkit.cli.options.emit': ('80_cli/options.html#emit', 'forecastkit/cli/options.py'),
                                          'forecastkit.cli.options.for_program': ( '80_cli/options.html#for_program',
                                                                                   'forecastkit/cli/options.py'),
+                                         'forecastkit.cli.options.print_note': ( '80_cli/options.html#print_note',
+                                                                                 'forecastkit/cli/options.py'),
                                          'forecastkit.cli.options.print_table': ( '80_cli/options.html#print_table',
                                                                                   'forecastkit/cli/options.py'),
                                          'forecastkit.cli.options.records': ('80_cli/options.html#records', 'forecastkit/cli/options.py'),
