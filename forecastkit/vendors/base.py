@@ -195,7 +195,7 @@ def parse_table(
     "Bars or values by day from a table; raises `DataError` that names the symbol where its columns are not those expected."
     if len(text) > WIDEST and "\n" not in text[:WIDEST]:
         raise DataError(f"{symbol}: the first line is longer than any header: no table was sent")
-    if max(len(line) for line in text.splitlines()) > WIDEST:  # pandas makes a column of each comma in it
+    if max(map(len, text.splitlines()), default=0) > WIDEST:  # pandas makes a column of each comma in it
         raise DataError(f"{symbol}: a line is longer than any row: no table was sent")
     try:
         table = pd.read_csv(io.StringIO(text), dtype="str", na_values=NA_STRINGS, keep_default_na=False)
