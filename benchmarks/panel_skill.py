@@ -4,7 +4,7 @@
 
 The folder holds stocks/*.csv.gz, index/GSPC.csv.gz and earnings_dates.csv; the VIX comes from --vix. Horizon five sessions. A version is
 fitted at each grid session on all outcomes known there and serves until the next. Skill is in CRPS against the own climatology of 1,000
-outcomes, and against the EWMA member; standard errors are clustered by sessions in blocks of three horizons. Dates of results
+outcomes, and against an EWMA that knows of no calendar; standard errors are clustered by sessions in blocks of three horizons. Dates of results
 are predicted from those of the year before (364 days on): what was announced is not in these data. The stocks are those left in 2026.
 """
 
@@ -23,6 +23,7 @@ from forecastkit.features import compute_panel, earnings_panel_features, panel_f
 from forecastkit.metrics import crps
 from forecastkit.models import PanelForecaster, calibrate_panel, climatology_quantiles, linear_pool
 from forecastkit.models.panel import POOL_WEIGHTS
+from forecastkit.models.panel_scale import fit_shapes
 
 NYSE, HORIZON, WARM = get_calendar("XNYS"), 5, 400  # sessions of forecasts before the first origin, for the width
 BLOCK, VIX_BANDS = 3 * HORIZON, (15.0, 20.0, 30.0)
@@ -53,10 +54,17 @@ def read_panel(folder: Path, vix: Path, last: pd.Timestamp, sectors: dict[str, s
     return X, y.reindex(X.index)
 
 
+def plain_ewma(model: PanelForecaster, X: pd.DataFrame, y: pd.Series, ahead: pd.DataFrame) -> np.ndarray:
+    "The EWMA with one shape for all rows: a baseline that knows of no calendar."
+    ewma = model.members_[2]
+    shape = fit_shapes((y.to_numpy() - model.drift_) / ewma.scale(X), np.zeros(len(X), dtype=int))[0]
+    return model.drift_ + ewma.scale(ahead)[:, None] * shape
+
+
 def walk(
     X: pd.DataFrame, y: pd.Series, first: pd.Timestamp, last: pd.Timestamp, every: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    "The rows forecast, and what each member says of them, every version fitted on what was known at its grid session."
+    "The rows forecast, and what each member and a plain EWMA say, every version fitted on what was known at its grid session."
     days = pd.DatetimeIndex(X.index.get_level_values("session"))
     place, usable = NYSE.positions(days), X["vol_22"].notna().to_numpy()
     served = NYSE.sessions_in_range(first, last)
@@ -68,7 +76,7 @@ def walk(
         model = PanelForecaster(HORIZON).fit(X[known], y[known])
         here = np.flatnonzero((place >= max(start, begin)) & (place < until) & usable)
         rows.append(here)
-        said.append(model.member_quantiles(X.iloc[here]))
+        said.append([*model.member_quantiles(X.iloc[here]), plain_ewma(model, X[known], y[known], X.iloc[here])])
     return np.concatenate(rows), [np.concatenate(parts) for parts in zip(*said)]
 
 
@@ -149,7 +157,7 @@ def main() -> None:
     days = X_rows.index.get_level_values("session")
     scored = np.isfinite(truth) & np.isfinite(own[:, 0]) & np.asarray(days >= args.first)
     place, values = NYSE.positions(pd.DatetimeIndex(days[scored])), truth[scored]
-    base, ewma, mine = (crps(values, quantiles[scored]) for quantiles in (own, members[2], final))
+    base, ewma, mine = (crps(values, quantiles[scored]) for quantiles in (own, members[-1], final))
     held = (values >= final[scored, LOWER]) & (values <= final[scored, UPPER])
     names = X_rows.index.get_level_values("symbol").to_numpy()[scored]
     report = {

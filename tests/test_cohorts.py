@@ -1,5 +1,6 @@
 "Cohorts: nothing is known before its day, and the weights equal a direct count."
 
+import warnings
 from contextlib import nullcontext
 
 import numpy as np
@@ -147,6 +148,8 @@ def test_outside_the_table_meetings_are_unknown_and_said_to_be_where_newer_ones_
 
 def test_without_a_table_all_meetings_are_unknown():
     assert calendar_cohorts(DAYS[:3], FOMC.iloc[:0], NYSE)["fomc_unknown"].all()
+    with warnings.catch_warnings(action="error"):  # a table without a meeting has no end that a session could lie after
+        assert calendar_features(DAYS[:3], FOMC.iloc[:0], NYSE)["sessions_to_fomc"].isna().all()
 
 
 def test_other_calendars_and_days_that_are_no_sessions():

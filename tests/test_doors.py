@@ -1,4 +1,4 @@
-"The same bars through every door: memory, files, store, snapshot and a live source give the same clean bars or the same refusal."
+"The same bars through every door: memory, files, store, snapshot and a live server give the same clean bars or the same refusal."
 
 from collections import Counter
 
@@ -7,12 +7,13 @@ import pandas as pd
 import polars as pl
 import pytest
 from handed_in import handed_in, verdict
+from vendors import Vendors, chart_of
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError
+from forecastkit.core import DataError, load_settings
 from forecastkit.data import FolderSource, Store, frames, freeze_snapshot, read_frame, repair_notes
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.vendors import LiveSource
+from forecastkit.vendors import open_client, open_live
 
 NYSE = get_calendar("XNYS")
 BARS = synthetic_market(seed=11, sessions=260, start="2017-01-03", stocks=["MINE"]).market.bars("MINE")
@@ -44,7 +45,16 @@ def in_snapshot(bars, folder, suffix=None):
 
 
 def from_vendor(bars, folder, suffix=None):
-    return LiveSource("a vendor", lambda symbols, start, end: {"MINE": bars}, ("MINE",)).read("MINE", NYSE)
+    "Yahoo's chart of the bars from a server on this machine, at the address that the settings give."
+    days = pd.DatetimeIndex(bars.index).as_unit("s")
+    with Vendors() as server:
+        body = chart_of("MINE", bars, days.astype("int64") + 17 * 3600)  # noon in New York
+        server.files["/v8/finance/chart/MINE"] = ("application/json", body)
+        given = {"live.yahoo": server.address, "live.attempts": 1, "data.home": folder, "data.sources": "yahoo"}
+        access = load_settings(overrides=given).live
+        with open_client(access) as client:
+            (source,) = open_live(["yahoo"], ["MINE"], access, client)
+            return source.read("MINE", NYSE)
 
 
 DOORS = {

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from processes import gone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning
@@ -150,20 +151,6 @@ def test_a_mistake_in_the_work_ends_it():
 def slow(symbol: str) -> int:
     time.sleep(0.05)
     return os.getpid()
-
-
-def gone(process: int, within: float = 10) -> bool:
-    "Whether a process has ended."
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        try:
-            state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except OSError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")

@@ -1,11 +1,14 @@
 "Walking forward: who is trained on what, who serves whom, and the same bits however it is run."
 
 import re
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from processes import gone
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError, SettingsError, Stopwatch
@@ -296,3 +299,29 @@ def test_refits_off_the_grid_see_nothing_of_tomorrow(cut):
     part = walk(schedule=WITH_LIMIT, first=cut)
     assert part.quantiles.tobytes() == LIMITED.quantiles[n - 1 :].tobytes()
     assert list(part.grid) == list(LIMITED.grid[n - 1 :])
+
+
+TERMINATED = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from forecastkit.cli.main import sigterm_as_exit
+from test_walkforward import Plain, walk
+
+class Busy(Plain):
+    def fit(self, X, y):
+        os.write(1, b"%d\\n" % os.getpid())
+        time.sleep(60)
+
+with sigterm_as_exit():
+    walk(make=Busy, n_jobs=2)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
+def test_sigterm_ends_the_processes_that_train():
+    command = [sys.executable, "-c", TERMINATED, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        workers = [int(process.stdout.readline()) for _ in range(2)]
+        process.terminate()
+        assert process.wait(timeout=50) == 143
+    assert all(gone(worker) for worker in workers)

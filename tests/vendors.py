@@ -72,18 +72,23 @@ def prices(ticker: str) -> pd.DataFrame:
     return pd.DataFrame(bars, index).round(4)
 
 
+def chart_of(ticker: str, bars: pd.DataFrame, seconds: np.ndarray | pd.Index) -> bytes:
+    "Bars as Yahoo's chart of a ticker, each at its moment; what is absent is null."
+    quote = {name: bars[name].astype(object).where(bars[name].notna(), None).tolist() for name in bars}
+    result = {
+        "meta": {"currency": "USD", "symbol": ticker, "exchangeTimezoneName": "America/New_York", "gmtoffset": -18000},
+        "timestamp": seconds.tolist(),
+        "indicators": {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]},
+    }
+    return json.dumps({"chart": {"result": [result], "error": None}}).encode()
+
+
 def chart(ticker: str, since: float, until: pd.Timestamp, split: float) -> bytes:
     "Yahoo's chart of one ticker, as it stood after the session `until`, each old share having become `split`."
     index, seconds, _ = days()
     there = (seconds >= since) & (index <= until)
     bars = prices(ticker)[there] / {"volume": 1 / split, **dict.fromkeys(["open", "high", "low", "close"], split)}
-    quote = {name: bars[name].tolist() for name in bars}
-    result = {
-        "meta": {"currency": "USD", "symbol": ticker, "exchangeTimezoneName": "America/New_York", "gmtoffset": -18000},
-        "timestamp": seconds[there].tolist(),
-        "indicators": {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]},
-    }
-    return json.dumps({"chart": {"result": [result], "error": None}}).encode()
+    return chart_of(ticker, bars, seconds[there])
 
 
 def history(symbol: str, until: pd.Timestamp) -> bytes:

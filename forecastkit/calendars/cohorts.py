@@ -114,7 +114,7 @@ def calendar_features(
     tomorrow = _next_event(index + pd.Timedelta(days=1), calendar.scheduled)
     out["days_to_next_session"] = np.where(tomorrow == FAR, np.nan, (tomorrow - _micros(index)) / DAY)
     out |= {"day_of_week": index.day_of_week, "month": index.month, "week_of_quarter": _week_of_quarter(index)}
-    late = index[unknown & ~(index < events["date"].min())]
+    late = index[unknown & (index >= events["date"].min())]  # none if the table is empty
     if len(late):
         warnings.warn(
             f"sessions from {late[0]:%Y-%m-%d} on lie after the span of the FOMC table: their FOMC features are NaN; "

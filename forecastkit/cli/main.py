@@ -9,9 +9,12 @@ standard error and a non-zero exit code: 2 for bad input, 3 when the data are to
 # %% ../../nbs/80_cli/06_main.ipynb #f1263a5b
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +38,8 @@ from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError
 from ..core import SettingsError, Stopwatch
 
 # %% auto #0
-__all__ = ['app', 'settings_app', 'INTERRUPTED', 'print_version', 'options', 'print_warning', 'error_text', 'main']
+__all__ = ['app', 'settings_app', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options', 'print_warning', 'error_text',
+           'sigterm_as_exit', 'main']
 
 # %% ../../nbs/80_cli/06_main.ipynb #eecc7730
 app = command_group(
@@ -377,13 +381,27 @@ def error_text(error: Exception) -> str:
 
 
 INTERRUPTED: int = 130  # the exit code that Ctrl-C is turned into
+TERMINATED: int = 143  # the exit code of SIGTERM, as a shell counts it
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    "SIGTERM leaves by an exception, so that worker processes and temporary files end with the command."
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a handler
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def main(arguments: list[str] | None = None) -> int:
     "The console script: run a command; known errors become one line on standard error and a non-zero exit code."
     known = (DataError, SettingsError, ModelNotFoundError, ModelIntegrityError, OSError)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), sigterm_as_exit():
             warnings.showwarning = print_warning
             app(args=arguments, standalone_mode=True)
     except known as error:
@@ -391,11 +409,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"forecastkit: {text}", file=sys.stderr)
         return 3 if isinstance(error, DataQualityError) else 2
     except (KeyboardInterrupt, SystemExit) as leave:
-        if isinstance(leave, SystemExit) and leave.code != INTERRUPTED:
+        code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
+        if code not in (INTERRUPTED, TERMINATED):
             raise
         print(
             "forecastkit: stopped; what was reported stored is stored, and the same command goes on from there",
             file=sys.stderr,
         )
-        return INTERRUPTED
+        return int(code)
     return 0

@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from .files import canonical_json, digest, write_atomic
 
 # %% auto #0
-__all__ = ['KEY_FILE', 'make_key', 'find_key', 'keyed_sum', 'seal', 'unsealed']
+__all__ = ['KEY_FILE', 'make_key', 'find_key', 'keyed_sum', 'seal', 'unsealed', 'SealedNotes']
 
 # %% ../../nbs/00_core/06_seals.ipynb #054d6caf
 KEY_FILE: str = "seal.key"
@@ -69,3 +74,48 @@ def unsealed(sealed: str, key: bytes) -> str | None:
     "The text that `seal` was given; None if it, its sum or the key is another."
     found, _, text = sealed.partition("\n")
     return text if hmac.compare_digest(found, keyed_sum(text.encode(), key)) else None
+
+# %% ../../nbs/00_core/06_seals.ipynb #5ea1ed02
+class SealedNotes:
+    "Findings by key in one sealed file; without a path nothing is kept."
+
+    def __init__(
+        self,
+        path: str | Path | None = None,  # in a home
+        purpose: str = "",  # such as the version of the code: notes of another purpose are left aside
+    ):
+        self.path, self.purpose = path and Path(path), purpose
+        self._used: dict[str, Any] = {}
+        self._kept = self._read()
+
+    def _read(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError, RecursionError):
+            key = find_key(self.path) if self.path else b""
+            text = unsealed(self.path.read_text(), key) if self.path and key else None
+            purpose, found = json.loads(text) if text else ("", {})
+            return found if purpose == self.purpose else {}
+        return {}
+
+    def recall(
+        self,
+        depends_on: Any,  # as `plain` takes it: all that the finding depends on
+        find: Callable[[], Any],  # finds it; gives plain data
+        lasting: Callable[[Any], bool] = lambda found: True,  # whether a finding may be kept
+    ) -> Any:
+        "What was found before under the same key, or what `find` gives now."
+        key = digest(depends_on, 32)
+        found = self._kept[key] if key in self._kept else find()
+        if lasting(found):
+            self._used[key] = found
+        return found
+
+    def save(
+        self,
+        home: str | os.PathLike[str],  # whose key seals
+    ) -> None:
+        "Keep what was used; the rest goes. A file that cannot be written is only slow."
+        if self.path and self._used.keys() != self._kept.keys():
+            with suppress(OSError):
+                key = make_key(Path(home))
+                write_atomic(self.path, seal(canonical_json([self.purpose, self._used]), key))
+                self._kept = self._used

@@ -114,10 +114,12 @@ def _workers(n_jobs: int, dask: str) -> Iterator[Any]:
     if not dask:
         from joblib.externals.loky import get_reusable_executor
 
+        finished = False
         try:
             yield Parallel(n_jobs=n_jobs, return_as="generator")
-        finally:
-            get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
+            finished = True
+        finally:  # idle workers would outlive the work by minutes; busy ones would go on with what nobody awaits
+            get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
         return
     try:
         from distributed import Client
