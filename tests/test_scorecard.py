@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.calendars import COHORTS, get_calendar
+from forecastkit.calendars import COHORTS as EIGHT
+from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
 from forecastkit.evaluation.scorecard import (
     breakdown,
@@ -76,7 +77,7 @@ def test_keys_and_nesting_are_those_that_were_promised():
         assert list(part["regime_log_loss_skill"]) == ["transition_matrix", "ar1"]
         assert list(part["ece"]) == [*VIX_REGIMES, "perfect_95"]
         assert list(part["direction"]) == ["accuracy", "base_rate", "confidence", "ece", "perfect_95", "brier_skill", "brier_skill_se"]  # fmt: skip
-    assert list(told["by_cohort"]) == list(COHORTS)
+    assert list(told["by_cohort"]) == list(EIGHT)
     assert sum(part["n"] for part in told["by_cohort"].values()) == told["origins"]
     assert [part["n"] for part in told["by_half"].values()] == [(len(AT) + 1) // 2, len(AT) // 2]
     skills = [part["skill"] for part in told["worst_quarters"]]
