@@ -142,7 +142,7 @@ def chain_end(
     "How many rows a table has and the hash of its last, as it was noted; raises `DataError` if that note is lost."
     query = sa.select(CHAIN.c.length, CHAIN.c.head).where(CHAIN.c.id == CHAINED[table])
     found = connection.execute(query.with_for_update() if lock else query).one_or_none()
-    if found is None:
+    if found is None or not isinstance(found.length, int):
         raise DataError(
             f"the database {display_url(connection.engine.url)} has lost the head of a chain: restore a copy"
         )
