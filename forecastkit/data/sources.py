@@ -342,7 +342,7 @@ def source_table(
     place = Home(home) if home and Home(home).folder.is_dir() else None
     folders = [source for source in found if isinstance(source, FolderSource)] if place else []
     for folder in folders:
-        folder.notes = SealedNotes(place and place.folder_notes(folder.root), code_version())
+        folder.notes = SealedNotes(place.folder_notes(folder.root) if place else None, code_version())
     rows: list[dict[str, Any]] = []
     for source in found:
         for symbol in source.symbols:
