@@ -412,8 +412,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 3 if isinstance(error, DataQualityError) else 2
     except (KeyboardInterrupt, SystemExit) as leave:
         code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
-        if code not in (INTERRUPTED, TERMINATED):
+        if not isinstance(code, int) or code not in (INTERRUPTED, TERMINATED):
             raise
         print_note("forecastkit: stopped; what was reported stored is stored, and the same command goes on from there")
-        return int(code)
+        return code
     return 0
