@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
-from ..core import DataError, GENESIS, HashChain
+from ..core import DataError, GENESIS, HashChain, printable
 from .engine import display_url, transaction
 from .schema import CHAIN, CHAINED, PREDICTIONS
 
@@ -39,7 +39,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.table} row {self.row}" if self.row else self.table
-        return f"{where} ({self.name}) {self.words}"
+        return printable(f"{where} ({self.name}) {self.words}")
 
 
 def row_name(row: Mapping[str, Any]) -> str:
