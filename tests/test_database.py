@@ -324,13 +324,8 @@ def test_json_so_deep_or_strange_is_a_finding_and_a_sentence(url):
     db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
     strange = json.dumps(json.loads(made(1).to_json()) | {"metadata": [1]})
     texts = {1: "[" * 100_000, 2: strange}
-    for row, text in texts.items():
-        tampered(
-            url,
-            "UPDATE predictions SET forecast = 'other' WHERE seq = number".replace("other", text).replace(
-                "number", str(row)
-            ),
-        )
+    update = "UPDATE predictions SET forecast = 'other' WHERE seq = number"
+    tampered(url, "; ".join(update.replace("other", text).replace("number", str(row)) for row, text in texts.items()))
     found = [str(problem) for problem in audit_ledger(db).problems]
     for row in (1, 2):
         assert any(f"predictions row {row} " in one and "cannot be read: " in one for one in found)
