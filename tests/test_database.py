@@ -1,5 +1,6 @@
 "The database under duress: migrations, crashes, many writers, tampering; on SQLite, and on PostgreSQL where it is at hand."
 
+import json
 import os
 import random
 import signal
@@ -24,7 +25,7 @@ from forecastkit.ledger.chain import append
 from forecastkit.ledger.database import select_predictions
 from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, open_database, transaction
 from forecastkit.ledger.exports import ledger_table, ledger_tables, write_csv, write_parquet
-from forecastkit.ledger.records import prediction_rows
+from forecastkit.ledger.records import prediction_rows, with_scores
 from forecastkit.ledger.schema import CHAIN, METADATA, OUTCOMES, PREDICTIONS, Moment
 from forecastkit.ops.registry import manifests, record_manifest
 
@@ -315,6 +316,23 @@ def test_what_was_tampered_with_is_found_and_named(url, statements, found):
     db.close()
     tampered(url, statements)
     assert [str(problem) for problem in db.verify()] == found
+
+
+def test_json_so_deep_or_strange_is_a_finding_and_a_sentence(url):
+    db = opened(url)
+    db.store_predictions([(made(i), {}) for i in range(3)])
+    db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
+    strange = json.dumps(json.loads(made(1).to_json()) | {"metadata": [1]})
+    texts = {1: "[" * 100_000, 2: strange}
+    update = "UPDATE predictions SET forecast = 'other' WHERE seq = number"
+    tampered(url, "; ".join(update.replace("other", text).replace("number", str(row)) for row, text in texts.items()))
+    found = [str(problem) for problem in audit_ledger(db).problems]
+    for row in (1, 2):
+        assert any(f"predictions row {row} " in one and "cannot be read: " in one for one in found)
+    with pytest.raises(DataError, match="a stored forecast cannot be read"):
+        with_scores(pd.DataFrame({"forecast": [texts[1]], "outcome": [1.5]}))
+    with pytest.raises(DataError, match="this is no stored forecast"):
+        type(made(0)).from_json(texts[1])
 
 
 # --- many processes, sudden ends -------------------------------------------------------------------------------------

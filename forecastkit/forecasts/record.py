@@ -202,7 +202,7 @@ class Forecast(Mapping):
             if not isinstance(record, dict) or set(record) - {f.name for f in fields(cls)}:
                 raise DataError("it is not one record with the fields of a forecast")
             return cls(**record)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise DataError(f"this is no stored forecast: {error}") from error
 
     @property

@@ -191,7 +191,7 @@ def row_problems(
         if any(score_differences(ours, package)):
             edge = outcome is not None and min(abs(outcome - value) for value in record["values"]) < TOLERANCE
             yield from score_differences(ours, package, edge)
-    except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError) as error:
         yield f"cannot be read: {error}"
 
 # %% ../../nbs/55_ledger/08_audit.ipynb #197c833c
@@ -272,7 +272,7 @@ def readable(
             if not canonical:
                 words = "is not written as forecasts are: a field stands twice, or blanks or escapes were put in"
                 problems.append(Problem("predictions", row["seq"], row_name(row), words))
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             words = f"cannot be read: this is no stored forecast: {error}"
             problems.append(Problem("predictions", row["seq"], row_name(row), words))
     return found

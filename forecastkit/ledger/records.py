@@ -229,7 +229,10 @@ def with_scores(
 ) -> pd.DataFrame:
     "The rows with the columns of `SCORE_COLUMNS` beside; NaN where the outcome is unknown."
     known = rows.loc[rows["outcome"].notna(), "outcome"]
-    records = dict(zip(known.index, map(json.loads, rows.loc[known.index, "forecast"])))
+    try:
+        records = dict(zip(known.index, map(json.loads, rows.loc[known.index, "forecast"])))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"a stored forecast cannot be read ({error}): see `forecastkit forecasts verify`") from error
     return rows.join(score_records(records, known))
 
 # %% ../../nbs/55_ledger/04_records.ipynb #05cfcc49
