@@ -3388,6 +3388,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                       'forecastkit/regimes/detector.py'),
                                               'forecastkit.regimes.detector.RegimeDetector._result': ( '35_regimes/detector.html#regimedetector._result',
                                                                                                        'forecastkit/regimes/detector.py'),
+                                              'forecastkit.regimes.detector.RegimeDetector._warn_of_unknown_end': ( '35_regimes/detector.html#regimedetector._warn_of_unknown_end',
+                                                                                                                    'forecastkit/regimes/detector.py'),
                                               'forecastkit.regimes.detector.RegimeDetector.features': ( '35_regimes/detector.html#regimedetector.features',
                                                                                                         'forecastkit/regimes/detector.py'),
                                               'forecastkit.regimes.detector.RegimeDetector.filtered_probabilities': ( '35_regimes/detector.html#regimedetector.filtered_probabilities',
