@@ -102,7 +102,7 @@ def store() -> None:
 
 
 def listing() -> None:
-    "`data list` of 2,000 symbols x 10 years: a store that was just filled by another machine, the same again, and CSV files."
+    "`data list` of 2,000 symbols x 10 years: a store that was just filled by another machine, the same again, CSV files, and they again."
     with tempfile.TemporaryDirectory() as home:
         kept, files = Store(home), Path(home, "csv")
         kept.put("S0000", walk(0), "made up", "2019-01-02 12:00Z", calendar=NYSE)
@@ -115,9 +115,10 @@ def listing() -> None:
             ("data list, store without quick copies", "store", "<= 10 s"),
             ("data list, store", "store", "<= 10 s"),
             ("data list, folder of CSV", f"folder:{files}", ""),
+            ("data list, folder of CSV, again", f"folder:{files}", "<= 2 s"),
         ):
             start, cpu = time.perf_counter(), time.process_time()
-            table = source_table(word, NYSE, stored_sources(home))
+            table = source_table(word, NYSE, stored_sources(home), home)
             row(f"{what}: {len(table)} symbols", time.perf_counter() - start, limit)
             print(f"{'':66s} {1e3 * (time.process_time() - cpu):9.2f} ms of one core")
 

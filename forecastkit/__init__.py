@@ -23,7 +23,7 @@ Modules:
 - `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
 - `forecastkit.core.seals`: Seals on computed files: a secret key in the home folder, and HMAC sums that nobody who does not hold the key can make.
 - `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
-- `forecastkit.core.stopwatch`: `Stopwatch`: seconds by stage, added up where a stage comes more than once.
+- `forecastkit.core.stopwatch`: `Stopwatch`: seconds by stage, added up where a stage comes more than once; `stage_key` names a stage for a program.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
@@ -97,6 +97,7 @@ Modules:
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
+- `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.

@@ -74,6 +74,9 @@ def test_scores_are_those_of_the_stored_forecasts(market, tmp_path):
     scores = forecast_scores(system.prepared(day.as_of), day.as_of).loc[day.record.index]
     np.testing.assert_allclose(scores["crps"], day.record["crps"], rtol=1e-9)
     np.testing.assert_allclose(scores["climatology"], day.record["crps_climatology"], rtol=1e-9)
+    card = system.evaluate(day.record.index[0], day.record.index[-1])
+    for name in ("climatology", "ar1", "har", "garch"):  # what the page sets beside is what `evaluate` scores
+        np.testing.assert_allclose(card.baseline_scores[name]["crps"], day.record[f"crps_{name}"], rtol=1e-9)
     assert (scores["inside_80"] == day.record["inside_80"]).mean() > 0.99
     assert (
         day.anomaly.scores["days"].sum()

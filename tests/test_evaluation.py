@@ -1,6 +1,7 @@
 "Evaluation: what is scored is what would have been stored, however it is computed, interrupted or asked for."
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -20,8 +21,9 @@ from forecastkit.cli.evaluation import evaluate as command
 from forecastkit.core import DataError, DataWarning
 from forecastkit.core.experiments import ExperimentLog, shipped_log, variants_tried
 from forecastkit.core.settings import load_settings
+from forecastkit.pipeline.baselines import baseline_quantiles
 from forecastkit.pipeline.daily import user_logs
-from forecastkit.pipeline.evaluation import baseline_quantiles, scored_origins, span_of
+from forecastkit.pipeline.evaluation import scored_origins, span_of
 from forecastkit.pipeline.preparation import build_forecast
 from forecastkit.pipeline.system import IntegratedSystem
 
@@ -57,7 +59,8 @@ def test_what_is_scored_is_what_would_have_been_stored(card, home):
     assert card.seconds > 0
     stages = card.to_dict()["seconds_by_stage"]
     assert {"market", "features", "walk", "calibration", "baselines", "scoring"} <= set(stages)
-    assert {name for name in stages if name.startswith("fit ")} >= {"fit LinearQuantile", "fit QuantileForest (raw)"}
+    assert set(stages) >= {"fit_linear_quantile", "fit_quantile_forest_raw"}
+    assert all(re.fullmatch("[a-z0-9_]+", name) for name in stages)
     assert all(seconds >= 0 for seconds in stages.values())
 
 

@@ -302,3 +302,80 @@ def test_yfinance_itself_gives_the_tables_and_reasons_that_are_expected(monkeypa
     pd.testing.assert_series_equal(close, prices("AAPL")["close"].tail(5), check_names=False, check_freq=False)
     assert str(tables["MSFT"]).startswith("MSFT: yahoo answers: RuntimeError('Too Many Requests')")
     assert len(slept) == 2
+
+
+SECRET = "zqS3cr8etQz"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Failed to connect to http://ada:{SECRET}@proxy.example.org:8080", f"407 for ada with {SECRET}",
+        "Proxy-Authorization: Basic BASE64", "tunnel refused (BASE64)", f"/v8/chart?crumb={SECRET}&x=1", f"token={SECRET}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [OSError, RuntimeError, ValueError, KeyError])
+def test_yfinance_shows_no_secret_of_a_proxy(monkeypatch, tmp_path, caplog, capsys, said, kind):
+    "Planted in what yfinance raises and logs; looked for in errors, tracebacks, logs, notes and files of the store."
+    import base64
+    import logging
+    import traceback
+
+    from forecastkit.vendors.yahoo import yahoo_schedule
+
+    monkeypatch.setenv("HTTPS_PROXY", f"http://ada:{SECRET}@proxy.example.org:8080")
+    coded = base64.b64encode(f"ada:{SECRET}".encode()).decode()
+    said = said.replace("BASE64", coded)
+
+    def download(tickers, **options):
+        logging.getLogger("yfinance").error(f"['{tickers[0]}']: {said}")
+        if len(tickers) == 1:
+            raise kind(said)
+        return pd.DataFrame()
+
+    caplog.set_level(logging.DEBUG)
+    source = yahoo_source(["AAPL", "MSFT"], yfinance_tables(RateLimiter(1e4), download, attempts=1))
+    found = [*source.fetch(["AAPL"], None, None).values(), *source.fetch(["AAPL", "MSFT"], None, None).values()]
+
+    def calendar(ticker):
+        raise kind(said)
+
+    try:
+        yahoo_schedule("AAPL", fetch=calendar)
+    except (DataError, RuntimeError) as error:
+        found.append(error)
+    assert len(found) == 4 and all(isinstance(error, (DataError, RuntimeError)) for error in found[:3])
+    shown = ["".join(traceback.format_exception(error)) for error in found if isinstance(error, DataError)]
+    shown += [caplog.text, *capsys.readouterr()]
+    assert not any(SECRET in text or coded.rstrip("=") in text for text in shown)
+
+
+def test_what_an_address_says_is_hidden_also_as_a_header_has_it():
+    import base64
+
+    from forecastkit.core import redacted
+    from forecastkit.vendors.http import secrets_in
+
+    coded = base64.b64encode(f"ada:{SECRET}@x".encode()).decode()
+    hidden = secrets_in(f"https://ada:{SECRET}%40x@host/x?k={SECRET}k", {"symbol": "AAPL"})
+    for said in (
+        f"no entry for Basic {coded}",
+        f"saw {coded.rstrip('=')}",
+        f"k is {SECRET}k",
+        f"{SECRET}%40x",
+        f"{SECRET}@x",
+    ):
+        shown = redacted(said, hidden)
+        assert SECRET not in shown and coded.rstrip("=") not in shown
+    assert redacted("AAPL is unknown", hidden) == "AAPL is unknown"
+
+
+@pytest.mark.parametrize(
+    "text", ["Date,Close\n" + "1," * 500_000, "Date,Close\n2018-02-02,1\n" + "1," * 500_000, "1," * 500_000]
+)
+def test_a_line_of_commas_is_refused_before_it_becomes_columns(monkeypatch, text):
+    from forecastkit.vendors.base import parse_table
+
+    monkeypatch.setattr("pandas.read_csv", lambda *args, **options: pytest.fail("it was read"))
+    with pytest.raises(DataError, match="no table was sent"):
+        parse_table("VIX", text)

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecastkit.calendars import COHORTS as EIGHT
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
 from forecastkit.evaluation.scorecard import (
     breakdown,
+    count_apart,
     groupings,
     observe_outcomes,
     pinball_skill,
@@ -62,7 +64,7 @@ CARD = score_forecasts(OWN, SEEN, BASELINES)
 def test_keys_and_nesting_are_those_that_were_promised():
     told = CARD.to_dict()
     judged = ["crps", "skill", "coverage", "coverage_by_regime", "rolling_250", "regime_log_loss_skill", "ece", "direction"]  # fmt: skip
-    assert list(told) == ["symbol", "horizon", "start", "end", "origins", "seconds", "seconds_by_stage", "variants_tried", "forecaster", "baselines"]  # fmt: skip
+    assert list(told) == ["symbol", "horizon", "start", "end", "origins", "seconds", "seconds_by_stage", "variants_tried", "forecaster", "baselines", "by_cohort", "by_half", "worst_quarters", "by_quantile"]  # fmt: skip
     assert list(told["baselines"]) == ["climatology", "ar1"]
     for part in (told["forecaster"], *told["baselines"].values()):
         assert list(part) == judged
@@ -74,7 +76,12 @@ def test_keys_and_nesting_are_those_that_were_promised():
         assert list(part["rolling_250"]) == ["lowest", "highest"]
         assert list(part["regime_log_loss_skill"]) == ["transition_matrix", "ar1"]
         assert list(part["ece"]) == [*VIX_REGIMES, "perfect_95"]
-        assert list(part["direction"]) == ["accuracy", "base_rate", "brier_skill"]
+        assert list(part["direction"]) == ["accuracy", "base_rate", "confidence", "ece", "perfect_95", "brier_skill", "brier_skill_se"]  # fmt: skip
+    assert list(told["by_cohort"]) == list(EIGHT)
+    assert sum(part["n"] for part in told["by_cohort"].values()) == told["origins"]
+    assert [part["n"] for part in told["by_half"].values()] == [(len(AT) + 1) // 2, len(AT) // 2]
+    skills = [part["skill"] for part in told["worst_quarters"]]
+    assert skills == sorted(skills) and len(skills) <= 4
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
@@ -228,3 +235,7 @@ def test_a_span_without_250_origins_has_no_rolling_coverage():
         OWN[: len(short.rows)], short, {k: q[: len(short.rows)] for k, q in BASELINES.items()}
     ).to_dict()
     assert told["forecaster"]["rolling_250"] == {"lowest": None, "highest": None}
+
+
+def test_origins_that_do_not_overlap_are_counted():
+    assert [count_apart(np.array(at), 5) for at in ([], [0], [0, 4], [0, 5], [3, 4, 8, 12, 13, 30])] == [0, 1, 1, 2, 4]

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import (
+    DataError,
     DataWarning,
     Home,
     find_key,
@@ -164,6 +165,31 @@ def test_an_edited_fitted_state_is_fitted_again(tmp_path):
     with pytest.warns(DataWarning, match="a stored Mean is damaged and is fitted again"):
         assert fit_or_load(Mean(), X, states).mean_ == 3.0
     assert fit_or_load(Mean(), X, states).mean_ == 3.0  # sealed again, without a warning
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
+def test_a_key_that_was_emptied_or_cut_is_refused(tmp_path, content):
+    key = make_key(tmp_path)
+    (tmp_path / "seal.key").write_bytes(content)
+    for act in (lambda: make_key(tmp_path), lambda: find_key(tmp_path / "raw" / "block.npz")):
+        with pytest.raises(DataError, match="is no key: delete it"):
+            act()
+    (tmp_path / "seal.key").unlink()
+    assert make_key(tmp_path) != key
+
+
+def test_a_fitted_state_without_a_seal_is_fitted_again(tmp_path):
+    "As 0.2 left them: files with sums of their own, and nothing that the key of the home has made."
+    make_key(tmp_path)
+    X = pd.DataFrame({"a": [1.0, 2.0, 6.0]}, NYSE.sessions_in_range("2018-01-02", "2018-01-04"))
+    states = Home(tmp_path).fitted_states
+    fit_or_load(Mean(), X, states)
+    folder = next(states.iterdir())
+    Mean().fit(X * 3).save(folder)
+    (folder / "seal.txt").unlink()
+    assert Mean.load(folder).mean_ == 9.0
+    assert fit_or_load(Mean(), X, states).mean_ == 3.0
+    assert (folder / "seal.txt").is_file() and Mean.load(folder).mean_ == 3.0
 
 
 def test_an_edited_quick_copy_of_a_series_is_read_from_its_file_again(tmp_path):

@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -539,3 +540,113 @@ def test_looking_twice_is_looking_once(shared_data):
     look = inspect_file(path, "VIX", "vix-daily.csv")
     assert look.layout is not None and look.layout.ranged and look.layout.unused == ()
     assert len(read_file_columns(path, look.layout, "vix-daily.csv")) == 7304
+
+
+@pytest.fixture
+def listed(bars, tmp_path):
+    "Bars, closes beside them, a wide file, a published series, a page and a broken file; what `data list` says of them."
+    write(bars / "VIX.csv", table())
+    write(bars / "closes" / "VIX.csv", table()[["Date", "Close"]])
+    write(bars / "SPX.csv", table(frame=VIX * 100))
+    (bars / "watch.csv").write_text("Date;AAPL;MSFT\n2018-02-02;160,5;91,78\n2018-02-05;156,49;88,0\n")
+    (bars / "DGS10.csv").write_text("observation_date,DGS10\n2018-02-02,2.84\n2018-02-05,2.77\n")
+    (bars / "page.csv").write_text("<!DOCTYPE html><html>blocked</html>")
+    (bars / "JPM.csv").write_text("Date,Close\n2018-02-02,1\n2018-02-05,closed\n")
+    home = tmp_path / "home"
+    home.mkdir()
+
+    def ask() -> pd.DataFrame:
+        return source_table([f"folder:{bars}", "sample"], NYSE, home=home)
+
+    return bars, home, ask
+
+
+def reads(monkeypatch) -> list[str]:
+    "The files that are read from here on, as messages call them."
+    from forecastkit.data import folders
+
+    found: list[str] = []
+    for name, place in (("inspect_file", 2), ("read_file_columns", 2), ("wide_columns", 1)):
+        usual = getattr(folders, name)
+
+        def noted(*args, usual=usual, place=place, **options):
+            found.extend([args[place]] if args[place].startswith("bars/") else [])
+            return usual(*args, **options)
+
+        monkeypatch.setattr(folders, name, noted)
+    return found
+
+
+def test_a_listing_remembers_what_is_in_the_files(listed, monkeypatch):
+    bars, home, ask = listed
+    fresh, done = source_table([f"folder:{bars}", "sample"], NYSE), reads(monkeypatch)
+    pd.testing.assert_frame_equal(ask(), fresh)
+    assert {"bars/VIX.csv", "bars/watch.csv", "bars/DGS10.csv", "bars/JPM.csv"} <= {*done}
+    done.clear()
+    pd.testing.assert_frame_equal(ask(), fresh)
+    assert {*done} == {"bars/JPM.csv"}  # what is refused is looked at again
+    (notes,) = (home / "cache" / "folders").iterdir()
+    before = notes.stat().st_mtime_ns
+    ask()
+    assert notes.stat().st_mtime_ns == before  # nothing new: not written
+
+
+def test_a_file_that_changed_is_read_again_and_the_others_are_not(listed, monkeypatch):
+    bars, _, ask = listed
+    ask()
+    file, done = bars / "VIX.csv", reads(monkeypatch)
+    was = file.stat()
+    text = file.read_text()
+    changed = text.replace(text.splitlines()[-1].split(",")[0], "2018-03-01")
+    assert len(changed) == len(text)
+    file.write_text(changed)
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))  # as long as before, and dated back
+    found = ask().set_index(["symbol", "source"])
+    assert f"{found.loc[('VIX', 'bars/VIX.csv'), 'last']:%Y-%m-%d}" == "2018-03-01"
+    assert {*done} == {"bars/VIX.csv", "bars/JPM.csv"}
+    file.unlink()
+    assert ask().set_index("symbol").loc["VIX", "source"].tolist()[0] == "bars/closes/VIX.csv"
+
+
+@pytest.mark.parametrize("how", ["edited", "forged", "cut", "another key", "lost", "other code"])
+def test_notes_that_are_not_what_was_written_are_made_again(listed, monkeypatch, how):
+    from forecastkit.core import code_version, seal
+
+    _, home, ask = listed
+    fresh, done = ask(), reads(monkeypatch)
+    (notes,) = (home / "cache" / "folders").iterdir()
+    text = notes.read_text()
+    forged = text.partition("\n")[2].replace('"rows":5', '"rows":7')
+    assert forged != text.partition("\n")[2]
+    if how == "other code":
+        monkeypatch.setattr("forecastkit.data.sources.code_version", lambda: f"{code_version()}+1")
+    elif how == "lost":
+        notes.unlink()
+    elif how == "another key":
+        (home / "seal.key").unlink()
+    else:
+        kept = {"edited": text.replace('"rows":5', '"rows":7'), "forged": seal(forged, b""), "cut": text[:-9]}
+        notes.write_text(kept[how])
+    pd.testing.assert_frame_equal(ask(), fresh)
+    assert len({*done}) >= 7
+    done.clear()
+    ask()
+    assert {*done} == {"bars/JPM.csv"}  # and are good again
+
+
+def test_a_session_that_is_still_open_is_not_remembered(bars, tmp_path, monkeypatch):
+    write(bars / "VIX.csv", table())
+    (tmp_path / "home").mkdir()
+    last = NYSE.closes_of(VIX.index[-1:])[0]
+
+    def rows(moment: pd.Timestamp) -> int:
+        monkeypatch.setattr("forecastkit.data.frames._now", lambda: moment)
+        return source_table(f"folder:{bars}", NYSE, home=tmp_path / "home")["rows"].iloc[0]
+
+    assert [rows(last - pd.Timedelta(hours=1)), rows(last + pd.Timedelta(hours=1))] == [len(VIX) - 1, len(VIX)]
+
+
+def test_nothing_is_kept_where_there_is_no_home(bars, tmp_path):
+    write(bars / "VIX.csv", table())
+    source_table(f"folder:{bars}", NYSE, home=tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()

@@ -38,7 +38,8 @@ def data_list(sources: Sources = None, home: HomeFolder = None, as_json: AsJson 
     from forecastkit.pipeline import readable_sources
 
     data = settings_with(data__sources=sources, data__home=home).data
-    table = source_table(readable_sources(data.sources), get_calendar(data.calendar), stored_sources(data.home))
+    openers = stored_sources(data.home)
+    table = source_table(readable_sources(data.sources), get_calendar(data.calendar), openers, data.home)
     emit(table, as_json)
     raise typer.Exit(1 if table["note"].str.startswith("refused").any() else 0)
 

@@ -16,8 +16,8 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'SCORECARD', 'REPORT', 'HEALTH',
-           'SERIES', 'STORED', 'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'REPORT',
+           'HEALTH', 'SERIES', 'STORED', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -80,8 +80,12 @@ SUMMARY: Schema = record(
 PART: Schema = record(
     n=COUNT, n_nonoverlapping={}, coverage_80={}, coverage_80_se={}, skill={}, skill_se={}
 )  # null where there are too few origins
+STAGES: Schema = table_of(NUMBER) | {
+    "propertyNames": {"pattern": "^[a-z0-9_]+$"},
+    "description": "seconds by stage, such as features, walk, fit_quantile_forest_raw; fit_ and predict lie within walk, over all processes",
+}
 SCORECARD: Schema = record(
-    symbol=TEXT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, seconds=NUMBER, seconds_by_stage=table_of(NUMBER), variants_tried=COUNT,
+    symbol=TEXT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, seconds=NUMBER, seconds_by_stage=STAGES, variants_tried=COUNT,
     forecaster=SUMMARY, baselines=table_of(SUMMARY), by_cohort=table_of(PART), by_half=table_of(PART),
     worst_quarters=list_of(PART), by_quantile=table_of(record(skill=NUMBER, skill_se=NUMBER)),
 )  # fmt: skip

@@ -48,6 +48,7 @@ from .seals import (
     keyed_sum as keyed_sum,
     make_key as make_key,
     seal as seal,
+    SealedNotes as SealedNotes,
     unsealed as unsealed,
 )
 from .chain import (
@@ -90,5 +91,6 @@ from .docstrings import (
     attach_face as attach_face,
 )
 from .stopwatch import (
+    stage_key as stage_key,
     Stopwatch as Stopwatch,
 )

@@ -8,6 +8,7 @@ that one page says what is there, and what may be deleted."""
 # %% ../../nbs/00_core/05_home.ipynb #3feea785
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -113,3 +114,8 @@ class Home:
     def store_cache(self, series: str = "daily") -> Path:
         "The folder of quick copies of the store's files; computed, may be deleted."
         return self.folder / "cache" / "store" / series
+
+    def folder_notes(self, folder: str | os.PathLike[str]) -> Path:
+        "What was found in the files of a folder of data; computed, may be deleted."
+        name = hashlib.sha256(str(Path(folder).resolve()).encode()).hexdigest()[:16]
+        return self.folder / "cache" / "folders" / f"{name}.json"

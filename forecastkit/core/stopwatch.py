@@ -1,4 +1,4 @@
-"""`Stopwatch`: seconds by stage, added up where a stage comes more than once.
+"""`Stopwatch`: seconds by stage, added up where a stage comes more than once; `stage_key` names a stage for a program.
 
 What takes minutes should say which part of it does. One stopwatch is handed through a piece of work; each part names itself,
 and what other processes have measured is added."""
@@ -8,12 +8,13 @@ and what other processes have measured is added."""
 # %% ../../nbs/00_core/12_stopwatch.ipynb #ad1f7d26
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 # %% auto #0
-__all__ = ['Stopwatch']
+__all__ = ['Stopwatch', 'stage_key']
 
 # %% ../../nbs/00_core/12_stopwatch.ipynb #25014113
 class Stopwatch:
@@ -35,3 +36,9 @@ class Stopwatch:
             yield
         finally:
             self.add({name: time.perf_counter() - began})
+
+# %% ../../nbs/00_core/12_stopwatch.ipynb #5ta90002
+def stage_key(name: str) -> str:
+    "A stage's name as a plain key: `fit_quantile_forest_raw` for `fit QuantileForest (raw)`."
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")

@@ -9,17 +9,18 @@ market data at all. Each series is read from the best file there is, and whateve
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK
-from ..core import DataError, canonical_symbol
+from ..core import DataError, SealedNotes, canonical_symbol
 from .formats import SUFFIXES, Inspection, inspect_file, read_file_columns, read_table, symbol_of
 from .frames import Reading, clean_series
 from .futures import FUTURES, expiry_of, contract_rank, read_future
@@ -150,6 +151,25 @@ def wide_columns(
         if numbers[name].notna().any()
     }
 
+# %% ../../nbs/20_data/09_folders.ipynb #f01de402
+def file_state(path: Path) -> list[int]:
+    "What changes when a file is written: size, moment of the content and of the entry, place on the disk; empty if it is gone."
+    with suppress(OSError):
+        found = path.stat()
+        return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return []
+
+
+def pack_layout(layout: Layout) -> list[Any]:
+    "A layout as plain data."
+    return [layout.date, [*layout.columns.items()], layout.unused, layout.symbols, layout.timed]
+
+
+def unpack_layout(packed: Sequence[Any]) -> Layout:
+    "The layout that `pack_layout` was given."
+    date, columns, unused, symbols, timed = packed
+    return Layout(date, dict(columns), tuple(unused), symbols, timed)
+
 # %% ../../nbs/20_data/09_folders.ipynb #254b6719
 NO_TABLE = f"no {', '.join(SUFFIXES)} file"
 
@@ -174,7 +194,8 @@ class FolderSource:
             raise DataError(f"folder {folder} does not exist: relative paths count from the working directory")
         if not root.is_dir():
             raise DataError(f"folder {folder} is a file: give the folder it lies in")
-        self.name = name or f"folder:{folder}"
+        self.name, self.root = name or f"folder:{folder}", root
+        self.notes = SealedNotes()  # what is known of the files; `source_table` puts in those of a home
         self._paths = {f"{root.resolve().name}/{path.relative_to(root).as_posix()}": path for path in _tree(root)}
         self._files: dict[str, list[str]] = {}  # by symbol
         self._looks: dict[str, Inspection] = {}  # by file, as far as they were looked at
@@ -187,21 +208,39 @@ class FolderSource:
         if not (self._files or self._contracts):
             raise DataError(f"folder {folder} holds {NO_TABLE}: put in files named by their symbol, such as VIX.csv")
 
+    def states(self, symbol: str) -> list[tuple[str, list[int]]]:
+        "The files that a symbol is read from, each with its `file_state`."
+        wide = [self._wide[symbol][0]] if symbol not in self._files and symbol in self._wide else []
+        return [(k, file_state(self._paths[k])) for k in self._files.get(symbol) or wide or self._contracts]
+
+    def _inspect(self, shown: str, symbol: str) -> Inspection:
+        path = self._paths[shown]
+
+        def find() -> list[object]:
+            look = inspect_file(path, symbol, shown)
+            return [look.layout and pack_layout(look.layout), look.why, look.broken]
+
+        layout, why, broken = self.notes.recall(["look", shown, symbol, file_state(path)], find, lambda k: not k[2])
+        return Inspection(layout and unpack_layout(layout), why, broken)
+
     def _look(self, symbol: str) -> dict[str, Inspection]:
         files = self._files.get(symbol, [])
         for shown in files:
             if shown not in self._looks:
-                self._looks[shown] = inspect_file(self._paths[shown], symbol, shown)
+                self._looks[shown] = self._inspect(shown, symbol)
         return {shown: self._looks[shown] for shown in files}
 
     @cached_property
     def _wide(self) -> dict[str, tuple[str, Layout]]:
         "By symbol, the file with a column for each series that holds it."
         found: dict[str, tuple[str, Layout]] = {}
-        for files in self._files.values():
-            for shown in files:
-                for symbol, layout in wide_columns(self._paths[shown], shown).items():
-                    found.setdefault(symbol, (shown, layout))
+        for shown in (shown for files in self._files.values() for shown in files):
+            path = self._paths[shown]
+            for symbol, layout in self.notes.recall(
+                ["wide", shown, file_state(path)],
+                lambda path=path, shown=shown: [[s, pack_layout(k)] for s, k in wide_columns(path, shown).items()],
+            ):
+                found.setdefault(symbol, (shown, unpack_layout(layout)))
         return found
 
     def _closes(self, symbol: str, shown: str) -> pd.Series:
@@ -241,7 +280,8 @@ class FolderSource:
                 look.broken for look in looks.values()
             ):
                 with suppress(DataError):  # two files that contradict each other: said where the symbol is read
-                    found |= self._choose(symbol)[2]
+                    key = ["aside", symbol, self.states(symbol)]
+                    found |= self.notes.recall(key, lambda symbol=symbol: self._choose(symbol)[2])
         return dict(sorted(found.items()))
 
     def read(self, symbol: str, calendar: Calendar) -> Reading:

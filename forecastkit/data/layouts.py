@@ -25,9 +25,9 @@ from ..core import DataError, canonical_symbol, printable
 
 # %% auto #0
 __all__ = ['DATE_COLUMNS', 'BAR_NAMES', 'CLOSE_NAMES', 'SYMBOL_COLUMNS', 'TIMED', 'MIDNIGHT', 'ZONE', 'ZONED', 'EVENING',
-           'NA_STRINGS', 'GROUPED', 'SCALED', 'SCALES', 'DISGUISED', 'Layout', 'detect_layout', 'unix_seconds',
-           'days_of_moments', 'days_of_seconds', 'has_times', 'date_style', 'parse_days', 'plain_numbers',
-           'no_disguise', 'columns_by_day', 'another_symbol']
+           'NA_STRINGS', 'GROUPED', 'SCALED', 'SCALES', 'DISGUISED', 'NAME_COLUMNS', 'Layout', 'detect_layout',
+           'unix_seconds', 'days_of_moments', 'days_of_seconds', 'has_times', 'date_style', 'parse_days',
+           'plain_numbers', 'no_disguise', 'refuse_other_names', 'columns_by_day', 'another_symbol']
 
 # %% ../../nbs/20_data/00_layouts.ipynb #233264ba
 DATE_COLUMNS: tuple[str, ...] = (
@@ -36,7 +36,7 @@ DATE_COLUMNS: tuple[str, ...] = (
 BAR_NAMES: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 CLOSE_NAMES: tuple[str, ...] = ("close/last", "price", "adj close", "adjusted close")  # taken where there is no close
 SYMBOL_COLUMNS: tuple[str, ...] = ("unique id", "symbol", "ticker")  # of long tables, one row a symbol and day
-TIMED = "its rows carry a time of day: daily bars have one row a session, dated by it; read minutes with timeframes.load_bars"
+TIMED = "its rows carry a time of day: daily bars have one row a session, dated by it; read minutes with data.timeframes.load_bars"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,24 @@ def _repeated(header: Sequence[str]) -> set[str]:
     counts = Counter(plain_name(name) for name in bare)
     return {name for name, count in counts.items() if count > 1}
 
+# %% ../../nbs/20_data/00_layouts.ipynb #50e52587
+NO_CLOSE = frozenset([
+    "open", "high", "low", "volume", "vol", "prev", "previous", "return", "returns", "ret", "change", "chg", "pct", "percent", "diff",
+    "id", "index", "count", "number", "interest", "oi", "sentiment", "score", "rank", "weight", "signal", "position", "quantity", "qty",
+    "size", "shares", "trades", "turnover", "bid", "ask", "spread", "range", "dividend", "dividends", "split", "splits", "volatility",
+])  # fmt: skip
 
+
+def no_close(
+    name: str,  # of a column
+    symbol: str | None = None,  # canonical; `LOW` is a share, if it is asked for in capitals
+) -> bool:
+    "Whether a column says by its name that it is no close: `Prev Close`, `open_interest`, `dailyReturn`."
+    if name == name.upper() and canonical_symbol(name) == symbol:
+        return False
+    return bool({word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)} & NO_CLOSE)
+
+# %% ../../nbs/20_data/00_layouts.ipynb #363a7741
 def quantity_of(symbol: str) -> str:
     "What a column named by a symbol holds: the value of a published series that has a rule, or else a close."
     try:
@@ -96,6 +113,8 @@ def _one_value(date: str, others: list[str], known: Mapping[str, str], symbol: s
     if len(others) != 1:
         names = printable(", ".join(others), most=60) or "only dates"
         return f"neither a column close nor one single column of values ({names})"
+    if no_close(others[0], symbol):
+        return f"its column {printable(others[0], most=60)} is no close by its name: give it a column close"
     if plain_name(others[0]) not in ("value", "y") and canonical_symbol(others[0]) != symbol:
         return "its column is called {0}: name the file {0}.csv".format(printable(others[0], most=60))
     return Layout(date, {"value": others[0], **known})
@@ -308,7 +327,30 @@ def no_disguise(
         return cells.astype(str)
     return cells.map(lambda cell: str(cell) if isinstance(cell, DISGUISED) else cell) if kind == "O" else cells
 
-# %% ../../nbs/20_data/00_layouts.ipynb #8913e25c
+# %% ../../nbs/20_data/00_layouts.ipynb #afad8dc2
+NAME_COLUMNS = frozenset([
+    "name", "stock", "act symbol", "tic", "instrument", "security", "asset", "contract", "isin", "cusip", "sedol", "figi", "ric", "permno",
+    "code", "company", "underlying",
+])  # fmt: skip
+
+
+def refuse_other_names(
+    unused: pd.DataFrame,  # columns left aside
+    symbol: str | None,  # canonical; what the table is taken for
+) -> None:
+    "Raise `DataError` where a column such as Name or isin names several securities, or by its symbol another one."
+    for column in [name for name in unused.columns if plain_name(name) in NAME_COLUMNS]:
+        found = [*unused[column].dropna().astype(str).str.strip().unique()]
+        if len(found) > 1:
+            listed = printable(", ".join(found), most=60)
+            raise DataError(
+                f"its column {column} names several ({listed}): keep the rows of one, or take the column away"
+            )
+        ticker = found and plain_name(column) in ("name", "stock", "act symbol", "tic", "instrument")
+        if symbol and ticker and re.fullmatch(r"[A-Z]{1,5}", found[0]) and canonical_symbol(found[0]) != symbol:
+            raise DataError(another_symbol(found[0], symbol))
+
+# %% ../../nbs/20_data/00_layouts.ipynb #0b5273c1
 def columns_by_day(
     table: pd.DataFrame,  # the columns as they were given; dates and moments as text
     layout: Layout,
@@ -318,6 +360,7 @@ def columns_by_day(
     "The columns of a table under our names, by day; raises `DataError` for what is no day, no moment, or several symbols."
     if layout.symbols is not None:
         table = _rows_of(table, table[layout.symbols].astype(str).map(canonical_symbol), symbol)
+    refuse_other_names(table[list(layout.unused)], symbol)
     days, known = parse_days(table[layout.date], zone), layout.columns.get("known_at")
     columns: dict[str, Any] = {
         ours: no_disguise(plain_numbers(ours, table[theirs])).to_numpy() for ours, theirs in layout.columns.items()

@@ -17,15 +17,15 @@ from functools import lru_cache
 from importlib import import_module, resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
 from ..calendars import Calendar, get_calendar, NEW_YORK
-from ..core import DataError, DataWarning, canonical_symbol
+from ..core import DataError, DataWarning, Home, SealedNotes, canonical_symbol, code_version, plain
 from .folders import NO_TABLE, FolderSource, read_series
 from .formats import read_table
-from .frames import Reading, clean_series
+from .frames import STILL_OPEN, Reading, clean_series
 from .layouts import Layout, parse_days
 from .market import BAR_COLUMNS, MarketData
 
@@ -300,41 +300,57 @@ def load_market(
     )
 
 # %% ../../nbs/20_data/10_sources.ipynb #22c21306
-def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -> dict[str, object]:
-    "One series of a source in a row; `first` is the source that gives the symbol."
+def _read_row(source: Source, symbol: str, empty: MarketData) -> dict[str, Any]:
+    "What there is to say of one series of a source, as plain data."
     try:
         reading = source.read(symbol, empty.calendar)
         if "close" in reading.frame.columns:  # cleaned already: no need to index a market of one symbol
             days = reading.frame.index.unique()
-            row = {
-                "symbol": canonical_symbol(symbol),
-                "kind": "bars",
-                "first": days.min(),
-                "last": days.max(),
-                "rows": len(days),
-            }
-            row |= {"source": reading.origin, "repairs": len(reading.repairs)}
+            row = {"symbol": canonical_symbol(symbol), "kind": "bars", "first": days.min(), "last": days.max(),
+                   "rows": len(days), "source": reading.origin, "repairs": len(reading.repairs)}  # fmt: skip
         else:
             row = empty.with_series(symbol, reading.frame, reading.repairs, reading.origin).summary().iloc[0].to_dict()
     except DataError as error:
         return {"symbol": symbol, "source": source.name, "note": f"refused: {error}"}
-    notes = reading.notes if first is source else (f"not used: {first.name} comes first",)
-    return row | {"note": "; ".join(notes)}
+    dropped = any(repair.what == STILL_OPEN for repair in reading.repairs)
+    return plain(row | {"note": "; ".join(reading.notes), "lasting": not dropped})
+
+
+def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -> dict[str, Any]:
+    "One series of a source in a row; `first` is the source that gives the symbol."
+    if isinstance(source, FolderSource):
+        key = ["row", symbol, empty.calendar.name, source.name, source.states(symbol)]
+        found = source.notes.recall(
+            key, lambda: _read_row(source, symbol, empty), lambda row: row.get("lasting", False)
+        )
+    else:
+        found = _read_row(source, symbol, empty)
+    if "kind" not in found:
+        return found
+    days = {name: pd.Timestamp(found[name]).as_unit("us") for name in ("first", "last")}
+    return found | days | ({} if first is source else {"note": f"not used: {first.name} comes first"})
 
 
 def source_table(
     sources: Sequence[str | Source] | str,  # in order of precedence, see `open_sources`
     calendar: Calendar,
     openers: Openers | None = None,  # words beyond sample and folder:PATH, see `open_sources`
+    home: str | Path | Home | None = None,  # remembers what is in the files of folders; nothing is if it is not there
 ) -> pd.DataFrame:
     "All that the sources hold: symbol, kind, first and last date, rows, repairs, where it comes from, and what is to be said of it."
     found, empty = open_sources(sources, openers), MarketData({}, calendar=calendar)
-    rows: list[dict[str, object]] = []
+    place = Home(home) if home and Home(home).folder.is_dir() else None
+    folders = [source for source in found if isinstance(source, FolderSource)] if place else []
+    for folder in folders:
+        folder.notes = SealedNotes(place.folder_notes(folder.root) if place else None, code_version())
+    rows: list[dict[str, Any]] = []
     for source in found:
         for symbol in source.symbols:
             first = next(other for other in found if symbol in other)
             rows.append(_source_row(source, symbol, first, empty))
         for file, why in source.ignored.items():
             rows.append({"symbol": "", "source": file, "note": f"ignored: {why}"})
+    for folder in folders:
+        folder.notes.save(place or "")
     table = pd.DataFrame(rows, columns=["symbol", "kind", "first", "last", "rows", "repairs", "source", "note"])
     return table.astype({"rows": "Int64", "repairs": "Int64"})

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from ..calendars import COHORTS, Calendar
 from ..models import confidence_reliability, rise_frequency, shrunk_chance, transition_probabilities
-from ..core import DataError, PROBS, SCORE_PROBS, Target, VIX_REGIMES, plain, vix_regime
+from ..core import DataError, PROBS, SCORE_PROBS, Target, VIX_REGIMES, plain, stage_key, vix_regime
 from ..forecasts import cdf_at, mean_of
 from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_lag, hac_se, interval
 from ..metrics import log_loss, mae, pinball, pit, r2, rmse, rps, simulated_ece, skill, width
@@ -270,7 +270,7 @@ class Scorecard:
         return plain({
             "symbol": self.outcomes.target.symbol, "horizon": self.outcomes.target.horizon, "start": f"{first:%Y-%m-%d}",
             "end": f"{last:%Y-%m-%d}", "origins": len(self.origins), "seconds": self.seconds,
-            "seconds_by_stage": dict(self.seconds_by_stage),
+            "seconds_by_stage": {stage_key(name): took for name, took in self.seconds_by_stage.items()},
             "variants_tried": self.variants_tried, "forecaster": self.summary.to_dict(),
             "baselines": {name: summary.to_dict() for name, summary in self.baselines.items()}, **parts_of(self),
         })  # fmt: skip

@@ -37,9 +37,10 @@ from .profile import TargetProfile
 from ..metrics import coverage, crps, hac_lag, interval
 
 # %% auto #0
-__all__ = ['REGIME_SERIES', 'REGIME_REFITS', 'FOREST_TREES', 'track_record', 'filtered_regimes', 'median_contributions',
-           'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly', 'widths_sentence', 'Day',
-           'gather_day', 'repairs_of', 'scorecard_path', 'stored_scorecard', 'worst_quarters_sentence', 'user_logs']
+__all__ = ['REGIME_SERIES', 'REGIME_REFITS', 'FOREST_TREES', 'baseline_scores', 'track_record', 'filtered_regimes',
+           'median_contributions', 'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly',
+           'widths_sentence', 'Day', 'gather_day', 'repairs_of', 'scorecard_path', 'stored_scorecard',
+           'worst_quarters_sentence', 'user_logs']
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #d1273c7e
 def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
@@ -56,16 +57,28 @@ def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
     return row
 
 
+def baseline_scores(
+    prepared: Prepared,
+    outcomes: pd.Series,  # by origin, in the unit of the target
+) -> pd.DataFrame:
+    "The CRPS of each baseline by origin, a column such as `crps_har` each; NaN where there was none yet."
+    from forecastkit.pipeline.baselines import BASELINES, baseline_quantiles
+
+    origins = prepared.origins[prepared.origins.isin(outcomes.index)]
+    quantiles = baseline_quantiles(prepared, origins) if len(origins) else {}
+    y, unit = outcomes[origins].to_numpy(), prepared.target.from_log
+    columns = {f"crps_{name}": crps(y, unit(q)) for name, q in quantiles.items()}
+    return pd.DataFrame(columns, origins, [f"crps_{name}" for name in BASELINES]).reindex(outcomes.index)
+
+
 def track_record(
     database: PredictionDatabase,
     prepared: Prepared,
     as_of: pd.Timestamp,  # the session at whose close we stand; outcomes after it do not count
     last: int = 250,  # how many forecasts
 ) -> pd.DataFrame:
-    "The last stored forecasts whose outcome was known at a session, by origin, with climatology's CRPS beside."
-    from forecastkit.models import climatology_quantiles
-
-    target, calendar = prepared.target, prepared.view.calendar
+    "The last stored forecasts whose outcome was known at a session, by origin, with the CRPS of every baseline beside."
+    target = prepared.target
     stored = database.get_predictions(symbol=target.symbol, horizon=target.horizon, kind=target.kind, end=as_of)
     stored = stored[stored["outcome"].notna() & (stored["target_session"] <= as_of)].tail(last)
     if stored.empty:
@@ -74,10 +87,7 @@ def track_record(
         _record_row(Forecast.from_json(text), outcome) for text, outcome in zip(stored["forecast"], stored["outcome"])
     ]
     record = pd.DataFrame(rows).set_index("origin").assign(timeliness=stored["timeliness"].to_numpy())
-    base = target.from_log(
-        climatology_quantiles(prepared.outcomes, pd.DatetimeIndex(record.index), target.horizon, calendar=calendar)
-    )
-    return record.assign(crps_climatology=crps(record["outcome"].to_numpy(), base))
+    return record.join(baseline_scores(prepared, record["outcome"]))
 
 # %% ../../nbs/65_pipeline/04_daily.ipynb #6d1b376e
 REGIME_SERIES: tuple[str, ...] = ("VIX", "SPX")  # without which the regime model has nothing to read

@@ -10,21 +10,17 @@ Everything that takes time is kept under `home`, so that a run that was killed g
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..core import DataError, Stopwatch, Target, shipped_log, variants_tried
 from ..data import MarketData
-from ..evaluation import Outcomes, Scorecard, check_enough, observe_outcomes, score_forecasts, walk_forward
-from ..models import GARCHHAR, HARLocationScale, ar1_quantiles, climatology_quantiles
+from ..evaluation import Outcomes, Scorecard, check_enough, observe_outcomes, score_forecasts
+from .baselines import baseline_quantiles
 from .daily import user_logs
-from .preparation import Prepared, Versions, read_block, refit_schedule, write_block
+from .preparation import Prepared
 from .profile import profile_of
 
 # %% auto #0
@@ -61,66 +57,6 @@ def scored_origins(
     usable = prepared.features["feature_quality"] >= prepared.settings.quality.usable
     origins = prepared.origins[usable[prepared.origins].to_numpy()]
     return origins[origins.isin(span)]
-
-# %% ../../nbs/65_pipeline/05_evaluation.ipynb #25a21084
-@dataclass(frozen=True)
-class BaselineStore:
-    "Keeps the quantiles of a baseline beside those of the versions; its models are cheap and are not kept."
-
-    versions: Versions
-    name: str
-
-    def load(self, grid: pd.Timestamp) -> Any:
-        "No model is kept."
-        return None
-
-    def save(self, grid: pd.Timestamp, model: Any) -> None:
-        "No model is kept."
-
-    def path(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> Path | None:
-        "The file of the quantiles for a block of origins: the versions' own name, and the baseline's before it."
-        beside = self.versions.path(grid, origins)
-        return beside and beside.with_name(f"{self.name}-{len(origins)}-{beside.name}")
-
-    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
-        "The quantiles kept for these origins, or None."
-        path = self.path(grid, origins)
-        return read_block(path) if path else None
-
-    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
-        "Keep the quantiles of a block of origins."
-        if path := self.path(grid, origins):
-            write_block(path, quantiles)
-
-
-def refitted_baselines(prepared: Prepared) -> dict[str, Callable[[], Any]]:
-    "The baselines that are fitted again at each refit session: a name, and what gives a new model."
-    profile = prepared.profile
-    garch = partial(GARCHHAR, profile.recipe, profile.target.horizon, seed=prepared.settings.model.seed)
-    return {"har": partial(HARLocationScale, profile.har_recipe), "garch": garch}
-
-# %% ../../nbs/65_pipeline/05_evaluation.ipynb #4fd33cc3
-def baseline_quantiles(
-    prepared: Prepared,
-    origins: pd.DatetimeIndex,  # some of its origins, in order
-) -> dict[str, np.ndarray]:
-    "The quantiles of each baseline at each origin: log changes at core.PROBS, (n, 23)."
-    target, model = prepared.target, prepared.settings.model
-    calendar, y = prepared.view.calendar, prepared.outcomes
-    known, X = y.loc[pd.Timestamp(model.train_start) :], prepared.features.drop(columns="cohort_weight")
-    log_level = pd.Series(np.log(prepared.level.to_numpy()), prepared.level.index)
-    found = {
-        "climatology": climatology_quantiles(y, origins, target.horizon, calendar=calendar),
-        "ar1": ar1_quantiles(log_level, known, origins, target.horizon, calendar),
-    }
-    schedule = replace(refit_schedule(target, prepared.settings, calendar), drift_limit=None)
-    for name, make in refitted_baselines(prepared).items():
-        raw = walk_forward(  # in this process: fitted sooner than others would start
-            X.loc[: origins[-1]], y, make, schedule, first=origins[0], store=BaselineStore(prepared.versions, name),
-            progress=prepared.settings.run.progress, title=name,
-        )  # fmt: skip
-        found[name] = raw.quantiles[raw.origins.get_indexer(origins)]
-    return found
 
 # %% ../../nbs/65_pipeline/05_evaluation.ipynb #e8e71857
 def observed_outcomes(

@@ -20,8 +20,8 @@ from ..pipeline import Day
 from .html import paragraph, percent, table
 
 # %% auto #0
-__all__ = ['headline', 'numbers_table', 'probability_table', 'regime_sentence', 'cohort_sentence', 'ahead_table',
-           'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section',
+__all__ = ['BASELINE_NAMES', 'headline', 'numbers_table', 'probability_table', 'regime_sentence', 'cohort_sentence',
+           'ahead_table', 'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section',
            'worst_quarters_note', 'record_picture', 'contribution_sentence', 'changes_table', 'provenance_table']
 
 # %% ../../nbs/70_reports/03_daily.ipynb #46923e63
@@ -144,29 +144,31 @@ def repair_table(repairs: pd.DataFrame) -> pd.DataFrame:
     return grouped.rename(columns={"size": "rows", "min": "first", "max": "last"}).set_index("symbol")
 
 # %% ../../nbs/70_reports/03_daily.ipynb #8160215e
+BASELINE_NAMES: dict[str, str] = {"climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch": "GARCH"}
+
+
 def record_scores(
-    record: pd.DataFrame,  # `Day.record`: inside_50, inside_80, inside_90, crps, crps_climatology by origin
+    record: pd.DataFrame,  # `Day.record`: inside_50, inside_80, inside_90, crps, and crps_har and the like by origin
     horizon: int,  # sessions, for the HAC lag
 ) -> pd.DataFrame:
-    "Coverage beside nominal and CRPS skill against climatology, each with its standard error, as text."
+    "Coverage beside nominal and CRPS skill against each baseline, each with its standard error, as text."
     lag, rows = hac_lag(horizon), []
     for level in (50, 80, 90):
         inside = record[f"inside_{level}"].dropna().to_numpy(float)
         rows.append(
             (f"inside the {level} % range", percent(inside.mean(), 1), f"{level} %", percent(hac_se(inside, lag), 1))
         )
-    both = record[["crps", "crps_climatology"]].dropna()
-    if len(both) > 2 * lag:
-        gain = skill(both["crps"].to_numpy(), both["crps_climatology"].to_numpy(), lag, horizon)
-        rows.append(
-            (
-                "CRPS (% points)",
-                f"{both['crps'].mean():.2f}",
-                f"{both['crps_climatology'].mean():.2f} (climatology)",
-                "",
+    for name, words in BASELINE_NAMES.items():
+        both = record[["crps", f"crps_{name}"]].dropna().to_numpy(float)
+        if len(both) > 2 * lag:
+            ours, theirs = both[:, 0], both[:, 1]
+            gain = skill(ours, theirs, lag, horizon)
+            cells = (
+                f"{100 * gain.value:+.1f} %",
+                f"CRPS {ours.mean():.2f}, theirs {theirs.mean():.2f}",
+                percent(gain.se, 1),
             )
-        )
-        rows.append(("CRPS skill against climatology", f"{100 * gain.value:+.1f} %", "0 %", percent(gain.se, 1)))
+            rows.append((f"CRPS skill against {words}", *cells))
     return pd.DataFrame(rows, columns=["", "measured", "beside", "s.e."]).set_index("")
 
 
@@ -197,7 +199,7 @@ def record_section(day: Day) -> str:
         words += " A backfill was made after its outcome, by a model and widths that knew nothing of it; only live forecasts are proof."
     return paragraph(words) + table(record_scores(record, day.target.horizon)) + paragraph(
         "Standard errors allow for overlapping outcomes (HAC over three horizons). A skill within two of them is no evidence of any. "
-        "What all years were worth, beside AR(1), HAR and GARCH as well: forecastkit evaluate.", "quiet")  # fmt: skip
+        "What all years were worth: forecastkit evaluate.", "quiet")  # fmt: skip
 
 
 def worst_quarters_note(day: Day) -> str:

@@ -28,6 +28,7 @@ from forecastkit.evaluation import (
 )
 from ..evaluation import rolling_coverage, worst_forecasts, worst_quarters
 from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
+from .daily import BASELINE_NAMES
 
 # %% auto #0
 __all__ = ['SCORE_NAMES', 'share_text', 'basis', 'skill_table', 'coverage_table', 'width_table', 'regime_scores_table',
@@ -37,7 +38,7 @@ __all__ = ['SCORE_NAMES', 'share_text', 'basis', 'skill_table', 'coverage_table'
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #51a0e25e
 SCORE_NAMES: dict[str, str] = {
-    "forecaster": "this forecast", "climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch": "GARCH",
+    "forecaster": "this forecast", **BASELINE_NAMES,
     "transition_matrix": "transition matrix", "log_loss": "log loss", "regime_brier": "Brier score", "rps": "ranked probability score",
 }  # fmt: skip
 

@@ -47,7 +47,8 @@ def failure_of(
     line = printable(redact(error if isinstance(error, DataError) else unforeseen))
     line = line if len(line) <= 500 else f"{line[:497]}..."
     found = DataError(line if line.startswith(symbol) else f"{symbol}: {line}")
-    found.__cause__ = None if isinstance(error, DataError) else error  # what it said, this one says
+    if not isinstance(error, DataError):  # what that one said, this one says; a traceback shows no secret either
+        found.__cause__ = RuntimeError(printable(redact(f"{type(error).__name__}: {error}")))
     return found
 
 
@@ -194,6 +195,8 @@ def parse_table(
     "Bars or values by day from a table; raises `DataError` that names the symbol where its columns are not those expected."
     if len(text) > WIDEST and "\n" not in text[:WIDEST]:
         raise DataError(f"{symbol}: the first line is longer than any header: no table was sent")
+    if max(map(len, text.splitlines()), default=0) > WIDEST:  # pandas makes a column of each comma in it
+        raise DataError(f"{symbol}: a line is longer than any row: no table was sent")
     try:
         table = pd.read_csv(io.StringIO(text), dtype="str", na_values=NA_STRINGS, keep_default_na=False)
     except ValueError as error:  # pandas' parser errors are ValueErrors

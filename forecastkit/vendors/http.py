@@ -8,6 +8,7 @@ answer, or a `DataError` of one sentence that names what was asked for, the serv
 # %% ../../nbs/25_vendors/02_http.ipynb #ae58a362
 from __future__ import annotations
 
+import base64
 import random
 import re
 import threading
@@ -84,15 +85,17 @@ SECRET_NAMES = re.compile(r"key|token|secret|pass|pw|auth|sig|user|session", re.
 
 
 def secrets_in(address: str, params: Mapping[str, str]) -> set[str]:
-    "What nobody should see: user and password of an address, and the parameters whose names say so."
-    named, found = [*params.items()], []
+    "What nobody should see: user and password of an address, also as a header has them, all values of its query, and the parameters whose names say so."
+    found = [value for name, value in params.items() if SECRET_NAMES.search(name)]
     try:
         parts = urlsplit(address)
-        named += parse_qsl(parts.query)
-        found = [parts.username or "", parts.password or ""]
+        found += [value for _, value in parse_qsl(parts.query)]
+        if parts.username or parts.password:
+            user, password = unquote(parts.username or ""), unquote(parts.password or "")
+            basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+            found += [parts.username or "", parts.password or "", basic, basic.rstrip("=")]
     except ValueError:  # no address at all: `get_once` refuses it
         pass
-    found += [value for name, value in named if SECRET_NAMES.search(name)]
     return {text for secret in found for text in (secret, unquote(secret), quote(secret, safe=""))}
 
 # %% ../../nbs/25_vendors/02_http.ipynb #4e2e37f1

@@ -15,20 +15,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+from urllib.request import getproxies
 
 import numpy as np
 import pandas as pd
 
 from ..calendars import scheduled_dates
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, redacted
 from .response import below
-from .http import HttpClient, RateLimiter, backoff_seconds
+from .http import HttpClient, RateLimiter, backoff_seconds, secrets_in
 from .base import UNREADABLE, DayBound, FetchResult, LiveSource, failure_of
 
 # %% auto #0
 __all__ = ['YAHOO_TICKERS', 'ADJUSTMENTS', 'YAHOO_PRICES', 'YAHOO_URL', 'Tables', 'FetchTables', 'TRANSIENT_REASON',
            'yahoo_ticker', 'split_factor', 'yahoo_bars', 'yahoo_actions', 'chart_table', 'chart_tables',
-           'yfinance_tables', 'yahoo_source', 'yahoo_schedule']
+           'yfinance_tables', 'without_proxy_secrets', 'yahoo_source', 'yahoo_schedule']
 
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #7dc17687
 YAHOO_TICKERS: dict[str, str] = {"SPX": "^GSPC", "BTC": "BTC-USD"} | {
@@ -228,6 +229,11 @@ def yfinance_tables(
     return fetch
 
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #70dad63f
+def without_proxy_secrets(text: object) -> str:
+    "A text without secrets, those of the proxies included that the environment names and yfinance goes through."
+    return redacted(text, {one for address in getproxies().values() for one in secrets_in(address, {})})
+
+
 def yahoo_source(
     symbols: Iterable[str],  # what it claims
     fetch: FetchTables,  # `yfinance_tables(...)`, `chart_tables(...)`, or your own
@@ -249,7 +255,8 @@ def yahoo_source(
         missing = DataError("the function that fetches gave neither a table nor an error")
         return {symbol: one(symbol, tables.get(yahoo_ticker(symbol), missing), start, end) for symbol in names}
 
-    return LiveSource("yahoo", several, tuple(dict.fromkeys(map(canonical_symbol, symbols))), batch=batch, grows=True)
+    claimed = tuple(dict.fromkeys(map(canonical_symbol, symbols)))
+    return LiveSource("yahoo", several, claimed, batch=batch, grows=True, redact=without_proxy_secrets)
 
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #e2020012
 def _yfinance_calendar(ticker: str) -> Mapping[str, Any]:
@@ -271,6 +278,6 @@ def yahoo_schedule(
     try:
         days = sorted(pd.Timestamp(day) for day in fetch(yahoo_ticker(symbol)).get("Earnings Date", []))
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OSError) as error:
-        raise failure_of(symbol, error) from error
+        raise failure_of(symbol, error, without_proxy_secrets) from None
     coming = [day for day in days if day >= moment.tz_convert("UTC").tz_localize(None).normalize()]
     return scheduled_dates(symbol, pd.DatetimeIndex(coming[:1]), moment)
