@@ -24,6 +24,7 @@ from forecastkit.data.layouts import (
     columns_by_day,
     detect_layout,
     has_times,
+    no_close,
     plain_name,
     price_columns,
     quantity_of,
@@ -34,7 +35,7 @@ from .history import macro_history
 from .market import Repair, repair_bars
 
 # %% auto #0
-__all__ = ['QUOTED_SYMBOLS', 'clean_series', 'repair_notes', 'Reading', 'read_frame']
+__all__ = ['QUOTED_SYMBOLS', 'STILL_OPEN', 'clean_series', 'repair_notes', 'Reading', 'read_frame']
 
 # %% ../../nbs/20_data/07_frames.ipynb #aa43b6be
 def refuse_shifted(symbol: str, days: pd.DatetimeIndex, calendar: Calendar) -> None:
@@ -91,6 +92,9 @@ QUOTED_SYMBOLS: frozenset[str] = ROUND_THE_CLOCK | {
 }
 
 
+STILL_OPEN = "its session had not closed"
+
+
 def _now() -> pd.Timestamp:
     "The present moment."
     return pd.Timestamp.now("UTC")
@@ -129,7 +133,7 @@ def _bars(
     refuse_every_day(symbol, frame, calendar)
     bars, found = repair_bars(symbol, frame, calendar, today=now.tz_convert("UTC").tz_localize(None))
     if len(bars) and not unfinished and calendar.closes_of(bars.index[-1:])[0] > now:
-        found = (*found, Repair(symbol, bars.index[-1], "its session had not closed", "row dropped"))
+        found = (*found, Repair(symbol, bars.index[-1], STILL_OPEN, "row dropped"))
         bars = bars.iloc[:-1]
     steps = split_steps(bars)
     for day, ratio in zip(pd.DatetimeIndex(steps.index), steps.tolist()):
@@ -191,11 +195,14 @@ def _as_rows(message: str) -> str:
 
 def to_pandas(
     data: Any,
+    symbol: str | None = None,  # canonical
 ) -> pd.DataFrame:
     "What was handed in as a pandas frame, its index as it was; raises `DataError` for what is no table."
     if isinstance(data, pd.DataFrame):
         return data
     if isinstance(data, pd.Series):
+        if isinstance(data.name, str) and no_close(data.name, symbol):
+            raise DataError(f"the Series {printable(data.name, most=40)} is no close by its name: {TAKEN}")
         return data.rename("close").to_frame()
     if isinstance(data, Mapping):
         if single := [name for name, cells in data.items() if cells is None or np.ndim(cells) != 1]:
@@ -246,6 +253,25 @@ def _dates_of(index: pd.Index) -> pd.Series | None:
     return pd.Series(index.astype(str), dtype="str")
 
 # %% ../../nbs/20_data/07_frames.ipynb #61e5f82c
+def refuse_two_dates(
+    index: pd.Series,  # the dates of the index, as text
+    columns: pd.DataFrame,  # that hold dates by their names
+) -> None:
+    "Raise `DataError` where a column of dates contradicts the index by more than the day that time zones may differ."
+    for name in columns.columns:
+        days = [
+            pd.to_datetime(cells.astype(str), format="mixed", errors="coerce", utc=True)
+            for cells in (index, columns[name])
+        ]
+        apart = np.abs(days[0].to_numpy() - days[1].to_numpy()) > np.timedelta64(48, "h")
+        if apart.any():
+            at = int(apart.argmax())
+            raise DataError(
+                f"row {at + 1} is dated {days[0].iloc[at]:%Y-%m-%d} by the index and {days[1].iloc[at]:%Y-%m-%d} by the column "
+                f"{name}: take the wrong one away"
+            )
+
+# %% ../../nbs/20_data/07_frames.ipynb #5013b632
 def dated_table(
     frame: pd.DataFrame,
     symbol: str | None = None,  # canonical; of several tickers that of the columns taken
@@ -266,12 +292,13 @@ def dated_table(
     ):
         dates = None  # the index only counts, the column tells
     if dates is not None:
+        refuse_two_dates(dates, table[[name for plain, name in names.items() if plain in DATE_COLUMNS]])
         table = table.drop(columns=[names[name] for name in ("session", "date") if name in names])
         return table.assign(session=dates.to_numpy())
     date = next((names[name] for name in DATE_COLUMNS if name in names), None)
     if date is None:
         raise DataError(
-            f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns), most=60) or 'no columns'}): {TAKEN}"
+            f"it has no dates, neither in its index nor in a column ({printable(', '.join(table.columns), most=60) or 'no columns'}): call the column of dates date"
         )
     if (table.columns == date).sum() > 1:
         raise DataError("two of its columns have the same name")
@@ -338,11 +365,17 @@ def one_column(
         return table, None
     told = [canonical_symbol(name) for name in others]
     chosen = [name for name, one in zip(others, told) if one == symbol] or (others if len(others) == 1 else [])
+    if len(chosen) == 1 and no_close(chosen[0], symbol):
+        raise DataError(
+            f"its column {printable(chosen[0], most=40)} is no close by its name: call the one that is close"
+        )
     if len(chosen) != 1:
         if {*names.values()} & {"open", "high", "low", "volume"}:
             return table, None
         listed = printable(", ".join(told), most=60)
         which = f"none of them {symbol}" if symbol else "say which one as symbol=, or give a dict of frames by symbol"
+        if not symbol and any(no_close(name) or re.search(r"close", name, re.IGNORECASE) for name in others):
+            which = "call the column of the close close"
         raise DataError(f"it holds the series {listed}, and no close: {which}")
     said = symbol if canonical_symbol(chosen[0]) == symbol else told_symbol(chosen[0], strict=True)
     quantity = quantity_of(said or symbol or "MINE")
@@ -365,7 +398,7 @@ def read_frame(
     """
     name, calendar = canonical_symbol(symbol) if symbol else None, get_calendar(calendar)
     try:
-        table = dated_table(to_pandas(data), name)
+        table = dated_table(to_pandas(data, name), name)
         told = _symbol_of(table, data, strict=name is not None)
         layout = detect_layout(list(table.columns), name or told or "MINE")
         if isinstance(layout, str) or "value" in layout.columns:
