@@ -2246,6 +2246,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'forecastkit/ledger/database.py'),
                                              'forecastkit.ledger.database.as_date': ( '55_ledger/database.html#as_date',
                                                                                       'forecastkit/ledger/database.py'),
+                                             'forecastkit.ledger.database.check_span': ( '55_ledger/database.html#check_span',
+                                                                                         'forecastkit/ledger/database.py'),
                                              'forecastkit.ledger.database.is_best': ( '55_ledger/database.html#is_best',
                                                                                       'forecastkit/ledger/database.py'),
                                              'forecastkit.ledger.database.last_stored_at': ( '55_ledger/database.html#last_stored_at',

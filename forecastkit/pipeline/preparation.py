@@ -345,7 +345,7 @@ def build_forecast(
 
 def quality_doubts(prepared: Prepared, origin: pd.Timestamp) -> list[str]:
     "Why the quality of an origin is below 1, as on a card: one sentence each for the first three reasons."
-    symbol, score = prepared.target.symbol, float(prepared.features.at[origin, "feature_quality"])
+    symbol, score = prepared.target.symbol, float(prepared.features.loc[origin, "feature_quality"])
     issues = quality_report(prepared, origin)["issues"][:3] if score < 1 else []
     return [f"{symbol}: quality {score:.2f}, since {issue}" for issue in issues]
 
