@@ -5,6 +5,9 @@
 The load goes through the public door, `PredictionDatabase.store_predictions`, a thousand forecasts a transaction: this is
 also how a long track record of another program is loaded in bulk. Each figure is taken in a process of its own, so that
 memory is that of the one thing; seconds are of the processor, because these machines are shared, and the clock's beside.
+
+Measured on 535,000 forecasts, where a load of 1,000,000 was stopped: making and storing them took 284 s of one core (1,880 a
+second with the making of them, which is not part of the figure above) and 4.2 KB each on the disk; `list` 0.08 s and 142 MB.
 """
 
 import json

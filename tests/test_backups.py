@@ -23,7 +23,7 @@ from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
 from forecastkit.core import DataError, Target, folder_checksums
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.ledger.engine import fetch, transaction
+from forecastkit.ledger.engine import definitions, fetch, file_url, transaction
 from forecastkit.ledger.schema import CHAIN, METADATA
 from forecastkit.ops.backups import back_up, restore, unpack
 from forecastkit.ops.registry import ModelRegistry, damaged_models
@@ -307,7 +307,14 @@ EVIL: dict = {
     "more than was listed": (
         lambda p: forged(p, lambda tar: tar.addfile(member("forecasts.db", 600), Endless(600)), sizes={"forecasts.db": 5}),
         "is damaged, forecasts.db was changed"),
-    "a size below zero": (lambda p: spliced(p, raw("forecasts.db", -512, tarfile.REGTYPE)), "of -512 bytes"),
+    "a size below zero": (lambda p: spliced(p, raw("forecasts.db", -512, tarfile.REGTYPE)), "of a size that no file has"),
+    "a size of four hundred digits": (
+        lambda p: spliced(p, raw("x", 411, tarfile.XHDTYPE, b"411 size=" + b"9" * 401 + b"\n") + raw("forecasts.db", 0, tarfile.REGTYPE)),
+        "forecasts.db of a size that no file has"),
+    "a list with a size of four hundred digits": (
+        lambda p: forged(p, lambda tar: None, sizes={"forecasts.db": 10**400}), "its list of checksums is not one"),
+    "a list with a size below zero": (
+        lambda p: forged(p, lambda tar: None, sizes={"forecasts.db": -1}), "its list of checksums is not one"),
     "a record of a gigabyte": (lambda p: spliced(p, raw("x", 2**30, tarfile.XHDTYPE)), "it holds x, which is no plain file"),
     "a record for all": (lambda p: spliced(p, raw("x", 10, tarfile.XGLTYPE, b"10 a=b\n")), "it holds x, which is no plain file"),
     "a name of a gigabyte": (lambda p: spliced(p, raw("x", 2**30, tarfile.GNUTYPE_LONGNAME)), "it holds x, which is no plain file"),
@@ -373,6 +380,12 @@ FOREIGN = {
         "a trigger outcomes_no_update",
     ),
     "a table": ("CREATE TABLE more (x)", "a table more"),
+    "a column that is computed": (
+        "DROP TABLE outcomes; CREATE TABLE outcomes (seq INTEGER NOT NULL, symbol VARCHAR AS (hex(zeroblob(450000000))))",
+        "a table outcomes that is not",
+    ),
+    "a check": ("ALTER TABLE chain ADD COLUMN more CHECK (length(zeroblob(450000000)))", "a table chain that is not"),
+    "an index of an expression": ("CREATE INDEX more ON chain (hex(head))", "a index more"),
     "a virtual table": ("CREATE VIRTUAL TABLE more USING fts5(x)", "a table more"),
 }
 
@@ -402,6 +415,61 @@ def test_a_ledger_that_is_no_database(archive, tmp_path):
 
     with pytest.raises(DataError, match="its ledger is no database"):
         restore(repacked(archive, change), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
+
+
+def with_ledger(archive: Path, script: str) -> Path:
+    "The archive with the triggers of its ledger dropped and a script run on it."
+
+    def change(members: dict[str, bytes]) -> None:
+        own = sqlite3.connect(":memory:")
+        own.deserialize(members["forecasts.db"][:18] + b"\x01\x01" + members["forecasts.db"][20:])  # no log in memory
+        drops = "".join(f"DROP TRIGGER {name};" for kind, name, _ in definitions(own) if kind == "trigger")
+        own.executescript(drops + script)
+        members["forecasts.db"] = own.serialize()
+        listed_anew(members)
+
+    return repacked(archive, change)
+
+
+ODD_VALUES = {
+    "a moment that is a number": ("UPDATE models SET created_at = '9999999' WHERE seq = 2", "models row 2 has created_at 9999999"),
+    "a moment that is none": ("UPDATE predictions SET made_at = 'noon' WHERE seq = 2", "predictions row 2 has made_at 'noon'"),
+    "a moment before all": (
+        "UPDATE models SET created_at = '0001-01-01 00:00:00+14:00' WHERE seq = 1", "models row 1 has created_at '0001-01-01"),
+    "a day that is none": ("UPDATE outcomes SET origin = 'garbage' WHERE seq = 3", "outcomes row 3 has origin 'garbage'"),
+    "a length that is none": ("UPDATE chain SET length = 'abc' WHERE id = 1", "chain row 1 has length 'abc'"),
+    "bytes": ("UPDATE predictions SET forecast = x'ff00' WHERE seq = 2", r"predictions row 2 has forecast b'\\xff"),
+    "a row of 17 MB": ("UPDATE predictions SET forecast = CAST(zeroblob(17000000) AS TEXT) WHERE seq = 2", "string or blob too big"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ODD_VALUES)
+def test_a_value_that_its_column_cannot_hold_is_named(kind, archive, tmp_path):
+    script, words = ODD_VALUES[kind]
+    with pytest.raises(DataError, match=words) as error:
+        restore(with_ledger(archive, script), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
+    assert str(error.value).isprintable() and list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", '{"files": 3}', '{"files": {"../../up": "00"}}', '{"files": {"a.json": 3}}', "[[[", "[" * 99999],
+)
+def test_a_manifest_that_is_none_is_named(text, archive, tmp_path):
+    with pytest.raises(DataError, match="this backup is damaged, the manifest of model one is none: use another one"):
+        changed = with_ledger(archive, "UPDATE models SET manifest = 'other' WHERE seq = 1".replace("other", text))
+        restore(changed, f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_an_empty_ledger_is_no_ledger(archive, tmp_path):
+    def change(members: dict[str, bytes]) -> None:
+        members["forecasts.db"] = b""
+        listed_anew(members)
+
+    with pytest.raises(DataError, match="this backup is damaged, its ledger is empty: use another one"):
+        restore(repacked(archive, change), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_list_so_deep(tmp_path):
@@ -536,3 +604,14 @@ def test_a_record_that_does_not_arrive_whole_leaves_the_old_one(archive, url, tm
     with pytest.raises(DataError, match="did not arrive whole"):
         restore(archive, url, tmp_path / "target" / "models", force=True)
     assert len(opened(url).get_predictions()) == 50 and opened(url).verify() == []
+
+
+@pytest.mark.parametrize("name", ["q?1", "per%20cent", "a#b", "a b", "ä"])
+def test_any_name_of_a_folder_is_only_a_name(name, archive, tmp_path):
+    home = tmp_path / name
+    found = restore(archive, file_url(home / "forecasts.db"), home / "models")
+    with closing(PredictionDatabase(file_url(home / "forecasts.db"))) as database:
+        assert len(database.get_predictions()) == found.forecasts == 30
+        assert back_up(database, home / "models", tmp_path / name / "kept.tar.gz") == found
+        assert restore(tmp_path / name / "kept.tar.gz", file_url(home / "forecasts.db"), home / "models").unchanged
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "kept", name}

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 import forecastkit.ledger.audit as audit
 import forecastkit.ledger.records as records
 import forecastkit.ledger.rescoring as rescoring
-from forecastkit.core import GENESIS, PROBS
+from forecastkit.core import GENESIS, PROBS, DataError
 from forecastkit.forecasts.distribution import strictly_increasing
 from forecastkit.ledger.audit import audit_ledger, package_scores
 from forecastkit.ledger.chain import append
 from forecastkit.ledger.engine import fetch, transaction
+from forecastkit.ledger.exports import ledger_tables, write_csv
 from forecastkit.ledger.records import with_scores
 from forecastkit.ledger.rescoring import rescore
 from forecastkit.ledger.schema import CHAIN, OUTCOMES, PREDICTIONS
@@ -100,6 +101,16 @@ def test_an_empty_ledger_is_sound(url):
     assert audit_ledger(opened(url)).ok and audit_ledger(opened(url)).head == GENESIS
 
 
+WRITTEN = made(2).to_json()
+SPELLED_OTHERWISE = [
+    WRITTEN.replace('"values":', '"values":[1.0,2.0],"values":'),
+    WRITTEN.replace('"metadata":{', '"metadata":{"note":"\\ud800",').replace(",}", "}"),
+    WRITTEN.replace('"cohort":"m', '"cohort":"\\u006d'),
+    WRITTEN.replace(",", ", "),
+    WRITTEN.replace("12.5", "12.50"),
+]  # a field twice, half a character, a letter as its escape, blanks, a number with a nought behind
+
+
 @pytest.mark.parametrize(
     ("table", "change", "words"),
     [
@@ -111,6 +122,8 @@ def test_an_empty_ledger_is_sound(url):
         (PREDICTIONS, {"forecast": made(3).to_json()}, "has origin 2017-01-05, but its record says 2017-01-06"),
         (PREDICTIONS, {"forecast": "no JSON"}, "cannot be read: this is no stored forecast"),
         (PREDICTIONS, {"forecast": made(2).to_json().replace('"values":[-20.0,', '"values":[99.0,')}, "cannot be read"),
+        *((PREDICTIONS, {"forecast": text}, "is not written as forecasts are") for text in SPELLED_OTHERWISE),
+        (PREDICTIONS, {"forecast": made(2).to_json().replace("mid_cycle", "\\u001b[31m")}, "must be printable texts"),
         (OUTCOMES, {"target_session": DAYS[9].date()}, "says that 2017-01-17 is 5 sessions on: that is 2017-01-12"),
         (OUTCOMES, {"recorded_at": made(2).made_at}, "was recorded at 2017-01-05 21:30 UTC, before its session had closed"),
         (OUTCOMES, {"level": -3.0}, "which no closes give"),
@@ -124,6 +137,29 @@ def test_what_contradicts_itself_is_found_even_if_the_chain_was_written_anew(url
     found = audit_ledger(db)
     assert not found.ok and any(words in str(problem) for problem in found.problems), str(found)
     assert {problem.row for problem in found.problems if problem.table == table.name} == {3}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (WRITTEN.replace(":", ": "), "is not as it was written"),
+        ("no JSON", "is not as it was written"),
+        (WRITTEN.replace("mid_cycle", "\\ud800"), "must be printable texts"),
+    ],
+)
+def test_a_row_that_cannot_be_exported_is_named_in_a_sentence(tmp_path, text, words):
+    db = filled(f"sqlite:///{tmp_path}/ledger.db", [made(i) for i in range(4)])
+    rewritten(db, PREDICTIONS, {3: {"forecast": text}})
+    with pytest.raises(DataError, match=words):
+        write_csv(ledger_tables(db), tmp_path / "ledger.csv")
+    assert not (tmp_path / "ledger.csv").exists()
+
+
+def test_what_a_hostile_ledger_says_of_itself_controls_no_terminal(tmp_path):
+    db = filled(f"sqlite:///{tmp_path}/ledger.db", [made(i) for i in range(4)])
+    rewritten(db, PREDICTIONS, {3: {"symbol": "V\x1b[2J", "timeliness": "\x1b[36mlive", "prediction_id": "\u202e1"}})
+    said = str(audit_ledger(db))
+    assert "\\x1b[36mlive" in said and all(line.isprintable() for line in said.splitlines())
 
 
 @pytest.mark.parametrize(("name", "words"), [("crps", "has crps"), ("cdf_at", "has pit")])

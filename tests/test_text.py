@@ -1,14 +1,20 @@
 "Secrets are planted in every place in which one may travel, and looked for in what is shown."
 
+import ast
 import io
 import pickle
+from contextlib import suppress
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import forecastkit.cli
 from forecastkit import core
+from forecastkit.cli.main import main
+from forecastkit.cli.options import emit, print_note
 from forecastkit.core import csv_safe_frame, printable, redacted
 from forecastkit.ledger import write_csv
 
@@ -173,3 +179,44 @@ def test_an_exported_ledger_holds_no_formula(tmp_path):
     first, second = path.read_text().splitlines()[1:]
     assert first.startswith("'=cmd|' /C calc'!A0,-1.25,2018-02-05 22:00")
     assert second.startswith("VIX,0.1,")
+
+
+HOSTILE = "vix\x1b[2J\x1b]0;owned\x07\u202efdp"
+
+
+def test_commands_print_nothing_that_controls_a_terminal(capsys):
+    table = pd.DataFrame({f"a{HOSTILE}": [HOSTILE, "b"], "n": [1, 2]})
+    for value, as_json in (
+        (table, False),
+        (table, True),
+        (HOSTILE, False),
+        ([HOSTILE], True),
+        (f"{HOSTILE}\nb", False),
+    ):
+        emit(value, as_json)
+    print_note(f"note: {HOSTILE}")
+    for said in capsys.readouterr():
+        assert "vix" in said and all(line.isprintable() for line in said.splitlines())
+
+
+def test_commands_print_through_one_door():
+    """What is printed by another way is not made harmless."""
+    for path in Path(forecastkit.cli.__file__).parent.glob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        printing = [
+            node.lineno for node in calls if ast.unparse(node.func) in ("print", "typer.echo", "sys.stdout.write")
+        ]
+        assert len(printing) == (3 if path.name == "options.py" else 0), f"{path.name} prints in lines {printing}"
+
+
+def test_files_with_hostile_names_are_listed_harmlessly(tmp_path, capsys):
+    (tmp_path / f"{HOSTILE}.csv").write_text("date,close\n2018-02-05,1.0\n")
+    with suppress(SystemExit):
+        main(["data", "list", "--sources", f"folder:{tmp_path}", "--home", str(tmp_path / "home")])
+    said = "".join(capsys.readouterr())
+    assert "owned" in said and "\x1b" not in said and "\u202e" not in said
+
+
+def test_an_exported_cell_holds_no_escape():
+    table = csv_safe_frame(pd.DataFrame({"cohort": [f"={HOSTILE}", "\x1b[31m", "\u202e=1", "a\r\nb"]}))
+    assert all(text.isprintable() and not text.startswith(("=", "\x1b")) for text in table["cohort"])

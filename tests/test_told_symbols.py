@@ -203,3 +203,11 @@ def test_what_holds_nothing_or_is_no_file_is_refused_at_the_terminal(tmp_path, c
     (tmp_path / "settings.ini").mkdir()
     assert main(["settings", "show"]) == 2
     assert "settings.ini: cannot be read" in capsys.readouterr().err
+
+
+def test_the_health_of_a_folder_names_a_file_without_rows(tmp_path):
+    from forecastkit.data import health_report
+
+    (tmp_path / "BASE.csv").write_text("date,open,high,low,close,volume\n")
+    (found,) = health_report(f"folder:{tmp_path}").series
+    assert [fault.kind for fault in found.faults] == ["refused"] and "it is empty" in found.faults[0].words

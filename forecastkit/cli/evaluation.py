@@ -29,7 +29,7 @@ def print_tables(
     "Print tables one below the other, the empty ones not at all."
     for title, frame in tables.items():
         if not frame.empty:
-            print(f"\n{title}")
+            emit(f"\n{title}", as_json=False)
             emit(frame.rename_axis("").reset_index(), as_json=False)
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #eed2d5f5
@@ -108,7 +108,7 @@ def evaluate(
     if as_json:
         emit(card.to_dict(), as_json)
     else:
-        print(basis(card))
+        emit(basis(card), as_json=False)
         print_tables({
             "Skill by the CRPS": skill_table(card), "Skill of each quantile against climatology's": quantile_table(card),
             "Ranges": coverage_table(card), "By calendar cohort of the origin": part_table(card, "cohort"),
@@ -116,9 +116,12 @@ def evaluate(
             "Probabilities of the regimes": regime_scores_table(card), "Their calibration": ece_table(card),
             "Direction": direction_table(card), "Expected change": point_table(card),
         })  # fmt: skip
-        print(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}")
+        emit(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}", as_json=False)
         if settings.run.progress:
-            print(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(card.seconds_by_stage)}")
+            emit(
+                f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(card.seconds_by_stage)}",
+                as_json=False,
+            )
     if html is not None:
         given = report_parameters("evaluation", settings, start=start, end=end)
         write_evaluation(html, given, settings.run.progress)

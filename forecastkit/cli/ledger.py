@@ -9,7 +9,6 @@ whoever doubts it, and `backup` and `restore` for the day on which the disk fail
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,17 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import AsJson, HomeFolder, Quiet, Symbol, add_command, command_group, emit, settings_with
+from forecastkit.cli.options import (
+    AsJson,
+    HomeFolder,
+    Quiet,
+    Symbol,
+    add_command,
+    command_group,
+    emit,
+    print_note,
+    settings_with,
+)
 
 # %% auto #0
 __all__ = []
@@ -120,14 +129,14 @@ def forecasts_list(
     settings, limit = settings_with(data__home=home), None if everything else last
     if absent := ledger_is_absent(settings):
         if not quiet:
-            print(f"note: {absent}", file=sys.stderr)
+            print_note(f"note: {absent}")
         return emit([] if as_json else "no forecasts", as_json)
     with open_ledger(settings) as database:
         made = database.forecast_counts(start, end, every_version=True)
         counts = made if everything else database.forecast_counts(start, end)
         rows = database.get_predictions(symbol, start, end, limit=limit, every_version=everything)
     if not quiet and (note := what_is_left(symbol, counts, len(rows), made)):
-        print(f"note: {note}", file=sys.stderr)
+        print_note(f"note: {note}")
     emit(ledger_rows(rows), as_json)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #8ecf305c
@@ -166,7 +175,7 @@ def recomputed(settings: Any, database: Any, sample: int) -> Any:
     try:
         return recompute_ledger(settings, database, sample)
     except DataError as error:
-        print(f"note: no forecast was made again: {error}", file=sys.stderr)
+        print_note(f"note: no forecast was made again: {error}")
         return None
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #a0b5e682
@@ -219,7 +228,7 @@ def forecasts_verify(
             as_json,
         )
     else:
-        print(*wrong, *([again] if again else []), found, sep="\n")
+        emit("\n".join([*wrong, *([str(again)] if again else []), str(found)]), as_json=False)
     raise typer.Exit(0 if found.ok and not wrong else 1)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #c212cd6c
@@ -240,7 +249,7 @@ def forecasts_head(home: HomeFolder = None, as_json: AsJson = False, quiet: Quie
     if as_json:
         emit({table: {"rows": rows, "hash": end} for table, (rows, end) in ends.items()}, as_json)
     else:
-        print(*(f"{table:12s}{rows:9d}  {end}" for table, (rows, end) in ends.items()), sep="\n")
+        emit("\n".join(f"{table:12s}{rows:9d}  {end}" for table, (rows, end) in ends.items()), as_json=False)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #a360d56d
 @add_command(forecasts_app, "export")
@@ -273,7 +282,7 @@ def forecasts_export(
         for path, write in wanted:
             if path is not None:
                 count = write(ledger_tables(database, symbol=symbol, start=start, end=end), path)
-                print(f"{count} forecasts in {path}")
+                emit(f"{count} forecasts in {path}", as_json=False)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #5a0b6299
 Archive = Annotated[Path, typer.Argument(help="The archive, such as forecasts.tar.gz.")]

@@ -27,6 +27,7 @@ from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Sy
 from forecastkit.cli.options import (
     command_group,
     emit,
+    print_note,
     report_parameters,
     settings_with,
     stage_lines,
@@ -130,21 +131,22 @@ def daily(
     require_folder(output)
     system = IntegratedSystem(settings=settings)
     if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
-        print("nothing to do: no session has closed since the last run")
+        emit("nothing to do: no session has closed since the last run", as_json=False)
         return
     if notice := system.first_run_notice(as_of):
-        print(f"{notice}\n{provisional_words(system, as_of)}", file=sys.stderr, flush=True)
+        print_note(f"{notice}\n{provisional_words(system, as_of)}")
     day = system.daily(as_of)
     stamp = f"{day.as_of:%Y-%m-%d}"
     watch = Stopwatch(day.seconds_by_stage)
     with watch.stage("page"):
         page = run_report("daily", output / stamp, report_parameters("daily", settings, as_of=stamp), not quiet)
-    print(day.forecast or f"No forecast: {day.failure}")
-    print(
-        f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}"
+    emit(day.forecast or f"No forecast: {day.failure}", as_json=False)
+    emit(
+        f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}",
+        as_json=False,
     )
     if not quiet:
-        print(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}", file=sys.stderr)
+        print_note(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}")
     if day.failure is not None:
         raise typer.Exit(3)
 
@@ -252,7 +254,7 @@ def verify(
     else:
         found = [verify_function(function, open_market(settings), decide, min(cuts, 40), n_jobs=settings.run.n_jobs)]
         if not as_json:
-            print(found[0])
+            emit(found[0], as_json=False)
     if as_json:
         emit([report.to_dict() for report in found], as_json)
     if html is not None:
@@ -299,7 +301,7 @@ def report(
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     stamp = f"{IntegratedSystem(settings=settings).origin(own.get('as_of') or as_of):%Y-%m-%d}"
     given = report_parameters(name, settings, as_of=stamp) | own
-    print(f"page: {run_report(name, output / stamp, given, not quiet)}")
+    emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
 for command in (evaluate, download, backup, restore, schema):
@@ -356,7 +358,7 @@ def print_version(value: bool) -> None:
     if value:
         from forecastkit.core import code_version
 
-        print(code_version())
+        emit(code_version(), as_json=False)
         raise typer.Exit
 
 
@@ -372,7 +374,7 @@ def options(
 def print_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     "One line for what was repaired or is absent; a library's warnings about its own future are not for this reader."
     if issubclass(category, DataWarning):
-        print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+        print_note(f"note: {' '.join(str(message).split())}")
 
 
 def error_text(error: Exception) -> str:
@@ -409,15 +411,12 @@ def main(arguments: list[str] | None = None) -> int:
             app(args=arguments, standalone_mode=True)
     except known as error:
         text = " ".join(error_text(error).split())
-        print(f"forecastkit: {text}", file=sys.stderr)
+        print_note(f"forecastkit: {text}")
         return 3 if isinstance(error, DataQualityError) else 2
     except (KeyboardInterrupt, SystemExit) as leave:
         code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
         if code not in (INTERRUPTED, TERMINATED):
             raise
-        print(
-            "forecastkit: stopped; what was reported stored is stored, and the same command goes on from there",
-            file=sys.stderr,
-        )
+        print_note("forecastkit: stopped; what was reported stored is stored, and the same command goes on from there")
         return int(code)
     return 0

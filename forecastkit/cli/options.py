@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ import typer
 # %% auto #0
 __all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'AsJson', 'Quiet', 'WIDE', 'DAY_AS_MOMENT',
            'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'report_parameters',
-           'stage_lines', 'cell_text', 'print_table', 'records', 'for_program', 'emit']
+           'stage_lines', 'cell_text', 'print_table', 'records', 'for_program', 'emit', 'print_note']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -125,12 +126,14 @@ WIDE: int = 500  # characters: a table is never cut, whatever the terminal
 
 
 def cell_text(value: Any) -> str:
-    "A value as it stands in a table."
+    "A value as it stands in a table, with escapes in place of characters that control a terminal."
     import pandas as pd
+
+    from forecastkit.core import printable
 
     if pd.isna(value):
         return ""
-    return f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else str(value)
+    return f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else printable(value)
 
 
 def print_table(frame: Any) -> None:
@@ -143,7 +146,7 @@ def print_table(frame: Any) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
-        table.add_column(str(name), justify="right" if numeric else "left", no_wrap=True)
+        table.add_column(escape(cell_text(name)), justify="right" if numeric else "left", no_wrap=True)
     for row in frame.itertuples(index=False):
         table.add_row(*(escape(cell_text(value)) for value in row))
     Console(width=WIDE, soft_wrap=True, highlight=False).print(table)
@@ -183,8 +186,10 @@ def emit(
     value: Any,  # a DataFrame, a record, a list of records, or text
     as_json: bool,  # JSON for a program, or a table for a person
 ) -> None:
-    "Print a table, records or text: as JSON, or as a person reads it."
+    "Print a table, records or text: as JSON, or as a person reads it; nothing of it controls the terminal."
     import pandas as pd
+
+    from forecastkit.core import printable
 
     table = isinstance(value, pd.DataFrame)
     if as_json:
@@ -192,4 +197,13 @@ def emit(
     elif table:
         print_table(value)
     else:
-        print(value)
+        print(printable(value, lines=True))
+
+
+def print_note(
+    text: object,
+) -> None:
+    "Print text on standard error, where it does not mix with the results; nothing of it controls the terminal."
+    from forecastkit.core import printable
+
+    print(printable(text, lines=True), file=sys.stderr, flush=True)

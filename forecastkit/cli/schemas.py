@@ -134,4 +134,4 @@ def schema(
     if command:
         emit({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": command} | SCHEMAS[command], True)
     else:
-        print("\n".join(SCHEMAS))
+        emit("\n".join(SCHEMAS), as_json=False)

@@ -77,14 +77,17 @@ def printable(
     )  # fmt: skip
 
 # %% ../../nbs/00_core/00_text.ipynb #1b1d0f39
-FORMULA: tuple[str, ...] = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA: tuple[str, ...] = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def csv_safe(
     value: Any,  # a cell
 ) -> Any:
-    "A cell that no spreadsheet takes for a formula: such text gets an apostrophe in front; other values are given back."
-    text = value.lstrip(" \u00a0") if isinstance(value, str) else ""
+    "A cell that no spreadsheet takes for a formula: text is made printable, a formula gets an apostrophe in front; other values are given back."
+    if not isinstance(value, str):
+        return value
+    value = printable(value)
+    text = value.lstrip(" \u00a0")
     if not text.startswith(FORMULA) or len(text) == 1:  # a mark alone, such as the - of an empty field, starts nothing
         return value
     try:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from ..core import DataError
+from ..core import DataError, printable
 from .distribution import InPoints
 from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
@@ -124,7 +124,7 @@ def regime_ranges(bounds: tuple[float, ...]) -> list[str]:
 # %% ../../nbs/10_forecasts/03_cards.ipynb #c77e6863
 def data_notes(f: Shown) -> list[str]:
     "What was dropped or repaired in the data that the forecast was made from, one sentence each, with counts."
-    return list(f.metadata.get("data_notes") or [])
+    return [printable(note) for note in f.metadata.get("data_notes") or []]
 
 
 def direction_in_words(f: Shown) -> str:

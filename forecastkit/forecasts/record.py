@@ -95,8 +95,8 @@ def _record_fault(record: Any) -> str:
     "Why a record could not be a forecast, and the remedy; empty if it could."
     probs, values, bounds = np.array(record.probs), np.array(record.values), np.array(record.regime_bounds)
     texts = ("symbol", "cohort", "model_version", "code_version", "data_fingerprint")
-    if not all(isinstance(text := getattr(record, key), str) and text for key in texts):
-        return "symbol, cohort, versions and fingerprint must be texts"
+    if not all(isinstance(text := getattr(record, key), str) and text and text.isprintable() for key in texts):
+        return "symbol, cohort, versions and fingerprint must be printable texts"
     if len(probs) != len(values) or not set(PROBS) <= set(record.probs):
         return f"give one value for each probability, at least for the {len(PROBS)} of core.PROBS"
     if not (probs[1:] > probs[:-1]).all() or not 0 < probs[0] < probs[-1] < 1:

@@ -7,10 +7,12 @@ from .schema import (
     MODELS as MODELS,
 )
 from .engine import (
+    definitions as definitions,
     display_url as display_url,
     fetch as fetch,
     database_file as database_file,
     file_url as file_url,
+    known_definitions as known_definitions,
     open_database as open_database,
     parse_database_url as parse_database_url,
     transaction as transaction,

@@ -30,6 +30,7 @@ from forecastkit.core import (
     canonical_json,
     find_key,
     make_key,
+    printable,
     seal,
     unsealed,
     write_atomic,
@@ -244,7 +245,8 @@ class Audit:
         count = f"{len(self.problems)} problem{'s' * (len(self.problems) > 1)}"
         verdict = "all as written, every score reproduced" if self.ok else count
         notes = [f"note: {note}" for note in self.notes]
-        return "\n".join([*map(str, self.problems), *notes, f"{counts}: {verdict}", f"last hash: {self.head}"])
+        lines = [*map(str, self.problems), *notes, f"{counts}: {verdict}", f"last hash: {self.head}"]
+        return printable("\n".join(lines), lines=True)
 
 # %% ../../nbs/55_ledger/08_audit.ipynb #d5b826fa
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
@@ -252,6 +254,7 @@ PAIR = rf'\["[0-9-]{{10}}",{NUMBER}\]'
 HISTORY = re.compile(
     rf'"history":\[{PAIR}(?:,{PAIR})*\]'
 )  # nothing but days and numbers: what is left is the same JSON
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def readable(
@@ -262,8 +265,13 @@ def readable(
     found = []
     for row in rows:
         try:
-            record = json.loads(HISTORY.sub('"history":[]', row["forecast"]))  # which no number is made from
+            text = HISTORY.sub('"history":[]', row["forecast"])  # which no number is made from
+            record = json.loads(text)
+            canonical = text == CANONICAL(record)  # one content has one text
             found.append((row, record, Forecast(**record | {"metadata": {}})))
+            if not canonical:
+                words = "is not written as forecasts are: a field stands twice, or blanks or escapes were put in"
+                problems.append(Problem("predictions", row["seq"], row_name(row), words))
         except (TypeError, ValueError, OverflowError) as error:
             words = f"cannot be read: this is no stored forecast: {error}"
             problems.append(Problem("predictions", row["seq"], row_name(row), words))

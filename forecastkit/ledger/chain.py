@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
-from ..core import DataError, GENESIS, HashChain
+from ..core import DataError, GENESIS, HashChain, printable
 from .engine import display_url, transaction
 from .schema import CHAIN, CHAINED, PREDICTIONS
 
@@ -39,7 +39,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.table} row {self.row}" if self.row else self.table
-        return f"{where} ({self.name}) {self.words}"
+        return printable(f"{where} ({self.name}) {self.words}")
 
 
 def row_name(row: Mapping[str, Any]) -> str:
@@ -142,7 +142,7 @@ def chain_end(
     "How many rows a table has and the hash of its last, as it was noted; raises `DataError` if that note is lost."
     query = sa.select(CHAIN.c.length, CHAIN.c.head).where(CHAIN.c.id == CHAINED[table])
     found = connection.execute(query.with_for_update() if lock else query).one_or_none()
-    if found is None:
+    if found is None or not isinstance(found.length, int):
         raise DataError(
             f"the database {display_url(connection.engine.url)} has lost the head of a chain: restore a copy"
         )

@@ -184,7 +184,7 @@ class PredictionDatabase:
 
     def __init__(
         self,
-        url: str,  # SQLAlchemy address, such as sqlite:///forecasts.db
+        url: str | sa.URL,  # SQLAlchemy address, such as sqlite:///forecasts.db
         calendar: Calendar | str = NEW_YORK,  # the exchange whose clock decides between live, late and backfill
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # the present moment, with time zone
     ):

@@ -13,9 +13,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import pandas as pd
@@ -26,10 +26,10 @@ from ..core import DataError, lock_file, redacted
 from .schema import CHAINED
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE', 'VERSION_TABLE', 'TRIGGERS_OF', 'display_url',
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF', 'display_url',
            'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
-           'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'open_database', 'sqlite_triggers',
-           'postgres_triggers', 'trigger_problems']
+           'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'open_database', 'definitions',
+           'known_definitions', 'sqlite_triggers', 'postgres_triggers', 'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
 WAIT_SECONDS: int = 30  # seconds to wait for another writer, or for a server that restarts
@@ -211,7 +211,10 @@ def needs_upgrade(connection: sa.Connection) -> bool:
     return found != REVISIONS[-1]
 
 
-def upgrade(connection: sa.Connection) -> None:
+def upgrade(
+    connection: sa.Connection,
+    revision: str = "head",  # one of `REVISIONS`
+) -> None:
     "Take the steps that are missing, inside the transaction of this connection."
     from alembic import command
     from alembic.config import Config
@@ -220,7 +223,7 @@ def upgrade(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(19900102)))
     config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
     config.set_main_option("script_location", "forecastkit.ledger:migrations")
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #e283ccb9
 @contextmanager
@@ -254,6 +257,28 @@ def open_database(address: str | sa.URL) -> sa.Engine:
         engine.dispose()
         raise
     return engine
+
+# %% ../../nbs/55_ledger/02_engine.ipynb #defs0002
+Definition = tuple[str, str, str | None]  # kind, name and SQL; an index that a key brings along has no SQL
+
+
+def definitions(connection: sqlite3.Connection) -> set[Definition]:
+    "Every table, index, trigger and view of an SQLite database; blanks and line ends in its SQL count alike."
+    held = connection.execute("SELECT type, name, sql FROM sqlite_master")
+    return {(kind, name, sql and " ".join(sql.split())) for kind, name, sql in held}
+
+
+@cache
+def known_definitions() -> frozenset[Definition]:
+    "The definitions that the ledgers of all versions have."
+    found: set[Definition] = set()
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        for revision in REVISIONS:
+            upgrade(connection, revision)
+            found |= definitions(cast(sqlite3.Connection, connection.connection.driver_connection))
+    engine.dispose()
+    return frozenset(found)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #611e7399
 def sqlite_triggers() -> dict[str, str]:

@@ -69,12 +69,14 @@ class Moment(sa.TypeDecorator):
         return moment.replace(tzinfo=None).isoformat(" ", "microseconds") if text else moment
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
-        "In UTC on the way out; text that is no moment as it stands."
+        "In UTC on the way out; what is no moment as it stands."
         try:
             moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        except ValueError:
+            if not isinstance(moment, datetime):
+                return value
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             return value
-        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #acdd863e
 def _table(

@@ -39,6 +39,7 @@ def read_pieces(stream: io.BufferedIOBase, size: int) -> Iterator[bytes]:
 
 # %% ../../nbs/60_ops/02_archives.ipynb #1dd2ed89
 LONGEST_RECORD = 4096  # bytes
+LARGEST_FILE: int = 2**63 - 1  # bytes: what file systems can count
 
 
 def pax_record(content: bytes) -> dict[str, str]:
@@ -76,8 +77,8 @@ def read_members(
             continue
         if header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
             raise DataError(f"it holds {shown}, which is no plain file")
-        if size < 0:
-            raise DataError(f"it holds {shown} of {size} bytes")
+        if not 0 <= size <= LARGEST_FILE:
+            raise DataError(f"it holds {shown} of a size that no file has")
         record, pieces = {}, read_pieces(stream, size)
         yield Member(name, size, pieces)
         for _ in pieces:

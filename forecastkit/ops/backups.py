@@ -23,15 +23,24 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import sqlalchemy as sa
 
 from ..core import DataError, canonical_json, code_version, confined, file_checksum, folder_checksums
 from ..core import folder_differences, printable
-from ..ledger import CHAIN, CHAINED, METADATA, PredictionDatabase, VERSION_TABLE, broken_chains, chain_end
-from ..ledger import display_url, open_database, transaction, upgrade, with_retry
-from .archives import Member, read_members
+from ..ledger import CHAIN, CHAINED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
+from forecastkit.ledger import (
+    broken_chains,
+    chain_end,
+    definitions,
+    display_url,
+    file_url,
+    known_definitions,
+    open_database,
+)
+from ..ledger import transaction, upgrade, with_retry
+from .archives import LARGEST_FILE, Member, read_members
 from .registry import SAVING_PREFIX, damaged_models, fsync_tree, install_folder, manifests
 from .registry import remove_stale_folders
 
@@ -57,7 +66,7 @@ def copy_out(
     path: Path,  # an SQLite file that does not exist yet
 ) -> None:
     "Copy a database as it is, sound or not, into a file of its own."
-    engine = open_database(f"sqlite:///{path.as_posix()}")
+    engine = open_database(file_url(path))
     try:
         with transaction(engine, write=True) as target:
             copy_rows(source, target)
@@ -130,7 +139,7 @@ def back_up(
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=PACKING_PREFIX) as temporary:
         copy, new = Path(temporary, LEDGER_FILE), Path(temporary, "new")
         with_retry(database.engine, lambda source: (copy.unlink(missing_ok=True), copy_out(source, copy)))
-        with closing(PredictionDatabase(f"sqlite:///{copy.as_posix()}")) as copied:
+        with closing(PredictionDatabase(file_url(copy))) as copied:
             if problems := copied.verify():
                 why = f"the ledger is damaged ({problems[0]}), and a backup would hand that on"
                 raise DataError(f"{why}: see `forecastkit forecasts verify`, and keep the backups you have")
@@ -170,7 +179,9 @@ def read_list(content: bytes) -> tuple[dict[str, str], dict[str, int]]:
     "Checksum and size by name, as the list says; sizes stand in it since 0.3. Raises `ValueError` for what is no such list."
     listed = json.loads(content)
     sums, sizes = listed["files"], listed.get("sizes", {})
-    fine = all(isinstance(one, str) for one in sums.values()) and all(type(one) is int for one in sizes.values())
+    fine = all(isinstance(one, str) for one in sums.values()) and all(
+        type(one) is int and 0 <= one <= LARGEST_FILE for one in sizes.values()
+    )
     folders = {parent.as_posix() for name in sums for parent in PurePosixPath(name).parents}
     if not fine or folders & sums.keys() or not all(MEMBER_NAME.fullmatch(name) for name in sums):
         raise ValueError("its list of checksums is not one")
@@ -264,37 +275,66 @@ def unpack(
         raise DataError(f"{archive} cannot be read as a backup ({printable(error)}): use another one") from error
 
 # %% ../../nbs/60_ops/03_backups.ipynb #664c2b80
-APPEND_ONLY_TRIGGER: re.Pattern[str] = re.compile(
-    r"CREATE TRIGGER (?P<name>\w+)_no_(?P<action>update|delete) BEFORE (?:UPDATE|DELETE) ON (?P=name) "
-    r"BEGIN SELECT RAISE\(ABORT, '(?P=name) is append-only: add a row instead'\); END"
-)
-
-
 def refuse_foreign_schema(
     path: Path,  # an SQLite file out of an archive
 ) -> None:
-    "Raise `DataError` where a database holds anything but the ledger's tables, their indexes and append-only triggers."
-    tables = {*METADATA.tables, VERSION_TABLE}
+    "Raise `DataError` where a database holds anything but the ledger's own tables, indexes and triggers, or not even those."
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)) as own:
-            held = own.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+            held = definitions(own)
     except sqlite3.Error as error:
         raise DataError(f"this backup is damaged, its ledger is no database ({error}): use another one") from error
-    for kind, name, table, sql in held:
-        plain = re.match(r"CREATE TABLE|CREATE (UNIQUE )?INDEX", sql or "CREATE INDEX") and kind in ("table", "index")
-        if table not in tables or not (plain or (kind == "trigger" and APPEND_ONLY_TRIGGER.fullmatch(sql))):
-            raise DataError(
-                f"this backup is damaged, its ledger holds a {kind} {printable(name[:80])}: use another one"
-            )
+    for kind, name, _ in sorted(held - known_definitions(), key=str):
+        what = f"a {kind} {printable(name[:80])} that is not the ledger's own"
+        raise DataError(f"this backup is damaged, its ledger holds {what}: use another one")
+    if VERSION_TABLE not in {name for _, name, _ in held}:
+        raise DataError("this backup is damaged, its ledger is empty: use another one")
 
 # %% ../../nbs/60_ops/03_backups.ipynb #d085c490
+LARGEST_ROW = 16 * MEGABYTE
+
+
+def odd_values(
+    connection: sa.Connection,  # to an SQLite file
+) -> Iterator[str]:
+    "Every value that is not of its column's type. Reading a row of more than `LARGEST_ROW` fails."
+    own = cast(sqlite3.Connection, connection.connection.driver_connection)
+    own.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_ROW)
+    for table in METADATA.sorted_tables:
+        columns = [(column.name, getattr(column.type, "impl", column.type).python_type) for column in table.columns]
+        rows = connection.execute(sa.select(table).execution_options(yield_per=1000))
+        for number, row in enumerate(rows, 1):
+            for (name, kind), value in zip(columns, row):
+                if not isinstance(value, kind):
+                    yield f"{table.name} row {number} has {name} {printable(repr(value)[:40])}"
+
+
+def is_manifest(version: str, text: str) -> bool:
+    "Whether a text is the manifest of a model: the checksum of every file below its folder."
+    try:
+        files = json.loads(text)["files"]
+        names = [f"{MODELS_FOLDER}/{version}/{name}" for name in files]
+        return all(map(MEMBER_NAME.fullmatch, names)) and all(isinstance(total, str) for total in files.values())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def ledger_problems(connection: sa.Connection) -> Iterator[str]:
+    "Whatever is wrong with the rows of a copy: odd values, then manifests that are none, then broken chains."
+    yield from odd_values(connection)
+    for version, text in connection.execute(sa.select(MODELS.c.version, MODELS.c.manifest)):
+        if not is_manifest(version, text):
+            yield f"the manifest of model {printable(version[:80])} is none"
+    yield from map(str, broken_chains(connection))
+
+
 def check_backup(
     database: PredictionDatabase,  # the copy out of an archive
     models: Path,  # the models out of it
 ) -> list[str]:
-    "The model versions of an unpacked backup; raises `DataError` unless chain and models are what they should be."
-    if problems := database.verify():
-        raise DataError(f"this backup is damaged, {problems[0]}: use another one")
+    "The model versions of an unpacked backup; raises `DataError` unless values, chain and models are what they should be."
+    if problem := with_retry(database.engine, lambda connection: next(ledger_problems(connection), None)):
+        raise DataError(f"this backup is damaged, {problem}: use another one")
     versions = sorted(path.name for path in models.glob("*"))
     for version in versions:
         if all(folder_differences(models / version, known["files"]) for known in manifests(database, version)):
@@ -313,7 +353,7 @@ def opened_backup(
     with tempfile.TemporaryDirectory(dir=home, prefix=UNPACKING_PREFIX) as temporary:
         unpack(archive, Path(temporary))
         refuse_foreign_schema(Path(temporary, LEDGER_FILE))
-        with closing(PredictionDatabase(f"sqlite:///{Path(temporary, LEDGER_FILE).as_posix()}")) as copy:
+        with closing(PredictionDatabase(file_url(Path(temporary, LEDGER_FILE)))) as copy:
             models = Path(temporary, MODELS_FOLDER)
             yield copy, models, check_backup(copy, models)
 
@@ -376,7 +416,7 @@ def same_ledger(source: sa.Connection, target: sa.Connection) -> bool:
 
 def restore(
     archive: Path,
-    address: str,  # SQLAlchemy address of the database, SQLite or PostgreSQL
+    address: str | sa.URL,  # SQLAlchemy address of the database, SQLite or PostgreSQL
     models: Path,  # the registry's folder
     force: bool = False,  # replace a record that is there; a copy is put beside the models' folder
 ) -> BackupContents:
