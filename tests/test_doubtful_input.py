@@ -56,3 +56,17 @@ def test_a_range_of_an_impossible_probability_is_refused(level):
 
     with pytest.raises(DataError, match="between 0 and 1"):
         central(level)
+
+
+def test_a_folder_says_of_a_price_what_memory_says(tmp_path):
+    close = CLOSE.copy()
+    close.iloc[300:] *= 9.1
+    bars = pd.DataFrame({"close": close, "open": close, "high": close * 1.01, "low": close * 0.99}) * 1e-9
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    bars.rename_axis("date").to_csv(folder / "MINE.csv")
+    settings = fk.core.load_settings(overrides={"data.home": str(tmp_path / "home"), "run.n_jobs": 1})
+    held = fk.forecast(bars, symbol="MINE", progress=False, settings=settings).metadata["data_notes"]
+    read = fk.forecast("MINE", sources=f"folder:{folder}", progress=False, store=False, settings=settings)
+    assert read.metadata["data_notes"] == held
+    assert any("jump of the price" in note for note in held) and any("quality" in note for note in held)

@@ -6,6 +6,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 
 from forecastkit.cli.ledger import backup, forecasts_app, restore
 from forecastkit.core import DataError, SettingsError, Target, load_settings
+from forecastkit.ledger import PredictionDatabase
 from forecastkit.ledger.exports import ledger_table
 from forecastkit.ops.registry import ModelRegistry
 
@@ -134,9 +137,12 @@ def test_an_export_needs_a_file_that_can_be_written(home):
 def test_listed_for_people_and_programs(home):
     result = typed("forecasts", "list", "--last", "3", home=home)
     assert result.exit_code == 0 and len(result.stdout.splitlines()) == 4
-    assert result.stderr == "note: the last 3 of 20 forecasts; --all shows all\n"
+    assert (
+        result.stderr
+        == "note: the last 3 of 20 forecasts; 1 made again of one origin, from other data or another model; --all shows all\n"
+    )
     every = typed("forecasts", "list", "--all", home=home)
-    assert len(every.stdout.splitlines()) == 21 and every.stderr == ""
+    assert len(every.stdout.splitlines()) == 22 and every.stderr == ""
     assert (
         "no forecast of NOPE is stored here: there are those of VIX"
         in typed("forecasts", "list", "--symbol", "nope", home=home).stderr
@@ -292,6 +298,8 @@ def without_privilege() -> list[str]:
 READER = """
 import sys
 from dataclasses import replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from forecastkit.core import DataError, SettingsError
 from forecastkit.ledger import PredictionDatabase, audit_ledger, ledger_tables, write_csv
@@ -342,3 +350,22 @@ def test_homes_whose_names_must_be_escaped_are_two_homes(name, tmp_path):
         db.close()
         assert (folder / "forecasts.db").is_file()
         assert len(json.loads(typed("forecasts", "list", "--json", home=folder).output)) == k
+
+
+def test_a_forecast_made_again_is_shown_or_counted(home):
+    with closing(PredictionDatabase(f"sqlite:///{home}/forecasts.db")) as database:
+        first = database.get_forecast(str(database.get_predictions()["prediction_id"].iloc[0]))
+        database.store_prediction(replace(first, data_fingerprint="changed"))
+    assert typed("forecasts", "list", home=home).stderr == (
+        "note: 2 made again of one origin, from other data or another model; --all shows all\n"
+    )
+    every = typed("forecasts", "list", "--symbol", "VIX", "--all", home=home)
+    assert len(every.stdout.splitlines()) == 23 and every.stderr == ""
+
+
+def test_a_span_that_is_none_is_refused(home):
+    with pytest.raises(DataError, match="2018-05-01 is after 2017-01-01"):
+        typed("forecasts", "list", "--start", "2018-05-01", "--end", "2017-01-01", home=home)
+    for day in ("2018", "2018-02"):
+        with pytest.raises(DataError, match="write it as 2018-02-05"):
+            typed("forecasts", "list", "--start", day, home=home)

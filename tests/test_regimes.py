@@ -346,3 +346,26 @@ def test_on_the_real_market_every_version_is_accepted_and_crises_are_named(share
         assert (named.loc[month] == regime).mean() > 0.9, month
     vix = features["vix_level"].loc[named.index].groupby(named).mean()
     assert vix["risk_on"] < vix["neutral"] < vix["risk_off"]
+
+
+# Rows that say nothing
+
+
+def test_no_regime_is_named_out_of_absent_values():
+    with pytest.raises(DataError, match="no row has a value"):
+        DETECTOR.predict_regime(X * np.nan)
+    gone = X.copy()
+    gone.iloc[-60:] = np.nan
+    for ask in (DETECTOR.predict_regime, DETECTOR.predict_regime_probabilities, DETECTOR.get_prediction_metadata):
+        with pytest.warns(DataWarning, match=f"{X.index[-61]:%Y-%m-%d}, carried over 60 rows"):
+            ask(gone)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DETECTOR.predict_regime(X)
+
+
+def test_values_beyond_arithmetic_are_refused():
+    with pytest.raises(DataError, match="too large to compute with"):
+        DETECTOR.predict_regime_probabilities(X * 1e200)
+    with pytest.raises(DataError, match="too large to compute with"):
+        RegimeDetector().fit(X * 1e200)

@@ -189,3 +189,25 @@ def test_a_long_first_run_is_told_before_it_starts(tmp_path, capsys, monkeypatch
         said = capsys.readouterr().err
         assert ("model versions of KO are trained" in said and "minutes" in said) == progress
     assert len(started) == 2
+
+
+def test_what_holds_nothing_or_is_no_file_is_refused_at_the_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.csv").write_text("symbol\n")
+    assert main(["forecast", "--universe", "empty.csv"]) == 2
+    assert "empty.csv: it names no symbol" in capsys.readouterr().err
+    monkeypatch.setenv("FORECASTKIT_DATA_CALENDAR", "XNYZ")
+    assert main(["settings", "show"]) == 2
+    assert "XNYZ" in capsys.readouterr().err
+    monkeypatch.delenv("FORECASTKIT_DATA_CALENDAR")
+    (tmp_path / "settings.ini").mkdir()
+    assert main(["settings", "show"]) == 2
+    assert "settings.ini: cannot be read" in capsys.readouterr().err
+
+
+def test_the_health_of_a_folder_names_a_file_without_rows(tmp_path):
+    from forecastkit.data import health_report
+
+    (tmp_path / "BASE.csv").write_text("date,open,high,low,close,volume\n")
+    (found,) = health_report(f"folder:{tmp_path}").series
+    assert [fault.kind for fault in found.faults] == ["refused"] and "it is empty" in found.faults[0].words

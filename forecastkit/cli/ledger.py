@@ -97,6 +97,7 @@ def what_is_left(
     symbol: str | None,  # asked for; None: all
     counts: dict[str, int],  # forecasts by symbol
     shown: int,
+    made: dict[str, int] | None = None,  # by symbol, those that were made again counted as well
 ) -> str:
     "What a list does not show: how many more there are, or which symbols there are instead; empty where it shows all."
     from forecastkit.core import canonical_symbol
@@ -104,14 +105,17 @@ def what_is_left(
     there = sum(counts.values()) if symbol is None else counts.get(canonical_symbol(symbol), 0)
     if symbol is not None and not there:
         return f"no forecast of {canonical_symbol(symbol)} is stored here: there are those of {', '.join(counts) or 'nothing'}"
-    return f"the last {shown} of {there} forecasts; --all shows all" if shown < there else ""
+    again = (sum(made.values()) if symbol is None else made[canonical_symbol(symbol)]) - there if made else 0
+    told = [f"the last {shown} of {there} forecasts"] if shown < there else []
+    told += [f"{again} made again of one origin, from other data or another model"] if again else []
+    return "; ".join([*told, "--all shows all"]) if told else ""
 
 
 @add_command(forecasts_app, "list")
 def forecasts_list(
     symbol: Symbol = None, start: Start = None, end: End = None,
     last: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False, home: HomeFolder = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them, also those made again of one origin.")] = False, home: HomeFolder = None,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """The stored forecasts with their outcomes, latest last; on standard error how many there are beyond those shown.
@@ -128,9 +132,10 @@ def forecasts_list(
             print_note(f"note: {absent}")
         return emit([] if as_json else "no forecasts", as_json)
     with open_ledger(settings) as database:
-        counts = database.forecast_counts(start, end)
-        rows = database.get_predictions(symbol, start, end, limit=limit)
-    if not quiet and (note := what_is_left(symbol, counts, len(rows))):
+        made = database.forecast_counts(start, end, every_version=True)
+        counts = made if everything else database.forecast_counts(start, end)
+        rows = database.get_predictions(symbol, start, end, limit=limit, every_version=everything)
+    if not quiet and (note := what_is_left(symbol, counts, len(rows), made)):
         print_note(f"note: {note}")
     emit(ledger_rows(rows), as_json)
 

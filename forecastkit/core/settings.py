@@ -351,7 +351,7 @@ def read_layers(
 ) -> list[tuple[str, Any, str, str]]:
     "Every value that is given: section.key, value, layer and where it stands; the later wins. Raises `SettingsError`."
     environ = os.environ if environ is None else environ
-    files = [Path(path)] if path is not None else [p for p in [Path("settings.ini")] if p.is_file()]
+    files = [Path(path)] if path is not None else [p for p in [Path("settings.ini")] if p.exists()]
     if path is None and environ.get("FORECASTKIT_SETTINGS"):
         files.append(Path(environ["FORECASTKIT_SETTINGS"]).expanduser())
     found = [(name, text, "settings.ini", str(file)) for file in files for name, text in read_ini(file).items()]

@@ -19,6 +19,9 @@ from .market import (
     Repair as Repair,
     repair_bars as repair_bars,
 )
+from .checks import (
+    price_doubts as price_doubts,
+)
 from .frames import (
     clean_series as clean_series,
     read_frame as read_frame,

@@ -22,7 +22,7 @@ from .market import BAR_COLUMNS
 
 # %% auto #0
 __all__ = ['FAULT_KINDS', 'Fault', 'days_text', 'faults_on', 'text_faults', 'repeat_faults', 'tidy', 'stale_faults',
-           'ended_faults', 'split_steps', 'log_ratios', 'factor_text', 'disagreements', 'series_faults']
+           'ended_faults', 'price_doubts', 'split_steps', 'log_ratios', 'factor_text', 'disagreements', 'series_faults']
 
 # %% ../../nbs/20_data/06_checks.ipynb #4b9bcdcf
 FAULT_KINDS: Mapping[str, tuple[str, str]] = {
@@ -260,6 +260,15 @@ def jump_faults(symbol: str, bars: pd.DataFrame) -> list[Fault]:
     steps = ", ".join(f"x {np.exp(one):.3g} on {day:%Y-%m-%d}" for day, one in list(change[jump].items())[:4])
     return [*faults_on(symbol, "spike", bars.index[spike]), *faults_on(symbol, "unadjusted split", bars.index[split], kinds),
             *faults_on(symbol, "jump", bars.index[jump], steps)]  # fmt: skip
+
+# %% ../../nbs/20_data/06_checks.ipynb #44a1a665
+def price_doubts(
+    symbol: str,
+    bars: pd.DataFrame,  # clean, in order of sessions
+) -> tuple[str, ...]:
+    "What a forecast says of spikes and jumps in the bars that it was made from, one sentence a kind."
+    doubtful = [fault for fault in jump_faults(symbol, bars) if fault.kind in ("spike", "jump")]
+    return tuple(f"{fault.kind} of the price, left as it is: {fault.words}" for fault in doubtful)
 
 # %% ../../nbs/20_data/06_checks.ipynb #ca8e41f5
 def split_steps(

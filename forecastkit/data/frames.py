@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK, ROUND_THE_CLOCK
 from ..core import DataError, SYMBOL_PATTERN, canonical_symbol, printable
-from .checks import days_text, jump_faults, split_steps
+from .checks import days_text, price_doubts, split_steps
 from forecastkit.data.layouts import (
     columns_by_day,
     detect_layout,
@@ -415,6 +415,4 @@ def read_frame(
     except DataError as error:
         raise DataError(f"{origin} ({name or symbol or 'no symbol'}): {_as_rows(str(error))}") from error
     clean, repairs = clean_series(name, frame, calendar, now)
-    doubtful = [fault for fault in jump_faults(name, clean) if fault.kind in ("spike", "jump")]
-    notes = (f"{fault.kind} of the price, left as it is: {fault.words}" for fault in doubtful)
-    return Reading(clean, repairs, origin, (*layout.notes, *notes), name)
+    return Reading(clean, repairs, origin, (*layout.notes, *price_doubts(name, clean)), name)

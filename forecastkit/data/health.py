@@ -225,6 +225,8 @@ def file_report(
         if look.layout is None:
             return _other_table(path, shown, symbol, calendar)
         frame = read_file_columns(path, look.layout, shown, symbol, str(calendar.tz)).dropna(how="all")
+        if frame.empty:
+            raise DataError(f"{shown}: not one row that can be used: it is empty")
     except DataError as error:
         name = symbol or Path(shown).name
         return SeriesReport(name, shown, "other", 0, (Fault(name, "refused", None, 1, str(error)),))

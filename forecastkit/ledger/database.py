@@ -98,9 +98,20 @@ INTERNAL_COLUMNS: tuple[str, ...] = (
 def as_date(value: Any) -> date:
     "A date for a query; raises `DataError` for what is no date."
     try:
+        if isinstance(value, str) and len(value.strip()) < len("2018-02-05"):
+            raise ValueError(value)  # pandas makes a day of 2018, and of 2018-02
         return pd.Timestamp(value).date()
     except (ValueError, TypeError) as error:
         raise DataError(f"{value!r} is no date: write it as 2018-02-05") from error
+
+
+def check_span(
+    start: Any,  # first origin; None: from the beginning
+    end: Any,  # last origin; None: to the end
+) -> None:
+    "Raise `DataError` for a span that ends before it begins."
+    if start is not None and end is not None and as_date(start) > as_date(end):
+        raise DataError(f"{as_date(start)} is after {as_date(end)}: no origin lies between them, exchange the two")
 
 # %% ../../nbs/55_ledger/05_database.ipynb #01f1ec57
 RANK = {name: k for k, name in enumerate(TIMELINESS)}  # the lowest counts
@@ -131,6 +142,7 @@ def select_predictions(
     hidden: Sequence[str] = INTERNAL_COLUMNS,  # columns that are left out
 ) -> sa.Select:
     "The query for forecasts with their outcomes, newest origin first; conditions that are None choose everything."
+    check_span(start, end)
     row, wanted = PREDICTIONS.c, {"horizon": horizon, "kind": kind, "timeliness": timeliness}
     where = [row[name] == value for name, value in wanted.items() if value is not None]
     where += [row.symbol == canonical_symbol(symbol)] if symbol else []
@@ -230,9 +242,9 @@ class PredictionDatabase:
         query = select_predictions(symbol, start, end, horizon, kind, timeliness, limit, every_version)
         return with_retry(self.engine, lambda connection: read_predictions(connection, query))
 
-    def forecast_counts(self, start: Any = None, end: Any = None) -> dict[str, int]:
+    def forecast_counts(self, start: Any = None, end: Any = None, every_version: bool = False) -> dict[str, int]:
         "How many forecasts of each symbol `get_predictions` would give, by symbol."
-        found = select_predictions(start=start, end=end).order_by(None).subquery()
+        found = select_predictions(start=start, end=end, every_version=every_version).order_by(None).subquery()
         query = sa.select(found.c.symbol, sa.func.count()).group_by(found.c.symbol).order_by(found.c.symbol)
         return with_retry(self.engine, lambda connection: {str(name): int(n) for name, n in connection.execute(query)})
 

@@ -28,7 +28,7 @@ from forecastkit.core import (
 )
 from ..data import MarketData, Reading, read_frame
 from ..forecasts import Forecast
-from .preparation import build_forecast, prepare, quality_report
+from .preparation import build_forecast, prepare
 from .profile import settings_for, target_of
 from .system import IntegratedSystem
 
@@ -120,9 +120,7 @@ def forecast_bars(
     )  # fmt: skip
     first = reading.frame.index[-min(CALIBRATION_ORIGINS, len(reading.frame))]
     prepared = prepare(market, target, settings, reading.frame.index[-1], first=first, hold=CALIBRATION_HOLD)
-    report = quality_report(prepared, prepared.last)
-    doubts = [f"quality {report['score']:.2f}, since {issue}" for issue in report["issues"][:3] if report["score"] < 1]
-    noted = [f"{target.symbol}: {said}" for said in (*reading.words(), *doubts)]
+    noted = [f"{target.symbol}: {said}" for said in reading.words()]
     return build_forecast(prepared, prepared.last, datetime.now(UTC), noted)
 
 # %% ../../nbs/65_pipeline/07_forecasting.ipynb #cc47a1ec

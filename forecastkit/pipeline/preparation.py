@@ -23,7 +23,7 @@ import pandas as pd
 from ..calendars import Calendar
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
 from ..core import Stopwatch, code_version, find_key, make_key, read_arrays, write_arrays
-from ..data import MarketData, Repair, repair_notes
+from ..data import MarketData, Repair, price_doubts, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
 from ..forecasts import Forecast, cdf_at
@@ -31,7 +31,8 @@ from ..ops import ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
 
 # %% auto #0
-__all__ = ['write_block', 'read_block', 'Versions', 'Prepared', 'require_sessions', 'prepare', 'build_forecast', 'quality_report']
+__all__ = ['write_block', 'read_block', 'Versions', 'Prepared', 'require_sessions', 'prepare', 'build_forecast', 'quality_doubts',
+           'quality_report']
 
 # %% ../../nbs/65_pipeline/02_preparation.ipynb #5b1777c3
 def write_block(
@@ -179,14 +180,24 @@ class Prepared:
         return direction_shares(rise, self.base_rates, self.outcomes.reindex(self.origins).to_numpy(), known, horizon)
 
     def data_notes(self, origin: pd.Timestamp) -> tuple[str, ...]:
-        "What was dropped or repaired up to a session in the series that the target needs: one sentence each, with counts."
+        "What was dropped, repaired or is doubtful up to a session in the series that the target needs: one sentence each, with counts."
         known = bisect_right(self._repairs, origin, key=lambda repair: repair.session)
-        if known not in self._notes:  # a batch has thousands of origins, and few of them differ in this
+        key = (known, int(self._large_moves.searchsorted(origin, side="right")))
+        if key not in self._notes:  # a batch has thousands of origins, and few of them differ in this
             found = {name: [r for r in self._repairs[:known] if r.symbol == name] for name in self.profile.needed}
-            self._notes[known] = tuple(
+            told = [
                 f"{name}: {note}" for name in found for note in (*self.view.notes(name), *repair_notes(found[name]))
-            )
-        return self._notes[known]
+            ]
+            symbol = self.target.symbol
+            doubts = price_doubts(symbol, self.view.bars(symbol).loc[:origin])
+            self._notes[key] = (*told, *(f"{symbol}: {doubt}" for doubt in doubts))
+        return self._notes[key]
+
+    @cached_property
+    def _large_moves(self) -> pd.DatetimeIndex:
+        "The sessions on which the target moved by a quarter or more: without a new one there is no new doubt of its price."
+        moves = np.log(self.level).diff().abs()
+        return pd.DatetimeIndex(moves.index[moves > np.log(1.25)])
 
     @cached_property
     def _repairs(self) -> list[Repair]:
@@ -194,7 +205,7 @@ class Prepared:
         return sorted(needed, key=lambda repair: repair.session)
 
     @cached_property
-    def _notes(self) -> dict[int, tuple[str, ...]]:
+    def _notes(self) -> dict[tuple[int, int], tuple[str, ...]]:
         return {}
 
     def at(self, origin: pd.Timestamp) -> int:
@@ -314,7 +325,7 @@ def build_forecast(
             report,
         )
     levels = prepared.level.loc[:origin].tail(44)
-    noted = list(prepared.data_notes(origin) if notes is None else notes)
+    noted = [*(prepared.data_notes(origin) if notes is None else notes), *quality_doubts(prepared, origin)]
     return Forecast(
         symbol=target.symbol, origin=origin, target_session=prepared.view.calendar.target_sessions([origin], target.horizon)[0],
         horizon=target.horizon, kind=target.kind, probs=tuple(PROBS), values=tuple(target.from_log(prepared.quantiles[i])),
@@ -330,6 +341,13 @@ def build_forecast(
             **({"data_notes": noted} if noted else {}),
         },
     )  # fmt: skip
+
+
+def quality_doubts(prepared: Prepared, origin: pd.Timestamp) -> list[str]:
+    "Why the quality of an origin is below 1, as on a card: one sentence each for the first three reasons."
+    symbol, score = prepared.target.symbol, float(prepared.features.loc[origin, "feature_quality"])
+    issues = quality_report(prepared, origin)["issues"][:3] if score < 1 else []
+    return [f"{symbol}: quality {score:.2f}, since {issue}" for issue in issues]
 
 
 def quality_report(prepared: Prepared, origin: pd.Timestamp) -> dict[str, Any]:

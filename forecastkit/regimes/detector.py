@@ -65,6 +65,9 @@ def risk_signs(
     return signs
 
 # %% ../../nbs/35_regimes/04_detector.ipynb #2e716825
+LARGEST: float = 1e100  # the square of a larger value may be no number
+
+
 @dataclass(frozen=True)
 class Scaling:
     "How features become the standardised rows that a model is fitted on."
@@ -92,6 +95,8 @@ class Scaling:
                 values[values <= 0] = np.nan
                 values = np.log(values)
             columns.append((values - center) / scale)
+            if (np.abs(columns[-1]) > LARGEST).any():
+                raise DataError(f"regimes: {name} holds a value too large to compute with: correct it or leave it out")
         return np.stack(columns, axis=1)
 
     def undo(self, rows: np.ndarray) -> pd.DataFrame:
@@ -121,7 +126,11 @@ class FittedRegimes:
     training: Mapping[str, Any]  # converged, n_iterations, log_likelihood, n_samples_trained
 
     def probabilities(self, X: pd.DataFrame, use_later_rows: bool = False) -> np.ndarray:
-        "The probability of each state at each row (n, k), filtered; smoothed where later rows may be used."
+        """
+        The probability of each state at each row (n, k), filtered; smoothed where later rows may be used.
+
+        A row with an absent value says nothing: the probabilities before it are carried over it.
+        """
         evidence = self.model.evidence(self.scaling.apply(X[list(self.scaling.features)]))
         estimate = smooth_states if use_later_rows else filter_states
         return estimate(evidence, self.model.transition, self.model.start)
@@ -250,10 +259,29 @@ class RegimeDetector:
         frame = self._frame(X)
         return pd.DataFrame(self._result().probabilities(frame, use_later_rows=True), frame.index, [*self.regimes])
 
+    def _warn_of_unknown_end(self, X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]]) -> None:
+        "Warn where the last row lacks a value; raises `DataError` where every row does."
+        rows = self._result().scaling.apply(frame := self._frame(X))
+        known = np.flatnonzero(np.isfinite(rows).all(axis=1))
+        if not len(known):
+            raise DataError("no row has a value in every feature of the regimes: there is no regime to name")
+        if later := len(rows) - 1 - int(known[-1]):
+            absent = ", ".join(np.array(self.features)[~np.isfinite(rows[-1])])
+            last = frame.index[known[-1]]
+            day = f"{last:%Y-%m-%d}" if isinstance(last, pd.Timestamp) else str(last)
+            told = f"regimes: the last row lacks {absent}; the answer is that of row {day}, carried over {later} rows"
+            warnings.warn(told, DataWarning, stacklevel=3)
+
     def predict_regime_probabilities(
         self, X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]]
     ) -> dict[Regime, float]:
-        "The filtered probability of each regime at the last row."
+        """
+        The filtered probability of each regime at the last row.
+
+        Warns with `DataWarning` where that row lacks a value, so that an earlier row answers for it, and
+        raises `DataError` where no row is complete.
+        """
+        self._warn_of_unknown_end(X)
         return dict(zip(self.regimes, self.filtered_probabilities(X).iloc[-1].tolist(), strict=True))
 
     def predict_regime(self, X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]]) -> Regime:

@@ -50,6 +50,8 @@ def read_universe(
         days = pd.to_datetime(table[name], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
         _refuse_rows(shown, days.isna() & table[name].ne(""), f"its {name} is no day: write it as 2018-02-05")
         table[name] = days
+    if table.empty:
+        raise DataError(f"{shown}: it names no symbol: write one a line below {','.join(UNIVERSE_COLUMNS)}")
     _refuse_rows(shown, table["symbol"].eq(""), "it has no symbol")
     _refuse_rows(shown, ~table["symbol"].str.fullmatch(SYMBOL_PATTERN), "its symbol has characters that no symbol has")
     _refuse_rows(shown, table.duplicated(["symbol", "from"]), "the same symbol a second time: keep one")
