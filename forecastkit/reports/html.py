@@ -52,6 +52,7 @@ table.fk caption{text-align:left;color:var(--quiet);font-size:13.5px;padding-bot
 table.fk th,table.fk td{padding:4px 16px 4px 0;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
 table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid #c9d0d6}
 .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
+@media(max-width:640px){table.fk{display:block;overflow-x:auto;max-width:100%}main{padding:18px 14px 40px}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}table.fk{break-inside:avoid}}
 """
 
