@@ -947,6 +947,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'forecastkit/data/market.py'),
                                          'forecastkit.data.market._series_history': ( '20_data/market.html#_series_history',
                                                                                       'forecastkit/data/market.py'),
+                                         'forecastkit.data.market._symbols_of': ( '20_data/market.html#_symbols_of',
+                                                                                  'forecastkit/data/market.py'),
                                          'forecastkit.data.market.as_bars': ('20_data/market.html#as_bars', 'forecastkit/data/market.py'),
                                          'forecastkit.data.market.bars_history': ( '20_data/market.html#bars_history',
                                                                                    'forecastkit/data/market.py'),

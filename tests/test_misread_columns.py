@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError
-from forecastkit.data import FolderSource, read_frame
+from forecastkit.core import DataError, SettingsError, load_settings
+from forecastkit.data import FolderSource, MarketData, read_frame
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.pipeline.profile import settings_for
 
 NYSE = get_calendar("XNYS")
 BARS = synthetic_market(seed=5, sessions=120, start="2017-01-03", stocks=["MINE"]).market.bars("MINE")
@@ -87,3 +88,25 @@ def test_two_securities_are_not_read_as_one(name, door, tmp_path):
 def test_a_name_that_is_another_symbol_is_not_overruled(door, tmp_path):
     with pytest.raises(DataError, match="it says that it holds AAPL, and is taken for MINE"):
         DOORS[door](TABLE.assign(Name="AAPL"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"A": BARS["close"]}, "A is Series: give a frame of bars"),
+        ({"": BARS}, "'' is no symbol"),
+        (None, "NoneType is no dict"),
+        (BARS, "DataFrame is no dict"),
+        ([BARS], "list is no dict"),
+    ],
+    ids=["Series", "no symbol", "None", "frame", "list"],
+)
+def test_a_market_of_anything_but_frames_by_symbol_is_refused(given, words):
+    with pytest.raises(DataError) as caught:
+        MarketData(given)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_empty_kind_is_not_the_default_kind():
+    with pytest.raises(SettingsError, match=r"forecast\.kind"):
+        settings_for(load_settings(environ={}), "MINE", kind="")

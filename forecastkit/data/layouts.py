@@ -25,9 +25,9 @@ from ..core import DataError, canonical_symbol, printable
 
 # %% auto #0
 __all__ = ['DATE_COLUMNS', 'BAR_NAMES', 'CLOSE_NAMES', 'SYMBOL_COLUMNS', 'TIMED', 'MIDNIGHT', 'ZONE', 'ZONED', 'EVENING',
-           'NA_STRINGS', 'GROUPED', 'SCALED', 'SCALES', 'DISGUISED', 'NAME_COLUMNS', 'Layout', 'detect_layout',
-           'unix_seconds', 'days_of_moments', 'days_of_seconds', 'has_times', 'date_style', 'parse_days',
-           'plain_numbers', 'no_disguise', 'refuse_other_names', 'columns_by_day', 'another_symbol']
+           'NA_STRINGS', 'GROUPED', 'SCALED', 'SCALES', 'DISGUISED', 'Layout', 'detect_layout', 'unix_seconds',
+           'days_of_moments', 'days_of_seconds', 'has_times', 'date_style', 'parse_days', 'plain_numbers',
+           'no_disguise', 'columns_by_day', 'another_symbol']
 
 # %% ../../nbs/20_data/00_layouts.ipynb #233264ba
 DATE_COLUMNS: tuple[str, ...] = (

@@ -174,6 +174,20 @@ def _histories_by_name(histories: Iterable[History]) -> dict[str, History]:
     return {history.name: history for history in sorted(histories, key=lambda one: one.name) if len(history.known)}
 
 # %% ../../nbs/20_data/05_market.ipynb #c0159193
+def _symbols_of(series: Mapping[str, pd.DataFrame]) -> list[str]:
+    "The canonical symbols of frames by symbol; raises `DataError` for anything else."
+    if not isinstance(series, Mapping):
+        raise DataError(f"{type(series).__name__} is no dict: a market takes frames by symbol, such as {{'SPX': bars}}")
+    for name, frame in series.items():
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(f"{name!r} is no symbol: a market takes frames by symbol")
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(
+                f"{name} is {type(frame).__name__}: give a frame of bars; data.read_frame(...).frame makes one"
+            )
+    return [canonical_symbol(name) for name in series]
+
+
 class MarketData:
     """
     Point-in-time market data: bars, published series, events and members, each row with the moment it became known.
@@ -202,7 +216,7 @@ class MarketData:
         notes: Mapping[str, Sequence[str]]
         | None = None,  # what else is to be said of a series, such as a file that was passed over
     ):
-        names = [canonical_symbol(name) for name in series]
+        names = _symbols_of(series)
         if len(set(names)) < len(names):
             raise DataError(f"two series have one name ({', '.join(series)}): give each symbol once")
         self.calendar, self._limit = get_calendar(calendar), FOREVER

@@ -140,7 +140,7 @@ def settings_for(
     "The settings with another target. Raises `DataError` for what is no symbol, `SettingsError` for horizon or kind."
     name = base.forecast.symbol if symbol is None else named_symbol(symbol)
     own = base.forecast.kind if name == base.forecast.symbol else profile_of(Target(name)).default_kind
-    wanted = {"symbol": name, "kind": kind or own, "horizon": base.forecast.horizon if horizon is None else horizon}
+    wanted = {"symbol": name, "kind": own if kind is None else kind, "horizon": base.forecast.horizon if horizon is None else horizon}
     checked = {key: read_value(f"forecast.{key}", value, "argument") for key, value in wanted.items()}
     return replace(base, forecast=replace(base.forecast, **checked))
 
