@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from engines import made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from forecastkit import core
 from forecastkit.cli.main import main
 from forecastkit.cli.options import emit, print_note
 from forecastkit.core import csv_safe_frame, printable, redacted
+from forecastkit.forecasts.cards import in_words
 from forecastkit.ledger import write_csv
 
 SECRET = "zqS3cr8etQz"  # noqa: S105  # letters that occur in no message
@@ -220,3 +222,11 @@ def test_files_with_hostile_names_are_listed_harmlessly(tmp_path, capsys):
 def test_an_exported_cell_holds_no_escape():
     table = csv_safe_frame(pd.DataFrame({"cohort": [f"={HOSTILE}", "\x1b[31m", "\u202e=1", "a\r\nb"]}))
     assert all(text.isprintable() and not text.startswith(("=", "\x1b")) for text in table["cohort"])
+
+
+def test_no_card_of_a_forecast_holds_an_escape():
+    forecast = made(3, metadata={"data_notes": [HOSTILE]})
+    for card in (str(forecast), "\n".join(in_words(forecast)), forecast._repr_html_()):
+        assert "owned" in card and "\x1b" not in card and "\u202e" not in card
+    with pytest.raises(core.DataError, match="must be printable texts"):
+        made(3, cohort=HOSTILE)
