@@ -318,9 +318,12 @@ def settings_show(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """
     import pandas as pd
 
+    from forecastkit.calendars import get_calendar
     from forecastkit.core import load_settings
 
-    emit(pd.DataFrame(load_settings().table(), columns=["key", "value", "from"]), as_json)
+    settings = load_settings()
+    get_calendar(settings.data.calendar)  # a name that no calendar has is refused like any other wrong value
+    emit(pd.DataFrame(settings.table(), columns=["key", "value", "from"]), as_json)
 
 
 @add_command(settings_app, "check")

@@ -20,7 +20,7 @@ from .panel_inputs import CARRIED, PanelInputs, log_ratio
 from .panel_windows import group_mean, window_line, window_max, window_mean, window_min
 
 # %% auto #0
-__all__ = ['TICKER', 'PanelFeature', 'back', 'return_features', 'volatility_features', 'volume_features', 'shape_features',
+__all__ = ['TICKER', 'PanelFeature', 'back', 'return_features', 'panel_volatility_features', 'volume_features', 'shape_features',
            'bar_features']
 
 # %% ../../nbs/30_features/11_panel_bars.ipynb #e5939401
@@ -71,7 +71,7 @@ def yang_zhang(x: PanelInputs, n: int) -> np.ndarray:
     return x.std("gap", n) ** 2 + k * x.std("day", n) ** 2 + (1 - k) * x.mean("rogers_satchell", n)
 
 # %% ../../nbs/30_features/11_panel_bars.ipynb #83c78c0e
-def volatility_features() -> Iterator[PanelFeature]:
+def panel_volatility_features() -> Iterator[PanelFeature]:
     "Volatility from closes and from ranges, its direction, and its own movement."
     for n in (5, 22, 66, 252):
         yield PanelFeature(f"vol_{n}", "volatility", (TICKER,), back(n), "log a session", 0, 0.6, f"How far a session went in the last {n}: it lasts.",
@@ -159,5 +159,5 @@ def shape_features() -> Iterator[PanelFeature]:
 # %% ../../nbs/30_features/11_panel_bars.ipynb #d7deee49
 def bar_features() -> tuple[PanelFeature, ...]:
     "The panel features of a ticker's own bars, in order."
-    parts = (return_features, volatility_features, volume_features, shape_features)
+    parts = (return_features, panel_volatility_features, volume_features, shape_features)
     return tuple(feature for part in parts for feature in part())

@@ -21,11 +21,11 @@ from .base import known_times, new_row_positions
 from .panel_windows import fading_mean, window_mean, window_std
 
 # %% auto #0
-__all__ = ['BAR_COLUMNS', 'CARRIED', 'PANEL_QUANTITIES', 'NO_TICKERS', 'panel_sessions', 'read_blocks', 'carried', 'membership',
-           'log_ratio', 'PanelInputs', 'panel_symbols']
+__all__ = ['PANEL_BAR_COLUMNS', 'CARRIED', 'PANEL_QUANTITIES', 'NO_TICKERS', 'panel_sessions', 'read_blocks', 'carried',
+           'membership', 'log_ratio', 'PanelInputs', 'panel_symbols']
 
 # %% ../../nbs/30_features/10_panel_inputs.ipynb #9b4bca54
-BAR_COLUMNS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
+PANEL_BAR_COLUMNS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 
 
 def panel_sessions(
@@ -47,11 +47,11 @@ def read_blocks(
     index: pd.DatetimeIndex,  # sessions
 ) -> dict[str, np.ndarray]:
     "For each column of the bars a block (sessions, tickers), NaN where a ticker has no new row at the close of a session."
-    blocks = {name: np.full((len(symbols), len(index)), np.nan) for name in BAR_COLUMNS}
+    blocks = {name: np.full((len(symbols), len(index)), np.nan) for name in PANEL_BAR_COLUMNS}
     for place, symbol in enumerate(symbols):
         bars = market.bars(symbol)
         at = new_row_positions(known_times(market, symbol), index, market.calendar)
-        for name in bars.columns.intersection(list(BAR_COLUMNS)):
+        for name in bars.columns.intersection(list(PANEL_BAR_COLUMNS)):
             values = bars[name].to_numpy(dtype=float)
             blocks[name][place] = np.where(at >= 0, values[at], np.nan)
     return {name: np.ascontiguousarray(block.T) for name, block in blocks.items()}

@@ -26,8 +26,8 @@ from ..core import DataError, lock_file, redacted
 from .schema import CHAINED
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF', 'display_url',
-           'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF',
+           'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
            'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'open_database', 'definitions',
            'known_definitions', 'sqlite_triggers', 'postgres_triggers', 'trigger_problems']
 
@@ -191,7 +191,7 @@ def with_retry(
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
 REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
-READABLE: tuple[str, ...] = ("0002", "0003")  # have all columns that this code reads
+READABLE_REVISIONS: tuple[str, ...] = ("0002", "0003")  # have all columns that this code reads
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -206,7 +206,7 @@ def needs_upgrade(connection: sa.Connection) -> bool:
     if found not in REVISIONS:
         why = f"the database {name} was made by a newer forecastkit (schema {found}, this one knows {REVISIONS[-1]})"
         raise DataError(f"{why}: update forecastkit")
-    if is_read_only(database_file(connection.engine.url)) and found in READABLE:
+    if is_read_only(database_file(connection.engine.url)) and found in READABLE_REVISIONS:
         return False
     return found != REVISIONS[-1]
 

@@ -33,8 +33,8 @@ from .base import named_table, has_names
 from .base import fit_linear, training_data, with_base
 
 # %% auto #0
-__all__ = ['HAR_RECIPE', 'HAR_STOCK_RECIPE', 'climatology_quantiles', 'Climatology', 'ar1_quantiles', 'AR1',
-           'transition_probabilities', 'rise_frequency', 'HARLocationScale']
+__all__ = ['HAR_RECIPE', 'HAR_STOCK_RECIPE', 'WIDTH_OF_0_2', 'climatology_quantiles', 'Climatology', 'ar1_quantiles', 'AR1',
+           'transition_probabilities', 'rise_frequency', 'width_of_0_2', 'HARLocationScale']
 
 # %% ../../nbs/40_models/02_baselines.ipynb #51f380d2
 CLIMATOLOGY_WINDOW: int = 2520  # outcomes, about ten years
@@ -198,6 +198,20 @@ HAR_STOCK_RECIPE: Recipe = Recipe(
 )
 
 # %% ../../nbs/40_models/02_baselines.ipynb #d9dcdbea
+WIDTH_OF_0_2: str = "cohort_weight"  # the column that multiplied the scale of every model of 0.2
+
+
+def width_of_0_2(
+    X: pd.DataFrame,
+    column: str | None,  # what a model written by 0.2 multiplied its scale by; None: nothing
+) -> np.ndarray:
+    "The factor of each row's scale, (n,): 1 but for stored models of 0.2, which go on saying what they said."
+    if column is None or column not in X.columns:
+        return np.ones(len(X))
+    weight = X[column].to_numpy(dtype=float)
+    return np.where(weight > 0, weight, 1.0)
+
+
 class HARLocationScale(QuantileEstimator):
     "Mean and log scale by least squares; the shape from the standardised residuals of the training rows."
 
@@ -216,14 +230,20 @@ class HARLocationScale(QuantileEstimator):
         self.location_ = fit_linear(rows, outcome, recipe.location)
         size = np.log(np.abs(outcome - self.location_.predict(rows)[:, 0]) + recipe.floor)
         names = recipe.scale + recipe.scale_logged
-        self.scale_ = fit_linear(rows, size, names, recipe.scale_logged)
+        self.scale_, self.width_column_ = fit_linear(rows, size, names, recipe.scale_logged), None
         self.shape_ = np.quantile(self.standardised_residuals(rows, outcome), PROBS)
         return self
 
     def location_scale(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         "Mean and scale of the log change at each row, each (n,); the scale is that of a typical |residual|."
         check_is_fitted(self)
-        return self.location_.predict(X)[:, 0], np.exp(self.scale_.predict(X)[:, 0])
+        scale = np.exp(self.scale_.predict(X)[:, 0]) * width_of_0_2(X, self.width_column_)
+        return self.location_.predict(X)[:, 0], scale
+
+    @property
+    def beside_(self) -> tuple[str, ...]:
+        "Columns that are read where there are any, and are no terms: none but for models of 0.2."
+        return () if self.width_column_ is None else (self.width_column_,)
 
     def standardised_residuals(self, X: pd.DataFrame, outcome: np.ndarray) -> np.ndarray:
         "Outcomes (n,) in units of the scale, from the mean: what is left for another model to learn."
@@ -234,7 +254,7 @@ class HARLocationScale(QuantileEstimator):
         "Quantiles of the log change, (rows, 23)."
         check_is_fitted(self)
         names = dict.fromkeys(self.location_.terms.names + self.scale_.terms.names)
-        mean, scale = self.location_scale(self._row_features(X, last, tuple(names)))
+        mean, scale = self.location_scale(self._row_features(X, last, tuple(names), self.beside_))
         return strictly_increasing(mean[:, None] + scale[:, None] * self.shape_)
 
     @property
@@ -249,12 +269,13 @@ class HARLocationScale(QuantileEstimator):
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt, in JSON's own types; no files beside it."
         lines = {"location": self.location_.to_state(), "scale": self.scale_.to_state()}
-        return {"recipe": asdict(self.recipe), "shape": self.shape_.tolist(), **lines}, {}
+        beside = {"width_column": self.width_column_}
+        return {"recipe": asdict(self.recipe), "shape": self.shape_.tolist(), **lines, **beside}, {}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], blobs: Mapping[str, bytes]) -> HARLocationScale:
         "The model that `to_state` described."
         model = cls(Recipe.from_state(state["recipe"]))
         model.location_, model.scale_ = (Linear.from_state(state[name]) for name in ("location", "scale"))
-        model.shape_ = np.array(state["shape"])
+        model.shape_, model.width_column_ = np.array(state["shape"]), state.get("width_column", WIDTH_OF_0_2)
         return model

@@ -179,7 +179,7 @@ class ResidualEstimator(QuantileEstimator):
         check_is_fitted(self)
         X = named_table(X)
         names = [name for name in self.columns_ if name != COHORT]
-        return self._with_cohort(self._row_features(X, last, names), X)
+        return self._with_cohort(self._row_features(X, last, names, self.base_.beside_), X)
 
     @property
     def dropped_(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from forecastkit.models.base import (
     with_base,
     require_fitted,
 )
-from .baselines import MIN_OUTCOMES
+from .baselines import MIN_OUTCOMES, WIDTH_OF_0_2, width_of_0_2
 from ..core import DataError, PROBS
 from ..features import checked_features
 from ..forecasts import strictly_increasing
@@ -191,14 +191,16 @@ def simulate_changes(
     shocks: np.ndarray,  # (days, n, paths) standardised
     mean: np.ndarray,  # (4,) as `daily_mean` gives it
     rule: VarianceProcess,
+    width: np.ndarray | float = 1.0,  # (n,) what multiplies each shock, in stored models of 0.2
 ) -> np.ndarray:
     "The log change from each origin to the end of each path, (n, paths)."
     levels = [windows[:, [k]] for k in range(LONG_MEAN)]
     short, long, h = sum(levels[-SHORT_MEAN:]), sum(levels), variance[:, None]
+    scale = np.reshape(width, (-1, 1))
     for shock in shocks:
         now, surprise = levels[-1], np.sqrt(h) * shock
         drift = mean[0] + mean[1] * now + mean[2] * (now - short / SHORT_MEAN) + mean[3] * (now - long / LONG_MEAN)
-        levels.append(now + drift + surprise)
+        levels.append(now + drift + scale * surprise)
         short, long = short + levels[-1] - levels[-1 - SHORT_MEAN], long + levels[-1] - levels[-1 - LONG_MEAN]
         h = rule.news_impact(surprise) + rule.memory * h
     return levels[-1] - windows[:, -1:]
@@ -234,7 +236,8 @@ class GARCHHAR(HistoryForecaster):
         X, column = named_table(X), level_column(self.recipe)
         if not isinstance(X, pd.DataFrame) or not isinstance(X.index, (pd.DatetimeIndex, pd.MultiIndex)):
             raise DataError(f"GARCHHAR reads {column} session by session: hand over a frame whose index are dates")
-        return checked_features(X, needed=[column], reader="GARCHHAR")
+        beside = [WIDTH_OF_0_2] if getattr(self, "usual_weight_", None) and WIDTH_OF_0_2 in X.columns else []
+        return checked_features(X, needed=[column, *beside], reader="GARCHHAR")
 
     def fit(self, X: pd.DataFrame, y: OutcomeValues) -> GARCHHAR:
         "Learn from the daily changes between the first and the last known outcome; the outcomes themselves are not read."
@@ -249,7 +252,7 @@ class GARCHHAR(HistoryForecaster):
         surprise = mean_residuals(x, self.mean_)
         self.variance_ = fit_variance(surprise[start:])
         self.shocks_ = standardised_shocks(surprise[start:], self.variance_.filtered(surprise)[start:-1])
-        self.usual_level_ = float(x[start:].mean())
+        self.usual_level_, self.usual_weight_ = float(x[start:].mean()), None
         return self
 
     def _simulated(self, X: pd.DataFrame, last: int | None) -> Iterator[np.ndarray]:
@@ -258,12 +261,21 @@ class GARCHHAR(HistoryForecaster):
         level, rows = known_levels(X, level_column(self.recipe)), last_rows(X, last)
         at, x = last_known_position(level, rows.index), level.to_numpy()
         windows, variance = trailing_windows(x), self.variance_.filtered(mean_residuals(x, self.mean_))
+        width = self._width_of_0_2(X, last)
         step = max(PATHS_AT_ONCE // self.paths, 1)
         for some in (slice(i, i + step) for i in range(0, len(rows), step)):
             shocks = self.shocks_[
                 shock_indices(rows.index[some], len(self.shocks_), (self.horizon, self.paths), self.seed)
             ]
-            yield simulate_changes(windows[at[some]], variance[at[some]], shocks, self.mean_, self.variance_)
+            yield simulate_changes(
+                windows[at[some]], variance[at[some]], shocks, self.mean_, self.variance_, width[some]
+            )
+
+    def _width_of_0_2(self, X: pd.DataFrame, last: int | None) -> np.ndarray:
+        "What multiplies the shocks of each row, (rows,): 1 but for stored models of 0.2."
+        if self.usual_weight_ is None:
+            return np.ones(len(last_rows(X, last)))
+        return width_of_0_2(last_rows(X, last), WIDTH_OF_0_2) / self.usual_weight_
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Quantiles of the log change, (rows, 23). `X` is the whole history: the variance remembers it."
@@ -287,7 +299,7 @@ class GARCHHAR(HistoryForecaster):
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt, in JSON's own types; no files beside it."
         params = {"recipe": asdict(self.recipe), "horizon": self.horizon, "paths": self.paths, "seed": self.seed}
-        usual = {"usual_level": self.usual_level_}
+        usual = {"usual_level": self.usual_level_, "usual_weight": self.usual_weight_}
         learnt = {"mean": self.mean_.tolist(), "variance": asdict(self.variance_), "shocks": self.shocks_.tolist()}
         return params | learnt | usual, {}
 
@@ -296,6 +308,6 @@ class GARCHHAR(HistoryForecaster):
         "The model that `to_state` described."
         model = cls(Recipe.from_state(state["recipe"]), state["horizon"], state["paths"], state["seed"])
         model.mean_, model.variance_ = np.array(state["mean"], dtype=float), VarianceProcess(**state["variance"])
-        model.usual_level_ = float(state["usual_level"])
+        model.usual_level_, model.usual_weight_ = float(state["usual_level"]), state.get("usual_weight")
         model.shocks_ = np.array(state["shocks"], dtype=float)
         return model
