@@ -110,6 +110,7 @@ class Unscaled:
 
     location_ = Linear(Terms((), (), (), (), (), ()), np.zeros(1), np.zeros((0, 1)))
     dropped_: tuple[str, ...] = ()
+    beside_: tuple[str, ...] = ()
 
     def location_scale(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         "0 and 1 for each row."

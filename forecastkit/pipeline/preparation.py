@@ -196,8 +196,8 @@ class Prepared:
     @cached_property
     def _large_moves(self) -> pd.DatetimeIndex:
         "The sessions on which the target moved by a quarter or more: without a new one there is no new doubt of its price."
-        moves = np.log(self.level).diff().abs()
-        return pd.DatetimeIndex(moves.index[moves > np.log(1.25)])
+        moves = np.abs(np.diff(np.log(self.level.to_numpy())))
+        return pd.DatetimeIndex(self.level.index[1:][moves > np.log(1.25)])
 
     @cached_property
     def _repairs(self) -> list[Repair]:
@@ -345,7 +345,7 @@ def build_forecast(
 
 def quality_doubts(prepared: Prepared, origin: pd.Timestamp) -> list[str]:
     "Why the quality of an origin is below 1, as on a card: one sentence each for the first three reasons."
-    symbol, score = prepared.target.symbol, float(prepared.features.loc[origin, "feature_quality"])
+    symbol, score = prepared.target.symbol, float(prepared.features["feature_quality"][origin])
     issues = quality_report(prepared, origin)["issues"][:3] if score < 1 else []
     return [f"{symbol}: quality {score:.2f}, since {issue}" for issue in issues]
 
