@@ -260,16 +260,15 @@ class RegimeDetector:
         return pd.DataFrame(self._result().probabilities(frame, use_later_rows=True), frame.index, [*self.regimes])
 
     def _warn_of_unknown_end(self, X: pd.DataFrame | np.ndarray | Sequence[Sequence[float]]) -> None:
-        "Warn where the last row lacks a value; raises `DataError` where every row does."
+        "Warn where the last row holds no value; raises `DataError` where no row does. A row of some values tells by these."
         rows = self._result().scaling.apply(frame := self._frame(X))
-        known = np.flatnonzero(np.isfinite(rows).all(axis=1))
+        known = np.flatnonzero(np.isfinite(rows).any(axis=1))
         if not len(known):
-            raise DataError("no row has a value in every feature of the regimes: there is no regime to name")
+            raise DataError("no row has a value in any feature of the regimes: there is no regime to name")
         if later := len(rows) - 1 - int(known[-1]):
-            absent = ", ".join(np.array(self.features)[~np.isfinite(rows[-1])])
             last = frame.index[known[-1]]
             day = f"{last:%Y-%m-%d}" if isinstance(last, pd.Timestamp) else str(last)
-            told = f"regimes: the last row lacks {absent}; the answer is that of row {day}, carried over {later} rows"
+            told = f"regimes: the last row lacks every feature; the answer is that of row {day}, carried over {later} rows"
             warnings.warn(told, DataWarning, stacklevel=3)
 
     def predict_regime_probabilities(
@@ -278,8 +277,8 @@ class RegimeDetector:
         """
         The filtered probability of each regime at the last row.
 
-        Warns with `DataWarning` where that row lacks a value, so that an earlier row answers for it, and
-        raises `DataError` where no row is complete.
+        Warns with `DataWarning` where that row holds no value, so that an earlier row answers for it, and
+        raises `DataError` where no row holds any.
         """
         self._warn_of_unknown_end(X)
         return dict(zip(self.regimes, self.filtered_probabilities(X).iloc[-1].tolist(), strict=True))
