@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import re
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -312,16 +311,14 @@ def leaves(group, path=()):
 
 
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("daily", "--help")])
-def test_help_and_version_answer_at_once(words):
-    "Processor time of a whole process, the best of three: nothing heavy is imported before a command runs."
-
-    def seconds() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "forecastkit", *words], capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    assert min(seconds() for _ in range(3)) < 2
+def test_help_and_version_load_nothing_heavy(words):
+    "What makes them answer at once; their seconds are measured in benchmarks, where no clock decides."
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "forecastkit", *words], capture_output=True, text=True, check=True
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+    assert "forecastkit" in loaded
+    assert not loaded & {"pandas", "scipy", "sklearn", "xgboost", "matplotlib", "sqlalchemy", "pyarrow"}
 
 
 @pytest.mark.parametrize("words", [(), ("data",), ("forecasts",), ("settings",)])

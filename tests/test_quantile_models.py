@@ -96,8 +96,8 @@ def test_between_the_levels_quantiles_rise(values):
 
 def test_what_trees_read():
     table = tree_table(X, tree_columns(X))
-    assert table.dtype == np.float32 and table.flags.c_contiguous and table.shape == (900, X.shape[1] - 1)
-    assert not {"feature_quality"} & set(tree_columns(X))
+    assert table.dtype == np.float32 and table.flags.c_contiguous and table.shape == (900, X.shape[1] - 2)
+    assert not {"feature_quality", "cohort_weight"} & set(tree_columns(X))
     odd = X.iloc[:3].assign(vrp=[np.inf, -np.inf, 1.0], calendar_cohort=["opex_week", "mid_cycle", "of_another_world"])
     columns = ["vrp", "calendar_cohort"]
     expected = np.float32([[np.nan, COHORTS.index("opex_week")], [np.nan, COHORTS.index("mid_cycle")], [1, -1]])

@@ -144,7 +144,7 @@ def test_poor_data_store_nothing_and_the_day_says_so(market, tmp_path):
         ("2018-07-04", "2018-07-03"),
         ("2018-07-07", "weekend"),
         ("2019-03-01", "lies after the data"),
-        ("1999-01-04", "walk|before the data"),
+        ("1999-01-04", "set walk_start to"),
         ("soon", "no date"),
     ],
 )

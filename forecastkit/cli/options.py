@@ -187,11 +187,10 @@ def emit(
     as_json: bool,  # JSON for a program, or a table for a person
 ) -> None:
     "Print a table, records or text: as JSON, or as a person reads it; nothing of it controls the terminal."
-    import pandas as pd
-
     from forecastkit.core import printable
 
-    table = isinstance(value, pd.DataFrame)
+    pandas = sys.modules.get("pandas")  # without it no value is a frame, and `--version` answers at once
+    table = pandas is not None and isinstance(value, pandas.DataFrame)
     if as_json:
         print(json.dumps(for_program(records(value) if table else value), indent=1))
     elif table:
