@@ -268,7 +268,9 @@ class RegimeDetector:
         if later := len(rows) - 1 - int(known[-1]):
             last = frame.index[known[-1]]
             day = f"{last:%Y-%m-%d}" if isinstance(last, pd.Timestamp) else str(last)
-            told = f"regimes: the last row lacks every feature; the answer is that of row {day}, carried over {later} rows"
+            told = (
+                f"regimes: the last row lacks every feature; the answer is that of row {day}, carried over {later} rows"
+            )
             warnings.warn(told, DataWarning, stacklevel=3)
 
     def predict_regime_probabilities(

@@ -200,7 +200,7 @@ def record_section(day: Day) -> str:
 
 def worst_quarters_note(day: Day) -> str:
     "How the forecaster fared in its worst quarters, or the command that finds out."
-    unknown = "How the forecaster fared over the years, and in its worst quarters, says forecastkit evaluate."
+    unknown = "forecastkit evaluate shows how the forecaster fared over the years, and in its worst quarters."
     return day.past or unknown
 
 
