@@ -38,7 +38,17 @@ def needed(card: dict[str, Any]) -> dict[str, Any]:
         "held_80": judged["coverage"]["0.8"],
         "held_80_by_regime": {name: found["0.8"] for name, found in judged["coverage_by_regime"].items()},
         "held_80_over_250": judged["rolling_250"],
+        "direction": {"forecaster": judged["direction"], "har": card["baselines"]["har"]["direction"]},
     }  # fmt: skip
+
+
+def direction_row(horizon: str, found: dict[str, Any]) -> str:
+    "What the sign of one horizon was worth, in a line of the second table."
+    own, har = found["direction"]["forecaster"], found["direction"]["har"]
+    right = " | ".join(f"{100 * share:.0f} %" for share in (own["accuracy"], har["accuracy"], own["base_rate"]))
+    brier = " | ".join(f"{100 * one['brier_skill']:+.1f} % ({100 * one['brier_skill_se']:.1f})" for one in (own, har))
+    ece = f"{own['ece']:.3f} (up to {own['perfect_95']:.3f})"
+    return f"| {horizon} | {right} | {brier} | {ece} |"
 
 
 def row(horizon: str, found: dict[str, Any]) -> str:
@@ -53,8 +63,11 @@ def table(figures: dict[str, Any]) -> str:
     "The part of the README between the marks."
     names = " | ".join(BASELINES.values())
     head = f"| sessions ahead | origins | {names} | 80 % range held (by VIX regime) |\n|{'---|' * (len(BASELINES) + 3)}"
-    rows = [row(horizon, found) for horizon, found in sorted(figures["horizons"].items(), key=lambda one: int(one[0]))]
-    return "\n".join([MARKS[0], head, *rows, MARKS[1]])
+    by_horizon = sorted(figures["horizons"].items(), key=lambda one: int(one[0]))
+    rows = [row(horizon, found) for horizon, found in by_horizon]
+    signs = "| sessions ahead | sign right | HAR | base rate | Brier skill | HAR | error of the confidence (ECE; a perfect one's) |"
+    by_sign = [direction_row(horizon, found) for horizon, found in by_horizon]
+    return "\n".join([MARKS[0], head, *rows, "", f"{signs}\n|{'---|' * 7}", *by_sign, MARKS[1]])
 
 
 def with_table(text: str, figures: dict[str, Any]) -> str:
