@@ -111,8 +111,9 @@ Modules:
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
 - `forecastkit.regimes.fit_cache`: `fit_or_load`: a fitted model is stored under a hash of its rows, parameters and code, and read back instead of being fitted again
 - `forecastkit.regimes.hmm`: An HMM of autocorrelated features: state densities, the forward filter, the smoother, and EM with priors
-- `forecastkit.regimes.market_states`: The twelve named market states of an index, trend (bull, sideways, bear) times volatility (low, normal, elevated, crisis), with hysteresis, durations, transitions, and what followed each.
+- `forecastkit.regimes.market_states`: The twelve named market states of an index, trend (bull, sideways, bear) times volatility (low, normal, elevated, crisis), with hysteresis, durations and transitions.
 - `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
+- `forecastkit.regimes.state_outcomes`: Mean return and volatility after each of the twelve market states with their errors, and two pictures: a strip through time and a map of the states.
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.

@@ -17,11 +17,13 @@ from .anomalies import (
 from .market_states import (
     market_state_history as market_state_history,
     market_state_inputs as market_state_inputs,
-    market_state_map as market_state_map,
-    market_state_strip as market_state_strip,
-    market_state_table as market_state_table,
     MarketStates as MarketStates,
     MARKET_STATES as MARKET_STATES,
     regime_12_classification as regime_12_classification,
     state_durations as state_durations,
+)
+from .state_outcomes import (
+    market_state_map as market_state_map,
+    market_state_strip as market_state_strip,
+    market_state_table as market_state_table,
 )

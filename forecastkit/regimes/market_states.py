@@ -1,4 +1,4 @@
-"""The twelve named market states of an index, trend (bull, sideways, bear) times volatility (low, normal, elevated, crisis), with hysteresis, durations, transitions, and what followed each.
+"""The twelve named market states of an index, trend (bull, sideways, bear) times volatility (low, normal, elevated, crisis), with hysteresis, durations and transitions.
 
 A hidden Markov model estimates states that nobody has defined. These twelve are defined: how far the close stands from its mean of 200
 sessions, and how much the index moves. The state of a session follows from that session and those before it. What is uncertain is
@@ -30,14 +30,11 @@ from forecastkit.core import (
     write_state,
 )
 from ..features import checked_features
-from ..forecasts import FAINT, INK, REGIME_COLOURS, house_style, session_axes
-from ..metrics import hac_se
 
 # %% auto #0
 __all__ = ['TRENDS', 'MARKET_STATES', 'TREND_WINDOW', 'VOLATILITY_DECAY', 'YEARLY', 'STATE_INPUTS', 'INDEX_VOLATILITY_BOUNDS',
            'VOLATILITY_SHARES', 'STATE_MIN_ROWS', 'market_state_inputs', 'hysteresis', 'FittedStates', 'mean_levels',
-           'transition_counts', 'MarketStates', 'regime_12_classification', 'market_state_history', 'state_durations',
-           'market_state_table', 'market_state_strip', 'market_state_map']
+           'transition_counts', 'MarketStates', 'regime_12_classification', 'market_state_history', 'state_durations']
 
 # %% ../../nbs/35_regimes/06_market_states.ipynb #9296cf4e
 TRENDS: tuple[str, ...] = ("bull", "sideways", "bear")
@@ -395,104 +392,3 @@ def state_durations(
         }
     )
     return spells.assign(ended=spells["last"] < spells["last"].max()).reset_index(drop=True)
-
-# %% ../../nbs/35_regimes/06_market_states.ipynb #f2146a42
-def market_state_table(
-    states: pd.Series,  # by session
-    close: pd.Series,
-    lag: int = 21,  # sessions over which neighbouring changes may be related
-) -> pd.DataFrame:
-    "By state: sessions, spells, their mean length, and mean and volatility (% a year) of the next session's log change, each with its error; NaN under 20 sessions or 5 spells."
-    change = pd.Series(np.log(close.to_numpy(dtype=float)), close.index).diff().shift(-1).reindex(states.index)
-    known = states[states.notna() & change.notna()]
-    r, spells, rows = change[known.index].to_numpy(dtype=float), state_durations(states), {}
-    for name in MARKET_STATES:
-        inside, lengths = (known == name).to_numpy(), spells.loc[spells["state"] == name, "sessions"]
-        row = {
-            "sessions": int(inside.sum()),
-            "spells": len(lengths),
-            "length": lengths.mean(),
-            "length_se": lengths.sem(),
-        }
-        if inside.sum() >= 20 and len(lengths) >= 5:
-            share, mean = inside.mean(), r[inside].mean()
-            off = np.where(inside, r - mean, 0.0)
-            variance = float((off[inside] ** 2).mean())
-            spread = hac_se(np.where(inside, off**2 - variance, 0.0) / share, lag)
-            row |= {"mean": 252 * 100 * mean, "mean_se": 252 * 100 * hac_se(off / share, lag)}
-            row |= {"volatility": YEARLY * variance**0.5, "volatility_se": YEARLY * spread / (2 * variance**0.5)}
-        rows[name] = row
-    columns = ["sessions", "spells", "length", "length_se", "mean", "mean_se", "volatility", "volatility_se"]
-    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
-
-# %% ../../nbs/35_regimes/06_market_states.ipynb #f44b1b14
-def market_state_strip(
-    states: pd.Series,  # by session
-    ax: Any = None,  # matplotlib axes
-) -> Any:
-    "The states through time: three lanes for the trend, coloured by volatility."
-    import matplotlib.dates as dates
-    from matplotlib.patches import Patch
-
-    spells = state_durations(states)
-    with house_style():
-        ax = session_axes(ax, height=1.5)
-        for trend, level in product(TRENDS, VIX_REGIMES):
-            own = spells[spells["state"] == f"{trend}_{level}"]
-            left = dates.date2num(own["first"].to_numpy())
-            width = dates.date2num(own["last"].to_numpy()) - left + 1
-            lane = (len(TRENDS) - 1 - TRENDS.index(trend), 0.9)
-            ax.broken_barh(
-                list(zip(left.tolist(), width.tolist(), strict=True)), lane, color=REGIME_COLOURS[level], linewidth=0
-            )
-        ax.xaxis_date()
-        ax.set(yticks=[2.45, 1.45, 0.45], yticklabels=TRENDS, ylim=(-0.05, 3), xlim=(states.index[0], states.index[-1]))
-        ax.grid(visible=False)
-        patches = [Patch(color=REGIME_COLOURS[level], label=level) for level in VIX_REGIMES]
-        ax.legend(handles=patches, ncols=4, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False)
-    return ax
-
-# %% ../../nbs/35_regimes/06_market_states.ipynb #0d682f5a
-def market_state_map(
-    table: pd.DataFrame,  # as `market_state_table` gives it
-    ax: Any = None,  # matplotlib axes
-) -> Any:
-    "The twelve states as cells: mean and volatility of the next session (% a year) and sessions, each with its error."
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = LinearSegmentedColormap.from_list("mean", ["#e39a9b", "#ffffff", "#8fc9b3"])
-    with house_style():
-        ax = session_axes(ax, height=3.4)
-        t = (table["mean"] / table["mean_se"]).to_numpy(dtype=float).reshape(len(TRENDS), -1)
-        ax.imshow(np.nan_to_num(t), cmap=colours, vmin=-4, vmax=4, aspect="auto")
-        for at, (_, row) in enumerate(table.iterrows()):
-            x, y = at % len(VIX_REGIMES), at // len(VIX_REGIMES)
-            known = row["mean"] == row["mean"]
-            ax.text(
-                x,
-                y - 0.26,
-                f"{row['mean']:+.0f} \N{PLUS-MINUS SIGN} {row['mean_se']:.0f}" if known else "-",
-                ha="center",
-                va="center",
-                fontsize=9.5,
-                color=INK,
-            )
-            size = (
-                f"{row['sessions']:.0f} sessions\n{row['spells']:.0f} spells of {row['length']:.0f}"
-                if row["spells"]
-                else "never"
-            )
-            size += f" \N{PLUS-MINUS SIGN} {row['length_se']:.0f}" if row["spells"] > 1 else ""
-            spread = (
-                f"volatility {row['volatility']:.0f} \N{PLUS-MINUS SIGN} {row['volatility_se']:.1f}\n" if known else ""
-            )
-            ax.text(x, y + 0.17, spread + size, ha="center", va="center", fontsize=7, color=FAINT, linespacing=1.5)
-        ax.set(xticks=range(4), xticklabels=VIX_REGIMES, yticks=range(3), yticklabels=TRENDS)
-        ax.set_xlabel("volatility")
-        ax.set_xticks([0.5, 1.5, 2.5], minor=True)
-        ax.set_yticks([0.5, 1.5], minor=True)
-        ax.grid(visible=False)
-        ax.grid(which="minor", color="white", linewidth=2)
-        ax.tick_params(length=0, which="both")
-        ax.set_title("mean log change of the next session, % a year, with its standard error")
-    return ax
