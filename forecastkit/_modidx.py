@@ -3129,6 +3129,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                       'forecastkit/pipeline/forecasting.py')},
             'forecastkit.pipeline.loading': { 'forecastkit.pipeline.loading.fetch_series': ( '65_pipeline/loading.html#fetch_series',
                                                                                              'forecastkit/pipeline/loading.py'),
+                                              'forecastkit.pipeline.loading.lost_ledger': ( '65_pipeline/loading.html#lost_ledger',
+                                                                                            'forecastkit/pipeline/loading.py'),
                                               'forecastkit.pipeline.loading.missing_runs': ( '65_pipeline/loading.html#missing_runs',
                                                                                              'forecastkit/pipeline/loading.py'),
                                               'forecastkit.pipeline.loading.open_layers': ( '65_pipeline/loading.html#open_layers',

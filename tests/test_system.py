@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError, DataQualityError, SettingsError, Target
+from forecastkit.core import DataError, DataQualityError, DataWarning, SettingsError, Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
@@ -248,3 +248,10 @@ def test_too_few_bars_name_the_remedy():
         warnings.simplefilter("ignore")
         with pytest.raises(DataError, match="400"):
             forecast(bars, symbol="MINE", kind="log_return", progress=False)
+
+
+def test_a_ledger_that_was_lost_is_not_begun_anew_without_a_word(tmp_path):
+    system = IntegratedSystem(settings=settings_at(tmp_path))
+    (system.home.models / "vix-2018").mkdir(parents=True)
+    with pytest.warns(DataWarning, match="1 model versions lie beside it: it was lost; a new one is begun"):
+        assert system.forecast_history.empty

@@ -41,14 +41,13 @@ def model_folders(settings: Any) -> list[str]:
 def ledger_is_absent(settings: Any) -> str:
     "A sentence for a ledger that would be a file and is not there, or is empty; empty for any other."
     from forecastkit.ledger import database_file, display_url, parse_database_url
+    from forecastkit.pipeline import lost_ledger
 
     url = parse_database_url(settings.database_url())
     file = database_file(url)
     if file is None or (file.is_file() and file.stat().st_size):
         return ""
-    if beside := model_folders(settings):
-        what = "is empty" if file.is_file() else "is not there"
-        lost = f"the ledger {display_url(url)} {what}, but {len(beside)} model versions lie beside it: it was lost"
+    if lost := lost_ledger(settings):
         return f"{lost}; restore a backup of it"
     return f"there is no ledger at {display_url(url)}: name its folder with --home, or make a forecast first"
 

@@ -7,6 +7,7 @@ from .profile import (
 )
 from .loading import (
     fetch_series as fetch_series,
+    lost_ledger as lost_ledger,
     missing_runs as missing_runs,
     open_market as open_market,
     readable_sources as readable_sources,

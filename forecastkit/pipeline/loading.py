@@ -28,10 +28,11 @@ from forecastkit.vendors import (
 )
 from .profile import profile_of, target_of
 from ..data import MarketData, Source, Store, load_market, open_source, open_sources, stored_sources
+from ..ledger import database_file, display_url, parse_database_url
 
 # %% auto #0
 __all__ = ['vendors_in', 'readable_sources', 'open_market', 'fetch_series', 'update', 'require_series', 'setting_problems',
-           'missing_runs']
+           'missing_runs', 'lost_ledger']
 
 # %% ../../nbs/65_pipeline/01_loading.ipynb #9c4d92bf
 def vendors_in(
@@ -164,3 +165,17 @@ def missing_runs(
         return live
     days = calendar.sessions
     return days[(days > live.max()) & (days < through)]
+
+# %% ../../nbs/65_pipeline/01_loading.ipynb #b7bdb729
+def lost_ledger(
+    settings: Settings,
+) -> str:
+    "A sentence for a ledger whose file is gone, or empty, while model versions lie in the home; empty for any other."
+    url, folder = parse_database_url(settings.database_url()), settings.home.models
+    file = database_file(url)
+    if file is None or (file.is_file() and file.stat().st_size) or not folder.is_dir():
+        return ""
+    beside = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    what = "is empty" if file.is_file() else "is not there"
+    said = f"the ledger {display_url(url)} {what}, but {len(beside)} model versions lie beside it: it was lost"
+    return said if beside else ""

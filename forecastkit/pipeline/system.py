@@ -23,14 +23,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Calendar
-from ..core import DataError, DataQualityError, Settings, Stopwatch, load_settings, write_atomic
+from ..core import DataError, DataQualityError, DataWarning, Settings, Stopwatch, load_settings, write_atomic
 from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
-from .loading import open_market
+from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
 
@@ -195,6 +195,10 @@ class IntegratedSystem:
     @cached_property
     def database(self) -> PredictionDatabase:
         "The database of forecasts, outcomes and manifests."
+        if self._database is None and (lost := lost_ledger(self.settings)):
+            warnings.warn(
+                f"{lost}; a new one is begun: restore a backup instead if there is one", DataWarning, stacklevel=2
+            )
         return self._database or PredictionDatabase(self.settings.database_url(), self.settings.data.calendar)
 
     @property
