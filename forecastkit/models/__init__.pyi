@@ -57,3 +57,13 @@ from .panel_calibration import (
 from .panel import (
     PanelForecaster as PanelForecaster,
 )
+from .explain import (
+    explain as explain,
+    explain_model as explain_model,
+    Explanation as Explanation,
+    Explanations as Explanations,
+    ExplanationTable as ExplanationTable,
+    join_explanations as join_explanations,
+    Nulls as Nulls,
+    permutation_null as permutation_null,
+)
