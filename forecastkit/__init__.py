@@ -42,6 +42,7 @@ Modules:
 - `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
+- `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
 - `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.

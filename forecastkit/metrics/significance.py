@@ -49,7 +49,7 @@ class Comparison:
     "By how much a forecast beats a baseline, and how sure that is."
 
     value: float  # positive: better than the baseline
-    se: float  # HAC standard error
+    se: float  # its standard error
     t: float  # value / se; not a number where the two never differ
     t_nonoverlapping: float  # t from every `step`-th origin alone, averaged over the `step` ways to begin
     n: int  # rows compared
@@ -63,6 +63,10 @@ class Comparison:
         if self.value < 0.005:
             return f"none ({100 * self.value:.1f} %, s.e. {100 * self.se:.1f})"
         return f"{100 * self.value:.1f} % (s.e. {100 * self.se:.1f}, {self._t_text()})"
+
+    def to_dict(self) -> dict[str, float]:
+        "Value, standard error and both t, for JSON."
+        return {name: getattr(self, name) for name in ("value", "se", "t", "t_nonoverlapping")}
 
     def _t_text(self) -> str:
         alone = f"; {self.t_nonoverlapping:.1f} on every {self.step}th" if self.step > 1 else ""
