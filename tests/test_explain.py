@@ -6,6 +6,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+
+from forecastkit.calendars import get_calendar
+from forecastkit.core import PROBS, DataError, FeatureDimensionError, Target
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features.volatility import FeatureEngine, volatility_features
 from forecastkit.models.attribution import (
     RESULT_PROBS,
     LinearShape,
@@ -17,24 +25,16 @@ from forecastkit.models.attribution import (
     results,
     unscaled,
 )
-from forecastkit.models.explain import explain, explain_model, mixture_parts, permutation_null, rotated_outcomes
-from forecastkit.models.shapley import Additive, ForestGame, booster_parts
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
-
-from forecastkit.calendars import get_calendar
-from forecastkit.core import PROBS, DataError, FeatureDimensionError, Target
-from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features.volatility import FeatureEngine, volatility_features
 from forecastkit.models.base import VOLATILITY_RECIPE, QuantileEstimator
 from forecastkit.models.baselines import HARLocationScale
 from forecastkit.models.boosting import BoostedResidual, tree_table
+from forecastkit.models.explain import explain, explain_model, mixture_parts, permutation_null, rotated_outcomes
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.models.forest import QuantileForest, leaf_indices, trees_of_forest
 from forecastkit.models.panel import PanelForecaster
 from forecastkit.models.panel_scale import VarianceMix
 from forecastkit.models.pool import linear_pool
+from forecastkit.models.shapley import Additive, ForestGame, booster_parts
 
 MARKET = synthetic_market(seed=5, sessions=900).market
 READ = {*VOLATILITY_RECIPE.columns, "day_of_week"}

@@ -57,6 +57,11 @@ from .panel_calibration import (
 from .panel import (
     PanelForecaster as PanelForecaster,
 )
+from .panel_baselines import (
+    garch_volatility as garch_volatility,
+    panel_climatology as panel_climatology,
+    scaled_quantiles as scaled_quantiles,
+)
 from .explain import (
     explain as explain,
     explain_model as explain_model,
