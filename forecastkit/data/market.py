@@ -360,7 +360,7 @@ class MarketData:
         wanted = self.symbols if symbols is None else {canonical_symbol(symbol) for symbol in symbols}
         series = [history for name, history in self._series.items() if name in wanted]
         tables = [
-            table for name, table in self._tables.items() if name != "earnings" or wanted & {*table.rows["symbol"]}
+            table for name, table in self._tables.items() if name != "earnings" or {*wanted} & {*table.rows["symbol"]}
         ]
         digests = [history.digests(history.counts(moments)) for history in [*series, *tables]]
         return [hashlib.sha256(b"".join(row)).hexdigest()[:16] for row in zip(*digests)]
