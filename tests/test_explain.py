@@ -28,7 +28,7 @@ from forecastkit.models.attribution import (
 from forecastkit.models.base import VOLATILITY_RECIPE, QuantileEstimator
 from forecastkit.models.baselines import HARLocationScale
 from forecastkit.models.boosting import BoostedResidual, tree_table
-from forecastkit.models.explain import explain, explain_model, mixture_parts, permutation_null, rotated_outcomes
+from forecastkit.models.explanations import explain, explain_model, mixture_parts, permutation_null, rotated_outcomes
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.models.forest import QuantileForest, leaf_indices, trees_of_forest
 from forecastkit.models.panel import PanelForecaster

@@ -62,7 +62,7 @@ from .panel_baselines import (
     panel_climatology as panel_climatology,
     scaled_quantiles as scaled_quantiles,
 )
-from .explain import (
+from .explanations import (
     explain as explain,
     explain_model as explain_model,
     Explanation as Explanation,
