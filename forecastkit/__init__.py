@@ -42,6 +42,7 @@ Modules:
 - `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
+- `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
 - `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
@@ -77,6 +78,7 @@ Modules:
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
 - `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
+- `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
@@ -90,6 +92,7 @@ Modules:
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
 - `forecastkit.models.panel`: `PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR terms, GARCH's terms, an EWMA and boosted trees, and their linear pool
+- `forecastkit.models.panel_baselines`: Baselines that a panel's forecasts must beat: each ticker's own climatology, an EWMA and a GARCH(1,1) of each ticker, with a shape learned from known outcomes.
 - `forecastkit.models.panel_calibration`: `calibrate_panel`: the ranges of every ticker are stretched by what the panel, the volatility band and the ticker itself have needed, as far as it is known
 - `forecastkit.models.panel_scale`: Scale models for a panel of tickers: a line in the log of HAR terms, a mixture of variances with GARCH's terms, boosted trees on what the line leaves, and the shape of what all leave
 - `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.

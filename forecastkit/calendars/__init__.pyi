@@ -25,6 +25,8 @@ from .fomc import (
     save_meetings as save_meetings,
 )
 from .earnings import (
+    EARNINGS_FILE as EARNINGS_FILE,
+    earnings_csv as earnings_csv,
     earnings_features as earnings_features,
     earnings_table as earnings_table,
     next_reports as next_reports,

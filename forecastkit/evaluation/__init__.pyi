@@ -30,3 +30,13 @@ from .scorecard import (
     worst_forecasts as worst_forecasts,
     worst_quarters as worst_quarters,
 )
+from .panel_scorecard import (
+    panel_breakdown as panel_breakdown,
+    panel_groupings as panel_groupings,
+    panel_outcomes_of as panel_outcomes_of,
+    panel_pit_histogram as panel_pit_histogram,
+    panel_worst_quarters as panel_worst_quarters,
+    PanelOutcomes as PanelOutcomes,
+    PanelScorecard as PanelScorecard,
+    score_panel as score_panel,
+)

@@ -17,7 +17,10 @@ from .significance import (
     diebold_mariano as diebold_mariano,
     hac_lag as hac_lag,
     hac_se as hac_se,
+    holm as holm,
     skill as skill,
+    smallest_effect as smallest_effect,
+    two_sided_p as two_sided_p,
 )
 from .calibration import (
     coverage as coverage,
@@ -45,4 +48,9 @@ from .performance import (
     sharpe_ratio as sharpe_ratio,
     sharpe_se as sharpe_se,
     sortino_ratio as sortino_ratio,
+from .clusters import (
+    cluster_se as cluster_se,
+    clustered_pit_test as clustered_pit_test,
+    clustered_skill as clustered_skill,
+    session_blocks as session_blocks,
 )

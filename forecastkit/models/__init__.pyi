@@ -57,3 +57,8 @@ from .panel_calibration import (
 from .panel import (
     PanelForecaster as PanelForecaster,
 )
+from .panel_baselines import (
+    garch_volatility as garch_volatility,
+    panel_climatology as panel_climatology,
+    scaled_quantiles as scaled_quantiles,
+)
