@@ -6,6 +6,7 @@ from .sessions import (
     Days as Days,
     get_calendar as get_calendar,
     NEW_YORK as NEW_YORK,
+    sessions_of as sessions_of,
 )
 from .releases import (
     add_releases as add_releases,
