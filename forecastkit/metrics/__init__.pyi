@@ -48,6 +48,7 @@ from .performance import (
     sharpe_ratio as sharpe_ratio,
     sharpe_se as sharpe_se,
     sortino_ratio as sortino_ratio,
+)
 from .clusters import (
     cluster_se as cluster_se,
     clustered_pit_test as clustered_pit_test,
