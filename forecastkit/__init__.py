@@ -122,6 +122,7 @@ Modules:
 - `forecastkit.regimes.state_outcomes`: Mean return and volatility after each of the twelve market states with their errors, and two pictures: a strip through time and a map of the states.
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
+- `forecastkit.reports.panel_scorecard`: Tables and pictures of a panel's scorecard: skill, coverage by stock, sector, VIX band and year, the PIT, each with its clustered error.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
 - `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
