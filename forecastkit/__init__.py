@@ -79,6 +79,7 @@ Modules:
 - `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
+- `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
@@ -124,6 +125,10 @@ Modules:
 - `forecastkit.reports.panel_scorecard`: Tables and pictures of a panel's scorecard: skill, coverage by stock, sector, VIX band and year, the PIT, each with its clustered error.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
+- `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
+- `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
+- `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
+- `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
 - `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
