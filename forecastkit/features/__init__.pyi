@@ -56,3 +56,8 @@ from .supply_chain import (
     read_links as read_links,
     supply_chain_leads as supply_chain_leads,
 )
+from .panel_quality import (
+    Doubt as Doubt,
+    ticker_doubts as ticker_doubts,
+    with_doubts as with_doubts,
+)
