@@ -105,6 +105,7 @@ Modules:
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
+- `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.
 - `forecastkit.pipeline.panel_preparation`: `prepare_panel` puts the features of all tickers, the panel's versions, raw quantiles and calibrated widths in order, and `build_panel_forecast` makes a record of one ticker and session
 - `forecastkit.pipeline.panel_universe`: `Universe`: the symbols of a panel, their sectors and their earnings calendar, read from a CSV file, a list of symbols or the sample
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.

@@ -65,7 +65,10 @@ def panel_parts_as_text(
     "A breakdown as it stands on a page; none where there are no parts."
     if not len(parts):
         return parts
-    columns = {"forecasts": parts["rows"].map("{:,}".format), "sessions": parts["sessions"].map("{:,}".format)}
+    columns: dict[str, Any] = {
+        "forecasts": parts["rows"].map("{:,}".format),
+        "sessions": parts["sessions"].map("{:,}".format),
+    }
     for name in (c.removeprefix("skill_") for c in parts if c.startswith("skill_") and not c.endswith("_se")):
         told = with_error(parts[f"skill_{name}"], parts[f"skill_{name}_se"], signed=True)
         columns[f"skill, {SCORE_NAMES.get(name, name)}"] = told
