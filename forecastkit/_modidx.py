@@ -3237,6 +3237,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                  'forecastkit/pipeline/panel_evaluation.py'),
                                                        'forecastkit.pipeline.panel_evaluation.evaluate_universe': ( '65_pipeline/panel_evaluation.html#evaluate_universe',
                                                                                                                     'forecastkit/pipeline/panel_evaluation.py'),
+                                                       'forecastkit.pipeline.panel_evaluation.garch_scale': ( '65_pipeline/panel_evaluation.html#garch_scale',
+                                                                                                              'forecastkit/pipeline/panel_evaluation.py'),
                                                        'forecastkit.pipeline.panel_evaluation.panel_baseline_quantiles': ( '65_pipeline/panel_evaluation.html#panel_baseline_quantiles',
                                                                                                                            'forecastkit/pipeline/panel_evaluation.py'),
                                                        'forecastkit.pipeline.panel_evaluation.row_labels': ( '65_pipeline/panel_evaluation.html#row_labels',

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..calendars import sessions_of
 from ..core import DataError, Settings, Stopwatch, VIX_REGIMES, load_settings, shipped_log, variants_tried
 from ..data import MarketData
 from ..evaluation import PanelScorecard, check_enough, panel_outcomes_of, score_panel
@@ -28,7 +27,7 @@ from .panel_preparation import AHEAD, INDEX_SYMBOLS, PreparedPanel, prepare_pane
 from .panel_universe import Universe, universe_from
 
 # %% auto #0
-__all__ = ['PANEL_BASELINES', 'panel_baseline_quantiles', 'evaluate_panel', 'evaluate_universe']
+__all__ = ['PANEL_BASELINES', 'garch_scale', 'panel_baseline_quantiles', 'evaluate_panel', 'evaluate_universe']
 
 # %% ../../nbs/65_pipeline/14_panel_evaluation.ipynb #4f2d968d
 def scored_rows(
@@ -59,7 +58,7 @@ def row_labels(
             lambda symbol: universe.sectors.get(symbol, "no sector")
         )
     if "VIX" in prepared.view:
-        labels["vix"] = pd.Categorical.from_codes(prepared.bands[rows], categories=list(VIX_REGIMES), ordered=True)
+        labels["vix"] = pd.Categorical(np.array(VIX_REGIMES)[prepared.bands[rows]], VIX_REGIMES, ordered=True)
     if AHEAD in prepared.features:
         ahead = prepared.features[AHEAD].to_numpy()[-len(prepared.origins) :][rows] > 0.5
         labels["earnings"] = np.where(ahead, "results ahead", "none ahead")
@@ -69,6 +68,19 @@ def row_labels(
 PANEL_BASELINES: tuple[str, ...] = ("climatology", "ewma", "garch")
 
 
+def garch_scale(
+    changes: pd.Series,  # log changes of one session, by session and symbol
+    horizon: int,  # sessions
+) -> pd.Series:
+    "The volatility over the horizon by each ticker's GARCH(1,1), with the same labels."
+    sessions, symbols = (changes.index.get_level_values(level) for level in ("session", "symbol"))
+    row, days = sessions.factorize(sort=True)
+    column, names = symbols.factorize(sort=True)
+    block = np.full((len(days), len(names)), np.nan)
+    block[row, column] = changes.to_numpy(dtype=float)
+    return pd.Series(garch_volatility(pd.DataFrame(block, days, names), horizon).to_numpy()[row, column], changes.index)
+
+
 def panel_baseline_quantiles(
     prepared: PreparedPanel,
     rows: np.ndarray,  # places in `origins`
@@ -76,11 +88,7 @@ def panel_baseline_quantiles(
     "The quantiles of each baseline at each row, log changes at core.PROBS, (n, 23); NaN where it has none yet."
     X, y, horizon, calendar = prepared.features, prepared.outcomes, prepared.target.horizon, prepared.view.calendar
     at, grid = prepared.origins[rows], prepared.grid[rows]
-    changes = X["return_1"].unstack("symbol")
-    scales = {
-        "ewma": X["vol_ewma94"],
-        "garch": garch_volatility(changes, horizon).stack(future_stack=True).reindex(X.index),
-    }
+    scales = {"ewma": X["vol_ewma94"], "garch": garch_scale(X["return_1"], horizon)}
     found = {"climatology": panel_climatology(y, at, horizon, calendar=calendar)}
     return found | {
         name: scaled_quantiles(scale, y, at, grid, horizon, calendar=calendar) for name, scale in scales.items()

@@ -69,11 +69,13 @@ def panel_parts_as_text(
         "forecasts": parts["rows"].map("{:,}".format),
         "sessions": parts["sessions"].map("{:,}".format),
     }
-    for name in (c.removeprefix("skill_") for c in parts if c.startswith("skill_") and not c.endswith("_se")):
+    for name in (c.removeprefix("skill_") for c in map(str, parts) if c.startswith("skill_") and not c.endswith("_se")):
         told = with_error(parts[f"skill_{name}"], parts[f"skill_{name}_se"], signed=True)
         columns[f"skill, {SCORE_NAMES.get(name, name)}"] = told
     columns["inside 80 %"] = with_error(parts["coverage"], parts["coverage_se"])
-    for name in (c.removeprefix("coverage_") for c in parts if c.startswith("coverage_") and c != "coverage_se"):
+    for name in (
+        c.removeprefix("coverage_") for c in map(str, parts) if c.startswith("coverage_") and c != "coverage_se"
+    ):
         columns[f"{SCORE_NAMES.get(name, name)}'s"] = [share_text(v) for v in parts[f"coverage_{name}"]]
     columns["width, % points"] = parts["width"].map("{:.1f}".format)
     return pd.DataFrame(columns, parts.index).set_axis([str(label).replace("_", " ") for label in parts.index])
