@@ -16,11 +16,11 @@ import pandas as pd
 from ..evaluation import COVERAGE_LEVELS, PanelScorecard, panel_breakdown, panel_groupings
 from ..evaluation import panel_pit_histogram, panel_worst_quarters
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, session_axes
-from .scorecard import SCORE_NAMES, share_text, skill_rows, tried_text
+from .scorecard import SCORE_NAMES, pit_words, share_text, skill_rows, tried_text
 
 # %% auto #0
 __all__ = ['panel_basis', 'panel_skill_table', 'panel_coverage_table', 'panel_part_table', 'panel_worst_quarters_table',
-           'coverage_by', 'coverage_by_symbol', 'panel_skill_by', 'panel_pit_picture']
+           'coverage_by', 'coverage_by_symbol', 'panel_skill_by', 'panel_pit_sentence', 'panel_pit_picture']
 
 # %% ../../nbs/70_reports/06_panel_scorecard.ipynb #5c845526
 def panel_basis(card: PanelScorecard) -> str:
@@ -202,6 +202,11 @@ def panel_skill_by(
         ax.grid(visible=False, axis="x")
         ax.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax
+
+
+def panel_pit_sentence(card: PanelScorecard) -> str:
+    "The test of the PIT in words: mean and variance, each with its t."
+    return pit_words(card.summary.pit)
 
 
 def panel_pit_picture(
