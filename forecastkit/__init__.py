@@ -88,6 +88,8 @@ Modules:
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
+- `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
 - `forecastkit.models.panel`: `PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR terms, GARCH's terms, an EWMA and boosted trees, and their linear pool
 - `forecastkit.models.panel_calibration`: `calibrate_panel`: the ranges of every ticker are stretched by what the panel, the volatility band and the ticker itself have needed, as far as it is known
 - `forecastkit.models.panel_scale`: Scale models for a panel of tickers: a line in the log of HAR terms, a mixture of variances with GARCH's terms, boosted trees on what the line leaves, and the shape of what all leave

@@ -41,6 +41,7 @@ from .confidence import (
     confidence_reliability as confidence_reliability,
     ConfidenceCalibrator as ConfidenceCalibrator,
     direction_shares as direction_shares,
+    panel_share as panel_share,
     shrunk_chance as shrunk_chance,
 )
 from .forecaster import (
@@ -56,4 +57,12 @@ from .panel_calibration import (
 )
 from .panel import (
     PanelForecaster as PanelForecaster,
+)
+from .online_weights import (
+    online_weights as online_weights,
+    switching_bound as switching_bound,
+    updated_weights as updated_weights,
+)
+from .metalearner import (
+    MetaLearner as MetaLearner,
 )
