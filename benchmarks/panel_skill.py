@@ -37,6 +37,12 @@ def bars_of(path: Path, last: pd.Timestamp) -> pd.DataFrame:
     return bars[bars.index.isin(NYSE.sessions) & (bars.index <= last)].astype(float)
 
 
+def read_sectors(path: Path | None) -> dict[str, str]:
+    "The sector of each symbol in a CSV of symbols and GICS sectors; none without a file."
+    table = pd.read_csv(path) if path else None
+    return {} if table is None else dict(zip(table["Symbol"].str.replace("-", "."), table["GICS Sector"]))
+
+
 def read_panel(folder: Path, vix: Path, last: pd.Timestamp, sectors: dict[str, str]) -> tuple[pd.DataFrame, pd.Series]:
     "The features of all stocks, those of earnings beside them, and the outcomes."
     series = {
@@ -144,8 +150,7 @@ def main() -> None:
     parser.add_argument("--without-earnings", action="store_true")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    table = pd.read_csv(args.sectors) if args.sectors else None
-    sectors = {} if table is None else dict(zip(table["Symbol"].str.replace("-", "."), table["GICS Sector"]))
+    sectors = read_sectors(args.sectors)
     started = time.process_time()
     X, y = read_panel(args.folder, args.vix, args.last, sectors)
     if args.without_earnings:

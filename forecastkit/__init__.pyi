@@ -10,6 +10,7 @@ from . import features as features
 from . import regimes as regimes
 from . import models as models
 from . import evaluation as evaluation
+from . import trading as trading
 from . import ledger as ledger
 from . import ops as ops
 from . import pipeline as pipeline

@@ -65,4 +65,8 @@ from .online_weights import (
 )
 from .metalearner import (
     MetaLearner as MetaLearner,
+from .panel_baselines import (
+    garch_volatility as garch_volatility,
+    panel_climatology as panel_climatology,
+    scaled_quantiles as scaled_quantiles,
 )

@@ -31,6 +31,16 @@ from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
 )
+from .panel_universe import (
+    read_universe_file as read_universe_file,
+    Universe as Universe,
+    universe_from as universe_from,
+)
+from .panel_preparation import (
+    build_panel_forecast as build_panel_forecast,
+    prepare_panel as prepare_panel,
+    PreparedPanel as PreparedPanel,
+)
 from .forecasting import (
     forecast as forecast,
     SymbolForecasts as SymbolForecasts,
