@@ -58,13 +58,6 @@ from .panel_calibration import (
 from .panel import (
     PanelForecaster as PanelForecaster,
 )
-from .online_weights import (
-    online_weights as online_weights,
-    switching_bound as switching_bound,
-    updated_weights as updated_weights,
-)
-from .metalearner import (
-    MetaLearner as MetaLearner,
 from .panel_baselines import (
     garch_volatility as garch_volatility,
     panel_climatology as panel_climatology,
@@ -79,4 +72,12 @@ from .explanations import (
     join_explanations as join_explanations,
     Nulls as Nulls,
     permutation_null as permutation_null,
+)
+from .online_weights import (
+    online_weights as online_weights,
+    switching_bound as switching_bound,
+    updated_weights as updated_weights,
+)
+from .metalearner import (
+    MetaLearner as MetaLearner,
 )
