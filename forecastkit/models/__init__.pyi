@@ -62,3 +62,13 @@ from .panel_baselines import (
     panel_climatology as panel_climatology,
     scaled_quantiles as scaled_quantiles,
 )
+from .explanations import (
+    explain as explain,
+    explain_model as explain_model,
+    Explanation as Explanation,
+    Explanations as Explanations,
+    ExplanationTable as ExplanationTable,
+    join_explanations as join_explanations,
+    Nulls as Nulls,
+    permutation_null as permutation_null,
+)
