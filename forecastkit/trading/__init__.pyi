@@ -22,6 +22,15 @@ from .books import (
     Fills as Fills,
 )
 from .portfolio import (
+    Holdings as Holdings,
     Portfolio as Portfolio,
     simulate as simulate,
+)
+from .results import (
+    BacktestResult as BacktestResult,
+)
+from .backtest import (
+    BacktestEngine as BacktestEngine,
+    ForecastFunction as ForecastFunction,
+    Sizer as Sizer,
 )
