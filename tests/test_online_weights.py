@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.core import DataError
-from forecastkit.models import online_weights, switching_bound
+from forecastkit.models import fixed_share_weights, switching_bound
 from forecastkit.models.online_weights import best_switching_loss, log_losses, updated_weights
 
 
@@ -26,7 +26,7 @@ def test_regret_on_streams_that_switch_three_times_stays_under_the_bound(horizon
     for seed in range(10):
         stated, rose = stream(seed)
         losses = log_losses(stated, rose)
-        weights = online_weights(losses, horizon, rate=rate)
+        weights = fixed_share_weights(losses, horizon, rate=rate)
         mixture = log_losses(np.einsum("ij,ij->i", weights, stated)[:, None], rose).sum()
         regret = mixture - best_switching_loss(losses, 3)
         assert regret < switching_bound(5, len(rose), 3, horizon, rate=rate)
@@ -65,9 +65,9 @@ def test_no_weight_sees_an_outcome_that_is_not_known(seed, horizon, cut):
     losses = log_losses(stated, rose)
     spoilt = losses.copy()
     spoilt[cut:] = np.random.default_rng(seed).exponential(3.0, spoilt[cut:].shape)
-    whole, other = online_weights(losses, horizon), online_weights(spoilt, horizon)
+    whole, other = fixed_share_weights(losses, horizon), fixed_share_weights(spoilt, horizon)
     np.testing.assert_array_equal(whole[: cut + horizon], other[: cut + horizon])
-    np.testing.assert_array_equal(online_weights(losses[:cut], horizon), whole[:cut])
+    np.testing.assert_array_equal(fixed_share_weights(losses[:cut], horizon), whole[:cut])
     np.testing.assert_allclose(whole.sum(axis=1), 1.0, atol=1e-12)
 
 
@@ -82,4 +82,4 @@ def test_who_is_silent_keeps_its_place_among_the_others():
 @pytest.mark.parametrize("made", [{"floor": 0.3}, {"floor": 0.0}, {"rate": 1.5}, {"horizon": 0}, {"start": [1.0]}])
 def test_constants_without_a_guarantee_are_refused(made):
     with pytest.raises(DataError):
-        online_weights(np.ones((10, 5)), **made)
+        fixed_share_weights(np.ones((10, 5)), **made)

@@ -74,7 +74,7 @@ from .explanations import (
     permutation_null as permutation_null,
 )
 from .online_weights import (
-    online_weights as online_weights,
+    fixed_share_weights as fixed_share_weights,
     switching_bound as switching_bound,
     updated_weights as updated_weights,
 )

@@ -24,7 +24,7 @@ from ..core import DataError, canonical_json, read_file, write_files
 from ..forecasts import DIRECTION_MARGIN
 from ..metrics import hac_lag
 from .confidence import panel_share
-from .online_weights import FLOOR, log_losses, online_weights
+from .online_weights import FLOOR, fixed_share_weights, log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
 from ..regimes import MARKET_STATES
 
@@ -260,7 +260,7 @@ class MetaLearner:
         base, place = float(np.nanmean(came)), pd.factorize(sessions)[0]
         by_session = pd.DataFrame(log_losses(table, came)).groupby(place).mean().to_numpy()
         waiting = np.full((horizon, len(names)), np.nan)  # the origins to come: their outcomes are unknown
-        online = online_weights(np.vstack([by_session, waiting]), horizon, floor)
+        online = fixed_share_weights(np.vstack([by_session, waiting]), horizon, floor)
         learnt = dict(zip(names, (online[-horizon:].mean(axis=0) * len(names)).tolist()))
         used = replace(self, signals=names, base_rate=base, learnt={})
         w = without_missing(used._row_weights(states, sectors, len(table)) * online[place], np.isfinite(table))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['FLOOR', 'RATE', 'checked_share', 'updated_weights', 'online_weights', 'log_losses', 'switching_bound',
+__all__ = ['FLOOR', 'RATE', 'checked_share', 'updated_weights', 'fixed_share_weights', 'log_losses', 'switching_bound',
            'best_switching_loss']
 
 # %% ../../nbs/40_models/24_online_weights.ipynb #b11e4530
@@ -55,7 +55,7 @@ def updated_weights(
     return (1.0 - share) * (v / v.sum()) + share / len(w)
 
 # %% ../../nbs/40_models/24_online_weights.ipynb #dfdf95bd
-def online_weights(
+def fixed_share_weights(
     losses: ArrayLike,  # (t, n) log losses of each origin's forecasts, origins in order; NaN: silent, or not known yet
     horizon: int = 1,  # sessions after which an outcome is known
     floor: float = FLOOR,
