@@ -26,6 +26,7 @@ from .features import FeatureEngine as FeatureEngine
 from .regimes import AnomalyDetector as AnomalyDetector, RegimeDetector as RegimeDetector
 from .models import (
     ConfidenceCalibrator as ConfidenceCalibrator,
+    PanelForecaster as PanelForecaster,
     ProbabilisticForecaster as ProbabilisticForecaster,
 )
 from .evaluation import audit as audit
