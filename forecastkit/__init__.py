@@ -91,6 +91,8 @@ Modules:
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
+- `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
 - `forecastkit.models.panel`: `PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR terms, GARCH's terms, an EWMA and boosted trees, and their linear pool
 - `forecastkit.models.panel_baselines`: Baselines that a panel's forecasts must beat: each ticker's own climatology, an EWMA and a GARCH(1,1) of each ticker, with a shape learned from known outcomes.
 - `forecastkit.models.panel_calibration`: `calibrate_panel`: the ranges of every ticker are stretched by what the panel, the volatility band and the ticker itself have needed, as far as it is known
@@ -106,6 +108,7 @@ Modules:
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
+- `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.
 - `forecastkit.pipeline.panel_preparation`: `prepare_panel` puts the features of all tickers, the panel's versions, raw quantiles and calibrated widths in order, and `build_panel_forecast` makes a record of one ticker and session
 - `forecastkit.pipeline.panel_universe`: `Universe`: the symbols of a panel, their sectors and their earnings calendar, read from a CSV file, a list of symbols or the sample
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.

@@ -27,6 +27,7 @@ from .features import FeatureEngine as FeatureEngine
 from .regimes import AnomalyDetector as AnomalyDetector, RegimeDetector as RegimeDetector
 from .models import (
     ConfidenceCalibrator as ConfidenceCalibrator,
+    MetaLearner as MetaLearner,
     ProbabilisticForecaster as ProbabilisticForecaster,
 )
 from .evaluation import audit as audit

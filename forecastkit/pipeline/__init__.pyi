@@ -57,3 +57,7 @@ from .universe import (
     for_each_symbol as for_each_symbol,
     forecast_universe as forecast_universe,
 )
+from .panel_evaluation import (
+    evaluate_panel as evaluate_panel,
+    evaluate_universe as evaluate_universe,
+)
