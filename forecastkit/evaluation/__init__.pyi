@@ -27,6 +27,7 @@ from .scorecard import (
     rolling_coverage as rolling_coverage,
     score_forecasts as score_forecasts,
     Scorecard as Scorecard,
+    ScoreSummary as ScoreSummary,
     worst_forecasts as worst_forecasts,
     worst_quarters as worst_quarters,
 )
@@ -38,5 +39,6 @@ from .panel_scorecard import (
     panel_worst_quarters as panel_worst_quarters,
     PanelOutcomes as PanelOutcomes,
     PanelScorecard as PanelScorecard,
+    PanelSummary as PanelSummary,
     score_panel as score_panel,
 )

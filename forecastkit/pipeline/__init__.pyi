@@ -60,3 +60,7 @@ from .recomputation import (
 from .universe import (
     for_each_symbol as for_each_symbol,
 )
+from .panel_evaluation import (
+    evaluate_panel as evaluate_panel,
+    evaluate_universe as evaluate_universe,
+)
