@@ -27,7 +27,7 @@ from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, open_database, t
 from forecastkit.ledger.exports import ledger_table, ledger_tables, write_csv, write_parquet
 from forecastkit.ledger.records import prediction_rows, with_scores
 from forecastkit.ledger.schema import CHAIN, METADATA, OUTCOMES, PREDICTIONS, Moment
-from forecastkit.ops.registry import manifests, record_manifest
+from forecastkit.ops.manifests import manifests, record_manifest
 
 NYSE = get_calendar("XNYS")
 
@@ -119,7 +119,7 @@ def test_a_database_of_the_first_schema_is_chained_and_loses_nothing(url):
     with transaction(db.engine) as connection:
         rows = module.fetch(connection, sa.select(OUTCOMES).order_by(OUTCOMES.c.seq))
     assert rows["change"].tolist() == [1.1, 2.1, 3.1] and rows["recorded_at"][0] == past
-    assert manifests(db, "one") == [{"files": {}}]
+    assert [one.files for one in manifests(db, "one")] == [{}]
     with pytest.raises(DataError, match="append-only"), transaction(db.engine, write=True) as connection:
         connection.execute(sa.text("UPDATE outcomes SET level = 1"))
     db.store_predictions([(made(i), None) for i in range(6)])
@@ -282,7 +282,7 @@ def test_rows_are_only_added(url, table, statement):
     db = opened(url)
     db.store_prediction(made(0))
     db.record_outcomes("VIX", pd.Series(12.0, DAYS))
-    record_manifest(db, "one", Target("VIX"), DAYS[0], {"files": {}})
+    record_manifest(db, "one", Target("VIX"), DAYS[0], {})
     with pytest.raises(DataError, match="append-only"), transaction(db.engine, write=True) as connection:
         connection.execute(sa.text(statement.format(table)))
 
@@ -311,7 +311,7 @@ def test_what_was_tampered_with_is_found_and_named(url, statements, found):
     db = opened(url)
     db.store_predictions([(made(i), {"vix": 12.0}) for i in range(6)])
     db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
-    record_manifest(db, "one", Target("VIX"), DAYS[0], {"files": {"a.json": "abc"}})
+    record_manifest(db, "one", Target("VIX"), DAYS[0], {"a.json": "abc"})
     assert db.verify() == []
     db.close()
     tampered(url, statements)
@@ -366,7 +366,7 @@ def test_eight_processes_open_at_once_again_and_again(tmp_path):
 def record_and_vouch(url: str, writer: int) -> int:
     db = opened(url)
     recorded = db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
-    vouched = sum(record_manifest(db, f"v{k}", Target("VIX"), DAYS[0], {"files": {}}) for k in range(5))
+    vouched = sum(record_manifest(db, f"v{k}", Target("VIX"), DAYS[0], {}) for k in range(5))
     db.close()
     return 1000 * recorded + vouched
 
