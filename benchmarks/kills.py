@@ -6,8 +6,8 @@ Seven kinds take turns: `daily`, a batch, `evaluate`, a download, a backup, a re
 this process has imported everything and holds the market, but has computed nothing: it forks a victim, which works in a copy of
 a small home until SIGKILL comes at a random moment inside the time that the work takes, and says aloud what is done. Then the
 ledger must verify, what was reported must be there, and the same work, done again by another process, must end as if nothing had
-happened. A line of JSON every
-hundred kills says what came of each kind, with every loss; a loss makes the exit code 1. The tests have fewer than a hundred of these.
+happened. A line of JSON every hundred kills says what came of each kind, with every loss; a loss makes the exit code 1. The tests
+have fewer than a hundred of these.
 """
 
 import argparse

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,8 +23,8 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError, DataWarning, Target
 from forecastkit.ledger.audit import audit_ledger
 from forecastkit.ledger.chain import append
-from forecastkit.ledger.database import select_predictions
-from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, open_database, transaction
+from forecastkit.ledger.database import PredictionDatabase, select_predictions
+from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, make_engine, open_database, transaction, upgrade
 from forecastkit.ledger.exports import ledger_table, ledger_tables, write_csv, write_parquet
 from forecastkit.ledger.records import prediction_rows, with_scores
 from forecastkit.ledger.schema import CHAIN, METADATA, OUTCOMES, PREDICTIONS, Moment
@@ -585,6 +586,41 @@ def test_moments_in_the_future_and_long_silences_are_findings(url):
 
 
 # --- triggers, checks of what is new, long ledgers -------------------------------------------------------------------
+
+
+ADDED_BY_HAND = {
+    "a generated column": ("ALTER TABLE outcomes ADD COLUMN more AS (10 * level)", "a table outcomes"),
+    "a default": ("ALTER TABLE outcomes ADD COLUMN more DEFAULT 3", "a table outcomes"),
+    "a view": ("CREATE VIEW features AS SELECT 1", "a view features"),
+    "a view in place of a table": (
+        "ALTER TABLE outcomes RENAME TO other; CREATE VIEW outcomes AS SELECT * FROM other", "a table other",
+    ),
+    "a table": ("CREATE TABLE more (id INTEGER)", "a table more"),
+    "an index of an expression": ("CREATE INDEX more ON chain (hex(head))", "an index more"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ADDED_BY_HAND)
+def test_a_ledger_with_something_of_somebody_else_is_not_opened(what, tmp_path):
+    statements, words = ADDED_BY_HAND[what]
+    opened(f"sqlite:///{tmp_path}/forecasts.db").close()
+    with closing(sqlite3.connect(tmp_path / "forecasts.db")) as own:
+        own.executescript(statements)
+    with pytest.raises(DataError, match=f"holds {words} that is not the ledger's own: remove it, or restore a backup"):
+        PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_sound_ledger_of_any_version_is_known_by_its_sum(revision, tmp_path, monkeypatch):
+    "No migration is run to find out what it should hold: that takes a third of a second."
+    engine = make_engine(f"sqlite:///{tmp_path}/forecasts.db")
+    with transaction(engine, write=True) as connection:
+        upgrade(connection, revision)
+        connection.exec_driver_sql("ANALYZE")  # SQLite's own statistics are nobody else's
+    engine.dispose()
+    monkeypatch.setattr(module, "known_definitions", lambda: pytest.fail("it was compared word by word"))
+    for _ in range(2):
+        PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db").close()
 
 
 def test_triggers_that_are_dropped_disabled_or_added_are_named(url, request):
