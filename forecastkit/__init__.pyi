@@ -10,6 +10,7 @@ from . import features as features
 from . import regimes as regimes
 from . import models as models
 from . import evaluation as evaluation
+from . import trading as trading
 from . import ledger as ledger
 from . import ops as ops
 from . import pipeline as pipeline
@@ -26,9 +27,11 @@ from .features import FeatureEngine as FeatureEngine
 from .regimes import AnomalyDetector as AnomalyDetector, RegimeDetector as RegimeDetector
 from .models import (
     ConfidenceCalibrator as ConfidenceCalibrator,
+    MetaLearner as MetaLearner,
     ProbabilisticForecaster as ProbabilisticForecaster,
 )
 from .evaluation import audit as audit
+from .trading import BacktestEngine as BacktestEngine
 from .ledger import PredictionDatabase as PredictionDatabase
 from .ops import ModelRegistry as ModelRegistry
 from .pipeline import (

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import (
+    earnings_csv,
     earnings_features,
     earnings_table,
     get_calendar,
@@ -16,9 +17,12 @@ from forecastkit.calendars import (
     scheduled_dates,
 )
 from forecastkit.calendars.earnings import reaction_span
+from forecastkit.core import DataError
+from forecastkit.data import freeze_snapshot, load_market
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.evaluation import audit
+from forecastkit.features import compute_panel, earnings_panel_features
 
 NYSE = get_calendar("XNYS")
 
@@ -105,3 +109,82 @@ def test_predictions_of_real_companies(shared_data):
         known = said.notna().to_numpy()
         came, told, both = came + after[known].sum(), told + (said == 1).sum(), both + (after & (said == 1)).sum()
     assert both / came > 0.88 and both / told > 0.75
+
+
+# ---------------------------------------------------------------- the calendar of a market
+
+
+@pytest.fixture(scope="module")
+def reporting(table) -> MarketData:
+    "Four stocks, of which two report."
+    whole = synthetic_market(seed=3, sessions=700, start="2012-01-03", stocks=("AAPL", "JNJ", "KO", "XOM")).market
+    return whole.with_earnings(earnings_table(table.assign(symbol="AAPL"), table.assign(symbol="KO")))
+
+
+def panel_of(market: MarketData, table: pd.DataFrame) -> pd.DataFrame:
+    here = [symbol for symbol in ("AAPL", "JNJ", "KO", "XOM") if symbol in market]
+    return compute_panel(market, here, earnings_panel_features(table, 5))
+
+
+def test_a_view_holds_no_report_that_came_later(reporting):
+    for day in reporting.close("SPX").index[[5, 200, 500]]:
+        view, moment = reporting.as_of(day), NYSE.closes_of([day])[0]
+        assert (view.earnings["known_at"] <= moment).all()
+        assert len(view.earnings) == (reporting.earnings["known_at"] <= moment).sum()
+        assert view.with_earnings(reporting.earnings).earnings.equals(view.earnings)
+
+
+def test_the_audit_reaches_the_reports_of_a_market(reporting):
+    report = audit(lambda market: panel_of(market, market.earnings), reporting, cuts=8, tolerance=0)
+    assert report.ok, report
+
+    def of_the_evening(market: MarketData) -> pd.Series:
+        return market.earnings.groupby("date")["symbol"].count().astype(float)
+
+    def early(market: MarketData) -> pd.DataFrame:
+        told = market.earnings.assign(known_at=market.earnings["known_at"] - pd.Timedelta(days=30), kind="scheduled")
+        return panel_of(market, told)
+
+    assert not audit(early, reporting, cuts=8).ok
+    days = pd.DatetimeIndex(reporting.earnings["date"].unique())
+    assert not audit(of_the_evening, reporting, cuts=days[days.isin(reporting.close("SPX").index)][:3]).ok
+
+
+def test_a_fingerprint_answers_to_the_reports_of_its_own_symbols(reporting):
+    fewer = reporting.with_earnings(reporting.earnings[3:])
+    assert fewer.fingerprint(["AAPL"]) != reporting.fingerprint(["AAPL"])
+    assert fewer.fingerprint(["SPX", "VIX"]) == reporting.fingerprint(["SPX", "VIX"])
+    assert fewer.fingerprint() != reporting.fingerprint()
+
+
+def test_a_folder_brings_its_reports_and_a_snapshot_keeps_them(reporting, tmp_path):
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    for symbol in ("AAPL", "JNJ"):
+        reporting.bars(symbol).to_csv(folder / f"{symbol}.csv", index_label="date")
+    (folder / "earnings_dates.csv").write_text("symbol,date\nAAPL,2012-04-24\nAAPL,2012-07-24\nKO,2012-07-17\n")
+    market = load_market(f"folder:{folder}")
+    assert market.symbols == ("AAPL", "JNJ")
+    assert market.earnings["symbol"].tolist() == ["AAPL", "AAPL"]
+    assert load_market(f"folder:{folder}", ["JNJ"]).earnings is None
+    held = freeze_snapshot(tmp_path / "home", "study", f"folder:{folder}", NYSE)
+    assert not held.verify()
+    (folder / "earnings_dates.csv").write_text("symbol,date\nAAPL,2012-04-25\n")
+    with pytest.raises(DataError, match="other content"):
+        freeze_snapshot(tmp_path / "home", "study", f"folder:{folder}", NYSE)
+    assert load_market([held]).earnings.equals(market.earnings)
+
+
+def test_a_file_may_say_when_each_row_was_known(table, tmp_path):
+    file = tmp_path / "reports.csv"
+    file.write_text(earnings_csv(table))
+    assert read_earnings(file).equals(table)
+    head = "symbol,date,hour,kind,known_at\n"
+    for row, words in {
+        "AAPL,2018-02-01,unknown,reported,2018-02-01 21:30": "row 2",  # without a zone
+        "AAPL,2018-02-01,unknown,reported,2018-01-01T21:30:00Z": "before its day",
+        "AAPL,1 Feb,unknown,reported,2018-02-01T21:30:00Z": "row 2",
+    }.items():
+        file.write_text(head + row + "\n")
+        with pytest.raises(DataError, match=words):
+            read_earnings(file)

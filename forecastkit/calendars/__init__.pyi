@@ -6,6 +6,7 @@ from .sessions import (
     Days as Days,
     get_calendar as get_calendar,
     NEW_YORK as NEW_YORK,
+    sessions_of as sessions_of,
 )
 from .releases import (
     add_releases as add_releases,
@@ -25,6 +26,8 @@ from .fomc import (
     save_meetings as save_meetings,
 )
 from .earnings import (
+    EARNINGS_FILE as EARNINGS_FILE,
+    earnings_csv as earnings_csv,
     earnings_features as earnings_features,
     earnings_table as earnings_table,
     next_reports as next_reports,

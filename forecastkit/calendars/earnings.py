@@ -18,9 +18,9 @@ from .sessions import Calendar
 from ..core import DataError, canonical_symbol
 
 # %% auto #0
-__all__ = ['REPORT_HOURS', 'EARNINGS_COLUMNS', 'DAY_IS_OVER', 'YEAR_ON', 'SAME_REPORT', 'OVERDUE', 'NEVER', 'earnings_table',
-           'reported_dates', 'reported_moments', 'scheduled_dates', 'read_earnings', 'reaction_span',
-           'expected_reports', 'next_reports', 'results_within', 'reaction_mask', 'earnings_features']
+__all__ = ['REPORT_HOURS', 'EARNINGS_COLUMNS', 'DAY_IS_OVER', 'EARNINGS_FILE', 'YEAR_ON', 'SAME_REPORT', 'OVERDUE', 'NEVER',
+           'earnings_table', 'reported_dates', 'reported_moments', 'scheduled_dates', 'read_earnings', 'earnings_csv',
+           'reaction_span', 'expected_reports', 'next_reports', 'results_within', 'reaction_mask', 'earnings_features']
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #5ebe34ad
 REPORT_HOURS: tuple[str, ...] = ("before_open", "in_session", "after_close", "unknown")
@@ -94,8 +94,31 @@ def scheduled_dates(
     return _rows(symbol, pd.DatetimeIndex(dates).as_unit("us"), hour, "scheduled", announced)
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #3abe1122
+EARNINGS_FILE: str = "earnings_dates.csv"  # beside the bars of a folder, or beside a universe
+
+
+def _stated_moments(
+    shown: str,  # the name of the file
+    given: pd.DataFrame,  # as text, with `EARNINGS_COLUMNS`
+) -> pd.DataFrame:
+    "The earnings table of rows that say when each was known; raises `DataError` that names the row."
+    date = pd.to_datetime(given["date"], format="%Y-%m-%d", errors="coerce")
+    known = pd.to_datetime(given["known_at"], format="ISO8601", errors="coerce", utc=True)
+    wrong = (
+        date.isna() | known.isna() | given["symbol"].eq("") | ~given["known_at"].str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")
+    )
+    if wrong.any():
+        raise DataError(f"{shown}: row {int(wrong.to_numpy().argmax()) + 2}: write the day as 2018-02-01 and the moment with its zone, "
+                        "as 2018-02-01T21:30:00Z")  # fmt: skip
+    try:
+        return earnings_table(given.assign(date=date, known_at=known))
+    except DataError as error:
+        raise DataError(f"{shown}: {error}") from error
+
+
 def read_earnings(
-    path: str | Path,  # a CSV with symbol and date, and where known announced (a day) and hour
+    path: str
+    | Path,  # a CSV with symbol and date, and where known announced (a day) and hour; or as `EARNINGS_COLUMNS`
 ) -> pd.DataFrame:
     "The earnings table of a file; raises `DataError` that names the file, and the row that cannot be used."
     shown = Path(path).name
@@ -105,6 +128,8 @@ def read_earnings(
         raise DataError(f"{shown}: cannot be read ({error}): give a CSV with the columns symbol,date") from error
     if lacking := [name for name in ("symbol", "date") if name not in given]:
         raise DataError(f"{shown}: it has no column {lacking[0]}: its first line should be symbol,date")
+    if {*EARNINGS_COLUMNS} <= {*given.columns}:
+        return _stated_moments(shown, given)
     given = given.reindex(columns=["symbol", "date", "announced", "hour"], fill_value="")
     days = {
         name: pd.to_datetime(given[name].replace("", None), format="%Y-%m-%d", errors="coerce")
@@ -120,6 +145,15 @@ def read_earnings(
     said = {"reported": days["date"], "scheduled": days["announced"]}
     parts = [table.assign(kind=kind, known_at=(day + DAY_IS_OVER).dt.tz_localize("UTC")) for kind, day in said.items()]
     return earnings_table(*(part.dropna() for part in parts))
+
+
+def earnings_csv(
+    table: pd.DataFrame,  # as `earnings_table` gives it
+) -> str:
+    "The text of a file from which `read_earnings` reads the same table, moments included."
+    written = table.assign(date=table["date"].dt.strftime("%Y-%m-%d"),
+                           known_at=table["known_at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))  # fmt: skip
+    return written[list(EARNINGS_COLUMNS)].to_csv(index=False, lineterminator="\n")
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #c030983d
 def reaction_span(

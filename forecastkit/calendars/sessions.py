@@ -23,7 +23,7 @@ import pandas as pd
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['FIRST', 'ZERO', 'NEW_YORK', 'Date', 'Days', 'YEAR_FIRST', 'exchange', 'Calendar', 'get_calendar']
+__all__ = ['FIRST', 'ZERO', 'NEW_YORK', 'Date', 'Days', 'YEAR_FIRST', 'exchange', 'sessions_of', 'Calendar', 'get_calendar']
 
 # %% ../../nbs/15_calendars/01_sessions.ipynb #b89b8365
 FIRST = "1962-01-01"  # the S&P 500 of most vendors begins in 1962
@@ -84,6 +84,13 @@ def _day(
     if day.tzinfo is not None or day != day.normalize():
         raise DataError(f"{date} is a moment, not a day: a session is a date without time, such as {day:%Y-%m-%d}")
     return day.as_unit("us")
+
+# %% ../../nbs/15_calendars/01_sessions.ipynb #76a4e5bc
+def sessions_of(
+    index: pd.Index,  # labels of rows: sessions, or sessions and symbols
+) -> pd.DatetimeIndex:
+    "The session of each row."
+    return pd.DatetimeIndex(index.get_level_values("session") if isinstance(index, pd.MultiIndex) else index)
 
 # %% ../../nbs/15_calendars/01_sessions.ipynb #6e5d12cc
 @dataclass(frozen=True, eq=False, repr=False)
@@ -274,7 +281,7 @@ class Calendar:
     ) -> pd.Series:
         "The outcomes known at a session's close: those whose target session is over by then, without gaps."
         last = self.positions([self.on_or_before(as_of)])[0]
-        return outcomes[self.positions(outcomes.index) + horizon <= last].dropna()
+        return outcomes[self.positions(sessions_of(outcomes.index)) + horizon <= last].dropna()
 
     def grid_session(
         self,

@@ -85,8 +85,8 @@ def canonical_symbol(
         if known in SPELLINGS:
             return SPELLINGS[known]
     name = name.removesuffix("_HISTORY").removesuffix("-DAILY")
-    stem, dash, tail = name.replace("/", "-").rpartition("-")
-    return f"{stem}.{tail}" if dash and len(tail) == 1 and stem.isalpha() else name
+    stem, dash, tail = re.sub("[/_]", "-", name).rpartition("-")
+    return f"{stem}.{tail}" if dash and len(tail) == 1 and stem.isalpha() and len(stem) <= 5 else name
 
 # %% ../../nbs/00_core/02_targets.ipynb #b99518e5
 SYMBOL_PATTERN: str = (

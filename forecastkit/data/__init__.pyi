@@ -35,6 +35,7 @@ from .folders import (
     FolderSource as FolderSource,
 )
 from .sources import (
+    STOCKS as STOCKS,
     load_market as load_market,
     open_source as open_source,
     open_sources as open_sources,

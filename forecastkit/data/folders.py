@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..calendars import Calendar, calendar_of, get_calendar, NEW_YORK
+from ..calendars import Calendar, calendar_of, EARNINGS_FILE, get_calendar, NEW_YORK, read_earnings
 from ..core import DataError, SealedNotes, canonical_symbol
 from .formats import SUFFIXES, Inspection, inspect_file, read_file_columns, read_table, symbol_of
 from .frames import Reading, clean_series
@@ -196,7 +196,9 @@ class FolderSource:
             raise DataError(f"folder {folder} is a file: give the folder it lies in")
         self.name, self.root = name or f"folder:{folder}", root
         self.notes = SealedNotes()  # what is known of the files; `source_table` puts in those of a home
-        self._paths = {f"{root.resolve().name}/{path.relative_to(root).as_posix()}": path for path in _tree(root)}
+        self._reports = root / EARNINGS_FILE
+        tables = (path for path in _tree(root) if path != self._reports)
+        self._paths = {f"{root.resolve().name}/{path.relative_to(root).as_posix()}": path for path in tables}
         self._files: dict[str, list[str]] = {}  # by symbol
         self._looks: dict[str, Inspection] = {}  # by file, as far as they were looked at
         self._contracts = {
@@ -283,6 +285,11 @@ class FolderSource:
                     key = ["aside", symbol, self.states(symbol)]
                     found |= self.notes.recall(key, lambda symbol=symbol: self._choose(symbol)[2])
         return dict(sorted(found.items()))
+
+    @cached_property
+    def earnings(self) -> pd.DataFrame | None:
+        "The reports of companies in the folder's earnings_dates.csv, see `calendars.read_earnings`; None without that file."
+        return read_earnings(self._reports) if self._reports.is_file() else None
 
     def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series of a symbol; raises `DataError` that names the file."

@@ -21,7 +21,7 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
-from ..calendars import get_calendar, Calendar, calendar_of, fomc_table, NEW_YORK
+from ..calendars import get_calendar, Calendar, calendar_of, earnings_table, fomc_table, NEW_YORK
 from ..core import DataError, canonical_symbol
 from forecastkit.data.history import (
     FOREVER,
@@ -210,6 +210,7 @@ class MarketData:
         *,
         events: pd.DataFrame | None = None,  # FOMC decisions with known_at; `fomc_table()` if None
         members: pd.DataFrame | None = None,  # who joined or left an index: one row a change, with known_at
+        earnings: pd.DataFrame | None = None,  # reports of companies as `calendars.earnings_table` gives them
         calendar: Calendar | str = NEW_YORK,
         repairs: Iterable[Repair] = (),  # what `repair_bars` has done
         provenance: Mapping[str, str] | None = None,  # the source of each series
@@ -223,7 +224,8 @@ class MarketData:
         self._series = _histories_by_name(
             _series_history(name, frame, self.calendar) for name, frame in zip(names, series.values())
         )
-        tables = {"events": fomc_table() if events is None else events, "members": members}
+        reports = None if earnings is None else earnings_table(earnings)
+        tables = {"events": fomc_table() if events is None else events, "members": members, "earnings": reports}
         self._tables = {name: table_history(name, frame) for name, frame in tables.items() if frame is not None}
         self._repairs = _repairs_by_symbol(repairs, self.calendar)
         self._sources = {canonical_symbol(name): source for name, source in (provenance or {}).items()}
@@ -264,6 +266,16 @@ class MarketData:
         other._repairs = {**self._repairs, name: [], **_repairs_by_symbol(repairs, self.calendar)}
         other._sources = {**self._sources, name: source}
         other._notes = {known: said for known, said in self._notes.items() if known != name}
+        return other
+
+    def with_earnings(
+        self,
+        earnings: pd.DataFrame,  # as `calendars.earnings_table` gives them; a view cuts them at its own moment
+    ) -> MarketData:
+        "This market with these reports of companies in place of those it has."
+        other = copy.copy(self)
+        history = table_history("earnings", earnings_table(earnings)).until(self._limit)
+        other._tables = {**self._tables, "earnings": history}
         return other
 
     def _get(self, symbol: str, kind: str | None = None) -> History:
@@ -330,6 +342,11 @@ class MarketData:
         return self._tables["members"].rows.copy(deep=False) if "members" in self._tables else None
 
     @property
+    def earnings(self) -> pd.DataFrame | None:
+        "The known reports of companies, made and scheduled, with known_at; None where the market carries none."
+        return self._tables["earnings"].rows.copy(deep=False) if "earnings" in self._tables else None
+
+    @property
     def repairs(self) -> tuple[Repair, ...]:
         "What was repaired in the rows known here, in order of time."
         listed = sorted(pair for pairs in self._repairs.values() for pair in pairs)
@@ -342,7 +359,10 @@ class MarketData:
     def _fingerprints(self, moments: np.ndarray, symbols: Collection[str] | None) -> list[str]:
         wanted = self.symbols if symbols is None else {canonical_symbol(symbol) for symbol in symbols}
         series = [history for name, history in self._series.items() if name in wanted]
-        digests = [history.digests(history.counts(moments)) for history in [*series, *self._tables.values()]]
+        tables = [
+            table for name, table in self._tables.items() if name != "earnings" or {*wanted} & {*table.rows["symbol"]}
+        ]
+        digests = [history.digests(history.counts(moments)) for history in [*series, *tables]]
         return [hashlib.sha256(b"".join(row)).hexdigest()[:16] for row in zip(*digests)]
 
     def fingerprint(self, symbols: Collection[str] | None = None) -> str:

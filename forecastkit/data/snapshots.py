@@ -13,12 +13,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..calendars import all_meetings, Calendar
+from ..calendars import all_meetings, Calendar, EARNINGS_FILE, earnings_csv, read_earnings
 from ..core import DataError, Home, code_version, write_atomic
 from .sources import Openers, Reading, Source, load_market, open_sources
 from forecastkit.data.store import (
@@ -51,6 +52,10 @@ class RecordingSource:
     def ignored(self) -> dict[str, str]:
         return self.source.ignored
 
+    @property
+    def earnings(self) -> pd.DataFrame | None:
+        return getattr(self.source, "earnings", None)
+
     def __contains__(self, symbol: str) -> bool:
         return symbol in self.source
 
@@ -76,6 +81,12 @@ class SnapshotSource(ParquetFolder):
     def manifest(self) -> dict[str, Any]:
         "Its name, when it was made and by which code, the fingerprint, and for each series file, checksum, rows and origin."
         return json.loads((self.folder.parent / "manifest.json").read_text())
+
+    @cached_property
+    def earnings(self) -> pd.DataFrame | None:
+        "The reports of companies as they were frozen; None where there were none, or before snapshots held them."
+        file = self.folder.parent / EARNINGS_FILE
+        return read_earnings(file) if file.is_file() else None
 
     def read(self, symbol: str, calendar: Calendar) -> Reading:
         "The series as it was frozen; raises `DataError` if its file was changed since."
@@ -146,6 +157,8 @@ def freeze_snapshot(
             symbol: _freeze_series(draft, symbol, recorders, calendar, now=utc_moment(made_at))
             for symbol in market.symbols
         }
+        if market.earnings is not None:
+            write_atomic(draft / EARNINGS_FILE, earnings_csv(market.earnings))
         manifest = {"name": name, "made_at": f"{utc_moment(made_at):%Y-%m-%d %H:%M:%S}Z", "calendar": calendar.name,
                     "code": code_version(), "fingerprint": market.fingerprint(), "series": series}  # fmt: skip
         write_atomic(draft / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from ..calendars import Calendar, get_calendar, NEW_YORK
+from ..calendars import Calendar, earnings_table, get_calendar, NEW_YORK
 from ..core import DataError, DataWarning, Home, SealedNotes, canonical_symbol, code_version, plain
 from .folders import NO_TABLE, FolderSource, read_series
 from .formats import read_table
@@ -31,7 +31,7 @@ from .market import BAR_COLUMNS, MarketData
 
 # %% auto #0
 __all__ = ['EMBEDDED', 'FUNDS', 'STOCKS', 'SAMPLE', 'Openers', 'embedded_file', 'SampleSource', 'Source', 'open_source',
-           'rejoin_folders', 'open_sources', 'load_market', 'source_table']
+           'rejoin_folders', 'open_sources', 'earnings_of', 'load_market', 'source_table']
 
 # %% ../../nbs/20_data/10_sources.ipynb #97333f25
 EMBEDDED: dict[str, str] = {  # the SHA-256 sum of each series' file in data/sample
@@ -253,6 +253,20 @@ def _nothing(found: Sequence[Source]) -> DataError:
     )
 
 # %% ../../nbs/20_data/10_sources.ipynb #2ce2e406
+def earnings_of(
+    sources: Sequence[Source],  # in order of precedence
+    symbols: Collection[str],  # canonical
+) -> pd.DataFrame | None:
+    "The reports of these companies, each company's from the first source that has any; None where no source has a table."
+    found, told = list[pd.DataFrame](), set[str]()
+    for source in sources:
+        table = getattr(source, "earnings", None)
+        if table is not None:
+            found.append(table[table["symbol"].isin({*symbols} - told)])
+            told |= {*table["symbol"]}
+    return earnings_table(*found) if any(len(table) for table in found) else None
+
+
 def load_market(
     sources: Sequence[str | Source] | str = ("sample",),  # in order of precedence, see `open_sources`
     symbols: Collection[str] | None = None,  # only these, as far as they are there; all if None
@@ -263,7 +277,7 @@ def load_market(
     events: pd.DataFrame | None = None,  # meetings of the FOMC; those that are shipped if None
 ) -> MarketData:
     """
-    The market that the sources hold: each symbol from the first source that claims it.
+    The market that the sources hold: each symbol from the first source that claims it, and the reports of companies.
 
     A broken series that is needed raises `DataError`; any other is left out with a `DataWarning`, and no later source
     takes its place. Raises `DataError` if a needed series is in no source, or if nothing is left.
@@ -293,6 +307,7 @@ def load_market(
     return MarketData(
         {symbol: reading.frame for symbol, reading in readings.items()},
         events=events,
+        earnings=earnings_of(found, readings),
         calendar=calendar,
         repairs=[repair for reading in readings.values() for repair in reading.repairs],
         provenance={symbol: reading.origin for symbol, reading in readings.items()},

@@ -27,6 +27,18 @@ from .scorecard import (
     rolling_coverage as rolling_coverage,
     score_forecasts as score_forecasts,
     Scorecard as Scorecard,
+    ScoreSummary as ScoreSummary,
     worst_forecasts as worst_forecasts,
     worst_quarters as worst_quarters,
+)
+from .panel_scorecard import (
+    panel_breakdown as panel_breakdown,
+    panel_groupings as panel_groupings,
+    panel_outcomes_of as panel_outcomes_of,
+    panel_pit_histogram as panel_pit_histogram,
+    panel_worst_quarters as panel_worst_quarters,
+    PanelOutcomes as PanelOutcomes,
+    PanelScorecard as PanelScorecard,
+    PanelSummary as PanelSummary,
+    score_panel as score_panel,
 )

@@ -13,7 +13,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ..calendars import Calendar, Date
+from ..calendars import Calendar, Date, sessions_of
 from ..core import DataError
 
 # %% auto #0
@@ -25,7 +25,9 @@ class Block:
     "The sessions that one version serves."
 
     grid: pd.Timestamp  # the refit session it is trained at
-    origins: pd.DatetimeIndex  # from the refit session on, before the next one
+    origins: (
+        pd.Index
+    )  # rows from the refit session on, before the next one: sessions, or sessions and symbols of a panel
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class RefitSchedule:
 
     def training_rows(
         self,
-        X: pd.DataFrame,  # features by session
+        X: pd.DataFrame,  # features by session, or by session and symbol
         y: pd.Series,  # outcomes by origin, NaN where unknown, as `Calendar.outcomes` gives them
         session: Date,  # of the refit
     ) -> tuple[pd.DataFrame, pd.Series]:
@@ -65,19 +67,22 @@ class RefitSchedule:
     def first_origin(self, X: pd.DataFrame, y: pd.Series) -> pd.Timestamp:
         "The first refit session at which enough training rows are known, or `walk_start`; raises `DataError` naming the date there will be."
         calendar, days = self.calendar, self.calendar.sessions
-        ends, last = calendar.positions(y.index) + self.horizon, int(calendar.positions(X.index[-1:])[0])
+        end = sessions_of(X.index)[-1]
+        ends, last = calendar.positions(sessions_of(y.index)) + self.horizon, int(calendar.positions([end])[0])
         in_time = y.mask(ends > last, 0.0)  # as if the outcomes still to come were known
-        rows = self.training_rows(X, in_time, days[-1])[1].index
+        rows = sessions_of(
+            self.training_rows(X, in_time, days[-1])[1].index
+        ).unique()  # a panel has many rows a session
         if len(rows) >= self.min_train_rows:
             at = int(calendar.positions([rows[self.min_train_rows - 1]])[0]) + self.horizon
         else:
             at = last + self.min_train_rows - len(rows) + self.horizon
         at += -int(at + calendar.session_numbers(days[:1])[0]) % self.every
         if at > last:
-            known = len(self.training_rows(X, y, X.index[-1])[1])
+            known = sessions_of(self.training_rows(X, y, end)[1].index).nunique()
             when = f"{days[at]:%Y-%m-%d}" if at < len(days) else f"a session after {days[-1]:%Y-%m-%d}"
             raise DataError(
-                f"{known} training rows are known at {X.index[-1]:%Y-%m-%d} and a refit needs {self.min_train_rows}: "
+                f"{known} training rows are known at {end:%Y-%m-%d} and a refit needs {self.min_train_rows}: "
                 f"the first forecast will be possible as of {when}; bring more history"
             )
         if self.walk_start is None:
@@ -86,19 +91,20 @@ class RefitSchedule:
         start = max(at, int(days.searchsorted(begin)))
         if start > last:
             raise DataError(
-                f"the walk begins on {begin:%Y-%m-%d} and the features end on {X.index[-1]:%Y-%m-%d}: "
+                f"the walk begins on {begin:%Y-%m-%d} and the features end on {end:%Y-%m-%d}: "
                 f"set walk_start to {days[at]:%Y-%m-%d}, the first origin possible, or later"
             )
         return days[start]
 
     def blocks(
         self,
-        index: pd.DatetimeIndex,  # sessions with a row of features
+        index: pd.Index,  # the rows of features: sessions, or sessions and symbols
         first: Date,  # forecasts begin here
     ) -> list[Block]:
         "The origins of an index from `first` on, put together by the version in force."
-        origins = index[index >= pd.Timestamp(first)]
-        starts = self.refit_sessions(origins)
-        cuts = origins.searchsorted(starts[1:])
+        origins = index[sessions_of(index) >= pd.Timestamp(first)]
+        sessions = sessions_of(origins)
+        starts = self.refit_sessions(sessions.unique())
+        cuts = sessions.searchsorted(starts[1:])
         found = zip(starts, np.split(np.arange(len(origins)), cuts))
         return [Block(grid, origins[rows]) for grid, rows in found if len(rows)]

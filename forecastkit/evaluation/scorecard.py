@@ -25,9 +25,9 @@ from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_la
 from ..metrics import log_loss, mae, pinball, pit, r2, rmse, rps, simulated_ece, skill, width
 
 # %% auto #0
-__all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'row_scores', 'rolling_coverage', 'ScoreSummary',
-           'Scorecard', 'check_enough', 'score_forecasts', 'groupings', 'count_apart', 'breakdown', 'worst_quarters',
-           'pinball_skill', 'point_scores', 'worst_forecasts', 'regime_scores']
+__all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'range_scores', 'row_scores', 'rolling_coverage',
+           'ScoreSummary', 'Scorecard', 'check_enough', 'score_forecasts', 'groupings', 'count_apart', 'breakdown',
+           'worst_quarters', 'pinball_skill', 'point_scores', 'worst_forecasts', 'regime_scores']
 
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #8717310a
 @dataclass(frozen=True, eq=False)
@@ -74,6 +74,18 @@ def observe_outcomes(
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #a0a27c21
 COVERAGE_LEVELS: tuple[float, ...] = (0.5, 0.8, 0.9)  # of the central ranges whose coverage is shown
 
+
+def range_scores(
+    quantiles: np.ndarray,  # (n, 23) in per cent at core.PROBS
+    y: np.ndarray,  # (n,) what came, in per cent
+) -> dict[str, np.ndarray]:
+    "Whether each central range held what came, and its width, (n,) each, as `inside_0.8` and `width_0.8`."
+    scores: dict[str, np.ndarray] = {}
+    for level in COVERAGE_LEVELS:
+        ends = interval(quantiles, level)
+        scores |= {f"inside_{level:g}": coverage(y, *ends), f"width_{level:g}": width(*ends)}
+    return scores
+
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #d6c177f7
 def regime_probabilities(
     quantiles: np.ndarray,  # (n, 23) log changes at core.PROBS
@@ -115,9 +127,7 @@ def row_scores(
     scores["rise"] = 1.0 - cdf_at(0.0, PROBS, quantiles)
     scores["chance"] = shrunk_chance(scores["rise"], outcomes.rows["rise"], share)  # what is stated
     scores["brier"] = brier(scores["chance"], change > 0)
-    for level in COVERAGE_LEVELS:
-        ends = interval(q, level)
-        scores |= {f"inside_{level:g}": coverage(y, *ends), f"width_{level:g}": width(*ends)}
+    scores |= range_scores(q, y)
     if outcomes.regimes:
         table = regime_probabilities(quantiles, outcomes)
         scores |= dict(zip(outcomes.regimes, table.T)) | regime_losses(table, outcomes.rows["after"].to_numpy())
@@ -189,12 +199,8 @@ class ScoreSummary:
 
     def to_dict(self) -> dict[str, Any]:
         "In JSON's own types, shares as fractions; what is not defined is null."
-
-        def as_dict(comparison: Comparison) -> dict[str, float]:
-            return {name: getattr(comparison, name) for name in ("value", "se", "t", "t_nonoverlapping")}
-
         return plain({
-            "crps": self.crps, "skill": {name: as_dict(found) for name, found in self.skill.items()},
+            "crps": self.crps, "skill": {name: found.to_dict() for name, found in self.skill.items()},
             "coverage": self.coverage, "coverage_by_regime": self.coverage_by_regime, "rolling_250": self.rolling_250,
             "regime_log_loss_skill": {name: found.value for name, found in self.regime_log_loss_skill.items()},
             "ece": self.ece, "direction": self.direction,

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ..calendars import Date
+from ..calendars import Date, sessions_of
 from ..core import DataError, PROBS, SettingsError, Stopwatch
 from ..metrics import hac_lag, pit, pit_test
 from .refits import Block, RefitSchedule
@@ -38,10 +38,10 @@ class VersionStore(Protocol):
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a model."
 
-    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+    def load_quantiles(self, grid: pd.Timestamp, origins: pd.Index) -> np.ndarray | None:
         "The quantiles of these origins by the model of that refit session, or None."
 
-    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+    def save_quantiles(self, grid: pd.Timestamp, origins: pd.Index, quantiles: np.ndarray) -> None:
         "Store the quantiles of these origins."
 
 
@@ -49,23 +49,21 @@ class VersionStore(Protocol):
 class RawForecasts:
     "Quantiles as the versions gave them, before any calibration."
 
-    origins: pd.DatetimeIndex  # (n,) sessions in order
+    origins: pd.Index  # (n,) sessions in order; rows of session and symbol for a panel
     quantiles: np.ndarray  # (n, 23) log changes at core.PROBS
     grid: pd.DatetimeIndex  # (n,) the refit session of the version that served each origin
 
     def since(self, first: pd.Timestamp) -> RawForecasts:
         "Those from a session on."
-        k = int(self.origins.searchsorted(first))
+        k = int(sessions_of(self.origins).searchsorted(first))
         return RawForecasts(self.origins[k:], self.quantiles[k:], self.grid[k:])
 
     def then(self, later: RawForecasts) -> RawForecasts:
         "These up to where others begin, and the others from there on."
-        k = int(self.origins.searchsorted(later.origins[0]))
+        k = int(sessions_of(self.origins).searchsorted(sessions_of(later.origins)[0]))
         quantiles = np.concatenate([self.quantiles[:k], later.quantiles])
-        origins, grid = (
-            pd.DatetimeIndex(a[:k].append(b)) for a, b in ((self.origins, later.origins), (self.grid, later.grid))
-        )
-        return RawForecasts(origins, quantiles, grid)
+        grid = pd.DatetimeIndex(self.grid[:k].append(later.grid))
+        return RawForecasts(self.origins[:k].append(later.origins), quantiles, grid)
 
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #6c73e13b
 def joined(
@@ -74,11 +72,13 @@ def joined(
 ) -> RawForecasts:
     "The forecasts of all blocks as one; where there is something under them, they are laid over it."
     if under is None:
-        origins = pd.DatetimeIndex(np.concatenate([block.origins for block, _ in parts]), name="session")
-        under = RawForecasts(origins, np.empty((len(origins), len(PROBS))), origins)
+        first, *others = (block.origins for block, _ in parts)
+        origins = first.append(others)
+        under = RawForecasts(origins, np.empty((len(origins), len(PROBS))), sessions_of(origins))
     quantiles, grid = under.quantiles.copy(), under.grid.to_numpy().copy()
     for block, found in parts:
-        place = slice(at := int(under.origins.searchsorted(block.origins[0])), at + len(found))
+        at = int(sessions_of(under.origins).searchsorted(sessions_of(block.origins)[0]))
+        place = slice(at, at + len(found))
         quantiles[place], grid[place] = found, np.datetime64(block.grid)
     return RawForecasts(under.origins, quantiles, pd.DatetimeIndex(grid))
 
@@ -218,7 +218,7 @@ def drift_blocks(
 
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #0a7d5a16
 def walk_forward(
-    X: pd.DataFrame,  # features by session, each row from what was known at its close
+    X: pd.DataFrame,  # features by session, or by session and symbol, each row from what was known at its close
     y: pd.Series,  # outcomes by origin (log changes), NaN where unknown
     make: Callable[[], Any],  # gives a new model with `fit(X, y)` and `predict_quantiles(X, last=k)`
     schedule: RefitSchedule,  # when versions are refitted, and on which rows
@@ -239,9 +239,9 @@ def walk_forward(
     """
     begin, limit = schedule.first_origin(X, y), schedule.drift_limit
     wanted = begin if first is None else max(begin, schedule.calendar.session(first))
-    todo = schedule.blocks(pd.DatetimeIndex(X.index), wanted if limit is None else begin)
-    if not todo or todo[-1].origins[-1] < wanted:
-        raise DataError(f"the features end at {X.index[-1]:%Y-%m-%d}: there is no origin from {first} on")
+    todo = schedule.blocks(X.index, wanted if limit is None else begin)
+    if not todo or sessions_of(todo[-1].origins)[-1] < wanted:
+        raise DataError(f"the features end at {sessions_of(X.index)[-1]:%Y-%m-%d}: there is no origin from {first} on")
     shared = (make, X, y, schedule)
 
     def train(jobs: list[Block]) -> Iterator[tuple[Any, np.ndarray]]:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ..core import DataError, SettingsError
-from .base import Feature
+from .base import Declaration, Feature
 from .frames import check_order, checked_features
 from ..calendars import Date
 
@@ -75,7 +75,7 @@ class ColumnRules(NamedTuple):
 
 
 def column_rules(
-    declarations: Sequence[Feature],  # none: every numeric column of the frame, as one family without bounds
+    declarations: Sequence[Declaration],  # none: every numeric column of the frame, as one family without bounds
     features: pd.DataFrame,
 ) -> ColumnRules:
     "The rules by which the columns of a frame are judged."
@@ -92,7 +92,7 @@ def column_rules(
         warmup=np.array([f.warmup for f in declarations]),
         low=np.array([f.low for f in declarations]),
         high=np.array([f.high for f in declarations]),
-        pulse=[f.pulse for f in declarations],
+        pulse=[isinstance(f, Feature) and f.pulse for f in declarations],  # a panel's have none
     )
 
 # %% ../../nbs/30_features/03_quality.ipynb #2dc9988e
@@ -123,7 +123,7 @@ def _column_values(features: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
 
 def quality_flags(
     features: pd.DataFrame,  # one row a session, from the first session of the data on
-    declarations: Sequence[Feature] = (),
+    declarations: Sequence[Declaration] = (),
     profile: Mapping[str, Any] | None = None,  # of a model's training rows; `absent` lists features it never saw
 ) -> QualityFlags:
     "What is wrong with each value, judged at each session from the rows up to it."
@@ -177,7 +177,7 @@ def _score(shares: Mapping[str, np.ndarray], n: int) -> np.ndarray:
 # %% ../../nbs/30_features/03_quality.ipynb #74c2e45a
 def quality_column(
     features: pd.DataFrame,  # one row a session, from the first session of the data on
-    declarations: Sequence[Feature] = (),
+    declarations: Sequence[Declaration] = (),
 ) -> pd.Series:
     "The quality of each session from 0 to 1, from the rows up to it; a feature never seen so far does not count."
     scores = _score(sound_shares(quality_flags(features, declarations)), len(features))
@@ -250,7 +250,7 @@ class TemporalValidator:
         self,
         profile: Mapping[str, Any]
         | None = None,  # of the serving model's training rows: its `absent` features do not count
-        declarations: Sequence[Feature] = (),  # what the columns are; none: one family without bounds
+        declarations: Sequence[Declaration] = (),  # what the columns are; none: one family without bounds
         thresholds: Sequence[float] = (0.95, 0.85, 0.70),  # excellent, good, usable from here on
     ):
         self.profile, self.declarations, self.thresholds = profile, tuple(declarations), tuple(thresholds)

@@ -17,7 +17,10 @@ from .significance import (
     diebold_mariano as diebold_mariano,
     hac_lag as hac_lag,
     hac_se as hac_se,
+    holm as holm,
     skill as skill,
+    smallest_effect as smallest_effect,
+    two_sided_p as two_sided_p,
 )
 from .calibration import (
     coverage as coverage,
@@ -28,4 +31,27 @@ from .calibration import (
     pit_test as pit_test,
     simulated_ece as simulated_ece,
     width as width,
+)
+from .performance import (
+    annual_return as annual_return,
+    annual_volatility as annual_volatility,
+    calmar_ratio as calmar_ratio,
+    deflated_sharpe as deflated_sharpe,
+    drawdowns as drawdowns,
+    expected_shortfall as expected_shortfall,
+    hit_rate as hit_rate,
+    longest_underwater as longest_underwater,
+    measure_sharpe as measure_sharpe,
+    probabilistic_sharpe as probabilistic_sharpe,
+    profit_factor as profit_factor,
+    Sharpe as Sharpe,
+    sharpe_ratio as sharpe_ratio,
+    sharpe_se as sharpe_se,
+    sortino_ratio as sortino_ratio,
+)
+from .clusters import (
+    cluster_se as cluster_se,
+    clustered_pit_test as clustered_pit_test,
+    clustered_skill as clustered_skill,
+    session_blocks as session_blocks,
 )

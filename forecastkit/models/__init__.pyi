@@ -41,6 +41,7 @@ from .confidence import (
     confidence_reliability as confidence_reliability,
     ConfidenceCalibrator as ConfidenceCalibrator,
     direction_shares as direction_shares,
+    panel_share as panel_share,
     shrunk_chance as shrunk_chance,
 )
 from .forecaster import (
@@ -56,4 +57,27 @@ from .panel_calibration import (
 )
 from .panel import (
     PanelForecaster as PanelForecaster,
+)
+from .panel_baselines import (
+    garch_volatility as garch_volatility,
+    panel_climatology as panel_climatology,
+    scaled_quantiles as scaled_quantiles,
+)
+from .explanations import (
+    explain as explain,
+    explain_model as explain_model,
+    Explanation as Explanation,
+    Explanations as Explanations,
+    ExplanationTable as ExplanationTable,
+    join_explanations as join_explanations,
+    Nulls as Nulls,
+    permutation_null as permutation_null,
+)
+from .online_weights import (
+    fixed_share_weights as fixed_share_weights,
+    switching_bound as switching_bound,
+    updated_weights as updated_weights,
+)
+from .metalearner import (
+    MetaLearner as MetaLearner,
 )

@@ -98,6 +98,8 @@ def fit_weights(
     rounds: int = 200,
 ) -> np.ndarray:
     "Weights of 0 or more, (k,): the scale is the root of the weighted sum, with the least mean loss."
+    if not table.shape[1]:
+        return np.zeros(0)  # no column: the scale is a constant, and the shape says how large
     size = np.abs(residual)
     unit = np.maximum(table.mean(axis=0), 1e-18)
     scaled = np.ascontiguousarray((table / unit).T)

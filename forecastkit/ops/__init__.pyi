@@ -2,6 +2,7 @@
 
 from .registry import (
     damaged_models as damaged_models,
+    load_panel as load_panel,
     model_problems as model_problems,
     model_version as model_version,
     ModelRegistry as ModelRegistry,

@@ -44,6 +44,7 @@ class Manifest(NamedTuple):
     version: str
     origin: str  # the session up to which the version was trained
     files: Mapping[str, str]  # SHA-256 by path
+    symbols: tuple[str, ...] = ()  # those of a panel
     key: str = ""  # fingerprint of the key that sealed it; empty: 0.2 wrote it, or somebody without a key
     seal: str = ""
 
@@ -53,11 +54,13 @@ class Manifest(NamedTuple):
 
     def seal_of(self, key: bytes) -> str:
         "The seal that this key makes of it."
-        return keyed_sum(canonical_json(["manifest", self.version, self.origin, self.files]).encode(), key)
+        content = ["manifest", self.version, self.origin, self.files, self.symbols]
+        return keyed_sum(canonical_json(content).encode(), key)
 
     def stored(self) -> dict[str, Any]:
         "What is written into the ledger."
-        return {"files": self.files} | ({"key": self.key, "seal": self.seal} if self.key else {})
+        panel = {"symbols": [*self.symbols]} if self.symbols else {}
+        return {"files": self.files} | panel | ({"key": self.key, "seal": self.seal} if self.key else {})
 
 
 def sealed(manifest: Manifest, key: bytes) -> Manifest:
@@ -71,7 +74,8 @@ def parsed(row: int, version: str, origin: Any, text: str) -> Manifest:
         held = json.loads(text)
         files = {name: total for name, total in held["files"].items() if isinstance(total, str)}
         key, seal = (text if isinstance(text, str) else "" for text in (held.get("key"), held.get("seal")))
-        return Manifest(row, version, str(origin), files, key, seal)
+        symbols = tuple(str(one) for one in held.get("symbols", ()))
+        return Manifest(row, version, str(origin), files, symbols, key, seal)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Manifest(row, version, str(origin), {})
 
@@ -101,10 +105,11 @@ def record_manifest(
     origin: Any,  # the session up to which the model was trained
     files: Mapping[str, str],  # SHA-256 by path
     key: bytes = b"",  # of the home; without it the manifest counts only if it is the first
+    symbols: Sequence[str] = (),  # those of a panel
 ) -> bool:
     "Write down what a version consists of; False if just this was written before, under the same key."
     session = pd.Timestamp(origin).date()
-    new = sealed(Manifest(0, version, f"{session}", files), key)
+    new = sealed(Manifest(0, version, f"{session}", files, tuple(symbols)), key)
     row = {
         "version": version, "symbol": target.symbol, "kind": target.kind, "horizon": target.horizon, "trained_at": session,
         "manifest": canonical_json(new.stored()), "manifest_hash": digest(new.stored(), 64), "created_at": database.clock(),
@@ -113,7 +118,7 @@ def record_manifest(
     def record(connection: sa.Connection) -> bool:
         chain_end(connection, MODELS, lock=True)  # of two writers the second must see the row of the first
         known = manifests_in(connection, MODELS.c.version == version)
-        same = any((one.files, one.key, one.seal) == (files, new.key, new.seal) for one in known)
+        same = any(one.stored() == new.stored() for one in known)
         return not same and append(connection, MODELS, [row]) == 1
 
     return with_retry(database.engine, record, write=True)

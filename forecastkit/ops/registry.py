@@ -178,6 +178,16 @@ def load_forecaster(
 
     return ProbabilisticForecaster.load(folder, sums)
 
+
+def load_panel(
+    folder: Path,
+    sums: Mapping[str, str],  # what its files were when it was stored
+) -> Any:
+    "The panel forecaster in a folder, checked again as it is read: the loader of a registry that is asked for panels."
+    from forecastkit.models import PanelForecaster
+
+    return PanelForecaster.load(folder, sums)
+
 # %% ../../nbs/60_ops/01_registry.ipynb #4e3378ab
 class ModelRegistry:
     "Trained models by version: stored whole, loaded only if every byte is the one that was stored."
@@ -201,6 +211,7 @@ class ModelRegistry:
         *,
         target: Target,  # what it forecasts
         origin: Any,  # the session up to which it was trained
+        symbols: Sequence[str] = (),  # those of a panel; its manifest names them
     ) -> Path:
         "Store a model and return its folder; a version that is there already stays as it is."
         path = version_folder(self.folder, version)
@@ -211,7 +222,7 @@ class ModelRegistry:
             remove_stale_folders(self.folder)
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=SAVING_PREFIX) as temporary:
                 files, key = write_model(model, Path(temporary, "new")), make_key(self.folder.parent)
-                record_manifest(self.database, version, target, origin, files, key)
+                record_manifest(self.database, version, target, origin, files, key, symbols)
                 install_folder(Path(temporary, "new"), path, counted(manifests(self.database, version), key))
         except OSError as error:
             why = f"models cannot be stored in {self.folder} ({error.strerror})"

@@ -31,6 +31,16 @@ from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
 )
+from .panel_universe import (
+    read_universe_file as read_universe_file,
+    Universe as Universe,
+    universe_from as universe_from,
+)
+from .panel_preparation import (
+    build_panel_forecast as build_panel_forecast,
+    prepare_panel as prepare_panel,
+    PreparedPanel as PreparedPanel,
+)
 from .forecasting import (
     forecast as forecast,
     SymbolForecasts as SymbolForecasts,
@@ -46,4 +56,8 @@ from .recomputation import (
 from .universe import (
     for_each_symbol as for_each_symbol,
     forecast_universe as forecast_universe,
+)
+from .panel_evaluation import (
+    evaluate_panel as evaluate_panel,
+    evaluate_universe as evaluate_universe,
 )

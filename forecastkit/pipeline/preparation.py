@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..calendars import Calendar
+from ..calendars import Calendar, sessions_of
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
 from ..core import Stopwatch, code_version, find_key, make_key, read_arrays, write_arrays
 from ..data import MarketData, Repair, price_doubts, repair_notes
@@ -63,6 +63,7 @@ class Versions:
     fingerprints: pd.Series  # of the data as of each session
     registry: ModelRegistry | None = None  # None keeps no model
     folder: Path | None = None  # of raw quantiles; None keeps none
+    symbols: tuple[str, ...] = ()  # those of a panel
 
     def name(self, grid: pd.Timestamp) -> str:
         "The version trained at a refit session."
@@ -76,19 +77,19 @@ class Versions:
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a forecaster that was trained at a refit session."
         if self.registry is not None:
-            self.registry.save(self.name(grid), model, target=self.target, origin=grid)
+            self.registry.save(self.name(grid), model, target=self.target, origin=grid, symbols=self.symbols)
 
-    def path(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> Path | None:
+    def path(self, grid: pd.Timestamp, origins: pd.Index) -> Path | None:
         "The file that keeps a version's raw quantiles for a block of origins."
-        return self.folder and self.folder / self.name(grid) / f"{self.fingerprints[origins[-1]]}.npz"
+        return self.folder and self.folder / self.name(grid) / f"{self.fingerprints[sessions_of(origins)[-1]]}.npz"
 
-    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+    def load_quantiles(self, grid: pd.Timestamp, origins: pd.Index) -> np.ndarray | None:
         "Raw quantiles kept for these origins, or None."
         path = self.path(grid, origins)
         found = read_block(path) if path else None
         return found if found is not None and len(found) == len(origins) else None
 
-    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+    def save_quantiles(self, grid: pd.Timestamp, origins: pd.Index, quantiles: np.ndarray) -> None:
         "Keep raw quantiles of a block of origins."
         path = self.path(grid, origins)
         if path:

@@ -22,3 +22,12 @@ from .scorecard import (
     skill_table as skill_table,
     worst_quarters_table as worst_quarters_table,
 )
+from .panel_scorecard import (
+    coverage_by as coverage_by,
+    coverage_by_symbol as coverage_by_symbol,
+    panel_basis as panel_basis,
+    panel_coverage_table as panel_coverage_table,
+    panel_part_table as panel_part_table,
+    panel_skill_table as panel_skill_table,
+    panel_worst_quarters_table as panel_worst_quarters_table,
+)

@@ -9,7 +9,7 @@ forecaster; and a skill under half a per cent is called none."""
 # %% ../../nbs/70_reports/04_scorecard.ipynb #598edb10
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from numpy.typing import ArrayLike
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, reliability, session_axes
 from forecastkit.evaluation import (
     COVERAGE_LEVELS,
+    PanelSummary,
     Scorecard,
+    ScoreSummary,
     breakdown,
     groupings,
     pinball_skill,
@@ -31,14 +33,14 @@ from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
 from .daily import BASELINE_NAMES
 
 # %% auto #0
-__all__ = ['SCORE_NAMES', 'share_text', 'basis', 'skill_table', 'coverage_table', 'width_table', 'regime_scores_table',
-           'ece_table', 'direction_table', 'point_table', 'part_table', 'worst_quarters_table', 'parts_as_text',
-           'quantile_table', 'horizons_table', 'skill_by', 'skill_by_probability', 'pit_histogram', 'pit_sentence',
-           'reliability_bins', 'reliability_grid', 'coverage_through_time', 'worst_table']
+__all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'skill_table', 'coverage_table', 'width_table',
+           'regime_scores_table', 'ece_table', 'direction_table', 'point_table', 'part_table', 'worst_quarters_table',
+           'parts_as_text', 'quantile_table', 'horizons_table', 'skill_by', 'skill_by_probability', 'pit_histogram',
+           'pit_words', 'pit_sentence', 'reliability_bins', 'reliability_grid', 'coverage_through_time', 'worst_table']
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #51a0e25e
 SCORE_NAMES: dict[str, str] = {
-    "forecaster": "this forecast", **BASELINE_NAMES,
+    "forecaster": "this forecast", **BASELINE_NAMES, "ewma": "EWMA",
     "transition_matrix": "transition matrix", "log_loss": "log loss", "regime_brier": "Brier score", "rps": "ranked probability score",
 }  # fmt: skip
 
@@ -55,30 +57,43 @@ def share_text(
     return f"{value:+.{digits}f} %" if signed else f"{value:.{digits}f} %"
 
 
+def tried_text(
+    tried: int | None,  # variants; None: unknown
+) -> str:
+    "How many variants were tried, in words."
+    return "trials unknown" if tried is None else f"{tried} variant{'s' * (tried != 1)} tried before this one was shown"
+
+
 def basis(card: Scorecard) -> str:
     "What the card rests on: target, span, number of origins, and how many variants were tried."
-    target, origins, tried = card.outcomes.target, card.origins, card.variants_tried
-    trials = (
-        "trials unknown" if tried is None else f"{tried} variant{'s' * (tried != 1)} tried before this one was shown"
-    )
+    target, origins = card.outcomes.target, card.origins
     sessions = "session" if target.horizon == 1 else "sessions"
     return (
         f"{target.symbol}, {target.horizon} {sessions} ahead: {len(origins):,} origins from {origins[0]:%Y-%m-%d} to "
-        f"{origins[-1]:%Y-%m-%d}; {trials}."
+        f"{origins[-1]:%Y-%m-%d}; {tried_text(card.variants_tried)}."
     )
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #0b302883
-def skill_table(card: Scorecard) -> pd.DataFrame:
-    "CRPS of the forecast and of each baseline, and the skill of the forecast against each with both t values, as text."
-    apart = f"t, origins {card.outcomes.target.horizon} apart"
-    rows = {SCORE_NAMES["forecaster"]: {"CRPS (% points)": f"{card.summary.crps:.3f}"}}
-    for name, found in card.summary.skill.items():
+def skill_rows(
+    summary: ScoreSummary | PanelSummary,  # of the forecast
+    baselines: Mapping[str, ScoreSummary | PanelSummary],
+    horizon: int,
+) -> pd.DataFrame:
+    "CRPS of a forecast and of each baseline, and its skill against each with both t values, as text."
+    apart = f"t, origins {horizon} apart"
+    rows = {SCORE_NAMES["forecaster"]: {"CRPS (% points)": f"{summary.crps:.3f}"}}
+    for name, found in summary.skill.items():
         none = "none, " if found.value < 0.005 else ""
         rows[SCORE_NAMES.get(name, name)] = {
-            "CRPS (% points)": f"{card.baselines[name].crps:.3f}", "skill against it": none + share_text(found.value, signed=True),
+            "CRPS (% points)": f"{baselines[name].crps:.3f}", "skill against it": none + share_text(found.value, signed=True),
             "s.e.": share_text(found.se), "t": f"{found.t:.1f}", apart: f"{found.t_nonoverlapping:.1f}",
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
+
+
+def skill_table(card: Scorecard) -> pd.DataFrame:
+    "CRPS of the forecast and of each baseline, and the skill of the forecast against each with both t values, as text."
+    return skill_rows(card.summary, card.baselines, card.outcomes.target.horizon)
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #320a89f1
 def coverage_table(card: Scorecard) -> pd.DataFrame:
@@ -285,13 +300,19 @@ def pit_histogram(
     return ax
 
 
-def pit_sentence(card: Scorecard) -> str:
-    "The test of the PIT in words: mean and variance, each with its t."
-    test = pit_test(card.scores["pit"].to_numpy(), hac_lag(card.outcomes.target.horizon))
+def pit_words(
+    test: Mapping[str, float],  # as `metrics.pit_test` gives it
+) -> str:
+    "A test of the PIT in words: mean and variance, each with its t."
     return (
         f"The mean of the PIT is {test['mean']:.3f} (perfect 0.500, t {test['mean_t']:+.1f}), its variance "
         f"{test['variance']:.4f} (perfect 0.0833, t {test['variance_t']:+.1f}; more is too narrow, less too wide)."
     )
+
+
+def pit_sentence(card: Scorecard) -> str:
+    "The test of the PIT in words: mean and variance, each with its t."
+    return pit_words(pit_test(card.scores["pit"].to_numpy(), hac_lag(card.outcomes.target.horizon)))
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #68a40604
 def reliability_bins(

@@ -1,0 +1,36 @@
+"""Costs, prices, orders and their execution, books that balance, and backtests."""
+
+from .costs import (
+    CostModel as CostModel,
+    FillCosts as FillCosts,
+)
+from .prices import (
+    PriceBlocks as PriceBlocks,
+)
+from .orders import (
+    Order as Order,
+    OrderBlocks as OrderBlocks,
+    Reject as Reject,
+    order_blocks as order_blocks,
+    refuse_index as refuse_index,
+)
+from .execution import (
+    FillRules as FillRules,
+)
+from .books import (
+    Books as Books,
+    Fills as Fills,
+)
+from .portfolio import (
+    Holdings as Holdings,
+    Portfolio as Portfolio,
+    simulate as simulate,
+)
+from .results import (
+    BacktestResult as BacktestResult,
+)
+from .backtest import (
+    BacktestEngine as BacktestEngine,
+    ForecastFunction as ForecastFunction,
+    Sizer as Sizer,
+)
