@@ -31,7 +31,7 @@ from .models import (
     ProbabilisticForecaster as ProbabilisticForecaster,
 )
 from .evaluation import audit as audit
-from .trading import BacktestEngine as BacktestEngine
+from .trading import BacktestEngine as BacktestEngine, PositionSizer as PositionSizer
 from .ledger import PredictionDatabase as PredictionDatabase
 from .ops import ModelRegistry as ModelRegistry
 from .pipeline import (
