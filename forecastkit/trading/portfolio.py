@@ -339,7 +339,7 @@ class Holdings:
     session: pd.Timestamp
     equity: float
     cash: float
-    peak: float  # highest equity so far
+    peak: float  # highest equity of the last 252 sessions
     weights: Mapping[str, float]  # value as a share of the equity, by ticker
     prices: Mapping[str, float]  # last closes, by ticker that traded in this session
 
@@ -351,7 +351,7 @@ class Holdings:
 
 def holdings_of(
     portfolio: Portfolio,
-    peak: float,  # highest equity before
+    peak: float,  # highest equity before, see `Holdings`
 ) -> Holdings:
     "The holdings at the close of the last session that is over."
     t, names = portfolio.t, portfolio.prices.tickers
