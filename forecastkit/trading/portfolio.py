@@ -7,10 +7,12 @@ What happens to cash and positions in a session, in the order in which it happen
 # %% ../../nbs/50_trading/06_portfolio.ipynb #9f530655
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..core import DataError
 from .books import DELISTING, DUST, ORDER, STOP, TARGET, Books, Fills, no_dust
@@ -20,7 +22,7 @@ from .orders import OrderBlocks, Reject
 from .prices import PriceBlocks
 
 # %% auto #0
-__all__ = ['Portfolio', 'no_fills', 'simulate']
+__all__ = ['Portfolio', 'no_fills', 'simulate', 'Holdings', 'holdings_of', 'orders_for']
 
 # %% ../../nbs/50_trading/06_portfolio.ipynb #e61b0360
 class Portfolio:
@@ -328,3 +330,55 @@ def _fills_of(
         known = {"volatility": prices.volatility[at], "usual_volume": prices.usual_volume[at]}
     paid = costs.of_fills(filled[at], market[at], False, **known)
     return Fills(at[0], at[1], filled[at], market[at], before[at], np.zeros(len(at[0]), dtype=int), *paid)
+
+# %% ../../nbs/50_trading/06_portfolio.ipynb #d1117084
+@dataclass(frozen=True)
+class Holdings:
+    "What a portfolio holds at a close: all that whoever decides the next sizes may know of it."
+
+    session: pd.Timestamp
+    equity: float
+    cash: float
+    peak: float  # highest equity of the last 252 sessions
+    weights: Mapping[str, float]  # value as a share of the equity, by ticker
+    prices: Mapping[str, float]  # last closes, by ticker that traded in this session
+
+    @property
+    def drawdown(self) -> float:
+        "The fall from the peak as a share of it, not below 0."
+        return max(0.0, 1.0 - self.equity / self.peak)
+
+
+def holdings_of(
+    portfolio: Portfolio,
+    peak: float,  # highest equity before, see `Holdings`
+) -> Holdings:
+    "The holdings at the close of the last session that is over."
+    t, names = portfolio.t, portfolio.prices.tickers
+    traded = np.flatnonzero(portfolio.prices.has_bar[t])
+    return Holdings(
+        portfolio.prices.sessions[t], portfolio.equity, portfolio.cash, max(peak, portfolio.equity),
+        dict(zip(names, portfolio.weights.tolist())), {names[i]: float(portfolio.prices.close[t, i]) for i in traded},
+    )  # fmt: skip
+
+
+def orders_for(
+    weights: Mapping[str, float],  # wanted, as shares of the equity; a ticker that is not named is sold
+    portfolio: Portfolio,
+    whole: bool = True,  # no fractions of shares
+) -> OrderBlocks:
+    "The orders that lead from what is held to the weights wanted, at the last closes. Raises `DataError`."
+    names = portfolio.prices.tickers
+    unknown = set(weights) - set(names)
+    wanted = np.array([weights.get(name, 0.0) for name in names], dtype=float)
+    if unknown or not np.isfinite(wanted).all():
+        raise DataError(
+            f"weights are finite numbers for tickers of these prices; {sorted(unknown) or 'one is NaN'} is not"
+        )
+    if not portfolio.rules.short and (wanted < 0).any():
+        raise DataError(f"a short position in {names[int(np.argmin(wanted))]} needs FillRules(short=True)")
+    close = portfolio.prices.close[portfolio.t]
+    with np.errstate(invalid="ignore"):
+        shares = wanted * portfolio.equity / close
+    shares = np.trunc(shares) if whole else shares
+    return OrderBlocks(np.where(np.isfinite(close), shares - portfolio.position, 0.0))
