@@ -28,6 +28,7 @@ from .regimes import AnomalyDetector as AnomalyDetector, RegimeDetector as Regim
 from .models import (
     ConfidenceCalibrator as ConfidenceCalibrator,
     MetaLearner as MetaLearner,
+    PanelForecaster as PanelForecaster,
     ProbabilisticForecaster as ProbabilisticForecaster,
 )
 from .evaluation import audit as audit

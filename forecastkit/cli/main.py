@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -152,19 +152,23 @@ def daily(
 
 # %% ../../nbs/80_cli/06_main.ipynb #ab12cd34
 def print_universe(
-    path: Path,  # of the universe
-    make: Callable[[str], Any],  # the `Forecast` of a symbol
-    n_jobs: int,
-    progress: bool,
+    path: Path,  # of the universe, or sample
+    earnings: Path | None,  # of its earnings dates
+    settings: Any,
+    options: Mapping[str, Any],  # horizon, kind, as_of and store, as `pipeline.forecast_universe` takes them
     as_json: bool,
+    as_csv: bool,
 ) -> None:
     "The forecasts of a universe as a table; leaves with exit code 1 if a symbol has none."
-    from forecastkit.pipeline import forecast_universe
-    from forecastkit.vendors import read_universe
+    from forecastkit.pipeline import forecast_universe, read_universe_file
 
-    table = forecast_universe([*dict.fromkeys(read_universe(path)["symbol"])], make, n_jobs, progress).reset_index()
-    emit(table.round(2), as_json)
-    raise typer.Exit(1 if table["error"].ne("").any() else 0)
+    made = forecast_universe(read_universe_file(path, earnings), settings=settings, **options)
+    table = made.table().reset_index()
+    if as_csv:
+        print(table.to_csv(index=False), end="")
+    else:
+        emit(table if as_json else table.drop(columns="prediction_id").round(2), as_json)
+    raise typer.Exit(1 if made.skipped else 0)
 
 # %% ../../nbs/80_cli/06_main.ipynb #c5ebe226
 @add_command(app)
@@ -172,8 +176,10 @@ def forecast(
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
     store: Annotated[bool, typer.Option(help="Write the forecast into the database.")] = True,
-    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol: a line for each instead of one card.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes that work through a universe.")] = None,
+    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample: one model for all, a line for each.")] = None,
+    earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the table of a universe as CSV.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
 ) -> None:  # fmt: skip
     """Make one forecast and print its card, or those of a universe as a table (exit 1 if a symbol has none).
 
@@ -183,23 +189,22 @@ def forecast(
 
       forecastkit forecast --symbol AAPL --horizon 21 --no-store --json
 
-      forecastkit forecast --universe mine.csv --sources store --jobs 2
-    """
-    from dataclasses import replace
-    from functools import partial
+      forecastkit forecast --universe sample --as-of 2018-06-29 --csv
 
+      forecastkit forecast --universe mine.csv --earnings dates.csv --sources store --jobs 2
+    """
     from forecastkit.pipeline import forecast as make, worst_quarters_sentence
 
-    settings = settings_with(quiet or as_json, data__sources=sources, data__home=home)
-    forecast_of = partial(make, horizon=horizon, kind=kind, as_of=as_of, store=store)
+    settings = settings_with(quiet or as_json or csv, data__sources=sources, data__home=home, run__n_jobs=jobs)
+    options = {"horizon": horizon, "kind": kind, "as_of": as_of, "store": store}
     if universe is not None:
         if symbol is not None:
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
-        alone = replace(settings, run=replace(settings.run, n_jobs=1, progress=False))  # each in one process
-        work = partial(forecast_of, settings=alone)
-        print_universe(universe, work, jobs or settings.run.n_jobs, settings.run.progress, as_json)
+        print_universe(universe, earnings, settings, options, as_json, csv)
+    elif csv or earnings is not None:
+        raise SettingsError("--csv and --earnings belong to a universe: give --universe FILE or --universe sample")
     else:
-        made = forecast_of(symbol, settings=settings)
+        made = make(symbol, settings=settings, **options)
         past = worst_quarters_sentence(made.target, settings)
         emit(made.to_dict() if as_json else "\n".join([str(made), *([past] if past else [])]), as_json)
 

@@ -41,9 +41,13 @@ from .panel_preparation import (
     prepare_panel as prepare_panel,
     PreparedPanel as PreparedPanel,
 )
+from .panel_forecasting import (
+    forecast_universe as forecast_universe,
+    SymbolForecasts as SymbolForecasts,
+    UniverseSystem as UniverseSystem,
+)
 from .forecasting import (
     forecast as forecast,
-    SymbolForecasts as SymbolForecasts,
 )
 from .verification import (
     verify as verify,
@@ -55,7 +59,6 @@ from .recomputation import (
 )
 from .universe import (
     for_each_symbol as for_each_symbol,
-    forecast_universe as forecast_universe,
 )
 from .panel_evaluation import (
     evaluate_panel as evaluate_panel,

@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..core import DataError, Settings, Stopwatch, VIX_REGIMES, load_settings, shipped_log, variants_tried
 from ..data import MarketData
-from ..evaluation import PanelScorecard, check_enough, panel_outcomes_of, score_panel
+from ..evaluation import PanelScorecard, check_enough, observe_panel, score_panel
 from ..models import garch_volatility, panel_climatology, scaled_quantiles
 from .daily import user_logs
 from .loading import open_market
@@ -114,7 +114,7 @@ def evaluate_panel(
     )
     with watch.stage("scoring"):
         labels = row_labels(prepared, rows)
-        outcomes = panel_outcomes_of(y, places, prepared.target.horizon, labels, prepared.universe.name)
+        outcomes = observe_panel(y, places, prepared.target.horizon, labels, prepared.universe.name)
         card = score_panel(prepared.quantiles[rows], outcomes, {name: q[whole] for name, q in baselines.items()})
     tried = variants_tried(shipped_log(), *user_logs(prepared.settings.data.home))
     return replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds, variants_tried=tried)

@@ -52,8 +52,9 @@ AHEAD: str = "earnings_ahead"
 
 
 def panel_target(settings: Settings) -> Target:
-    "What the versions of a panel forecast: log returns over the horizon of the settings."
-    return Target(PANEL, "log_return", settings.forecast.horizon)
+    "What the versions of a panel forecast: log returns over the horizon of the settings, unless these are a panel's own."
+    own = settings.forecast.symbol == PANEL
+    return Target(PANEL, settings.forecast.kind if own else "log_return", settings.forecast.horizon)
 
 
 def panel_declarations(
@@ -74,7 +75,10 @@ def panel_members(
     for symbol in sorted(universe.symbols):  # the order in which they were named decides no bit
         try:
             if symbol not in market:
-                raise DataError(f"{symbol}: it has no bars by then in the sources: check its spelling or add a source")
+                said = market.notes(symbol) or (
+                    f"{symbol}: it has no bars by then: check its spelling or add a source",
+                )
+                raise DataError(said[0])
             require_sessions(market, symbol)
             found.append(symbol)
         except DataError as error:
