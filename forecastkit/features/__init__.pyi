@@ -40,6 +40,7 @@ from .regime import (
     regime_features as regime_features,
 )
 from .research import (
+    CROSS_ASSETS as CROSS_ASSETS,
     after_hours_volume_pct as after_hours_volume_pct,
     breadth_rotation as breadth_rotation,
     breakout_fingerprints as breakout_fingerprints,

@@ -34,7 +34,7 @@ __all__ = ['symbols_beside', 'members_in', 'stock_features_of', 'research_featur
 # %% ../../nbs/65_pipeline/15_panel_verification.ipynb #e9443aed
 def symbols_beside(universe: Universe) -> tuple[str, ...]:
     "The tickers and every other series that a part may read."
-    from forecastkit.features.research import CROSS_ASSETS
+    from forecastkit.features import CROSS_ASSETS
 
     others = (series for choices in CROSS_ASSETS.values() for series in choices)
     short = (f"{symbol}_{volume}" for symbol in universe.symbols for volume in ("OFFEX", "SHORT"))
@@ -61,25 +61,25 @@ def stock_features_of(market: MarketData, universe: Universe, horizon: int) -> p
 
 def research_features_of(market: MarketData, universe: Universe) -> pd.DataFrame:
     "Breakout fingerprint, short share off the exchange and correlations with other assets, by session and ticker."
-    from forecastkit.features import research
+    from forecastkit.features import breakout_fingerprints, cross_asset_history, dark_pool_history
 
     index, found = market.close("SPX") if "SPX" in market else None, dict[str, pd.DataFrame]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # what the market lacks is NaN before and after a cut
         for symbol in members_in(market, universe):
             bars = market.bars(symbol)
-            parts = [research.breakout_fingerprints(bars, index), research.cross_asset_history(market, symbol)]
-            parts.append(research.dark_pool_history(market, symbol, bars.index).to_frame("dark_pool"))
+            parts = [breakout_fingerprints(bars, index), cross_asset_history(market, symbol)]
+            parts.append(dark_pool_history(market, symbol, bars.index).to_frame("dark_pool"))
             found[symbol] = pd.concat([part.reindex(bars.index) for part in parts], axis=1)
     return pd.concat(found, names=["symbol", "session"]).swaplevel().sort_index()
 
 # %% ../../nbs/65_pipeline/15_panel_verification.ipynb #9fce53b3
 def breadth_of(market: MarketData, universe: Universe) -> pd.DataFrame:
     "How many tickers rise, and how the sectors' ranks turn, by session."
-    from forecastkit.features import research
+    from forecastkit.features import breadth_rotation
 
     closes = pd.concat([market.close(symbol) for symbol in members_in(market, universe)], axis=1, sort=True)
-    return research.breadth_rotation(closes, universe.sectors, least=min(10, len(universe.symbols)))
+    return breadth_rotation(closes, universe.sectors, least=min(10, len(universe.symbols)))
 
 
 def market_states_of(market: MarketData, settings: Settings) -> pd.DataFrame:
