@@ -10,6 +10,7 @@ year's report 364 days on stands for it. Every answer about a session uses what 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -118,10 +119,11 @@ def _stated_moments(
 
 def read_earnings(
     path: str
-    | Path,  # a CSV with symbol and date, and where known announced (a day) and hour; or as `EARNINGS_COLUMNS`
+    | Path
+    | TextIO,  # a CSV with symbol and date, and where known announced (a day) and hour; or as `EARNINGS_COLUMNS`
 ) -> pd.DataFrame:
     "The earnings table of a file; raises `DataError` that names the file, and the row that cannot be used."
-    shown = Path(path).name
+    shown = Path(path).name if isinstance(path, (str, Path)) else "the table"
     try:
         given = pd.read_csv(path, dtype="str", comment="#", keep_default_na=False)
     except (OSError, ValueError) as error:

@@ -97,6 +97,11 @@ class Home:
         return self.folder / "download.lock"
 
     @property
+    def universes(self) -> Path:
+        "The universes that stored forecasts were made in."
+        return self.folder / "universes"
+
+    @property
     def raw_quantiles(self) -> Path:
         "The folder of raw pool quantiles by version; computed, may be deleted."
         return self.folder / "raw"

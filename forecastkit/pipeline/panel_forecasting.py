@@ -31,7 +31,7 @@ from forecastkit.pipeline.panel_preparation import (
     build_panel_forecast,
     prepare_panel,
 )
-from .panel_universe import Universe, universe_from
+from .panel_universe import Universe, keep_universe, universe_from
 from .profile import settings_for
 from .system import BATCH_SIZE, IntegratedSystem
 from .universe import work_on
@@ -164,6 +164,8 @@ class UniverseSystem:
         session = self.origin(as_of)
         chosen = self.universe.symbols if symbols is None else Universe(tuple(symbols)).symbols
         database = self.database if store else None
+        if store:
+            keep_universe(self.universe, self.settings.home.universes)
         return make_panel_forecasts(
             self.prepared(session), session, chosen, database, on_stored, self.settings.run.progress
         )

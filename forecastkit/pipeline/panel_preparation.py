@@ -342,7 +342,7 @@ def build_panel_forecast(
             "calibration": "on" if prepared.active[i] else "off: too few sessions of known outcomes",
             "base_rate": prepared.base_rate(session, symbol), "direction_share": 0.0,
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()],
-            "panel": {"version": prepared.names[prepared.grid[i]], "tickers": len(prepared.rows(session))},
+            "panel": {"version": prepared.names[prepared.grid[i]], "tickers": len(prepared.rows(session)), "universe": prepared.universe.key},
             **({"data_notes": noted} if noted else {}),
         },
     )  # fmt: skip

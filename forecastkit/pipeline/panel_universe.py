@@ -9,6 +9,8 @@ the symbols, the sector of each, and the earnings dates with the moment each was
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..calendars import Calendar, EARNINGS_FILE, read_earnings
-from ..core import DataError, canonical_symbol, digest, named_symbol
+from ..calendars import Calendar, EARNINGS_FILE, earnings_csv, read_earnings
+from ..core import DataError, canonical_json, canonical_symbol, digest, named_symbol, write_atomic
 from ..data import STOCKS
 from ..vendors import read_universe
 
 # %% auto #0
-__all__ = ['Universe', 'read_universe_file', 'universe_from']
+__all__ = ['Universe', 'read_universe_file', 'keep_universe', 'kept_universe', 'universe_from']
 
 # %% ../../nbs/65_pipeline/07_panel_universe.ipynb #ab1af04e
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Universe:
     def identity(self) -> str:
         "Sixteen hex digits for symbols and sectors: who is compared with whom."
         return digest([sorted(self.symbols), dict(self.sectors), self.earnings is not None])
+
+    @property
+    def key(self) -> str:
+        "Sixteen hex digits for symbols and sectors alone: what the record of a forecast calls its universe."
+        return digest([sorted(self.symbols), dict(self.sectors)])
 
     def earnings_prints(self, index: pd.DatetimeIndex, calendar: Calendar) -> np.ndarray:
         "A text for each session that stands for the earnings rows known at its close; empty texts without a calendar."
@@ -81,6 +88,34 @@ def read_universe_file(
     found = earnings if earnings is not None else beside if beside.is_file() and str(path) != "sample" else None
     reports = read_earnings(found) if found is not None else None
     return Universe(symbols, dict(zip(table["symbol"], table["sector"])), reports, Path(path).stem)
+
+
+def keep_universe(
+    universe: Universe,
+    folder: Path,  # such as `Home.universes`
+) -> Path:
+    "Write down a universe with its latest earnings calendar, so that forecasts made in it can be made again."
+    reports = None if universe.earnings is None else earnings_csv(universe.earnings)
+    held = {"symbols": universe.symbols, "sectors": universe.sectors, "earnings": reports, "name": universe.name}
+    folder.mkdir(parents=True, exist_ok=True)
+    path, text = folder / f"{universe.key}.json", canonical_json(held)
+    return path if path.is_file() and path.read_text() == text else write_atomic(path, text)
+
+
+def kept_universe(
+    key: str,
+    folder: Path,
+) -> Universe:
+    "The universe that `keep_universe` wrote; raises `DataError` where it is not there or is another one."
+    try:
+        held = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+        reports = None if held["earnings"] is None else read_earnings(io.StringIO(held["earnings"]))
+        universe = Universe(tuple(held["symbols"]), held["sectors"], reports, held["name"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(f"the universe {key} of stored forecasts cannot be read: take it from a backup") from error
+    if universe.key != key:
+        raise DataError(f"the universe {key} is not what was written: take it from a backup")
+    return universe
 
 
 def universe_from(

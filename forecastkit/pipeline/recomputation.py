@@ -9,16 +9,20 @@ predict, widths are calibrated. Cached columns and raw quantiles are not used, b
 # %% ../../nbs/65_pipeline/13_recomputation.ipynb #7b2588ca
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..core import DataError, Settings, code_version
+from ..core import DataError, Settings, Target, code_version
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase, stored_targets
 from ..ops import ModelRegistry
+from .panel_forecasting import UniverseSystem
+from .panel_preparation import PANEL, PreparedPanel, build_panel_forecast, prepare_panel
+from .panel_universe import kept_universe
 from .preparation import Prepared, build_forecast, prepare
 from .system import IntegratedSystem
 
@@ -99,6 +103,56 @@ def recompute_forecasts(
             lines.append(f"{forecast.symbol} {forecast.origin:%Y-%m-%d} (version {forecast.model_version}) {words}")
     return Recomputation(len(stored), tuple(lines), len(found))
 
+# %% ../../nbs/65_pipeline/13_recomputation.ipynb #57c7635c
+class StoredPanels:
+    "The universes of stored forecasts, each prepared once, from data and stored models alone."
+
+    def __init__(self, settings: Settings, database: PredictionDatabase):
+        self.settings, self.database, self._held = settings, database, dict[tuple[Any, ...], PreparedPanel]()
+
+    def prepared(self, key: str, target: Target, through: pd.Timestamp) -> PreparedPanel:
+        "The panel as of a session or a later one; raises `DataError` where universe or data are not there."
+        place = (key, target.kind, target.horizon)
+        if place not in self._held or self._held[place].last < through:
+            asked = replace(self.settings.forecast, symbol=PANEL, kind=target.kind, horizon=target.horizon)
+            own = replace(self.settings, forecast=asked)
+            system = UniverseSystem(kept_universe(key, own.home.universes), own, database=self.database)
+            models: Any = StoredModels(system.registry)
+            last = min(through, system.origin())
+            self._held[place] = prepare_panel(system.market, system.universe, system.settings, last, models)
+        return self._held[place]
+
+
+def panel_again(prepared: PreparedPanel, stored: Forecast) -> Forecast | None:
+    "The same forecast from this panel; None where its model or its data are others."
+    place = prepared.rows(stored.origin).get(stored.symbol)
+    if place is None or prepared.names[prepared.grid[place]] != stored.model_version:
+        return None
+    if prepared.versions.fingerprints[stored.origin] != stored.data_fingerprint:
+        return None
+    return build_panel_forecast(prepared, stored.origin, stored.symbol, stored.made_at)
+
+
+def recompute_panel_forecasts(
+    panels: StoredPanels,
+    target: Target,
+    sample: int,
+    seed: int | None = None,  # of the draw
+) -> Recomputation:
+    "Make a sample of the stored forecasts of one ticker again, each in the universe that it was made in."
+    rows = panels.database.get_predictions(target.symbol, horizon=target.horizon, kind=target.kind, every_version=True)
+    made = [Forecast.from_json(text) for text in rows.loc[rows["code_version"] == code_version(), "forecast"]]
+    ours = [forecast for forecast in made if "universe" in dict(forecast.metadata.get("panel") or {})]
+    drawn = [ours[k] for k in np.random.default_rng(seed).permutation(len(ours))[: 5 * sample]]
+    lines, tried = list[str](), 0
+    for stored in sorted(drawn, key=lambda forecast: forecast.origin, reverse=True):
+        prepared = panels.prepared(stored.metadata["panel"]["universe"], target, stored.origin)
+        again = panel_again(prepared, stored) if tried < sample else None
+        tried += again is not None
+        if again is not None and (words := difference(stored, again)):
+            lines.append(f"{stored.symbol} {stored.origin:%Y-%m-%d} (version {stored.model_version}) {words}")
+    return Recomputation(len(rows), tuple(lines), tried)
+
 # %% ../../nbs/65_pipeline/13_recomputation.ipynb #985c5c42
 @dataclass(frozen=True)
 class LedgerRecomputation:
@@ -131,6 +185,7 @@ def recompute_ledger(
 ) -> LedgerRecomputation:
     "Make a sample of the stored forecasts again, spread over all targets of a ledger, as far as the sources hold their data."
     targets, rng = stored_targets(database), np.random.default_rng(seed)
+    panels = StoredPanels(settings, database)
     lines, sampled, without, tried = [], 0, 0, 0
     order = [[*targets][k] for k in rng.permutation(len(targets))]
     for place, target in enumerate(order):
@@ -139,10 +194,15 @@ def recompute_ledger(
         wanted = {"symbol": target.symbol, "kind": target.kind, "horizon": target.horizon}
         own = replace(settings, forecast=replace(settings.forecast, **wanted))
         share = -(-(sample - sampled) // min(len(order) - place, sample))  # what is left, spread over who is left
-        try:
-            found = recompute_forecasts(IntegratedSystem(settings=own, database=database), share, seed)
-        except DataError:
-            found = Recomputation(targets[target], (), 0)
+        found = Recomputation(targets[target], (), 0)
+        for again in (
+            lambda own=own, share=share: recompute_forecasts(
+                IntegratedSystem(settings=own, database=database), share, seed
+            ),
+            lambda target=target, share=share: recompute_panel_forecasts(panels, target, share, seed),
+        ):
+            with suppress(DataError):
+                found = again() if not found.sampled else found
         lines += found.differing
         sampled, tried = sampled + found.sampled, tried + targets[target]
         without += 0 if found.sampled else targets[target]
