@@ -749,6 +749,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'forecastkit/data/frames.py'),
                                          'forecastkit.data.frames.repair_notes': ( '20_data/frames.html#repair_notes',
                                                                                    'forecastkit/data/frames.py'),
+                                         'forecastkit.data.frames.sound_bars': ( '20_data/frames.html#sound_bars',
+                                                                                 'forecastkit/data/frames.py'),
                                          'forecastkit.data.frames.to_pandas': ( '20_data/frames.html#to_pandas',
                                                                                 'forecastkit/data/frames.py'),
                                          'forecastkit.data.frames.told_symbol': ( '20_data/frames.html#told_symbol',
