@@ -56,6 +56,7 @@ Modules:
 - `forecastkit.features.panel_bars`: `PanelFeature` and the features of a panel that come from each ticker's own bars: returns, momentum, volatility, volume, liquidity, gaps, extremes and trend
 - `forecastkit.features.panel_earnings`: `earnings_panel_features`: whether results fall into the horizon, how far a ticker goes on them, and volatility cleaned of the sessions that reacted to them
 - `forecastkit.features.panel_inputs`: `PanelInputs`: the bars of many tickers as blocks of sessions and tickers, each value as known at the close of its session; members and sectors
+- `forecastkit.features.panel_quality`: `ticker_doubts` says what speaks against a ticker at its last bar, and `with_doubts` takes it off the quality of its features.
 - `forecastkit.features.panel_windows`: Sums, means, deviations, extremes, fading means, lines and ranks over the windows of a whole panel at once, as numpy blocks of sessions and tickers
 - `forecastkit.features.price`: Features of one price series: generators of levels, deviations, changes, volatilities, ranges, drawdowns and TA-Lib indicators
 - `forecastkit.features.quality`: `TemporalValidator` and `quality_column`: missing, stale, out-of-range and warming-up features as one quality score of a session
@@ -113,6 +114,7 @@ Modules:
 - `forecastkit.pipeline.panel_forecasting`: `forecast_universe` forecasts all symbols of a universe with one model and stores them group by group; `UniverseSystem` keeps market, models and ledger open
 - `forecastkit.pipeline.panel_preparation`: `prepare_panel` puts the features of all tickers, the panel's versions, raw quantiles and calibrated widths in order, and `build_panel_forecast` makes a record of one ticker and session
 - `forecastkit.pipeline.panel_universe`: `Universe`: the symbols of a panel, their sectors and their earnings calendar, read from a CSV file, a list of symbols or the sample
+- `forecastkit.pipeline.panel_verification`: `verify_universe` hands every stock feature, the research features, the market states and the panel forecast to the look-ahead audit.
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.

@@ -229,8 +229,10 @@ def train(
 # %% ../../nbs/80_cli/06_main.ipynb #92b28962
 @add_command(app)
 def verify(
-    cuts: Annotated[int, typer.Option(min=0, help="At how many sessions features are audited; 0 leaves them out.")] = 100,
-    fitted: Annotated[int, typer.Option(min=0, help="At how many sessions models are trained again and audited; 0 leaves them out.")] = 5,
+    cuts: Annotated[int | None, typer.Option(min=0, help="At how many sessions features are audited (100, of a universe 10); 0 leaves them out.")] = None,
+    fitted: Annotated[int | None, typer.Option(min=0, help="At how many sessions models are trained again and audited (5, of a universe 1); 0 leaves them out.")] = None,
+    universe: Annotated[str | None, typer.Option(help="Audit stock features, market states and panel forecast of a CSV of symbols, or of sample.")] = None,
+    earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     function: Annotated[str | None, typer.Option(help="Audit a function of your own instead: FILE.py:NAME or NOTEBOOK.ipynb:NAME.")] = None,
     decide: Annotated[str, typer.Option(help="When the rows of that function are used: close or open.")] = "close",
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
@@ -245,19 +247,53 @@ def verify(
 
       forecastkit verify --cuts 20 --fitted 1 --json
 
+      forecastkit verify --universe sample --fitted 0
+
       forecastkit verify --function features.ipynb:momentum
     """
     from forecastkit.core import write_page
-    from forecastkit.pipeline import IntegratedSystem, open_market, verify_function
+    from forecastkit.pipeline import (
+        IntegratedSystem,
+        open_market,
+        read_universe_file,
+        symbols_beside,
+        verify_function,
+        verify_universe,
+    )
     from forecastkit.pipeline import verify as verify_all
 
     settings = target_settings(symbol, horizon, None, True, data__sources=sources, data__home=home, run__n_jobs=jobs)
     on_report = None if as_json else print
-    if function is None:
+    if earnings is not None and universe is None:
+        raise SettingsError("--earnings belongs to a universe: give --universe FILE or --universe sample")
+    if function is not None and universe is not None:
+        raise SettingsError("--function audits a function of your own, --universe a panel: give one of them")
+    if universe is not None:
+        panel = read_universe_file(universe, earnings)
+        market = open_market(settings, symbols_beside(panel))
+        found = verify_universe(
+            market, panel, settings, 10 if cuts is None else cuts, 1 if fitted is None else fitted, on_report=on_report
+        )
+    elif function is None:
         system = IntegratedSystem(settings=settings)
-        found = verify_all(system.market, system.target, settings, cuts, fitted, on_report=on_report)
+        found = verify_all(
+            system.market,
+            system.target,
+            settings,
+            100 if cuts is None else cuts,
+            5 if fitted is None else fitted,
+            on_report=on_report,
+        )
     else:
-        found = [verify_function(function, open_market(settings), decide, min(cuts, 40), n_jobs=settings.run.n_jobs)]
+        found = [
+            verify_function(
+                function,
+                open_market(settings),
+                decide,
+                40 if cuts is None else min(cuts, 40),
+                n_jobs=settings.run.n_jobs,
+            )
+        ]
         if not as_json:
             emit(found[0], as_json=False)
     if as_json:

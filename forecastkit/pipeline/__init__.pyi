@@ -53,6 +53,10 @@ from .verification import (
     verify as verify,
     verify_function as verify_function,
 )
+from .panel_verification import (
+    symbols_beside as symbols_beside,
+    verify_universe as verify_universe,
+)
 from .recomputation import (
     recompute_forecasts as recompute_forecasts,
     recompute_ledger as recompute_ledger,
