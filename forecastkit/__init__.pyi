@@ -29,10 +29,11 @@ from .models import (
     ConfidenceCalibrator as ConfidenceCalibrator,
     DirectionEnsemble as DirectionEnsemble,
     MetaLearner as MetaLearner,
+    PanelForecaster as PanelForecaster,
     ProbabilisticForecaster as ProbabilisticForecaster,
 )
 from .evaluation import audit as audit
-from .trading import BacktestEngine as BacktestEngine
+from .trading import BacktestEngine as BacktestEngine, PositionSizer as PositionSizer
 from .ledger import PredictionDatabase as PredictionDatabase
 from .ops import ModelRegistry as ModelRegistry
 from .pipeline import (

@@ -26,6 +26,12 @@ from .portfolio import (
     Portfolio as Portfolio,
     simulate as simulate,
 )
+from .sizing import (
+    kelly_fraction as kelly_fraction,
+    Limits as Limits,
+    optimal_weights as optimal_weights,
+    PositionSizer as PositionSizer,
+)
 from .results import (
     BacktestResult as BacktestResult,
 )

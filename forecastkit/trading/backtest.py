@@ -9,14 +9,14 @@ orders in the session after. What has been forecast beforehand is accepted when 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..calendars import Date
-from ..core import DataError
+from ..core import DataError, ExperimentLog
 from ..data import MarketData
 from ..evaluation import MarketFunction, audit
 from .books import Books
@@ -28,8 +28,8 @@ from .prices import PriceBlocks
 from .results import BacktestResult
 
 # %% auto #0
-__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'REBALANCE', 'TARGET_VOLATILITY', 'as_weights',
-           'not_from_tomorrow', 'run_decisions', 'benchmark_decisions', 'BacktestEngine', 'vars_of']
+__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'PEAK_WINDOW', 'REBALANCE', 'TARGET_VOLATILITY', 'as_weights',
+           'not_from_tomorrow', 'run_decisions', 'benchmark_decisions', 'BacktestEngine']
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #d34cc348
 Forecasts = Mapping[str, Any]  # by ticker
@@ -62,6 +62,9 @@ def not_from_tomorrow(
     return forecasts
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #a634afbc
+PEAK_WINDOW: int = 252  # sessions among which the peak is looked for from which a fall is measured
+
+
 def run_decisions(
     prices: PriceBlocks,
     decide: Decision,  # None: nothing is done
@@ -71,11 +74,11 @@ def run_decisions(
     whole: bool = True,  # no fractions of shares
 ) -> Books:
     "Step over the sessions: fill what was decided at the close before, then decide again. The books are checked."
-    portfolio, orders, peak = Portfolio(prices, cash, costs, rules), None, cash
+    portfolio, orders, equities = Portfolio(prices, cash, costs, rules), None, [cash]
     for t, session in enumerate(prices.sessions):
         portfolio.step(orders)
-        holdings = holdings_of(portfolio, peak)
-        peak = holdings.peak
+        equities.append(portfolio.equity)
+        holdings = holdings_of(portfolio, max(equities[-PEAK_WINDOW:]))
         if holdings.equity <= 0:
             raise DataError(f"everything was lost on {session:%Y-%m-%d}: there is nothing left to trade with")
         weights = decide(t, holdings) if t + 1 < len(prices.sessions) else None
@@ -140,21 +143,21 @@ class BacktestEngine:
         sizer: Sizer = as_weights,  # weights from forecasts and holdings
         every: int = 1,  # a decision on every so many sessions, where a function is asked
         states: pd.Series | None = None,  # the market state known at each close
-        trials: int | None = None,  # strategies tried, see `core.variants_tried`
+        trials: int | ExperimentLog | None = None,  # strategies tried, or the log that counts them; None: unknown
         benchmarks: bool = True,
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
         prices, limits = self._prices(universe, start, end), _LimitWatch(sizer, self.sectors)
-        given = None if callable(forecasts) else {pd.Timestamp(day): found for day, found in forecasts.items()}
+        ask = forecasts if callable(forecasts) else None
+        given = {} if callable(forecasts) else {pd.Timestamp(day): found for day, found in forecasts.items()}
 
         def decide(t: int, holdings: Holdings) -> Mapping[str, float] | None:
-            if given is None:
-                found = forecasts(self.market.as_of(holdings.session), prices.tickers) if t % every == 0 else None
-            else:
-                found = given.get(holdings.session)
-            return (
-                None if found is None else limits.checked(sizer(not_from_tomorrow(found, holdings.session), holdings))
-            )
+            found = given.get(holdings.session)
+            if ask is not None and t % every == 0:
+                found = ask(self.market.as_of(holdings.session), prices.tickers)
+            if found is None:
+                return None
+            return limits.checked(sizer(not_from_tomorrow(found, holdings.session), holdings), holdings)
 
         books = self._run(prices, decide)
         beside = (
@@ -162,7 +165,8 @@ class BacktestEngine:
             if benchmarks
             else {}
         )
-        return BacktestResult(books, self.rules, trials, self.sectors, states, beside, limits.breach)
+        tried = trials.count() if isinstance(trials, ExperimentLog) else trials
+        return BacktestResult(books, self.rules, tried, self.sectors, states, beside, limits.breach)
 
     def run_strategy(
         self,
@@ -184,7 +188,7 @@ class BacktestEngine:
         rows = {day: row.dropna().to_dict() for day, row in table.loc[start:end].iterrows()}
         result = self.run_walk_forward_backtest(rows, universe, start, end, **options)
         notes = () if report.ok else (f"NOT VALID: the strategy saw tomorrow ({report.found[0]})",)
-        return BacktestResult(**{**vars_of(result), "notes": notes})
+        return replace(result, notes=notes)
 
     def _prices(self, universe: Collection[str], start: Date | None, end: Date | None) -> PriceBlocks:
         "The prices of the universe; raises `DataError` for an index, an unknown ticker and a span without sessions."
@@ -203,23 +207,16 @@ class BacktestEngine:
         return run_decisions(prices, decide, self.cash, self.costs, self.rules, self.whole)
 
 
-def vars_of(
-    result: BacktestResult,
-) -> dict[str, Any]:
-    "The fields of a result by name."
-    return {name: getattr(result, name) for name in BacktestResult.__dataclass_fields__}
-
-
 class _LimitWatch:
     "The largest breach of the limits of a sizer, where it states any."
 
     def __init__(self, sizer: Sizer, sectors: Mapping[str, str]):
         self.limits, self.sectors, self.breach = getattr(sizer, "limits", None), getattr(sizer, "sectors", sectors), 0.0
 
-    def checked(self, weights: Mapping[str, float]) -> Mapping[str, float]:
+    def checked(self, weights: Mapping[str, float], holdings: Holdings) -> Mapping[str, float]:
         "The weights; raises `ArithmeticError` if they break a limit by more than 1e-9."
         if self.limits is not None:
-            self.breach = max(self.breach, self.limits.breach(weights, self.sectors))
+            self.breach = max(self.breach, self.limits.breach(weights, self.sectors, holdings.weights))
             if self.breach > 1e-9:
                 raise ArithmeticError(
                     f"decided weights break a limit by {self.breach:.2g}; this is a fault of the sizer"

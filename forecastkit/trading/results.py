@@ -140,7 +140,7 @@ class BacktestResult:
     @cached_property
     def by_year(self) -> pd.DataFrame:
         "Return and risk of each year."
-        return session_table(self.returns, pd.Series(self.returns.index.year, self.returns.index))
+        return session_table(self.returns, pd.Series(pd.DatetimeIndex(self.returns.index).year, self.returns.index))
 
     @cached_property
     def by_state(self) -> pd.DataFrame:
