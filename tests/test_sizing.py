@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from forecastkit.core import PROBS, DataError
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.trading import BacktestEngine, Holdings, Limits, PositionSizer, kelly_fraction, optimal_weights
-from forecastkit.trading.sizing import shrinkage
+from forecastkit.trading.sizing import shrinkage, stop_and_target
 
 NORMALS = np.array([NormalDist().inv_cdf(p) for p in PROBS])
 NAMES = [f"T{i}" for i in range(8)]
@@ -137,3 +137,14 @@ def test_a_backtest_with_the_sizer_breaks_no_limit_from_day_to_day():
     assert result.breach <= 1e-9
     assert len(result.trades) > 0
     assert result.to_dict()["identities"]["limits"] <= 1e-9
+
+
+@given(st.lists(st.tuples(MEAN, SPREAD), min_size=1, max_size=6), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_many_forecasts_at_once_have_the_stops_and_targets_of_one(rows, long):
+    sizer = PositionSizer(sectors={"T0": "s"}, stop_widths={"s": 1.5})
+    forecasts = [forecast_of(mean, sd, name) for name, (mean, sd) in zip(NAMES, rows)]
+    found = sizer._rewards(forecasts, np.full(len(rows), long))
+    for one, reward in zip(forecasts, found):
+        stop, target = stop_and_target(one, 1.0, long, 1.5 if one.symbol == "T0" else 1.0)
+        assert reward == pytest.approx(abs(target - 1) / abs(1 - stop), rel=1e-9)

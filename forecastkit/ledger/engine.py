@@ -248,7 +248,11 @@ def known_definitions() -> frozenset[Definition]:
     return frozenset(found)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #2a9e871f
-SCHEMA_SUMS: tuple[str, ...] = ("eab3c1e2b168c677", "f3bee0fe8172852e", "dd134065feaa560e")  # of the tables and indexes by revision
+SCHEMA_SUMS: tuple[str, ...] = (
+    "eab3c1e2b168c677",
+    "f3bee0fe8172852e",
+    "dd134065feaa560e",
+)  # of the tables and indexes by revision
 
 
 def schema_sum(found: set[Definition]) -> str:

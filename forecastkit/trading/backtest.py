@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Date
-from ..core import DataError
+from ..core import DataError, ExperimentLog
 from ..data import MarketData
 from ..evaluation import MarketFunction, audit
 from .books import Books
@@ -143,7 +143,7 @@ class BacktestEngine:
         sizer: Sizer = as_weights,  # weights from forecasts and holdings
         every: int = 1,  # a decision on every so many sessions, where a function is asked
         states: pd.Series | None = None,  # the market state known at each close
-        trials: int | None = None,  # strategies tried, see `core.variants_tried`
+        trials: int | ExperimentLog | None = None,  # strategies tried, or the log that counts them; None: unknown
         benchmarks: bool = True,
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
@@ -165,7 +165,8 @@ class BacktestEngine:
             if benchmarks
             else {}
         )
-        return BacktestResult(books, self.rules, trials, self.sectors, states, beside, limits.breach)
+        tried = trials.count() if isinstance(trials, ExperimentLog) else trials
+        return BacktestResult(books, self.rules, tried, self.sectors, states, beside, limits.breach)
 
     def run_strategy(
         self,

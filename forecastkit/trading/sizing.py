@@ -23,8 +23,8 @@ from .orders import refuse_index
 from .portfolio import Holdings
 
 # %% auto #0
-__all__ = ['POINTS', 'STOP_PROB', 'TARGET_PROB', 'ATR_STOP', 'kelly_fraction', 'shrinkage', 'outcomes_of', 'Limits',
-           'optimal_weights', 'stop_and_target', 'PositionSizer', 'as_holdings']
+__all__ = ['POINTS', 'STOP_PROB', 'TARGET_PROB', 'ATR_STOP', 'kelly_fraction', 'shrinkage', 'quantiles_of', 'outcomes_of',
+           'Limits', 'optimal_weights', 'stop_and_target', 'PositionSizer', 'as_holdings']
 
 # %% ../../nbs/50_trading/07_sizing.ipynb #7aa9df24
 def kelly_fraction(
@@ -40,11 +40,17 @@ def kelly_fraction(
     worst, best = np.minimum(r.min(axis=-1), -1.0 / most), np.maximum(r.max(axis=-1), 1.0 / most)
     low, high = -1.0 / best, -1.0 / worst  # beyond these a single outcome ruins
     fair = np.abs(np.einsum("...m,m->...", r, p)) <= 1e-15 * np.abs(r).max(axis=-1)
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        rising = np.einsum("...m,m->...", r / (1.0 + middle[..., None] * r), p) > 0
-        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
-    return np.where(fair, 0.0, 0.5 * (low + high))
+    f = np.clip(np.einsum("...m,m->...", r, p) / np.einsum("...m,m->...", r * r, p), 0.9 * low, 0.9 * high)
+    for _ in range(100):
+        scaled = r / (1.0 + f[..., None] * r)
+        slope, bend = np.einsum("...m,m->...", scaled, p), np.einsum("...m,m->...", scaled * scaled, p)
+        low, high = np.where(slope > 0, f, low), np.where(slope > 0, high, f)
+        step = f + slope / bend  # Newton's, and half of the interval where that leaves it
+        step = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+        moved, f = np.abs(step - f) > 1e-12 * np.maximum(1.0, np.abs(f)), step
+        if not moved.any():
+            break
+    return np.where(fair, 0.0, f)
 
 # %% ../../nbs/50_trading/07_sizing.ipynb #953e611d
 def shrinkage(
@@ -64,16 +70,22 @@ def shrinkage(
 POINTS: np.ndarray = (np.arange(400) + 0.5) / 400  # the probabilities at which a forecast is read
 
 
-def outcomes_of(
+def quantiles_of(
     forecasts: Sequence[Any],  # with `probs` and `log_values`
+    p: ArrayLike,  # (m,) probabilities
+) -> np.ndarray:
+    "The log changes at the probabilities, (k, m)."
+    p = np.asarray(p, dtype=float)
+    if len({tuple(one.probs) for one in forecasts}) == 1:  # the usual case, all at once
+        return quantile_at(p[:, None], forecasts[0].probs, np.array([one.log_values for one in forecasts])).T
+    return np.array([quantile_at(p, one.probs, np.asarray(one.log_values)) for one in forecasts]).reshape(-1, len(p))
+
+
+def outcomes_of(
+    forecasts: Sequence[Any],
 ) -> np.ndarray:
     "Equally likely simple returns of each forecast, (k, 400)."
-    if len({tuple(one.probs) for one in forecasts}) == 1:  # the usual case, all at once
-        return np.expm1(
-            quantile_at(POINTS[:, None], forecasts[0].probs, np.array([one.log_values for one in forecasts]))
-        ).T
-    rows = [np.expm1(quantile_at(POINTS, one.probs, np.asarray(one.log_values))) for one in forecasts]
-    return np.array(rows).reshape(len(rows), len(POINTS))
+    return np.expm1(quantiles_of(forecasts, POINTS))
 
 # %% ../../nbs/50_trading/07_sizing.ipynb #de81282a
 @dataclass(frozen=True)
@@ -196,8 +208,7 @@ def stop_and_target(
         risk = width * ATR_STOP * atr
         return price - sign * risk, price + sign * reward_to_risk * risk
     near, far = (STOP_PROB, TARGET_PROB) if long else (1 - STOP_PROB, 1 - TARGET_PROB)
-    wanted = np.array([near, 0.5, far])
-    stop, middle, target = quantile_at(wanted, forecast.probs, np.asarray(forecast.log_values)).tolist()
+    ((stop, middle, target),) = quantiles_of([forecast], [near, 0.5, far]).tolist()
     return price * math.exp(width * (stop - middle)), price * math.exp(target)
 
 # %% ../../nbs/50_trading/07_sizing.ipynb #65d341f8
@@ -334,15 +345,18 @@ class PositionSizer:
         kelly, factor, volatility = self.kelly(forecasts)
         weights = np.clip(self.fraction * factor * kelly, -self.limits.ticker, self.limits.ticker)
         weights = weights if self.short else np.maximum(weights, 0.0)
-        for i in np.flatnonzero(weights).tolist():
-            stop, target = stop_and_target(
-                forecasts[i], 1.0, weights[i] > 0, self.stop_widths.get(self.sectors.get(forecasts[i].symbol, ""), 1.0)
-            )
-            if abs(target - 1.0) < self.least_reward * abs(1.0 - stop):
-                weights[i] = 0.0
+        weights = np.where(self._rewards(forecasts, weights > 0) >= self.least_reward, weights, 0.0)
         risk = weights * volatility
         total = math.sqrt((1 - self.correlation) * float((risk**2).sum()) + self.correlation * float(risk.sum()) ** 2)
         return weights * min(1.0, self.volatility_target / max(total, 1e-300))
+
+    def _rewards(self, forecasts: Sequence[Any], long: np.ndarray) -> np.ndarray:
+        "The distance of the target over that of the stop, as `stop_and_target` sets them, (k,)."
+        width = np.array([self.stop_widths.get(self.sectors.get(one.symbol, ""), 1.0) for one in forecasts])
+        p = [STOP_PROB, TARGET_PROB, 0.5, 1 - STOP_PROB, 1 - TARGET_PROB]
+        q10, q95, q50, q90, q05 = quantiles_of(forecasts, p).T
+        stop = np.exp(width * np.where(long, q10 - q50, q90 - q50))
+        return np.abs(np.expm1(np.where(long, q95, q05))) / np.maximum(np.abs(stop - 1.0), 1e-12)
 
 
 def as_holdings(
