@@ -22,6 +22,7 @@ import typer
 
 from .data import data_app, download
 from .evaluation import evaluate
+from .explanation import explain
 from .ledger import backup, forecasts_app, restore
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol, add_command
 from forecastkit.cli.options import (
@@ -304,7 +305,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, download, backup, restore, schema):
+for command in (evaluate, explain, download, backup, restore, schema):
     add_command(app)(command)
 
 

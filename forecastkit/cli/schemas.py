@@ -17,7 +17,7 @@ from .options import Quiet, emit
 
 # %% auto #0
 __all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'REPORT',
-           'HEALTH', 'SERIES', 'STORED', 'SCHEMAS']
+           'HEALTH', 'SERIES', 'STORED', 'PARTS', 'EXPLANATION', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -103,9 +103,18 @@ STORED: Schema = record(
     symbol=TEXT, origin=DAY, target_session=DAY, horizon=COUNT, made=TEXT, last=NUMBER, median=NUMBER, low_80=NUMBER,
     high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
 )  # fmt: skip
+PARTS: Schema = record(
+    of=TEXT, base=NUMBER, value=NUMBER, others=NUMBER, by_family=table_of(NUMBER),
+    contributions=list_of(record(feature=TEXT, family=TEXT, read=NUMBER, contribution=NUMBER)),
+)  # fmt: skip
+EXPLANATION: Schema = record(
+    symbol=TEXT, horizon=COUNT, kind=TEXT, origin=DAY, model_version=TEXT,
+    middle=PARTS | {"description": "median log change; base, contributions and others sum to value"},
+    width=PARTS | {"description": "natural log of q90 - q10 of the log change; the same sum"},
+)  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "verify": list_of(REPORT),
-    "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
+    "explain": EXPLANATION, "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),

@@ -297,6 +297,23 @@ class IntegratedSystem:
         write_atomic(scorecard_path(self.target, self.settings), json.dumps(card.to_dict()))  # for the next card
         return card
 
+    def explain(
+        self,
+        as_of: Any = None,  # the session; the last one if None
+        start: Any = None,  # explain all origins from this session on; None: the one
+        every: int = 1,  # and of these each so many-th, the last among them
+    ) -> Any:
+        "The `Explanations` of forecasts: what each feature adds to their middle and their width. Raises `DataError`."
+        from forecastkit.pipeline.explanation import explain_forecasts  # loads the models
+
+        origin = self.origin(as_of)
+        prepared = self.prepared(origin)
+        last = prepared.at(origin)
+        first = last if start is None else int(prepared.origins.searchsorted(pd.Timestamp(start)))
+        if first > last:
+            raise DataError(f"start={start} lies after {origin:%Y-%m-%d}: explain an earlier span")
+        return explain_forecasts(prepared, prepared.origins[last : first - 1 if first else None : -every])
+
     def first_run_notice(self, as_of: Any = None) -> str:
         "What to know before a first `daily`: how many model versions it trains; empty where a forecast is stored already."
         model = self.settings.model
