@@ -2,11 +2,13 @@
 
     make figures                                          # the printed command for 1, 5 and 21 sessions ahead
     .venv/bin/python benchmarks/figures.py HOME           # the same, in a home of one's own that keeps the versions
-    .venv/bin/python benchmarks/figures.py --table        # only write the table again out of docs/figures.json
+    .venv/bin/python benchmarks/figures.py --table        # only write the tables again out of docs/figures.json
+    .venv/bin/python benchmarks/figures.py --stocks CARD.json --ablation TABLE.json     # what panel_skill.py and panel_ablation.py wrote
 
 No figure of what the forecasts were worth stands anywhere else by hand: the tour reads docs/figures.json, the pages compute theirs.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -20,13 +22,21 @@ COMMAND = "forecastkit evaluate --sources sample --start 2005-01-03 --end 2018-1
 HORIZONS = (5, 1, 21)  # the first needs no option
 BASELINES = {"climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch": "GARCH"}
 MARKS = ("<!-- figures: make figures -->", "<!-- end of figures -->")
+STOCK_COMMAND = "forecastkit evaluate --universe sample --sources sample --start 2005-01-03 --end 2018-12-21"
+STOCK_BASELINES = {"climatology": "climatology", "ewma": "EWMA", "garch": "GARCH"}
+STOCK_MARKS = ("<!-- figures of stocks: benchmarks/figures.py --stocks -->", "<!-- end of the figures of stocks -->")
+
+
+def answer(command: str, home: str, *more: str) -> dict[str, Any]:
+    "What a command says as JSON."
+    words = [*command.split()[1:], *more, "--home", home, "--json", "--quiet"]
+    said = subprocess.run([sys.executable, "-m", "forecastkit", *words], check=True, capture_output=True, text=True)
+    return json.loads(said.stdout)
 
 
 def evaluated(horizon: int, home: str) -> dict[str, Any]:
     "What the command says of one horizon."
-    words = [*COMMAND.split()[1:], "--horizon", str(horizon), "--home", home, "--json", "--quiet"]
-    said = subprocess.run([sys.executable, "-m", "forecastkit", *words], check=True, capture_output=True, text=True)
-    return needed(json.loads(said.stdout))
+    return needed(answer(COMMAND, home, "--horizon", str(horizon)))
 
 
 def needed(card: dict[str, Any]) -> dict[str, Any]:
@@ -70,19 +80,98 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join([MARKS[0], head, *rows, "", f"{signs}\n|{'---|' * 7}", *by_sign, MARKS[1]])
 
 
+def needed_of_stocks(card: dict[str, Any]) -> dict[str, Any]:
+    "The part of a universe's scorecard that the table of stocks shows."
+    judged = card["forecaster"]
+    found = {key: card[key] for key in ("symbols", "horizon", "start", "end", "origins", "rows")} | {
+        "skill": {name: {key: judged["skill"][name][key] for key in ("value", "se", "t")} for name in STOCK_BASELINES},
+        "held_80": judged["coverage"]["0.8"], "held_80_se": judged["coverage_se"]["0.8"],
+        "climatology_held_80": card["baselines"]["climatology"]["coverage"]["0.8"],
+    }  # fmt: skip
+    for by in ("by_symbol", "by_sector", "by_vix", "by_earnings"):
+        if len(parts := card.get(by, {})):
+            found[f"held_80_{by}"] = {name: part["coverage_80"] for name, part in parts.items()}
+            found[f"climatology_held_80_{by}"] = {name: part["climatology_coverage_80"] for name, part in parts.items()}
+    return found
+
+
+def stock_row(name: str, found: dict[str, Any]) -> str:
+    "One universe in a line of the table of stocks."
+    skills = [f"{100 * one['value']:+.2f} % ({100 * one['se']:.2f})" for one in found["skill"].values()]
+
+    def ends(by: str) -> str:
+        shares = [100 * share for share in found.get(f"held_80_{by}", {}).values()]
+        return f"{min(shares):.0f} to {max(shares):.0f}" if shares else ""
+
+    held = f"{100 * found['held_80']:.1f} % ({100 * found['held_80_se']:.1f})"
+    span = f"{found['start'][:4]}-{found['end'][:4]}"
+    return f"| {name} | {span} | {found['rows']:,} | {' | '.join(skills)} | {held} | {ends('by_symbol')} | {ends('by_vix')} |"
+
+
+def ablation_row(name: str, found: dict[str, Any]) -> str:
+    "One family in a line of the table of families."
+    return f"| {name} | {found['columns']} | {found['per_cent']:+.2f} % ({found['se']:.2f}) | {found['holm_p']:.2g} | {found['smallest_effect']:.2f} % |"
+
+
+def stock_table(figures: dict[str, Any]) -> str:
+    "The part of the README between the marks of stocks."
+    names = " | ".join(STOCK_BASELINES.values())
+    head = f"| universe | origins | forecasts | {names} | 80 % range held | by stock | by VIX band |\n|{'---|' * 9}"
+    rows = [stock_row(name, found) for name, found in figures["universes"].items()]
+    families = figures.get("ablation", {}).get("families", {})
+    by_gain = sorted(families.items(), key=lambda one: -one[1]["per_cent"])
+    columns = (
+        "| family of features | columns | CRPS that it removes | Holm-adjusted p | smallest effect found 4 times in 5 |"
+    )
+    dropped = ["", f"{columns}\n|{'---|' * 5}", *(ablation_row(*one) for one in by_gain)] if families else []
+    return "\n".join([STOCK_MARKS[0], head, *rows, *dropped, STOCK_MARKS[1]])
+
+
+def between(text: str, marks: tuple[str, str], part: str) -> str:
+    "The text with this part, which has the marks around it, in the place of the one that stands there."
+    before, mark, rest = text.partition(marks[0])
+    return before + part + rest.partition(marks[1])[2] if mark else text
+
+
 def with_table(text: str, figures: dict[str, Any]) -> str:
-    "The README with the table of these figures."
-    before, _, rest = text.partition(MARKS[0])
-    return before + table(figures) + rest.partition(MARKS[1])[2]
+    "The README with the tables of these figures."
+    text = between(text, MARKS, table(figures))
+    return between(text, STOCK_MARKS, stock_table(figures["stocks"])) if "stocks" in figures else text
+
+
+def with_stocks(figures: dict[str, Any], cards: list[dict[str, Any]], ablation: Path | None = None) -> dict[str, Any]:
+    "The figures with those of some universes' scorecards, and of an ablation, laid over them."
+    stocks = figures.get("stocks", {"universes": {}})
+    for card in cards:
+        name = (
+            "the 20 embedded, closes alone"
+            if card["universe"] == "sample"
+            else f"{card['universe']}, daily bars and results"
+        )
+        stocks["universes"][name] = needed_of_stocks(card)
+    if ablation:
+        stocks["ablation"] = json.loads(ablation.read_text())
+    return figures | {"stocks": stocks | {"command": STOCK_COMMAND}}
 
 
 def main(arguments: list[str]) -> None:
-    if "--table" not in arguments:
+    "Evaluate, or read what was evaluated; write the figures and the tables."
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("home", nargs="?", help="a home that keeps the versions")
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--stocks", type=Path, action="append", default=[], metavar="CARD")
+    parser.add_argument("--ablation", type=Path)
+    args = parser.parse_args(arguments)
+    figures = json.loads(FIGURES.read_text())
+    if args.stocks or args.ablation:
+        figures = with_stocks(figures, [json.loads(path.read_text()) for path in args.stocks], args.ablation)
+    elif not args.table:
         with tempfile.TemporaryDirectory() as scratch:
-            home = arguments[0] if arguments else scratch
-            horizons = {str(horizon): evaluated(horizon, home) for horizon in HORIZONS}
-        FIGURES.write_text(json.dumps({"command": COMMAND, "horizons": horizons}, indent=1) + "\n")
-    README.write_text(with_table(README.read_text(), json.loads(FIGURES.read_text())))
+            home = args.home or scratch
+            figures |= {"command": COMMAND, "horizons": {str(h): evaluated(h, home) for h in HORIZONS}}
+            figures = with_stocks(figures, [answer(STOCK_COMMAND, home)])
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    README.write_text(with_table(README.read_text(), figures))
 
 
 if __name__ == "__main__":

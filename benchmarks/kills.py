@@ -2,23 +2,30 @@
 
     .venv/bin/python benchmarks/kills.py [--kills 1000] [--seed 0] [--only KIND ...]
 
-Seven kinds in turn: `daily`, a batch, `evaluate`, a download, a backup, a restore and a migration. Each kill takes a home that was
-prepared once and copied; the victim is forked, so that it starts with everything imported, works until SIGKILL comes at a
-random moment, and says aloud what is done. Then the ledger must verify, what was reported must be there, and the same
-work, done again by another process, must end as if nothing had happened. The tests have fewer than a hundred of these.
+Seven kinds take turns: `daily`, a batch, `evaluate`, a download, a backup, a restore and a migration. A round is cheap, because
+this process has imported everything and holds the market, but has computed nothing: it forks a victim, which works in a copy of
+a small home until SIGKILL comes at a random moment inside the time that the work takes, and says aloud what is done. Then the
+ledger must verify, what was reported must be there, and the same work, done again by another process, must end as if nothing had
+happened. A line of JSON every hundred kills says what came of each kind, with every loss; a loss makes the exit code 1. The tests
+have fewer than a hundred of these.
 """
 
 import argparse
+import importlib
+import json
 import os
 import shutil
 import signal
 import sqlite3
+import statistics
 import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,12 +35,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import kill_download
 import numpy as np
-from kill_batch import system_at
 from vendors import Vendors
 
-from forecastkit.core import Home
+from forecastkit.core import Home, load_settings
+from forecastkit.data import synthetic_market
 from forecastkit.ledger import PredictionDatabase, audit_ledger, file_url
 from forecastkit.ops import back_up, restore
+from forecastkit.pipeline import IntegratedSystem
 
 Say = Callable[[str], None]  # one line to the outside: what is done
 
@@ -46,6 +54,18 @@ class Kind(NamedTuple):
     check: Callable[
         [Path, list[str]], str
     ]  # raises unless all that was said holds and nothing is half; returns the state
+
+
+@cache
+def market():
+    "A small market, made once."
+    return synthetic_market(seed=5, sessions=700).market
+
+
+def system_at(home: Path) -> IntegratedSystem:
+    "A system in a home, with short boosting."
+    given = {"data.home": str(home), "run.progress": False, "model.rounds": 10}
+    return IntegratedSystem(settings=load_settings(environ={}, overrides=given), market=market())
 
 
 def ledger(home: Path) -> PredictionDatabase:
@@ -74,10 +94,10 @@ def trained(home: Path) -> None:
 
 
 def batch(home: Path, say: Say) -> None:
-    "A hundred and forty forecasts in groups."
+    "Seventy forecasts in two groups."
     system = system_at(home)
     days = system.market.bars("VIX").index
-    system.generate_forecast_batch(days[560], days[-1], on_stored=lambda made: [say(f.prediction_id) for f in made])
+    system.generate_forecast_batch(days[-70], days[-1], on_stored=lambda made: [say(f.prediction_id) for f in made])
 
 
 def some_days(home: Path) -> None:
@@ -111,12 +131,12 @@ def evaluation_state(home: Path, said: list[str]) -> str:
 
 
 SYMBOLS = [f"S{k:03d}" for k in range(12)]
-SERVER = Vendors(0.02)
+ADDRESS: list[str] = []  # of the vendor, while it is open
 
 
 def downloaded(home: Path, say: Say) -> None:
     "Five years of twelve stocks."
-    kill_download.fetch(home, SERVER.address, SYMBOLS)
+    kill_download.fetch(home, ADDRESS[0], SYMBOLS)
     say("done")
 
 
@@ -161,6 +181,7 @@ def to_restore(home: Path) -> None:
     with_backup(home)
     for name in ("forecasts.db", "forecasts.db-wal", "forecasts.db-shm"):
         (home / name).unlink(missing_ok=True)
+    ledger(home).close()
     some_days(home)
 
 
@@ -173,7 +194,7 @@ def restored(home: Path, say: Say) -> None:
 def restored_state(home: Path, said: list[str]) -> str:
     "The old ledger or the new, and models that are whole."
     state = ledger_state(home, [])
-    assert not said or state.startswith("140"), state
+    assert not said or state.startswith("70"), state
     return state
 
 
@@ -201,56 +222,122 @@ KINDS = {
 }
 
 
+BEGINNING, MODULES = "beginning", "modules "  # lines that are not the work's own
+
+
+class Victim:
+    "A process of its own that does some work and says what is done."
+
+    def __init__(self, work: Callable[[Say], None]):
+        reading, writing = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            os.close(reading)
+            status = 1
+            try:
+                warnings.simplefilter("ignore")
+                say = lambda line: os.write(writing, f"{line}\n".encode())  # noqa: E731
+                say(BEGINNING)
+                work(say)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        os.close(writing)
+        self.pipe = os.fdopen(reading)
+        assert self.pipe.readline().strip() == BEGINNING
+        self.start = time.monotonic()
+
+    def kill(self) -> None:
+        "End it at once; until it is waited for, its number is nobody else's."
+        os.kill(self.pid, signal.SIGKILL)
+
+    def end(self) -> tuple[list[str], bool, float]:
+        "What it said, whether it was killed, and how many seconds it worked."
+        with self.pipe:
+            said = self.pipe.read().splitlines()
+        seconds = time.monotonic() - self.start
+        _, status = os.waitpid(self.pid, 0)
+        killed = os.WIFSIGNALED(status)
+        assert killed or os.WEXITSTATUS(status) == 0, "the work failed"
+        return said, killed, seconds
+
+
 def forked(work: Callable[[Say], None], delay: float | None = None) -> tuple[list[str], bool, float]:
     "Do some work in a process of its own, killed after a delay: what it said, whether it was killed, and how long it took."
-    reading, writing = os.pipe()
-    start = time.monotonic()
-    child = os.fork()
-    if not child:
-        os.close(reading)
-        status = 1
-        try:
-            work(lambda line: os.write(writing, f"{line}\n".encode()))
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    os.close(writing)
+    victim = Victim(work)
     if delay is not None:
         time.sleep(delay)
-        os.kill(child, signal.SIGKILL)  # until it is waited for, its number is nobody else's
-    with os.fdopen(reading) as pipe:
-        said = pipe.read().splitlines()
-    _, status = os.waitpid(child, 0)
-    killed = os.WIFSIGNALED(status)
-    assert killed or os.WEXITSTATUS(status) == 0, "the work failed"
-    return said, killed, time.monotonic() - start
+        victim.kill()
+    return victim.end()
 
 
-def killed(name: str, times: int, folder: Path, rng: np.random.Generator) -> dict[str, object]:
-    "Kill one kind of work so many times; what came of it."
-    kind, first, start = KINDS[name], folder / "first", time.monotonic()
-    forked(lambda say: kind.prepare(first))
-    undisturbed = Path(shutil.copytree(first, folder / "undisturbed"))
-    said, _, whole = forked(lambda say: kind.work(undisturbed, say))
-    right = kind.check(undisturbed, said)
-    inside, states = 0, set()
-    for turn in range(times):
-        home = Path(shutil.copytree(first, folder / f"kill{turn}"))
-        said, was_killed, _ = forked(lambda say, home=home: kind.work(home, say), rng.uniform(0, 1.1 * whole))
-        inside += was_killed
-        states.add(kind.check(home, said))
-        again, _, _ = forked(lambda say, home=home: kind.work(home, say))
-        assert kind.check(home, [*said, *again]) == right
+def import_what(work: Callable[[Say], None]) -> None:
+    "Do some work in a process of its own, then import here all that it has imported: the victims need not."
+
+    def tell(say: Say) -> None:
+        work(lambda line: None)
+        say(MODULES + " ".join(sys.modules))
+
+    for line in forked(tell)[0]:
+        for name in line.removeprefix(MODULES).split():
+            with suppress(Exception), warnings.catch_warnings(action="ignore"):
+                importlib.import_module(name)
+
+
+def serve(say: Say) -> None:
+    "A vendor, open until it is killed."
+    with Vendors(0.02) as server:
+        say(server.address)
+        signal.pause()
+
+
+class Rounds:
+    "The kills of one kind of work, and what came of them."
+
+    def __init__(self, name: str, folder: Path, rng: np.random.Generator):
+        self.name, self.kind, self.folder, self.rng = name, KINDS[name], folder, rng
+        self.first = folder / "first"
+        self.kills, self.inside, self.states, self.seconds, self.lost = 0, 0, set[str](), 0.0, list[str]()
+        folder.mkdir()
+
+    def work(self, home: Path, say: Say) -> None:
+        "What is killed."
+        self.kind.work(home, say)
+
+    def prepare(self) -> None:
+        "Make the home that each round begins with, and learn how long the work takes and what comes of it."
+        import_what(lambda say: self.kind.prepare(self.first))
+        import_what(lambda say: self.work(Path(shutil.copytree(self.first, self.folder / "learnt")), say))
+        took, ends = [], set()
+        for turn in range(3):
+            home = Path(shutil.copytree(self.first, self.folder / f"undisturbed{turn}"))
+            said, _, seconds = forked(lambda say, home=home: self.work(home, say))
+            took.append(seconds)
+            ends.add(self.kind.check(home, said))
+        [self.right], self.whole = ends, statistics.median(took)
+
+    def kill(self) -> None:
+        "One more kill, the look at what is left, and the same work again."
+        start, home = time.monotonic(), Path(shutil.copytree(self.first, self.folder / f"kill{self.kills}"))
+        said, killed, _ = forked(lambda say: self.work(home, say), self.rng.uniform(0, self.whole))
+        self.inside += killed
+        try:
+            self.states.add(self.kind.check(home, said))
+            again, _, _ = forked(lambda say: self.work(home, say))
+            assert (end := self.kind.check(home, [*said, *again])) == self.right, f"{end}, but undisturbed {self.right}"
+        except Exception as error:
+            self.lost.append(f"kill {self.kills}: {type(error).__name__}: {error}")
         shutil.rmtree(home)
-    return {
-        "kind": name,
-        "kills": times,
-        "inside": inside,
-        "states": len(states),
-        "seconds": round(time.monotonic() - start),
-    }
+        self.kills, self.seconds = self.kills + 1, self.seconds + time.monotonic() - start
+
+    def summary(self) -> dict[str, object]:
+        "What came of it, for a program."
+        return {
+            "kind": self.name, "kills": self.kills, "inside": self.inside, "states": len(self.states), "lost": self.lost,
+            "work_seconds": round(self.whole, 3), "seconds_a_round": round(self.seconds / max(self.kills, 1), 2),
+        }  # fmt: skip
 
 
 def main() -> None:
@@ -259,13 +346,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", choices=KINDS, default=list(KINDS))
     asked = parser.parse_args()
-    with SERVER, tempfile.TemporaryDirectory() as folder:
-        for number, name in enumerate(asked.only):
-            share = asked.kills // len(asked.only) + (number < asked.kills % len(asked.only))
-            place = Path(folder, name)
-            place.mkdir()
-            print(killed(name, share, place, np.random.default_rng([asked.seed, len(name), number])), flush=True)
-            shutil.rmtree(place)
+    vendor = Victim(serve)
+    ADDRESS.append(vendor.pipe.readline().strip())
+    market()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            rounds = [
+                Rounds(name, Path(folder, name), np.random.default_rng([asked.seed, k]))
+                for k, name in enumerate(asked.only)
+            ]
+            for one in rounds:
+                one.prepare()
+            for number in range(asked.kills):
+                rounds[number % len(rounds)].kill()
+                if number % 100 == 99 or number == asked.kills - 1:
+                    print(json.dumps([one.summary() for one in rounds]), flush=True)
+            raise SystemExit(any(one.lost for one in rounds))
+    finally:
+        vendor.kill()
+        vendor.end()
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from panel_skill import HORIZON, NYSE, WARM, read_panel, read_sectors
+from panel_skill import HORIZON, NYSE, VIX_HISTORY, WARM, read_folder
 
 from forecastkit.core import vix_regime
-from forecastkit.features import earnings_panel_features, panel_features
+from forecastkit.features import compute_panel, earnings_panel_features, panel_features
 from forecastkit.metrics import clustered_skill, crps, holm, smallest_effect, two_sided_p
 from forecastkit.models import PanelForecaster, calibrate_panel
 
@@ -48,14 +48,17 @@ def main() -> None:
     "Walk with all families, then without each; compare."
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--vix", type=Path, default=Path("../shared/data/cboe/vix-daily.csv"))
+    parser.add_argument("--vix", type=Path, default=VIX_HISTORY)
     parser.add_argument("--sectors", type=Path)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     first, last = pd.Timestamp("2010-01-04"), pd.Timestamp("2018-12-31")
-    X, y = read_panel(args.folder, args.vix, last, read_sectors(args.sectors))
+    market, universe = read_folder(args.folder, args.vix, args.sectors, last)
+    features = (*panel_features(), *earnings_panel_features(universe.earnings, HORIZON))
+    X = compute_panel(market, universe.symbols, features, sectors=universe.sectors)
     X = X[X["vol_66"].notna()]
-    y = y.reindex(X.index)
+    outcomes = {symbol: NYSE.outcomes(market.close(symbol), HORIZON) for symbol in universe.symbols}
+    y = pd.concat(outcomes, names=["symbol", "session"]).swaplevel().reindex(X.index)
     place = NYSE.positions(pd.DatetimeIndex(X.index.get_level_values("session")))
     served = NYSE.sessions_in_range(NYSE.offset(NYSE.on_or_before(first), -WARM), last)
     grid, rows = (

@@ -56,6 +56,7 @@ Modules:
 - `forecastkit.features.panel_bars`: `PanelFeature` and the features of a panel that come from each ticker's own bars: returns, momentum, volatility, volume, liquidity, gaps, extremes and trend
 - `forecastkit.features.panel_earnings`: `earnings_panel_features`: whether results fall into the horizon, how far a ticker goes on them, and volatility cleaned of the sessions that reacted to them
 - `forecastkit.features.panel_inputs`: `PanelInputs`: the bars of many tickers as blocks of sessions and tickers, each value as known at the close of its session; members and sectors
+- `forecastkit.features.panel_quality`: `ticker_doubts` says what speaks against a ticker at its last bar, and `with_doubts` takes it off the quality of its features.
 - `forecastkit.features.panel_windows`: Sums, means, deviations, extremes, fading means, lines and ranks over the windows of a whole panel at once, as numpy blocks of sessions and tickers
 - `forecastkit.features.price`: Features of one price series: generators of levels, deviations, changes, volatilities, ranges, drawdowns and TA-Lib indicators
 - `forecastkit.features.quality`: `TemporalValidator` and `quality_column`: missing, stale, out-of-range and warming-up features as one quality score of a session
@@ -91,6 +92,8 @@ Modules:
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
+- `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
 - `forecastkit.models.panel`: `PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR terms, GARCH's terms, an EWMA and boosted trees, and their linear pool
 - `forecastkit.models.panel_baselines`: Baselines that a panel's forecasts must beat: each ticker's own climatology, an EWMA and a GARCH(1,1) of each ticker, with a shape learned from known outcomes.
 - `forecastkit.models.panel_calibration`: `calibrate_panel`: the ranges of every ticker are stretched by what the panel, the volatility band and the ticker itself have needed, as far as it is known
@@ -100,18 +103,22 @@ Modules:
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
+- `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
+- `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.
+- `forecastkit.pipeline.panel_forecasting`: `forecast_universe` forecasts all symbols of a universe with one model and stores them group by group; `UniverseSystem` keeps market, models and ledger open
 - `forecastkit.pipeline.panel_preparation`: `prepare_panel` puts the features of all tickers, the panel's versions, raw quantiles and calibrated widths in order, and `build_panel_forecast` makes a record of one ticker and session
 - `forecastkit.pipeline.panel_universe`: `Universe`: the symbols of a panel, their sectors and their earnings calendar, read from a CSV file, a list of symbols or the sample
+- `forecastkit.pipeline.panel_verification`: `verify_universe` hands every stock feature, the research features, the market states and the panel forecast to the look-ahead audit.
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
-- `forecastkit.pipeline.universe`: `forecast_universe` and `for_each_symbol`: work on thousands of symbols, each with its own market, in the memory of one.
+- `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
@@ -125,10 +132,12 @@ Modules:
 - `forecastkit.reports.panel_scorecard`: Tables and pictures of a panel's scorecard: skill, coverage by stock, sector, VIX band and year, the PIT, each with its clustered error.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
+- `forecastkit.trading.backtest`: `BacktestEngine`: a walk-forward backtest that asks a forecast function at each close with the market as of that close, sizes, fills in the next session, and checks its books.
 - `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
 - `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
+- `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
 - `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.

@@ -27,9 +27,12 @@ from .features import FeatureEngine as FeatureEngine
 from .regimes import AnomalyDetector as AnomalyDetector, RegimeDetector as RegimeDetector
 from .models import (
     ConfidenceCalibrator as ConfidenceCalibrator,
+    MetaLearner as MetaLearner,
+    PanelForecaster as PanelForecaster,
     ProbabilisticForecaster as ProbabilisticForecaster,
 )
 from .evaluation import audit as audit
+from .trading import BacktestEngine as BacktestEngine, PositionSizer as PositionSizer
 from .ledger import PredictionDatabase as PredictionDatabase
 from .ops import ModelRegistry as ModelRegistry
 from .pipeline import (

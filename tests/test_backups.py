@@ -21,12 +21,13 @@ import pytest
 import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
-from forecastkit.core import DataError, Target, folder_checksums
+from forecastkit.core import DataError, Target, folder_checksums, key_fingerprint
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ledger.engine import definitions, fetch, file_url, transaction
 from forecastkit.ledger.schema import CHAIN, METADATA
 from forecastkit.ops.backups import back_up, restore, unpack
-from forecastkit.ops.registry import ModelRegistry, damaged_models
+from forecastkit.ops.manifests import record_manifest
+from forecastkit.ops.registry import ModelRegistry, damaged_models, model_problems
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -93,8 +94,66 @@ def test_every_row_and_every_byte_comes_back_from_either_engine_to_either(url, o
 def test_nothing_is_left_beside_the_archive_or_in_the_home(archive, tmp_path):
     restore(archive, f"sqlite:///{tmp_path}/target/forecasts.db", tmp_path / "target" / "models")
     assert [path.name for path in archive.parent.iterdir()] == ["monday.tar.gz"]
-    assert {path.name.split("-")[0] for path in (tmp_path / "target").iterdir()} == {"forecasts.db", "models"}
+    assert {path.name.split("-")[0] for path in (tmp_path / "target").iterdir()} == {
+        "forecasts.db",
+        "models",
+        "seal.key",
+    }
     assert {path.name for path in (tmp_path / "target" / "models").iterdir()} == {"one", "two"}
+
+
+def test_a_restored_home_goes_on_with_the_key_that_sealed_its_models(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    db = filled(f"sqlite:///{source}/forecasts.db", source / "models")
+    shutil.rmtree(source / "models" / "one")
+    ModelRegistry(source / "models", db).save("one", Numbers(1.5000000001), target=Target("VIX"), origin=DAYS[0])
+    back_up(
+        db, source / "models", tmp_path / "kept.tar.gz"
+    )  # the model that a second, sealed manifest describes is in it
+    assert (tmp_path / "kept.tar.gz").stat().st_mode & 0o777 == 0o600
+    url = f"sqlite:///{target}/forecasts.db"
+    filled(url, target / "models", number=7.0).close()
+    own = (target / "seal.key").read_bytes()
+    shutil.rmtree(target / "models")
+    restore(tmp_path / "kept.tar.gz", url, target / "models", force=True)
+    assert (target / "seal.key").read_bytes() == (source / "seal.key").read_bytes()
+    assert (target / "seal.key").stat().st_mode & 0o777 == 0o600
+    assert (target / f"seal-{key_fingerprint(own)}.key").read_bytes() == own
+    assert model_problems(opened(url), target / "models") == []
+    (target / "seal.key").write_bytes(own)  # the remedy for a key that was replaced
+    assert "lost or replaced?" in model_problems(opened(url), target / "models")[-1]
+    assert restore(tmp_path / "kept.tar.gz", url, target / "models").unchanged
+    assert model_problems(opened(url), target / "models") == []
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
+def test_a_backup_with_a_key_that_is_none_is_refused(archive, tmp_path, content):
+    def spoil(members):
+        members["seal.key"] = content
+        listed_anew(members)
+
+    with pytest.raises(DataError, match=r"its seal\.key is no key: use another one"):
+        restore(repacked(archive, spoil), f"sqlite:///{tmp_path}/target/forecasts.db", tmp_path / "target" / "models")
+
+
+def test_a_backup_whose_edited_model_got_a_manifest_of_its_own_is_refused(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    db = filled(f"sqlite:///{source}/forecasts.db", source / "models")
+    shutil.rmtree(source / "models" / "one")
+    (source / "models" / "one").mkdir()
+    Numbers(99.0).save(source / "models" / "one")
+    record_manifest(db, "one", Target("VIX"), DAYS[0], folder_checksums(source / "models" / "one"))
+    left_out = back_up(db, source / "models", tmp_path / "kept.tar.gz").left_out
+    assert left_out == ("model one: a.json was changed",)
+    archive = repacked(tmp_path / "kept.tar.gz", lambda members: smuggle(members, source / "models" / "one"))
+    with pytest.raises(DataError, match="model one is not what was stored"):
+        restore(archive, f"sqlite:///{target}/forecasts.db", target / "models")
+
+
+def smuggle(members: dict[str, bytes], model: Path) -> None:
+    "Add the files of a model to the members of an archive, and to its list of checksums."
+    members |= {f"models/one/{name}": (model / name).read_bytes() for name in folder_checksums(model)}
+    listed_anew(members)
 
 
 def keep_writing(url: str, pipe) -> None:

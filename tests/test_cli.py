@@ -270,7 +270,7 @@ def test_a_universe_gives_a_line_each_and_names_what_failed(tmp_path, capsys):
     apple, coke = json.loads(out)
     assert code == 1, err
     assert (apple["symbol"], apple["error"]) == ("AAPL", "") and apple["q10"] < apple["q50"] < apple["q90"]
-    assert "bring more history" in coke["error"] and coke["q50"] is None
+    assert "too little history" in coke["error"] and coke["q50"] is None
     both = ("--symbol", "VIX", "--universe", str(tmp_path / "mine.csv"))
     refuse(capsys, tmp_path, "give one of them", *both, command="forecast")
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import COHORTS
-from forecastkit.models import ConfidenceCalibrator, direction_shares, shrunk_chance
+from forecastkit.models import ConfidenceCalibrator, direction_shares, panel_share, shrunk_chance
 
 
 def history(seed, n=400, skill=1.0):
@@ -47,3 +47,21 @@ def test_cohorts_are_eight():
     assert len(COHORTS) == 8
     with pytest.raises(ValueError, match="row by row"):
         direction_shares(np.ones(3), np.ones(3), np.ones(2), np.arange(3), 5)
+
+
+def test_the_stocks_of_a_session_are_one_witness():
+    rng = np.random.default_rng(0)
+    days, shares, alone = np.repeat(np.arange(80), 40), [], []
+    for _ in range(60):
+        claim = 0.1 * rng.standard_normal(80)[days]
+        came = np.where(rng.random(80) < 0.5, 0.5, -0.5)[days]
+        shares.append(panel_share(claim, came, days, 0))
+        alone.append(panel_share(claim, came, np.arange(len(days)), 0))
+    assert np.mean(np.array(shares) > 0) < 0.25 < np.mean(np.array(alone) > 0)
+    claim = np.clip(0.1 * rng.standard_normal(4000), -0.4, 0.4)
+    came = (rng.random(4000) < 0.5 + 2 * claim.clip(-0.24, 0.24)) - 0.5
+    order = np.arange(4000) // 10
+    assert panel_share(claim, came, order, 0) == 1.0 and 1.4 < panel_share(claim, came, order, 0, most=3.0) < 2.3
+    gaps = np.where(np.arange(4000) % 7 == 0, np.nan, came)
+    known = np.isfinite(gaps)
+    assert panel_share(claim, gaps, order, 0) == pytest.approx(panel_share(claim[known], came[known], order[known], 0))

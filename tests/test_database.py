@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,12 +23,12 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError, DataWarning, Target
 from forecastkit.ledger.audit import audit_ledger
 from forecastkit.ledger.chain import append
-from forecastkit.ledger.database import select_predictions
-from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, open_database, transaction
+from forecastkit.ledger.database import PredictionDatabase, select_predictions
+from forecastkit.ledger.engine import REVISIONS, VERSION_TABLE, make_engine, open_database, transaction, upgrade
 from forecastkit.ledger.exports import ledger_table, ledger_tables, write_csv, write_parquet
 from forecastkit.ledger.records import prediction_rows, with_scores
 from forecastkit.ledger.schema import CHAIN, METADATA, OUTCOMES, PREDICTIONS, Moment
-from forecastkit.ops.registry import manifests, record_manifest
+from forecastkit.ops.manifests import manifests, record_manifest
 
 NYSE = get_calendar("XNYS")
 
@@ -119,7 +120,7 @@ def test_a_database_of_the_first_schema_is_chained_and_loses_nothing(url):
     with transaction(db.engine) as connection:
         rows = module.fetch(connection, sa.select(OUTCOMES).order_by(OUTCOMES.c.seq))
     assert rows["change"].tolist() == [1.1, 2.1, 3.1] and rows["recorded_at"][0] == past
-    assert manifests(db, "one") == [{"files": {}}]
+    assert [one.files for one in manifests(db, "one")] == [{}]
     with pytest.raises(DataError, match="append-only"), transaction(db.engine, write=True) as connection:
         connection.execute(sa.text("UPDATE outcomes SET level = 1"))
     db.store_predictions([(made(i), None) for i in range(6)])
@@ -282,7 +283,7 @@ def test_rows_are_only_added(url, table, statement):
     db = opened(url)
     db.store_prediction(made(0))
     db.record_outcomes("VIX", pd.Series(12.0, DAYS))
-    record_manifest(db, "one", Target("VIX"), DAYS[0], {"files": {}})
+    record_manifest(db, "one", Target("VIX"), DAYS[0], {})
     with pytest.raises(DataError, match="append-only"), transaction(db.engine, write=True) as connection:
         connection.execute(sa.text(statement.format(table)))
 
@@ -311,7 +312,7 @@ def test_what_was_tampered_with_is_found_and_named(url, statements, found):
     db = opened(url)
     db.store_predictions([(made(i), {"vix": 12.0}) for i in range(6)])
     db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
-    record_manifest(db, "one", Target("VIX"), DAYS[0], {"files": {"a.json": "abc"}})
+    record_manifest(db, "one", Target("VIX"), DAYS[0], {"a.json": "abc"})
     assert db.verify() == []
     db.close()
     tampered(url, statements)
@@ -366,7 +367,7 @@ def test_eight_processes_open_at_once_again_and_again(tmp_path):
 def record_and_vouch(url: str, writer: int) -> int:
     db = opened(url)
     recorded = db.record_outcomes("VIX", pd.Series(np.linspace(10, 20, len(DAYS)), DAYS))
-    vouched = sum(record_manifest(db, f"v{k}", Target("VIX"), DAYS[0], {"files": {}}) for k in range(5))
+    vouched = sum(record_manifest(db, f"v{k}", Target("VIX"), DAYS[0], {}) for k in range(5))
     db.close()
     return 1000 * recorded + vouched
 
@@ -585,6 +586,41 @@ def test_moments_in_the_future_and_long_silences_are_findings(url):
 
 
 # --- triggers, checks of what is new, long ledgers -------------------------------------------------------------------
+
+
+ADDED_BY_HAND = {
+    "a generated column": ("ALTER TABLE outcomes ADD COLUMN more AS (10 * level)", "a table outcomes"),
+    "a default": ("ALTER TABLE outcomes ADD COLUMN more DEFAULT 3", "a table outcomes"),
+    "a view": ("CREATE VIEW features AS SELECT 1", "a view features"),
+    "a view in place of a table": (
+        "ALTER TABLE outcomes RENAME TO other; CREATE VIEW outcomes AS SELECT * FROM other", "a table other",
+    ),
+    "a table": ("CREATE TABLE more (id INTEGER)", "a table more"),
+    "an index of an expression": ("CREATE INDEX more ON chain (hex(head))", "an index more"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ADDED_BY_HAND)
+def test_a_ledger_with_something_of_somebody_else_is_not_opened(what, tmp_path):
+    statements, words = ADDED_BY_HAND[what]
+    opened(f"sqlite:///{tmp_path}/forecasts.db").close()
+    with closing(sqlite3.connect(tmp_path / "forecasts.db")) as own:
+        own.executescript(statements)
+    with pytest.raises(DataError, match=f"holds {words} that is not the ledger's own: remove it, or restore a backup"):
+        PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_sound_ledger_of_any_version_is_known_by_its_sum(revision, tmp_path, monkeypatch):
+    "No migration is run to find out what it should hold: that takes a third of a second."
+    engine = make_engine(f"sqlite:///{tmp_path}/forecasts.db")
+    with transaction(engine, write=True) as connection:
+        upgrade(connection, revision)
+        connection.exec_driver_sql("ANALYZE")  # SQLite's own statistics are nobody else's
+    engine.dispose()
+    monkeypatch.setattr(module, "known_definitions", lambda: pytest.fail("it was compared word by word"))
+    for _ in range(2):
+        PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db").close()
 
 
 def test_triggers_that_are_dropped_disabled_or_added_are_named(url, request):

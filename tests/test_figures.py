@@ -37,3 +37,20 @@ def test_every_horizon_stands_beside_the_four_baselines(figures):
     for found in json.loads(figures.FIGURES.read_text())["horizons"].values():
         assert set(found["skill"]) == {"climatology", "ar1", "har", "garch"}
         assert all(one["se"] > 0 for one in found["skill"].values())
+
+
+def test_every_universe_of_stocks_stands_beside_its_baselines_with_errors(figures):
+    stored = json.loads(figures.FIGURES.read_text())["stocks"]
+    assert stored["command"] == figures.STOCK_COMMAND and stored["command"] in figures.README.read_text()
+    for found in stored["universes"].values():
+        assert set(found["skill"]) == {"climatology", "ewma", "garch"}
+        assert all(one["se"] > 0 for one in found["skill"].values())
+        assert len(found["held_80_by_symbol"]) == found["symbols"]
+
+
+def test_a_scorecard_of_stocks_becomes_a_line(figures):
+    card = json.loads(figures.FIGURES.read_text())["stocks"]["universes"]["the 20 embedded, closes alone"]
+    line = figures.stock_row("twenty", card | {"held_80": 0.8, "held_80_se": 0.0123})
+    assert line.startswith("| twenty | 2005-2018 | 70,360 |") and "80.0 % (1.2)" in line
+    family = {"columns": 3, "per_cent": 0.251, "se": 0.06, "holm_p": 0.0004, "smallest_effect": 0.168}
+    assert figures.ablation_row("trend", family) == "| trend | 3 | +0.25 % (0.06) | 0.0004 | 0.17 % |"

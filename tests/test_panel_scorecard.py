@@ -9,9 +9,9 @@ import pytest
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, DataError
 from forecastkit.evaluation import (
+    observe_panel,
     panel_breakdown,
     panel_groupings,
-    panel_outcomes_of,
     panel_worst_quarters,
     score_panel,
 )
@@ -37,7 +37,7 @@ def places_of(index: pd.MultiIndex) -> np.ndarray:
 
 def card_of(**labels):
     change, own, base = panel()
-    outcomes = panel_outcomes_of(change, places_of(change.index), 5, labels, "four")
+    outcomes = observe_panel(change, places_of(change.index), 5, labels, "four")
     return score_panel(own, outcomes, {"climatology": base}), own, base
 
 
@@ -114,15 +114,15 @@ def test_every_number_of_a_part_has_a_baseline_and_an_error():
 
 def test_rows_without_an_outcome_are_left_out_and_gaps_are_refused():
     change, own, base = panel()
-    outcomes = panel_outcomes_of(change.mask(np.arange(len(change)) >= 400), places_of(change.index), 5)
+    outcomes = observe_panel(change.mask(np.arange(len(change)) >= 400), places_of(change.index), 5)
     assert len(outcomes.rows) == 400
     with pytest.raises(DataError, match="leave out rows"):
         score_panel(np.where(np.arange(400)[:, None] == 7, np.nan, own[:400]), outcomes, {"climatology": base[:400]})
     with pytest.raises(DataError, match="too few"):
-        few = panel_outcomes_of(change.iloc[:80], places_of(change.index[:80]), 5)
+        few = observe_panel(change.iloc[:80], places_of(change.index[:80]), 5)
         score_panel(own[:80], few, {"climatology": base[:80]})
     with pytest.raises(DataError, match="each pair once"):
-        panel_outcomes_of(pd.concat([change, change]), np.zeros(2 * len(change)), 5)
+        observe_panel(pd.concat([change, change]), np.zeros(2 * len(change)), 5)
 
 
 def test_the_climatology_of_a_panel_is_that_of_each_ticker():

@@ -296,3 +296,20 @@ def test_research_features_give_what_the_document_says():
     with pytest.warns(fk.core.DataWarning, match="gold"):
         correlations = fk.features.cross_asset_correlation(market, "AAPL")
     assert isinstance(correlations, dict) and {"vix", "yields", "dollar", "oil", "gold", "bitcoin"} == set(correlations)
+
+
+# ---------------------------------------------------------------- trading: the sizer and the backtest of 003.md
+
+
+def test_a_position_is_a_dictionary_of_size_stops_and_targets():
+    position = fk.PositionSizer().calculate_position_size(a_forecast("AAPL"), {"equity": 100_000.0})
+    wanted = {"shares", "weight", "notional", "stop_loss", "take_profit", "trailing_stop", "kelly_fraction", "reasons"}
+    assert wanted <= set(position)
+    assert abs(position["weight"]) <= 0.05
+
+
+def test_a_walk_forward_backtest_gives_aggregated_results():
+    market = fk.synthetic_market(seed=3, sessions=120, stocks=("AAPL", "MSFT")).market
+    engine = fk.BacktestEngine(market)
+    result = engine.run_walk_forward_backtest(lambda view, names: dict.fromkeys(names, 0.3), ("AAPL", "MSFT"), every=10)
+    assert {"sharpe", "max_drawdown", "hit_rate", "by_year"} <= set(result.to_dict())

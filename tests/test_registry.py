@@ -4,15 +4,21 @@ import json
 import multiprocessing
 import os
 import random
+import re
+import shutil
 import signal
 import time
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from forecastkit.core import DataError, ModelIntegrityError, ModelNotFoundError, Target, folder_checksums
+from forecastkit.core import DataError, ModelIntegrityError, ModelNotFoundError, Target, find_key, folder_checksums
+from forecastkit.ledger import MODELS, append, transaction
 from forecastkit.ledger.database import PredictionDatabase
-from forecastkit.ops.registry import SAVING_PREFIX, ModelRegistry, manifests
+from forecastkit.ops.manifests import Manifest, manifests, record_manifest, sealed
+from forecastkit.ops.registry import SAVING_PREFIX, ModelRegistry, model_problems
 
 ABOUT = {"target": Target("VIX"), "origin": "2018-02-01"}
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
@@ -53,7 +59,7 @@ def registry(tmp_path):
 def test_a_model_comes_back(registry):
     path = registry.save("abc", Parts(), **ABOUT)
     assert registry.load("abc").number == 1.5
-    assert manifests(registry.database, "abc") == [{"files": folder_checksums(path)}]
+    assert [one.files for one in manifests(registry.database, "abc")] == [folder_checksums(path)]
     assert [p.name for p in registry.folder.iterdir()] == ["abc"]
     assert registry.versions()["present"].tolist() == [True]
 
@@ -194,3 +200,110 @@ def test_what_a_killed_job_left_is_swept_away_after_a_day(registry):
         os.utime(registry.folder / f"{SAVING_PREFIX}{name}", (time.time() - age,) * 2)
     registry.save("def", Parts(), **ABOUT)
     assert {path.name for path in registry.folder.iterdir()} == {"abc", "def", f"{SAVING_PREFIX}young"}
+
+
+def edited(registry: ModelRegistry) -> Path:
+    "The folder of a stored model of which one number was changed."
+    path = registry.save("abc", Parts(), **ABOUT)
+    for name in ("a.json", "b.json", "deep/c.json"):
+        (path / name).write_text(json.dumps({"number": 99.0, "name": name}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "how", ["unsealed", "under another key", "with a sum that is no seal", "sealed for another version"]
+)
+def test_a_later_manifest_without_the_seal_of_the_home_legalises_nothing(registry, how):
+    path = edited(registry)
+    files, key = folder_checksums(path), find_key(registry.folder)
+    if how == "unsealed":
+        record_manifest(registry.database, "abc", ABOUT["target"], ABOUT["origin"], files)
+    elif how == "under another key":
+        record_manifest(registry.database, "abc", ABOUT["target"], ABOUT["origin"], files, b"k" * 32)
+    else:
+        other = sealed(Manifest(0, "def", ABOUT["origin"], files), key)
+        false = other if how == "sealed for another version" else other._replace(seal="é" * 64)
+        append_manifest(registry, "abc", false.stored())
+    assert registry.database.verify() == []  # the chain holds: only the seal tells
+    with pytest.raises(ModelIntegrityError, match=rf"model abc: a\.json was changed.*delete {path}"):
+        registry.load("abc")
+    lines = model_problems(registry.database, registry.folder)
+    assert "model abc: a.json was changed" in lines
+    words = "were sealed with 2 keys" if how == "under another key" else "was added later without a valid seal"
+    assert words in lines[-1]
+    shutil.rmtree(path)  # the remedy
+    registry.save("abc", Parts(), **ABOUT)
+    assert registry.load("abc").number == 1.5
+
+
+def append_manifest(registry: ModelRegistry, version: str, stored: object) -> None:
+    "A row in the table of models, well chained, as anybody who may write to the ledger can add it."
+    row = {
+        "version": version, "symbol": "VIX", "kind": "pct_change", "horizon": 5, "trained_at": date(2018, 2, 1),
+        "manifest": json.dumps(stored), "manifest_hash": "0" * 64, "created_at": registry.database.clock(),
+    }  # fmt: skip
+    with transaction(registry.database.engine, write=True) as connection:
+        append(connection, MODELS, [row])
+
+
+@pytest.mark.parametrize("stored", [None, [], {"files": 3}, {"files": {"a.json": 7}}, {"key": {}, "files": {}}])
+def test_a_manifest_that_is_none_is_reported_and_breaks_nothing(registry, stored):
+    registry.save("abc", Parts(), **ABOUT)
+    append_manifest(registry, "abc", stored)
+    assert registry.load("abc").number == 1.5
+    [line] = model_problems(registry.database, registry.folder)
+    assert (
+        line
+        == "model abc: the manifest in row 2 of the models was added later without a valid seal of this home: it does not count"
+    )
+
+
+def test_a_home_of_an_earlier_version_goes_on_with_its_first_manifests(registry):
+    "As 0.2 left it: a folder, a manifest without a seal, no key."
+    path = registry.folder / "abc"
+    path.mkdir(parents=True)
+    Parts().save(path)
+    record_manifest(registry.database, "abc", ABOUT["target"], ABOUT["origin"], folder_checksums(path))
+    assert registry.load("abc").number == 1.5
+    registry.check_key(ABOUT["target"])
+    assert model_problems(registry.database, registry.folder) == []
+    registry.save("def", Parts(), **ABOUT)  # makes a key
+    assert registry.load("abc").number == registry.load("def").number == 1.5
+    assert model_problems(registry.database, registry.folder) == []
+
+
+@pytest.mark.parametrize("content", [b"k" * 32, None])
+def test_a_key_that_is_not_the_one_that_sealed_the_models_is_named(registry, content):
+    registry.save("abc", Parts(), **ABOUT)
+    path = registry.folder.parent / "seal.key"
+    key = path.read_bytes()
+    path.unlink()
+    if content:
+        path.write_bytes(content)
+    words = r"seal\.key is not the one that sealed the models .* \(lost or replaced\?\): put back the key of a backup"
+    for act in (lambda: registry.load("abc"), lambda: registry.check_key(ABOUT["target"])):
+        with pytest.raises(ModelIntegrityError, match=words):
+            act()
+    [line] = model_problems(registry.database, registry.folder)
+    assert re.search(words, line)
+    registry.check_key(Target("VIX", horizon=21))  # of which there is no model
+    path.write_bytes(key)
+    assert registry.load("abc").number == 1.5 and model_problems(registry.database, registry.folder) == []
+
+
+def test_a_replaced_key_leaves_a_trace_even_if_every_model_is_sealed_with_it_again(registry):
+    path = edited(registry)
+    (registry.folder.parent / "seal.key").write_bytes(b"k" * 32)
+    record_manifest(registry.database, "abc", ABOUT["target"], ABOUT["origin"], folder_checksums(path), b"k" * 32)
+    [line] = model_problems(registry.database, registry.folder)
+    assert line == "the models were sealed with 2 keys, from row 2 on with another: seal.key was lost or replaced"
+
+
+def test_two_homes_that_share_a_ledger_seal_each_for_itself(tmp_path):
+    with closing(PredictionDatabase(f"sqlite:///{tmp_path}/shared/forecasts.db")) as database:
+        homes = [ModelRegistry(tmp_path / name / "models", database, loader=Parts.load) for name in ("a", "b")]
+        for number, home in zip((1.5, 1.5000000001), homes):
+            home.save("abc", Parts(number), **ABOUT)
+        for number, home in zip((1.5, 1.5000000001), homes):
+            assert home.load("abc").number == number
+            assert model_problems(database, home.folder) == []

@@ -17,6 +17,7 @@ from forecastkit.core import (
     DataError,
     DataWarning,
     Home,
+    ModelIntegrityError,
     find_key,
     make_key,
     read_arrays,
@@ -167,12 +168,30 @@ def test_an_edited_fitted_state_is_fitted_again(tmp_path):
     assert fit_or_load(Mean(), X, states).mean_ == 3.0  # sealed again, without a warning
 
 
+def test_no_forecast_is_made_under_a_key_that_was_replaced(used_home, tmp_path):
+    "Else whoever replaces the key can seal raw quantiles of his own with it."
+    shutil.copytree(used_home, tmp_path / "home")
+    replaced = b"k" * 32
+    forge(tmp_path / "home" / BLOCKS[0], replaced)
+    (tmp_path / "home" / "seal.key").write_bytes(replaced)
+    system = system_at(tmp_path / "home")
+    with pytest.raises(ModelIntegrityError, match=r"is not the one that sealed the models .* \(lost or replaced\?\)"):
+        system.generate_forecast(NYSE.offset(system.origin(), -1), store_prediction=False)
+    shutil.rmtree(tmp_path / "home" / "models")  # the remedy where no backup of the key is there
+    with pytest.warns(DataWarning, match="is computed again"):
+        (Home(tmp_path / "home").raw_quantiles / "block").mkdir()
+        shutil.copytree(used_home / "raw", tmp_path / "home" / "raw", dirs_exist_ok=True)
+        again = system.generate_forecast(NYSE.offset(system.origin(), -1), store_prediction=False)
+    assert again.values == system_at(used_home).generate_forecast(again.origin, store_prediction=False).values
+    system.database.close()
+
+
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
 def test_a_key_that_was_emptied_or_cut_is_refused(tmp_path, content):
     key = make_key(tmp_path)
     (tmp_path / "seal.key").write_bytes(content)
     for act in (lambda: make_key(tmp_path), lambda: find_key(tmp_path / "raw" / "block.npz")):
-        with pytest.raises(DataError, match="is no key: delete it"):
+        with pytest.raises(DataError, match="is no key: put back that of a backup"):
             act()
     (tmp_path / "seal.key").unlink()
     assert make_key(tmp_path) != key

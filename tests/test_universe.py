@@ -18,7 +18,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import DataError, DataWarning
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import Reading, load_market
-from forecastkit.pipeline.universe import SymbolResult, for_each_symbol, forecast_universe, map_symbols
+from forecastkit.pipeline.universe import SymbolResult, for_each_symbol, map_symbols
 
 NYSE = get_calendar("XNYS")
 
@@ -184,30 +184,3 @@ def test_ctrl_c_ends_all_processes(n_jobs):
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT or process.returncode == 1
     assert all(gone(one) for one in seen)
-
-
-class Made:
-    "What a table reads of a forecast."
-
-    origin, target_session, feature_quality = DAYS[-2], DAYS[-1], 0.9
-
-    def quantile(self, p):
-        return np.array(p) * 10 - 5
-
-
-def pretend(symbol: str) -> Made:
-    if symbol == "BAD":
-        raise DataError("BAD: too short")
-    return Made()
-
-
-def test_forecasts_of_a_universe_are_a_table():
-    for n_jobs in (1, 2):
-        table = forecast_universe(["MSFT", "BAD", "AAPL"], pretend, n_jobs=n_jobs)
-        assert table.index.tolist() == ["AAPL", "BAD", "MSFT"]
-        assert table.loc["AAPL", ["q10", "q50", "q90", "feature_quality"]].tolist() == [-4.0, 0.0, 4.0, 0.9]
-        assert table["error"].tolist() == ["", "BAD: too short", ""]
-        assert table["origin"].isna().tolist() == [False, True, False]
-        assert table[["q10", "q50", "q90"]].dtypes.eq(float).all()
-    assert forecast_universe([], pretend).empty
-    assert forecast_universe(["BAD"], partial(pretend)).loc["BAD", "error"] == "BAD: too short"

@@ -17,7 +17,7 @@ import typer
 
 from ..core import SettingsError
 from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
-from .options import emit, report_parameters, stage_lines, target_settings
+from .options import emit, report_parameters, settings_with, stage_lines, target_settings
 
 # %% auto #0
 __all__ = []
@@ -44,8 +44,9 @@ def parsed_horizons(text: str) -> list[int]:
 
 
 def write_evaluation(
+    name: str,  # of the report notebook
     html: Path,  # where the page goes
-    parameters: Mapping[str, Any],  # of the report notebook
+    parameters: Mapping[str, Any],  # of the notebook
     progress: bool = True,
 ) -> Path:
     "Run the report notebook and write its page; written whole or not at all."
@@ -55,13 +56,65 @@ def write_evaluation(
     from forecastkit.reports import run_report
 
     with tempfile.TemporaryDirectory() as folder:
-        page = run_report("evaluation", folder, parameters, progress)
+        page = run_report(name, folder, parameters, progress)
         return write_atomic(html, page.read_bytes())
+
+# %% ../../nbs/80_cli/03_evaluation.ipynb #evunip02
+def print_universe_scorecard(
+    universe: Path,  # a CSV of symbols, or: sample
+    earnings: Path | None,  # a CSV of dates of results
+    span: tuple[str | None, str | None],  # first and last origin
+    settings: Any,
+    as_json: bool,
+    html: Path | None = None,  # where its page goes
+) -> None:
+    "The scorecard of a universe as tables, as JSON, or as a page."
+    from forecastkit.pipeline import evaluate_universe, read_universe_file
+    from forecastkit.reports import (
+        panel_basis,
+        panel_coverage_table,
+        panel_part_table,
+        panel_skill_table,
+        panel_worst_quarters_table,
+    )
+
+    card = evaluate_universe(read_universe_file(universe, earnings), *span, settings)
+    if as_json:
+        emit(card.to_dict(), as_json)
+    else:
+        emit(panel_basis(card), as_json=False)
+        titles = {
+            "vix": "By VIX band at the origin",
+            "earnings": "By results ahead",
+            "sector": "By sector",
+            "symbol": "By symbol",
+        }
+        parts = {
+            title: panel_part_table(card, by) for by, title in titles.items() if by in (*card.outcomes.labels, "symbol")
+        }
+        print_tables({
+            "Skill by the CRPS": panel_skill_table(card), "Ranges": panel_coverage_table(card), **parts,
+            "By half of the span": panel_part_table(card, "half"), "By year": panel_part_table(card, "year"),
+            "The worst four quarters": panel_worst_quarters_table(card),
+        })  # fmt: skip
+        emit(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}", as_json=False)
+    if html is not None:
+        given = report_parameters(
+            "universe",
+            settings,
+            universe=str(universe),
+            earnings=earnings and str(earnings),
+            start=span[0],
+            end=span[1],
+        )
+        write_evaluation("universe", html, given, settings.run.progress)
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #0df1d2f6
 def evaluate(
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
     horizons: Annotated[str | None, typer.Option(help="Several of them beside each other, such as 1,5,21.")] = None,
+    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample: the scorecard of all of them together.")] = None,
+    earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     start: Annotated[str | None, typer.Option(help="First origin, such as 2005-01-03; by default the first possible one.")] = None,
     end: Annotated[str | None, typer.Option(help="Last origin; by default the last whose outcome is known.")] = None,
     as_json: AsJson = False, html: Annotated[Path | None, typer.Option(help="Write the page with its pictures as one HTML file.")] = None,
@@ -79,6 +132,8 @@ def evaluate(
       forecastkit evaluate --start 2005-01-03 --end 2018-12-31 --horizons 1,5,21
 
       forecastkit evaluate --symbol VIX --horizon 5 --sources "folder:bars, sample" --start 2005-01-03 --jobs 2 --html card.html
+
+      forecastkit evaluate --universe sample --start 2005-01-03 --end 2018-12-21
     """
     from forecastkit.pipeline import IntegratedSystem
     from forecastkit.reports import (
@@ -95,13 +150,21 @@ def evaluate(
         worst_quarters_table,
     )
 
-    settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home,
-                               run__n_jobs=jobs, run__dask=dask)  # fmt: skip
+    given = {"data__sources": sources, "data__home": home, "run__n_jobs": jobs, "run__dask": dask}
+    if universe is not None:
+        if symbol is not None or kind is not None or horizons is not None:
+            raise SettingsError(
+                "--universe scores log returns of all its symbols over one horizon: leave --symbol, --kind and --horizons away"
+            )
+        chosen = settings_with(quiet or as_json, forecast__horizon=horizon, **given)
+        return print_universe_scorecard(universe, earnings, (start, end), chosen, as_json, html)
+    if earnings is not None:
+        raise SettingsError("--earnings belongs to --universe: say whose results these are")
+    settings = target_settings(symbol, horizon, kind, quiet or as_json, **given)
     if horizons is not None:
         if horizon is not None or html is not None:
             raise SettingsError("--horizons prints one table: leave --horizon and --html away, or ask for one horizon")
-        each = [target_settings(symbol, h, kind, quiet or as_json, data__sources=sources, data__home=home,
-                                run__n_jobs=jobs, run__dask=dask) for h in parsed_horizons(horizons)]  # fmt: skip
+        each = [target_settings(symbol, h, kind, quiet or as_json, **given) for h in parsed_horizons(horizons)]
         cards = [IntegratedSystem(settings=one).evaluate(start, end) for one in each]
         return emit([card.to_dict() for card in cards] if as_json else horizons_table(cards).reset_index(), as_json)
     card = IntegratedSystem(settings=settings).evaluate(start, end)
@@ -123,5 +186,5 @@ def evaluate(
                 as_json=False,
             )
     if html is not None:
-        given = report_parameters("evaluation", settings, start=start, end=end)
-        write_evaluation(html, given, settings.run.progress)
+        shown = report_parameters("evaluation", settings, start=start, end=end)
+        write_evaluation("evaluation", html, shown, settings.run.progress)

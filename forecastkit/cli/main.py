@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,19 +153,23 @@ def daily(
 
 # %% ../../nbs/80_cli/06_main.ipynb #ab12cd34
 def print_universe(
-    path: Path,  # of the universe
-    make: Callable[[str], Any],  # the `Forecast` of a symbol
-    n_jobs: int,
-    progress: bool,
+    path: Path,  # of the universe, or sample
+    earnings: Path | None,  # of its earnings dates
+    settings: Any,
+    options: Mapping[str, Any],  # horizon, kind, as_of and store, as `pipeline.forecast_universe` takes them
     as_json: bool,
+    as_csv: bool,
 ) -> None:
     "The forecasts of a universe as a table; leaves with exit code 1 if a symbol has none."
-    from forecastkit.pipeline import forecast_universe
-    from forecastkit.vendors import read_universe
+    from forecastkit.pipeline import forecast_universe, read_universe_file
 
-    table = forecast_universe([*dict.fromkeys(read_universe(path)["symbol"])], make, n_jobs, progress).reset_index()
-    emit(table.round(2), as_json)
-    raise typer.Exit(1 if table["error"].ne("").any() else 0)
+    made = forecast_universe(read_universe_file(path, earnings), settings=settings, **options)
+    table = made.table().reset_index()
+    if as_csv:
+        print(table.to_csv(index=False), end="")
+    else:
+        emit(table if as_json else table.drop(columns="prediction_id").round(2), as_json)
+    raise typer.Exit(1 if made.skipped else 0)
 
 # %% ../../nbs/80_cli/06_main.ipynb #c5ebe226
 @add_command(app)
@@ -173,8 +177,10 @@ def forecast(
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
     store: Annotated[bool, typer.Option(help="Write the forecast into the database.")] = True,
-    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol: a line for each instead of one card.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes that work through a universe.")] = None,
+    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample: one model for all, a line for each.")] = None,
+    earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the table of a universe as CSV.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
 ) -> None:  # fmt: skip
     """Make one forecast and print its card, or those of a universe as a table (exit 1 if a symbol has none).
 
@@ -184,23 +190,22 @@ def forecast(
 
       forecastkit forecast --symbol AAPL --horizon 21 --no-store --json
 
-      forecastkit forecast --universe mine.csv --sources store --jobs 2
-    """
-    from dataclasses import replace
-    from functools import partial
+      forecastkit forecast --universe sample --as-of 2018-06-29 --csv
 
+      forecastkit forecast --universe mine.csv --earnings dates.csv --sources store --jobs 2
+    """
     from forecastkit.pipeline import forecast as make, worst_quarters_sentence
 
-    settings = settings_with(quiet or as_json, data__sources=sources, data__home=home)
-    forecast_of = partial(make, horizon=horizon, kind=kind, as_of=as_of, store=store)
+    settings = settings_with(quiet or as_json or csv, data__sources=sources, data__home=home, run__n_jobs=jobs)
+    options = {"horizon": horizon, "kind": kind, "as_of": as_of, "store": store}
     if universe is not None:
         if symbol is not None:
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
-        alone = replace(settings, run=replace(settings.run, n_jobs=1, progress=False))  # each in one process
-        work = partial(forecast_of, settings=alone)
-        print_universe(universe, work, jobs or settings.run.n_jobs, settings.run.progress, as_json)
+        print_universe(universe, earnings, settings, options, as_json, csv)
+    elif csv or earnings is not None:
+        raise SettingsError("--csv and --earnings belong to a universe: give --universe FILE or --universe sample")
     else:
-        made = forecast_of(symbol, settings=settings)
+        made = make(symbol, settings=settings, **options)
         past = worst_quarters_sentence(made.target, settings)
         emit(made.to_dict() if as_json else "\n".join([str(made), *([past] if past else [])]), as_json)
 
@@ -225,8 +230,10 @@ def train(
 # %% ../../nbs/80_cli/06_main.ipynb #92b28962
 @add_command(app)
 def verify(
-    cuts: Annotated[int, typer.Option(min=0, help="At how many sessions features are audited; 0 leaves them out.")] = 100,
-    fitted: Annotated[int, typer.Option(min=0, help="At how many sessions models are trained again and audited; 0 leaves them out.")] = 5,
+    cuts: Annotated[int | None, typer.Option(min=0, help="At how many sessions features are audited (100, of a universe 10); 0 leaves them out.")] = None,
+    fitted: Annotated[int | None, typer.Option(min=0, help="At how many sessions models are trained again and audited (5, of a universe 1); 0 leaves them out.")] = None,
+    universe: Annotated[str | None, typer.Option(help="Audit stock features, market states and panel forecast of a CSV of symbols, or of sample.")] = None,
+    earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     function: Annotated[str | None, typer.Option(help="Audit a function of your own instead: FILE.py:NAME or NOTEBOOK.ipynb:NAME.")] = None,
     decide: Annotated[str, typer.Option(help="When the rows of that function are used: close or open.")] = "close",
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
@@ -241,19 +248,53 @@ def verify(
 
       forecastkit verify --cuts 20 --fitted 1 --json
 
+      forecastkit verify --universe sample --fitted 0
+
       forecastkit verify --function features.ipynb:momentum
     """
     from forecastkit.core import write_page
-    from forecastkit.pipeline import IntegratedSystem, open_market, verify_function
+    from forecastkit.pipeline import (
+        IntegratedSystem,
+        open_market,
+        read_universe_file,
+        symbols_beside,
+        verify_function,
+        verify_universe,
+    )
     from forecastkit.pipeline import verify as verify_all
 
     settings = target_settings(symbol, horizon, None, True, data__sources=sources, data__home=home, run__n_jobs=jobs)
     on_report = None if as_json else print
-    if function is None:
+    if earnings is not None and universe is None:
+        raise SettingsError("--earnings belongs to a universe: give --universe FILE or --universe sample")
+    if function is not None and universe is not None:
+        raise SettingsError("--function audits a function of your own, --universe a panel: give one of them")
+    if universe is not None:
+        panel = read_universe_file(universe, earnings)
+        market = open_market(settings, symbols_beside(panel))
+        found = verify_universe(
+            market, panel, settings, 10 if cuts is None else cuts, 1 if fitted is None else fitted, on_report=on_report
+        )
+    elif function is None:
         system = IntegratedSystem(settings=settings)
-        found = verify_all(system.market, system.target, settings, cuts, fitted, on_report=on_report)
+        found = verify_all(
+            system.market,
+            system.target,
+            settings,
+            100 if cuts is None else cuts,
+            5 if fitted is None else fitted,
+            on_report=on_report,
+        )
     else:
-        found = [verify_function(function, open_market(settings), decide, min(cuts, 40), n_jobs=settings.run.n_jobs)]
+        found = [
+            verify_function(
+                function,
+                open_market(settings),
+                decide,
+                40 if cuts is None else min(cuts, 40),
+                n_jobs=settings.run.n_jobs,
+            )
+        ]
         if not as_json:
             emit(found[0], as_json=False)
     if as_json:

@@ -16,8 +16,8 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'REPORT',
-           'HEALTH', 'SERIES', 'STORED', 'PARTS', 'EXPLANATION', 'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY',
+           'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES', 'STORED', 'PARTS', 'EXPLANATION', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -89,6 +89,23 @@ SCORECARD: Schema = record(
     forecaster=SUMMARY, baselines=table_of(SUMMARY), by_cohort=table_of(PART), by_half=table_of(PART),
     worst_quarters=list_of(PART), by_quantile=table_of(record(skill=NUMBER, skill_se=NUMBER)),
 )  # fmt: skip
+PANEL_SUMMARY: Schema = record(
+    crps=NUMBER,
+    skill=table_of(COMPARISON),
+    coverage=table_of(SHARE),
+    coverage_se=table_of(NUMBER),
+    pit=table_of(NUMBER),
+)
+PANEL_PART: Schema = record(
+    n=COUNT, n_sessions=COUNT, skill=NUMBER, skill_se=NUMBER, skill_ewma=NUMBER, skill_ewma_se=NUMBER, skill_garch=NUMBER, skill_garch_se=NUMBER,
+    coverage_80=SHARE, coverage_80_se=NUMBER, climatology_coverage_80=SHARE, width_80=NUMBER,
+)  # fmt: skip
+PANEL_SCORECARD: Schema = record(
+    {"by_sector": table_of(PANEL_PART), "by_vix": table_of(PANEL_PART), "by_earnings": table_of(PANEL_PART)},
+    universe=TEXT, symbols=COUNT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, rows=COUNT, seconds=NUMBER, seconds_by_stage=STAGES,
+    variants_tried=COUNT, forecaster=PANEL_SUMMARY, baselines=table_of(PANEL_SUMMARY), by_symbol=table_of(PANEL_PART),
+    by_half=table_of(PANEL_PART), by_year=table_of(PANEL_PART), worst_quarters=list_of(PANEL_PART),
+)  # fmt: skip
 
 # %% ../../nbs/80_cli/05_schemas.ipynb #890fe2a7
 REPORT: Schema = record(
@@ -113,7 +130,7 @@ EXPLANATION: Schema = record(
     width=PARTS | {"description": "natural log of q90 - q10 of the log change; the same sum"},
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
-    "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "verify": list_of(REPORT),
+    "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "evaluate --universe": PANEL_SCORECARD, "verify": list_of(REPORT),
     "explain": EXPLANATION, "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),

@@ -43,8 +43,11 @@ from .files import (
     write_state as write_state,
 )
 from .seals import (
+    adopt_key as adopt_key,
     find_key as find_key,
+    KEY_BYTES as KEY_BYTES,
     KEY_FILE as KEY_FILE,
+    key_fingerprint as key_fingerprint,
     keyed_sum as keyed_sum,
     make_key as make_key,
     seal as seal,

@@ -48,7 +48,7 @@ class Home:
 
     @property
     def key(self) -> Path:
-        "The key of the seals on computed files; may be deleted with all that is computed."
+        "The key of the seals on models and computed files; every backup holds it."
         return self.folder / "seal.key"
 
     @property

@@ -23,7 +23,8 @@ from .errors import DataError
 from .files import canonical_json, digest, write_atomic
 
 # %% auto #0
-__all__ = ['KEY_FILE', 'KEY_BYTES', 'make_key', 'find_key', 'keyed_sum', 'seal', 'unsealed', 'SealedNotes']
+__all__ = ['KEY_FILE', 'KEY_BYTES', 'make_key', 'find_key', 'key_fingerprint', 'adopt_key', 'keyed_sum', 'seal', 'unsealed',
+           'SealedNotes']
 
 # %% ../../nbs/00_core/06_seals.ipynb #054d6caf
 KEY_FILE: str = "seal.key"
@@ -36,24 +37,29 @@ def make_key(
     "The key of a home folder, made if there is none; of several processes that make it at once, one does."
     path = Path(folder) / KEY_FILE
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+        new = _write_key(path, secrets.token_bytes(KEY_BYTES))
         with suppress(FileExistsError):
             os.link(new, path)
         new.unlink()
     return _read_key(path)
 
 
+def _write_key(path: Path, key: bytes) -> Path:
+    "A new file beside that of a key, on the disk, which only its owner can read."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    return new
+
+
 def _read_key(path: Path) -> bytes:
     "The key in a file; raises `DataError` for one that was emptied or cut: an empty key would seal nothing."
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        raise DataError(f"{path} has {len(key)} bytes and is no key: delete it, what it sealed is computed again")
+        raise DataError(f"{path} has {len(key)} bytes and is no key: put back that of a backup")
     return key
 
 
@@ -65,6 +71,27 @@ def find_key(
         with suppress(OSError):
             return _read_key(folder / KEY_FILE)
     return b""
+
+# %% ../../nbs/00_core/06_seals.ipynb #df4c7c23
+def key_fingerprint(key: bytes) -> str:
+    "16 hex digits that tell one key from another and give nothing away of it; empty for no key."
+    return hashlib.sha256(b"forecastkit seal key\0" + key).hexdigest()[:16] if key else ""
+
+
+def adopt_key(
+    folder: str | Path,  # the home
+    key: bytes,
+) -> None:
+    "Let a home have this key; another one that it had is kept beside it under its fingerprint."
+    path = Path(folder) / KEY_FILE
+    held = path.read_bytes() if path.is_file() else b""
+    if held == key:
+        return
+    new = _write_key(path, key)
+    if held:
+        with suppress(FileExistsError):
+            os.link(path, path.with_name(f"seal-{key_fingerprint(held)}.key"))
+    new.replace(path)
 
 # %% ../../nbs/00_core/06_seals.ipynb #dd399311
 def keyed_sum(

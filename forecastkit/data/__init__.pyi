@@ -21,6 +21,7 @@ from .market import (
 )
 from .checks import (
     price_doubts as price_doubts,
+    split_steps as split_steps,
 )
 from .frames import (
     clean_series as clean_series,

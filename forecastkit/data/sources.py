@@ -289,7 +289,7 @@ def load_market(
     everything = (symbol for source in found for symbol in source.symbols) if symbols is None else symbols
     wanted = {canonical_symbol(symbol) for symbol in everything}
     readings: dict[str, Reading] = {}
-    refused: list[DataError] = []
+    refused: dict[str, DataError] = {}
     for symbol in tqdm([*sorted(needs), *sorted(wanted - needs)], "reading", disable=not progress, leave=False):
         source = next((source for source in found if symbol in source), None)
         try:
@@ -300,10 +300,16 @@ def load_market(
         except DataError as error:
             if symbol in needs:
                 raise
-            refused.append(error)
+            refused[symbol] = error
             warnings.warn(f"{error} ({symbol} is left out)", DataWarning, stacklevel=2)
     if not readings:
-        raise refused[0] if refused else _absent(" or ".join(sorted(wanted)), found) if wanted else _nothing(found)
+        raise (
+            next(iter(refused.values()))
+            if refused
+            else _absent(" or ".join(sorted(wanted)), found)
+            if wanted
+            else _nothing(found)
+        )
     return MarketData(
         {symbol: reading.frame for symbol, reading in readings.items()},
         events=events,
@@ -311,7 +317,8 @@ def load_market(
         calendar=calendar,
         repairs=[repair for reading in readings.values() for repair in reading.repairs],
         provenance={symbol: reading.origin for symbol, reading in readings.items()},
-        notes={symbol: reading.notes for symbol, reading in readings.items()},
+        notes={symbol: reading.notes for symbol, reading in readings.items()}
+        | {symbol: (str(error),) for symbol, error in refused.items()},
     )
 
 # %% ../../nbs/20_data/10_sources.ipynb #22c21306

@@ -34,7 +34,7 @@ from .scorecard import (
 from .panel_scorecard import (
     panel_breakdown as panel_breakdown,
     panel_groupings as panel_groupings,
-    panel_outcomes_of as panel_outcomes_of,
+    observe_panel as observe_panel,
     panel_pit_histogram as panel_pit_histogram,
     panel_worst_quarters as panel_worst_quarters,
     PanelOutcomes as PanelOutcomes,

@@ -22,7 +22,7 @@ from .scorecard import COVERAGE_LEVELS, check_enough, range_scores
 from ..metrics import Comparison, cluster_se, clustered_pit_test, clustered_skill, crps, pit, session_blocks
 
 # %% auto #0
-__all__ = ['PanelOutcomes', 'panel_outcomes_of', 'panel_row_scores', 'PanelSummary', 'summarise_panel', 'PanelScorecard',
+__all__ = ['PanelOutcomes', 'observe_panel', 'panel_row_scores', 'PanelSummary', 'summarise_panel', 'PanelScorecard',
            'score_panel', 'panel_groupings', 'panel_breakdown', 'panel_worst_quarters', 'panel_pit_histogram']
 
 # %% ../../nbs/45_evaluation/07_panel_scorecard.ipynb #746bd2a9
@@ -51,7 +51,7 @@ class PanelOutcomes:
         return 100.0 * self.rows["change"].to_numpy()
 
 
-def panel_outcomes_of(
+def observe_panel(
     changes: pd.Series,  # log changes by session and symbol, in order; NaN where not known yet
     places: ArrayLike,  # (n,) the place of each session in the calendar, as `Calendar.positions` gives it
     horizon: int,  # sessions

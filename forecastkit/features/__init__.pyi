@@ -40,6 +40,7 @@ from .regime import (
     regime_features as regime_features,
 )
 from .research import (
+    CROSS_ASSETS as CROSS_ASSETS,
     after_hours_volume_pct as after_hours_volume_pct,
     breadth_rotation as breadth_rotation,
     breakout_fingerprints as breakout_fingerprints,
@@ -55,4 +56,9 @@ from .supply_chain import (
     CustomerShare as CustomerShare,
     read_links as read_links,
     supply_chain_leads as supply_chain_leads,
+)
+from .panel_quality import (
+    Doubt as Doubt,
+    ticker_doubts as ticker_doubts,
+    with_doubts as with_doubts,
 )

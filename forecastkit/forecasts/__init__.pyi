@@ -20,5 +20,6 @@ from .distribution import (
     strictly_increasing as strictly_increasing,
 )
 from .record import (
+    DIRECTION_MARGIN as DIRECTION_MARGIN,
     Forecast as Forecast,
 )

@@ -22,14 +22,14 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ..core import DataError, lock_file, redacted
+from ..core import DataError, digest, lock_file, printable, redacted
 from .schema import CHAINED
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF',
            'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
-           'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'open_database', 'definitions',
-           'known_definitions', 'sqlite_triggers', 'postgres_triggers', 'trigger_problems']
+           'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'definitions', 'known_definitions',
+           'open_database', 'sqlite_triggers', 'postgres_triggers', 'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
 WAIT_SECONDS: int = 30  # seconds to wait for another writer, or for a server that restarts
@@ -225,6 +225,58 @@ def upgrade(
     config.set_main_option("script_location", "forecastkit.ledger:migrations")
     command.upgrade(config, revision)
 
+# %% ../../nbs/55_ledger/02_engine.ipynb #defs0002
+Definition = tuple[str, str, str | None]  # kind, name and SQL; an index that a key brings along has no SQL
+
+
+def definitions(connection: sqlite3.Connection) -> set[Definition]:
+    "Every table, index, trigger and view of an SQLite database; blanks and line ends in its SQL count alike."
+    held = connection.execute("SELECT type, name, sql FROM sqlite_master")
+    return {(kind, name, sql and " ".join(sql.split())) for kind, name, sql in held}
+
+
+@cache
+def known_definitions() -> frozenset[Definition]:
+    "The definitions that the ledgers of all versions have."
+    found: set[Definition] = set()
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        for revision in REVISIONS:
+            upgrade(connection, revision)
+            found |= definitions(cast(sqlite3.Connection, connection.connection.driver_connection))
+    engine.dispose()
+    return frozenset(found)
+
+# %% ../../nbs/55_ledger/02_engine.ipynb #2a9e871f
+SCHEMA_SUMS: tuple[str, ...] = (
+    "eab3c1e2b168c677",
+    "f3bee0fe8172852e",
+    "dd134065feaa560e",
+)  # of the tables and indexes by revision
+
+
+def schema_sum(found: set[Definition]) -> str:
+    "The sum of some definitions."
+    return digest(sorted(found, key=str))
+
+
+def foreign_definitions(connection: sqlite3.Connection) -> list[str]:
+    "Every table, index and view that no migration makes, such as `a view features`; SQLite's own statistics are none."
+    held = {one for one in definitions(connection) if one[0] != "trigger" and not one[1].startswith("sqlite_stat")}
+    if not held or schema_sum(held) in SCHEMA_SUMS:
+        return []
+    foreign = sorted(held - known_definitions(), key=lambda one: (one[0] == "index", one[:2]))
+    return [f"{'an' if kind == 'index' else 'a'} {kind} {printable(name[:80])}" for kind, name, _ in foreign]
+
+
+def refuse_foreign(connection: sa.Connection) -> None:
+    "Raise `DataError` where an SQLite ledger holds what no migration makes."
+    sqlite = connection.dialect.name == "sqlite"
+    own = cast(sqlite3.Connection, connection.connection.driver_connection) if sqlite else None
+    if own is not None and (foreign := foreign_definitions(own)):
+        why = f"the database {display_url(connection.engine.url)} holds {foreign[0]} that is not the ledger's own"
+        raise DataError(f"{why}: remove it, or restore a backup")
+
 # %% ../../nbs/55_ledger/02_engine.ipynb #e283ccb9
 @contextmanager
 def creation_lock(
@@ -250,6 +302,7 @@ def open_database(address: str | sa.URL) -> sa.Engine:
         with creation_lock(database_file(engine.url)):
             with transaction(engine) as connection:
                 outdated = needs_upgrade(connection)
+                refuse_foreign(connection)
             if outdated:
                 with transaction(engine, write=True) as connection:
                     upgrade(connection)
@@ -257,28 +310,6 @@ def open_database(address: str | sa.URL) -> sa.Engine:
         engine.dispose()
         raise
     return engine
-
-# %% ../../nbs/55_ledger/02_engine.ipynb #defs0002
-Definition = tuple[str, str, str | None]  # kind, name and SQL; an index that a key brings along has no SQL
-
-
-def definitions(connection: sqlite3.Connection) -> set[Definition]:
-    "Every table, index, trigger and view of an SQLite database; blanks and line ends in its SQL count alike."
-    held = connection.execute("SELECT type, name, sql FROM sqlite_master")
-    return {(kind, name, sql and " ".join(sql.split())) for kind, name, sql in held}
-
-
-@cache
-def known_definitions() -> frozenset[Definition]:
-    "The definitions that the ledgers of all versions have."
-    found: set[Definition] = set()
-    engine = sa.create_engine("sqlite://")
-    with engine.begin() as connection:
-        for revision in REVISIONS:
-            upgrade(connection, revision)
-            found |= definitions(cast(sqlite3.Connection, connection.connection.driver_connection))
-    engine.dispose()
-    return frozenset(found)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #611e7399
 def sqlite_triggers() -> dict[str, str]:

@@ -41,6 +41,7 @@ from .confidence import (
     confidence_reliability as confidence_reliability,
     ConfidenceCalibrator as ConfidenceCalibrator,
     direction_shares as direction_shares,
+    panel_share as panel_share,
     shrunk_chance as shrunk_chance,
 )
 from .forecaster import (
@@ -71,4 +72,12 @@ from .explanations import (
     join_explanations as join_explanations,
     Nulls as Nulls,
     permutation_null as permutation_null,
+)
+from .online_weights import (
+    fixed_share_weights as fixed_share_weights,
+    switching_bound as switching_bound,
+    updated_weights as updated_weights,
+)
+from .metalearner import (
+    MetaLearner as MetaLearner,
 )

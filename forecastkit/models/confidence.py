@@ -21,8 +21,8 @@ from ..metrics import brier, ece, hac_lag, perfect_ece, skill
 from .base import require_fitted
 
 # %% auto #0
-__all__ = ['HALF_LIFE', 'discounted_sums', 'supported_slopes', 'direction_shares', 'shrunk_chance', 'ConfidenceCalibrator',
-           'confidence_reliability']
+__all__ = ['HALF_LIFE', 'discounted_sums', 'supported_slopes', 'direction_shares', 'shrunk_chance', 'panel_share',
+           'ConfidenceCalibrator', 'confidence_reliability']
 
 # %% ../../nbs/40_models/12_confidence.ipynb #48a13176
 HALF_LIFE: int = 1260  # sessions after which an outcome counts half
@@ -44,8 +44,9 @@ def supported_slopes(
     came: np.ndarray,  # (n,) e, 0 where it does not count
     lag: int,  # sessions over which outcomes depend on each other
     half_life: float,
+    most: float = 1.0,  # no slope is larger
 ) -> np.ndarray:
-    "The slope of e on z over the first 0 to n rows, less its own noise, within 0..1, (n + 1,)."
+    "The slope of e on z over the first 0 to n rows, less its own noise, within 0..most, (n + 1,)."
     a, b, decay = claim * came, claim * claim, 0.5 ** (1.0 / half_life)
     pairs = np.column_stack([a * a, 2 * a * b, b * b])
     for k in range(1, min(lag, len(a) - 1) + 1):
@@ -58,7 +59,7 @@ def supported_slopes(
         slope = up / down
         noise = np.maximum(aa - slope * ab + slope * slope * bb, 0.0) / (down * down)
         kept = slope * (1.0 - noise / (slope * slope))
-    return np.clip(np.nan_to_num(np.where(slope > 0, kept, 0.0), posinf=0.0, neginf=0.0), 0.0, 1.0)
+    return np.clip(np.nan_to_num(np.where(slope > 0, kept, 0.0), posinf=0.0, neginf=0.0), 0.0, most)
 
 # %% ../../nbs/40_models/12_confidence.ipynb #8c311977
 def direction_shares(
@@ -86,6 +87,22 @@ def shrunk_chance(
 ) -> np.ndarray:
     "The chance of a rise, drawn to the base rate: base + share * (chance - base)."
     return np.asarray(base) + np.asarray(share) * (np.asarray(chance) - np.asarray(base))
+
+# %% ../../nbs/40_models/12_confidence.ipynb #68b879fc
+def panel_share(
+    claim: ArrayLike,  # (n,) chance - base of each row
+    came: ArrayLike,  # (n,) 1 or 0 less base; NaN where unknown
+    sessions: ArrayLike,  # (n,) session of each row, or its number
+    lag: int,  # neighbouring sessions whose outcomes depend on each other, see `hac_lag`
+    most: float = 1.0,  # the largest share
+) -> float:
+    "Which share of the claims of a panel its outcomes support, within 0..most; the rows of a session count as one."
+    z, e = np.asarray(claim, dtype=float), np.asarray(came, dtype=float)
+    counts = np.isfinite(z) & np.isfinite(e)
+    place = np.unique(np.asarray(sessions), return_inverse=True)[1]
+    products = np.bincount(place, np.where(counts, z * e, 0.0))
+    size = np.sqrt(np.bincount(place, np.where(counts, z * z, 0.0)))
+    return float(supported_slopes(size, products / np.where(size > 0, size, 1.0), lag, np.inf, most)[-1])
 
 # %% ../../nbs/40_models/12_confidence.ipynb #373878c9
 class ConfidenceCalibrator(BaseEstimator):

@@ -18,7 +18,7 @@ import sqlite3
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,8 @@ from typing import IO, Any, cast
 
 import sqlalchemy as sa
 
-from ..core import DataError, canonical_json, code_version, confined, file_checksum, folder_checksums
+from ..core import DataError, KEY_BYTES, KEY_FILE, adopt_key, canonical_json, code_version, confined
+from ..core import file_checksum, find_key, folder_checksums
 from ..core import folder_differences, printable
 from ..ledger import CHAIN, CHAINED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
 from forecastkit.ledger import (
@@ -41,7 +42,8 @@ from forecastkit.ledger import (
 )
 from ..ledger import transaction, upgrade, with_retry
 from .archives import LARGEST_FILE, Member, read_members
-from .registry import SAVING_PREFIX, damaged_models, fsync_tree, install_folder, manifests
+from .manifests import Manifest, counted, differences, manifests
+from .registry import SAVING_PREFIX, damaged_models, fsync_tree, install_folder
 from .registry import remove_stale_folders
 
 # %% auto #0
@@ -145,23 +147,27 @@ def back_up(
                 raise DataError(f"{why}: see `forecastkit forecasts verify`, and keep the backups you have")
             files, wrong = sound_models(copied, models)
             found = backup_contents(copied, len({name.split("/")[0] for name in files}), left_out=tuple(wrong))
-        sums = {LEDGER_FILE: file_checksum(copy)} | {f"{MODELS_FOLDER}/{name}": total for name, total in files.items()}
-        sizes = {LEDGER_FILE: copy.stat().st_size} | {
-            f"{MODELS_FOLDER}/{name}": (models / name).stat().st_size for name in files
-        }
+        packed = {LEDGER_FILE: copy} | {f"{MODELS_FOLDER}/{name}": models / name for name in files}
+        if key := find_key(models):
+            packed[KEY_FILE] = Path(temporary, KEY_FILE)
+            packed[KEY_FILE].write_bytes(key)
+        sums = {name: file_checksum(path) for name, path in packed.items()}
+        sizes = {name: path.stat().st_size for name, path in packed.items()}
         listed = {"code_version": code_version(), "files": sums, "sizes": sizes}
         Path(temporary, CHECKSUM_LIST).write_text(canonical_json(listed))
         with tarfile.open(new, "w:gz", compresslevel=6) as tar:
             add_file(tar, Path(temporary, CHECKSUM_LIST), CHECKSUM_LIST)
-            add_file(tar, copy, LEDGER_FILE)
-            for name in files:
-                add_file(tar, models / name, f"{MODELS_FOLDER}/{name}")
+            for name, path in packed.items():
+                add_file(tar, path, name)
+        new.chmod(0o600)  # as the key in it
         fsync_tree(new)
         new.replace(archive)
     return found
 
 # %% ../../nbs/60_ops/03_backups.ipynb #2b332a3c
-MEMBER_NAME: re.Pattern[str] = re.compile(rf"backup\.json|forecasts\.db|{MODELS_FOLDER}(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
+MEMBER_NAME: re.Pattern[str] = re.compile(
+    rf"backup\.json|forecasts\.db|seal\.key|{MODELS_FOLDER}(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+"
+)
 MEGABYTE = 2**20
 LARGEST_LIST = 32 * MEGABYTE  # of checksums: some three hundred thousand files
 TIGHTEST = 250  # times that a ledger and models shrink when they are packed, at most
@@ -337,11 +343,18 @@ def check_backup(
         raise DataError(f"this backup is damaged, {problem}: use another one")
     versions = sorted(path.name for path in models.glob("*"))
     for version in versions:
-        if all(folder_differences(models / version, known["files"]) for known in manifests(database, version)):
+        known = counted(manifests(database, version), find_key(models))
+        if not known or differences(models / version, known):
             raise DataError(f"this backup is damaged, model {version} is not what was stored: use another one")
     return versions
 
 # %% ../../nbs/60_ops/03_backups.ipynb #e74c8b0b
+def refuse_bad_key(path: Path) -> None:
+    "Raise `DataError` where the key out of an archive is none; there may be no key at all."
+    if path.is_file() and path.stat().st_size != KEY_BYTES:
+        raise DataError(f"this backup is damaged, its {KEY_FILE} is no key: use another one")
+
+
 @contextmanager
 def opened_backup(
     archive: Path,
@@ -352,6 +365,7 @@ def opened_backup(
     remove_stale_folders(home, UNPACKING_PREFIX)
     with tempfile.TemporaryDirectory(dir=home, prefix=UNPACKING_PREFIX) as temporary:
         unpack(archive, Path(temporary))
+        refuse_bad_key(Path(temporary, KEY_FILE))
         refuse_foreign_schema(Path(temporary, LEDGER_FILE))
         with closing(PredictionDatabase(file_url(Path(temporary, LEDGER_FILE)))) as copy:
             models = Path(temporary, MODELS_FOLDER)
@@ -395,11 +409,11 @@ def replace_rows(
 def install_model(
     new: Path,  # its folder out of an archive
     path: Path,  # where it belongs
-    known: Sequence[Mapping[str, Any]],  # its manifests in the backup
-    installed: Sequence[Mapping[str, Any]],  # its manifests in the database that is replaced
+    known: Sequence[Manifest],  # its manifests in the backup that count
+    installed: Sequence[Manifest],  # its manifests in the database that is replaced that count
 ) -> None:
     "Put a model where it belongs; raises `DataError` if another one, genuine as well, lies there under its name."
-    genuine = [any(not folder_differences(path, one["files"]) for one in manifests) for manifests in (known, installed)]
+    genuine = [any(not folder_differences(path, one.files) for one in found) for found in (known, installed)]
     if path.exists() and genuine == [False, True]:
         raise DataError(f"{path} holds another model than the backup under the same name: move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -425,7 +439,8 @@ def restore(
         opened_backup(archive, models.parent) as (copy, new, versions),
         closing(PredictionDatabase(address)) as database,
     ):
-        installed = {version: manifests(database, version) for version in versions}
+        key, own = find_key(new), find_key(models)
+        installed = {version: counted(manifests(database, version), own) for version in versions}
         with transaction(copy.engine) as source, transaction(database.engine, write=True) as target:
             target.execute(sa.select(CHAIN).with_for_update())  # nobody appends from here on
             previous, same = "", same_ledger(source, target)
@@ -433,5 +448,8 @@ def restore(
                 previous = copy_aside(target, models.parent, force)
                 replace_rows(source, target)
             for version in versions:
-                install_model(new / version, models / version, manifests(copy, version), installed[version])
+                known = counted(manifests(copy, version), key)
+                install_model(new / version, models / version, known, installed[version])
+            if new.with_name(KEY_FILE).is_file():
+                adopt_key(models.parent, key)
         return backup_contents(copy, len(versions), previous_copy=previous, unchanged=same)

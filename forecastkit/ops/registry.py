@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -22,13 +21,15 @@ from typing import Any, Protocol
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import DataError, ModelIntegrityError, ModelNotFoundError, Target, canonical_json, confined
-from ..core import digest, folder_checksums, folder_differences
-from ..ledger import MODELS, PredictionDatabase, append, chain_end, fetch, with_retry
+from ..core import DataError, ModelIntegrityError, ModelNotFoundError, Target, digest, find_key
+from ..core import folder_checksums, folder_differences, make_key
+from ..ledger import MODELS, PredictionDatabase, database_file, fetch, with_retry
+from .manifests import Manifest, best_manifest, counted, differences, forged, key_problem, manifests
+from .manifests import record_manifest, sealed_elsewhere, version_folder
 
 # %% auto #0
-__all__ = ['SAVING_PREFIX', 'STALE_SECONDS', 'model_version', 'record_manifest', 'manifests', 'damaged_models', 'model_problems',
-           'Model', 'fsync_tree', 'write_model', 'install_folder', 'remove_stale_folders', 'ModelRegistry']
+__all__ = ['SAVING_PREFIX', 'STALE_SECONDS', 'model_version', 'damaged_models', 'model_problems', 'Model', 'fsync_tree',
+           'write_model', 'install_folder', 'remove_stale_folders', 'ModelRegistry']
 
 # %% ../../nbs/60_ops/01_registry.ipynb #befbbc9c
 def model_version(
@@ -43,63 +44,6 @@ def model_version(
     return digest([target.symbol, target.kind, target.horizon, session, data_fingerprint, model_digest, code_version])
 
 # %% ../../nbs/60_ops/01_registry.ipynb #bad2bf9e
-def version_folder(
-    root: str | Path,  # the registry's folder
-    version: str,  # as a user, a record or a request gives it
-) -> Path:
-    "The folder of a version; raises `DataError` for a name that no version can have."
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", version):
-        raise DataError(f"{version!r} is no name of a model version: it has up to 64 letters, digits, '-' and '_'")
-    return confined(root, version)
-
-# %% ../../nbs/60_ops/01_registry.ipynb #08db304b
-def best_manifest(
-    folder: Path,
-    manifests: Sequence[Mapping[str, Any]],  # all that were written for its version, at least one
-) -> Mapping[str, Any]:
-    "The manifest that describes a folder best."
-    return min(manifests, key=lambda manifest: len(folder_differences(folder, manifest["files"])))
-
-
-def differences(
-    folder: Path,
-    manifests: Sequence[Mapping[str, Any]],  # all that were written for its version, at least one
-) -> list[str]:
-    "What differs between a folder and the manifest that describes it best, one phrase a file."
-    return folder_differences(folder, best_manifest(folder, manifests)["files"])
-
-# %% ../../nbs/60_ops/01_registry.ipynb #5f4073fa
-def record_manifest(
-    database: PredictionDatabase,
-    version: str,
-    target: Target,
-    origin: Any,  # the session up to which the model was trained
-    manifest: Mapping[str, Any],
-) -> bool:
-    "Write down what a version consists of; False if just this was written before."
-    row = {
-        "version": version, "symbol": target.symbol, "kind": target.kind, "horizon": target.horizon,
-        "trained_at": pd.Timestamp(origin).date(), "manifest": canonical_json(manifest),
-        "manifest_hash": digest(manifest, 64), "created_at": database.clock(),
-    }  # fmt: skip
-    same = sa.and_(*(MODELS.c[name] == row[name] for name in ("version", "manifest_hash")))
-
-    def record(connection: sa.Connection) -> bool:
-        chain_end(connection, MODELS, lock=True)  # of two writers the second must see the row of the first
-        return connection.scalar(sa.select(MODELS.c.seq).where(same)) is None and append(connection, MODELS, [row]) == 1
-
-    return with_retry(database.engine, record, write=True)
-
-
-def manifests(
-    database: PredictionDatabase,
-    version: str,
-) -> list[dict[str, Any]]:
-    "Every manifest of a version, the latest first; empty for an unknown version."
-    query = sa.select(MODELS.c.manifest).where(MODELS.c.version == version).order_by(MODELS.c.seq.desc())
-    return with_retry(database.engine, lambda connection: [json.loads(text) for text in connection.scalars(query)])
-
-# %% ../../nbs/60_ops/01_registry.ipynb #48d188b4
 def stored_versions(database: PredictionDatabase) -> pd.DataFrame:
     "One row a version with a manifest, in the order of training: version, symbol, kind, horizon, trained_at, created_at."
     columns = [MODELS.c[name] for name in ("version", "symbol", "kind", "horizon", "trained_at", "created_at")]
@@ -108,27 +52,60 @@ def stored_versions(database: PredictionDatabase) -> pd.DataFrame:
     table = table.drop_duplicates("version", keep="last")
     return table.assign(trained_at=pd.to_datetime(table["trained_at"]).astype("datetime64[us]")).reset_index(drop=True)
 
-# %% ../../nbs/60_ops/01_registry.ipynb #e30c081b
+
+def present(
+    found: Sequence[Manifest],  # of all versions
+    folder: Path,  # the registry's
+) -> dict[str, list[Manifest]]:
+    "The manifests of each version whose folder is there."
+    versions: dict[str, list[Manifest]] = {}
+    for one in found:
+        versions.setdefault(one.version, []).append(one)
+    return {version: held for version, held in versions.items() if version_folder(folder, version).is_dir()}
+
+# %% ../../nbs/60_ops/01_registry.ipynb #fd8ca057
 def damaged_models(
     database: PredictionDatabase,
     folder: Path,  # the registry's
 ) -> dict[str, list[str]]:
     "What is wrong with each model that is there, empty where nothing is; one that is not there can be trained again."
-    paths = {version: version_folder(folder, version) for version in stored_versions(database)["version"]}
-    return {v: differences(p, manifests(database, v)) for v, p in paths.items() if p.is_dir()}
+    key = find_key(folder)
+    held = present(manifests(database), folder)
+    return {version: differences(folder / version, counted(found, key)) for version, found in held.items()}
 
-# %% ../../nbs/60_ops/01_registry.ipynb #dcfac32e
+# %% ../../nbs/60_ops/01_registry.ipynb #08db304b
+def seal_problems(
+    database: PredictionDatabase,
+    folder: Path,  # the registry's
+) -> list[str]:
+    "One line for every manifest that was added by hand, and for a key that is not the one that sealed the models."
+    found, key = manifests(database), find_key(folder)
+    words = "was added later without a valid seal of this home: it does not count"
+    lines = [f"model {one.version}: the manifest in row {one.row} of the models {words}" for one in forged(found, key)]
+    if strange := present(found, folder).keys() & set(sealed_elsewhere(found, key)):
+        return [*lines, key_problem(strange, folder)]
+    keys = list(dict.fromkeys(one.key for one in found if one.key))
+    file = database_file(database.engine.url)
+    if len(keys) > 1 and file is not None and file.parent.resolve() == folder.parent.resolve():
+        row = next(one.row for one in found if one.key == keys[1])
+        lines.append(
+            f"the models were sealed with {len(keys)} keys, from row {row} on with another: seal.key was lost or replaced"
+        )
+    return lines
+
+# %% ../../nbs/60_ops/01_registry.ipynb #9e72ed0a
 def model_problems(
     database: PredictionDatabase,
     folder: Path,  # the registry's
 ) -> list[str]:
-    "One line for everything that is wrong with the stored models: damaged files, folders that no manifest names."
+    "One line for everything that is wrong with the stored models: files, manifests, the key, folders that no manifest names."
     known = set(stored_versions(database)["version"])
     folders = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
     damaged = [
         f"model {version}: {what}" for version, wrong in damaged_models(database, folder).items() for what in wrong
     ]
-    return damaged + [f"model {name}: no manifest of it is in the ledger" for name in folders if name not in known]
+    unknown = [f"model {name}: no manifest of it is in the ledger" for name in folders if name not in known]
+    return [*damaged, *unknown, *seal_problems(database, folder)]
 
 # %% ../../nbs/60_ops/01_registry.ipynb #0a4648f3
 class Model(Protocol):
@@ -151,22 +128,22 @@ def fsync_tree(
 def write_model(
     model: Model,
     folder: Path,  # made here
-) -> dict[str, Any]:
-    "Let a model write its files, bring them to the disk, and return their manifest."
+) -> dict[str, str]:
+    "Let a model write its files, bring them to the disk, and return their checksums."
     folder.mkdir()
     model.save(folder)
     fsync_tree(folder)
-    return {"files": folder_checksums(folder)}
+    return folder_checksums(folder)
 
 # %% ../../nbs/60_ops/01_registry.ipynb #3dfda969
 def install_folder(
     new: Path,  # a folder that was just written
     path: Path,  # the folder of its version
-    manifests: Sequence[Mapping[str, Any]],  # all that were written for it
+    found: Sequence[Manifest],  # its manifests that count
 ) -> None:
     "Give the new folder its name. One that bears it already stays if it is genuine, and is replaced if no manifest describes it."
     with suppress(FileNotFoundError):  # another process may be about the same
-        if path.exists() and differences(path, manifests):
+        if path.exists() and differences(path, found):
             path.rename(new.with_name("old"))
     try:
         new.rename(path)
@@ -244,9 +221,9 @@ class ModelRegistry:
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_stale_folders(self.folder)
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=SAVING_PREFIX) as temporary:
-                manifest = write_model(model, Path(temporary, "new")) | ({"symbols": [*symbols]} if symbols else {})
-                record_manifest(self.database, version, target, origin, manifest)
-                install_folder(Path(temporary, "new"), path, manifests(self.database, version))
+                files, key = write_model(model, Path(temporary, "new")), make_key(self.folder.parent)
+                record_manifest(self.database, version, target, origin, files, key, symbols)
+                install_folder(Path(temporary, "new"), path, counted(manifests(self.database, version), key))
         except OSError as error:
             why = f"models cannot be stored in {self.folder} ({error.strerror})"
             raise DataError(f"{why}: set data.home to a folder one may write to") from error
@@ -256,11 +233,29 @@ class ModelRegistry:
         "The stored model. Raises `ModelNotFoundError` if there is none, `ModelIntegrityError` naming a file that was changed."
         if not self.has(version):
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
-        path = version_folder(self.folder, version)
-        manifest = best_manifest(path, manifests(self.database, version))
-        if wrong := folder_differences(path, manifest["files"]):
-            raise ModelIntegrityError(f"model {version}: {wrong[0]}; delete {path} to have it trained again")
-        return self.loader(path, manifest["files"])
+        path, held, key = version_folder(self.folder, version), manifests(self.database, version), find_key(self.folder)
+        self._check_key(held)
+        sums = best_manifest(path, counted(held, key)).files
+        if wrong := folder_differences(path, sums):
+            later = next(
+                (
+                    f" (row {one.row} of the models says so, without a valid seal)"
+                    for one in forged(held, key)
+                    if not folder_differences(path, one.files)
+                ),
+                "",
+            )
+            raise ModelIntegrityError(f"model {version}: {wrong[0]}{later}; delete {path} to have it trained again")
+        return self.loader(path, sums)
+
+    def check_key(self, target: Target) -> None:
+        "Raise `ModelIntegrityError` where models of a target are there that another key than that of the home has sealed."
+        self._check_key(manifests(self.database, target=target))
+
+    def _check_key(self, found: Sequence[Manifest]) -> None:
+        strange = present(found, self.folder).keys() & set(sealed_elsewhere(found, find_key(self.folder)))
+        if strange:
+            raise ModelIntegrityError(key_problem(strange, self.folder))
 
     def versions(self) -> pd.DataFrame:
         "One row a version, in the order of training: symbol, kind, horizon, trained_at, created_at, and whether it can be loaded."

@@ -45,13 +45,21 @@ from .panel_preparation import (
     prepare_panel as prepare_panel,
     PreparedPanel as PreparedPanel,
 )
+from .panel_forecasting import (
+    forecast_universe as forecast_universe,
+    SymbolForecasts as SymbolForecasts,
+    UniverseSystem as UniverseSystem,
+)
 from .forecasting import (
     forecast as forecast,
-    SymbolForecasts as SymbolForecasts,
 )
 from .verification import (
     verify as verify,
     verify_function as verify_function,
+)
+from .panel_verification import (
+    symbols_beside as symbols_beside,
+    verify_universe as verify_universe,
 )
 from .recomputation import (
     recompute_forecasts as recompute_forecasts,
@@ -59,5 +67,8 @@ from .recomputation import (
 )
 from .universe import (
     for_each_symbol as for_each_symbol,
-    forecast_universe as forecast_universe,
+)
+from .panel_evaluation import (
+    evaluate_panel as evaluate_panel,
+    evaluate_universe as evaluate_universe,
 )

@@ -33,15 +33,16 @@ from forecastkit.core import (
 from ..data import MarketData, price_doubts, repair_notes
 from ..evaluation import walk_forward
 from ..features import PanelFeature, TemporalValidator, compute_panel, earnings_panel_features, panel_features
+from ..features import ticker_doubts, with_doubts
 from ..forecasts import Forecast
 from ..ops import ModelRegistry
 from .panel_universe import Universe
 from .preparation import Versions, refit_schedule, require_sessions
 
 # %% auto #0
-__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'panel_members',
-           'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints', 'prepare_panel',
-           'build_panel_forecast']
+__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'with_reports',
+           'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints',
+           'prepare_panel', 'build_panel_forecast']
 
 # %% ../../nbs/65_pipeline/08_panel_preparation.ipynb #cea7230d
 PANEL: str = "PANEL"  # what versions of a panel are named by; no symbol of a market
@@ -52,8 +53,9 @@ AHEAD: str = "earnings_ahead"
 
 
 def panel_target(settings: Settings) -> Target:
-    "What the versions of a panel forecast: log returns over the horizon of the settings."
-    return Target(PANEL, "log_return", settings.forecast.horizon)
+    "What the versions of a panel forecast: log returns over the horizon of the settings, unless these are a panel's own."
+    own = settings.forecast.symbol == PANEL
+    return Target(PANEL, settings.forecast.kind if own else "log_return", settings.forecast.horizon)
 
 
 def panel_declarations(
@@ -65,6 +67,11 @@ def panel_declarations(
     return (*panel_features(), *beside)
 
 
+def with_reports(market: MarketData, universe: Universe) -> MarketData:
+    "The market with the reports of companies that the universe brings; without any of its own it keeps those it has."
+    return market if universe.earnings is None else market.with_earnings(universe.earnings)
+
+
 def panel_members(
     market: MarketData,
     universe: Universe,
@@ -74,7 +81,10 @@ def panel_members(
     for symbol in sorted(universe.symbols):  # the order in which they were named decides no bit
         try:
             if symbol not in market:
-                raise DataError(f"{symbol}: it has no bars by then in the sources: check its spelling or add a source")
+                said = market.notes(symbol) or (
+                    f"{symbol}: it has no bars by then: check its spelling or add a source",
+                )
+                raise DataError(said[0])
             require_sessions(market, symbol)
             found.append(symbol)
         except DataError as error:
@@ -222,7 +232,9 @@ class PreparedPanel:
         "The quality report of a row: score, status, issues by name."
         q = self.settings.quality
         validator = TemporalValidator(declarations=self.declarations, thresholds=(q.excellent, q.good, q.usable))
-        return validator.get_quality_report(self.history(session, symbol), session)
+        report = validator.get_quality_report(self.history(session, symbol), session)
+        bars = self.view.bars(symbol).loc[:session]
+        return with_doubts(report, ticker_doubts(bars, self.view.calendar.sessions), validator.status)
 
     def data_notes(self, session: pd.Timestamp, symbol: str) -> list[str]:
         "What was dropped, repaired or is doubtful in a ticker's bars up to a session: one sentence each."
@@ -266,7 +278,8 @@ def prepare_panel(
     if folder is not None:
         make_key(folder.parent)  # seals what is stored from here on
     target, model, watch = panel_target(settings), settings.model, watch or Stopwatch()
-    view, calendar, horizon = market.as_of(through), market.calendar, target.horizon
+    view, calendar, horizon = with_reports(market, universe).as_of(through), market.calendar, target.horizon
+    universe = replace(universe, earnings=view.earnings)
     symbols, skipped = panel_members(view, universe)
     if not symbols:
         raise DataError(

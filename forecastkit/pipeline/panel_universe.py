@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..calendars import Calendar, read_earnings
+from ..calendars import Calendar, EARNINGS_FILE, read_earnings
 from ..core import DataError, canonical_symbol, digest, named_symbol
 from ..data import STOCKS
 from ..vendors import read_universe
@@ -65,7 +65,9 @@ class Universe:
 # %% ../../nbs/65_pipeline/07_panel_universe.ipynb #7f4406d5
 def read_universe_file(
     path: str | Path,  # a CSV with a column symbol and perhaps sector; or sample: the stocks that come with the package
-    earnings: str | Path | None = None,  # a CSV with symbol and date, see `calendars.read_earnings`
+    earnings: str
+    | Path
+    | None = None,  # a CSV as `calendars.read_earnings` takes it; None: earnings_dates.csv beside the universe, if there
 ) -> Universe:
     "The universe of a file; raises `DataError` that names the file and the line."
     if str(path) == "sample":
@@ -75,7 +77,9 @@ def read_universe_file(
     else:
         table = read_universe(path)
         symbols = tuple(table["symbol"])
-    reports = read_earnings(earnings) if earnings is not None else None
+    beside = Path(path).with_name(EARNINGS_FILE)
+    found = earnings if earnings is not None else beside if beside.is_file() and str(path) != "sample" else None
+    reports = read_earnings(found) if found is not None else None
     return Universe(symbols, dict(zip(table["symbol"], table["sector"])), reports, Path(path).stem)
 
 

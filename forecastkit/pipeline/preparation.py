@@ -271,6 +271,8 @@ def prepare(
 
     require_sessions(market, target.symbol)
     if folder is not None:
+        if registry is not None:
+            registry.check_key(target)  # else its raw quantiles may be forged
         make_key(folder.parent)  # seals what is stored from here on
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
     profile = profile_of(target, settings.forecast.regime_bounds)

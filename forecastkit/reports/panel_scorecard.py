@@ -16,11 +16,11 @@ import pandas as pd
 from ..evaluation import COVERAGE_LEVELS, PanelScorecard, panel_breakdown, panel_groupings
 from ..evaluation import panel_pit_histogram, panel_worst_quarters
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, session_axes
-from .scorecard import SCORE_NAMES, share_text, skill_rows, tried_text
+from .scorecard import SCORE_NAMES, pit_words, share_text, skill_rows, tried_text
 
 # %% auto #0
 __all__ = ['panel_basis', 'panel_skill_table', 'panel_coverage_table', 'panel_part_table', 'panel_worst_quarters_table',
-           'coverage_by', 'coverage_by_symbol', 'panel_skill_by', 'panel_pit_picture']
+           'coverage_by', 'coverage_by_symbol', 'panel_skill_by', 'panel_pit_sentence', 'panel_pit_picture']
 
 # %% ../../nbs/70_reports/06_panel_scorecard.ipynb #5c845526
 def panel_basis(card: PanelScorecard) -> str:
@@ -65,12 +65,17 @@ def panel_parts_as_text(
     "A breakdown as it stands on a page; none where there are no parts."
     if not len(parts):
         return parts
-    columns = {"forecasts": parts["rows"].map("{:,}".format), "sessions": parts["sessions"].map("{:,}".format)}
-    for name in (c.removeprefix("skill_") for c in parts if c.startswith("skill_") and not c.endswith("_se")):
+    columns: dict[str, Any] = {
+        "forecasts": parts["rows"].map("{:,}".format),
+        "sessions": parts["sessions"].map("{:,}".format),
+    }
+    for name in (c.removeprefix("skill_") for c in map(str, parts) if c.startswith("skill_") and not c.endswith("_se")):
         told = with_error(parts[f"skill_{name}"], parts[f"skill_{name}_se"], signed=True)
         columns[f"skill, {SCORE_NAMES.get(name, name)}"] = told
     columns["inside 80 %"] = with_error(parts["coverage"], parts["coverage_se"])
-    for name in (c.removeprefix("coverage_") for c in parts if c.startswith("coverage_") and c != "coverage_se"):
+    for name in (
+        c.removeprefix("coverage_") for c in map(str, parts) if c.startswith("coverage_") and c != "coverage_se"
+    ):
         columns[f"{SCORE_NAMES.get(name, name)}'s"] = [share_text(v) for v in parts[f"coverage_{name}"]]
     columns["width, % points"] = parts["width"].map("{:.1f}".format)
     return pd.DataFrame(columns, parts.index).set_axis([str(label).replace("_", " ") for label in parts.index])
@@ -197,6 +202,11 @@ def panel_skill_by(
         ax.grid(visible=False, axis="x")
         ax.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax
+
+
+def panel_pit_sentence(card: PanelScorecard) -> str:
+    "The test of the PIT in words: mean and variance, each with its t."
+    return pit_words(card.summary.pit)
 
 
 def panel_pit_picture(

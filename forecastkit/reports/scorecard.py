@@ -36,7 +36,7 @@ from .daily import BASELINE_NAMES
 __all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'skill_table', 'coverage_table', 'width_table',
            'regime_scores_table', 'ece_table', 'direction_table', 'point_table', 'part_table', 'worst_quarters_table',
            'parts_as_text', 'quantile_table', 'horizons_table', 'skill_by', 'skill_by_probability', 'pit_histogram',
-           'pit_sentence', 'reliability_bins', 'reliability_grid', 'coverage_through_time', 'worst_table']
+           'pit_words', 'pit_sentence', 'reliability_bins', 'reliability_grid', 'coverage_through_time', 'worst_table']
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #51a0e25e
 SCORE_NAMES: dict[str, str] = {
@@ -300,13 +300,19 @@ def pit_histogram(
     return ax
 
 
-def pit_sentence(card: Scorecard) -> str:
-    "The test of the PIT in words: mean and variance, each with its t."
-    test = pit_test(card.scores["pit"].to_numpy(), hac_lag(card.outcomes.target.horizon))
+def pit_words(
+    test: Mapping[str, float],  # as `metrics.pit_test` gives it
+) -> str:
+    "A test of the PIT in words: mean and variance, each with its t."
     return (
         f"The mean of the PIT is {test['mean']:.3f} (perfect 0.500, t {test['mean_t']:+.1f}), its variance "
         f"{test['variance']:.4f} (perfect 0.0833, t {test['variance_t']:+.1f}; more is too narrow, less too wide)."
     )
+
+
+def pit_sentence(card: Scorecard) -> str:
+    "The test of the PIT in words: mean and variance, each with its t."
+    return pit_words(pit_test(card.scores["pit"].to_numpy(), hac_lag(card.outcomes.target.horizon)))
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #68a40604
 def reliability_bins(

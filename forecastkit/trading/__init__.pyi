@@ -22,6 +22,21 @@ from .books import (
     Fills as Fills,
 )
 from .portfolio import (
+    Holdings as Holdings,
     Portfolio as Portfolio,
     simulate as simulate,
+)
+from .sizing import (
+    kelly_fraction as kelly_fraction,
+    Limits as Limits,
+    optimal_weights as optimal_weights,
+    PositionSizer as PositionSizer,
+)
+from .results import (
+    BacktestResult as BacktestResult,
+)
+from .backtest import (
+    BacktestEngine as BacktestEngine,
+    ForecastFunction as ForecastFunction,
+    Sizer as Sizer,
 )

@@ -75,6 +75,11 @@ class Reject:
 LEVELS: tuple[str, ...] = ("limit", "stop", "stop_loss", "take_profit", "trail")
 
 
+def _positive(value: Any) -> bool:
+    "Whether a value is a finite number above 0."
+    return isinstance(value, Real) and 0 < float(value) < math.inf
+
+
 def order_fault(
     order: Order,
     prices: PriceBlocks,
@@ -89,9 +94,9 @@ def order_fault(
         return "decided on a day that is no session of these prices"
     if order.side not in ("buy", "sell"):
         return f"side {order.side!r} is neither buy nor sell"
-    if not isinstance(order.size, Real) or not 0 < order.size < math.inf:
+    if not _positive(order.size):
         return f"size {order.size} is not above 0: say sell for less"
-    if not all(isinstance(value, Real) and 0 < value < math.inf for value in levels):
+    if not all(map(_positive, levels)):
         return "a price of the order is NaN or not above 0"
     if order.limit is not None and order.stop is not None:
         return "an order has a limit or a stop, not both"
