@@ -5,6 +5,7 @@
 # %% ../../nbs/70_reports/07_explanations.ipynb #015d3a7b
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,8 @@ def beeswarm(
     shown = table.to_shap()[:, [table.contributions.columns.get_loc(name) for name in ordered.columns]]
     import shap
 
-    with house_style():
+    with house_style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)  # what is no column has no values, and is grey
         ax = session_axes(ax, height=0.8 + 0.3 * len(ordered.columns))
         shap.plots.beeswarm(
             shown, max_display=most, ax=ax, plot_size=None, show=False, s=7, group_remaining_features=False
