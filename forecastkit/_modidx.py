@@ -4663,6 +4663,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                 'forecastkit/trading/sizing.py'),
                                             'forecastkit.trading.sizing.PositionSizer.pause_text': ( '50_trading/sizing.html#positionsizer.pause_text',
                                                                                                      'forecastkit/trading/sizing.py'),
+                                            'forecastkit.trading.sizing.PositionSizer.stops_and_targets': ( '50_trading/sizing.html#positionsizer.stops_and_targets',
+                                                                                                            'forecastkit/trading/sizing.py'),
                                             'forecastkit.trading.sizing._numbered': ( '50_trading/sizing.html#_numbered',
                                                                                       'forecastkit/trading/sizing.py'),
                                             'forecastkit.trading.sizing._size_of': ( '50_trading/sizing.html#_size_of',
