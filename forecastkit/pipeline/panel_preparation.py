@@ -296,6 +296,8 @@ def prepare_panel(
     from forecastkit.models import PanelForecaster, calibrate_panel
 
     if folder is not None:
+        if registry is not None:
+            registry.check_key(panel_target(settings))  # else its raw quantiles may be forged
         make_key(folder.parent)  # seals what is stored from here on
     target, model, watch = panel_target(settings), settings.model, watch or Stopwatch()
     view, calendar, horizon = with_reports(market, universe).as_of(through), market.calendar, target.horizon
