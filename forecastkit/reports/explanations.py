@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..forecasts import house_style
-from ..forecasts.plotting import ACCENT, FAINT, INK, WARNING, session_axes
+from ..forecasts import ACCENT, FAINT, INK, WARNING, house_style, session_axes
 
 # %% auto #0
 __all__ = ['UNITS', 'in_per_cent', 'reasons_table', 'waterfall', 'explanation_basis', 'stability_sentence', 'states_table',
