@@ -195,6 +195,8 @@ def test_what_cannot_be_learnt_from_is_refused(market, spoil, told):
     X, _, y = market
     with pytest.raises(DataError, match=told):
         DirectionEnsemble(QUICK).fit(*spoil(X, y))
+    with pytest.raises(DataError, match="as many changes"):
+        DirectionEnsemble(QUICK).fit(X, y, y[1:])
 
 
 EXPECTED: dict[str, str] = {}

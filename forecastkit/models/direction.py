@@ -27,13 +27,14 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data  # pyrefly: ignore[missing-module-attribute]
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
 from ..core import DataError
 from ..forecasts import DIRECTION_MARGIN
 from ..metrics import hac_lag
+from .base import array_names
 from .confidence import panel_share
 from .metalearner import EDGE, MOST, agreement_of
 from .online_weights import log_losses
@@ -128,8 +129,9 @@ def own_columns(
 ) -> list[str]:
     "The columns that differ somewhere between the symbols of a session; all where none does, or no session has two rows."
     sessions = table.groupby(place)
-    spread = (sessions.max() - sessions.min()).max()
-    return [name for name in table if spread[name] > 0] or list(table)
+    spread = (sessions.max() - sessions.min()).max().to_numpy()
+    names = [str(name) for name in table]
+    return [name for name, width in zip(names, spread) if width > 0] or names
 
 # %% ../../nbs/40_models/26_direction.ipynb #c7fcc3a2
 MAX_ROWS: int = 20_000  # that a member trains on
@@ -322,8 +324,10 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
     ) -> DirectionEnsemble:
         "Train the members, weigh them out of fold, and learn how much of their claim to keep. Raises `DataError`."
         up = self._up(X, y)
+        if changes is not None and np.shape(changes) != up.shape:
+            raise DataError(f"{len(up)} rows want as many changes, not {np.shape(changes)}")
         self.columns_ = [
-            str(name) for name in getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
+            str(name) for name in getattr(self, "feature_names_in_", array_names(vars(self)["n_features_in_"]))
         ]
         table, place = self._table(X), session_places(X, len(up))
         self.read_ = self.columns_ if self.common else own_columns(table, place)
@@ -358,10 +362,10 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         self.validation_ = np.column_stack([chances, np.clip(base + self.share_ * claim, EDGE, 1 - EDGE)])
 
     def _keep_scores(self, table: pd.DataFrame, up: np.ndarray) -> None:
-        found = {"train": (self._chances(table), up)} | (
-            {} if self.validation_ is None else {"validation": (self.validation_, up)}
-        )
-        self.scores_ = pd.concat([self._scored(*pair, rows) for rows, pair in found.items()])
+        found = {"train": self._chances(table)}
+        if self.validation_ is not None:
+            found["validation"] = self.validation_
+        self.scores_ = pd.concat([self._scored(chances, up, rows) for rows, chances in found.items()])
         self.importances_ = pd.DataFrame({name: member_importances(m, self.read_) for name, m in self.members_.items()})
 
     def _scored(self, chances: np.ndarray, up: np.ndarray, rows: str) -> pd.DataFrame:

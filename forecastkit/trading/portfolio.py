@@ -406,6 +406,7 @@ def orders_for(
     weights: Mapping[str, float],  # wanted, as shares of the equity; a ticker that is not named is sold
     portfolio: Portfolio,
     whole: bool = True,  # no fractions of shares
+    levels: Mapping[str, tuple[float, float]] | None = None,  # price of the stop loss and of the target, by ticker
 ) -> OrderBlocks:
     "The orders that lead from what is held to the weights wanted, at the last closes. Raises `DataError`."
     names = portfolio.prices.tickers
@@ -421,4 +422,8 @@ def orders_for(
     with np.errstate(invalid="ignore"):
         shares = wanted * portfolio.equity / close
     shares = np.trunc(shares) if whole else shares
-    return OrderBlocks(np.where(np.isfinite(close), shares - portfolio.position, 0.0))
+    moved = np.where(np.isfinite(close), shares - portfolio.position, 0.0)
+    if not levels:
+        return OrderBlocks(moved)
+    stop, target = np.array([levels.get(name, (np.nan, np.nan)) for name in names]).T
+    return OrderBlocks(moved, stop_loss=stop, take_profit=target)
