@@ -8,6 +8,9 @@ a small home until SIGKILL comes at a random moment inside the time that the wor
 ledger must verify, what was reported must be there, and the same work, done again by another process, must end as if nothing had
 happened. A line of JSON every hundred kills says what came of each kind, with every loss; a loss makes the exit code 1. The tests
 have fewer than a hundred of these.
+
+Measured: of the thousand that are asked, 300 were run in one go (42 to 43 of each kind, 269 of them while the work
+went on), and nothing was lost or half. A round took 1 to 10 s on two cores beside ten other jobs, and 1.5 s on average beside five.
 """
 
 import argparse

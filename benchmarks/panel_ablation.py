@@ -5,6 +5,20 @@
 Stocks, span, width and scoring are those of panel_skill.py, but versions are refitted every 252 sessions instead of 63. What a family
 is worth is the share of the CRPS without it that having it removes; errors are clustered by blocks of three horizons, the p values
 adjusted by Holm for the number of families, and beside each stands the smallest effect that would have been found four times in five.
+
+Measured, 2026-11 (217,200 rows): share of the CRPS that a family removes, per cent (s.e.; Holm-adjusted p; smallest effect found 4 times in 5):
+    earnings   +0.357 (0.040; 0; 0.113)
+    rank       +0.017 (0.008; 0.29; 0.022)
+    extreme    +0.015 (0.007; 0.35; 0.021)
+    return     +0.011 (0.009; 1; 0.024)
+    volume     +0.008 (0.008; 1; 0.021)
+    gap        +0.006 (0.009; 1; 0.024)
+    market     +0.003 (0.007; 1; 0.020)
+    momentum   +0.002 (0.006; 1; 0.017)
+    volatility -0.001 (0.007; 1; 0.021)
+    trend      -0.001 (0.006; 1; 0.018)
+    range      -0.006 (0.007; 1; 0.021)
+    index      -0.028 (0.024; 1; 0.066)
 """
 
 import argparse

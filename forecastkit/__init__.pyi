@@ -27,6 +27,7 @@ from .features import FeatureEngine as FeatureEngine
 from .regimes import AnomalyDetector as AnomalyDetector, RegimeDetector as RegimeDetector
 from .models import (
     ConfidenceCalibrator as ConfidenceCalibrator,
+    DirectionEnsemble as DirectionEnsemble,
     MetaLearner as MetaLearner,
     PanelForecaster as PanelForecaster,
     ProbabilisticForecaster as ProbabilisticForecaster,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import DataError
+from forecastkit.core import DataError, ExperimentLog
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.metrics import sharpe_ratio
 from forecastkit.trading import BacktestEngine, CostModel, FillRules, Holdings, PriceBlocks
@@ -118,3 +118,14 @@ def test_a_run_that_trades_nothing_has_a_result(market):
     assert result.to_dict()["trades"] == 0
     assert result.sharpe.value == 0
     assert result.text()
+
+
+def test_the_experiment_log_says_how_many_were_tried(market, tmp_path):
+    log = ExperimentLog(tmp_path / "experiments.jsonl")
+    log.append("search", "momentum", "does it earn anything?", {"variants": 7})
+    result = BacktestEngine(market).run_walk_forward_backtest(rising, NAMES, trials=log, benchmarks=False)
+    assert result.sharpe.trials == 7
+    assert result.sharpe.dsr < result.sharpe.psr
+    unknown = BacktestEngine(market).run_walk_forward_backtest(rising, NAMES, benchmarks=False)
+    assert "trials unknown" in unknown.text()
+    assert unknown.to_dict()["sharpe"]["dsr"] is None

@@ -362,6 +362,7 @@ def main_code(*words: str) -> int:
     [
         ("forecast", ("--as-of", "2016-09-30")),
         ("train", ("--as-of", "2016-09-30")),
+        ("explain", ("--as-of", "2016-09-30")),
         ("forecasts list", ()),
         ("forecasts verify", ()),
         ("forecasts head", ()),

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -379,3 +380,37 @@ def test_a_line_of_commas_is_refused_before_it_becomes_columns(monkeypatch, text
     monkeypatch.setattr("pandas.read_csv", lambda *args, **options: pytest.fail("it was read"))
     with pytest.raises(DataError, match="no table was sent"):
         parse_table("VIX", text)
+
+
+@pytest.mark.parametrize(
+    "said", [f"Failed to connect to http://ada:{SECRET}@proxy.example.org:8080", f"407 with {SECRET}"]
+)
+def test_a_whole_download_through_yfinance_leaves_no_secret_in_any_file(monkeypatch, tmp_path, caplog, capsys, said):
+    "One ticker answers, with the secret in what comes along; one fails. Store, metadata, notes, report, logs are searched."
+    import logging
+
+    from forecastkit.data.store import Store
+    from forecastkit.vendors.download import download_universe
+
+    monkeypatch.setenv("HTTPS_PROXY", f"http://ada:{SECRET}@proxy.example.org:8080")
+
+    def download(tickers, **options):
+        logging.getLogger("yfinance").error(f"['MSFT']: {said}")
+        bars = prices("AAPL").rename(columns=str.capitalize).assign(Dividends=0.0)
+        bars = bars.assign(**{"Adj Close": bars["Close"], "Stock Splits": 0.0})
+        bars.attrs["source"] = bars.index.name = said
+        if "AAPL" not in tickers:
+            raise OSError(said)
+        return pd.concat({"AAPL": bars}, axis=1)
+
+    caplog.set_level(logging.DEBUG)
+    source = yahoo_source(["AAPL", "MSFT"], yfinance_tables(RateLimiter(1e4), download, attempts=1))
+    now = pd.Timestamp("2018-12-31 22:00", tz="UTC")
+    report = download_universe(["AAPL", "MSFT"], [source], Store(tmp_path), tmp_path, NYSE, start="2014-01-02", now=now)
+    assert [*Store(tmp_path).symbols] == ["AAPL"]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) >= 2 and all(SECRET.encode() not in path.read_bytes() for path in files)
+    meta = [str(pq.read_metadata(path).metadata) for path in files if path.suffix == ".parquet"]
+    assert meta and not any(
+        SECRET in one for one in [*meta, str(report), repr(report), caplog.text, *capsys.readouterr()]
+    )

@@ -24,6 +24,7 @@ def test_the_wheel_carries_all_it_needs(installed_wheel):
         "data/__init__.pyi",
         "notebooks/daily.ipynb",
         "notebooks/evaluation.ipynb",
+        "notebooks/explain.ipynb",
         "ledger/migrations/env.py",
         "ledger/migrations/script.py.mako",
     ):

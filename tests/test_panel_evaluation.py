@@ -61,16 +61,16 @@ def test_a_span_that_cannot_be_scored_is_refused(prepared, market):
         evaluate_panel(prepared, prepared.sessions[-30])
     with pytest.raises(DataError, match="no session"):
         evaluate_panel(prepared, "2014-06-02", "2014-01-02")
-    with pytest.raises(DataError, match="none of NONE"):
+    with pytest.raises(DataError, match="no symbol of the universe has bars"):
         evaluate_universe(["NONE"], market=market)
 
 
 def test_an_end_shuts_out_what_came_later(market, tmp_path, monkeypatch):
-    from forecastkit.pipeline import panel_evaluation
+    from forecastkit.pipeline import panel_forecasting
 
     seen = []
-    whole = panel_evaluation.prepare_panel
-    monkeypatch.setattr(panel_evaluation, "prepare_panel", lambda *given: seen.append(given[3]) or whole(*given))
+    whole = panel_forecasting.prepare_panel
+    monkeypatch.setattr(panel_forecasting, "prepare_panel", lambda *given: seen.append(given[3]) or whole(*given))
     settings = load_settings(overrides=QUICK | {"data.home": str(tmp_path)})
     card = evaluate_universe(SYMBOLS, end="2015-03-31", settings=settings, market=market)
     assert seen == [market.calendar.offset("2015-03-31", 5)]

@@ -148,3 +148,20 @@ def test_many_forecasts_at_once_have_the_stops_and_targets_of_one(rows, long):
     for one, reward in zip(forecasts, found):
         stop, target = stop_and_target(one, 1.0, long, 1.5 if one.symbol == "T0" else 1.0)
         assert reward == pytest.approx(abs(target - 1) / abs(1 - stop), rel=1e-9)
+
+
+def test_a_backtest_with_stops_closes_positions_at_them_and_balances():
+    names = tuple(NAMES[:3])
+    market = synthetic_market(seed=6, sessions=160, stocks=names).market
+
+    def hopeful(view: MarketData, universe: tuple[str, ...]) -> dict[str, SimpleNamespace]:
+        return {name: forecast_of(0.01, 0.03, name) for name in universe}
+
+    engine, sizer = BacktestEngine(market), PositionSizer(Limits(ticker=0.3))
+    result = engine.run_walk_forward_backtest(hopeful, names, sizer=sizer, every=5, stops=True, benchmarks=False)
+    assert {"stop", "target"} <= set(result.trades["exit_by"])
+    assert max(result.to_dict()["identities"].values()) <= 1e-9
+    plain = engine.run_walk_forward_backtest(hopeful, names, sizer=sizer, every=5, benchmarks=False)
+    assert not {"stop", "target"} & set(plain.trades["exit_by"])
+    with pytest.raises(DataError, match="knows no stops"):
+        engine.run_walk_forward_backtest(lambda view, universe: {}, names, stops=True)

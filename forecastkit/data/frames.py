@@ -31,8 +31,8 @@ from forecastkit.data.layouts import (
     DATE_COLUMNS,
     SYMBOL_COLUMNS,
 )
-from .history import macro_history
-from .market import Repair, repair_bars
+from .history import macro_history, micros
+from .market import BAR_COLUMNS, PRICE_COLUMNS, Repair, as_bars, repair_bars
 
 # %% auto #0
 __all__ = ['QUOTED_SYMBOLS', 'STILL_OPEN', 'clean_series', 'repair_notes', 'Reading', 'read_frame']
@@ -116,11 +116,34 @@ def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     macro_history(series, rows)  # refuses text, a series without a rule, and moments before the date
     return rows
 
+# %% ../../nbs/20_data/07_frames.ipynb #50bd0002
+def sound_bars(symbol: str, frame: pd.DataFrame, calendar: Calendar, now: pd.Timestamp) -> pd.DataFrame | None:
+    "The bars of a series to which nothing has to be done, in order; None where the long way must look."
+    days, sessions = frame.index, calendar.sessions
+    plain = set(PRICE_COLUMNS) <= set(frame.columns) <= set(BAR_COLUMNS) and {*frame.dtypes.map(lambda d: d.kind)} <= {
+        "f",
+        "i",
+    }
+    if not plain or len(frame) < 10 or not isinstance(days, pd.DatetimeIndex) or days.tz or days.freq:
+        return None
+    start = int(sessions.searchsorted(days[0]))
+    if not np.array_equal(micros(days), micros(sessions[start : start + len(days)])):
+        return None
+    bars = as_bars(symbol, frame)
+    open_, high, low, close, volume = bars.to_numpy().T
+    whole = (open_ > 0) & (low > 0) & (np.maximum(open_, close) <= high) & (low <= np.minimum(open_, close))
+    steps = np.abs(np.log(open_[1:] / close[:-1])) > 0.29 if whole.all() else np.array([True])
+    if steps.any() or (volume < 0).any() or calendar.closes_of(days[-1:])[0] > now:
+        return None
+    return bars
+
 # %% ../../nbs/20_data/07_frames.ipynb #51300327
 def _bars(
     symbol: str, frame: pd.DataFrame, calendar: Calendar, now: pd.Timestamp, unfinished: bool
 ) -> tuple[pd.DataFrame, list[Repair]]:
     "Bars and their repairs; raises `DataError` for dates that are no sessions."
+    if (sound := sound_bars(symbol, frame, calendar, now)) is not None:
+        return sound, []
     frame, repairs = frame.sort_index(), list[Repair]()
     early = frame.index[frame.index < calendar.sessions[0]]
     if len(early):

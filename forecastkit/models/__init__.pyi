@@ -81,3 +81,8 @@ from .online_weights import (
 from .metalearner import (
     MetaLearner as MetaLearner,
 )
+from .direction import (
+    default_members as default_members,
+    DirectionEnsemble as DirectionEnsemble,
+    Directions as Directions,
+)

@@ -5,6 +5,7 @@
 # %% ../../nbs/40_models/22_explanations.ipynb #5ae6b88d
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -166,7 +167,9 @@ def sessions_of(index: pd.Index) -> pd.Index:
 def require_shap() -> Any:
     "The `shap` library; raises `ImportError` that names the extra."
     try:
-        import shap
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tqdm's, where a notebook has no widgets
+            import shap
     except ImportError as error:
         raise ImportError("this needs the shap library: pip install 'forecastkit[explain]'") from error
     return shap

@@ -273,9 +273,8 @@ class MetaLearner:
         self, states: Sequence[str | None] | None, sectors: Sequence[str | None] | None, n: int
     ) -> np.ndarray:
         "The weights by table for each row, (n, signals)."
-        keys = pd.MultiIndex.from_arrays(
-            [states if states is not None else [None] * n, sectors if sectors is not None else [None] * n]
-        )
+        nobody: list[str | None] = [None] * n
+        keys = pd.MultiIndex.from_arrays([list(nobody if given is None else given) for given in (states, sectors)])
         codes, kinds = pd.factorize(keys)
         known = [[None if pd.isna(key) else key for key in kind] for kind in kinds]
         return np.array([list(self.weights(*kind).values()) for kind in known])[codes]

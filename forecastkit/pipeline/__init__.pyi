@@ -27,6 +27,10 @@ from .daily import (
 from .evaluation import (
     evaluate as evaluate,
 )
+from .explanation import (
+    explain_forecasts as explain_forecasts,
+    states_of as states_of,
+)
 from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,

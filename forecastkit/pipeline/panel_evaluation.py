@@ -22,9 +22,9 @@ from ..data import MarketData
 from ..evaluation import PanelScorecard, check_enough, observe_panel, score_panel
 from ..models import garch_volatility, panel_climatology, scaled_quantiles
 from .daily import user_logs
-from .loading import open_market
-from .panel_preparation import AHEAD, INDEX_SYMBOLS, PreparedPanel, prepare_panel
-from .panel_universe import Universe, universe_from
+from .panel_forecasting import UniverseSystem
+from .panel_preparation import AHEAD, PreparedPanel
+from .panel_universe import Universe
 
 # %% auto #0
 __all__ = ['PANEL_BASELINES', 'garch_scale', 'panel_baseline_quantiles', 'evaluate_panel', 'evaluate_universe']
@@ -128,25 +128,10 @@ def evaluate_universe(
     market: MarketData | None = None,  # by default loaded from the sources of the settings
 ) -> PanelScorecard:
     "The scorecard of a universe over a span; versions and raw quantiles are kept under the home of the settings. Raises `DataError`."
-    from forecastkit.ledger import PredictionDatabase
-    from forecastkit.ops import ModelRegistry, load_panel
-
-    began, watch = time.perf_counter(), Stopwatch()
-    universe, settings = universe_from(universe), settings or load_settings()
-    with watch.stage("market"):
-        market = market or open_market(settings, {*universe.symbols, *INDEX_SYMBOLS})
-    home, calendar, horizon = settings.home, market.calendar, settings.forecast.horizon
-    last = max(
-        (market.close(symbol).dropna().index[-1] for symbol in universe.symbols if symbol in market), default=None
-    )
-    if last is None:
-        raise DataError(
-            f"the sources have none of {', '.join(universe.symbols[:4])} ...: name other sources or symbols"
-        )
-    through = last if end is None else min(last, calendar.offset(calendar.on_or_before(end), horizon))
-    registry = ModelRegistry(
-        home.models, PredictionDatabase(settings.database_url(), settings.data.calendar), loader=load_panel
-    )
-    prepared = prepare_panel(market, universe, settings, through, registry, home.raw_quantiles, watch)
-    card = evaluate_panel(prepared, start, end)
+    began = time.perf_counter()
+    system = UniverseSystem(universe, settings, market)
+    through, calendar = system.origin(), system.market.calendar
+    if end is not None:
+        through = min(through, calendar.offset(calendar.on_or_before(end), system.settings.forecast.horizon))
+    card = evaluate_panel(system.prepared(through), start, end)
     return replace(card, seconds=time.perf_counter() - began)

@@ -239,8 +239,28 @@ class PreparedPanel:
     def data_notes(self, session: pd.Timestamp, symbol: str) -> list[str]:
         "What was dropped, repaired or is doubtful in a ticker's bars up to a session: one sentence each."
         repairs = [repair for repair in self.view.repairs if repair.symbol == symbol and repair.session <= session]
-        doubts = price_doubts(symbol, self.view.bars(symbol).loc[:session])
+        moves = self.large_moves(symbol)
+        key = (symbol, int(moves.searchsorted(session, side="right")))  # without a new large move there is no new doubt
+        if key not in self._doubts:
+            self._doubts[key] = [*price_doubts(symbol, self.view.bars(symbol).loc[:session])]
+        doubts = self._doubts[key]
         return [f"{symbol}: {said}" for said in (*self.view.notes(symbol), *repair_notes(repairs), *doubts)]
+
+    def large_moves(self, symbol: str) -> pd.DatetimeIndex:
+        "The sessions on which a ticker moved by a quarter or more."
+        if symbol not in self._large_moves:
+            close = self.view.close(symbol)
+            moved = np.abs(np.diff(np.log(close.to_numpy(dtype=float)))) > np.log(1.25)
+            self._large_moves[symbol] = pd.DatetimeIndex(close.index[1:][moved])
+        return self._large_moves[symbol]
+
+    @cached_property
+    def _large_moves(self) -> dict[str, pd.DatetimeIndex]:
+        return {}
+
+    @cached_property
+    def _doubts(self) -> dict[tuple[str, int], list[str]]:
+        return {}
 
     def base_rate(self, session: pd.Timestamp, symbol: str) -> float:
         "The share of rises among a ticker's outcomes known at a session; 0.5 where there are fewer than 250."
@@ -276,6 +296,8 @@ def prepare_panel(
     from forecastkit.models import PanelForecaster, calibrate_panel
 
     if folder is not None:
+        if registry is not None:
+            registry.check_key(panel_target(settings))  # else its raw quantiles may be forged
         make_key(folder.parent)  # seals what is stored from here on
     target, model, watch = panel_target(settings), settings.model, watch or Stopwatch()
     view, calendar, horizon = with_reports(market, universe).as_of(through), market.calendar, target.horizon

@@ -8,6 +8,7 @@ from .runner import (
     report_parameter_names as report_parameter_names,
     report_names as report_names,
     run_report as run_report,
+    write_report as write_report,
 )
 from .scorecard import (
     basis as basis,
@@ -30,4 +31,15 @@ from .panel_scorecard import (
     panel_part_table as panel_part_table,
     panel_skill_table as panel_skill_table,
     panel_worst_quarters_table as panel_worst_quarters_table,
+)
+from .explanations import (
+    beeswarm as beeswarm,
+    dependence as dependence,
+    explanation_basis as explanation_basis,
+    family_strip as family_strip,
+    in_per_cent as in_per_cent,
+    reasons_table as reasons_table,
+    stability_sentence as stability_sentence,
+    states_table as states_table,
+    waterfall as waterfall,
 )

@@ -21,7 +21,7 @@ from .html import html_page
 
 # %% auto #0
 __all__ = ['INJECTED', 'SOCKET_PATH', 'report_names', 'report_path', 'assigned_names', 'report_parameter_names', 'refuse_unknown',
-           'check_parameters', 'kernel_config', 'run_report']
+           'check_parameters', 'kernel_config', 'run_report', 'write_report']
 
 # %% ../../nbs/70_reports/02_runner.ipynb #0ec85c2d
 def report_names() -> dict[str, Path]:
@@ -124,3 +124,14 @@ def run_report(
         page = html_page(executed, title)
         write_atomic(saved, executed.read_bytes())
     return write_atomic(saved.with_suffix(".html"), page)
+
+
+def write_report(
+    name: str,  # such as explain
+    html: str | Path,  # where the page goes
+    parameters: Mapping[str, Any],
+    progress: bool = True,
+) -> Path:
+    "Execute a report and write nothing but its page, whole or not at all. Raises `DataError`."
+    with tempfile.TemporaryDirectory() as folder:
+        return write_atomic(html, run_report(name, folder, parameters, progress).read_bytes())

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Date
-from ..core import DataError
+from ..core import DataError, ExperimentLog
 from ..data import MarketData
 from ..evaluation import MarketFunction, audit
 from .books import Books
@@ -28,8 +28,8 @@ from .prices import PriceBlocks
 from .results import BacktestResult
 
 # %% auto #0
-__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'PEAK_WINDOW', 'REBALANCE', 'TARGET_VOLATILITY', 'as_weights',
-           'not_from_tomorrow', 'run_decisions', 'benchmark_decisions', 'BacktestEngine']
+__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'Protection', 'PEAK_WINDOW', 'REBALANCE', 'TARGET_VOLATILITY',
+           'as_weights', 'not_from_tomorrow', 'run_decisions', 'benchmark_decisions', 'BacktestEngine']
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #d34cc348
 Forecasts = Mapping[str, Any]  # by ticker
@@ -38,6 +38,7 @@ Sizer = Callable[[Forecasts, Holdings], Mapping[str, float]]
 Decision = Callable[
     [int, Holdings], Mapping[str, float] | None
 ]  # from the number of a session and the holdings at its close
+Protection = Callable[[Holdings, Mapping[str, float]], Mapping[str, tuple[float, float]]]  # stop and target by ticker
 
 
 def as_weights(
@@ -72,6 +73,7 @@ def run_decisions(
     costs: CostModel,
     rules: FillRules,
     whole: bool = True,  # no fractions of shares
+    protect: Protection | None = None,  # stops and targets of what was decided; None: none
 ) -> Books:
     "Step over the sessions: fill what was decided at the close before, then decide again. The books are checked."
     portfolio, orders, equities = Portfolio(prices, cash, costs, rules), None, [cash]
@@ -82,7 +84,8 @@ def run_decisions(
         if holdings.equity <= 0:
             raise DataError(f"everything was lost on {session:%Y-%m-%d}: there is nothing left to trade with")
         weights = decide(t, holdings) if t + 1 < len(prices.sessions) else None
-        orders = None if weights is None else orders_for(weights, portfolio, whole)
+        levels = None if weights is None or protect is None else protect(holdings, weights)
+        orders = None if weights is None else orders_for(weights, portfolio, whole, levels)
     return portfolio.books().check()
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #f8f8d789
@@ -143,13 +146,22 @@ class BacktestEngine:
         sizer: Sizer = as_weights,  # weights from forecasts and holdings
         every: int = 1,  # a decision on every so many sessions, where a function is asked
         states: pd.Series | None = None,  # the market state known at each close
-        trials: int | None = None,  # strategies tried, see `core.variants_tried`
+        trials: int | ExperimentLog | None = None,  # strategies tried, or the log that counts them; None: unknown
         benchmarks: bool = True,
+        stops: bool = False,  # every order carries the stop loss and the target of the sizer, renewed by each order
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
         prices, limits = self._prices(universe, start, end), _LimitWatch(sizer, self.sectors)
         ask = forecasts if callable(forecasts) else None
         given = {} if callable(forecasts) else {pd.Timestamp(day): found for day, found in forecasts.items()}
+
+        used: dict[str, Any] = {}
+        levels = getattr(sizer, "stops_and_targets", None)
+        if stops and levels is None:
+            raise DataError("this sizer knows no stops: use PositionSizer, or stops=False")
+
+        def protect(holdings: Holdings, weights: Mapping[str, float]) -> Mapping[str, tuple[float, float]]:
+            return levels(used, holdings, weights) if levels else {}
 
         def decide(t: int, holdings: Holdings) -> Mapping[str, float] | None:
             found = given.get(holdings.session)
@@ -157,15 +169,18 @@ class BacktestEngine:
                 found = ask(self.market.as_of(holdings.session), prices.tickers)
             if found is None:
                 return None
+            used.clear()
+            used.update(found)
             return limits.checked(sizer(not_from_tomorrow(found, holdings.session), holdings), holdings)
 
-        books = self._run(prices, decide)
+        books = self._run(prices, decide, protect if stops else None)
         beside = (
             {name: self._run(prices, other) for name, other in benchmark_decisions(prices).items()}
             if benchmarks
             else {}
         )
-        return BacktestResult(books, self.rules, trials, self.sectors, states, beside, limits.breach)
+        tried = trials.count() if isinstance(trials, ExperimentLog) else trials
+        return BacktestResult(books, self.rules, tried, self.sectors, states, beside, limits.breach)
 
     def run_strategy(
         self,
@@ -202,8 +217,8 @@ class BacktestEngine:
             )
         return prices
 
-    def _run(self, prices: PriceBlocks, decide: Decision) -> Books:
-        return run_decisions(prices, decide, self.cash, self.costs, self.rules, self.whole)
+    def _run(self, prices: PriceBlocks, decide: Decision, protect: Protection | None = None) -> Books:
+        return run_decisions(prices, decide, self.cash, self.costs, self.rules, self.whole, protect)
 
 
 class _LimitWatch:

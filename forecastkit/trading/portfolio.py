@@ -22,7 +22,90 @@ from .orders import OrderBlocks, Reject
 from .prices import PriceBlocks
 
 # %% auto #0
-__all__ = ['Portfolio', 'no_fills', 'simulate', 'Holdings', 'holdings_of', 'orders_for']
+__all__ = ['Levels', 'Journal', 'no_fills', 'Portfolio', 'simulate', 'Holdings', 'holdings_of', 'orders_for']
+
+# %% ../../nbs/50_trading/06_portfolio.ipynb #b264cf98
+class Levels:
+    "The stops and targets of k positions, and the extreme prices that following stops go by; NaN for none."
+
+    def __init__(
+        self,
+        k: int,  # tickers
+    ):
+        self.stop, self.target, self.trail, self.extreme = (np.full(k, np.nan) for _ in range(4))
+
+    @property
+    def watched(self) -> bool:
+        "Whether any position has a level that could close it."
+        return bool((np.isfinite(self.stop) | np.isfinite(self.target) | np.isfinite(self.trail)).any())
+
+    def stop_in_force(self, position: np.ndarray) -> np.ndarray:
+        "The nearer of the fixed stop and the one that follows, (k,)."
+        return trailing_level(position, self.extreme, self.trail, self.stop)
+
+    def set(self, orders: OrderBlocks, where: np.ndarray) -> None:
+        "Take the levels of orders that were filled."
+        for name, level in (("stop", orders.stop_loss), ("target", orders.take_profit), ("trail", orders.trail)):
+            if level is not None:
+                setattr(self, name, np.where(where & np.isfinite(level), level, getattr(self, name)))
+
+    def forget(self, new: np.ndarray, position: np.ndarray, price: np.ndarray) -> None:
+        "Positions that are closed or have just begun, by number, carry no levels of the one before."
+        self.stop[new] = self.target[new] = self.trail[new] = np.nan
+        self.extreme[new] = np.where(position[new] != 0, price[new], np.nan)
+
+    def split(self, ratio: np.ndarray) -> None:
+        "Prices after a split."
+        self.stop, self.target, self.extreme = self.stop / ratio, self.target / ratio, self.extreme / ratio
+
+    def follow(self, position: np.ndarray, bar: Bar, late: np.ndarray) -> None:
+        "The extreme prices as known after the close; of a position entered inside the bar the close counts, not the high before it."
+        high, low = np.where(late, bar.close, bar.high), np.where(late, bar.close, bar.low)
+        reached = np.where(position > 0, np.fmax(self.extreme, high), np.fmin(self.extreme, low))
+        self.extreme = np.where(position == 0, np.nan, reached)
+
+# %% ../../nbs/50_trading/06_portfolio.ipynb #560ce2b2
+class Journal:
+    "What a portfolio writes down while it steps: fills, refused orders, and what is held after each session."
+
+    def __init__(
+        self,
+        prices: PriceBlocks,
+    ):
+        n, k = prices.close.shape
+        self.prices, self.rejects = prices, list[Reject]()
+        self.fills: list[Fills] = []
+        self.position, self.cash = np.zeros((n, k)), np.zeros(n)
+        self.dividends, self.borrow = np.zeros((n, k)), np.zeros((n, k))
+
+    def refuse(
+        self, t: int, shares: np.ndarray, where: np.ndarray, reason: str, shown: np.ndarray | None = None
+    ) -> np.ndarray:
+        "The orders without those that are refused, (k,); these are noted under the session of their decision."
+        asked = shares if shown is None else shown
+        refused = where & (asked != 0)
+        if not refused.any():
+            return shares
+        decided, names = self.prices.sessions[max(t - 1, 0)], self.prices.tickers
+        self.rejects += [Reject(decided, names[i], float(asked[i]), reason) for i in np.flatnonzero(refused)]
+        return np.where(where, 0.0, shares)
+
+    def close(self, t: int, position: np.ndarray, cash: float) -> None:
+        "What is held after a session."
+        self.position[t], self.cash[t] = position, cash
+
+    def books(self, n: int, start_cash: float) -> Books:
+        "The books of the first n sessions."
+        prices = self.prices if n == len(self.prices.sessions) else self.prices.until(n)
+        fills = Fills(*map(np.concatenate, zip(*self.fills))) if self.fills else no_fills()
+        blocks = (self.position[:n], self.cash[:n], fills, self.dividends[:n], self.borrow[:n])
+        return Books(prices, start_cash, *blocks, tuple(self.rejects))
+
+
+def no_fills() -> Fills:
+    "The fills of a run in which nothing was traded."
+    whole, real = np.empty(0, dtype=int), np.empty(0)
+    return Fills(whole, whole, real, real, real, whole, real, real, real)
 
 # %% ../../nbs/50_trading/06_portfolio.ipynb #e61b0360
 class Portfolio:
@@ -37,16 +120,12 @@ class Portfolio:
     ):
         if not 0 < cash < np.inf:
             raise DataError(f"a portfolio begins with cash above 0, and {cash} is not")
-        n, k = prices.close.shape
+        k = len(prices.tickers)
         self.prices, self.costs, self.rules, self.start_cash, self.cash = prices, costs, rules, float(cash), float(cash)
         self.t = -1  # the last session that is over
         self.position: np.ndarray = np.zeros(k)
-        self.stop, self.target, self.trail, self.extreme = (np.full(k, np.nan) for _ in range(4))
-        self.rejects: list[Reject] = []
+        self.levels, self.journal = Levels(k), Journal(prices)
         self._late: np.ndarray = np.zeros(k, dtype=bool)  # traded inside this session: its high may have come before
-        self._history, self._cash = np.zeros((n, k)), np.zeros(n)
-        self._dividends, self._borrow = np.zeros((n, k)), np.zeros((n, k))
-        self._parts: list[Fills] = []
         self._market = rules.market_price(prices)
         self._room = rules.room(prices.volume)
 
@@ -77,22 +156,22 @@ class Portfolio:
             if orders is not None:
                 orders = self._screened(t, orders)
             self._trade(t, bar, orders)
-            self._move_stops(bar)
-        self._history[t], self._cash[t] = self.position, self.cash
+            self.levels.follow(self.position, bar, self._late)
+        self.journal.close(t, self.position, self.cash)
 
     def _corporate_actions(self, t: int, orders: OrderBlocks | None) -> OrderBlocks | None:
         "Splits, dividends, borrow and delistings; the orders in new shares."
         if t and self.position.any():
             short = np.maximum(-self.values_at(t - 1), 0.0)
-            self._borrow[t] = self.costs.of_borrow(short)
+            self.journal.borrow[t] = self.costs.of_borrow(short)
         if self.prices.splits is not None and (self.prices.splits[t] != 1).any():
             ratio = self.prices.splits[t]
             self.position = self.position * ratio
-            self.stop, self.target, self.extreme = self.stop / ratio, self.target / ratio, self.extreme / ratio
+            self.levels.split(ratio)
             orders = None if orders is None else _split_orders(orders, ratio)
         if self.prices.dividends is not None:
-            self._dividends[t] = self.position * self.prices.dividends[t]
-        self.cash += float((self._dividends[t] - self._borrow[t]).sum())
+            self.journal.dividends[t] = self.position * self.prices.dividends[t]
+        self.cash += float((self.journal.dividends[t] - self.journal.borrow[t]).sum())
         due = (self.prices.delisted_at == t) & (self.position != 0)
         if due.any():
             paid = np.array([self.prices.delistings.get(name, (None, np.nan))[1] for name in self.prices.tickers])
@@ -109,34 +188,24 @@ class Portfolio:
     def _screened(self, t: int, orders: OrderBlocks) -> OrderBlocks:
         "The orders that can be filled in this session at all; the others are rejected."
         shares = np.where(np.isfinite(orders.shares), orders.shares, 0.0)
-        shares = self._refuse(t, shares, ~np.isfinite(orders.shares), "the size of the order is NaN", orders.shares)
-        shares = self._refuse(t, shares, self.prices.delisted_at <= t, "delisted")
-        shares = self._refuse(t, shares, ~self.prices.has_bar[t], "no bar: halted or missing")
-        return replace(orders, shares=self._refuse(t, shares, ~np.isfinite(self._market[t]), "no price to fill at"))
-
-    def _refuse(
-        self, t: int, shares: np.ndarray, where: np.ndarray, reason: str, shown: np.ndarray | None = None
-    ) -> np.ndarray:
-        "The orders without those that are refused here, which are noted under the session of their decision."
-        asked = shares if shown is None else shown
-        refused = where & (asked != 0)
-        if not refused.any():
-            return shares
-        for i in np.flatnonzero(refused):
-            self.rejects.append(
-                Reject(self.prices.sessions[max(t - 1, 0)], self.prices.tickers[i], float(asked[i]), reason)
-            )
-        return np.where(where, 0.0, shares)
+        shares = self.journal.refuse(
+            t, shares, ~np.isfinite(orders.shares), "the size of the order is NaN", orders.shares
+        )
+        shares = self.journal.refuse(t, shares, self.prices.delisted_at <= t, "delisted")
+        shares = self.journal.refuse(t, shares, ~self.prices.has_bar[t], "no bar: halted or missing")
+        return replace(
+            orders, shares=self.journal.refuse(t, shares, ~np.isfinite(self._market[t]), "no price to fill at")
+        )
 
     def _trade(self, t: int, bar: Bar, orders: OrderBlocks | None) -> None:
         "Gaps at the open, orders, stops and targets."
-        k, watched = len(self.position), self._watched
+        k = len(self.position)
         shares = np.zeros(k) if orders is None else orders.shares
         has_price = np.zeros(k, dtype=bool)
         for level in () if orders is None else (orders.limit, orders.stop):
             has_price = has_price if level is None else has_price | np.isfinite(level)
         early = self.rules.at == "open"
-        if watched:
+        if self.levels.watched:
             closed = self._close(
                 t, bar, bar.open, np.zeros(k, bool), at_open=True, but=(shares != 0) & ~has_price & early
             )
@@ -151,16 +220,11 @@ class Portfolio:
             inside = np.isfinite(price) & ~found.at_first
             first = np.where(inside, price, first)
         self._late = inside if early else inside | ((shares != 0) & ~has_price)
-        if self._watched:
+        if self.levels.watched:
             closed = self._close(t, bar, first, inside)
             shares = shares if early else np.where(closed, 0.0, shares)
         if not early:
             self._order(t, np.where(has_price, 0.0, shares), self._market[t], orders)
-
-    @property
-    def _watched(self) -> bool:
-        "Whether any position has a level that could close it."
-        return bool((np.isfinite(self.stop) | np.isfinite(self.target) | np.isfinite(self.trail)).any())
 
     def _close(
         self,
@@ -172,9 +236,9 @@ class Portfolio:
         but: np.ndarray | None = None,
     ) -> np.ndarray:
         "Close what its stop or target closes, at the open alone or anywhere in the bar; where it did, (k,)."
-        stop = trailing_level(self.position, self.extreme, self.trail, self.stop)
+        stop = self.levels.stop_in_force(self.position)
         seen = Bar(bar.open, bar.open, bar.open, bar.close) if at_open else bar
-        found = exit_prices(self.position, stop, self.target, seen, first, inside)
+        found = exit_prices(self.position, stop, self.levels.target, seen, first, inside)
         hit = np.isfinite(found.price)
         if but is not None:
             hit &= ~but
@@ -198,13 +262,9 @@ class Portfolio:
             return
         if not self.rules.short:
             too_much = (shares < 0) & (self.position + shares < -DUST)
-            shares = self._refuse(t, shares, too_much, "sells more than is held, and nothing can be borrowed")
+            shares = self.journal.refuse(t, shares, too_much, "sells more than is held, and nothing can be borrowed")
         filled = self._fill(t, shares, price, np.full(len(shares), ORDER), passive)
-        for name, level in (("stop", orders.stop_loss), ("target", orders.take_profit), ("trail", orders.trail)):
-            if level is not None:
-                setattr(
-                    self, name, np.where(filled & (self.position != 0) & np.isfinite(level), level, getattr(self, name))
-                )
+        self.levels.set(orders, filled & (self.position != 0))
 
     def _fill(
         self, t: int, wanted: np.ndarray, price: np.ndarray, kind: np.ndarray, passive: np.ndarray | None = None
@@ -217,12 +277,12 @@ class Portfolio:
             return filled != 0
         shares, paid, before = filled[at], price[at], self.position[at]
         costs = _no_costs(len(at)) if paid_out else self._costs_of(t, at, shares, paid, passive)
-        self._parts.append(Fills(np.full(len(at), t), at, shares, paid, before, kind[at], *costs))
+        self.journal.fills.append(Fills(np.full(len(at), t), at, shares, paid, before, kind[at], *costs))
         if not paid_out:
             self._room[t, at] -= np.abs(shares)
         self.cash -= float((shares * paid + costs[0] + costs[1] + costs[2]).sum())
         self.position = no_dust(self.position + filled)
-        self._forget(at[before * self.position[at] <= 0], price)
+        self.levels.forget(at[before * self.position[at] <= 0], self.position, price)
         return filled != 0
 
     def _costs_of(
@@ -234,35 +294,13 @@ class Portfolio:
             known = {"volatility": self.prices.volatility[t, at], "usual_volume": self.prices.usual_volume[t, at]}
         return self.costs.of_fills(shares, price, False if passive is None else passive[at], **known)
 
-    def _forget(self, new: np.ndarray, price: np.ndarray) -> None:
-        "Positions that are closed or have just begun carry no levels of the one before."
-        self.stop[new] = self.target[new] = self.trail[new] = np.nan
-        self.extreme[new] = np.where(self.position[new] != 0, price[new], np.nan)
-
-    def _move_stops(self, bar: Bar) -> None:
-        "The highest and lowest prices since entry, as known after the close."
-        high, low = np.where(self._late, bar.close, bar.high), np.where(self._late, bar.close, bar.low)
-        reached = np.where(self.position > 0, np.fmax(self.extreme, high), np.fmin(self.extreme, low))
-        self.extreme = np.where(self.position == 0, np.nan, reached)
-
     def books(self) -> Books:
         "The books of all sessions so far."
-        n = self.t + 1
-        fills = Fills(*map(np.concatenate, zip(*self._parts))) if self._parts else no_fills()
-        return Books(
-            self.prices if n == len(self.prices.sessions) else self.prices.until(n), self.start_cash, self._history[:n], self._cash[:n], fills,
-            self._dividends[:n], self._borrow[:n], tuple(self.rejects),
-        )  # fmt: skip
+        return self.journal.books(self.t + 1, self.start_cash)
 
 
 def _no_costs(count: int) -> tuple[np.ndarray, ...]:
     return np.zeros(count), np.zeros(count), np.zeros(count)
-
-
-def no_fills() -> Fills:
-    "The fills of a run in which nothing was traded."
-    whole, real = np.empty(0, dtype=int), np.empty(0)
-    return Fills(whole, whole, real, real, real, whole, real, real, real)
 
 
 def _split_orders(orders: OrderBlocks, ratio: np.ndarray) -> OrderBlocks:
@@ -305,7 +343,7 @@ def _books_at_once(portfolio: Portfolio, orders: OrderBlocks) -> Books | None:
     if not np.isfinite(asked).all() or (not portfolio.rules.short and ((asked < 0) & (before + asked < -DUST)).any()):
         return None
     for t, i in np.argwhere((asked != 0) & ~has_price):
-        portfolio._refuse(t, asked[t], (np.arange(len(prices.tickers)) == i), _why_no_price(prices, t, i))
+        portfolio.journal.refuse(t, asked[t], (np.arange(len(prices.tickers)) == i), _why_no_price(prices, t, i))
     fills = _fills_of(filled, before, market, prices, costs)
     dividends = before * prices.dividends if prices.dividends is not None else np.zeros_like(before)
     borrow = np.zeros_like(before)
@@ -313,7 +351,9 @@ def _books_at_once(portfolio: Portfolio, orders: OrderBlocks) -> Books | None:
         borrow[1:] = costs.of_borrow(np.maximum(-before[1:] * np.nan_to_num(prices.marks[:-1]), 0.0))
     spent = np.bincount(fills.session, fills.shares * fills.price + fills.costs, len(before))
     cash = portfolio.start_cash + np.cumsum((dividends - borrow).sum(axis=1) - spent)
-    return Books(prices, portfolio.start_cash, position, cash, fills, dividends, borrow, tuple(portfolio.rejects))
+    return Books(
+        prices, portfolio.start_cash, position, cash, fills, dividends, borrow, tuple(portfolio.journal.rejects)
+    )
 
 
 def _why_no_price(prices: PriceBlocks, t: int, i: int) -> str:
@@ -366,6 +406,7 @@ def orders_for(
     weights: Mapping[str, float],  # wanted, as shares of the equity; a ticker that is not named is sold
     portfolio: Portfolio,
     whole: bool = True,  # no fractions of shares
+    levels: Mapping[str, tuple[float, float]] | None = None,  # price of the stop loss and of the target, by ticker
 ) -> OrderBlocks:
     "The orders that lead from what is held to the weights wanted, at the last closes. Raises `DataError`."
     names = portfolio.prices.tickers
@@ -381,4 +422,8 @@ def orders_for(
     with np.errstate(invalid="ignore"):
         shares = wanted * portfolio.equity / close
     shares = np.trunc(shares) if whole else shares
-    return OrderBlocks(np.where(np.isfinite(close), shares - portfolio.position, 0.0))
+    moved = np.where(np.isfinite(close), shares - portfolio.position, 0.0)
+    if not levels:
+        return OrderBlocks(moved)
+    stop, target = np.array([levels.get(name, (np.nan, np.nan)) for name in names]).T
+    return OrderBlocks(moved, stop_loss=stop, take_profit=target)

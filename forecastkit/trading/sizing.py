@@ -340,6 +340,20 @@ class PositionSizer:
             wanted = np.sign(held) * np.clip(wanted * np.sign(held), 0.0, np.abs(held))
         return dict(zip(names, self.limits.allowed(wanted, held, numbers).tolist()))
 
+    def stops_and_targets(
+        self,
+        forecasts: Mapping[str, Any],  # by ticker
+        holdings: Holdings,
+        weights: Mapping[str, float],  # decided, by ticker
+    ) -> dict[str, tuple[float, float]]:
+        "The price of the stop loss and of the target of each ticker that has a forecast, a price and a weight."
+        asked = sorted(name for name in forecasts if weights.get(name) and name in holdings.prices)
+        widths = {name: self.stop_widths.get(self.sectors.get(name, ""), 1.0) for name in asked}
+        return {
+            name: stop_and_target(forecasts[name], holdings.prices[name], weights[name] > 0, widths[name])
+            for name in asked
+        }
+
     def _wanted(self, forecasts: Sequence[Any]) -> np.ndarray:
         "The weights that the forecasts deserve, scaled to the volatility target, before any limit, (k,)."
         kelly, factor, volatility = self.kelly(forecasts)
