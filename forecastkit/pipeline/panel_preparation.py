@@ -33,14 +33,15 @@ from forecastkit.core import (
 from ..data import MarketData, price_doubts, repair_notes
 from ..evaluation import walk_forward
 from ..features import PanelFeature, TemporalValidator, compute_panel, earnings_panel_features, panel_features
-from ..features import ticker_doubts, with_doubts
+from ..features import membership, ticker_doubts, with_doubts
 from ..forecasts import Forecast
 from ..ops import ModelRegistry
 from .panel_universe import Universe
 from .preparation import Versions, refit_schedule, require_sessions
+from .profile import PROFILES
 
 # %% auto #0
-__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'with_reports',
+__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'member_rows',
            'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints',
            'prepare_panel', 'build_panel_forecast']
 
@@ -67,9 +68,13 @@ def panel_declarations(
     return (*panel_features(), *beside)
 
 
-def with_reports(market: MarketData, universe: Universe) -> MarketData:
-    "The market with the reports of companies that the universe brings; without any of its own it keeps those it has."
-    return market if universe.earnings is None else market.with_earnings(universe.earnings)
+def member_rows(
+    view: MarketData,
+    rows: pd.MultiIndex,  # session and symbol
+) -> np.ndarray:
+    "Which rows are of a ticker that was a member on their session, as known then, (n,); all where there is no table of members."
+    found = membership(view, list(rows.levels[1]), pd.DatetimeIndex(rows.levels[0]))
+    return np.ones(len(rows), dtype=bool) if found is None else found[rows.codes[0], rows.codes[1]]
 
 
 def panel_members(
@@ -82,9 +87,11 @@ def panel_members(
         try:
             if symbol not in market:
                 said = market.notes(symbol) or (
-                    f"{symbol}: it has no bars by then: check its spelling or add a source",
+                    f"{symbol}: it has no bars by then: check its spelling, add a source, or ask for a later session",
                 )
                 raise DataError(said[0])
+            if symbol in PROFILES:
+                raise DataError(f"{symbol} has a model of its own: forecast it alone")
             require_sessions(market, symbol)
             found.append(symbol)
         except DataError as error:
@@ -198,7 +205,7 @@ class PreparedPanel:
         "The place of a row; raises `DataError` with the reason where there is none."
         if (place := self.rows(session).get(symbol)) is None:
             raise DataError(
-                f"no forecast of {symbol} can be made as of {session:%Y-%m-%d}: {self.why_absent(session, symbol)}"
+                f"no forecast of {symbol} can be made as of {session:%Y-%m-%d}: {self.why_absent(session, symbol).removeprefix(f'{symbol}: ')}"
             )
         return place
 
@@ -213,6 +220,8 @@ class PreparedPanel:
         days = self.view.close(symbol).dropna().loc[:session].index
         if not len(days) or days[-1] < session:
             return f"its last close by then is of {days[-1]:%Y-%m-%d}" if len(days) else "it has no close by then"
+        if self.view.members is not None and len(days) >= 23:
+            return "it was no member of the universe then, or its close did not move, or was missing, in most of the last 22 sessions"
         if len(days) < 23:
             return f"it has {len(days)} closes by then and needs 23"
         return "its close did not move, or was missing, in most of the last 22 sessions"
@@ -300,8 +309,8 @@ def prepare_panel(
             registry.check_key(panel_target(settings))  # else its raw quantiles may be forged
         make_key(folder.parent)  # seals what is stored from here on
     target, model, watch = panel_target(settings), settings.model, watch or Stopwatch()
-    view, calendar, horizon = with_reports(market, universe).as_of(through), market.calendar, target.horizon
-    universe = replace(universe, earnings=view.earnings)
+    view, calendar, horizon = universe.market(market).as_of(through), market.calendar, target.horizon
+    universe = replace(universe, earnings=view.earnings, members=view.members)
     symbols, skipped = panel_members(view, universe)
     if not symbols:
         raise DataError(
@@ -309,7 +318,7 @@ def prepare_panel(
         )
     with watch.stage("features"):
         X = compute_panel(view, symbols, panel_declarations(universe, horizon), sectors=universe.sectors)
-        X = X[X[SERVED].to_numpy() > 0]
+        X = X[(X[SERVED].to_numpy() > 0) & member_rows(view, pd.MultiIndex(X.index))]
     if not len(X):
         raise DataError(f"no symbol of the universe has 23 closes by {through:%Y-%m-%d}: bring more history")
     with watch.stage("fingerprints"):

@@ -23,7 +23,6 @@ from forecastkit.pipeline.panel_preparation import (
     panel_declarations,
     panel_members,
     prepare_panel,
-    with_reports,
 )
 from .panel_universe import Universe
 from .verification import AuditPart, part_report, sample_sessions
@@ -127,7 +126,7 @@ def verify_universe(
     on_report: Callable[[Report], None] | None = None,  # called with each report as soon as it is made
 ) -> list[Report]:
     "One report for each part of a panel: whether it knew more than could be known. Equal means to the last bit."
-    whole = with_reports(market, universe)
+    whole = universe.market(market)
     days = pd.DatetimeIndex(np.unique(np.concatenate([whole.close(s).index for s in members_in(whole, universe)])))
     sampled = {
         False: sample_sessions(days[1:-1], cuts, seed),
