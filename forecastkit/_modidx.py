@@ -3749,6 +3749,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                  'forecastkit/pipeline/panel_preparation.py'),
                                                         'forecastkit.pipeline.panel_preparation.prepare_panel': ( '65_pipeline/panel_preparation.html#prepare_panel',
                                                                                                                   'forecastkit/pipeline/panel_preparation.py'),
+                                                        'forecastkit.pipeline.panel_preparation.rows_of': ( '65_pipeline/panel_preparation.html#rows_of',
+                                                                                                            'forecastkit/pipeline/panel_preparation.py'),
                                                         'forecastkit.pipeline.panel_preparation.volatility_bands': ( '65_pipeline/panel_preparation.html#volatility_bands',
                                                                                                                      'forecastkit/pipeline/panel_preparation.py')},
             'forecastkit.pipeline.panel_universe': { 'forecastkit.pipeline.panel_universe.Universe': ( '65_pipeline/panel_universe.html#universe',

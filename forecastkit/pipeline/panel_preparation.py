@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ from .preparation import Versions, refit_schedule, require_sessions
 from .profile import PROFILES
 
 # %% auto #0
-__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'member_rows',
+__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'rows_of', 'member_rows',
            'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints',
            'prepare_panel', 'build_panel_forecast']
 
@@ -66,6 +67,11 @@ def panel_declarations(
     "The features that a universe is forecast from: those of earnings where it has a calendar of them."
     beside = () if universe.earnings is None else earnings_panel_features(universe.earnings, horizon)
     return (*panel_features(), *beside)
+
+
+def rows_of(X: pd.DataFrame) -> pd.MultiIndex:
+    "Session and symbol of each row of a long frame."
+    return cast(pd.MultiIndex, X.index)
 
 
 def member_rows(
@@ -233,11 +239,12 @@ class PreparedPanel:
 
     def history(self, session: pd.Timestamp, symbol: str) -> pd.DataFrame:
         "The features of one ticker by session, up to one."
-        at = self.features.index.codes[1] == self.features.index.levels[1].get_loc(symbol)
-        at[sessions_of(self.features.index).searchsorted(session, side="right") :] = False
+        rows = rows_of(self.features)
+        at = rows.codes[1] == rows.levels[1].get_loc(symbol)
+        at[sessions_of(rows).searchsorted(session, side="right") :] = False
         return self.features[at].droplevel("symbol")
 
-    def quality_report(self, session: pd.Timestamp, symbol: str) -> dict[str, object]:
+    def quality_report(self, session: pd.Timestamp, symbol: str) -> dict[str, Any]:
         "The quality report of a row: score, status, issues by name."
         q = self.settings.quality
         validator = TemporalValidator(declarations=self.declarations, thresholds=(q.excellent, q.good, q.usable))
@@ -289,7 +296,10 @@ def panel_fingerprints(
     "For each session a name of all that a panel forecast may depend on: bars, index, members, sectors, earnings known by then."
     bars = view.fingerprints(days, [*symbols, *INDEX_SYMBOLS])
     earnings = universe.earnings_prints(days, view.calendar)
-    return pd.Series([digest([universe.identity, *both]) for both in zip(bars, earnings)], days, dtype=str)
+    begins = pd.Series({symbol: view.close(symbol).index[0] for symbol in symbols}).sort_values(kind="stable")
+    listed = begins.searchsorted(days, side="right")  # one that has no bar yet is nobody's rival, and changes no name
+    asked = {n: replace(universe, symbols=tuple(begins.index[:n])).identity for n in np.unique(listed).tolist()}
+    return pd.Series([digest([asked[n], *both]) for n, *both in zip(listed.tolist(), bars, earnings)], days, dtype=str)
 
 
 def prepare_panel(
@@ -318,11 +328,11 @@ def prepare_panel(
         )
     with watch.stage("features"):
         X = compute_panel(view, symbols, panel_declarations(universe, horizon), sectors=universe.sectors)
-        X = X[(X[SERVED].to_numpy() > 0) & member_rows(view, pd.MultiIndex(X.index))]
+        X = X[(X[SERVED].to_numpy() > 0) & member_rows(view, rows_of(X))]
     if not len(X):
         raise DataError(f"no symbol of the universe has 23 closes by {through:%Y-%m-%d}: bring more history")
     with watch.stage("fingerprints"):
-        y, days = panel_closes_ahead(view, X.index, horizon), sessions_of(X.index).unique()
+        y, days = panel_closes_ahead(view, rows_of(X), horizon), sessions_of(X.index).unique()
         dated = days.union(calendar.refit_sessions(days, model.refit_every))
         prints = panel_fingerprints(view, universe, symbols, dated[dated >= days[0]])
     versions = Versions(target, settings, prints, registry, folder, symbols)
@@ -333,7 +343,7 @@ def prepare_panel(
             n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, watch=watch,
         )  # fmt: skip
     late = len(X) - len(raw.origins)
-    origins = X.index[late:]
+    origins = rows_of(X)[late:]
     bands = volatility_bands(view, sessions_of(origins), settings.forecast.regime_bounds)
     with watch.stage("calibration"):
         times, tickers = calendar.positions(sessions_of(origins)), origins.get_level_values("symbol").factorize()[0]

@@ -103,7 +103,9 @@ def read_universe_file(
     "The universe of a file; raises `DataError` that names the file and the line."
     if str(path) == "sample":
         packaged = read_universe()
-        table = packaged[packaged["symbol"].isin(STOCKS)].assign(**{"from": pd.NaT, "to": pd.NaT})
+        table = packaged[packaged["symbol"].isin(STOCKS)].assign(
+            **{name: pd.Series(pd.NaT, packaged.index) for name in ("from", "to")}
+        )
         symbols: tuple[str, ...] = STOCKS
     else:
         table = read_universe(path)

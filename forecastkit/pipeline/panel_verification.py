@@ -68,7 +68,7 @@ def research_features_of(market: MarketData, universe: Universe) -> pd.DataFrame
         for symbol in members_in(market, universe):
             bars = market.bars(symbol)
             parts = [breakout_fingerprints(bars, index), cross_asset_history(market, symbol)]
-            parts.append(dark_pool_history(market, symbol, bars.index).to_frame("dark_pool"))
+            parts.append(dark_pool_history(market, symbol, pd.DatetimeIndex(bars.index)).to_frame("dark_pool"))
             found[symbol] = pd.concat([part.reindex(bars.index) for part in parts], axis=1)
     return pd.concat(found, names=["symbol", "session"]).swaplevel().sort_index()
 
