@@ -3765,6 +3765,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                            'forecastkit/pipeline/panel_universe.py'),
                                                      'forecastkit.pipeline.panel_universe.Universe.market': ( '65_pipeline/panel_universe.html#universe.market',
                                                                                                               'forecastkit/pipeline/panel_universe.py'),
+                                                     'forecastkit.pipeline.panel_universe._member_table': ( '65_pipeline/panel_universe.html#_member_table',
+                                                                                                            'forecastkit/pipeline/panel_universe.py'),
                                                      'forecastkit.pipeline.panel_universe.keep_universe': ( '65_pipeline/panel_universe.html#keep_universe',
                                                                                                             'forecastkit/pipeline/panel_universe.py'),
                                                      'forecastkit.pipeline.panel_universe.kept_universe': ( '65_pipeline/panel_universe.html#kept_universe',

@@ -7,7 +7,7 @@ import pytest
 
 from forecastkit.core import DataError, ModelIntegrityError, load_settings
 from forecastkit.data import synthetic_market
-from forecastkit.pipeline import Universe, UniverseSystem, recompute_ledger
+from forecastkit.pipeline import Universe, UniverseSystem, read_universe_file, recomputation, recompute_ledger
 from forecastkit.pipeline.panel_universe import keep_universe, kept_universe
 from forecastkit.pipeline.preparation import read_block, write_block
 
@@ -78,3 +78,16 @@ def test_a_universe_that_is_lost_or_edited_is_no_universe(system, tmp_path):
         one.unlink()
     found = recompute_ledger(system.settings, system.database, seed=1)
     assert (found.sampled, found.without) == (0, 4)
+
+
+def test_a_universe_is_kept_with_its_members(tmp_path):
+    (tmp_path / "mine.csv").write_text("symbol,from,to\nAAA,,2016-01-04\nBBB,2015-06-01,\n")
+    universe = read_universe_file(tmp_path / "mine.csv")
+    again = kept_universe(keep_universe(universe, tmp_path).stem, tmp_path)
+    assert again.members.to_dict("list") == universe.members.to_dict("list") and again.symbols == universe.symbols
+
+
+def test_no_ticker_of_a_panel_is_walked_alone(system, monkeypatch):
+    system.forecast()
+    monkeypatch.setattr(recomputation, "prepare", lambda *_, **__: pytest.fail("a model of one ticker was asked for"))
+    assert recompute_ledger(system.settings, system.database, seed=1).sampled == 4

@@ -121,12 +121,26 @@ def keep_universe(
     universe: Universe,
     folder: Path,  # such as `Home.universes`
 ) -> Path:
-    "Write down a universe with its latest earnings calendar, so that forecasts made in it can be made again."
+    "Write down a universe with its latest earnings calendar and members, so that forecasts made in it can be made again."
     reports = None if universe.earnings is None else earnings_csv(universe.earnings)
-    held = {"symbols": universe.symbols, "sectors": universe.sectors, "earnings": reports, "name": universe.name}
+    members = None if universe.members is None else universe.members.astype(str).to_dict("list")
+    held = {
+        "symbols": universe.symbols,
+        "sectors": universe.sectors,
+        "earnings": reports,
+        "members": members,
+        "name": universe.name,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     path, text = folder / f"{universe.key}.json", canonical_json(held)
     return path if path.is_file() and path.read_text() == text else write_atomic(path, text)
+
+
+def _member_table(held: Mapping[str, list[str]]) -> pd.DataFrame:
+    "The changes of members out of their texts."
+    table = pd.DataFrame(held)
+    known = pd.to_datetime(table["known_at"], utc=True, format="ISO8601")
+    return table.assign(date=pd.to_datetime(table["date"]), change=table["change"].astype(int), known_at=known)
 
 
 def kept_universe(
@@ -137,7 +151,8 @@ def kept_universe(
     try:
         held = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         reports = None if held["earnings"] is None else read_earnings(io.StringIO(held["earnings"]))
-        universe = Universe(tuple(held["symbols"]), held["sectors"], reports, held["name"])
+        members = None if held.get("members") is None else _member_table(held["members"])
+        universe = Universe(tuple(held["symbols"]), held["sectors"], reports, members, held["name"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise DataError(f"the universe {key} of stored forecasts cannot be read: take it from a backup") from error
     if universe.key != key:

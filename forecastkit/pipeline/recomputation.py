@@ -86,7 +86,8 @@ def recompute_forecasts(
         target.symbol, horizon=target.horizon, kind=target.kind, every_version=True
     )
     loadable = [version for version in stored["model_version"].unique() if system.registry.has(version)]
-    ours = stored[(stored["code_version"] == code_version()) & stored["model_version"].isin(loadable)]
+    own = ~stored["forecast"].str.contains('"panel":', regex=False)  # those of a universe are another model's
+    ours = stored[own & (stored["code_version"] == code_version()) & stored["model_version"].isin(loadable)]
     drawn = ours.sample(min(5 * sample, len(ours)), random_state=seed).sort_values("origin")
     inside = drawn[drawn["origin"] <= system.origin()] if len(drawn) else drawn
     if not len(inside) or not sample:
@@ -196,10 +197,10 @@ def recompute_ledger(
         share = -(-(sample - sampled) // min(len(order) - place, sample))  # what is left, spread over who is left
         found = Recomputation(targets[target], (), 0)
         for again in (
+            lambda target=target, share=share: recompute_panel_forecasts(panels, target, share, seed),
             lambda own=own, share=share: recompute_forecasts(
                 IntegratedSystem(settings=own, database=database), share, seed
             ),
-            lambda target=target, share=share: recompute_panel_forecasts(panels, target, share, seed),
         ):
             with suppress(DataError):
                 found = again() if not found.sampled else found
