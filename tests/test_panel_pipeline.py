@@ -140,7 +140,7 @@ def test_a_forecast_of_a_panel_is_an_ordinary_record(market, panel):
     row = panel.quantiles[panel.at(panel.last, "BBB")]
     assert made.kind == "log_return" and made.values == tuple(100 * row)
     assert made.last_value == market.close("BBB").iloc[-1]
-    assert made.metadata["panel"] == {"version": made.model_version, "tickers": 4}
+    assert made.metadata["panel"] == {"version": made.model_version, "tickers": 4, "universe": panel.universe.key}
     assert made.label == "neutral" and not made.regime_bounds
     assert fk.Forecast.from_json(made.to_json()) == made
     assert any("earnings" in said for said in made.metadata["data_notes"])
