@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import forecastkit as fk
-from forecastkit.calendars import get_calendar, reported_dates, sessions_of
+from forecastkit.calendars import get_calendar, reported_dates, scheduled_dates, sessions_of
 from forecastkit.cli.main import main
 from forecastkit.core import DataError, DataQualityError, Settings, load_settings
 from forecastkit.data import MarketData, synthetic_market
@@ -152,10 +152,24 @@ def test_results_ahead_are_the_cohort(market, panel):
     found = prepare_panel(market, told, panel.settings, panel.last)
     made = {name: build_panel_forecast(found, panel.last, name, NOW) for name in ("AAA", "BBB")}
     assert made["AAA"].cohort == "earnings_ahead" != made["BBB"].cohort == str(panel.cohorts[panel.last])
+    assert made["AAA"].metadata["results_expected"] == {
+        "date": f"{panel.last + pd.Timedelta(days=3):%Y-%m-%d}", "known": "predicted",
+    }  # fmt: skip
+    assert "results_expected" not in made["BBB"].metadata
     assert set(found.names.values()).isdisjoint(panel.names.values()), "another calendar is another version"
     later = reported_dates("AAA", due.append(pd.DatetimeIndex([panel.last + pd.Timedelta(days=30)])).sort_values())
     again = prepare_panel(market, replace(UNIVERSE, earnings=later), panel.settings, panel.last)
     same_panel(again, found)  # what is reported after the session is not known there
+
+
+def test_an_announced_day_of_results_is_told_from_a_predicted_one(market, panel):
+    day, said = panel.last + pd.Timedelta(days=2), pd.Timestamp(panel.last, tz="UTC")
+    told = replace(UNIVERSE, earnings=scheduled_dates("AAA", pd.DatetimeIndex([day]), said))
+    found = prepare_panel(market, told, panel.settings, panel.last)
+    made = build_panel_forecast(found, panel.last, "AAA", NOW)
+    assert made.metadata["results_expected"] == {"date": f"{day:%Y-%m-%d}", "known": "scheduled"}
+    bare = {name: value for name, value in made.metadata.items() if name != "results_expected"}
+    assert replace(made, metadata=bare).prediction_id == made.prediction_id
 
 
 def test_who_is_compared_with_whom_names_the_version(market, panel):
@@ -327,3 +341,50 @@ def test_a_registry_of_panels_loads_panels_alone(panel, tmp_path):
     assert isinstance(registry.load("v1"), fk.PanelForecaster)
     with pytest.raises(fk.core.ModelIntegrityError):
         ModelRegistry(tmp_path / "models", database).load("v1")
+
+
+def test_a_ticker_without_bars_by_then_changes_no_name(market: MarketData, panel: PreparedPanel, tmp_path: Path):
+    late = market.bars("AAA").iloc[-60:]
+    listed = without(market, "NEW").with_series("NEW", late)
+    wider = replace(UNIVERSE, symbols=(*NAMES, "NEW", "GONE"))
+    grown = prepare_panel(listed, wider, settings_at(tmp_path), market.last_session())
+    known = without(market, "NEW")
+    whole = prepare_panel(known, UNIVERSE, settings_at(tmp_path), market.last_session())
+    before = whole.sessions[whole.sessions < late.index[0]]
+    assert len(before) and grown.names.keys() == whole.names.keys()
+    assert grown.versions.fingerprints[before].equals(whole.versions.fingerprints[before])
+    assert not grown.versions.fingerprints[late.index].isin(whole.versions.fingerprints).any()
+    old = sessions_of(whole.origins) < late.index[0]
+    assert np.array_equal(grown.quantiles[: old.sum()], whole.quantiles[old])
+
+
+def test_spans_of_a_universe_file_say_who_is_forecast_and_ranked(market: MarketData, tmp_path: Path):
+    days = market.bars("AAA").index
+    (tmp_path / "mine.csv").write_text(
+        f"symbol,from,to\nAAA,,{days[-10]:%Y-%m-%d}\nBBB,,\nCCC,{days[-5]:%Y-%m-%d},\nDDD,2014-01-02,\nVIX,,\n"
+    )
+    universe = read_universe_file(tmp_path / "mine.csv")
+    prepared = prepare_panel(market, universe, settings_at(tmp_path), market.last_session())
+    assert prepared.skipped == {"VIX": "VIX has a model of its own: forecast it alone"}
+    rows = prepared.features.index
+    assert (days[-10], "AAA") in rows and (days[-9], "AAA") not in rows
+    assert (days[-6], "CCC") not in rows and (days[-5], "CCC") in rows
+    with pytest.raises(DataError, match=r"AAA .* it was no member of the universe then"):
+        prepared.at(days[-1], "AAA")
+    ranks = prepared.features["rank_return_5"].loc[days[-7]]
+    assert sorted(ranks) == [0.0, 1.0]  # BBB and DDD alone
+
+
+def test_a_doubt_stands_in_the_table(market: MarketData, tmp_path: Path):
+    bars = market.bars("AAA").copy()
+    bars.loc[bars.index[-8] :, ["open", "high", "low", "close"]] /= 10
+    made = UniverseSystem(UNIVERSE, settings_at(tmp_path), without(market, "AAA").with_series("AAA", bars)).forecast(
+        store=False
+    )
+    notes = made.table()["notes"]
+    assert "quality" in notes["AAA"] and notes["BBB"] == "" and made["AAA"].feature_quality < 1
+
+
+def test_one_form_of_a_table_at_a_time(capsys: pytest.CaptureFixture[str]):
+    assert main(["forecast", "--universe", "sample", "--json", "--csv"]) == 2
+    assert "give one of them" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def universe(market) -> Universe:
 
 def features_report(market, universe, cuts: int = 2):
     "What is found in the stock features alone."
-    whole = panel_preparation.with_reports(market, universe)
+    whole = universe.market(market)
     days = whole.close("SPX").index[300 :: 400 // cuts]
     return part_report(universe_parts(whole, universe, QUICK)[0], whole, days[:cuts])
 

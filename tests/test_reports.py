@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -134,3 +135,11 @@ def test_a_report_that_breaks_keeps_the_page_of_before_and_shows_where(tmp_path,
 def test_a_folder_with_a_long_path_needs_no_file_sockets():
     assert kernel_config("fk-1").KernelManager.transport == "ipc"
     assert kernel_config(90 * "x").KernelManager.transport == "tcp"
+
+
+def test_every_report_notebook_comes_with_the_package():
+    root = Path(__file__).parent.parent
+    packaged = root / "forecastkit" / "notebooks"
+    assert {path.name for path in (root / "reports").glob("*.ipynb")} == {
+        path.name for path in packaged.glob("*.ipynb")
+    }

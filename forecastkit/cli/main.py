@@ -152,6 +152,9 @@ def daily(
         raise typer.Exit(3)
 
 # %% ../../nbs/80_cli/07_main.ipynb #ab12cd34
+NOTES_SHOWN: int = 10  # tickers of which a terminal says why they are doubtful; all stand in the column `notes`
+
+
 def print_universe(
     path: Path,  # of the universe, or sample
     earnings: Path | None,  # of its earnings dates
@@ -163,12 +166,16 @@ def print_universe(
     "The forecasts of a universe as a table; leaves with exit code 1 if a symbol has none."
     from forecastkit.pipeline import forecast_universe, read_universe_file
 
+    if as_json and as_csv:
+        raise SettingsError("--json and --csv are two forms of one table: give one of them")
     made = forecast_universe(read_universe_file(path, earnings), settings=settings, **options)
     table = made.table().reset_index()
     if as_csv:
         print(table.to_csv(index=False), end="")
     else:
-        emit(table if as_json else table.drop(columns="prediction_id").round(2), as_json)
+        emit(table if as_json else table.drop(columns=["notes", "prediction_id"]).round(2), as_json)
+    for note in table.loc[table["feature_quality"] < 1, "notes"].iloc[:NOTES_SHOWN]:
+        print_note(f"note: {note}")
     raise typer.Exit(1 if made.skipped else 0)
 
 # %% ../../nbs/80_cli/07_main.ipynb #c5ebe226

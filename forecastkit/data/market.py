@@ -273,9 +273,18 @@ class MarketData:
         earnings: pd.DataFrame,  # as `calendars.earnings_table` gives them; a view cuts them at its own moment
     ) -> MarketData:
         "This market with these reports of companies in place of those it has."
+        return self._with_table("earnings", earnings_table(earnings))
+
+    def with_members(
+        self,
+        members: pd.DataFrame,  # symbol, date, change (1 joined, -1 left), known_at; a view cuts them at its own moment
+    ) -> MarketData:
+        "This market with this table of members in place of the one it has."
+        return self._with_table("members", members)
+
+    def _with_table(self, name: str, frame: pd.DataFrame) -> MarketData:
         other = copy.copy(self)
-        history = table_history("earnings", earnings_table(earnings)).until(self._limit)
-        other._tables = {**self._tables, "earnings": history}
+        other._tables = {**self._tables, name: table_history(name, frame).until(self._limit)}
         return other
 
     def _get(self, symbol: str, kind: str | None = None) -> History:

@@ -26,6 +26,9 @@ from .stock import (
 from .panel_bars import (
     PanelFeature as PanelFeature,
 )
+from .panel_inputs import (
+    membership as membership,
+)
 from .panel import (
     calculate_all_features as calculate_all_features,
     compute_panel as compute_panel,

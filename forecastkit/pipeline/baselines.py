@@ -39,17 +39,17 @@ class BaselineStore:
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "No model is kept."
 
-    def path(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> Path | None:
+    def path(self, grid: pd.Timestamp, origins: pd.Index) -> Path | None:
         "The file of the quantiles for a block of origins: the versions' own name, and the baseline's before it."
         beside = self.versions.path(grid, origins)
         return beside and beside.with_name(f"{self.name}-{len(origins)}-{beside.name}")
 
-    def load_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex) -> np.ndarray | None:
+    def load_quantiles(self, grid: pd.Timestamp, origins: pd.Index) -> np.ndarray | None:
         "The quantiles kept for these origins, or None."
         path = self.path(grid, origins)
         return read_block(path) if path else None
 
-    def save_quantiles(self, grid: pd.Timestamp, origins: pd.DatetimeIndex, quantiles: np.ndarray) -> None:
+    def save_quantiles(self, grid: pd.Timestamp, origins: pd.Index, quantiles: np.ndarray) -> None:
         "Keep the quantiles of a block of origins."
         if path := self.path(grid, origins):
             write_block(path, quantiles)

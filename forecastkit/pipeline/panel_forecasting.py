@@ -41,7 +41,7 @@ __all__ = ['FORECAST_COLUMNS', 'forecast_row', 'SymbolForecasts', 'make_panel_fo
 
 # %% ../../nbs/65_pipeline/11_panel_forecasting.ipynb #4b4af193
 FORECAST_COLUMNS: tuple[str, ...] = (
-    "origin", "target_session", "last_value", "q10", "q50", "q90", "cohort", "feature_quality", "prediction_id",
+    "origin", "target_session", "last_value", "q10", "q50", "q90", "cohort", "feature_quality", "notes", "prediction_id",
 )  # fmt: skip
 
 
@@ -49,7 +49,8 @@ def forecast_row(forecast: Forecast) -> tuple[Any, ...]:
     "What a table says of a forecast: see `FORECAST_COLUMNS`; changes in per cent."
     low, middle, high = (float(change) for change in forecast.quantile([0.1, 0.5, 0.9]))
     days = (forecast.origin, forecast.target_session, forecast.last_value)
-    return (*days, low, middle, high, forecast.cohort, forecast.feature_quality, forecast.prediction_id)
+    own = [note for note in forecast.metadata.get("data_notes", []) if note.startswith(f"{forecast.symbol}: ")]
+    return (*days, low, middle, high, forecast.cohort, forecast.feature_quality, "; ".join(own), forecast.prediction_id)
 
 
 class SymbolForecasts(dict[str, Forecast]):
@@ -64,8 +65,8 @@ class SymbolForecasts(dict[str, Forecast]):
         self.skipped, self.stored = dict(skipped or {}), 0
 
     def table(self) -> pd.DataFrame:
-        "One row a symbol: 80 % range and median (per cent), quality, and in `error` why there is none."
-        blank = (pd.NaT, pd.NaT, *[float("nan")] * 4, "", float("nan"), "")
+        "One row a symbol: 80 % range and median (per cent), quality, doubts of its data, and in `error` why there is none."
+        blank = (pd.NaT, pd.NaT, *[float("nan")] * 4, "", float("nan"), "", "")
         rows = {symbol: (*forecast_row(one), "") for symbol, one in self.items()}
         rows |= {symbol: (*blank, why) for symbol, why in self.skipped.items()}
         index = pd.Index(sorted(rows), name="symbol")

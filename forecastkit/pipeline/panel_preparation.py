@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from ..calendars import calendar_cohorts, sessions_of
+from ..calendars import calendar_cohorts, next_reports, sessions_of
 from forecastkit.core import (
     DataError,
     DataQualityError,
@@ -33,16 +34,17 @@ from forecastkit.core import (
 from ..data import MarketData, price_doubts, repair_notes
 from ..evaluation import walk_forward
 from ..features import PanelFeature, TemporalValidator, compute_panel, earnings_panel_features, panel_features
-from ..features import ticker_doubts, with_doubts
+from ..features import membership, ticker_doubts, with_doubts
 from ..forecasts import Forecast
 from ..ops import ModelRegistry
 from .panel_universe import Universe
 from .preparation import Versions, refit_schedule, require_sessions
+from .profile import PROFILES
 
 # %% auto #0
-__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'with_reports',
+__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'rows_of', 'member_rows',
            'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints',
-           'prepare_panel', 'build_panel_forecast']
+           'prepare_panel', 'results_expected', 'build_panel_forecast']
 
 # %% ../../nbs/65_pipeline/08_panel_preparation.ipynb #cea7230d
 PANEL: str = "PANEL"  # what versions of a panel are named by; no symbol of a market
@@ -67,9 +69,18 @@ def panel_declarations(
     return (*panel_features(), *beside)
 
 
-def with_reports(market: MarketData, universe: Universe) -> MarketData:
-    "The market with the reports of companies that the universe brings; without any of its own it keeps those it has."
-    return market if universe.earnings is None else market.with_earnings(universe.earnings)
+def rows_of(X: pd.DataFrame) -> pd.MultiIndex:
+    "Session and symbol of each row of a long frame."
+    return cast(pd.MultiIndex, X.index)
+
+
+def member_rows(
+    view: MarketData,
+    rows: pd.MultiIndex,  # session and symbol
+) -> np.ndarray:
+    "Which rows are of a ticker that was a member on their session, as known then, (n,); all where there is no table of members."
+    found = membership(view, list(rows.levels[1]), pd.DatetimeIndex(rows.levels[0]))
+    return np.ones(len(rows), dtype=bool) if found is None else found[rows.codes[0], rows.codes[1]]
 
 
 def panel_members(
@@ -82,9 +93,11 @@ def panel_members(
         try:
             if symbol not in market:
                 said = market.notes(symbol) or (
-                    f"{symbol}: it has no bars by then: check its spelling or add a source",
+                    f"{symbol}: it has no bars by then: check its spelling, add a source, or ask for a later session",
                 )
                 raise DataError(said[0])
+            if symbol in PROFILES:
+                raise DataError(f"{symbol} has a model of its own: forecast it alone")
             require_sessions(market, symbol)
             found.append(symbol)
         except DataError as error:
@@ -198,7 +211,7 @@ class PreparedPanel:
         "The place of a row; raises `DataError` with the reason where there is none."
         if (place := self.rows(session).get(symbol)) is None:
             raise DataError(
-                f"no forecast of {symbol} can be made as of {session:%Y-%m-%d}: {self.why_absent(session, symbol)}"
+                f"no forecast of {symbol} can be made as of {session:%Y-%m-%d}: {self.why_absent(session, symbol).removeprefix(f'{symbol}: ')}"
             )
         return place
 
@@ -213,6 +226,8 @@ class PreparedPanel:
         days = self.view.close(symbol).dropna().loc[:session].index
         if not len(days) or days[-1] < session:
             return f"its last close by then is of {days[-1]:%Y-%m-%d}" if len(days) else "it has no close by then"
+        if self.view.members is not None and len(days) >= 23:
+            return "it was no member of the universe then, or its close did not move, or was missing, in most of the last 22 sessions"
         if len(days) < 23:
             return f"it has {len(days)} closes by then and needs 23"
         return "its close did not move, or was missing, in most of the last 22 sessions"
@@ -224,11 +239,12 @@ class PreparedPanel:
 
     def history(self, session: pd.Timestamp, symbol: str) -> pd.DataFrame:
         "The features of one ticker by session, up to one."
-        at = self.features.index.codes[1] == self.features.index.levels[1].get_loc(symbol)
-        at[sessions_of(self.features.index).searchsorted(session, side="right") :] = False
+        rows = rows_of(self.features)
+        at = rows.codes[1] == rows.levels[1].get_loc(symbol)
+        at[sessions_of(rows).searchsorted(session, side="right") :] = False
         return self.features[at].droplevel("symbol")
 
-    def quality_report(self, session: pd.Timestamp, symbol: str) -> dict[str, object]:
+    def quality_report(self, session: pd.Timestamp, symbol: str) -> dict[str, Any]:
         "The quality report of a row: score, status, issues by name."
         q = self.settings.quality
         validator = TemporalValidator(declarations=self.declarations, thresholds=(q.excellent, q.good, q.usable))
@@ -280,7 +296,10 @@ def panel_fingerprints(
     "For each session a name of all that a panel forecast may depend on: bars, index, members, sectors, earnings known by then."
     bars = view.fingerprints(days, [*symbols, *INDEX_SYMBOLS])
     earnings = universe.earnings_prints(days, view.calendar)
-    return pd.Series([digest([universe.identity, *both]) for both in zip(bars, earnings)], days, dtype=str)
+    begins = pd.Series({symbol: view.close(symbol).index[0] for symbol in symbols}).sort_values(kind="stable")
+    listed = begins.searchsorted(days, side="right")  # one that has no bar yet is nobody's rival, and changes no name
+    asked = {n: replace(universe, symbols=tuple(begins.index[:n])).identity for n in np.unique(listed).tolist()}
+    return pd.Series([digest([asked[n], *both]) for n, *both in zip(listed.tolist(), bars, earnings)], days, dtype=str)
 
 
 def prepare_panel(
@@ -300,8 +319,8 @@ def prepare_panel(
             registry.check_key(panel_target(settings))  # else its raw quantiles may be forged
         make_key(folder.parent)  # seals what is stored from here on
     target, model, watch = panel_target(settings), settings.model, watch or Stopwatch()
-    view, calendar, horizon = with_reports(market, universe).as_of(through), market.calendar, target.horizon
-    universe = replace(universe, earnings=view.earnings)
+    view, calendar, horizon = universe.market(market).as_of(through), market.calendar, target.horizon
+    universe = replace(universe, earnings=view.earnings, members=view.members)
     symbols, skipped = panel_members(view, universe)
     if not symbols:
         raise DataError(
@@ -309,11 +328,11 @@ def prepare_panel(
         )
     with watch.stage("features"):
         X = compute_panel(view, symbols, panel_declarations(universe, horizon), sectors=universe.sectors)
-        X = X[X[SERVED].to_numpy() > 0]
+        X = X[(X[SERVED].to_numpy() > 0) & member_rows(view, rows_of(X))]
     if not len(X):
         raise DataError(f"no symbol of the universe has 23 closes by {through:%Y-%m-%d}: bring more history")
     with watch.stage("fingerprints"):
-        y, days = panel_closes_ahead(view, X.index, horizon), sessions_of(X.index).unique()
+        y, days = panel_closes_ahead(view, rows_of(X), horizon), sessions_of(X.index).unique()
         dated = days.union(calendar.refit_sessions(days, model.refit_every))
         prints = panel_fingerprints(view, universe, symbols, dated[dated >= days[0]])
     versions = Versions(target, settings, prints, registry, folder, symbols)
@@ -324,7 +343,7 @@ def prepare_panel(
             n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, watch=watch,
         )  # fmt: skip
     late = len(X) - len(raw.origins)
-    origins = X.index[late:]
+    origins = rows_of(X)[late:]
     bands = volatility_bands(view, sessions_of(origins), settings.forecast.regime_bounds)
     with watch.stage("calibration"):
         times, tickers = calendar.positions(sessions_of(origins)), origins.get_level_values("symbol").factorize()[0]
@@ -335,6 +354,19 @@ def prepare_panel(
     )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/08_panel_preparation.ipynb #fb6439da
+def results_expected(
+    prepared: PreparedPanel,
+    session: pd.Timestamp,  # the origin
+    symbol: str,
+) -> dict[str, str]:
+    "The day of a ticker's next results as known at a session, and whether it was scheduled, predicted, or is overdue."
+    table, days = prepared.view.earnings, pd.DatetimeIndex([session])
+    if table is None:
+        return {}
+    known = next_reports(table, symbol, days, prepared.view.calendar).iloc[0]
+    return {} if pd.isna(known["kind"]) else {"date": f"{known['date']:%Y-%m-%d}", "known": str(known["kind"])}
+
+
 def build_panel_forecast(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -354,10 +386,12 @@ def build_panel_forecast(
     noted = [*prepared.data_notes(session, symbol), *doubts, *prepared.absences]
     closes = prepared.view.close(symbol)
     levels = closes.loc[:session].tail(44)
+    ahead = row.get(AHEAD, 0.0) > 0.5
+    results = results_expected(prepared, session, symbol) if ahead else {}
     return Forecast(
         symbol=symbol, origin=session, target_session=prepared.view.calendar.target_sessions([session], target.horizon)[0],
         horizon=target.horizon, kind=target.kind, probs=tuple(PROBS), values=tuple(target.from_log(prepared.quantiles[i])),
-        last_value=float(levels.iloc[-1]), cohort="earnings_ahead" if row.get(AHEAD, 0.0) > 0.5 else str(prepared.cohorts[session]),
+        last_value=float(levels.iloc[-1]), cohort="earnings_ahead" if ahead else str(prepared.cohorts[session]),
         cohort_weight=1.0, feature_quality=score, model_version=prepared.names[prepared.grid[i]], code_version=code_version(),
         data_fingerprint=prepared.versions.fingerprints[session], made_at=made_at, metadata={
             "features_used": int(row.notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
@@ -365,6 +399,7 @@ def build_panel_forecast(
             "base_rate": prepared.base_rate(session, symbol), "direction_share": 0.0,
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()],
             "panel": {"version": prepared.names[prepared.grid[i]], "tickers": len(prepared.rows(session)), "universe": prepared.universe.key},
+            **({"results_expected": results} if results else {}),
             **({"data_notes": noted} if noted else {}),
         },
     )  # fmt: skip

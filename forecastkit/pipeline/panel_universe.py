@@ -20,11 +20,12 @@ import pandas as pd
 
 from ..calendars import Calendar, EARNINGS_FILE, earnings_csv, read_earnings
 from ..core import DataError, canonical_json, canonical_symbol, digest, named_symbol, write_atomic
-from ..data import STOCKS
+from ..data import MarketData, STOCKS
 from ..vendors import read_universe
 
 # %% auto #0
-__all__ = ['Universe', 'read_universe_file', 'keep_universe', 'kept_universe', 'universe_from']
+__all__ = ['ALWAYS', 'UNIVERSE_GIVEN', 'Universe', 'member_changes', 'read_universe_file', 'keep_universe', 'kept_universe',
+           'universe_from']
 
 # %% ../../nbs/65_pipeline/07_panel_universe.ipynb #ab1af04e
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Universe:
     symbols: tuple[str, ...]  # canonical, each once
     sectors: Mapping[str, str] = field(default_factory=dict)  # by symbol; one without a sector is in none
     earnings: pd.DataFrame | None = None  # as `calendars.earnings_table` gives it; None: no earnings calendar
+    members: pd.DataFrame | None = (
+        None  # who joined or left when, as `MarketData.members`; None: all belong to it always
+    )
     name: str = "universe"  # for titles
 
     def __post_init__(self) -> None:
@@ -46,6 +50,11 @@ class Universe:
         if self.earnings is not None:
             own = self.earnings[self.earnings["symbol"].isin(symbols)].reset_index(drop=True)
             object.__setattr__(self, "earnings", own)
+
+    def market(self, market: MarketData) -> MarketData:
+        "The market with the reports and the members that the universe brings; without any of its own it keeps those it has."
+        market = market if self.earnings is None else market.with_earnings(self.earnings)
+        return market if self.members is None else market.with_members(self.members)
 
     @property
     def identity(self) -> str:
@@ -70,6 +79,21 @@ class Universe:
         return np.array(prints, dtype=object)[known]
 
 # %% ../../nbs/65_pipeline/07_panel_universe.ipynb #7f4406d5
+ALWAYS: pd.Timestamp = pd.Timestamp("1900-01-01")  # since when a symbol without a first day belongs to a universe
+
+
+def member_changes(
+    table: pd.DataFrame,  # symbol, from, to: days, NaT where not given
+) -> pd.DataFrame | None:
+    "The spans of a universe as changes, each known from its day on; None where no span is given."
+    if table[["from", "to"]].isna().all(axis=None):
+        return None
+    joined = pd.DataFrame({"symbol": table["symbol"], "date": table["from"].fillna(ALWAYS), "change": 1})
+    left = pd.DataFrame({"symbol": table["symbol"], "date": table["to"] + pd.Timedelta(days=1), "change": -1})
+    changes = pd.concat([joined, left.dropna()], ignore_index=True).sort_values(["date", "symbol"], ignore_index=True)
+    return changes.assign(known_at=changes["date"].dt.tz_localize("UTC"))
+
+
 def read_universe_file(
     path: str | Path,  # a CSV with a column symbol and perhaps sector; or sample: the stocks that come with the package
     earnings: str
@@ -79,7 +103,9 @@ def read_universe_file(
     "The universe of a file; raises `DataError` that names the file and the line."
     if str(path) == "sample":
         packaged = read_universe()
-        table = packaged[packaged["symbol"].isin(STOCKS)]
+        table = packaged[packaged["symbol"].isin(STOCKS)].assign(
+            **{name: pd.Series(pd.NaT, packaged.index) for name in ("from", "to")}
+        )
         symbols: tuple[str, ...] = STOCKS
     else:
         table = read_universe(path)
@@ -87,7 +113,8 @@ def read_universe_file(
     beside = Path(path).with_name(EARNINGS_FILE)
     found = earnings if earnings is not None else beside if beside.is_file() and str(path) != "sample" else None
     reports = read_earnings(found) if found is not None else None
-    return Universe(symbols, dict(zip(table["symbol"], table["sector"])), reports, Path(path).stem)
+    sectors = dict(zip(table["symbol"], table["sector"]))
+    return Universe(symbols, sectors, reports, member_changes(table), Path(path).stem)
 
 
 def keep_universe(
@@ -118,10 +145,19 @@ def kept_universe(
     return universe
 
 
+UNIVERSE_GIVEN: str = "name a CSV with a column symbol, or sample, or give a list of symbols such as ['AAPL', 'MSFT']"
+
+
 def universe_from(
     what: Universe | str | Path | Collection[str],  # a universe, the name of a file, sample, or symbols
 ) -> Universe:
-    "The universe that a caller means."
+    "The universe that a caller means; raises `DataError` for what is none."
     if isinstance(what, Universe):
         return what
-    return read_universe_file(what) if isinstance(what, (str, Path)) else Universe(tuple(what))
+    if isinstance(what, (str, Path)):
+        if str(what) != "sample" and not Path(what).is_file():
+            raise DataError(f"there is no file {str(what)!r}: {UNIVERSE_GIVEN}")
+        return read_universe_file(what)
+    if not isinstance(what, (list, tuple, set, frozenset, pd.Index)):
+        raise DataError(f"{type(what).__name__} is no universe: {UNIVERSE_GIVEN}")
+    return Universe(tuple(what))

@@ -23,7 +23,6 @@ from forecastkit.pipeline.panel_preparation import (
     panel_declarations,
     panel_members,
     prepare_panel,
-    with_reports,
 )
 from .panel_universe import Universe
 from .verification import AuditPart, part_report, sample_sessions
@@ -69,7 +68,7 @@ def research_features_of(market: MarketData, universe: Universe) -> pd.DataFrame
         for symbol in members_in(market, universe):
             bars = market.bars(symbol)
             parts = [breakout_fingerprints(bars, index), cross_asset_history(market, symbol)]
-            parts.append(dark_pool_history(market, symbol, bars.index).to_frame("dark_pool"))
+            parts.append(dark_pool_history(market, symbol, pd.DatetimeIndex(bars.index)).to_frame("dark_pool"))
             found[symbol] = pd.concat([part.reindex(bars.index) for part in parts], axis=1)
     return pd.concat(found, names=["symbol", "session"]).swaplevel().sort_index()
 
@@ -127,7 +126,7 @@ def verify_universe(
     on_report: Callable[[Report], None] | None = None,  # called with each report as soon as it is made
 ) -> list[Report]:
     "One report for each part of a panel: whether it knew more than could be known. Equal means to the last bit."
-    whole = with_reports(market, universe)
+    whole = universe.market(market)
     days = pd.DatetimeIndex(np.unique(np.concatenate([whole.close(s).index for s in members_in(whole, universe)])))
     sampled = {
         False: sample_sessions(days[1:-1], cuts, seed),

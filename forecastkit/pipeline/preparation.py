@@ -297,17 +297,18 @@ def prepare(
     )  # fmt: skip
     with watch.stage("walk"):
         raw = walk(schedule=replace(schedule, hold=hold), first=first)
-        if raw.grid[-1] < schedule.refit_sessions(raw.origins[-1:])[0]:  # an older version was held
+        if raw.grid[-1] < schedule.refit_sessions(pd.DatetimeIndex(raw.origins[-1:]))[0]:  # an older version was held
             raw = raw.then(walk(schedule=schedule, first=raw.origins[-1]))
+    origins = pd.DatetimeIndex(raw.origins)
     with watch.stage("calibration"):
         widths = calibrate(
-            raw.quantiles, y.reindex(raw.origins).to_numpy(), profile.regime_numbers(close[raw.origins].to_numpy()),
-            known_positions(raw.origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
+            raw.quantiles, y.reindex(origins).to_numpy(), profile.regime_numbers(close[origins].to_numpy()),
+            known_positions(origins, target.horizon, calendar), band_gain=model.band_gain, regime_gain=model.regime_gain,
             start=model.min_calibration_origins,
         )  # fmt: skip
     end = pd.Timestamp(market.close(target.symbol).dropna().index[-1])
     return Prepared(
-        target, settings, view, X, y, raw.origins, widths.quantiles, widths.active, raw.grid, versions, end, watch.seconds,
+        target, settings, view, X, y, origins, widths.quantiles, widths.active, raw.grid, versions, end, watch.seconds,
     )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/02_preparation.ipynb #01b792d0

@@ -8,6 +8,7 @@ United States and funds, as they are known today."""
 # %% ../../nbs/25_vendors/10_universe.ipynb #0bed9046
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable
 from importlib import resources
@@ -22,12 +23,38 @@ __all__ = ['read_universe', 'universe_of', 'survivorship_warning']
 
 # %% ../../nbs/25_vendors/10_universe.ipynb #6cfcdbc9
 UNIVERSE_COLUMNS: tuple[str, ...] = ("symbol", "name", "sector", "from", "to")
+NO_SECTOR: frozenset[str] = frozenset(["nan", "n/a", "na", "none", "null", "-"])  # what programs write for nothing
 
 
-def _refuse_rows(shown: str, wrong: pd.Series, reason: str) -> None:
+def _refuse_rows(shown: str, lines: pd.Series, wrong: pd.Series, reason: str) -> None:
     "Raise `DataError` with the first line marked, if there is one."
     if wrong.any():
-        raise DataError(f"{shown}: line {int(wrong.to_numpy().argmax()) + 2}: {reason}")
+        raise DataError(f"{shown}: line {lines[wrong.to_numpy()].iloc[0]}: {reason}")
+
+
+def _cells_by_line(shown: str, text: str) -> pd.DataFrame:
+    "The cells of a CSV as text, one column a name of its header, and the number of each row's line; raises `DataError`."
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    try:
+        reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, skipinitialspace=True, strict=True)
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise DataError(f"{shown}: it is no CSV ({error}): give a CSV with a column symbol") from error
+    header = [name.lower() for name in rows[0][1]] if rows else []
+    if "symbol" not in header:
+        seen = ", ".join(printable(name[:40]) for name in header[:6]) or "nothing"
+        raise DataError(
+            f"{shown}: it has no column symbol but {seen}: its first line should be {','.join(UNIVERSE_COLUMNS)}"
+        )
+    if twice := [name for name in UNIVERSE_COLUMNS if header.count(name) > 1]:
+        raise DataError(f"{shown}: its column {twice[0]} stands there twice: keep one")
+    for line, row in rows[1:]:
+        if any(row[len(header) :]):
+            raise DataError(
+                f"{shown}: line {line}: it has more cells than the header has names: quote a cell with a {separator!r} in it"
+            )
+    filled = [[*row[: len(header)], *[""] * (len(header) - len(row))] for _, row in rows[1:]]
+    return pd.DataFrame(filled, columns=header, dtype=str).assign(line=[line for line, _ in rows[1:]])
 
 # %% ../../nbs/25_vendors/10_universe.ipynb #6a9e638d
 def read_universe(
@@ -37,25 +64,28 @@ def read_universe(
     shown = Path(path).name if path else "universe.csv"
     try:
         text = Path(path) if path else resources.files("forecastkit") / "universe.csv"
-        with text.open(encoding="utf-8-sig") as file:
-            table = pd.read_csv(file, dtype="str", keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{shown}: cannot be read ({error}): give a CSV with a column symbol") from error
-    if "symbol" not in table.columns:
-        raise DataError(f"{shown}: it has no column symbol: its first line should be {','.join(UNIVERSE_COLUMNS)}")
-    table = table.reindex(columns=[*UNIVERSE_COLUMNS], fill_value="")
-    table = table.apply(lambda column: column.map(printable, na_action="ignore").str.strip())
-    table["symbol"] = table["symbol"].map(canonical_symbol)
-    for name in ("from", "to"):
-        days = pd.to_datetime(table[name], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
-        _refuse_rows(shown, days.isna() & table[name].ne(""), f"its {name} is no day: write it as 2018-02-05")
-        table[name] = days
+        cells = _cells_by_line(shown, text.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{shown}: it is not written in UTF-8: save it as CSV in UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{shown}: cannot be read ({error.strerror}): give a CSV with a column symbol") from error
+    lines = cells["line"]
+    table = cells.reindex(columns=[*UNIVERSE_COLUMNS], fill_value="")
     if table.empty:
         raise DataError(f"{shown}: it names no symbol: write one a line below {','.join(UNIVERSE_COLUMNS)}")
-    _refuse_rows(shown, table["symbol"].eq(""), "it has no symbol")
-    _refuse_rows(shown, ~table["symbol"].str.fullmatch(SYMBOL_PATTERN), "its symbol has characters that no symbol has")
-    _refuse_rows(shown, table.duplicated(["symbol", "from"]), "the same symbol a second time: keep one")
-    _refuse_rows(shown, table["from"] > table["to"], "it ends before it begins: correct from and to")
+    table = table.apply(lambda column: column.map(printable))
+    table["symbol"] = table["symbol"].map(canonical_symbol)
+    table["sector"] = table["sector"].where(~table["sector"].str.lower().isin(NO_SECTOR), "")
+    for name in ("from", "to"):
+        days = pd.to_datetime(table[name], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
+        _refuse_rows(shown, lines, days.isna() & table[name].ne(""), f"its {name} is no day: write it as 2018-02-05")
+        table[name] = days
+    _refuse_rows(shown, lines, table["symbol"].eq(""), "it has no symbol")
+    _refuse_rows(
+        shown, lines, ~table["symbol"].str.fullmatch(SYMBOL_PATTERN), "its symbol has characters that no symbol has"
+    )
+    _refuse_rows(shown, lines, table.duplicated(["symbol", "from"]), "the same symbol a second time: keep one")
+    _refuse_rows(shown, lines, table["from"] > table["to"], "it ends before it begins: correct from and to")
     return table
 
 # %% ../../nbs/25_vendors/10_universe.ipynb #f9edd4fa
