@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -298,3 +299,37 @@ def test_what_was_repaired_in_the_data_stands_on_the_card_and_in_the_words():
     assert note.split(":")[0] in str(noted) and max(map(len, str(noted).splitlines())) <= 72
     assert note in noted._repr_html_() and note not in make()._repr_html_()
     assert noted.prediction_id == make().prediction_id
+
+
+SAID = {
+    "predicted": "expected about 2018-02-08 (predicted from last year's date): the range is wider for it",
+    "scheduled": "scheduled for 2018-02-08: the range is wider for it",
+    "overdue": "overdue since 2018-02-08 (predicted from last year's date): the range is wider for it",
+}
+
+
+@pytest.mark.parametrize("known", SAID)
+def test_expected_results_stand_on_the_cards_in_the_words_and_not_in_the_id(known):
+    plain = make(regime_bounds=())
+    f = replace(plain, metadata=plain.metadata | {"results_expected": {"date": "2018-02-08", "known": known}})
+    assert f.prediction_id == plain.prediction_id
+    said = SAID[known]
+    assert f"results {said}" in " ".join(str(f).split())
+    assert f"results {said}" in unescape(f._repr_html_())
+    assert f.words() == [*plain.words(), f"Results are {said}."]
+    assert not any("results" in shown.lower() for shown in (str(plain), plain._repr_html_(), *plain.words()))
+    assert max(len(line) for line in str(f).splitlines()) == 72
+
+
+@pytest.mark.parametrize(
+    ("day", "marked"), [("2018-02-08", True), ("2018-02-12", True), ("2018-02-13", False), ("2018-01-02", False)]
+)
+def test_expected_results_are_marked_on_the_fan_within_the_sessions_shown(day, marked):
+    from forecastkit.forecasts.plotting import blank_axes
+
+    plain = make(metadata={"history": [["2018-02-01", 13.0], ["2018-02-05", 37.32]]})
+    f = replace(plain, metadata=plain.metadata | {"results_expected": {"date": day, "known": "scheduled"}})
+    before, after = plain.plot(ax=blank_axes()), f.plot(ax=blank_axes())
+    assert ("results" in [text.get_text() for text in after.texts]) == marked
+    assert len(after.lines) - len(before.lines) == marked
+    assert after.get_xlim() == before.get_xlim() and after.get_ylim() == before.get_ylim()

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import forecastkit as fk
-from forecastkit.calendars import get_calendar, reported_dates, sessions_of
+from forecastkit.calendars import get_calendar, reported_dates, scheduled_dates, sessions_of
 from forecastkit.cli.main import main
 from forecastkit.core import DataError, DataQualityError, Settings, load_settings
 from forecastkit.data import MarketData, synthetic_market
@@ -152,10 +152,24 @@ def test_results_ahead_are_the_cohort(market, panel):
     found = prepare_panel(market, told, panel.settings, panel.last)
     made = {name: build_panel_forecast(found, panel.last, name, NOW) for name in ("AAA", "BBB")}
     assert made["AAA"].cohort == "earnings_ahead" != made["BBB"].cohort == str(panel.cohorts[panel.last])
+    assert made["AAA"].metadata["results_expected"] == {
+        "date": f"{panel.last + pd.Timedelta(days=3):%Y-%m-%d}", "known": "predicted",
+    }  # fmt: skip
+    assert "results_expected" not in made["BBB"].metadata
     assert set(found.names.values()).isdisjoint(panel.names.values()), "another calendar is another version"
     later = reported_dates("AAA", due.append(pd.DatetimeIndex([panel.last + pd.Timedelta(days=30)])).sort_values())
     again = prepare_panel(market, replace(UNIVERSE, earnings=later), panel.settings, panel.last)
     same_panel(again, found)  # what is reported after the session is not known there
+
+
+def test_an_announced_day_of_results_is_told_from_a_predicted_one(market, panel):
+    day, said = panel.last + pd.Timedelta(days=2), pd.Timestamp(panel.last, tz="UTC")
+    told = replace(UNIVERSE, earnings=scheduled_dates("AAA", pd.DatetimeIndex([day]), said))
+    found = prepare_panel(market, told, panel.settings, panel.last)
+    made = build_panel_forecast(found, panel.last, "AAA", NOW)
+    assert made.metadata["results_expected"] == {"date": f"{day:%Y-%m-%d}", "known": "scheduled"}
+    bare = {name: value for name, value in made.metadata.items() if name != "results_expected"}
+    assert replace(made, metadata=bare).prediction_id == made.prediction_id
 
 
 def test_who_is_compared_with_whom_names_the_version(market, panel):

@@ -22,8 +22,8 @@ from .distribution import InPoints
 from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['data_notes', 'direction_in_words', 'direction_in_short', 'in_words', 'note_lines', 'terminal_card', 'plot_forecast',
-           'html_card']
+__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_in_short', 'in_words', 'note_lines',
+           'terminal_card', 'plot_forecast', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -127,6 +127,17 @@ def data_notes(f: Shown) -> list[str]:
     return [printable(note) for note in f.metadata.get("data_notes") or []]
 
 
+def results_in_short(f: Shown) -> str:
+    "When a company's results are expected within the horizon, and how that is known; empty where none are."
+    if not (expected := f.metadata.get("results_expected")):
+        return ""
+    day, known = printable(str(expected["date"])), expected["known"]
+    if known == "scheduled":
+        return f"scheduled for {day}: the range is wider for it"
+    when = f"overdue since {day}" if known == "overdue" else f"expected about {day}"
+    return f"{when} (predicted from last year's date): the range is wider for it"
+
+
 def direction_in_words(f: Shown) -> str:
     "What can be said about the direction: the likelier sign and its confidence, or that there is none to be seen."
     rise, usual = show_percent(f.chance_of_rise), ""
@@ -154,7 +165,7 @@ def direction_in_short(f: Shown) -> str:
 
 
 def in_words(f: Shown) -> list[str]:
-    "Three to five plain sentences: the expected value, the ranges, the regimes, the confidence and its meaning, the calendar."
+    "Three to six plain sentences: the expected value, the ranges, the regimes, the confidence and its meaning, the calendar."
     points, unit = f.in_points, "%" if f.kind == "pct_change" else "% in logs"
     (low8, high8), (low9, high9), (down, up) = points.interval(0.8), points.interval(0.9), f.interval(0.8)
     sentences = [
@@ -172,6 +183,8 @@ def in_words(f: Shown) -> list[str]:
     sentences += [direction_in_words(f)]
     if f.cohort_weight != 1.0:
         sentences += [f"Its cohort is {f.cohort}: changes from it were {f.cohort_weight:.2f} times those of mid cycle."]
+    if results := results_in_short(f):
+        sentences += [f"Results are {results}."]
     return sentences + [f"In the data: {'; '.join(notes)}." for notes in [data_notes(f)] if notes]
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #f6f40aff
@@ -208,9 +221,9 @@ def regime_lines(f: Shown) -> list[str]:
     return lines if f.regime_bounds else []
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #2cb0d6b5
-def note_lines(note: str, width: int) -> list[str]:
-    "A note about the data as lines of a card."
-    return textwrap.wrap(note, width, initial_indent=f"{'data':16s}", subsequent_indent=16 * " ")
+def note_lines(note: str, width: int, name: str = "data") -> list[str]:
+    "A note as lines of a card, by its name at the left."
+    return textwrap.wrap(note, width, initial_indent=f"{name:16s}", subsequent_indent=16 * " ")
 
 
 def terminal_card(f: Shown, width: int = 72) -> str:
@@ -237,6 +250,7 @@ def terminal_card(f: Shown, width: int = 72) -> str:
         "",
         f"{'direction':16s}{direction_in_short(f)}",
         f"{'cohort':16s}{f.cohort} (size of changes x {f.cohort_weight:.2f})",
+        *(note_lines(results, width, "results") if (results := results_in_short(f)) else []),
         f"{'feature quality':16s}{f.feature_quality:.2f}",
         *(line for note in data_notes(f) for line in note_lines(note, width)),
         line,
@@ -248,7 +262,7 @@ def plot_forecast(
     history: pd.Series | None = None,  # levels by session; only those up to the origin are drawn
     ax: Any = None,  # matplotlib axes
 ) -> Any:
-    "The fan chart of a forecast on its last sixty levels; returns the axes."
+    "The fan chart of a forecast on its last sixty levels, the day of expected results marked; returns the axes."
     if history is None:
         days, levels = zip(*(f.metadata.get("history") or [(f.origin, f.last_value)]))
         history = pd.Series(levels, index=pd.DatetimeIndex(days), dtype=float)
@@ -257,7 +271,12 @@ def plot_forecast(
     recent = history.loc[: f.origin].tail(60)
     if recent.empty:
         raise DataError(f"the history begins after {f.origin:%Y-%m-%d}: give levels up to the origin of the forecast")
-    return fan_chart(recent, f.target_session, f.probs, f.in_points.quantile(f.probs), bounds=f.regime_bounds, ax=ax)
+    results = f.metadata.get("results_expected") or {}
+    label = "results due" if results.get("known") == "overdue" else "results"
+    return fan_chart(
+        recent, f.target_session, f.probs, f.in_points.quantile(f.probs), bounds=f.regime_bounds,
+        events={pd.Timestamp(results["date"]): label} if results else None, ax=ax,
+    )  # fmt: skip
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #b0f39b94
 MUTED = "color:#6b7885;font-size:12px"
@@ -319,7 +338,8 @@ def html_card(f: Shown) -> str:
     ax = plot_forecast(f, ax=blank_axes(7.6, 2.5))
     frame = f"max-width:840px;padding:16px 20px;border:1px solid #d9dde2;border-radius:8px;background:#fff;color:{INK}"
     calendar = f"{escape(f.cohort)}, size of changes &times; {f.cohort_weight:.2f}"
-    notes = "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in data_notes(f))
+    results = [f"results {said}" for said in [results_in_short(f)] if said]
+    notes = "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in (*results, *data_notes(f)))
     return (
         f'<div style="{frame};font-family:system-ui,sans-serif;line-height:1.35">'
         '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:4px 16px">'

@@ -26,7 +26,7 @@ from ..core import DataError, VIX_REGIMES
 # %% auto #0
 __all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PLOT_STYLE', 'house_style', 'blank_axes',
            'session_axes', 'figure_png', 'figure_html', 'quantiles_at', 'draw_density', 'mark_bounds', 'write_ranges',
-           'fan_chart', 'interval_history', 'state_strip', 'reliability', 'contribution_bars']
+           'mark_events', 'fan_chart', 'interval_history', 'state_strip', 'reliability', 'contribution_bars']
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #14228522
 REGIME_COLOURS: dict[str, str] = {
@@ -158,6 +158,20 @@ def write_ranges(
     ax.text(1.01, 0.02, caution, transform=ax.transAxes, va="bottom", fontsize=6.5, color=FAINT)
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #05bf2cf9
+def mark_events(
+    ax: Any,  # axes whose horizontal limits are final
+    events: Mapping[pd.Timestamp, str],  # what is expected, by day
+    first: pd.Timestamp,  # session shown
+    last: pd.Timestamp,  # session shown
+) -> None:
+    "A thin dashed line, named above the picture, at each day within the sessions shown."
+    for day, name in events.items():
+        if first <= day <= last:
+            ax.axvline(day, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=3)
+            words = ax.text(day, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+            words.set(fontsize=6.5, color=FAINT)
+
+
 def fan_chart(
     history: pd.Series,  # recent levels by session; the last one is the origin's
     target_session: pd.Timestamp | str,  # the session that is forecast
@@ -166,6 +180,7 @@ def fan_chart(
     *,
     title: str = "",  # above the picture
     bounds: Sequence[float] = (),  # levels to mark, such as the bounds of the VIX regimes
+    events: Mapping[pd.Timestamp, str] | None = None,  # days to mark, such as that of expected results
     ax: Any = None,  # matplotlib axes
 ) -> Any:
     "Recent levels, and the 50, 80 and 90 % bands of the level at the target session with their density."
@@ -185,6 +200,7 @@ def fan_chart(
         room = 0.2 if len(bounds) else 0.0  # at the left, for the names of the regimes
         ax.set_xlim(first - room * (last - first), last + 0.1 * (last - first))
         mark_bounds(ax, bounds)
+        mark_events(ax, events or {}, history.index[0], target)
         ax.set_title(title)
     return ax
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from ..calendars import calendar_cohorts, sessions_of
+from ..calendars import calendar_cohorts, next_reports, sessions_of
 from forecastkit.core import (
     DataError,
     DataQualityError,
@@ -44,7 +44,7 @@ from .profile import PROFILES
 # %% auto #0
 __all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'rows_of', 'member_rows',
            'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints',
-           'prepare_panel', 'build_panel_forecast']
+           'prepare_panel', 'results_expected', 'build_panel_forecast']
 
 # %% ../../nbs/65_pipeline/08_panel_preparation.ipynb #cea7230d
 PANEL: str = "PANEL"  # what versions of a panel are named by; no symbol of a market
@@ -354,6 +354,19 @@ def prepare_panel(
     )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/08_panel_preparation.ipynb #fb6439da
+def results_expected(
+    prepared: PreparedPanel,
+    session: pd.Timestamp,  # the origin
+    symbol: str,
+) -> dict[str, str]:
+    "The day of a ticker's next results as known at a session, and whether it was scheduled, predicted, or is overdue."
+    table, days = prepared.view.earnings, pd.DatetimeIndex([session])
+    if table is None:
+        return {}
+    known = next_reports(table, symbol, days, prepared.view.calendar).iloc[0]
+    return {} if pd.isna(known["kind"]) else {"date": f"{known['date']:%Y-%m-%d}", "known": str(known["kind"])}
+
+
 def build_panel_forecast(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -373,10 +386,12 @@ def build_panel_forecast(
     noted = [*prepared.data_notes(session, symbol), *doubts, *prepared.absences]
     closes = prepared.view.close(symbol)
     levels = closes.loc[:session].tail(44)
+    ahead = row.get(AHEAD, 0.0) > 0.5
+    results = results_expected(prepared, session, symbol) if ahead else {}
     return Forecast(
         symbol=symbol, origin=session, target_session=prepared.view.calendar.target_sessions([session], target.horizon)[0],
         horizon=target.horizon, kind=target.kind, probs=tuple(PROBS), values=tuple(target.from_log(prepared.quantiles[i])),
-        last_value=float(levels.iloc[-1]), cohort="earnings_ahead" if row.get(AHEAD, 0.0) > 0.5 else str(prepared.cohorts[session]),
+        last_value=float(levels.iloc[-1]), cohort="earnings_ahead" if ahead else str(prepared.cohorts[session]),
         cohort_weight=1.0, feature_quality=score, model_version=prepared.names[prepared.grid[i]], code_version=code_version(),
         data_fingerprint=prepared.versions.fingerprints[session], made_at=made_at, metadata={
             "features_used": int(row.notna().sum()), "trained_at": f"{prepared.grid[i]:%Y-%m-%d}",
@@ -384,6 +399,7 @@ def build_panel_forecast(
             "base_rate": prepared.base_rate(session, symbol), "direction_share": 0.0,
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()],
             "panel": {"version": prepared.names[prepared.grid[i]], "tickers": len(prepared.rows(session)), "universe": prepared.universe.key},
+            **({"results_expected": results} if results else {}),
             **({"data_notes": noted} if noted else {}),
         },
     )  # fmt: skip
