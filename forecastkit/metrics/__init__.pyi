@@ -37,7 +37,7 @@ from .performance import (
     annual_volatility as annual_volatility,
     calmar_ratio as calmar_ratio,
     deflated_sharpe as deflated_sharpe,
-    drawdowns as drawdowns,
+    drawdown_path as drawdown_path,
     expected_shortfall as expected_shortfall,
     hit_rate as hit_rate,
     longest_underwater as longest_underwater,

@@ -20,8 +20,9 @@ from .significance import hac_se
 
 # %% auto #0
 __all__ = ['NORMAL', 'EULER', 'finite_returns', 'annual_return', 'annual_volatility', 'automatic_lag', 'sharpe_ratio',
-           'sharpe_se', 'best_of', 'probabilistic_sharpe', 'deflated_sharpe', 'Sharpe', 'measure_sharpe', 'drawdowns',
-           'longest_underwater', 'sortino_ratio', 'calmar_ratio', 'expected_shortfall', 'hit_rate', 'profit_factor']
+           'sharpe_se', 'best_of', 'probabilistic_sharpe', 'deflated_sharpe', 'Sharpe', 'measure_sharpe',
+           'drawdown_path', 'longest_underwater', 'sortino_ratio', 'calmar_ratio', 'expected_shortfall', 'hit_rate',
+           'profit_factor']
 
 # %% ../../nbs/05_metrics/05_performance.ipynb #16e4c5a5
 def finite_returns(
@@ -148,7 +149,7 @@ def measure_sharpe(
     return Sharpe(sharpe_ratio(returns, periods), sharpe_se(returns, periods), psr, dsr, trials)
 
 # %% ../../nbs/05_metrics/05_performance.ipynb #588c9ad6
-def drawdowns(
+def drawdown_path(
     equity: ArrayLike,  # (n,) positive at the start
 ) -> np.ndarray:
     "The fall from the highest equity so far as a share of it, (n,), not above 0."
@@ -160,7 +161,7 @@ def longest_underwater(
     equity: ArrayLike,  # (n,)
 ) -> int:
     "The largest number of sessions in a row below an earlier height."
-    below = np.concatenate([[False], drawdowns(equity) < -1e-12, [False]])
+    below = np.concatenate([[False], drawdown_path(equity) < -1e-12, [False]])
     edges = np.flatnonzero(np.diff(below.astype(int)))
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
@@ -181,7 +182,7 @@ def calmar_ratio(
 ) -> float:
     "Compound yearly growth over the deepest drawdown; NaN where there was none."
     r = finite_returns(returns)
-    depth = -drawdowns(np.concatenate([[1.0], np.cumprod(1.0 + r)])).min()
+    depth = -drawdown_path(np.concatenate([[1.0], np.cumprod(1.0 + r)])).min()
     return annual_return(r, periods) / float(depth) if depth > 0 else math.nan
 
 

@@ -82,7 +82,7 @@ from .metalearner import (
     MetaLearner as MetaLearner,
 )
 from .direction import (
-    default_members as default_members,
+    direction_members as direction_members,
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
 )

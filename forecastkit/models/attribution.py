@@ -26,7 +26,7 @@ from .quantile_regression import LinearQuantile
 from .shapley import Additive, ForestGame, booster_parts, constant, joined, line_parts
 
 # %% auto #0
-__all__ = ['LEVEL_WEIGHTS', 'GARCH_VARIANCE', 'PERMUTATIONS', 'RESULT_PROBS', 'TAIL_LOGS', 'STEPS', 'Shape', 'LinearShape',
+__all__ = ['LEVEL_WEIGHTS', 'GARCH_VARIANCE', 'PERMUTATIONS', 'RESULT_PROBS', 'TAIL_LOGS', 'PATH_STEPS', 'Shape', 'LinearShape',
            'BoostedShape', 'game_of', 'ForestShape', 'ScaledMember', 'unscaled', 'fixed_shape', 'scale_and_shape',
            'row_member', 'garch_member', 'asked_member', 'explained_members', 'quantile_shares', 'Pool', 'results',
            'Attribution', 'share_rest', 'attribute', 'summed']
@@ -337,7 +337,7 @@ def results(quantiles: np.ndarray) -> np.ndarray:
     return np.column_stack([quantiles[:, 1], np.log(quantiles[:, 2] - quantiles[:, 0])])
 
 # %% ../../nbs/40_models/21_attribution.ipynb #c682f274
-STEPS: int = 12  # along the way from the typical day to today
+PATH_STEPS: int = 12  # along the way from the typical day to today
 
 
 class Attribution(NamedTuple):
@@ -360,7 +360,7 @@ def share_rest(parts: np.ndarray, rest: np.ndarray) -> np.ndarray:
 def attribute(
     members: Sequence[ScaledMember],
     pool: Pool,
-    steps: int = STEPS,
+    steps: int = PATH_STEPS,
 ) -> Attribution:
     "What each feature adds to the median and the log width of the pool: exact members, carried along the way to today."
     used = [k for k, weight in enumerate(pool.weights) if weight > 0]

@@ -41,7 +41,7 @@ from .online_weights import log_losses
 from .panel import GARCH_TERMS
 
 # %% auto #0
-__all__ = ['FEW', 'MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'DriftOverScale', 'default_members', 'session_places',
+__all__ = ['FEW', 'MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'DriftOverScale', 'direction_members', 'session_places',
            'own_columns', 'thinned', 'purged_folds', 'stacked_weights', 'Directions', 'labels_of', 'direction_scores',
            'ChangeSizes', 'member_importances', 'DirectionEnsemble']
 
@@ -90,7 +90,7 @@ FEW: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def default_members(
+def direction_members(
     columns: Sequence[str],  # of X
     seed: int = 42,
 ) -> dict[str, Any]:
@@ -279,7 +279,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        members: Mapping[str, Any] | None = None,  # classifiers by name; None: `default_members`
+        members: Mapping[str, Any] | None = None,  # classifiers by name; None: `direction_members`
         horizon: int = 5,  # sessions over which an outcome runs
         margin: float = DIRECTION_MARGIN,  # the chance of a rise must leave the base rate by as much for a label
         band: float = 0.01,  # a log change within it is neutral, in `probabilities`
@@ -335,7 +335,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         rows = rows if len(np.unique(up[rows])) == 2 else np.arange(len(up))
         self.base_rate_, learnt = float(up.mean()), table[self.read_].iloc[rows]
         self.sizes_ = ChangeSizes.fit(table, None if changes is None else np.asarray(changes, dtype=float), self.scale)
-        made = default_members(self.read_, self.seed) if self.members is None else dict(self.members)
+        made = direction_members(self.read_, self.seed) if self.members is None else dict(self.members)
         with threadpool_limits(1):
             self._weigh(made, learnt, up[rows], place[rows])
             self.members_ = {name: clone(member).fit(learnt, up[rows].astype(int)) for name, member in made.items()}

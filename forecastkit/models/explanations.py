@@ -26,9 +26,9 @@ from .shapley import Additive, booster_parts, joined, line_parts
 
 # %% auto #0
 __all__ = ['TOLERANCE', 'OTHER', 'CALIBRATION', 'BLOCK', 'TICKER_DRIFT', 'PANEL_BLOCK', 'ROTATIONS', 'Explanation',
-           'ExplanationTable', 'sessions_of', 'require_shap', 'Explanations', 'as_tables', 'join_explanations',
-           'calibrated_attribution', 'stacked', 'pool_attribution', 'mixture_parts', 'log_scale_parts', 'panel_members',
-           'panel_attribution', 'completed', 'explain', 'rotated_outcomes', 'Nulls', 'permutation_null',
+           'ExplanationTable', 'row_sessions', 'require_shap', 'Explanations', 'as_tables', 'join_explanations',
+           'calibrated_attribution', 'stacked', 'pool_attribution', 'mixture_parts', 'log_scale_parts', 'panel_terms',
+           'panel_attribution', 'completed_shares', 'explain', 'rotated_outcomes', 'Nulls', 'permutation_null',
            'known_outcomes', 'explain_model']
 
 # %% ../../nbs/40_models/22_explanations.ipynb #ccf886d8
@@ -122,7 +122,7 @@ class ExplanationTable:
         count: int = 15,  # features
     ) -> pd.DataFrame:
         "The mean size of the contributions of the foremost features in each state, features x states; `origins` is a row."
-        where = states.reindex(sessions_of(self.base.index)).to_numpy()
+        where = states.reindex(row_sessions(self.base.index)).to_numpy()
         sizes = self.contributions[self.importance().index[:count]].abs()
         means = sizes.groupby(where).mean().T
         counted = pd.Series(where).value_counts().reindex(means.columns)
@@ -159,7 +159,7 @@ class ExplanationTable:
         )
 
 
-def sessions_of(index: pd.Index) -> pd.Index:
+def row_sessions(index: pd.Index) -> pd.Index:
     "The sessions of origins, with or without a symbol beside them."
     return index.get_level_values("session") if isinstance(index, pd.MultiIndex) else index
 
@@ -289,7 +289,7 @@ def log_scale_parts(member: Any, rows: pd.DataFrame) -> Additive:
     return joined(line_parts(trees.base.line, rows), grown)
 
 # %% ../../nbs/40_models/22_explanations.ipynb #8c97c5d8
-def panel_members(model: PanelForecaster, rows: pd.DataFrame) -> list[ScaledMember]:
+def panel_terms(model: PanelForecaster, rows: pd.DataFrame) -> list[ScaledMember]:
     "The members of a panel forecaster, each taken apart."
     symbols, kinds = rows.index.get_level_values("symbol"), model._kinds(rows)
     own = (model._location(symbols) - model.drift_)[:, None, None]
@@ -309,14 +309,14 @@ def panel_attribution(
     "The rows explained: of each a drift, a scale that is a line times trees, and the shape of its kind."
     rows = checked_panel(X if origins is None else X.loc[origins], model.features_)
     pieces = [rows.iloc[at : at + PANEL_BLOCK] for at in range(0, len(rows), PANEL_BLOCK)]
-    found = stacked([attribute(panel_members(model, piece), Pool(model.weights)) for piece in pieces])
-    return rows, completed(found, model.predict_quantiles(rows))
+    found = stacked([attribute(panel_terms(model, piece), Pool(model.weights)) for piece in pieces])
+    return rows, completed_shares(found, model.predict_quantiles(rows))
 
 
 PANEL_BLOCK: int = 2000  # rows that are explained together
 
 
-def completed(found: Attribution, quantiles: np.ndarray) -> Attribution:
+def completed_shares(found: Attribution, quantiles: np.ndarray) -> Attribution:
     "An attribution completed to the quantiles that were said: where a factor is bounded, the rest is shared by size."
     value = results(quantiles[:, columns_of(RESULT_PROBS, PROBS)])
     rest = value - found.value
@@ -356,7 +356,7 @@ def rotated_outcomes(y: pd.Series, seed: int, rounds: int) -> Iterator[pd.Series
     least = max(1, len(table) // 10)
     for shift in draw.integers(least, max(len(table) - least, least + 1), rounds):
         moved = np.roll(table.to_numpy(), shift, axis=0)
-        at = table.index.get_indexer(sessions_of(y.index))
+        at = table.index.get_indexer(row_sessions(y.index))
         column = table.columns.get_indexer(y.index.get_level_values(-1)) if isinstance(y.index, pd.MultiIndex) else 0
         yield pd.Series(moved[at, column], y.index).dropna()
 

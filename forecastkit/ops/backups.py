@@ -42,7 +42,7 @@ from forecastkit.ledger import (
 )
 from ..ledger import transaction, upgrade, with_retry
 from .archives import LARGEST_FILE, Member, read_members
-from .manifests import Manifest, counted, differences, manifests
+from .manifests import Manifest, counted, manifest_differences, manifests
 from .registry import SAVING_PREFIX, damaged_models, fsync_tree, install_folder
 from .registry import remove_stale_folders
 
@@ -344,7 +344,7 @@ def check_backup(
     versions = sorted(path.name for path in models.glob("*"))
     for version in versions:
         known = counted(manifests(database, version), find_key(models))
-        if not known or differences(models / version, known):
+        if not known or manifest_differences(models / version, known):
             raise DataError(f"this backup is damaged, model {version} is not what was stored: use another one")
     return versions
 

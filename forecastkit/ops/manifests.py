@@ -23,7 +23,7 @@ from ..core import folder_differences, key_fingerprint, keyed_sum, make_key
 from ..ledger import MODELS, PredictionDatabase, append, chain_end, with_retry
 
 # %% auto #0
-__all__ = ['Manifest', 'sealed', 'manifests', 'record_manifest', 'counted', 'best_manifest', 'differences', 'forged',
+__all__ = ['Manifest', 'sealed', 'manifests', 'record_manifest', 'counted', 'best_manifest', 'manifest_differences', 'forged',
            'sealed_elsewhere', 'key_problem']
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #62d5c625
@@ -140,7 +140,7 @@ def best_manifest(
     return min(found, key=lambda one: len(folder_differences(folder, one.files)))
 
 
-def differences(
+def manifest_differences(
     folder: Path,
     found: Sequence[Manifest],  # those of its version that count, at least one
 ) -> list[str]:

@@ -24,7 +24,15 @@ import sqlalchemy as sa
 from ..core import DataError, ModelIntegrityError, ModelNotFoundError, Target, digest, find_key
 from ..core import folder_checksums, folder_differences, make_key
 from ..ledger import MODELS, PredictionDatabase, database_file, fetch, with_retry
-from .manifests import Manifest, best_manifest, counted, differences, forged, key_problem, manifests
+from forecastkit.ops.manifests import (
+    Manifest,
+    best_manifest,
+    counted,
+    manifest_differences,
+    forged,
+    key_problem,
+    manifests,
+)
 from .manifests import record_manifest, sealed_elsewhere, version_folder
 
 # %% auto #0
@@ -71,7 +79,7 @@ def damaged_models(
     "What is wrong with each model that is there, empty where nothing is; one that is not there can be trained again."
     key = find_key(folder)
     held = present(manifests(database), folder)
-    return {version: differences(folder / version, counted(found, key)) for version, found in held.items()}
+    return {version: manifest_differences(folder / version, counted(found, key)) for version, found in held.items()}
 
 # %% ../../nbs/60_ops/01_registry.ipynb #08db304b
 def seal_problems(
@@ -143,7 +151,7 @@ def install_folder(
 ) -> None:
     "Give the new folder its name. One that bears it already stays if it is genuine, and is replaced if no manifest describes it."
     with suppress(FileNotFoundError):  # another process may be about the same
-        if path.exists() and differences(path, found):
+        if path.exists() and manifest_differences(path, found):
             path.rename(new.with_name("old"))
     try:
         new.rename(path)

@@ -23,7 +23,7 @@ from ..evaluation import PanelScorecard, check_enough, observe_panel, score_pane
 from ..models import garch_volatility, panel_climatology, scaled_quantiles
 from .daily import user_logs
 from .panel_forecasting import UniverseSystem
-from .panel_preparation import AHEAD, PreparedPanel
+from .panel_preparation import EARNINGS_FLAG, PreparedPanel
 from .panel_universe import Universe
 
 # %% auto #0
@@ -59,8 +59,8 @@ def row_labels(
         )
     if "VIX" in prepared.view:
         labels["vix"] = pd.Categorical(np.array(VIX_REGIMES)[prepared.bands[rows]], VIX_REGIMES, ordered=True)
-    if AHEAD in prepared.features:
-        ahead = prepared.features[AHEAD].to_numpy()[-len(prepared.origins) :][rows] > 0.5
+    if EARNINGS_FLAG in prepared.features:
+        ahead = prepared.features[EARNINGS_FLAG].to_numpy()[-len(prepared.origins) :][rows] > 0.5
         labels["earnings"] = np.where(ahead, "results ahead", "none ahead")
     return labels
 

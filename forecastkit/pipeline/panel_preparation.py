@@ -42,16 +42,16 @@ from .preparation import Versions, refit_schedule, require_sessions
 from .profile import PROFILES
 
 # %% auto #0
-__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'AHEAD', 'panel_target', 'panel_declarations', 'rows_of', 'member_rows',
-           'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints',
-           'prepare_panel', 'results_expected', 'build_panel_forecast']
+__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'EARNINGS_FLAG', 'panel_target', 'panel_declarations', 'rows_of',
+           'member_rows', 'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel',
+           'panel_fingerprints', 'prepare_panel', 'results_expected', 'build_panel_forecast']
 
 # %% ../../nbs/65_pipeline/08_panel_preparation.ipynb #cea7230d
 PANEL: str = "PANEL"  # what versions of a panel are named by; no symbol of a market
 INDEX_SYMBOLS: tuple[str, ...] = ("SPX", "VIX")  # read beside the tickers, where the market has them
 SERVED: str = "vol_22"  # a row is forecast from where this is above 0
 LEARNT: str = "vol_66"  # and learnt from where this is there too
-AHEAD: str = "earnings_ahead"
+EARNINGS_FLAG: str = "earnings_ahead"
 
 
 def panel_target(settings: Settings) -> Target:
@@ -386,7 +386,7 @@ def build_panel_forecast(
     noted = [*prepared.data_notes(session, symbol), *doubts, *prepared.absences]
     closes = prepared.view.close(symbol)
     levels = closes.loc[:session].tail(44)
-    ahead = row.get(AHEAD, 0.0) > 0.5
+    ahead = row.get(EARNINGS_FLAG, 0.0) > 0.5
     results = results_expected(prepared, session, symbol) if ahead else {}
     return Forecast(
         symbol=symbol, origin=session, target_session=prepared.view.calendar.target_sessions([session], target.horizon)[0],

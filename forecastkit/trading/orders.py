@@ -21,7 +21,7 @@ from ..core import DataError, canonical_symbol
 from .prices import PriceBlocks
 
 # %% auto #0
-__all__ = ['TRADED_INSTEAD', 'LEVELS', 'refuse_index', 'Order', 'Reject', 'order_fault', 'OrderBlocks', 'order_blocks']
+__all__ = ['TRADED_INSTEAD', 'ORDER_LEVELS', 'refuse_index', 'Order', 'Reject', 'order_fault', 'OrderBlocks', 'order_blocks']
 
 # %% ../../nbs/50_trading/03_orders.ipynb #7a39d8d5
 TRADED_INSTEAD: dict[str, str] = {
@@ -72,7 +72,7 @@ class Reject:
         return f"{self.session:%Y-%m-%d} {self.ticker} {self.shares:+g}: {self.reason}"
 
 
-LEVELS: tuple[str, ...] = ("limit", "stop", "stop_loss", "take_profit", "trail")
+ORDER_LEVELS: tuple[str, ...] = ("limit", "stop", "stop_loss", "take_profit", "trail")
 
 
 def _positive(value: Any) -> bool:
@@ -85,7 +85,7 @@ def order_fault(
     prices: PriceBlocks,
 ) -> str | None:
     "What is wrong with an order by itself, in one line; None if nothing is."
-    levels = [value for name in LEVELS if (value := getattr(order, name)) is not None]
+    levels = [value for name in ORDER_LEVELS if (value := getattr(order, name)) is not None]
     if words := refuse_index(order.ticker):
         return words
     if order.ticker not in prices.tickers:
@@ -117,14 +117,14 @@ class OrderBlocks:
     @property
     def plain(self) -> bool:
         "Whether all are market orders without any level to watch."
-        return all(getattr(self, name) is None for name in LEVELS)
+        return all(getattr(self, name) is None for name in ORDER_LEVELS)
 
     def at(
         self,
         t: int,  # session
     ) -> OrderBlocks:
         "The orders of one session, each array (k,)."
-        levels = {name: block[t] for name in LEVELS if (block := getattr(self, name)) is not None}
+        levels = {name: block[t] for name in ORDER_LEVELS if (block := getattr(self, name)) is not None}
         return OrderBlocks(self.shares[t], **levels)
 
 
@@ -134,7 +134,7 @@ def order_blocks(
 ) -> tuple[OrderBlocks, list[Reject]]:
     "Orders as blocks, and those that make no sense, each with its reason. Raises `DataError` for two of one ticker in a session."
     shape = prices.close.shape
-    shares, levels, rejects = np.zeros(shape), {name: np.full(shape, np.nan) for name in LEVELS}, []
+    shares, levels, rejects = np.zeros(shape), {name: np.full(shape, np.nan) for name in ORDER_LEVELS}, []
     for order in orders:
         if reason := order_fault(order, prices):
             size = order.size if isinstance(order.size, Real) else math.nan
@@ -144,7 +144,7 @@ def order_blocks(
         if shares[cell]:
             raise DataError(f"two orders for {order.ticker} at the close of {order.session}: make one of them")
         shares[cell] = order.size if order.side == "buy" else -order.size
-        for name in LEVELS:
+        for name in ORDER_LEVELS:
             levels[name][cell] = getattr(order, name) or np.nan
     used = {name: block for name, block in levels.items() if np.isfinite(block).any()}
     return OrderBlocks(shares, **used), rejects

@@ -24,7 +24,7 @@ from forecastkit.metrics import (
     annual_return,
     annual_volatility,
     calmar_ratio,
-    drawdowns,
+    drawdown_path,
     expected_shortfall,
     hit_rate,
     longest_underwater,
@@ -54,7 +54,7 @@ def session_table(
         rows[group] = {
             "sessions": len(r), "return": path[-1] - 1.0, "volatility": annual_volatility(r) if many else math.nan,
             "sharpe": sharpe_ratio(r) if many else math.nan, "sharpe_se": sharpe_se(r) if many else math.nan,
-            "max_drawdown": float(drawdowns(path).min()),
+            "max_drawdown": float(drawdown_path(path).min()),
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -108,7 +108,7 @@ class BacktestResult:
     @cached_property
     def drawdown(self) -> pd.Series:
         "The fall from the highest equity so far."
-        return pd.Series(drawdowns(self.books.equity), self.sessions, name="drawdown")
+        return pd.Series(drawdown_path(self.books.equity), self.sessions, name="drawdown")
 
     @cached_property
     def sharpe(self) -> Sharpe:
@@ -231,5 +231,5 @@ def _in_brief(books: Books) -> dict[str, float]:
     r = books.returns[1:]
     return {
         "annual_return": annual_return(r), "annual_volatility": annual_volatility(r), "sharpe": sharpe_ratio(r),
-        "sharpe_se": sharpe_se(r), "max_drawdown": float(drawdowns(books.equity).min()),
+        "sharpe_se": sharpe_se(r), "max_drawdown": float(drawdown_path(books.equity).min()),
     }  # fmt: skip
