@@ -171,7 +171,7 @@ def print_universe(
     made = forecast_universe(read_universe_file(path, earnings), settings=settings, **options)
     table = made.table().reset_index()
     if as_csv:
-        print(table.to_csv(index=False), end="")
+        emit(table.to_csv(index=False).removesuffix("\n"), as_json=False)
     else:
         emit(table if as_json else table.drop(columns=["notes", "prediction_id"]).round(2), as_json)
     for note in table.loc[table["feature_quality"] < 1, "notes"].iloc[:NOTES_SHOWN]:
