@@ -110,7 +110,8 @@ def stock_row(name: str, found: dict[str, Any]) -> str:
 
 def ablation_row(name: str, found: dict[str, Any]) -> str:
     "One family in a line of the table of families."
-    return f"| {name} | {found['columns']} | {found['per_cent']:+.2f} % ({found['se']:.2f}) | {found['holm_p']:.2g} | {found['smallest_effect']:.2f} % |"
+    p = "< 1e-12" if found["holm_p"] < 1e-12 else f"{found['holm_p']:.2g}"
+    return f"| {name} | {found['columns']} | {found['per_cent']:+.2f} % ({found['se']:.2f}) | {p} | {found['smallest_effect']:.2f} % |"
 
 
 def stock_table(figures: dict[str, Any]) -> str:

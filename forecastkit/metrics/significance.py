@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -145,7 +146,7 @@ def two_sided_p(
     t: ArrayLike,  # an effect over its standard error
 ) -> np.ndarray:
     "The p value of a t under the normal law, both sides; NaN where t is."
-    return np.vectorize(lambda x: 2.0 * NormalDist().cdf(-abs(x)), otypes=[float])(t)
+    return np.vectorize(lambda x: math.erfc(abs(x) / math.sqrt(2.0)), otypes=[float])(t)
 
 
 def smallest_effect(

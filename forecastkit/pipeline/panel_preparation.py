@@ -226,8 +226,9 @@ class PreparedPanel:
         days = self.view.close(symbol).dropna().loc[:session].index
         if not len(days) or days[-1] < session:
             return f"its last close by then is of {days[-1]:%Y-%m-%d}" if len(days) else "it has no close by then"
-        if self.view.members is not None and len(days) >= 23:
-            return "it was no member of the universe then, or its close did not move, or was missing, in most of the last 22 sessions"
+        member = membership(self.view, [symbol], pd.DatetimeIndex([session]))
+        if member is not None and not member.any():
+            return "it was no member of the universe then"
         if len(days) < 23:
             return f"it has {len(days)} closes by then and needs 23"
         return "its close did not move, or was missing, in most of the last 22 sessions"

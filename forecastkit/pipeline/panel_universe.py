@@ -24,8 +24,8 @@ from ..data import MarketData, STOCKS
 from ..vendors import read_universe
 
 # %% auto #0
-__all__ = ['ALWAYS', 'UNIVERSE_GIVEN', 'Universe', 'member_changes', 'read_universe_file', 'keep_universe', 'kept_universe',
-           'universe_from']
+__all__ = ['ALWAYS', 'UNIVERSE_GIVEN', 'Universe', 'member_changes', 'read_universe_file', 'universe_from', 'keep_universe',
+           'kept_universe']
 
 # %% ../../nbs/65_pipeline/07_panel_universe.ipynb #ab1af04e
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Universe:
         known = pd.DatetimeIndex(rows["known_at"]).as_unit("us").searchsorted(calendar.closes_of(index), side="right")
         return np.array(prints, dtype=object)[known]
 
-# %% ../../nbs/65_pipeline/07_panel_universe.ipynb #7f4406d5
+# %% ../../nbs/65_pipeline/07_panel_universe.ipynb #158bef94
 ALWAYS: pd.Timestamp = pd.Timestamp("1900-01-01")  # since when a symbol without a first day belongs to a universe
 
 
@@ -93,7 +93,7 @@ def member_changes(
     changes = pd.concat([joined, left.dropna()], ignore_index=True).sort_values(["date", "symbol"], ignore_index=True)
     return changes.assign(known_at=changes["date"].dt.tz_localize("UTC"))
 
-
+# %% ../../nbs/65_pipeline/07_panel_universe.ipynb #d9a3d9ef
 def read_universe_file(
     path: str | Path,  # a CSV with a column symbol and perhaps sector; or sample: the stocks that come with the package
     earnings: str
@@ -116,7 +116,25 @@ def read_universe_file(
     sectors = dict(zip(table["symbol"], table["sector"]))
     return Universe(symbols, sectors, reports, member_changes(table), Path(path).stem)
 
+# %% ../../nbs/65_pipeline/07_panel_universe.ipynb #b4c46494
+UNIVERSE_GIVEN: str = "name a CSV with a column symbol, or sample, or give a list of symbols such as ['AAPL', 'MSFT']"
 
+
+def universe_from(
+    what: Universe | str | Path | Collection[str],  # a universe, the name of a file, sample, or symbols
+) -> Universe:
+    "The universe that a caller means; raises `DataError` for what is none."
+    if isinstance(what, Universe):
+        return what
+    if isinstance(what, (str, Path)):
+        if str(what) != "sample" and not Path(what).is_file():
+            raise DataError(f"there is no file {str(what)!r}: {UNIVERSE_GIVEN}")
+        return read_universe_file(what)
+    if not isinstance(what, (list, tuple, set, frozenset, pd.Index)):
+        raise DataError(f"{type(what).__name__} is no universe: {UNIVERSE_GIVEN}")
+    return Universe(tuple(what))
+
+# %% ../../nbs/65_pipeline/07_panel_universe.ipynb #d230adc8
 def keep_universe(
     universe: Universe,
     folder: Path,  # such as `Home.universes`
@@ -135,7 +153,7 @@ def keep_universe(
     path, text = folder / f"{universe.key}.json", canonical_json(held)
     return path if path.is_file() and path.read_text() == text else write_atomic(path, text)
 
-
+# %% ../../nbs/65_pipeline/07_panel_universe.ipynb #63892b19
 def _member_table(held: Mapping[str, list[str]]) -> pd.DataFrame:
     "The changes of members out of their texts."
     table = pd.DataFrame(held)
@@ -158,21 +176,3 @@ def kept_universe(
     if universe.key != key:
         raise DataError(f"the universe {key} is not what was written: take it from a backup")
     return universe
-
-
-UNIVERSE_GIVEN: str = "name a CSV with a column symbol, or sample, or give a list of symbols such as ['AAPL', 'MSFT']"
-
-
-def universe_from(
-    what: Universe | str | Path | Collection[str],  # a universe, the name of a file, sample, or symbols
-) -> Universe:
-    "The universe that a caller means; raises `DataError` for what is none."
-    if isinstance(what, Universe):
-        return what
-    if isinstance(what, (str, Path)):
-        if str(what) != "sample" and not Path(what).is_file():
-            raise DataError(f"there is no file {str(what)!r}: {UNIVERSE_GIVEN}")
-        return read_universe_file(what)
-    if not isinstance(what, (list, tuple, set, frozenset, pd.Index)):
-        raise DataError(f"{type(what).__name__} is no universe: {UNIVERSE_GIVEN}")
-    return Universe(tuple(what))
