@@ -119,3 +119,13 @@ def test_report_has_parameters_and_no_outputs(path):
     cells = json.loads(path.read_text())["cells"]
     assert any("parameters" in c["metadata"].get("tags", []) for c in cells)
     assert not [c for c in cells if c["cell_type"] == "code" and c["outputs"]]
+
+
+@pytest.mark.parametrize("path", MODULE_NOTEBOOKS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_the_paragraph_that_says_what_a_module_is_for_is_exported(path):
+    """`help` shows it; a directive that is misspelt is printed on the site and exports nothing."""
+    texts = [_source(c) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "markdown"]
+    assert any(text.startswith("#| export\n") for text in texts)
+    assert not [
+        text for text in texts if re.match(r"\W{0,2}\s?\|\s?export", text) and not text.startswith("#| export\n")
+    ]

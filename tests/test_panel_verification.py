@@ -132,3 +132,9 @@ def test_verify_of_a_universe_file(tmp_path, capsys):
     assert "stock features" in page.read_text()
     assert leaving("verify", "--universe", "sample", "--function", "a.py:b") == 2
     assert "one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [("--symbol", "AAPL"), ("--function", "mine.py:f")])
+def test_an_audit_of_two_subjects_is_refused(more, capsys):
+    assert main(["verify", "--universe", "sample", *more]) == 2
+    assert "both say what is audited" in capsys.readouterr().err
