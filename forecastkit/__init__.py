@@ -114,7 +114,7 @@ Modules:
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
-- `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, width calibration included
+- `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, and the contributions that a forecast carries in its record
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
 - `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.

@@ -121,12 +121,12 @@ STORED: Schema = record(
     high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
 )  # fmt: skip
 PARTS: Schema = record(
-    of=TEXT, base=NUMBER, value=NUMBER, others=NUMBER, by_family=table_of(NUMBER),
-    contributions=list_of(record(feature=TEXT, family=TEXT, read=NUMBER, contribution=NUMBER)),
+    of=TEXT, base=NUMBER, value=NUMBER, rest=NUMBER, by_family=table_of(NUMBER),
+    contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
 )  # fmt: skip
 EXPLANATION: Schema = record(
     symbol=TEXT, horizon=COUNT, kind=TEXT, origin=DAY, model_version=TEXT,
-    middle=PARTS | {"description": "median log change; base, contributions and others sum to value"},
+    middle=PARTS | {"description": "median log change; base, amounts and rest sum to value"},
     width=PARTS | {"description": "natural log of q90 - q10 of the log change; the same sum"},
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
