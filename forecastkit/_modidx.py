@@ -2046,6 +2046,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'forecastkit/forecasts/cards.py'),
                                              'forecastkit.forecasts.cards.range_bar': ( '10_forecasts/cards.html#range_bar',
                                                                                         'forecastkit/forecasts/cards.py'),
+                                             'forecastkit.forecasts.cards.reasons_in_short': ( '10_forecasts/cards.html#reasons_in_short',
+                                                                                               'forecastkit/forecasts/cards.py'),
                                              'forecastkit.forecasts.cards.regime_lines': ( '10_forecasts/cards.html#regime_lines',
                                                                                            'forecastkit/forecasts/cards.py'),
                                              'forecastkit.forecasts.cards.regime_ranges': ( '10_forecasts/cards.html#regime_ranges',

@@ -101,7 +101,7 @@ class Explanation:
 
     def to_dict(self, count: int | None = 15) -> dict[str, Any]:
         "The explanation in JSON's own types: `sum_record` of the largest contributions, or all (None), and the sums by family."
-        names, read = self.contributions.index, self.features.reindex(self.contributions.index)
+        names, read = list(self.contributions.index), self.features.reindex(self.contributions.index)
         amounts = self.contributions.to_numpy(dtype=float)
         part = sum_record(self.base, self.value, names, amounts, read.to_numpy(dtype=float), self.families, count)
         return {"of": self.of, **part, "by_family": {str(k): float(v) for k, v in self.by_family().items()}}

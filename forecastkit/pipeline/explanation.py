@@ -46,7 +46,8 @@ def families_of(prepared: Prepared | PreparedPanel) -> dict[str, str]:
 # %% ../../nbs/65_pipeline/41_explanation.ipynb #56e5601c
 def explained_places(
     prepared: Prepared | PreparedPanel,
-    origins: pd.Index | None,  # of its origins: sessions, or of a panel rows (session, symbol); None: those of the last session
+    origins: pd.Index
+    | None,  # of its origins: sessions, or of a panel rows (session, symbol); None: those of the last session
 ) -> pd.Series:
     "The place of each origin among those prepared, by origin in order. Raises `DataError` where there is no forecast."
     if not isinstance(prepared, PreparedPanel):
@@ -83,7 +84,8 @@ def explained_by_version(
 
 def explain_forecasts(
     prepared: Prepared | PreparedPanel,
-    origins: pd.Index | None = None,  # of its origins: sessions, or of a panel rows (session, symbol); None: those of the last session
+    origins: pd.Index
+    | None = None,  # of its origins: sessions, or of a panel rows (session, symbol); None: those of the last session
 ) -> Any:
     "The `Explanations` of some origins, each by the version in force at it. Raises `DataError` where a version is kept nowhere."
     from forecastkit.models import join_explanations
@@ -148,7 +150,7 @@ def explanation_difference(
     if stored is None or again is None:
         return ""
     try:
-        lines = [words for of in ("middle", "width") if (words := part_difference(stored[of], again[of]))]
+        lines = [f"{of}: {words}" for of in ("middle", "width") if (words := part_difference(stored[of], again[of]))]
     except (TypeError, KeyError, ValueError, AttributeError):
         return "has an explanation that cannot be read"
     return f"has another explanation of its {lines[0]}" if lines else ""
@@ -162,13 +164,15 @@ def part_difference(stored: dict[str, Any], again: dict[str, Any]) -> str:
     old, new = ({one["feature"]: float(one["amount"]) for one in part["contributions"]} for part in (stored, again))
     least = min(map(abs, new.values()), default=0.0)
     numbers = {name: (float(stored[name]), float(again[name])) for name in ("base", "value")}
-    numbers |= {name: (old.get(name, 0.0), new.get(name, 0.0)) for name in [*new, *(name for name in old if name not in new)]}
+    numbers |= {
+        name: (old.get(name, 0.0), new.get(name, 0.0)) for name in [*new, *(name for name in old if name not in new)]
+    }
     if old.keys() == new.keys():
         numbers["rest"] = float(stored["rest"]), float(again["rest"])
     for name, (told, found) in numbers.items():
         ends = (name in old) != (name in new) and abs(max(told, found, key=abs)) <= least + RETOLD
         if not ends and not abs(told - found) <= RETOLD:
-            return f"{name}: {told:+.6f}, but data and model give {found:+.6f}"
+            return f"{name} {told:+.6f}, but data and model give {found:+.6f}"
     return ""
 
 # %% ../../nbs/65_pipeline/41_explanation.ipynb #f8ef7374
