@@ -93,7 +93,8 @@ def width_factor(
     high = 1.0
     while beyond(high) < 0:
         high *= 2.0
-    return float(brentq(beyond, 0.0, high, xtol=1e-14, rtol=1e-14))
+    found: Any = brentq(beyond, 0.0, high, xtol=1e-14, rtol=1e-14)
+    return float(found)
 
 # %% ../../nbs/10_forecasts/05_horizons.ipynb #3f84e5e7
 def coherent_quantiles(
@@ -303,7 +304,7 @@ class MultiHorizonForecast(Mapping):
         target, given = Target(others["symbol"], others["kind"], 1), np.asarray(values, dtype=float)
         made, factors = coherent_quantiles(others["probs"], given, others["kind"])
         others["metadata"] = {"width_factors": factors.tolist(), **others.get("metadata", {})}
-        return cls(raw=target.from_log(given), coherent=target.from_log(made), **others)
+        return cls(raw=_rows(target.from_log(given)), coherent=_rows(target.from_log(made)), **others)
 
     @property
     def prediction_id(self) -> str:
