@@ -22,7 +22,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from ..core import DataError, KINDS, PROBS, Target, canonical_json, digest, plain, printable
 from .cards import MUTED, show_level
@@ -85,6 +84,8 @@ def width_factor(
     wanted: float,  # width of the 80 % range, per cent
 ) -> float:
     "What distances from the median must be multiplied by for a width."
+    from scipy.optimize import brentq
+
     middle = float(quantile_at(0.5, probs, values))
 
     def beyond(factor: float) -> float:
