@@ -81,7 +81,7 @@ from .online_weights import (
 from .metalearner import (
     MetaLearner as MetaLearner,
 )
-from .direction_members import (
+from .direction_classifiers import (
     direction_members as direction_members,
     DriftOverScale as DriftOverScale,
 )

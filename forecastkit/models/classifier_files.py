@@ -22,7 +22,7 @@ from ..core import DataError, ModelIntegrityError
 from .persistence import as_integrity_error
 
 # %% auto #0
-__all__ = ['TRUSTED', 'PART', 'class_names', 'steady_archive', 'plain_params', 'pack_classifier', 'unpack_classifier']
+__all__ = ['TRUSTED', 'ADDRESS', 'class_names', 'steady_archive', 'plain_params', 'pack_classifier', 'unpack_classifier']
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #1ce688b8
 TRUSTED: tuple[str, ...] = (
@@ -44,7 +44,7 @@ def class_names(
     return [*TRUSTED, *(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)]
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #3055a399
-PART: re.Pattern[str] = re.compile(r'(?<="__id__": )\d+|(?<="file": ")[^".]+')
+ADDRESS: re.Pattern[str] = re.compile(r'(?<="__id__": )\d+|(?<="file": ")[^".]+')
 
 
 def steady_archive(
@@ -54,7 +54,7 @@ def steady_archive(
     with zipfile.ZipFile(BytesIO(content)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     places: dict[str, str] = {}
-    schema = PART.sub(lambda found: places.setdefault(found[0], str(len(places))), parts.pop("schema.json").decode())
+    schema = ADDRESS.sub(lambda found: places.setdefault(found[0], str(len(places))), parts.pop("schema.json").decode())
     named = {places[name.partition(".")[0]] + "." + name.partition(".")[2]: part for name, part in parts.items()}
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

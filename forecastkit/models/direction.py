@@ -39,13 +39,13 @@ from ..metrics import hac_lag
 from .base import array_names
 from .classifier_files import pack_classifier, unpack_classifier
 from .confidence import panel_share
-from .direction_members import MEMBER_KINDS, direction_members
+from .direction_classifiers import MEMBER_KINDS, direction_members
 from .metalearner import EDGE, MOST, agreement_of
 from .online_weights import log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
 
 # %% auto #0
-__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'SAMPLE', 'DIRECTION_FILE', 'ARRAYS_FILE', 'session_places',
+__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'SAMPLE_ROWS', 'DIRECTION_FILE', 'ARRAYS_FILE', 'session_places',
            'own_columns', 'thinned', 'purged_folds', 'stacked_weights', 'Directions', 'labels_of', 'direction_scores',
            'ChangeSizes', 'member_importances', 'DirectionEnsemble']
 
@@ -214,7 +214,7 @@ def member_importances(
     )
 
 # %% ../../nbs/40_models/26_direction.ipynb #b27265e3
-SAMPLE: int = 32  # rows whose predictions are kept, and made again at loading
+SAMPLE_ROWS: int = 32  # rows whose predictions are kept, and made again at loading
 DIRECTION_FILE: str = "direction.json"
 ARRAYS_FILE: str = "direction.npz"
 
@@ -285,7 +285,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
             outside = self._weigh(made, learnt, up[rows], place[rows])
             self.members_ = {name: clone(member).fit(learnt, up[rows].astype(int)) for name, member in made.items()}
             self._keep_scores(learnt, up[rows], outside)
-        self.sample_ = table.iloc[-SAMPLE:].reset_index(drop=True)
+        self.sample_ = table.iloc[-SAMPLE_ROWS:].reset_index(drop=True)
         self.sample_chances_ = self._chances(self.sample_)
         return self
 
