@@ -2472,6 +2472,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                         'forecastkit/ledger/database.py'),
                                              'forecastkit.ledger.database.PredictionDatabase.record_outcomes': ( '55_ledger/database.html#predictiondatabase.record_outcomes',
                                                                                                                  'forecastkit/ledger/database.py'),
+                                             'forecastkit.ledger.database.PredictionDatabase.record_outcomes_of': ( '55_ledger/database.html#predictiondatabase.record_outcomes_of',
+                                                                                                                    'forecastkit/ledger/database.py'),
                                              'forecastkit.ledger.database.PredictionDatabase.store_prediction': ( '55_ledger/database.html#predictiondatabase.store_prediction',
                                                                                                                   'forecastkit/ledger/database.py'),
                                              'forecastkit.ledger.database.PredictionDatabase.store_predictions': ( '55_ledger/database.html#predictiondatabase.store_predictions',
