@@ -72,3 +72,9 @@ from .panel_evaluation import (
     evaluate_panel as evaluate_panel,
     evaluate_universe as evaluate_universe,
 )
+from .backtest import (
+    backtest_universe as backtest_universe,
+    BacktestTerms as BacktestTerms,
+    LookAheadRefused as LookAheadRefused,
+    UniverseBacktest as UniverseBacktest,
+)
