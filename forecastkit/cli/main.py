@@ -22,6 +22,7 @@ import typer
 
 from .data import data_app, download
 from .evaluation import evaluate
+from .backtest import backtest
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol, add_command
@@ -278,7 +279,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, verify, explain, download, backup, restore, schema):
     add_command(app)(command)
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,7 +19,14 @@ from ..data import MarketData
 from ..evaluation import audit
 from ..trading import BacktestEngine, BacktestResult, CostModel, FillRules, Limits, PositionSizer
 from .panel_forecasting import UniverseSystem
-from .panel_preparation import INDEX_SYMBOLS, SERVED, PreparedPanel, member_rows, panel_declarations, panel_members, rows_of
+from forecastkit.pipeline.panel_preparation import (
+    SERVED,
+    PreparedPanel,
+    member_rows,
+    panel_declarations,
+    panel_members,
+    rows_of,
+)
 from .panel_universe import Universe
 from .panel_verification import verify_universe
 from .verification import function_in, sample_sessions
@@ -144,7 +150,9 @@ def probe_panel(
     results = [probe_session(prepared, session) for session in drawn]
     facts = {"cuts": len(drawn), "values compared": sum(compared for _, compared in results)}
     note = "the quick probe: training and calibration are not repeated; the full audit repeats them"
-    return Report("look-ahead probe of the panel forecast", tuple(one for found, _ in results for one in found), facts, (note,))
+    return Report(
+        "look-ahead probe of the panel forecast", tuple(one for found, _ in results for one in found), facts, (note,)
+    )
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #1761a2f2
 Strategy = Callable[..., Any]
@@ -163,7 +171,11 @@ def is_weights_function(strategy: Strategy) -> bool:
 
 def value_of(forecast: Any) -> float:
     "A weight itself; of a forecast its median, by which two answers are compared."
-    return float(np.asarray(forecast.log_values)[len(forecast.probs) // 2]) if hasattr(forecast, "log_values") else float(forecast)
+    return (
+        float(np.asarray(forecast.log_values)[len(forecast.probs) // 2])
+        if hasattr(forecast, "log_values")
+        else float(forecast)
+    )
 
 
 def strategy_probe(
@@ -181,7 +193,7 @@ def strategy_probe(
         return audit(strategy, market, cuts=drawn, seed=seed, subject=subject)
 
     def at_sessions(cut: MarketData) -> pd.DataFrame:
-        known = [day for day in drawn if day <= cut.last_session(names)]
+        known = [day for day in drawn if day <= max(cut.close(n).index[-1] for n in names if n in cut)]
         rows = {day: {name: value_of(one) for name, one in strategy(cut.as_of(day), names).items()} for day in known}
         return pd.DataFrame.from_dict(rows, orient="index").reindex(index=pd.DatetimeIndex(known), columns=list(names))
 
@@ -201,7 +213,8 @@ def table_decisions(
     if unknown := sorted(set(map(str, table.columns)) - set(names)):
         raise DataError(f"the strategy gives weights for {unknown[0]}, which is not in the universe")
     rows = table.loc[table.index.intersection(sessions)]
-    return {pd.Timestamp(day): row.dropna().to_dict() for day, row in rows.iterrows()}
+    days = pd.DatetimeIndex(rows.index)
+    return {day: row.dropna().to_dict() for day, (_, row) in zip(days, rows.iterrows())}
 
 
 @dataclass(frozen=True)
@@ -225,15 +238,23 @@ def ledger_decisions(
     found, made = dict[pd.Timestamp, dict[str, Any]](), dict[str, int]()
     for symbol in system.universe.symbols:
         rows = database.get_predictions(symbol, sessions[0], sessions[-1], horizon)
-        for row in rows.drop_duplicates("origin").itertuples():
-            found.setdefault(pd.Timestamp(row.origin), {})[symbol] = database.get_forecast(row.prediction_id)
-            made[str(row.timeliness)] = made.get(str(row.timeliness), 0) + 1
+        once = rows.drop_duplicates("origin")
+        for day, name, kind in zip(
+            pd.DatetimeIndex(once["origin"]), once["prediction_id"].astype(str), once["timeliness"].astype(str)
+        ):
+            found.setdefault(day, {})[symbol] = database.get_forecast(name)
+            made[kind] = made.get(kind, 0) + 1
     if not found:
         raise DataError(
             f"the ledger holds no forecast of this universe over {horizon} sessions from {sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}"
         )
     broken = tuple(Finding("ledger", "chain", str(problem)) for problem in database.verify())
-    return found, Report("the ledger that the forecasts are from", broken, made, ("late and backfill forecasts were made after the fact",))
+    return found, Report(
+        "the ledger that the forecasts are from",
+        broken,
+        made,
+        ("late and backfill forecasts were made after the fact",),
+    )
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #75182c17
 def survivorship_words(
@@ -323,13 +344,17 @@ class Decisions(NamedTuple):
     skipped: Mapping[str, str] = {}
 
 
-def panel_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: int, full: bool, watch: Stopwatch) -> Decisions:
+def panel_subject(
+    system: UniverseSystem, sessions: pd.DatetimeIndex, every: int, full: bool, watch: Stopwatch
+) -> Decisions:
     "The panel's forecasts of a span, probed or audited in full. Raises `DataError`."
     prepared = system.prepared(sessions[-1])
     watch.add(dict(prepared.seconds))
     days = sessions.intersection(prepared.sessions)
     if not len(days):
-        raise DataError(f"the first forecast is possible as of {prepared.sessions[0]:%Y-%m-%d}: let the end lie after it")
+        raise DataError(
+            f"the first forecast is possible as of {prepared.sessions[0]:%Y-%m-%d}: let the end lie after it"
+        )
     with watch.stage("probe"):
         verdict = (
             tuple(verify_universe(system.market, system.universe, system.settings, 4, 1))
@@ -338,7 +363,9 @@ def panel_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: int
         )
     subject = f"forecasts of the panel over {prepared.target.horizon} sessions, {len(prepared.names)} versions"
     with watch.stage("decisions"):
-        return Decisions(subject, panel_decisions(prepared, days[::every]), verdict, prepared.symbols, days[0], prepared.skipped)
+        return Decisions(
+            subject, panel_decisions(prepared, days[::every]), verdict, prepared.symbols, days[0], prepared.skipped
+        )
 
 
 def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: int) -> Decisions:
@@ -347,7 +374,9 @@ def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: in
     days = sorted(found)
     names = tuple(sorted({name for forecasts in found.values() for name in forecasts}))
     told = ", ".join(f"{count:,} {kind}" for kind, count in report.facts.items())
-    return Decisions(f"stored forecasts ({told})", {day: found[day] for day in days[::every]}, (report,), names, days[0])
+    return Decisions(
+        f"stored forecasts ({told})", {day: found[day] for day in days[::every]}, (report,), names, days[0]
+    )
 
 
 def strategy_subject(
@@ -390,9 +419,13 @@ def backtest_sessions(system: UniverseSystem, start: Any, end: Any) -> pd.Dateti
     calendar, last = system.market.calendar, system.origin()
     through = last if end is None else min(last, calendar.on_or_before(end))
     begins = [system.market.close(symbol).index[0] for symbol in system.universe.symbols if symbol in system.market]
-    sessions = calendar.sessions_in_range(min(begins) if start is None else max(min(begins), pd.Timestamp(start)), through)
+    sessions = calendar.sessions_in_range(
+        min(begins) if start is None else max(min(begins), pd.Timestamp(start)), through
+    )
     if len(sessions) < 3:
-        raise DataError(f"{start} to {end} holds {len(sessions)} sessions of these data, which end on {last:%Y-%m-%d}: a backtest needs three")
+        raise DataError(
+            f"{start} to {end} holds {len(sessions)} sessions of these data, which end on {last:%Y-%m-%d}: a backtest needs three"
+        )
     return sessions
 
 
@@ -418,7 +451,9 @@ def run_books(
     has_opens = sum(int(one.notna().sum()) for one in opens) > sum(map(len, opens)) / 2
     engine = BacktestEngine(market.as_of(end), terms.costs, terms.rules(has_opens), terms.capital, sectors)
     sizer = terms.sizer(sectors)
-    panel = isinstance(decided.forecasts, Mapping) and any(hasattr(one, "log_values") for one in first_of(decided.forecasts))
+    panel = isinstance(decided.forecasts, Mapping) and any(
+        hasattr(one, "log_values") for one in first_of(decided.forecasts)
+    )
     return engine.run_walk_forward_backtest(
         decided.forecasts, decided.names, decided.start, end, sizer if panel else StrategySizer(sizer), terms.every,
         state_history(market.as_of(end), system.settings.model.refit_every), None, True, terms.stops,
@@ -461,8 +496,21 @@ def backtest_universe(
         raise LookAheadRefused(f"{decided.subject} saw tomorrow, and its books would say nothing: {bad.found[0]}")
     with watch.stage("books"):
         result = run_books(system, decided, sessions[-1], terms)
-    what = {"subject": decided.subject, "universe": system.universe.identity, "terms": asdict(terms), "start": str(start), "end": str(end)}
+    what = {
+        "subject": decided.subject,
+        "universe": system.universe.identity,
+        "terms": asdict(terms),
+        "start": str(start),
+        "end": str(end),
+    }
     tried = count_trial(ExperimentLog(system.settings.home.backtests), what, result)
     result = replace(result, notes=notes, trials=tried)
-    told = survivorship_words(system.universe, system.market, (result.sessions[0], result.sessions[-1]), float(result.beside.loc["equal_weight", "annual_return"]))
-    return UniverseBacktest(result, system.universe, decided.subject, decided.verdict, told, terms, watch.seconds, decided.skipped)
+    told = survivorship_words(
+        system.universe,
+        system.market,
+        (result.sessions[0], result.sessions[-1]),
+        float(result.beside["annual_return"]["equal_weight"]),
+    )
+    return UniverseBacktest(
+        result, system.universe, decided.subject, decided.verdict, told, terms, watch.seconds, decided.skipped
+    )
