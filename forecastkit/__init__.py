@@ -158,6 +158,7 @@ Modules:
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
 - `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
 - `forecastkit.vendors.download`: Download of a universe into the store: in parallel within the rate limit, only what is missing, each failure named.
+- `forecastkit.vendors.earnings`: `fetch_earnings` asks EDGAR when companies reported and Yahoo when they will, and gives one earnings table and the reason for each company without
 - `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
 - `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
 - `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.

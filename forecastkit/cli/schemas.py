@@ -106,7 +106,7 @@ PANEL_PART: Schema = record(
 )  # fmt: skip
 PANEL_SCORECARD: Schema = record(
     {"by_sector": table_of(PANEL_PART), "by_vix": table_of(PANEL_PART), "by_earnings": table_of(PANEL_PART)},
-    universe=TEXT, symbols=COUNT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, rows=COUNT, seconds=NUMBER, seconds_by_stage=STAGES,
+    universe=TEXT, symbols=COUNT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, rows=COUNT, refused=COUNT, seconds=NUMBER, seconds_by_stage=STAGES,
     variants_tried=COUNT, forecaster=PANEL_SUMMARY, baselines=table_of(PANEL_SUMMARY), by_symbol=table_of(PANEL_PART),
     by_half=table_of(PANEL_PART), by_year=table_of(PANEL_PART), worst_quarters=list_of(PANEL_PART),
 )  # fmt: skip
