@@ -230,6 +230,22 @@ def test_asked_twice_stored_once_and_verified(market, tmp_path):
     assert features["vol_22"] == system.prepared(system.origin()).row(system.origin(), "AAA")["vol_22"]
 
 
+def test_outcomes_of_earlier_forecasts_are_joined_when_a_universe_is_forecast_again(market, tmp_path):
+    system = UniverseSystem(UNIVERSE, settings_at(tmp_path), market)
+    early = system.prepared(system.origin()).sessions[-20]
+    assert system.forecast(early).outcomes_recorded == 0
+    assert system.forecast(system.market.calendar.offset(early, 4)).outcomes_recorded == 0  # one session too early
+    assert system.forecast(store=False).outcomes_recorded == 0
+    assert [system.forecast().outcomes_recorded, system.forecast().outcomes_recorded] == [8, 0]
+    stored = system.database.get_predictions(end=early)
+    assert stored["outcome"].notna().all() and stored["crps"].notna().all()
+    for row in stored.itertuples():
+        close = market.close(row.symbol)
+        change = 100 * np.log(close[row.target_session] / close[row.origin])
+        assert row.outcome == pytest.approx(change)
+    assert not system.database.verify()
+
+
 def test_an_earlier_session_is_read_off_the_same_panel(market, tmp_path):
     system = UniverseSystem(UNIVERSE, settings_at(tmp_path), market)
     last = system.prepared(system.origin())

@@ -22,8 +22,10 @@ import typer
 
 from .data import data_app, download
 from .evaluation import evaluate
+from .backtest import backtest
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
+from .pauses import pauses_app
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -64,6 +66,7 @@ app = command_group(
 )
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")
+app.add_typer(pauses_app, name="pauses")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 
@@ -303,7 +306,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, verify, explain, download, backup, restore, schema):
     add_command(app)(command)
 
 

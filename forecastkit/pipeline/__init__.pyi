@@ -34,6 +34,7 @@ from .evaluation import (
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,
+    with_explanations as with_explanations,
     states_of as states_of,
 )
 from .system import (
@@ -76,4 +77,10 @@ from .universe import (
 from .panel_evaluation import (
     evaluate_panel as evaluate_panel,
     evaluate_universe as evaluate_universe,
+)
+from .backtest import (
+    backtest_universe as backtest_universe,
+    BacktestTerms as BacktestTerms,
+    LookAheadRefused as LookAheadRefused,
+    UniverseBacktest as UniverseBacktest,
 )
