@@ -27,9 +27,9 @@ from .direction import purged_folds
 from .online_weights import log_losses
 
 # %% auto #0
-__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'StatedChances', 'states_of',
-           'sessions_apart', 'validation_losses', 'curve_of', 'chosen_method', 'calibration_numbers', 'moved_p_value',
-           'ConfidenceCalibrator']
+__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'StatedChances',
+           'state_names', 'sessions_apart', 'validation_losses', 'curve_of', 'chosen_method', 'calibration_numbers',
+           'moved_p_value', 'ConfidenceCalibrator']
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #698ab26b
 LEAST_APART: int = 60  # sessions a horizon apart that a statement about calibration wants
@@ -60,7 +60,7 @@ class StatedChances:
         if isinstance(p, pd.Series) and isinstance(rose, pd.Series) and not p.index.equals(rose.index):
             raise DataError("chances and outcomes have different rows: hand over rose.loc[p.index]")
         chance, came = np.asarray(p, dtype=float), np.asarray(rose, dtype=float)
-        state = states_of(states, len(chance))
+        state = state_names(states, len(chance))
         if not chance.shape == came.shape == state.shape == np.shape(sessions) or not np.isfinite(came).any():
             raise DataError(
                 "give one outcome, state and session for each chance, and at least one outcome that is known"
@@ -78,7 +78,7 @@ class StatedChances:
         return StatedChances(self.p[which], self.rose[which], self.state[which], self.place[which])
 
 
-def states_of(
+def state_names(
     states: Sequence[Any] | ArrayLike | None,
     n: int,  # rows
 ) -> np.ndarray:
@@ -167,7 +167,7 @@ def calibration_numbers(
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #4c78035a
 LOOK: int = 20  # outcomes between two looks
-ALARMS: float = 0.05  # chance that any of all looks is a false alarm
+FALSE_ALARMS: float = 0.05  # chance that any of all looks is a false alarm
 LEAST_BLOCKS: int = 10  # blocks of three horizons below which nothing is tested
 
 
@@ -233,7 +233,7 @@ class ConfidenceCalibrator(BaseEstimator):
         "Calibrated chances of a rise, (n,), within 0..1."
         require_fitted(self)
         chance = np.atleast_1d(np.asarray(p, dtype=float))
-        state = states_of([states] * len(chance) if isinstance(states, str) else states, len(chance))
+        state = state_names([states] * len(chance) if isinstance(states, str) else states, len(chance))
         out = np.interp(chance, GRID, self.pooled_)
         for name, curve in self.curves_.items():
             out[state == name] = np.interp(chance[state == name], GRID, curve)
@@ -284,7 +284,7 @@ class ConfidenceCalibrator(BaseEstimator):
         rows = rows.rows(np.arange(looks * LOOK))
         if len(np.unique(rows.place // hac_lag(self.horizon))) < LEAST_BLOCKS:
             return False
-        return moved_p_value(rows, self.horizon) < ALARMS * 6 / (np.pi * looks) ** 2
+        return moved_p_value(rows, self.horizon) < FALSE_ALARMS * 6 / (np.pi * looks) ** 2
 
     def plot_calibration_curve(
         self,
