@@ -34,6 +34,7 @@ from .evaluation import (
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,
+    forecast_null as forecast_null,
     with_explanations as with_explanations,
     states_of as states_of,
 )

@@ -40,19 +40,21 @@ def table(
 
 # %% ../../nbs/70_reports/01_html.ipynb #519f3388
 STYLE = """
-:root{--ink:#1c2530;--quiet:#66717d;--line:#e3e7eb;--band:#f5f7f9}
-body{margin:0;background:#fff;color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}
+:root{color-scheme:light dark;--ink:#1c2530;--quiet:#66717d;--line:#e3e7eb;--rule:#c9d0d6;--band:#f5f7f9;--page:#fff;--warn:#fff6e0;--bad:#fdecea}
+body{margin:0;background:var(--page);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}
 main{max-width:940px;margin:0 auto;padding:28px 24px 60px}
 h1{font-size:30px;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
 h2{font-size:19px;margin:38px 0 8px;padding-top:14px;border-top:1px solid var(--line)}
 p{margin:6px 0} p.lead{font-size:17px;color:var(--quiet);margin-top:0} p.quiet{color:var(--quiet);font-size:13.5px}
-p.warning{background:#fff6e0;border-left:4px solid #e0a100;padding:8px 12px} p.alarm{background:#fdecea;border-left:4px solid #c0392b;padding:8px 12px}
+p.warning{background:var(--warn);border-left:4px solid #e0a100;padding:8px 12px} p.alarm{background:var(--bad);border-left:4px solid #c0392b;padding:8px 12px}
 table.fk{border-collapse:collapse;margin:10px 0 14px;font-size:14px;font-variant-numeric:tabular-nums}
 table.fk caption{text-align:left;color:var(--quiet);font-size:13.5px;padding-bottom:4px}
 table.fk th,table.fk td{padding:4px 16px 4px 0;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
-table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid #c9d0d6}
+table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid var(--rule)}
 .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
-@media(max-width:640px){table.fk{display:block;overflow-x:auto;max-width:100%}main{padding:18px 14px 40px}}
+@media(max-width:640px){table.fk{display:block;overflow-x:auto;max-width:100%}main{padding:18px 14px 40px}.output_png{overflow-x:auto}.output_png img{width:540px;max-width:none}table.fk{font-size:13px}table.fk th,table.fk td{padding-right:9px}}
+@media screen and (prefers-color-scheme:dark){:root{--ink:#dde3e8;--quiet:#9aa6b2;--line:#2b343d;--rule:#43505c;--band:#1b2229;--page:#13181d;--warn:#3a2f10;--bad:#3d1a16}
+.output_png img{filter:invert(.92) hue-rotate(180deg)}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}table.fk{break-inside:avoid}}
 """
 
