@@ -22,7 +22,8 @@ from ..ledger import PredictionDatabase, stored_targets
 from ..ops import ModelRegistry
 from .explanation import explanation_difference, with_explanations
 from .panel_forecasting import UniverseSystem
-from .panel_preparation import PANEL, PreparedPanel, build_panel_forecast, prepare_panel
+from .panel_preparation import PreparedPanel, build_panel_forecast, prepare_panel
+from .profile import PANEL
 from .panel_universe import kept_universe
 from .preparation import Prepared, build_forecast, prepare
 from .system import IntegratedSystem
