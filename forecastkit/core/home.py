@@ -66,6 +66,11 @@ class Home:
         "The FOMC meetings that were downloaded, beyond those in the package."
         return self.folder / "meetings.csv"
 
+    @property
+    def earnings(self) -> Path:
+        "The earnings calendar of companies that was fetched, which the store reads."
+        return self.folder / "earnings.csv"
+
     def scorecard(self, name: str) -> Path:
         "The last scorecard of a target and its settings, as JSON; may be deleted."
         return self.folder / "scorecards" / f"{name}.json"
