@@ -43,3 +43,12 @@ from .explanations import (
     states_table as states_table,
     waterfall as waterfall,
 )
+from .universe_rows import (
+    universe_rows as universe_rows,
+)
+from .universe_page import (
+    sector_map as sector_map,
+    universe_day as universe_day,
+    universe_table as universe_table,
+    UniverseDay as UniverseDay,
+)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,20 @@ from ..pipeline import PreparedPanel, SymbolForecasts, UniverseSystem
 from ..regimes import state_durations
 from .html import paragraph, percent, table
 from .panel_scorecard import panel_basis, panel_coverage_table, panel_skill_table
-from .universe_rows import FALL, PastYear, Reason, Unusual, forecast_reasons, market_states, past_year
+from forecastkit.reports.universe_rows import (
+    PastYear,
+    Reason,
+    Unusual,
+    forecast_reasons,
+    market_states,
+    past_year,
+)
 from .universe_rows import universe_rows, unusual_names, unusual_reasons
 
 # %% auto #0
-__all__ = ['UNIVERSE_STYLE', 'COLUMNS', 'UNIVERSE_SCRIPT', 'STEPS', 'UniverseDay', 'universe_day', 'part', 'universe_headline',
-           'shown', 'cell', 'range_bar', 'state_words', 'ticker_cells', 'universe_table', 'shade', 'chips',
-           'sector_map', 'strip_axis', 'state_strip_html', 'state_sentence', 'state_counts', 'names_list',
+__all__ = ['UNIVERSE_STYLE', 'COLUMNS', 'UNIVERSE_SCRIPT', 'STEPS', 'EVEN', 'TRENDS', 'UniverseDay', 'universe_day', 'part',
+           'universe_headline', 'shown', 'cell', 'range_bar', 'state_words', 'ticker_cells', 'universe_table', 'shade',
+           'chips', 'sector_map', 'strip_axis', 'state_strip_html', 'state_sentence', 'state_counts', 'names_list',
            'width_reason', 'distance_reason', 'widest_section', 'unusual_section', 'past_section', 'skipped_section',
            'provenance_words']
 
@@ -83,18 +91,18 @@ UNIVERSE_STYLE: str = """
 .universe table.names thead th{position:sticky;top:0;z-index:2;background:var(--band,#f5f7f9);padding:0;vertical-align:bottom}
 .universe table.names tbody th,.universe table.names thead th:first-child{position:sticky;left:0;text-align:left;background:var(--paper,#fff);z-index:1;font-weight:600}
 .universe table.names thead th:first-child{z-index:3;background:var(--band,#f5f7f9)}
-.universe table.names button{all:unset;box-sizing:border-box;display:block;width:100%;padding:8px 12px;cursor:pointer;color:var(--quiet,#66717d);font-size:13px;line-height:1.25}
+.universe table.names button{all:unset;box-sizing:border-box;display:block;width:100%;min-width:72px;white-space:normal;text-align:inherit;padding:8px 12px;cursor:pointer;color:var(--quiet,#66717d);font-size:13px;line-height:1.25}
 .universe table.names button:focus-visible,.universe .chip:focus-visible,.universe .scroll:focus-visible{outline:2px solid var(--bar);outline-offset:-2px}
 .universe table.names button::after{content:" \\2195";opacity:.45} .universe [aria-sort=ascending] button::after{content:" \\2191";opacity:1} .universe [aria-sort=descending] button::after{content:" \\2193";opacity:1}
 .universe tr:target>*,.universe tr.found>*{background:var(--mark,#fff3cf)!important}
 .universe .bar{display:block;position:relative;height:5px;margin:4px 0 0 auto;width:130px;background:var(--line,#e3e7eb);border-radius:3px} .universe .bar i{position:absolute;top:0;bottom:0;background:var(--bar);border-radius:3px} .universe .bar b{position:absolute;left:50%;top:-2px;bottom:-2px;width:1px;background:var(--ink,#1c2530)}
 .universe .sectors{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:14px 22px} .universe .sectors h3{font-size:14px;margin:0 0 2px} .universe .chips{display:flex;flex-wrap:wrap;gap:3px;margin-top:5px}
 .universe .chip{font-size:11.5px;line-height:1;padding:5px 6px;border-radius:4px;text-decoration:none;color:var(--ink,#1c2530)} .universe .key{display:flex;flex-wrap:wrap;gap:3px 10px;margin:8px 0 14px} .universe .key .chip{margin-right:4px}
-.universe .s0{background:#a9cbe3} .universe .s1{background:#d4e5f1} .universe .s2{background:#eceff2} .universe .s3{background:#f9dcc4} .universe .s4{background:#f2b58b}
+.universe .s0{background:#a9cbe3} .universe .s1{background:#d4e5f1} .universe .s2{background:#eceff2} .universe .s3{background:#fbe7d6} .universe .s4{background:#f7cfae} .universe .s5{background:#f0ae80} .universe .s6{background:#e58f57}
 .universe .lane{display:flex;align-items:center;gap:8px;margin:2px 0} .universe .lane>span{width:64px;font-size:13px;color:var(--quiet,#66717d)} .universe .track{position:relative;flex:1;height:22px;background:var(--band,#f5f7f9)} .universe .track i{position:absolute;top:0;bottom:0} .universe .axis .track{background:none;font-size:12px;color:var(--quiet,#66717d)} .universe .axis .track b{position:absolute;font-weight:400;border-left:1px solid var(--edge,#b8c1c9);padding-left:4px;line-height:1.3}
 .universe .low{background:#2e8b6f} .universe .normal{background:#a8d5ba} .universe .elevated{background:#f4b571} .universe .crisis{background:#b5373a} .universe .swatch{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:5px}
 .universe ol.reasons{list-style:none;padding:0;margin:8px 0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:10px 22px} .universe ol.reasons>li{border-top:1px solid var(--line,#e3e7eb);padding-top:6px} .universe ol.reasons ul{margin:4px 0 0;padding-left:18px;font-size:13px;color:var(--quiet,#66717d)}
-@media(prefers-color-scheme:dark){:root:has(.adaptive) .universe .s0{background:#1f5a86} :root:has(.adaptive) .universe .s1{background:#27425a} :root:has(.adaptive) .universe .s2{background:#2c353e} :root:has(.adaptive) .universe .s3{background:#5f3d24} :root:has(.adaptive) .universe .s4{background:#8a4a1d}}
+@media(prefers-color-scheme:dark){:root:has(.adaptive) .universe .s0{background:#1f5a86} :root:has(.adaptive) .universe .s1{background:#27425a} :root:has(.adaptive) .universe .s2{background:#2c353e} :root:has(.adaptive) .universe .s3{background:#463427} :root:has(.adaptive) .universe .s4{background:#6a4426} :root:has(.adaptive) .universe .s5{background:#8a4f1f} :root:has(.adaptive) .universe .s6{background:#a8551a}}
 @media(max-width:640px){.universe table.names th,.universe table.names td,.universe table.names button{padding-left:8px;padding-right:8px} .universe .lane>span{width:58px}}
 @media print{.universe .scroll{max-height:none;overflow:visible} .universe .tools{display:none}}
 """
@@ -111,13 +119,33 @@ def universe_headline(
 ) -> str:
     "Title, basis, and the warnings that must not be overlooked."
     horizon, names = day.prepared.target.horizon, len(day.rows)
-    target, age = next(iter(day.forecasts.values())).target_session, ((today or datetime.now(UTC).date()) - day.session.date()).days
-    lines = [f"<style>{UNIVERSE_STYLE}</style><h1>{names} forecasts, {horizon} session{'s' * (horizon != 1)} ahead</h1>"]
-    lines.append(paragraph(f"{day.prepared.universe.name}: as of the close of {day.session:%A, %-d %B %Y}, for the close of {target:%A, %-d %B %Y}.", "lead"))
+    target, age = (
+        next(iter(day.forecasts.values())).target_session,
+        ((today or datetime.now(UTC).date()) - day.session.date()).days,
+    )
+    lines = [
+        f"<style>{UNIVERSE_STYLE}</style><h1>{names} forecasts, {horizon} session{'s' * (horizon != 1)} ahead</h1>"
+    ]
+    lines.append(
+        paragraph(
+            f"Universe {day.prepared.universe.name}, as of the close of {day.session:%A, %-d %B %Y}, for the close of {target:%A, %-d %B %Y}.",
+            "lead",
+        )
+    )
     if age > 5:
-        lines.append(paragraph(f"The data end {age:,} days before this page was made: these are forecasts from {day.session:%B %Y}, not of today.", "warning"))
+        lines.append(
+            paragraph(
+                f"The data end {age:,} days before this page was made: these are forecasts from {day.session:%B %Y}, not of today.",
+                "warning",
+            )
+        )
     if day.forecasts.skipped:
-        lines.append(paragraph(f"{len(day.forecasts.skipped)} of the universe have no forecast: the reasons stand at the end.", "warning"))
+        lines.append(
+            paragraph(
+                f"{len(day.forecasts.skipped)} of the universe have no forecast: the reasons stand at the end.",
+                "warning",
+            )
+        )
     lines += [paragraph(f"{said[0].upper()}{said[1:]}.", "quiet") for said in day.prepared.absences]
     return part("\n".join(lines))
 
@@ -185,7 +213,14 @@ def ticker_cells(
         cell(f"{row['quality']:.2f}", sort=row["quality"]),
     ]  # fmt: skip
     if labelled:
-        cells.append(cell(row["label"] or "\N{EN DASH}", f"rise {shown(100 * row['chance'], '.0f', ' %')}, base {100 * row['base_rate']:.0f} %" if row["label"] else ""))
+        cells.append(
+            cell(
+                row["label"] or "\N{EN DASH}",
+                f"rise {shown(100 * row['chance'], '.0f', ' %')}, base {100 * row['base_rate']:.0f} %"
+                if row["label"]
+                else "",
+            )
+        )
     return "".join(cells)
 
 
@@ -195,18 +230,24 @@ def universe_table(
     "All tickers as a table that can be sorted and searched; a label stands in it once a forecast has one."
     labelled = bool((rows["label"] != "").any())
     heads = {**COLUMNS, **({"label": "text"} if labelled else {})}
-    ends = np.abs(rows[["low", "high"]].div(rows["close"], axis=0) - 1.0).to_numpy()
+    ends = np.abs(rows[["low", "high"]].to_numpy(dtype=float) / rows[["close"]].to_numpy(dtype=float) - 1.0)
     reach = float(np.nanquantile(ends, 0.98)) or 0.01
-    head = "".join(f'<th scope="col" data-kind="{kind}" aria-sort="{"ascending" if name == "ticker" else "none"}"><button type="button"{" class=text" if kind == "text" else ""}>{escape(name)}</button></th>' for name, kind in heads.items())
+    head = "".join(
+        f'<th scope="col" data-kind="{kind}" aria-sort="{"ascending" if name == "ticker" else "none"}"><button type="button"{" class=text" if kind == "text" else ""}>{escape(name)}</button></th>'
+        for name, kind in heads.items()
+    )
     body = "".join(
-        f'<tr id="t{place}" data-sector="{escape(row["sector"])}">{ticker_cells(str(symbol), row, reach, labelled)}</tr>\n'
+        f'<tr id="t{place}" data-sector="{escape(row["sector"])}">{ticker_cells(str(symbol), row.to_dict(), reach, labelled)}</tr>\n'
         for place, (symbol, row) in enumerate(rows.iterrows())
     )
     sectors = "".join(f"<option>{escape(name)}</option>" for name in sorted(set(rows["sector"]) - {""}))
     choice = f'<select aria-label="Sector"><option value="">all sectors</option>{sectors}</select>' if sectors else ""
     tools = f'<div class="tools" hidden><input type="search" placeholder="ticker, sector, state" aria-label="Search the table">{choice}<output aria-live="polite"></output></div>'
     note = f"The bar is the 80 % range around the close, {100 * reach:.0f} % to each side on the same scale for all. Choose a heading to sort."
-    return part(f'{tools}<div class="scroll" role="region" aria-label="All forecasts" tabindex="0"><table class="names"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>' + paragraph(note, "quiet"))
+    return part(
+        f'{tools}<div class="scroll" role="region" aria-label="All forecasts" tabindex="0"><table class="names"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        + paragraph(note, "quiet")
+    )
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #0320345e
 UNIVERSE_SCRIPT: str = """<script>
@@ -256,12 +297,13 @@ UNIVERSE_SCRIPT: str = """<script>
 </script>"""
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #e25e5051
-STEPS: tuple[float, ...] = (0.75, 0.9, 1.1, 1.33)  # of the width against its usual, between the five shades
+STEPS: tuple[float, ...] = (0.75, 0.9, 1.1, 1.33, 1.6, 2.0)  # of the width against its usual, between the seven shades
+EVEN: int = 2  # the shade of a width that is as usual
 
 
 def shade(ratio: float) -> int:
-    "The shade of a width against its usual, from 0 to 4; the middle one where there is no usual width."
-    return int(np.searchsorted(STEPS, ratio, "right")) if np.isfinite(ratio) else len(STEPS) // 2
+    "The shade of a width against its usual, from 0 to 6; the even one where there is no usual width."
+    return int(np.searchsorted(STEPS, ratio, "right")) if np.isfinite(ratio) else EVEN
 
 
 def chips(
@@ -284,13 +326,21 @@ def sector_map(
     for name, own in placed.groupby("sector"):
         median = own["width_ratio"].median()
         told = f"{len(own)} ticker{'s' * (len(own) != 1)}, median width {shown(median, '.2f')}\N{MULTIPLICATION SIGN} its usual, mean chance of a fall beyond 5 % {percent(own['fall'].mean(), 1)} (base rate {shown(100 * own['usual_fall'].mean(), '.1f', ' %')})"
-        blocks[name] = (-median if np.isfinite(median) else 0.0, f"<section><h3>{escape(str(name))}</h3><small>{escape(told)}</small><div class=chips>{chips(own)}</div></section>")
-    words = ("below 0.75", "0.75 to 0.9", "0.9 to 1.1", "1.1 to 1.33", "above 1.33")
+        blocks[name] = (
+            -median if np.isfinite(median) else 0.0,
+            f"<section><h3>{escape(str(name))}</h3><small>{escape(told)}</small><div class=chips>{chips(own)}</div></section>",
+        )
+    words = (f"below {STEPS[0]}", *(f"{a} to {b}" for a, b in pairwise(STEPS)), f"above {STEPS[-1]}")
     key = "".join(f'<span><span class="chip s{k}">{word}</span></span>' for k, word in enumerate(words))
     ordered = "".join(html for _, html in sorted(blocks.values(), key=lambda block: block[0]))
-    return part(f'<div class="key"><small>width of the 80 % range against the median of its own last year:</small>{key}</div><div class="sectors">{ordered}</div>')
+    return part(
+        f'<div class="key"><small>width of the 80 % range against the median of its own last year:</small>{key}</div><div class="sectors">{ordered}</div>'
+    )
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #47ccc7af
+TRENDS: tuple[str, ...] = ("bull", "sideways", "bear")
+
+
 def strip_axis(
     first: pd.Timestamp,
     last: pd.Timestamp,
@@ -299,7 +349,9 @@ def strip_axis(
     span = (last - first).days + 1
     quarters = [day for day in pd.date_range(first, last, freq="QS") if (day - first).days < 0.95 * span]
     every = max(1, len(quarters) // 4)
-    marks = "".join(f'<b style="left:{100 * (day - first).days / span:.2f}%">{day:%b %Y}</b>' for day in quarters[::every])
+    marks = "".join(
+        f'<b style="left:{100 * (day - first).days / span:.2f}%">{day:%b %Y}</b>' for day in quarters[::every]
+    )
     return f'<div class="lane axis"><span></span><div class="track" style="height:18px">{marks}</div></div>'
 
 
@@ -311,14 +363,21 @@ def state_strip_html(
     spells = state_durations(states.tail(sessions))
     if spells.empty:
         return ""
-    first, last = spells["first"].iloc[0], spells["last"].iloc[-1]
-    span, lanes = (last - first).days + 1, []
-    for trend in ("bull", "sideways", "bear"):
-        own = spells[spells["state"].str.startswith(f"{trend}_")]
-        bars = "".join(f'<i class="{spell.state.split("_")[1]}" title="{spell.first:%Y-%m-%d} to {spell.last:%Y-%m-%d}" style="left:{100 * (spell.first - first).days / span:.2f}%;width:{100 * ((spell.last - spell.first).days + 1) / span:.2f}%"></i>' for spell in own.itertuples())
-        lanes.append(f'<div class="lane"><span>{trend}</span><div class="track">{bars}</div></div>')
+    first, last = pd.Timestamp(spells["first"].iloc[0]), pd.Timestamp(spells["last"].iloc[-1])
+    begins = [(day - first).days for day in spells["first"]]
+    span, bars = (last - first).days + 1, dict.fromkeys(TRENDS, "")
+    ends = [*begins[1:], span]  # a spell reaches to the next: no hole where a weekend lies
+    for state, begin, end in zip(spells["state"].map(str), begins, ends):
+        trend, level = state.split("_")
+        days = f"{first + pd.Timedelta(days=begin):%Y-%m-%d} to {first + pd.Timedelta(days=end - 1):%Y-%m-%d}"
+        bars[trend] += (
+            f'<i class="{level}" title="{days}" style="left:{100 * begin / span:.2f}%;width:{100 * (end - begin) / span:.2f}%"></i>'
+        )
+    lanes = [f'<div class="lane"><span>{trend}</span><div class="track">{bars[trend]}</div></div>' for trend in TRENDS]
     key = "".join(f'<span><i class="swatch {name}"></i>{name}</span>' for name in VIX_REGIMES)
-    return part(f'<div class="key"><small>volatility:</small>{key}</div><div role="img" aria-label="Market states from {first:%Y-%m-%d} to {last:%Y-%m-%d}">{"".join(lanes)}{strip_axis(first, last)}</div>')
+    return part(
+        f'<div class="key"><small>volatility:</small>{key}</div><div role="img" aria-label="Market states from {first:%Y-%m-%d} to {last:%Y-%m-%d}">{"".join(lanes)}{strip_axis(first, last)}</div>'
+    )
 
 
 def state_sentence(
@@ -331,7 +390,11 @@ def state_sentence(
         return f"The state of the market needs some 450 sessions of {words}, and these data hold fewer."
     now = spells.iloc[-1]
     ended = spells[(spells["state"] == now["state"]) & spells["ended"]]["sessions"]
-    usual = f"{len(ended)} such spells before lasted {ended.mean():.0f} sessions on average (s.e. {ended.sem():.1f})" if len(ended) > 1 else "fewer than two such spells were seen before"
+    usual = (
+        f"{len(ended)} such spells before lasted {ended.mean():.0f} sessions on average (s.e. {ended.sem():.1f})"
+        if len(ended) > 1
+        else "fewer than two such spells were seen before"
+    )
     return f"The market's state is {state_words(now['state'])} ({words}); it has been for {now['sessions']} session{'s' if now['sessions'] != 1 else ''}, since {now['first']:%-d %B %Y}. {usual[0].upper()}{usual[1:]}."
 
 
@@ -339,7 +402,7 @@ def state_counts(rows: pd.DataFrame) -> pd.DataFrame:
     "How many tickers are in each state: trend by volatility against their own past."
     parts = rows.loc[rows["state"] != "", "state"].str.split("_", expand=True).reindex(columns=[0, 1])
     counted = pd.crosstab(parts[0], parts[1]) if len(parts) else pd.DataFrame()
-    whole = counted.reindex(index=["bull", "sideways", "bear"], columns=list(VIX_REGIMES), fill_value=0)
+    whole = counted.reindex(index=list(TRENDS), columns=list(VIX_REGIMES), fill_value=0)
     return whole.rename_axis(index="tickers", columns=None)
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #07d18462
@@ -379,8 +442,16 @@ def widest_section(
         for symbol, row in top.iterrows()
     ]  # fmt: skip
     note = "Width of the 80 % range from its 10 % to its 90 % quantile, against the median of the stock's own ranges of the 252 sessions before."
-    reasons = " The reasons are the three largest contributions to the width: they explain the model, and no cause in the market." if any(r for *_, r in names) else ""
-    return part(names_list(names) + paragraph(note + reasons, "quiet")) if names else paragraph("No stock has a usual width yet.")
+    reasons = (
+        " The reasons are the three largest contributions to the width: they explain the model, and no cause in the market."
+        if any(r for *_, r in names)
+        else ""
+    )
+    return (
+        part(names_list(names) + paragraph(note + reasons, "quiet"))
+        if names
+        else paragraph("No stock has a usual width yet.")
+    )
 
 
 def unusual_section(
@@ -400,7 +471,11 @@ def unusual_section(
         "Unusual means: far from its own medians of the last 252 sessions. The distance is the root mean square over the stock's own features, each in units of its usual "
         f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {beyond} of {len(found)} stocks stand above 95 % of theirs; {0.05 * len(found):.0f} would by chance alone."
     )  # fmt: skip
-    return part(names_list(names) + paragraph(note, "quiet")) if names else paragraph("No stock has a year to be compared with.")
+    return (
+        part(names_list(names) + paragraph(note, "quiet"))
+        if names
+        else paragraph("No stock has a year to be compared with.")
+    )
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #9e4fb2de
 def past_section(past: PastYear) -> str:
@@ -408,7 +483,13 @@ def past_section(past: PastYear) -> str:
     if past.card is None:
         return paragraph(past.words)
     note = "Standard errors are clustered by blocks of three horizons, since the stocks of a week move together; a skill within two of them is no evidence of any. What all years were worth: forecastkit evaluate --universe."
-    return paragraph(past.words) + paragraph(panel_basis(past.card), "quiet") + table(panel_coverage_table(past.card), "How often the outcome lay inside") + table(panel_skill_table(past.card), "Skill by the CRPS") + paragraph(note, "quiet")
+    return (
+        paragraph(past.words)
+        + paragraph(panel_basis(past.card), "quiet")
+        + table(panel_coverage_table(past.card), "How often the outcome lay inside")
+        + table(panel_skill_table(past.card), "Skill by the CRPS")
+        + paragraph(note, "quiet")
+    )
 
 
 def skipped_section(forecasts: SymbolForecasts) -> str:

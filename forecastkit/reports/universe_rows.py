@@ -11,14 +11,16 @@ past year, its own moves, its own share of falls. Everything here is computed fr
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..calendars import sessions_of
-from ..core import DataError, PROBS
+from ..core import DataError, PROBS, shipped_log, variants_tried
 from ..evaluation import PanelScorecard, observe_panel, score_panel
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
@@ -27,8 +29,8 @@ from ..pipeline import PreparedPanel, SymbolForecasts
 from ..regimes import MarketStates, market_state_history, market_state_inputs
 
 # %% auto #0
-__all__ = ['YEAR', 'LOW', 'HIGH', 'FALL', 'GRID', 'SHARED_FAMILIES', 'MAD_TO_SPREAD', 'CAP', 'panel_widths', 'usual_widths',
-           'known_moves', 'usual_moves', 'move_and_fall', 'stock_state', 'index_of', 'market_states',
+__all__ = ['YEAR', 'LOW', 'HIGH', 'FALL', 'GRID', 'SHARED_FAMILIES', 'MAD_TO_SPREAD', 'CAP', 'year_before', 'panel_widths',
+           'usual_widths', 'known_moves', 'usual_moves', 'move_and_fall', 'stock_state', 'index_of', 'market_states',
            'forecast_numbers', 'universe_rows', 'own_features', 'usual_distances', 'Unusual', 'unusual_names', 'Reason',
            'unusual_reasons', 'forecast_reasons', 'past_card', 'walked_year', 'stored_year', 'PastYear', 'past_year']
 
@@ -37,16 +39,26 @@ YEAR: int = 252  # sessions
 LOW, HIGH = (int(np.argmin(np.abs(PROBS - p))) for p in (0.1, 0.9))
 
 
+def year_before(
+    sessions: pd.DatetimeIndex,  # each once, in order
+    session: pd.Timestamp,  # the origin
+    window: int = YEAR,
+) -> pd.Timestamp:
+    "The session that lies a year of sessions before an origin, or the first there is."
+    return sessions[[max(0, int(sessions.searchsorted(session)) - window)]][0]
+
+
 def panel_widths(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
     window: int = YEAR,  # sessions before it
 ) -> pd.DataFrame:
     "The width of the 80 % range (log change, per cent) by session and symbol: of the sessions before an origin, and in the last row of the origin."
-    days, place = prepared.days, prepared.sessions.searchsorted(session)
-    begin, end = days.searchsorted(prepared.sessions[max(0, place - window)]), days.searchsorted(session, side="right")
+    days = prepared.days
+    begin = days.searchsorted(year_before(prepared.sessions, session, window))
+    end = days.searchsorted(session, side="right")
     widths = 100.0 * (prepared.quantiles[begin:end, HIGH] - prepared.quantiles[begin:end, LOW])
-    return pd.Series(widths, prepared.origins[begin:end]).unstack("symbol")
+    return pd.Series(widths, prepared.origins[begin:end]).unstack("symbol")  # noqa: PD010
 
 
 def usual_widths(
@@ -79,7 +91,9 @@ def usual_moves(
 ) -> pd.DataFrame:
     "By symbol: the mean size of its last year's changes (per cent), and the share of falls beyond a bound among all its outcomes; NaN where there are too few."
     by = moves.groupby(level="symbol")
-    size = 100.0 * np.abs(np.expm1(moves)).groupby(level="symbol").apply(lambda one: one.tail(YEAR).mean())
+    size = 100.0 * pd.Series(np.abs(np.expm1(moves.to_numpy())), moves.index).groupby(level="symbol").apply(
+        lambda one: one.tail(YEAR).mean()
+    )
     falls = (moves < np.log1p(-fall)).groupby(level="symbol").mean()
     enough = by.size() >= fewest
     return pd.DataFrame({"usual_move": size.where(enough), "usual_fall": falls.where(enough)})
@@ -149,11 +163,15 @@ def universe_rows(
     if not forecasts:
         raise DataError("there is no forecast to make a page of: every symbol was skipped")
     session = next(iter(forecasts.values())).origin
-    rows = pd.DataFrame.from_dict({name: forecast_numbers(forecasts[name]) for name in sorted(forecasts)}, orient="index")
+    rows = pd.DataFrame.from_dict(
+        {name: forecast_numbers(forecasts[name]) for name in sorted(forecasts)}, orient="index"
+    )
     widths = panel_widths(prepared, session)
-    beside = usual_moves(known_moves(prepared, session)).assign(
-        width=widths.iloc[-1], usual_width=usual_widths(widths)
-    ).reindex(rows.index)
+    beside = (
+        usual_moves(known_moves(prepared, session))
+        .assign(width=widths.iloc[-1], usual_width=usual_widths(widths))
+        .reindex(rows.index)
+    )
     sectors = [prepared.universe.sectors.get(name, "") for name in rows.index]
     states = [stock_state(prepared.view.close(name).loc[:session].tail(5 * YEAR)) for name in rows.index]
     rows = rows.join(beside).assign(sector=sectors, state=states)
@@ -173,8 +191,7 @@ def own_features(
     families = {one.name: one.family for one in prepared.declarations}
     names = [name for name in prepared.features if families.get(name, "") not in SHARED_FAMILIES]
     days = sessions_of(prepared.features.index)
-    every = days.unique()
-    first = every[max(0, every.searchsorted(session) - window)]
+    first = year_before(days.unique(), session, window)
     rows = prepared.features[names].iloc[days.searchsorted(first) : days.searchsorted(session, side="right")]
     at, tickers = sessions_of(rows.index), rows.index.get_level_values("symbol")
     day, (ticker, symbols) = at.factorize()[0], tickers.factorize(sort=True)
@@ -187,7 +204,10 @@ def usual_distances(
     block: np.ndarray,  # (sessions, tickers, features), the origin last
 ) -> np.ndarray:
     "How far each value lies from the median of its ticker before the origin, in usual spreads, cut at 6; NaN where nothing varied."
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "All-NaN slice|Mean of empty", RuntimeWarning
+        )  # a feature that a ticker lacks
         centre = np.nanmedian(block[:-1], axis=0)
         spread = MAD_TO_SPREAD * np.nanmedian(np.abs(block[:-1] - centre), axis=0)
         return np.clip((block - centre) / np.where(spread > 0, spread, np.nan), -CAP, CAP)
@@ -208,7 +228,8 @@ def unusual_names(
     "The measure of each ticker with a row at an origin, the most unusual first."
     block, symbols, names = own_features(prepared, session)
     distances = usual_distances(block)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty", RuntimeWarning)  # a ticker without a row on a session
         scores = np.sqrt(np.nanmean(distances**2, axis=2))
     there, counted = np.isfinite(scores[:-1]), np.isfinite(scores[:-1]).sum(axis=0)
     lower = (there & (scores[:-1] < scores[-1])).sum(axis=0) / np.where(counted > 0, counted, 1)
@@ -237,7 +258,7 @@ def unusual_reasons(
     ordered, found = own.abs().sort_values(ascending=False, kind="stable").index, dict[str, Reason]()
     for name in ordered:
         family = families.get(name, "other")
-        found.setdefault(family, Reason(name, family, float(unusual.values.at[symbol, name]), float(own[name])))
+        found.setdefault(family, Reason(name, family, float(unusual.values.loc[symbol, name]), float(own[name])))
     return list(found.values())[:count]
 
 
@@ -249,7 +270,12 @@ def forecast_reasons(
     "The largest contributions to the width or the middle of a forecast, as it carries them; none where it carries none."
     parts = ((forecast.metadata.get("explanation") or {}).get(of) or {}).get("contributions") or []
     blank = float("nan")
-    rows = [Reason(str(p["feature"]), str(p["family"]), blank if p["given"] is None else float(p["given"]), float(p["amount"])) for p in parts]
+    rows = [
+        Reason(
+            str(p["feature"]), str(p["family"]), blank if p["given"] is None else float(p["given"]), float(p["amount"])
+        )
+        for p in parts
+    ]
     return sorted(rows, key=lambda reason: -abs(reason.amount))[:count]
 
 # %% ../../nbs/70_reports/08_universe_rows.ipynb #25ea5f97
@@ -268,7 +294,8 @@ def past_card(
     whole = np.all([place >= 0, *(np.isfinite(q[:, 0]) for q in others.values())], axis=0)
     places = calendar.positions(sessions_of(at))[whole]
     outcomes = observe_panel(changes[whole], places, horizon, {}, prepared.universe.name)
-    return score_panel(quantiles[whole], outcomes, {name: q[whole] for name, q in others.items()})
+    card = score_panel(quantiles[whole], outcomes, {name: q[whole] for name, q in others.items()})
+    return replace(card, variants_tried=variants_tried(shipped_log()))
 
 
 def walked_year(
@@ -277,8 +304,11 @@ def walked_year(
 ) -> tuple[pd.Series, np.ndarray]:
     "Outcomes and quantiles of the last year's forecasts that are known at an origin, as the versions in force would have given them."
     days, outcomes = prepared.days, prepared.outcomes.iloc[-len(prepared.origins) :]
-    begin = prepared.sessions[max(0, prepared.sessions.searchsorted(session) - YEAR)]
-    known = prepared.view.calendar.positions(days) + prepared.target.horizon <= prepared.view.calendar.positions([session])[0]
+    begin = year_before(prepared.sessions, session)
+    known = (
+        prepared.view.calendar.positions(days) + prepared.target.horizon
+        <= prepared.view.calendar.positions([session])[0]
+    )
     chosen = known & np.isfinite(outcomes.to_numpy()) & (days >= begin)
     return outcomes[chosen], prepared.quantiles[chosen]
 
@@ -289,7 +319,7 @@ def stored_year(
     database: PredictionDatabase,
 ) -> tuple[pd.Series, np.ndarray]:
     "Outcomes and quantiles of the last year's forecasts in a ledger whose outcomes are known at an origin."
-    begin = prepared.sessions[max(0, prepared.sessions.searchsorted(session) - YEAR)]
+    begin = year_before(prepared.sessions, session)
     target = prepared.target
     rows = database.get_predictions(start=begin, end=session, horizon=target.horizon, kind=target.kind)
     mine = rows["symbol"].isin(prepared.symbols) & rows["outcome"].notna() & (rows["target_session"] <= session)
@@ -313,7 +343,11 @@ def past_year(
     database: PredictionDatabase | None = None,  # whose outcomes count before those of the walk
 ) -> PastYear:
     "The scorecard of the last year's forecasts: of those that a ledger holds, or else of those that the versions in force would have given."
-    tried = [(stored_year(prepared, session, database), "These forecasts stand in the ledger with their outcomes.")] if database else []
+    tried = (
+        [(stored_year(prepared, session, database), "These forecasts stand in the ledger with their outcomes.")]
+        if database
+        else []
+    )
     walk = "The ledger holds too few outcomes: these are the forecasts that the versions in force on each day would have given, trained and calibrated on what was known then."
     for (changes, quantiles), words in [*tried, (walked_year(prepared, session), walk)]:
         try:
