@@ -62,6 +62,11 @@ class Home:
         return self.folder / "experiments.jsonl"
 
     @property
+    def backtests(self) -> Path:
+        "The log of the strategies that were tried in backtests."
+        return self.folder / "backtests.jsonl"
+
+    @property
     def meetings(self) -> Path:
         "The FOMC meetings that were downloaded, beyond those in the package."
         return self.folder / "meetings.csv"

@@ -128,7 +128,11 @@ def index_of(
         words = "the S&P 500, volatility by the VIX" if "VIX" in view else "the S&P 500, volatility by its own moves"
         return view.close("SPX").dropna().loc[:session], volatility, words
     mean = prepared.features["return_1"].groupby(level="session").mean().loc[:session]
-    return np.exp(mean.fillna(0.0).cumsum()), None, "the average of these stocks, volatility by its own moves"
+    return (
+        pd.Series(np.exp(mean.fillna(0.0).cumsum().to_numpy()), mean.index),
+        None,
+        "the average of these stocks, volatility by its own moves",
+    )
 
 
 def market_states(
@@ -189,7 +193,7 @@ def own_features(
 ) -> tuple[np.ndarray, list[str], list[str]]:
     "The own features of all tickers at the last `window` sessions and the origin, (sessions, tickers, features), NaN where absent; tickers; features."
     families = {one.name: one.family for one in prepared.declarations}
-    names = [name for name in prepared.features if families.get(name, "") not in SHARED_FAMILIES]
+    names = [str(name) for name in prepared.features if families.get(str(name), "") not in SHARED_FAMILIES]
     days = sessions_of(prepared.features.index)
     first = year_before(days.unique(), session, window)
     rows = prepared.features[names].iloc[days.searchsorted(first) : days.searchsorted(session, side="right")]
@@ -197,7 +201,7 @@ def own_features(
     day, (ticker, symbols) = at.factorize()[0], tickers.factorize(sort=True)
     block = np.full((day.max() + 1, len(symbols), len(names)), np.nan)
     block[day, ticker] = rows.to_numpy(dtype=float)
-    return block, list(symbols), names
+    return block, [str(symbol) for symbol in symbols], names
 
 
 def usual_distances(
@@ -254,8 +258,8 @@ def unusual_reasons(
     count: int = 3,
 ) -> list[Reason]:
     "The features of a ticker that lie farthest from their usual values, one a family."
-    own = unusual.distances.loc[symbol].dropna()
-    ordered, found = own.abs().sort_values(ascending=False, kind="stable").index, dict[str, Reason]()
+    own = unusual.distances.T[symbol].dropna()
+    ordered, found = own.abs().sort_values(ascending=False, kind="stable").index.map(str), dict[str, Reason]()
     for name in ordered:
         family = families.get(name, "other")
         found.setdefault(family, Reason(name, family, float(unusual.values.loc[symbol, name]), float(own[name])))
