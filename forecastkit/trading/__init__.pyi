@@ -43,7 +43,7 @@ from .backtest import (
     ForecastFunction as ForecastFunction,
     Sizer as Sizer,
 )
-from .sweep import (
+from .sweeps import (
     moving_average_pairs as moving_average_pairs,
     sweep as sweep,
     Sweep as Sweep,
