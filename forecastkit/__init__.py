@@ -154,7 +154,7 @@ Modules:
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
 - `forecastkit.reports.universe_page`: `universe_table`, `sector_map`, `state_strip_html`, `names_section` and `past_section`: the universe page as escaped, self-contained HTML.
-- `forecastkit.reports.universe_rows`: `universe_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
+- `forecastkit.reports.universe_rows`: `ticker_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
 - `forecastkit.trading.backtest`: `BacktestEngine`: a walk-forward backtest that asks a forecast function at each close with the market as of that close, sizes, fills in the next session, and checks its books.
 - `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.

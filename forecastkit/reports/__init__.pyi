@@ -48,7 +48,7 @@ from .explanations import (
     widest_origin as widest_origin,
 )
 from .universe_rows import (
-    universe_rows as universe_rows,
+    ticker_rows as ticker_rows,
 )
 from .universe_page import (
     sector_map as sector_map,

@@ -33,14 +33,14 @@ from forecastkit.reports.universe_rows import (
     market_states,
     past_year,
 )
-from .universe_rows import universe_rows, unusual_names, unusual_reasons
+from .universe_rows import ticker_rows, unusual_names, unusual_reasons
 
 # %% auto #0
-__all__ = ['UNIVERSE_STYLE', 'COLUMNS', 'UNIVERSE_SCRIPT', 'STEPS', 'EVEN', 'TRENDS', 'UniverseDay', 'universe_day', 'part',
-           'universe_headline', 'shown', 'cell', 'range_bar', 'state_words', 'ticker_cells', 'universe_table', 'shade',
-           'chips', 'sector_map', 'strip_axis', 'state_strip_html', 'state_sentence', 'state_counts', 'names_list',
-           'width_reason', 'distance_reason', 'widest_section', 'unusual_section', 'past_section', 'skipped_section',
-           'provenance_words']
+__all__ = ['UNIVERSE_STYLE', 'PAGE_COLUMNS', 'UNIVERSE_SCRIPT', 'SHADE_BOUNDS', 'EVEN', 'STATE_LANES', 'UniverseDay',
+           'universe_day', 'part', 'universe_headline', 'shown', 'cell', 'range_bar', 'state_words', 'ticker_cells',
+           'universe_table', 'shade', 'chips', 'sector_map', 'strip_axis', 'state_strip_html', 'state_sentence',
+           'state_counts', 'names_list', 'width_reason', 'distance_reason', 'widest_section', 'unusual_section',
+           'past_section', 'skipped_section', 'provenance_words']
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #7b3eee92
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class UniverseDay:
     session: pd.Timestamp  # the origin
     prepared: PreparedPanel
     forecasts: SymbolForecasts
-    rows: pd.DataFrame  # as `universe_rows` gives them
+    rows: pd.DataFrame  # as `ticker_rows` gives them
     unusual: Unusual
     states: pd.Series  # of the market, by session
     state_words: str  # whose states they are
@@ -74,7 +74,7 @@ def universe_day(
         held = database.forecast_counts(end=session)
         for symbol in sorted(held.keys() & set(prepared.symbols)):
             database.record_outcomes(symbol, prepared.view.close(symbol).loc[:session])
-    rows = universe_rows(prepared, forecasts)
+    rows = ticker_rows(prepared, forecasts)
     states, words = market_states(prepared, session)
     unusual, past = unusual_names(prepared, session), past_year(prepared, session, database)
     return UniverseDay(session, prepared, forecasts, rows, unusual, states, words, past)
@@ -173,7 +173,7 @@ def cell(
 
 
 def range_bar(
-    row: Mapping[str, Any],  # of `universe_rows`
+    row: Mapping[str, Any],  # of `ticker_rows`
     reach: float,  # the change at the ends of the bar, as a share
 ) -> str:
     "The 80 % range as a bar around the close, on one scale for all rows."
@@ -186,7 +186,7 @@ def state_words(state: str) -> str:
     return state.replace("_", ", ") or "\N{EN DASH}"
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #4b22285f
-COLUMNS: dict[str, str] = {
+PAGE_COLUMNS: dict[str, str] = {
     "ticker": "text", "sector": "text", "close": "number", "expected move, up or down": "number", "width against its usual": "number",
     "80 % range in price": "number", "fall beyond 5 %": "number", "trend, volatility": "text", "quality": "number",
 }  # fmt: skip
@@ -194,11 +194,11 @@ COLUMNS: dict[str, str] = {
 
 def ticker_cells(
     symbol: str,
-    row: Mapping[str, Any],  # of `universe_rows`
+    row: Mapping[str, Any],  # of `ticker_rows`
     reach: float,  # of the bars
     labelled: bool,  # whether a label is shown
 ) -> str:
-    "The cells of one ticker, in the order of `COLUMNS`, and its label."
+    "The cells of one ticker, in the order of `PAGE_COLUMNS`, and its label."
     middle = f"middle {row['middle']:,.2f} ({100 * (row['middle'] / row['close'] - 1):+.1f} %)"
     results = f"results {row['results']}" if row["results"] else ""
     cells = [
@@ -225,11 +225,11 @@ def ticker_cells(
 
 
 def universe_table(
-    rows: pd.DataFrame,  # as `universe_rows` gives them
+    rows: pd.DataFrame,  # as `ticker_rows` gives them
 ) -> str:
     "All tickers as a table that can be sorted and searched; a label stands in it once a forecast has one."
     labelled = bool((rows["label"] != "").any())
-    heads = {**COLUMNS, **({"label": "text"} if labelled else {})}
+    heads = {**PAGE_COLUMNS, **({"label": "text"} if labelled else {})}
     ends = np.abs(rows[["low", "high"]].to_numpy(dtype=float) / rows[["close"]].to_numpy(dtype=float) - 1.0)
     reach = float(np.nanquantile(ends, 0.98)) or 0.01
     head = "".join(
@@ -297,13 +297,13 @@ UNIVERSE_SCRIPT: str = """<script>
 </script>"""
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #e25e5051
-STEPS: tuple[float, ...] = (0.75, 0.9, 1.1, 1.33, 1.6, 2.0)  # of the width against its usual, between the seven shades
+SHADE_BOUNDS: tuple[float, ...] = (0.75, 0.9, 1.1, 1.33, 1.6, 2.0)  # of the width against its usual, between the seven shades
 EVEN: int = 2  # the shade of a width that is as usual
 
 
 def shade(ratio: float) -> int:
     "The shade of a width against its usual, from 0 to 6; the even one where there is no usual width."
-    return int(np.searchsorted(STEPS, ratio, "right")) if np.isfinite(ratio) else EVEN
+    return int(np.searchsorted(SHADE_BOUNDS, ratio, "right")) if np.isfinite(ratio) else EVEN
 
 
 def chips(
@@ -318,7 +318,7 @@ def chips(
 
 
 def sector_map(
-    rows: pd.DataFrame,  # as `universe_rows` gives them
+    rows: pd.DataFrame,  # as `ticker_rows` gives them
 ) -> str:
     "A block for each sector, the one with the widest ranges first: its medians, and a chip for each ticker; one block where there are no sectors."
     placed = rows.assign(place=range(len(rows)), sector=rows["sector"].where(rows["sector"] != "", "no sector"))
@@ -330,7 +330,7 @@ def sector_map(
             -median if np.isfinite(median) else 0.0,
             f"<section><h3>{escape(str(name))}</h3><small>{escape(told)}</small><div class=chips>{chips(own)}</div></section>",
         )
-    words = (f"below {STEPS[0]}", *(f"{a} to {b}" for a, b in pairwise(STEPS)), f"above {STEPS[-1]}")
+    words = (f"below {SHADE_BOUNDS[0]}", *(f"{a} to {b}" for a, b in pairwise(SHADE_BOUNDS)), f"above {SHADE_BOUNDS[-1]}")
     key = "".join(f'<span><span class="chip s{k}">{word}</span></span>' for k, word in enumerate(words))
     ordered = "".join(html for _, html in sorted(blocks.values(), key=lambda block: block[0]))
     return part(
@@ -338,7 +338,7 @@ def sector_map(
     )
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #47ccc7af
-TRENDS: tuple[str, ...] = ("bull", "sideways", "bear")
+STATE_LANES: tuple[str, ...] = ("bull", "sideways", "bear")
 
 
 def strip_axis(
@@ -365,7 +365,7 @@ def state_strip_html(
         return ""
     first, last = pd.Timestamp(spells["first"].iloc[0]), pd.Timestamp(spells["last"].iloc[-1])
     begins = [(day - first).days for day in spells["first"]]
-    span, bars = (last - first).days + 1, dict.fromkeys(TRENDS, "")
+    span, bars = (last - first).days + 1, dict.fromkeys(STATE_LANES, "")
     ends = [*begins[1:], span]  # a spell reaches to the next: no hole where a weekend lies
     for state, begin, end in zip(spells["state"].map(str), begins, ends):
         trend, level = state.split("_")
@@ -373,7 +373,7 @@ def state_strip_html(
         bars[trend] += (
             f'<i class="{level}" title="{days}" style="left:{100 * begin / span:.2f}%;width:{100 * (end - begin) / span:.2f}%"></i>'
         )
-    lanes = [f'<div class="lane"><span>{trend}</span><div class="track">{bars[trend]}</div></div>' for trend in TRENDS]
+    lanes = [f'<div class="lane"><span>{trend}</span><div class="track">{bars[trend]}</div></div>' for trend in STATE_LANES]
     key = "".join(f'<span><i class="swatch {name}"></i>{name}</span>' for name in VIX_REGIMES)
     return part(
         f'<div class="key"><small>volatility:</small>{key}</div><div role="img" aria-label="Market states from {first:%Y-%m-%d} to {last:%Y-%m-%d}">{"".join(lanes)}{strip_axis(first, last)}</div>'
@@ -402,7 +402,7 @@ def state_counts(rows: pd.DataFrame) -> pd.DataFrame:
     "How many tickers are in each state: trend by volatility against their own past."
     parts = rows.loc[rows["state"] != "", "state"].str.split("_", expand=True).reindex(columns=[0, 1])
     counted = pd.crosstab(parts[0], parts[1]) if len(parts) else pd.DataFrame()
-    whole = counted.reindex(index=list(TRENDS), columns=list(VIX_REGIMES), fill_value=0)
+    whole = counted.reindex(index=list(STATE_LANES), columns=list(VIX_REGIMES), fill_value=0)
     return whole.rename_axis(index="tickers", columns=None)
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #07d18462

@@ -1,4 +1,4 @@
-"""`universe_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
+"""`ticker_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
 
 Which of these stocks is about to move more than it usually does?
 
@@ -29,10 +29,11 @@ from ..pipeline import PreparedPanel, SymbolForecasts
 from ..regimes import MarketStates, market_state_history, market_state_inputs
 
 # %% auto #0
-__all__ = ['YEAR', 'LOW', 'HIGH', 'FALL', 'GRID', 'SHARED_FAMILIES', 'MAD_TO_SPREAD', 'CAP', 'year_before', 'panel_widths',
-           'usual_widths', 'known_moves', 'usual_moves', 'move_and_fall', 'stock_state', 'index_of', 'market_states',
-           'forecast_numbers', 'universe_rows', 'own_features', 'usual_distances', 'Unusual', 'unusual_names', 'Reason',
-           'unusual_reasons', 'forecast_reasons', 'past_card', 'walked_year', 'stored_year', 'PastYear', 'past_year']
+__all__ = ['YEAR', 'LOW', 'HIGH', 'FALL', 'PROBABILITY_GRID', 'SHARED_FAMILIES', 'MAD_TO_SPREAD', 'CAP', 'year_before',
+           'panel_widths', 'usual_widths', 'known_moves', 'usual_moves', 'move_and_fall', 'stock_state', 'index_of',
+           'market_states', 'forecast_numbers', 'ticker_rows', 'ticker_features', 'usual_distances', 'Unusual',
+           'unusual_names', 'Reason', 'unusual_reasons', 'forecast_reasons', 'past_card', 'walked_year', 'stored_year',
+           'PastYear', 'past_year']
 
 # %% ../../nbs/70_reports/08_universe_rows.ipynb #a0a738a1
 YEAR: int = 252  # sessions
@@ -71,7 +72,7 @@ def usual_widths(
 
 # %% ../../nbs/70_reports/08_universe_rows.ipynb #a7bc947e
 FALL: float = 0.05  # a fall by more than this share of the close
-GRID: np.ndarray = (np.arange(999) + 0.5) / 999  # probabilities over which a mean is taken
+PROBABILITY_GRID: np.ndarray = (np.arange(999) + 0.5) / 999  # probabilities over which a mean is taken
 
 
 def known_moves(
@@ -104,7 +105,7 @@ def move_and_fall(
     fall: float = FALL,
 ) -> tuple[float, float]:
     "The mean size of the change that a forecast expects, up or down (per cent), and the chance of a fall beyond a bound."
-    changes = np.expm1(forecast.target.to_log(forecast.quantile(GRID)))
+    changes = np.expm1(forecast.target.to_log(forecast.quantile(PROBABILITY_GRID)))
     return 100.0 * float(np.abs(changes).mean()), 1.0 - forecast.prob_above((1.0 - fall) * forecast.last_value)
 
 # %% ../../nbs/70_reports/08_universe_rows.ipynb #8601020a
@@ -159,7 +160,7 @@ def forecast_numbers(forecast: Forecast) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def universe_rows(
+def ticker_rows(
     prepared: PreparedPanel,
     forecasts: SymbolForecasts,  # of one session
 ) -> pd.DataFrame:
@@ -186,7 +187,7 @@ SHARED_FAMILIES: tuple[str, ...] = ("index", "earnings")
 MAD_TO_SPREAD, CAP = 1.4826, 6.0  # the median distance of a normal variable to its spread; where distances are cut
 
 
-def own_features(
+def ticker_features(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
     window: int = YEAR,
@@ -230,7 +231,7 @@ def unusual_names(
     session: pd.Timestamp,  # the origin
 ) -> Unusual:
     "The measure of each ticker with a row at an origin, the most unusual first."
-    block, symbols, names = own_features(prepared, session)
+    block, symbols, names = ticker_features(prepared, session)
     distances = usual_distances(block)
     with np.errstate(invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty", RuntimeWarning)  # a ticker without a row on a session
