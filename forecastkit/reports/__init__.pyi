@@ -43,3 +43,8 @@ from .explanations import (
     states_table as states_table,
     waterfall as waterfall,
 )
+from .backtest_page import (
+    backtest_basis as backtest_basis,
+    equity_picture as equity_picture,
+    exposure_picture as exposure_picture,
+)
