@@ -4650,6 +4650,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                        'forecastkit/reports/backtest_page.py'),
                                                    'forecastkit.reports.backtest_page.costs_table': ( '70_reports/backtest_page.html#costs_table',
                                                                                                       'forecastkit/reports/backtest_page.py'),
+                                                   'forecastkit.reports.backtest_page.difference_sentence': ( '70_reports/backtest_page.html#difference_sentence',
+                                                                                                              'forecastkit/reports/backtest_page.py'),
                                                    'forecastkit.reports.backtest_page.equity_picture': ( '70_reports/backtest_page.html#equity_picture',
                                                                                                          'forecastkit/reports/backtest_page.py'),
                                                    'forecastkit.reports.backtest_page.exposure_picture': ( '70_reports/backtest_page.html#exposure_picture',

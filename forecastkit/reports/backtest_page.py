@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, session_axes
+from ..metrics import hac_se
 from .html import paragraph
 
 # %% auto #0
-__all__ = ['STRATEGY_NAMES', 'IDENTITY_NAMES', 'LINES', 'backtest_basis', 'verdict_html', 'per_cent', 'with_se', 'beside_table',
-           'measures_table', 'costs_table', 'span_table', 'traded_table', 'identities_table', 'equity_picture',
-           'exposure_picture']
+__all__ = ['STRATEGY_NAMES', 'LAG', 'IDENTITY_NAMES', 'LINES', 'backtest_basis', 'verdict_html', 'per_cent', 'with_se',
+           'beside_table', 'measures_table', 'costs_table', 'difference_sentence', 'span_table', 'traded_table',
+           'identities_table', 'equity_picture', 'exposure_picture']
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #2685048d
 def backtest_basis(
@@ -37,9 +38,16 @@ def verdict_html(run: Any) -> str:
     "The verdict of the audit and who survived, as paragraphs; an alarm where something saw tomorrow."
     alarms = [paragraph(note, "alarm") for note in run.result.notes]
     for report in run.verdict:
-        facts = ", ".join(f"{value:,} {name}" for name, value in report.facts.items() if isinstance(value, int) and name != "seed")
+        facts = ", ".join(
+            f"{value:,} {name}" for name, value in report.facts.items() if isinstance(value, int) and name != "seed"
+        )
         said = "nothing saw tomorrow" if report.ok else f"it saw tomorrow: {report.found[0]}"
-        alarms.append(paragraph(f"{report.subject[:1].upper()}{report.subject[1:]}: {said} ({facts}). {'; '.join(report.notes)}", "" if report.ok else "alarm"))
+        alarms.append(
+            paragraph(
+                f"{report.subject[:1].upper()}{report.subject[1:]}: {said} ({facts}). {' '.join(f'{note[:1].upper()}{note[1:]}.' for note in report.notes)}",
+                "" if report.ok else "alarm",
+            )
+        )
     return "".join([*alarms, paragraph(run.survivorship, "warning")])
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #c7fe796b
@@ -56,7 +64,9 @@ def per_cent(values: pd.Series, digits: int = 1) -> list[str]:
 
 def with_se(values: pd.Series, errors: pd.Series) -> list[str]:
     "Numbers with their standard errors as text."
-    return ["" if np.isnan(v) else f"{v:.2f} (s.e. {e:.2f})" for v, e in zip(values.astype(float), errors.astype(float))]
+    return [
+        "" if np.isnan(v) else f"{v:.2f} (s.e. {e:.2f})" for v, e in zip(values.astype(float), errors.astype(float))
+    ]
 
 
 def beside_table(run: Any) -> pd.DataFrame:
@@ -88,7 +98,22 @@ def measures_table(run: Any) -> pd.DataFrame:
 def costs_table(run: Any) -> pd.DataFrame:
     "Costs by kind as text."
     costs, traded = pd.Series(run.result.costs), max(float(run.result.books.traded.sum()), 1e-9)
-    return pd.DataFrame({"money": [f"{v:,.0f}" for v in costs], "bp of what was traded": [f"{1e4 * v / traded:.2f}" for v in costs]}, costs.index)
+    return pd.DataFrame(
+        {"money": [f"{v:,.0f}" for v in costs], "bp of what was traded": [f"{1e4 * v / traded:.2f}" for v in costs]},
+        costs.index,
+    )
+
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #6cfcb1f9
+LAG: int = 5  # sessions over which returns are allowed to depend on each other
+
+
+def difference_sentence(run: Any) -> str:
+    "By how much the strategy was ahead of each benchmark, session by session, with the error of that."
+    told = list[str]()
+    for name, books in run.result.benchmarks.items():
+        apart = run.result.returns.to_numpy() - books.returns[1:]
+        told.append(f"{STRATEGY_NAMES.get(name, name)} {252 * 100 * apart.mean():+.1f} points (s.e. {252 * 100 * hac_se(apart, LAG):.1f})")
+    return f"The strategy against what stands beside it, a year: {'; '.join(told)}. A difference within two errors is no evidence of any." if told else ""
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #4ea957a1
 def span_table(
@@ -107,7 +132,10 @@ def traded_table(
     "The profits of a backtest by group of tickers, as text, the largest first."
     ordered = frame.sort_values("profit", ascending=False, kind="stable")
     money = {name: [f"{v:,.0f}" for v in ordered[name]] for name in ("profit", "costs", "traded")}
-    return pd.DataFrame({**money, "trades": [f"{n:,}" for n in ordered["trades"]], "with a gain": per_cent(ordered["hit_rate"], 0)}, ordered.index.astype(str))
+    return pd.DataFrame(
+        {**money, "trades": [f"{n:,}" for n in ordered["trades"]], "with a gain": per_cent(ordered["hit_rate"], 0)},
+        ordered.index.astype(str),
+    )
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #fc6ecde9
 IDENTITY_NAMES: Mapping[str, str] = {
@@ -120,7 +148,9 @@ IDENTITY_NAMES: Mapping[str, str] = {
 def identities_table(run: Any) -> pd.DataFrame:
     "The largest error of each identity, as text; a run in which one exceeds 1e-9 of the equity has no result."
     errors = run.result.books.identities() | {"limits": run.result.breach}
-    return pd.DataFrame({"largest error": {IDENTITY_NAMES.get(name, name): f"{value:.1g}" for name, value in errors.items()}})
+    return pd.DataFrame(
+        {"largest error": {IDENTITY_NAMES.get(name, name): f"{value:.1g}" for name, value in errors.items()}}
+    )
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #4da9208e
 LINES: tuple[str, ...] = ("-", "--", ":")
@@ -132,9 +162,18 @@ def equity_picture(run: Any) -> Any:
 
     result, sessions = run.result, run.result.sessions
     with house_style():
-        figure, (top, below) = plt.subplots(2, 1, figsize=(7, 4), sharex=True, height_ratios=[3, 1], layout="constrained")
+        figure, (top, below) = plt.subplots(
+            2, 1, figsize=(7, 4), sharex=True, height_ratios=[3, 1], layout="constrained"
+        )
         for (name, books), style in zip(result.benchmarks.items(), LINES):
-            top.plot(sessions, books.equity / books.start_cash, color=FAINT, lw=1, ls=style, label=STRATEGY_NAMES.get(name, name))
+            top.plot(
+                sessions,
+                books.equity / books.start_cash,
+                color=FAINT,
+                lw=1,
+                ls=style,
+                label=STRATEGY_NAMES.get(name, name),
+            )
         top.plot(sessions, result.equity / result.books.start_cash, color=ACCENT, lw=1.6, label="strategy")
         top.set(yscale="log", ylabel="equity, start = 1")
         top.yaxis.set_major_formatter("{x:.2g}")
