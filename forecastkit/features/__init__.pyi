@@ -67,3 +67,9 @@ from .panel_quality import (
     ticker_doubts as ticker_doubts,
     with_doubts as with_doubts,
 )
+from .user_features import (
+    user_code as user_code,
+    user_code_digest as user_code_digest,
+    USER_FAMILY as USER_FAMILY,
+    user_feature as user_feature,
+)
