@@ -112,8 +112,14 @@ def difference_sentence(run: Any) -> str:
     told = list[str]()
     for name, books in run.result.benchmarks.items():
         apart = run.result.returns.to_numpy() - books.returns[1:]
-        told.append(f"{STRATEGY_NAMES.get(name, name)} {252 * 100 * apart.mean():+.1f} points (s.e. {252 * 100 * hac_se(apart, LAG):.1f})")
-    return f"The strategy against what stands beside it, a year: {'; '.join(told)}. A difference within two errors is no evidence of any." if told else ""
+        told.append(
+            f"{STRATEGY_NAMES.get(name, name)} {252 * 100 * apart.mean():+.1f} points (s.e. {252 * 100 * hac_se(apart, LAG):.1f})"
+        )
+    return (
+        f"The strategy against what stands beside it, a year: {'; '.join(told)}. A difference within two errors is no evidence of any."
+        if told
+        else ""
+    )
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #4ea957a1
 def span_table(
