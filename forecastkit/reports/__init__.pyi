@@ -55,4 +55,8 @@ from .universe_page import (
     universe_day as universe_day,
     universe_table as universe_table,
     UniverseDay as UniverseDay,
+from .backtest_page import (
+    backtest_basis as backtest_basis,
+    equity_picture as equity_picture,
+    exposure_picture as exposure_picture,
 )

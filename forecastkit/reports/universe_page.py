@@ -297,7 +297,14 @@ UNIVERSE_SCRIPT: str = """<script>
 </script>"""
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #e25e5051
-SHADE_BOUNDS: tuple[float, ...] = (0.75, 0.9, 1.1, 1.33, 1.6, 2.0)  # of the width against its usual, between the seven shades
+SHADE_BOUNDS: tuple[float, ...] = (
+    0.75,
+    0.9,
+    1.1,
+    1.33,
+    1.6,
+    2.0,
+)  # of the width against its usual, between the seven shades
 EVEN: int = 2  # the shade of a width that is as usual
 
 
@@ -330,7 +337,11 @@ def sector_map(
             -median if np.isfinite(median) else 0.0,
             f"<section><h3>{escape(str(name))}</h3><small>{escape(told)}</small><div class=chips>{chips(own)}</div></section>",
         )
-    words = (f"below {SHADE_BOUNDS[0]}", *(f"{a} to {b}" for a, b in pairwise(SHADE_BOUNDS)), f"above {SHADE_BOUNDS[-1]}")
+    words = (
+        f"below {SHADE_BOUNDS[0]}",
+        *(f"{a} to {b}" for a, b in pairwise(SHADE_BOUNDS)),
+        f"above {SHADE_BOUNDS[-1]}",
+    )
     key = "".join(f'<span><span class="chip s{k}">{word}</span></span>' for k, word in enumerate(words))
     ordered = "".join(html for _, html in sorted(blocks.values(), key=lambda block: block[0]))
     return part(
@@ -373,7 +384,9 @@ def state_strip_html(
         bars[trend] += (
             f'<i class="{level}" title="{days}" style="left:{100 * begin / span:.2f}%;width:{100 * (end - begin) / span:.2f}%"></i>'
         )
-    lanes = [f'<div class="lane"><span>{trend}</span><div class="track">{bars[trend]}</div></div>' for trend in STATE_LANES]
+    lanes = [
+        f'<div class="lane"><span>{trend}</span><div class="track">{bars[trend]}</div></div>' for trend in STATE_LANES
+    ]
     key = "".join(f'<span><i class="swatch {name}"></i>{name}</span>' for name in VIX_REGIMES)
     return part(
         f'<div class="key"><small>volatility:</small>{key}</div><div role="img" aria-label="Market states from {first:%Y-%m-%d} to {last:%Y-%m-%d}">{"".join(lanes)}{strip_axis(first, last)}</div>'
