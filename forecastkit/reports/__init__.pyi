@@ -55,6 +55,7 @@ from .universe_page import (
     universe_day as universe_day,
     universe_table as universe_table,
     UniverseDay as UniverseDay,
+)
 from .backtest_page import (
     backtest_basis as backtest_basis,
     equity_picture as equity_picture,
