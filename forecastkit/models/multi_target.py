@@ -9,7 +9,7 @@ them all, one table says which can be told at all, and only those have a voice w
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from .direction import purged_folds, session_places
 from .online_weights import log_losses
 
 # %% auto #0
-__all__ = ['QUANTILES', 'TREES', 'CALMING', 'LEAST_T', 'HEDGE_FROM', 'outcome_targets', 'kind_of_target', 'target_model',
+__all__ = ['TARGET_QUANTILES', 'TREES', 'CALMING', 'LEAST_T', 'HEDGE_FROM', 'outcome_targets', 'kind_of_target', 'target_model',
            'target_prediction', 'baseline_prediction', 'target_losses', 'MultiTarget']
 
 # %% ../../nbs/40_models/30_multi_target.ipynb #7a568f6c
@@ -49,7 +49,7 @@ def outcome_targets(
     return pd.DataFrame(found, bars.index).where(pd.Series(np.isfinite(ahead).all(axis=1), bars.index), axis=0)
 
 # %% ../../nbs/40_models/30_multi_target.ipynb #bdbc42cc
-QUANTILES: tuple[float, ...] = (0.1, 0.5, 0.9)
+TARGET_QUANTILES: tuple[float, ...] = (0.1, 0.5, 0.9)
 TREES: dict[str, Any] = {
     "n_estimators": 80,
     "max_depth": 3,
@@ -79,7 +79,7 @@ def target_model(kind: str, seed: int) -> Any:
     if kind == "class":
         return XGBClassifier(**TREES, random_state=seed)
     more: dict[str, Any] = (
-        {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES)} if kind == "quantiles" else {}
+        {"objective": "reg:quantileerror", "quantile_alpha": list(TARGET_QUANTILES)} if kind == "quantiles" else {}
     )
     return XGBRegressor(**TREES, random_state=seed, **more)
 
@@ -94,7 +94,7 @@ def target_prediction(model: Any, kind: str, table: np.ndarray) -> np.ndarray:
 
 def baseline_prediction(values: np.ndarray, kind: str) -> np.ndarray:
     "What the training outcomes alone say, (1,) or (3,)."
-    return np.quantile(values, QUANTILES) if kind == "quantiles" else np.array([values.mean()])
+    return np.quantile(values, TARGET_QUANTILES) if kind == "quantiles" else np.array([values.mean()])
 
 
 def target_losses(kind: str, predicted: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -102,7 +102,9 @@ def target_losses(kind: str, predicted: np.ndarray, values: np.ndarray) -> np.nd
     if kind == "class":
         return log_losses(np.clip(predicted, 1e-6, 1 - 1e-6), values)[:, 0]
     return (
-        pinball(values, predicted, QUANTILES).mean(axis=1) if kind == "quantiles" else (predicted[:, 0] - values) ** 2
+        pinball(values, predicted, TARGET_QUANTILES).mean(axis=1)
+        if kind == "quantiles"
+        else (predicted[:, 0] - values) ** 2
     )
 
 # %% ../../nbs/40_models/30_multi_target.ipynb #15aa2603
@@ -145,7 +147,7 @@ class MultiTarget(BaseEstimator):
         table, values, place = table[known], values[known], place[known]
         kind = self.kinds_[name] = kind_of_target(values, name, self.quantiles)
         coded = (values == values.max()).astype(float) if kind == "class" else values
-        out = np.full((len(coded), len(QUANTILES) if kind == "quantiles" else 1), np.nan)
+        out = np.full((len(coded), len(TARGET_QUANTILES) if kind == "quantiles" else 1), np.nan)
         base = out.copy()
         for train, test in purged_folds(place, self.horizon):
             if len(np.unique(coded[train])) < 2:
@@ -182,7 +184,7 @@ class MultiTarget(BaseEstimator):
             several = predicted.shape[1] > 1
             found |= {
                 f"{name} q{100 * q:.0f}" if several else name: predicted[:, j]
-                for j, q in enumerate(QUANTILES[: predicted.shape[1]])
+                for j, q in enumerate(TARGET_QUANTILES[: predicted.shape[1]])
             }
         return pd.DataFrame(found, X.index)
 
