@@ -108,6 +108,7 @@ Modules:
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
 - `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
+- `forecastkit.models.multi_target`: `MultiTarget`: one call trains a model for each of several targets and scores them out of fold beside the target's own baseline; what is supported becomes one hedging score.
 - `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
 - `forecastkit.models.panel`: `PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR terms, GARCH's terms, an EWMA and boosted trees, and their linear pool
 - `forecastkit.models.panel_baselines`: Baselines that a panel's forecasts must beat: each ticker's own climatology, an EWMA and a GARCH(1,1) of each ticker, with a shape learned from known outcomes.
