@@ -236,10 +236,9 @@ def test_a_panel_has_a_profile_as_every_target_has(panel):
     assert own.default_kind == bare.default_kind == "log_return" and own.needed == () and own.regime_bounds == ()
     assert own.wanted == tuple(sorted({*panel.universe.symbols, "SPX", "VIX"})) and bare.wanted == ("SPX", "VIX")
     assert [f.name for f in own.declarations] == [*panel.features.columns] == [f.name for f in panel.declarations]
-    assert {f.name for f in own.declarations} - {f.name for f in bare.declarations} >= {
-        "earnings_ahead",
-        "clean_vol_22",
-    }
+    dated = replace(panel.universe, earnings=reported_dates("AAA", pd.DatetimeIndex(["2015-02-03"])))
+    more = {f.name for f in dated.profile(panel.target).declarations} - {f.name for f in bare.declarations}
+    assert {"earnings_ahead", "clean_vol_22"} <= more
     assert own.recipe is fk.PanelForecaster and set(own.used(panel.view)) <= set(own.wanted)
     assert own.features_by_series["VIX"] == ["vix_log", "vix_change_5"]
     with pytest.raises(DataError, match="forecast them with forecast_universe"):
