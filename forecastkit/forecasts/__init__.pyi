@@ -23,3 +23,9 @@ from .record import (
     DIRECTION_MARGIN as DIRECTION_MARGIN,
     Forecast as Forecast,
 )
+from .horizons import (
+    coherent_quantiles as coherent_quantiles,
+    join_horizons as join_horizons,
+    MultiHorizonForecast as MultiHorizonForecast,
+    range_width as range_width,
+)

@@ -112,11 +112,12 @@ class Prepared:
     versions: Versions
     data_end: pd.Timestamp  # the last close of the target symbol that the whole market holds, known at `through` or not
     seconds: Mapping[str, float] = field(default_factory=dict)  # what preparing took, by stage
+    own_profile: TargetProfile | None = None  # where another than that of the target was asked for
 
     @cached_property
     def profile(self) -> TargetProfile:
         "What depends on the target: its series, features and regimes."
-        return profile_of(self.target, self.settings.forecast.regime_bounds)
+        return self.own_profile or profile_of(self.target, self.settings.forecast.regime_bounds)
 
     @cached_property
     def engine(self) -> FeatureEngine:
@@ -265,6 +266,7 @@ def prepare(
     cache: ColumnCache | None = None,  # where columns of features are kept; None computes all
     hold: int = 1,  # spans of the refit grid that a version serves in the walk; that of `through` has its own all the same
     watch: Stopwatch | None = None,  # measures features, walk and calibration
+    own_profile: TargetProfile | None = None,  # another than that of the target
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate
@@ -275,7 +277,7 @@ def prepare(
             registry.check_key(target)  # else its raw quantiles may be forged
         make_key(folder.parent)  # seals what is stored from here on
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
-    profile = profile_of(target, settings.forecast.regime_bounds)
+    profile = own_profile or profile_of(target, settings.forecast.regime_bounds)
     watch, close = watch or Stopwatch(), view.close(target.symbol)
     with watch.stage("features"):
         X = profile.engine(cache).build_features(view)
@@ -308,7 +310,7 @@ def prepare(
         )  # fmt: skip
     end = pd.Timestamp(market.close(target.symbol).dropna().index[-1])
     return Prepared(
-        target, settings, view, X, y, origins, widths.quantiles, widths.active, raw.grid, versions, end, watch.seconds,
+        target, settings, view, X, y, origins, widths.quantiles, widths.active, raw.grid, versions, end, watch.seconds, own_profile,
     )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/10_preparation.ipynb #01b792d0
