@@ -31,6 +31,11 @@ from .explanation import (
     explain_forecasts as explain_forecasts,
     states_of as states_of,
 )
+from .directions import (
+    directions_of as directions_of,
+    DirectionSystem as DirectionSystem,
+    with_direction as with_direction,
+)
 from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
