@@ -30,6 +30,7 @@ from .earnings import (
     earnings_csv as earnings_csv,
     earnings_features as earnings_features,
     earnings_table as earnings_table,
+    earnings_blocks as earnings_blocks,
     next_reports as next_reports,
     reaction_mask as reaction_mask,
     read_earnings as read_earnings,

@@ -24,6 +24,7 @@ from .data import data_app, download
 from .evaluation import evaluate
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
+from .pauses import pauses_app
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol, add_command
 from forecastkit.cli.options import (
     command_group,
@@ -52,6 +53,7 @@ app = command_group(
 )
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")
+app.add_typer(pauses_app, name="pauses")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 

@@ -16,8 +16,9 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY',
-           'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES', 'STORED', 'PARTS', 'EXPLANATION', 'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD',
+           'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES', 'STORED', 'PARTS',
+           'EXPLANATION', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -59,8 +60,11 @@ _QUANTILES: dict[str, Schema] = {
     for p in (5, 10, 25, 50, 75, 90, 95)
 }
 QUANTILES: Schema = record(**_QUANTILES)  # pyrefly: ignore [bad-argument-type]
+STORED_PART: Schema = record(
+    base=NUMBER, value=NUMBER, rest=NUMBER, contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
+)  # fmt: skip
 FORECAST: Schema = record(
-    {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE)},
+    {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE), "explanation": record(middle=STORED_PART, width=STORED_PART)},
     prediction_id={"type": "string", "format": "uuid"}, symbol=TEXT, kind=TEXT, made_at=TEXT, point_estimate={"type": "number", "description": "mean change, per cent"},
     quantiles=QUANTILES, confidence_score=SHARE, prob_rise=SHARE, chance_of_rise=SHARE, base_rate=SHARE, label=TEXT, cohort=TEXT, forecast_date=DAY, feature_quality=SHARE,
     metadata=record(
@@ -121,12 +125,12 @@ STORED: Schema = record(
     high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
 )  # fmt: skip
 PARTS: Schema = record(
-    of=TEXT, base=NUMBER, value=NUMBER, others=NUMBER, by_family=table_of(NUMBER),
-    contributions=list_of(record(feature=TEXT, family=TEXT, read=NUMBER, contribution=NUMBER)),
+    of=TEXT, base=NUMBER, value=NUMBER, rest=NUMBER, by_family=table_of(NUMBER),
+    contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
 )  # fmt: skip
 EXPLANATION: Schema = record(
     symbol=TEXT, horizon=COUNT, kind=TEXT, origin=DAY, model_version=TEXT,
-    middle=PARTS | {"description": "median log change; base, contributions and others sum to value"},
+    middle=PARTS | {"description": "median log change; base, amounts and rest sum to value"},
     width=PARTS | {"description": "natural log of q90 - q10 of the log change; the same sum"},
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {

@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings and a stopwatch."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch and pauses."""
 
 from .errors import (
     DataError as DataError,
@@ -96,4 +96,8 @@ from .docstrings import (
 from .stopwatch import (
     stage_key as stage_key,
     Stopwatch as Stopwatch,
+)
+from .pauses import (
+    Pause as Pause,
+    pause_subject as pause_subject,
 )

@@ -29,6 +29,7 @@ from .evaluation import (
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,
+    with_explanations as with_explanations,
     states_of as states_of,
 )
 from .directions import (

@@ -23,6 +23,7 @@ from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry, load_panel
+from .explanation import recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
     INDEX_SYMBOLS,
@@ -88,7 +89,8 @@ def make_panel_forecasts(
             build = partial(build_panel_forecast, prepared, session, made_at=datetime.now(UTC))
             done = [work_on(symbol, build) for symbol in group]
             made.skipped.update({one.symbol: one.error for one in done if one.error})
-            found: list[Forecast] = [one.value for one in done if not one.error]
+            built: list[Forecast] = [one.value for one in done if not one.error]
+            found = recently_explained(prepared, built, pd.DatetimeIndex([session]))
             if database is not None and found:
                 made.stored += database.store_predictions([(f, prepared.row(session, f.symbol)) for f in found])
             if database is not None and found and on_stored is not None:

@@ -30,6 +30,7 @@ from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
+from .explanation import recently_explained
 from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
@@ -98,7 +99,7 @@ def make_batch(
     batch = ForecastBatch()
     with tqdm(total=len(days), desc="forecasts", unit="session", disable=not progress or len(days) < BATCH_SIZE) as bar:
         for group in (days[i : i + BATCH_SIZE] for i in range(0, len(days), BATCH_SIZE)):
-            made = make_forecasts(prepared, group, batch.skipped)
+            made = recently_explained(prepared, make_forecasts(prepared, group, batch.skipped), days)
             if database is not None:
                 batch.stored += database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                 if on_stored is not None:
@@ -114,7 +115,8 @@ def store_forecast(
     database: PredictionDatabase | None,  # None stores nothing
 ) -> tuple[Forecast, bool]:
     "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
-    forecast = build_forecast(prepared, origin, datetime.now(UTC))
+    made = build_forecast(prepared, origin, datetime.now(UTC))
+    (forecast,) = recently_explained(prepared, [made], pd.DatetimeIndex([origin]))
     if database is None:
         return forecast, False
     if database.store_prediction(forecast, prepared.row(origin)):
@@ -334,7 +336,8 @@ class IntegratedSystem:
         "The forecast of a session with the widths as the version in force gives them, in seconds; it is not stored."
         origin, raw, cache = self.origin(as_of), self.home.raw_quantiles, self.feature_engine.cache
         prepared = prepare(self.market, self.target, self.settings, origin, self.registry, raw, origin, cache)
-        return build_forecast(prepared, origin, datetime.now(UTC))
+        made = build_forecast(prepared, origin, datetime.now(UTC))
+        return recently_explained(prepared, [made], pd.DatetimeIndex([origin]))[0]
 
     def daily(self, as_of: Any = None) -> Day:
         "The daily job: forecast, backfill what has no forecast yet, record outcomes, and gather what a page shows."
