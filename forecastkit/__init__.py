@@ -14,6 +14,7 @@ Modules:
 - `forecastkit.cli.ledger`: `forecasts list`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
+- `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
 - `forecastkit.cli.verification`: The verification at the terminal: `verify` audits the forecast of a target, of a universe, or a function of your own for look-ahead, and prints one report a part.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
@@ -22,6 +23,7 @@ Modules:
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
+- `forecastkit.core.pauses`: `Pause`: the record of a pause (subject, who, since, why, lifted, by whom); `pause_subject` spells its subject in one way.
 - `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
 - `forecastkit.core.seals`: Seals on computed files: a secret key in the home folder, and HMAC sums that nobody who does not hold the key can make.
 - `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
@@ -78,9 +80,10 @@ Modules:
 - `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
+- `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes and model manifests, and of the ends of their hash chains.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests and pauses, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
@@ -118,7 +121,7 @@ Modules:
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 - `forecastkit.pipeline.directions`: `DirectionSystem` trains direction ensembles once a year, combines them with the distribution, market state and breadth, and tells each forecast its direction with confidence and reasons
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
-- `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, width calibration included
+- `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, and the contributions that a forecast carries in its record
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
 - `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.

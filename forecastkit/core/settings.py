@@ -107,6 +107,9 @@ class ForecastSettings:
     regime_bounds: tuple[float, ...] = key(
         REGIME_BOUNDS, listed(number(0, 1000), "three increasing numbers such as 15, 20, 30", 3, increasing=True),
         "VIX levels that part low, normal, elevated and crisis")  # fmt: skip
+    explain: int = key(
+        22, whole(0, 100_000), "with the forecasts of how many last sessions of a run contributions are stored; 0: none"
+    )
 
 # %% ../../nbs/00_core/08_settings.ipynb #313e0709
 @dataclass(frozen=True)
@@ -221,7 +224,9 @@ WEIGHTS = rules(WEIGHT, "nothing, or rules with commas between such as bear_elev
 class DirectionSettings:
     "How the direction of a forecast is told."
 
-    enabled: bool = key(True, FLAG, "whether forecasts carry a direction with its reasons")
+    sessions: int = key(
+        22, whole(0, 100_000), "with the forecasts of how many last sessions of a run a direction is stored; 0: none"
+    )
     band: float = key(0.01, FRACTION, "log change within which a move counts as none")
     weights_by_state: tuple[str, ...] = key(
         (), WEIGHTS, "relative weights of signals in a market state; what is not named counts 1"

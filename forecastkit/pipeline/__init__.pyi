@@ -35,7 +35,7 @@ from .explanation import (
 from .directions import (
     directions_of as directions_of,
     DirectionSystem as DirectionSystem,
-    with_direction as with_direction,
+    with_directions as with_directions,
 )
 from .system import (
     ForecastBatch as ForecastBatch,

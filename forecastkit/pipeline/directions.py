@@ -9,7 +9,7 @@ of a rise. What their walk through the last five years supports is kept of it, a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,18 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import sessions_of
-from ..core import DataError, PROBS, Settings, SettingsError, Target, canonical_json, code_version, digest, read_file, write_files
+from forecastkit.core import (
+    DataError,
+    PROBS,
+    Settings,
+    SettingsError,
+    Target,
+    canonical_json,
+    code_version,
+    digest,
+    read_file,
+    write_files,
+)
 from ..data import MarketData
 from ..forecasts import DIRECTION_MARGIN, Forecast, cdf_at
 from ..ops import ModelRegistry, model_version
@@ -32,7 +43,7 @@ __all__ = ['PRIOR', 'BANDS', 'DIRECTION', 'BREADTH_MEAN', 'LEAST_TICKERS', 'OWN_
            'SPANS', 'RiseTable', 'fit_rises', 'breadth_by_session', 'states_by_session', 'DirectionInputs',
            'panel_direction_inputs', 'single_direction_inputs', 'weight_table', 'meta_learner', 'DirectionCombiner',
            'load_direction', 'direction_registry', 'DirectionSystem', 'headline', 'three_chances', 'direction_record',
-           'distribution_direction', 'with_direction', 'directions_of']
+           'distribution_direction', 'directions_of', 'with_directions', 'recently_told', 'direction_difference']
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #7348dd8d
 PRIOR: float = 100.0  # sessions without overlap that the base rate counts for
@@ -101,7 +112,9 @@ def states_by_session(
     if index not in view:
         return pd.Series(dtype="str")
     close = view.close(index).dropna()
-    return market_state_history(market_state_inputs(close, view.close(volatility) if volatility in view else None), refits)
+    return market_state_history(
+        market_state_inputs(close, view.close(volatility) if volatility in view else None), refits
+    )
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #a1acdc6b
 @dataclass(frozen=True)
@@ -206,7 +219,9 @@ def meta_learner(settings: Settings) -> Any:
     by_state = weight_table(own.weights_by_state, "weights_by_state", MARKET_STATES)
     states = {state: dict(STATE_WEIGHTS[state]) | by_state.get(state, {}) for state in STATE_WEIGHTS}
     return MetaLearner(
-        state_weights=states, sector_weights=weight_table(own.weights_by_sector, "weights_by_sector"), agreement=AgreementMap(0.0, 0.0)
+        state_weights=states,
+        sector_weights=weight_table(own.weights_by_sector, "weights_by_sector"),
+        agreement=AgreementMap(0.0, 0.0),
     )
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #cfa5a37a
@@ -245,7 +260,7 @@ def load_direction(
     return DirectionCombiner.load(folder, sums) if COMBINER_FILE in sums else DirectionEnsemble.load(folder, sums)
 
 
-def direction_registry(registry: ModelRegistry | None) -> ModelRegistry | None:
+def direction_registry(registry: Any) -> ModelRegistry | None:
     "The registry of directions in the same folder and database as one of forecasters."
     return None if registry is None else ModelRegistry(registry.folder, registry.database, load_direction)
 
@@ -261,8 +276,9 @@ class DirectionSystem:
         self,
         inputs: DirectionInputs,
         registry: Any = None,  # as `direction_registry` gives it; None keeps nothing
+        keep: bool = True,  # whether versions that are trained for this are stored
     ):
-        self.inputs, self.registry = inputs, registry
+        self.inputs, self.registry, self.keep = inputs, registry, keep
         self._held, self._spans = dict[str, Any](), dict[pd.Timestamp, tuple[pd.DataFrame, np.ndarray]]()
 
     def grid(self, session: pd.Timestamp) -> pd.Timestamp | None:
@@ -282,8 +298,10 @@ class DirectionSystem:
         if name not in self._held:
             stored = self.registry is not None and self.registry.has(name)
             self._held[name] = self.registry.load(name) if stored else train(grid)
-            if not stored and self.registry is not None and self._held[name] is not None:
-                self.registry.save(name, self._held[name], target=self.inputs.target, origin=grid, symbols=self.inputs.symbols)
+            if not stored and self.registry is not None and self.keep and self._held[name] is not None:
+                self.registry.save(
+                    name, self._held[name], target=self.inputs.target, origin=grid, symbols=self.inputs.symbols
+                )
         return self._held[name]
 
     def base_rate(self, grid: pd.Timestamp) -> float:
@@ -313,7 +331,10 @@ class DirectionSystem:
         "How often a rise followed, by signal, from the outcomes known at a refit session."
         own, rows, base = self.inputs, self.inputs.known(grid), self.base_rate(grid)
         up = (own.outcomes[rows] > 0).astype(float)
-        return {name: fit_rises(values.iloc[rows], up, own.places[rows], base, own.target.horizon) for name, values in own.beside.items()}
+        return {
+            name: fit_rises(values.iloc[rows], up, own.places[rows], base, own.target.horizon)
+            for name, values in own.beside.items()
+        }
 
     def _signals(self, rows: slice, grid: pd.Timestamp, tables: Mapping[str, RiseTable]) -> pd.DataFrame:
         "What each signal says of some rows, by the versions of a refit session; NaN where it says nothing."
@@ -325,7 +346,11 @@ class DirectionSystem:
     def _span(self, grid: pd.Timestamp) -> slice:
         "The rows that a version serves."
         after = self.inputs.grid[self.inputs.grid > grid]
-        begin, end = self.inputs.days.searchsorted([grid, after[0]]) if len(after) else (self.inputs.days.searchsorted(grid), len(self.inputs.days))
+        begin, end = (
+            self.inputs.days.searchsorted([grid, after[0]])
+            if len(after)
+            else (self.inputs.days.searchsorted(grid), len(self.inputs.days))
+        )
         return slice(int(begin), int(end))
 
     def _walked(self, grid: pd.Timestamp) -> tuple[pd.DataFrame, np.ndarray]:
@@ -348,7 +373,9 @@ class DirectionSystem:
         base, (signals, at) = self.base_rate(grid), self._walked(grid)
         if len(at):
             up = (own.outcomes[at] > 0).astype(float)
-            signals = (signals + (up.mean() - base)).clip(0.0, 1.0)  # claims are judged beside the rises of their own years
+            signals = (signals + (up.mean() - base)).clip(
+                0.0, 1.0
+            )  # claims are judged beside the rises of their own years
             meta = meta.fit(signals, up, self._states(at), self._sectors(at), own.target.horizon)
         return DirectionCombiner(replace(meta, base_rate=base), self.tables(grid))
 
@@ -356,7 +383,9 @@ class DirectionSystem:
         return [None if pd.isna(state) else str(state) for state in self.inputs.beside["market_state"].iloc[rows]]
 
     def _sectors(self, rows: np.ndarray) -> list[str | None]:
-        return [self.inputs.sectors.get(symbol) for symbol in self.inputs.features.index[rows].get_level_values("symbol")]
+        return [
+            self.inputs.sectors.get(symbol) for symbol in self.inputs.features.index[rows].get_level_values("symbol")
+        ]
 
     def span_weights(self, grid: pd.Timestamp) -> tuple[pd.DataFrame, np.ndarray]:
         "Signals of the rows that a version serves, and at each of its sessions what the outcomes known by then make of the weights."
@@ -368,7 +397,9 @@ class DirectionSystem:
             up = np.where(np.isfinite(own.outcomes[rows]), own.outcomes[rows] > 0, np.nan)
             losses = pd.DataFrame(log_losses(signals.to_numpy(), up)).groupby(own.places[rows]).mean().to_numpy()
             start = np.array([version.meta.learnt.get(name, 1.0) for name in signals])
-            weights = pd.DataFrame(fixed_share_weights(losses, horizon, start=start)).rolling(horizon, min_periods=1).mean()
+            weights = (
+                pd.DataFrame(fixed_share_weights(losses, horizon, start=start)).rolling(horizon, min_periods=1).mean()
+            )
             self._spans[grid] = signals, weights.to_numpy() * len(start)
         return self._spans[grid]
 
@@ -381,7 +412,9 @@ class DirectionSystem:
         row = signals.index.get_loc((session, symbol))
         days = own.days[self._span(grid)].unique()
         learnt = dict(zip(signals, weights[days.searchsorted(session)].tolist()))
-        chances = {name: None if np.isnan(value) else value for name, value in zip(signals, signals.to_numpy()[row].tolist())}
+        chances = {
+            name: None if np.isnan(value) else value for name, value in zip(signals, signals.to_numpy()[row].tolist())
+        }
         at = np.array([self._span(grid).start + row])
         return replace(meta, learnt=learnt).combine(chances, self._states(at)[0], own.sectors.get(symbol))
 
@@ -389,7 +422,8 @@ class DirectionSystem:
         "The direction of a forecast, as its metadata carries it."
         told = self.combined(forecast.origin, forecast.symbol)
         if told is None:
-            return distribution_direction(forecast, "outcomes are too few for classifiers and the other signals")
+            why = "outcomes are too few for classifiers and the other signals"
+            return distribution_direction(forecast, why, self.inputs.settings.direction.band)
         grid = self.grid(forecast.origin)
         return direction_record(forecast, told, self.inputs.settings.direction.band, self.name(grid, "combiner"))
 
@@ -447,22 +481,66 @@ def distribution_direction(
         "reasons": [headline(forecast.label, chance, base, forecast.horizon), said, f"only the distribution speaks: {why}"],
     }  # fmt: skip
 
-
-def with_direction(
-    forecast: Forecast,
-    directions: DirectionSystem | None,  # None: the distribution alone
-) -> Forecast:
-    "The forecast with its direction in the metadata; quantiles and id stay as they are."
-    why = f"{forecast.symbol} has a model of its own"
-    told = distribution_direction(forecast, why) if directions is None else directions.direction(forecast)
-    return replace(forecast, metadata={**forecast.metadata, "direction": told})
-
-
+# %% ../../nbs/65_pipeline/42_directions.ipynb #7e45f385
 def directions_of(
     prepared: Prepared | PreparedPanel,
-    registry: Any = None,  # as `direction_registry` gives it
+    keep: bool = True,  # whether versions that are trained for this are stored
 ) -> DirectionSystem | None:
-    "What tells the directions of these forecasts; None for a target with a model of its own, such as the VIX."
-    if isinstance(prepared, PreparedPanel):
-        return DirectionSystem(panel_direction_inputs(prepared), registry)
-    return None if prepared.target.symbol in PROFILES else DirectionSystem(single_direction_inputs(prepared), registry)
+    "What tells the directions of these forecasts, made once; None for a target with a model of its own, such as the VIX."
+    if "directions" not in vars(prepared):
+        registry: Any = direction_registry(prepared.versions.registry)
+        if isinstance(prepared, PreparedPanel):
+            made = DirectionSystem(panel_direction_inputs(prepared), registry, keep)
+        else:
+            own = prepared.target.symbol in PROFILES
+            made = None if own else DirectionSystem(single_direction_inputs(prepared), registry, keep)
+        vars(prepared)["directions"] = made
+    return vars(prepared)["directions"]
+
+
+def with_directions(
+    prepared: Prepared | PreparedPanel,
+    forecasts: Iterable[Forecast],  # made from it
+    keep: bool = True,
+) -> list[Forecast]:
+    "The forecasts with their direction in `metadata`; quantiles and ids stay as they are."
+    system, band = directions_of(prepared, keep), prepared.settings.direction.band
+    return [
+        replace(one, metadata=one.metadata | {"direction": distribution_direction(one, f"{one.symbol} has a model of its own", band) if system is None else system.direction(one)})
+        for one in forecasts
+    ]  # fmt: skip
+
+
+def recently_told(
+    prepared: Prepared | PreparedPanel,
+    forecasts: Sequence[Forecast],
+    sessions: pd.DatetimeIndex,  # those of the run, in order
+) -> list[Forecast]:
+    "The forecasts, those of the last sessions of a run with their direction, as many as the setting `direction.sessions` says."
+    count = prepared.settings.direction.sessions
+    recent = sessions[-count:] if count else sessions[:0]
+    told = iter(with_directions(prepared, [forecast for forecast in forecasts if forecast.origin in recent]))
+    return [next(told) if forecast.origin in recent else forecast for forecast in forecasts]
+
+
+def direction_difference(
+    stored: Any,  # `metadata["direction"]` of a stored forecast
+    again: Any,  # the same made again
+) -> str:
+    "How a stored direction differs from the one that data and model give, in words; empty where it does not, or where either is absent."
+    if stored is None or again is None:
+        return ""
+    numbers = [
+        [one[name] for name in ("chance", "base_rate", "confidence", "agreement")]
+        + [*one["probabilities"].values(), *one["weights"].values()]
+        for one in (stored, again)
+    ]
+    words = [(one["label"], one["reasons"], sorted(one["weights"]), one["version"]) for one in (stored, again)]
+    same = len(numbers[0]) == len(numbers[1]) and np.allclose(*numbers, rtol=1e-9, atol=1e-9)
+    if same and words[0] == words[1]:
+        return ""
+    return (
+        f"is {stored['label']} with a chance of a rise of {stored['chance']:.4f}, but data and model say {again['label']} and {again['chance']:.4f}"
+        if stored["label"] != again["label"] or abs(stored["chance"] - again["chance"]) > 5e-5
+        else "has other numbers or reasons of its direction than data and model give"
+    )
