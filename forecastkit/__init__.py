@@ -8,6 +8,7 @@ Modules:
 - `forecastkit.calendars.fomc`: The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of one's own kept under `home`.
 - `forecastkit.calendars.releases`: Publication rules of macro series (Treasury yields, spreads, claims, employment, ...): the moment at which each observation was out.
 - `forecastkit.calendars.sessions`: The `Calendar` of an exchange: its sessions with their opens and closes, counting in sessions, target sessions, outcomes, and the grid of refit sessions.
+- `forecastkit.cli.backtest`: The command `backtest` runs a universe's forecasts or a strategy of one's own through sizes, fills and books, and prints a table, JSON, or a page; look-ahead is refused.
 - `forecastkit.cli.data`: `download`, `data list`, `data health`, `data snapshot` and `data fomc`: the commands about data.
 - `forecastkit.cli.evaluation`: `evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
 - `forecastkit.cli.explanation`: The command `explain`, the explanation of a forecast: what each feature adds to the middle and to the width of one forecast, as two tables, as JSON, or as a page with pictures
@@ -68,6 +69,7 @@ Modules:
 - `forecastkit.features.research`: Named research features with their definitions: dark pool ratio, after-hours volume, pre-breakout fingerprint, cross-asset correlations and breadth rotation, each as known at a session's close.
 - `forecastkit.features.stock`: `stock_features`: the features of a stock, or of any bars: returns, trend, volatility, ranges, volume and market beta
 - `forecastkit.features.supply_chain`: Supply chain leads: a table of links between companies with the day each was known, the recent returns of a stock's customers and suppliers, and an extractor of customer shares from the text of filings.
+- `forecastkit.features.user_features`: User features: a function of the market or a `Feature` of one's own, checked as it answers, and the digest by which its code is known
 - `forecastkit.features.volatility`: `volatility_features` and `FeatureEngine`: the 232 features of a volatility index such as the VIX, one row a session
 - `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
 - `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
@@ -94,9 +96,11 @@ Modules:
 - `forecastkit.models.baselines`: Baselines that every forecast must beat: climatology, AR(1), frequencies of regimes and rises, and the HAR location-scale model.
 - `forecastkit.models.boosting`: Boosting: XGBoost trees for seven quantiles of what location and scale leave over, interpolated to 23.
 - `forecastkit.models.calibration`: Width calibration: ranges are stretched around the median by factors that each outcome, once known, moves a little.
+- `forecastkit.models.calibration_curves`: Five ways to learn from outcomes what a stated chance is worth, each a curve of calibration on one grid of chances.
 - `forecastkit.models.classifier_files`: How a fitted classifier becomes a file: skops for scikit-learn's, UBJ for XGBoost's, never pickle; the classes that may be read back are a list of the code.
 - `forecastkit.models.cohort_models`: Models for single calendar cohorts: each must beat the pooled model in a test stated in advance before it serves.
 - `forecastkit.models.confidence`: Online calibration of the direction: how far a stated chance of a rise may leave the base rate, from known outcomes alone.
+- `forecastkit.models.confidence_calibrator`: `ConfidenceCalibrator`: calibration of a stated chance of a rise by market state, its method chosen by purged validation, its error beside a perfect forecaster's, and a test of when to do it again.
 - `forecastkit.models.direction`: `DirectionEnsemble`: a scikit-learn classifier of rise or fall on the long frame of a panel; members weighted by purged out-of-fold log loss, their pool drawn to the base rate by what outcomes support.
 - `forecastkit.models.direction_classifiers`: Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate; ARIMA for one series.
 - `forecastkit.models.explanations`: Explanations of forecasts: SHAP contributions to the median and to the log width, by family and market state, their stability over refits, and a permutation null
@@ -117,6 +121,7 @@ Modules:
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
+- `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 - `forecastkit.pipeline.directions`: `DirectionSystem` trains direction ensembles once a year, combines them with the distribution, market state and breadth, and tells each forecast its direction with confidence and reasons
@@ -133,6 +138,7 @@ Modules:
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
+- `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features and members to a profile, `probe_user_code` asks them for look-ahead
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
@@ -157,6 +163,7 @@ Modules:
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
 - `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.
 - `forecastkit.vendors.download`: Download of a universe into the store: in parallel within the rate limit, only what is missing, each failure named.
+- `forecastkit.vendors.earnings`: `fetch_earnings` asks EDGAR when companies reported and Yahoo when they will, and gives one earnings table and the reason for each company without
 - `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
 - `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
 - `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.

@@ -34,6 +34,8 @@ from .earnings import (
     next_reports as next_reports,
     reaction_mask as reaction_mask,
     read_earnings as read_earnings,
+    save_earnings as save_earnings,
+    saved_earnings as saved_earnings,
     reported_dates as reported_dates,
     reported_moments as reported_moments,
     results_within as results_within,

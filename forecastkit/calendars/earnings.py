@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 
 from .sessions import Calendar
-from ..core import DataError, canonical_symbol
+from ..core import DataError, Home, canonical_symbol, write_atomic
 
 # %% auto #0
 __all__ = ['REPORT_HOURS', 'EARNINGS_COLUMNS', 'DAY_IS_OVER', 'EARNINGS_FILE', 'YEAR_ON', 'SAME_REPORT', 'OVERDUE', 'NEVER',
            'earnings_table', 'reported_dates', 'reported_moments', 'scheduled_dates', 'read_earnings', 'earnings_csv',
-           'reaction_span', 'expected_reports', 'next_reports', 'results_within', 'reaction_mask', 'earnings_features',
-           'earnings_blocks']
+           'saved_earnings', 'save_earnings', 'reaction_span', 'expected_reports', 'next_reports', 'results_within',
+           'reaction_mask', 'earnings_features', 'earnings_blocks']
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #5ebe34ad
 REPORT_HOURS: tuple[str, ...] = ("before_open", "in_session", "after_close", "unknown")
@@ -158,6 +158,23 @@ def earnings_csv(
     written = table.assign(date=table["date"].dt.strftime("%Y-%m-%d"),
                            known_at=table["known_at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))  # fmt: skip
     return written[list(EARNINGS_COLUMNS)].to_csv(index=False, lineterminator="\n")
+
+# %% ../../nbs/15_calendars/06_earnings.ipynb #c9a45bb6
+def saved_earnings(home: str | Path | Home) -> pd.DataFrame | None:
+    "The earnings calendar that was fetched into a home; None where there is none. Raises `DataError` for a file that was spoilt since."
+    own = Home(home).earnings
+    return read_earnings(own) if own.is_file() else None
+
+
+def save_earnings(
+    home: str | Path | Home,
+    table: pd.DataFrame,  # as `earnings_table` gives it
+) -> pd.DataFrame:
+    "Keep the rows of an earnings calendar under home beside those held; returns all. Raises `DataError`."
+    held = saved_earnings(home)
+    found = table if held is None else earnings_table(held, table)
+    write_atomic(Home(home).earnings, earnings_csv(found))
+    return found
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #c030983d
 def reaction_span(

@@ -18,7 +18,7 @@ from .options import Quiet, emit
 # %% auto #0
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART',
            'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
-           'STORED', 'PARTS', 'EXPLANATION', 'SCHEMAS']
+           'STORED', 'PARTS', 'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -111,7 +111,7 @@ PANEL_PART: Schema = record(
 )  # fmt: skip
 PANEL_SCORECARD: Schema = record(
     {"by_sector": table_of(PANEL_PART), "by_vix": table_of(PANEL_PART), "by_earnings": table_of(PANEL_PART)},
-    universe=TEXT, symbols=COUNT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, rows=COUNT, seconds=NUMBER, seconds_by_stage=STAGES,
+    universe=TEXT, symbols=COUNT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, rows=COUNT, refused=COUNT, seconds=NUMBER, seconds_by_stage=STAGES,
     variants_tried=COUNT, forecaster=PANEL_SUMMARY, baselines=table_of(PANEL_SUMMARY), by_symbol=table_of(PANEL_PART),
     by_half=table_of(PANEL_PART), by_year=table_of(PANEL_PART), worst_quarters=list_of(PANEL_PART),
 )  # fmt: skip
@@ -138,13 +138,35 @@ EXPLANATION: Schema = record(
     middle=PARTS | {"description": "median log change; base, amounts and rest sum to value"},
     width=PARTS | {"description": "natural log of q90 - q10 of the log change; the same sum"},
 )  # fmt: skip
+
+# %% ../../nbs/80_cli/15_schemas.ipynb #68c34aa5
+BOOK: Schema = record(
+    annual_return=NUMBER, annual_volatility=NUMBER, sharpe=NUMBER, sharpe_se=NUMBER, max_drawdown=NUMBER
+)
+SPAN: Schema = record(
+    {"return": NUMBER}, sessions=COUNT, volatility=NUMBER, sharpe=NUMBER, sharpe_se=NUMBER, max_drawdown=NUMBER
+)
+TRADED: Schema = record(profit=NUMBER, costs=NUMBER, traded=NUMBER, trades=COUNT, hit_rate=SHARE)
+BACKTEST: Schema = record(
+    universe=TEXT, tickers=COUNT, subject=TEXT | {"description": "what decided"}, start=DAY, end=DAY, sessions=COUNT, fills=TEXT,
+    equity_final=NUMBER, annual_return=NUMBER, annual_volatility=NUMBER, sharpe=record(value=NUMBER, se=NUMBER, psr=SHARE, dsr=SHARE, trials=COUNT),
+    sortino=NUMBER, calmar=NUMBER, hit_rate=SHARE, profit_factor=NUMBER, expected_shortfall=NUMBER, max_drawdown=NUMBER,
+    longest_underwater=COUNT, turnover=NUMBER | {"description": "times a year, half of bought and sold over equity"}, gross_exposure=NUMBER,
+    net_exposure=NUMBER, costs=table_of(NUMBER) | {"description": "money by kind"}, trades=COUNT, rejects=COUNT, by_year=table_of(SPAN),
+    by_state=table_of(SPAN), by_sector=table_of(TRADED), by_ticker=table_of(TRADED), benchmarks=table_of(BOOK),
+    identities=table_of(NUMBER) | {"description": "largest error of each, as a share of the equity"}, notes=list_of(TEXT),
+    verdict=list_of(REPORT), survivorship=TEXT, seconds=STAGES, skipped=table_of(TEXT),
+)  # fmt: skip
+
+# %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb
 SCHEMAS: dict[str, Schema] = {
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "evaluate --universe": PANEL_SCORECARD, "verify": list_of(REPORT),
-    "explain": EXPLANATION, "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
+    "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
+    "backtest": BACKTEST,
     "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),
 }  # fmt: skip

@@ -5,9 +5,11 @@ from .errors import (
     DataQualityError as DataQualityError,
     DataWarning as DataWarning,
     FeatureDimensionError as FeatureDimensionError,
+    LookAheadError as LookAheadError,
     ModelIntegrityError as ModelIntegrityError,
     ModelNotFoundError as ModelNotFoundError,
     SettingsError as SettingsError,
+    UserCodeError as UserCodeError,
 )
 from .targets import (
     canonical_symbol as canonical_symbol,

@@ -20,7 +20,6 @@ import pandas as pd
 
 from ..calendars import sessions_of
 from forecastkit.core import (
-    DataError,
     PROBS,
     Settings,
     SettingsError,
@@ -332,7 +331,7 @@ class DirectionSystem:
         own, rows, base = self.inputs, self.inputs.known(grid), self.base_rate(grid)
         up = (own.outcomes[rows] > 0).astype(float)
         return {
-            name: fit_rises(values.iloc[rows], up, own.places[rows], base, own.target.horizon)
+            str(name): fit_rises(values.iloc[rows], up, own.places[rows], base, own.target.horizon)
             for name, values in own.beside.items()
         }
 
@@ -340,7 +339,7 @@ class DirectionSystem:
         "What each signal says of some rows, by the versions of a refit session; NaN where it says nothing."
         own, ensemble, table = self.inputs, self.ensemble(grid), self.inputs.features.iloc[rows]
         said = np.full(len(table), np.nan) if ensemble is None else ensemble.predict_proba(table)[:, 1]
-        parts = {name: tables[name].chance(values.iloc[rows]) for name, values in own.beside.items()}
+        parts = {str(name): tables[str(name)].chance(values.iloc[rows]) for name, values in own.beside.items()}
         return pd.DataFrame({"ensemble": said, "distribution": own.rise[rows], **parts}, table.index)
 
     def _span(self, grid: pd.Timestamp) -> slice:
@@ -420,11 +419,10 @@ class DirectionSystem:
 
     def direction(self, forecast: Forecast) -> dict[str, Any]:
         "The direction of a forecast, as its metadata carries it."
-        told = self.combined(forecast.origin, forecast.symbol)
-        if told is None:
+        told, grid = self.combined(forecast.origin, forecast.symbol), self.grid(forecast.origin)
+        if told is None or grid is None:
             why = "outcomes are too few for classifiers and the other signals"
             return distribution_direction(forecast, why, self.inputs.settings.direction.band)
-        grid = self.grid(forecast.origin)
         return direction_record(forecast, told, self.inputs.settings.direction.band, self.name(grid, "combiner"))
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #07015fee

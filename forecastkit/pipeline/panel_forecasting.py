@@ -23,8 +23,7 @@ from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry, load_panel
-from .directions import recently_told
-from .explanation import recently_explained
+from .explanation import explain_forecasts, recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
     INDEX_SYMBOLS,
@@ -71,7 +70,7 @@ def forecast_row(forecast: Forecast) -> tuple[Any, ...]:
 
 
 class SymbolForecasts(dict[str, Forecast]):
-    "Forecasts by symbol, in `skipped` the symbols without one, each with the reason, and in `stored` how many are new in the ledger."
+    "Forecasts by symbol, in `skipped` the symbols without one and why, in `stored` how many are new in the ledger, in `outcomes_recorded` how many outcomes."
 
     def __init__(
         self,
@@ -79,7 +78,7 @@ class SymbolForecasts(dict[str, Forecast]):
         skipped: Mapping[str, str] | None = None,  # symbol -> why there is none
     ):
         super().__init__(forecasts)
-        self.skipped, self.stored = dict(skipped or {}), 0
+        self.skipped, self.stored, self.outcomes_recorded = dict(skipped or {}), 0, 0
 
     def table(self) -> pd.DataFrame:
         "One row a symbol: 80 % range and median (per cent), direction with reasons, quality, doubts of its data, and in `error` why there is none."
@@ -180,15 +179,40 @@ class UniverseSystem:
         on_stored: Callable[[Sequence[Forecast]], None]
         | None = None,  # called with each group once it is safely stored
     ) -> SymbolForecasts:
-        "The forecasts of a session, and in `skipped` the symbols without one. Raises `DataError` where the panel cannot be forecast."
+        "The forecasts of a session, with the outcomes of earlier ones as far as they are known there. Raises `DataError` where the panel cannot be forecast."
         session = self.origin(as_of)
         chosen = self.universe.symbols if symbols is None else Universe(tuple(symbols)).symbols
         database = self.database if store else None
         if store:
             keep_universe(self.universe, self.settings.home.universes)
-        return make_panel_forecasts(
-            self.prepared(session), session, chosen, database, on_stored, self.settings.run.progress
-        )
+        prepared, progress = self.prepared(session), self.settings.run.progress
+        made = make_panel_forecasts(prepared, session, chosen, database, on_stored, progress)
+        if database is not None:
+            closes = {name: prepared.view.close(name).loc[:session] for name in chosen if name in prepared.symbols}
+            made.outcomes_recorded = database.record_outcomes_of(closes, prepared.versions.fingerprints[session])
+        return made
+
+    def explain(
+        self,
+        as_of: Any = None,  # a session; by default see `origin`
+        symbols: Collection[str] | None = None,  # of the universe; None: all
+        start: Any = None,  # explain all sessions from this one on; None: the one
+        every: int = 1,  # and of these each so many-th, the last among them
+    ) -> Any:
+        "The `Explanations` of forecasts by session and symbol. Raises `DataError` where a symbol asked for has none at the session."
+        session = self.origin(as_of)
+        prepared = self.prepared(session)
+        days = prepared.sessions[prepared.sessions <= session]
+        chosen = days[-1:] if start is None else days[days >= pd.Timestamp(start)][::-every]
+        if not len(chosen):
+            raise DataError(
+                f"start={start} lies after {session:%Y-%m-%d}, or there is no forecast: explain an earlier span"
+            )
+        rows = prepared.origins[prepared.days.isin(chosen)]
+        if symbols is not None:
+            asked = Universe(tuple(symbols)).symbols
+            rows = rows[rows.get_level_values("symbol").isin([s for s in asked if prepared.at(session, s) >= 0])]
+        return explain_forecasts(prepared, rows)
 
 # %% ../../nbs/65_pipeline/55_panel_forecasting.ipynb #1e5e649c
 def forecast_universe(
