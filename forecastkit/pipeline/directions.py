@@ -38,14 +38,15 @@ from .preparation import Prepared
 from .profile import PROFILES
 
 # %% auto #0
-__all__ = ['PRIOR', 'BANDS', 'DIRECTION', 'BREADTH_MEAN', 'LEAST_TICKERS', 'OWN_SIGNAL', 'COMBINER_FILE', 'YEARS', 'LEAST_ROWS',
-           'SPANS', 'RiseTable', 'fit_rises', 'breadth_by_session', 'states_by_session', 'DirectionInputs',
-           'panel_direction_inputs', 'single_direction_inputs', 'weight_table', 'meta_learner', 'DirectionCombiner',
-           'load_direction', 'direction_registry', 'DirectionSystem', 'headline', 'three_chances', 'direction_record',
-           'distribution_direction', 'directions_of', 'with_directions', 'recently_told', 'direction_difference']
+__all__ = ['RISE_PRIOR', 'BANDS', 'DIRECTION', 'BREADTH_MEAN', 'LEAST_TICKERS', 'OWN_SIGNAL', 'COMBINER_FILE', 'YEARS',
+           'LEAST_OUTCOMES', 'SPANS', 'RiseTable', 'fit_rises', 'breadth_by_session', 'states_by_session',
+           'DirectionInputs', 'panel_direction_inputs', 'single_direction_inputs', 'weight_table', 'meta_learner',
+           'DirectionCombiner', 'load_direction', 'direction_registry', 'DirectionSystem', 'label_reason',
+           'three_chances', 'direction_record', 'distribution_direction', 'directions_of', 'with_directions',
+           'recently_told', 'direction_difference']
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #7348dd8d
-PRIOR: float = 100.0  # sessions without overlap that the base rate counts for
+RISE_PRIOR: float = 100.0  # sessions without overlap that the base rate counts for
 BANDS: tuple[float, ...] = (1 / 3, 2 / 3)  # shares of rows that part a number into low, middle and high
 
 
@@ -81,7 +82,7 @@ def fit_rises(
     keys = RiseTable(bounds, {}).keys(values)
     rows = pd.DataFrame({"key": keys.to_numpy(), "up": up, "place": place}).dropna().groupby("key")
     sessions = rows["place"].nunique() / horizon
-    chances = base + (rows["up"].mean() - base) * sessions / (sessions + PRIOR)
+    chances = base + (rows["up"].mean() - base) * sessions / (sessions + RISE_PRIOR)
     return RiseTable(bounds, {str(key): float(chance) for key, chance in chances.items()})
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #f289d657
@@ -265,7 +266,7 @@ def direction_registry(registry: Any) -> ModelRegistry | None:
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #cc9e3e6e
 YEARS: int = 5  # versions whose walk a combiner learns from
-LEAST_ROWS: int = 250  # known outcomes; with fewer there is no version
+LEAST_OUTCOMES: int = 250  # known outcomes; with fewer there is no version
 
 
 class DirectionSystem:
@@ -283,7 +284,9 @@ class DirectionSystem:
     def grid(self, session: pd.Timestamp) -> pd.Timestamp | None:
         "The refit session whose version serves a session; None before the first with enough outcomes."
         at = int(self.inputs.grid.searchsorted(session, side="right")) - 1
-        return self.inputs.grid[at] if at >= 0 and len(self.inputs.known(self.inputs.grid[at])) >= LEAST_ROWS else None
+        return (
+            self.inputs.grid[at] if at >= 0 and len(self.inputs.known(self.inputs.grid[at])) >= LEAST_OUTCOMES else None
+        )
 
     def name(self, grid: pd.Timestamp, part: str) -> str:
         "The name of a version: ensemble or combiner."
@@ -429,7 +432,7 @@ class DirectionSystem:
 SPANS: dict[int, str] = {1: "days", 5: "weeks", 21: "months"}
 
 
-def headline(label: str, chance: float, base: float, horizon: int) -> str:
+def label_reason(label: str, chance: float, base: float, horizon: int) -> str:
     "The first reason: the label, the base rate, and how far the chance lies from it."
     usual = f"{100 * base:.0f} % of all {SPANS.get(horizon, f'spans of {horizon} sessions')}"
     if label == "neutral":
@@ -458,7 +461,7 @@ def direction_record(
 ) -> dict[str, Any]:
     "Label, confidence, base rate, chance, agreement, three chances, three reasons, weights and version, in JSON's own types."
     label, chance, base = told["direction"], float(told["probability"]), float(told["base_rate"])
-    reasons = [headline(label, chance, base, forecast.horizon), *(one["text"] for one in told["reasoning"])][:3]
+    reasons = [label_reason(label, chance, base, forecast.horizon), *(one["text"] for one in told["reasoning"])][:3]
     return {
         "label": label, "confidence": float(told["confidence"]), "base_rate": base, "chance": chance, "agreement": float(told["agreement"]),
         "probabilities": three_chances(forecast, chance, band), "reasons": reasons, "weights": dict(told["weights"]), "version": version,
@@ -476,7 +479,7 @@ def distribution_direction(
     return {
         "label": forecast.label, "confidence": max(chance, 1.0 - chance), "base_rate": base, "chance": chance, "agreement": 1.0,
         "probabilities": three_chances(forecast, chance, band), "weights": {"distribution": 1.0}, "version": forecast.model_version,
-        "reasons": [headline(forecast.label, chance, base, forecast.horizon), said, f"only the distribution speaks: {why}"],
+        "reasons": [label_reason(forecast.label, chance, base, forecast.horizon), said, f"only the distribution speaks: {why}"],
     }  # fmt: skip
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #7e45f385

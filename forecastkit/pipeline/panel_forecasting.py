@@ -23,6 +23,7 @@ from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry, load_panel
+from .directions import recently_told
 from .explanation import explain_forecasts, recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
