@@ -96,3 +96,6 @@ from .direction import (
 from .confidence_calibrator import (
     ConfidenceCalibrator as ConfidenceCalibrator,
 )
+from .prediction_intervals import (
+    PredictionIntervals as PredictionIntervals,
+)

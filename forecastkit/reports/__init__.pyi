@@ -47,3 +47,8 @@ from .explanations import (
     waterfall as waterfall,
     widest_origin as widest_origin,
 )
+from .backtest_page import (
+    backtest_basis as backtest_basis,
+    equity_picture as equity_picture,
+    exposure_picture as exposure_picture,
+)
