@@ -99,3 +99,7 @@ from .confidence_calibrator import (
 from .prediction_intervals import (
     PredictionIntervals as PredictionIntervals,
 )
+from .multi_target import (
+    MultiTarget as MultiTarget,
+    outcome_targets as outcome_targets,
+)
