@@ -38,6 +38,11 @@ from .explanation import (
     with_explanations as with_explanations,
     states_of as states_of,
 )
+from .directions import (
+    directions_of as directions_of,
+    DirectionSystem as DirectionSystem,
+    with_directions as with_directions,
+)
 from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
