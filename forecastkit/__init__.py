@@ -28,6 +28,7 @@ Modules:
 - `forecastkit.core.stopwatch`: `Stopwatch`: seconds by stage, added up where a stage comes more than once; `stage_key` names a stage for a program.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
+- `forecastkit.data.bar_clock`: Slots of intraday bars, the bars that come next, and scales by slot that make a series of bars as even as a series of days.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.folders`: `FolderSource`: a folder of CSV and Parquet files named by their symbols, wide files and VIX futures as a source of series.
 - `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, tables from CSV, gzip and Parquet, and what a file holds by its head.
@@ -117,6 +118,7 @@ Modules:
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, width calibration included
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
+- `forecastkit.pipeline.horizons`: Forecasts of several horizons joined to one coherent record, and forecasts of intraday and weekly bars by a clock that counts bars.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
 - `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.
 - `forecastkit.pipeline.panel_forecasting`: `forecast_universe` forecasts all symbols of a universe with one model and stores them group by group; `UniverseSystem` keeps market, models and ledger open

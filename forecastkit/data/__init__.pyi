@@ -66,3 +66,7 @@ from .splits import (
     ExpandingSplit as ExpandingSplit,
     PurgedKFold as PurgedKFold,
 )
+from .bar_clock import (
+    BarClock as BarClock,
+    next_bars as next_bars,
+)

@@ -50,6 +50,12 @@ from .panel_forecasting import (
     SymbolForecasts as SymbolForecasts,
     UniverseSystem as UniverseSystem,
 )
+from .horizons import (
+    bar_clock as bar_clock,
+    forecast_bar_horizons as forecast_bar_horizons,
+    forecast_horizons as forecast_horizons,
+    timeframe_horizons as timeframe_horizons,
+)
 from .forecasting import (
     forecast as forecast,
 )
