@@ -1,5 +1,6 @@
 """Data at the terminal: a universe from a server that fails, what a study used, and the daily job on live sources."""
 
+import gzip
 import json
 import signal
 import socket
@@ -7,7 +8,9 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +25,7 @@ from forecastkit.core.settings import load_settings
 from forecastkit.data.sources import load_market
 from forecastkit.data.store import Store
 from forecastkit.pipeline.loading import open_market
+from forecastkit.vendors import yahoo_schedule
 
 pytestmark = pytest.mark.usefixtures("few_years")
 
@@ -211,6 +215,62 @@ def test_meetings_of_a_file_are_in_force_for_its_home(tmp_path, capsys):
     assert code == 2 and "2024-02-07 is not as in the table that is shipped" in err
     _, out, _ = run(capsys, "data", "fomc", "--json", "--home", str(tmp_path))
     assert json.loads(out)[-1] == {"date": "2027-01-27", "scheduled": True}
+
+
+def test_earnings_of_vendors_are_kept_and_a_universe_is_forecast_with_them(
+    tmp_path, capsys, server, clock, monkeypatch, shared_data
+):
+    body = gzip.decompress((shared_data / "sec" / "company_submission_TSLA.json.gz").read_bytes())
+    server.files["/submissions/CIK0001318605.json"] = ("application/json", body)
+    for file in json.loads(body)["filings"].get("files", []):
+        older = {name: [] for name in ("form", "reportDate", "filingDate", "acceptanceDateTime", "items")}
+        server.files[f"/submissions/{file['name']}"] = ("application/json", json.dumps(older).encode())
+    listed = b'{"0": {"cik_str": 1318605, "ticker": "TSLA", "title": "Tesla, Inc."}}'
+    server.files["/tickers"] = ("application/json", listed)
+    for name, value in {
+        "EDGAR": server.address,
+        "EDGAR_TICKERS": f"{server.address}/tickers",
+        "CONTACT": "a@b.c",
+    }.items():
+        monkeypatch.setenv(f"FORECASTKIT_LIVE_{name}", value)
+    shown = {"TSLA": {"Earnings Date": [pd.Timestamp("2019-01-30").date()]}}
+    own = partial(yahoo_schedule, fetch=lambda ticker: shown.get(ticker, {}))
+    monkeypatch.setattr("forecastkit.vendors.earnings.yahoo_schedule", own)
+    at = ("--home", str(tmp_path), "--json")
+    code, out, _ = run(capsys, "data", "earnings", "--fetch", "--symbols", "TSLA,NONE", *at)
+    said = json.loads(out)
+    assert code == 1 and [*said["failed"]] == ["NONE"] and "edgar lists no company" in said["failed"]["NONE"]
+    (tesla,) = said["companies"]
+    assert tesla["symbol"] == "TSLA" and tesla["reports"] > 4
+    assert (tesla["next"], tesla["known"]) == ("2019-01-02", "predicted")  # deliveries are furnished as results, too
+    Store(tmp_path).put("TSLA", load_market(["sample"], ["AAPL"]).bars("AAPL"), "yahoo", NOW, get_calendar("XNYS"))
+    settings = load_settings(overrides={"data.home": str(tmp_path), "run.progress": False}, environ={})
+    for sources in ("store, sample", "yahoo, sample"):
+        chosen = replace(settings, data=replace(settings.data, sources=tuple(sources.split(", "))))
+        market = open_market(chosen, ["TSLA", "AAPL"])
+        assert market.earnings is not None and {*market.earnings["symbol"]} == {"TSLA"}
+        assert len(market.earnings) == tesla["reports"] + 1
+        coming = market.earnings[market.earnings["kind"] == "scheduled"]
+        assert coming["date"].tolist() == [pd.Timestamp("2019-01-30")] and coming["known_at"].iloc[0] == NOW
+    assert open_market(replace(settings, data=replace(settings.data, sources=("sample",))), ["AAPL"]).earnings is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--fetch",), "say whose earnings to fetch: --universe FILE"),
+        (("--fetch", "--symbols", "A", "--universe", "sample"), "say whose earnings to fetch"),
+        (("--fetch", "--symbols", "A", "--from", "fred"), "'fred' has no earnings calendar: use edgar or yahoo"),
+        (("--fetch", "--symbols", "A"), "set live.contact"),
+        (("mine.csv", "--fetch"), "give one of them"),
+        (("none.csv",), "none.csv: cannot be read"),
+    ],
+)
+def test_wrong_wishes_for_earnings_are_refused_in_one_line(arguments, says, tmp_path, capsys, no_network):
+    code, out, err = run(capsys, "data", "earnings", *arguments, "--home", str(tmp_path))
+    assert code == 2 and says in err and len(err.strip().splitlines()) == 1 and not out
+    code, out, _ = run(capsys, "data", "earnings", "--home", str(tmp_path))
+    assert code == 0 and out.startswith("no earnings are held")
 
 
 # daily

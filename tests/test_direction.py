@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
-from forecastkit.core import DataError
-from forecastkit.models import DirectionEnsemble
-from forecastkit.models.direction import DriftOverScale, purged_folds, stacked_weights, thinned
+from forecastkit.core import DataError, ModelIntegrityError
+from forecastkit.models import DirectionEnsemble, DriftOverScale
+from forecastkit.models.direction import purged_folds, stacked_weights, thinned
 
 QUICK = {"logistic": LogisticRegression(C=0.01), "bayes": GaussianNB(), "base rate": DummyClassifier(strategy="prior")}
 
@@ -126,6 +128,82 @@ def test_two_fits_are_the_same(market):
     X, _, y = market
     one, two = (DirectionEnsemble().fit(X[:8000], y[:8000]).predict_proba(X[8000:]) for _ in range(2))
     np.testing.assert_array_equal(one, two)
+
+
+# --- files
+
+
+def test_an_ensemble_that_is_loaded_says_the_same_to_the_bit(market, tmp_path):
+    X, changes, y = market
+    model = DirectionEnsemble().fit(X[:8000], y[:8000], changes[:8000])
+    sums = model.save(tmp_path)
+    again = DirectionEnsemble.load(tmp_path, sums)
+    for name in ("chance", "probabilities", "contributions", "weights", "agreement", "label"):
+        np.testing.assert_array_equal(getattr(again.directions(X), name), getattr(model.directions(X), name))
+    for name in ("scores_", "importances_", "sample_"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(model, name))
+    np.testing.assert_array_equal(again.evaluate(X[8000:], y[8000:]), model.evaluate(X[8000:], y[8000:]))
+    assert again.get_params() == model.get_params() and again.save(tmp_path / "again").keys() == sums.keys()
+    assert not {name.rpartition(".")[2] for name in sums} - {"json", "npz", "ubj", "skops"}, "never a pickle"
+
+
+def test_a_second_training_gives_the_same_files(market, tmp_path):
+    X, changes, y = market
+    one, two = (
+        DirectionEnsemble().fit(X[:4000], y[:4000], changes[:4000]).save(tmp_path / place) for place in ("a", "b")
+    )
+    assert one == two
+
+
+@pytest.mark.parametrize("spoilt", ["direction.json", "direction.npz", "member0.skops", "member1.ubj", "member2.skops"])
+def test_a_file_that_was_changed_is_refused(market, tmp_path, spoilt):
+    X, _, y = market
+    sums = DirectionEnsemble().fit(X[:4000], y[:4000]).save(tmp_path)
+    content = (tmp_path / spoilt).read_bytes()
+    (tmp_path / spoilt).write_bytes(content[:-7] + b"other")
+    for known in (sums, None):
+        with pytest.raises(ModelIntegrityError):
+            DirectionEnsemble.load(tmp_path, known)
+    (tmp_path / spoilt).unlink()
+    with pytest.raises(ModelIntegrityError):
+        DirectionEnsemble.load(tmp_path, sums)
+
+
+def test_other_numbers_for_the_sample_are_refused_though_every_file_can_be_read(market, tmp_path):
+    X, _, y = market
+    DirectionEnsemble(QUICK).fit(X, y).save(tmp_path)
+    text = (tmp_path / "direction.json").read_text()
+    model = DirectionEnsemble.load(tmp_path)
+    (tmp_path / "direction.json").write_text(text.replace(f'"share":{model.share_!r}', f'"share":{model.share_ / 2!r}'))
+    with pytest.raises(ModelIntegrityError, match="other chances for its sample"):
+        DirectionEnsemble.load(tmp_path)
+
+
+class Coin(ClassifierMixin, BaseEstimator):
+    "A member of a user's own, outside of any library."
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.5)
+
+
+def test_a_member_of_ones_own_is_kept_where_its_class_is_handed_over(market, tmp_path):
+    X, _, y = market
+    model = DirectionEnsemble(
+        {"coin": Coin(), "net": MLPClassifier((4,), max_iter=20, tol=1.0, random_state=0), "bayes": GaussianNB()}
+    )
+    model.set_params(members=model.members | {"base rate": DummyClassifier()}).fit(X, y)
+    with pytest.raises(DataError, match="as kinds="):
+        model.save(tmp_path)
+    sums = model.save(tmp_path, kinds=[Coin])
+    with pytest.raises(ModelIntegrityError):
+        DirectionEnsemble.load(tmp_path, sums)
+    again = DirectionEnsemble.load(tmp_path, sums, kinds=[Coin])
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert list(again.members) == list(model.members) and clone(again).fit(X, y).share_ == pytest.approx(model.share_)
 
 
 # --- rows and folds

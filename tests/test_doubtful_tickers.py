@@ -1,5 +1,6 @@
 "Tickers that cannot be trusted: each gets a forecast of lower quality that says why, or one clear reason, and the others go on."
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,8 +12,10 @@ from forecastkit.core import DataError, DataQualityError, load_settings
 from forecastkit.data import load_market
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features import ticker_doubts
+from forecastkit.features import least_left, ticker_doubts
 from forecastkit.pipeline import Universe, build_panel_forecast, prepare_panel, read_universe_file
+from forecastkit.pipeline.panel_evaluation import evaluate_panel, refused_rows
+from forecastkit.reports.panel_scorecard import panel_basis
 
 NYSE = get_calendar("XNYS")
 SOUND = ("AAA", "BBB", "CCC", "DDD")
@@ -104,6 +107,35 @@ def test_an_unadjusted_split_moves_the_others_little(market):
         held = prepare_panel(MarketData({**series, "SPLIT": bars}), Universe((*SOUND, "SPLIT")), QUICK, last)
         widths.append([np.ptp(held.quantiles[held.at(last, symbol)][[4, -5]]) for symbol in SOUND])
     assert np.allclose(*widths, rtol=0.02)
+
+
+def test_rows_that_forecasting_refuses_are_not_scored_and_counted(prepared):
+    strict = replace(prepared, settings=replace(QUICK, quality=replace(QUICK.quality, usable=0.8)))
+    for panel, step in ((prepared, 9), (strict, 23)):
+        rows = np.arange(0, len(panel.origins), step)
+        refused = refused_rows(panel, rows)
+        for row, poor in zip(rows, refused):
+            session, symbol = panel.origins[row]
+            try:
+                build_panel_forecast(panel, session, symbol, LATER)
+            except DataQualityError:
+                assert poor, (session, symbol)
+            else:
+                assert not poor, (session, symbol)
+        assert 0 < refused.sum() < len(rows)
+    card = evaluate_panel(strict)
+    every = evaluate_panel(replace(strict, settings=replace(QUICK, quality=replace(QUICK.quality, usable=0.0))))
+    assert card.refused > 0 and every.refused == 0 and len(card.scores) == len(every.scores) - card.refused
+    assert f"{card.refused:,} more would have been refused" in panel_basis(card)
+    assert "refused" not in panel_basis(every)
+
+
+def test_the_quick_bound_of_doubts_is_never_above_what_they_leave(market):
+    for symbol, bars in doubtful(market).items():
+        left = least_left(bars, NYSE.sessions)
+        for at in range(0, len(bars), 7):
+            exact = np.prod([1 - doubt.cost for doubt in ticker_doubts(bars[: at + 1], NYSE.sessions)])
+            assert left[at] <= exact + 1e-12, (symbol, at)
 
 
 def test_doubts_look_at_no_later_bar(market):

@@ -104,6 +104,19 @@ def test_absent_data_are_nan_with_a_reason(market):
     assert np.isnan(score) and 0 <= parts["closeness"] <= 1
 
 
+def test_series_without_a_day_in_common_are_nan(market):
+    "An audit that gives AAPL another past than the VIX has met it: it ended in an IndexError that looked like 80 leaks."
+    days = market.close("AAPL").index
+    apart = {"AAPL": market.bars("AAPL").loc[days[300] :], "VIX": market.bars("VIX").loc[: days[200]]}
+    total = market.macro("AAPL_OFFEX").loc[: days[200]].to_frame("value")
+    late = market.macro("AAPL_SHORT").loc[days[300] :].to_frame("value")
+    volumes = {"AAPL_OFFEX": total, "AAPL_SHORT": late}
+    known = {name: table.assign(known_at=market.known_at(name).loc[table.index]) for name, table in volumes.items()}
+    short = MarketData({**apart, **known})
+    assert cross_asset_history(short, "AAPL")["vix"].isna().all()
+    assert dark_pool_history(short, "AAPL", days[300:]).isna().all()
+
+
 def test_the_score_stays_within_its_bounds(market):
     for name in STOCKS:
         table = breakout_fingerprints(market.bars(name), market.close("SPX")).dropna()

@@ -9,6 +9,7 @@ year's report 364 days on stands for it. Every answer about a session uses what 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #1a3e63c4
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -16,12 +17,13 @@ import numpy as np
 import pandas as pd
 
 from .sessions import Calendar
-from ..core import DataError, canonical_symbol
+from ..core import DataError, Home, canonical_symbol, write_atomic
 
 # %% auto #0
 __all__ = ['REPORT_HOURS', 'EARNINGS_COLUMNS', 'DAY_IS_OVER', 'EARNINGS_FILE', 'YEAR_ON', 'SAME_REPORT', 'OVERDUE', 'NEVER',
            'earnings_table', 'reported_dates', 'reported_moments', 'scheduled_dates', 'read_earnings', 'earnings_csv',
-           'reaction_span', 'expected_reports', 'next_reports', 'results_within', 'reaction_mask', 'earnings_features']
+           'saved_earnings', 'save_earnings', 'reaction_span', 'expected_reports', 'next_reports', 'results_within',
+           'reaction_mask', 'earnings_features', 'earnings_blocks']
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #5ebe34ad
 REPORT_HOURS: tuple[str, ...] = ("before_open", "in_session", "after_close", "unknown")
@@ -157,6 +159,23 @@ def earnings_csv(
                            known_at=table["known_at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))  # fmt: skip
     return written[list(EARNINGS_COLUMNS)].to_csv(index=False, lineterminator="\n")
 
+# %% ../../nbs/15_calendars/06_earnings.ipynb #c9a45bb6
+def saved_earnings(home: str | Path | Home) -> pd.DataFrame | None:
+    "The earnings calendar that was fetched into a home; None where there is none. Raises `DataError` for a file that was spoilt since."
+    own = Home(home).earnings
+    return read_earnings(own) if own.is_file() else None
+
+
+def save_earnings(
+    home: str | Path | Home,
+    table: pd.DataFrame,  # as `earnings_table` gives it
+) -> pd.DataFrame:
+    "Keep the rows of an earnings calendar under home beside those held; returns all. Raises `DataError`."
+    held = saved_earnings(home)
+    found = table if held is None else earnings_table(held, table)
+    write_atomic(Home(home).earnings, earnings_csv(found))
+    return found
+
 # %% ../../nbs/15_calendars/06_earnings.ipynb #c030983d
 def reaction_span(
     reports: pd.DataFrame,  # date and hour
@@ -181,19 +200,51 @@ def _micros(moments: pd.Series | pd.DatetimeIndex) -> np.ndarray:
 
 
 def expected_reports(
-    reports: pd.DataFrame,  # of one symbol
+    reports: pd.DataFrame,  # as `earnings_table` gives it, of one symbol or of many
 ) -> pd.DataFrame:
-    "Scheduled and predicted reports: date, hour, kind, known_at, and `until`: when (microseconds) another row took its place."
+    "Scheduled and predicted reports: symbol, date, hour, kind, known_at, and `until`: when (microseconds) another row took its place."
     made = reports[reports["kind"] == "reported"]
     predicted = made.assign(date=made["date"] + YEAR_ON, kind="predicted")
     expected = pd.concat([reports[reports["kind"] == "scheduled"], predicted], ignore_index=True)
-    near = np.abs(_micros(expected["date"])[:, None] - _micros(reports["date"])) <= SAME_REPORT // pd.Timedelta("1us")
-    known = _micros(reports["known_at"])
-    later = known > _micros(expected["known_at"])[:, None]
-    replaced = near & (later | expected["kind"].eq("predicted").to_numpy()[:, None])
-    return expected.assign(until=np.where(replaced, known, NEVER).min(axis=1, initial=NEVER))
+    date, known, guessed = _micros(expected["date"]), _micros(expected["known_at"]), expected["kind"].eq("predicted")
+    said_of, said_at, until = _micros(reports["date"]), _micros(reports["known_at"]), np.full(len(expected), NEVER)
+    own = reports.groupby("symbol").indices
+    for symbol, rows in expected.groupby("symbol").indices.items():
+        others, columns = own[symbol], rows[:, None]
+        near = np.abs(date[columns] - said_of[others]) <= SAME_REPORT // pd.Timedelta("1us")
+        replaced = near & ((said_at[others] > known[columns]) | guessed.to_numpy()[columns])
+        until[rows] = np.where(replaced, said_at[others], NEVER).min(axis=1, initial=NEVER)
+    return expected.assign(until=until)
+
+# %% ../../nbs/15_calendars/06_earnings.ipynb #dd3dab0c
+def spans_of_waiting(
+    expected: pd.DataFrame,  # as `expected_reports` gives it
+    index: pd.DatetimeIndex,  # sessions, in order
+    calendar: Calendar,
+) -> tuple[np.ndarray, np.ndarray]:
+    "The places in the index from which each report is waited for, and up to which, excluded: none where the second is not above the first."
+    planned, closes = calendar.scheduled, _micros(calendar.closes_of(index))
+    _, last = reaction_span(expected, planned)
+    in_time = planned.searchsorted(index).searchsorted(last)
+    patience = index.searchsorted(pd.DatetimeIndex(expected["date"] + OVERDUE).as_unit("us"))
+    ends = np.where(expected["kind"].eq("predicted"), np.maximum(in_time, patience), in_time)
+    begins = closes.searchsorted(_micros(expected["known_at"]))
+    return begins, np.minimum(ends, closes.searchsorted(expected["until"].to_numpy(dtype=np.int64)))
 
 
+def first_awaited(
+    expected: pd.DataFrame,
+    columns: np.ndarray,  # (reports,) that of the symbol of each
+    shape: tuple[int, int],  # sessions, symbols
+    spans: tuple[np.ndarray, np.ndarray],  # as `spans_of_waiting` gives them
+) -> np.ndarray:
+    "The row in `expected` of the next report as known at each session, (sessions, symbols); -1 where none was."
+    which, begins, ends = np.full(shape, -1), *spans
+    for row in np.argsort(_micros(expected["date"]), kind="stable")[::-1]:  # the nearest stands over those after it
+        which[begins[row] : ends[row], columns[row]] = row
+    return which
+
+# %% ../../nbs/15_calendars/06_earnings.ipynb #74b009bc
 def next_reports(
     table: pd.DataFrame,  # as `earnings_table` gives it
     symbol: str,
@@ -206,27 +257,16 @@ def next_reports(
     Columns: `date`, `hour`, `kind` (scheduled, predicted, overdue), `known_at`, and in sessions as the calendar stood then: `soonest` and
     `latest`, after how many the price may react.
     """
-    planned, closes = calendar.scheduled, _micros(calendar.closes_of(index))[:, None]
-    expected = expected_reports(table[table["symbol"] == canonical_symbol(symbol)])
-    first, last = (places - planned.searchsorted(index)[:, None] for places in reaction_span(expected, planned))
-    late = (
-        expected["kind"].eq("predicted").to_numpy()
-        & (last < 1)
-        & (_micros(index)[:, None] < _micros(expected["date"] + OVERDUE))
-    )
-    valid = (_micros(expected["known_at"]) <= closes) & (closes < expected["until"].to_numpy()) & ((last >= 1) | late)
-    dates = np.where(valid, _micros(expected["date"]), NEVER)
-    which = dates.argmin(axis=1) if len(expected) else np.zeros(len(index), dtype=int)
-    found = expected.reindex(np.where(valid.any(axis=1), which, -1))[["date", "hour", "kind", "known_at"]].set_axis(
-        index
-    )
-    if not len(expected):
-        return found.assign(soonest=np.nan, latest=np.nan)
-    row = np.arange(len(index))
-    soonest, latest, overdue = np.maximum(first[row, which], 1), np.maximum(last[row, which], 1), late[row, which]
-    none = found["kind"].isna()
-    found["kind"] = found["kind"].mask(overdue & ~none, "overdue")
-    return found.assign(soonest=np.where(none, np.nan, soonest), latest=np.where(none, np.nan, latest))
+    days, back = np.unique(index, return_inverse=True)
+    days, expected = pd.DatetimeIndex(days), expected_reports(table[table["symbol"] == canonical_symbol(symbol)])
+    spans, column = spans_of_waiting(expected, days, calendar), np.zeros(len(expected), dtype=int)
+    which = first_awaited(expected, column, (len(days), 1), spans)[back, 0]
+    found = expected.reindex(which)[["date", "hour", "kind", "known_at"]].set_axis(index)
+    planned = calendar.scheduled
+    places = (np.append(place.astype(float), np.nan)[which] for place in reaction_span(expected, planned))
+    first, last = (place - planned.searchsorted(index) for place in places)
+    found["kind"] = found["kind"].mask(last < 1, "overdue")
+    return found.assign(soonest=np.maximum(first, 1), latest=np.maximum(last, 1))
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #bce9a0cf
 def results_within(
@@ -238,20 +278,38 @@ def results_within(
     return inside.where(upcoming["kind"].notna()).rename(f"earnings_within_{horizon}")
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #ace8ea63
-def _spans(table: pd.DataFrame, symbol: str, calendar: Calendar) -> pd.DataFrame:
-    "Reports made or scheduled: first and last place in the sessions, known and until in microseconds."
-    rows = table[table["symbol"] == canonical_symbol(symbol)]
-    expected = expected_reports(rows)
-    said = pd.concat([rows[rows["kind"] == "reported"].assign(until=NEVER), expected[expected["kind"] == "scheduled"]])
+def _spans(
+    reports: pd.DataFrame,  # as `earnings_table` gives it, of one symbol or of many
+    expected: pd.DataFrame,  # as `expected_reports` gives it
+    calendar: Calendar,
+) -> pd.DataFrame:
+    "Reports made or scheduled: symbol, first and last place in the sessions, known and until in microseconds."
+    made = reports[reports["kind"] == "reported"].assign(until=NEVER)
+    said = pd.concat([made, expected[expected["kind"] == "scheduled"]])
     first, last = reaction_span(said, calendar.sessions)
+    known, until = _micros(said["known_at"]), said["until"].to_numpy(dtype=np.int64)
     return pd.DataFrame(
-        {
-            "first": first,
-            "last": last,
-            "known": _micros(said["known_at"]),
-            "until": said["until"].to_numpy(dtype=np.int64),
-        }
+        {"symbol": said["symbol"].to_numpy(), "first": first, "last": last, "known": known, "until": until}
     )
+
+
+def _reacted(
+    spans: pd.DataFrame,  # as `_spans` gives them
+    columns: np.ndarray,  # (reports,) that of the symbol of each
+    count: int,  # of symbols
+    index: pd.DatetimeIndex,  # sessions
+    calendar: Calendar,
+    delay: int,  # sessions
+) -> np.ndarray:
+    "Whether the session `delay` sessions before each may have moved on results, as known at the close of the row's own, (sessions, symbols)."
+    closes, at = _micros(calendar.closes), calendar.positions(index) - delay
+    places = spans[["first", "last"]].to_numpy().ravel()
+    known, until, column = (np.repeat(values, 2) for values in (spans["known"], spans["until"], columns))
+    seen = np.minimum(places + delay, len(closes) - 1)
+    told = (places + delay < len(closes)) & (known <= closes[seen]) & (closes[seen] < until)
+    reacted = np.zeros((len(closes), count), dtype=bool)
+    reacted[places[told], column[told]] = True
+    return reacted[at] & (at >= 0)[:, None]
 
 
 def reaction_mask(
@@ -262,13 +320,10 @@ def reaction_mask(
     delay: int = 0,  # which session a row speaks of: its own, or as many before; from 1 on nothing is missing
 ) -> pd.Series:
     "Whether the session `delay` sessions before each may have moved on results, as known at the close of the row's own."
-    closes, at, spans = _micros(calendar.closes), calendar.positions(index) - delay, _spans(table, symbol, calendar)
-    places = spans[["first", "last"]].to_numpy().ravel()
-    known, until = (np.repeat(spans[name].to_numpy(), 2) for name in ("known", "until"))
-    seen = np.minimum(places + delay, len(closes) - 1)
-    told = (places + delay < len(closes)) & (known <= closes[seen]) & (closes[seen] < until)
-    reacted = np.isin(np.arange(len(closes)), places[told])
-    return pd.Series(reacted[at] & (at >= 0), index, name="earnings_reaction")
+    reports = table[table["symbol"] == canonical_symbol(symbol)]
+    spans = _spans(reports, expected_reports(reports), calendar)
+    found = _reacted(spans, np.zeros(len(spans), dtype=int), 1, index, calendar, delay)
+    return pd.Series(found[:, 0], index, name="earnings_reaction")
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #0835cadf
 def earnings_features(
@@ -285,7 +340,11 @@ def earnings_features(
     on this very session), `earnings_predicted` (1 where the next date is a prediction), `earnings_reacted` (1 where the session before may have
     moved on results).
     """
-    upcoming, spans = next_reports(table, symbol, index, calendar), _spans(table, symbol, calendar)
+    reports = table[table["symbol"] == canonical_symbol(symbol)]
+    upcoming, spans = (
+        next_reports(table, symbol, index, calendar),
+        _spans(reports, expected_reports(reports), calendar),
+    )
     closes, at = _micros(calendar.closes_of(index))[:, None], calendar.positions(index)[:, None]
     past = (
         (spans["known"].to_numpy() <= closes) & (closes < spans["until"].to_numpy()) & (spans["last"].to_numpy() <= at)
@@ -299,3 +358,25 @@ def earnings_features(
         "earnings_predicted": upcoming["kind"].ne("scheduled").astype(float).where(known),
         "earnings_reacted": reaction_mask(table, symbol, index, calendar, 1).astype(float),
     }, index=index)  # fmt: skip
+
+# %% ../../nbs/15_calendars/06_earnings.ipynb #551e4a54
+def earnings_blocks(
+    table: pd.DataFrame,  # as `earnings_table` gives it
+    symbols: Sequence[str],  # canonical
+    index: pd.DatetimeIndex,  # sessions, in order
+    calendar: Calendar,
+) -> dict[str, np.ndarray]:
+    "Blocks (sessions, symbols): `soonest` as in `next_reports`, `reacted` and `reacted_before` as `reaction_mask` with a delay of 0 and 1."
+    place, planned = pd.Index(symbols), calendar.scheduled
+    reports = table[table["symbol"].isin(place)]
+    expected = expected_reports(reports)
+    columns, spans = place.get_indexer(expected["symbol"]), spans_of_waiting(expected, index, calendar)
+    which = first_awaited(expected, columns, (len(index), len(place)), spans)
+    first = np.append(reaction_span(expected, planned)[0].astype(float), np.nan)[which]
+    said = _spans(reports, expected, calendar)
+    of = place.get_indexer(said["symbol"])
+    return {
+        "soonest": np.maximum(first - planned.searchsorted(index)[:, None], 1),
+        "reacted": _reacted(said, of, len(place), index, calendar, 0),
+        "reacted_before": _reacted(said, of, len(place), index, calendar, 1),
+    }

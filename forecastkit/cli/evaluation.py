@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from ..core import SettingsError
-from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
-from .options import emit, report_parameters, settings_with, stage_lines, target_settings
+from .options import AsJson, Features, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
+from .options import emit, report_parameters, absolute_place, settings_with, stage_lines, target_settings
 
 # %% auto #0
 __all__ = []
@@ -121,7 +121,7 @@ def evaluate(
     sources: Sources = None, home: HomeFolder = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
-    quiet: Quiet = False,
+    features: Features = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """What the forecasts of a span of years were worth: skill, ranges, regimes, cohorts, direction, beside their baselines.
 
@@ -134,6 +134,8 @@ def evaluate(
       forecastkit evaluate --symbol VIX --horizon 5 --sources "folder:bars, sample" --start 2005-01-03 --jobs 2 --html card.html
 
       forecastkit evaluate --universe sample --start 2005-01-03 --end 2018-12-21
+
+      forecastkit evaluate --features mine.py:momentum --start 2016-01-04 --end 2018-12-21
     """
     from forecastkit.pipeline import IntegratedSystem
     from forecastkit.reports import (
@@ -152,6 +154,8 @@ def evaluate(
 
     given = {"data__sources": sources, "data__home": home, "run__n_jobs": jobs, "run__dask": dask}
     if universe is not None:
+        if features is not None:
+            raise SettingsError("--features are those of one target: leave them or --universe away")
         if symbol is not None or kind is not None or horizons is not None:
             raise SettingsError(
                 "--universe scores log returns of all its symbols over one horizon: leave --symbol, --kind and --horizons away"
@@ -165,9 +169,9 @@ def evaluate(
         if horizon is not None or html is not None:
             raise SettingsError("--horizons prints one table: leave --horizon and --html away, or ask for one horizon")
         each = [target_settings(symbol, h, kind, quiet or as_json, **given) for h in parsed_horizons(horizons)]
-        cards = [IntegratedSystem(settings=one).evaluate(start, end) for one in each]
+        cards = [IntegratedSystem(settings=one, features=features).evaluate(start, end) for one in each]
         return emit([card.to_dict() for card in cards] if as_json else horizons_table(cards).reset_index(), as_json)
-    card = IntegratedSystem(settings=settings).evaluate(start, end)
+    card = IntegratedSystem(settings=settings, features=features).evaluate(start, end)
     if as_json:
         emit(card.to_dict(), as_json)
     else:
@@ -186,5 +190,5 @@ def evaluate(
                 as_json=False,
             )
     if html is not None:
-        shown = report_parameters("evaluation", settings, start=start, end=end)
+        shown = report_parameters("evaluation", settings, start=start, end=end, features=absolute_place(features))
         write_evaluation("evaluation", html, shown, settings.run.progress)

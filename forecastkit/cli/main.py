@@ -22,10 +22,24 @@ import typer
 
 from .data import data_app, download
 from .evaluation import evaluate
+from .backtest import backtest
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
-from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol, add_command
+from .pauses import pauses_app
 from forecastkit.cli.options import (
+    AsJson,
+    AsOf,
+    Features,
+    HomeFolder,
+    Horizon,
+    Kind,
+    Quiet,
+    Sources,
+    Symbol,
+    add_command,
+)
+from forecastkit.cli.options import (
+    absolute_place,
     command_group,
     emit,
     print_note,
@@ -38,11 +52,11 @@ from forecastkit.cli.options import (
 from .schemas import schema
 from .verification import verify
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import SettingsError, Stopwatch
+from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError
 
 # %% auto #0
-__all__ = ['app', 'settings_app', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options', 'print_warning', 'error_text',
-           'sigterm_as_exit', 'main']
+__all__ = ['app', 'settings_app', 'LEAK', 'POOR', 'POOR_KINDS', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options',
+           'print_warning', 'error_text', 'sigterm_as_exit', 'main']
 
 # %% ../../nbs/80_cli/20_main.ipynb #eecc7730
 app = command_group(
@@ -52,6 +66,7 @@ app = command_group(
 )
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")
+app.add_typer(pauses_app, name="pauses")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 
@@ -114,7 +129,8 @@ def provisional_words(
 @add_command(app)
 def daily(
     sources: Sources = None, home: HomeFolder = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
-    kind: Kind = None, output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
+    kind: Kind = None, features: Features = None,
+    output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Update live sources, record outcomes, forecast, and write the page of the day.
 
@@ -131,7 +147,7 @@ def daily(
 
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     require_folder(output)
-    system = IntegratedSystem(settings=settings)
+    system = IntegratedSystem(settings=settings, features=features)
     if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
         emit("nothing to do: no session has closed since the last run", as_json=False)
         return
@@ -141,7 +157,12 @@ def daily(
     stamp = f"{day.as_of:%Y-%m-%d}"
     watch = Stopwatch(day.seconds_by_stage)
     with watch.stage("page"):
-        page = run_report("daily", output / stamp, report_parameters("daily", settings, as_of=stamp), not quiet)
+        page = run_report(
+            "daily",
+            output / stamp,
+            report_parameters("daily", settings, as_of=stamp, features=absolute_place(features)),
+            not quiet,
+        )
     emit(day.forecast or f"No forecast: {day.failure}", as_json=False)
     emit(
         f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}",
@@ -189,6 +210,7 @@ def forecast(
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print the table of a universe as CSV.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
+    features: Features = None,
 ) -> None:  # fmt: skip
     """Make one forecast and print its card, or those of a universe as a table (exit 1 if a symbol has none).
 
@@ -201,6 +223,8 @@ def forecast(
       forecastkit forecast --universe sample --as-of 2018-06-29 --csv
 
       forecastkit forecast --universe mine.csv --earnings dates.csv --sources store --jobs 2
+
+      forecastkit forecast --features mine.py:momentum
     """
     from forecastkit.pipeline import forecast as make, worst_quarters_sentence
 
@@ -209,19 +233,21 @@ def forecast(
     if universe is not None:
         if symbol is not None:
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
+        if features is not None:
+            raise SettingsError("--features are those of one target: leave them or --universe away")
         print_universe(universe, earnings, settings, options, as_json, csv)
     elif csv or earnings is not None:
         raise SettingsError("--csv and --earnings belong to a universe: give --universe FILE or --universe sample")
     else:
-        made = make(symbol, settings=settings, **options)
-        past = worst_quarters_sentence(made.target, settings)
+        made = make(symbol, settings=settings, features=features, **options)
+        past = "" if features else worst_quarters_sentence(made.target, settings)
         emit(made.to_dict() if as_json else "\n".join([str(made), *([past] if past else [])]), as_json)
 
 # %% ../../nbs/80_cli/20_main.ipynb #b7ad3b5c
 @add_command(app)
 def train(
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
-    kind: Kind = None, as_json: AsJson = False, quiet: Quiet = False,
+    kind: Kind = None, features: Features = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train the model version in force at a session, and all before it, and store them.
 
@@ -232,7 +258,7 @@ def train(
     from forecastkit.pipeline import IntegratedSystem
 
     settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
-    version = IntegratedSystem(settings=settings).train(as_of)
+    version = IntegratedSystem(settings=settings, features=features).train(as_of)
     emit({"model_version": version} if as_json else f"model version in force: {version}", as_json)
 
 # %% ../../nbs/80_cli/20_main.ipynb #13e8149a
@@ -256,7 +282,7 @@ def split_parameters(given: list[str]) -> dict[str, str]:
 def report(
     name: Annotated[str, typer.Argument(help="A notebook of reports/, such as daily.")] = "daily",
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
-    kind: Kind = None, parameter: Parameters = None,
+    kind: Kind = None, features: Features = None, parameter: Parameters = None,
     output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Run a report notebook through papermill and write it as one HTML page.
@@ -274,11 +300,13 @@ def report(
     require_folder(output)
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     stamp = f"{IntegratedSystem(settings=settings).origin(own.get('as_of') or as_of):%Y-%m-%d}"
-    given = report_parameters(name, settings, as_of=stamp) | own
+    given = report_parameters(name, settings, as_of=stamp, features=absolute_place(features)) | own
+    if features is not None and "features" not in given:
+        raise SettingsError(f"report {name} takes no features of your own: leave --features away")
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, verify, explain, download, backup, restore, schema):
     add_command(app)(command)
 
 
@@ -359,6 +387,9 @@ def error_text(error: Exception) -> str:
     return str(error)
 
 
+LEAK: int = 1  # the exit code where code of the user's own knows tomorrow
+POOR: int = 3  # where the data are too poor, or the user's code failed
+POOR_KINDS: tuple[type[Exception], ...] = (DataQualityError, UserCodeError)
 INTERRUPTED: int = 130  # the exit code that Ctrl-C is turned into
 TERMINATED: int = 143  # the exit code of SIGTERM, as a shell counts it
 
@@ -386,7 +417,7 @@ def main(arguments: list[str] | None = None) -> int:
     except known as error:
         text = " ".join(error_text(error).split())
         print_note(f"forecastkit: {text}")
-        return 3 if isinstance(error, DataQualityError) else 2
+        return LEAK if isinstance(error, LookAheadError) else POOR if isinstance(error, POOR_KINDS) else 2
     except (KeyboardInterrupt, SystemExit) as leave:
         code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
         if not isinstance(code, int) or code not in (INTERRUPTED, TERMINATED):

@@ -18,9 +18,10 @@ from typing import Annotated, Any
 import typer
 
 # %% auto #0
-__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'AsJson', 'Quiet', 'WIDE', 'DAY_AS_MOMENT',
-           'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'report_parameters',
-           'stage_lines', 'cell_text', 'print_table', 'records', 'for_program', 'emit', 'print_note']
+__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'AsJson', 'Quiet', 'WIDE', 'DAY_AS_MOMENT',
+           'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'absolute_place',
+           'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'records', 'for_program', 'emit',
+           'print_note']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -37,6 +38,12 @@ Symbol = Annotated[str | None, typer.Option(help="What is forecast.")]
 Horizon = Annotated[int | None, typer.Option(help="How many sessions ahead.")]
 Kind = Annotated[
     str | None, typer.Option(help="pct_change or log_return; by default log_return for anything but the VIX.")
+]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        help="Features of your own beside those of the house: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program; `forecastkit schema` describes it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars; notes about the data and errors remain.")]
@@ -99,6 +106,14 @@ def utc_now() -> Any:
     return pd.Timestamp.now("UTC")
 
 # %% ../../nbs/80_cli/01_options.ipynb #4e2c84f7
+def absolute_place(where: str | None) -> str | None:
+    "FILE.py:NAME with the whole path of the file, for a process that runs in another folder."
+    from pathlib import Path
+
+    place, _, name = (where or "").rpartition(":")
+    return f"{Path(place).resolve()}:{name}" if place else where
+
+
 def report_parameters(
     name: str,  # of the report
     settings: Any,  # in force

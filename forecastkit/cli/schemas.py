@@ -16,8 +16,9 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY',
-           'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES', 'STORED', 'PARTS', 'EXPLANATION', 'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD',
+           'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES', 'STORED', 'PARTS',
+           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -59,8 +60,11 @@ _QUANTILES: dict[str, Schema] = {
     for p in (5, 10, 25, 50, 75, 90, 95)
 }
 QUANTILES: Schema = record(**_QUANTILES)  # pyrefly: ignore [bad-argument-type]
+STORED_PART: Schema = record(
+    base=NUMBER, value=NUMBER, rest=NUMBER, contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
+)  # fmt: skip
 FORECAST: Schema = record(
-    {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE)},
+    {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE), "explanation": record(middle=STORED_PART, width=STORED_PART)},
     prediction_id={"type": "string", "format": "uuid"}, symbol=TEXT, kind=TEXT, made_at=TEXT, point_estimate={"type": "number", "description": "mean change, per cent"},
     quantiles=QUANTILES, confidence_score=SHARE, prob_rise=SHARE, chance_of_rise=SHARE, base_rate=SHARE, label=TEXT, cohort=TEXT, forecast_date=DAY, feature_quality=SHARE,
     metadata=record(
@@ -102,7 +106,7 @@ PANEL_PART: Schema = record(
 )  # fmt: skip
 PANEL_SCORECARD: Schema = record(
     {"by_sector": table_of(PANEL_PART), "by_vix": table_of(PANEL_PART), "by_earnings": table_of(PANEL_PART)},
-    universe=TEXT, symbols=COUNT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, rows=COUNT, seconds=NUMBER, seconds_by_stage=STAGES,
+    universe=TEXT, symbols=COUNT, horizon=COUNT, start=DAY, end=DAY, origins=COUNT, rows=COUNT, refused=COUNT, seconds=NUMBER, seconds_by_stage=STAGES,
     variants_tried=COUNT, forecaster=PANEL_SUMMARY, baselines=table_of(PANEL_SUMMARY), by_symbol=table_of(PANEL_PART),
     by_half=table_of(PANEL_PART), by_year=table_of(PANEL_PART), worst_quarters=list_of(PANEL_PART),
 )  # fmt: skip
@@ -121,14 +125,35 @@ STORED: Schema = record(
     high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
 )  # fmt: skip
 PARTS: Schema = record(
-    of=TEXT, base=NUMBER, value=NUMBER, others=NUMBER, by_family=table_of(NUMBER),
-    contributions=list_of(record(feature=TEXT, family=TEXT, read=NUMBER, contribution=NUMBER)),
+    of=TEXT, base=NUMBER, value=NUMBER, rest=NUMBER, by_family=table_of(NUMBER),
+    contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
 )  # fmt: skip
 EXPLANATION: Schema = record(
     symbol=TEXT, horizon=COUNT, kind=TEXT, origin=DAY, model_version=TEXT,
-    middle=PARTS | {"description": "median log change; base, contributions and others sum to value"},
+    middle=PARTS | {"description": "median log change; base, amounts and rest sum to value"},
     width=PARTS | {"description": "natural log of q90 - q10 of the log change; the same sum"},
 )  # fmt: skip
+
+# %% ../../nbs/80_cli/15_schemas.ipynb #68c34aa5
+BOOK: Schema = record(
+    annual_return=NUMBER, annual_volatility=NUMBER, sharpe=NUMBER, sharpe_se=NUMBER, max_drawdown=NUMBER
+)
+SPAN: Schema = record(
+    {"return": NUMBER}, sessions=COUNT, volatility=NUMBER, sharpe=NUMBER, sharpe_se=NUMBER, max_drawdown=NUMBER
+)
+TRADED: Schema = record(profit=NUMBER, costs=NUMBER, traded=NUMBER, trades=COUNT, hit_rate=SHARE)
+BACKTEST: Schema = record(
+    universe=TEXT, tickers=COUNT, subject=TEXT | {"description": "what decided"}, start=DAY, end=DAY, sessions=COUNT, fills=TEXT,
+    equity_final=NUMBER, annual_return=NUMBER, annual_volatility=NUMBER, sharpe=record(value=NUMBER, se=NUMBER, psr=SHARE, dsr=SHARE, trials=COUNT),
+    sortino=NUMBER, calmar=NUMBER, hit_rate=SHARE, profit_factor=NUMBER, expected_shortfall=NUMBER, max_drawdown=NUMBER,
+    longest_underwater=COUNT, turnover=NUMBER | {"description": "times a year, half of bought and sold over equity"}, gross_exposure=NUMBER,
+    net_exposure=NUMBER, costs=table_of(NUMBER) | {"description": "money by kind"}, trades=COUNT, rejects=COUNT, by_year=table_of(SPAN),
+    by_state=table_of(SPAN), by_sector=table_of(TRADED), by_ticker=table_of(TRADED), benchmarks=table_of(BOOK),
+    identities=table_of(NUMBER) | {"description": "largest error of each, as a share of the equity"}, notes=list_of(TEXT),
+    verdict=list_of(REPORT), survivorship=TEXT, seconds=STAGES, skipped=table_of(TEXT),
+)  # fmt: skip
+
+# %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb
 SCHEMAS: dict[str, Schema] = {
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "evaluate --universe": PANEL_SCORECARD, "verify": list_of(REPORT),
     "explain": EXPLANATION, "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "data list": list_of(SERIES), "data health": HEALTH,
@@ -136,6 +161,7 @@ SCHEMAS: dict[str, Schema] = {
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
+    "backtest": BACKTEST,
     "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),
 }  # fmt: skip

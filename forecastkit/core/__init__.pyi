@@ -1,13 +1,15 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings and a stopwatch."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch and pauses."""
 
 from .errors import (
     DataError as DataError,
     DataQualityError as DataQualityError,
     DataWarning as DataWarning,
     FeatureDimensionError as FeatureDimensionError,
+    LookAheadError as LookAheadError,
     ModelIntegrityError as ModelIntegrityError,
     ModelNotFoundError as ModelNotFoundError,
     SettingsError as SettingsError,
+    UserCodeError as UserCodeError,
 )
 from .targets import (
     canonical_symbol as canonical_symbol,
@@ -96,4 +98,8 @@ from .docstrings import (
 from .stopwatch import (
     stage_key as stage_key,
     Stopwatch as Stopwatch,
+)
+from .pauses import (
+    Pause as Pause,
+    pause_subject as pause_subject,
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 # %% auto #0
 __all__ = ['DataError', 'DataWarning', 'FeatureDimensionError', 'SettingsError', 'ModelNotFoundError', 'ModelIntegrityError',
-           'DataQualityError']
+           'DataQualityError', 'UserCodeError', 'LookAheadError']
 
 # %% ../../nbs/00_core/01_errors.ipynb #b6b40d8f
 class _ShownText:
@@ -58,3 +58,19 @@ class DataQualityError(DataError):
     ):
         super().__init__(message)
         self.report: dict[str, Any] = report or {}
+
+# %% ../../nbs/00_core/01_errors.ipynb #a74a363b
+class UserCodeError(DataError):
+    "A feature or a model of the user's own raises, or answers with something that cannot be used."
+
+
+class LookAheadError(DataError):
+    "A feature or a model of the user's own knows more than could be known; `report` says where."
+
+    def __init__(
+        self,
+        message: str,  # one sentence that names what was found
+        report: Any = None,  # the `Report` of the audit
+    ):
+        super().__init__(message)
+        self.report = report

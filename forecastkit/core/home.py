@@ -62,9 +62,19 @@ class Home:
         return self.folder / "experiments.jsonl"
 
     @property
+    def backtests(self) -> Path:
+        "The log of the strategies that were tried in backtests."
+        return self.folder / "backtests.jsonl"
+
+    @property
     def meetings(self) -> Path:
         "The FOMC meetings that were downloaded, beyond those in the package."
         return self.folder / "meetings.csv"
+
+    @property
+    def earnings(self) -> Path:
+        "The earnings calendar of companies that was fetched, which the store reads."
+        return self.folder / "earnings.csv"
 
     def scorecard(self, name: str) -> Path:
         "The last scorecard of a target and its settings, as JSON; may be deleted."

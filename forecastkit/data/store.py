@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pandas as pd
 
-from ..calendars import Calendar, calendar_of
+from ..calendars import Calendar, calendar_of, saved_earnings
 from ..core import DataError, Home, canonical_json, canonical_symbol, find_key, keyed_sum, write_atomic
 from .market import Repair, bars_history, macro_history
 from .frames import Reading, clean_series
@@ -383,6 +383,12 @@ class Store(ParquetFolder):
         series: str = "daily",  # which series of each symbol: daily is what markets are loaded from; others by any name
     ):
         super().__init__(Home(home).store(series), Home(home).store_cache(series))
+        self._home = Home(home)
+
+    @property
+    def earnings(self) -> pd.DataFrame | None:
+        "The earnings calendar that was fetched into the home, see `calendars.saved_earnings`; None where there is none."
+        return saved_earnings(self._home)
 
     def put(
         self,

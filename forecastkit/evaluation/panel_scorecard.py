@@ -128,6 +128,7 @@ class PanelScorecard:
     seconds: float = float("nan")  # what making the forecasts took
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
     variants_tried: int | None = None  # before this one was shown; None: unknown
+    refused: int = 0  # rows left out, since their features were too poor for a forecast
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -144,7 +145,7 @@ class PanelScorecard:
         ends, horizon = self.sessions[[0, -1]], self.outcomes.horizon
         return plain({
             "universe": self.outcomes.name, "symbols": len(self.symbols), "horizon": horizon, "start": f"{ends[0]:%Y-%m-%d}",
-            "end": f"{ends[1]:%Y-%m-%d}", "origins": len(self.sessions), "rows": len(self.scores), "seconds": self.seconds,
+            "end": f"{ends[1]:%Y-%m-%d}", "origins": len(self.sessions), "rows": len(self.scores), "refused": self.refused, "seconds": self.seconds,
             "seconds_by_stage": {stage_key(name): took for name, took in self.seconds_by_stage.items()},
             "variants_tried": self.variants_tried, "forecaster": self.summary.to_dict(),
             "baselines": {name: summary.to_dict() for name, summary in self.baselines.items()}, **panel_parts(self),

@@ -14,6 +14,7 @@ from .cache import (
     FeatureCache as FeatureCache,
 )
 from .quality import (
+    quality_column as quality_column,
     TemporalValidator as TemporalValidator,
 )
 from .volatility import (
@@ -62,6 +63,13 @@ from .supply_chain import (
 )
 from .panel_quality import (
     Doubt as Doubt,
+    least_left as least_left,
     ticker_doubts as ticker_doubts,
     with_doubts as with_doubts,
+)
+from .user_features import (
+    user_code as user_code,
+    user_code_digest as user_code_digest,
+    USER_FAMILY as USER_FAMILY,
+    user_feature as user_feature,
 )

@@ -21,24 +21,32 @@ from ..data import MarketData
 from .base import declared_names
 from .panel_bars import PanelFeature, TICKER, back, bar_features, root
 from .panel_inputs import PanelInputs, log_ratio, panel_symbols
-from .panel_windows import cross_rank, group_mean, window_mean
+from .panel_windows import by_pieces, cross_rank, group_mean, window_mean
 
 # %% auto #0
 __all__ = ['INDEX', 'VOLATILITY', 'market_features', 'rank_features', 'panel_features', 'panel_values', 'compute_panel',
            'calculate_all_features']
 
 # %% ../../nbs/30_features/12_panel.ipynb #c27ca95c
-def index_line(x: PanelInputs, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Slope, residual standard deviation and R2 of the changes on those of the index over n sessions."
-    known = np.where(np.isfinite(x.of("market_change")), 1.0, np.nan)
-    own, index = x.of("change") * known, x.of("market_change")
+def index_line(change: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
+    "Slope, residual standard deviation and R2 of the changes on those of the index over n sessions, (3, sessions, tickers)."
+    own = change * np.where(np.isfinite(index), 1.0, np.nan)
     a, b = window_mean(own, n), window_mean(index, n)
     over_own, over_index = window_mean(own * own, n) - a * a, window_mean(index * index, n) - b * b
     both = window_mean(own * index, n) - a * b
     moves, index_moves = over_own > 1e-14, over_index > 1e-14
     slope = np.where(index_moves, both / np.where(index_moves, over_index, 1.0), np.nan)
     explained = np.clip(slope * both, 0.0, np.maximum(over_own, 0.0))
-    return slope, root(over_own - explained), np.where(moves, explained / np.where(moves, over_own, 1.0), np.nan)
+    share = np.where(moves, explained / np.where(moves, over_own, 1.0), np.nan)
+    return np.stack([slope, root(over_own - explained), share])
+
+
+def kept_index_line(x: PanelInputs, n: int) -> np.ndarray:
+    "`index_line` of all tickers."
+    return x.kept(
+        ("index line", n),
+        lambda: by_pieces(lambda own, index: index_line(own, index, n), x.of("change"), x.of("market_change")),
+    )
 
 
 def index_volatility(x: PanelInputs, n: int) -> np.ndarray:
@@ -54,7 +62,7 @@ def market_features() -> Iterator[PanelFeature]:
     "Beta, residual volatility and R2 to the index; the index and its expected volatility."
 
     def line(place: int) -> Callable[[PanelInputs], np.ndarray]:
-        return lambda x: x.kept("index line", lambda: np.stack(index_line(x, 252)))[place]
+        return lambda x: kept_index_line(x, 252)[place]
 
     both = (TICKER, INDEX)
     yield PanelFeature("beta_252", "market", both, back(252), "slope", -10, 10, "How far it goes with the index.", line(0))  # fmt: skip

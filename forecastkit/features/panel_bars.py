@@ -17,7 +17,7 @@ import numpy as np
 
 from .base import Declaration
 from .panel_inputs import CARRIED, PanelInputs, log_ratio
-from .panel_windows import group_mean, window_line, window_max, window_mean, window_min
+from .panel_windows import by_pieces, group_mean, window_line, window_max, window_mean, window_min
 
 # %% auto #0
 __all__ = ['TICKER', 'PanelFeature', 'back', 'return_features', 'panel_volatility_features', 'volume_features', 'shape_features',
@@ -105,6 +105,11 @@ def volume_correlation(x: PanelInputs, n: int) -> np.ndarray:
     "The correlation of the size of a move with the log of volume over n sessions."
     size = np.abs(x.of("change"))
     volume = np.log(np.where(x.of("volume") > 0, x.of("volume"), np.nan))
+    return by_pieces(lambda size, volume: correlation(size, volume, n), size, volume)
+
+
+def correlation(size: np.ndarray, volume: np.ndarray, n: int) -> np.ndarray:
+    "The correlation of two blocks over n sessions, where both have values."
     both = np.isfinite(size) & np.isfinite(volume)
     size, volume = np.where(both, size, np.nan), np.where(both, volume, np.nan)
     a, b = window_mean(size, n), window_mean(volume, n)
@@ -131,6 +136,11 @@ def volume_features() -> Iterator[PanelFeature]:
                        lambda x: window_mean(np.where(np.isfinite(x.of("volume")), (x.of("volume") == 0).astype(float), np.nan), 66))  # fmt: skip
 
 # %% ../../nbs/30_features/11_panel_bars.ipynb #936885b1
+def trend_line(x: PanelInputs, n: int) -> np.ndarray:
+    "Slope and R2 of the line through n closes, (2, sessions, tickers)."
+    return x.kept(("line", n), lambda: by_pieces(lambda log: np.stack(window_line(log, n)), x.of("log")))
+
+
 def efficiency(x: PanelInputs, n: int) -> np.ndarray:
     "The distance over n sessions to the length of the way, 0 to 1."
     way = x.kept(("way", n), lambda: window_mean(np.abs(x.of("change")), n)) * n
@@ -150,9 +160,9 @@ def shape_features() -> Iterator[PanelFeature]:
                        lambda x: x.of("log") - window_min(x.of("log"), 252))  # fmt: skip
     yield PanelFeature("deviation_200", "trend", (TICKER,), 200 + CARRIED, "log", -4, 4, "How far it is from its mean of 200 sessions.", lambda x: x.of("log") - x.mean("log", 200))  # fmt: skip
     yield PanelFeature("slope_66", "trend", (TICKER,), 66 + CARRIED, "log a session", -0.1, 0.1, "The line through the quarter.",
-                       lambda x: x.kept(("line", 0), lambda: window_line(x.of("log"), 66)[0]))  # fmt: skip
+                       lambda x: trend_line(x, 66)[0])  # fmt: skip
     yield PanelFeature("trend_r2_66", "trend", (TICKER,), 66 + CARRIED, "share", 0, 1, "How well a line describes the quarter.",
-                       lambda x: x.kept(("line", 1), lambda: window_line(x.of("log"), 66)[1]))  # fmt: skip
+                       lambda x: trend_line(x, 66)[1])  # fmt: skip
     yield PanelFeature("efficiency_22", "trend", (TICKER,), back(22), "share", 0, 1, "How straight its way was this month.",
                        lambda x: efficiency(x, 22))  # fmt: skip
 

@@ -11,12 +11,10 @@ close of the row: a report whose hour is unknown marks its session one day late.
 # %% ../../nbs/30_features/15_panel_earnings.ipynb #57a8b3db
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
-from ..calendars import next_reports, reaction_mask
+from ..calendars import earnings_blocks
 from .panel_bars import PanelFeature, TICKER, back, day_variance, root
 from .panel_inputs import PanelInputs
 from .panel_windows import group_mean, window_count, window_mean, window_sum
@@ -25,26 +23,22 @@ from .panel_windows import group_mean, window_count, window_mean, window_sum
 __all__ = ['CLEAN_SHARE', 'MEMORY', 'LEAST_REACTIONS', 'cleaned_mean', 'reaction_size', 'earnings_panel_features']
 
 # %% ../../nbs/30_features/15_panel_earnings.ipynb #e973feb9
-def by_ticker(x: PanelInputs, column: Callable[[str], pd.Series]) -> np.ndarray:
-    "One column a ticker as a block."
-    return np.column_stack([column(symbol).to_numpy(dtype=float) for symbol in x.symbols])
+def known_reports(x: PanelInputs, table: pd.DataFrame) -> np.ndarray:
+    "What `earnings_blocks` says of all tickers, one pass over the calendar: sessions until, reacted, reacted before; (3, sessions, tickers)."
+    return x.kept(
+        "known_reports",
+        lambda: np.stack([*earnings_blocks(table, x.symbols, x.sessions, x.market.calendar).values()]),
+    )
 
 
 def reacted(x: PanelInputs, table: pd.DataFrame, delay: int) -> np.ndarray:
-    "Whether the session `delay` sessions before each may have moved on results, as known at the close of the row's own."
-    calendar = x.market.calendar
-    return x.kept(
-        ("reacted", delay),
-        lambda: by_ticker(x, lambda symbol: reaction_mask(table, symbol, x.sessions, calendar, delay)) > 0,
-    )
+    "Whether the session `delay` (0 or 1) sessions before each may have moved on results, as known at the close of the row's own."
+    return x.kept(("reacted", delay), lambda: known_reports(x, table)[1 + delay] > 0)
 
 
 def sessions_until(x: PanelInputs, table: pd.DataFrame) -> np.ndarray:
     "In how many sessions results are expected at the soonest; NaN where no report was known to come."
-    return x.kept(
-        "sessions_until",
-        lambda: by_ticker(x, lambda symbol: next_reports(table, symbol, x.sessions, x.market.calendar)["soonest"]),
-    )
+    return known_reports(x, table)[0]
 
 # %% ../../nbs/30_features/15_panel_earnings.ipynb #b67732f9
 CLEAN_SHARE: float = 0.5  # of a window must be left when the reactions are taken out

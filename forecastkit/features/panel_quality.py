@@ -17,7 +17,7 @@ import pandas as pd
 from ..data import split_steps
 
 # %% auto #0
-__all__ = ['Doubt', 'ticker_doubts', 'with_doubts']
+__all__ = ['Doubt', 'ticker_doubts', 'with_doubts', 'least_left']
 
 # %% ../../nbs/30_features/16_panel_quality.ipynb #7ce9d34b
 class Doubt(NamedTuple):
@@ -104,3 +104,25 @@ def with_doubts(
         "status": status(score),
         "issues": [*(doubt.words for doubt in doubts), *report["issues"]],
     }
+
+# %% ../../nbs/30_features/16_panel_quality.ipynb #0323953c
+def least_left(
+    bars: pd.DataFrame,  # of one ticker, in order
+    sessions: pd.DatetimeIndex,  # of its exchange, in order
+) -> np.ndarray:
+    "The least share of quality that the doubts at each bar can leave, (n,): never above what `ticker_doubts` of the bars up to it leave."
+    close, day = bars["close"], pd.Series(sessions.searchsorted(bars.index), bars.index)
+    absent, move = day.diff().fillna(1.0) - 1, close.diff()
+    steps = move.abs().where(move != 0).rolling(QUARTER - 1, min_periods=1).min() / close
+    suspected = {
+        0.15: ((absent > ANOTHER_COMPANY).rolling(YEARS, min_periods=1).max() > 0,
+               (move == 0).rolling(MONTH, min_periods=1).sum() > MONTH // 2, (steps > COARSE) | (close < LEAST_PRICE)),
+        0.1: (((absent > HALT) & (absent <= ANOTHER_COMPANY)).rolling(QUARTER, min_periods=1).max() > 0,
+              (bars["volume"] == 0).rolling(MONTH, min_periods=1).sum() > MONTH // 2),
+        0.2: ((np.log(close).diff().abs() > 0.3).rolling(YEAR, min_periods=1).max() > 0,),
+    }  # fmt: skip
+    left = np.ones(len(bars))
+    for cost, rules in suspected.items():
+        for rule in rules:
+            left = left * np.where(rule, 1.0 - cost, 1.0)
+    return left

@@ -10,13 +10,15 @@ on the n sessions that end there and on nothing else, to the last bit: neither o
 # %% ../../nbs/30_features/09_panel_windows.ipynb #c859b020
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['LEAST_SHARE', 'FADING', 'window_sum', 'window_count', 'window_mean', 'window_std', 'window_max', 'window_min',
-           'fading_mean', 'window_line', 'cross_rank', 'group_mean']
+__all__ = ['LEAST_SHARE', 'FADING', 'PIECE_CELLS', 'PIECE_TICKERS', 'window_sum', 'window_count', 'window_mean', 'window_std',
+           'window_max', 'window_min', 'fading_mean', 'window_line', 'cross_rank', 'group_mean', 'by_pieces']
 
 # %% ../../nbs/30_features/09_panel_windows.ipynb #362b3be5
 def join(
@@ -156,11 +158,8 @@ def window_line(
     return np.where(full, slope, np.nan), np.where(full & moves, share, np.nan)
 
 # %% ../../nbs/30_features/09_panel_windows.ipynb #714b3834
-def cross_rank(
-    block: np.ndarray,  # (sessions, tickers), NaN where there is no value
-    counts: np.ndarray,  # (sessions, tickers) which of them are compared
-) -> np.ndarray:
-    "The share of the others that stand below, ties half, from 0 to 1; .5 alone; NaN where a value is missing or does not count."
+def rank_rows(block: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    "`cross_rank` of a few sessions."
     used = np.where(counts & np.isfinite(block), block, np.inf)
     some = used < np.inf
     order = np.argsort(used, axis=1)  # in whatever order among equals: they share one place
@@ -177,6 +176,20 @@ def cross_rank(
     others = some.sum(axis=1, keepdims=True) - 1.0
     return np.where(some, np.where(others > 0, ranks / np.maximum(others, 1.0), 0.5), np.nan)
 
+# %% ../../nbs/30_features/09_panel_windows.ipynb #b25c1bcb
+PIECE_CELLS: int = 2**15  # values that are ranked at once
+
+
+def cross_rank(
+    block: np.ndarray,  # (sessions, tickers), NaN where there is no value
+    counts: np.ndarray,  # (sessions, tickers) which of them are compared
+) -> np.ndarray:
+    "The share of the others that stand below, ties half, from 0 to 1; .5 alone; NaN where a value is missing or does not count."
+    ranks, step = np.empty(block.shape), max(PIECE_CELLS // max(block.shape[1], 1), 1)
+    for at in range(0, len(block), step):
+        ranks[at : at + step] = rank_rows(block[at : at + step], counts[at : at + step])
+    return ranks
+
 # %% ../../nbs/30_features/09_panel_windows.ipynb #048e1434
 def group_mean(
     block: np.ndarray,  # (sessions, tickers), NaN where there is no value
@@ -192,4 +205,24 @@ def group_mean(
         for column in of:  # in a fixed order
             total, number = total + values[:, column], number + used[:, column]
         out[:, of] = np.where(number > 0, total / np.maximum(number, 1.0), np.nan)[:, None]
+    return out
+
+# %% ../../nbs/30_features/09_panel_windows.ipynb #1a91bd6b
+PIECE_TICKERS: int = 256  # that a formula works on at once
+
+
+def by_pieces(
+    formula: Callable[
+        ..., np.ndarray
+    ],  # of blocks (sessions, tickers); each ticker of the result depends on that ticker alone
+    *blocks: np.ndarray,  # (sessions, tickers)
+    width: int = PIECE_TICKERS,
+) -> np.ndarray:
+    "What the formula gives, (..., sessions, tickers), worked out for a few tickers at a time: what it holds in passing does not grow with the panel."
+    pieces = (formula(*(block[:, at : at + width] for block in blocks)) for at in range(0, blocks[0].shape[1], width))
+    out, at = np.empty(0), 0
+    for piece in pieces:
+        if not at:
+            out = np.empty((*piece.shape[:-1], blocks[0].shape[1]))
+        out[..., at : at + piece.shape[-1]], at = piece, at + piece.shape[-1]
     return out

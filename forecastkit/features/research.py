@@ -35,6 +35,8 @@ def _as_known(
     calendar: Calendar,
 ) -> pd.DataFrame:
     "The newest row known at the close of each session; NaN where that is older than ten days, or there is none."
+    if not len(values):
+        return pd.DataFrame(np.nan, index, values.columns)
     at = known.reindex(values.index).cummax().array.searchsorted(calendar.closes_of(index), side="right") - 1
     found = values.to_numpy(dtype=float)[np.maximum(at, 0)]
     fresh = (at >= 0) & (index - values.index[np.maximum(at, 0)] <= STALE)

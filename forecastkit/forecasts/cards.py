@@ -22,8 +22,8 @@ from .distribution import InPoints
 from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_in_short', 'in_words', 'note_lines',
-           'terminal_card', 'plot_forecast', 'html_card']
+__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_in_short', 'reasons_in_short', 'in_words',
+           'note_lines', 'terminal_card', 'plot_forecast', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -164,8 +164,23 @@ def direction_in_short(f: Shown) -> str:
     return f"{f.direction}, confidence {f.confidence_score:.2f} (chance that the sign is right)"
 
 
+def reasons_in_short(f: Shown) -> dict[str, str]:
+    "What moves the median and the width most, three features each, by `middle` and `width`; empty where no contributions are stored."
+    told = f.metadata.get("explanation") or {}
+    said = {}
+    for of, part in told.items():
+        wide = of == "width"
+        usual, now = (100 * (math.exp(part[k]) if wide else part[k]) for k in ("base", "value"))
+        amounts = [(printable(str(one["feature"])), one["amount"]) for one in part["contributions"][:3]]
+        reasons = ", ".join(f"{name} {100 * (math.expm1(x) if wide else x):+.2g} %" for name, x in amounts)
+        head = f"its 80 % range is {now:.2g} % wide" if wide else f"its median is {now:+.2g} % in logs"
+        typical = f"{usual:.2g} %" if wide else f"{usual:+.2g} %"
+        said[of] = f"{head}, on a typical day {typical}; most by {reasons}" if reasons else head
+    return said
+
+
 def in_words(f: Shown) -> list[str]:
-    "Three to six plain sentences: the expected value, the ranges, the regimes, the confidence and its meaning, the calendar."
+    "Three to eight plain sentences: the expected value, ranges, regimes, confidence and its meaning, calendar, reasons."
     points, unit = f.in_points, "%" if f.kind == "pct_change" else "% in logs"
     (low8, high8), (low9, high9), (down, up) = points.interval(0.8), points.interval(0.9), f.interval(0.8)
     sentences = [
@@ -185,6 +200,7 @@ def in_words(f: Shown) -> list[str]:
         sentences += [f"Its cohort is {f.cohort}: changes from it were {f.cohort_weight:.2f} times those of mid cycle."]
     if results := results_in_short(f):
         sentences += [f"Results are {results}."]
+    sentences += [f"{said[0].upper()}{said[1:]}." for said in reasons_in_short(f).values()]
     return sentences + [f"In the data: {'; '.join(notes)}." for notes in [data_notes(f)] if notes]
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #f6f40aff
@@ -251,6 +267,7 @@ def terminal_card(f: Shown, width: int = 72) -> str:
         f"{'direction':16s}{direction_in_short(f)}",
         f"{'cohort':16s}{f.cohort} (size of changes x {f.cohort_weight:.2f})",
         *(note_lines(results, width, "results") if (results := results_in_short(f)) else []),
+        *(line for of, said in reasons_in_short(f).items() for line in note_lines(said, width, f"why this {of}")),
         f"{'feature quality':16s}{f.feature_quality:.2f}",
         *(line for note in data_notes(f) for line in note_lines(note, width)),
         line,
@@ -339,7 +356,8 @@ def html_card(f: Shown) -> str:
     frame = f"max-width:840px;padding:16px 20px;border:1px solid #d9dde2;border-radius:8px;background:#fff;color:{INK}"
     calendar = f"{escape(f.cohort)}, size of changes &times; {f.cohort_weight:.2f}"
     results = [f"results {said}" for said in [results_in_short(f)] if said]
-    notes = "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in (*results, *data_notes(f)))
+    said = (*results, *reasons_in_short(f).values(), *data_notes(f))
+    notes = "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in said)
     return (
         f'<div style="{frame};font-family:system-ui,sans-serif;line-height:1.35">'
         '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:4px 16px">'

@@ -84,6 +84,50 @@ def _converted(name: str, value: Any) -> Any:
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{name} cannot be {in_brief(value)}") from error
 
+# %% ../../nbs/10_forecasts/04_record.ipynb #802c20f3
+def _is_number(value: Any) -> bool:
+    "Whether it is a finite number of JSON."
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_day(value: Any) -> bool:
+    "Whether it is a day as text."
+    try:
+        return isinstance(value, str) and bool(_session_of_text(value))
+    except DataError:
+        return False
+
+
+def _is_contribution(part: Any) -> bool:
+    "Whether it is one half of a stored explanation."
+    numbers = all(_is_number(part[key]) for key in ("base", "value"))
+    return numbers and all(
+        isinstance(one["feature"], str) and _is_number(one["amount"]) for one in part["contributions"]
+    )
+
+
+METADATA_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "base_rate": (lambda v: _is_number(v) and 0 <= v <= 1, "a share within 0..1"),
+    "direction_share": (lambda v: _is_number(v) and 0 <= v <= 1, "a share within 0..1"),
+    "data_notes": (lambda v: isinstance(v, list) and all(isinstance(one, str) for one in v), "a list of sentences"),
+    "history": (lambda v: all(_is_day(day) and _is_number(level) for day, level in v), "pairs of a day and a level"),
+    "results_expected": (lambda v: _is_day(v["date"]) and v["known"] in ("scheduled", "predicted", "overdue"),
+                         "a day as 2018-02-01, and whether it is scheduled, predicted or overdue"),
+    "explanation": (lambda v: all(map(_is_contribution, v.values())), "base, value and contributions, of middle and width"),
+}  # fmt: skip
+
+
+def _metadata_fault(metadata: Mapping[str, Any]) -> str:
+    "What in the metadata could not be shown, and what it must be; empty if all can."
+    for key, (fits, words) in METADATA_FORMS.items():
+        try:
+            sound = not metadata.get(key) or fits(metadata[key])
+        except (TypeError, ValueError, LookupError):
+            sound = False
+        if not sound:
+            return f"its metadata were edited: {key} must be {words}; take the forecast from a backup, or make it again"
+    return ""
+
 # %% ../../nbs/10_forecasts/04_record.ipynb #9e3b8b7c
 def check_record(record: Any) -> None:
     "Raise `DataError`, naming the forecast and the remedy, if the record could not be a forecast."
@@ -113,7 +157,7 @@ def _record_fault(record: Any) -> str:
         return "regime_bounds must be three increasing levels, or empty"
     if record.target_session <= record.origin:
         return f"target session {record.target_session:%Y-%m-%d} does not lie after it"
-    return ""
+    return _metadata_fault(record.metadata)
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #84e00a27
 DIRECTION_MARGIN: float = 0.05  # a chance of a rise this close to the base rate says nothing about the direction
@@ -121,7 +165,7 @@ SHOWN_PROBS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)  # t
 
 
 def public_form(f: Forecast) -> dict[str, Any]:
-    "A forecast as nested dictionaries; `regime_probabilities` is absent where the target has no regimes."
+    "A forecast as nested dictionaries; `regime_probabilities` and `explanation` are absent where there are none."
     points, versions = f.in_points, ("model_version", "code_version", "data_fingerprint")
     metadata = {
         "observation_date": f"{f.origin:%Y-%m-%d}", "forecast_date": f"{f.target_session:%Y-%m-%d}",
@@ -139,6 +183,7 @@ def public_form(f: Forecast) -> dict[str, Any]:
         "forecast_date": metadata["forecast_date"], "feature_quality": f.feature_quality,
         "metadata": metadata | ({"current_vix": f.last_value} if f.symbol == "VIX" else {})
         | {name: getattr(f, name) for name in versions},
+        **({"explanation": f.metadata["explanation"]} if "explanation" in f.metadata else {}),
     }  # fmt: skip
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #02800599

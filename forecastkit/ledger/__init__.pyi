@@ -5,8 +5,10 @@ from .schema import (
     CHAINED as CHAINED,
     METADATA as METADATA,
     MODELS as MODELS,
+    PAUSES as PAUSES,
 )
 from .engine import (
+    chained_tables as chained_tables,
     definitions as definitions,
     display_url as display_url,
     fetch as fetch,
@@ -47,4 +49,11 @@ from .audit import (
     ledger_ends as ledger_ends,
     read_checked as read_checked,
     write_checked as write_checked,
+)
+from .pauses import (
+    active_pauses as active_pauses,
+    add_pause as add_pause,
+    keep_pause as keep_pause,
+    lift_pause as lift_pause,
+    stored_pauses as stored_pauses,
 )

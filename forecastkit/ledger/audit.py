@@ -38,10 +38,10 @@ from forecastkit.core import (
 from ..forecasts import Forecast, mean_of
 from .chain import Ends, Look, Problem, broken_chains, chain_ends, checked_starts, row_name
 from .database import CLOCK_SLACK, OUTCOME_JOIN, PredictionDatabase, last_stored_at
-from .engine import trigger_problems, with_retry
+from .engine import chained_tables, trigger_problems, with_retry
 from .records import SCORE_COLUMNS, score_records
 from .rescoring import log_changes, recomputed_id, rescore
-from .schema import CHAINED, OUTCOMES, PREDICTIONS
+from .schema import OUTCOMES, PREDICTIONS
 
 # %% auto #0
 __all__ = ['Audit', 'audit_ledger', 'write_checked', 'read_checked', 'ledger_ends', 'absent_heads']
@@ -418,7 +418,7 @@ def absent_heads(
 
     def look(connection: sa.Connection) -> list[str]:
         found = {GENESIS}
-        for table in CHAINED:
+        for table in chained_tables(connection):
             found |= set(connection.scalars(sa.select(table.c.row_hash).where(table.c.row_hash.in_(heads))))
         return [one for one in heads if one not in found]
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 import sqlalchemy as sa
 
 from ..core import DataError, GENESIS, HashChain, printable
-from .engine import display_url, transaction
+from .engine import chained_tables, display_url, transaction
 from .schema import CHAIN, CHAINED, PREDICTIONS
 
 # %% auto #0
@@ -32,7 +32,7 @@ ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content o
 class Problem:
     "One thing that is wrong with a stored row."
 
-    table: str  # predictions, outcomes, models
+    table: str  # predictions, outcomes, models, pauses
     row: int  # its number; 0: no row in particular
     name: str  # what it is about, such as VIX 2018-02-05
     words: str  # completes the sentence that begins with them
@@ -43,7 +43,9 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause."
+    if "pause" in row:
+        return f"{row['action']} of {row['subject']}"
     return f"{row['symbol']} {row['origin']}" if "origin" in row else f"model {row['version']}"
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #ed136179
@@ -169,7 +171,7 @@ Ends = Mapping[str, tuple[int, str]]  # table -> number of rows and hash of the 
 
 def chain_ends(connection: sa.Connection) -> dict[str, tuple[int, str]]:
     "Number of rows and hash of the last row of each table: noted elsewhere, it proves later that nothing was rewritten."
-    return {table.name: chain_end(connection, table) for table in CHAINED}
+    return {table.name: chain_end(connection, table) for table in chained_tables(connection)}
 
 
 def holds_end(connection: sa.Connection, table: sa.Table, end: tuple[int, str]) -> bool:
@@ -184,9 +186,10 @@ def checked_starts(
     since: Ends | None,  # ends of the part that was checked before
 ) -> tuple[dict[str, tuple[int, str]], list[Problem]]:
     "Where the check of each table begins: behind its checked end, or at its beginning where that end is no longer there."
-    starts, problems = {table.name: (0, GENESIS) for table in CHAINED}, []
-    for table in CHAINED:
-        start = (since or starts)[table.name]
+    tables = chained_tables(connection)
+    starts, problems = {table.name: (0, GENESIS) for table in tables}, []
+    for table in tables:
+        start = (since or {}).get(table.name, starts[table.name])
         if holds_end(connection, table, start):
             starts[table.name] = start
         else:
@@ -223,9 +226,9 @@ def broken_chains(
     looks: Mapping[str, Look] = MappingProxyType({}),  # by table
     batch: int = 1000,  # rows held in memory at a time
 ) -> list[Problem]:
-    "Everything that is wrong with the chains of forecasts, outcomes and manifests, table by table and row by row."
+    "Everything that is wrong with the chains of forecasts, outcomes, manifests and pauses, table by table and row by row."
     starts, problems = checked_starts(connection, since)
-    for table in CHAINED:
+    for table in chained_tables(connection):
         start = starts[table.name]
         rows = rows_after(connection, table, start[0], looks.get(table.name), batch)
         problems += broken_links(rows, *chain_end(connection, table), table.name, start)

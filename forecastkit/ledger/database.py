@@ -217,13 +217,24 @@ class PredictionDatabase:
 
     def record_outcomes(self, symbol: str, close: pd.Series, data_fingerprint: str = "") -> int:
         "Write down what happened to the stored forecasts of a symbol, from closes by session; returns how many were new."
-        now, name = self.clock(), canonical_symbol(symbol)
+        return self.record_outcomes_of({symbol: close}, data_fingerprint)
+
+    def record_outcomes_of(self, closes: Mapping[str, pd.Series], data_fingerprint: str = "") -> int:
+        "The same for many symbols, all or none; returns how many were new."
+        now = self.clock()
 
         def record(connection: sa.Connection) -> int:
             chain_end(connection, OUTCOMES, lock=True)  # who comes second must see what the first recorded
-            found = outcomes_from_closes(pending_outcomes(connection, name), close, now, self.calendar)
-            rows = found.assign(recorded_at=now, data_fingerprint=data_fingerprint)
-            return append(connection, OUTCOMES, rows.to_dict("records"))  # pyrefly: ignore[bad-argument-type]
+            waiting = {symbol: pending_outcomes(connection, canonical_symbol(symbol)) for symbol in closes}
+            found = [
+                outcomes_from_closes(rows, closes[s], now, self.calendar) for s, rows in waiting.items() if len(rows)
+            ]
+            rows = [
+                row
+                for table in found
+                for row in table.assign(recorded_at=now, data_fingerprint=data_fingerprint).to_dict("records")
+            ]
+            return append(connection, OUTCOMES, rows)  # pyrefly: ignore[bad-argument-type]
 
         return with_retry(self.engine, record, write=True)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -23,13 +23,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAINED
+from .schema import CHAINED, PAUSES
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF',
-           'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
-           'server_unavailable', 'with_retry', 'needs_upgrade', 'upgrade', 'definitions', 'known_definitions',
-           'open_database', 'sqlite_triggers', 'postgres_triggers', 'trigger_problems']
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'PAUSES_SINCE', 'VERSION_TABLE', 'Definition',
+           'TRIGGERS_OF', 'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only',
+           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'chained_tables', 'upgrade',
+           'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
+           'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
 WAIT_SECONDS: int = 30  # seconds to wait for another writer, or for a server that restarts
@@ -190,8 +191,9 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
-READABLE_REVISIONS: tuple[str, ...] = ("0002", "0003")  # have all columns that this code reads
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004")
+READABLE_REVISIONS: tuple[str, ...] = ("0002", "0003", "0004")  # have all columns that this code reads of their tables
+PAUSES_SINCE: str = "0004"  # the revision that brought the table of pauses
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -209,6 +211,12 @@ def needs_upgrade(connection: sa.Connection) -> bool:
     if is_read_only(database_file(connection.engine.url)) and found in READABLE_REVISIONS:
         return False
     return found != REVISIONS[-1]
+
+
+def chained_tables(connection: sa.Connection) -> list[sa.Table]:
+    "The tables with a chain that a database has; one on a read-only medium may be too old for that of pauses."
+    found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
+    return [table for table in CHAINED if table is not PAUSES or str(found) >= PAUSES_SINCE]
 
 
 def upgrade(
@@ -252,6 +260,7 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "eab3c1e2b168c677",
     "f3bee0fe8172852e",
     "dd134065feaa560e",
+    "2cc81c11ac717af5",
 )  # of the tables and indexes by revision
 
 
@@ -312,20 +321,24 @@ def open_database(address: str | sa.URL) -> sa.Engine:
     return engine
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #611e7399
-def sqlite_triggers() -> dict[str, str]:
+def sqlite_triggers(
+    tables: Iterable[sa.Table] = tuple(CHAINED),
+) -> dict[str, str]:
     "Name -> definition of the triggers that an SQLite ledger has."
     return {
         f"{table}_no_{action}": f"CREATE TRIGGER {table}_no_{action} BEFORE {action.upper()} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: add a row instead'); END"
-        for table in (t.name for t in CHAINED) for action in ("update", "delete")
+        for table in (t.name for t in tables) for action in ("update", "delete")
     }  # fmt: skip
 
 
-def postgres_triggers() -> dict[str, str]:
+def postgres_triggers(
+    tables: Iterable[sa.Table] = tuple(CHAINED),
+) -> dict[str, str]:
     "Name -> definition of the triggers that a PostgreSQL ledger has."
     function = "BEGIN RAISE EXCEPTION '% is append-only: add a row instead', TG_TABLE_NAME; END"
     kinds = {"append_only": 27, "not_emptied": 34}  # before delete or update of a row; before truncate of a table
-    return {f"{table.name}_{name}": f"O{kind} {function}" for table in CHAINED for name, kind in kinds.items()}
+    return {f"{table.name}_{name}": f"O{kind} {function}" for table in tables for name, kind in kinds.items()}
 
 
 TRIGGERS_OF: dict[str, str] = {
@@ -333,14 +346,14 @@ TRIGGERS_OF: dict[str, str] = {
     "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
-    "AND relname IN ('predictions', 'outcomes', 'models', 'chain')",
+    "AND relname IN ('predictions', 'outcomes', 'models', 'pauses', 'chain')",
 }
 
 
 def trigger_problems(connection: sa.Connection) -> list[str]:
     "One phrase for each trigger that is missing, changed, or not the ledger's own."
     dialect = connection.dialect.name
-    expected = sqlite_triggers() if dialect == "sqlite" else postgres_triggers()
+    expected = (sqlite_triggers if dialect == "sqlite" else postgres_triggers)(chained_tables(connection))
     found = dict(connection.exec_driver_sql(TRIGGERS_OF[dialect]).tuples().all())
     lost = [f"the trigger {name} is missing: rows can be changed" for name in sorted(expected.keys() - found.keys())]
     changed = [

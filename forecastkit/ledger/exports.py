@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import pandas as pd
 
-from ..core import DataError, VIX_REGIMES, csv_safe_frame, open_atomic
+from ..core import DataError, VIX_REGIMES, canonical_json, csv_safe_frame, open_atomic
 from ..forecasts import Forecast
 from .database import PredictionDatabase, read_predictions, scored_table, select_predictions
 from .engine import transaction
@@ -29,7 +29,7 @@ __all__ = ['ledger_tables', 'ledger_table', 'write_csv', 'write_parquet']
 RECORD_COLUMNS: tuple[str, ...] = (
     "seq", "prediction_id", "symbol", "kind", "horizon", "origin", "target_session", "made_at", "stored_at", "timeliness",
     "model_version", "code_version", "data_fingerprint", "num_features_used", "cohort", "cohort_weight", "feature_quality",
-    "last_value",
+    "last_value", "explanation",
 )  # fmt: skip
 RESULT_COLUMNS: tuple[str, ...] = (
     "point_estimate", "confidence_score", *(f"p_{name}" for name in VIX_REGIMES), "outcome", "outcome_level", *SCORE_COLUMNS,
@@ -43,11 +43,13 @@ def quantile_name(p: float) -> str:
 
 
 def flat_forecast(forecast: Forecast) -> dict[str, Any]:
-    "The numbers of one forecast by the names of their columns."
+    "The numbers of one forecast by the names of their columns, and its contributions as JSON."
     names = ("cohort", "cohort_weight", "feature_quality", "last_value", "point_estimate", "confidence_score")
     quantiles = {quantile_name(p): value for p, value in zip(forecast.probs, forecast.values)}
     chances = {f"p_{name}": chance for name, chance in forecast.regime_probabilities.items()}
-    return {name: getattr(forecast, name) for name in names} | quantiles | chances
+    told = forecast.metadata.get("explanation")
+    parts = {"explanation": "" if told is None else canonical_json(told)}
+    return {name: getattr(forecast, name) for name in names} | quantiles | chances | parts
 
 # %% ../../nbs/55_ledger/06_exports.ipynb #df63605a
 def quantile_columns(

@@ -81,8 +81,11 @@ from .online_weights import (
 from .metalearner import (
     MetaLearner as MetaLearner,
 )
-from .direction import (
+from .direction_classifiers import (
     direction_members as direction_members,
+    DriftOverScale as DriftOverScale,
+)
+from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
 )

@@ -11,103 +11,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.compose import ColumnTransformer
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data  # pyrefly: ignore[missing-module-attribute]
 from threadpoolctl import threadpool_limits
-from xgboost import XGBClassifier
 
-from ..core import DataError
+from forecastkit.core import (
+    DataError,
+    ModelIntegrityError,
+    canonical_json,
+    pack_arrays,
+    read_file,
+    unpack_arrays,
+    write_files,
+)
 from ..forecasts import DIRECTION_MARGIN
 from ..metrics import hac_lag
 from .base import array_names
+from .classifier_files import pack_classifier, unpack_classifier
 from .confidence import panel_share
+from .direction_classifiers import MEMBER_KINDS, direction_members
 from .metalearner import EDGE, MOST, agreement_of
 from .online_weights import log_losses
-from .panel import GARCH_TERMS
+from .persistence import FORMAT, as_integrity_error, parse_state
 
 # %% auto #0
-__all__ = ['FEW', 'MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'DriftOverScale', 'direction_members', 'session_places',
+__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'SAMPLE_ROWS', 'DIRECTION_FILE', 'ARRAYS_FILE', 'session_places',
            'own_columns', 'thinned', 'purged_folds', 'stacked_weights', 'Directions', 'labels_of', 'direction_scores',
            'ChangeSizes', 'member_importances', 'DirectionEnsemble']
-
-# %% ../../nbs/40_models/26_direction.ipynb #54f19bef
-class DriftOverScale(ClassifierMixin, BaseEstimator):
-    "A rise is the likelier, the larger a constant drift is beside the scale of the row: logit P = k / scale."
-
-    def __init__(
-        self,
-        terms: Sequence[str] = GARCH_TERMS[:3],  # columns of volatilities; their mean square is the variance
-    ):
-        self.terms = terms
-
-    def _inverse_scale(self, X: Any) -> np.ndarray:
-        table = [np.asarray(X[name], dtype=float) ** 2 for name in self.terms if name in getattr(X, "columns", ())]
-        variance = np.mean(table, axis=0) if table else np.ones(len(X))
-        return np.where(variance > 0, 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0)), np.nan)
-
-    def fit(self, X: Any, y: ArrayLike) -> DriftOverScale:
-        "The drift that makes the outcomes likeliest (Newton's method)."
-        self.classes_ = np.unique(np.asarray(y))
-        inverse = self._inverse_scale(X)
-        self.unit_ = float(np.nanmedian(inverse)) if np.isfinite(inverse).any() else 1.0
-        u, up, self.drift_ = self._units(inverse), np.asarray(y) == self.classes_[-1], 0.0
-        for _ in range(25):
-            p = expit(self.drift_ * u)
-            self.drift_ += float(np.sum((up - p) * u) / max(np.sum(p * (1 - p) * u * u), 1e-9))
-        return self
-
-    def _units(self, inverse: np.ndarray) -> np.ndarray:
-        return np.clip(np.where(np.isfinite(inverse), inverse / self.unit_, 1.0), 0.0, 5.0)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        "The chances of both classes, (n, 2)."
-        p = expit(self.drift_ * self._units(self._inverse_scale(X)))
-        return np.column_stack([1.0 - p, p])
-
-    def predict(self, X: Any) -> np.ndarray:
-        "The likelier class of each row."
-        return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
-
-# %% ../../nbs/40_models/26_direction.ipynb #d2f8541a
-FEW: tuple[str, ...] = (
-    "return_5", "return_22", "momentum_12_1", "vol_22", "vol_ratio_5_66", "deviation_200", "rank_return_5",
-    "sector_rank_momentum_12_1", "market_return_5", "vix_log",
-)  # fmt: skip
-
-
-def direction_members(
-    columns: Sequence[str],  # of X
-    seed: int = 42,
-) -> dict[str, Any]:
-    "The five classifiers by name, not fitted; the logistic line reads `FEW` of the columns, or all where X has none of these."
-    few = [name for name in FEW if name in columns] or list(columns)
-    picked = ColumnTransformer([("few", "passthrough", few)], verbose_feature_names_out=False)
-    line = LogisticRegression(C=0.01, max_iter=200)
-    return {
-        "logistic": make_pipeline(picked, SimpleImputer(keep_empty_features=True), StandardScaler(), line),
-        "boosting": XGBClassifier(
-            n_estimators=60, max_depth=3, learning_rate=0.04, subsample=0.5, colsample_bynode=0.5, min_child_weight=40,
-            max_bin=64, tree_method="hist", n_jobs=1, random_state=seed),
-        "forest": RandomForestClassifier(
-            60, max_depth=5, min_samples_leaf=50, max_features=0.4, max_samples=0.5, n_jobs=1, random_state=seed),
-        "drift": DriftOverScale(),
-        "base rate": DummyClassifier(strategy="prior"),
-    }  # fmt: skip
 
 # %% ../../nbs/40_models/26_direction.ipynb #3a063390
 def session_places(
@@ -274,6 +214,11 @@ def member_importances(
     )
 
 # %% ../../nbs/40_models/26_direction.ipynb #b27265e3
+SAMPLE_ROWS: int = 32  # rows whose predictions are kept, and made again at loading
+DIRECTION_FILE: str = "direction.json"
+ARRAYS_FILE: str = "direction.npz"
+
+
 class DirectionEnsemble(ClassifierMixin, BaseEstimator):
     "A classifier of rise or fall that is drawn to the base rate by what out-of-fold outcomes support."
 
@@ -337,19 +282,23 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         self.sizes_ = ChangeSizes.fit(table, None if changes is None else np.asarray(changes, dtype=float), self.scale)
         made = direction_members(self.read_, self.seed) if self.members is None else dict(self.members)
         with threadpool_limits(1):
-            self._weigh(made, learnt, up[rows], place[rows])
+            outside = self._weigh(made, learnt, up[rows], place[rows])
             self.members_ = {name: clone(member).fit(learnt, up[rows].astype(int)) for name, member in made.items()}
-            self._keep_scores(learnt, up[rows])
+            self._keep_scores(learnt, up[rows], outside)
+        self.sample_ = table.iloc[-SAMPLE_ROWS:].reset_index(drop=True)
+        self.sample_chances_ = self._chances(self.sample_)
         return self
 
-    def _weigh(self, made: Mapping[str, Any], table: pd.DataFrame, up: np.ndarray, place: np.ndarray) -> None:
-        "Weights and share, from the purged out-of-fold chances of the members."
+    def _weigh(
+        self, made: Mapping[str, Any], table: pd.DataFrame, up: np.ndarray, place: np.ndarray
+    ) -> np.ndarray | None:
+        "Weights and share; returns the purged out-of-fold chances of the members and of the ensemble, where rows are enough for it."
         self.weights_ = pd.Series(1.0 / len(made), list(made))
-        self.share_, self.validation_ = 0.0, None
+        self.share_ = 0.0
         folds = list(purged_folds(place, self.horizon))
         enough = len(np.unique(place)) >= LEAST_SESSIONS
         if not enough or any(len(np.unique(up[train])) < 2 for train, _ in folds):
-            return
+            return None
         chances, base = np.empty((len(up), len(made))), np.empty(len(up))
         for train, test in folds:
             base[test] = up[train].mean()
@@ -359,12 +308,10 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         self.weights_ = pd.Series(stacked_weights(chances, up, self.shrink), list(made))
         claim = np.einsum("ij,j->i", chances - base[:, None], self.weights_.to_numpy())
         self.share_ = panel_share(claim, up - base, place, hac_lag(1), MOST)
-        self.validation_ = np.column_stack([chances, np.clip(base + self.share_ * claim, EDGE, 1 - EDGE)])
+        return np.column_stack([chances, np.clip(base + self.share_ * claim, EDGE, 1 - EDGE)])
 
-    def _keep_scores(self, table: pd.DataFrame, up: np.ndarray) -> None:
-        found = {"train": self._chances(table)}
-        if self.validation_ is not None:
-            found["validation"] = self.validation_
+    def _keep_scores(self, table: pd.DataFrame, up: np.ndarray, outside: np.ndarray | None) -> None:
+        found = {"train": self._chances(table)} | ({} if outside is None else {"validation": outside})
         self.scores_ = pd.concat([self._scored(chances, up, rows) for rows, chances in found.items()])
         self.importances_ = pd.DataFrame({name: member_importances(m, self.read_) for name, m in self.members_.items()})
 
@@ -430,3 +377,69 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         if len(up) != len(X) or not np.isin(up, self.classes_).all():
             raise DataError(f"give one outcome for each row, of the classes {self.classes_.tolist()}")
         return pd.concat([self.scores_, self._scored(self._chances(self._table(X)), up == self.classes_[1], "test")])
+
+    def save(
+        self,
+        folder: str | Path,
+        kinds: Sequence[type] = (),  # classes of your own members, which `load` is to be given too
+    ) -> dict[str, str]:
+        "Write it into a folder (JSON, npz, skops, UBJ) with scores, importances and sample; the SHA-256 of each file. Raises `DataError`."
+        check_is_fitted(self)
+        made = [pack_classifier(member, [*MEMBER_KINDS, *kinds]) for member in self.members_.values()]
+        params = {name: value for name, value in self.get_params(deep=False).items() if name != "members"}
+        text = {
+            "format": FORMAT, "kind": "direction", "params": params, "own": self.members is not None,
+            "columns": self.columns_, "named": hasattr(self, "feature_names_in_"), "read": self.read_,
+            "classes": self.classes_, "class_type": str(self.classes_.dtype), "base_rate": self.base_rate_, "share": self.share_,
+            "weights": self.weights_.to_numpy(), "sizes": {"scale": self.sizes_.scale, "usual": self.sizes_.usual},
+            "members": [{"name": name, **entry} for name, (entry, _) in zip(self.members_, made)], "scores": self.scores_.to_dict("split"),
+            "importances": self.importances_.to_numpy(),
+        }  # fmt: skip
+        arrays = {"ratios": self.sizes_.ratios, "rows": self.sample_.to_numpy(), "chances": self.sample_chances_}
+        blobs = {f"member{place}.{entry['kind']}": content for place, (entry, content) in enumerate(made)}
+        return write_files(
+            folder, {DIRECTION_FILE: canonical_json(text).encode(), ARRAYS_FILE: pack_arrays(arrays)} | blobs
+        )
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        sums: Mapping[str, str] | None = None,  # what `save` returned, kept elsewhere; None trusts the folder
+        kinds: Sequence[type] = (),  # as in `save`
+    ) -> DirectionEnsemble:
+        "The ensemble that `save` wrote, its sample predicted again. Raises `ModelIntegrityError` for other files, or other numbers."
+        read = partial(read_file, folder, sums=sums)
+        with as_integrity_error():
+            text, arrays = parse_state(read(DIRECTION_FILE)), unpack_arrays(read(ARRAYS_FILE))
+            model = cls(**text["params"])._restored(text, arrays)
+            model.members_ = {
+                entry["name"]: unpack_classifier(entry, read(f"member{place}.{entry['kind']}"), [*MEMBER_KINDS, *kinds])
+                for place, entry in enumerate(text["members"])
+            }
+            model.members = {name: clone(member) for name, member in model.members_.items()} if text["own"] else None
+            again = model._chances(model.sample_)
+        if not np.allclose(again, model.sample_chances_, rtol=0, atol=1e-9):
+            raise ModelIntegrityError(
+                "the stored ensemble says other chances for its sample than when it was saved: train this version again"
+            )
+        return model
+
+    def _restored(self, text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> DirectionEnsemble:
+        "Everything that was learnt but the members."
+        self.columns_, self.read_ = list(text["columns"]), list(text["read"])
+        self.n_features_in_ = len(self.columns_)
+        if text["named"]:
+            self.feature_names_in_ = np.array(self.columns_, dtype=object)
+        self.classes_ = np.array(text["classes"], dtype=text["class_type"])
+        self.base_rate_, self.share_ = float(text["base_rate"]), float(text["share"])
+        names = [entry["name"] for entry in text["members"]]
+        self.weights_ = pd.Series(text["weights"], names, dtype=float)
+        self.sizes_ = ChangeSizes(arrays["ratios"], text["sizes"]["scale"], float(text["sizes"]["usual"]))
+        rows = pd.MultiIndex.from_tuples(map(tuple, text["scores"]["index"]), names=["member", "on"])
+        self.scores_ = pd.DataFrame(text["scores"]["data"], rows, text["scores"]["columns"])
+        importances = np.array(text["importances"], dtype=float)
+        self.importances_ = pd.DataFrame(importances, self.read_, names)
+        self.sample_ = pd.DataFrame(arrays["rows"], columns=self.columns_)
+        self.sample_chances_ = arrays["chances"]
+        return self

@@ -30,13 +30,39 @@ from .panel_scale import ScaleLine, ScaleTrees, VarianceMix
 from .shapley import Additive, booster_parts, joined, line_parts
 
 # %% auto #0
-__all__ = ['TOLERANCE', 'OTHER', 'CALIBRATION', 'BLOCK', 'TICKER_DRIFT', 'PANEL_BLOCK', 'ROTATIONS', 'Explanation',
-           'ExplanationTable', 'row_sessions', 'require_shap', 'Explanations', 'as_tables', 'join_explanations',
-           'calibrated_attribution', 'stacked', 'pool_attribution', 'mixture_parts', 'log_scale_parts', 'panel_terms',
-           'panel_attribution', 'completed_shares', 'explain', 'rotated_outcomes', 'Nulls', 'permutation_null',
-           'known_outcomes', 'explain_model']
+__all__ = ['OTHER', 'STORED_FEATURES', 'STORED_DIGITS', 'TOLERANCE', 'CALIBRATION', 'BLOCK', 'TICKER_DRIFT', 'PANEL_BLOCK',
+           'ROTATIONS', 'sum_record', 'Explanation', 'ExplanationTable', 'row_sessions', 'require_shap', 'Explanations',
+           'as_tables', 'join_explanations', 'calibrated_attribution', 'stacked', 'pool_attribution', 'mixture_parts',
+           'log_scale_parts', 'panel_terms', 'panel_attribution', 'completed_shares', 'explain', 'rotated_outcomes',
+           'Nulls', 'permutation_null', 'known_outcomes', 'explain_model']
 
 # %% ../../nbs/40_models/22_explanations.ipynb #ccf886d8
+OTHER: str = "other"  # the family of what has none
+STORED_FEATURES, STORED_DIGITS = 15, 9  # features named in a record; decimals of what they add
+
+
+def sum_record(
+    base: float,
+    value: float,
+    names: Sequence[str],  # (k,)
+    amounts: np.ndarray,  # (k,) what each feature adds
+    given: np.ndarray,  # (k,) what was read, NaN for what is no column
+    families: Mapping[str, str],
+    count: int | None = STORED_FEATURES,  # None: all
+) -> dict[str, Any]:
+    "A sum as it is stored and printed: `base`, the largest `contributions`, and the `rest`, which add up to `value`."
+    order = np.argsort(-np.abs(amounts), kind="stable")
+    shown = [int(k) for k in order[:count] if round(amounts[k], STORED_DIGITS)]
+    rows = [
+        {"feature": names[k], "family": families.get(names[k], OTHER),
+         "given": float(f"{given[k]:.6g}") if np.isfinite(given[k]) else None, "amount": round(float(amounts[k]), STORED_DIGITS)}
+        for k in shown
+    ]  # fmt: skip
+    rest = float(amounts.sum() - amounts[shown].sum())
+    whole = {"base": float(base), "value": float(value), "rest": rest}
+    return {"contributions": rows} | {name: round(number, STORED_DIGITS) for name, number in whole.items()}
+
+# %% ../../nbs/40_models/22_explanations.ipynb #38383a09
 TOLERANCE: float = 1e-6  # contributions and base miss the value by no more than this
 
 
@@ -60,12 +86,12 @@ class Explanation:
             )
 
     def top(self, count: int = 15) -> pd.DataFrame:
-        "The largest contributions by size: family, value read, contribution, and its share of all sizes."
+        "The largest contributions by size: family, value given, amount, and its share of all sizes."
         size = self.contributions.abs().sort_values(ascending=False, kind="stable")
         names = size.index[:count]
         return pd.DataFrame(
-            {"family": [self.families.get(name, OTHER) for name in names], "read": self.features.reindex(names),
-             "contribution": self.contributions[names], "share": size[names] / (size.sum() or 1.0)}, names,
+            {"family": [self.families.get(name, OTHER) for name in names], "given": self.features.reindex(names),
+             "amount": self.contributions[names], "share": size[names] / (size.sum() or 1.0)}, names,
         ).rename_axis("feature")  # fmt: skip
 
     def by_family(self) -> pd.Series:
@@ -74,19 +100,11 @@ class Explanation:
         return sums.reindex(sums.abs().sort_values(ascending=False, kind="stable").index).rename_axis("family")
 
     def to_dict(self, count: int | None = 15) -> dict[str, Any]:
-        "The explanation in JSON's own types, with the largest contributions, or all (None), and the sum of the others."
-        top = self.top(count or len(self.contributions))
-        rows = [
-            {"feature": name, "family": row["family"], "read": None if pd.isna(row["read"]) else float(row["read"]),
-             "contribution": float(row["contribution"])}
-            for name, row in top.iterrows()
-        ]  # fmt: skip
-        others = float(self.contributions.drop(top.index).sum())
-        return {"of": self.of, "base": float(self.base), "value": float(self.value), "contributions": rows,
-                "others": others, "by_family": {str(k): float(v) for k, v in self.by_family().items()}}  # fmt: skip
-
-
-OTHER: str = "other"  # the family of what has none
+        "The explanation in JSON's own types: `sum_record` of the largest contributions, or all (None), and the sums by family."
+        names, read = list(self.contributions.index), self.features.reindex(self.contributions.index)
+        amounts = self.contributions.to_numpy(dtype=float)
+        part = sum_record(self.base, self.value, names, amounts, read.to_numpy(dtype=float), self.families, count)
+        return {"of": self.of, **part, "by_family": {str(k): float(v) for k, v in self.by_family().items()}}
 
 # %% ../../nbs/40_models/22_explanations.ipynb #91fc0a1f
 @dataclass(frozen=True)
@@ -110,6 +128,17 @@ class ExplanationTable:
         row = self.contributions.iloc[place].dropna()
         read = self.features.iloc[place].reindex(row.index)
         return Explanation(self.of, label, float(self.base[label]), row, float(self.value[label]), read, self.families)
+
+    def records(self, count: int | None = STORED_FEATURES) -> list[dict[str, Any]]:
+        "The `sum_record` of each origin, in order. Raises `DataError` where one does not add up."
+        amounts, names = self.contributions.fillna(0.0).to_numpy(dtype=float), list(self.contributions.columns)
+        base, value = self.base.to_numpy(dtype=float), self.value.to_numpy(dtype=float)
+        gaps = np.abs(base + amounts.sum(axis=1) - value)
+        if not (gaps <= TOLERANCE * np.maximum(1.0, np.abs(value))).all():
+            raise DataError(f"base and contributions miss the {self.of} by up to {gaps.max():.2g}: they must add up")
+        given = self.features.reindex(columns=names).to_numpy(dtype=float)
+        rows = zip(base, value, amounts, given)
+        return [sum_record(start, end, names, added, read, self.families, count) for start, end, added, read in rows]
 
     def importance(self) -> pd.Series:
         "The mean size of each feature's contributions, largest first."

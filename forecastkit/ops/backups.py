@@ -34,6 +34,7 @@ from ..ledger import CHAIN, CHAINED, METADATA, MODELS, PredictionDatabase, VERSI
 from forecastkit.ledger import (
     broken_chains,
     chain_end,
+    chained_tables,
     definitions,
     display_url,
     file_url,
@@ -56,8 +57,9 @@ def copy_rows(
     target: sa.Connection,  # of a writing transaction; its tables are new
 ) -> None:
     "Copy all rows of all tables, chain and all."
-    target.execute(sa.delete(CHAIN))
-    for table in METADATA.sorted_tables:
+    held = chained_tables(source)
+    target.execute(sa.delete(CHAIN).where(CHAIN.c.id.in_([CHAINED[table] for table in held])))
+    for table in (*held, CHAIN):
         query = sa.select(table).order_by(*table.primary_key)
         for rows in source.execute(query.execution_options(yield_per=1000)).partitions():
             target.execute(sa.insert(table), [row._asdict() for row in rows])
@@ -106,7 +108,7 @@ class BackupContents:
 # %% ../../nbs/60_ops/03_backups.ipynb #03cae00c
 def backup_contents(database: PredictionDatabase, models: int, **more: Any) -> BackupContents:
     "How much a database holds, with that many models."
-    lengths = with_retry(database.engine, lambda c: {t.name: chain_end(c, t)[0] for t in CHAINED})
+    lengths = with_retry(database.engine, lambda c: {t.name: chain_end(c, t)[0] for t in chained_tables(c)})
     return BackupContents(lengths["predictions"], lengths["outcomes"], models, **more)
 
 # %% ../../nbs/60_ops/03_backups.ipynb #6b35debc

@@ -5,6 +5,11 @@ from .profile import (
     settings_for as settings_for,
     TargetProfile as TargetProfile,
 )
+from .user_code import (
+    load_user_code as load_user_code,
+    probe_user_code as probe_user_code,
+    with_user_code as with_user_code,
+)
 from .loading import (
     fetch_series as fetch_series,
     lost_ledger as lost_ledger,
@@ -29,6 +34,7 @@ from .evaluation import (
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,
+    with_explanations as with_explanations,
     states_of as states_of,
 )
 from .system import (
@@ -77,4 +83,10 @@ from .universe import (
 from .panel_evaluation import (
     evaluate_panel as evaluate_panel,
     evaluate_universe as evaluate_universe,
+)
+from .backtest import (
+    backtest_universe as backtest_universe,
+    BacktestTerms as BacktestTerms,
+    LookAheadRefused as LookAheadRefused,
+    UniverseBacktest as UniverseBacktest,
 )

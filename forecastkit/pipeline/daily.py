@@ -264,7 +264,7 @@ def gather_day(
         missing=prepared.engine.missing(view), repairs=repairs_of(view, used),
         contributions=median_contributions(prepared, as_of) if forecast else pd.Series(dtype=float),
         record=record, series=summary.loc[list(used)], trials=trials_text(shipped_log(), *user_logs(home)),
-        stored=stored, outcomes_recorded=outcomes_recorded, past=worst_quarters_sentence(target, prepared.settings),
+        stored=stored, outcomes_recorded=outcomes_recorded, past=worst_quarters_sentence(target, prepared.settings, prepared.profile.user_digest),
     )  # fmt: skip
 
 
@@ -274,22 +274,29 @@ def repairs_of(market: MarketData, symbols: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["symbol", "session", "what", "action"])
 
 
-def scorecard_path(target: Target, settings: Settings) -> Path:
+def scorecard_path(
+    target: Target,
+    settings: Settings,
+    user_digest: str = "",  # of code of the user's own that forecasts beside the house's
+) -> Path:
     "Where the last scorecard of a target under these settings is kept."
-    return settings.home.scorecard(f"{target.symbol}-{target.kind}-{target.horizon}-{settings.model_digest()[:12]}")
+    own = f"-{user_digest}" if user_digest else ""
+    return settings.home.scorecard(
+        f"{target.symbol}-{target.kind}-{target.horizon}-{settings.model_digest()[:12]}{own}"
+    )
 
 
-def stored_scorecard(target: Target, settings: Settings) -> dict[str, Any] | None:
+def stored_scorecard(target: Target, settings: Settings, user_digest: str = "") -> dict[str, Any] | None:
     "The last scorecard that `evaluate` left in the home, as `Scorecard.to_dict` gives it; None where there is none."
     try:
-        return json.loads(scorecard_path(target, settings).read_text())
+        return json.loads(scorecard_path(target, settings, user_digest).read_text())
     except (OSError, ValueError):
         return None
 
 
-def worst_quarters_sentence(target: Target, settings: Settings) -> str:
+def worst_quarters_sentence(target: Target, settings: Settings, user_digest: str = "") -> str:
     "How the forecaster fared in its worst four quarters, by the last scorecard in the home; empty where there is none."
-    card = stored_scorecard(target, settings) or {}
+    card = stored_scorecard(target, settings, user_digest) or {}
     rows = card.get("worst_quarters") or []
     told = ", ".join(f"{r['quarter']} {100 * r['skill']:+.0f} % (s.e. {100 * r['skill_se']:.0f})" for r in rows)
     span = f"{card.get('start', '')[:4]}-{card.get('end', '')[:4]}"

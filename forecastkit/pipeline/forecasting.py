@@ -23,6 +23,7 @@ from forecastkit.core import (
     DataWarning,
     Settings,
     SettingsError,
+    UserCodeError,
     canonical_symbol,
     load_settings,
     named_symbol,
@@ -32,7 +33,8 @@ from ..data import MarketData, Reading, read_frame
 from ..forecasts import Forecast
 from .panel_forecasting import SymbolForecasts, forecast_universe
 from .preparation import build_forecast, prepare
-from .profile import PROFILES, settings_for, target_of
+from .profile import PROFILES, profile_of, settings_for, target_of
+from .user_code import with_user_code
 from .system import IntegratedSystem
 
 # %% auto #0
@@ -114,6 +116,7 @@ CALIBRATION_HOLD: int = (
 def forecast_bars(
     reading: Reading,  # as `read_frame` gives it
     settings: Settings,  # with the target
+    features: Any = None,  # of the user's own, as `user_code.with_user_code` takes them
 ) -> Forecast:
     "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` where there is none."
     target = target_of(settings)
@@ -122,7 +125,9 @@ def forecast_bars(
         repairs=reading.repairs, provenance={target.symbol: reading.origin},
     )  # fmt: skip
     first = reading.frame.index[-min(CALIBRATION_ORIGINS, len(reading.frame))]
-    prepared = prepare(market, target, settings, reading.frame.index[-1], first=first, hold=CALIBRATION_HOLD)
+    profile = with_user_code(profile_of(target, settings.forecast.regime_bounds), features)
+    last = reading.frame.index[-1]
+    prepared = prepare(market, target, settings, last, first=first, hold=CALIBRATION_HOLD, own_profile=profile)
     noted = [f"{target.symbol}: {said}" for said in reading.words()]
     return build_forecast(prepared, prepared.last, datetime.now(UTC), noted)
 
@@ -194,13 +199,13 @@ def _named_once(what: str | None, symbol: str | None) -> str | None:
 def forecast(
     what: list[str] | tuple[str, ...] | set[str] | Mapping[str, pd.DataFrame], *, horizon: int | None = None,
     kind: str | None = None, as_of: Any = None, sources: str | Sequence[str] | None = None, calendar: str | None = None,
-    store: bool = True, progress: bool | None = None, settings: Settings | None = None,
+    store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None,
 ) -> SymbolForecasts: ...  # fmt: skip
 @overload
 def forecast(
     what: Any = None, *, symbol: str | None = None, horizon: int | None = None, kind: str | None = None, as_of: Any = None,
     sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
-    settings: Settings | None = None,
+    settings: Settings | None = None, features: Any = None,
 ) -> Forecast: ...  # fmt: skip
 def forecast(
     what: Any = None,  # a symbol or a list of them, a Series of closes, a frame (pandas, polars), a dict of columns or of frames; None: the settings' symbol
@@ -214,6 +219,7 @@ def forecast(
     store: bool = True,  # write the forecast of a symbol into the database; data in memory are never stored
     progress: bool | None = None,  # progress bars; by default as the settings say
     settings: Settings | None = None,  # by default those in force
+    features: Any = None,  # of your own beside those of the house: functions of the market, `Feature`s, or FILE.py:NAME
 ) -> Forecast | SymbolForecasts:
     "One calibrated forecast, or one for each of several symbols. Raises `DataError`, `DataQualityError` or `SettingsError`."
     if settings is not None and not isinstance(settings, Settings):
@@ -228,13 +234,14 @@ def forecast(
         )
 
     def of_symbol(name: str | None) -> Forecast:
-        return IntegratedSystem(settings=settings_for(base, name, horizon, kind)).generate_forecast(as_of, store)
+        own = settings_for(base, name, horizon, kind)
+        return IntegratedSystem(settings=own, features=features).generate_forecast(as_of, store)
 
     def of_table(table: Any, name: str | None) -> Forecast:
         if as_of is not None:
             raise SettingsError("own bars are forecast as of their last row: cut them there instead of giving as_of")
         reading = read_frame(table, name, base.data.calendar)
-        return forecast_bars(reading, settings_for(base, reading.symbol, horizon, kind))
+        return forecast_bars(reading, settings_for(base, reading.symbol, horizon, kind), features)
 
     if given == "tables":
         _refuse_one_symbol_twice(what)
@@ -244,5 +251,7 @@ def forecast(
         return of_table(what, symbol)
     if given == "tables":
         return forecast_each(what, lambda name: of_table(what[name], name))
+    if features is not None:
+        raise UserCodeError("features= belong to one symbol, or to own data: forecast these symbols one by one")
     panel = partial(forecast_universe, horizon=horizon, kind=kind, as_of=as_of, store=store, settings=base)
     return forecast_each(what, of_symbol, panel)

@@ -20,6 +20,7 @@ import pandas as pd
 from ..core import DataError, Settings, Stopwatch, VIX_REGIMES, load_settings, shipped_log, variants_tried
 from ..data import MarketData
 from ..evaluation import PanelScorecard, check_enough, observe_panel, score_panel
+from ..features import least_left, quality_column
 from ..models import garch_volatility, panel_climatology, scaled_quantiles
 from .daily import user_logs
 from .panel_forecasting import UniverseSystem
@@ -27,7 +28,7 @@ from .panel_preparation import EARNINGS_FLAG, PreparedPanel
 from .panel_universe import Universe
 
 # %% auto #0
-__all__ = ['PANEL_BASELINES', 'garch_scale', 'panel_baseline_quantiles', 'evaluate_panel', 'evaluate_universe']
+__all__ = ['PANEL_BASELINES', 'refused_rows', 'garch_scale', 'panel_baseline_quantiles', 'evaluate_panel', 'evaluate_universe']
 
 # %% ../../nbs/65_pipeline/70_panel_evaluation.ipynb #4f2d968d
 def scored_rows(
@@ -63,6 +64,24 @@ def row_labels(
         ahead = prepared.features[EARNINGS_FLAG].to_numpy()[-len(prepared.origins) :][rows] > 0.5
         labels["earnings"] = np.where(ahead, "results ahead", "none ahead")
     return labels
+
+# %% ../../nbs/65_pipeline/70_panel_evaluation.ipynb #a84d1f04
+def refused_rows(
+    prepared: PreparedPanel,
+    rows: np.ndarray,  # places in `origins`, in order
+) -> np.ndarray:
+    "Which of these rows would have been refused for the quality of their features, (n,)."
+    usable, refused = prepared.settings.quality.usable, np.zeros(len(rows), dtype=bool)
+    sessions, symbols = prepared.days[rows], prepared.origins[rows].get_level_values("symbol")
+    days = prepared.view.calendar.sessions
+    for symbol, own in pd.Series(np.arange(len(rows))).groupby(np.asarray(symbols)):
+        at, bars = own.to_numpy(), prepared.view.bars(symbol)
+        scores = quality_column(prepared.history(prepared.last, symbol), prepared.declarations)[sessions[at]].to_numpy()
+        left = least_left(bars, days)[bars.index.searchsorted(sessions[at])]
+        refused[at] = scores < usable
+        for place in at[(scores >= usable) & (scores * left < usable + 1e-9)]:
+            refused[place] = prepared.quality_report(sessions[place], symbol)["score"] < usable
+    return refused
 
 # %% ../../nbs/65_pipeline/70_panel_evaluation.ipynb #e64701b0
 PANEL_BASELINES: tuple[str, ...] = ("climatology", "ewma", "garch")
@@ -106,6 +125,9 @@ def evaluate_panel(
     with watch.stage("baselines"):
         baselines = panel_baseline_quantiles(prepared, rows)
     whole = np.all([np.isfinite(quantiles[:, 0]) for quantiles in baselines.values()], axis=0)
+    with watch.stage("quality"):
+        refused = refused_rows(prepared, rows[whole])
+    whole[whole] = ~refused
     rows = rows[whole]
     check_enough(prepared.days[rows].nunique(), prepared.target.horizon)
     y, places = (
@@ -117,7 +139,8 @@ def evaluate_panel(
         outcomes = observe_panel(y, places, prepared.target.horizon, labels, prepared.universe.name)
         card = score_panel(prepared.quantiles[rows], outcomes, {name: q[whole] for name, q in baselines.items()})
     tried = variants_tried(shipped_log(), *user_logs(prepared.settings.data.home))
-    return replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds, variants_tried=tried)
+    took = time.perf_counter() - began
+    return replace(card, seconds=took, seconds_by_stage=watch.seconds, variants_tried=tried, refused=int(refused.sum()))
 
 # %% ../../nbs/65_pipeline/70_panel_evaluation.ipynb #1dd5097f
 def evaluate_universe(
@@ -132,6 +155,8 @@ def evaluate_universe(
     system = UniverseSystem(universe, settings, market)
     through, calendar = system.origin(), system.market.calendar
     if end is not None:
-        through = min(through, calendar.offset(calendar.on_or_before(end), system.settings.forecast.horizon))
+        last = calendar.on_or_before(end)
+        system.market.as_of(last)  # a day before the data is refused by its own name
+        through = min(through, calendar.offset(last, system.settings.forecast.horizon))
     card = evaluate_panel(system.prepared(through), start, end)
     return replace(card, seconds=time.perf_counter() - began)

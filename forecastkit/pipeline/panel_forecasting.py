@@ -23,6 +23,7 @@ from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry, load_panel
+from .explanation import recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
     INDEX_SYMBOLS,
@@ -54,7 +55,7 @@ def forecast_row(forecast: Forecast) -> tuple[Any, ...]:
 
 
 class SymbolForecasts(dict[str, Forecast]):
-    "Forecasts by symbol, in `skipped` the symbols without one, each with the reason, and in `stored` how many are new in the ledger."
+    "Forecasts by symbol, in `skipped` the symbols without one and why, in `stored` how many are new in the ledger, in `outcomes_recorded` how many outcomes."
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class SymbolForecasts(dict[str, Forecast]):
         skipped: Mapping[str, str] | None = None,  # symbol -> why there is none
     ):
         super().__init__(forecasts)
-        self.skipped, self.stored = dict(skipped or {}), 0
+        self.skipped, self.stored, self.outcomes_recorded = dict(skipped or {}), 0, 0
 
     def table(self) -> pd.DataFrame:
         "One row a symbol: 80 % range and median (per cent), quality, doubts of its data, and in `error` why there is none."
@@ -88,7 +89,8 @@ def make_panel_forecasts(
             build = partial(build_panel_forecast, prepared, session, made_at=datetime.now(UTC))
             done = [work_on(symbol, build) for symbol in group]
             made.skipped.update({one.symbol: one.error for one in done if one.error})
-            found: list[Forecast] = [one.value for one in done if not one.error]
+            built: list[Forecast] = [one.value for one in done if not one.error]
+            found = recently_explained(prepared, built, pd.DatetimeIndex([session]))
             if database is not None and found:
                 made.stored += database.store_predictions([(f, prepared.row(session, f.symbol)) for f in found])
             if database is not None and found and on_stored is not None:
@@ -161,15 +163,18 @@ class UniverseSystem:
         on_stored: Callable[[Sequence[Forecast]], None]
         | None = None,  # called with each group once it is safely stored
     ) -> SymbolForecasts:
-        "The forecasts of a session, and in `skipped` the symbols without one. Raises `DataError` where the panel cannot be forecast."
+        "The forecasts of a session, with the outcomes of earlier ones as far as they are known there. Raises `DataError` where the panel cannot be forecast."
         session = self.origin(as_of)
         chosen = self.universe.symbols if symbols is None else Universe(tuple(symbols)).symbols
         database = self.database if store else None
         if store:
             keep_universe(self.universe, self.settings.home.universes)
-        return make_panel_forecasts(
-            self.prepared(session), session, chosen, database, on_stored, self.settings.run.progress
-        )
+        prepared, progress = self.prepared(session), self.settings.run.progress
+        made = make_panel_forecasts(prepared, session, chosen, database, on_stored, progress)
+        if database is not None:
+            closes = {name: prepared.view.close(name).loc[:session] for name in chosen if name in prepared.symbols}
+            made.outcomes_recorded = database.record_outcomes_of(closes, prepared.versions.fingerprints[session])
+        return made
 
 # %% ../../nbs/65_pipeline/55_panel_forecasting.ipynb #1e5e649c
 def forecast_universe(

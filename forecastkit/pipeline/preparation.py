@@ -22,13 +22,14 @@ import pandas as pd
 
 from ..calendars import Calendar, sessions_of
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, PROBS, Settings, Target
-from ..core import Stopwatch, code_version, find_key, make_key, read_arrays, write_arrays
+from ..core import Stopwatch, code_version, digest, find_key, make_key, read_arrays, write_arrays
 from ..data import MarketData, Repair, price_doubts, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import FeatureEngine, ColumnCache
 from ..forecasts import Forecast, cdf_at
 from ..ops import ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
+from .user_code import probe_user_code
 
 # %% auto #0
 __all__ = ['write_block', 'read_block', 'Versions', 'Prepared', 'require_sessions', 'prepare', 'build_forecast', 'quality_doubts',
@@ -64,10 +65,13 @@ class Versions:
     registry: ModelRegistry | None = None  # None keeps no model
     folder: Path | None = None  # of raw quantiles; None keeps none
     symbols: tuple[str, ...] = ()  # those of a panel
+    user_digest: str = ""  # of the code of the user's own, see `TargetProfile.user_digest`
 
     def name(self, grid: pd.Timestamp) -> str:
         "The version trained at a refit session."
-        return model_version(self.target, grid, self.fingerprints[grid], self.settings.model_digest(), code_version())
+        shaped = self.settings.model_digest()
+        shaped = digest([shaped, self.user_digest]) if self.user_digest else shaped
+        return model_version(self.target, grid, self.fingerprints[grid], shaped, code_version())
 
     def load(self, grid: pd.Timestamp) -> Any:
         "The stored forecaster of a refit session, or None."
@@ -272,12 +276,13 @@ def prepare(
     from forecastkit.models import ProbabilisticForecaster, calibrate
 
     require_sessions(market, target.symbol)
+    profile = own_profile or profile_of(target, settings.forecast.regime_bounds)
+    probe_user_code(profile, market.as_of(through))
     if folder is not None:
         if registry is not None:
             registry.check_key(target)  # else its raw quantiles may be forged
         make_key(folder.parent)  # seals what is stored from here on
     model, calendar, view = settings.model, market.calendar, market.as_of(through)
-    profile = own_profile or profile_of(target, settings.forecast.regime_bounds)
     watch, close = watch or Stopwatch(), view.close(target.symbol)
     with watch.stage("features"):
         X = profile.engine(cache).build_features(view)
@@ -288,7 +293,14 @@ def prepare(
             f"{target.symbol}: the close is {close.iloc[-1]:g} on every session: a series that never moves is not forecast"
         )
     dated = pd.DatetimeIndex(X.index.union(grid[grid >= X.index[0]]))
-    versions = Versions(target, settings, view.fingerprints(dated, profile.used(view)), registry, folder)
+    versions = Versions(
+        target,
+        settings,
+        view.fingerprints(dated, profile.used(view)),
+        registry,
+        folder,
+        user_digest=profile.user_digest,
+    )
     schedule = refit_schedule(target, settings, calendar)
     if first is not None:
         schedule = replace(schedule, drift_limit=None, walk_start=None)  # drift is measured from the walk's beginning
@@ -345,6 +357,7 @@ def build_forecast(
             "base_rate": float(prepared.base_rates[i]), "direction_share": float(prepared.direction_shares[i]),
             "history": [[f"{d:%Y-%m-%d}", float(v)] for d, v in levels.items()], "data_end": f"{prepared.data_end:%Y-%m-%d}",
             **({"data_notes": noted} if noted else {}),
+            **({"user_code": [part._asdict() for part in prepared.profile.user_code]} if prepared.profile.user_code else {}),
         },
     )  # fmt: skip
 

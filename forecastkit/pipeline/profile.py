@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import REGIME_BOUNDS, Settings, Target, named_symbol, read_value, vix_regime
+from ..core import REGIME_BOUNDS, Settings, Target, digest, named_symbol, read_value, vix_regime
 from ..data import MarketData
 from forecastkit.features import (
     Feature,
@@ -27,9 +27,18 @@ from forecastkit.features import (
 )
 
 # %% auto #0
-__all__ = ['PROFILES', 'TargetProfile', 'volatility_profile', 'stock_profile', 'profile_of', 'settings_for', 'target_of']
+__all__ = ['PROFILES', 'UserPart', 'TargetProfile', 'volatility_profile', 'stock_profile', 'profile_of', 'settings_for',
+           'target_of']
 
 # %% ../../nbs/65_pipeline/00_profile.ipynb #5bbaaf3f
+class UserPart(NamedTuple):
+    "A feature or a member that is the user's own: what it is called, and what its code is known by."
+
+    kind: str  # feature or member
+    name: str
+    digest: str  # of its code, 16 hex digits
+
+
 @dataclass(frozen=True)
 class TargetProfile:
     "What depends on what is forecast; `profile_of` gives the profile of a target."
@@ -43,6 +52,9 @@ class TargetProfile:
     context: tuple[str, ...] = ()  # further series, which the regime model reads beside the forecast
     regime_bounds: tuple[float, ...] = ()  # levels that part the regimes; none where the target has no regimes
     default_kind: str = "log_return"  # how a change is measured when nobody says
+    members: tuple[Any, ...] = ()  # models of the user's, pooled beside those of the house
+    user_code: tuple[UserPart, ...] = ()  # what of all this is the user's own; see `user_code.with_user_code`
+    probed: bool = False  # whether that was asked for look-ahead already
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -73,8 +85,15 @@ class TargetProfile:
         "What judges the quality of rows of these features."
         return TemporalValidator(declarations=self.declarations, thresholds=thresholds)
 
+    @property
+    def user_digest(self) -> str:
+        "The digest of all code of the user's own; empty where there is none."
+        return digest([list(part) for part in self.user_code]) if self.user_code else ""
+
     def used(self, market: MarketData) -> tuple[str, ...]:
-        "The series of a market that the features read, sorted: the ones that a fingerprint must cover."
+        "The series of a market that the features read, sorted: the ones that a fingerprint must cover; of a user's code, all."
+        if any(part.kind == "feature" for part in self.user_code):
+            return tuple(sorted(market.symbols))
         return tuple(sorted({need for feature in self.declarations for need in feature.needs} & set(market.symbols)))
 
     def regime_numbers(

@@ -20,6 +20,7 @@ from ..core import DataError, Settings, Target, code_version
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase, stored_targets
 from ..ops import ModelRegistry
+from .explanation import explanation_difference, with_explanations
 from .panel_forecasting import UniverseSystem
 from .panel_preparation import PANEL, PreparedPanel, build_panel_forecast, prepare_panel
 from .panel_universe import kept_universe
@@ -56,8 +57,13 @@ TOLERANCE: float = 1e-6  # of a quantile in per cent
 def difference(stored: Forecast, again: Forecast) -> str:
     "How a forecast differs from the same made again, in words; empty where it does not."
     if np.allclose(stored.values, again.values, rtol=TOLERANCE, atol=TOLERANCE):
-        return ""
+        return explanation_difference(stored.metadata.get("explanation"), again.metadata.get("explanation"))
     return f"has the median {stored.quantile(0.5):+.2f} %, but data and model give {again.quantile(0.5):+.2f} %"
+
+
+def explained_alike(stored: Forecast, again: Forecast, prepared: Prepared | PreparedPanel) -> Forecast:
+    "The forecast made again, with its contributions where the stored one has some."
+    return with_explanations(prepared, [again])[0] if "explanation" in stored.metadata else again
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def recompute_forecasts(
     lines = []
     for text in found["forecast"]:
         forecast = Forecast.from_json(text)
-        again = build_forecast(prepared, forecast.origin, forecast.made_at)
+        again = explained_alike(forecast, build_forecast(prepared, forecast.origin, forecast.made_at), prepared)
         if words := difference(forecast, again):
             lines.append(f"{forecast.symbol} {forecast.origin:%Y-%m-%d} (version {forecast.model_version}) {words}")
     return Recomputation(len(stored), tuple(lines), len(found))
@@ -131,7 +137,8 @@ def panel_again(prepared: PreparedPanel, stored: Forecast) -> Forecast | None:
         return None
     if prepared.versions.fingerprints[stored.origin] != stored.data_fingerprint:
         return None
-    return build_panel_forecast(prepared, stored.origin, stored.symbol, stored.made_at)
+    again = build_panel_forecast(prepared, stored.origin, stored.symbol, stored.made_at)
+    return explained_alike(stored, again, prepared)
 
 
 def recompute_panel_forecasts(

@@ -23,16 +23,27 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Calendar
-from ..core import DataError, DataQualityError, DataWarning, Settings, Stopwatch, load_settings, write_atomic
+from forecastkit.core import (
+    DataError,
+    DataQualityError,
+    DataWarning,
+    Settings,
+    SettingsError,
+    Stopwatch,
+    load_settings,
+    write_atomic,
+)
 from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
+from .explanation import recently_explained
 from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
+from .user_code import probe_user_code, with_user_code
 
 # %% auto #0
 __all__ = ['BATCH_SIZE', 'batch_sessions', 'ForecastBatch', 'IntegratedSystem']
@@ -98,7 +109,7 @@ def make_batch(
     batch = ForecastBatch()
     with tqdm(total=len(days), desc="forecasts", unit="session", disable=not progress or len(days) < BATCH_SIZE) as bar:
         for group in (days[i : i + BATCH_SIZE] for i in range(0, len(days), BATCH_SIZE)):
-            made = make_forecasts(prepared, group, batch.skipped)
+            made = recently_explained(prepared, make_forecasts(prepared, group, batch.skipped), days)
             if database is not None:
                 batch.stored += database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                 if on_stored is not None:
@@ -114,7 +125,8 @@ def store_forecast(
     database: PredictionDatabase | None,  # None stores nothing
 ) -> tuple[Forecast, bool]:
     "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
-    forecast = build_forecast(prepared, origin, datetime.now(UTC))
+    made = build_forecast(prepared, origin, datetime.now(UTC))
+    (forecast,) = recently_explained(prepared, [made], pd.DatetimeIndex([origin]))
     if database is None:
         return forecast, False
     if database.store_prediction(forecast, prepared.row(origin)):
@@ -174,6 +186,9 @@ class IntegratedSystem:
         settings: Settings | None = None,  # by default those in force
         market: MarketData | None = None,  # by default loaded from the sources of the settings
         database: PredictionDatabase | None = None,  # by default the one of the settings
+        *,
+        features: Any = None,  # of your own beside those of the house: functions, `Feature`s, or FILE.py:NAME
+        profile: TargetProfile | None = None,  # by default that of the target
     ):
         self.settings = settings or load_settings()
         self.target = target_of(self.settings)
@@ -181,11 +196,12 @@ class IntegratedSystem:
         self.models_dir = Path(models_dir or self.home.models)
         self._market, self._database = market, database
         self._prepared: Prepared | None = None
-
-    @cached_property
-    def profile(self) -> TargetProfile:
-        "What depends on the target: its series, features and regimes."
-        return profile_of(self.target, self.settings.forecast.regime_bounds)
+        own = profile or profile_of(self.target, self.settings.forecast.regime_bounds)
+        if own.target != self.target:
+            raise SettingsError(
+                f"profile= is that of {own.target}, and {self.target} is to be forecast: give the profile of what is forecast"
+            )
+        self.profile: TargetProfile = with_user_code(own, features)  # its series, features, regimes and members
 
     @cached_property
     def market(self) -> MarketData:
@@ -238,8 +254,18 @@ class IntegratedSystem:
     def prepared(self, through: pd.Timestamp) -> Prepared:
         "Everything known at a session, from memory where it was prepared before."
         if self._prepared is None or self._prepared.last < through:
+            probe_user_code(self.profile, self.market.as_of(through))  # before anything is made in the home
             raw, cache = self.home.raw_quantiles, self.feature_engine.cache
-            self._prepared = prepare(self.market, self.target, self.settings, through, self.registry, raw, cache=cache)
+            self._prepared = prepare(
+                self.market,
+                self.target,
+                self.settings,
+                through,
+                self.registry,
+                raw,
+                cache=cache,
+                own_profile=self.profile,
+            )
         return self._prepared
 
     def origin(self, date: Any = None) -> pd.Timestamp:
@@ -294,7 +320,8 @@ class IntegratedSystem:
         card = evaluate(self.prepared(self.origin(calendar.offset(span[-1], horizon))), start, end)
         watch.add(card.seconds_by_stage)
         card = replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds)
-        write_atomic(scorecard_path(self.target, self.settings), json.dumps(card.to_dict()))  # for the next card
+        kept = scorecard_path(self.target, self.settings, self.profile.user_digest)
+        write_atomic(kept, json.dumps(card.to_dict()))  # for the next card
         return card
 
     def explain(
@@ -333,8 +360,11 @@ class IntegratedSystem:
     def provisional_forecast(self, as_of: Any = None) -> Forecast:
         "The forecast of a session with the widths as the version in force gives them, in seconds; it is not stored."
         origin, raw, cache = self.origin(as_of), self.home.raw_quantiles, self.feature_engine.cache
-        prepared = prepare(self.market, self.target, self.settings, origin, self.registry, raw, origin, cache)
-        return build_forecast(prepared, origin, datetime.now(UTC))
+        prepared = prepare(
+            self.market, self.target, self.settings, origin, self.registry, raw, origin, cache, own_profile=self.profile
+        )
+        made = build_forecast(prepared, origin, datetime.now(UTC))
+        return recently_explained(prepared, [made], pd.DatetimeIndex([origin]))[0]
 
     def daily(self, as_of: Any = None) -> Day:
         "The daily job: forecast, backfill what has no forecast yet, record outcomes, and gather what a page shows."

@@ -9,15 +9,10 @@ them. And a door for functions of one's own, in a file or a notebook."""
 # %% ../../nbs/65_pipeline/75_verification.ipynb #0b711bba
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from importlib.abc import ExecutionLoader
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,16 +22,18 @@ from ..evaluation import MarketFunction, audit, audit_folds, audit_many
 from ..core import DataError, PROBS, Report, Settings, Target, load_settings
 from .daily import REGIME_SERIES, anomaly_p_values, filtered_regimes
 from ..data import ExpandingSplit, MarketData, PurgedKFold
+from ..features import USER_FAMILY
 from .preparation import prepare, refit_schedule
-from .profile import profile_of
+from .profile import TargetProfile, profile_of
+from .user_code import load_user_code, with_user_code
 
 # %% auto #0
-__all__ = ['AuditPart', 'audit_parts', 'sample_sessions', 'part_report', 'verify']
+__all__ = ['AuditPart', 'audit_parts', 'sample_sessions', 'part_report', 'verify', 'function_in', 'verify_function']
 
 # %% ../../nbs/65_pipeline/75_verification.ipynb #2262f8e8
-def features_of(market: MarketData, target: Target) -> pd.DataFrame:
+def features_of(market: MarketData, profile: TargetProfile) -> pd.DataFrame:
     "Features, cohort, cohort weight and quality of every session."
-    return profile_of(target).engine().build_features(market)
+    return profile.engine().build_features(market)
 
 
 def regimes_of(market: MarketData, settings: Settings) -> pd.DataFrame:
@@ -44,15 +41,16 @@ def regimes_of(market: MarketData, settings: Settings) -> pd.DataFrame:
     return filtered_regimes(market, settings.model.refit_every)
 
 
-def anomalies_of(market: MarketData, target: Target, settings: Settings) -> pd.DataFrame:
+def anomalies_of(market: MarketData, profile: TargetProfile, settings: Settings) -> pd.DataFrame:
     "p-values of every session, from the version of the anomaly detector in force at it."
-    X, every = features_of(market, target), settings.model.refit_every
-    return anomaly_p_values(X, profile_of(target), market.calendar, every)[0]
+    X, every = features_of(market, profile), settings.model.refit_every
+    return anomaly_p_values(X, profile, market.calendar, every)[0]
 
 
-def forecasts_of(market: MarketData, target: Target, settings: Settings) -> pd.DataFrame:
+def forecasts_of(market: MarketData, profile: TargetProfile, settings: Settings) -> pd.DataFrame:
     "The calibrated quantiles (log change) of every origin, from features to models, pool and widths, trained on this market."
-    prepared = prepare(market, target, settings, market.last_session(profile_of(target).needed))
+    last, unprobed = market.last_session(profile.needed), replace(profile, probed=True)  # the audit itself asks
+    prepared = prepare(market, profile.target, settings, last, own_profile=unprobed)
     return pd.DataFrame(prepared.quantiles, prepared.origins, [f"q{p:g}" for p in PROBS])
 
 # %% ../../nbs/65_pipeline/75_verification.ipynb #ab9953b0
@@ -66,11 +64,17 @@ class AuditPart(NamedTuple):
     warmup: Mapping[str, int] = MappingProxyType({})  # declared rows of history, to be measured
 
 
-def audit_parts(market: MarketData, target: Target, settings: Settings) -> list[AuditPart]:
+def audit_parts(
+    market: MarketData,
+    target: Target,
+    settings: Settings,
+    profile: TargetProfile | None = None,  # another than that of the target
+) -> list[AuditPart]:
     "Every part that can be audited on this market."
-    warmup = {f.name: f.warmup for f in profile_of(target).declarations}
-    features = partial(features_of, target=target)
-    both = {"target": target, "settings": settings}
+    profile = profile or profile_of(target)
+    warmup = {f.name: f.warmup for f in profile.declarations if f.family != USER_FAMILY}
+    features = partial(features_of, profile=profile)
+    both = {"profile": profile, "settings": settings}
     regimes = AuditPart("regimes", partial(regimes_of, settings=settings), True, "their scaling")
     return [
         AuditPart("features, cohorts, weights and quality", features, False, "", warmup),
@@ -87,7 +91,7 @@ def audit_parts(market: MarketData, target: Target, settings: Settings) -> list[
 # %% ../../nbs/65_pipeline/75_verification.ipynb #c5855729
 def served_folds(market: MarketData, target: Target, settings: Settings) -> Iterator[tuple[pd.Index, pd.Index]]:
     "For each version of the walk-forward the origins it learns from and those it serves."
-    X = features_of(market, target)
+    X = features_of(market, profile_of(target))
     y = market.calendar.outcomes(market.close(target.symbol), target.horizon)
     schedule = refit_schedule(target, settings, market.calendar)
     for block in schedule.blocks(pd.DatetimeIndex(X.index), schedule.first_origin(X, y)):
@@ -129,6 +133,8 @@ def verify(
     fitted: int = 5,  # at which the others are audited, with models trained there; 0 leaves them out
     seed: int = 0,
     on_report: Callable[[Report], None] | None = None,  # called with each report as soon as it is made
+    *,
+    features: Any = None,  # of your own, audited beside those of the house: functions, `Feature`s, or FILE.py:NAME
 ) -> list[Report]:
     "One report for each part that is audited: whether it knew more than could be known. Equal means to the last bit."
     shared, reports = market.shared_sessions(profile_of(target).needed)[1:-1], []
@@ -142,78 +148,21 @@ def verify(
         if on_report is not None:
             on_report(report)
 
-    for part in audit_parts(market, target, settings):
+    for part in audit_parts(market, target, settings, with_user_code(profile_of(target), features)):
         if len(sampled[part.fitted]):
             add(part_report(part, market, sampled[part.fitted], seed, settings.run.n_jobs))
     for report in split_reports(market, target, settings):
         add(report)
     return reports
 
-# %% ../../nbs/65_pipeline/75_verification.ipynb #3006fbd2
-class _Cells(ExecutionLoader):
-    "Gives importlib the code of a file, or of the code cells of a notebook."
-
-    def __init__(self, path: Path, name: str):
-        self.path, self.name = path, name
-
-    def get_filename(self, fullname: str) -> str:
-        return str(self.path)
-
-    def get_source(self, fullname: str) -> str:
-        text = self.path.read_text(encoding="utf-8")
-        return defining_code(text, self.name) if self.path.suffix == ".ipynb" else text
-
-
-def defining_code(
-    notebook: str,  # its text
-    name: str,  # of a function in it
-) -> str:
-    "The exported cells of an nbdev notebook; of any other the cells up to the one that defines the name. Magics are left out."
-    from nbformat import reads
-
-    try:
-        book: Any = reads(notebook, as_version=4)
-        cells = [cell.source for cell in book.cells if cell.cell_type == "code"]
-    except (ValueError, KeyError, AttributeError) as error:
-        raise DataError("this is no notebook: give FILE.py:NAME or NOTEBOOK.ipynb:NAME") from error
-    exported = [source for source in cells if re.match(r"#\|\s*export", source)]
-    binds = re.compile(rf"^(?:def|class)\s+{name}\b|^{name}\s*[:=]", re.M)
-    last = max((k for k, source in enumerate(cells) if binds.search(source)), default=len(cells))
-    used = exported or cells[: last + 1]
-    magic = ("%", "!", "?")
-    return "\n\n".join("\n".join(line for line in source.splitlines() if not line.startswith(magic)) for source in used)
-
 # %% ../../nbs/65_pipeline/75_verification.ipynb #d05ae78c
-@contextmanager
-def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
-    "While a file runs, what lies beside it can be imported, and its module can be found by its own name."
-    sys.path.insert(0, str(folder))
-    sys.modules[module.__name__] = module
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        del sys.modules[module.__name__]  # other processes are then sent the function itself, not a name
-
-
 def function_in(
     where: str,  # FILE.py:NAME or NOTEBOOK.ipynb:NAME
 ) -> MarketFunction:
-    "The function of this name after running the file or the notebook's defining cells; raises `DataError` if there is none."
-    place, _, name = where.rpartition(":")
-    path = Path(place)
-    if not name.isidentifier() or path.suffix not in (".py", ".ipynb"):
-        raise DataError(f"{where!r} names no function: give FILE.py:NAME or NOTEBOOK.ipynb:NAME")
-    if not path.is_file():
-        raise DataError(f"there is no file {place}: give FILE.py:NAME or NOTEBOOK.ipynb:NAME")
-    module = ModuleType(f"audited_{path.stem}")
-    module.__file__ = str(path.resolve())
-    with _beside(path.resolve().parent, module):
-        _Cells(path.resolve(), name).exec_module(module)
-    found = getattr(module, name, None)
+    "The function of this name in a file or notebook, see `user_code.load_user_code`. Raises `DataError` if there is none."
+    found = load_user_code(where)
     if not callable(found):
-        own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-        raise DataError(f"{place} defines no function {name}: it has {', '.join(own) or 'none'}")
+        raise DataError(f"{where} is {type(found).__name__} and no function: name one")
     return found
 
 

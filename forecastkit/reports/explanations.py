@@ -38,9 +38,9 @@ def reasons_table(
     "The foremost features as text: family, the value read, and what it adds."
     top = explanation.top(count)
     word = "wider by" if explanation.of == "width" else "adds"
-    added = [f"{value:+.2f} %" for value in in_per_cent(explanation.of, top["contribution"])]
-    read = ["" if pd.isna(value) else f"{value:.4g}" for value in top["read"]]
-    return pd.DataFrame({"family": top["family"], "read": read, word: added}, top.index)
+    added = [f"{value:+.2f} %" for value in in_per_cent(explanation.of, top["amount"])]
+    given = ["" if pd.isna(value) else f"{value:.4g}" for value in top["given"]]
+    return pd.DataFrame({"family": top["family"], "given": given, word: added}, top.index)
 
 # %% ../../nbs/70_reports/07_explanations.ipynb #d2259b18
 def waterfall(
@@ -49,7 +49,7 @@ def waterfall(
     most: int = 10,  # features shown before the rest is joined into one
 ) -> Any:
     "One forecast as a walk from the typical day to what was said: the largest parts first, in hundredths."
-    parts = explanation.top(most)["contribution"]
+    parts = explanation.top(most)["amount"]
     others = explanation.contributions.drop(parts.index)
     if len(others):
         parts = pd.concat([parts, pd.Series({f"{len(others)} other{'s' * (len(others) > 1)}": others.sum()})])

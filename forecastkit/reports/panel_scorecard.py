@@ -26,9 +26,10 @@ __all__ = ['panel_basis', 'panel_skill_table', 'panel_coverage_table', 'panel_pa
 def panel_basis(card: PanelScorecard) -> str:
     "What the card rests on: universe, span, rows, and how many variants were tried."
     sessions, horizon = card.sessions, card.outcomes.horizon
+    refused = f"; {card.refused:,} more would have been refused for poor features" if card.refused else ""
     return (
         f"{card.outcomes.name or 'A universe'}, {horizon} session{'s' * (horizon != 1)} ahead: {len(card.symbols)} symbols, "
-        f"{len(card.scores):,} forecasts on {len(sessions):,} sessions from {sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}; "
+        f"{len(card.scores):,} forecasts on {len(sessions):,} sessions from {sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}{refused}; "
         f"{tried_text(card.variants_tried)}."
     )
 

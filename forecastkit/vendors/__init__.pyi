@@ -28,3 +28,9 @@ from .universe import (
     read_universe as read_universe,
     universe_of as universe_of,
 )
+from .earnings import (
+    EARNINGS_VENDORS as EARNINGS_VENDORS,
+    EarningsFetch as EarningsFetch,
+    fetch_earnings as fetch_earnings,
+    open_earnings as open_earnings,
+)

@@ -1,0 +1,199 @@
+"The books of a universe through the command: refused where it saw tomorrow, one line for what makes no sense, the same bits again."
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.cli.main import main
+from forecastkit.cli.schemas import SCHEMAS
+from forecastkit.core import DataError, load_settings
+from forecastkit.data import synthetic_market
+from forecastkit.pipeline import BacktestTerms, LookAheadRefused, Universe, backtest_universe
+
+NAMES = ("AAA", "BBB", "CCC", "DDD")
+SPAN = ("2014-09-02", "2015-06-30")
+
+STRATEGIES = """
+import pandas as pd
+
+def honest(market):
+    closes = pd.DataFrame({name: market.close(name) for name in ("JPM", "KO")})
+    return 0.3 * (closes > closes.shift(20)).astype(float)
+
+def prophet(market):
+    closes = pd.DataFrame({name: market.close(name) for name in ("JPM", "KO")})
+    return 0.3 * (closes.shift(-1) > closes).astype(float)
+
+def asked(view, names):
+    return {name: 0.1 for name in names if view.close(name).iloc[-1] > view.close(name).iloc[-21]}
+
+def unknown(market):
+    return pd.DataFrame({"NOPE": 0.5 * market.close("KO").notna()})
+
+def negative(market):
+    return pd.DataFrame({"KO": -0.5 * market.close("KO").notna()})
+
+def endless(market):
+    return pd.DataFrame({"KO": market.close("KO") * float("inf")})
+
+def words(market):
+    return "buy low, sell high"
+"""
+
+
+def run(*words: str) -> int:
+    try:
+        return main(list(words))
+    except SystemExit as leave:
+        return int(leave.code or 0)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("backtest")
+    (folder / "mine.py").write_text(STRATEGIES)
+    (folder / "two.csv").write_text("symbol,sector\nJPM,Financials\nKO,Consumer Staples\n")
+    return folder
+
+
+def command(here: Path, name: str, *more: str) -> int:
+    words = (
+        "--universe",
+        str(here / "two.csv"),
+        "--start",
+        "2016-01-04",
+        "--end",
+        "2016-12-30",
+        "--home",
+        str(here / "home"),
+    )
+    return run("backtest", "--strategy", f"{here / 'mine.py'}:{name}", *words, "--quiet", *more)
+
+
+@pytest.mark.parametrize("name", ["honest", "asked"])
+def test_a_strategy_in_a_file_prints_what_the_schema_promises(here, name, capsys):
+    assert command(here, name, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, SCHEMAS["backtest"])
+    assert found["verdict"][0]["ok"] and found["trades"] > 0
+    assert max(found["identities"].values()) < 1e-9
+
+
+def test_a_strategy_that_saw_tomorrow_is_refused_and_says_so_if_forced(here, capsys):
+    assert command(here, "prophet") == 1
+    err = capsys.readouterr().err
+    assert "saw tomorrow" in err and err.count("\n") == 1
+    assert command(here, "prophet", "--despite-leak") == 0
+    assert "NOT VALID" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("unknown", (), "not in the universe"),
+        ("negative", (), "short"),
+        ("endless", (), "finite"),
+        ("words", (), "frame or a series"),
+        ("absent", (), "defines no function"),
+        ("honest", ("--capital", "-5"), "capital"),
+        ("honest", ("--fill", "midnight"), "midnight"),
+        ("honest", ("--ledger",), "give one of them"),
+        ("honest", ("--end", "2015-01-02"), "needs three"),
+        ("honest", ("--stops",), "stops"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_books_nothing(here, name, more, said, capsys):
+    trades = here / "trades.csv"
+    assert command(here, name, *more, "--csv", str(trades)) == 2
+    out, err = capsys.readouterr()
+    assert said in err and err.count("\n") == 1 and not out and not trades.exists()
+
+
+def test_trades_go_into_a_csv_that_adds_up_to_the_equity(here, capsys):
+    trades = here / "all.csv"
+    assert command(here, "honest", "--json", "--csv", str(trades)) == 0
+    found, table = json.loads(capsys.readouterr().out), pd.read_csv(trades)
+    assert len(table) == found["trades"]
+    assert table["profit"].sum() == pytest.approx(found["equity_final"] - 1_000_000, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def market():
+    return synthetic_market(seed=5, sessions=900, start="2012-01-03", stocks=NAMES).market
+
+
+def settings_at(home: Path, **more: object):
+    given = {"data.home": str(home), "run.progress": False, "model.rounds": 5, "model.refit_every": 63}
+    return load_settings(environ={}, overrides=given | {key.replace("__", "."): value for key, value in more.items()})
+
+
+def books_of(home: Path, market, **more: object):
+    return backtest_universe(Universe(NAMES), *SPAN, settings_at(home, **more), market)
+
+
+def test_two_processes_and_a_second_run_keep_the_same_books(tmp_path, market):
+    first, again = books_of(tmp_path / "one", market), books_of(tmp_path / "one", market)
+    two = books_of(tmp_path / "two", market, run__n_jobs=2)
+    for other in (again, two):
+        np.testing.assert_array_equal(first.result.equity, other.result.equity)
+        assert first.result.to_dict() == other.result.to_dict()
+    assert first.ok and first.verdict[0].facts["values compared"] > 0
+
+
+def test_a_run_that_is_killed_keeps_the_same_books_when_run_again(tmp_path, market):
+    whole = books_of(tmp_path / "whole", market)
+    home, script = tmp_path / "killed", Path(__file__).with_name("kill_backtest.py")
+    victim = subprocess.Popen([sys.executable, str(script), str(home)])
+    while not list((home / "raw").glob("*/*.npz")) and victim.poll() is None:
+        pass
+    victim.kill()
+    victim.wait()
+    kept = len(list((home / "raw").glob("*/*.npz")))
+    assert 0 < kept < len(list((tmp_path / "whole" / "raw").glob("*/*.npz"))), "the kill came too late to test anything"
+    np.testing.assert_array_equal(whole.result.equity, books_of(home, market).result.equity)
+
+
+def test_a_future_that_continues_differently_changes_no_earlier_equity(tmp_path, market):
+    days, other = market.bars("AAA").index, market
+    cut = days.searchsorted(pd.Timestamp("2015-03-02"))
+    for name in NAMES:
+        bars = market.bars(name).copy()
+        bars.loc[days[cut:], ["open", "high", "low", "close"]] *= 1.3
+        other = other.with_series(name, bars)
+    runs = [
+        books_of(tmp_path / str(i), one).result.equity.loc[: days[cut - 1]] for i, one in enumerate((market, other))
+    ]
+    assert len(runs[0]) > 100
+    np.testing.assert_array_equal(*runs)
+
+
+def test_a_strategy_is_refused_by_the_function_too(tmp_path, market):
+    def prophet(view):
+        closes = pd.DataFrame({name: view.close(name) for name in NAMES})
+        return 0.1 * (closes.shift(-1) > closes).astype(float)
+
+    with pytest.raises(LookAheadRefused):
+        backtest_universe(Universe(NAMES), *SPAN, settings_at(tmp_path), market, strategy=prophet)
+
+
+def test_a_ticker_that_left_the_universe_is_not_bought_after(tmp_path, market):
+    left = pd.DataFrame({
+        "symbol": [*NAMES, "AAA"], "date": [*[pd.Timestamp("1900-01-01")] * 4, pd.Timestamp("2015-01-05")], "change": [1, 1, 1, 1, -1],
+    })  # fmt: skip
+    members = left.assign(known_at=left["date"].dt.tz_localize("UTC"))
+    terms = BacktestTerms(fraction=50.0, short=True)  # so that something is held at all
+    found = backtest_universe(Universe(NAMES, members=members), *SPAN, settings_at(tmp_path), market, terms=terms)
+    position = pd.DataFrame(found.result.books.position, found.result.sessions, found.result.books.prices.tickers)
+    assert position["AAA"].loc[:"2014-12-31"].abs().sum() > 0
+    assert position["AAA"].loc["2015-01-07":].abs().sum() == 0
+
+
+def test_capital_that_is_no_money_is_refused():
+    with pytest.raises(DataError, match="starts with money"):
+        BacktestTerms(capital=float("nan"))

@@ -1,0 +1,247 @@
+"""Features of one's own through every door: used where they are honest, refused where they know tomorrow, and nothing changed without them."""
+
+import json
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+import forecastkit as fk
+from forecastkit.cli.main import main as command
+from forecastkit.core import DataError, LookAheadError, UserCodeError, load_settings
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features import Feature, user_code_digest
+from forecastkit.ledger import PredictionDatabase
+from forecastkit.pipeline import IntegratedSystem, profile_of, with_user_code
+
+MARKET = synthetic_market(seed=11, sessions=900, start="2013-01-02", stocks=["MINE"]).market
+SMALL = {
+    "model.train_start": "2010-01-04", "model.walk_start": "2010-01-04", "model.min_train_rows": "500", "model.rounds": "5",
+    "run.progress": False,
+}  # fmt: skip
+FILE = """import numpy as np
+
+
+def reach(market, symbol):
+    close = market.close(symbol)
+    return np.log(close / close.shift(10))
+
+
+def tomorrow(market, symbol):
+    print("look at me")
+    return market.close(symbol).shift(-1)
+
+
+def broken(market):
+    return 1 / 0
+
+
+def short(market, symbol):
+    return market.close(symbol).to_numpy()[:7]
+
+
+def empty(market, symbol):
+    return market.close(symbol) * np.nan
+
+
+def chance(market, symbol):
+    return market.close(symbol) * np.random.default_rng().random()
+
+
+def vix_log(market):
+    return market.close("VIX")
+
+
+def late(market, symbol):
+    if len(market.close(symbol)) < 900:
+        raise ValueError("too short")
+    return market.close(symbol).shift(-1)
+
+
+reach_of = type("Reach", (), {"__call__": lambda self, market, symbol: reach(market, symbol)})()
+LIST = [reach, {"reach_twice": lambda market, symbol: 2 * reach(market, symbol)}]
+"""
+
+
+def reach(market, symbol):
+    close = market.close(symbol)
+    return np.log(close / close.shift(10))
+
+
+def tomorrow(market, symbol):
+    return market.close(symbol).shift(-1)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    "A folder of bars, a file of features and a home that is empty, named by the environment."
+    bars = tmp_path / "bars"
+    bars.mkdir()
+    for symbol in ("VIX", "SPX", "MINE"):
+        MARKET.bars(symbol).rename_axis("Date").reset_index().to_csv(bars / f"{symbol}.csv", index=False)
+    (tmp_path / "mine.py").write_text(FILE)
+    for key, value in {**SMALL, "data.home": tmp_path / "home", "data.sources": f"folder:{bars}"}.items():
+        monkeypatch.setenv(f"FORECASTKIT_{key.replace('.', '_').upper()}", str(value))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def main(arguments):
+    "The exit code of a command."
+    try:
+        return command(arguments)
+    except SystemExit as leave:
+        return leave.code or 0
+
+
+def stored(home):
+    settings = load_settings()
+    if not (home / "home").exists():
+        return []
+    return PredictionDatabase(settings.database_url()).get_predictions(every_version=True)["forecast"].tolist()
+
+
+def test_a_feature_of_ones_own_through_memory_file_store_and_terminal(home, capsys):
+    plain = fk.forecast("MINE")
+    own = fk.forecast("MINE", features=reach)
+    assert own.values != plain.values and own.model_version != plain.model_version
+    assert own.metadata["user_code"][0]["name"] == "reach"
+    assert "user_code" not in plain.metadata
+    from_file = fk.forecast("MINE", features="mine.py:reach")
+    assert from_file.prediction_id == own.prediction_id  # the same code is the same version, wherever it stands
+    assert len(stored(home)) == 2
+    assert main(["forecast", "--symbol", "MINE", "--features", "mine.py:reach", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["prediction_id"] == own.prediction_id
+    system = IntegratedSystem(settings=fk.pipeline.settings_for(load_settings(), "MINE"), features=[reach])
+    assert system.generate_forecast().prediction_id == own.prediction_id
+    in_memory = fk.forecast(MARKET.bars("MINE"), symbol="MINE", features=reach)
+    assert in_memory.values != fk.forecast(MARKET.bars("MINE"), symbol="MINE").values
+    assert in_memory.metadata["user_code"] == own.metadata["user_code"]
+
+
+def test_without_user_code_nothing_is_another(home):
+    target = fk.Target("MINE")
+    assert with_user_code(profile_of(target)) is profile_of(target)
+    assert profile_of(target).user_digest == ""
+    by_profile = IntegratedSystem(
+        settings=fk.pipeline.settings_for(load_settings(), "MINE"),
+        profile=profile_of(fk.pipeline.profile.target_of(fk.pipeline.settings_for(load_settings(), "MINE"))),
+    ).generate_forecast()
+    assert by_profile.prediction_id == fk.forecast("MINE").prediction_id
+
+
+@pytest.mark.parametrize("door", ["symbol", "memory", "file", "system"])
+def test_a_feature_that_knows_tomorrow_is_refused_with_the_finding_and_nothing_is_stored(home, door):
+    doors = {
+        "symbol": lambda: fk.forecast("MINE", features=tomorrow),
+        "memory": lambda: fk.forecast(MARKET.bars("MINE"), symbol="MINE", features=tomorrow),
+        "file": lambda: fk.forecast("MINE", features="mine.py:tomorrow"),
+        "system": lambda: IntegratedSystem(features={"tomorrow": tomorrow}).evaluate("2015-06-01"),
+    }
+    with pytest.raises(LookAheadError, match="tomorrow is refused") as caught:
+        doors[door]()
+    assert not caught.value.report.ok
+    assert stored(home) == []
+
+
+@pytest.mark.parametrize("command", [["forecast"], ["evaluate", "--start", "2015-06-01"], ["daily"], ["train"]])
+def test_the_terminal_refuses_it_in_one_line_and_stores_nothing(home, capsys, command):
+    code = main([*command, "--symbol", "MINE", "--features", "mine.py:tomorrow", "--quiet"])
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line != "look at me"]
+    assert code == 1 and said.out == "" and len(lines) == 1 and "tomorrow is refused" in lines[0]
+    assert stored(home) == []
+
+
+def test_verify_reports_it_by_its_name(home, capsys):
+    assert main(["verify", "--symbol", "MINE", "--features", "mine.py:tomorrow", "--cuts", "3", "--fitted", "0"]) == 1
+    assert "tomorrow [" in capsys.readouterr().out
+    assert main(["verify", "--symbol", "MINE", "--features", "mine.py:reach", "--cuts", "3", "--fitted", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [
+        ("broken", "feature broken failed: ZeroDivisionError: division by zero (mine.py, line 15)", 3),
+        ("short", "returns ndarray", 3),
+        ("empty", "has no value at any session", 3),
+        ("chance", "fix its seed", 1),
+        ("vix_log", "is called vix_log already", 3),
+        ("late", "late is refused", 1),
+        ("nothing", "defines no function nothing", 2),
+        ("FILE", "defines no function FILE", 2),
+    ],
+)
+def test_what_a_function_may_do_wrong_is_one_line_and_an_exit_code(home, capsys, name, words, code):
+    asked = ["forecast", "--features", f"mine.py:{name}", "--json", "--quiet"]
+    asked += [] if name == "vix_log" else ["--symbol", "MINE"]
+    assert main(asked) == code
+    said = capsys.readouterr()
+    assert said.out == "" and len(said.err.splitlines()) == 1 and words in said.err
+    assert stored(home) == []
+
+
+def test_a_file_that_is_absent_broken_or_elsewhere(home, capsys):
+    ask = partial(main_with, capsys)
+    assert ask("absent.py:reach") == (2, "there is no file absent.py")
+    assert ask("mine.txt:reach") == (2, "names no function")
+    (home / "slip.py").write_text("def f(market:\n")
+    assert ask("slip.py:f") == (3, "SyntaxError")
+    (home / "leaves.py").write_text("import sys\nsys.exit(0)\n")
+    assert ask("leaves.py:f") == (3, "SystemExit")
+    outside = home / "elsewhere" / "far.py"
+    outside.parent.mkdir()
+    outside.write_text(FILE)
+    (home / "home2").mkdir()
+    assert main(["forecast", "--symbol", "MINE", "--features", "home2/../elsewhere/far.py:reach", "--quiet"]) == 0
+
+
+def main_with(capsys, where):
+    code = main(["forecast", "--symbol", "MINE", "--features", where, "--quiet"])
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    words = ["there is no file absent.py", "names no function", "SyntaxError", "SystemExit"]
+    return code, next((one for one in words if one in said), said)
+
+
+def test_what_is_printed_does_not_stand_among_json(home, capsys):
+    (home / "talks.py").write_text(
+        "print('hello')\n\ndef talks(market, symbol):\n    print('again')\n    return market.close(symbol)\n"
+    )
+    assert main(["forecast", "--symbol", "MINE", "--features", "talks.py:talks", "--json", "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["symbol"] == "MINE" and "hello" in said.err and "again" in said.err
+
+
+def test_a_changed_function_is_another_version_and_a_moved_one_is_not():
+    def of(text, name="mine"):
+        space = {"__name__": name}
+        exec(text, space)  # noqa: S102  (a function without a source file)
+        return user_code_digest(space["f"], "feature f")
+
+    one = of("def f(market):\n    return market.close('VIX') * 2\n")
+    assert one == of("# a comment\n\n\ndef f(market):\n    # another\n    return market.close('VIX') * 2\n")
+    assert one != of("def f(market):\n    return market.close('VIX') * 3\n")
+    assert of("def f(m):\n    return 2\n", "builtins") != of("def f(m):\n    return 3\n", "builtins")
+    helper = "def g(x):\n    return x + {}\n\ndef f(market):\n    return g(market.close('VIX'))\n"
+    assert of(helper.format(1)) != of(helper.format(2))
+
+
+def test_lambdas_partials_objects_and_declarations_have_versions_too():
+    vix = profile_of(fk.Target("VIX"))
+    shifted = lambda n: lambda market: market.close("VIX").shift(n)  # noqa: E731
+    one, two = (with_user_code(vix, {"lagged": shifted(n)}).user_digest for n in (1, 2))
+    assert one != two and one == with_user_code(vix, {"lagged": shifted(1)}).user_digest
+    bound = [with_user_code(vix, {"own": partial(reach, symbol=name)}).user_digest for name in ("VIX", "SPX")]
+    assert bound[0] != bound[1]
+    low = Feature("spx_reach", "own", ("SPX",), 10, "log", -1, 1, "Ten sessions.", lambda x: x.change("SPX", 10))
+    assert with_user_code(vix, low).user_code[0].name == "spx_reach"
+    with pytest.raises(UserCodeError, match="needs a name"):
+        with_user_code(vix, lambda market: market.close("VIX"))
+    with pytest.raises(UserCodeError, match="refers to something"):
+        with_user_code(vix, {"opened": partial(reach, symbol=sys.stdin)})
+    with pytest.raises(UserCodeError, match="is called own already"):
+        with_user_code(vix, [{"own": reach}, {"own": tomorrow}])
+    with pytest.raises(DataError):
+        with_user_code(vix, 3)
