@@ -107,6 +107,9 @@ class ForecastSettings:
     regime_bounds: tuple[float, ...] = key(
         REGIME_BOUNDS, listed(number(0, 1000), "three increasing numbers such as 15, 20, 30", 3, increasing=True),
         "VIX levels that part low, normal, elevated and crisis")  # fmt: skip
+    explain: int = key(
+        22, whole(0, 100_000), "with the forecasts of how many last sessions of a run contributions are stored; 0: none"
+    )
 
 # %% ../../nbs/00_core/08_settings.ipynb #313e0709
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -26,7 +25,7 @@ from .profile import TargetProfile, profile_of
 
 # %% auto #0
 __all__ = ['WALKED_STEPS', 'HELD_VERSIONS', 'timeframe_horizons', 'forecast_horizons', 'bars_profile', 'settings_of_steps',
-           'require_bars', 'forecast_steps', 'bar_clock', 'forecast_bar_horizons']
+           'require_bars', 'forecast_steps', 'bar_clock', 'moment_text', 'forecast_bar_horizons']
 
 # %% ../../nbs/65_pipeline/57_horizons.ipynb #ea35fb67
 def timeframe_horizons(
@@ -113,6 +112,11 @@ def bar_clock(
     return BarClock(closes.iloc[-MOST_BARS:], timeframe, calendar)
 
 
+def moment_text(moment: pd.Timestamp) -> str:
+    "A moment with its zone, or a session, as text."
+    return str(moment) if moment.tzinfo is not None else f"{moment:%Y-%m-%d}"
+
+
 def forecast_bar_horizons(
     clock: BarClock,
     symbol: str,
@@ -125,12 +129,11 @@ def forecast_bar_horizons(
     require_bars(clock, symbol, max(horizons), settings)
     watched = tqdm(horizons, desc=f"{symbol} {clock.timeframe}", unit="horizon", disable=not settings.run.progress)
     made = [forecast_steps(clock, symbol, horizon, kind, settings) for horizon in watched]
-    shown = str if clock.closes.index.tz is not None else lambda moment: f"{moment:%Y-%m-%d}"
-    recent = [[shown(moment), float(level)] for moment, level in clock.closes.tail(60).items()]
-    source = [clock.timeframe, shown(clock.last), *(one.data_fingerprint for one in made)]
+    recent = [[moment_text(moment), float(level)] for moment, level in clock.closes.tail(60).items()]
+    source = [clock.timeframe, moment_text(clock.last), *(one.data_fingerprint for one in made)]
     return MultiHorizonForecast.from_quantiles(
-        [clock.scale_ahead(one.horizon) * one.log_values for one in made], symbol=symbol, timeframe=clock.timeframe, origin=shown(clock.last),
-        horizons=[one.horizon for one in made], targets=[shown(clock.targets(one.horizon)[-1]) for one in made], kind=kind, probs=tuple(PROBS),
+        [clock.scale_ahead(one.horizon) * one.log_values for one in made], symbol=symbol, timeframe=clock.timeframe, origin=moment_text(clock.last),
+        horizons=[one.horizon for one in made], targets=[moment_text(clock.targets(one.horizon)[-1]) for one in made], kind=kind, probs=tuple(PROBS),
         last_value=float(clock.closes.iloc[-1]), feature_quality=min(one.feature_quality for one in made), made_at=made[-1].made_at,
         model_versions=[one.model_version for one in made], code_version=made[0].code_version, data_fingerprint=digest(source),
         metadata={"history": recent, "bars": len(clock.closes), "scale_ahead": [clock.scale_ahead(one.horizon) for one in made]},
