@@ -20,7 +20,7 @@ from ..core import DataError
 from .timeframes import BAR_WIDTHS, TIMEFRAMES
 
 # %% auto #0
-__all__ = ['FEW_BARS', 'STEPS', 'MOST_BARS', 'session_slots', 'bars_of_sessions', 'next_bars', 'slot_scales', 'BarClock']
+__all__ = ['FEW_BARS', 'STEP_CALENDAR', 'MOST_BARS', 'session_slots', 'bars_of_sessions', 'next_bars', 'slot_scales', 'BarClock']
 
 # %% ../../nbs/20_data/15_bar_clock.ipynb #b2725ef7
 def session_slots(
@@ -99,7 +99,7 @@ def _relative(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.sqrt((counts * variance / usual + FEW_BARS) / (counts + FEW_BARS))
 
 # %% ../../nbs/20_data/15_bar_clock.ipynb #595c762e
-STEPS: str = "24/7"  # the calendar whose days label the steps
+STEP_CALENDAR: str = "24/7"  # the calendar whose days label the steps
 MOST_BARS: int = 20_000  # the latest are used
 
 
@@ -135,7 +135,7 @@ class BarClock:
         "A price whose changes are those of the bars over their usual sizes, by step; it ends at the last close."
         returns = np.diff(np.log(self.closes.to_numpy(dtype=float))) / self._scales[0][1:]
         path = np.append(0.0, np.cumsum(returns))
-        steps = get_calendar(STEPS).sessions[: len(path)]
+        steps = get_calendar(STEP_CALENDAR).sessions[: len(path)]
         return pd.Series(float(self.closes.iloc[-1]) * np.exp(path - path[-1]), steps, name="close")
 
     def targets(self, horizon: int) -> pd.DatetimeIndex:

@@ -17,8 +17,7 @@ from tqdm import tqdm
 
 from ..calendars import Calendar
 from ..core import DataError, PROBS, Settings, SettingsError, Target, digest, named_symbol, read_value
-from ..data import BarClock, MarketData, TIMEFRAMES, resample
-from ..data.bar_clock import MOST_BARS, STEPS
+from ..data import BarClock, MOST_BARS, MarketData, STEP_CALENDAR, TIMEFRAMES, resample
 from ..forecasts import Forecast, MultiHorizonForecast, join_horizons
 from .preparation import build_forecast, prepare
 from .profile import TargetProfile, profile_of
@@ -70,7 +69,7 @@ def settings_of_steps(settings: Settings, symbol: str, kind: str, horizon: int) 
     first = "1962-01-01"
     model = replace(settings.model, train_start=first, walk_start=first)
     chosen = replace(settings.forecast, symbol=symbol, kind=kind, horizon=horizon)
-    return replace(settings, model=model, forecast=chosen, data=replace(settings.data, calendar=STEPS))
+    return replace(settings, model=model, forecast=chosen, data=replace(settings.data, calendar=STEP_CALENDAR))
 
 
 def require_bars(clock: BarClock, symbol: str, horizon: int, settings: Settings) -> None:
@@ -86,7 +85,7 @@ def forecast_steps(clock: BarClock, symbol: str, horizon: int, kind: str, settin
     "The forecast of the clock's steps; its sessions are labels of steps. Raises `DataError` where there are too few."
     require_bars(clock, symbol, horizon, settings)
     closes, target = clock.even_closes(), Target(symbol, kind, horizon)
-    market = MarketData({symbol: closes.to_frame()}, calendar=STEPS)
+    market = MarketData({symbol: closes.to_frame()}, calendar=STEP_CALENDAR)
     first = closes.index[-min(WALKED_STEPS, len(closes))]
     prepared = prepare(
         market, target, settings_of_steps(settings, symbol, kind, horizon), closes.index[-1], first=first, hold=HELD_VERSIONS,
