@@ -39,7 +39,6 @@ from .calibration import (
 )
 from .confidence import (
     confidence_reliability as confidence_reliability,
-    ConfidenceCalibrator as ConfidenceCalibrator,
     direction_shares as direction_shares,
     panel_share as panel_share,
     shrunk_chance as shrunk_chance,
@@ -88,4 +87,7 @@ from .direction_classifiers import (
 from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
+)
+from .confidence_calibrator import (
+    ConfidenceCalibrator as ConfidenceCalibrator,
 )
