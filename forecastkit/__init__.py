@@ -98,9 +98,11 @@ Modules:
 - `forecastkit.models.baselines`: Baselines that every forecast must beat: climatology, AR(1), frequencies of regimes and rises, and the HAR location-scale model.
 - `forecastkit.models.boosting`: Boosting: XGBoost trees for seven quantiles of what location and scale leave over, interpolated to 23.
 - `forecastkit.models.calibration`: Width calibration: ranges are stretched around the median by factors that each outcome, once known, moves a little.
+- `forecastkit.models.calibration_curves`: Five ways to learn from outcomes what a stated chance is worth, each a curve of calibration on one grid of chances.
 - `forecastkit.models.classifier_files`: How a fitted classifier becomes a file: skops for scikit-learn's, UBJ for XGBoost's, never pickle; the classes that may be read back are a list of the code.
 - `forecastkit.models.cohort_models`: Models for single calendar cohorts: each must beat the pooled model in a test stated in advance before it serves.
 - `forecastkit.models.confidence`: Online calibration of the direction: how far a stated chance of a rise may leave the base rate, from known outcomes alone.
+- `forecastkit.models.confidence_calibrator`: `ConfidenceCalibrator`: calibration of a stated chance of a rise by market state, its method chosen by purged validation, its error beside a perfect forecaster's, and a test of when to do it again.
 - `forecastkit.models.direction`: `DirectionEnsemble`: a scikit-learn classifier of rise or fall on the long frame of a panel; members weighted by purged out-of-fold log loss, their pool drawn to the base rate by what outcomes support.
 - `forecastkit.models.direction_classifiers`: Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate; ARIMA for one series.
 - `forecastkit.models.explanations`: Explanations of forecasts: SHAP contributions to the median and to the log width, by family and market state, their stability over refits, and a permutation null
