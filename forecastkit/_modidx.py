@@ -4009,6 +4009,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                          'forecastkit/pipeline/forecasting.py'),
                                                   'forecastkit.pipeline.forecasting._named_once': ( '65_pipeline/forecasting.html#_named_once',
                                                                                                     'forecastkit/pipeline/forecasting.py'),
+                                                  'forecastkit.pipeline.forecasting._refuse_horizons': ( '65_pipeline/forecasting.html#_refuse_horizons',
+                                                                                                         'forecastkit/pipeline/forecasting.py'),
                                                   'forecastkit.pipeline.forecasting._refuse_one_symbol_twice': ( '65_pipeline/forecasting.html#_refuse_one_symbol_twice',
                                                                                                                  'forecastkit/pipeline/forecasting.py'),
                                                   'forecastkit.pipeline.forecasting._settings_of_call': ( '65_pipeline/forecasting.html#_settings_of_call',

@@ -42,7 +42,7 @@ def bars_of_sessions(
     ends, width = list[pd.DatetimeIndex](), BAR_WIDTHS[timeframe]
     for opened, closed in zip(calendar.opens_of(sessions), calendar.closes_of(sessions)):
         inside = pd.date_range(opened + width, closed, freq=width)
-        ends.append(inside if len(inside) and inside[-1] == closed else inside.append(pd.DatetimeIndex([closed])))
+        ends.append(inside.union([closed]))
     joined = ends[0].append(ends[1:]) if ends else pd.DatetimeIndex([], tz="UTC")
     return pd.DatetimeIndex(joined).as_unit("us").tz_convert(calendar.tz).rename("time")
 

@@ -66,6 +66,10 @@ from .horizons import (
 from .forecasting import (
     forecast as forecast,
 )
+from .multi_horizon import (
+    generate_multi_horizon_forecasts as generate_multi_horizon_forecasts,
+    multi_horizon_forecast as multi_horizon_forecast,
+)
 from .verification import (
     verify as verify,
     verify_function as verify_function,

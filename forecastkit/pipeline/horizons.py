@@ -128,7 +128,9 @@ def forecast_bar_horizons(
     require_bars(clock, symbol, max(horizons), settings)
     watched = tqdm(horizons, desc=f"{symbol} {clock.timeframe}", unit="horizon", disable=not settings.run.progress)
     made = [forecast_steps(clock, symbol, horizon, kind, settings) for horizon in watched]
-    recent = [[moment_text(moment), float(level)] for moment, level in clock.closes.tail(60).items()]
+    recent = [
+        [moment_text(moment), level] for moment, level in zip(clock.closes.index[-60:], clock.closes.tolist()[-60:])
+    ]
     source = [clock.timeframe, moment_text(clock.last), *(one.data_fingerprint for one in made)]
     return MultiHorizonForecast.from_quantiles(
         [clock.scale_ahead(one.horizon) * one.log_values for one in made], symbol=symbol, timeframe=clock.timeframe, origin=moment_text(clock.last),
