@@ -104,12 +104,13 @@ Modules:
 - `forecastkit.models.confidence`: Online calibration of the direction: how far a stated chance of a rise may leave the base rate, from known outcomes alone.
 - `forecastkit.models.confidence_calibrator`: `ConfidenceCalibrator`: calibration of a stated chance of a rise by market state, its method chosen by purged validation, its error beside a perfect forecaster's, and a test of when to do it again.
 - `forecastkit.models.direction`: `DirectionEnsemble`: a scikit-learn classifier of rise or fall on the long frame of a panel; members weighted by purged out-of-fold log loss, their pool drawn to the base rate by what outcomes support.
-- `forecastkit.models.direction_classifiers`: Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate; ARIMA for one series.
+- `forecastkit.models.direction_classifiers`: Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate.
 - `forecastkit.models.explanations`: Explanations of forecasts: SHAP contributions to the median and to the log width, by family and market state, their stability over refits, and a permutation null
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
 - `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
+- `forecastkit.models.multi_target`: `MultiTarget`: one call trains a model for each of several targets and scores them out of fold beside the target's own baseline; what is supported becomes one hedging score.
 - `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
 - `forecastkit.models.panel`: `PanelForecaster`: one estimator for all tickers of a panel: location shrunk to the panel's drift, scales from HAR terms, GARCH's terms, an EWMA and boosted trees, and their linear pool
 - `forecastkit.models.panel_baselines`: Baselines that a panel's forecasts must beat: each ticker's own climatology, an EWMA and a GARCH(1,1) of each ticker, with a shape learned from known outcomes.
@@ -117,6 +118,7 @@ Modules:
 - `forecastkit.models.panel_scale`: Scale models for a panel of tickers: a line in the log of HAR terms, a mixture of variances with GARCH's terms, boosted trees on what the line leaves, and the shape of what all leave
 - `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
 - `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
+- `forecastkit.models.prediction_intervals`: `PredictionIntervals`: intervals that hold a stated share of outcomes, by conformalised quantile regression with calibration rows a horizon away from the training rows.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
@@ -156,12 +158,15 @@ Modules:
 - `forecastkit.reports.panel_scorecard`: Tables and pictures of a panel's scorecard: skill, coverage by stock, sector, VIX band and year, the PIT, each with its clustered error.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
+- `forecastkit.reports.universe_page`: `universe_table`, `sector_map`, `state_strip_html`, `names_section` and `past_section`: the universe page as escaped, self-contained HTML.
+- `forecastkit.reports.universe_rows`: `ticker_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
 - `forecastkit.trading.backtest`: `BacktestEngine`: a walk-forward backtest that asks a forecast function at each close with the market as of that close, sizes, fills in the next session, and checks its books.
 - `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
 - `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
+- `forecastkit.trading.sweeps`: `sweep`: return, Sharpe ratio, drawdown and trades of many parameter sets on many tickers, each an account of its own, one set in memory at a time.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
 - `forecastkit.vendors.cboe`: Cboe's histories of VIX, VIX9D, VIX3M, VIX6M, VVIX and SKEW as a live source.

@@ -91,3 +91,10 @@ from .direction import (
 from .confidence_calibrator import (
     ConfidenceCalibrator as ConfidenceCalibrator,
 )
+from .prediction_intervals import (
+    PredictionIntervals as PredictionIntervals,
+)
+from .multi_target import (
+    MultiTarget as MultiTarget,
+    outcome_targets as outcome_targets,
+)
