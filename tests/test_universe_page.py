@@ -145,7 +145,7 @@ def test_reasons_come_from_the_forecast_and_are_silent_without(day):
     explained = {name: replace(f, metadata={**f.metadata, **told}) for name, f in bare.items()}
     assert [reason.amount for reason in forecast_reasons(explained["AAA"])] == [-0.3, 0.2, 0.05]
     html = page.widest_section(replace(day, forecasts=SymbolForecasts(explained)))
-    assert "25.9 % narrower" in html and "22.1 % wider" in html
+    assert "25.9&nbsp;% narrower" in html and "22.1&nbsp;% wider" in html
 
 
 def test_a_label_is_shown_once_there_is_one(day):
