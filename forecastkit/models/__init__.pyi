@@ -81,6 +81,7 @@ from .metalearner import (
     MetaLearner as MetaLearner,
 )
 from .direction_classifiers import (
+    ArimaDirection as ArimaDirection,
     direction_members as direction_members,
     DriftOverScale as DriftOverScale,
 )
