@@ -38,6 +38,7 @@ from .explanations import (
     explanation_basis as explanation_basis,
     family_strip as family_strip,
     in_per_cent as in_per_cent,
+    null_table as null_table,
     origin_sessions as origin_sessions,
     reasons_table as reasons_table,
     stability_sentence as stability_sentence,
@@ -46,6 +47,15 @@ from .explanations import (
     stored_sentence as stored_sentence,
     waterfall as waterfall,
     widest_origin as widest_origin,
+)
+from .universe_rows import (
+    ticker_rows as ticker_rows,
+)
+from .universe_page import (
+    sector_map as sector_map,
+    universe_day as universe_day,
+    universe_table as universe_table,
+    UniverseDay as UniverseDay,
 )
 from .backtest_page import (
     backtest_basis as backtest_basis,
