@@ -74,19 +74,25 @@ from .explanations import (
 )
 from .online_weights import (
     fixed_share_weights as fixed_share_weights,
+    log_losses as log_losses,
     switching_bound as switching_bound,
     updated_weights as updated_weights,
 )
 from .metalearner import (
+    AgreementMap as AgreementMap,
     MetaLearner as MetaLearner,
+    SIGNALS as SIGNALS,
+    STATE_WEIGHTS as STATE_WEIGHTS,
 )
 from .direction_classifiers import (
+    ArimaDirection as ArimaDirection,
     direction_members as direction_members,
     DriftOverScale as DriftOverScale,
 )
 from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
+    LEAST_SESSIONS as LEAST_SESSIONS,
 )
 from .confidence_calibrator import (
     ConfidenceCalibrator as ConfidenceCalibrator,
