@@ -104,7 +104,7 @@ Modules:
 - `forecastkit.models.confidence`: Online calibration of the direction: how far a stated chance of a rise may leave the base rate, from known outcomes alone.
 - `forecastkit.models.confidence_calibrator`: `ConfidenceCalibrator`: calibration of a stated chance of a rise by market state, its method chosen by purged validation, its error beside a perfect forecaster's, and a test of when to do it again.
 - `forecastkit.models.direction`: `DirectionEnsemble`: a scikit-learn classifier of rise or fall on the long frame of a panel; members weighted by purged out-of-fold log loss, their pool drawn to the base rate by what outcomes support.
-- `forecastkit.models.direction_classifiers`: Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate.
+- `forecastkit.models.direction_classifiers`: Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate; ARIMA's AR part for those who ask.
 - `forecastkit.models.explanations`: Explanations of forecasts: SHAP contributions to the median and to the log width, by family and market state, their stability over refits, and a permutation null
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
