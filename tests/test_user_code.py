@@ -245,3 +245,17 @@ def test_lambdas_partials_objects_and_declarations_have_versions_too():
         with_user_code(vix, [{"own": reach}, {"own": tomorrow}])
     with pytest.raises(DataError):
         with_user_code(vix, 3)
+
+
+def test_verify_says_that_the_feature_is_needed_and_makes_the_forecast_again_with_it(home, capsys):
+    fk.forecast("MINE", features="mine.py:reach")
+    assert main(["forecasts", "verify", "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "1 were made with feature reach of the user's own" in said and "--features" in said and "differ" not in said
+    assert main(["forecasts", "verify", "--features", "mine.py:reach", "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "recomputed 1 of 1: equal" in said and "own" not in said
+    (home / "mine.py").write_text(FILE.replace("shift(10)", "shift(11)"))
+    assert main(["forecasts", "verify", "--features", "mine.py:reach", "--quiet"]) == 0
+    assert "1 were made with feature reach" in capsys.readouterr().out
+    assert main(["forecasts", "verify", "--features", "absent.py:reach", "--quiet"]) == 2
