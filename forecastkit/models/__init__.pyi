@@ -89,3 +89,8 @@ from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
 )
+from .user_members import (
+    ResidualQuantiles as ResidualQuantiles,
+    user_member as user_member,
+    UserMember as UserMember,
+)

@@ -117,6 +117,7 @@ def forecast_bars(
     reading: Reading,  # as `read_frame` gives it
     settings: Settings,  # with the target
     features: Any = None,  # of the user's own, as `user_code.with_user_code` takes them
+    members: Any = None,
 ) -> Forecast:
     "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` where there is none."
     target = target_of(settings)
@@ -125,7 +126,7 @@ def forecast_bars(
         repairs=reading.repairs, provenance={target.symbol: reading.origin},
     )  # fmt: skip
     first = reading.frame.index[-min(CALIBRATION_ORIGINS, len(reading.frame))]
-    profile = with_user_code(profile_of(target, settings.forecast.regime_bounds), features)
+    profile = with_user_code(profile_of(target, settings.forecast.regime_bounds), features, members)
     last = reading.frame.index[-1]
     prepared = prepare(market, target, settings, last, first=first, hold=CALIBRATION_HOLD, own_profile=profile)
     noted = [f"{target.symbol}: {said}" for said in reading.words()]
@@ -199,13 +200,13 @@ def _named_once(what: str | None, symbol: str | None) -> str | None:
 def forecast(
     what: list[str] | tuple[str, ...] | set[str] | Mapping[str, pd.DataFrame], *, horizon: int | None = None,
     kind: str | None = None, as_of: Any = None, sources: str | Sequence[str] | None = None, calendar: str | None = None,
-    store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None,
+    store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> SymbolForecasts: ...  # fmt: skip
 @overload
 def forecast(
     what: Any = None, *, symbol: str | None = None, horizon: int | None = None, kind: str | None = None, as_of: Any = None,
     sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
-    settings: Settings | None = None, features: Any = None,
+    settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> Forecast: ...  # fmt: skip
 def forecast(
     what: Any = None,  # a symbol or a list of them, a Series of closes, a frame (pandas, polars), a dict of columns or of frames; None: the settings' symbol
@@ -220,6 +221,7 @@ def forecast(
     progress: bool | None = None,  # progress bars; by default as the settings say
     settings: Settings | None = None,  # by default those in force
     features: Any = None,  # of your own beside those of the house: functions of the market, `Feature`s, or FILE.py:NAME
+    members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
 ) -> Forecast | SymbolForecasts:
     "One calibrated forecast, or one for each of several symbols. Raises `DataError`, `DataQualityError` or `SettingsError`."
     if settings is not None and not isinstance(settings, Settings):
@@ -235,13 +237,13 @@ def forecast(
 
     def of_symbol(name: str | None) -> Forecast:
         own = settings_for(base, name, horizon, kind)
-        return IntegratedSystem(settings=own, features=features).generate_forecast(as_of, store)
+        return IntegratedSystem(settings=own, features=features, members=members).generate_forecast(as_of, store)
 
     def of_table(table: Any, name: str | None) -> Forecast:
         if as_of is not None:
             raise SettingsError("own bars are forecast as of their last row: cut them there instead of giving as_of")
         reading = read_frame(table, name, base.data.calendar)
-        return forecast_bars(reading, settings_for(base, reading.symbol, horizon, kind), features)
+        return forecast_bars(reading, settings_for(base, reading.symbol, horizon, kind), features, members)
 
     if given == "tables":
         _refuse_one_symbol_twice(what)
@@ -251,7 +253,9 @@ def forecast(
         return of_table(what, symbol)
     if given == "tables":
         return forecast_each(what, lambda name: of_table(what[name], name))
-    if features is not None:
-        raise UserCodeError("features= belong to one symbol, or to own data: forecast these symbols one by one")
+    if features is not None or members is not None:
+        raise UserCodeError(
+            "features= and members= belong to one symbol, or to own data: forecast these symbols one by one"
+        )
     panel = partial(forecast_universe, horizon=horizon, kind=kind, as_of=as_of, store=store, settings=base)
     return forecast_each(what, of_symbol, panel)

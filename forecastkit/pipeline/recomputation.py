@@ -113,7 +113,8 @@ def recompute_forecasts(
     stored = system.database.get_predictions(
         target.symbol, horizon=target.horizon, kind=target.kind, every_version=True
     )
-    loadable = [version for version in stored["model_version"].unique() if system.registry.has(version)]
+    versions, fitted_again = stored["model_version"].unique(), bool(system.profile.members)  # see `models.user_members`
+    loadable = [version for version in versions if fitted_again or system.registry.has(version)]
     own = ~stored["forecast"].str.contains('"panel":', regex=False)  # those of a universe are another model's
     made_with = [stored_user_code(text) for text in stored["forecast"]]
     alike = np.array([parts == system.profile.user_code for parts in made_with], dtype=bool)
@@ -220,12 +221,16 @@ def recompute_ledger(
     sample: int = 20,  # forecasts to make again
     seed: int | None = None,  # of the draw; None: another sample every time
     features: Any = None,  # of the user's own, with which some of the forecasts were made
+    members: Any = None,
 ) -> LedgerRecomputation:
     "Make a sample of the stored forecasts again, spread over all targets of a ledger, as far as the sources hold their data."
     targets, rng = stored_targets(database), np.random.default_rng(seed)
     panels = StoredPanels(settings, database)
     lines, sampled, without, tried, needing = [], 0, 0, 0, list[str]()
-    given = [{name: thing} if name else thing for name, thing in named_user_code(features)]
+    given = [
+        [{name: thing} if name else thing for name, thing in named_user_code(code)] or None
+        for code in (features, members)
+    ]
     order = [[*targets][k] for k in rng.permutation(len(targets))]
     for place, target in enumerate(order):
         if sampled >= sample or place >= 2 * sample:  # reading a target costs, whether or not it can be made again
@@ -238,9 +243,9 @@ def recompute_ledger(
             lambda target=target, share=share: recompute_panel_forecasts(panels, target, share, seed),
             *(
                 lambda own=own, share=share, code=code: recompute_forecasts(
-                    IntegratedSystem(settings=own, database=database, features=code), share, seed
+                    IntegratedSystem(settings=own, database=database, features=code[0], members=code[1]), share, seed
                 )
-                for code in ([given, None] if given else [None])
+                for code in ([given, [None, None]] if given != [None, None] else [given])
             ),
         ):
             with suppress(DataError):
