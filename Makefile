@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test check notebooks docs rivals figures controls clean
+.PHONY: help install report test proofs check notebooks docs rivals figures controls clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test: install  ## Everything that must hold
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85 \
 	  --ignore=tests/test_architecture.py --ignore=tests/test_notebooks.py
 	@$(MAKE) --no-print-directory check
+
+proofs: install  ## The properties of trading on ten times as many examples as in `make test` (half an hour)
+	@HYPOTHESIS_PROFILE=proofs $(BIN)/python -m pytest -q -n 2 tests/test_trading.py tests/test_sizing.py tests/test_sweep.py
 
 check: install  ## ruff, pyrefly, bandit
 	@$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import COHORTS
-from forecastkit.models import ConfidenceCalibrator, direction_shares, panel_share, shrunk_chance
+from forecastkit.models import direction_shares, panel_share, shrunk_chance
 
 
 def history(seed, n=400, skill=1.0):
@@ -31,8 +31,6 @@ def test_no_share_sees_tomorrow(seed, cut, horizon):
 def test_a_random_walk_keeps_little_and_a_forecaster_much():
     last = {skill: [direction_shares(*history(s, 3000, skill), 1)[-1] for s in range(20)] for skill in (0.0, 1.0)}
     assert np.mean(last[0.0]) < 0.25 and np.mean(last[1.0]) > 0.75
-    model = ConfidenceCalibrator(1).fit(*(x for x in (history(3, 3000)[0], history(3, 3000)[2] > 0)))
-    assert model.reliability(history(4, 3000)[0], history(4, 3000)[2] > 0)["ece"] < 0.06
 
 
 def test_unknown_rows_count_for_nothing():

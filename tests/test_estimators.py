@@ -23,6 +23,7 @@ from forecastkit.models import (
     CohortForecaster,
     HARLocationScale,
     LinearQuantile,
+    PredictionIntervals,
     ProbabilisticForecaster,
     QuantileForest,
     Recipe,
@@ -270,7 +271,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("model", [Climatology(), AR1(), HARLocationScale(), LinearQuantile(), QuantileForest(trees=5), BoostedResidual(rounds=5)], ids=lambda model: type(model).__name__)  # fmt: skip
+@pytest.mark.parametrize("model", [Climatology(), AR1(), HARLocationScale(), LinearQuantile(), QuantileForest(trees=5), BoostedResidual(rounds=5), PredictionIntervals(rounds=5)], ids=lambda model: type(model).__name__)  # fmt: skip
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learns_own_checks(model):
     found = check_estimator(model, on_fail=None, on_skip=None)

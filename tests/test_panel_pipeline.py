@@ -17,9 +17,10 @@ import pytest
 import forecastkit as fk
 from forecastkit.calendars import get_calendar, reported_dates, scheduled_dates, sessions_of
 from forecastkit.cli.main import main
-from forecastkit.core import DataError, DataQualityError, Settings, load_settings
+from forecastkit.core import DataError, DataQualityError, DataWarning, Settings, load_settings
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.evaluation import RefitSchedule, walk_forward
+from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.ops import ModelRegistry, load_panel
 from forecastkit.pipeline import (
@@ -228,6 +229,35 @@ def test_asked_twice_stored_once_and_verified(market, tmp_path):
     assert not system.database.verify()
     features = system.database.get_features(first["AAA"].prediction_id)
     assert features["vol_22"] == system.prepared(system.origin()).row(system.origin(), "AAA")["vol_22"]
+
+
+def test_sectors_that_differ_in_case_alone_are_one_and_it_is_said():
+    with pytest.warns(DataWarning, match=r"taken as one \(Tech and tech: Tech\)"):
+        mixed = Universe(("AAA", "BBB", "CCC"), {"AAA": "tech ", "BBB": "Tech", "CCC": "Energy"})
+    plain = Universe(("AAA", "BBB", "CCC"), {"AAA": "Tech", "BBB": "Tech", "CCC": "Energy"})
+    assert mixed.sectors == plain.sectors and mixed.key == plain.key
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ({"results_expected": {"day": "2018-02-01"}}, "results_expected must be a day as 2018-02-01"),
+        ({"results_expected": {"date": "soon", "known": "predicted"}}, "results_expected must be a day"),
+        ({"results_expected": ["2018-02-01", "scheduled"]}, "results_expected must be a day"),
+        ({"history": [["2018-02-01"]]}, "history must be pairs"),
+        ({"history": 5}, "history must be pairs"),
+        ({"data_notes": 5}, "data_notes must be a list"),
+        ({"base_rate": "high"}, "base_rate must be a share"),
+        ({"explanation": {"middle": {}}}, "explanation must be base, value and"),
+    ],
+)
+def test_edited_metadata_of_a_stored_forecast_is_one_clear_sentence(panel, edit, words):
+    made = build_panel_forecast(panel, panel.last, "AAA", NOW)
+    record = json.loads(made.to_json())
+    text = json.dumps(record | {"metadata": record["metadata"] | edit})
+    with pytest.raises(DataError, match=f"forecast of AAA at .* its metadata were edited: {words}"):
+        Forecast.from_json(text)
+    assert Forecast.from_json(made.to_json()) == made
 
 
 def test_outcomes_of_earlier_forecasts_are_joined_when_a_universe_is_forecast_again(market, tmp_path):

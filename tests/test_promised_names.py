@@ -313,3 +313,39 @@ def test_a_walk_forward_backtest_gives_aggregated_results():
     engine = fk.BacktestEngine(market)
     result = engine.run_walk_forward_backtest(lambda view, names: dict.fromkeys(names, 0.3), ("AAPL", "MSFT"), every=10)
     assert {"sharpe", "max_drawdown", "hit_rate", "by_year"} <= set(result.to_dict())
+
+
+# ---------------------------------------------------------------- models: signals, calibration, intervals
+
+
+def test_the_meta_learner_combines_signals_by_state_and_sector():
+    answer = fk.MetaLearner().combine({"ensemble": 0.6, "distribution": 0.55}, state="bull_normal", sector="Technology")
+    assert {"direction", "confidence", "reasoning", "weights"} <= set(answer)
+    assert sum(answer["weights"].values()) == pytest.approx(1) and answer["reasoning"]
+
+
+def test_the_calibrator_fits_curves_by_regime_and_tells_ece_brier_and_log_loss():
+    rng = np.random.default_rng(0)
+    stated = rng.uniform(0.4, 0.7, 1200)
+    rose, regime = (
+        (rng.random(1200) < stated).astype(int),
+        np.where(np.arange(1200) < 700, "bull_normal", "bear_crisis"),
+    )
+    calibrator = fk.ConfidenceCalibrator(horizon=1)
+    calibrator.fit(stated, rose, regime)
+    assert ((calibrator.calibrate(stated, regime) >= 0) & (calibrator.calibrate(stated, regime) <= 1)).all()
+    told = calibrator.evaluate_calibration(stated, rose, regime)
+    assert {"ece", "ece_debiased", "ece_perfect", "brier", "log_loss", "n"} <= set(told)
+    assert calibrator.needs_recalibration(stated, rose, regime) is False
+    assert calibrator.plot_calibration_curve(stated, rose, regime) is not None
+
+
+def test_intervals_have_a_lower_and_an_upper_end():
+    from forecastkit.models import PredictionIntervals
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 2))
+    intervals = PredictionIntervals()
+    intervals.fit(X[:250], X[:250, 0] + rng.standard_normal(250))
+    lower, upper = intervals.predict_intervals(X[250:])
+    assert lower.shape == upper.shape == (50,) and (lower < upper).all()

@@ -207,3 +207,29 @@ def test_a_run_makes_no_warning(bars, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataWarning)
         IntegratedSystem(settings=settings_at(tmp_path, bars)).generate_forecast(store_prediction=False)
+
+
+def test_a_universe_is_explained_by_command_as_its_forecasts_are_stored(universe, bars, home, tmp_path, capsys, monkeypatch):  # fmt: skip
+    monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "4")
+    (tmp_path / "mine.csv").write_text("symbol,sector\n" + "".join(f"{n},{'a' * (n == 'AAA')}\n" for n in NAMES))
+    command = ["explain", "--universe", str(tmp_path / "mine.csv"), "--sources", f"folder:{bars}", "--home", str(home)]
+
+    def run(*more: str) -> str:
+        capsys.readouterr()
+        with suppress(SystemExit):
+            main([*command, *more])
+        return capsys.readouterr().out
+
+    every, one = json.loads(run("--json")), json.loads(run("--symbol", "BBB", "--json"))
+    jsonschema.validate(every, SCHEMAS["explain --universe"])
+    jsonschema.validate(one, SCHEMAS["explain"])
+    assert [row["symbol"] for row in every] == list(NAMES) and one == every[1]
+    stored = universe.forecast(store=False)["BBB"]
+    assert one["width"]["contributions"] == stored.metadata["explanation"]["width"]["contributions"]
+    assert one["model_version"] == stored.model_version and one["kind"] == "log_return"
+    table = run()
+    assert all(name in table for name in NAMES) and "wider by" in table
+    assert "BBB, 5 sessions" in run("--symbol", "BBB") and run("--symbol", "ZZZ") == ""
+    span = universe.explain(symbols=["AAA", "CCC"], start=universe.origin() - pd.DateOffset(days=60), every=10)
+    assert set(span.width.base.index.get_level_values("symbol")) == {"AAA", "CCC"}
+    assert span.width.base.index[-1][0] == universe.origin()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proofs import scaled
 
 from forecastkit.trading import CostModel, FillRules, Order, OrderBlocks, Portfolio, PriceBlocks, order_blocks, simulate
 
@@ -57,7 +58,7 @@ RULES = st.builds(FillRules, at=st.sampled_from(["open", "close", "vwap"]), volu
 SEEDS = st.integers(0, 10**6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(150), deadline=None)
 @given(SEEDS, RULES, st.booleans(), st.booleans())
 def test_the_books_balance_whatever_is_ordered(seed, rules, levels, splits):
     prices = a_market(seed, splits=splits)
@@ -70,7 +71,7 @@ def test_the_books_balance_whatever_is_ordered(seed, rules, levels, splits):
         assert (traded <= rules.volume_share * np.nan_to_num(prices.volume) * (1 + 1e-12)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 @given(SEEDS, RULES)
 def test_running_sums_and_steps_give_the_same_books(seed, rules):
     prices = a_market(seed)
@@ -81,7 +82,7 @@ def test_running_sums_and_steps_give_the_same_books(seed, rules):
     assert {one.text() for one in once.rejects} == {one.text() for one in steps.rejects}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 @given(SEEDS, RULES, st.booleans(), st.sampled_from(["per_share", "bps", "half_spread_bps", "impact", "borrow_rate"]))
 def test_costs_never_help(seed, rules, levels, name):
     prices = a_market(seed)
@@ -92,7 +93,7 @@ def test_costs_never_help(seed, rules, levels, name):
     np.testing.assert_array_equal(dear.position, free.position)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 @given(SEEDS, RULES)
 def test_every_price_lies_within_its_bar_and_no_bar_trades_nothing(seed, rules):
     prices = a_market(seed, halts=0.3)
@@ -103,7 +104,7 @@ def test_every_price_lies_within_its_bar_and_no_bar_trades_nothing(seed, rules):
     assert (books.fills.price <= prices.high[cell] + 1e-9).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40), deadline=None)
 @given(SEEDS, RULES, st.integers(5, 25))
 def test_what_comes_later_changes_nothing_before(seed, rules, cut):
     prices = a_market(seed, splits=True)
@@ -113,7 +114,7 @@ def test_what_comes_later_changes_nothing_before(seed, rules, cut):
     np.testing.assert_array_equal(simulate(prices.until(cut), part, 1e6, MODEL, rules).equity, whole.equity[:cut])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40), deadline=None)
 @given(SEEDS, RULES, st.permutations(range(4)))
 def test_the_order_of_tickers_changes_nothing(seed, rules, order):
     prices = a_market(seed)

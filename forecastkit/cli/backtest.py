@@ -22,6 +22,7 @@ from forecastkit.cli.options import (
     Sources,
     emit,
     print_note,
+    report_parameters,
     settings_with,
 )
 
@@ -86,6 +87,16 @@ def ends_of(
     ordered = table.sort_values("profit", ascending=False)
     return ordered if len(ordered) <= 2 * each else ordered.iloc[[*range(each), *range(-each, 0)]]
 
+# %% ../../nbs/80_cli/07_backtest.ipynb #45a1d6a7
+def page_parameters(
+    settings: Any,  # in force
+    terms: Any,  # `pipeline.BacktestTerms`
+    **more: Any,  # of the notebook `backtest`; None is not set
+) -> dict[str, Any]:
+    "The parameters of the report notebook: the same run again, from what is kept."
+    own = {name: getattr(terms, name) for name in ("capital", "fill", "every", "fraction", "short", "stops")}
+    return report_parameters("backtest", settings, **own, **more)
+
 # %% ../../nbs/80_cli/07_backtest.ipynb #06f67e86
 def backtest(
     universe: Annotated[Path, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample.")] = Path("sample"),
@@ -123,6 +134,7 @@ def backtest(
     """
     from forecastkit.core import write_atomic
     from forecastkit.pipeline import LookAheadRefused, backtest_universe, read_universe_file
+    from forecastkit.reports import write_report
 
     if strategy is not None and ledger:
         raise SettingsError("--strategy and --ledger both say what decides: give one of them")
@@ -147,5 +159,11 @@ def backtest(
         emit(run.to_dict(), as_json)
     else:
         print_backtest(run)
+    if html is not None:
+        shown = page_parameters(
+            settings, terms, universe=str(universe), earnings=earnings and str(earnings), start=start, end=end, strategy=strategy,
+            ledger=ledger, cost_bps=cost_bps, audit=audit, despite_leak=despite_leak,
+        )  # fmt: skip
+        write_report("backtest", html, shown, settings.run.progress)
     if csv is not None:
         write_atomic(csv, run.result.trades.to_csv(index=False))

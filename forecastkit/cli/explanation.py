@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
-from .options import emit, report_parameters, target_settings
+from .options import emit, report_parameters, settings_with, target_settings
+from ..core import SettingsError
 
 # %% auto #0
-__all__ = ['explanation_lines']
+__all__ = ['explanation_lines', 'explanation_record', 'universe_reasons']
 
 # %% ../../nbs/80_cli/05_explanation.ipynb #b0bc4afd
 def explanation_lines(
@@ -31,9 +32,89 @@ def explanation_lines(
         return f"Width, q90 - q10 of the log change: {said:.1f} % against {usual:.1f} % on the typical day"
     return f"Middle, the median log change: {100 * explanation.value:+.2f} % against {100 * explanation.base:+.2f} % on the typical day"
 
+# %% ../../nbs/80_cli/05_explanation.ipynb #b06cde9b
+def explanation_record(
+    found: Any,  # `forecastkit.models.Explanations`
+    label: Any,  # the origin; of a panel session and symbol
+    target: Any,  # the `Target` of this forecast
+    top: int,  # features named
+) -> dict[str, Any]:
+    "What `explain --json` prints of one forecast."
+    session = label[0] if isinstance(label, tuple) else label
+    said = {"symbol": target.symbol, "horizon": target.horizon, "kind": target.kind, "origin": f"{session:%Y-%m-%d}",
+            "model_version": str(found.middle.versions[label])}  # fmt: skip
+    return said | {explanation.of: explanation.to_dict(top) for explanation in found.at(label)}
+
+
+def universe_reasons(
+    found: Any,  # `forecastkit.models.Explanations` of one session
+) -> Any:
+    "A table of tickers, the widest against its typical day first: how much wider, by which three features, and the same of the median."
+    import pandas as pd
+
+    from forecastkit.reports import in_per_cent
+
+    table = found.width
+    rows = [found.at(label) for label in (table.value - table.base).sort_values(ascending=False).index]
+
+    def reasons(one: Any) -> str:
+        parts = one.top(3)["amount"]
+        return ", ".join(f"{name} {in_per_cent(one.of, x):+.2g} %" for name, x in parts.items())
+
+    return pd.DataFrame({
+        "symbol": [width.origin[1] for _, width in rows],
+        "wider by": [f"{in_per_cent('width', width.value - width.base):+.1f} %" for _, width in rows],
+        "width by": [reasons(width) for _, width in rows],
+        "median": [f"{100 * middle.value:+.2f} %" for middle, _ in rows],
+        "median by": [reasons(middle) for middle, _ in rows],
+    })  # fmt: skip
+
+# %% ../../nbs/80_cli/05_explanation.ipynb #4960a209
+def explain_universe(
+    universe: Path,  # a CSV of symbols, or: sample
+    earnings: Path | None,  # a CSV of dates of results
+    symbol: str | None,  # the ticker asked for; None: all
+    options: tuple[int | None, str | None, str | None, int],  # horizon, kind, session, features named
+    settings: Any,
+    as_json: bool,
+) -> Any:
+    "Print the explanations of a universe, or of one of its tickers; returns the session."
+    from forecastkit.pipeline import PANEL, UniverseSystem, read_universe_file, settings_for
+
+    horizon, kind, as_of, top = options
+    system = UniverseSystem(read_universe_file(universe, earnings), settings_for(settings, PANEL, horizon, kind))
+    found = system.explain(as_of, None if symbol is None else [symbol])
+    session, prepared = found.width.base.index[0][0], system.prepared(system.origin(as_of))
+    records = [explanation_record(found, label, prepared.target_of(label[1]), top) for label in found.width.base.index]
+    if as_json:
+        emit(records if symbol is None else records[0], as_json)
+    elif symbol is None:
+        emit(f"{system.universe.name}, {prepared.target.horizon} sessions from {session:%Y-%m-%d}", as_json=False)
+        emit(universe_reasons(found), as_json=False)
+    else:
+        print_explanations(found.at(found.width.base.index[0]), prepared.target_of(records[0]["symbol"]), session, top)
+    return session
+
+
+def print_explanations(
+    both: Any,  # the explanations of middle and width
+    target: Any,  # a `Target`
+    origin: Any,
+    top: int,  # features shown
+) -> None:
+    "Print both explanations of one forecast as tables."
+    from forecastkit.reports import reasons_table
+
+    emit(f"{target.symbol}, {target.horizon} sessions from {origin:%Y-%m-%d}", as_json=False)
+    for explanation in both:
+        emit(f"\n{explanation_lines(explanation)}", as_json=False)
+        emit(reasons_table(explanation, top).reset_index(), as_json=False)
+
 # %% ../../nbs/80_cli/05_explanation.ipynb #5030db26
 def explain(
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None, as_of: AsOf = None, as_json: AsJson = False,
+    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol, or the word sample: the forecasts of its panel, or of the ticker of --symbol.")] = None,
+    earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many features are shown.")] = 15,
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures, the years before included, as one HTML file.")] = None,
     sources: Sources = None, home: HomeFolder = None, quiet: Quiet = False,
@@ -47,26 +128,36 @@ def explain(
       forecastkit explain --symbol VIX --as-of 2018-02-05 --json
 
       forecastkit explain --as-of 2018-02-05 --html why.html
-    """
-    from forecastkit.pipeline import IntegratedSystem
-    from forecastkit.reports import reasons_table
 
-    settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
-    system = IntegratedSystem(settings=settings)
-    found = system.explain(as_of)
-    origin, target = found.middle.base.index[-1], system.target
-    both = found.at(origin)
-    if as_json:
-        said = {"symbol": target.symbol, "horizon": target.horizon, "kind": target.kind, "origin": f"{origin:%Y-%m-%d}",
-                "model_version": found.middle.versions.iloc[-1]}  # fmt: skip
-        emit(said | {explanation.of: explanation.to_dict(top) for explanation in both}, as_json)
+      forecastkit explain --universe sample --symbol AAPL --as-of 2018-06-29
+    """
+    if universe is None and earnings is not None:
+        raise SettingsError("--earnings belongs to a universe: give --universe FILE or --universe sample")
+    if universe is not None:
+        settings = settings_with(quiet or as_json, data__sources=sources, data__home=home)
+        origin = explain_universe(universe, earnings, symbol, (horizon, kind, as_of, top), settings, as_json)
+        name = "sample" if str(universe) == "sample" else str(universe.resolve())
+        more = {"universe": name, "earnings": earnings and str(earnings.resolve()), "symbol": symbol or ""}
+        more |= {"horizon": horizon, "kind": kind}
     else:
-        emit(f"{target.symbol}, {target.horizon} sessions from {origin:%Y-%m-%d}", as_json=False)
-        for explanation in both:
-            emit(f"\n{explanation_lines(explanation)}", as_json=False)
-            emit(reasons_table(explanation, top).reset_index(), as_json=False)
+        settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
+        origin, more = explain_target(settings, as_of, top, as_json), {}
     if html is not None:
         from forecastkit.reports import write_report
 
-        given = report_parameters("explain", settings, as_of=f"{origin:%Y-%m-%d}")
+        given = report_parameters("explain", settings, as_of=f"{origin:%Y-%m-%d}", **more)
         write_report("explain", html, given, settings.run.progress)
+
+
+def explain_target(settings: Any, as_of: str | None, top: int, as_json: bool) -> Any:
+    "Print the explanation of one target's forecast; returns the session."
+    from forecastkit.pipeline import IntegratedSystem
+
+    system = IntegratedSystem(settings=settings)
+    found = system.explain(as_of)
+    origin = found.middle.base.index[-1]
+    if as_json:
+        emit(explanation_record(found, origin, system.target, top), as_json)
+    else:
+        print_explanations(found.at(origin), system.target, origin, top)
+    return origin

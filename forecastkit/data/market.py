@@ -241,7 +241,9 @@ class MarketData:
         view._series = _histories_by_name(history.until(view._limit) for history in self._series.values())
         if not view._series:
             starts = [f"{history.rows.index.min():%Y-%m-%d}" for history in self._series.values()]
-            raise DataError(f"{when} is before the data: the first session is {min(starts, default='nowhere')}")
+            raise DataError(
+                f"{pd.Timestamp(when):%Y-%m-%d} is before the data: the first session is {min(starts, default='nowhere')}"
+            )
         view._tables = {name: table.until(view._limit) for name, table in self._tables.items()}
         return view
 

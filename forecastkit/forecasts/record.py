@@ -84,6 +84,50 @@ def _converted(name: str, value: Any) -> Any:
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{name} cannot be {in_brief(value)}") from error
 
+# %% ../../nbs/10_forecasts/04_record.ipynb #802c20f3
+def _is_number(value: Any) -> bool:
+    "Whether it is a finite number of JSON."
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_day(value: Any) -> bool:
+    "Whether it is a day as text."
+    try:
+        return isinstance(value, str) and bool(_session_of_text(value))
+    except DataError:
+        return False
+
+
+def _is_contribution(part: Any) -> bool:
+    "Whether it is one half of a stored explanation."
+    numbers = all(_is_number(part[key]) for key in ("base", "value"))
+    return numbers and all(
+        isinstance(one["feature"], str) and _is_number(one["amount"]) for one in part["contributions"]
+    )
+
+
+METADATA_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "base_rate": (lambda v: _is_number(v) and 0 <= v <= 1, "a share within 0..1"),
+    "direction_share": (lambda v: _is_number(v) and 0 <= v <= 1, "a share within 0..1"),
+    "data_notes": (lambda v: isinstance(v, list) and all(isinstance(one, str) for one in v), "a list of sentences"),
+    "history": (lambda v: all(_is_day(day) and _is_number(level) for day, level in v), "pairs of a day and a level"),
+    "results_expected": (lambda v: _is_day(v["date"]) and v["known"] in ("scheduled", "predicted", "overdue"),
+                         "a day as 2018-02-01, and whether it is scheduled, predicted or overdue"),
+    "explanation": (lambda v: all(map(_is_contribution, v.values())), "base, value and contributions, of middle and width"),
+}  # fmt: skip
+
+
+def _metadata_fault(metadata: Mapping[str, Any]) -> str:
+    "What in the metadata could not be shown, and what it must be; empty if all can."
+    for key, (fits, words) in METADATA_FORMS.items():
+        try:
+            sound = not metadata.get(key) or fits(metadata[key])
+        except (TypeError, ValueError, LookupError):
+            sound = False
+        if not sound:
+            return f"its metadata were edited: {key} must be {words}; take the forecast from a backup, or make it again"
+    return ""
+
 # %% ../../nbs/10_forecasts/04_record.ipynb #9e3b8b7c
 def check_record(record: Any) -> None:
     "Raise `DataError`, naming the forecast and the remedy, if the record could not be a forecast."
@@ -113,7 +157,7 @@ def _record_fault(record: Any) -> str:
         return "regime_bounds must be three increasing levels, or empty"
     if record.target_session <= record.origin:
         return f"target session {record.target_session:%Y-%m-%d} does not lie after it"
-    return ""
+    return _metadata_fault(record.metadata)
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #84e00a27
 DIRECTION_MARGIN: float = 0.05  # a chance of a rise this close to the base rate says nothing about the direction

@@ -39,7 +39,6 @@ from .calibration import (
 )
 from .confidence import (
     confidence_reliability as confidence_reliability,
-    ConfidenceCalibrator as ConfidenceCalibrator,
     direction_shares as direction_shares,
     panel_share as panel_share,
     shrunk_chance as shrunk_chance,
@@ -93,4 +92,10 @@ from .user_members import (
     ResidualQuantiles as ResidualQuantiles,
     user_member as user_member,
     UserMember as UserMember,
+)
+from .confidence_calibrator import (
+    ConfidenceCalibrator as ConfidenceCalibrator,
+)
+from .prediction_intervals import (
+    PredictionIntervals as PredictionIntervals,
 )

@@ -9,20 +9,15 @@ the share of rises seen so far, the base rate."""
 # %% ../../nbs/40_models/12_confidence.ipynb #eb4e94d4
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 
 from ..core import DataError
 from ..metrics import brier, ece, hac_lag, perfect_ece, skill
-from .base import require_fitted
 
 # %% auto #0
 __all__ = ['HALF_LIFE', 'discounted_sums', 'supported_slopes', 'direction_shares', 'shrunk_chance', 'panel_share',
-           'ConfidenceCalibrator', 'confidence_reliability']
+           'confidence_reliability']
 
 # %% ../../nbs/40_models/12_confidence.ipynb #48a13176
 HALF_LIFE: int = 1260  # sessions after which an outcome counts half
@@ -103,59 +98,6 @@ def panel_share(
     products = np.bincount(place, np.where(counts, z * e, 0.0))
     size = np.sqrt(np.bincount(place, np.where(counts, z * z, 0.0)))
     return float(supported_slopes(size, products / np.where(size > 0, size, 1.0), lag, np.inf, most)[-1])
-
-# %% ../../nbs/40_models/12_confidence.ipynb #373878c9
-class ConfidenceCalibrator(BaseEstimator):
-    "How far a chance of a rise may leave the base rate."
-
-    def __init__(
-        self,
-        horizon: int = 5,  # sessions over which outcomes overlap
-        half_life: float = HALF_LIFE,  # rows after which an outcome counts half
-    ):
-        self.horizon, self.half_life = horizon, half_life
-
-    def fit(
-        self,
-        p: ArrayLike,  # (n,) stated chances of a rise, in order of time
-        rose: ArrayLike,  # (n,) 1 where it rose, else 0; NaN where unknown
-    ) -> ConfidenceCalibrator:
-        "Learn base rate and share. Raises `DataError`."
-        p, rose = np.asarray(p, dtype=float), np.asarray(rose, dtype=float)
-        if p.shape != rose.shape or not np.isfinite(rose).any():
-            raise DataError(
-                "give one outcome for each chance, and at least one that is known: 1 for a rise, 0 for none"
-            )
-        self.base_rate_ = float(np.nanmean(rose))
-        counts = np.isfinite(p) & np.isfinite(rose)
-        claim, came = np.where(counts, p - self.base_rate_, 0.0), np.where(counts, rose - self.base_rate_, 0.0)
-        self.share_ = float(supported_slopes(claim, came, hac_lag(self.horizon), self.half_life)[-1])
-        return self
-
-    def predict(self, p: ArrayLike) -> np.ndarray:
-        "Calibrated chances of a rise."
-        require_fitted(self)
-        return shrunk_chance(np.asarray(p, dtype=float), self.base_rate_, self.share_)
-
-    def reliability(
-        self,
-        p: ArrayLike,  # (n,) stated chances, as `predict` takes them
-        rose: ArrayLike,  # (n,) 1 where it rose, else 0
-    ) -> dict[str, float]:
-        "Confidence beside the share of right signs, their ECE beside a perfect forecaster's, Brier skill against the base rate."
-        return confidence_reliability(self.predict(p), rose, self.base_rate_, self.horizon)
-
-    def to_state(self) -> dict[str, Any]:
-        "Everything learnt, in JSON's own types."
-        require_fitted(self)
-        return self.get_params() | {"base_rate": self.base_rate_, "share": self.share_}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> ConfidenceCalibrator:
-        "The calibrator that `to_state` described."
-        made = cls(state["horizon"], state["half_life"])
-        made.base_rate_, made.share_ = float(state["base_rate"]), float(state["share"])
-        return made
 
 # %% ../../nbs/40_models/12_confidence.ipynb #652c9239
 def confidence_reliability(

@@ -1,4 +1,4 @@
-"""Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate; ARIMA for one series.
+"""Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate.
 
 An ensemble gains from members that are wrong in different ways. These are small on purpose: with a signal this weak, whatever can learn much
 learns noise."""

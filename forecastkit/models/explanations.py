@@ -30,14 +30,15 @@ from .panel_scale import ScaleLine, ScaleTrees, VarianceMix
 from .shapley import Additive, booster_parts, joined, line_parts
 
 # %% auto #0
-__all__ = ['OTHER', 'STORED_FEATURES', 'STORED_DIGITS', 'TOLERANCE', 'CALIBRATION', 'BLOCK', 'TICKER_DRIFT', 'PANEL_BLOCK',
-           'ROTATIONS', 'sum_record', 'Explanation', 'ExplanationTable', 'row_sessions', 'require_shap', 'Explanations',
-           'as_tables', 'join_explanations', 'calibrated_attribution', 'stacked', 'pool_attribution', 'mixture_parts',
-           'log_scale_parts', 'panel_terms', 'panel_attribution', 'completed_shares', 'explain', 'rotated_outcomes',
-           'Nulls', 'permutation_null', 'known_outcomes', 'explain_model']
+__all__ = ['OTHER', 'REST', 'STORED_FEATURES', 'STORED_DIGITS', 'TOLERANCE', 'CALIBRATION', 'BLOCK', 'TICKER_DRIFT',
+           'PANEL_BLOCK', 'ROTATIONS', 'sum_record', 'Explanation', 'ExplanationTable', 'row_sessions', 'require_shap',
+           'Explanations', 'as_tables', 'join_explanations', 'calibrated_attribution', 'stacked', 'pool_attribution',
+           'mixture_parts', 'log_scale_parts', 'panel_terms', 'panel_attribution', 'completed_shares', 'explain',
+           'rotated_outcomes', 'Nulls', 'permutation_null', 'known_outcomes', 'explain_model']
 
 # %% ../../nbs/40_models/22_explanations.ipynb #ccf886d8
 OTHER: str = "other"  # the family of what has none
+REST: str = "the rest"  # all features that a record does not name
 STORED_FEATURES, STORED_DIGITS = 15, 9  # features named in a record; decimals of what they add
 
 
@@ -93,6 +94,20 @@ class Explanation:
             {"family": [self.families.get(name, OTHER) for name in names], "given": self.features.reindex(names),
              "amount": self.contributions[names], "share": size[names] / (size.sum() or 1.0)}, names,
         ).rename_axis("feature")  # fmt: skip
+
+    @classmethod
+    def from_dict(
+        cls,
+        part: Mapping[str, Any],  # as `to_dict` gives it, or `Forecast.metadata["explanation"]["width"]`
+        of: str,
+        origin: Any,
+    ) -> Explanation:
+        "The explanation that was stored; what it does not name is one part, `the rest`. Raises `DataError` if it does not add up."
+        rows = {one["feature"]: one for one in part["contributions"]}
+        amounts = pd.Series({name: one["amount"] for name, one in rows.items()} | {REST: part["rest"]}, dtype=float)
+        given = pd.Series({name: one["given"] for name, one in rows.items()}, dtype=float)
+        families = {name: one["family"] for name, one in rows.items()}
+        return cls(of, origin, part["base"], amounts, part["value"], given, families)
 
     def by_family(self) -> pd.Series:
         "What the features of each family add together, largest first."

@@ -47,6 +47,7 @@ from .panel_universe import (
     universe_from as universe_from,
 )
 from .panel_preparation import (
+    PANEL as PANEL,
     build_panel_forecast as build_panel_forecast,
     prepare_panel as prepare_panel,
     PreparedPanel as PreparedPanel,

@@ -38,9 +38,8 @@ from ..metrics import coverage, crps, hac_lag, interval
 
 # %% auto #0
 __all__ = ['REGIME_SERIES', 'REGIME_REFITS', 'FOREST_TREES', 'baseline_scores', 'track_record', 'filtered_regimes',
-           'median_contributions', 'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly',
-           'widths_sentence', 'Day', 'gather_day', 'repairs_of', 'scorecard_path', 'stored_scorecard',
-           'worst_quarters_sentence', 'user_logs']
+           'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly', 'widths_sentence', 'Day',
+           'gather_day', 'repairs_of', 'scorecard_path', 'stored_scorecard', 'worst_quarters_sentence', 'user_logs']
 
 # %% ../../nbs/65_pipeline/20_daily.ipynb #d1273c7e
 def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
@@ -108,15 +107,6 @@ def filtered_regimes(
     X = regime_features(market)
     grid = market.calendar.refit_sessions(X.index, REGIME_REFITS * every)
     return regime_history(X, grid, regime_versions(X, grid, folder=states))
-
-
-def median_contributions(
-    prepared: Prepared,
-    origin: pd.Timestamp,
-) -> pd.Series:
-    "What each column adds to the pool's median (log change); empty where the version is kept nowhere."
-    forecaster = prepared.versions.load(prepared.grid[prepared.at(origin)])
-    return pd.Series(dtype=float) if forecaster is None else forecaster.contributions(prepared.features.loc[:origin])
 
 # %% ../../nbs/65_pipeline/20_daily.ipynb #7b4bf651
 def forecast_scores(
@@ -222,7 +212,6 @@ class Day:
     quality: dict[str, Any]  # the quality report of the origin
     missing: list[str]  # features without data
     repairs: pd.DataFrame  # symbol, session, what, action
-    contributions: pd.Series  # what moved the median, by feature, log change
     record: pd.DataFrame  # `track_record`
     series: pd.DataFrame  # symbol, source, first, last, rows of every series used
     trials: str  # how many variants were ever tried
@@ -262,7 +251,6 @@ def gather_day(
         regimes=regimes, anomaly=anomaly, widths=widths_sentence(prepared, as_of), seconds_by_stage=watch.seconds,
         ahead=calendar_ahead(as_of, view.events, calendar=calendar), quality=quality_report(prepared, as_of),
         missing=prepared.engine.missing(view), repairs=repairs_of(view, used),
-        contributions=median_contributions(prepared, as_of) if forecast else pd.Series(dtype=float),
         record=record, series=summary.loc[list(used)], trials=trials_text(shipped_log(), *user_logs(home)),
         stored=stored, outcomes_recorded=outcomes_recorded, past=worst_quarters_sentence(target, prepared.settings, prepared.profile.user_digest),
     )  # fmt: skip

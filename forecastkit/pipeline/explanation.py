@@ -179,12 +179,14 @@ def part_difference(stored: dict[str, Any], again: dict[str, Any]) -> str:
 STATE_INDEX, STATE_VOLATILITY = "SPX", "VIX"  # whose trend and volatility make the states
 
 
-def states_of(prepared: Prepared) -> pd.Series:
+def states_of(prepared: Prepared | PreparedPanel) -> pd.Series:
     "The market state of each session by the version in force at its close; of the target's own closes where the index is absent."
     from forecastkit.regimes import market_state_history, market_state_inputs
 
     view, yearly = prepared.view, 4 * prepared.settings.model.refit_every
     there = {STATE_INDEX, STATE_VOLATILITY} <= set(view.symbols)
-    close = (view.close(STATE_INDEX) if there else prepared.level).dropna()
+    if not there and isinstance(prepared, PreparedPanel):
+        return pd.Series("unknown", prepared.sessions)
+    close = (prepared.level if isinstance(prepared, Prepared) and not there else view.close(STATE_INDEX)).dropna()
     X = market_state_inputs(close, view.close(STATE_VOLATILITY) if there else None)
     return market_state_history(X, view.calendar.refit_sessions(X.index, yearly).unique())

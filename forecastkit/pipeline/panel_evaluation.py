@@ -155,6 +155,8 @@ def evaluate_universe(
     system = UniverseSystem(universe, settings, market)
     through, calendar = system.origin(), system.market.calendar
     if end is not None:
-        through = min(through, calendar.offset(calendar.on_or_before(end), system.settings.forecast.horizon))
+        last = calendar.on_or_before(end)
+        system.market.as_of(last)  # a day before the data is refused by its own name
+        through = min(through, calendar.offset(last, system.settings.forecast.horizon))
     card = evaluate_panel(system.prepared(through), start, end)
     return replace(card, seconds=time.perf_counter() - began)

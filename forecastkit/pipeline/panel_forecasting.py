@@ -23,7 +23,7 @@ from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry, load_panel
-from .explanation import recently_explained
+from .explanation import explain_forecasts, recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
     INDEX_SYMBOLS,
@@ -175,6 +175,28 @@ class UniverseSystem:
             closes = {name: prepared.view.close(name).loc[:session] for name in chosen if name in prepared.symbols}
             made.outcomes_recorded = database.record_outcomes_of(closes, prepared.versions.fingerprints[session])
         return made
+
+    def explain(
+        self,
+        as_of: Any = None,  # a session; by default see `origin`
+        symbols: Collection[str] | None = None,  # of the universe; None: all
+        start: Any = None,  # explain all sessions from this one on; None: the one
+        every: int = 1,  # and of these each so many-th, the last among them
+    ) -> Any:
+        "The `Explanations` of forecasts by session and symbol. Raises `DataError` where a symbol asked for has none at the session."
+        session = self.origin(as_of)
+        prepared = self.prepared(session)
+        days = prepared.sessions[prepared.sessions <= session]
+        chosen = days[-1:] if start is None else days[days >= pd.Timestamp(start)][::-every]
+        if not len(chosen):
+            raise DataError(
+                f"start={start} lies after {session:%Y-%m-%d}, or there is no forecast: explain an earlier span"
+            )
+        rows = prepared.origins[prepared.days.isin(chosen)]
+        if symbols is not None:
+            asked = Universe(tuple(symbols)).symbols
+            rows = rows[rows.get_level_values("symbol").isin([s for s in asked if prepared.at(session, s) >= 0])]
+        return explain_forecasts(prepared, rows)
 
 # %% ../../nbs/65_pipeline/55_panel_forecasting.ipynb #1e5e649c
 def forecast_universe(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +20,37 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, EARNINGS_FILE, earnings_csv, read_earnings
-from ..core import DataError, canonical_json, canonical_symbol, digest, named_symbol, write_atomic
+from forecastkit.core import (
+    DataError,
+    DataWarning,
+    canonical_json,
+    canonical_symbol,
+    digest,
+    named_symbol,
+    write_atomic,
+)
 from ..data import MarketData, STOCKS
 from ..vendors import read_universe
 
 # %% auto #0
 __all__ = ['ALWAYS', 'UNIVERSE_GIVEN', 'Universe', 'member_changes', 'read_universe_file', 'universe_from', 'keep_universe',
            'kept_universe']
+
+# %% ../../nbs/65_pipeline/35_panel_universe.ipynb #29fc7e83
+def one_spelling(
+    sectors: Mapping[str, str],  # by symbol; an empty one is none
+) -> dict[str, str]:
+    "The sectors with one spelling for each, warned of: `Tech` and `tech ` are no two sectors."
+    named = {symbol: " ".join(sector.split()) for symbol, sector in sectors.items() if sector.strip()}
+    spelt: dict[str, set[str]] = {}
+    for sector in named.values():
+        spelt.setdefault(sector.casefold(), set()).add(sector)
+    if several := [sorted(words) for words in spelt.values() if len(words) > 1]:
+        said = "; ".join(f"{' and '.join(words)}: {words[0]}" for words in several)
+        warnings.warn(
+            f"sectors that differ in their spelling alone are taken as one ({said})", DataWarning, stacklevel=4
+        )
+    return {symbol: min(spelt[sector.casefold()]) for symbol, sector in named.items()}
 
 # %% ../../nbs/65_pipeline/35_panel_universe.ipynb #ab1af04e
 @dataclass(frozen=True)
@@ -44,7 +69,7 @@ class Universe:
         symbols = tuple(dict.fromkeys(named_symbol(symbol) for symbol in self.symbols))
         if not symbols:
             raise DataError("a universe needs symbols: name at least one")
-        sectors = {canonical_symbol(symbol): sector for symbol, sector in self.sectors.items() if sector}
+        sectors = one_spelling({canonical_symbol(symbol): sector for symbol, sector in self.sectors.items()})
         object.__setattr__(self, "symbols", symbols)
         object.__setattr__(self, "sectors", {symbol: sectors[symbol] for symbol in symbols if symbol in sectors})
         if self.earnings is not None:

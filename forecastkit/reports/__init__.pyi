@@ -38,8 +38,17 @@ from .explanations import (
     explanation_basis as explanation_basis,
     family_strip as family_strip,
     in_per_cent as in_per_cent,
+    origin_sessions as origin_sessions,
     reasons_table as reasons_table,
     stability_sentence as stability_sentence,
     states_table as states_table,
+    stored_explanations as stored_explanations,
+    stored_sentence as stored_sentence,
     waterfall as waterfall,
+    widest_origin as widest_origin,
+)
+from .backtest_page import (
+    backtest_basis as backtest_basis,
+    equity_picture as equity_picture,
+    exposure_picture as exposure_picture,
 )

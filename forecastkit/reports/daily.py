@@ -22,7 +22,7 @@ from .html import paragraph, percent, table
 # %% auto #0
 __all__ = ['BASELINE_NAMES', 'headline', 'numbers_table', 'probability_table', 'regime_sentence', 'cohort_sentence',
            'ahead_table', 'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section',
-           'worst_quarters_note', 'record_picture', 'contribution_sentence', 'changes_table', 'provenance_table']
+           'worst_quarters_note', 'record_picture', 'changes_table', 'provenance_table']
 
 # %% ../../nbs/70_reports/03_daily.ipynb #46923e63
 def headline(
@@ -210,18 +210,6 @@ def record_picture(record: pd.DataFrame) -> pd.DataFrame:
         ["lower_80_points", "upper_80_points", "median_points", "outcome_points"]
     ]
     return picture.set_axis(["lower", "upper", "median", "outcome"], axis=1)
-
-# %% ../../nbs/70_reports/03_daily.ipynb #e2caae9d
-def contribution_sentence(day: Day) -> str:
-    "What the bars mean, and what they do not."
-    if day.contributions.empty:
-        return "There is no new forecast whose parts could be shown."
-    total = 100 * day.contributions.sum()
-    return (
-        f"Parts of the pool's median, {total:+.1f} % in log change: what each column adds to it, by the slopes of lines, by "
-        f"XGBoost's own contributions to the boosted trees, and by the mean path of GARCH; what the forest adds stands under base. "
-        f"They explain the model, and no cause in the market."
-    )
 
 # %% ../../nbs/70_reports/03_daily.ipynb #18c4d696
 def changes_table(

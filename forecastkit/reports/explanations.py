@@ -19,7 +19,8 @@ import pandas as pd
 from ..forecasts import ACCENT, FAINT, INK, WARNING, house_style, session_axes
 
 # %% auto #0
-__all__ = ['UNITS', 'in_per_cent', 'reasons_table', 'waterfall', 'explanation_basis', 'stability_sentence', 'states_table',
+__all__ = ['UNITS', 'STORED_NOTE', 'in_per_cent', 'reasons_table', 'waterfall', 'stored_explanations', 'stored_sentence',
+           'origin_sessions', 'widest_origin', 'explanation_basis', 'stability_sentence', 'states_table',
            'family_strip', 'beeswarm', 'dependence', 'restyled']
 
 # %% ../../nbs/70_reports/07_explanations.ipynb #c32c6e45
@@ -84,6 +85,42 @@ def waterfall(
     return ax
 
 # %% ../../nbs/70_reports/07_explanations.ipynb #2421cec6
+STORED_NOTE: str = (
+    "Parts of the median (log change) and of the width (log of q90 - q10): what each feature adds to them, from a typical day to this one; they sum "
+    "to the forecast, and stand in its record. They explain the model, and no cause in the market."
+)
+
+
+def stored_explanations(
+    forecast: Any,  # a `Forecast`, or None
+) -> list[Any]:
+    "The explanations in the record of a forecast, that of the width first; none where none are stored."
+    from forecastkit.models import Explanation
+
+    told = {} if forecast is None else forecast.metadata.get("explanation") or {}
+    return [Explanation.from_dict(told[of], of, forecast.origin) for of in ("width", "middle") if of in told]
+
+
+def stored_sentence(
+    forecast: Any,  # a `Forecast`, or None
+) -> str:
+    "What the pictures of stored explanations show, or that there are none."
+    return STORED_NOTE if stored_explanations(forecast) else "No contributions are stored with this forecast."
+
+# %% ../../nbs/70_reports/07_explanations.ipynb #4abd97df
+def origin_sessions(index: pd.Index) -> pd.DatetimeIndex:
+    "The sessions of origins, with or without a symbol beside them."
+    return pd.DatetimeIndex(index.get_level_values(0))
+
+
+def widest_origin(
+    table: Any,  # a `forecastkit.models.ExplanationTable` of a panel
+    session: pd.Timestamp,
+) -> Any:
+    "The row (session, symbol) whose forecast is widest against its typical day."
+    return (table.value - table.base)[origin_sessions(table.base.index) == session].idxmax()
+
+# %% ../../nbs/70_reports/07_explanations.ipynb #1e4e86dd
 def explanation_basis(
     found: Any,  # `forecastkit.models.Explanations`
     target: Any,  # a `Target`
@@ -91,7 +128,7 @@ def explanation_basis(
 ) -> str:
     "What is explained: the forecast, the span, the versions."
     table = found.width
-    first, versions = table.base.index[0], table.versions.nunique()
+    first, versions = origin_sessions(table.base.index)[0], table.versions.nunique()
     return (
         f"{target.symbol}, {target.horizon} sessions from {origin:%Y-%m-%d}; over time {len(table.base)} origins since {first:%Y-%m-%d}, "
         f"each by the model version in force at it ({versions} version{'s' * (versions > 1)})."
@@ -130,7 +167,7 @@ def family_strip(
 
     sums = table.by_family()
     sums = sums[sums.columns[:most]]
-    months = 100 * sums.groupby(sums.index.to_period("M")).mean()
+    months = 100 * sums.groupby(origin_sessions(sums.index).to_period("M")).mean()
     months = months.reindex(pd.period_range(months.index[0], months.index[-1], freq="M")).T
     limit = float(np.nanquantile(np.abs(months.to_numpy()), 0.98)) or 1.0
     with house_style():

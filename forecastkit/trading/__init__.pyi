@@ -1,5 +1,9 @@
 """Costs, prices, orders and their execution, books that balance, and backtests."""
 
+from .limits import (
+    Limits as Limits,
+    optimal_weights as optimal_weights,
+)
 from .costs import (
     CostModel as CostModel,
     FillCosts as FillCosts,
@@ -27,9 +31,8 @@ from .portfolio import (
     simulate as simulate,
 )
 from .sizing import (
+    breaker_pauses as breaker_pauses,
     kelly_fraction as kelly_fraction,
-    Limits as Limits,
-    optimal_weights as optimal_weights,
     PositionSizer as PositionSizer,
 )
 from .results import (
@@ -39,4 +42,9 @@ from .backtest import (
     BacktestEngine as BacktestEngine,
     ForecastFunction as ForecastFunction,
     Sizer as Sizer,
+)
+from .sweeps import (
+    moving_average_pairs as moving_average_pairs,
+    sweep as sweep,
+    Sweep as Sweep,
 )

@@ -26,10 +26,11 @@ from .orders import refuse_index
 from .portfolio import Holdings, Portfolio, holdings_of, orders_for
 from .prices import PriceBlocks
 from .results import BacktestResult
+from .sizing import PEAK_WINDOW
 
 # %% auto #0
-__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'Protection', 'PEAK_WINDOW', 'REBALANCE', 'TARGET_VOLATILITY',
-           'as_weights', 'not_from_tomorrow', 'run_decisions', 'benchmark_decisions', 'BacktestEngine']
+__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'Protection', 'REBALANCE', 'TARGET_VOLATILITY', 'as_weights',
+           'not_from_tomorrow', 'run_decisions', 'benchmark_decisions', 'BacktestEngine']
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #d34cc348
 Forecasts = Mapping[str, Any]  # by ticker
@@ -38,7 +39,7 @@ Sizer = Callable[[Forecasts, Holdings], Mapping[str, float]]
 Decision = Callable[
     [int, Holdings], Mapping[str, float] | None
 ]  # from the number of a session and the holdings at its close
-Protection = Callable[[Holdings, Mapping[str, float]], Mapping[str, tuple[float, float]]]  # stop and target by ticker
+Protection = Callable[[Holdings, Mapping[str, float]], Mapping[str, tuple[float, ...]]]  # stop, target, trail by ticker
 
 
 def as_weights(
@@ -63,9 +64,6 @@ def not_from_tomorrow(
     return forecasts
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #a634afbc
-PEAK_WINDOW: int = 252  # sessions among which the peak is looked for from which a fall is measured
-
-
 def run_decisions(
     prices: PriceBlocks,
     decide: Decision,  # None: nothing is done
@@ -160,8 +158,9 @@ class BacktestEngine:
         if stops and levels is None:
             raise DataError("this sizer knows no stops: use PositionSizer, or stops=False")
 
-        def protect(holdings: Holdings, weights: Mapping[str, float]) -> Mapping[str, tuple[float, float]]:
-            return levels(used, holdings, weights) if levels else {}
+        def protect(holdings: Holdings, weights: Mapping[str, float]) -> Mapping[str, tuple[float, ...]]:
+            state = None if states is None else states.get(holdings.session)
+            return levels(used, holdings, weights, state) if levels else {}
 
         def decide(t: int, holdings: Holdings) -> Mapping[str, float] | None:
             found = given.get(holdings.session)
@@ -180,7 +179,8 @@ class BacktestEngine:
             else {}
         )
         tried = trials.count() if isinstance(trials, ExperimentLog) else trials
-        return BacktestResult(books, self.rules, tried, self.sectors, states, beside, limits.breach)
+        fall = None if limits.limits is None else limits.limits.drawdown
+        return BacktestResult(books, self.rules, tried, self.sectors, states, beside, limits.breach, (), fall)
 
     def run_strategy(
         self,

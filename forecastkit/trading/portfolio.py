@@ -406,7 +406,7 @@ def orders_for(
     weights: Mapping[str, float],  # wanted, as shares of the equity; a ticker that is not named is sold
     portfolio: Portfolio,
     whole: bool = True,  # no fractions of shares
-    levels: Mapping[str, tuple[float, float]] | None = None,  # price of the stop loss and of the target, by ticker
+    levels: Mapping[str, tuple[float, ...]] | None = None,  # stop loss, target and, where it follows, trail, by ticker
 ) -> OrderBlocks:
     "The orders that lead from what is held to the weights wanted, at the last closes. Raises `DataError`."
     names = portfolio.prices.tickers
@@ -425,5 +425,7 @@ def orders_for(
     moved = np.where(np.isfinite(close), shares - portfolio.position, 0.0)
     if not levels:
         return OrderBlocks(moved)
-    stop, target = np.array([levels.get(name, (np.nan, np.nan)) for name in names]).T
-    return OrderBlocks(moved, stop_loss=stop, take_profit=target)
+    none = np.nan, np.nan, np.nan
+    stop, target, trail = np.array([(*levels.get(name, none), np.nan)[:3] for name in names]).T
+    follows = trail if np.isfinite(trail).any() else None
+    return OrderBlocks(moved, stop_loss=stop, take_profit=target, trail=follows)

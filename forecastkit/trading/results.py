@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import plain
+from ..core import Pause, plain
 from ..forecasts import ACCENT, FAINT, WARNING, house_style
 from forecastkit.metrics import (
     Sharpe,
@@ -36,6 +36,7 @@ from forecastkit.metrics import (
 )
 from .books import Books
 from .execution import FillRules
+from .sizing import breaker_pauses
 
 # %% auto #0
 __all__ = ['session_table', 'ticker_table', 'BacktestResult']
@@ -89,6 +90,7 @@ class BacktestResult:
     benchmarks: Mapping[str, Books] = field(default_factory=dict)  # the same prices and costs
     breach: float = 0.0  # by how much a decided weight broke a limit at most
     notes: tuple[str, ...] = ()  # what must be said on every page
+    fall: float | None = None  # from the peak at which the sizer took no new risk; None: it has no breaker
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
@@ -177,6 +179,13 @@ class BacktestResult:
         runs = {"strategy": self.books, **self.benchmarks}
         return pd.DataFrame.from_dict({name: _in_brief(books) for name, books in runs.items()}, orient="index")
 
+    @cached_property
+    def pauses(self) -> list[Pause]:
+        "The sessions in which the circuit breaker of the sizer took no new risk, see `breaker_pauses`."
+        if self.fall is None:
+            return []
+        return breaker_pauses(self.sessions, self.equity, self.fall, self.books.start_cash)
+
     def to_dict(self) -> dict[str, Any]:
         "The result in JSON's own types."
         tables = {
@@ -188,6 +197,7 @@ class BacktestResult:
             "costs": self.costs, "trades": len(self.trades), "rejects": len(self.books.rejects), **tables,
             "benchmarks": self.beside.drop("strategy").to_dict("index"), "fills": self.rules.text(), "notes": self.notes,
             "identities": self.books.identities() | {"limits": self.breach},
+            "pauses": [{"since": f"{p.since:%Y-%m-%d}", "lifted": p.lifted and f"{p.lifted:%Y-%m-%d}", "why": p.why} for p in self.pauses],
         })  # fmt: skip
 
     def text(self) -> str:

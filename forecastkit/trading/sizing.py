@@ -17,14 +17,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..core import DataError
+from ..core import DataError, Pause
 from ..forecasts import quantile_at
+from .limits import Limits, numbered_sectors, optimal_weights
 from .orders import refuse_index
 from .portfolio import Holdings
 
 # %% auto #0
-__all__ = ['POINTS', 'STOP_PROB', 'TARGET_PROB', 'ATR_STOP', 'kelly_fraction', 'shrinkage', 'quantiles_of', 'outcomes_of',
-           'Limits', 'optimal_weights', 'stop_and_target', 'PositionSizer', 'as_holdings']
+__all__ = ['POINTS', 'STOP_PROB', 'TARGET_PROB', 'ATR_STOP', 'PEAK_WINDOW', 'BREAKER', 'kelly_fraction', 'shrinkage',
+           'quantiles_of', 'outcomes_of', 'stop_and_target', 'pause_reason', 'breaker_pauses', 'PositionSizer',
+           'as_holdings']
 
 # %% ../../nbs/50_trading/07_sizing.ipynb #7aa9df24
 def kelly_fraction(
@@ -87,109 +89,6 @@ def outcomes_of(
     "Equally likely simple returns of each forecast, (k, 400)."
     return np.expm1(quantiles_of(forecasts, POINTS))
 
-# %% ../../nbs/50_trading/07_sizing.ipynb #de81282a
-@dataclass(frozen=True)
-class Limits:
-    "What no decision may exceed, as shares of the equity."
-
-    ticker: float = 0.05  # long or short
-    sector: float = 0.30  # long and short positions of a sector together
-    gross: float = 1.0  # all long and short positions together
-    net: float = 1.0  # long less short positions, either way
-    turnover: float = 1.0  # bought and sold in one decision, beyond what the other limits force
-    drawdown: float = 0.10  # fall from the peak at which no new risk is taken
-
-    def __post_init__(self):
-        for name, value in vars(self).items():
-            if not value > 0:
-                raise DataError(f"the limit {name} is {value}: a limit lies above 0")
-
-    def shrunk(
-        self,
-        weights: np.ndarray,  # (k,)
-        sectors: np.ndarray,  # (k,) number of the sector of each ticker
-    ) -> np.ndarray:
-        "The weights scaled down until ticker, sector, gross and net hold, (k,)."
-        w = np.clip(weights, -self.ticker, self.ticker)
-        used = np.bincount(sectors, np.abs(w))
-        w = w * np.minimum(1.0, self.sector / np.maximum(used, 1e-300))[sectors]
-        w = w * min(1.0, self.gross / max(float(np.abs(w).sum()), 1e-300))
-        return w * min(1.0, self.net / max(abs(float(w.sum())), 1e-300))
-
-    def allowed(
-        self,
-        wanted: np.ndarray,  # (k,)
-        held: np.ndarray,  # (k,) weights now
-        sectors: np.ndarray,  # (k,)
-    ) -> np.ndarray:
-        "The weights nearest to those wanted, on the way from what is held, that break no limit, (k,)."
-        target, base = self.shrunk(wanted, sectors), self.shrunk(held, sectors)
-        step = float(np.abs(target - base).sum())
-        return base + min(1.0, self.turnover / max(step, 1e-300)) * (target - base)
-
-    def breach(
-        self,
-        weights: Mapping[str, float],
-        sectors: Mapping[str, str],
-        held: Mapping[str, float] | None = None,  # None: turnover is not looked at
-    ) -> float:
-        "By how much the weights exceed a limit at most; not above 0 where all hold."
-        names, numbers = _numbered({*weights, *(held or {})}, sectors)
-        w = np.array([weights.get(name, 0.0) for name in names])
-        over = [
-            np.abs(w).max(initial=0.0) - self.ticker,
-            np.bincount(numbers, np.abs(w)).max(initial=0.0) - self.sector,
-        ]
-        over += [np.abs(w).sum() - self.gross, abs(w.sum()) - self.net]
-        if held is not None:
-            base = self.shrunk(np.array([held.get(name, 0.0) for name in names]), numbers)
-            over.append(np.abs(w - base).sum() - self.turnover)
-        return max(0.0, float(max(over)))
-
-
-def _numbered(names: set[str], sectors: Mapping[str, str]) -> tuple[list[str], np.ndarray]:
-    "The names in order, and the number of the sector of each; without a sector a name is one by itself."
-    ordered = sorted(names)
-    groups = [("sector", sectors[name]) if name in sectors else ("ticker", name) for name in ordered]
-    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    return ordered, np.array([number[group] for group in groups], dtype=int)
-
-# %% ../../nbs/50_trading/07_sizing.ipynb #da365ad6
-def optimal_weights(
-    mean: ArrayLike,  # (k,) expected returns
-    covariance: ArrayLike,  # (k, k) of the returns
-    sectors: ArrayLike,  # (k,) number of the sector of each ticker
-    held: ArrayLike | None = None,  # (k,) weights now; None: nothing
-    limits: Limits = Limits(),
-    fraction: float = 0.25,  # of Kelly
-    cost: float = 0.0,  # of trading one unit of weight
-    short: bool = False,
-) -> np.ndarray:
-    "The weights of highest expected growth under all limits, (k,). Raises `DataError` if the solver finds none."
-    import cvxpy as cp
-
-    mu, sigma, groups = np.asarray(mean, dtype=float), np.asarray(covariance, dtype=float), np.asarray(sectors)
-    base = limits.shrunk(np.zeros(len(mu)) if held is None else np.asarray(held, dtype=float), groups)
-    values, vectors = np.linalg.eigh((sigma + sigma.T) / 2)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    w = cp.Variable(len(mu))
-    size = cp.abs(w)
-    rules: list[Any] = [
-        size <= limits.ticker,
-        cp.sum(size) <= limits.gross,
-        cp.abs(cp.sum(w)) <= limits.net,
-        cp.norm1(w - base) <= limits.turnover,
-    ]
-    rules += [cp.sum(size[np.flatnonzero(groups == group)]) <= limits.sector for group in np.unique(groups)]
-    rules += [] if short else [w >= 0]
-    gain = mu @ w - cp.sum_squares(root.T @ w) / (2.0 * fraction) - cost * cp.norm1(w - base)
-    problem = cp.Problem(cp.Maximize(gain), rules)
-    problem.solve(solver=cp.CLARABEL)
-    if w.value is None:
-        raise DataError(f"the solver found no weights under these limits: {problem.status}")
-    found = np.where(np.abs(w.value) < 1e-7, 0.0, w.value)
-    return limits.allowed(found if short else np.maximum(found, 0.0), base, groups)
-
 # %% ../../nbs/50_trading/07_sizing.ipynb #cdd31220
 STOP_PROB, TARGET_PROB, ATR_STOP = 0.10, 0.95, 2.0
 
@@ -211,6 +110,53 @@ def stop_and_target(
     ((stop, middle, target),) = quantiles_of([forecast], [near, 0.5, far]).tolist()
     return price * math.exp(width * (stop - middle)), price * math.exp(target)
 
+# %% ../../nbs/50_trading/07_sizing.ipynb #ae72f646
+def reward_ratios(
+    forecasts: Sequence[Any],
+    long: np.ndarray,  # (k,)
+    width: np.ndarray,  # (k,) of the stops
+) -> np.ndarray:
+    "The distance of the target over that of the stop, (k,)."
+    p = [STOP_PROB, TARGET_PROB, 0.5, 1 - STOP_PROB, 1 - TARGET_PROB]
+    q10, q95, q50, q90, q05 = quantiles_of(forecasts, p).T
+    stop = np.exp(width * np.where(long, q10 - q50, q90 - q50))
+    return np.abs(np.expm1(np.where(long, q95, q05))) / np.maximum(np.abs(stop - 1.0), 1e-12)
+
+# %% ../../nbs/50_trading/07_sizing.ipynb #92e786ab
+PEAK_WINDOW: int = 252  # sessions among which the peak is looked for from which a fall is measured
+BREAKER: str = "drawdown breaker"
+
+
+def pause_reason(holdings: Holdings, limit: float) -> str | None:
+    "Why nothing new is bought, and when that ends; None where the breaker is closed."
+    if holdings.drawdown < limit:
+        return None
+    return (
+        f"{holdings.drawdown:.1%} below the peak: no new risk until the equity is back above {holdings.peak * (1.0 - limit):,.0f}, "
+        f"or the peak is {PEAK_WINDOW} sessions ago"
+    )
+
+# %% ../../nbs/50_trading/07_sizing.ipynb #af67d59a
+def breaker_pauses(
+    sessions: pd.DatetimeIndex,
+    equity: ArrayLike,  # (n,) at each close
+    limit: float = 0.10,  # fall from the peak
+    start: float | None = None,  # equity before the first session
+    subject: str = "portfolio:backtest",
+) -> list[Pause]:
+    "The pauses that the circuit breaker made on a path of equity, in order; the last may still stand."
+    values = np.asarray(equity, dtype=float)
+    path = values if start is None else np.concatenate([[start], values])
+    peak = pd.Series(path).rolling(PEAK_WINDOW, min_periods=1).max().to_numpy()[len(path) - len(values) :]
+    fallen = np.maximum(0.0, 1.0 - values / peak) >= limit
+    edges = np.flatnonzero(np.diff(fallen.astype(int), prepend=0))
+    found = []
+    for begin, end in zip(edges[::2], [*edges[1::2], None][: len(edges[::2])]):
+        why = f"{1.0 - values[begin] / peak[begin]:.1%} below the peak of {peak[begin]:,.0f}"
+        lifted, by = (None, "") if end is None else (sessions[end], BREAKER)
+        found.append(Pause(subject, BREAKER, sessions[begin], why, lifted, by))
+    return found
+
 # %% ../../nbs/50_trading/07_sizing.ipynb #65d341f8
 @dataclass(frozen=True)
 class PositionSizer:
@@ -228,6 +174,16 @@ class PositionSizer:
     least_reward: float = 1.0  # target over stop, both as distances from the price
     stop_widths: Mapping[str, float] = field(default_factory=dict)  # by market state or sector
     short: bool = False
+    method: str = "shrunk"  # of the whole portfolio: shrunk to the limits, or optimal under them by a solver
+    cost: float = 0.0  # of trading one unit of weight, for the solver
+    trailing: bool = False  # stops follow the price, as far from it as they were set
+    pauses: Sequence[Pause] = ()  # that stand, as `fk.ledger.active_pauses` gives them
+    portfolio: str = ""  # its name, and that of the line, by which pauses find them
+    line: str = ""
+
+    def __post_init__(self):
+        if self.method not in ("shrunk", "optimal"):
+            raise DataError(f"method is shrunk or optimal, and {self.method!r} is neither")
 
     def kelly(
         self,
@@ -260,10 +216,7 @@ class PositionSizer:
         if words := refuse_index(forecast.symbol):
             return _size_of(forecast, 0.0, price, holdings.equity, (math.nan, math.nan), 0.0, 0.0, [words])
         (kelly,), (factor,), (volatility,) = (values.tolist() for values in self.kelly([forecast]))
-        width = self.stop_widths.get(state or "", 1.0) * self.stop_widths.get(
-            self.sectors.get(forecast.symbol, ""), 1.0
-        )
-        levels = stop_and_target(forecast, price, kelly >= 0, width, atr)
+        levels = stop_and_target(forecast, price, kelly >= 0, self.stop_width(forecast.symbol, state), atr)
         reasons = [f"Kelly {kelly:.2f}, shrunk by {factor:.2f} for an uncertain mean, times {self.fraction:g}"]
         weight = self.fraction * factor * kelly
         if not factor:
@@ -303,26 +256,35 @@ class PositionSizer:
             (self.limits.gross - sum(map(abs, others.values())), f"gross exposure at most {self.limits.gross:.0%}"),
             (self.limits.net - sign * sum(others.values()), f"net exposure at most {self.limits.net:.0%}"),
             (max(0.0, self.limits.turnover + sign * held), f"turnover at most {self.limits.turnover:.0%} in one decision"),
-            (same if self.is_paused(holdings) else math.inf, self.pause_text(holdings)),
+            (same if self.is_paused(holdings, symbol) else math.inf, self.pause_text(holdings, symbol)),
         ]  # fmt: skip
+
+    def stop_width(
+        self,
+        symbol: str,
+        state: str | None = None,  # market state
+    ) -> float:
+        "The width of the stop of a ticker: that of the market state times that of its sector."
+        return self.stop_widths.get(state or "", 1.0) * self.stop_widths.get(self.sectors.get(symbol, ""), 1.0)
 
     def is_paused(
         self,
         holdings: Holdings,
+        symbol: str = "",  # a pause of it counts, too
     ) -> bool:
-        "Whether the fall from the peak stops new risk."
-        return holdings.drawdown >= self.limits.drawdown
+        "Whether the fall from the peak or a pause that stands stops new risk."
+        return self.pause_text(holdings, symbol) != ""
 
     def pause_text(
         self,
         holdings: Holdings,
+        symbol: str = "",
     ) -> str:
-        "Why nothing new is bought, and when that ends."
-        lifted = holdings.peak * (1.0 - self.limits.drawdown)
-        return (
-            f"{holdings.drawdown:.1%} below the peak: no new risk until the equity is back above {lifted:,.0f}, "
-            "or the peak is 252 sessions ago"
-        )
+        "Why nothing new is bought, and when that ends; empty where nothing is paused."
+        if reason := pause_reason(holdings, self.limits.drawdown):
+            return reason
+        stands = (p for p in self.pauses if p.active and p.covers(symbol, self.line, self.portfolio))
+        return next((f"{pause}; it lasts until somebody lifts it" for pause in stands), "")
 
     def __call__(
         self,
@@ -331,48 +293,65 @@ class PositionSizer:
     ) -> dict[str, float]:
         "The weights of all tickers of a session, under all limits at once."
         asked = sorted(name for name in forecasts if refuse_index(name) is None)
-        names, numbers = _numbered({*asked, *holdings.weights}, self.sectors)
-        at = np.searchsorted(names, asked)
-        wanted, held = np.zeros(len(names)), np.array([holdings.weights.get(name, 0.0) for name in names])
-        if asked:
-            wanted[at] = self._wanted([forecasts[name] for name in asked])
-        if self.is_paused(holdings):
-            wanted = np.sign(held) * np.clip(wanted * np.sign(held), 0.0, np.abs(held))
-        return dict(zip(names, self.limits.allowed(wanted, held, numbers).tolist()))
+        names, groups = numbered_sectors({*asked, *holdings.weights}, self.sectors)
+        at, held = np.searchsorted(names, asked), np.array([holdings.weights.get(name, 0.0) for name in names])
+        known = [forecasts[name] for name in asked]
+        paused = np.array([self.is_paused(holdings, name) for name in names], dtype=bool)
+        if self.method == "optimal":
+            return dict(zip(names, self._optimal(known, at, held, groups, paused).tolist()))
+        wanted = np.zeros(len(names))
+        wanted[at] = self._wanted(known) if known else 0.0
+        wanted = np.where(paused, np.clip(wanted, np.minimum(held, 0.0), np.maximum(held, 0.0)), wanted)
+        return dict(zip(names, self.limits.allowed(wanted, held, groups).tolist()))
+
+    def _optimal(
+        self, forecasts: Sequence[Any], at: np.ndarray, held: np.ndarray, groups: np.ndarray, paused: np.ndarray
+    ) -> np.ndarray:
+        "The weights by the solver; without a forecast, or where the reward is too small, a ticker is only sold, (k,)."
+        mean, sd, high, low = (np.zeros(len(held)) for _ in range(4))
+        if forecasts:
+            _, factor, sd[at] = self.kelly(forecasts)
+            mean[at] = factor * outcomes_of(forecasts).mean(axis=1) * 252 / np.array([one.horizon for one in forecasts])
+            widths = np.array([self.stop_width(one.symbol) for one in forecasts])
+            good = (factor > 0) & (reward_ratios(forecasts, mean[at] > 0, widths) >= self.least_reward)
+            high[at], low[at] = np.where(good, 1.0, 0.0), np.where(good & self.short, -1.0, 0.0)
+        low, high = np.where(paused, np.minimum(held, 0.0), low), np.where(paused, np.maximum(held, 0.0), high)
+        covariance = np.outer(sd, sd) * (self.correlation + (1 - self.correlation) * np.eye(len(sd)))
+        options = {
+            "fraction": self.fraction,
+            "cost": self.cost,
+            "short": self.short,
+            "volatility": self.volatility_target,
+        }
+        return optimal_weights(mean, covariance, groups, held, self.limits, span=(low, high), **options)
 
     def stops_and_targets(
         self,
         forecasts: Mapping[str, Any],  # by ticker
         holdings: Holdings,
         weights: Mapping[str, float],  # decided, by ticker
-    ) -> dict[str, tuple[float, float]]:
-        "The price of the stop loss and of the target of each ticker that has a forecast, a price and a weight."
-        asked = sorted(name for name in forecasts if weights.get(name) and name in holdings.prices)
-        widths = {name: self.stop_widths.get(self.sectors.get(name, ""), 1.0) for name in asked}
-        return {
-            name: stop_and_target(forecasts[name], holdings.prices[name], weights[name] > 0, widths[name])
-            for name in asked
-        }
+        state: str | None = None,  # market state
+    ) -> dict[str, tuple[float, float, float]]:
+        "The price of the stop loss and of the target, and the trail, of each ticker with a forecast, a price and a weight."
+        found = {}
+        for name in sorted(name for name in forecasts if weights.get(name) and name in holdings.prices):
+            price, width = holdings.prices[name], self.stop_width(name, state)
+            stop, target = stop_and_target(forecasts[name], price, weights[name] > 0, width)
+            found[name] = (stop, target, abs(price - stop) / price if self.trailing else math.nan)
+        return found
 
     def _wanted(self, forecasts: Sequence[Any]) -> np.ndarray:
         "The weights that the forecasts deserve, scaled to the volatility target, before any limit, (k,)."
         kelly, factor, volatility = self.kelly(forecasts)
         weights = np.clip(self.fraction * factor * kelly, -self.limits.ticker, self.limits.ticker)
         weights = weights if self.short else np.maximum(weights, 0.0)
-        weights = np.where(self._rewards(forecasts, weights > 0) >= self.least_reward, weights, 0.0)
+        widths = np.array([self.stop_width(one.symbol) for one in forecasts])
+        weights = np.where(reward_ratios(forecasts, weights > 0, widths) >= self.least_reward, weights, 0.0)
         risk = weights * volatility
         total = math.sqrt((1 - self.correlation) * float((risk**2).sum()) + self.correlation * float(risk.sum()) ** 2)
         return weights * min(1.0, self.volatility_target / max(total, 1e-300))
 
-    def _rewards(self, forecasts: Sequence[Any], long: np.ndarray) -> np.ndarray:
-        "The distance of the target over that of the stop, as `stop_and_target` sets them, (k,)."
-        width = np.array([self.stop_widths.get(self.sectors.get(one.symbol, ""), 1.0) for one in forecasts])
-        p = [STOP_PROB, TARGET_PROB, 0.5, 1 - STOP_PROB, 1 - TARGET_PROB]
-        q10, q95, q50, q90, q05 = quantiles_of(forecasts, p).T
-        stop = np.exp(width * np.where(long, q10 - q50, q90 - q50))
-        return np.abs(np.expm1(np.where(long, q95, q05))) / np.maximum(np.abs(stop - 1.0), 1e-12)
-
-
+# %% ../../nbs/50_trading/07_sizing.ipynb #a1f69656
 def as_holdings(
     portfolio: Holdings | Mapping[str, Any],
 ) -> Holdings:
