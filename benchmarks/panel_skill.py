@@ -47,7 +47,7 @@ def read_folder(folder: Path, vix: Path, sectors: Path | None, last: pd.Timestam
     )
     table = pd.read_csv(sectors) if sectors else pd.DataFrame({"Symbol": [], "GICS Sector": []})
     known = dict(zip(table["Symbol"].map(canonical_symbol), table["GICS Sector"]))
-    return market, Universe(stocks, known, read_earnings(folder / "earnings_dates.csv"), f"{len(stocks)} stocks")
+    return market, Universe(stocks, known, read_earnings(folder / "earnings_dates.csv"), name=f"{len(stocks)} stocks")
 
 
 def read_sample(last: pd.Timestamp) -> tuple[MarketData, Universe]:
@@ -98,7 +98,7 @@ def main() -> None:
     sample = str(args.folder) == "sample"
     market, universe = read_sample(last) if sample else read_folder(args.folder, args.vix, args.sectors, last)
     if args.without_earnings:
-        universe = Universe(universe.symbols, universe.sectors, None, universe.name)
+        universe = Universe(universe.symbols, universe.sectors, None, name=universe.name)
     warm = NYSE.offset(NYSE.on_or_before(args.first), -WARM)
     settings = load_settings(overrides={
         "model.refit_every": args.every, "model.walk_start": f"{warm:%Y-%m-%d}", "forecast.horizon": HORIZON, "run.n_jobs": 1, "run.progress": False,

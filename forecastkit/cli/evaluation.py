@@ -100,14 +100,14 @@ def print_universe_scorecard(
         emit(f"\n{card.seconds:.0f} seconds; models and quantiles are kept in {settings.data.home}", as_json=False)
     if html is not None:
         given = report_parameters(
-            "universe",
+            "universe_evaluation",
             settings,
             universe=str(universe),
             earnings=earnings and str(earnings),
             start=span[0],
             end=span[1],
         )
-        write_evaluation("universe", html, given, settings.run.progress)
+        write_evaluation("universe_evaluation", html, given, settings.run.progress)
 
 # %% ../../nbs/80_cli/03_evaluation.ipynb #0df1d2f6
 def evaluate(

@@ -180,6 +180,22 @@ def daily(
 NOTES_SHOWN: int = 10  # tickers of which a terminal says why they are doubtful; all stand in the column `notes`
 
 
+def write_universe_page(
+    path: Path,  # of the universe, or sample
+    earnings: Path | None,  # of its earnings dates
+    settings: Any,
+    options: Mapping[str, Any],  # as for `print_universe`
+    html: Path,  # where the page goes
+) -> None:
+    "The page of a universe; written whole or not at all."
+    from forecastkit.reports import write_report
+
+    asked = {name: options[name] for name in ("horizon", "as_of", "store")}
+    given = report_parameters("universe", settings, universe=str(path), earnings=earnings and str(earnings))
+    given |= {name: value for name, value in asked.items() if value is not None}
+    write_report("universe", html, given, settings.run.progress)
+
+
 def print_universe(
     path: Path,  # of the universe, or sample
     earnings: Path | None,  # of its earnings dates
@@ -187,8 +203,9 @@ def print_universe(
     options: Mapping[str, Any],  # horizon, kind, as_of and store, as `pipeline.forecast_universe` takes them
     as_json: bool,
     as_csv: bool,
+    html: Path | None = None,  # where its page goes
 ) -> None:
-    "The forecasts of a universe as a table; leaves with exit code 1 if a symbol has none."
+    "The forecasts of a universe as a table, and as a page; leaves with exit code 1 if a symbol has none."
     from forecastkit.pipeline import forecast_universe, read_universe_file
 
     if as_json and as_csv:
@@ -201,6 +218,8 @@ def print_universe(
         emit(table if as_json else table.drop(columns=["notes", "prediction_id"]).round(2), as_json)
     for note in table.loc[table["feature_quality"] < 1, "notes"].iloc[:NOTES_SHOWN]:
         print_note(f"note: {note}")
+    if html is not None:
+        write_universe_page(path, earnings, settings, options, html)
     raise typer.Exit(1 if made.skipped else 0)
 
 # %% ../../nbs/80_cli/20_main.ipynb #c5ebe226
@@ -212,6 +231,7 @@ def forecast(
     universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample: one model for all, a line for each.")] = None,
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print the table of a universe as CSV.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the page of a universe as one HTML file too.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     features: Features = None, members: Members = None,
 ) -> None:  # fmt: skip
@@ -227,6 +247,8 @@ def forecast(
 
       forecastkit forecast --universe mine.csv --earnings dates.csv --sources store --jobs 2
 
+      forecastkit forecast --universe sample --html universe.html
+
       forecastkit forecast --features mine.py:momentum
     """
     from forecastkit.pipeline import forecast as make, worst_quarters_sentence
@@ -238,9 +260,11 @@ def forecast(
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
         if features is not None or members is not None:
             raise SettingsError("--features and --members are those of one target: leave them or --universe away")
-        print_universe(universe, earnings, settings, options, as_json, csv)
-    elif csv or earnings is not None:
-        raise SettingsError("--csv and --earnings belong to a universe: give --universe FILE or --universe sample")
+        print_universe(universe, earnings, settings, options, as_json, csv, html)
+    elif csv or earnings is not None or html is not None:
+        raise SettingsError(
+            "--csv, --html and --earnings belong to a universe: give --universe FILE or --universe sample"
+        )
     else:
         made = make(symbol, settings=settings, features=features, members=members, **options)
         past = "" if features or members else worst_quarters_sentence(made.target, settings)
@@ -281,11 +305,32 @@ def split_parameters(given: list[str]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in (one.partition("=") for one in given)}
 
 
+def report_origin(
+    name: str,  # of the report
+    settings: Any,
+    given: Mapping[str, str],  # its parameters
+    as_of: str | None,  # the session asked for
+) -> Any:
+    "The session a report is of: of a universe the last on which half of it has a close. Raises `DataError`."
+    from forecastkit.pipeline import IntegratedSystem, UniverseSystem, read_universe_file
+    from forecastkit.reports import report_parameter_names
+
+    asked, known = given.get("as_of") or as_of, report_parameter_names(name)
+    if "universe" not in known:
+        if "universe" in given or "earnings" in given:
+            raise SettingsError(f"report {name} is of one symbol: --universe and --earnings belong to report universe")
+        return IntegratedSystem(settings=settings).origin(asked)
+    stocks = read_universe_file(given.get("universe", "sample"), given.get("earnings"))
+    return UniverseSystem(stocks, settings).origin(asked)
+
+
 @add_command(app)
 def report(
     name: Annotated[str, typer.Argument(help="A notebook of reports/, such as daily.")] = "daily",
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     kind: Kind = None, features: Features = None, members: Members = None, parameter: Parameters = None,
+    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample: for a report of many stocks.")] = None,
+    earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Run a report notebook through papermill and write it as one HTML page.
@@ -295,20 +340,19 @@ def report(
       forecastkit report daily --as-of 2018-02-05
 
       forecastkit report evaluation -p start=2016-01-04 -p end=2018-12-21
+
+      forecastkit report universe --universe sample --as-of 2018-06-29
     """
-    from forecastkit.pipeline import IntegratedSystem
     from forecastkit.reports import report_parameter_names, run_report
 
     own = split_parameters(parameter or [])
     require_folder(output)
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
-    stamp = f"{IntegratedSystem(settings=settings).origin(own.get('as_of') or as_of):%Y-%m-%d}"
-    given = (
-        report_parameters(
-            name, settings, as_of=stamp, features=absolute_place(features), members=absolute_place(members)
-        )
-        | own
-    )
+    many = {"universe": universe and str(universe), "earnings": earnings and str(earnings)}
+    own = {key: str(value) for key, value in many.items() if value} | own
+    stamp = f"{report_origin(name, settings, own, as_of):%Y-%m-%d}"
+    code = {"features": absolute_place(features), "members": absolute_place(members)}
+    given = report_parameters(name, settings, as_of=stamp, **code) | own
     if (features or members) and "features" not in report_parameter_names(name):
         raise SettingsError(f"report {name} takes no code of your own: leave --features and --members away")
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)

@@ -16,9 +16,9 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART', 'STAGES', 'SCORECARD',
-           'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES', 'STORED', 'PARTS',
-           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART',
+           'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
+           'STORED', 'PARTS', 'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -63,8 +63,13 @@ QUANTILES: Schema = record(**_QUANTILES)  # pyrefly: ignore [bad-argument-type]
 STORED_PART: Schema = record(
     base=NUMBER, value=NUMBER, rest=NUMBER, contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
 )  # fmt: skip
+STORED_DIRECTION: Schema = record(
+    label=TEXT, confidence=SHARE, base_rate=SHARE, chance=SHARE, agreement=SHARE, reasons=list_of(TEXT), weights=table_of(SHARE), version=TEXT,
+    probabilities=record(bullish=SHARE, neutral=SHARE, bearish=SHARE),
+)  # fmt: skip
 FORECAST: Schema = record(
-    {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE), "explanation": record(middle=STORED_PART, width=STORED_PART)},
+    {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE), "explanation": record(middle=STORED_PART, width=STORED_PART),
+     "direction": STORED_DIRECTION},
     prediction_id={"type": "string", "format": "uuid"}, symbol=TEXT, kind=TEXT, made_at=TEXT, point_estimate={"type": "number", "description": "mean change, per cent"},
     quantiles=QUANTILES, confidence_score=SHARE, prob_rise=SHARE, chance_of_rise=SHARE, base_rate=SHARE, label=TEXT, cohort=TEXT, forecast_date=DAY, feature_quality=SHARE,
     metadata=record(

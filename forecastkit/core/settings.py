@@ -31,10 +31,11 @@ from .readers import Reader, flag, listed, number, unquoted, whole, word
 
 # %% auto #0
 __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT', 'RULE',
-           'RULES', 'SECTIONS', 'stars', 'without_secrets', 'key', 'calendar_name', 'DataSettings', 'ForecastSettings',
-           'ModelSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address', 'LiveSettings',
-           'ReleaseSettings', 'known_key', 'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini',
-           'read_environment', 'read_layers', 'load_settings', 'settings_problems', 'settings_report', 'default_ini']
+           'RULES', 'WEIGHT', 'WEIGHTS', 'SECTIONS', 'stars', 'without_secrets', 'key', 'calendar_name', 'DataSettings',
+           'ForecastSettings', 'ModelSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address',
+           'LiveSettings', 'rules', 'ReleaseSettings', 'DirectionSettings', 'known_key', 'read_value', 'Settings',
+           'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings',
+           'settings_problems', 'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -189,16 +190,19 @@ class LiveSettings:
     edgar_tickers: str = address("the list of companies; empty: the SEC's own")
     fomc: str = address("the page of FOMC meetings; empty: the Federal Reserve's own")
 
+# %% ../../nbs/00_core/08_settings.ipynb #11feebb6
+def rules(rule: Reader, allowed: str) -> Reader:
+    "A comma-separated list, or any sequence, of rules in words; it may be empty."
+
+    def read(value: Any) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(rule.read(" ".join(str(part).split())) for part in parts if str(part).strip())
+
+    return Reader(allowed, read)
+
 
 RULE = word("a rule such as NROU quarter 30 15", r"\S+ (day|week|month|quarter) \d{1,3}( \d{1,2})?")
-RULES = Reader(
-    "nothing, or rules with commas between such as NROU quarter 30 15",
-    lambda value: tuple(
-        RULE.read(" ".join(str(part).split()))
-        for part in (value.split(",") if isinstance(value, str) else value)
-        if str(part).strip()
-    ),
-)
+RULES = rules(RULE, "nothing, or rules with commas between such as NROU quarter 30 15")
 
 
 @dataclass(frozen=True)
@@ -211,10 +215,28 @@ class ReleaseSettings:
         "when a series is out: its id, what its dates stand for (day, week, month, quarter), business days after its end, hour UTC",
     )
 
+# %% ../../nbs/00_core/08_settings.ipynb #01c3fba8
+WEIGHT = word("a rule such as bear_elevated: breadth 2", r"[^:,]*[^:,\s]: \w+ \d+(\.\d+)?")
+WEIGHTS = rules(WEIGHT, "nothing, or rules with commas between such as bear_elevated: breadth 2")
+
+
+@dataclass(frozen=True)
+class DirectionSettings:
+    "How the direction of a forecast is told."
+
+    sessions: int = key(
+        22, whole(0, 100_000), "with the forecasts of how many last sessions of a run a direction is stored; 0: none"
+    )
+    band: float = key(0.01, FRACTION, "log change within which a move counts as none")
+    weights_by_state: tuple[str, ...] = key(
+        (), WEIGHTS, "relative weights of signals in a market state; what is not named counts 1"
+    )
+    weights_by_sector: tuple[str, ...] = key((), WEIGHTS, "the same for the stocks of a sector")
+
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
-    "quality": QualitySettings, "database": DatabaseSettings, "run": RunSettings,
+    "quality": QualitySettings, "direction": DirectionSettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
 # %% ../../nbs/00_core/08_settings.ipynb #fefc3569
@@ -258,6 +280,7 @@ class Settings:
     forecast: ForecastSettings = ForecastSettings()  # what is forecast
     model: ModelSettings = ModelSettings()  # how models are trained
     quality: QualitySettings = QualitySettings()  # thresholds of data quality
+    direction: DirectionSettings = DirectionSettings()  # how directions are told
     database: DatabaseSettings = DatabaseSettings()  # where forecasts are kept
     run: RunSettings = RunSettings()  # processes and progress
     loaded: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # key -> layer, value

@@ -22,8 +22,8 @@ from .distribution import InPoints
 from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_in_short', 'reasons_in_short', 'in_words',
-           'note_lines', 'terminal_card', 'plot_forecast', 'html_card']
+__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons', 'direction_in_short', 'reasons_in_short',
+           'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -140,6 +140,8 @@ def results_in_short(f: Shown) -> str:
 
 def direction_in_words(f: Shown) -> str:
     "What can be said about the direction: the likelier sign and its confidence, or that there is none to be seen."
+    if told := f.metadata.get("direction"):
+        return f"Direction: {'. '.join(map(printable, told['reasons']))}."
     rise, usual = show_percent(f.chance_of_rise), ""
     if "base_rate" in f.metadata:
         usual = f", and the base rate of a rise is {show_percent(f.base_rate)}"
@@ -152,8 +154,16 @@ def direction_in_words(f: Shown) -> str:
     )
 
 
+def direction_reasons(f: Shown) -> list[str]:
+    "Why the direction is what it is, in three sentences; none where none is stored."
+    return [printable(str(reason)) for reason in (f.metadata.get("direction") or {}).get("reasons", [])]
+
+
 def direction_in_short(f: Shown) -> str:
     "The same on one line."
+    if told := f.metadata.get("direction"):
+        usual = max(told["base_rate"], 1 - told["base_rate"])
+        return f"{told['label']}, confidence {told['confidence']:.2f} (base rate {usual:.2f}), agreement {told['agreement']:.2f}"
     rise, usual = show_percent(f.chance_of_rise), show_percent(f.base_rate)
     if f.label == "neutral":
         return (
@@ -265,6 +275,7 @@ def terminal_card(f: Shown, width: int = 72) -> str:
         *regime_lines(f),
         "",
         f"{'direction':16s}{direction_in_short(f)}",
+        *(line for reason in direction_reasons(f) for line in note_lines(reason, width, "")),
         f"{'cohort':16s}{f.cohort} (size of changes x {f.cohort_weight:.2f})",
         *(note_lines(results, width, "results") if (results := results_in_short(f)) else []),
         *(line for of, said in reasons_in_short(f).items() for line in note_lines(said, width, f"why this {of}")),
@@ -301,6 +312,13 @@ MUTED = "color:#6b7885;font-size:12px"
 
 def direction_tile(f: Shown) -> tuple[str, str, str]:
     "The tile of the direction: its name, what is large in it, what is small below."
+    if told := f.metadata.get("direction"):
+        usual = max(told["base_rate"], 1 - told["base_rate"])
+        return (
+            "direction",
+            told["label"],
+            f"confidence {told['confidence']:.2f}, base rate {usual:.2f}, agreement {told['agreement']:.2f}",
+        )
     if f.label == "neutral":
         return "direction", "none", f"a rise has {show_percent(f.chance_of_rise)}"
     return "likelier direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"

@@ -165,7 +165,7 @@ SHOWN_PROBS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)  # t
 
 
 def public_form(f: Forecast) -> dict[str, Any]:
-    "A forecast as nested dictionaries; `regime_probabilities` and `explanation` are absent where there are none."
+    "A forecast as nested dictionaries; `regime_probabilities`, `explanation` and `direction` are absent where there are none."
     points, versions = f.in_points, ("model_version", "code_version", "data_fingerprint")
     metadata = {
         "observation_date": f"{f.origin:%Y-%m-%d}", "forecast_date": f"{f.target_session:%Y-%m-%d}",
@@ -183,7 +183,7 @@ def public_form(f: Forecast) -> dict[str, Any]:
         "forecast_date": metadata["forecast_date"], "feature_quality": f.feature_quality,
         "metadata": metadata | ({"current_vix": f.last_value} if f.symbol == "VIX" else {})
         | {name: getattr(f, name) for name in versions},
-        **({"explanation": f.metadata["explanation"]} if "explanation" in f.metadata else {}),
+        **{name: f.metadata[name] for name in ("explanation", "direction") if name in f.metadata},
     }  # fmt: skip
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #02800599

@@ -74,11 +74,15 @@ from .explanations import (
 )
 from .online_weights import (
     fixed_share_weights as fixed_share_weights,
+    log_losses as log_losses,
     switching_bound as switching_bound,
     updated_weights as updated_weights,
 )
 from .metalearner import (
+    AgreementMap as AgreementMap,
     MetaLearner as MetaLearner,
+    SIGNALS as SIGNALS,
+    STATE_WEIGHTS as STATE_WEIGHTS,
 )
 from .direction_classifiers import (
     direction_members as direction_members,
@@ -87,6 +91,7 @@ from .direction_classifiers import (
 from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
+    LEAST_SESSIONS as LEAST_SESSIONS,
 )
 from .user_members import (
     ResidualQuantiles as ResidualQuantiles,
@@ -98,4 +103,8 @@ from .confidence_calibrator import (
 )
 from .prediction_intervals import (
     PredictionIntervals as PredictionIntervals,
+)
+from .multi_target import (
+    MultiTarget as MultiTarget,
+    outcome_targets as outcome_targets,
 )

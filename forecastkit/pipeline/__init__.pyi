@@ -1,6 +1,7 @@
 """From sources to stored forecasts: target profiles, preparation, the integrated system, evaluation, verification, universes."""
 
 from .profile import (
+    PANEL as PANEL,
     profile_of as profile_of,
     settings_for as settings_for,
     TargetProfile as TargetProfile,
@@ -37,6 +38,11 @@ from .explanation import (
     with_explanations as with_explanations,
     states_of as states_of,
 )
+from .directions import (
+    directions_of as directions_of,
+    DirectionSystem as DirectionSystem,
+    with_directions as with_directions,
+)
 from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
@@ -47,7 +53,6 @@ from .panel_universe import (
     universe_from as universe_from,
 )
 from .panel_preparation import (
-    PANEL as PANEL,
     build_panel_forecast as build_panel_forecast,
     prepare_panel as prepare_panel,
     PreparedPanel as PreparedPanel,

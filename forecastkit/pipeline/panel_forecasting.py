@@ -23,17 +23,16 @@ from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry, load_panel
+from .directions import recently_told
 from .explanation import explain_forecasts, recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
-    INDEX_SYMBOLS,
-    PANEL,
     PreparedPanel,
     build_panel_forecast,
     prepare_panel,
 )
 from .panel_universe import Universe, keep_universe, universe_from
-from .profile import settings_for
+from .profile import PANEL, settings_for, target_of
 from .system import BATCH_SIZE, IntegratedSystem
 from .universe import work_on
 
@@ -42,7 +41,8 @@ __all__ = ['FORECAST_COLUMNS', 'forecast_row', 'SymbolForecasts', 'make_panel_fo
 
 # %% ../../nbs/65_pipeline/55_panel_forecasting.ipynb #4b4af193
 FORECAST_COLUMNS: tuple[str, ...] = (
-    "origin", "target_session", "last_value", "q10", "q50", "q90", "cohort", "feature_quality", "notes", "prediction_id",
+    "origin", "target_session", "last_value", "q10", "q50", "q90", "label", "confidence", "base_rate", "agreement", "reasons", "cohort",
+    "feature_quality", "notes", "prediction_id",
 )  # fmt: skip
 
 
@@ -51,7 +51,21 @@ def forecast_row(forecast: Forecast) -> tuple[Any, ...]:
     low, middle, high = (float(change) for change in forecast.quantile([0.1, 0.5, 0.9]))
     days = (forecast.origin, forecast.target_session, forecast.last_value)
     own = [note for note in forecast.metadata.get("data_notes", []) if note.startswith(f"{forecast.symbol}: ")]
-    return (*days, low, middle, high, forecast.cohort, forecast.feature_quality, "; ".join(own), forecast.prediction_id)
+    told = forecast.metadata.get("direction") or {"label": "", "reasons": []}
+    numbers = (float(told.get(name, "nan")) for name in ("confidence", "base_rate", "agreement"))
+    direction = (told["label"], *numbers, "; ".join(told["reasons"]))
+    notes = "; ".join(own)
+    return (
+        *days,
+        low,
+        middle,
+        high,
+        *direction,
+        forecast.cohort,
+        forecast.feature_quality,
+        notes,
+        forecast.prediction_id,
+    )
 
 
 class SymbolForecasts(dict[str, Forecast]):
@@ -66,8 +80,8 @@ class SymbolForecasts(dict[str, Forecast]):
         self.skipped, self.stored, self.outcomes_recorded = dict(skipped or {}), 0, 0
 
     def table(self) -> pd.DataFrame:
-        "One row a symbol: 80 % range and median (per cent), quality, doubts of its data, and in `error` why there is none."
-        blank = (pd.NaT, pd.NaT, *[float("nan")] * 4, "", float("nan"), "", "")
+        "One row a symbol: 80 % range and median (per cent), direction with reasons, quality, doubts of its data, and in `error` why there is none."
+        blank = (pd.NaT, pd.NaT, *[float("nan")] * 4, "", *[float("nan")] * 3, "", "", float("nan"), "", "")
         rows = {symbol: (*forecast_row(one), "") for symbol, one in self.items()}
         rows |= {symbol: (*blank, why) for symbol, why in self.skipped.items()}
         index = pd.Index(sorted(rows), name="symbol")
@@ -90,7 +104,8 @@ def make_panel_forecasts(
             done = [work_on(symbol, build) for symbol in group]
             made.skipped.update({one.symbol: one.error for one in done if one.error})
             built: list[Forecast] = [one.value for one in done if not one.error]
-            found = recently_explained(prepared, built, pd.DatetimeIndex([session]))
+            day = pd.DatetimeIndex([session])
+            found = recently_told(prepared, recently_explained(prepared, built, day), day)
             if database is not None and found:
                 made.stored += database.store_predictions([(f, prepared.row(session, f.symbol)) for f in found])
             if database is not None and found and on_stored is not None:
@@ -119,7 +134,7 @@ class UniverseSystem:
     @cached_property
     def market(self) -> MarketData:
         "The market of the sources, as far as it has the symbols, the index and the VIX."
-        return self._market or open_market(self.settings, {*self.universe.symbols, *INDEX_SYMBOLS})
+        return self._market or open_market(self.settings, self.universe.profile(target_of(self.settings)).wanted)
 
     @property
     def database(self) -> PredictionDatabase:

@@ -21,9 +21,11 @@ from ..core import DataError, Settings, Target, code_version
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase, stored_targets
 from ..ops import ModelRegistry
+from .directions import direction_difference, with_directions
 from .explanation import explanation_difference, with_explanations
 from .panel_forecasting import UniverseSystem
-from .panel_preparation import PANEL, PreparedPanel, build_panel_forecast, prepare_panel
+from .panel_preparation import PreparedPanel, build_panel_forecast, prepare_panel
+from .profile import PANEL
 from .panel_universe import kept_universe
 from .preparation import Prepared, build_forecast, prepare
 from .profile import UserPart
@@ -39,6 +41,7 @@ class StoredModels:
 
     def __init__(self, registry: ModelRegistry):
         self.has, self.load = registry.has, registry.load
+        self.folder, self.database = registry.folder, registry.database
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         "Store nothing."
@@ -60,13 +63,15 @@ TOLERANCE: float = 1e-6  # of a quantile in per cent
 def difference(stored: Forecast, again: Forecast) -> str:
     "How a forecast differs from the same made again, in words; empty where it does not."
     if np.allclose(stored.values, again.values, rtol=TOLERANCE, atol=TOLERANCE):
-        return explanation_difference(stored.metadata.get("explanation"), again.metadata.get("explanation"))
+        words = explanation_difference(stored.metadata.get("explanation"), again.metadata.get("explanation"))
+        return words or direction_difference(stored.metadata.get("direction"), again.metadata.get("direction"))
     return f"has the median {stored.quantile(0.5):+.2f} %, but data and model give {again.quantile(0.5):+.2f} %"
 
 
 def explained_alike(stored: Forecast, again: Forecast, prepared: Prepared | PreparedPanel) -> Forecast:
-    "The forecast made again, with its contributions where the stored one has some."
-    return with_explanations(prepared, [again])[0] if "explanation" in stored.metadata else again
+    "The forecast made again, with its contributions and its direction where the stored one has them."
+    again = with_explanations(prepared, [again])[0] if "explanation" in stored.metadata else again
+    return with_directions(prepared, [again], keep=False)[0] if "direction" in stored.metadata else again
 
 
 def stored_user_code(text: str) -> tuple[UserPart, ...]:

@@ -39,6 +39,7 @@ from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..ops import ModelRegistry
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
+from .directions import recently_told
 from .explanation import recently_explained
 from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
@@ -110,6 +111,7 @@ def make_batch(
     with tqdm(total=len(days), desc="forecasts", unit="session", disable=not progress or len(days) < BATCH_SIZE) as bar:
         for group in (days[i : i + BATCH_SIZE] for i in range(0, len(days), BATCH_SIZE)):
             made = recently_explained(prepared, make_forecasts(prepared, group, batch.skipped), days)
+            made = recently_told(prepared, made, days)
             if database is not None:
                 batch.stored += database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                 if on_stored is not None:
@@ -126,7 +128,8 @@ def store_forecast(
 ) -> tuple[Forecast, bool]:
     "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
     made = build_forecast(prepared, origin, datetime.now(UTC))
-    (forecast,) = recently_explained(prepared, [made], pd.DatetimeIndex([origin]))
+    day = pd.DatetimeIndex([origin])
+    (forecast,) = recently_told(prepared, recently_explained(prepared, [made], day), day)
     if database is None:
         return forecast, False
     if database.store_prediction(forecast, prepared.row(origin)):
@@ -367,7 +370,8 @@ class IntegratedSystem:
             self.market, self.target, self.settings, origin, self.registry, raw, origin, cache, own_profile=self.profile
         )
         made = build_forecast(prepared, origin, datetime.now(UTC))
-        return recently_explained(prepared, [made], pd.DatetimeIndex([origin]))[0]
+        day = pd.DatetimeIndex([origin])
+        return recently_told(prepared, recently_explained(prepared, [made], day), day)[0]
 
     def daily(self, as_of: Any = None) -> Day:
         "The daily job: forecast, backfill what has no forecast yet, record outcomes, and gather what a page shows."

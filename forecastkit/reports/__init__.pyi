@@ -47,6 +47,15 @@ from .explanations import (
     waterfall as waterfall,
     widest_origin as widest_origin,
 )
+from .universe_rows import (
+    ticker_rows as ticker_rows,
+)
+from .universe_page import (
+    sector_map as sector_map,
+    universe_day as universe_day,
+    universe_table as universe_table,
+    UniverseDay as UniverseDay,
+)
 from .backtest_page import (
     backtest_basis as backtest_basis,
     equity_picture as equity_picture,

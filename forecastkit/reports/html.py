@@ -39,9 +39,10 @@ def table(
     return html.replace("<thead>", f"{head}<thead>", 1)
 
 # %% ../../nbs/70_reports/01_html.ipynb #519f3388
+GUARD = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"  # a browser loads nothing
 STYLE = """
-:root{--ink:#1c2530;--quiet:#66717d;--line:#e3e7eb;--band:#f5f7f9}
-body{margin:0;background:#fff;color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}
+:root{--ink:#1c2530;--quiet:#66717d;--line:#e3e7eb;--band:#f5f7f9;--edge:#c9d0d6;--paper:#fff}
+body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}
 main{max-width:940px;margin:0 auto;padding:28px 24px 60px}
 h1{font-size:30px;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
 h2{font-size:19px;margin:38px 0 8px;padding-top:14px;border-top:1px solid var(--line)}
@@ -50,9 +51,11 @@ p.warning{background:#fff6e0;border-left:4px solid #e0a100;padding:8px 12px} p.a
 table.fk{border-collapse:collapse;margin:10px 0 14px;font-size:14px;font-variant-numeric:tabular-nums}
 table.fk caption{text-align:left;color:var(--quiet);font-size:13.5px;padding-bottom:4px}
 table.fk th,table.fk td{padding:4px 16px 4px 0;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
-table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid #c9d0d6}
+table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid var(--edge)}
 .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
 @media(max-width:640px){table.fk{display:block;overflow-x:auto;max-width:100%}main{padding:18px 14px 40px}}
+main:has(.adaptive){max-width:1180px}
+@media(prefers-color-scheme:dark){:root:has(.adaptive){color-scheme:dark;--ink:#dde4ea;--quiet:#9ba7b3;--line:#2b343d;--band:#1d242b;--edge:#47525d;--paper:#14191e;--mark:#4a3d12} :root:has(.adaptive) p.warning{background:#352a0d} :root:has(.adaptive) p.alarm{background:#3a1a17}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}table.fk{break-inside:avoid}}
 """
 
@@ -61,7 +64,7 @@ def html_page(
     notebook: str | Path,  # an executed notebook
     title: str,  # of the browser's tab
 ) -> str:
-    "The outputs and markdown of a notebook as one self-contained page without code, scripts or addresses."
+    "The outputs and markdown of a notebook as one self-contained page without code or addresses, to which a browser loads nothing."
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -70,6 +73,6 @@ def html_page(
     exporter.anchor_link_text = ""
     body, _ = exporter.from_filename(str(notebook))
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">{GUARD}'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
     )

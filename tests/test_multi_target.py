@@ -1,0 +1,125 @@
+"Several targets from one frame: each scored out of fold beside its own baseline, and a hedging score of what is supported."
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.core import DataError
+from forecastkit.models import MultiTarget, PredictionIntervals, outcome_targets
+
+DAYS = pd.bdate_range("2008-01-02", periods=1200)
+
+
+def frame(seed, n=1200, r2=0.3):
+    "Columns and targets: `told` follows x0, `untold` nothing; `rises` is a class that follows x0."
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.standard_normal((n, 3)), DAYS[:n], ["x0", "x1", "x2"])
+    noise = rng.standard_normal((n, 2))
+    told = np.sqrt(r2) * X["x0"] + np.sqrt(1 - r2) * noise[:, 0]
+    return X, pd.DataFrame({"told": told, "untold": noise[:, 1], "rises": (told > 0).astype(int)}, X.index)
+
+
+def test_targets_that_can_be_told_have_skill_and_a_voice_and_others_have_none():
+    voiced = []
+    for seed in range(6):
+        model = MultiTarget(horizon=1, calming=("rises",)).fit(*frame(seed))
+        assert {"loss", "baseline", "skill", "se", "t", "kind", "rows"} <= set(model.scores_)
+        assert model.scores_.loc[["told", "rises"], "t"].min() > 3
+        assert model.voices().sum() == pytest.approx(1)
+        voiced.append("untold" in model.voices())
+    assert sum(voiced) <= 1
+
+
+def test_a_leak_through_overlapping_outcomes_is_closed():
+    "A column that numbers the sessions remembers neighbours whose outcomes overlap; out of fold it gains nothing."
+    rng = np.random.default_rng(1)
+    daily = rng.standard_normal(1205)
+    Y = pd.DataFrame({"ahead": [daily[t + 1 : t + 6].sum() for t in range(1200)]}, DAYS)
+    X = pd.DataFrame({"number": np.arange(1200.0)}, DAYS)
+    assert MultiTarget(horizon=5).fit(X, Y).scores_.loc["ahead", "t"] < 2
+
+
+def test_kinds_predictions_and_gaps():
+    X, Y = frame(2)
+    gaps = Y.mask(np.arange(len(Y))[:, None] % np.array([[5, 7, 9]]) == 0)
+    model = MultiTarget(horizon=1, quantiles=("told",)).fit(X, gaps)
+    assert model.scores_["kind"].to_dict() == {"told": "quantiles", "untold": "number", "rises": "class"}
+    assert model.scores_["rows"].to_dict() == gaps.notna().sum().to_dict()
+    said = model.predict(X)
+    assert list(said) == ["told q10", "told q50", "told q90", "untold", "rises"] and said["rises"].between(0, 1).all()
+    assert (said["told q10"] <= said["told q50"]).all() and (said["told q50"] <= said["told q90"]).all()
+    pd.testing.assert_frame_equal(model.predict(X.iloc[[7, 3]]), said.iloc[[7, 3]])
+    pd.testing.assert_frame_equal(MultiTarget(horizon=1, quantiles=("told",)).fit(X, gaps).predict(X), said)
+    pd.testing.assert_frame_equal(model.predict(X[["x2", "x0", "x1"]]), said)
+
+
+def test_the_score_rises_with_the_threat_and_is_missing_without_a_voice():
+    X, Y = frame(3)
+    model = MultiTarget(horizon=1, calming=()).fit(X, Y[["told"]])
+    score = model.hedging_score(X)
+    assert score.between(0, 1).all() and score.corr(X["x0"], method="spearman") > 0.8
+    calm = MultiTarget(horizon=1, calming=("told",)).fit(X, Y[["told"]]).hedging_score(X)
+    np.testing.assert_allclose(calm, 1 - score)
+    assert (model.hedge(X) == (score >= 0.8)).all()
+    mute = MultiTarget(horizon=1).fit(
+        X, pd.DataFrame({"untold": np.random.default_rng(77).standard_normal(1200)}, DAYS)
+    )
+    if not len(mute.voices()):
+        assert mute.hedging_score(X).isna().all() and not mute.hedge(X).any()
+
+
+def test_the_stocks_of_a_panel_are_trained_together():
+    X, Y = frame(4, 400)
+    index = pd.MultiIndex.from_product([DAYS[:200], ["A", "B"]], names=["session", "symbol"])
+    model = MultiTarget(horizon=5).fit(X.set_axis(index), Y.set_axis(index))
+    assert model.predict(X.set_axis(index)).index.equals(index)
+
+
+def test_outcomes_of_bars_by_hand():
+    close = pd.Series([100.0, 110.0, 99.0, 105.0, 90.0, 95.0], DAYS[:6])
+    bars = pd.DataFrame({"close": close, "high": close + 2, "low": close - 1})
+    found = outcome_targets(bars, 2).iloc[0]
+    assert found["direction"] == 0 and found["return"] == pytest.approx(np.log(0.99))
+    assert found["volatility"] == pytest.approx(np.hypot(np.log(1.1), np.log(0.9)))
+    assert found["range"] == pytest.approx(np.log(112 / 98)) and found["drawdown"] == pytest.approx(-np.log(0.9))
+    assert outcome_targets(bars, 2).iloc[-2:].isna().all(axis=None)
+    cut = outcome_targets(bars.iloc[:5], 2).dropna()
+    pd.testing.assert_frame_equal(cut, outcome_targets(bars, 2).loc[cut.index])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda X, Y: (X, Y["told"]), "one column for each target"),
+        (lambda X, Y: (X, Y.iloc[:-1]), "rows of X"),
+        (lambda X, Y: (X, Y.assign(told=1.0)), "two or more"),
+        (lambda X, Y: (X, Y.reindex(Y.index[:6]).reindex(Y.index)), "too few|two or more"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(spoil, told):
+    with pytest.raises(DataError, match=told):
+        MultiTarget(horizon=5).fit(*spoil(*frame(5)))
+
+
+# --- prediction intervals
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
+def test_intervals_hold_the_share_they_state(level):
+    inside = []
+    for seed in range(10):
+        X, Y = frame(seed)
+        y = Y["told"] * np.exp(0.4 * X["x1"])
+        low, high = PredictionIntervals(level, horizon=1).fit(X[:800], y[:800]).predict_intervals(X[800:])
+        assert (low <= high).all()
+        inside.append(((low <= y[800:]) & (y[800:] <= high)).mean())
+    assert abs(np.mean(inside) - level) < 0.04
+
+
+def test_no_calibration_row_shares_an_outcome_with_a_training_row():
+    "With outcomes between the two parts turned to nonsense the model is the same."
+    X, Y = frame(6)
+    one = PredictionIntervals(horizon=21).fit(X, Y["told"])
+    spoilt = Y["told"].mask((np.arange(1200) > 900 - 21) & (np.arange(1200) < 900), 1e6)
+    two = PredictionIntervals(horizon=21).fit(X, spoilt)
+    np.testing.assert_array_equal(one.predict_intervals(X), two.predict_intervals(X))
