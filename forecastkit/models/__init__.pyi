@@ -85,6 +85,7 @@ from .metalearner import (
     STATE_WEIGHTS as STATE_WEIGHTS,
 )
 from .direction_classifiers import (
+    ArimaDirection as ArimaDirection,
     direction_members as direction_members,
     DriftOverScale as DriftOverScale,
 )

@@ -35,6 +35,7 @@ from .evaluation import (
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,
+    forecast_null as forecast_null,
     with_explanations as with_explanations,
     states_of as states_of,
 )
@@ -62,8 +63,18 @@ from .panel_forecasting import (
     SymbolForecasts as SymbolForecasts,
     UniverseSystem as UniverseSystem,
 )
+from .horizons import (
+    bar_clock as bar_clock,
+    forecast_bar_horizons as forecast_bar_horizons,
+    forecast_horizons as forecast_horizons,
+    timeframe_horizons as timeframe_horizons,
+)
 from .forecasting import (
     forecast as forecast,
+)
+from .multi_horizon import (
+    generate_multi_horizon_forecasts as generate_multi_horizon_forecasts,
+    multi_horizon_forecast as multi_horizon_forecast,
 )
 from .verification import (
     verify as verify,
