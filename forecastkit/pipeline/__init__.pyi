@@ -99,5 +99,6 @@ from .backtest import (
     backtest_universe as backtest_universe,
     BacktestTerms as BacktestTerms,
     LookAheadRefused as LookAheadRefused,
+    StrategyFailed as StrategyFailed,
     UniverseBacktest as UniverseBacktest,
 )
