@@ -3987,6 +3987,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                      'forecastkit/pipeline/backtest.py'),
                                                'forecastkit.pipeline.backtest.count_trial': ( '65_pipeline/backtest.html#count_trial',
                                                                                               'forecastkit/pipeline/backtest.py'),
+                                               'forecastkit.pipeline.backtest.decision_of': ( '65_pipeline/backtest.html#decision_of',
+                                                                                              'forecastkit/pipeline/backtest.py'),
                                                'forecastkit.pipeline.backtest.different': ( '65_pipeline/backtest.html#different',
                                                                                             'forecastkit/pipeline/backtest.py'),
                                                'forecastkit.pipeline.backtest.first_of': ( '65_pipeline/backtest.html#first_of',

@@ -321,7 +321,12 @@ def test_bad_sizes_in_blocks_are_refused_in_one_line_and_nothing_is_booked(size,
 
 @pytest.mark.parametrize(
     ("weights", "words"),
-    [({"NONE": 0.1}, "NONE"), ({"A": np.nan}, "NaN"), ({"A": -0.1}, "needs FillRules")],
+    [
+        ({"NONE": 0.1}, "NONE"),
+        ({"A": np.nan}, "that of A, nan, on"),
+        ({"A": np.inf}, "that of A, inf, on"),
+        ({"A": -0.1}, "needs FillRules"),
+    ],
 )
 def test_bad_weights_are_refused_in_one_line_before_anything_is_ordered(weights, words):
     portfolio = Portfolio(one_ticker(START, QUIET), 1e4)

@@ -50,6 +50,25 @@ def broken(market):
 
 def lists(view, names):
     return ["KO"]
+
+def spelled(view, names):
+    return {name: "a lot" for name in names}
+
+def imaginary(view, names):
+    return {name: 1j for name in names}
+
+def leaves(view, names):
+    raise SystemExit(0)
+
+def long(view, names):
+    raise ValueError("one line\\nand another")
+
+def talks(view, names):
+    print("hello")
+    return {"KO": 0.1}
+
+def texts(market):
+    return pd.DataFrame({"KO": market.close("KO")}).astype(str) + "x"
 """
 
 
@@ -122,11 +141,23 @@ def test_what_makes_no_sense_is_one_line_and_books_nothing(here, name, more, sai
     assert said in err and err.count("\n") == 1 and not out and not trades.exists()
 
 
-@pytest.mark.parametrize("name", ["broken", "lists"])
+@pytest.mark.parametrize("name", ["broken", "lists", "spelled", "imaginary", "leaves", "long"])
 def test_a_strategy_whose_code_fails_is_one_line_and_exit_3(here, name, capsys):
     assert command(here, name) == 3
     out, err = capsys.readouterr()
     assert name in err and err.count("\n") == 1 and not out
+
+
+def test_a_table_of_texts_is_one_line_and_exit_3(here, capsys):
+    assert command(here, "texts") == 3
+    out, err = capsys.readouterr()
+    assert "no weight" in err and err.count("\n") == 1 and not out
+
+
+def test_what_a_strategy_prints_stays_out_of_the_json(here, capsys):
+    assert command(here, "talks", "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["trades"] > 0 and "hello" in err
 
 
 def test_the_page_says_first_what_the_probe_found(here, capsys):
@@ -231,3 +262,9 @@ def test_a_ticker_that_left_the_universe_is_not_bought_after(tmp_path, market):
 def test_capital_that_is_no_money_is_refused():
     with pytest.raises(DataError, match="starts with money"):
         BacktestTerms(capital=float("nan"))
+
+
+@pytest.mark.parametrize("terms", [{"fraction": float("nan")}, {"fraction": -1.0}, {"fill": "midnight"}])
+def test_terms_that_make_no_sense_are_refused_before_anything_is_trained(terms):
+    with pytest.raises(DataError, match=r"fraction|midnight"):
+        BacktestTerms(**terms)

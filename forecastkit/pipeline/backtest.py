@@ -10,6 +10,8 @@ A strategy of one's own is asked the same question, and refused if the answer is
 from __future__ import annotations
 
 import inspect
+import sys
+from contextlib import redirect_stdout
 from functools import wraps
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -39,10 +41,10 @@ from .verification import function_in, sample_sessions
 # %% auto #0
 __all__ = ['Strategy', 'LEAD', 'BacktestTerms', 'RowForecast', 'panel_decisions', 'session_features', 'compute_panel_rows',
            'different', 'probe_session', 'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'value_of',
-           'strategy_probe', 'table_decisions', 'StrategySizer', 'ledger_decisions', 'survivorship_words',
-           'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'Decisions', 'panel_subject', 'ledger_subject',
-           'strategy_subject', 'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of',
-           'backtest_universe']
+           'decision_of', 'strategy_probe', 'table_decisions', 'StrategySizer', 'ledger_decisions',
+           'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'Decisions', 'panel_subject',
+           'ledger_subject', 'strategy_subject', 'backtest_system', 'backtest_sessions', 'state_history', 'run_books',
+           'first_of', 'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class BacktestTerms:
             raise DataError(f"the capital is {self.capital}: a backtest starts with money")
         if self.every < 1:
             raise DataError(f"a decision on every {self.every} sessions: say 1 for each session")
+        self.rules(True), self.sizer({})  # refuse what makes no sense before anything is trained
 
     def rules(self, has_opens: bool) -> FillRules:
         "How orders are filled, in a market whose bars have opens or not."
@@ -186,14 +189,14 @@ def guarded(strategy: Strategy) -> Strategy:
     @wraps(strategy)
     def call(*given: Any) -> Any:
         try:
-            found = strategy(*given)
+            with redirect_stdout(sys.stderr):  # standard output is the result's alone
+                found = strategy(*given)
         except DataError:
             raise
-        except Exception as error:
-            raise StrategyFailed(f"{name} failed with {type(error).__name__}: {error}") from error
-        if not whole and not isinstance(found, Mapping):
-            raise StrategyFailed(f"{name} gave {type(found).__name__}: a weight or a forecast by ticker is wanted")
-        return found
+        except (Exception, SystemExit) as error:
+            said = " ".join(str(error).split())
+            raise StrategyFailed(f"{name} failed with {type(error).__name__}: {said}") from error
+        return found if whole else decision_of(found, name)
 
     return call
 
@@ -205,6 +208,21 @@ def value_of(forecast: Any) -> float:
         if hasattr(forecast, "log_values")
         else float(forecast)
     )
+
+
+def decision_of(
+    found: Any,  # what a strategy gave for one session
+    name: str,  # of the strategy
+) -> Mapping[str, Any]:
+    "The decision, if it is a weight or a forecast by ticker. Raises `StrategyFailed`."
+    if not isinstance(found, Mapping):
+        raise StrategyFailed(f"{name} gave {type(found).__name__}: a weight or a forecast by ticker is wanted")
+    for ticker, one in found.items():
+        try:
+            value_of(one)
+        except (TypeError, ValueError):
+            raise StrategyFailed(f"{name} gave {one!r} for {ticker}: a weight or a forecast is wanted") from None
+    return found
 
 
 def strategy_probe(
@@ -241,7 +259,10 @@ def table_decisions(
         raise DataError(f"the strategy gave {type(table).__name__}: a table of weights by session and ticker is wanted")
     if unknown := sorted(set(map(str, table.columns)) - set(names)):
         raise DataError(f"the strategy gives weights for {unknown[0]}, which is not in the universe")
-    rows = table.loc[table.index.intersection(sessions)]
+    try:
+        rows = table.loc[table.index.intersection(sessions)].astype(float)
+    except (TypeError, ValueError) as error:
+        raise StrategyFailed(f"the strategy's table holds what is no weight: {error}") from None
     days = pd.DatetimeIndex(rows.index)
     return {day: row.dropna().to_dict() for day, (_, row) in zip(days, rows.iterrows())}
 

@@ -416,8 +416,10 @@ def orders_for(
     unknown = set(weights) - set(names)
     wanted = np.array([weights.get(name, 0.0) for name in names], dtype=float)
     if unknown or not np.isfinite(wanted).all():
+        bad = min(unknown, key=str) if unknown else names[int(np.argmin(np.isfinite(wanted)))]
         raise DataError(
-            f"weights are finite numbers for tickers of these prices; {sorted(unknown) or 'one is NaN'} is not"
+            f"weights are finite numbers for tickers of these prices; that of {bad}, {weights[bad]}, on "
+            f"{portfolio.prices.sessions[portfolio.t]:%Y-%m-%d} is not"
         )
     if not portfolio.rules.short and (wanted < 0).any():
         raise DataError(f"a short position in {names[int(np.argmin(wanted))]} needs FillRules(short=True)")

@@ -184,6 +184,8 @@ class PositionSizer:
     def __post_init__(self):
         if self.method not in ("shrunk", "optimal"):
             raise DataError(f"method is shrunk or optimal, and {self.method!r} is neither")
+        if not 0 <= self.fraction < float("inf"):
+            raise DataError(f"the fraction of Kelly's size is {self.fraction}: it is a finite number and not below 0")
 
     def kelly(
         self,
