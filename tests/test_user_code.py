@@ -355,3 +355,15 @@ def test_a_universe_says_that_it_takes_none(home):
     with pytest.raises(UserCodeError, match="forecast these symbols one by one"):
         fk.forecast(["MINE", "SPX"], features=reach)
     assert main(["forecast", "--universe", "sample", "--features", "mine.py:reach"]) == 2
+
+
+def test_code_that_reads_arrays_this_package_and_a_module_beside_it_has_a_version(home):
+    (home / "beside.py").write_text("ROWS = 10\n")
+    text = "import numpy as np\nimport beside\nimport forecastkit as fk\nfrom forecastkit.core import PROBS\n\nWEIGHTS = np.array([1.0, 2.0])\n\n\n"
+    text += "def mixed(market, symbol):\n    close = market.close(symbol).shift(beside.ROWS)\n    return close * WEIGHTS.sum() * PROBS[0] * fk.core.PROBS[1]\n"
+    (home / "mixed.py").write_text(text)
+    mine = profile_of(fk.Target("MINE"))
+    first = with_user_code(mine, "mixed.py:mixed").user_digest
+    assert first == with_user_code(mine, "mixed.py:mixed").user_digest
+    (home / "mixed.py").write_text(text.replace("2.0", "3.0"))
+    assert with_user_code(mine, "mixed.py:mixed").user_digest != first
