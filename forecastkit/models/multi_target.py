@@ -34,7 +34,7 @@ def outcome_targets(
 ) -> pd.DataFrame:
     "direction, return, realised volatility, range and drawdown over the next sessions; NaN where they are not known yet."
     close = bars["close"].astype(float)
-    high, low = (bars.get(name, close).fillna(close) for name in ("high", "low"))
+    high, low = ((bars[name] if name in bars else close).fillna(close) for name in ("high", "low"))
     ahead = np.stack([np.log(close.shift(-k) / close) for k in range(horizon + 1)], axis=1)
     top, bottom = (
         np.max([side * np.log(x.shift(-k) / close) for k in range(1, horizon + 1)], axis=0)
