@@ -34,7 +34,7 @@ def outcome_targets(
 ) -> pd.DataFrame:
     "direction, return, realised volatility, range and drawdown over the next sessions; NaN where they are not known yet."
     close = bars["close"].astype(float)
-    high, low = ((bars[name] if name in bars else close).fillna(close) for name in ("high", "low"))
+    high, low = (bars.get(name, close).fillna(close) for name in ("high", "low"))
     ahead = np.stack([np.log(close.shift(-k) / close) for k in range(horizon + 1)], axis=1)
     top, bottom = (
         np.max([side * np.log(x.shift(-k) / close) for k in range(1, horizon + 1)], axis=0)
@@ -46,7 +46,9 @@ def outcome_targets(
         "direction": np.where(np.isnan(ahead[:, -1]), np.nan, ahead[:, -1] > 0), "return": ahead[:, -1],
         "volatility": np.sqrt((moves**2).sum(axis=1)), "range": top + bottom, "drawdown": falls,
     }  # fmt: skip
-    return pd.DataFrame(found, bars.index).where(pd.Series(np.isfinite(ahead).all(axis=1), bars.index), axis=0)
+    return pd.DataFrame(found, bars.index).where(
+        pd.Series(np.asarray(np.isfinite(ahead).all(axis=1)), bars.index), axis=0
+    )
 
 # %% ../../nbs/40_models/30_multi_target.ipynb #bdbc42cc
 TARGET_QUANTILES: tuple[float, ...] = (0.1, 0.5, 0.9)
