@@ -52,7 +52,7 @@ from forecastkit.cli.options import (
 from .schemas import schema
 from .verification import verify
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError
+from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError, read_value
 
 # %% auto #0
 __all__ = ['app', 'settings_app', 'LEAK', 'POOR', 'POOR_KINDS', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options',
@@ -231,6 +231,7 @@ def forecast(
     html: Annotated[Path | None, typer.Option(help="Write the page of a universe as one HTML file too.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     features: Features = None,
+    horizons: Annotated[str | None, typer.Option(help="Several horizons at once, such as 1,5,21: one coherent record.")] = None,
 ) -> None:  # fmt: skip
     """Make one forecast and print its card, or those of a universe as a table (exit 1 if a symbol has none).
 
@@ -239,6 +240,8 @@ def forecast(
       forecastkit forecast
 
       forecastkit forecast --symbol AAPL --horizon 21 --no-store --json
+
+      forecastkit forecast --horizons 1,5,21
 
       forecastkit forecast --universe sample --as-of 2018-06-29 --csv
 
@@ -252,7 +255,14 @@ def forecast(
 
     settings = settings_with(quiet or as_json or csv, data__sources=sources, data__home=home, run__n_jobs=jobs)
     options = {"horizon": horizon, "kind": kind, "as_of": as_of, "store": store}
-    if universe is not None:
+    if horizons is not None:
+        if universe is not None or horizon is not None:
+            raise SettingsError("--horizons is of one symbol, and stands for --horizon: leave the other away")
+        del options["horizon"]
+        ahead = read_value("horizons.d1", horizons, "--horizons")
+        several = make(symbol, horizons=ahead, settings=settings, features=features, **options)
+        emit(several.to_dict() if as_json else str(several), as_json)
+    elif universe is not None:
         if symbol is not None:
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
         if features is not None:
