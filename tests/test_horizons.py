@@ -139,3 +139,13 @@ def test_a_real_week_of_minutes_is_resampled_and_refused_for_too_few_bars():
     assert 100 < len(clock.closes) < 140
     with pytest.raises(DataError, match=f"SPY has {len(clock.closes)} bars of m15, and .* are needed"):
         generate_multi_horizon_forecasts("SPY", "m15", bars)
+
+
+def test_the_command_refuses_horizons_that_cannot_be_in_one_line(tmp_path, capsys):
+    from forecastkit.cli.main import main
+
+    for words in (("1,x",), ("1,5", "--horizon", "5"), ("1,5", "--universe", "sample"), ("",)):
+        code = main(["forecast", "--sources", "sample", "--home", str(tmp_path), "--quiet", "--horizons", *words])
+        out, err = capsys.readouterr()
+        assert (code, out, len(err.strip().splitlines())) == (2, "", 1), words
+    assert not list(tmp_path.iterdir())
