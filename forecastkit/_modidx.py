@@ -276,6 +276,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'forecastkit.cli.main.forecast': ('80_cli/main.html#forecast', 'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.main': ('80_cli/main.html#main', 'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.options': ('80_cli/main.html#options', 'forecastkit/cli/main.py'),
+                                      'forecastkit.cli.main.print_horizons': ('80_cli/main.html#print_horizons', 'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.print_universe': ('80_cli/main.html#print_universe', 'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.print_version': ('80_cli/main.html#print_version', 'forecastkit/cli/main.py'),
                                       'forecastkit.cli.main.print_warning': ('80_cli/main.html#print_warning', 'forecastkit/cli/main.py'),

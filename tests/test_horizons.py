@@ -178,3 +178,13 @@ def test_bars_that_hold_no_prices_are_refused_in_one_line(frame, words):
 def test_code_of_the_users_is_not_silently_left_out_of_bars():
     with pytest.raises(DataError, match="features serve forecasts of sessions only"):
         multi_horizon_forecast(week_bars(), symbol="XYZ", timeframe="w1", horizons=(1,), features=len, settings=QUIET)
+
+
+def test_the_command_refuses_horizons_that_cannot_be_in_one_line(tmp_path, capsys):
+    from forecastkit.cli.main import main
+
+    for words in (("1,x",), ("1,5", "--horizon", "5"), ("1,5", "--universe", "sample"), ("",)):
+        code = main(["forecast", "--sources", "sample", "--home", str(tmp_path), "--quiet", "--horizons", *words])
+        out, err = capsys.readouterr()
+        assert (code, out, len(err.strip().splitlines())) == (2, "", 1), words
+    assert not list(tmp_path.iterdir())

@@ -196,7 +196,7 @@ def user_columns(market: MarketData, features: tuple[Feature, ...], symbol: str)
 def user_features_of(profile: TargetProfile) -> tuple[Feature, ...]:
     "The features of a profile that are the user's own."
     names = {part.name for part in profile.user_code if part.kind == "feature"}
-    return tuple(feature for feature in profile.declarations if feature.name in names)
+    return tuple(feature for feature in profile.declarations if isinstance(feature, Feature) and feature.name in names)
 
 
 def require_no_look_ahead(report: Report) -> None:
