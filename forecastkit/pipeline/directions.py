@@ -131,6 +131,7 @@ class DirectionInputs:
     sectors: Mapping[str, str]
     symbols: tuple[str, ...]
     fingerprints: pd.Series  # of the data as of each session
+    user_digest: str = ""  # of code of the user's own among features and members, see `TargetProfile`
 
     @cached_property
     def days(self) -> pd.DatetimeIndex:
@@ -188,6 +189,7 @@ def single_direction_inputs(prepared: Prepared) -> DirectionInputs:
     return DirectionInputs(
         target.symbol, replace(target, symbol=DIRECTION), prepared.settings, prepared.view, numbers.set_axis(rows),
         prepared.outcomes.reindex(numbers.index).to_numpy(), rise.to_numpy(), {}, (target.symbol,), prepared.versions.fingerprints,
+        prepared.versions.user_digest,
     )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #5ec7a02b
@@ -291,7 +293,16 @@ class DirectionSystem:
     def name(self, grid: pd.Timestamp, part: str) -> str:
         "The name of a version: ensemble or combiner."
         own, settings = self.inputs, self.inputs.settings
-        shaped = digest([settings.model_digest(), asdict(settings.direction), part, own.name, own.every])
+        shaped = digest(
+            [
+                settings.model_digest(),
+                asdict(settings.direction),
+                part,
+                own.name,
+                own.every,
+                *filter(None, [own.user_digest]),
+            ]
+        )
         return model_version(own.target, grid, own.fingerprints[grid], shaped, code_version())
 
     def _version(self, grid: pd.Timestamp, part: str, train: Any) -> Any:
@@ -533,7 +544,7 @@ def direction_difference(
         return ""
     numbers = [
         [one[name] for name in ("chance", "base_rate", "confidence", "agreement")]
-        + [*one["probabilities"].values(), *one["weights"].values()]
+        + [float(part[name]) for part in (one["probabilities"], one["weights"]) for name in sorted(part)]
         for one in (stored, again)
     ]
     words = [(one["label"], one["reasons"], sorted(one["weights"]), one["version"]) for one in (stored, again)]
