@@ -86,12 +86,12 @@ UNIVERSE_STYLE: str = """
 .universe .tools[hidden]{display:none} .universe .tools input,.universe .tools select{font:inherit;padding:6px 8px;color:inherit;background:var(--paper,#fff);border:1px solid var(--edge,#b8c1c9);border-radius:6px;max-width:100%}
 .universe .scroll{overflow:auto;max-height:80vh;border:1px solid var(--line,#e3e7eb);border-radius:8px}
 .universe table.names{border-collapse:separate;border-spacing:0;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
-.universe table.names th,.universe table.names td{padding:6px 12px;text-align:right;border-bottom:1px solid var(--line,#e3e7eb);font-weight:400;white-space:nowrap;vertical-align:top}
+.universe table.names th,.universe table.names td{padding:6px 9px;text-align:right;border-bottom:1px solid var(--line,#e3e7eb);font-weight:400;white-space:nowrap;vertical-align:top}
 .universe table.names small{display:block;line-height:1.3} .universe table.names .text{text-align:left}
 .universe table.names thead th{position:sticky;top:0;z-index:2;background:var(--band,#f5f7f9);padding:0;vertical-align:bottom}
 .universe table.names tbody th,.universe table.names thead th:first-child{position:sticky;left:0;text-align:left;background:var(--paper,#fff);z-index:1;font-weight:600}
 .universe table.names thead th:first-child{z-index:3;background:var(--band,#f5f7f9)}
-.universe table.names button{all:unset;box-sizing:border-box;display:block;width:100%;min-width:72px;white-space:normal;text-align:inherit;padding:8px 12px;cursor:pointer;color:var(--quiet,#66717d);font-size:13px;line-height:1.25}
+.universe table.names button{all:unset;box-sizing:border-box;display:block;width:100%;min-width:64px;white-space:normal;text-align:inherit;padding:8px 9px;cursor:pointer;color:var(--quiet,#66717d);font-size:13px;line-height:1.25}
 .universe table.names button:focus-visible,.universe .chip:focus-visible,.universe .scroll:focus-visible{outline:2px solid var(--bar);outline-offset:-2px}
 .universe table.names button::after{content:"\\a0\\2195";opacity:.45} .universe [aria-sort=ascending] button::after{content:"\\a0\\2191";opacity:1} .universe [aria-sort=descending] button::after{content:"\\a0\\2193";opacity:1}
 .universe tr:target>*,.universe tr.found>*{background:var(--mark,#fff3cf)!important}

@@ -155,7 +155,7 @@ def forecast_numbers(forecast: Forecast) -> dict[str, Any]:
     return {
         "close": forecast.last_value, "low": low, "middle": points.median, "high": high, "expected": points.expected,
         "move": move, "fall": chance, "quality": forecast.feature_quality, "label": said.get("label", ""),
-        "chance": said.get("chance", float("nan")), "base_rate": forecast.base_rate,
+        "chance": said.get("chance", float("nan")), "base_rate": said.get("base_rate", forecast.base_rate),
         "results": (forecast.metadata.get("results_expected") or {}).get("date", ""),
     }  # fmt: skip
 
