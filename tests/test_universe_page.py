@@ -90,7 +90,7 @@ def test_the_table_says_what_was_forecast(day):
 
 
 def test_numbers_are_sorted_as_numbers_and_blanks_stand_apart(day):
-    html = universe_table(day.rows.assign(width_ratio=[9.0, 10.0, float("nan")]))
+    html = universe_table(day.rows.assign(width_ratio=[9.0, 10.0, float("nan")], label=""))
     kinds = re.findall(r'data-kind="(\w+)"', html)
     assert kinds == list(page.PAGE_COLUMNS.values())
     place = list(page.PAGE_COLUMNS).index("width against its usual")
