@@ -94,6 +94,11 @@ from .direction import (
     Directions as Directions,
     LEAST_SESSIONS as LEAST_SESSIONS,
 )
+from .user_members import (
+    ResidualQuantiles as ResidualQuantiles,
+    user_member as user_member,
+    UserMember as UserMember,
+)
 from .confidence_calibrator import (
     ConfidenceCalibrator as ConfidenceCalibrator,
 )

@@ -118,6 +118,7 @@ def forecast_bars(
     reading: Reading,  # as `read_frame` gives it
     settings: Settings,  # with the target
     features: Any = None,  # of the user's own, as `user_code.with_user_code` takes them
+    members: Any = None,
 ) -> Forecast:
     "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` where there is none."
     target = target_of(settings)
@@ -126,7 +127,7 @@ def forecast_bars(
         repairs=reading.repairs, provenance={target.symbol: reading.origin},
     )  # fmt: skip
     first = reading.frame.index[-min(CALIBRATION_ORIGINS, len(reading.frame))]
-    profile = with_user_code(profile_of(target, settings.forecast.regime_bounds), features)
+    profile = with_user_code(profile_of(target, settings.forecast.regime_bounds), features, members)
     last = reading.frame.index[-1]
     prepared = prepare(market, target, settings, last, first=first, hold=CALIBRATION_HOLD, own_profile=profile)
     noted = [f"{target.symbol}: {said}" for said in reading.words()]
@@ -214,13 +215,13 @@ def forecast(
 def forecast(
     what: list[str] | tuple[str, ...] | set[str] | Mapping[str, pd.DataFrame], *, horizon: int | None = None,
     kind: str | None = None, as_of: Any = None, sources: str | Sequence[str] | None = None, calendar: str | None = None,
-    store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None,
+    store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> SymbolForecasts: ...  # fmt: skip
 @overload
 def forecast(
     what: Any = None, *, symbol: str | None = None, horizon: int | None = None, kind: str | None = None, as_of: Any = None,
     sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
-    settings: Settings | None = None, features: Any = None,
+    settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> Forecast: ...  # fmt: skip
 def forecast(
     what: Any = None,  # a symbol or a list of them, a Series of closes, a frame (pandas, polars), a dict of columns or of frames; None: the settings' symbol
@@ -236,6 +237,7 @@ def forecast(
     progress: bool | None = None,  # progress bars; by default as the settings say
     settings: Settings | None = None,  # by default those in force
     features: Any = None,  # of your own beside those of the house: functions of the market, `Feature`s, or FILE.py:NAME
+    members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
 ) -> Forecast | SymbolForecasts | MultiHorizonForecast:
     "One calibrated forecast, one for each of several symbols, or one of several horizons. Raises `DataError`, `DataQualityError` or `SettingsError`."
     if settings is not None and not isinstance(settings, Settings):
@@ -253,7 +255,7 @@ def forecast(
 
     def of_symbol(name: str | None, ahead: int | None = horizon) -> Forecast:
         own, market = settings_for(base, name, ahead, kind), opened[0] if opened else None
-        system = IntegratedSystem(settings=own, market=market, features=features)
+        system = IntegratedSystem(settings=own, market=market, features=features, members=members)
         if horizons is not None:
             opened[:] = [system.market]
         return system.generate_forecast(as_of, store)
@@ -262,7 +264,7 @@ def forecast(
         if as_of is not None:
             raise SettingsError("own bars are forecast as of their last row: cut them there instead of giving as_of")
         reading = read_frame(table, name, base.data.calendar)
-        return forecast_bars(reading, settings_for(base, reading.symbol, ahead, kind), features)
+        return forecast_bars(reading, settings_for(base, reading.symbol, ahead, kind), features, members)
 
     if horizons is not None:
         _refuse_horizons(given, horizon)
@@ -276,7 +278,9 @@ def forecast(
         return of_table(what, symbol)
     if given == "tables":
         return forecast_each(what, lambda name: of_table(what[name], name))
-    if features is not None:
-        raise UserCodeError("features= belong to one symbol, or to own data: forecast these symbols one by one")
+    if features is not None or members is not None:
+        raise UserCodeError(
+            "features= and members= belong to one symbol, or to own data: forecast these symbols one by one"
+        )
     panel = partial(forecast_universe, horizon=horizon, kind=kind, as_of=as_of, store=store, settings=base)
     return forecast_each(what, of_symbol, panel)
