@@ -167,3 +167,8 @@ def test_the_chance_behind_a_label_stands_beside_the_base_rate_it_was_held_again
     told = {name: replace(f, metadata={**f.metadata, **said}) for name, f in day.forecasts.items()}
     rows = ticker_rows(day.prepared, SymbolForecasts(told))
     assert (rows["base_rate"] == 0.61).all() and "rise 53 %, base 61 %" in universe_table(rows)
+
+
+def test_the_share_of_unusual_names_stands_beside_that_of_earlier_sessions(day):
+    assert np.isfinite(day.usual_unusual) and "by chance" not in page.unusual_section(day)
+    assert f"{100 * day.usual_unusual:.0f}&nbsp;% did on average a quarter" in page.unusual_section(day)
