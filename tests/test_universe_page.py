@@ -162,7 +162,6 @@ def test_the_last_year_is_of_the_walk_until_the_ledger_has_outcomes(day):
     assert day.past.card.scores.index.get_level_values(0).max() == day.prepared.sessions[-6]
 
 
-<<<<<<< HEAD
 def test_the_chance_behind_a_label_stands_beside_the_base_rate_it_was_held_against(day):
     said = {"direction": {"label": "neutral", "chance": 0.53, "base_rate": 0.61}}
     told = {name: replace(f, metadata={**f.metadata, **said}) for name, f in day.forecasts.items()}
@@ -173,9 +172,9 @@ def test_the_chance_behind_a_label_stands_beside_the_base_rate_it_was_held_again
 def test_the_share_of_unusual_names_stands_beside_that_of_earlier_sessions(day):
     assert np.isfinite(day.usual_unusual) and "by chance" not in page.unusual_section(day)
     assert f"{100 * day.usual_unusual:.0f}&nbsp;% did on average a quarter" in page.unusual_section(day)
-=======
+
+
 def test_a_sector_with_odd_spaces_can_be_chosen(day):
     odd = " Two   spaces "  # a browser trims the text of an option without a value
     html = universe_table(day.rows.assign(sector=odd))
     assert f'<option value="{odd}">' in html and f'data-sector="{odd}"' in html
->>>>>>> main
