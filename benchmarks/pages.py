@@ -8,6 +8,7 @@ without one the sizes are printed and nothing else. A photograph is of the top o
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -62,7 +63,7 @@ def main() -> None:
                     "page": page.name,
                     "bytes": size,
                     "below_limit": size < LIMIT,
-                    "rows": text.count('<tr id="t'),
+                    "rows": len(re.findall(r'<tr [^>]*\bid="t\d+"', text)),
                     "pictures": taken,
                 }
             )

@@ -74,14 +74,14 @@ def serve(args: argparse.Namespace) -> dict[str, Any]:
     _, reading = measured(lambda: system.market)
     panel, preparing = measured(lambda: system.prepared(pd.Timestamp(AS_OF)))
     made, storing = measured(lambda: system.forecast(AS_OF))
+    wall = time.clock_gettime(time.CLOCK_BOOTTIME) - float(args.since)
     earlier, next_day = panel.sessions[-30:-28]
     again, warm = measured(lambda: system.forecast(earlier))
     one, alone = measured(lambda: system.forecast(next_day, [next(iter(made))]))
-    wall = time.clock_gettime(time.CLOCK_BOOTTIME) - float(args.since)
     return {
         "tickers": len(made), "skipped": len(made.skipped), "stored": [made.stored, again.stored, one.stored], "reading": reading,
         "preparing": preparing, "stages": {name: round(seconds, 2) for name, seconds in panel.seconds.items()}, "forecasts": storing,
-        "warm_all": warm, "warm_one": alone, "all_since_start": round(wall, 2), "peak_mb": peak_megabytes(),
+        "all_since_start": round(wall, 2), "warm_all": warm, "warm_one": alone, "peak_mb": peak_megabytes(),
     }  # fmt: skip
 
 

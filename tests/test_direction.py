@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
 from forecastkit.core import DataError, ModelIntegrityError
-from forecastkit.models import DirectionEnsemble, DriftOverScale
+from forecastkit.models import ArimaDirection, DirectionEnsemble, DriftOverScale, direction_members
 from forecastkit.models.direction import purged_folds, stacked_weights, thinned
 
 QUICK = {"logistic": LogisticRegression(C=0.01), "bayes": GaussianNB(), "base rate": DummyClassifier(strategy="prior")}
@@ -255,6 +255,25 @@ def test_drift_over_scale_reads_volatilities_where_there_are_any():
     assert np.abs(p - 1 / (1 + np.exp(-0.004 / vol)))[vol > 0.01].max() < 0.02
     blind = DriftOverScale().fit(X[["other"]], up).predict_proba(X[["other"]])[:, 1]
     assert np.ptp(blind) == 0 and blind[0] == pytest.approx(up.mean())
+
+
+def test_arima_is_a_member_for_those_who_ask_and_is_kept_like_the_others(tmp_path):
+    rng = np.random.default_rng(3)
+    weeks = np.zeros((301, 4))
+    for t in range(1, 301):
+        weeks[t] = 0.4 * weeks[t - 1] + 0.02 * rng.standard_normal(4)
+    index = pd.MultiIndex.from_product([range(300), list("ABCD")], names=["session", "symbol"])
+    X, y = pd.DataFrame({"return_5": weeks[:-1].ravel()}, index), (weeks[1:].ravel() > 0).astype(int)
+    assert "arima" not in direction_members(list(X))
+    model = DirectionEnsemble(direction_members(list(X), arima=True), horizon=1).fit(X, y)
+    assert set(model.members_["arima"].terms_) == set("ABCD")
+    test = model.scores_.xs("validation", level="on")["log_loss"]
+    assert test["arima"] < test["base rate"]
+    again = DirectionEnsemble.load(tmp_path, model.save(tmp_path))
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    alone = ArimaDirection().fit(X, y)
+    np.testing.assert_allclose(alone.predict_proba(X.iloc[[9, 5]]), alone.predict_proba(X)[[9, 5]])
+    assert (ArimaDirection().fit(X[:40], y[:40]).predict_proba(X)[:, 1] == y[:40].mean()).all(), "ten weeks a stock"
 
 
 # --- refusals and conventions

@@ -318,6 +318,7 @@ def test_pipelines_of_arrays_and_of_frames():
 
 CHECKED_ELSEWHERE = {
     "DirectionEnsemble": "test_direction.py",
+    "ArimaDirection": "reads a named column by symbol; without it, it is the base rate",
     "DriftOverScale": "reads named columns of a frame; without them it is the base rate",
     "ConfidenceCalibrator": "takes stated chances and states, no table",
     "PanelForecaster": "takes a frame by session and symbol only",

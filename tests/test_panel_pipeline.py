@@ -231,6 +231,20 @@ def test_asked_twice_stored_once_and_verified(market, tmp_path):
     assert features["vol_22"] == system.prepared(system.origin()).row(system.origin(), "AAA")["vol_22"]
 
 
+def test_a_panel_has_a_profile_as_every_target_has(panel):
+    bare, own = fk.pipeline.profile_of(panel.target), panel.profile
+    assert own.default_kind == bare.default_kind == "log_return" and own.needed == () and own.regime_bounds == ()
+    assert own.wanted == tuple(sorted({*panel.universe.symbols, "SPX", "VIX"})) and bare.wanted == ("SPX", "VIX")
+    assert [f.name for f in own.declarations] == [*panel.features.columns] == [f.name for f in panel.declarations]
+    dated = replace(panel.universe, earnings=reported_dates("AAA", pd.DatetimeIndex(["2015-02-03"])))
+    more = {f.name for f in dated.profile(panel.target).declarations} - {f.name for f in bare.declarations}
+    assert {"earnings_ahead", "clean_vol_22"} <= more
+    assert own.recipe is fk.PanelForecaster and set(own.used(panel.view)) <= set(own.wanted)
+    assert own.features_by_series["VIX"] == ["vix_log", "vix_change_5"]
+    with pytest.raises(DataError, match="forecast them with forecast_universe"):
+        own.engine()
+
+
 def test_sectors_that_differ_in_case_alone_are_one_and_it_is_said():
     with pytest.warns(DataWarning, match=r"taken as one \(Tech and tech: Tech\)"):
         mixed = Universe(("AAA", "BBB", "CCC"), {"AAA": "tech ", "BBB": "Tech", "CCC": "Energy"})

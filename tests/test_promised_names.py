@@ -315,6 +315,18 @@ def test_a_walk_forward_backtest_gives_aggregated_results():
     assert {"sharpe", "max_drawdown", "hit_rate", "by_year"} <= set(result.to_dict())
 
 
+# ---------------------------------------------------------------- pipeline: several horizons
+
+
+def test_the_job_of_several_horizons_takes_symbol_timeframe_and_bars():
+    days = fk.calendars.get_calendar("XNYS").sessions_in_range("2016-01-04", "2018-12-28")
+    df = pd.DataFrame(
+        {"close": 30 * np.exp(np.cumsum(0.01 * np.random.default_rng(1).standard_normal(len(days))))}, days
+    )
+    record = fk.pipeline.generate_multi_horizon_forecasts("AAPL", "d1", df)
+    assert (record.symbol, record.timeframe, record.horizons) == ("AAPL", "d1", (1, 5, 10, 21))
+
+
 # ---------------------------------------------------------------- models: signals, calibration, intervals
 
 

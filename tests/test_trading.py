@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proofs import scaled
 
+from forecastkit.core import DataError
 from forecastkit.trading import CostModel, FillRules, Order, OrderBlocks, Portfolio, PriceBlocks, order_blocks, simulate
+from forecastkit.trading.portfolio import orders_for
 
 MODEL = CostModel(
     per_share=0.005, per_trade=1.0, bps=1.0, half_spread_bps=2.0, slippage_bps=1.0, impact=0.5, borrow_rate=0.03
@@ -250,3 +252,81 @@ def test_a_delisted_ticker_is_paid_out_and_cannot_be_bought_again():
     assert books.trades.exit_by.tolist() == ["delisting"]
     assert books.equity[-1] - 1e6 == pytest.approx(5 * (7.0 - prices.open[1, 0]))
     assert books.rejects[0].reason == "delisted"
+
+
+FREE = CostModel.free()
+
+
+def bought_and_held(prices: PriceBlocks, size: float, costs: CostModel = FREE, **rules):
+    "The books of a market order for A at the first close, sold short where the size is below 0."
+    side = "buy" if size > 0 else "sell"
+    orders, rejects = order_blocks([Order(prices.sessions[0], "A", side, abs(size))], prices)
+    assert rejects == []
+    return simulate(prices, orders, 1e4, costs, FillRules(volume_share=np.inf, **rules))
+
+
+def test_a_dividend_is_received_by_who_held_it_before_the_session_and_paid_by_who_was_short():
+    bars = one_ticker((100, 100, 100, 100), (100, 100, 100, 100), (98, 98, 98, 98), (98, 98, 98, 98))
+    with_dividend = replace(bars, dividends=np.array([[0.0], [0.0], [2.5], [0.0]]))
+    assert bought_and_held(with_dividend, 10).equity.tolist() == [1e4, 1e4, 1e4 - 20 + 25, 1e4 - 20 + 25]
+    assert bought_and_held(with_dividend, -10, short=True).equity[-1] == 1e4 + 20 - 25
+    too_late = replace(bars, dividends=np.array([[0.0], [2.5], [0.0], [0.0]]))  # bought in the ex-session
+    assert bought_and_held(too_late, 10).equity[-1] == 1e4 - 20
+
+
+def test_a_split_changes_the_shares_and_not_the_equity():
+    bars = one_ticker((100, 100, 100, 100), (100, 100, 100, 100), (50, 50, 50, 50), (51, 51, 51, 51))
+    books = bought_and_held(replace(bars, splits=np.array([[1.0], [1.0], [2.0], [1.0]])), 10)
+    assert books.position[:, 0].tolist() == [0, 10, 20, 20]
+    assert books.equity.tolist() == [1e4, 1e4, 1e4, 1e4 + 20]
+
+
+def test_borrow_is_paid_on_the_close_before_for_each_session():
+    bars = one_ticker((100, 100, 100, 100), (100, 100, 100, 100), (110, 110, 110, 110), (110, 110, 110, 110))
+    books = bought_and_held(bars, -10, replace(CostModel.free(), borrow_rate=0.252), short=True)
+    assert books.borrow[:, 0].tolist() == pytest.approx([0, 0, 10 * 100 * 0.001, 10 * 110 * 0.001])
+    assert books.equity[-1] == pytest.approx(1e4 - 100 - 1.0 - 1.1)
+
+
+def test_a_roll_earns_what_the_two_contracts_earned_and_not_the_gap_between_them():
+    days = pd.bdate_range("2018-01-02", periods=5, unit="us")
+    near, far = ([14, 14, 15, 15, np.nan], [15, 15, 16, 17, 18])  # the near contract expires after the fourth session
+    prices = PriceBlocks.from_bars(
+        {"VXF8": pd.DataFrame({"close": near}, days), "VXG8": pd.DataFrame({"close": far}, days)}
+    )
+    orders, rejects = order_blocks(
+        [Order(days[0], "VXF8", "buy", 10), Order(days[2], "VXF8", "sell", 10), Order(days[2], "VXG8", "buy", 10)],
+        prices,
+    )
+    books = simulate(prices, orders, 1e4, CostModel(per_share=0.1, half_spread_bps=0.0, slippage_bps=0.0))
+    assert rejects == []
+    assert books.position.tolist() == [[0, 0], [10, 0], [10, 0], [0, 10], [0, 10]]
+    assert books.equity[-1] == pytest.approx(1e4 + 10 * (15 - 14) + 10 * (18 - 17) - 3 * 10 * 0.1)
+    assert books.trades.profit.tolist() == pytest.approx([10 - 2, 10 - 1])
+
+
+@pytest.mark.parametrize("levels", [False, True])
+@pytest.mark.parametrize(("size", "name", "words"), [(np.nan, "A", "NaN"), (np.inf, "A", "NaN"), (5.0, "VIX", "futures"), (-5.0, "A", "more than is held")])  # fmt: skip
+def test_bad_sizes_in_blocks_are_refused_in_one_line_and_nothing_is_booked(size, name, words, levels):
+    days = pd.bdate_range("2018-01-02", periods=4, unit="us")
+    prices = PriceBlocks.from_bars({name: pd.DataFrame({"close": [10.0, 11, 12, 13]}, days)})
+    shares = np.array([[size], [0.0], [0.0], [0.0]])
+    stops = np.full(shares.shape, 5.0) if levels else None
+    books = simulate(prices, OrderBlocks(shares, stop_loss=stops), 1e4)
+    (reject,) = books.rejects
+    assert words in reject.text() and "\n" not in reject.text()
+    assert books.equity.tolist() == [1e4] * 4
+    assert not books.position.any()
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [({"NONE": 0.1}, "NONE"), ({"A": np.nan}, "NaN"), ({"A": -0.1}, "needs FillRules")],
+)
+def test_bad_weights_are_refused_in_one_line_before_anything_is_ordered(weights, words):
+    portfolio = Portfolio(one_ticker(START, QUIET), 1e4)
+    portfolio.step()
+    with pytest.raises(DataError, match=words) as told:
+        orders_for(weights, portfolio)
+    assert "\n" not in str(told.value)
+    assert portfolio.cash == 1e4

@@ -44,6 +44,12 @@ def endless(market):
 
 def words(market):
     return "buy low, sell high"
+
+def broken(market):
+    return 1 / 0
+
+def lists(view, names):
+    return ["KO"]
 """
 
 
@@ -106,6 +112,7 @@ def test_a_strategy_that_saw_tomorrow_is_refused_and_says_so_if_forced(here, cap
         ("honest", ("--ledger",), "give one of them"),
         ("honest", ("--end", "2015-01-02"), "needs three"),
         ("honest", ("--stops",), "stops"),
+        ("honest", ("--start", "soon"), "no date"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_and_books_nothing(here, name, more, said, capsys):
@@ -113,6 +120,33 @@ def test_what_makes_no_sense_is_one_line_and_books_nothing(here, name, more, sai
     assert command(here, name, *more, "--csv", str(trades)) == 2
     out, err = capsys.readouterr()
     assert said in err and err.count("\n") == 1 and not out and not trades.exists()
+
+
+@pytest.mark.parametrize("name", ["broken", "lists"])
+def test_a_strategy_whose_code_fails_is_one_line_and_exit_3(here, name, capsys):
+    assert command(here, name) == 3
+    out, err = capsys.readouterr()
+    assert name in err and err.count("\n") == 1 and not out
+
+
+def test_the_page_says_first_what_the_probe_found(here, capsys):
+    page = here / "books.html"
+    assert command(here, "prophet", "--despite-leak", "--html", str(page)) == 0
+    text = page.read_text()
+    assert text.index("NOT VALID") < text.index("Risk, trades and costs") < text.index("Do the books balance?")
+    assert "written with hindsight" in text and "<script" not in text
+
+
+def test_dask_workers_keep_the_same_books(tmp_path, market):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        spread = books_of(tmp_path / "dask", market, run__dask=cluster.scheduler_address)
+    np.testing.assert_array_equal(spread.result.equity, books_of(tmp_path / "one", market).result.equity)
+
+
+def test_the_full_audit_trains_again_and_finds_nothing(tmp_path, market):
+    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(tmp_path), market, full_audit=True)
+    assert found.ok and "panel forecast" in " ".join(report.subject for report in found.verdict)
 
 
 def test_trades_go_into_a_csv_that_adds_up_to_the_equity(here, capsys):

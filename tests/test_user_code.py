@@ -245,3 +245,113 @@ def test_lambdas_partials_objects_and_declarations_have_versions_too():
         with_user_code(vix, [{"own": reach}, {"own": tomorrow}])
     with pytest.raises(DataError):
         with_user_code(vix, 3)
+
+
+def test_verify_says_that_the_feature_is_needed_and_makes_the_forecast_again_with_it(home, capsys):
+    fk.forecast("MINE", features="mine.py:reach")
+    assert main(["forecasts", "verify", "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "1 were made with feature reach of the user's own" in said and "--features" in said and "differ" not in said
+    assert main(["forecasts", "verify", "--features", "mine.py:reach", "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "recomputed 1 of 1: equal" in said and "own" not in said
+    (home / "mine.py").write_text(FILE.replace("shift(10)", "shift(11)"))
+    assert main(["forecasts", "verify", "--features", "mine.py:reach", "--quiet"]) == 0
+    assert "1 were made with feature reach" in capsys.readouterr().out
+    assert main(["forecasts", "verify", "--features", "absent.py:reach", "--quiet"]) == 2
+
+
+MODELS = """import numpy as np
+from sklearn.linear_model import Ridge
+
+
+class Normal:
+    def fit(self, X, y):
+        self.middle, self.width = y.mean(), y.std()
+        return self
+
+    def predict_quantiles(self, X):
+        return np.tile(self.middle + self.width * np.linspace(-2, 2, 23), (len(X), 1))
+
+
+class Levelled(Normal):
+    def predict_quantiles(self, X):
+        return super().predict_quantiles(X) + float(X["own_vol_22"].mean())
+
+
+class Chance(Normal):
+    def fit(self, X, y):
+        self.middle, self.width = np.random.default_rng().normal(), 1.0
+        return self
+
+
+class Falling(Normal):
+    def predict_quantiles(self, X):
+        return -super().predict_quantiles(X)
+
+
+class Few(Normal):
+    def predict_quantiles(self, X):
+        return super().predict_quantiles(X)[:, :5]
+
+
+class Broken(Normal):
+    def fit(self, X, y):
+        raise RuntimeError("no rows")
+
+
+ridge = Ridge(1e4)
+"""
+
+
+@pytest.fixture
+def models(home):
+    (home / "models.py").write_text(MODELS)
+    return home
+
+
+@pytest.mark.parametrize("name", ["Normal", "ridge"])
+def test_a_member_of_ones_own_through_the_doors(models, capsys, name):
+    plain, own = fk.forecast("MINE"), fk.forecast("MINE", members=f"models.py:{name}")
+    assert own.values != plain.values and own.model_version != plain.model_version
+    assert own.data_fingerprint == plain.data_fingerprint
+    assert [(part["kind"], part["name"]) for part in own.metadata["user_code"]] == [("member", name)]
+    assert fk.forecast("MINE", members=f"models.py:{name}").values == own.values
+    assert main(["forecast", "--symbol", "MINE", "--members", f"models.py:{name}", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["prediction_id"] == own.prediction_id
+    assert main(["forecasts", "verify", "--quiet", "--members", f"models.py:{name}"]) == 0
+    assert "recomputed 1 of 2: equal" in capsys.readouterr().out
+    assert fk.forecast(MARKET.bars("MINE"), symbol="MINE", members=f"models.py:{name}").metadata["user_code"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [
+        ("Levelled", "member Levelled is refused", 1),
+        ("Chance", "fix its seed", 3),
+        ("Falling", "are no quantiles", 3),
+        ("Few", "answers with the shape", 3),
+        ("Broken", "member Broken failed: RuntimeError: no rows", 3),
+        ("np", "is no model", 3),
+    ],
+)
+def test_a_member_that_cannot_be_used_is_refused_in_one_line_and_nothing_is_stored(models, capsys, name, words, code):
+    assert main(["forecast", "--symbol", "MINE", "--members", f"models.py:{name}", "--quiet"]) == code
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1 and words in said
+    assert stored(models) == []
+
+
+def test_a_stored_version_with_a_feature_of_ones_own_names_it_where_it_is_absent(home):
+    fk.forecast("MINE", features="mine.py:reach")
+    settings = fk.pipeline.settings_for(load_settings(), "MINE")
+    system = IntegratedSystem(settings=settings)
+    version = system.registry.versions()["version"].iloc[-1]
+    with pytest.raises(ValueError, match=r"without reach.*--features FILE.py:NAME"):
+        system.registry.load(version).predict_quantiles(system.feature_engine.build_features(system.market))
+
+
+def test_a_universe_says_that_it_takes_none(home):
+    with pytest.raises(UserCodeError, match="forecast these symbols one by one"):
+        fk.forecast(["MINE", "SPX"], features=reach)
+    assert main(["forecast", "--universe", "sample", "--features", "mine.py:reach"]) == 2

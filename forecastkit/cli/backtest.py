@@ -122,7 +122,7 @@ def backtest(
 ) -> None:  # fmt: skip
     """What forecasts or a strategy would have been worth after costs: equity, drawdown, trades and costs, beside what anybody could have had.
 
-    Exit code 1 if it saw tomorrow.
+    Exit code 1 if it saw tomorrow, 3 if the strategy's own code failed.
 
     Examples:
 
@@ -133,7 +133,7 @@ def backtest(
       forecastkit backtest --strategy momentum.py:weights --start 2014-01-02 --cost-bps 5 --json
     """
     from forecastkit.core import write_atomic
-    from forecastkit.pipeline import LookAheadRefused, backtest_universe, read_universe_file
+    from forecastkit.pipeline import LookAheadRefused, StrategyFailed, backtest_universe, read_universe_file
     from forecastkit.reports import write_report
 
     if strategy is not None and ledger:
@@ -155,6 +155,9 @@ def backtest(
     except LookAheadRefused as refused:
         print_note(f"forecastkit: {refused}; --despite-leak runs it")
         raise typer.Exit(1) from None
+    except StrategyFailed as failed:
+        print_note(f"forecastkit: {failed}")
+        raise typer.Exit(3) from None
     if as_json:
         emit(run.to_dict(), as_json)
     else:

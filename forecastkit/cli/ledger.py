@@ -18,7 +18,9 @@ import typer
 
 from forecastkit.cli.options import (
     AsJson,
+    Features,
     HomeFolder,
+    Members,
     Quiet,
     Symbol,
     add_command,
@@ -164,7 +166,9 @@ def heads_in(
     return found
 
 
-def recomputed(settings: Any, database: Any, sample: int) -> Any:
+def recomputed(
+    settings: Any, database: Any, sample: int, features: str | None = None, members: str | None = None
+) -> Any:
     "What making some forecasts again came to; None if that was not wanted, or there are no data to make them from."
     from forecastkit.core import DataError
     from forecastkit.pipeline import recompute_ledger
@@ -172,8 +176,10 @@ def recomputed(settings: Any, database: Any, sample: int) -> Any:
     if not sample:
         return None
     try:
-        return recompute_ledger(settings, database, sample)
+        return recompute_ledger(settings, database, sample, features=features, members=members)
     except DataError as error:
+        if features is not None or members is not None:
+            raise
         print_note(f"note: no forecast was made again: {error}")
         return None
 
@@ -189,8 +195,8 @@ Heads = Annotated[
 
 @add_command(forecasts_app, "verify")
 def forecasts_verify(
-    home: HomeFolder = None, head: Heads = None, new: New = False, recompute: Recompute = None, as_json: AsJson = False,
-    quiet: Quiet = False,
+    home: HomeFolder = None, head: Heads = None, new: New = False, recompute: Recompute = None, features: Features = None, members: Members = None,
+    as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Check chains, triggers, scores and models of the ledger, by independent code: exit 1 if anything is wrong.
 
@@ -216,7 +222,9 @@ def forecasts_verify(
         found = audit_ledger(database, since=read_checked(settings.home) if new else None)
         wrong = model_problems(database, settings.home.models) + ledger_state(found, models)
         wrong += [f"no row has the hash {one}: the chain was written anew" for one in absent_heads(database, wanted)]
-        again = recomputed(settings, database, (0 if new else 20) if recompute is None else recompute)
+        again = recomputed(
+            settings, database, (0 if new else 20) if recompute is None else recompute, features, members
+        )
     wrong += again.differing if again else []
     if found.ok and not wrong:
         write_checked(settings.home, found.ends)

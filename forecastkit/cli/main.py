@@ -33,6 +33,7 @@ from forecastkit.cli.options import (
     HomeFolder,
     Horizon,
     Kind,
+    Members,
     Quiet,
     Sources,
     Symbol,
@@ -129,7 +130,7 @@ def provisional_words(
 @add_command(app)
 def daily(
     sources: Sources = None, home: HomeFolder = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
-    kind: Kind = None, features: Features = None,
+    kind: Kind = None, features: Features = None, members: Members = None,
     output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Update live sources, record outcomes, forecast, and write the page of the day.
@@ -147,7 +148,7 @@ def daily(
 
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     require_folder(output)
-    system = IntegratedSystem(settings=settings, features=features)
+    system = IntegratedSystem(settings=settings, features=features, members=members)
     if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
         emit("nothing to do: no session has closed since the last run", as_json=False)
         return
@@ -160,7 +161,9 @@ def daily(
         page = run_report(
             "daily",
             output / stamp,
-            report_parameters("daily", settings, as_of=stamp, features=absolute_place(features)),
+            report_parameters(
+                "daily", settings, as_of=stamp, features=absolute_place(features), members=absolute_place(members)
+            ),
             not quiet,
         )
     emit(day.forecast or f"No forecast: {day.failure}", as_json=False)
@@ -230,7 +233,7 @@ def forecast(
     csv: Annotated[bool, typer.Option("--csv", help="Print the table of a universe as CSV.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the page of a universe as one HTML file too.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
-    features: Features = None,
+    features: Features = None, members: Members = None,
 ) -> None:  # fmt: skip
     """Make one forecast and print its card, or those of a universe as a table (exit 1 if a symbol has none).
 
@@ -255,23 +258,23 @@ def forecast(
     if universe is not None:
         if symbol is not None:
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
-        if features is not None:
-            raise SettingsError("--features are those of one target: leave them or --universe away")
+        if features is not None or members is not None:
+            raise SettingsError("--features and --members are those of one target: leave them or --universe away")
         print_universe(universe, earnings, settings, options, as_json, csv, html)
     elif csv or earnings is not None or html is not None:
         raise SettingsError(
             "--csv, --html and --earnings belong to a universe: give --universe FILE or --universe sample"
         )
     else:
-        made = make(symbol, settings=settings, features=features, **options)
-        past = "" if features else worst_quarters_sentence(made.target, settings)
+        made = make(symbol, settings=settings, features=features, members=members, **options)
+        past = "" if features or members else worst_quarters_sentence(made.target, settings)
         emit(made.to_dict() if as_json else "\n".join([str(made), *([past] if past else [])]), as_json)
 
 # %% ../../nbs/80_cli/20_main.ipynb #b7ad3b5c
 @add_command(app)
 def train(
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
-    kind: Kind = None, features: Features = None, as_json: AsJson = False, quiet: Quiet = False,
+    kind: Kind = None, features: Features = None, members: Members = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train the model version in force at a session, and all before it, and store them.
 
@@ -282,7 +285,7 @@ def train(
     from forecastkit.pipeline import IntegratedSystem
 
     settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
-    version = IntegratedSystem(settings=settings, features=features).train(as_of)
+    version = IntegratedSystem(settings=settings, features=features, members=members).train(as_of)
     emit({"model_version": version} if as_json else f"model version in force: {version}", as_json)
 
 # %% ../../nbs/80_cli/20_main.ipynb #13e8149a
@@ -325,7 +328,7 @@ def report_origin(
 def report(
     name: Annotated[str, typer.Argument(help="A notebook of reports/, such as daily.")] = "daily",
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
-    kind: Kind = None, features: Features = None, parameter: Parameters = None,
+    kind: Kind = None, features: Features = None, members: Members = None, parameter: Parameters = None,
     universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample: for a report of many stocks.")] = None,
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
@@ -340,7 +343,7 @@ def report(
 
       forecastkit report universe --universe sample --as-of 2018-06-29
     """
-    from forecastkit.reports import run_report
+    from forecastkit.reports import report_parameter_names, run_report
 
     own = split_parameters(parameter or [])
     require_folder(output)
@@ -348,9 +351,10 @@ def report(
     many = {"universe": universe and str(universe), "earnings": earnings and str(earnings)}
     own = {key: str(value) for key, value in many.items() if value} | own
     stamp = f"{report_origin(name, settings, own, as_of):%Y-%m-%d}"
-    given = report_parameters(name, settings, as_of=stamp, features=absolute_place(features)) | own
-    if features is not None and "features" not in given:
-        raise SettingsError(f"report {name} takes no features of your own: leave --features away")
+    code = {"features": absolute_place(features), "members": absolute_place(members)}
+    given = report_parameters(name, settings, as_of=stamp, **code) | own
+    if (features or members) and "features" not in report_parameter_names(name):
+        raise SettingsError(f"report {name} takes no code of your own: leave --features and --members away")
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 

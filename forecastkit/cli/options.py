@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import typer
 
 # %% auto #0
-__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'AsJson', 'Quiet', 'WIDE', 'DAY_AS_MOMENT',
-           'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'absolute_place',
-           'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'records', 'for_program', 'emit',
-           'print_note']
+__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'Members', 'AsJson', 'Quiet', 'WIDE',
+           'DAY_AS_MOMENT', 'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now',
+           'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'records', 'for_program',
+           'emit', 'print_note']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -43,6 +43,12 @@ Features = Annotated[
     str | None,
     typer.Option(
         help="Features of your own beside those of the house: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
+    ),
+]
+Members = Annotated[
+    str | None,
+    typer.Option(
+        help="Models of your own beside those of the house: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program; `forecastkit schema` describes it.")]

@@ -15,7 +15,18 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import AsJson, Features, HomeFolder, Horizon, Quiet, Sources, Symbol, emit, target_settings
+from forecastkit.cli.options import (
+    AsJson,
+    Features,
+    HomeFolder,
+    Horizon,
+    Members,
+    Quiet,
+    Sources,
+    Symbol,
+    emit,
+    target_settings,
+)
 from ..core import SettingsError
 
 # %% auto #0
@@ -31,6 +42,7 @@ class Audit:
     function: str | None = None  # FILE.py:NAME or NOTEBOOK.ipynb:NAME
     symbol: str | None = None  # of the target
     features: str | None = None  # of the user's own, beside those of the target
+    members: str | None = None
     cuts: int | None = None  # None: as many as the subject takes by default
     fitted: int | None = None
     decide: str = "close"  # when the rows of a function are used
@@ -41,8 +53,12 @@ class Audit:
             raise SettingsError(f"{given[0]} and {given[1]} both say what is audited: give one of them")
         if self.earnings is not None and self.universe is None:
             raise SettingsError("--earnings belongs to a universe: give --universe FILE or --universe sample")
-        if self.features is not None and (self.universe is not None or self.function is not None):
-            raise SettingsError("--features are those of one target: give them without --universe and --function")
+        if (self.features is not None or self.members is not None) and (
+            self.universe is not None or self.function is not None
+        ):
+            raise SettingsError(
+                "--features and --members are those of one target: give them without --universe and --function"
+            )
 
     def counts(self, cuts: int, fitted: int) -> tuple[int, int]:
         "The sessions at which features, and at which models are audited: those told, or these."
@@ -70,9 +86,17 @@ def audit_reports(
         if on_report is not None:
             on_report(report)
         return [report]
-    system = IntegratedSystem(settings=settings, features=audit.features)
+    system = IntegratedSystem(settings=settings, features=audit.features, members=audit.members)
     counts = audit.counts(100, 5)
-    return verify(system.market, system.target, settings, *counts, on_report=on_report, features=audit.features)
+    return verify(
+        system.market,
+        system.target,
+        settings,
+        *counts,
+        on_report=on_report,
+        features=audit.features,
+        members=audit.members,
+    )
 
 # %% ../../nbs/80_cli/06_verification.ipynb #aa9f3931
 def verify(
@@ -85,7 +109,7 @@ def verify(
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
-    features: Features = None, quiet: Quiet = False,
+    features: Features = None, members: Members = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 otherwise.
 
@@ -104,7 +128,7 @@ def verify(
     from forecastkit.core import write_page
 
     settings = target_settings(symbol, horizon, None, True, data__sources=sources, data__home=home, run__n_jobs=jobs)
-    audit = Audit(universe, earnings, function, symbol, features, cuts, fitted, decide)
+    audit = Audit(universe, earnings, function, symbol, features, members, cuts, fitted, decide)
     found = audit_reports(audit, settings, None if as_json else lambda report: emit(report, as_json=False))
     if as_json:
         emit([report.to_dict() for report in found], as_json)

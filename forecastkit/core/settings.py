@@ -32,10 +32,10 @@ from .readers import Reader, flag, listed, number, unquoted, whole, word
 # %% auto #0
 __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT', 'RULE',
            'RULES', 'WEIGHT', 'WEIGHTS', 'SECTIONS', 'stars', 'without_secrets', 'key', 'calendar_name', 'DataSettings',
-           'ForecastSettings', 'ModelSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address',
-           'LiveSettings', 'rules', 'ReleaseSettings', 'DirectionSettings', 'known_key', 'read_value', 'Settings',
-           'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings',
-           'settings_problems', 'settings_report', 'default_ini']
+           'ForecastSettings', 'ModelSettings', 'steps_ahead', 'HorizonSettings', 'QualitySettings', 'DatabaseSettings',
+           'RunSettings', 'address', 'LiveSettings', 'rules', 'ReleaseSettings', 'DirectionSettings', 'known_key',
+           'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers',
+           'load_settings', 'settings_problems', 'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -134,6 +134,23 @@ class ModelSettings:
         number(0, 1000),
         "t of the PIT's spread over 250 outcomes beyond which a version is refitted early; 0: never",
     )
+
+
+def steps_ahead(timeframe: str, *default: int) -> Any:
+    "The declaration of the horizons of a timeframe."
+    reader = listed(whole(1, 252), "increasing whole numbers such as 1, 5, 10, 21", increasing=True)
+    return key(default, reader, f"bars of {timeframe} ahead, where several horizons are forecast at once")
+
+
+@dataclass(frozen=True)
+class HorizonSettings:
+    "The horizons of each timeframe, where several are forecast at once."
+
+    m15: tuple[int, ...] = steps_ahead("m15", 1, 4, 13, 26)
+    h1: tuple[int, ...] = steps_ahead("h1", 1, 3, 7, 14)
+    h4: tuple[int, ...] = steps_ahead("h4", 1, 2, 4, 10)
+    d1: tuple[int, ...] = steps_ahead("d1", 1, 5, 10, 21)
+    w1: tuple[int, ...] = steps_ahead("w1", 1, 2, 4, 13)
 
 
 @dataclass(frozen=True)
@@ -236,7 +253,7 @@ class DirectionSettings:
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
-    "quality": QualitySettings, "direction": DirectionSettings, "database": DatabaseSettings, "run": RunSettings,
+    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
 # %% ../../nbs/00_core/08_settings.ipynb #fefc3569
@@ -279,6 +296,7 @@ class Settings:
     releases: ReleaseSettings = ReleaseSettings()  # when other series are out
     forecast: ForecastSettings = ForecastSettings()  # what is forecast
     model: ModelSettings = ModelSettings()  # how models are trained
+    horizons: HorizonSettings = HorizonSettings()  # where several are forecast at once
     quality: QualitySettings = QualitySettings()  # thresholds of data quality
     direction: DirectionSettings = DirectionSettings()  # how directions are told
     database: DatabaseSettings = DatabaseSettings()  # where forecasts are kept

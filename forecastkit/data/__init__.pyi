@@ -66,3 +66,11 @@ from .splits import (
     ExpandingSplit as ExpandingSplit,
     PurgedKFold as PurgedKFold,
 )
+from .bar_clock import (
+    BarClock as BarClock,
+    bars_of_sessions as bars_of_sessions,
+    MOST_BARS as MOST_BARS,
+    next_bars as next_bars,
+    session_slots as session_slots,
+    STEP_CALENDAR as STEP_CALENDAR,
+)

@@ -42,3 +42,6 @@ from .panel_scorecard import (
     PanelSummary as PanelSummary,
     score_panel as score_panel,
 )
+from .coherence import (
+    coherence_price as coherence_price,
+)

@@ -5,6 +5,7 @@ from .frames import (
     checked_outcomes as checked_outcomes,
 )
 from .base import (
+    Declaration as Declaration,
     catalogue as catalogue,
     compute_features as compute_features,
     Feature as Feature,
@@ -25,6 +26,7 @@ from .stock import (
     stock_features as stock_features,
 )
 from .panel_bars import (
+    TICKER as TICKER,
     PanelFeature as PanelFeature,
 )
 from .panel_inputs import (

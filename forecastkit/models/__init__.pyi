@@ -85,6 +85,7 @@ from .metalearner import (
     STATE_WEIGHTS as STATE_WEIGHTS,
 )
 from .direction_classifiers import (
+    ArimaDirection as ArimaDirection,
     direction_members as direction_members,
     DriftOverScale as DriftOverScale,
 )
@@ -92,6 +93,11 @@ from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
     LEAST_SESSIONS as LEAST_SESSIONS,
+)
+from .user_members import (
+    ResidualQuantiles as ResidualQuantiles,
+    user_member as user_member,
+    UserMember as UserMember,
 )
 from .confidence_calibrator import (
     ConfidenceCalibrator as ConfidenceCalibrator,

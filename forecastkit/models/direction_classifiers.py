@@ -1,4 +1,4 @@
-"""Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate.
+"""Five classifiers of rise or fall: a penalised logistic line, boosted trees, a random forest, a GARCH-like drift over scale, the base rate; ARIMA's AR part for those who ask.
 
 An ensemble gains from members that are wrong in different ways. These are small on purpose: with a signal this weak, whatever can learn much
 learns noise."""
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import expit
+from scipy.special import expit, ndtr
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
@@ -28,7 +28,7 @@ from xgboost import XGBClassifier
 from .panel import GARCH_TERMS
 
 # %% auto #0
-__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'direction_members']
+__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'ArimaDirection', 'direction_members']
 
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #89a94211
 class DriftOverScale(ClassifierMixin, BaseEstimator):
@@ -69,20 +69,67 @@ class DriftOverScale(ClassifierMixin, BaseEstimator):
         return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
 
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #e3ca7c42
+class ArimaDirection(ClassifierMixin, BaseEstimator):
+    "ARIMA(1, 0, 0) of each stock's change over the last horizon (statsmodels): the chance that its next one is above 0."
+
+    def __init__(
+        self,
+        column: str = "return_5",  # the change over the horizon up to a row; rows of a stock a horizon apart
+        least: int = 30,  # rows of a stock for a fit of its own
+    ):
+        self.column, self.least = column, least
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike) -> ArimaDirection:
+        "Mean, AR coefficient and error of each stock; a stock with few rows has the median of all."
+        from statsmodels.tsa.arima.model import ARIMA
+
+        self.classes_, self.base_rate_ = np.unique(np.asarray(y)), float(np.mean(np.asarray(y) == np.max(y)))
+        self.terms_: dict[str, list[float]] = {}
+        for symbol, past in self._changes(X).groupby(self._symbols(X)):
+            known = past.dropna().to_numpy()
+            if len(known) >= self.least and known.std() > 0:
+                unit = known.std()  # statsmodels' search wants numbers of about 1
+                mean, ar, variance = ARIMA(known / unit, order=(1, 0, 0)).fit().params
+                self.terms_[str(symbol)] = [float(mean * unit), float(ar), float(variance**0.5 * unit)]
+        return self
+
+    def _changes(self, X: pd.DataFrame) -> pd.Series:
+        return X[self.column] if self.column in X else pd.Series(np.nan, X.index)
+
+    def _symbols(self, X: pd.DataFrame) -> np.ndarray:
+        several = isinstance(X.index, pd.MultiIndex)
+        return X.index.get_level_values(-1).astype(str).to_numpy() if several else np.full(len(X), "")
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        "The chances of both classes, (n, 2); the base rate where no stock could be fitted."
+        p = np.full(len(X), self.base_rate_)
+        if self.terms_:
+            usual = np.median(list(self.terms_.values()), axis=0)
+            mean, ar, error = np.array([self.terms_.get(name, usual) for name in self._symbols(X)]).T
+            change = self._changes(X).to_numpy(dtype=float)
+            p = ndtr((mean + ar * np.where(np.isfinite(change), change - mean, 0.0)) / error)
+        return np.column_stack([1.0 - p, p])
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        "The likelier class of each row."
+        return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
+
+# %% ../../nbs/40_models/23_direction_classifiers.ipynb #b5589681
 FEW: tuple[str, ...] = (
     "return_5", "return_22", "momentum_12_1", "vol_22", "vol_ratio_5_66", "deviation_200", "rank_return_5",
     "sector_rank_momentum_12_1", "market_return_5", "vix_log",
 )  # fmt: skip
 
 
-MEMBER_KINDS: tuple[type, ...] = (DriftOverScale,)  # classes of this package that may be loaded
+MEMBER_KINDS: tuple[type, ...] = (DriftOverScale, ArimaDirection)  # classes of this package that may be loaded
 
 
 def direction_members(
     columns: Sequence[str],  # of X
     seed: int = 42,
+    arima: bool = False,  # whether `ArimaDirection` is a sixth
 ) -> dict[str, Any]:
-    "The five classifiers by name, not fitted; the logistic line reads `FEW` of the columns, or all where X has none of these."
+    "The classifiers by name, not fitted; the logistic line reads `FEW` of the columns, or all where X has none of these."
     few = [name for name in FEW if name in columns] or list(columns)
     picked = ColumnTransformer([("few", "passthrough", few)], verbose_feature_names_out=False)
     line = LogisticRegression(C=0.01, max_iter=200)
@@ -95,4 +142,4 @@ def direction_members(
             60, max_depth=5, min_samples_leaf=50, max_features=0.4, max_samples=0.5, n_jobs=1, random_state=seed),
         "drift": DriftOverScale(),
         "base rate": DummyClassifier(strategy="prior"),
-    }  # fmt: skip
+    } | ({"arima": ArimaDirection()} if arima else {})  # fmt: skip

@@ -88,7 +88,7 @@ def check_columns(
     how = [f"{what} {', '.join(map(str, names))}" for what, names in both if names]
     raise FeatureDimensionError(
         f"the features are not those of the fitted model ({'; '.join(how) or 'another order'}): "
-        "build them with the engine it was trained with"
+        "build them with the engine it was trained with, and hand features of your own over again (features=, --features FILE.py:NAME)"
     )
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #fe14d567
@@ -148,15 +148,18 @@ class ProbabilisticForecaster(HistoryForecaster):
         rounds: int = 100,  # trees for each level of the boosted member
         seed: int = 42,
         members: Sequence[Any] | None = None,  # models of your own, not fitted, pooled alike; None: `default_members`
+        extra_members: Sequence[Any] | None = None,  # models of your own beside these; never written to disk
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
+        self.extra_members = extra_members
 
     def fit(self, X: pd.DataFrame, y: OutcomeValues) -> ProbabilisticForecaster:
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
         X = checked_table(X)
         y = matched_outcomes(X.index, y)
         recipe, horizon = self.recipe or recipe_for(X.columns), self.target.horizon
-        members = self.members or default_members(recipe, horizon, self.rounds, self.seed)
+        members = list(self.members or default_members(recipe, horizon, self.rounds, self.seed))
+        members[-1:-1] = self.extra_members or ()  # the last one is climatology
         self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y))
         self.tail_share_ = 0.0 if self.members else tail_share(horizon, recipe.tail_half_life)
         self.members_, self.watch_ = [], Stopwatch()
@@ -195,6 +198,11 @@ class ProbabilisticForecaster(HistoryForecaster):
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write the fitted model into a folder (JSON and UBJ); returns the SHA-256 of each file by its name."
         require_fitted(self)
+        if self.extra_members:
+            names = ", ".join(getattr(member, "name", type(member).__name__) for member in self.extra_members)
+            raise DataError(
+                f"a pool with {names} of the user's own is not stored: it is fitted again when it is needed"
+            )
         made = [pack_member(member, place) for place, member in enumerate(self.members_)]
         text = {
             "format": FORMAT, "target": asdict(self.target), "rounds": self.rounds, "seed": self.seed,

@@ -1,6 +1,7 @@
 """From sources to stored forecasts: target profiles, preparation, the integrated system, evaluation, verification, universes."""
 
 from .profile import (
+    PANEL as PANEL,
     profile_of as profile_of,
     settings_for as settings_for,
     TargetProfile as TargetProfile,
@@ -34,6 +35,7 @@ from .evaluation import (
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,
+    forecast_null as forecast_null,
     with_explanations as with_explanations,
     states_of as states_of,
 )
@@ -52,7 +54,6 @@ from .panel_universe import (
     universe_from as universe_from,
 )
 from .panel_preparation import (
-    PANEL as PANEL,
     build_panel_forecast as build_panel_forecast,
     prepare_panel as prepare_panel,
     PreparedPanel as PreparedPanel,
@@ -62,8 +63,18 @@ from .panel_forecasting import (
     SymbolForecasts as SymbolForecasts,
     UniverseSystem as UniverseSystem,
 )
+from .horizons import (
+    bar_clock as bar_clock,
+    forecast_bar_horizons as forecast_bar_horizons,
+    forecast_horizons as forecast_horizons,
+    timeframe_horizons as timeframe_horizons,
+)
 from .forecasting import (
     forecast as forecast,
+)
+from .multi_horizon import (
+    generate_multi_horizon_forecasts as generate_multi_horizon_forecasts,
+    multi_horizon_forecast as multi_horizon_forecast,
 )
 from .verification import (
     verify as verify,
@@ -88,5 +99,6 @@ from .backtest import (
     backtest_universe as backtest_universe,
     BacktestTerms as BacktestTerms,
     LookAheadRefused as LookAheadRefused,
+    StrategyFailed as StrategyFailed,
     UniverseBacktest as UniverseBacktest,
 )

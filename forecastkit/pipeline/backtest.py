@@ -10,6 +10,7 @@ A strategy of one's own is asked the same question, and refused if the answer is
 from __future__ import annotations
 
 import inspect
+from functools import wraps
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -37,10 +38,11 @@ from .verification import function_in, sample_sessions
 
 # %% auto #0
 __all__ = ['Strategy', 'LEAD', 'BacktestTerms', 'RowForecast', 'panel_decisions', 'session_features', 'compute_panel_rows',
-           'different', 'probe_session', 'probe_panel', 'is_weights_function', 'value_of', 'strategy_probe',
-           'table_decisions', 'StrategySizer', 'ledger_decisions', 'survivorship_words', 'LookAheadRefused',
-           'UniverseBacktest', 'count_trial', 'Decisions', 'panel_subject', 'ledger_subject', 'strategy_subject',
-           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of', 'backtest_universe']
+           'different', 'probe_session', 'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'value_of',
+           'strategy_probe', 'table_decisions', 'StrategySizer', 'ledger_decisions', 'survivorship_words',
+           'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'Decisions', 'panel_subject', 'ledger_subject',
+           'strategy_subject', 'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of',
+           'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -171,6 +173,29 @@ def is_weights_function(strategy: Strategy) -> bool:
             f"a strategy takes a market (weights by session), or a market and the tickers (one session), not {len(needed)} arguments"
         )
     return len(needed) == 1
+
+
+class StrategyFailed(DataError):
+    "A strategy's own code stopped, or gave something that is no decision."
+
+
+def guarded(strategy: Strategy) -> Strategy:
+    "The strategy, whose failures are one sentence that names it."
+    whole, name = is_weights_function(strategy), getattr(strategy, "__name__", "the strategy")
+
+    @wraps(strategy)
+    def call(*given: Any) -> Any:
+        try:
+            found = strategy(*given)
+        except DataError:
+            raise
+        except Exception as error:
+            raise StrategyFailed(f"{name} failed with {type(error).__name__}: {error}") from error
+        if not whole and not isinstance(found, Mapping):
+            raise StrategyFailed(f"{name} gave {type(found).__name__}: a weight or a forecast by ticker is wanted")
+        return found
+
+    return call
 
 
 def value_of(forecast: Any) -> float:
@@ -387,7 +412,7 @@ def strategy_subject(
     system: UniverseSystem, sessions: pd.DatetimeIndex, every: int, full: bool, strategy: str | Strategy
 ) -> Decisions:
     "A strategy of one's own, named as FILE.py:NAME or handed in, audited. Raises `DataError`."
-    function: Strategy = function_in(strategy) if isinstance(strategy, str) else strategy
+    function = guarded(function_in(strategy) if isinstance(strategy, str) else strategy)
     names = tuple(sorted(name for name in system.universe.symbols if name in system.market))
     market = system.market.as_of(sessions[-1])
     report = strategy_probe(function, market, names, sessions, 20 if full else 2)
@@ -409,7 +434,8 @@ def backtest_system(
     system = UniverseSystem(universe, settings, market)
     if start is None:
         return system
-    first, calendar = pd.Timestamp(start), system.market.calendar
+    calendar = system.market.calendar
+    first = calendar.on_or_before(start)
     begin = calendar.sessions_in_range(calendar.sessions[0], first)[-LEAD:][0]
     model = system.settings.model
     if begin <= pd.Timestamp(model.walk_start):

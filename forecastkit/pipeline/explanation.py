@@ -22,12 +22,12 @@ import pandas as pd
 from ..core import DataError, DataWarning
 from ..forecasts import Forecast
 from .panel_preparation import PreparedPanel
-from .preparation import Prepared
+from .preparation import Prepared, refit_schedule
 
 # %% auto #0
 __all__ = ['STATE_FAMILIES', 'RETOLD', 'STATE_INDEX', 'STATE_VOLATILITY', 'families_of', 'explained_places',
            'explained_by_version', 'explain_forecasts', 'label_of', 'with_explanations', 'recently_explained',
-           'explanation_difference', 'part_difference', 'states_of']
+           'explanation_difference', 'part_difference', 'states_of', 'forecast_null']
 
 # %% ../../nbs/65_pipeline/41_explanation.ipynb #6bb36b66
 STATE_FAMILIES: dict[str, str] = {
@@ -190,3 +190,20 @@ def states_of(prepared: Prepared | PreparedPanel) -> pd.Series:
     close = (prepared.level if isinstance(prepared, Prepared) and not there else view.close(STATE_INDEX)).dropna()
     X = market_state_inputs(close, view.close(STATE_VOLATILITY) if there else None)
     return market_state_history(X, view.calendar.refit_sessions(X.index, yearly).unique())
+
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #null509659
+def forecast_null(
+    prepared: Prepared,
+    origin: pd.Timestamp,  # whose version is asked
+    rounds: int = 19,  # refits on rotated outcomes; one time in rounds + 1 noise counts
+) -> Any:
+    "The `Nulls` of the version in force at an origin: which of its features say more than noise would. Raises `DataError` where it is kept nowhere."
+    from forecastkit.models import permutation_null
+
+    grid = prepared.grid[prepared.at(origin)]
+    model = prepared.versions.load(grid)
+    if model is None:
+        raise DataError(f"the version in force at {origin:%Y-%m-%d} is kept nowhere: train it (IntegratedSystem.train)")
+    schedule = refit_schedule(prepared.target, prepared.settings, prepared.view.calendar)
+    X, y = schedule.training_rows(prepared.features, prepared.outcomes, grid)
+    return permutation_null(model, X, y, rounds=rounds, seed=prepared.settings.model.seed)

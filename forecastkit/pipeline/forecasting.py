@@ -30,7 +30,8 @@ from forecastkit.core import (
     read_value,
 )
 from ..data import MarketData, Reading, read_frame
-from ..forecasts import Forecast
+from ..forecasts import Forecast, MultiHorizonForecast
+from .horizons import forecast_horizons, timeframe_horizons
 from .panel_forecasting import SymbolForecasts, forecast_universe
 from .preparation import build_forecast, prepare
 from .profile import PROFILES, profile_of, settings_for, target_of
@@ -117,6 +118,7 @@ def forecast_bars(
     reading: Reading,  # as `read_frame` gives it
     settings: Settings,  # with the target
     features: Any = None,  # of the user's own, as `user_code.with_user_code` takes them
+    members: Any = None,
 ) -> Forecast:
     "The forecast of own bars as of their last row; nothing is stored. Raises `DataError` where there is none."
     target = target_of(settings)
@@ -125,7 +127,7 @@ def forecast_bars(
         repairs=reading.repairs, provenance={target.symbol: reading.origin},
     )  # fmt: skip
     first = reading.frame.index[-min(CALIBRATION_ORIGINS, len(reading.frame))]
-    profile = with_user_code(profile_of(target, settings.forecast.regime_bounds), features)
+    profile = with_user_code(profile_of(target, settings.forecast.regime_bounds), features, members)
     last = reading.frame.index[-1]
     prepared = prepare(market, target, settings, last, first=first, hold=CALIBRATION_HOLD, own_profile=profile)
     noted = [f"{target.symbol}: {said}" for said in reading.words()]
@@ -186,6 +188,14 @@ def _refuse_one_symbol_twice(names: Iterable[str]) -> None:
             raise DataError(f"{other!r} and {name!r} are one symbol, {canonical_symbol(name)}: give it once")
 
 
+def _refuse_horizons(given: str, horizon: int | None) -> None:
+    "Raise where several horizons are asked of several symbols, or beside a single one."
+    if horizon is not None:
+        raise SettingsError("horizon and horizons are both given: give one of the two")
+    if given in ("symbols", "tables"):
+        raise DataError("several horizons are forecast of one symbol or table at a time: call forecast for each")
+
+
 def _named_once(what: str | None, symbol: str | None) -> str | None:
     "The symbol that a call names; raises `DataError` where it names two."
     if what is not None and symbol is not None and canonical_symbol(what) != canonical_symbol(symbol):
@@ -197,21 +207,28 @@ def _named_once(what: str | None, symbol: str | None) -> str | None:
 # %% ../../nbs/65_pipeline/60_forecasting.ipynb #407e3c81
 @overload
 def forecast(
+    what: Any = None, *, horizons: Sequence[int], symbol: str | None = None, kind: str | None = None, as_of: Any = None,
+    sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
+    settings: Settings | None = None, features: Any = None,
+) -> MultiHorizonForecast: ...  # fmt: skip
+@overload
+def forecast(
     what: list[str] | tuple[str, ...] | set[str] | Mapping[str, pd.DataFrame], *, horizon: int | None = None,
     kind: str | None = None, as_of: Any = None, sources: str | Sequence[str] | None = None, calendar: str | None = None,
-    store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None,
+    store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> SymbolForecasts: ...  # fmt: skip
 @overload
 def forecast(
     what: Any = None, *, symbol: str | None = None, horizon: int | None = None, kind: str | None = None, as_of: Any = None,
     sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
-    settings: Settings | None = None, features: Any = None,
+    settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> Forecast: ...  # fmt: skip
 def forecast(
     what: Any = None,  # a symbol or a list of them, a Series of closes, a frame (pandas, polars), a dict of columns or of frames; None: the settings' symbol
     *,
     symbol: str | None = None,  # the name of data in memory
     horizon: int | None = None,  # sessions ahead
+    horizons: Sequence[int] | None = None,  # several, such as (1, 5, 21): one coherent record of one symbol or table
     kind: str | None = None,  # pct_change or log_return; by default log_return for anything but the VIX
     as_of: Any = None,  # a session; by default the last of the data
     sources: str | Sequence[str] | None = None,  # by default those of the settings
@@ -220,8 +237,9 @@ def forecast(
     progress: bool | None = None,  # progress bars; by default as the settings say
     settings: Settings | None = None,  # by default those in force
     features: Any = None,  # of your own beside those of the house: functions of the market, `Feature`s, or FILE.py:NAME
-) -> Forecast | SymbolForecasts:
-    "One calibrated forecast, or one for each of several symbols. Raises `DataError`, `DataQualityError` or `SettingsError`."
+    members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
+) -> Forecast | SymbolForecasts | MultiHorizonForecast:
+    "One calibrated forecast, one for each of several symbols, or one of several horizons. Raises `DataError`, `DataQualityError` or `SettingsError`."
     if settings is not None and not isinstance(settings, Settings):
         raise SettingsError(
             f"settings is {type(settings).__name__}: give what `load_settings(overrides={{...}})` returns"
@@ -233,16 +251,25 @@ def forecast(
             f"symbol={symbol!r} names one series, and several were given: name them in the list or the dict"
         )
 
-    def of_symbol(name: str | None) -> Forecast:
-        own = settings_for(base, name, horizon, kind)
-        return IntegratedSystem(settings=own, features=features).generate_forecast(as_of, store)
+    opened: list[MarketData] = []  # several horizons read the sources once
 
-    def of_table(table: Any, name: str | None) -> Forecast:
+    def of_symbol(name: str | None, ahead: int | None = horizon) -> Forecast:
+        own, market = settings_for(base, name, ahead, kind), opened[0] if opened else None
+        system = IntegratedSystem(settings=own, market=market, features=features, members=members)
+        if horizons is not None:
+            opened[:] = [system.market]
+        return system.generate_forecast(as_of, store)
+
+    def of_table(table: Any, name: str | None, ahead: int | None = horizon) -> Forecast:
         if as_of is not None:
             raise SettingsError("own bars are forecast as of their last row: cut them there instead of giving as_of")
         reading = read_frame(table, name, base.data.calendar)
-        return forecast_bars(reading, settings_for(base, reading.symbol, horizon, kind), features)
+        return forecast_bars(reading, settings_for(base, reading.symbol, ahead, kind), features, members)
 
+    if horizons is not None:
+        _refuse_horizons(given, horizon)
+        one = partial(of_table, what, symbol) if given == "table" else partial(of_symbol, _named_once(what, symbol))
+        return forecast_horizons(one, timeframe_horizons(base, "d1", horizons), base.run.progress)
     if given == "tables":
         _refuse_one_symbol_twice(what)
     if given == "symbol":
@@ -251,7 +278,9 @@ def forecast(
         return of_table(what, symbol)
     if given == "tables":
         return forecast_each(what, lambda name: of_table(what[name], name))
-    if features is not None:
-        raise UserCodeError("features= belong to one symbol, or to own data: forecast these symbols one by one")
+    if features is not None or members is not None:
+        raise UserCodeError(
+            "features= and members= belong to one symbol, or to own data: forecast these symbols one by one"
+        )
     panel = partial(forecast_universe, horizon=horizon, kind=kind, as_of=as_of, store=store, settings=base)
     return forecast_each(what, of_symbol, panel)

@@ -27,14 +27,12 @@ from .directions import recently_told
 from .explanation import explain_forecasts, recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
-    INDEX_SYMBOLS,
-    PANEL,
     PreparedPanel,
     build_panel_forecast,
     prepare_panel,
 )
 from .panel_universe import Universe, keep_universe, universe_from
-from .profile import settings_for
+from .profile import PANEL, settings_for, target_of
 from .system import BATCH_SIZE, IntegratedSystem
 from .universe import work_on
 
@@ -136,7 +134,7 @@ class UniverseSystem:
     @cached_property
     def market(self) -> MarketData:
         "The market of the sources, as far as it has the symbols, the index and the VIX."
-        return self._market or open_market(self.settings, {*self.universe.symbols, *INDEX_SYMBOLS})
+        return self._market or open_market(self.settings, self.universe.profile(target_of(self.settings)).wanted)
 
     @property
     def database(self) -> PredictionDatabase:

@@ -33,22 +33,20 @@ from forecastkit.core import (
 )
 from ..data import MarketData, price_doubts, repair_notes
 from ..evaluation import walk_forward
-from ..features import PanelFeature, TemporalValidator, compute_panel, earnings_panel_features, panel_features
+from ..features import PanelFeature, TemporalValidator, compute_panel
 from ..features import membership, ticker_doubts, with_doubts
 from ..forecasts import Forecast
 from ..ops import ModelRegistry
 from .panel_universe import Universe
 from .preparation import Versions, refit_schedule, require_sessions
-from .profile import PROFILES
+from .profile import INDEX_SYMBOLS, PANEL, PROFILES, TargetProfile
 
 # %% auto #0
-__all__ = ['PANEL', 'INDEX_SYMBOLS', 'SERVED', 'LEARNT', 'EARNINGS_FLAG', 'panel_target', 'panel_declarations', 'rows_of',
-           'member_rows', 'panel_members', 'panel_closes_ahead', 'volatility_bands', 'PreparedPanel',
-           'panel_fingerprints', 'prepare_panel', 'results_expected', 'build_panel_forecast']
+__all__ = ['SERVED', 'LEARNT', 'EARNINGS_FLAG', 'panel_target', 'panel_declarations', 'rows_of', 'member_rows', 'panel_members',
+           'panel_closes_ahead', 'volatility_bands', 'PreparedPanel', 'panel_fingerprints', 'prepare_panel',
+           'results_expected', 'build_panel_forecast']
 
 # %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #cea7230d
-PANEL: str = "PANEL"  # what versions of a panel are named by; no symbol of a market
-INDEX_SYMBOLS: tuple[str, ...] = ("SPX", "VIX")  # read beside the tickers, where the market has them
 SERVED: str = "vol_22"  # a row is forecast from where this is above 0
 LEARNT: str = "vol_66"  # and learnt from where this is there too
 EARNINGS_FLAG: str = "earnings_ahead"
@@ -65,8 +63,8 @@ def panel_declarations(
     horizon: int,  # sessions
 ) -> tuple[PanelFeature, ...]:
     "The features that a universe is forecast from: those of earnings where it has a calendar of them."
-    beside = () if universe.earnings is None else earnings_panel_features(universe.earnings, horizon)
-    return (*panel_features(), *beside)
+    found = universe.profile(Target(PANEL, "log_return", horizon)).declarations
+    return tuple(feature for feature in found if isinstance(feature, PanelFeature))
 
 
 def rows_of(X: pd.DataFrame) -> pd.MultiIndex:
@@ -181,6 +179,11 @@ class PreparedPanel:
     def declarations(self) -> tuple[PanelFeature, ...]:
         "The features, declared."
         return panel_declarations(self.universe, self.target.horizon)
+
+    @cached_property
+    def profile(self) -> TargetProfile:
+        "What depends on the universe: features, series, model."
+        return self.universe.profile(self.target)
 
     @cached_property
     def cohorts(self) -> pd.Series:
@@ -313,7 +316,7 @@ def prepare_panel(
     watch: Stopwatch | None = None,  # measures features, walk and calibration
 ) -> PreparedPanel:
     "Features, raw forecasts of the versions in force, and calibrated widths of all tickers for all sessions up to one."
-    from forecastkit.models import PanelForecaster, calibrate_panel
+    from forecastkit.models import calibrate_panel
 
     if folder is not None:
         if registry is not None:
@@ -340,7 +343,7 @@ def prepare_panel(
     schedule = replace(refit_schedule(target, settings, calendar), needs=(LEARNT,), drift_limit=None)
     with watch.stage("walk"):
         raw = walk_forward(
-            X, y, partial(PanelForecaster, horizon, model.rounds, model.seed), schedule, store=versions,
+            X, y, partial(universe.profile(target).recipe, horizon, model.rounds, model.seed), schedule, store=versions,
             n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, watch=watch,
         )  # fmt: skip
     late = len(X) - len(raw.origins)

@@ -21,6 +21,7 @@ import pandas as pd
 
 from ..calendars import Calendar, EARNINGS_FILE, earnings_csv, read_earnings
 from forecastkit.core import (
+    Target,
     DataError,
     DataWarning,
     canonical_json,
@@ -31,6 +32,7 @@ from forecastkit.core import (
 )
 from ..data import MarketData, STOCKS
 from ..vendors import read_universe
+from .profile import TargetProfile, panel_profile
 
 # %% auto #0
 __all__ = ['ALWAYS', 'UNIVERSE_GIVEN', 'Universe', 'member_changes', 'read_universe_file', 'universe_from', 'keep_universe',
@@ -80,6 +82,10 @@ class Universe:
         "The market with the reports and the members that the universe brings; without any of its own it keeps those it has."
         market = market if self.earnings is None else market.with_earnings(self.earnings)
         return market if self.members is None else market.with_members(self.members)
+
+    def profile(self, target: Target) -> TargetProfile:
+        "What depends on these stocks: features, those of earnings where there is a calendar, series, model."
+        return panel_profile(target, (), self.symbols, self.earnings)
 
     @property
     def identity(self) -> str:

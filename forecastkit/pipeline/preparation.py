@@ -29,7 +29,7 @@ from ..features import FeatureEngine, ColumnCache
 from ..forecasts import Forecast, cdf_at
 from ..ops import ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
-from .user_code import probe_user_code
+from .user_code import probe_user_code, probe_user_members
 
 # %% auto #0
 __all__ = ['write_block', 'read_block', 'Versions', 'Prepared', 'require_sessions', 'prepare', 'build_forecast', 'quality_doubts',
@@ -80,7 +80,7 @@ class Versions:
 
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a forecaster that was trained at a refit session."
-        if self.registry is not None:
+        if self.registry is not None and not getattr(model, "extra_members", None):  # the user's own are never written
             self.registry.save(self.name(grid), model, target=self.target, origin=grid, symbols=self.symbols)
 
     def path(self, grid: pd.Timestamp, origins: pd.Index) -> Path | None:
@@ -287,6 +287,7 @@ def prepare(
     with watch.stage("features"):
         X = profile.engine(cache).build_features(view)
     y = calendar.outcomes(close, target.horizon)
+    probe_user_members(profile, X, y)
     grid = calendar.refit_sessions(X.index, model.refit_every)
     if len(close) > 1 and (close == close.iloc[0]).all():
         raise DataError(
@@ -304,8 +305,9 @@ def prepare(
     schedule = refit_schedule(target, settings, calendar)
     if first is not None:
         schedule = replace(schedule, drift_limit=None, walk_start=None)  # drift is measured from the walk's beginning
+    extra: dict[str, Any] = {"extra_members": profile.members} if profile.members else {}
     walk = partial(
-        walk_forward, X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed),
+        walk_forward, X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed, **extra),
         store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
         watch=watch,
     )  # fmt: skip

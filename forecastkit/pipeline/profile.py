@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from ..core import REGIME_BOUNDS, Settings, Target, digest, named_symbol, read_value, vix_regime
+from ..core import REGIME_BOUNDS, DataError, Settings, Target, digest, named_symbol, read_value, vix_regime
 from ..data import MarketData
 from forecastkit.features import (
+    TICKER,
+    Declaration,
+    earnings_panel_features,
+    panel_features,
     Feature,
     FeatureEngine,
     ColumnCache,
@@ -27,8 +32,8 @@ from forecastkit.features import (
 )
 
 # %% auto #0
-__all__ = ['PROFILES', 'UserPart', 'TargetProfile', 'volatility_profile', 'stock_profile', 'profile_of', 'settings_for',
-           'target_of']
+__all__ = ['PANEL', 'INDEX_SYMBOLS', 'PROFILES', 'UserPart', 'TargetProfile', 'volatility_profile', 'stock_profile',
+           'panel_profile', 'profile_of', 'settings_for', 'target_of']
 
 # %% ../../nbs/65_pipeline/00_profile.ipynb #5bbaaf3f
 class UserPart(NamedTuple):
@@ -45,7 +50,9 @@ class TargetProfile:
 
     target: Target
     needed: tuple[str, ...]  # symbols without which there is no forecast
-    declarations: tuple[Feature, ...]  # the features that it is forecast from
+    declarations: tuple[
+        Declaration, ...
+    ]  # the features that it is forecast from: `Feature`s, or a panel's `PanelFeature`s
     recipes: Callable[
         [], tuple[Any, Any]
     ]  # the `Recipe`s of the pool and of the HAR baseline; calling it loads the models
@@ -55,11 +62,19 @@ class TargetProfile:
     members: tuple[Any, ...] = ()  # models of the user's, pooled beside those of the house
     user_code: tuple[UserPart, ...] = ()  # what of all this is the user's own; see `user_code.with_user_code`
     probed: bool = False  # whether that was asked for look-ahead already
+    tickers: tuple[str, ...] = ()  # those of a panel, for whom TICKER stands among the needs of its features
+
+    def series_of(self, feature: Declaration) -> tuple[str, ...]:
+        "The series that a feature reads: of a panel, those of each of its tickers."
+        own = ((need,) if need != TICKER else self.tickers for need in feature.needs)
+        return tuple(symbol for symbols in own for symbol in symbols)
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
         "Every series that the job can make use of, sorted: those of the features and of the regime model."
-        return tuple(sorted({need for feature in self.declarations for need in feature.needs} | set(self.context)))
+        return tuple(
+            sorted({need for feature in self.declarations for need in self.series_of(feature)} | set(self.context))
+        )
 
     @property
     def recipe(self) -> Any:
@@ -75,8 +90,13 @@ class TargetProfile:
         self,
         cache: ColumnCache | None = None,  # where columns are kept; None computes all
     ) -> FeatureEngine:
-        "The engine that computes the features."
-        return FeatureEngine(self.declarations, symbol=self.target.symbol, horizon=self.target.horizon, cache=cache)
+        "The engine that computes the features; raises `DataError` for those of a panel, which `features.compute_panel` computes at once."
+        own = tuple(feature for feature in self.declarations if isinstance(feature, Feature))
+        if len(own) < len(self.declarations):
+            raise DataError(
+                f"{self.target.symbol} is no symbol: name the stocks, and forecast them with forecast_universe"
+            )
+        return FeatureEngine(own, symbol=self.target.symbol, horizon=self.target.horizon, cache=cache)
 
     def validator(
         self,
@@ -94,7 +114,9 @@ class TargetProfile:
         "The series of a market that the features read, sorted: the ones that a fingerprint must cover; of a user's code, all."
         if any(part.kind == "feature" for part in self.user_code):
             return tuple(sorted(market.symbols))
-        return tuple(sorted({need for feature in self.declarations for need in feature.needs} & set(market.symbols)))
+        return tuple(
+            sorted({need for feature in self.declarations for need in self.series_of(feature)} & set(market.symbols))
+        )
 
     def regime_numbers(
         self,
@@ -108,7 +130,7 @@ class TargetProfile:
         "For each series the features that read it: what a fault in its data costs."
         found: dict[str, list[str]] = {}
         for feature in self.declarations:
-            for need in feature.needs:
+            for need in self.series_of(feature):
                 found.setdefault(need, []).append(feature.name)
         return found
 
@@ -137,8 +159,33 @@ def stock_profile(target: Target, regime_bounds: tuple[float, ...]) -> TargetPro
     "The profile of anything that is forecast from its own bars; it has no regimes, whatever the bounds."
     return TargetProfile(target, (target.symbol,), stock_features(target.symbol), _stock_recipes)
 
+
+PANEL: str = "PANEL"  # what versions of a panel are named by; no symbol of a market
+INDEX_SYMBOLS: tuple[str, ...] = ("SPX", "VIX")  # read beside the tickers of a panel, where the market has them
+
+
+def _panel_recipes() -> tuple[Any, Any]:
+    from forecastkit.models import PanelForecaster
+
+    return PanelForecaster, partial(PanelForecaster, weights=(1.0, 0.0, 0.0, 0.0))
+
+
+def panel_profile(
+    target: Target,
+    regime_bounds: tuple[float, ...],
+    tickers: tuple[str, ...] = (),
+    earnings: pd.DataFrame | None = None,  # as `calendars.earnings_table` gives it; None: no features of earnings
+) -> TargetProfile:
+    "The profile of stocks that are forecast together: none of them is needed, and `recipe` makes the model of all."
+    beside = () if earnings is None else earnings_panel_features(earnings, target.horizon)
+    declared = (*panel_features(), *beside)
+    return TargetProfile(target, (), declared, _panel_recipes, context=INDEX_SYMBOLS, tickers=tickers)
+
 # %% ../../nbs/65_pipeline/00_profile.ipynb #490928b7
-PROFILES: dict[str, Callable[[Target, tuple[float, ...]], TargetProfile]] = {"VIX": volatility_profile}
+PROFILES: dict[str, Callable[[Target, tuple[float, ...]], TargetProfile]] = {
+    "VIX": volatility_profile,
+    PANEL: panel_profile,
+}
 
 
 @lru_cache(maxsize=64)

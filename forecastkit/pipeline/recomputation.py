@@ -9,6 +9,7 @@ predict, widths are calibrated. Cached columns and raw quantiles are not used, b
 # %% ../../nbs/65_pipeline/65_recomputation.ipynb #7b2588ca
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,10 +24,13 @@ from ..ops import ModelRegistry
 from .directions import direction_difference, with_directions
 from .explanation import explanation_difference, with_explanations
 from .panel_forecasting import UniverseSystem
-from .panel_preparation import PANEL, PreparedPanel, build_panel_forecast, prepare_panel
+from .panel_preparation import PreparedPanel, build_panel_forecast, prepare_panel
+from .profile import PANEL
 from .panel_universe import kept_universe
 from .preparation import Prepared, build_forecast, prepare
+from .profile import UserPart
 from .system import IntegratedSystem
+from .user_code import named_user_code
 
 # %% auto #0
 __all__ = ['recompute_forecasts', 'LedgerRecomputation', 'recompute_ledger']
@@ -70,6 +74,23 @@ def explained_alike(stored: Forecast, again: Forecast, prepared: Prepared | Prep
     return with_directions(prepared, [again], keep=False)[0] if "direction" in stored.metadata else again
 
 
+def stored_user_code(text: str) -> tuple[UserPart, ...]:
+    "The code of the user's own that a stored forecast was made with."
+    if '"user_code"' not in text:
+        return ()
+    return tuple(UserPart(**part) for part in Forecast.from_json(text).metadata.get("user_code", ()))
+
+
+def needing_words(needing: Sequence[str]) -> str:
+    "What is said of forecasts that cannot be made again without code of the user's own; empty where there are none."
+    if not needing:
+        return ""
+    return (
+        f"; {len(needing)} were made with {', '.join(sorted(set(needing)))} of the user's own, and need just that code again: "
+        "hand it over with --features and --members FILE.py:NAME"
+    )
+
+
 @dataclass(frozen=True)
 class Recomputation:
     "What came of making stored forecasts again."
@@ -77,12 +98,14 @@ class Recomputation:
     stored: int  # forecasts of the target in the ledger
     differing: tuple[str, ...]  # one line for each that data and model do not give
     sampled: int  # how many were made again
+    needing: tuple[str, ...] = ()  # for each that was made with other code of the user's own: that code, in words
 
     def __str__(self) -> str:
+        asked = needing_words(self.needing)
         if not self.sampled:
-            return f"recomputed none of {self.stored}: this code, these data and the stored models made none of them"
+            return f"recomputed none of {self.stored}: this code, these data and the stored models made none of them{asked}"
         result = f"{len(self.differing)} differ" if self.differing else "equal"
-        return f"recomputed {self.sampled} of {self.stored}: {result}"
+        return f"recomputed {self.sampled} of {self.stored}: {result}{asked}"
 
 # %% ../../nbs/65_pipeline/65_recomputation.ipynb #e46c95c9
 def recompute_forecasts(
@@ -95,15 +118,21 @@ def recompute_forecasts(
     stored = system.database.get_predictions(
         target.symbol, horizon=target.horizon, kind=target.kind, every_version=True
     )
-    loadable = [version for version in stored["model_version"].unique() if system.registry.has(version)]
+    versions, fitted_again = stored["model_version"].unique(), bool(system.profile.members)  # see `models.user_members`
+    loadable = [version for version in versions if fitted_again or system.registry.has(version)]
     own = ~stored["forecast"].str.contains('"panel":', regex=False)  # those of a universe are another model's
-    ours = stored[own & (stored["code_version"] == code_version()) & stored["model_version"].isin(loadable)]
+    made_with = [stored_user_code(text) for text in stored["forecast"]]
+    alike = np.array([parts == system.profile.user_code for parts in made_with], dtype=bool)
+    others = [parts for parts in made_with if parts and parts != system.profile.user_code]
+    needing = tuple(" and ".join(f"{part.kind} {part.name}" for part in parts) for parts in others)
+    ours = stored[own & alike & (stored["code_version"] == code_version()) & stored["model_version"].isin(loadable)]
     drawn = ours.sample(min(5 * sample, len(ours)), random_state=seed).sort_values("origin")
     inside = drawn[drawn["origin"] <= system.origin()] if len(drawn) else drawn
     if not len(inside) or not sample:
-        return Recomputation(len(stored), (), 0)
+        return Recomputation(len(stored), (), 0, needing)
     registry: Any = StoredModels(system.registry)
-    prepared = prepare(system.market, target, system.settings, inside["origin"].iloc[-1], registry)
+    through = inside["origin"].iloc[-1]
+    prepared = prepare(system.market, target, system.settings, through, registry, own_profile=system.profile)
     found = comparable(inside, prepared)
     found = found.sample(min(sample, len(found)), random_state=seed).sort_values("origin")
     lines = []
@@ -112,7 +141,7 @@ def recompute_forecasts(
         again = explained_alike(forecast, build_forecast(prepared, forecast.origin, forecast.made_at), prepared)
         if words := difference(forecast, again):
             lines.append(f"{forecast.symbol} {forecast.origin:%Y-%m-%d} (version {forecast.model_version}) {words}")
-    return Recomputation(len(stored), tuple(lines), len(found))
+    return Recomputation(len(stored), tuple(lines), len(found), needing)
 
 # %% ../../nbs/65_pipeline/65_recomputation.ipynb #57c7635c
 class StoredPanels:
@@ -175,6 +204,7 @@ class LedgerRecomputation:
     sampled: int  # how many were made again
     without: int  # forecasts of targets of which none could be made again: other code, no model, or no data
     untried: int  # forecasts of targets whose turn did not come
+    needing: tuple[str, ...] = ()  # for each that was made with other code of the user's own: that code, in words
 
     def __str__(self) -> str:
         result = f"{len(self.differing)} differ" if self.differing else "equal"
@@ -186,7 +216,8 @@ class LedgerRecomputation:
         without = (
             f"; of the targets of {self.without} the data, the model or the code is not there" if self.without else ""
         )
-        return first + without + (f"; the targets of {self.untried} were not tried" if self.untried else "")
+        untried = f"; the targets of {self.untried} were not tried" if self.untried else ""
+        return first + without + untried + needing_words(self.needing)
 
 
 def recompute_ledger(
@@ -194,11 +225,17 @@ def recompute_ledger(
     database: PredictionDatabase,
     sample: int = 20,  # forecasts to make again
     seed: int | None = None,  # of the draw; None: another sample every time
+    features: Any = None,  # of the user's own, with which some of the forecasts were made
+    members: Any = None,
 ) -> LedgerRecomputation:
     "Make a sample of the stored forecasts again, spread over all targets of a ledger, as far as the sources hold their data."
     targets, rng = stored_targets(database), np.random.default_rng(seed)
     panels = StoredPanels(settings, database)
-    lines, sampled, without, tried = [], 0, 0, 0
+    lines, sampled, without, tried, needing = [], 0, 0, 0, list[str]()
+    given = [
+        [{name: thing} if name else thing for name, thing in named_user_code(code)] or None
+        for code in (features, members)
+    ]
     order = [[*targets][k] for k in rng.permutation(len(targets))]
     for place, target in enumerate(order):
         if sampled >= sample or place >= 2 * sample:  # reading a target costs, whether or not it can be made again
@@ -209,14 +246,18 @@ def recompute_ledger(
         found = Recomputation(targets[target], (), 0)
         for again in (
             lambda target=target, share=share: recompute_panel_forecasts(panels, target, share, seed),
-            lambda own=own, share=share: recompute_forecasts(
-                IntegratedSystem(settings=own, database=database), share, seed
+            *(
+                lambda own=own, share=share, code=code: recompute_forecasts(
+                    IntegratedSystem(settings=own, database=database, features=code[0], members=code[1]), share, seed
+                )
+                for code in ([given, [None, None]] if given != [None, None] else [given])
             ),
         ):
             with suppress(DataError):
                 found = again() if not found.sampled else found
+        needing += found.needing
         lines += found.differing
         sampled, tried = sampled + found.sampled, tried + targets[target]
         without += 0 if found.sampled else targets[target]
     stored = sum(targets.values())
-    return LedgerRecomputation(stored, tuple(lines), sampled, without, stored - tried)
+    return LedgerRecomputation(stored, tuple(lines), sampled, without, stored - tried, tuple(needing))

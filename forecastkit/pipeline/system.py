@@ -191,6 +191,7 @@ class IntegratedSystem:
         database: PredictionDatabase | None = None,  # by default the one of the settings
         *,
         features: Any = None,  # of your own beside those of the house: functions, `Feature`s, or FILE.py:NAME
+        members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
         profile: TargetProfile | None = None,  # by default that of the target
     ):
         self.settings = settings or load_settings()
@@ -204,7 +205,9 @@ class IntegratedSystem:
             raise SettingsError(
                 f"profile= is that of {own.target}, and {self.target} is to be forecast: give the profile of what is forecast"
             )
-        self.profile: TargetProfile = with_user_code(own, features)  # its series, features, regimes and members
+        self.profile: TargetProfile = with_user_code(
+            own, features, members
+        )  # its series, features, regimes and members
 
     @cached_property
     def market(self) -> MarketData:

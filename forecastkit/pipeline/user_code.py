@@ -11,6 +11,7 @@ its code goes into the name of every version that is trained with it, so that a 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #a049dcc4
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,17 +23,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ..core import DataError, LookAheadError, Report, UserCodeError
+from ..core import DataError, Finding, LookAheadError, Report, UserCodeError
 from ..data import MarketData
 from ..evaluation import audit
 from ..features import Feature, compute_features, user_code, user_code_digest, user_feature
 from .profile import TargetProfile, UserPart
 
 # %% auto #0
-__all__ = ['RESERVED', 'PROBE_CUTS', 'load_user_code', 'named_user_code', 'recipes_with', 'with_user_features', 'with_user_code',
-           'user_columns', 'user_features_of', 'require_no_look_ahead', 'ask_user_features', 'probe_user_code']
+__all__ = ['RESERVED', 'PROBE_CUTS', 'MEMBER_ROWS', 'load_user_code', 'named_user_code', 'recipes_with', 'with_user_features',
+           'with_user_members', 'with_user_code', 'user_columns', 'user_features_of', 'require_no_look_ahead',
+           'ask_user_features', 'probe_user_members', 'probe_user_code']
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #a0075e3a
 class _Cells(ExecutionLoader):
@@ -154,12 +157,30 @@ def with_user_features(profile: TargetProfile, given: Any) -> TargetProfile:
     )  # fmt: skip
 
 
+def with_user_members(profile: TargetProfile, given: Any) -> TargetProfile:
+    "The profile with models of a user beside those of the house. Raises `UserCodeError`."
+    from forecastkit.models import user_member
+
+    asked = named_user_code(given)
+    members = tuple(user_member(thing, name) for name, thing in asked)
+    names = [member.name for member in (*profile.members, *members)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserCodeError(f"two members are called {twice[0]}: name them, members={{'mine': ..., 'other': ...}}")
+    parts = [
+        UserPart("member", member.name, user_code_digest(thing, f"member {member.name}"))
+        for member, (_, thing) in zip(members, asked)
+    ]
+    return replace(profile, members=(*profile.members, *members), user_code=(*profile.user_code, *parts))
+
+
 def with_user_code(
     profile: TargetProfile,
     features: Any = None,  # functions of the market or `Feature`s: one, a list, a dict by name, or FILE.py:NAME
+    members: Any = None,  # models with fit and predict_quantiles, or regressors: given alike
 ) -> TargetProfile:
-    "The profile with features of the user's own; the same one where there are none. Raises `DataError` or `UserCodeError`."
-    return profile if features is None else with_user_features(profile, features)
+    "The profile with code of the user's own; the same one where there is none. Raises `DataError` or `UserCodeError`."
+    profile = profile if features is None else with_user_features(profile, features)
+    return profile if members is None else with_user_members(profile, members)
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #881bd8de
 PROBE_CUTS: int = 8  # sessions at which code of the user's is asked before it is used
@@ -202,6 +223,40 @@ def ask_user_features(profile: TargetProfile, market: MarketData) -> None:
 
 
 _PASSED: set[tuple[str, str, str]] = set()  # what was asked in this process and had nothing to hide
+
+
+MEMBER_ROWS: int = (
+    500  # the last rows with a known outcome: on the first four fifths a member is fitted, on the others it is asked
+)
+
+
+def probe_user_members(
+    profile: TargetProfile,
+    X: pd.DataFrame,  # features by session
+    y: pd.Series,  # outcomes, NaN where not known
+) -> None:
+    "Fit each member of the user's twice and ask it about rows with and without later ones. Raises `LookAheadError` or `UserCodeError`."
+    if (
+        profile.probed
+        or not profile.members
+        or (key := (profile.user_digest, str(X.index[-1]), str(len(X)))) in _PASSED
+    ):
+        return
+    known = y.dropna().tail(MEMBER_ROWS)
+    learnt, history = known.iloc[: 4 * len(known) // 5], X.loc[: known.index[-1]]
+    asked = len(known) - len(learnt)
+    cut = history.iloc[: len(history) - asked // 2]
+    for member in profile.members:
+        first, again = (copy.deepcopy(member).fit(X, learnt).predict_quantiles(history, asked) for _ in range(2))
+        if not np.allclose(first, again, rtol=1e-6, atol=1e-9):
+            raise UserCodeError(f"member {member.name} answers otherwise when it is fitted again: fix its seed")
+        alone = copy.deepcopy(member).fit(X, learnt).predict_quantiles(cut, asked - asked // 2)
+        moved = np.abs(alone - first[: len(alone)]).max(axis=1) > 1e-6
+        if moved.any():
+            day = cut.index[-len(alone) :][moved][-1]
+            words = f"{day:%Y-%m-%d}: another answer with other rows after it: let each row depend on itself and on earlier ones"
+            require_no_look_ahead(Report(f"member {member.name}", (Finding(member.name, "truncate", words, day),)))
+    _PASSED.add(key)
 
 
 def probe_user_code(

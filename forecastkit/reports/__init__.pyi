@@ -38,6 +38,7 @@ from .explanations import (
     explanation_basis as explanation_basis,
     family_strip as family_strip,
     in_per_cent as in_per_cent,
+    null_table as null_table,
     origin_sessions as origin_sessions,
     reasons_table as reasons_table,
     stability_sentence as stability_sentence,

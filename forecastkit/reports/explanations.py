@@ -19,9 +19,9 @@ import pandas as pd
 from ..forecasts import ACCENT, FAINT, INK, WARNING, house_style, session_axes
 
 # %% auto #0
-__all__ = ['UNITS', 'STORED_NOTE', 'in_per_cent', 'reasons_table', 'waterfall', 'stored_explanations', 'stored_sentence',
-           'origin_sessions', 'widest_origin', 'explanation_basis', 'stability_sentence', 'states_table',
-           'family_strip', 'beeswarm', 'dependence', 'restyled']
+__all__ = ['UNITS', 'STORED_NOTE', 'in_per_cent', 'decimals_for', 'reasons_table', 'waterfall', 'stored_explanations',
+           'stored_sentence', 'origin_sessions', 'widest_origin', 'explanation_basis', 'stability_sentence',
+           'null_table', 'states_table', 'family_strip', 'beeswarm', 'dependence', 'restyled']
 
 # %% ../../nbs/70_reports/07_explanations.ipynb #c32c6e45
 def in_per_cent(of: str, values: Any) -> Any:
@@ -32,6 +32,11 @@ def in_per_cent(of: str, values: Any) -> Any:
 UNITS: dict[str, str] = {"middle": "per cent of log change", "width": "log of q90 - q10, in hundredths"}
 
 
+def decimals_for(values: Any) -> int:
+    "Two decimals, or four where all values are smaller than a tenth."
+    return 2 if np.abs(np.asarray(values, dtype=float)).max(initial=0.0) >= 0.1 else 4
+
+
 def reasons_table(
     explanation: Any,  # a `forecastkit.models.Explanation`
     count: int = 15,
@@ -39,7 +44,8 @@ def reasons_table(
     "The foremost features as text: family, the value read, and what it adds."
     top = explanation.top(count)
     word = "wider by" if explanation.of == "width" else "adds"
-    added = [f"{value:+.2f} %" for value in in_per_cent(explanation.of, top["amount"])]
+    amounts = in_per_cent(explanation.of, top["amount"])
+    added = [f"{value:+.{decimals_for(amounts)}f} %" for value in amounts]
     given = ["" if pd.isna(value) else f"{value:.4g}" for value in top["given"]]
     return pd.DataFrame({"family": top["family"], "given": given, word: added}, top.index)
 
@@ -63,7 +69,7 @@ def waterfall(
         ax.vlines(ends[:-1], place[:-1] - 0.33, place[1:] + 0.33, color=FAINT, linewidth=0.6)
         for y, start, size in zip(place, starts, sizes):
             ax.annotate(
-                f"{size:+.2f}",
+                f"{size:+.{decimals_for(sizes)}f}",
                 (max(start, start + size), y),
                 (3, 0),
                 textcoords="offset points",
@@ -143,6 +149,19 @@ def stability_sentence(found: Any) -> str:
     return (
         f"From one refit to the next the features keep their ranks: Spearman's correlation of the mean sizes is {width.median():.2f} for the "
         f"width (least {width.min():.2f}) and {middle.median():.2f} for the middle (least {middle.min():.2f}), over {len(width)} pairs."
+    )
+
+
+def null_table(
+    null: pd.DataFrame,  # as `models.permutation_null` gives it for middle or width
+    count: int = 12,  # features
+) -> pd.DataFrame:
+    "The foremost features as text: mean size of their parts, the largest that rotated outcomes reached, in hundredths, and whether they count."
+    top = null.sort_values("importance", ascending=False, kind="stable").head(count)
+    sizes = {name: [f"{100 * value:.2f}" for value in top[name]] for name in ("importance", "null")}
+    counts = ["yes" if value else "no more than noise" for value in top["counts"]]
+    return pd.DataFrame(
+        {"mean size": sizes["importance"], "largest of noise": sizes["null"], "counts": counts}, top.index
     )
 
 

@@ -93,7 +93,7 @@ UNIVERSE_STYLE: str = """
 .universe table.names thead th:first-child{z-index:3;background:var(--band,#f5f7f9)}
 .universe table.names button{all:unset;box-sizing:border-box;display:block;width:100%;min-width:72px;white-space:normal;text-align:inherit;padding:8px 12px;cursor:pointer;color:var(--quiet,#66717d);font-size:13px;line-height:1.25}
 .universe table.names button:focus-visible,.universe .chip:focus-visible,.universe .scroll:focus-visible{outline:2px solid var(--bar);outline-offset:-2px}
-.universe table.names button::after{content:" \\2195";opacity:.45} .universe [aria-sort=ascending] button::after{content:" \\2191";opacity:1} .universe [aria-sort=descending] button::after{content:" \\2193";opacity:1}
+.universe table.names button::after{content:"\\a0\\2195";opacity:.45} .universe [aria-sort=ascending] button::after{content:"\\a0\\2191";opacity:1} .universe [aria-sort=descending] button::after{content:"\\a0\\2193";opacity:1}
 .universe tr:target>*,.universe tr.found>*{background:var(--mark,#fff3cf)!important}
 .universe .bar{display:block;position:relative;height:5px;margin:4px 0 0 auto;width:130px;background:var(--line,#e3e7eb);border-radius:3px} .universe .bar i{position:absolute;top:0;bottom:0;background:var(--bar);border-radius:3px} .universe .bar b{position:absolute;left:50%;top:-2px;bottom:-2px;width:1px;background:var(--ink,#1c2530)}
 .universe .sectors{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:14px 22px} .universe .sectors h3{font-size:14px;margin:0 0 2px} .universe .chips{display:flex;flex-wrap:wrap;gap:3px;margin-top:5px}
@@ -103,7 +103,8 @@ UNIVERSE_STYLE: str = """
 .universe .low{background:#2e8b6f} .universe .normal{background:#a8d5ba} .universe .elevated{background:#f4b571} .universe .crisis{background:#b5373a} .universe .swatch{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:5px}
 .universe ol.reasons{list-style:none;padding:0;margin:8px 0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:10px 22px} .universe ol.reasons>li{border-top:1px solid var(--line,#e3e7eb);padding-top:6px} .universe ol.reasons ul{margin:4px 0 0;padding-left:18px;font-size:13px;color:var(--quiet,#66717d)}
 @media(prefers-color-scheme:dark){:root:has(.adaptive) .universe .s0{background:#1f5a86} :root:has(.adaptive) .universe .s1{background:#27425a} :root:has(.adaptive) .universe .s2{background:#2c353e} :root:has(.adaptive) .universe .s3{background:#463427} :root:has(.adaptive) .universe .s4{background:#6a4426} :root:has(.adaptive) .universe .s5{background:#8a4f1f} :root:has(.adaptive) .universe .s6{background:#a8551a}}
-@media(max-width:640px){.universe table.names th,.universe table.names td,.universe table.names button{padding-left:8px;padding-right:8px} .universe .lane>span{width:58px}}
+.universe table.names small.own{display:none}
+@media(max-width:640px){.universe table.names small.own{display:block;max-width:104px;overflow:hidden;text-overflow:ellipsis;font-weight:400} .universe table.names tr>:nth-child(2){display:none} .universe table.names th,.universe table.names td,.universe table.names button{padding-left:8px;padding-right:8px} .universe .lane>span{width:58px}}
 @media print{.universe .scroll{max-height:none;overflow:visible} .universe .tools{display:none}}
 """
 
@@ -202,7 +203,7 @@ def ticker_cells(
     middle = f"middle {row['middle']:,.2f} ({100 * (row['middle'] / row['close'] - 1):+.1f} %)"
     results = f"results {row['results']}" if row["results"] else ""
     cells = [
-        f'<th scope="row" data-sort="{escape(symbol)}">{escape(symbol)}{f"<small>{escape(results)}</small>" if results else ""}</th>',
+        f'<th scope="row" data-sort="{escape(symbol)}">{escape(symbol)}{f"<small>{escape(results)}</small>" if results else ""}<small class="own">{escape(row["sector"])}</small></th>',
         cell(row["sector"] or "\N{EN DASH}"),
         cell(f"{row['close']:,.2f}", sort=row["close"]),
         cell(shown(row["move"], ".1f", " %"), f"usual {shown(row['usual_move'], '.1f', ' %')}", row["move"]),
@@ -425,8 +426,10 @@ def names_list(
     "Names with a sentence and their reasons each."
     items = []
     for symbol, said, reasons in names:
-        listed = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
-        items.append(f"<li><b>{escape(symbol)}</b> {escape(said)}{f'<ul>{listed}</ul>' if listed else ''}</li>")
+        listed = "".join(f"<li>{escape(reason).replace(' %', '&nbsp;%')}</li>" for reason in reasons)
+        items.append(
+            f"<li><b>{escape(symbol)}</b> {escape(said).replace(' %', '&nbsp;%')}{f'<ul>{listed}</ul>' if listed else ''}</li>"
+        )
     return f'<ol class="reasons">{"".join(items)}</ol>'
 
 

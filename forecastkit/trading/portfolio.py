@@ -18,7 +18,7 @@ from ..core import DataError
 from .books import DELISTING, DUST, ORDER, STOP, TARGET, Books, Fills, no_dust
 from .costs import CostModel
 from .execution import Bar, FillRules, entry_prices, exit_prices, trailing_level
-from .orders import OrderBlocks, Reject
+from .orders import OrderBlocks, refuse_index, Reject
 from .prices import PriceBlocks
 
 # %% auto #0
@@ -128,6 +128,7 @@ class Portfolio:
         self._late: np.ndarray = np.zeros(k, dtype=bool)  # traded inside this session: its high may have come before
         self._market = rules.market_price(prices)
         self._room = rules.room(prices.volume)
+        self._indices = {i: words for i, name in enumerate(prices.tickers) if (words := refuse_index(name))}
 
     @property
     def values(self) -> np.ndarray:
@@ -191,6 +192,8 @@ class Portfolio:
         shares = self.journal.refuse(
             t, shares, ~np.isfinite(orders.shares), "the size of the order is NaN", orders.shares
         )
+        for i, words in self._indices.items():
+            shares = self.journal.refuse(t, shares, np.arange(len(shares)) == i, words)
         shares = self.journal.refuse(t, shares, self.prices.delisted_at <= t, "delisted")
         shares = self.journal.refuse(t, shares, ~self.prices.has_bar[t], "no bar: halted or missing")
         return replace(
@@ -321,7 +324,7 @@ def simulate(
     if orders.shares.shape != prices.close.shape:
         raise DataError(f"orders are a block of {prices.close.shape}, as prices are, and not {orders.shares.shape}")
     portfolio = Portfolio(prices, cash, costs, rules)
-    if orders.plain and prices.splits is None and not prices.delistings:
+    if orders.plain and prices.splits is None and not prices.delistings and not portfolio._indices:
         books = _books_at_once(portfolio, orders)
         if books is not None:
             return books.check()
