@@ -19,13 +19,13 @@ import pandas as pd
 from ..core import DataError, DataWarning, PROBS, Report, Settings
 from ..data import MarketData
 from forecastkit.pipeline.panel_preparation import (
-    INDEX_SYMBOLS,
     panel_declarations,
     panel_members,
     prepare_panel,
 )
 from .directions import directions_of
 from .panel_universe import Universe
+from .profile import INDEX_SYMBOLS
 from .verification import AuditPart, part_report, sample_sessions
 
 # %% auto #0
