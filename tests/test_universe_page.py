@@ -160,3 +160,9 @@ def test_a_label_is_shown_once_there_is_one(day):
 def test_the_last_year_is_of_the_walk_until_the_ledger_has_outcomes(day):
     assert day.past.card is not None and "ledger holds too few" in day.past.words
     assert day.past.card.scores.index.get_level_values(0).max() == day.prepared.sessions[-6]
+
+
+def test_a_sector_with_odd_spaces_can_be_chosen(day):
+    odd = " Two   spaces "  # a browser trims the text of an option without a value
+    html = universe_table(day.rows.assign(sector=odd))
+    assert f'<option value="{odd}">' in html and f'data-sector="{odd}"' in html

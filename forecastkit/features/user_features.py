@@ -84,6 +84,14 @@ def place_of(error: BaseException) -> str:
     return found
 
 
+def _words_of(error: BaseException) -> str:
+    "What an error says, on one line; empty where it cannot say it."
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
+
+
 @contextlib.contextmanager
 def user_code(
     what: str,  # such as: feature momentum
@@ -92,10 +100,10 @@ def user_code(
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except UserCodeError:
+    except (UserCodeError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        said = " ".join(str(error).split())
+    except BaseException as error:
+        said = _words_of(error)
         raise UserCodeError(f"{what} failed: {type(error).__name__}: {said}{place_of(error)}") from error
 
 # %% ../../nbs/30_features/17_user_features.ipynb #64abb591

@@ -47,8 +47,7 @@ def flat_forecast(forecast: Forecast) -> dict[str, Any]:
     names = ("cohort", "cohort_weight", "feature_quality", "last_value", "point_estimate", "confidence_score")
     quantiles = {quantile_name(p): value for p, value in zip(forecast.probs, forecast.values)}
     chances = {f"p_{name}": chance for name, chance in forecast.regime_probabilities.items()}
-    told = forecast.metadata.get("explanation")
-    parts = {"explanation": "" if told is None else canonical_json(told)}
+    parts = {"explanation": canonical_json(forecast.metadata.get("explanation") or {})}
     return {name: getattr(forecast, name) for name in names} | quantiles | chances | parts
 
 # %% ../../nbs/55_ledger/06_exports.ipynb #df63605a

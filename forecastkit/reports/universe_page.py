@@ -241,7 +241,9 @@ def universe_table(
         f'<tr id="t{place}" data-sector="{escape(row["sector"])}">{ticker_cells(str(symbol), row.to_dict(), reach, labelled)}</tr>\n'
         for place, (symbol, row) in enumerate(rows.iterrows())
     )
-    sectors = "".join(f"<option>{escape(name)}</option>" for name in sorted(set(rows["sector"]) - {""}))
+    sectors = "".join(
+        f'<option value="{escape(name)}">{escape(name)}</option>' for name in sorted(set(rows["sector"]) - {""})
+    )
     choice = f'<select aria-label="Sector"><option value="">all sectors</option>{sectors}</select>' if sectors else ""
     tools = f'<div class="tools" hidden><input type="search" placeholder="ticker, sector, state" aria-label="Search the table">{choice}<output aria-live="polite"></output></div>'
     note = f"The bar is the 80 % range around the close, {100 * reach:.0f} % to each side on the same scale for all. Choose a heading to sort."
