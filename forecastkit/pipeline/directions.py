@@ -548,7 +548,7 @@ def direction_difference(
         return ""
     numbers = [
         [one[name] for name in ("chance", "base_rate", "confidence", "agreement")]
-        + [*one["probabilities"].values(), *one["weights"].values()]
+        + [float(part[name]) for part in (one["probabilities"], one["weights"]) for name in sorted(part)]
         for one in (stored, again)
     ]
     words = [(one["label"], one["reasons"], sorted(one["weights"]), one["version"]) for one in (stored, again)]
