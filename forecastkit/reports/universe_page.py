@@ -105,7 +105,7 @@ UNIVERSE_STYLE: str = """
 .universe .low{background:#2e8b6f} .universe .normal{background:#a8d5ba} .universe .elevated{background:#f4b571} .universe .crisis{background:#b5373a} .universe .swatch{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:5px}
 .universe ol.reasons{list-style:none;padding:0;margin:8px 0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:10px 22px} .universe ol.reasons>li{border-top:1px solid var(--line,#e3e7eb);padding-top:6px} .universe ol.reasons ul{margin:4px 0 0;padding-left:18px;font-size:13px;color:var(--quiet,#66717d)}
 @media(prefers-color-scheme:dark){:root:has(.adaptive) .universe .s0{background:#1f5a86} :root:has(.adaptive) .universe .s1{background:#27425a} :root:has(.adaptive) .universe .s2{background:#2c353e} :root:has(.adaptive) .universe .s3{background:#463427} :root:has(.adaptive) .universe .s4{background:#6a4426} :root:has(.adaptive) .universe .s5{background:#8a4f1f} :root:has(.adaptive) .universe .s6{background:#a8551a}}
-.universe table.names td:nth-child(10) small{white-space:normal;max-width:76px}
+.universe table.names td:nth-child(10) small{white-space:normal;width:70px}
 .universe table.names small.own{display:none}
 @media(max-width:640px){.universe table.names small.own{display:block;max-width:104px;overflow:hidden;text-overflow:ellipsis;font-weight:400} .universe table.names tr>:nth-child(2){display:none} .universe table.names th,.universe table.names td,.universe table.names button{padding-left:8px;padding-right:8px} .universe .lane>span{width:58px}}
 @media print{.universe .scroll{max-height:none;overflow:visible} .universe .tools{display:none}}
