@@ -237,7 +237,8 @@ def print_horizons(
     if universe is not None or options["horizon"] is not None:
         raise SettingsError("--horizons is of one symbol, and stands for --horizon: leave the other away")
     ahead = read_value("horizons.d1", horizons, "--horizons")
-    made = make(symbol, settings=settings, **{**options, "horizon": None, "horizons": ahead})
+    others = {name: value for name, value in options.items() if name != "horizon"}
+    made = make(symbol, horizons=ahead, settings=settings, **others)
     emit(made.to_dict() if as_json else str(made), as_json)
 
 

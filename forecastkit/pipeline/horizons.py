@@ -101,7 +101,8 @@ def forecast_steps(clock: BarClock, symbol: str, horizon: int, kind: str, settin
 def _numbers_of_bars(bars: pd.DataFrame) -> pd.DataFrame:
     "The columns of bars as floats. Raises `DataError` for one that holds no numbers."
     made = bars.reindex(columns=["open", "high", "low", "close", "volume"])
-    for name, column in made.items():
+    for name in [str(name) for name in made.columns]:
+        column = made[name]
         try:
             if column.dtype.kind in "bcmM":
                 raise TypeError(f"{column.dtype} is no number")
