@@ -2,29 +2,34 @@
 
     python -m benchmarks.horizons FOLDER START END
 
-FOLDER holds daily files of VIX and SPX; forecasts of origins from START to END are scored."""
+FOLDER holds daily files of VIX and SPX; forecasts of origins from START to END are scored. A version serves four spans of the
+refit grid, about a year: for a comparison of two versions of the same forecast it need not be fresher."""
 
 import sys
 
 import numpy as np
 import pandas as pd
 
-from forecastkit.core import load_settings
+from forecastkit.core import Target, load_settings
 from forecastkit.evaluation import coherence_price
-from forecastkit.pipeline import IntegratedSystem, settings_for
+from forecastkit.pipeline import open_market, prepare, settings_for
 
 HORIZONS = (1, 5, 10, 21)
 
 
 def main(folder: str, start: str, end: str) -> None:
     "Prepare each horizon, join the origins that all of them have, and print the table."
-    base, market, made = load_settings(overrides={"data.sources": f"folder:{folder}, sample"}), None, []
+    base, made = load_settings(overrides={"data.sources": f"folder:{folder}, sample"}), []
+    market = open_market(settings_for(base, "VIX"), {"VIX", "SPX"})
     for horizon in HORIZONS:
-        system = IntegratedSystem(settings=settings_for(base, "VIX", horizon), market=market)
-        market = system.market
-        made.append(system.prepared(system.origin(end)))
+        target = Target("VIX", "pct_change", horizon)
+        made.append(
+            prepare(
+                market, target, settings_for(base, "VIX", horizon), pd.Timestamp(end), first=pd.Timestamp(start), hold=4
+            )
+        )
         print(f"horizon {horizon}: {len(made[-1].origins)} origins", flush=True)
-    shared = made[0].origins[(made[0].origins >= pd.Timestamp(start)) & (made[0].origins <= pd.Timestamp(end))]
+    shared = made[0].origins
     for one in made[1:]:
         shared = shared.intersection(one.origins)
     rows = [one.origins.get_indexer(shared) for one in made]

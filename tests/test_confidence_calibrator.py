@@ -151,18 +151,33 @@ def test_a_perfect_forecaster_stays_within_its_band_as_often_as_stated():
     assert np.mean(beyond) <= 0.1
 
 
-def test_recalibration_is_asked_for_when_the_curve_moves_and_hardly_otherwise():
-    model = ConfidenceCalibrator(5, methods=("share",)).fit(*history(50, 8000)[:2])
-    alarms = []
-    for seed in range(40):
+@pytest.fixture(scope="module")
+def fitted():
+    return ConfidenceCalibrator(5, methods=("share",)).fit(*history(50, 8000)[:2])
+
+
+def test_recalibration_is_hardly_ever_asked_for_while_the_curve_holds(fitted):
+    "benchmarks/recalibration.py measured 0 of 200 on fresh seeds; these are others still."
+    alarms = 0
+    for seed in range(8000, 8040):
         p, rose, _ = history(seed, 1000)
-        looks = range(LOOK, 1001, LOOK)
-        alarms.append(any(model.needs_recalibration(p[:k], rose[:k]) for k in looks))
-    assert np.mean(alarms) <= 0.1, "of forty histories with fifty looks each, one in twenty may ask for nothing"
-    noticed = [model.needs_recalibration(p, 1 - rose) for p, rose, _ in (history(seed, 4000) for seed in range(10))]
-    assert np.mean(noticed) >= 0.9, "four thousand sessions of the opposite"
-    assert not model.needs_recalibration(p[:19], 1 - rose[:19]), "not before twenty outcomes"
-    assert model.needs_recalibration(p[:959], rose[:959]) == model.needs_recalibration(p[:940], rose[:940])
+        alarms += any(fitted.needs_recalibration(p[:k], rose[:k]) for k in range(LOOK, 1001, LOOK))
+    assert alarms <= 2, "of forty histories with fifty looks each, one in twenty may ask for nothing"
+
+
+@pytest.mark.parametrize(("sessions", "told"), [(500, 0.09), (1000, 0.31), (2000, 0.87), (4000, 1.0)])
+def test_reversed_outcomes_are_noticed_as_often_as_the_notebook_tells(fitted, sessions, told):
+    "The power at the last look that benchmarks/recalibration.py measured on 100 fresh seeds, here on forty others."
+    drawn = [history(seed, 4000)[:2] for seed in range(8000, 8040)]
+    noticed = np.mean([fitted.needs_recalibration(p[:sessions], 1 - rose[:sessions]) for p, rose in drawn])
+    error = np.sqrt(max(told * (1 - told), 0.01) * (1 / 100 + 1 / 40))
+    assert abs(noticed - told) <= 3 * error, "a change of the power belongs into the notebook's table"
+
+
+def test_recalibration_is_decided_at_full_looks_only(fitted):
+    p, rose, _ = history(8000, 4000)
+    assert not fitted.needs_recalibration(p[:19], 1 - rose[:19]), "not before twenty outcomes"
+    assert fitted.needs_recalibration(p[:959], rose[:959]) == fitted.needs_recalibration(p[:940], rose[:940])
     assert 0 <= moved_p_value(Rows.read(p, rose), 5) <= 1
 
 

@@ -18,6 +18,7 @@ from forecastkit.pipeline import (
     forecast_bar_horizons,
     generate_multi_horizon_forecasts,
     multi_horizon_forecast,
+    timeframe_horizons,
 )
 
 XNYS = get_calendar("XNYS")
@@ -139,3 +140,51 @@ def test_a_real_week_of_minutes_is_resampled_and_refused_for_too_few_bars():
     assert 100 < len(clock.closes) < 140
     with pytest.raises(DataError, match=f"SPY has {len(clock.closes)} bars of m15, and .* are needed"):
         generate_multi_horizon_forecasts("SPY", "m15", bars)
+
+
+@pytest.mark.parametrize("horizons", [(1, "a"), (None, 1), 5.0, [[1], [2]], object()])
+def test_horizons_that_are_no_whole_numbers_are_refused_in_one_line(horizons):
+    with pytest.raises(SettingsError, match="whole numbers"):
+        timeframe_horizons(QUIET, "d1", horizons)
+
+
+def test_horizons_may_come_from_an_iterator():
+    assert timeframe_horizons(QUIET, "d1", iter([5, 1])) == (1, 5)
+
+
+def week_bars(**columns) -> pd.DataFrame:
+    sessions = XNYS.sessions_in_range("2018-01-02", "2018-03-28")
+    return pd.DataFrame({"close": np.linspace(100.0, 110.0, len(sessions)), **columns}, index=sessions)
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (week_bars(close="abc"), "close of the bars"),
+        (week_bars(close=True), "close of the bars"),
+        (week_bars(close=1 + 2j), "close of the bars"),
+        (week_bars(close=pd.Timestamp("2018-01-02")), "close of the bars"),
+        (week_bars(volume="x"), "volume of the bars"),
+        (week_bars(close=np.inf), "finite"),
+        (pd.concat([week_bars(), week_bars()], axis=1), "close twice"),
+    ],
+    ids=["text", "bool", "complex", "dates", "volume", "inf", "twice"],
+)
+def test_bars_that_hold_no_prices_are_refused_in_one_line(frame, words):
+    with pytest.raises(DataError, match=words):
+        bar_clock(frame, "w1", XNYS)
+
+
+def test_code_of_the_users_is_not_silently_left_out_of_bars():
+    with pytest.raises(DataError, match="features serve forecasts of sessions only"):
+        multi_horizon_forecast(week_bars(), symbol="XYZ", timeframe="w1", horizons=(1,), features=len, settings=QUIET)
+
+
+def test_the_command_refuses_horizons_that_cannot_be_in_one_line(tmp_path, capsys):
+    from forecastkit.cli.main import main
+
+    for words in (("1,x",), ("1,5", "--horizon", "5"), ("1,5", "--universe", "sample"), ("",)):
+        code = main(["forecast", "--sources", "sample", "--home", str(tmp_path), "--quiet", "--horizons", *words])
+        out, err = capsys.readouterr()
+        assert (code, out, len(err.strip().splitlines())) == (2, "", 1), words
+    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import pytest
 from forecastkit.core import load_settings
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.pipeline import SymbolForecasts, Universe, UniverseSystem
-from forecastkit.reports import UniverseDay, sector_map, universe_day, universe_table
+from forecastkit.reports import UniverseDay, sector_map, ticker_rows, universe_day, universe_table
 from forecastkit.reports import universe_page as page
 from forecastkit.reports.universe_rows import forecast_reasons, panel_widths, usual_widths
 
@@ -90,7 +90,7 @@ def test_the_table_says_what_was_forecast(day):
 
 
 def test_numbers_are_sorted_as_numbers_and_blanks_stand_apart(day):
-    html = universe_table(day.rows.assign(width_ratio=[9.0, 10.0, float("nan")]))
+    html = universe_table(day.rows.assign(width_ratio=[9.0, 10.0, float("nan")], label=""))
     kinds = re.findall(r'data-kind="(\w+)"', html)
     assert kinds == list(page.PAGE_COLUMNS.values())
     place = list(page.PAGE_COLUMNS).index("width against its usual")
@@ -160,3 +160,23 @@ def test_a_label_is_shown_once_there_is_one(day):
 def test_the_last_year_is_of_the_walk_until_the_ledger_has_outcomes(day):
     assert day.past.card is not None and "ledger holds too few" in day.past.words
     assert day.past.card.scores.index.get_level_values(0).max() == day.prepared.sessions[-6]
+
+
+def test_the_chance_behind_a_label_stands_beside_the_base_rate_it_was_held_against(day):
+    said = {"direction": {"label": "neutral", "chance": 0.53, "base_rate": 0.61}}
+    told = {name: replace(f, metadata={**f.metadata, **said}) for name, f in day.forecasts.items()}
+    rows = ticker_rows(day.prepared, SymbolForecasts(told))
+    assert (rows["base_rate"] == 0.61).all() and "rise 53 %, base 61 %" in unescape(universe_table(rows)).replace(
+        "\xa0", " "
+    )
+
+
+def test_the_share_of_unusual_names_stands_beside_that_of_earlier_sessions(day):
+    assert np.isfinite(day.usual_unusual) and "by chance" not in page.unusual_section(day)
+    assert f"{100 * day.usual_unusual:.0f}&nbsp;% did on average a quarter" in page.unusual_section(day)
+
+
+def test_a_sector_with_odd_spaces_can_be_chosen(day):
+    odd = " Two   spaces "  # a browser trims the text of an option without a value
+    html = universe_table(day.rows.assign(sector=odd))
+    assert f'<option value="{odd}">' in html and f'data-sector="{odd}"' in html

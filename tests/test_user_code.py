@@ -13,7 +13,7 @@ from forecastkit.core import DataError, LookAheadError, UserCodeError, load_sett
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features import Feature, user_code_digest
 from forecastkit.ledger import PredictionDatabase
-from forecastkit.pipeline import IntegratedSystem, profile_of, with_user_code
+from forecastkit.pipeline import IntegratedSystem, load_user_code, profile_of, with_user_code
 
 MARKET = synthetic_market(seed=11, sessions=900, start="2013-01-02", stocks=["MINE"]).market
 SMALL = {
@@ -355,3 +355,41 @@ def test_a_universe_says_that_it_takes_none(home):
     with pytest.raises(UserCodeError, match="forecast these symbols one by one"):
         fk.forecast(["MINE", "SPX"], features=reach)
     assert main(["forecast", "--universe", "sample", "--features", "mine.py:reach"]) == 2
+
+
+def test_code_that_reads_arrays_this_package_and_a_module_beside_it_has_a_version(home):
+    (home / "beside.py").write_text("ROWS = 10\n")
+    text = "import numpy as np\nimport beside\nimport forecastkit as fk\nfrom forecastkit.core import PROBS\n\nWEIGHTS = np.array([1.0, 2.0])\n\n\n"
+    text += "def mixed(market, symbol):\n    close = market.close(symbol).shift(beside.ROWS)\n    return close * WEIGHTS.sum() * PROBS[0] * fk.core.PROBS[1]\n"
+    (home / "mixed.py").write_text(text)
+    mine = profile_of(fk.Target("MINE"))
+    first = with_user_code(mine, "mixed.py:mixed").user_digest
+    assert first == with_user_code(mine, "mixed.py:mixed").user_digest
+    (home / "mixed.py").write_text(text.replace("2.0", "3.0"))
+    assert with_user_code(mine, "mixed.py:mixed").user_digest != first
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys\nsys.path.clear()\nraise ValueError('path')",
+        "import sys\nsys.modules.pop(__name__)\nraise ValueError('modules')",
+        "class Silent(Exception):\n    def __str__(self): raise RuntimeError('no')\nraise Silent",
+        "class Base(BaseException): pass\nraise Base('base')",
+        "raise GeneratorExit",
+        "def __getattr__(name): raise RuntimeError('asked')",
+    ],
+)
+def test_a_hostile_file_is_one_error_of_user_code(tmp_path, monkeypatch, code):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (file := tmp_path / "hostile.py").write_text(code)
+    with pytest.raises(UserCodeError, match=r"running hostile\.py failed"):
+        load_user_code(f"{file}:reach")
+
+
+def test_a_file_that_changes_where_modules_are_found_still_gives_its_function(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (file := tmp_path / "moved.py").write_text(
+        "import sys\nsys.path.pop(0)\nsys.modules.pop(__name__)\ndef reach(m): pass\n"
+    )
+    assert load_user_code(f"{file}:reach").__name__ == "reach"

@@ -210,7 +210,7 @@ def expected_reports(
     said_of, said_at, until = _micros(reports["date"]), _micros(reports["known_at"]), np.full(len(expected), NEVER)
     own = reports.groupby("symbol").indices
     for symbol, rows in expected.groupby("symbol").indices.items():
-        others, columns = own[symbol], rows[:, None]
+        others, columns = own[symbol], np.asarray(rows)[:, None]
         near = np.abs(date[columns] - said_of[others]) <= SAME_REPORT // pd.Timedelta("1us")
         replaced = near & ((said_at[others] > known[columns]) | guessed.to_numpy()[columns])
         until[rows] = np.where(replaced, said_at[others], NEVER).min(axis=1, initial=NEVER)
@@ -370,11 +370,11 @@ def earnings_blocks(
     place, planned = pd.Index(symbols), calendar.scheduled
     reports = table[table["symbol"].isin(place)]
     expected = expected_reports(reports)
-    columns, spans = place.get_indexer(expected["symbol"]), spans_of_waiting(expected, index, calendar)
+    columns, spans = place.get_indexer(pd.Index(expected["symbol"])), spans_of_waiting(expected, index, calendar)
     which = first_awaited(expected, columns, (len(index), len(place)), spans)
     first = np.append(reaction_span(expected, planned)[0].astype(float), np.nan)[which]
     said = _spans(reports, expected, calendar)
-    of = place.get_indexer(said["symbol"])
+    of = place.get_indexer(pd.Index(said["symbol"]))
     return {
         "soonest": np.maximum(first - planned.searchsorted(index)[:, None], 1),
         "reacted": _reacted(said, of, len(place), index, calendar, 0),

@@ -53,7 +53,7 @@ from forecastkit.cli.options import (
 from .schemas import schema
 from .verification import verify
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError
+from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError, read_value
 
 # %% auto #0
 __all__ = ['app', 'settings_app', 'LEAK', 'POOR', 'POOR_KINDS', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options',
@@ -223,6 +223,25 @@ def print_universe(
     raise typer.Exit(1 if made.skipped else 0)
 
 # %% ../../nbs/80_cli/20_main.ipynb #c5ebe226
+def print_horizons(
+    symbol: str | None,
+    horizons: str,  # with commas between
+    settings: Any,
+    options: Mapping[str, Any],  # as `pipeline.forecast` takes them
+    universe: Path | None,
+    as_json: bool,
+) -> None:
+    "Forecast several horizons of one symbol and print the record. Raises `SettingsError`."
+    from forecastkit.pipeline import forecast as make
+
+    if universe is not None or options["horizon"] is not None:
+        raise SettingsError("--horizons is of one symbol, and stands for --horizon: leave the other away")
+    ahead = read_value("horizons.d1", horizons, "--horizons")
+    others = {name: value for name, value in options.items() if name != "horizon"}
+    made = make(symbol, horizons=ahead, settings=settings, **others)
+    emit(made.to_dict() if as_json else str(made), as_json)
+
+
 @add_command(app)
 def forecast(
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
@@ -234,6 +253,7 @@ def forecast(
     html: Annotated[Path | None, typer.Option(help="Write the page of a universe as one HTML file too.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     features: Features = None, members: Members = None,
+    horizons: Annotated[str | None, typer.Option(help="Several horizons at once, such as 1,5,21: one coherent record.")] = None,
 ) -> None:  # fmt: skip
     """Make one forecast and print its card, or those of a universe as a table (exit 1 if a symbol has none).
 
@@ -242,6 +262,8 @@ def forecast(
       forecastkit forecast
 
       forecastkit forecast --symbol AAPL --horizon 21 --no-store --json
+
+      forecastkit forecast --horizons 1,5,21
 
       forecastkit forecast --universe sample --as-of 2018-06-29 --csv
 
@@ -255,7 +277,11 @@ def forecast(
 
     settings = settings_with(quiet or as_json or csv, data__sources=sources, data__home=home, run__n_jobs=jobs)
     options = {"horizon": horizon, "kind": kind, "as_of": as_of, "store": store}
-    if universe is not None:
+    if horizons is not None:
+        print_horizons(
+            symbol, horizons, settings, {**options, "features": features, "members": members}, universe, as_json
+        )
+    elif universe is not None:
         if symbol is not None:
             raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
         if features is not None or members is not None:

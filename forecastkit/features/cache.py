@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core import DataWarning, canonical_json, find_key
+from ..core import DataWarning, canonical_json, code_version, find_key
 from .base import Feature, Inputs, winsorized
 from ..data import MarketData
 
@@ -105,6 +105,13 @@ def parts_of(
         return [thing.fget]
     if isinstance(thing, re.Pattern):
         return [thing.pattern, thing.flags]
+    if isinstance(thing, np.ndarray) and thing.dtype != object:
+        return [str(thing.dtype), thing.shape, thing.tobytes()]
+    if isinstance(thing, ModuleType) and (file := getattr(thing, "__file__", None)):
+        return [
+            thing.__name__,
+            code_version() if thing.__name__.partition(".")[0] == "forecastkit" else Path(file).read_bytes(),
+        ]
     if hasattr(thing, "__wrapped__"):  # lru_cache, classmethod
         return [thing.__wrapped__]
     if is_dataclass(thing):

@@ -119,7 +119,7 @@ def least_left(
                (move == 0).rolling(MONTH, min_periods=1).sum() > MONTH // 2, (steps > COARSE) | (close < LEAST_PRICE)),
         0.1: (((absent > HALT) & (absent <= ANOTHER_COMPANY)).rolling(QUARTER, min_periods=1).max() > 0,
               (bars["volume"] == 0).rolling(MONTH, min_periods=1).sum() > MONTH // 2),
-        0.2: ((np.log(close).diff().abs() > 0.3).rolling(YEAR, min_periods=1).max() > 0,),
+        0.2: ((pd.Series(np.log(close)).diff().abs() > 0.3).rolling(YEAR, min_periods=1).max() > 0,),
     }  # fmt: skip
     left = np.ones(len(bars))
     for cost, rules in suspected.items():

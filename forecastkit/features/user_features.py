@@ -38,8 +38,6 @@ def described(thing: Any) -> Any:
         return [described(part) for part in thing]
     if isinstance(thing, Mapping):
         return [[described(key), described(value)] for key, value in thing.items()]
-    if isinstance(thing, np.ndarray):
-        return [str(thing.dtype), thing.shape, thing.tolist()]
     if isinstance(thing, partial):
         return [described(part) for part in (thing.func, thing.args, thing.keywords)]
     if (
@@ -49,7 +47,7 @@ def described(thing: Any) -> Any:
     ):
         return parts_of(thing)  # made by `exec`: it bears the name of a library and is none of it
     known = (*PLAIN_TYPES, FunctionType, MethodType, type)
-    if isinstance(thing, known) or is_dataclass(thing) or library_name(thing):
+    if isinstance(thing, (*known, np.ndarray)) or is_dataclass(thing) or library_name(thing):
         return thing
     if not hasattr(thing, "get_params") and library_name(type(thing)):
         raise TypeError(f"{type(thing).__qualname__} has a state")
@@ -68,8 +66,8 @@ def user_code_digest(
         found = None
     if found is None:
         raise UserCodeError(
-            f"{what}: its code refers to something that has a state of its own, such as an open file or a module beside it, so that two versions "
-            "could not be told apart: hand over a function of plain values, and import functions by their names"
+            f"{what}: its code refers to something that has a state of its own, such as an open file or a generator of random numbers, so that two versions "
+            "could not be told apart: hand over a function of plain values, arrays and other functions"
         )
     return digest([found])
 
@@ -84,6 +82,14 @@ def place_of(error: BaseException) -> str:
     return found
 
 
+def _words_of(error: BaseException) -> str:
+    "What an error says, on one line; empty where it cannot say it."
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return ""
+
+
 @contextlib.contextmanager
 def user_code(
     what: str,  # such as: feature momentum
@@ -92,10 +98,10 @@ def user_code(
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except UserCodeError:
+    except (UserCodeError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        said = " ".join(str(error).split())
+    except BaseException as error:
+        said = _words_of(error)
         raise UserCodeError(f"{what} failed: {type(error).__name__}: {said}{place_of(error)}") from error
 
 # %% ../../nbs/30_features/17_user_features.ipynb #64abb591

@@ -278,7 +278,7 @@ class ConfidenceCalibrator(BaseEstimator):
         states: Sequence[Any] | ArrayLike | None = None,
         sessions: ArrayLike | None = None,
     ) -> bool:
-        "Whether the curve has moved, as of the last full twenty outcomes since the fit. Raises `DataError`."
+        "Whether the curve has moved, as of the last full twenty outcomes since the fit; silence within 1,000 sessions says little. Raises `DataError`."
         rows = self._calibrated(p, rose, states, sessions)
         looks = len(rows.p) // LOOK
         rows = rows.rows(np.arange(looks * LOOK))

@@ -46,7 +46,9 @@ def outcome_targets(
         "direction": np.where(np.isnan(ahead[:, -1]), np.nan, ahead[:, -1] > 0), "return": ahead[:, -1],
         "volatility": np.sqrt((moves**2).sum(axis=1)), "range": top + bottom, "drawdown": falls,
     }  # fmt: skip
-    return pd.DataFrame(found, bars.index).where(pd.Series(np.isfinite(ahead).all(axis=1), bars.index), axis=0)
+    return pd.DataFrame(found, bars.index).where(
+        pd.Series(np.asarray(np.isfinite(ahead).all(axis=1)), bars.index), axis=0
+    )
 
 # %% ../../nbs/40_models/30_multi_target.ipynb #bdbc42cc
 TARGET_QUANTILES: tuple[float, ...] = (0.1, 0.5, 0.9)

@@ -131,6 +131,7 @@ class DirectionInputs:
     sectors: Mapping[str, str]
     symbols: tuple[str, ...]
     fingerprints: pd.Series  # of the data as of each session
+    user_digest: str = ""  # of code of the user's own among features and members, see `TargetProfile`
 
     @cached_property
     def days(self) -> pd.DatetimeIndex:
@@ -188,6 +189,7 @@ def single_direction_inputs(prepared: Prepared) -> DirectionInputs:
     return DirectionInputs(
         target.symbol, replace(target, symbol=DIRECTION), prepared.settings, prepared.view, numbers.set_axis(rows),
         prepared.outcomes.reindex(numbers.index).to_numpy(), rise.to_numpy(), {}, (target.symbol,), prepared.versions.fingerprints,
+        prepared.versions.user_digest,
     )  # fmt: skip
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #5ec7a02b
@@ -291,7 +293,16 @@ class DirectionSystem:
     def name(self, grid: pd.Timestamp, part: str) -> str:
         "The name of a version: ensemble or combiner."
         own, settings = self.inputs, self.inputs.settings
-        shaped = digest([settings.model_digest(), asdict(settings.direction), part, own.name, own.every])
+        shaped = digest(
+            [
+                settings.model_digest(),
+                asdict(settings.direction),
+                part,
+                own.name,
+                own.every,
+                *filter(None, [own.user_digest]),
+            ]
+        )
         return model_version(own.target, grid, own.fingerprints[grid], shaped, code_version())
 
     def _version(self, grid: pd.Timestamp, part: str, train: Any) -> Any:
@@ -390,7 +401,7 @@ class DirectionSystem:
         ]
 
     def span_weights(self, grid: pd.Timestamp) -> tuple[pd.DataFrame, np.ndarray]:
-        "Signals of the rows that a version serves, and at each of its sessions what the outcomes known by then make of the weights."
+        "Signals of the rows that a version serves, and for each row what the outcomes known at its session make of the weights."
         from forecastkit.models import fixed_share_weights, log_losses
 
         if grid not in self._spans:
@@ -402,7 +413,8 @@ class DirectionSystem:
             weights = (
                 pd.DataFrame(fixed_share_weights(losses, horizon, start=start)).rolling(horizon, min_periods=1).mean()
             )
-            self._spans[grid] = signals, weights.to_numpy() * len(start)
+            session = pd.factorize(own.places[rows])[0]
+            self._spans[grid] = signals, weights.to_numpy()[session] * len(start)
         return self._spans[grid]
 
     def combined(self, session: pd.Timestamp, symbol: str) -> dict[str, Any] | None:
@@ -412,13 +424,27 @@ class DirectionSystem:
             return None
         own, meta, (signals, weights) = self.inputs, self.combiner(grid).meta, self.span_weights(grid)
         row = signals.index.get_loc((session, symbol))
-        days = own.days[self._span(grid)].unique()
-        learnt = dict(zip(signals, weights[days.searchsorted(session)].tolist()))
+        learnt = dict(zip(signals, weights[row].tolist()))
         chances = {
             name: None if np.isnan(value) else value for name, value in zip(signals, signals.to_numpy()[row].tolist())
         }
         at = np.array([self._span(grid).start + row])
         return replace(meta, learnt=learnt).combine(chances, self._states(at)[0], own.sectors.get(symbol))
+
+    def history(
+        self,
+        every: int = 21,  # of the calendar's sessions, each so many-th
+    ) -> pd.DataFrame:
+        "Signals, base rate and combined chance of a rise at the rows of some sessions, as told then."
+        rows = np.flatnonzero(self.inputs.places % every == 0)
+        found = {}
+        for session, symbol in self.inputs.features.index[rows]:
+            grid = self.grid(session)
+            if grid is not None and (told := self.combined(session, symbol)) is not None:
+                said = self.span_weights(grid)[0].loc[(session, symbol)].to_dict()
+                found[session, symbol] = said | {"base_rate": told["base_rate"], "chance": told["probability"]}
+        index = pd.MultiIndex.from_tuples(list(found), names=["session", "symbol"])
+        return pd.DataFrame(list(found.values()), index, dtype=float)
 
     def direction(self, forecast: Forecast) -> dict[str, Any]:
         "The direction of a forecast, as its metadata carries it."
@@ -533,7 +559,7 @@ def direction_difference(
         return ""
     numbers = [
         [one[name] for name in ("chance", "base_rate", "confidence", "agreement")]
-        + [*one["probabilities"].values(), *one["weights"].values()]
+        + [float(part[name]) for part in (one["probabilities"], one["weights"]) for name in sorted(part)]
         for one in (stored, again)
     ]
     words = [(one["label"], one["reasons"], sorted(one["weights"]), one["version"]) for one in (stored, again)]

@@ -209,7 +209,7 @@ def _named_once(what: str | None, symbol: str | None) -> str | None:
 def forecast(
     what: Any = None, *, horizons: Sequence[int], symbol: str | None = None, kind: str | None = None, as_of: Any = None,
     sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
-    settings: Settings | None = None, features: Any = None,
+    settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> MultiHorizonForecast: ...  # fmt: skip
 @overload
 def forecast(

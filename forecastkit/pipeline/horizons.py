@@ -39,9 +39,13 @@ def timeframe_horizons(
     own = getattr(settings.horizons, timeframe)
     if horizons is None:
         return own
-    if isinstance(horizons, (str, int)) or not len(tuple(horizons)):
+    try:
+        chosen = [] if isinstance(horizons, (str, int)) else sorted(set(horizons))
+    except TypeError:  # nothing that can be walked through, or parts that have no order
+        chosen = []
+    if not chosen:
         raise SettingsError(f"horizons is {horizons!r}: give whole numbers such as (1, 5, 21)")
-    return read_value(f"horizons.{timeframe}", sorted(set(horizons)), "horizons")
+    return read_value(f"horizons.{timeframe}", chosen, "horizons")
 
 # %% ../../nbs/65_pipeline/57_horizons.ipynb #1af65c79
 def forecast_horizons(
@@ -93,6 +97,20 @@ def forecast_steps(clock: BarClock, symbol: str, horizon: int, kind: str, settin
     )  # fmt: skip
     return build_forecast(prepared, prepared.last, datetime.now(UTC), [])
 
+# %% ../../nbs/65_pipeline/57_horizons.ipynb #5cc8e15d
+def _numbers_of_bars(bars: pd.DataFrame) -> pd.DataFrame:
+    "The columns of bars as floats. Raises `DataError` for one that holds no numbers."
+    made = bars.reindex(columns=["open", "high", "low", "close", "volume"])
+    for name in [str(name) for name in made.columns]:
+        column = made[name]
+        try:
+            if column.dtype.kind in "bcmM":
+                raise TypeError(f"{column.dtype} is no number")
+            made[name] = pd.to_numeric(column).astype(float)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{name} of the bars holds values of type {column.dtype}: bring numbers") from error
+    return made
+
 # %% ../../nbs/65_pipeline/57_horizons.ipynb #ff955d52
 def bar_clock(
     bars: pd.DataFrame,  # with a close; by the moment they end, with a time zone, or daily by session
@@ -104,10 +122,12 @@ def bar_clock(
         raise DataError(
             "bars are a frame with a close, indexed by the moments they end (with a time zone), or by sessions"
         )
-    made = resample(bars.reindex(columns=["open", "high", "low", "close", "volume"]).sort_index(), timeframe, calendar)
+    if not bars.columns.is_unique:
+        raise DataError(f"the bars have {bars.columns[bars.columns.duplicated()][0]} twice: bring each column once")
+    made = resample(_numbers_of_bars(bars).sort_index(), timeframe, calendar)
     closes = made["close"].dropna().astype(float)
-    if len(closes) and not (closes > 0).all():
-        raise DataError(f"the close of {closes.index[closes <= 0][0]} is not above 0: a log change needs prices")
+    if len(wrong := closes.index[~((closes > 0) & (closes < float("inf")))]):
+        raise DataError(f"the close of {wrong[0]} is not above 0 and finite: a log change needs prices")
     return BarClock(closes.iloc[-MOST_BARS:], timeframe, calendar)
 
 

@@ -45,6 +45,8 @@ def multi_horizon_forecast(
         return forecast(what, symbol=symbol, horizons=chosen, kind=kind, settings=base, **others)
     if not isinstance(what, pd.DataFrame) or symbol is None:
         raise DataError(f"bars of {timeframe} come as a frame with a close, with symbol= as their name")
+    if given := [name for name, value in others.items() if value is not None]:
+        raise DataError(f"{', '.join(given)} serve forecasts of sessions only: leave them out for bars of {timeframe}")
     clock = bar_clock(what, timeframe, get_calendar(base.data.calendar))
     return forecast_bar_horizons(clock, symbol, chosen, base, kind or "log_return")
 

@@ -74,8 +74,9 @@ def refused_rows(
     usable, refused = prepared.settings.quality.usable, np.zeros(len(rows), dtype=bool)
     sessions, symbols = prepared.days[rows], prepared.origins[rows].get_level_values("symbol")
     days = prepared.view.calendar.sessions
-    for symbol, own in pd.Series(np.arange(len(rows))).groupby(np.asarray(symbols)):
-        at, bars = own.to_numpy(), prepared.view.bars(symbol)
+    for name, own in pd.Series(np.arange(len(rows))).groupby(np.asarray(symbols)):
+        symbol, at = str(name), own.to_numpy()
+        bars = prepared.view.bars(symbol)
         scores = quality_column(prepared.history(prepared.last, symbol), prepared.declarations)[sessions[at]].to_numpy()
         left = least_left(bars, days)[bars.index.searchsorted(sessions[at])]
         refused[at] = scores < usable

@@ -23,6 +23,7 @@ from forecastkit.pipeline.panel_preparation import (
     panel_members,
     prepare_panel,
 )
+from .directions import directions_of
 from .panel_universe import Universe
 from .profile import INDEX_SYMBOLS
 from .verification import AuditPart, part_report, sample_sessions
@@ -97,6 +98,13 @@ def panel_forecasts_of(market: MarketData, universe: Universe, settings: Setting
     prepared = prepare_panel(market, replace(universe, earnings=market.earnings), settings, last)
     return pd.DataFrame(prepared.quantiles, prepared.origins, [f"q{p:g}" for p in PROBS])
 
+
+def panel_directions_of(market: MarketData, universe: Universe, settings: Settings) -> pd.DataFrame:
+    "Signals and combined chance of a rise, each month and ticker, from ensembles and combiners trained on this market."
+    last = max(market.bars(symbol).index[-1] for symbol in members_in(market, universe))
+    system = directions_of(prepare_panel(market, replace(universe, earnings=market.earnings), settings, last))
+    return pd.DataFrame() if system is None else system.history()
+
 # %% ../../nbs/65_pipeline/80_panel_verification.ipynb #cc65c351
 def universe_parts(
     market: MarketData,  # with the reports of companies, where there are any
@@ -113,6 +121,12 @@ def universe_parts(
         AuditPart("breadth and sector rotation", partial(breadth_of, universe=universe), False),
         *([states] if "SPX" in market else []),
         AuditPart("the panel forecast", forecasts, True, "drifts, scales, trees, pool and width calibrator"),
+        AuditPart(
+            "directions",
+            partial(panel_directions_of, universe=universe, settings=settings),
+            True,
+            "ensembles, tables and combiners",
+        ),
     ]
 
 # %% ../../nbs/65_pipeline/80_panel_verification.ipynb #9bb1c8ea

@@ -15,7 +15,7 @@ import copy
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.abc import ExecutionLoader
@@ -80,8 +80,9 @@ def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
-        del sys.modules[module.__name__]  # other processes are then sent the function itself, not a name
+        with suppress(ValueError):  # the file may have changed both itself
+            sys.path.remove(str(folder))
+        sys.modules.pop(module.__name__, None)  # other processes are then sent the function itself, not a name
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #2fc19dd0
 def load_user_code(
@@ -98,7 +99,8 @@ def load_user_code(
     module.__file__ = str(path.resolve())
     with _beside(path.resolve().parent, module), user_code(f"running {path.name}"):
         _Cells(path.resolve(), name).exec_module(module)
-    if not hasattr(module, name):
+        there = hasattr(module, name)
+    if not there:
         own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
         raise DataError(f"{place} defines no function {name}: it has {', '.join(own) or 'none'}")
     return getattr(module, name)
@@ -194,7 +196,7 @@ def user_columns(market: MarketData, features: tuple[Feature, ...], symbol: str)
 def user_features_of(profile: TargetProfile) -> tuple[Feature, ...]:
     "The features of a profile that are the user's own."
     names = {part.name for part in profile.user_code if part.kind == "feature"}
-    return tuple(feature for feature in profile.declarations if feature.name in names)
+    return tuple(feature for feature in profile.declarations if isinstance(feature, Feature) and feature.name in names)
 
 
 def require_no_look_ahead(report: Report) -> None:

@@ -24,7 +24,7 @@ from sklearn.utils import Tags  # pyrefly: ignore[missing-module-attribute]
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import DataError, ModelIntegrityError, SettingsError, read_state, write_state
-from ..features import Feature, checked_features
+from ..features import Declaration, checked_features
 from forecastkit.regimes.outliers import (
     fit_reference,
     reference_arrays,
@@ -47,7 +47,7 @@ DRIFTING_FAMILIES: tuple[tuple[str, str], ...] = (
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #87b6d1ce
 def family_of(
-    features: Sequence[Feature],
+    features: Sequence[Declaration],
     without: Sequence[str] = ("calendar",),  # families that are left out
 ) -> dict[str, str]:
     "The family of each feature that can be unusual; prices and yields are left out, since they drift for ever."

@@ -33,7 +33,7 @@ from forecastkit.reports.universe_rows import (
     market_states,
     past_year,
 )
-from .universe_rows import ticker_rows, unusual_names, unusual_reasons
+from .universe_rows import share_unusual, ticker_rows, unusual_names, unusual_reasons, usual_share
 
 # %% auto #0
 __all__ = ['UNIVERSE_STYLE', 'PAGE_COLUMNS', 'UNIVERSE_SCRIPT', 'SHADE_BOUNDS', 'EVEN', 'STATE_LANES', 'UniverseDay',
@@ -52,6 +52,7 @@ class UniverseDay:
     forecasts: SymbolForecasts
     rows: pd.DataFrame  # as `ticker_rows` gives them
     unusual: Unusual
+    usual_unusual: float  # share of tickers that are as unusual as that on earlier sessions
     states: pd.Series  # of the market, by session
     state_words: str  # whose states they are
     past: PastYear
@@ -77,7 +78,8 @@ def universe_day(
     rows = ticker_rows(prepared, forecasts)
     states, words = market_states(prepared, session)
     unusual, past = unusual_names(prepared, session), past_year(prepared, session, database)
-    return UniverseDay(session, prepared, forecasts, rows, unusual, states, words, past)
+    share = usual_share(prepared, session)
+    return UniverseDay(session, prepared, forecasts, rows, unusual, share, states, words, past)
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #c9fa9ea2
 UNIVERSE_STYLE: str = """
@@ -86,12 +88,12 @@ UNIVERSE_STYLE: str = """
 .universe .tools[hidden]{display:none} .universe .tools input,.universe .tools select{font:inherit;padding:6px 8px;color:inherit;background:var(--paper,#fff);border:1px solid var(--edge,#b8c1c9);border-radius:6px;max-width:100%}
 .universe .scroll{overflow:auto;max-height:80vh;border:1px solid var(--line,#e3e7eb);border-radius:8px}
 .universe table.names{border-collapse:separate;border-spacing:0;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
-.universe table.names th,.universe table.names td{padding:6px 12px;text-align:right;border-bottom:1px solid var(--line,#e3e7eb);font-weight:400;white-space:nowrap;vertical-align:top}
+.universe table.names th,.universe table.names td{padding:6px 9px;text-align:right;border-bottom:1px solid var(--line,#e3e7eb);font-weight:400;white-space:nowrap;vertical-align:top}
 .universe table.names small{display:block;line-height:1.3} .universe table.names .text{text-align:left}
 .universe table.names thead th{position:sticky;top:0;z-index:2;background:var(--band,#f5f7f9);padding:0;vertical-align:bottom}
 .universe table.names tbody th,.universe table.names thead th:first-child{position:sticky;left:0;text-align:left;background:var(--paper,#fff);z-index:1;font-weight:600}
 .universe table.names thead th:first-child{z-index:3;background:var(--band,#f5f7f9)}
-.universe table.names button{all:unset;box-sizing:border-box;display:block;width:100%;min-width:72px;white-space:normal;text-align:inherit;padding:8px 12px;cursor:pointer;color:var(--quiet,#66717d);font-size:13px;line-height:1.25}
+.universe table.names button{all:unset;box-sizing:border-box;display:block;width:100%;min-width:64px;white-space:normal;text-align:inherit;padding:8px 9px;cursor:pointer;color:var(--quiet,#66717d);font-size:13px;line-height:1.25}
 .universe table.names button:focus-visible,.universe .chip:focus-visible,.universe .scroll:focus-visible{outline:2px solid var(--bar);outline-offset:-2px}
 .universe table.names button::after{content:"\\a0\\2195";opacity:.45} .universe [aria-sort=ascending] button::after{content:"\\a0\\2191";opacity:1} .universe [aria-sort=descending] button::after{content:"\\a0\\2193";opacity:1}
 .universe tr:target>*,.universe tr.found>*{background:var(--mark,#fff3cf)!important}
@@ -103,6 +105,7 @@ UNIVERSE_STYLE: str = """
 .universe .low{background:#2e8b6f} .universe .normal{background:#a8d5ba} .universe .elevated{background:#f4b571} .universe .crisis{background:#b5373a} .universe .swatch{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:5px}
 .universe ol.reasons{list-style:none;padding:0;margin:8px 0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:10px 22px} .universe ol.reasons>li{border-top:1px solid var(--line,#e3e7eb);padding-top:6px} .universe ol.reasons ul{margin:4px 0 0;padding-left:18px;font-size:13px;color:var(--quiet,#66717d)}
 @media(prefers-color-scheme:dark){:root:has(.adaptive) .universe .s0{background:#1f5a86} :root:has(.adaptive) .universe .s1{background:#27425a} :root:has(.adaptive) .universe .s2{background:#2c353e} :root:has(.adaptive) .universe .s3{background:#463427} :root:has(.adaptive) .universe .s4{background:#6a4426} :root:has(.adaptive) .universe .s5{background:#8a4f1f} :root:has(.adaptive) .universe .s6{background:#a8551a}}
+.universe table.names td:nth-child(10) small{white-space:normal;width:70px}
 .universe table.names small.own{display:none}
 @media(max-width:640px){.universe table.names small.own{display:block;max-width:104px;overflow:hidden;text-overflow:ellipsis;font-weight:400} .universe table.names tr>:nth-child(2){display:none} .universe table.names th,.universe table.names td,.universe table.names button{padding-left:8px;padding-right:8px} .universe .lane>span{width:58px}}
 @media print{.universe .scroll{max-height:none;overflow:visible} .universe .tools{display:none}}
@@ -168,7 +171,7 @@ def cell(
 ) -> str:
     "A cell of the table: what it says, what is usual, and what it is sorted by."
     order = text if sort is None else "" if isinstance(sort, float) and not np.isfinite(sort) else str(sort)
-    below = f"<small>{escape(beside)}</small>" if beside else ""
+    below = f"<small>{escape(beside).replace(' %', '&nbsp;%')}</small>" if beside else ""
     kind = ' class="text"' if sort is None else ""
     return f'<td{kind} data-sort="{escape(order)}">{escape(text)}{below}{more}</td>'
 
@@ -234,14 +237,16 @@ def universe_table(
     ends = np.abs(rows[["low", "high"]].to_numpy(dtype=float) / rows[["close"]].to_numpy(dtype=float) - 1.0)
     reach = float(np.nanquantile(ends, 0.98)) or 0.01
     head = "".join(
-        f'<th scope="col" data-kind="{kind}" aria-sort="{"ascending" if name == "ticker" else "none"}"><button type="button"{" class=text" if kind == "text" else ""}>{escape(name)}</button></th>'
+        f'<th scope="col" data-kind="{kind}" aria-sort="{"ascending" if name == "ticker" else "none"}"><button type="button"{" class=text" if kind == "text" else ""}>{escape(name).replace(" %", "&nbsp;%")}</button></th>'
         for name, kind in heads.items()
     )
     body = "".join(
         f'<tr id="t{place}" data-sector="{escape(row["sector"])}">{ticker_cells(str(symbol), row.to_dict(), reach, labelled)}</tr>\n'
         for place, (symbol, row) in enumerate(rows.iterrows())
     )
-    sectors = "".join(f"<option>{escape(name)}</option>" for name in sorted(set(rows["sector"]) - {""}))
+    sectors = "".join(
+        f'<option value="{escape(name)}">{escape(name)}</option>' for name in sorted(set(rows["sector"]) - {""})
+    )
     choice = f'<select aria-label="Sector"><option value="">all sectors</option>{sectors}</select>' if sectors else ""
     tools = f'<div class="tools" hidden><input type="search" placeholder="ticker, sector, state" aria-label="Search the table">{choice}<output aria-live="polite"></output></div>'
     note = f"The bar is the 80 % range around the close, {100 * reach:.0f} % to each side on the same scale for all. Choose a heading to sort."
@@ -478,14 +483,19 @@ def unusual_section(
     found = day.unusual.table
     found = found[found.index.isin(day.rows.index)]
     names = [
-        (str(symbol), f"more unusual than {percent(row['rank'])} of its last year (distance {row['score']:.2f})",
+        (str(symbol), f"more unusual than {percent(row['rank']) if row['rank'] < 1 else 'all sessions'} of its last year (distance {row['score']:.2f})",
          [distance_reason(reason) for reason in unusual_reasons(day.unusual, str(symbol), day.families)])
         for symbol, row in found.head(most).iterrows()
     ]  # fmt: skip
-    beyond = int((found["rank"] >= 0.95).sum())
+    share, usual = share_unusual(day.unusual), day.usual_unusual
+    before = (
+        f"; {percent(usual)} did on average a quarter, a half, three quarters and a year before"
+        if np.isfinite(usual)
+        else ""
+    )
     note = (
         "Unusual means: far from its own medians of the last 252 sessions. The distance is the root mean square over the stock's own features, each in units of its usual "
-        f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {beyond} of {len(found)} stocks stand above 95 % of theirs; {0.05 * len(found):.0f} would by chance alone."
+        f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {percent(share)} of the stocks stand above 95 % of theirs{before}."
     )  # fmt: skip
     return (
         part(names_list(names) + paragraph(note, "quiet"))

@@ -32,8 +32,8 @@ from ..regimes import MarketStates, market_state_history, market_state_inputs
 __all__ = ['YEAR', 'LOW', 'HIGH', 'FALL', 'PROBABILITY_GRID', 'SHARED_FAMILIES', 'MAD_TO_SPREAD', 'CAP', 'year_before',
            'panel_widths', 'usual_widths', 'known_moves', 'usual_moves', 'move_and_fall', 'stock_state', 'index_of',
            'market_states', 'forecast_numbers', 'ticker_rows', 'ticker_features', 'usual_distances', 'Unusual',
-           'unusual_names', 'Reason', 'unusual_reasons', 'forecast_reasons', 'past_card', 'walked_year', 'stored_year',
-           'PastYear', 'past_year']
+           'unusual_names', 'share_unusual', 'usual_share', 'Reason', 'unusual_reasons', 'forecast_reasons',
+           'past_card', 'walked_year', 'stored_year', 'PastYear', 'past_year']
 
 # %% ../../nbs/70_reports/08_universe_rows.ipynb #a0a738a1
 YEAR: int = 252  # sessions
@@ -155,7 +155,7 @@ def forecast_numbers(forecast: Forecast) -> dict[str, Any]:
     return {
         "close": forecast.last_value, "low": low, "middle": points.median, "high": high, "expected": points.expected,
         "move": move, "fall": chance, "quality": forecast.feature_quality, "label": said.get("label", ""),
-        "chance": said.get("chance", float("nan")), "base_rate": forecast.base_rate,
+        "chance": said.get("chance", float("nan")), "base_rate": said.get("base_rate", forecast.base_rate),
         "results": (forecast.metadata.get("results_expected") or {}).get("date", ""),
     }  # fmt: skip
 
@@ -241,6 +241,27 @@ def unusual_names(
     table = pd.DataFrame({"score": scores[-1], "rank": np.where(counted >= YEAR // 4, lower, np.nan)}, symbols)
     table = table.dropna().sort_values(["rank", "score"], ascending=False, kind="stable").rename_axis("symbol")
     return Unusual(table, pd.DataFrame(distances[-1], symbols, names), pd.DataFrame(block[-1], symbols, names))
+
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #a85a6def
+def share_unusual(
+    unusual: Unusual,
+    beyond: float = 0.95,  # of the year's sessions
+) -> float:
+    "The share of tickers that are more unusual than this share of their last year's sessions; NaN where none has a year."
+    return float((unusual.table["rank"] >= beyond).mean()) if len(unusual.table) else float("nan")
+
+
+def usual_share(
+    prepared: PreparedPanel,
+    session: pd.Timestamp,  # the origin
+    back: tuple[int, ...] = (63, 126, 189, 252),  # sessions before it
+) -> float:
+    "The mean of `share_unusual` a quarter, a half, three quarters and a year before an origin; NaN where there is no such session."
+    days = sessions_of(prepared.features.index).unique()
+    place = int(days.searchsorted(session))
+    shares = [share_unusual(unusual_names(prepared, days[[place - n]][0])) for n in back if place - n >= YEAR]
+    known = [share for share in shares if np.isfinite(share)]
+    return float(np.mean(known)) if known else float("nan")
 
 # %% ../../nbs/70_reports/08_universe_rows.ipynb #eb4b67ee
 class Reason(NamedTuple):
