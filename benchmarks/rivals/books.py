@@ -50,9 +50,11 @@ def a_market(seed: int = 0) -> dict[str, np.ndarray]:
     some[0] = False  # backtesting.py asks for the first decision after the second session
     holds = np.cumsum(some, axis=0) % 2 == 1  # buys a lot, sells it again
     shares = 100.0 * np.diff(holds.astype(int), axis=0, prepend=0)
+    turn = np.arange(SESSIONS)[:, None] % 40  # one purchase at a time: what is left of it is sold before the next
+    single = np.where(turn == 1, 100.0, np.where(turn == 36, -100.0, 0.0)) * np.ones(TICKERS)
     return {
         "open": first, "high": np.maximum(first, close) * wiggle[0], "low": np.minimum(first, close) / wiggle[1],
-        "close": close, "shares": shares,
+        "close": close, "shares": shares, "single": single,
     }  # fmt: skip
 
 
@@ -69,6 +71,12 @@ def with_levels(prices: PriceBlocks, shares: np.ndarray) -> OrderBlocks:
     return OrderBlocks(buys, stop_loss=stop, take_profit=target)
 
 
+def one_at_a_time(prices: PriceBlocks, shares: np.ndarray) -> OrderBlocks:
+    "The same levels for purchases that never overlap; a sale of what has left already is rejected."
+    levels = with_levels(prices, shares)
+    return OrderBlocks(shares, stop_loss=levels.stop_loss, take_profit=levels.take_profit)
+
+
 def own(given: dict[str, np.ndarray]) -> dict[str, Any]:
     "What forecastkit makes of it."
     prices, found = blocks(given), {}
@@ -81,6 +89,7 @@ def own(given: dict[str, np.ndarray]) -> dict[str, Any]:
     for case, orders in (
         ("orders", OrderBlocks(given["shares"][:, :10])),
         ("stops", with_levels(ten, given["shares"][:, :10])),
+        ("single stops", one_at_a_time(ten, given["single"][:, :10])),
     ):
         took, books = fastest(lambda orders=orders: simulate(ten, orders, CASH, COSTS, rules))
         found[f"{case} of ten"] = {"seconds": took, "equity": float(books.equity[-1])}

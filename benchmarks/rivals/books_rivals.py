@@ -117,12 +117,13 @@ def backtesting_cases(given: dict[str, np.ndarray]) -> dict[str, Any]:
 
     backtesting.backtesting._tqdm = lambda rows, **options: rows
     table, found = {name: block.iloc[:, :10] for name, block in frames(given).items()}, {}
-    for case in ("orders of ten", "stops of ten"):
+    for case in ("orders of ten", "stops of ten", "single stops of ten"):
+        orders = "single" if case.startswith("single") else "shares"
 
-        def run(levels: bool = case == "stops of ten") -> float:
+        def run(levels: bool = "stops" in case, single: bool = orders == "single", orders: str = orders) -> float:
             gained = 0.0
             for name in table["close"]:
-                shares, close = table["shares"][name].to_numpy(), table["close"][name].to_numpy()
+                shares, close = table[orders][name].to_numpy(), table["close"][name].to_numpy()
 
                 class Given(Strategy):
                     wanted, last = shares, close
@@ -136,6 +137,8 @@ def backtesting_cases(given: dict[str, np.ndarray]) -> dict[str, Any]:
                             self.buy(size=int(self.wanted[t]), sl=0.97 * self.last[t], tp=1.05 * self.last[t])
                         elif self.wanted[t] > 0:
                             self.buy(size=int(self.wanted[t]))
+                        elif self.wanted[t] < 0 and single and self.position:
+                            self.position.close()
                         elif self.wanted[t] < 0 and not levels:
                             self.sell(size=int(-self.wanted[t]))
 
