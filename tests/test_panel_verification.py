@@ -51,7 +51,7 @@ def subjects(reports) -> list[str]:
 @pytest.mark.slow
 def test_every_part_is_asked_and_nothing_is_found(market, universe):
     reports = verify_universe(market, universe, QUICK, cuts=2, fitted=1)
-    assert subjects(reports) == [*PARTS, "the panel forecast"]
+    assert subjects(reports) == [*PARTS, "the panel forecast", "directions"]
     assert all(report.ok for report in reports), "\n".join(map(str, reports))
     columns = reports[0].facts["columns"]
     assert columns == 4 * len(panel_preparation.panel_declarations(universe, 5))  # the earnings features among them

@@ -162,7 +162,7 @@ def test_of_an_nbdev_notebook_only_what_is_exported_is_run(tmp_path, market):
         ("mine.py:", "names no function"),
         ("mine.txt:mean", "FILE.py:NAME or NOTEBOOK.ipynb:NAME"),
         ("mine.py:other", "defines no function other: it has mean"),
-        ("mine.py:width", "defines no function width"),
+        ("mine.py:width", "width is int and no function"),
         ("broken.ipynb:mean", "this is no notebook"),
         ("empty.ipynb:mean", "defines no function mean: it has none"),
     ],
