@@ -188,3 +188,8 @@ def test_the_command_refuses_horizons_that_cannot_be_in_one_line(tmp_path, capsy
         out, err = capsys.readouterr()
         assert (code, out, len(err.strip().splitlines())) == (2, "", 1), words
     assert not list(tmp_path.iterdir())
+
+
+def test_bars_of_what_has_a_profile_of_its_own_are_forecast_from_their_closes():
+    record = forecast_bar_horizons(bar_clock(quarters(last="2018-03-15"), "m15", XNYS), "VIX", (1,), QUIET)
+    assert (record.symbol, record.horizons) == ("VIX", (1,))

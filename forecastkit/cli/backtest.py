@@ -24,6 +24,7 @@ from forecastkit.cli.options import (
     print_note,
     report_parameters,
     settings_with,
+    writable_file,
 )
 
 # %% auto #0
@@ -114,8 +115,8 @@ def backtest(
     stops: Annotated[bool, typer.Option("--stops", help="Orders carry the stop loss and the target of their forecast.")] = False,
     audit: Annotated[bool, typer.Option("--audit", help="The full look-ahead audit first, with models trained again; takes minutes.")] = False,
     despite_leak: Annotated[bool, typer.Option("--despite-leak", help="Run what saw tomorrow all the same; every page says so.")] = False,
-    horizon: Horizon = None, as_json: AsJson = False, html: Annotated[Path | None, typer.Option(help="Write the page with its pictures as one HTML file.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the trades as a CSV.")] = None, sources: Sources = None, home: HomeFolder = None,
+    horizon: Horizon = None, as_json: AsJson = False, html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the page with its pictures as one HTML file.")] = None,
+    csv: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the trades as a CSV.")] = None, sources: Sources = None, home: HomeFolder = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
     quiet: Quiet = False,

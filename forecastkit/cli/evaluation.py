@@ -17,7 +17,15 @@ import typer
 
 from ..core import SettingsError
 from .options import AsJson, Features, HomeFolder, Horizon, Kind, Members, Quiet, Sources, Symbol
-from .options import emit, report_parameters, absolute_place, settings_with, stage_lines, target_settings
+from forecastkit.cli.options import (
+    emit,
+    report_parameters,
+    absolute_place,
+    settings_with,
+    stage_lines,
+    target_settings,
+    writable_file,
+)
 
 # %% auto #0
 __all__ = []
@@ -117,7 +125,7 @@ def evaluate(
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     start: Annotated[str | None, typer.Option(help="First origin, such as 2005-01-03; by default the first possible one.")] = None,
     end: Annotated[str | None, typer.Option(help="Last origin; by default the last whose outcome is known.")] = None,
-    as_json: AsJson = False, html: Annotated[Path | None, typer.Option(help="Write the page with its pictures as one HTML file.")] = None,
+    as_json: AsJson = False, html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the page with its pictures as one HTML file.")] = None,
     sources: Sources = None, home: HomeFolder = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,

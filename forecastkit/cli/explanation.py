@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import AsJson, AsOf, HomeFolder, Horizon, Kind, Quiet, Sources, Symbol
-from .options import emit, report_parameters, settings_with, target_settings
+from .options import emit, report_parameters, settings_with, target_settings, writable_file
 from ..core import SettingsError
 
 # %% auto #0
@@ -116,7 +116,7 @@ def explain(
     universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol, or the word sample: the forecasts of its panel, or of the ticker of --symbol.")] = None,
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many features are shown.")] = 15,
-    html: Annotated[Path | None, typer.Option(help="Write a page with pictures, the years before included, as one HTML file.")] = None,
+    html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write a page with pictures, the years before included, as one HTML file.")] = None,
     sources: Sources = None, home: HomeFolder = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """What each feature adds to the middle and to the width of a forecast; the parts sum to it.

@@ -49,6 +49,7 @@ from forecastkit.cli.options import (
     stage_lines,
     target_settings,
     utc_now,
+    writable_file,
 )
 from .schemas import schema
 from .verification import verify
@@ -250,7 +251,7 @@ def forecast(
     universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample: one model for all, a line for each.")] = None,
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print the table of a universe as CSV.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write the page of a universe as one HTML file too.")] = None,
+    html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the page of a universe as one HTML file too.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     features: Features = None, members: Members = None,
     horizons: Annotated[str | None, typer.Option(help="Several horizons at once, such as 1,5,21: one coherent record.")] = None,

@@ -10,9 +10,11 @@ runs, so that `--help`, `--version` and the shell's completion answer at once.""
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,8 +22,8 @@ import typer
 # %% auto #0
 __all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'Members', 'AsJson', 'Quiet', 'WIDE',
            'DAY_AS_MOMENT', 'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now',
-           'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'records', 'for_program',
-           'emit', 'print_note']
+           'writable_file', 'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'records',
+           'for_program', 'emit', 'print_note']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -112,10 +114,18 @@ def utc_now() -> Any:
     return pd.Timestamp.now("UTC")
 
 # %% ../../nbs/80_cli/01_options.ipynb #4e2c84f7
+def writable_file(path: Path | None) -> Path | None:
+    "The path of a file that is written at the end; raises `SettingsError` at once where it could not be."
+    from forecastkit.core import SettingsError
+
+    above = next((one for one in path.absolute().parents if one.exists()), None) if path is not None else None
+    if path is not None and (path.is_dir() or above is None or not above.is_dir() or not os.access(above, os.W_OK)):
+        raise SettingsError(f"{path} cannot be written: name a file in a folder that can be")
+    return path
+
+
 def absolute_place(where: str | None) -> str | None:
     "FILE.py:NAME with the whole path of the file, for a process that runs in another folder."
-    from pathlib import Path
-
     place, _, name = (where or "").rpartition(":")
     return f"{Path(place).resolve()}:{name}" if place else where
 

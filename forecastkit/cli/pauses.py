@@ -76,7 +76,7 @@ def add(
     from forecastkit.ledger import add_pause
 
     with open_ledger(settings_with(data__home=home)) as database:
-        print_pauses([add_pause(database, subject, who or getpass.getuser(), why)], as_json)
+        print_pauses([add_pause(database, subject, getpass.getuser() if who is None else who, why)], as_json)
 
 # %% ../../nbs/80_cli/08_pauses.ipynb #972ec16f
 @pauses_app.command("lift")
@@ -94,4 +94,4 @@ def lift(
     from forecastkit.ledger import lift_pause
 
     with open_ledger(settings_with(data__home=home)) as database:
-        print_pauses([lift_pause(database, number, who or getpass.getuser(), why)], as_json)
+        print_pauses([lift_pause(database, number, getpass.getuser() if who is None else who, why)], as_json)

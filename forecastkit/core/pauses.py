@@ -16,10 +16,11 @@ from .targets import canonical_symbol
 from .text import printable
 
 # %% auto #0
-__all__ = ['PAUSED_KINDS', 'pause_subject', 'Pause']
+__all__ = ['PAUSED_KINDS', 'LONGEST', 'pause_subject', 'Pause']
 
 # %% ../../nbs/00_core/13_pauses.ipynb #0704c4ff
 PAUSED_KINDS: tuple[str, ...] = ("symbol", "line", "portfolio")
+LONGEST: int = 1000  # characters of a text
 
 
 def pause_subject(
@@ -38,7 +39,7 @@ def pause_subject(
 # %% ../../nbs/00_core/13_pauses.ipynb #d71459a0
 @dataclass(frozen=True)
 class Pause:
-    "No new risk is taken in something. Raises `DataError` where subject, who or why is missing."
+    "No new risk is taken in something. Raises `DataError` where subject, who or why is missing or no line of text."
 
     subject: str  # see `pause_subject`
     who: str  # drawdown breaker, monitor, or the name of a person
@@ -51,7 +52,16 @@ class Pause:
     def __post_init__(self):
         object.__setattr__(self, "subject", pause_subject(self.subject))
         if not self.who.strip() or not self.why.strip():
-            raise DataError(f"a pause of {self.subject} needs who and why")
+            raise DataError(f"a pause of {printable(self.subject)} needs who and why")
+        odd = [
+            name
+            for name in ("subject", "who", "why")
+            if not getattr(self, name).isprintable() or len(getattr(self, name)) > LONGEST
+        ]
+        if odd:
+            raise DataError(
+                f"the {odd[0]} of a pause is one line of at most {LONGEST} characters that can be printed: write it so"
+            )
 
     @property
     def active(self) -> bool:

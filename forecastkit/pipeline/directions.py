@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from forecastkit.core import (
 from ..data import MarketData
 from ..forecasts import DIRECTION_MARGIN, Forecast, cdf_at
 from ..ops import ModelRegistry, model_version
+from .explanation import told_of_last
 from .panel_preparation import INDEX_SYMBOLS, PreparedPanel
 from .preparation import Prepared
 from .profile import PROFILES
@@ -544,10 +545,7 @@ def recently_told(
     sessions: pd.DatetimeIndex,  # those of the run, in order
 ) -> list[Forecast]:
     "The forecasts, those of the last sessions of a run with their direction, as many as the setting `direction.sessions` says."
-    count = prepared.settings.direction.sessions
-    recent = sessions[-count:] if count else sessions[:0]
-    told = iter(with_directions(prepared, [forecast for forecast in forecasts if forecast.origin in recent]))
-    return [next(told) if forecast.origin in recent else forecast for forecast in forecasts]
+    return told_of_last(forecasts, sessions, prepared.settings.direction.sessions, partial(with_directions, prepared))
 
 
 def direction_difference(

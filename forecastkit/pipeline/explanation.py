@@ -12,8 +12,9 @@ largest contributions are written into the record of the forecast, where the has
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ from .preparation import Prepared, refit_schedule
 
 # %% auto #0
 __all__ = ['STATE_FAMILIES', 'RETOLD', 'STATE_INDEX', 'STATE_VOLATILITY', 'families_of', 'explained_places',
-           'explained_by_version', 'explain_forecasts', 'label_of', 'with_explanations', 'recently_explained',
-           'explanation_difference', 'part_difference', 'states_of', 'forecast_null']
+           'explained_by_version', 'explain_forecasts', 'label_of', 'with_explanations', 'told_of_last',
+           'recently_explained', 'explanation_difference', 'part_difference', 'states_of', 'forecast_null']
 
 # %% ../../nbs/65_pipeline/41_explanation.ipynb #6bb36b66
 STATE_FAMILIES: dict[str, str] = {
@@ -125,21 +126,31 @@ def with_explanations(
     ]
 
 
+def told_of_last(
+    forecasts: Sequence[Forecast],
+    sessions: pd.DatetimeIndex,  # those of the run, in order
+    count: int,  # of the last of them
+    tell: Callable[[list[Forecast]], list[Forecast]],  # gives forecasts more in `metadata`
+) -> list[Forecast]:
+    "The forecasts, those of the last sessions of a run told more; the others as they are."
+    recent = sessions[-count:] if count else sessions[:0]
+    told = iter(tell([forecast for forecast in forecasts if forecast.origin in recent]))
+    return [next(told) if forecast.origin in recent else forecast for forecast in forecasts]
+
+
 def recently_explained(
     prepared: Prepared | PreparedPanel,
     forecasts: Sequence[Forecast],
     sessions: pd.DatetimeIndex,  # those of the run, in order
 ) -> list[Forecast]:
     "The forecasts, those of the last sessions of a run explained, as many as the setting `forecast.explain` says. One that fails warns."
-    count = prepared.settings.forecast.explain
-    recent = sessions[-count:] if count else sessions[:0]
-    asked = [forecast for forecast in forecasts if forecast.origin in recent]
     try:
-        told = iter(with_explanations(prepared, asked))
+        return told_of_last(
+            forecasts, sessions, prepared.settings.forecast.explain, partial(with_explanations, prepared)
+        )
     except Exception as error:  # a member of a user's own may read what an explanation cannot vary; the forecast stands
         warnings.warn(f"no contributions are stored: {type(error).__name__}: {error}", DataWarning, stacklevel=2)
         return list(forecasts)
-    return [next(told) if forecast.origin in recent else forecast for forecast in forecasts]
 
 # %% ../../nbs/65_pipeline/41_explanation.ipynb #eb4d6cf9
 def explanation_difference(

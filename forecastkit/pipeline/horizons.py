@@ -20,7 +20,7 @@ from ..core import DataError, PROBS, Settings, SettingsError, Target, digest, na
 from ..data import BarClock, MOST_BARS, MarketData, STEP_CALENDAR, TIMEFRAMES, resample
 from ..forecasts import Forecast, MultiHorizonForecast, join_horizons
 from .preparation import build_forecast, prepare
-from .profile import TargetProfile, profile_of
+from .profile import TargetProfile, stock_profile
 
 # %% auto #0
 __all__ = ['WALKED_STEPS', 'HELD_VERSIONS', 'timeframe_horizons', 'forecast_horizons', 'bars_profile', 'settings_of_steps',
@@ -60,7 +60,7 @@ def forecast_horizons(
 # %% ../../nbs/65_pipeline/57_horizons.ipynb #64fa806a
 def bars_profile(target: Target) -> TargetProfile:
     "The profile of bars that are counted by a clock: features of their own closes, none of the calendar."
-    whole = profile_of(target)
+    whole = stock_profile(target, ())  # own closes, even of what has a profile of its own
     return replace(whole, declarations=tuple(feature for feature in whole.declarations if feature.needs))
 
 # %% ../../nbs/65_pipeline/57_horizons.ipynb #8af84a45
