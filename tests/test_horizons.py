@@ -190,6 +190,7 @@ def test_the_command_refuses_horizons_that_cannot_be_in_one_line(tmp_path, capsy
     assert not list(tmp_path.iterdir())
 
 
-def test_bars_of_what_has_a_profile_of_its_own_are_forecast_from_their_closes():
-    record = forecast_bar_horizons(bar_clock(quarters(last="2018-03-15"), "m15", XNYS), "VIX", (1,), QUIET)
-    assert (record.symbol, record.horizons) == ("VIX", (1,))
+def test_bars_are_forecast_from_their_closes_whatever_they_are_called():
+    clock = bar_clock(quarters(last="2018-03-15"), "m15", XNYS)
+    index, other = (forecast_bar_horizons(clock, name, (1,), QUIET) for name in ("VIX", "XYZ"))
+    assert index.raw == other.raw
