@@ -1,4 +1,4 @@
-"""Scores of probability forecasts, their calibration, and the significance of a difference."""
+"""Scores of probability forecasts, their calibration, the significance of a difference, and the drift of what they stand on."""
 
 from .scores import (
     brier as brier,
@@ -54,4 +54,16 @@ from .clusters import (
     clustered_pit_test as clustered_pit_test,
     clustered_skill as clustered_skill,
     session_blocks as session_blocks,
+)
+from .feed_faults import (
+    feed_faults as feed_faults,
+    FeedFault as FeedFault,
+)
+from .drift import (
+    check_drift as check_drift,
+    DriftNull as DriftNull,
+    DriftReport as DriftReport,
+    fit_drift_null as fit_drift_null,
+    ks as ks,
+    psi as psi,
 )
