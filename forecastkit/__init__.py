@@ -90,7 +90,8 @@ Modules:
 - `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests and pauses, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
-- `forecastkit.metrics.drift`: Drift of features by PSI and Kolmogorov-Smirnov beside their simulated null: a sieve bootstrap for each feature, one family-wise chance for all, effect sizes, correlations and a kernel test of the residuals.
+- `forecastkit.metrics.drift`: Drift of features by PSI and Kolmogorov-Smirnov beside what they show without drift: one family-wise chance for all features, effect sizes, correlations, residuals, and a verdict in words.
+- `forecastkit.metrics.drift_null`: The null of drift measures, simulated by a sieve bootstrap: PSI, Kolmogorov-Smirnov, effect sizes, correlations and a kernel test of the residuals in histories that never drifted.
 - `forecastkit.metrics.feed_faults`: Feed faults found on the first day: a unit that changed, a value that stands still, a column of zeros, rows that are missing, a constant that moves.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.

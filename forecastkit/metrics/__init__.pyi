@@ -59,11 +59,13 @@ from .feed_faults import (
     feed_faults as feed_faults,
     FeedFault as FeedFault,
 )
-from .drift import (
-    check_drift as check_drift,
+from .drift_null import (
     DriftNull as DriftNull,
-    DriftReport as DriftReport,
     fit_drift_null as fit_drift_null,
     ks as ks,
     psi as psi,
+)
+from .drift import (
+    check_drift as check_drift,
+    DriftReport as DriftReport,
 )
