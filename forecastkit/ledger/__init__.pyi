@@ -6,6 +6,7 @@ from .schema import (
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    PROMOTIONS as PROMOTIONS,
 )
 from .engine import (
     chained_tables as chained_tables,
