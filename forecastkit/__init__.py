@@ -89,6 +89,7 @@ Modules:
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
 - `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses and promotions, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
+- `forecastkit.metrics.change_detectors`: Online change detectors for forecasts: Page's cumulative sums of the PIT for ranges too narrow, too wide, too high, too low, with a stated average run length; and the CRPS that a forecast itself expects.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.drift`: Drift of features by PSI and Kolmogorov-Smirnov beside what they show without drift: one family-wise chance for all features, effect sizes, correlations, residuals, and a verdict in words.
 - `forecastkit.metrics.drift_null`: The null of drift measures, simulated by a sieve bootstrap: PSI, Kolmogorov-Smirnov, effect sizes, correlations and a kernel test of the residuals in histories that never drifted.

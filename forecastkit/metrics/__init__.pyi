@@ -69,3 +69,10 @@ from .drift import (
     check_drift as check_drift,
     DriftReport as DriftReport,
 )
+from .change_detectors import (
+    ChangeDetector as ChangeDetector,
+    ChangeReport as ChangeReport,
+    crps_ratio as crps_ratio,
+    expected_crps as expected_crps,
+    fit_change_detector as fit_change_detector,
+)

@@ -20,9 +20,9 @@ import pandas as pd
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['MEASURES', 'psi_of_places', 'ks_of_places', 'places', 'bin_shares', 'psi', 'ks', 'burg', 'residuals', 'normal_grid',
-           'normal_scores', 'simulate', 'effects', 'measure_history', 'ResidualMoments', 'fisher_z', 'fourier',
-           'residual_moments', 'DriftNull', 'chance_of', 'fit_drift_null']
+__all__ = ['MEASURES', 'psi_of_places', 'ks_of_places', 'places', 'bin_shares', 'psi', 'ks', 'burg', 'step_up', 'plausible',
+           'residuals', 'normal_grid', 'normal_scores', 'simulate', 'effects', 'measure_history', 'ResidualMoments',
+           'fisher_z', 'fourier', 'residual_moments', 'DriftNull', 'chance_of', 'fit_drift_null']
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #234acbdb
 def psi_of_places(
@@ -90,22 +90,43 @@ def burg(
     z: np.ndarray,  # (n, k) series with mean 0
     order: int = 24,  # the highest order tried
 ) -> np.ndarray:
-    "Coefficients of a stable autoregression for each column, (order, k), order chosen by AIC, zeros beyond it."
+    "Reflection coefficients of a stable autoregression for each column, (order, k): its order by AIC, zeros beyond it."
     n, k = z.shape
-    forward, backward, a = z[1:], z[:-1], np.zeros((order, k))
-    power, best, kept = np.mean(z**2, axis=0), np.full(k, np.inf), np.zeros((order, k))
-    better = n * np.log(power) < best
-    best = np.where(better, n * np.log(power), best)
+    forward, backward, power = z[1:], z[:-1], np.mean(z**2, axis=0)
+    reflection, criterion = np.zeros((order, k)), np.zeros((order + 1, k))
+    criterion[0] = n * np.log(power)
     for p in range(order):
-        gain = (forward**2 + backward**2).sum(axis=0)
-        r = -2 * (forward * backward).sum(axis=0) / np.where(gain > 0, gain, 1.0)
-        a[:p], a[p] = a[:p] + r * a[:p][::-1], r
+        size = (forward**2 + backward**2).sum(axis=0)
+        r = reflection[p] = -2 * (forward * backward).sum(axis=0) / np.where(size > 0, size, 1.0)
         power = np.maximum(power * (1 - r**2), 1e-12)
-        aic = n * np.log(power) + 2 * (p + 1)
-        kept = np.where(aic < best, a, kept)
-        best = np.minimum(aic, best)
+        criterion[p + 1] = n * np.log(power) + 2 * (p + 1)
         forward, backward = (forward + r * backward)[1:], (backward + r * forward)[:-1]
-    return kept
+    return np.where(np.arange(order)[:, None] < criterion.argmin(axis=0), reflection, 0.0)
+
+
+def step_up(
+    reflection: np.ndarray,  # (order, k)
+) -> np.ndarray:
+    "The coefficients of the autoregressions with these reflection coefficients, (order, k)."
+    a = np.zeros(reflection.shape)
+    for p, r in enumerate(reflection):
+        a[:p], a[p] = a[:p] + r * a[:p][::-1], r
+    return a
+
+
+def plausible(
+    reflection: np.ndarray,  # (order, k) as estimated
+    n: int,  # rows they were estimated from
+    rng: np.random.Generator,
+) -> np.ndarray:
+    "Reflection coefficients that could have given these estimates, (order, k): their error drawn, their bias of the first lag undone."
+    centre = reflection.copy()
+    centre[0] -= np.where(
+        centre[0] != 0, (1 - 3 * centre[0]) / n, 0.0
+    )  # Kendall (1954); a reflection is minus a correlation
+    centre = np.clip(centre, -0.999, 0.999)
+    error = rng.standard_normal(centre.shape) / np.sqrt(n * (1 - centre**2))
+    return np.where(reflection != 0, np.tanh(np.arctanh(centre) + error), 0.0)
 
 
 def residuals(
@@ -140,7 +161,7 @@ def normal_scores(
 
 def simulate(
     innovations: np.ndarray,  # (n, k) residuals of the reference, mean 0
-    coefficients: np.ndarray,  # (order, k)
+    reflection: np.ndarray,  # (order, k), see `burg`
     length: int,  # sessions
     draws: int,  # histories
     rng: np.random.Generator,
@@ -150,12 +171,13 @@ def simulate(
     from scipy.fft import irfft, rfft
 
     size = 128 * -(-(length + 500) // 128)  # the filter runs in a circle: what follows the last session is thrown away
-    whole = np.vstack([np.ones((1, coefficients.shape[1])), coefficients]).T
-    law, shocks = (1 / rfft(whole, size, axis=1)).astype(np.complex64), innovations.astype(np.float32)
+    shocks = innovations.astype(np.float32)
     for _ in range(draws):
         starts = rng.integers(0, len(shocks), -(-size // block))
         rows = ((starts[:, None] + np.arange(block)) % len(shocks)).ravel()[:size]
-        history = irfft(rfft(np.ascontiguousarray(shocks[rows].T), axis=1) * law, size, axis=1)
+        coefficients = step_up(plausible(reflection, len(shocks), rng))
+        whole = np.vstack([np.ones(shocks.shape[1]), coefficients]).T.astype(np.float32)
+        history = irfft(rfft(np.ascontiguousarray(shocks[rows].T), axis=1) / rfft(whole, size, axis=1), size, axis=1)
         yield np.ascontiguousarray(history[:, :length]), rows[:length]
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #5c23ef63
@@ -320,13 +342,14 @@ def fit_drift_null(
         raise DataError("no column of the reference varies and has values in half of its rows: nothing can drift")
     z = normal_scores(np.sort(values[:, tested], axis=0), counts[tested], values[:, tested])
     z -= z.mean(axis=0)
-    coefficients, rng = burg(z), np.random.default_rng(seed)
+    reflection, rng = burg(z), np.random.default_rng(seed)
+    coefficients = step_up(reflection)
     left = residuals(z, coefficients)
     left -= left.mean(axis=0)
     moments = residual_moments(left, rng)
     measures = np.empty((draws, len(MEASURES), z.shape[1]), dtype=np.float32)
     joint = np.empty((draws, 2))
-    for draw, (history, drawn) in enumerate(simulate(left, coefficients, n + rows, draws, rng)):
+    for draw, (history, drawn) in enumerate(simulate(left, reflection, n + rows, draws, rng)):
         measures[draw] = measure_history(history, n)
         joint[draw] = moments.distances(left[drawn[-rows:]])
     joint *= [np.sqrt(1 + rows / n), 1 + rows / n]  # the reference is a sample as well
