@@ -25,6 +25,7 @@ from .targets import (
 )
 from .files import (
     canonical_json as canonical_json,
+    check_archive as check_archive,
     code_version as code_version,
     confined as confined,
     digest as digest,
@@ -35,7 +36,9 @@ from .files import (
     open_atomic as open_atomic,
     pack_arrays as pack_arrays,
     plain as plain,
+    READ_ERRORS as READ_ERRORS,
     read_arrays as read_arrays,
+    read_bounded as read_bounded,
     read_file as read_file,
     read_state as read_state,
     unpack_arrays as unpack_arrays,
