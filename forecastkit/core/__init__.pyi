@@ -32,6 +32,7 @@ from .files import (
     file_checksum as file_checksum,
     folder_checksums as folder_checksums,
     folder_differences as folder_differences,
+    LARGEST_READ as LARGEST_READ,
     lock_file as lock_file,
     open_atomic as open_atomic,
     pack_arrays as pack_arrays,

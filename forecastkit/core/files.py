@@ -172,7 +172,6 @@ def write_files(
         write_atomic(confined(folder, name), content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
-
 # %% ../../nbs/00_core/03_files.ipynb #29edcfb9
 LARGEST_READ: int = 2**29  # bytes of a stored file, half a gigabyte
 
@@ -213,7 +212,6 @@ def pack_arrays(
     write = np.savez_compressed if compress else np.savez
     write(buffer := io.BytesIO(), allow_pickle=False, **arrays)
     return buffer.getvalue()
-
 
 # %% ../../nbs/00_core/03_files.ipynb #f572edfb
 READ_ERRORS: tuple[type[Exception], ...] = (

@@ -99,7 +99,6 @@ def grow_trees(
     data = xgboost.QuantileDMatrix(table, residual, max_bin=XGB_PARAMS["max_bin"], nthread=1)
     return xgboost.train(XGB_PARAMS | {"seed": seed}, data, rounds)
 
-
 # %% ../../nbs/40_models/04_boosting.ipynb #58f9a35f
 def node_numbers(
     text: bytes,  # UBJ as XGBoost writes it
@@ -160,7 +159,11 @@ def read_booster(
     if learner["learner_train_param"]["booster"] != "gbtree":
         raise ValueError("the booster is of another kind than trees")
     rounds, of = list_numbers(text, b"iteration_indptr"), list_numbers(text, b"tree_info")
-    if rounds != sorted(rounds) or (rounds[0], rounds[-1], len(of)) != (0, trees, trees) or not {*of} <= {*range(targets)}:
+    if (
+        rounds != sorted(rounds)
+        or (rounds[0], rounds[-1], len(of)) != (0, trees, trees)
+        or not {*of} <= {*range(targets)}
+    ):
         raise ValueError("the trees are not those of its rounds and targets")
     return booster
 

@@ -86,7 +86,9 @@ def pack_classifier(
         try:
             read_booster(trees)
         except ValueError as error:
-            raise DataError(f"an XGBClassifier of this kind could not be read back ({error}): use the booster gbtree") from error
+            raise DataError(
+                f"an XGBClassifier of this kind could not be read back ({error}): use the booster gbtree"
+            ) from error
         return {"kind": "ubj", "params": plain_params(model)}, trees
     name = type(model).__name__
     try:

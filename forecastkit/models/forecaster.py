@@ -216,7 +216,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             "weights": self.weights_, "tail_share": self.tail_share_,
         }  # fmt: skip
         blobs = {name: blob for _, files in made for name, blob in files.items()}
-        blobs |= pack_sample(getattr(self, "sample_", None), self._sampled)
+        blobs |= pack_sample(self.sample_, self._sampled)
         return write_files(folder, {STATE_FILE: canonical_json(text).encode()} | blobs)
 
     @classmethod

@@ -182,7 +182,7 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
             "shapes": [shape.tolist() for shape in self.shapes_], "members": [entry for entry, _ in made],
         }  # fmt: skip
         blobs = {name: blob for _, files in made for name, blob in files.items()}
-        blobs |= pack_sample(getattr(self, "sample_", None), self.predict_quantiles)
+        blobs |= pack_sample(self.sample_, self.predict_quantiles)
         return write_files(folder, {PANEL_FILE: canonical_json(text).encode()} | blobs)
 
     @classmethod

@@ -98,12 +98,17 @@ def pack_table(
     levels = {f"row{k}": X.index.get_level_values(k) for k in range(X.index.nlevels)}
     labels = [str(name or "") for name in X.index.names]
     known = all(one.dtype.kind in "Mi" or pd.api.types.is_string_dtype(one.dtype) for one in levels.values())
-    if not known or getattr(X.index, "tz", None) is not None or not all(isinstance(name, str) for name in X):
+    named = known and getattr(X.index, "tz", None) is None and all(isinstance(name, str) for name in X)
+    if not (named and len(X)):
         return {}
     own = {name: one.to_numpy() if one.dtype.kind in "Mi" else np.array(one, dtype=str) for name, one in levels.items()}
     words = {f"text{k}": np.array(X[name], dtype=str) for k, name in enumerate(text)}
     numbers = X.drop(columns=text).to_numpy(dtype=float)
-    about = {"columns": np.array(list(X), dtype=str), "text": np.array(text, dtype=str), "labels": np.array(labels, dtype=str)}
+    about = {
+        "columns": np.array(list(X), dtype=str),
+        "text": np.array(text, dtype=str),
+        "labels": np.array(labels, dtype=str),
+    }
     return {"numbers": numbers, **about, **own, **words}
 
 # %% ../../nbs/40_models/09_persistence.ipynb #612d4f66
@@ -121,11 +126,11 @@ Predictions = Callable[[pd.DataFrame], np.ndarray]  # what a model says of a tab
 
 
 def pack_sample(
-    X: pd.DataFrame | None,  # rows that a model was trained on, of which the last are kept; None: it has none
+    X: pd.DataFrame,  # rows that a model was trained on, of which the last are kept; empty: they are not known
     predict: Predictions,
 ) -> dict[str, bytes]:
     "The file of a sample with what the model says of it, by its name; none for a table that cannot be kept."
-    arrays = {} if X is None else pack_table(X.iloc[-SAMPLE_ROWS:])
+    arrays = pack_table(X.iloc[-SAMPLE_ROWS:])
     return {SAMPLE_FILE: pack_arrays(arrays | {"said": predict(unpack_table(arrays))})} if arrays else {}
 
 
@@ -134,13 +139,15 @@ def check_sample(
     sums: Mapping[str, str] | None,  # its files, where they were recorded
     read: Callable[[str], bytes],  # from the name of a file to its content
     predict: Predictions,
-) -> pd.DataFrame | None:
-    "The sample of a stored model, predicted again, None where it has none. Raises `ModelIntegrityError` for other numbers."
+) -> pd.DataFrame:
+    "The sample of a stored model, predicted again, empty where it has none. Raises `ModelIntegrityError` for other numbers."
     if SAMPLE_FILE not in (sums if sums is not None else [path.name for path in Path(folder).glob(SAMPLE_FILE)]):
-        return None
+        return pd.DataFrame()
     arrays = unpack_arrays(read(SAMPLE_FILE))
     table, said = unpack_table(arrays), arrays["said"]
     again = predict(table)
     if again.shape != said.shape or not np.allclose(again, said, rtol=0, atol=SAMPLE_TOLERANCE, equal_nan=True):
-        raise ModelIntegrityError("the stored model says other numbers for its sample than when it was saved: train this version again")
+        raise ModelIntegrityError(
+            "the stored model says other numbers for its sample than when it was saved: train this version again"
+        )
     return table
