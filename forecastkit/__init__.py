@@ -87,7 +87,7 @@ Modules:
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests and pauses, and of the ends of their hash chains.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses and training runs, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
@@ -126,6 +126,7 @@ Modules:
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
+- `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
