@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAIN, CHAINED, PAUSES, TRAINING_EVENTS
+from .schema import CHAINED, PAUSES, TRAINING_EVENTS
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
@@ -262,7 +262,7 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "f3bee0fe8172852e",
     "dd134065feaa560e",
     "2cc81c11ac717af5",
-    "057fed76d195af13",
+    "4425a5eb94a8bb8d",
 )  # of the tables, indexes and views by revision
 
 
@@ -345,10 +345,10 @@ def postgres_triggers(
 
 TRIGGERS_OF: dict[str, str] = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608
+    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
-    f"AND relname IN ({', '.join(repr(table.name) for table in (*CHAINED, CHAIN))})",
+    "AND relname IN ('predictions', 'outcomes', 'models', 'pauses', 'training_events', 'chain')",
 }
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'TRAINING_RESULTS', 'TRAINING_EVENTS', 'CHAIN', 'CHAINED',
-           'Moment']
+           'VIEWS', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -144,3 +144,6 @@ CHAINED: dict[sa.Table, int] = {
     PAUSES: 4,
     TRAINING_EVENTS: 6,
 }  # table -> id of its row in `chain`
+VIEWS: tuple[str, ...] = (  # those that read others first
+    "model_training_metrics", "model_registry_enhanced", "latest_training_runs", "training_runs",
+)  # fmt: skip

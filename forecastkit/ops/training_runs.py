@@ -156,7 +156,7 @@ def runs_in(connection: sa.Connection, view: sa.TableClause, *where: sa.ColumnEl
     if TRAINING_EVENTS not in chained_tables(connection):
         return []
     query = sa.select(*view.c).where(*where).order_by(view.c.run_date, view.c.symbol)
-    return [from_row(row) for row in connection.execute(query).mappings()]
+    return [from_row(dict(row)) for row in connection.execute(query).mappings()]
 
 # %% ../../nbs/60_ops/04_training_runs.ipynb #a7ee11bc
 def _event(run: TrainingRun, step: int, at: datetime, results: Mapping[str, Any]) -> dict[str, Any]:

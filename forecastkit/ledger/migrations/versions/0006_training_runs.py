@@ -28,20 +28,22 @@ SELECT m.version AS model_version, coalesce(r.symbol, m.symbol) AS symbol, r.tim
  r.prediction_intervals, r.direction_version, r.models_artifact_path, r.artifact_hash, r.code_version, r.data_fingerprint
 FROM models AS m LEFT JOIN training_runs AS r ON r.version = m.version AND r.status = 'completed'
 WHERE NOT EXISTS (SELECT 1 FROM models AS earlier WHERE earlier.version = m.version AND earlier.seq < m.seq)"""
-METRICS: tuple[str, ...] = (
+SCORES: tuple[str, ...] = (
     "ensemble_validation_accuracy", "score", "training_score", "validation_score", "test_score", "seconds",
-    "n_training_samples", "n_validation_samples",
 )  # fmt: skip
-
-
-def metrics_view() -> str:
-    "The definition of the view with one row for each number of each completed run."
-    parts = [
-        f"SELECT run, version AS model_version, symbol, timeframe, horizon, run_date, '{name}' AS metric_name, "  # noqa: S608
-        f"CAST({name} AS DOUBLE PRECISION) AS metric_value FROM training_runs WHERE status = 'completed' AND {name} IS NOT NULL"
-        for name in METRICS
-    ]
-    return "CREATE VIEW model_training_metrics AS\n" + "\nUNION ALL ".join(parts)
+METRICS_VIEW = """CREATE VIEW model_training_metrics AS
+WITH completed AS (SELECT * FROM training_runs WHERE status = 'completed'), metrics AS (
+ SELECT run, 'ensemble_validation_accuracy' AS metric_name, CAST(ensemble_validation_accuracy AS DOUBLE PRECISION) AS metric_value FROM completed
+ UNION ALL SELECT run, 'score' AS metric_name, CAST(score AS DOUBLE PRECISION) AS metric_value FROM completed
+ UNION ALL SELECT run, 'training_score' AS metric_name, CAST(training_score AS DOUBLE PRECISION) AS metric_value FROM completed
+ UNION ALL SELECT run, 'validation_score' AS metric_name, CAST(validation_score AS DOUBLE PRECISION) AS metric_value FROM completed
+ UNION ALL SELECT run, 'test_score' AS metric_name, CAST(test_score AS DOUBLE PRECISION) AS metric_value FROM completed
+ UNION ALL SELECT run, 'seconds' AS metric_name, CAST(seconds AS DOUBLE PRECISION) AS metric_value FROM completed
+ UNION ALL SELECT run, 'n_training_samples' AS metric_name, CAST(n_training_samples AS DOUBLE PRECISION) AS metric_value FROM completed
+ UNION ALL SELECT run, 'n_validation_samples' AS metric_name, CAST(n_validation_samples AS DOUBLE PRECISION) AS metric_value FROM completed
+)
+SELECT c.run, c.version AS model_version, c.symbol, c.timeframe, c.horizon, c.run_date, m.metric_name, m.metric_value
+FROM completed AS c JOIN metrics AS m ON m.run = c.run WHERE m.metric_value IS NOT NULL"""
 
 
 def upgrade() -> None:
@@ -57,7 +59,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.DateTime(timezone=True), nullable=False) for name in ("run_date", "at")),
         sa.Column("process", sa.String, nullable=False),
         *(sa.Column(name, sa.Integer) for name in ("lookback_days", "n_training_samples", "n_validation_samples")),
-        *(sa.Column(name, sa.Double) for name in METRICS[:6]),
+        *(sa.Column(name, sa.Double) for name in SCORES),
         *(sa.Column(n, sa.String) for n in ("model_performances", "weights", "hyperparameters", "feature_importance")),
         sa.Column("prediction_intervals", sa.Integer),
         *(sa.Column(name, sa.String) for name in ("version", "direction_version", "models_artifact_path")),
@@ -70,7 +72,7 @@ def upgrade() -> None:
     op.create_index("training_events_by_version", "training_events", ["version"])
     chain = sa.table("chain", sa.column("id"), sa.column("length"), sa.column("head"))
     op.bulk_insert(chain, [{"id": 6, "length": 0, "head": GENESIS}])
-    for view in (RUNS, LATEST, REGISTRY, metrics_view()):
+    for view in (RUNS, LATEST, REGISTRY, METRICS_VIEW):
         op.execute(view)
     refuse_changes("training_events")
 
