@@ -8,7 +8,7 @@ from .schema import (
     PAUSES as PAUSES,
     TRAINING_EVENTS as TRAINING_EVENTS,
     TRAINING_RESULTS as TRAINING_RESULTS,
-    VIEWS as VIEWS,
+    PROMOTIONS as PROMOTIONS,
 )
 from .engine import (
     chained_tables as chained_tables,

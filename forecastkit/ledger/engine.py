@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAINED, PAUSES, TRAINING_EVENTS
+from .schema import CHAIN, CHAINED, PAUSES, PROMOTIONS, TRAINING_EVENTS
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
@@ -191,9 +191,13 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0006")  # in the order of their steps
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0007", "0006")  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
-TABLES_SINCE: dict[sa.Table, str] = {PAUSES: "0004", TRAINING_EVENTS: "0006"}  # the revision that brought a later table
+TABLES_SINCE: dict[sa.Table, str] = {
+    PAUSES: "0004",
+    PROMOTIONS: "0007",
+    TRAINING_EVENTS: "0006",
+}  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -262,8 +266,9 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "f3bee0fe8172852e",
     "dd134065feaa560e",
     "2cc81c11ac717af5",
-    "4425a5eb94a8bb8d",
-)  # of the tables, indexes and views by revision
+    "97963d5274364e8a",
+    "65119fca953335b1",
+)  # of the tables and indexes by revision
 
 
 def schema_sum(found: set[Definition]) -> str:
@@ -345,10 +350,10 @@ def postgres_triggers(
 
 TRIGGERS_OF: dict[str, str] = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "
+    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608  # nosec B608: names of our own tables
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
-    "AND relname IN ('predictions', 'outcomes', 'models', 'pauses', 'training_events', 'chain')",
+    f"AND relname IN ({', '.join(repr(table.name) for table in (*CHAINED, CHAIN))})",
 }
 
 
