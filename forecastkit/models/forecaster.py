@@ -34,7 +34,7 @@ from .base import named_table, has_names, matched_outcomes, with_base, require_f
 from .boosting import COHORT, BoostedResidual
 from .forest import QuantileForest
 from .garch import GARCHHAR
-from .persistence import FORMAT, MODEL_KINDS, SAMPLE_ROWS, STATE_FILE, check_sample
+from .persistence import FORMAT, MODEL_KINDS, KEPT_ROWS, STATE_FILE, check_sample
 from .persistence import as_integrity_error, pack_member, pack_sample, parse_state, unpack_member
 from .baselines import Climatology, HARLocationScale
 from .pool import linear_pool, shrink_upper_tail, tail_share, weights_by_rows
@@ -167,7 +167,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             with self.watch_.stage(f"fit {member_label(member)}"):
                 self.members_.append(unfitted(member).fit(X, y))
         self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
-        self.sample_ = X.iloc[-SAMPLE_ROWS:]
+        self.sample_ = X.iloc[-KEPT_ROWS:]
         return self
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:

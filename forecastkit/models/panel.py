@@ -25,7 +25,7 @@ from ..features import checked_features
 from ..metrics import crps
 from .base import OutcomeValues, QuantilePredictions
 from .panel_scale import ScaleLine, ScaleTrees, VarianceMix, fit_shapes
-from .persistence import FORMAT, SAMPLE_ROWS, as_integrity_error, check_sample, pack_member
+from .persistence import FORMAT, KEPT_ROWS, as_integrity_error, check_sample, pack_member
 from .persistence import pack_sample, parse_state, unpack_member
 from .pool import linear_pool
 
@@ -138,7 +138,7 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
         kinds = self._kinds(rows)
         self.shapes_ = [fit_shapes(residual / member.scale(rows), kinds) for member in self.members_]
         self.features_, self.n_features_in_ = list(table.columns), table.shape[1]
-        self.sample_ = table.iloc[-SAMPLE_ROWS:].copy()
+        self.sample_ = table.iloc[-KEPT_ROWS:].copy()
         return self
 
     def _location(self, symbols: pd.Index) -> np.ndarray:

@@ -25,7 +25,7 @@ from .garch import GARCHHAR
 from .quantile_regression import LinearQuantile
 
 # %% auto #0
-__all__ = ['MODEL_KINDS', 'FORMAT', 'READABLE', 'STATE_FILE', 'SAMPLE_FILE', 'SAMPLE_ROWS', 'SAMPLE_TOLERANCE', 'Predictions',
+__all__ = ['MODEL_KINDS', 'FORMAT', 'READABLE', 'STATE_FILE', 'SAMPLE_FILE', 'KEPT_ROWS', 'SAMPLE_TOLERANCE', 'Predictions',
            'pack_member', 'unpack_member', 'as_integrity_error', 'parse_state', 'pack_table', 'pack_sample',
            'check_sample']
 
@@ -86,7 +86,7 @@ def parse_state(content: bytes) -> dict[str, Any]:
 
 # %% ../../nbs/40_models/09_persistence.ipynb #edcdea43
 SAMPLE_FILE: str = "sample.npz"
-SAMPLE_ROWS: int = 64  # features of so many last rows are kept: enough for a member that reads a history
+KEPT_ROWS: int = 64  # features of so many last rows are kept: enough for a member that reads a history
 SAMPLE_TOLERANCE: float = 1e-9  # of a log change: processors differ by less
 
 
@@ -130,7 +130,7 @@ def pack_sample(
     predict: Predictions,
 ) -> dict[str, bytes]:
     "The file of a sample with what the model says of it, by its name; none for a table that cannot be kept."
-    arrays = pack_table(X.iloc[-SAMPLE_ROWS:])
+    arrays = pack_table(X.iloc[-KEPT_ROWS:])
     return {SAMPLE_FILE: pack_arrays(arrays | {"said": predict(unpack_table(arrays))})} if arrays else {}
 
 

@@ -24,7 +24,7 @@ from ..core import folder_checksums, folder_differences, key_fingerprint, keyed_
 from ..ledger import MODELS, PredictionDatabase, append, chain_end, with_retry
 
 # %% auto #0
-__all__ = ['MODEL_SUFFIXES', 'Manifest', 'sealed', 'manifests', 'record_manifest', 'odd_files', 'file_sizes', 'differences',
+__all__ = ['MODEL_SUFFIXES', 'Manifest', 'sealed', 'manifests', 'record_manifest', 'odd_files', 'file_sizes', 'folder_problems',
            'counted', 'best_manifest', 'manifest_differences', 'forged', 'sealed_elsewhere', 'key_problem']
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #62d5c625
@@ -169,7 +169,7 @@ def file_sizes(folder: Path) -> dict[str, int]:
     }
 
 
-def differences(
+def folder_problems(
     folder: Path,
     manifest: Manifest,  # that may describe it
 ) -> list[str]:
@@ -192,7 +192,7 @@ def best_manifest(
     found: Sequence[Manifest],  # those of its version that count, at least one
 ) -> Manifest:
     "The manifest that describes a folder best."
-    return min(found, key=lambda one: len(differences(folder, one)))
+    return min(found, key=lambda one: len(folder_problems(folder, one)))
 
 
 def manifest_differences(
@@ -200,7 +200,7 @@ def manifest_differences(
     found: Sequence[Manifest],  # those of its version that count
 ) -> list[str]:
     "What differs between a folder and the manifest that describes it best, one phrase a file."
-    return differences(folder, best_manifest(folder, found)) if found else ["its manifest was changed"]
+    return folder_problems(folder, best_manifest(folder, found)) if found else ["its manifest was changed"]
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #ed69e210
 def forged(

@@ -28,7 +28,7 @@ from forecastkit.ops.manifests import (
     Manifest,
     best_manifest,
     counted,
-    differences,
+    folder_problems,
     file_sizes,
     manifest_differences,
     forged,
@@ -261,7 +261,7 @@ class ModelRegistry:
                 (
                     f" (row {one.row} of the models says so, without a valid seal)"
                     for one in forged(held, key)
-                    if not differences(path, one)
+                    if not folder_problems(path, one)
                 ),
                 "",
             )
