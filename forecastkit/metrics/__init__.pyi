@@ -55,7 +55,7 @@ from .clusters import (
     clustered_skill as clustered_skill,
     session_blocks as session_blocks,
 )
-from .feed_faults import (
+from .feeds import (
     feed_faults as feed_faults,
     FeedFault as FeedFault,
 )

@@ -23,7 +23,7 @@ from .scores import crps
 from .significance import hac_se
 
 # %% auto #0
-__all__ = ['CHARTS', 'CHART_WORDS', 'TAIL', 'normal_pit', 'increments', 'page_charts', 'right_forecasts', 'ChangeReport',
+__all__ = ['CHARTS', 'CHART_WORDS', 'PIT_TAIL', 'normal_pit', 'increments', 'page_charts', 'right_forecasts', 'ChangeReport',
            'ChangeDetector', 'against', 'fit_change_detector', 'expected_crps', 'CRPSRatio', 'crps_ratio']
 
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #0719846c
@@ -34,7 +34,7 @@ CHART_WORDS = {
     "low": "outcomes lie above the forecasts",
     "high": "outcomes lie below the forecasts",
 }
-TAIL = 0.01  # where the outermost quantiles stand; beyond them the PIT knows no more
+PIT_TAIL = 0.01  # where the outermost quantiles stand; beyond them the PIT knows no more
 
 
 def normal_pit(
@@ -44,7 +44,7 @@ def normal_pit(
     levels = np.asarray(u, dtype=float)
     if not ((levels >= 0) & (levels <= 1)).all():
         raise DataError("the PIT lies within 0 and 1: leave out rows without an outcome")
-    clipped = np.where(levels < TAIL, TAIL / 2, np.where(levels > 1 - TAIL, 1 - TAIL / 2, levels))
+    clipped = np.where(levels < PIT_TAIL, PIT_TAIL / 2, np.where(levels > 1 - PIT_TAIL, 1 - PIT_TAIL / 2, levels))
     return np.array([NormalDist().inv_cdf(p) for p in clipped.ravel()]).reshape(clipped.shape)
 
 
@@ -78,7 +78,7 @@ def right_forecasts(
     "Standard normal values of the PIT of forecasts that are right, with outcomes that overlap, (sessions, draws)."
     total = np.cumsum(np.random.default_rng(seed).standard_normal((sessions + horizon, draws)), axis=0)
     z = (total[horizon:] - total[:-horizon]) / math.sqrt(horizon)
-    edge, beyond = -NormalDist().inv_cdf(TAIL), -NormalDist().inv_cdf(TAIL / 2)
+    edge, beyond = -NormalDist().inv_cdf(PIT_TAIL), -NormalDist().inv_cdf(PIT_TAIL / 2)
     return np.where(np.abs(z) > edge, np.sign(z) * beyond, z)
 
 

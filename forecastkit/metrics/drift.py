@@ -29,7 +29,7 @@ from forecastkit.metrics.drift_null import (
     psi_of_places,
     residuals,
 )
-from .feed_faults import FeedFault, feed_faults
+from .feeds import FeedFault, feed_faults
 
 # %% auto #0
 __all__ = ['DriftReport', 'check_drift']

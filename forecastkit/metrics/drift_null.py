@@ -21,8 +21,8 @@ from ..core import DataError
 
 # %% auto #0
 __all__ = ['MEASURES', 'psi_of_places', 'ks_of_places', 'places', 'bin_shares', 'psi', 'ks', 'burg', 'step_up', 'plausible',
-           'residuals', 'normal_grid', 'normal_scores', 'simulate', 'effects', 'measure_history', 'ResidualMoments',
-           'fisher_z', 'fourier', 'residual_moments', 'DriftNull', 'chance_of', 'fit_drift_null']
+           'residuals', 'normal_grid', 'normal_scores', 'simulate_histories', 'effects', 'measure_history',
+           'ResidualMoments', 'fisher_z', 'fourier', 'residual_moments', 'DriftNull', 'chance_of', 'fit_drift_null']
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #234acbdb
 def psi_of_places(
@@ -159,7 +159,7 @@ def normal_scores(
     return np.where(np.isnan(values), 0.0, scores)
 
 
-def simulate(
+def simulate_histories(
     innovations: np.ndarray,  # (n, k) residuals of the reference, mean 0
     reflection: np.ndarray,  # (order, k), see `burg`
     length: int,  # sessions
@@ -349,7 +349,7 @@ def fit_drift_null(
     moments = residual_moments(left, rng)
     measures = np.empty((draws, len(MEASURES), z.shape[1]), dtype=np.float32)
     joint = np.empty((draws, 2))
-    for draw, (history, drawn) in enumerate(simulate(left, reflection, n + rows, draws, rng)):
+    for draw, (history, drawn) in enumerate(simulate_histories(left, reflection, n + rows, draws, rng)):
         measures[draw] = measure_history(history, n)
         joint[draw] = moments.distances(left[drawn[-rows:]])
     joint *= [np.sqrt(1 + rows / n), 1 + rows / n]  # the reference is a sample as well

@@ -30,3 +30,10 @@ from .ensemble_loader import (
     version_records as version_records,
     VersionRecord as VersionRecord,
 )
+from .model_monitor import (
+    DecayRule as DecayRule,
+    DegradationReport as DegradationReport,
+    judge_decay as judge_decay,
+    ModelMonitor as ModelMonitor,
+    rolling_measures as rolling_measures,
+)
