@@ -5322,6 +5322,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                  'forecastkit/reports/universe_rows.py'),
                                                    'forecastkit.reports.universe_rows.Unusual': ( '70_reports/universe_rows.html#unusual',
                                                                                                   'forecastkit/reports/universe_rows.py'),
+                                                   'forecastkit.reports.universe_rows.direction_words': ( '70_reports/universe_rows.html#direction_words',
+                                                                                                          'forecastkit/reports/universe_rows.py'),
                                                    'forecastkit.reports.universe_rows.forecast_numbers': ( '70_reports/universe_rows.html#forecast_numbers',
                                                                                                            'forecastkit/reports/universe_rows.py'),
                                                    'forecastkit.reports.universe_rows.forecast_reasons': ( '70_reports/universe_rows.html#forecast_reasons',

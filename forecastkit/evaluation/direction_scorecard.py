@@ -98,7 +98,9 @@ def calibration_by_state(
 ) -> dict[str, dict[str, Any]]:
     "`direction_calibration` of each market state, with p values adjusted for their number (Holm)."
     found = {
-        str(name): direction_calibration(*(part[key].to_numpy() for key in ("chance", "rose", "place")), horizon)
+        str(name): direction_calibration(
+            part["chance"].to_numpy(), part["rose"].to_numpy(), part["place"].to_numpy(), horizon
+        )
         for name, part in rows[rows["state"] != ""].groupby("state")
     }
     judged = [name for name, one in found.items() if one["p"] is not None]
@@ -199,7 +201,8 @@ def score_directions(
         return DirectionScorecard(*counts)
     blocks = session_blocks(places, horizon)
     measures = {"brier": direction_measure(brier(chance, rose), brier(base, rose), blocks)}
-    measures["log_loss"] = direction_measure(*log_losses(np.column_stack([chance, base]), rose).T, blocks)
+    losses = log_losses(np.column_stack([chance, base]), rose)
+    measures["log_loss"] = direction_measure(losses[:, 0], losses[:, 1], blocks)
     measures |= label_hits(known["label"].to_numpy(dtype=str), base, rose, blocks)
     states = calibration_by_state(known, horizon) if "state" in known else {}
     return DirectionScorecard(*counts, measures, direction_calibration(chance, rose, places, horizon), states)
@@ -216,12 +219,11 @@ def logged_direction_result() -> str:
     if not found:
         return ""
     last = found[-1]
-    named = (
-        f"{100 * last['not_neutral']:.1f} % of the labels named a direction"
-        if last["not_neutral"]
-        else "no label named a direction"
-    )
+    own, base, error = last["brier"], last["brier_base"], last["se"] * last["brier_base"]
+    loss = DirectionMeasure(own, float("nan"), base, base - own, error, (base - own) / error if error else float("nan"))
+    share = last["not_neutral"]
+    named = f"{100 * share:.1f} % of the labels named a direction" if share else "no label named a direction"
     return (
         f"On 99 real stocks, 2010 to 2018 ({last['rows']:,} directions of {last['sessions']} sessions), {named}, and the Brier score was "
-        f"{last['brier']:.4f} beside {last['brier_base']:.4f} of the base rate."
+        f"{own:.4f} beside {base:.4f} of the base rate: {direction_verdict(loss, None)}."
     )

@@ -6,6 +6,7 @@ from .schema import (
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    PREDICTIONS as PREDICTIONS,
 )
 from .engine import (
     chained_tables as chained_tables,
@@ -31,6 +32,7 @@ from .chain import (
 )
 from .database import (
     PredictionDatabase as PredictionDatabase,
+    select_predictions as select_predictions,
     stored_targets as stored_targets,
 )
 from .exports import (

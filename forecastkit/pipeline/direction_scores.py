@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation import DirectionScorecard, score_directions
-from ..ledger import PredictionDatabase
+from ..ledger import PREDICTIONS, PredictionDatabase, fetch, select_predictions, with_retry
 
 # %% auto #0
 __all__ = ['stored_directions', 'direction_scorecards']
@@ -28,18 +28,16 @@ def stored_directions(
     horizon: int | None = None,
 ) -> pd.DataFrame:
     "One row a stored forecast with a direction, known or not: kind, horizon, symbol, origin, how it was made, and what `score_directions` reads."
-    held = database.get_predictions(symbol, start, end, horizon)
+    query = select_predictions(symbol, start, end, horizon).where(PREDICTIONS.c.forecast.contains('"direction"'))
+    held = with_retry(database.engine, lambda connection: fetch(connection, query)).iloc[::-1]
     said = [json.loads(text)["metadata"].get("direction") for text in held["forecast"]]
     rows = held.assign(said=said)[lambda one: one["said"].notna()].reset_index(drop=True)
-    parts = {
-        name: [one.get(name) or "" if name == "state" else one[name] for one in rows["said"]]
-        for name in ("chance", "base_rate", "label", "state")
-    }
-    came = np.where(rows["outcome"].notna(), rows["outcome"] > 0, np.nan)
-    place = database.calendar.positions(pd.DatetimeIndex(rows["origin"])) if len(rows) else np.array([], dtype=int)
-    return rows[["kind", "horizon", "symbol", "origin", "timeliness"]].assign(
-        **parts, rose=came.astype(float), place=place
-    )
+    parts = {name: [one.get(name) for one in rows["said"]] for name in ("chance", "base_rate", "label", "state")}
+    days = {name: pd.to_datetime(rows[name]) for name in ("origin", "target_session")}
+    came = np.where(rows["outcome"].notna(), rows["outcome"] > 0, np.nan).astype(float)
+    place = database.calendar.positions(pd.DatetimeIndex(days["origin"])) if len(rows) else []
+    told = rows[["kind", "horizon", "symbol", "timeliness"]].assign(**days, **parts, rose=came, place=place)
+    return told.assign(state=told["state"].astype(object).fillna(""))
 
 # %% ../../nbs/65_pipeline/43_direction_scores.ipynb #767eb63d
 def direction_scorecards(
