@@ -71,6 +71,7 @@ from .drift import (
 )
 from .change_detectors import (
     ChangeDetector as ChangeDetector,
+    CHART_WORDS as CHART_WORDS,
     ChangeReport as ChangeReport,
     crps_ratio as crps_ratio,
     expected_crps as expected_crps,

@@ -25,6 +25,7 @@ from forecastkit.metrics.drift_null import (
     fit_drift_null,
     ks_of_places,
     normal_scores,
+    numbers_of,
     places,
     psi_of_places,
     residuals,
@@ -129,17 +130,21 @@ def check_drift(
         raise DataError(
             f"drift is measured on {null.rows} recent rows or more of the {len(null.names)} features it was fitted on"
         )
-    values = recent.to_numpy(dtype=float)[-(null.rows + len(null.coefficients)) :, null.tested]
+    values = numbers_of(recent)[-(null.rows + len(null.coefficients)) :, null.tested]
     found, (joint, pair) = _measures_of(null, values[-null.rows :]), _joint_of(null, values)
     height = np.nan_to_num(null.heights(found, joint)[0], nan=-np.inf)
     p, tested = chance_of(null.largest[:, None], height), null.names[null.tested]
     columns: dict[str, Any] = {}
     for i, name in enumerate(MEASURES):
-        columns |= {name: found[i], f"{name}_p": chance_of(null.measures[:, i], found[i], i > 1)}
+        columns |= {
+            name: found[i],
+            f"{name}_p": np.where(null.judged[i], chance_of(null.measures[:, i], found[i], i > 1), np.nan),
+        }
     by_feature = p[:-2].reshape(found.shape).min(axis=0)
     rows = pd.DataFrame(columns | {"p": by_feature, "drifted": by_feature <= level}, index=tested)
     together = {name: (float(v), float(q)) for name, v, q in zip(("correlation", "residuals"), joint, p[-2:])}
-    above, expected = int((found[0] > limit).sum()), float((null.measures[:, 0] > limit).sum(axis=1).mean())
+    above = int((found[0] > limit)[null.judged[0]].sum())
+    expected = float((null.measures[:, 0] > limit)[:, null.judged[0]].sum(axis=1).mean())
     faults = feed_faults(pd.DataFrame(null.reference, columns=recent.columns), recent)
     untested = tuple(null.names[~null.tested].tolist())
     return DriftReport(

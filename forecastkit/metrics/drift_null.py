@@ -21,8 +21,9 @@ from ..core import DataError
 
 # %% auto #0
 __all__ = ['MEASURES', 'psi_of_places', 'ks_of_places', 'places', 'bin_shares', 'psi', 'ks', 'burg', 'step_up', 'plausible',
-           'residuals', 'normal_grid', 'normal_scores', 'simulate_histories', 'effects', 'measure_history',
-           'ResidualMoments', 'fisher_z', 'fourier', 'residual_moments', 'DriftNull', 'chance_of', 'fit_drift_null']
+           'residuals', 'normal_grid', 'normal_scores', 'slow_sizes', 'simulate_histories', 'drawn_rows', 'effects',
+           'measure_history', 'ResidualMoments', 'fisher_z', 'fourier', 'residual_moments', 'DriftNull', 'chance_of',
+           'numbers_of', 'fit_drift_null']
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #234acbdb
 def psi_of_places(
@@ -159,6 +160,21 @@ def normal_scores(
     return np.where(np.isnan(values), 0.0, scores)
 
 
+def slow_sizes(
+    innovations: np.ndarray,  # (n, k)
+    span: int = 41,  # sessions averaged
+) -> np.ndarray:
+    "How large residuals are at each time beside their mean size, (n, k); 1 throughout where no more moves than chance would."
+    squares = innovations**2 / np.maximum((innovations**2).mean(axis=0), 1e-12)
+    total = np.vstack([np.zeros((1, squares.shape[1])), np.cumsum(squares, axis=0)])
+    middle = np.arange(len(squares))
+    low, high = np.maximum(middle - span // 2, 0), np.minimum(middle + span // 2 + 1, len(squares))
+    logs = 0.5 * np.log(np.maximum((total[high] - total[low]) / (high - low)[:, None], 1e-4))
+    by_chance = (np.mean(squares**2, axis=0) - 1) / (4 * span)
+    kept = np.sqrt(np.clip(1 - by_chance / np.maximum(logs.var(axis=0), 1e-12), 0, 1))
+    return np.exp(kept * (logs - logs.mean(axis=0)))
+
+
 def simulate_histories(
     innovations: np.ndarray,  # (n, k) residuals of the reference, mean 0
     reflection: np.ndarray,  # (order, k), see `burg`
@@ -166,19 +182,26 @@ def simulate_histories(
     draws: int,  # histories
     rng: np.random.Generator,
     block: int = 10,  # sessions drawn together
+    calm: int = 126,  # sessions of which sizes are drawn together
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    "Histories without drift, (k, length) float32, each with the rows of the residuals that it was made of, (length,)."
+    "Histories without drift, (k, length), each with the residuals that it was made of, (length, k); float32."
     from scipy.fft import irfft, rfft
 
     size = 128 * -(-(length + 500) // 128)  # the filter runs in a circle: what follows the last session is thrown away
-    shocks = innovations.astype(np.float32)
+    sizes = slow_sizes(innovations)
+    shocks, sizes = (innovations / sizes).astype(np.float32), sizes.astype(np.float32)
     for _ in range(draws):
-        starts = rng.integers(0, len(shocks), -(-size // block))
-        rows = ((starts[:, None] + np.arange(block)) % len(shocks)).ravel()[:size]
+        drawn = shocks[drawn_rows(len(shocks), size, block, rng)] * sizes[drawn_rows(len(shocks), size, calm, rng)]
         coefficients = step_up(plausible(reflection, len(shocks), rng))
         whole = np.vstack([np.ones(shocks.shape[1]), coefficients]).T.astype(np.float32)
-        history = irfft(rfft(np.ascontiguousarray(shocks[rows].T), axis=1) / rfft(whole, size, axis=1), size, axis=1)
-        yield np.ascontiguousarray(history[:, :length]), rows[:length]
+        history = irfft(rfft(np.ascontiguousarray(drawn.T), axis=1) / rfft(whole, size, axis=1), size, axis=1)
+        yield np.ascontiguousarray(history[:, :length]), drawn[:length]
+
+
+def drawn_rows(n: int, size: int, block: int, rng: np.random.Generator) -> np.ndarray:
+    "Rows drawn in blocks out of n, (size,)."
+    starts = rng.integers(0, n, -(-size // block))
+    return ((starts[:, None] + np.arange(block)) % n).ravel()[:size]
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #5c23ef63
 MEASURES: tuple[str, ...] = ("psi", "ks", "shift", "spread")
@@ -192,7 +215,7 @@ def effects(
     spread = np.maximum(known.std(axis=1), 1e-6)
     return np.array([
         (now.mean(axis=1) - known.mean(axis=1)) / spread,
-        np.log(np.maximum(now.std(axis=1), 1e-6) / spread),
+        np.log(np.maximum(now.std(axis=1) / spread, 0.01)),
     ])  # fmt: skip
 
 
@@ -299,6 +322,13 @@ class DriftNull:
         table, counts = self.known
         return np.array([bin_shares(table[:n, j]) for j, n in enumerate(counts)])
 
+    @cached_property
+    def judged(self) -> np.ndarray:
+        "Which measures count for which feature, (4, tested): of one whose values mostly repeat the shift alone."
+        table, counts = self.known
+        distinct = np.array([len(np.unique(table[:n, j])) for j, n in enumerate(counts)])
+        return (2 * distinct >= counts) | (np.array(MEASURES) == "shift")[:, None]
+
     def heights(self, measures: np.ndarray, joint: np.ndarray) -> np.ndarray:
         "Measures as standard normal values of their null: (..., 4, tested) and (..., 2) become (..., 4 tested + 2)."
         middle, flat = np.median(self.measures, axis=0), (-1, len(MEASURES) * int(self.tested.sum()))
@@ -308,7 +338,8 @@ class DriftNull:
             np.hstack([(np.abs(m - offset) ** powers).reshape(flat), np.atleast_2d(j) ** [2 / 3, 1 / 3]])
             for m, j in ((self.measures, self.joint), (measures, joint))
         ]
-        return (roots[1] - roots[0].mean(axis=0)) / np.maximum(roots[0].std(axis=0), 1e-9)
+        counts = np.concatenate([self.judged.ravel(), [True, True]])
+        return np.where(counts, (roots[1] - roots[0].mean(axis=0)) / np.maximum(roots[0].std(axis=0), 1e-9), -np.inf)
 
     @cached_property
     def largest(self) -> np.ndarray:
@@ -324,6 +355,15 @@ def chance_of(null: np.ndarray, values: np.ndarray, both_sides: bool = False) ->
     return np.where(np.isnan(values), np.nan, ((null >= values).sum(axis=0) + 1) / (len(null) + 1))
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #b458876b
+def numbers_of(
+    frame: pd.DataFrame,  # of features by session
+) -> np.ndarray:
+    "The values as floats, (n, k); raises `DataError` for columns that are no numbers."
+    if other := [str(name) for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]:
+        raise DataError(f"drift is measured of numbers: leave out {', '.join(other[:5])}")
+    return np.where(np.isinf(values := frame.to_numpy(dtype=float)), np.nan, values)
+
+
 def fit_drift_null(
     reference: pd.DataFrame,  # (n, k) rows by session, before anything drifted
     rows: int = 63,  # that will be compared with it
@@ -331,7 +371,7 @@ def fit_drift_null(
     seed: int = 0,
 ) -> DriftNull:
     "Simulate what drift measures look like without drift. Raises `DataError` for fewer than four windows of reference."
-    values = reference.to_numpy(dtype=float)
+    values = numbers_of(reference)
     n = len(values)
     if n < 4 * rows or rows < 20 or draws < 100:
         raise DataError("drift needs windows of 20 rows, a reference of four windows, and 100 draws or more")
@@ -351,7 +391,7 @@ def fit_drift_null(
     joint = np.empty((draws, 2))
     for draw, (history, drawn) in enumerate(simulate_histories(left, reflection, n + rows, draws, rng)):
         measures[draw] = measure_history(history, n)
-        joint[draw] = moments.distances(left[drawn[-rows:]])
+        joint[draw] = moments.distances(drawn[-rows:].astype(float))
     joint *= [np.sqrt(1 + rows / n), 1 + rows / n]  # the reference is a sample as well
     names = np.array([str(name) for name in reference])
     of_residuals = (moments.scale, moments.directions, moments.correlation, moments.kernel)

@@ -35,5 +35,6 @@ from .model_monitor import (
     DegradationReport as DegradationReport,
     judge_decay as judge_decay,
     ModelMonitor as ModelMonitor,
+    replay_decay as replay_decay,
     rolling_measures as rolling_measures,
 )

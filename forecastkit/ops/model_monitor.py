@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,18 +22,16 @@ import pandas as pd
 from ..core import DataError
 from ..forecasts import ACCENT, FAINT, WARNING, house_style, session_axes
 from ..ledger import PredictionDatabase
-from ..metrics import ChangeDetector, ChangeReport, expected_crps, fit_change_detector, hac_lag, hac_se
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ..metrics import CHART_WORDS, ChangeDetector, ChangeReport, expected_crps, fit_change_detector
+from ..metrics import hac_lag, hac_se
 
 # %% auto #0
-__all__ = ['WINDOWS', 'RANGES', 'MEASURE_WORDS', 'DECAY_RULES', 'check_outcomes', 'rolling_measures', 'DecayRule', 'RuleNull',
-           'again', 'rule_nulls', 'FiredRule', 'DegradationReport', 'detector_for', 'window_table', 'judge_decay',
-           'outcomes_of', 'ModelMonitor']
+__all__ = ['OUTCOME_WINDOWS', 'RANGES', 'MEASURE_WORDS', 'DECAY_RULES', 'check_outcomes', 'rolling_measures', 'DecayRule',
+           'RuleNull', 'again', 'rule_nulls', 'FiredRule', 'DegradationReport', 'detector_for', 'usual_pit',
+           'window_table', 'judge_decay', 'first_days', 'replay_decay', 'followed_outcomes', 'ModelMonitor']
 
 # %% ../../nbs/60_ops/20_model_monitor.ipynb #3cb2e04a
-WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
+OUTCOME_WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
 RANGES: tuple[float, ...] = (0.5, 0.8, 0.9)
 MEASURE_WORDS: dict[str, str] = {
     "hit_rate": "hit rate",
@@ -210,7 +208,7 @@ class DegradationReport:
             "change": self.change.to_dict(),
         }  # fmt: skip
 
-    def plot(self, measure: str = "calibration_error") -> Axes:
+    def plot(self, measure: str = "calibration_error") -> Any:
         "A measure over the last 60 outcomes by session, with alarms of the detector."
         import matplotlib.pyplot as plt
 
@@ -229,6 +227,13 @@ class DegradationReport:
 def detector_for(horizon: int) -> ChangeDetector:
     "The detector with one false alarm in twenty years for this horizon."
     return fit_change_detector(horizon)
+
+
+def usual_pit(
+    before: pd.DataFrame,  # outcomes of the time in which the model was in order
+) -> pd.Series | None:
+    "The PIT that is usual for this model; None, which stands for forecasts that are right, before there are 500."
+    return before["pit"] if len(before) >= 500 else None
 
 
 def window_table(outcomes: pd.DataFrame, before: pd.DataFrame, windows: tuple[int, ...], horizon: int) -> pd.DataFrame:
@@ -259,7 +264,7 @@ def judge_decay(
     version: str = "",
     metrics: Mapping[str, float] | None = None,  # usual values that were stated, by the names of `MEASURE_WORDS`
     rules: tuple[DecayRule, ...] = DECAY_RULES,
-    windows: tuple[int, ...] = WINDOWS,
+    windows: tuple[int, ...] = OUTCOME_WINDOWS,
     horizon: int = 5,  # sessions
 ) -> DegradationReport:
     "Whether the newest outcomes are worse than usual. Raises `DataError` for too few."
@@ -278,13 +283,50 @@ def judge_decay(
         fired = bool(worse >= rule.limit - 1e-9)
         severity = "none" if not fired else "medium" if worse > max(null.worst, rule.limit) else "low"
         found.append(FiredRule(rule, value, usual, fired, null, severity))
-    change = detector_for(horizon).follow(known["pit"])
+    change = detector_for(horizon).follow(known["pit"], usual_pit(base))
     noticed = any(day >= known.index[-min(60, len(known))] for day, *_ in change.alarms)
     table = window_table(known, base, windows, horizon)
     return DegradationReport(version, table, tuple(found), change, noticed, rolling_measures(known, 60))
 
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #caf2363b
+def first_days(
+    fires: np.ndarray,  # (n,) whether a rule fires
+    pause: int = 20,  # rows without it before it counts as new
+) -> np.ndarray:
+    "The rows at which something begins that was not there in the rows before, (m,)."
+    rows = np.flatnonzero(fires)
+    return rows[np.diff(rows, prepend=-pause - 1) > pause]
+
+
+def replay_decay(
+    outcomes: pd.DataFrame,  # see `check_outcomes`
+    start: pd.Timestamp,  # alerts from this session on; the outcomes before are of a model in order
+    rules: tuple[DecayRule, ...] = DECAY_RULES,
+    horizon: int = 5,  # sessions
+) -> pd.DataFrame:
+    "Every alert of the rules and of the detector, by session: severity, measure, words. Raises `DataError`."
+    known = check_outcomes(outcomes)
+    base, after = known[known.index < start], (known.index >= start)
+    if len(base) < 120 or not after.any():
+        raise DataError(
+            f"a replay needs 120 outcomes before its start and some after; here are {len(base)} and {after.sum()}"
+        )
+    found = []
+    for rule, null in rule_nulls(base, rules, horizon).items():
+        worse = rule.worse_by(rolling_measures(known, rule.window)[rule.measure], null.usual).to_numpy()
+        grave = (worse > max(null.worst, rule.limit)) & after
+        for severity, fires in (("low", (worse >= rule.limit - 1e-9) & after), ("medium", grave)):
+            words = f"{MEASURE_WORDS[rule.measure]} worse than {null.usual:.2f} by {rule.limit:g} or more"
+            found += [(known.index[i], severity, rule.measure, words) for i in first_days(fires)]
+    change = detector_for(horizon).follow(known.loc[after, "pit"], usual_pit(base))
+    found += [
+        (day, "high", "pit", f"{CHART_WORDS[chart]} since about {since:%Y-%m-%d}")
+        for day, since, chart in change.alarms
+    ]
+    return pd.DataFrame(sorted(found), columns=["session", "severity", "measure", "words"])
+
 # %% ../../nbs/60_ops/20_model_monitor.ipynb #f930f983
-def outcomes_of(
+def followed_outcomes(
     rows: pd.DataFrame,  # of one target, as `PredictionDatabase.get_predictions` gives them
 ) -> pd.DataFrame:
     "What a monitor follows, by target session: pit, hit, crps_ratio."
@@ -306,7 +348,7 @@ class ModelMonitor:
         self,
         database: PredictionDatabase,  # of forecasts and outcomes
         rules: tuple[DecayRule, ...] = DECAY_RULES,
-        windows: tuple[int, ...] = WINDOWS,  # outcomes
+        windows: tuple[int, ...] = OUTCOME_WINDOWS,  # outcomes
     ):
         self.database, self.rules, self.windows = database, rules, windows
 
@@ -323,7 +365,7 @@ class ModelMonitor:
             raise DataError(f"no outcome of version {model_version!r} is known: see `forecastkit forecasts list`")
         symbol, kind, horizon = own.iloc[-1][["symbol", "kind", "horizon"]]
         rows = self.database.get_predictions(symbol, horizon=int(horizon), kind=kind, end=own["origin"].max())
-        followed, begun = outcomes_of(rows), own["target_session"].min()
+        followed, begun = followed_outcomes(rows), own["target_session"].min()
         before = followed[followed.index < begun]
         before = before if len(before) >= 120 else followed[: len(followed) // 2]
         return judge_decay(
