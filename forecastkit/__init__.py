@@ -169,6 +169,7 @@ Modules:
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
 - `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
 - `forecastkit.trading.kept_results`: `keep_result` writes a backtest's result with its books into one file of arrays; `kept_result` reads it, checks the books again, and gives the same result to the last bit.
+- `forecastkit.trading.order_files`: `read_orders` reads the orders of a CSV file: symbol, session, side, size, kind and levels; what makes no sense is refused with one line each.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
 - `forecastkit.trading.sweeps`: `sweep`: return, Sharpe ratio, drawdown and trades of many parameter sets on many tickers, each an account of its own, one set in memory at a time.

@@ -48,7 +48,8 @@ def verdict_html(run: Any) -> str:
                 "" if report.ok else "alarm",
             )
         )
-    return "".join([*alarms, paragraph(run.survivorship, "warning")])
+    remarks = [paragraph(f"{one[:1].upper()}{one[1:]}.", "warning") for one in run.remarks]
+    return "".join([*alarms, *remarks, paragraph(run.survivorship, "warning")])
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #c7fe796b
 STRATEGY_NAMES: Mapping[str, str] = {

@@ -42,6 +42,7 @@ from .backtest import (
     BacktestEngine as BacktestEngine,
     ForecastFunction as ForecastFunction,
     Sizer as Sizer,
+    stops_kind as stops_kind,
 )
 from .sweeps import (
     moving_average_pairs as moving_average_pairs,
@@ -51,4 +52,7 @@ from .sweeps import (
 from .kept_results import (
     keep_result as keep_result,
     kept_result as kept_result,
+)
+from .order_files import (
+    read_orders as read_orders,
 )
