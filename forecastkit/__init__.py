@@ -136,6 +136,7 @@ Modules:
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
 - `forecastkit.pipeline.horizons`: Forecasts of several horizons joined to one coherent record, and forecasts of intraday and weekly bars by a clock that counts bars.
 - `forecastkit.pipeline.kept_backtests`: `keep_backtest` writes a universe's backtest with its verdict into one file, `kept_backtest` reads it: a page shows the run that was made, and not a second one.
+- `forecastkit.pipeline.live_sizing`: `live_sizer` gives the sizer of a running account: a fall from the peak is written into the ledger as a pause, and whatever pauses stand there are honoured.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
 - `forecastkit.pipeline.multi_horizon`: `multi_horizon_forecast` forecasts several horizons of days, weeks or intraday bars; `generate_multi_horizon_forecasts` is the same under the name of the requirement documents.
 - `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.

@@ -31,12 +31,15 @@ from .portfolio import (
     simulate as simulate,
 )
 from .sizing import (
+    BREAKER as BREAKER,
     breaker_pauses as breaker_pauses,
     kelly_fraction as kelly_fraction,
+    pause_reason as pause_reason,
     PositionSizer as PositionSizer,
 )
 from .results import (
     BacktestResult as BacktestResult,
+    error_text as error_text,
 )
 from .backtest import (
     BacktestEngine as BacktestEngine,
