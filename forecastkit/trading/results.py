@@ -95,7 +95,7 @@ TRADE_MEASURES: Mapping[str, Callable[[Any], float]] = {"hit_rate": hit_rate, "p
 def bootstrap_errors(
     values: np.ndarray,  # (n,) in order of time
     measures: Mapping[str, Callable[[Any], float]],
-    block: float = BOOTSTRAP_BLOCK,  # mean length of a block
+    block: int = BOOTSTRAP_BLOCK,  # mean length of a block
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = 0,
 ) -> dict[str, float]:
@@ -221,7 +221,7 @@ class BacktestResult:
     def errors(self) -> dict[str, float]:
         "The standard errors of measures by name, see `bootstrap_errors`; NaN where the run is too short for one."
         trades, n = self.trades.sort_values("entry", kind="stable"), len(self.sessions)
-        block = max(1.0, BOOTSTRAP_BLOCK * len(trades) / n)
+        block = max(1, round(BOOTSTRAP_BLOCK * len(trades) / n))
         by_trade = bootstrap_errors(trades["profit"].to_numpy(), TRADE_MEASURES, block)
         return bootstrap_errors(self.returns.to_numpy(), RETURN_MEASURES) | by_trade
 
