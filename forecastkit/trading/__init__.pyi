@@ -39,7 +39,7 @@ from .sizing import (
 )
 from .results import (
     BacktestResult as BacktestResult,
-    error_text as error_text,
+    se_text as se_text,
 )
 from .backtest import (
     BacktestEngine as BacktestEngine,

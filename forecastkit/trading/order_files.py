@@ -18,11 +18,11 @@ from ..core import DataError, canonical_symbol
 from .orders import ORDER_LEVELS, Order, Reject
 
 # %% auto #0
-__all__ = ['NEEDED', 'ORDER_COLUMNS', 'ORDER_KINDS', 'number_of', 'order_table', 'kind_fault', 'order_of', 'read_orders']
+__all__ = ['NEEDED_COLUMNS', 'ORDER_COLUMNS', 'ORDER_KINDS', 'number_of', 'order_table', 'kind_fault', 'order_of', 'read_orders']
 
 # %% ../../nbs/50_trading/12_order_files.ipynb #7ac6e202
-NEEDED: tuple[str, ...] = ("symbol", "session", "size")
-ORDER_COLUMNS: tuple[str, ...] = (*NEEDED, "side", "kind", *ORDER_LEVELS)
+NEEDED_COLUMNS: tuple[str, ...] = ("symbol", "session", "size")
+ORDER_COLUMNS: tuple[str, ...] = (*NEEDED_COLUMNS, "side", "kind", *ORDER_LEVELS)
 ORDER_KINDS: tuple[str, ...] = ("market", "limit", "stop")
 
 
@@ -43,7 +43,7 @@ def order_table(
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no CSV of orders: {' '.join(str(error).split())}") from None
     table.columns = table.columns.str.strip().str.lower()
-    missing, unknown = [n for n in NEEDED if n not in table], [n for n in table if n not in ORDER_COLUMNS]
+    missing, unknown = [n for n in NEEDED_COLUMNS if n not in table], [n for n in table if n not in ORDER_COLUMNS]
     if missing or unknown or not table.columns.is_unique or not len(table):
         said = (
             f"no column {missing[0]}"

@@ -40,7 +40,7 @@ from .sizing import breaker_pauses
 
 # %% auto #0
 __all__ = ['BOOTSTRAP_BLOCK', 'BOOTSTRAP_DRAWS', 'FEWEST', 'RETURN_MEASURES', 'TRADE_MEASURES', 'session_table', 'ticker_table',
-           'bootstrap_errors', 'error_text', 'BacktestResult']
+           'bootstrap_errors', 'se_text', 'BacktestResult']
 
 # %% ../../nbs/50_trading/08_results.ipynb #9a90c058
 def session_table(
@@ -114,7 +114,7 @@ def bootstrap_errors(
     }
 
 # %% ../../nbs/50_trading/08_results.ipynb #ab6a7d1d
-def error_text(
+def se_text(
     error: float,
     shown: str = ".2f",  # format
 ) -> str:
@@ -257,10 +257,10 @@ class BacktestResult:
         m, e, paid = self.measures, self.errors, sum(self.costs.values())
         lines = [
             *self.notes, f"{self.sessions[0]:%Y-%m-%d} to {self.sessions[-1]:%Y-%m-%d}, {len(self.sessions)} sessions; {self.rules.text()}",
-            f"return {m['annual_return']:.1%}{error_text(e['annual_return'], '.1%')} a year, volatility {m['annual_volatility']:.1%}, Sharpe {self.sharpe.text()}",
-            f"deepest drawdown {m['max_drawdown']:.1%}, {m['longest_underwater']} sessions under water, shortfall {m['expected_shortfall']:.2%}{error_text(e['expected_shortfall'], '.2%')}",
-            f"Sortino ratio {m['sortino']:.2f}{error_text(e['sortino'], '.2f')}, Calmar ratio {m['calmar']:.2f}{error_text(e['calmar'], '.2f')}, gains over losses {m['profit_factor']:.2f}{error_text(e['profit_factor'], '.2f')}",
-            f"{len(self.trades)} trades, hit rate {m['hit_rate']:.0%}{error_text(e['hit_rate'], '.1%')}, turnover {m['turnover']:.1f} a year, costs {paid:,.0f}, {len(self.books.rejects)} orders refused",
+            f"return {m['annual_return']:.1%}{se_text(e['annual_return'], '.1%')} a year, volatility {m['annual_volatility']:.1%}, Sharpe {self.sharpe.text()}",
+            f"deepest drawdown {m['max_drawdown']:.1%}, {m['longest_underwater']} sessions under water, shortfall {m['expected_shortfall']:.2%}{se_text(e['expected_shortfall'], '.2%')}",
+            f"Sortino ratio {m['sortino']:.2f}{se_text(e['sortino'], '.2f')}, Calmar ratio {m['calmar']:.2f}{se_text(e['calmar'], '.2f')}, gains over losses {m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
+            f"{len(self.trades)} trades, hit rate {m['hit_rate']:.0%}{se_text(e['hit_rate'], '.1%')}, turnover {m['turnover']:.1f} a year, costs {paid:,.0f}, {len(self.books.rejects)} orders refused",
         ]  # fmt: skip
         return "\n".join(lines)
 
