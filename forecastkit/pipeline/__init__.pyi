@@ -44,6 +44,11 @@ from .directions import (
     DirectionSystem as DirectionSystem,
     with_directions as with_directions,
 )
+from .ensembles import (
+    EnsembleLoader as EnsembleLoader,
+    get_production_ensemble_with_trained_weights as get_production_ensemble_with_trained_weights,
+    model_loader as model_loader,
+)
 from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
