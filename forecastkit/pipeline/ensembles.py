@@ -52,7 +52,9 @@ class EnsembleLoader:
             return loader.info(symbol, timeframe) if loader else None
 
     @staticmethod
-    def load_latest_model(symbol: str, timeframe: str = "d1", settings: Settings | None = None) -> dict[str, Any] | None:
+    def load_latest_model(
+        symbol: str, timeframe: str = "d1", settings: Settings | None = None
+    ) -> dict[str, Any] | None:
         "Members, weights and performances of the newest version, and the ensemble itself; None where there is none."
         found = get_production_ensemble_with_trained_weights(symbol, timeframe, settings)
         if not found.is_trained:
