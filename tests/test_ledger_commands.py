@@ -318,10 +318,10 @@ except DataError as error:
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 @pytest.mark.parametrize("old", [False, True])
 def test_a_ledger_on_a_read_only_medium_is_listed_verified_exported_and_backed_up(home, tmp_path, old):
-    if old:  # written by 0.2: neither the index nor the table of pauses is there, and none can be made
+    if old:  # written by 0.2: neither the index nor the newer tables are there, and none can be made
         with sqlite3.connect(home / "forecasts.db") as own:
             own.executescript(
-                "DROP INDEX predictions_by_origin; DROP TABLE pauses; DELETE FROM chain WHERE id = 4;"
+                "DROP INDEX predictions_by_origin; DROP TABLE pauses; DROP TABLE horizon_predictions; DELETE FROM chain WHERE id IN (4, 5);"
                 "UPDATE forecastkit_version SET version_num = '0002'"
             )
         own.close()

@@ -32,7 +32,7 @@ ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content o
 class Problem:
     "One thing that is wrong with a stored row."
 
-    table: str  # predictions, outcomes, models, pauses
+    table: str  # such as predictions, see `schema.CHAINED`
     row: int  # its number; 0: no row in particular
     name: str  # what it is about, such as VIX 2018-02-05
     words: str  # completes the sentence that begins with them
@@ -226,7 +226,7 @@ def broken_chains(
     looks: Mapping[str, Look] = MappingProxyType({}),  # by table
     batch: int = 1000,  # rows held in memory at a time
 ) -> list[Problem]:
-    "Everything that is wrong with the chains of forecasts, outcomes, manifests and pauses, table by table and row by row."
+    "Everything that is wrong with the chains, table by table and row by row."
     starts, problems = checked_starts(connection, since)
     for table in chained_tables(connection):
         start = starts[table.name]

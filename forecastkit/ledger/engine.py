@@ -23,14 +23,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAINED, PAUSES
+from .schema import CHAINED, SINCE
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'PAUSES_SINCE', 'VERSION_TABLE', 'Definition',
-           'TRIGGERS_OF', 'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only',
-           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'chained_tables', 'upgrade',
-           'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
-           'trigger_problems']
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF',
+           'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
+           'server_unavailable', 'with_retry', 'needs_upgrade', 'chained_tables', 'upgrade', 'definitions',
+           'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers', 'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
 WAIT_SECONDS: int = 30  # seconds to wait for another writer, or for a server that restarts
@@ -191,9 +190,8 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004")
-READABLE_REVISIONS: tuple[str, ...] = ("0002", "0003", "0004")  # have all columns that this code reads of their tables
-PAUSES_SINCE: str = "0004"  # the revision that brought the table of pauses
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005")
+READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -214,9 +212,9 @@ def needs_upgrade(connection: sa.Connection) -> bool:
 
 
 def chained_tables(connection: sa.Connection) -> list[sa.Table]:
-    "The tables with a chain that a database has; one on a read-only medium may be too old for that of pauses."
+    "The tables with a chain that a database has; one on a read-only medium may be too old for some."
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
-    return [table for table in CHAINED if table is not PAUSES or str(found) >= PAUSES_SINCE]
+    return [table for table in CHAINED if str(found) >= SINCE.get(table, "")]
 
 
 def upgrade(
@@ -261,6 +259,7 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "f3bee0fe8172852e",
     "dd134065feaa560e",
     "2cc81c11ac717af5",
+    "deddcad60dd78bb0",
 )  # of the tables and indexes by revision
 
 
@@ -346,7 +345,7 @@ TRIGGERS_OF: dict[str, str] = {
     "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
-    "AND relname IN ('predictions', 'outcomes', 'models', 'pauses', 'chain')",
+    "AND relname IN ('predictions', 'outcomes', 'models', 'pauses', 'horizon_predictions', 'chain')",
 }
 
 

@@ -31,6 +31,7 @@ from forecastkit.core import (
 )
 from ..data import MarketData, Reading, read_frame
 from ..forecasts import Forecast, MultiHorizonForecast
+from ..ledger import store_horizons
 from .horizons import forecast_horizons, timeframe_horizons
 from .panel_forecasting import SymbolForecasts, forecast_universe
 from .preparation import build_forecast, prepare
@@ -251,13 +252,13 @@ def forecast(
             f"symbol={symbol!r} names one series, and several were given: name them in the list or the dict"
         )
 
-    opened: list[MarketData] = []  # several horizons read the sources once
+    opened: list[IntegratedSystem] = []  # several horizons read the sources once
 
     def of_symbol(name: str | None, ahead: int | None = horizon) -> Forecast:
-        own, market = settings_for(base, name, ahead, kind), opened[0] if opened else None
+        own, market = settings_for(base, name, ahead, kind), opened[0].market if opened else None
         system = IntegratedSystem(settings=own, market=market, features=features, members=members)
         if horizons is not None:
-            opened[:] = [system.market]
+            opened.append(system)
         return system.generate_forecast(as_of, store)
 
     def of_table(table: Any, name: str | None, ahead: int | None = horizon) -> Forecast:
@@ -269,7 +270,10 @@ def forecast(
     if horizons is not None:
         _refuse_horizons(given, horizon)
         one = partial(of_table, what, symbol) if given == "table" else partial(of_symbol, _named_once(what, symbol))
-        return forecast_horizons(one, timeframe_horizons(base, "d1", horizons), base.run.progress)
+        record = forecast_horizons(one, timeframe_horizons(base, "d1", horizons), base.run.progress)
+        if store and opened:
+            store_horizons(opened[0].database, record)
+        return record
     if given == "tables":
         _refuse_one_symbol_twice(what)
     if given == "symbol":
