@@ -125,13 +125,20 @@ def test_the_door_stores_the_record_beside_single_forecasts_that_keep_their_bits
         assert len(stored_horizons(database)) == 1
 
 
+def run(*words: str) -> int:
+    try:
+        return main(list(words))
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
 def test_the_commands_list_check_and_export_the_record(forecast_home, tmp_path, capsys):
     home, _, record, _ = forecast_home
-    assert main(["forecasts", "list", "--multi-horizon", "--home", str(home), "--json"]) == 0
+    assert run("forecasts", "list", "--multi-horizon", "--home", str(home), "--json") == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["horizon"] for row in rows] == [1, 5] and {row["id"] for row in rows} == {record.prediction_id}
-    assert main(["forecasts", "verify", "--home", str(home), "--recompute", "0", "--json"]) == 0
+    assert run("forecasts", "verify", "--home", str(home), "--recompute", "0", "--json") == 0
     assert json.loads(capsys.readouterr().out)["of_several_horizons"] == 1
     for name in ("x.csv", "x.parquet"):
-        assert main(["forecasts", "export", "--multi-horizon", str(tmp_path / name), "--home", str(home)]) == 0
+        assert run("forecasts", "export", "--multi-horizon", str(tmp_path / name), "--home", str(home)) == 0
     assert pd.read_csv(tmp_path / "x.csv")["q50"].tolist() == pd.read_parquet(tmp_path / "x.parquet")["q50"].tolist()

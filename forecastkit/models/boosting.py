@@ -98,10 +98,17 @@ def grow_trees(
     return xgboost.train(XGB_PARAMS | {"seed": seed}, data, rounds)
 
 
+def tree_bytes(content: bytes) -> bytearray:
+    "The bytes of stored trees as XGBoost reads them; raises `ValueError` for an empty file, which would end the process."
+    if not content:
+        raise ValueError("the file of the trees is empty")
+    return bytearray(content)
+
+
 def read_booster(content: bytes) -> xgboost.Booster:
     "The trees that were written as UBJ; raises `ValueError` for bytes that are none."
     trees = xgboost.Booster({"nthread": 1})
-    trees.load_model(bytearray(content))
+    trees.load_model(tree_bytes(content))
     return trees
 
 # %% ../../nbs/40_models/04_boosting.ipynb #e9001d0d

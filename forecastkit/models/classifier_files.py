@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from xgboost import XGBClassifier
 
 from ..core import DataError, ModelIntegrityError
+from .boosting import tree_bytes
 from .persistence import as_integrity_error
 
 # %% auto #0
@@ -108,7 +109,7 @@ def unpack_classifier(
     with as_integrity_error():
         if entry["kind"] == "ubj":
             model = XGBClassifier(**entry["params"])
-            model.load_model(bytearray(content))
+            model.load_model(tree_bytes(content))
             return model
         try:
             return skops.io.loads(content, trusted=class_names(kinds))
