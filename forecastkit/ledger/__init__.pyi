@@ -7,6 +7,9 @@ from .schema import (
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    TRAINING_EVENTS as TRAINING_EVENTS,
+    TRAINING_RESULTS as TRAINING_RESULTS,
+    PROMOTIONS as PROMOTIONS,
 )
 from .engine import (
     chained_tables as chained_tables,

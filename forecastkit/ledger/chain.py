@@ -43,9 +43,13 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause, line and target of a promotion, the symbol of a training run."
+    if "from_stage" in row:
+        return f"{row['action']} of {row['line']} for {row['target']}"
     if "pause" in row:
         return f"{row['action']} of {row['subject']}"
+    if "run" in row:
+        return f"{row['symbol']} {row['timeframe']} {row['status']}"
     return f"{row['symbol']} {row['origin']}" if "origin" in row else f"model {row['version']}"
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #ed136179
@@ -226,7 +230,7 @@ def broken_chains(
     looks: Mapping[str, Look] = MappingProxyType({}),  # by table
     batch: int = 1000,  # rows held in memory at a time
 ) -> list[Problem]:
-    "Everything that is wrong with the chains, table by table and row by row."
+    "Everything that is wrong with the chains of all tables, table by table and row by row."
     starts, problems = checked_starts(connection, since)
     for table in chained_tables(connection):
         start = starts[table.name]

@@ -23,13 +23,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAINED, SINCE
+from .schema import CHAIN, CHAINED, HORIZONS, PAUSES, PROMOTIONS, TRAINING_EVENTS
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF',
-           'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
-           'server_unavailable', 'with_retry', 'needs_upgrade', 'chained_tables', 'upgrade', 'definitions',
-           'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers', 'trigger_problems']
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
+           'TRIGGERS_OF', 'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only',
+           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'chained_tables', 'upgrade',
+           'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
+           'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
 WAIT_SECONDS: int = 30  # seconds to wait for another writer, or for a server that restarts
@@ -190,8 +191,14 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0007", "0006", "0005")  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
+TABLES_SINCE: dict[sa.Table, str] = {
+    PAUSES: "0004",
+    PROMOTIONS: "0007",
+    TRAINING_EVENTS: "0006",
+    HORIZONS: "0005",
+}  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -214,7 +221,8 @@ def needs_upgrade(connection: sa.Connection) -> bool:
 def chained_tables(connection: sa.Connection) -> list[sa.Table]:
     "The tables with a chain that a database has; one on a read-only medium may be too old for some."
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
-    return [table for table in CHAINED if str(found) >= SINCE.get(table, "")]
+    steps = REVISIONS[: REVISIONS.index(str(found)) + 1]
+    return [table for table in CHAINED if TABLES_SINCE.get(table, "0001") in steps]
 
 
 def upgrade(
@@ -259,7 +267,9 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "f3bee0fe8172852e",
     "dd134065feaa560e",
     "2cc81c11ac717af5",
-    "deddcad60dd78bb0",
+    "97963d5274364e8a",
+    "65119fca953335b1",
+    "012465bf99f368c5",
 )  # of the tables and indexes by revision
 
 
@@ -342,10 +352,10 @@ def postgres_triggers(
 
 TRIGGERS_OF: dict[str, str] = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "
+    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608  # nosec B608: names of our own tables
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
-    "AND relname IN ('predictions', 'outcomes', 'models', 'pauses', 'horizon_predictions', 'chain')",
+    f"AND relname IN ({', '.join(repr(table.name) for table in (*CHAINED, CHAIN))})",
 }
 
 

@@ -106,7 +106,8 @@ def target_prediction(model: Any, kind: str, table: np.ndarray) -> np.ndarray:
     "(n, 1), or (n, 3) for quantiles in rising order."
     if kind == "class":
         return model.predict_proba(table)[:, 1:]
-    found = np.asarray(model.predict(table), dtype=float).reshape(len(table), -1)
+    width = len(TARGET_QUANTILES) if kind == "quantiles" else 1
+    found = np.asarray(model.predict(table), dtype=float).reshape(len(table), width)
     return np.sort(found, axis=1)
 
 
