@@ -158,7 +158,9 @@ def fitted_members(
     n_jobs: int = 1,  # threads; no number depends on it
 ) -> list[dict[str, Any]]:
     "For each sample of rows its fitted members by name."
-    jobs = [(member, rows) for member in reversed(members.values()) for rows in samples]  # quick fits fill what slow ones leave
+    jobs = [
+        (member, rows) for member in reversed(list(members.values())) for rows in samples
+    ]  # quick fits fill what slow ones leave
     done = iter(Parallel(n_jobs, backend="threading")(delayed(_fitted)(one, table, up, rows) for one, rows in jobs))
-    by_member = {name: [next(done) for _ in samples] for name in reversed(members)}
+    by_member = {name: [next(done) for _ in samples] for name in reversed(list(members))}
     return [{name: by_member[name][place] for name in members} for place in range(len(samples))]

@@ -266,9 +266,8 @@ class MultiTarget(BaseEstimator):
         read = partial(read_file, folder, sums=sums)
         with as_integrity_error():
             text, arrays = parse_state(read(TARGETS_FILE)), unpack_arrays(read(NUMBERS_FILE))
-            model = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in text["params"].items()})._restored(
-                text, arrays
-            )
+            params: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in text["params"].items()}
+            model = cls(**params)._restored(text, arrays)
             for place, (name, kind) in enumerate(model.kinds_.items()):
                 model.models_[name] = target_model(kind, int(model.seed))
                 model.models_[name].load_model(tree_bytes(read(f"target{place}.ubj")))

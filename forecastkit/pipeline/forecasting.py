@@ -32,6 +32,7 @@ from forecastkit.core import (
 from ..data import MarketData, Reading, read_frame
 from ..forecasts import Forecast, MultiHorizonForecast
 from ..ledger import store_horizons
+from .directions import distribution_direction
 from .horizons import forecast_horizons, timeframe_horizons
 from .panel_forecasting import SymbolForecasts, forecast_universe
 from .preparation import build_forecast, prepare
@@ -40,8 +41,8 @@ from .user_code import with_user_code
 from .system import IntegratedSystem
 
 # %% auto #0
-__all__ = ['GIVEN', 'COLUMNS', 'CALIBRATION_ORIGINS', 'CALIBRATION_HOLD', 'is_table', 'kind_of_input', 'forecast_bars',
-           'forecast_each', 'forecast']
+__all__ = ['GIVEN', 'COLUMNS', 'CALIBRATION_ORIGINS', 'CALIBRATION_HOLD', 'UNTRAINED', 'is_table', 'kind_of_input',
+           'forecast_bars', 'forecast_each', 'forecast']
 
 # %% ../../nbs/65_pipeline/60_forecasting.ipynb #f9435ba6
 GIVEN = (
@@ -113,6 +114,7 @@ CALIBRATION_ORIGINS: int = 1000  # origins walked through before the last row of
 CALIBRATION_HOLD: int = (
     4  # spans of the refit grid that a version serves in that walk, as tried by benchmarks/own_bars.py
 )
+UNTRAINED: str = "classifiers of a direction are not trained on bars that are handed over in memory"
 
 
 def forecast_bars(
@@ -132,7 +134,9 @@ def forecast_bars(
     last = reading.frame.index[-1]
     prepared = prepare(market, target, settings, last, first=first, hold=CALIBRATION_HOLD, own_profile=profile)
     noted = [f"{target.symbol}: {said}" for said in reading.words()]
-    return build_forecast(prepared, prepared.last, datetime.now(UTC), noted)
+    made = build_forecast(prepared, prepared.last, datetime.now(UTC), noted)
+    told = distribution_direction(made, UNTRAINED, settings.direction.band)
+    return replace(made, metadata=made.metadata | {"direction": told})
 
 # %% ../../nbs/65_pipeline/60_forecasting.ipynb #cc47a1ec
 def forecast_each(
