@@ -131,7 +131,8 @@ def test_rows_without_a_close_at_the_end_are_told(settings):
     assert any("the last 2 rows have no close" in note for note in made.metadata["data_notes"])
 
 
-def test_own_bars_say_why_they_carry_no_trained_direction(of_closes):
-    told = of_closes.metadata["direction"]
-    assert told["label"] == of_closes.label and told["weights"] == {"distribution": 1.0}
-    assert "classifiers of a direction are not trained on bars" in " ".join(str(of_closes).split())
+def test_own_bars_say_why_they_carry_no_trained_direction(settings):
+    made = fk.forecast(CLOSE, symbol="MINE", settings=settings)
+    told = made.metadata["direction"]
+    assert told["label"] == made.label and told["weights"] == {"distribution": 1.0}
+    assert "classifiers of a direction are not trained on bars" in " ".join(str(made).split())
