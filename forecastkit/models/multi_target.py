@@ -30,7 +30,7 @@ from forecastkit.core import (
 )
 from ..metrics import clustered_skill, pinball
 from .base import require_fitted
-from .boosting import tree_bytes
+from .boosting import read_booster
 from .direction import purged_folds, session_places
 from .online_weights import log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
@@ -270,7 +270,7 @@ class MultiTarget(BaseEstimator):
             model = cls(**params)._restored(text, arrays)
             for place, (name, kind) in enumerate(model.kinds_.items()):
                 model.models_[name] = target_model(kind, int(model.seed))
-                model.models_[name].load_model(tree_bytes(read(f"target{place}.ubj")))
+                model.models_[name].load_model(read_booster(read(f"target{place}.ubj")).save_raw("ubj"))
             again = model._predicted(model.sample_).to_numpy(dtype=float)
             same = again.shape == arrays["said"].shape and np.allclose(
                 again, arrays["said"], rtol=1e-9, atol=0, equal_nan=True

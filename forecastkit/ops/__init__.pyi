@@ -1,4 +1,4 @@
-"""Model registry, backups and restores."""
+"""Model registry, backups and restores, and the loader of stored models."""
 
 from .registry import (
     damaged_models as damaged_models,
@@ -21,4 +21,12 @@ from .backups import (
     back_up as back_up,
     BackupContents as BackupContents,
     restore as restore,
+)
+from .ensemble_loader import (
+    ModelLoader as ModelLoader,
+    ProductionEnsemble as ProductionEnsemble,
+    untrained_text as untrained_text,
+    version_info as version_info,
+    version_records as version_records,
+    VersionRecord as VersionRecord,
 )
