@@ -36,7 +36,7 @@ from .online_weights import log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
 
 # %% auto #0
-__all__ = ['TARGET_QUANTILES', 'TREES', 'KINDS_OF_TARGET', 'CALMING', 'LEAST_T', 'HEDGE_FROM', 'SCORES', 'KEPT_ROWS',
+__all__ = ['TARGET_QUANTILES', 'TREES', 'KINDS_OF_TARGET', 'CALMING', 'LEAST_T', 'HEDGE_FROM', 'SCORES', 'LAST_ROWS',
            'TARGETS_FILE', 'NUMBERS_FILE', 'outcome_targets', 'kind_of_target', 'target_model', 'target_prediction',
            'baseline_prediction', 'target_losses', 'MultiTarget']
 
@@ -131,7 +131,7 @@ CALMING: tuple[str, ...] = ("direction", "return")  # targets whose large values
 LEAST_T: float = 2.0  # of a target's skill, for a voice
 HEDGE_FROM: float = 0.8
 SCORES: tuple[str, ...] = ("loss", "baseline", "skill", "se", "t")
-KEPT_ROWS: int = 32  # rows whose predictions are kept, and made again at loading
+LAST_ROWS: int = 32  # rows whose predictions are kept, and made again at loading
 TARGETS_FILE: str = "multi_target.json"
 NUMBERS_FILE: str = "multi_target.npz"
 
@@ -162,7 +162,7 @@ class MultiTarget(BaseEstimator):
         self.past_: dict[str, np.ndarray] = {}
         scores = {str(name): self._fit_target(str(name), table, Y[name].to_numpy(dtype=float), place) for name in Y}
         self.scores_ = pd.DataFrame.from_dict(scores, orient="index").rename_axis("target")
-        self.sample_ = table[-KEPT_ROWS:]
+        self.sample_ = table[-LAST_ROWS:]
         return self
 
     def _fit_target(self, name: str, table: np.ndarray, values: np.ndarray, place: np.ndarray) -> dict[str, Any]:
