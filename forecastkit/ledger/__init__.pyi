@@ -6,6 +6,7 @@ from .schema import (
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    PREDICTIONS as PREDICTIONS,
     PROMOTIONS as PROMOTIONS,
 )
 from .engine import (

@@ -12,3 +12,30 @@ from .backups import (
     BackupContents as BackupContents,
     restore as restore,
 )
+from .lines import (
+    Champion as Champion,
+    house_line as house_line,
+    Line as Line,
+    line_target as line_target,
+    LineTarget as LineTarget,
+    PANEL_KEY as PANEL_KEY,
+    parsed_key as parsed_key,
+    stored_line as stored_line,
+    target_key as target_key,
+)
+from .promotions import (
+    add_line as add_line,
+    champion as champion,
+    pin as pin,
+    promote as promote,
+    Promotion as Promotion,
+    promotion_head as promotion_head,
+    promotions as promotions,
+    retire as retire,
+    rollback as rollback,
+    Standing as Standing,
+    standing as standing,
+)
+from .served import (
+    served_on as served_on,
+)
