@@ -7,6 +7,8 @@ from .schema import (
     MODELS as MODELS,
     PAUSES as PAUSES,
     PREDICTIONS as PREDICTIONS,
+    TRAINING_EVENTS as TRAINING_EVENTS,
+    TRAINING_RESULTS as TRAINING_RESULTS,
     PROMOTIONS as PROMOTIONS,
 )
 from .engine import (
@@ -33,6 +35,7 @@ from .chain import (
 )
 from .database import (
     PredictionDatabase as PredictionDatabase,
+    select_predictions as select_predictions,
     stored_targets as stored_targets,
 )
 from .exports import (

@@ -1,4 +1,4 @@
-"""The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses and promotions, and of the ends of their hash chains.
+"""The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, promotions and training runs, and of the ends of their hash chains.
 
 Tables that only grow, and one that says how long each of them is and which row came last. The same definition serves
 SQLite and PostgreSQL; the migrations beside this module create it and bring older databases to it."""
@@ -8,13 +8,15 @@ SQLite and PostgreSQL; the migrations beside this module create it and bring old
 # %% ../../nbs/55_ledger/01_schema.ipynb #889b5097
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'PROMOTIONS', 'CHAIN', 'CHAINED', 'VIEWS', 'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'PROMOTIONS', 'TRAINING_RESULTS', 'TRAINING_EVENTS',
+           'CHAIN', 'CHAINED', 'VIEWS', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -82,10 +84,11 @@ class Moment(sa.TypeDecorator):
 def _table(
     name: str,
     *rest: Any,  # the primary key and other constraints
-    **columns: Any,  # name -> type, in order; every column is always filled
+    optional: Collection[str] = (),  # columns that may stay empty
+    **columns: Any,  # name -> type, in order
 ) -> sa.Table:
     "A table of forecastkit's database."
-    return sa.Table(name, METADATA, *(sa.Column(n, kind, nullable=False) for n, kind in columns.items()), *rest)
+    return sa.Table(name, METADATA, *(sa.Column(n, kind, nullable=n in optional) for n, kind in columns.items()), *rest)
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #fedd5097
 METADATA = sa.MetaData()
@@ -120,14 +123,36 @@ PROMOTIONS = _table(
     action=sa.String, from_stage=sa.String, to_stage=sa.String, who=sa.String, why=sa.String, evidence=sa.String, made_at=Moment,
     effective=DayColumn, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
+
+# %% ../../nbs/55_ledger/01_schema.ipynb #82291d45
+TRAINING_RESULTS: dict[str, Any] = {  # empty before a training run has ended
+    "lookback_days": sa.Integer, "n_training_samples": sa.Integer, "n_validation_samples": sa.Integer,
+    "ensemble_validation_accuracy": sa.Double, "score": sa.Double, "training_score": sa.Double, "validation_score": sa.Double,
+    "test_score": sa.Double, "seconds": sa.Double, "model_performances": sa.String, "weights": sa.String,
+    "hyperparameters": sa.String, "feature_importance": sa.String, "prediction_intervals": sa.Integer,
+    "version": sa.String, "direction_version": sa.String, "models_artifact_path": sa.String, "artifact_hash": sa.String,
+    "code_version": sa.String, "data_fingerprint": sa.String, "error_message": sa.String,
+}  # fmt: skip
+TRAINING_EVENTS = _table(
+    "training_events", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("run", "step"),
+    sa.UniqueConstraint("symbol", "timeframe", "run_date", "step"), sa.Index("training_events_by_version", "version"),
+    optional=TRAINING_RESULTS, seq=sa.Integer, run=sa.String, step=sa.Integer, status=sa.String, symbol=sa.String,
+    timeframe=sa.String, kind=sa.String, horizon=sa.Integer, line=sa.String, run_date=Moment, at=Moment, process=sa.String,
+    **TRAINING_RESULTS, previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
+
+# %% ../../nbs/55_ledger/01_schema.ipynb #d1243fbf
 CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
 CHAINED: dict[sa.Table, int] = {
     PREDICTIONS: 1,
     OUTCOMES: 2,
     MODELS: 3,
     PAUSES: 4,
+    TRAINING_EVENTS: 6,
     PROMOTIONS: 7,
 }  # table -> id of its row in `chain`
-VIEWS: tuple[str, ...] = ("served_forecasts",)  # made by migrations
+VIEWS: tuple[str, ...] = (  # made by migrations; those that read others come first
+    "served_forecasts", "model_training_metrics", "model_registry_enhanced", "latest_training_runs", "training_runs",
+)  # fmt: skip
 for _view in VIEWS:
     sa.event.listen(METADATA, "before_drop", sa.DDL(f"DROP VIEW IF EXISTS {_view}"))  # they stand on the tables

@@ -1,4 +1,4 @@
-"""Model registry, backups and restores."""
+"""Model registry, backups and restores, and the loader of stored models."""
 
 from .registry import (
     damaged_models as damaged_models,
@@ -6,6 +6,16 @@ from .registry import (
     model_problems as model_problems,
     model_version as model_version,
     ModelRegistry as ModelRegistry,
+)
+from .training_runs import (
+    begin_runs as begin_runs,
+    close_lost_runs as close_lost_runs,
+    end_run as end_run,
+    latest_run as latest_run,
+    latest_training_runs as latest_training_runs,
+    process_name as process_name,
+    stored_training_runs as stored_training_runs,
+    TrainingRun as TrainingRun,
 )
 from .backups import (
     back_up as back_up,
@@ -38,4 +48,12 @@ from .promotions import (
 )
 from .served import (
     served_on as served_on,
+)
+from .ensemble_loader import (
+    ModelLoader as ModelLoader,
+    ProductionEnsemble as ProductionEnsemble,
+    untrained_text as untrained_text,
+    version_info as version_info,
+    version_records as version_records,
+    VersionRecord as VersionRecord,
 )
