@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from forecastkit.core import DataError
 from forecastkit.ledger import PredictionDatabase
-from forecastkit.ops import Line, LineTarget, ModelRegistry, add_line, promote, retire, rollback, standing
+from forecastkit.ops import Line, LineTarget, ModelRegistry, promote, register_line, retire, rollback, standing
 
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
 TARGET = LineTarget("VIX_d1", "pct_change")
@@ -30,7 +30,7 @@ def act(registry: ModelRegistry, seed: int) -> None:
         elif action == "retire":
             retire(registry.database, TARGET, line.name, **said)
         else:
-            add_line(registry.database, TARGET, line, **said)
+            register_line(registry.database, TARGET, line, **said)
     except DataError as error:
         assert "\n" not in str(error)
 

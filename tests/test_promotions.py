@@ -15,18 +15,18 @@ from forecastkit.ops import (
     Line,
     LineTarget,
     ModelRegistry,
-    add_line,
     back_up,
     champion,
     pin,
     promote,
     promotion_head,
-    promotions,
+    register_line,
     restore,
     retire,
     rollback,
     served_on,
     standing,
+    stored_promotions,
 )
 
 pytest_plugins = ("engine_fixtures",)
@@ -60,18 +60,18 @@ def test_promote_rollback_and_retire_are_rows_of_a_chain_on_both_engines(url, tm
     registry = registry_of(url, tmp_path)
     db = registry.database
     assert champion(db, TARGET).line.name == "house-pool" and not champion(db, TARGET).on_record
-    add_line(db, TARGET, DEEP, stage="shadow", **ADA)
+    register_line(db, TARGET, DEEP, stage="shadow", **ADA)
     promote(registry, TARGET, "deep", evidence={"scorecard": "VIX 2018", "e_value": 31, "trials": 4}, **ADA)
     promote(registry, TARGET, LINES[0], **ADA)
     assert rollback(registry, TARGET, **ADA).line == DEEP
     assert rollback(registry, TARGET, **ADA).line.name == "house-pool"
     retire(db, TARGET, "line-0", **ADA)
     assert standing(db, TARGET).stages == {"house-pool": "champion", "deep": "shadow", "line-0": "retired"}
-    assert [(row.action, row.from_stage, row.to_stage) for row in promotions(db, TARGET)] == [
+    assert [(row.action, row.from_stage, row.to_stage) for row in stored_promotions(db, TARGET)] == [
         ("add", "", "shadow"), ("promote", "shadow", "champion"), ("promote", "", "champion"),
         ("rollback", "candidate", "champion"), ("rollback", "candidate", "champion"), ("retire", "candidate", "retired"),
     ]  # fmt: skip
-    assert promotions(db)[1].evidence == {"scorecard": "VIX 2018", "e_value": 31, "trials": 4}
+    assert stored_promotions(db)[1].evidence == {"scorecard": "VIX 2018", "e_value": 31, "trials": 4}
     assert audit_ledger(db).ok and audit_ledger(db).ends["promotions"][0] == 6
     for statement in ("UPDATE promotions SET who = 'nobody'", "DELETE FROM promotions"):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), db.engine.begin() as connection:
@@ -93,18 +93,18 @@ def test_promote_rollback_and_retire_are_rows_of_a_chain_on_both_engines(url, tm
         (lambda r: rollback(r, TARGET, **ADA), "nothing to roll back"),
         (lambda r: retire(r.database, TARGET, "house-pool", **ADA), "promote another line first"),
         (lambda r: retire(r.database, TARGET, "old", **ADA), "nothing left to do"),
-        (lambda r: add_line(r.database, TARGET, DEEP, **ADA), "is candidate"),
+        (lambda r: register_line(r.database, TARGET, DEEP, **ADA), "is candidate"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line_and_leaves_no_row(act, words, tmp_path):
     registry = registry_of("sqlite://", tmp_path)
-    add_line(registry.database, TARGET, DEEP, **ADA)
-    add_line(registry.database, TARGET, Line("old"), **ADA)
+    register_line(registry.database, TARGET, DEEP, **ADA)
+    register_line(registry.database, TARGET, Line("old"), **ADA)
     retire(registry.database, TARGET, "old", **ADA)
     with pytest.raises(DataError, match=words) as told:
         act(registry)
     assert "\n" not in str(told.value)
-    assert len(promotions(registry.database)) == 3
+    assert len(stored_promotions(registry.database)) == 3
 
 
 def test_a_pin_to_what_cannot_be_loaded_or_saw_the_future_is_refused(url, tmp_path):
@@ -168,7 +168,7 @@ def test_of_eight_processes_that_promote_at_once_one_wins_and_the_others_are_tol
     assert sum(words == "" for words in told) == 1
     assert sum("somebody else was faster: 1: promote line-" in words for words in told) == 7
     db = opened(url)
-    assert len(promotions(db)) == 1 and db.verify() == []
+    assert len(stored_promotions(db)) == 1 and db.verify() == []
 
 
 @needs_fork
@@ -242,5 +242,5 @@ def test_an_older_ledger_gets_the_table_and_a_check_from_before_it_goes_on(url):
     engine.dispose()
     db = opened(url)
     ends = {name: end for name, end in audit_ledger(db).ends.items() if name != "promotions"}
-    add_line(db, TARGET, DEEP, **ADA)
+    register_line(db, TARGET, DEEP, **ADA)
     assert audit_ledger(db, since=ends).ok

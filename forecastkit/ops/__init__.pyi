@@ -34,17 +34,17 @@ from .lines import (
     target_key as target_key,
 )
 from .promotions import (
-    add_line as add_line,
     champion as champion,
     pin as pin,
     promote as promote,
     Promotion as Promotion,
     promotion_head as promotion_head,
-    promotions as promotions,
+    register_line as register_line,
     retire as retire,
     rollback as rollback,
     Standing as Standing,
     standing as standing,
+    stored_promotions as stored_promotions,
 )
 from .served import (
     served_on as served_on,
