@@ -84,11 +84,12 @@ Modules:
 - `forecastkit.ledger.database`: The prediction database: forecasts and outcomes are appended, never changed, and read back as one table with scores.
 - `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
+- `forecastkit.ledger.horizons`: Forecasts of several horizons in the ledger: `store_horizons`, `stored_horizons`, `horizon_tables`; each is one row of a chained table of its own.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, promotions and training runs, and of the ends of their hash chains.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions and training runs, and of the ends of their hash chains.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
@@ -126,8 +127,11 @@ Modules:
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.ensemble_loader`: A loader of stored models by symbol and timeframe: which versions there are, what one weighs and scores without loading it, and the ensemble that answers for a frame.
+- `forecastkit.ops.lines`: A line of models is a recipe with its settings under a name; `target_key` spells what it forecasts, and stages say what it may do.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
+- `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
+- `forecastkit.ops.served`: `served_on` says which line and version served each target at a session, from promotions, the refit grid and the stored forecasts.
 - `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
