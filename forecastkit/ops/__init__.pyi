@@ -22,10 +22,37 @@ from .backups import (
     BackupContents as BackupContents,
     restore as restore,
 )
+from .lines import (
+    Champion as Champion,
+    house_line as house_line,
+    Line as Line,
+    line_target as line_target,
+    LineTarget as LineTarget,
+    PANEL_KEY as PANEL_KEY,
+    parsed_key as parsed_key,
+    stored_line as stored_line,
+    target_key as target_key,
+)
+from .promotions import (
+    champion as champion,
+    pin as pin,
+    promote as promote,
+    Promotion as Promotion,
+    promotion_head as promotion_head,
+    register_line as register_line,
+    retire as retire,
+    rollback as rollback,
+    Standing as Standing,
+    standing as standing,
+    stored_promotions as stored_promotions,
+)
+from .served import (
+    served_on as served_on,
+)
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
-    untrained_text as untrained_text,
+    untrained_ensemble as untrained_ensemble,
     version_info as version_info,
     version_records as version_records,
     VersionRecord as VersionRecord,
