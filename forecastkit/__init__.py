@@ -87,7 +87,7 @@ Modules:
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests and pauses, and of the ends of their hash chains.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, job runs and alerts, the ends of their hash chains, and what a monitor measured.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.

@@ -2629,6 +2629,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'forecastkit/ledger/engine.py'),
                                            'forecastkit.ledger.engine.foreign_definitions': ( '55_ledger/engine.html#foreign_definitions',
                                                                                               'forecastkit/ledger/engine.py'),
+                                           'forecastkit.ledger.engine.held_tables': ( '55_ledger/engine.html#held_tables',
+                                                                                      'forecastkit/ledger/engine.py'),
                                            'forecastkit.ledger.engine.is_read_only': ( '55_ledger/engine.html#is_read_only',
                                                                                        'forecastkit/ledger/engine.py'),
                                            'forecastkit.ledger.engine.known_definitions': ( '55_ledger/engine.html#known_definitions',

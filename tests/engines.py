@@ -13,6 +13,7 @@ from forecastkit.core import PROBS
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ledger.engine import make_engine
+from forecastkit.ledger.schema import CHAINED
 
 NYSE = get_calendar("XNYS")
 
@@ -45,7 +46,7 @@ def tampered(url: str, statements: str) -> None:
     "Change tables behind the back of the program, as anybody can who owns the file or the server."
     engine = make_engine(url)
     with engine.begin() as connection:
-        for table in ("predictions", "outcomes", "models", "pauses"):
+        for table in CHAINED:
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             else:

@@ -3,9 +3,16 @@
 from .schema import (
     CHAIN as CHAIN,
     CHAINED as CHAINED,
+    ALERT_EVENTS as ALERT_EVENTS,
+    DELIVERIES as DELIVERIES,
+    DRIFT as DRIFT,
+    JOB_EVENTS as JOB_EVENTS,
+    MEASURED as MEASURED,
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    SNAPSHOTS as SNAPSHOTS,
+    VIEWS as VIEWS,
 )
 from .engine import (
     chained_tables as chained_tables,
@@ -14,6 +21,7 @@ from .engine import (
     fetch as fetch,
     database_file as database_file,
     file_url as file_url,
+    held_tables as held_tables,
     known_definitions as known_definitions,
     open_database as open_database,
     parse_database_url as parse_database_url,

@@ -32,7 +32,7 @@ ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content o
 class Problem:
     "One thing that is wrong with a stored row."
 
-    table: str  # predictions, outcomes, models, pauses
+    table: str  # predictions, outcomes, models, pauses, job_events, alert_events
     row: int  # its number; 0: no row in particular
     name: str  # what it is about, such as VIX 2018-02-05
     words: str  # completes the sentence that begins with them
@@ -43,9 +43,11 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause or an alert, a job."
     if "pause" in row:
         return f"{row['action']} of {row['subject']}"
+    if "event" in row:
+        return f"{row['event']} of {row['job']}" if "job" in row else f"alert on {row['subject']}, {row['event']}"
     return f"{row['symbol']} {row['origin']}" if "origin" in row else f"model {row['version']}"
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #ed136179

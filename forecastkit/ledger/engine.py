@@ -23,12 +23,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAINED, PAUSES
+from .schema import ALERT_EVENTS, CHAIN, CHAINED, DELIVERIES, DRIFT, JOB_EVENTS, PAUSES, SNAPSHOTS
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'PAUSES_SINCE', 'VERSION_TABLE', 'Definition',
-           'TRIGGERS_OF', 'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only',
-           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'chained_tables', 'upgrade',
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'SINCE', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF',
+           'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
+           'server_unavailable', 'with_retry', 'needs_upgrade', 'held_tables', 'chained_tables', 'upgrade',
            'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
            'trigger_problems']
 
@@ -191,9 +191,11 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004")
-READABLE_REVISIONS: tuple[str, ...] = ("0002", "0003", "0004")  # have all columns that this code reads of their tables
-PAUSES_SINCE: str = "0004"  # the revision that brought the table of pauses
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0008", "0009")
+READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
+SINCE: dict[sa.Table, str] = {  # the revision that brought a table; the others came with the first
+    PAUSES: "0004", JOB_EVENTS: "0008", DRIFT: "0008", SNAPSHOTS: "0008", ALERT_EVENTS: "0009", DELIVERIES: "0009",
+}  # fmt: skip
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -213,10 +215,16 @@ def needs_upgrade(connection: sa.Connection) -> bool:
     return found != REVISIONS[-1]
 
 
-def chained_tables(connection: sa.Connection) -> list[sa.Table]:
-    "The tables with a chain that a database has; one on a read-only medium may be too old for that of pauses."
+def held_tables(connection: sa.Connection, tables: Iterable[sa.Table]) -> list[sa.Table]:
+    "Those of the tables that a database has; one on a read-only medium may be too old for some."
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
-    return [table for table in CHAINED if table is not PAUSES or str(found) >= PAUSES_SINCE]
+    known = REVISIONS[: REVISIONS.index(str(found)) + 1]
+    return [table for table in tables if SINCE.get(table, REVISIONS[0]) in known]
+
+
+def chained_tables(connection: sa.Connection) -> list[sa.Table]:
+    "The tables with a chain that a database has."
+    return held_tables(connection, CHAINED)
 
 
 def upgrade(
@@ -261,6 +269,8 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "f3bee0fe8172852e",
     "dd134065feaa560e",
     "2cc81c11ac717af5",
+    "adf178cd17851199",
+    "5f0c2fc55380ffbe",
 )  # of the tables and indexes by revision
 
 
@@ -346,7 +356,7 @@ TRIGGERS_OF: dict[str, str] = {
     "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
-    "AND relname IN ('predictions', 'outcomes', 'models', 'pauses', 'chain')",
+    f"AND relname IN ({', '.join(repr(table.name) for table in (*CHAINED, CHAIN))})",
 }
 
 
