@@ -122,9 +122,12 @@ Modules:
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.models.user_members`: User members: any object with `fit` and `predict_quantiles` joins the pool, and `ResidualQuantiles` gives a scikit-learn regressor its quantiles
+- `forecastkit.ops.alert_sinks`: Sinks of alerts: `sink_of` opens `file:PATH`, `env:VARIABLE` or `keyring:SERVICE/USER`; `AppriseSink` sends by mail, Slack, webhook and more.
+- `forecastkit.ops.alerts`: Alerts in the ledger with an outbox: `keep_alerts` raises and resolves, `deliver_alerts` sends what is due, `acknowledge_alert` ends reminders.
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
+- `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.

@@ -141,7 +141,9 @@ DRIFT = _table(
     family=sa.String, window_rows=sa.Integer, psi=sa.Double, psi_p=sa.Double, ks=sa.Double, ks_p=sa.Double, effect=sa.Double,
     family_wise_p=sa.Double, drifted=sa.Boolean,
 )  # fmt: skip
-sa.Index("drift_by_session", DRIFT.c.session, DRIFT.c.symbol, sqlite_where=DRIFT.c.drifted, postgresql_where=DRIFT.c.drifted)
+sa.Index(
+    "drift_by_session", DRIFT.c.session, DRIFT.c.symbol, sqlite_where=DRIFT.c.drifted, postgresql_where=DRIFT.c.drifted
+)
 SNAPSHOTS = _table(
     "performance_snapshots", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("session", "scope", "name", "line", "horizon", "window_rows", "metric"),
     optional=("value", "se", "reference"),
