@@ -87,7 +87,7 @@ Modules:
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, job runs and alerts, the ends of their hash chains, and what a monitor measured.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
@@ -129,7 +129,9 @@ Modules:
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
+- `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
+- `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 - `forecastkit.pipeline.directions`: `DirectionSystem` trains direction ensembles once a year, combines them with the distribution, market state and breadth, and tells each forecast its direction with confidence and reasons
@@ -137,6 +139,7 @@ Modules:
 - `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, and the contributions that a forecast carries in its record
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
 - `forecastkit.pipeline.horizons`: Forecasts of several horizons joined to one coherent record, and forecasts of intraday and weekly bars by a clock that counts bars.
+- `forecastkit.pipeline.kept_backtests`: `keep_backtest` writes a universe's backtest with its verdict into one file, `kept_backtest` reads it: a page shows the run that was made, and not a second one.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
 - `forecastkit.pipeline.multi_horizon`: `multi_horizon_forecast` forecasts several horizons of days, weeks or intraday bars; `generate_multi_horizon_forecasts` is the same under the name of the requirement documents.
 - `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.
@@ -169,6 +172,7 @@ Modules:
 - `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
 - `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
+- `forecastkit.trading.kept_results`: `keep_result` writes a backtest's result with its books into one file of arrays; `kept_result` reads it, checks the books again, and gives the same result to the last bit.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
 - `forecastkit.trading.sweeps`: `sweep`: return, Sharpe ratio, drawdown and trades of many parameter sets on many tickers, each an account of its own, one set in memory at a time.

@@ -46,7 +46,7 @@ def tampered(url: str, statements: str) -> None:
     "Change tables behind the back of the program, as anybody can who owns the file or the server."
     engine = make_engine(url)
     with engine.begin() as connection:
-        for table in CHAINED:
+        for table in (table.name for table in CHAINED):
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             else:

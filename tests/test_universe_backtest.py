@@ -14,7 +14,14 @@ from forecastkit.cli.main import main
 from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.core import DataError, load_settings
 from forecastkit.data import synthetic_market
-from forecastkit.pipeline import BacktestTerms, LookAheadRefused, Universe, backtest_universe
+from forecastkit.pipeline import (
+    BacktestTerms,
+    LookAheadRefused,
+    Universe,
+    backtest_universe,
+    keep_backtest,
+    kept_backtest,
+)
 
 NAMES = ("AAA", "BBB", "CCC", "DDD")
 SPAN = ("2014-09-02", "2015-06-30")
@@ -268,3 +275,36 @@ def test_capital_that_is_no_money_is_refused():
 def test_terms_that_make_no_sense_are_refused_before_anything_is_trained(terms):
     with pytest.raises(DataError, match=r"fraction|midnight"):
         BacktestTerms(**terms)
+
+
+def test_the_page_shows_the_run_that_was_made_and_runs_nothing_again(here, monkeypatch, capsys):
+    import forecastkit.reports as reports
+
+    given = {}
+    monkeypatch.setattr(
+        reports, "write_report", lambda name, html, parameters, progress: given.update(parameters) or keep(parameters)
+    )
+    shown = []
+
+    def keep(parameters):
+        shown.append(kept_backtest(parameters["kept"]))
+
+    assert command(here, "honest", "--json", "--html", str(here / "one.html")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(given) == {"kept", "end"} and not Path(given["kept"]).exists()
+    for name in ("equity_final", "sharpe", "by_year", "trades", "survivorship", "subject"):
+        assert shown[0].to_dict()[name] == found[name]
+
+
+def test_a_kept_run_that_somebody_changed_is_no_result(tmp_path, market):
+    run = books_of(tmp_path, market)
+    file = keep_backtest(run, tmp_path / "run.npz")
+    with np.load(file) as kept:
+        arrays = {name: kept[name] for name in kept.files}
+    arrays["strategy.cash"] = arrays["strategy.cash"] + 1000.0
+    np.savez(file, **arrays)
+    with pytest.raises(ArithmeticError, match="do not balance"):
+        kept_backtest(file)
+    np.savez(file, strategy=np.zeros(3))
+    with pytest.raises(DataError, match="holds no backtest"):
+        kept_backtest(file)

@@ -8,6 +8,7 @@ decides knew more than could be known; if so, the command refuses with exit code
 # %% ../../nbs/80_cli/07_backtest.ipynb #69085b04
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,6 @@ from forecastkit.cli.options import (
     Sources,
     emit,
     print_note,
-    report_parameters,
     settings_with,
     writable_file,
 )
@@ -89,14 +89,18 @@ def ends_of(
     return ordered if len(ordered) <= 2 * each else ordered.iloc[[*range(each), *range(-each, 0)]]
 
 # %% ../../nbs/80_cli/07_backtest.ipynb #45a1d6a7
-def page_parameters(
-    settings: Any,  # in force
-    terms: Any,  # `pipeline.BacktestTerms`
-    **more: Any,  # of the notebook `backtest`; None is not set
-) -> dict[str, Any]:
-    "The parameters of the report notebook: the same run again, from what is kept."
-    own = {name: getattr(terms, name) for name in ("capital", "fill", "every", "fraction", "short", "stops")}
-    return report_parameters("backtest", settings, **own, **more)
+def write_page(
+    run: Any,  # a `pipeline.UniverseBacktest`
+    html: Path,  # where the page goes
+    progress: bool = True,
+) -> None:
+    "The page of a run that was made, by the report notebook `backtest`."
+    from forecastkit.pipeline import keep_backtest
+    from forecastkit.reports import write_report
+
+    with tempfile.TemporaryDirectory(prefix="fk-") as folder:
+        kept = keep_backtest(run, Path(folder) / "run.npz")
+        write_report("backtest", html, {"kept": str(kept), "end": f"{run.result.sessions[-1]:%Y-%m-%d}"}, progress)
 
 # %% ../../nbs/80_cli/07_backtest.ipynb #06f67e86
 def backtest(
@@ -135,7 +139,6 @@ def backtest(
     """
     from forecastkit.core import write_atomic
     from forecastkit.pipeline import LookAheadRefused, StrategyFailed, backtest_universe, read_universe_file
-    from forecastkit.reports import write_report
 
     if strategy is not None and ledger:
         raise SettingsError("--strategy and --ledger both say what decides: give one of them")
@@ -164,10 +167,6 @@ def backtest(
     else:
         print_backtest(run)
     if html is not None:
-        shown = page_parameters(
-            settings, terms, universe=str(universe), earnings=earnings and str(earnings), start=start, end=end, strategy=strategy,
-            ledger=ledger, cost_bps=cost_bps, audit=audit, despite_leak=despite_leak,
-        )  # fmt: skip
-        write_report("backtest", html, shown, settings.run.progress)
+        write_page(run, html, settings.run.progress)
     if csv is not None:
         write_atomic(csv, run.result.trades.to_csv(index=False))

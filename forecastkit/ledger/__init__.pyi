@@ -13,6 +13,9 @@ from .schema import (
     PAUSES as PAUSES,
     SNAPSHOTS as SNAPSHOTS,
     VIEWS as VIEWS,
+    TRAINING_EVENTS as TRAINING_EVENTS,
+    TRAINING_RESULTS as TRAINING_RESULTS,
+    PROMOTIONS as PROMOTIONS,
 )
 from .engine import (
     chained_tables as chained_tables,

@@ -32,7 +32,7 @@ ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content o
 class Problem:
     "One thing that is wrong with a stored row."
 
-    table: str  # predictions, outcomes, models, pauses, job_events, alert_events
+    table: str  # predictions, outcomes, models, pauses, promotions, training_events, job_events, alert_events
     row: int  # its number; 0: no row in particular
     name: str  # what it is about, such as VIX 2018-02-05
     words: str  # completes the sentence that begins with them
@@ -43,11 +43,15 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause or an alert, a job."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert."
+    if "from_stage" in row:
+        return f"{row['action']} of {row['line']} for {row['target']}"
     if "pause" in row:
         return f"{row['action']} of {row['subject']}"
     if "event" in row:
         return f"{row['event']} of {row['job']}" if "job" in row else f"alert on {row['subject']}, {row['event']}"
+    if "run" in row:
+        return f"{row['symbol']} {row['timeframe']} {row['status']}"
     return f"{row['symbol']} {row['origin']}" if "origin" in row else f"model {row['version']}"
 
 # %% ../../nbs/55_ledger/03_chain.ipynb #ed136179
@@ -228,7 +232,7 @@ def broken_chains(
     looks: Mapping[str, Look] = MappingProxyType({}),  # by table
     batch: int = 1000,  # rows held in memory at a time
 ) -> list[Problem]:
-    "Everything that is wrong with the chains of forecasts, outcomes, manifests and pauses, table by table and row by row."
+    "Everything that is wrong with the chains of all tables, table by table and row by row."
     starts, problems = checked_starts(connection, since)
     for table in chained_tables(connection):
         start = starts[table.name]

@@ -23,13 +23,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import ALERT_EVENTS, CHAIN, CHAINED, DELIVERIES, DRIFT, JOB_EVENTS, PAUSES, SNAPSHOTS
+from .schema import ALERT_EVENTS, CHAIN, CHAINED, DELIVERIES, DRIFT, JOB_EVENTS, PAUSES, PROMOTIONS
+from .schema import SNAPSHOTS, TRAINING_EVENTS
 
 # %% auto #0
-__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'SINCE', 'VERSION_TABLE', 'Definition', 'TRIGGERS_OF',
-           'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only', 'transaction', 'fetch',
-           'server_unavailable', 'with_retry', 'needs_upgrade', 'held_tables', 'chained_tables', 'upgrade',
-           'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
+__all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
+           'TRIGGERS_OF', 'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only',
+           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'held_tables', 'chained_tables',
+           'upgrade', 'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
            'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
@@ -191,11 +192,18 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0008", "0009")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0007", "0006", "0008", "0009")  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
-SINCE: dict[sa.Table, str] = {  # the revision that brought a table; the others came with the first
-    PAUSES: "0004", JOB_EVENTS: "0008", DRIFT: "0008", SNAPSHOTS: "0008", ALERT_EVENTS: "0009", DELIVERIES: "0009",
-}  # fmt: skip
+TABLES_SINCE: dict[sa.Table, str] = {
+    PAUSES: "0004",
+    PROMOTIONS: "0007",
+    TRAINING_EVENTS: "0006",
+    JOB_EVENTS: "0008",
+    DRIFT: "0008",
+    SNAPSHOTS: "0008",
+    ALERT_EVENTS: "0009",
+    DELIVERIES: "0009",
+}  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
 
@@ -218,8 +226,8 @@ def needs_upgrade(connection: sa.Connection) -> bool:
 def held_tables(connection: sa.Connection, tables: Iterable[sa.Table]) -> list[sa.Table]:
     "Those of the tables that a database has; one on a read-only medium may be too old for some."
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
-    known = REVISIONS[: REVISIONS.index(str(found)) + 1]
-    return [table for table in tables if SINCE.get(table, REVISIONS[0]) in known]
+    steps = REVISIONS[: REVISIONS.index(str(found)) + 1]
+    return [table for table in tables if TABLES_SINCE.get(table, "0001") in steps]
 
 
 def chained_tables(connection: sa.Connection) -> list[sa.Table]:
@@ -269,8 +277,10 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "f3bee0fe8172852e",
     "dd134065feaa560e",
     "2cc81c11ac717af5",
-    "adf178cd17851199",
-    "5f0c2fc55380ffbe",
+    "97963d5274364e8a",
+    "65119fca953335b1",
+    "117d284a36066b68",
+    "2adcb530a7e6ea65",
 )  # of the tables and indexes by revision
 
 
@@ -353,7 +363,7 @@ def postgres_triggers(
 
 TRIGGERS_OF: dict[str, str] = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608 (our own names)
+    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608  # nosec B608: names of our own tables
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
     f"AND relname IN ({', '.join(repr(table.name) for table in (*CHAINED, CHAIN))})",

@@ -7,6 +7,16 @@ from .registry import (
     model_version as model_version,
     ModelRegistry as ModelRegistry,
 )
+from .training_runs import (
+    begin_runs as begin_runs,
+    close_lost_runs as close_lost_runs,
+    end_run as end_run,
+    latest_run as latest_run,
+    latest_training_runs as latest_training_runs,
+    process_name as process_name,
+    stored_training_runs as stored_training_runs,
+    TrainingRun as TrainingRun,
+)
 from .backups import (
     back_up as back_up,
     BackupContents as BackupContents,

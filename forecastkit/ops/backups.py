@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from ..core import DataError, KEY_BYTES, KEY_FILE, adopt_key, canonical_json, code_version, confined
 from ..core import file_checksum, find_key, folder_checksums
 from ..core import folder_differences, printable
-from ..ledger import CHAIN, CHAINED, MEASURED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE, VIEWS
+from ..ledger import CHAIN, CHAINED, MEASURED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
 from forecastkit.ledger import (
     broken_chains,
     chain_end,
@@ -400,8 +400,6 @@ def replace_rows(
     target: sa.Connection,  # of a writing transaction
 ) -> None:
     "Put the rows of one database in place of all that another holds; raises `DataError` if they do not arrive whole."
-    for view in reversed(VIEWS):  # one may stand on another
-        target.execute(sa.text(f"DROP VIEW IF EXISTS {view}"))
     METADATA.drop_all(target)  # rows cannot be deleted, and should not be
     sa.Table(VERSION_TABLE, sa.MetaData()).drop(target)
     if target.dialect.name == "postgresql":

@@ -95,10 +95,16 @@ from .panel_evaluation import (
     evaluate_panel as evaluate_panel,
     evaluate_universe as evaluate_universe,
 )
+from .backtest_inputs import (
+    StrategyFailed as StrategyFailed,
+)
 from .backtest import (
     backtest_universe as backtest_universe,
     BacktestTerms as BacktestTerms,
     LookAheadRefused as LookAheadRefused,
-    StrategyFailed as StrategyFailed,
     UniverseBacktest as UniverseBacktest,
+)
+from .kept_backtests import (
+    keep_backtest as keep_backtest,
+    kept_backtest as kept_backtest,
 )

@@ -9,42 +9,36 @@ A strategy of one's own is asked the same question, and refused if the answer is
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #998abea0
 from __future__ import annotations
 
-import inspect
-import sys
-from contextlib import redirect_stdout
-from functools import wraps
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from ..core import DataError, ExperimentLog, Finding, PROBS, Report, Settings, Stopwatch, digest, plain
+from ..core import DataError, ExperimentLog, Report, Settings, Stopwatch, digest, plain
 from ..data import MarketData
-from ..evaluation import audit
 from ..trading import BacktestEngine, BacktestResult, CostModel, FillRules, Limits, PositionSizer
-from .panel_forecasting import UniverseSystem
-from forecastkit.pipeline.panel_preparation import (
-    SERVED,
-    PreparedPanel,
-    member_rows,
-    panel_declarations,
-    panel_members,
-    rows_of,
+from forecastkit.pipeline.backtest_inputs import (
+    Strategy,
+    StrategySizer,
+    guarded,
+    is_weights_function,
+    ledger_decisions,
+    panel_decisions,
+    probe_panel,
+    strategy_probe,
+    table_decisions,
 )
+from .panel_forecasting import UniverseSystem
 from .panel_universe import Universe
 from .panel_verification import verify_universe
-from .verification import function_in, sample_sessions
+from .verification import function_in
 
 # %% auto #0
-__all__ = ['Strategy', 'LEAD', 'BacktestTerms', 'RowForecast', 'panel_decisions', 'session_features', 'compute_panel_rows',
-           'different', 'probe_session', 'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'value_of',
-           'decision_of', 'strategy_probe', 'table_decisions', 'StrategySizer', 'ledger_decisions',
-           'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'Decisions', 'panel_subject',
-           'ledger_subject', 'strategy_subject', 'backtest_system', 'backtest_sessions', 'state_history', 'run_books',
-           'first_of', 'backtest_universe']
+__all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'Decisions',
+           'panel_subject', 'ledger_subject', 'strategy_subject', 'backtest_system', 'backtest_sessions',
+           'state_history', 'run_books', 'first_of', 'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -75,236 +69,6 @@ class BacktestTerms:
     def sizer(self, sectors: Mapping[str, str]) -> PositionSizer:
         "The sizer of forecasts."
         return PositionSizer(self.limits, sectors, self.fraction, short=self.short)
-
-# %% ../../nbs/65_pipeline/85_backtest.ipynb #b4a38715
-class RowForecast(NamedTuple):
-    "What a sizer reads of one ticker's forecast; a `Forecast` record has the same names."
-
-    symbol: str
-    origin: pd.Timestamp
-    horizon: int
-    probs: tuple[float, ...]
-    log_values: np.ndarray  # (23,) log changes at probs
-    last_value: float
-
-
-def panel_decisions(
-    prepared: PreparedPanel,
-    sessions: pd.DatetimeIndex,  # at whose closes something is decided
-) -> dict[pd.Timestamp, dict[str, RowForecast]]:
-    "The forecasts of each session by ticker, from the versions in force with the widths calibrated then."
-    probs, horizon, found = tuple(PROBS), prepared.target.horizon, dict[pd.Timestamp, dict[str, RowForecast]]()
-    closes = {symbol: prepared.view.close(symbol) for symbol in prepared.symbols}
-    for session in sessions.intersection(prepared.sessions):
-        found[session] = {
-            symbol: RowForecast(symbol, session, horizon, probs, prepared.quantiles[i], float(closes[symbol].get(session, np.nan)))
-            for symbol, i in prepared.rows(session).items()
-        }  # fmt: skip
-    return found
-
-# %% ../../nbs/65_pipeline/85_backtest.ipynb #2b6abbab
-def session_features(prepared: PreparedPanel, session: pd.Timestamp) -> pd.DataFrame:
-    "The features of a session's rows from a market that ends at its close."
-    view = prepared.view.as_of(session)
-    universe = replace(prepared.universe, earnings=view.earnings, members=view.members)
-    symbols, _ = panel_members(view, universe)
-    declared = panel_declarations(universe, prepared.target.horizon)
-    X = compute_panel_rows(view, symbols, declared, universe)
-    return X[(X[SERVED].to_numpy() > 0) & member_rows(view, rows_of(X))]
-
-
-def compute_panel_rows(view: MarketData, symbols: tuple[str, ...], declared: Any, universe: Universe) -> pd.DataFrame:
-    "The rows of a market's last session."
-    from forecastkit.features import compute_panel
-
-    return compute_panel(view, symbols, declared, sectors=universe.sectors, last=1)
-
-
-def different(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    "In which columns two tables differ in any bit, (m,)."
-    return ~((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=0)
-
-
-def probe_session(prepared: PreparedPanel, session: pd.Timestamp) -> tuple[list[Finding], int]:
-    "What differs when the market ends at a session, features first, then the forecasts of the stored version; and how many values were compared."
-    cut, late = session_features(prepared, session), len(prepared.features) - len(prepared.origins)
-    places = np.array(sorted(prepared.rows(session).values()))
-    whole = prepared.features.iloc[places + late]
-    if not whole.index.equals(cut.index):
-        words = f"{session:%Y-%m-%d}: {len(whole)} tickers with the whole market, {len(cut)} in one that ends there"
-        return [Finding("tickers", "truncate", words, session, len(whole), len(cut), session, 1, 1)], len(whole)
-    a, b = whole.to_numpy(), cut.to_numpy()
-    found = [
-        Finding(str(name), "truncate", f"{session:%Y-%m-%d}: other values in a market that ends there", session, None, None, session, 1, 1)
-        for name in whole.columns[different(a, b)]
-    ]  # fmt: skip
-    compared, model = a.size, prepared.versions.load(prepared.grid[places[0]])
-    if model is not None:
-        again = np.asarray(model.predict_quantiles(cut, last=len(cut)), dtype=float)
-        compared += again.size
-        if different(prepared.raw[places], again).any():
-            words = f"{session:%Y-%m-%d}: the version in force says something else of a market that ends there"
-            found.append(Finding("forecast", "truncate", words, session, None, None, session, 1, 1))
-    return found, compared
-
-
-def probe_panel(
-    prepared: PreparedPanel,
-    sessions: pd.DatetimeIndex,  # out of which a few are drawn
-    cuts: int = 3,
-    seed: int = 0,
-) -> Report:
-    "Whether the features and the forecasts of a few sessions are the same, to the last bit, in a market that ends at their close."
-    drawn = sample_sessions(sessions.intersection(prepared.sessions), cuts, seed)
-    results = [probe_session(prepared, session) for session in drawn]
-    facts = {"cuts": len(drawn), "values compared": sum(compared for _, compared in results)}
-    note = "the quick probe: training and calibration are not repeated; the full audit repeats them"
-    return Report(
-        "look-ahead probe of the panel forecast", tuple(one for found, _ in results for one in found), facts, (note,)
-    )
-
-# %% ../../nbs/65_pipeline/85_backtest.ipynb #1761a2f2
-Strategy = Callable[..., Any]
-
-
-def is_weights_function(strategy: Strategy) -> bool:
-    "Whether a strategy takes a market alone, and gives the weights of all sessions at once. Raises `DataError` for anything else."
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    needed = [p for p in inspect.signature(strategy).parameters.values() if p.kind in kinds and p.default is p.empty]
-    if len(needed) not in (1, 2):
-        raise DataError(
-            f"a strategy takes a market (weights by session), or a market and the tickers (one session), not {len(needed)} arguments"
-        )
-    return len(needed) == 1
-
-
-class StrategyFailed(DataError):
-    "A strategy's own code stopped, or gave something that is no decision."
-
-
-def guarded(strategy: Strategy) -> Strategy:
-    "The strategy, whose failures are one sentence that names it."
-    whole, name = is_weights_function(strategy), getattr(strategy, "__name__", "the strategy")
-
-    @wraps(strategy)
-    def call(*given: Any) -> Any:
-        try:
-            with redirect_stdout(sys.stderr):  # standard output is the result's alone
-                found = strategy(*given)
-        except DataError:
-            raise
-        except (Exception, SystemExit) as error:
-            said = " ".join(str(error).split())
-            raise StrategyFailed(f"{name} failed with {type(error).__name__}: {said}") from error
-        return found if whole else decision_of(found, name)
-
-    return call
-
-
-def value_of(forecast: Any) -> float:
-    "A weight itself; of a forecast its median, by which two answers are compared."
-    return (
-        float(np.asarray(forecast.log_values)[len(forecast.probs) // 2])
-        if hasattr(forecast, "log_values")
-        else float(forecast)
-    )
-
-
-def decision_of(
-    found: Any,  # what a strategy gave for one session
-    name: str,  # of the strategy
-) -> Mapping[str, Any]:
-    "The decision, if it is a weight or a forecast by ticker. Raises `StrategyFailed`."
-    if not isinstance(found, Mapping):
-        raise StrategyFailed(f"{name} gave {type(found).__name__}: a weight or a forecast by ticker is wanted")
-    for ticker, one in found.items():
-        try:
-            value_of(one)
-        except (TypeError, ValueError):
-            raise StrategyFailed(f"{name} gave {one!r} for {ticker}: a weight or a forecast is wanted") from None
-    return found
-
-
-def strategy_probe(
-    strategy: Strategy,
-    market: MarketData,
-    names: tuple[str, ...],
-    sessions: pd.DatetimeIndex,  # of the backtest
-    cuts: int = 2,
-    seed: int = 0,
-) -> Report:
-    "The look-ahead audit of a strategy at a few sessions."
-    drawn = sample_sessions(sessions[:-1], cuts, seed)
-    subject = getattr(strategy, "__name__", "the strategy")
-    if is_weights_function(strategy):
-        return audit(strategy, market, cuts=drawn, seed=seed, subject=subject)
-
-    def at_sessions(cut: MarketData) -> pd.DataFrame:
-        known = [day for day in drawn if day <= max(cut.close(n).index[-1] for n in names if n in cut)]
-        rows = {day: {name: value_of(one) for name, one in strategy(cut.as_of(day), names).items()} for day in known}
-        return pd.DataFrame.from_dict(rows, orient="index").reindex(index=pd.DatetimeIndex(known), columns=list(names))
-
-    return audit(at_sessions, market, cuts=drawn, seed=seed, subject=subject)
-
-# %% ../../nbs/65_pipeline/85_backtest.ipynb #14620f32
-def table_decisions(
-    strategy: Strategy,
-    market: MarketData,
-    names: tuple[str, ...],
-    sessions: pd.DatetimeIndex,
-) -> dict[pd.Timestamp, dict[str, float]]:
-    "The weights of each session out of a strategy's table. Raises `DataError` for a table of something else."
-    table = strategy(market)
-    if not isinstance(table, pd.DataFrame):
-        raise DataError(f"the strategy gave {type(table).__name__}: a table of weights by session and ticker is wanted")
-    if unknown := sorted(set(map(str, table.columns)) - set(names)):
-        raise DataError(f"the strategy gives weights for {unknown[0]}, which is not in the universe")
-    try:
-        rows = table.loc[table.index.intersection(sessions)].astype(float)
-    except (TypeError, ValueError) as error:
-        raise StrategyFailed(f"the strategy's table holds what is no weight: {error}") from None
-    days = pd.DatetimeIndex(rows.index)
-    return {day: row.dropna().to_dict() for day, (_, row) in zip(days, rows.iterrows())}
-
-
-@dataclass(frozen=True)
-class StrategySizer:
-    "Weights as they are given, or, for forecasts, the sizes that these deserve."
-
-    sizer: PositionSizer
-
-    def __call__(self, forecasts: Mapping[str, Any], holdings: Any) -> Mapping[str, float]:
-        if any(hasattr(one, "log_values") for one in forecasts.values()):
-            return self.sizer(forecasts, holdings)
-        return {name: float(weight) for name, weight in forecasts.items()}
-
-# %% ../../nbs/65_pipeline/85_backtest.ipynb #39d5269c
-def ledger_decisions(
-    system: UniverseSystem,
-    sessions: pd.DatetimeIndex,
-) -> tuple[dict[pd.Timestamp, dict[str, Any]], Report]:
-    "The stored forecasts of a span by session and ticker, and what can be said of when they were made. Raises `DataError`."
-    database, horizon = system.database, system.settings.forecast.horizon
-    found, made = dict[pd.Timestamp, dict[str, Any]](), dict[str, int]()
-    for symbol in system.universe.symbols:
-        rows = database.get_predictions(symbol, sessions[0], sessions[-1], horizon)
-        once = rows.drop_duplicates("origin")
-        for day, name, kind in zip(
-            pd.DatetimeIndex(once["origin"]), once["prediction_id"].astype(str), once["timeliness"].astype(str)
-        ):
-            found.setdefault(day, {})[symbol] = database.get_forecast(name)
-            made[kind] = made.get(kind, 0) + 1
-    if not found:
-        raise DataError(
-            f"the ledger holds no forecast of this universe over {horizon} sessions from {sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}"
-        )
-    broken = tuple(Finding("ledger", "chain", str(problem)) for problem in database.verify())
-    return found, Report(
-        "the ledger that the forecasts are from",
-        broken,
-        made,
-        ("late and backfill forecasts were made after the fact",),
-    )
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #75182c17
 def survivorship_words(

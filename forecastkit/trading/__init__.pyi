@@ -48,3 +48,7 @@ from .sweeps import (
     sweep as sweep,
     Sweep as Sweep,
 )
+from .kept_results import (
+    keep_result as keep_result,
+    kept_result as kept_result,
+)
