@@ -126,6 +126,7 @@ Modules:
 - `forecastkit.ops.alerts`: Alerts in the ledger with an outbox: `keep_alerts` raises and resolves, `deliver_alerts` sends what is due, `acknowledge_alert` ends reminders.
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
+- `forecastkit.ops.job_runs`: Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `vendor_alerts` counts failures.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.

@@ -192,7 +192,16 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0007", "0006", "0008", "0009")  # in the order of their steps
+REVISIONS: tuple[str, ...] = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0007",
+    "0006",
+    "0008",
+    "0009",
+)  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
     PAUSES: "0004",

@@ -45,3 +45,11 @@ from .outbox import (
     deliver_alerts as deliver_alerts,
     DeliveryReport as DeliveryReport,
 )
+from .job_runs import (
+    JobRun as JobRun,
+    missed_job as missed_job,
+    recorded_job as recorded_job,
+    stored_jobs as stored_jobs,
+    vendor_alerts as vendor_alerts,
+    vendor_counts as vendor_counts,
+)
