@@ -148,7 +148,7 @@ FORGERIES = {
     "another format": (lambda t: t.update(format=99), "format 99"),
     "a file outside": (
         lambda t: t["members"][3]["files"].update({"trees.ubj": "../../etc/passwd"}),
-        "cannot be understood",
+        "cannot be read",
     ),
     "no members": (lambda t: t.pop("members"), "cannot be understood"),
     "numbers that are none": (

@@ -1,4 +1,4 @@
-"""`forecasts list`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
+"""`forecasts list`, `directions`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 
 What was forecast, is it still what was written down, and how do I keep it or take it elsewhere? `forecasts list` for people, `forecasts export` for programs, `forecasts verify` for
 whoever doubts it, and `backup` and `restore` for the day on which the disk fails."""
@@ -20,6 +20,7 @@ from forecastkit.cli.options import (
     AsJson,
     Features,
     HomeFolder,
+    Horizon,
     Members,
     Quiet,
     Symbol,
@@ -139,6 +140,32 @@ def forecasts_list(
     if not quiet and (note := what_is_left(symbol, counts, len(rows), made)):
         print_note(f"note: {note}")
     emit(ledger_rows(rows), as_json)
+
+# %% ../../nbs/80_cli/04_ledger.ipynb #d1rec711
+@add_command(forecasts_app, "directions")
+def forecasts_directions(
+    symbol: Symbol = None, start: Start = None, end: End = None, horizon: Horizon = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """What the stored directions were worth: Brier score, log loss and hit rate of labels beside the base rate, and calibration.
+
+    Examples:
+
+      forecastkit forecasts directions
+
+      forecastkit forecasts directions --symbol AAPL --horizon 5 --json
+    """
+    from forecastkit.pipeline import direction_scorecards
+
+    settings = settings_with(data__home=home)
+    with open_ledger(settings) as database:
+        cards = direction_scorecards(database, symbol, start, end, horizon)
+    if as_json:
+        return emit([{"kind": kind} | card.to_dict() for (kind, _), card in cards.items()], as_json)
+    parts = [f"{kind}, {h} session{'s' * (h != 1)} ahead\n{card}" for (kind, h), card in cards.items()]
+    emit(
+        "\n\n".join(parts) or "no stored forecast carries a direction: those of stocks do, once they are forecast",
+        as_json=False,
+    )
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #8ecf305c
 def ledger_state(found: Any, models: Sequence[str]) -> list[str]:

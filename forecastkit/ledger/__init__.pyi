@@ -13,6 +13,7 @@ from .schema import (
     PAUSES as PAUSES,
     SNAPSHOTS as SNAPSHOTS,
     VIEWS as VIEWS,
+    PREDICTIONS as PREDICTIONS,
     TRAINING_EVENTS as TRAINING_EVENTS,
     TRAINING_RESULTS as TRAINING_RESULTS,
     PROMOTIONS as PROMOTIONS,
@@ -42,6 +43,7 @@ from .chain import (
 )
 from .database import (
     PredictionDatabase as PredictionDatabase,
+    select_predictions as select_predictions,
     stored_targets as stored_targets,
 )
 from .exports import (

@@ -1,4 +1,4 @@
-"""Model registry, backups and restores, alerts and their outbox."""
+"""Model registry, backups and restores, the loader of stored models, job runs, alerts and their outbox."""
 
 from .registry import (
     damaged_models as damaged_models,
@@ -52,4 +52,12 @@ from .job_runs import (
     stored_jobs as stored_jobs,
     vendor_alerts as vendor_alerts,
     vendor_counts as vendor_counts,
+)
+from .ensemble_loader import (
+    ModelLoader as ModelLoader,
+    ProductionEnsemble as ProductionEnsemble,
+    untrained_text as untrained_text,
+    version_info as version_info,
+    version_records as version_records,
+    VersionRecord as VersionRecord,
 )

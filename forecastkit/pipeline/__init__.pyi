@@ -44,6 +44,10 @@ from .directions import (
     DirectionSystem as DirectionSystem,
     with_directions as with_directions,
 )
+from .direction_scores import (
+    direction_scorecards as direction_scorecards,
+    stored_directions as stored_directions,
+)
 from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
