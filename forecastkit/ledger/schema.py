@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'PROMOTIONS', 'TRAINING_RESULTS', 'TRAINING_EVENTS',
-           'JOB_EVENTS', 'ALERT_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES', 'MEASURED',
+           'JOB_EVENTS', 'ALERT_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED',
            'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
@@ -198,4 +198,4 @@ DELIVERIES = _table(
     seq=sa.Integer, alert=sa.Integer, sink=sa.String, reason=sa.String, queued_at=Moment, due_at=Moment, attempts=sa.Integer,
     leased_until=Moment, delivered_at=Moment, error=sa.String,
 )  # fmt: skip
-MEASURED: tuple[sa.Table, ...] = (DRIFT, SNAPSHOTS, DELIVERIES)  # tables without a chain
+UNCHAINED: tuple[sa.Table, ...] = (DRIFT, SNAPSHOTS, DELIVERIES)  # tables without a chain

@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from ..core import DataError, KEY_BYTES, KEY_FILE, adopt_key, canonical_json, code_version, confined
 from ..core import file_checksum, find_key, folder_checksums
 from ..core import folder_differences, printable
-from ..ledger import CHAIN, CHAINED, MEASURED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
+from ..ledger import CHAIN, CHAINED, UNCHAINED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
 from forecastkit.ledger import (
     broken_chains,
     chain_end,
@@ -63,7 +63,7 @@ def copy_rows(
     for table in held:
         query = sa.select(table).order_by(*table.primary_key)
         for rows in source.execute(query.execution_options(yield_per=1000)).mappings().partitions():
-            kept = [c.name for c in table.columns if table not in MEASURED or c.name != "seq"]  # those are counted anew
+            kept = [c.name for c in table.columns if table not in UNCHAINED or c.name != "seq"]  # those are counted anew
             target.execute(sa.insert(table), [{name: row[name] for name in kept} for row in rows])
 
 
