@@ -164,7 +164,7 @@ BACKTEST: Schema = record(
     net_exposure=NUMBER, costs=table_of(NUMBER) | {"description": "money by kind"}, trades=COUNT, rejects=COUNT, by_year=table_of(SPAN),
     by_state=table_of(SPAN), by_sector=table_of(TRADED), by_ticker=table_of(TRADED), benchmarks=table_of(BOOK),
     identities=table_of(NUMBER) | {"description": "largest error of each, as a share of the equity"}, notes=list_of(TEXT),
-    verdict=list_of(REPORT), survivorship=TEXT, seconds=STAGES, skipped=table_of(TEXT),
+    verdict=list_of(REPORT), survivorship=TEXT, remarks=list_of(TEXT), errors=table_of(NUMBER) | {"description": "standard errors by the block bootstrap"}, seconds=STAGES, skipped=table_of(TEXT),
 )  # fmt: skip
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb

@@ -56,7 +56,7 @@ from .job_runs import (
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
-    untrained_text as untrained_text,
+    untrained_ensemble as untrained_ensemble,
     version_info as version_info,
     version_records as version_records,
     VersionRecord as VersionRecord,
