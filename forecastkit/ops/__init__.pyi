@@ -53,6 +53,33 @@ from .job_runs import (
     vendor_alerts as vendor_alerts,
     vendor_counts as vendor_counts,
 )
+from .lines import (
+    Champion as Champion,
+    house_line as house_line,
+    Line as Line,
+    line_target as line_target,
+    LineTarget as LineTarget,
+    PANEL_KEY as PANEL_KEY,
+    parsed_key as parsed_key,
+    stored_line as stored_line,
+    target_key as target_key,
+)
+from .promotions import (
+    champion as champion,
+    pin as pin,
+    promote as promote,
+    Promotion as Promotion,
+    promotion_head as promotion_head,
+    register_line as register_line,
+    retire as retire,
+    rollback as rollback,
+    Standing as Standing,
+    standing as standing,
+    stored_promotions as stored_promotions,
+)
+from .served import (
+    served_on as served_on,
+)
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
