@@ -84,11 +84,12 @@ Modules:
 - `forecastkit.ledger.database`: The prediction database: forecasts and outcomes are appended, never changed, and read back as one table with scores.
 - `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
+- `forecastkit.ledger.horizons`: Forecasts of several horizons in the ledger: `store_horizons`, `stored_horizons`, `horizon_tables`; each is one row of a chained table of its own.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.

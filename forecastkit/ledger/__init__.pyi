@@ -8,6 +8,7 @@ from .schema import (
     DRIFT as DRIFT,
     JOB_EVENTS as JOB_EVENTS,
     UNCHAINED as UNCHAINED,
+    HORIZONS as HORIZONS,
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
@@ -51,6 +52,11 @@ from .exports import (
     ledger_tables as ledger_tables,
     write_csv as write_csv,
     write_parquet as write_parquet,
+)
+from .horizons import (
+    horizon_tables as horizon_tables,
+    store_horizons as store_horizons,
+    stored_horizons as stored_horizons,
 )
 from .rescoring import (
     rescore as rescore,

@@ -23,7 +23,17 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import ALERT_EVENTS, CHAIN, CHAINED, DELIVERIES, DRIFT, JOB_EVENTS, PAUSES, PROMOTIONS
+from forecastkit.ledger.schema import (
+    ALERT_EVENTS,
+    CHAIN,
+    CHAINED,
+    DELIVERIES,
+    DRIFT,
+    HORIZONS,
+    JOB_EVENTS,
+    PAUSES,
+    PROMOTIONS,
+)
 from .schema import SNAPSHOTS, TRAINING_EVENTS
 
 # %% auto #0
@@ -199,6 +209,7 @@ REVISIONS: tuple[str, ...] = (
     "0004",
     "0007",
     "0006",
+    "0005",
     "0008",
     "0009",
 )  # in the order of their steps
@@ -212,6 +223,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     SNAPSHOTS: "0008",
     ALERT_EVENTS: "0009",
     DELIVERIES: "0009",
+    HORIZONS: "0005",
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
@@ -288,8 +300,9 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "2cc81c11ac717af5",
     "97963d5274364e8a",
     "65119fca953335b1",
-    "117d284a36066b68",
-    "2adcb530a7e6ea65",
+    "012465bf99f368c5",
+    "620828f3f5144ff8",
+    "a9a691b6accd746a",
 )  # of the tables and indexes by revision
 
 

@@ -1,4 +1,4 @@
-"""The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
+"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
 
 Tables that only grow, one that says how long each of them is and which row came last, and three for a monitor
 that are thinned with time. The same definition serves
@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'PROMOTIONS', 'TRAINING_RESULTS', 'TRAINING_EVENTS',
-           'JOB_EVENTS', 'ALERT_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED',
-           'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'TRAINING_RESULTS',
+           'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'DRIFT', 'SNAPSHOTS',
+           'DELIVERIES', 'UNCHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -120,6 +120,13 @@ PAUSES = _table(
     seq=sa.Integer, pause=sa.Integer, action=sa.String, subject=sa.String, who=sa.String, why=sa.String, made_at=Moment,
     previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
+HORIZONS = _table(
+    "horizon_predictions", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("prediction_id"),
+    sa.Index("horizon_predictions_by_origin", "origin", "symbol", "seq"),
+    seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, timeframe=sa.String, origin=sa.String, horizons=sa.String,
+    kind=sa.String, code_version=sa.String, data_fingerprint=sa.String, made_at=Moment, stored_at=Moment, forecast=sa.String,
+    previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
 PROMOTIONS = _table(
     "promotions", sa.PrimaryKeyConstraint("seq"), sa.Index("promotions_by_target", "target", "kind", "horizon", "seq"),
     seq=sa.Integer, target=sa.String, kind=sa.String, horizon=sa.Integer, line=sa.String, recipe=sa.String, version=sa.String,
@@ -163,6 +170,7 @@ CHAINED: dict[sa.Table, int] = {
     OUTCOMES: 2,
     MODELS: 3,
     PAUSES: 4,
+    HORIZONS: 5,
     TRAINING_EVENTS: 6,
     PROMOTIONS: 7,
     JOB_EVENTS: 8,

@@ -63,7 +63,9 @@ def copy_rows(
     for table in held:
         query = sa.select(table).order_by(*table.primary_key)
         for rows in source.execute(query.execution_options(yield_per=1000)).mappings().partitions():
-            kept = [c.name for c in table.columns if table not in UNCHAINED or c.name != "seq"]  # those are counted anew
+            kept = [
+                c.name for c in table.columns if table not in UNCHAINED or c.name != "seq"
+            ]  # those are counted anew
             target.execute(sa.insert(table), [{name: row[name] for name in kept} for row in rows])
 
 

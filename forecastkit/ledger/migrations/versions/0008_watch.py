@@ -6,7 +6,7 @@ from alembic import op
 from forecastkit.ledger.migrations.steps import begin_chain, chained_columns, create_view
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
