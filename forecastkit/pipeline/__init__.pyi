@@ -117,3 +117,6 @@ from .kept_backtests import (
     keep_backtest as keep_backtest,
     kept_backtest as kept_backtest,
 )
+from .live_sizing import (
+    live_sizer as live_sizer,
+)

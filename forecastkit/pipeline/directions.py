@@ -343,9 +343,10 @@ class DirectionSystem:
         y, horizon = own.outcomes[rows], own.target.horizon
         if own.days[rows].nunique() < LEAST_SESSIONS * horizon or len(np.unique(y > 0)) < 2:
             return None
-        return DirectionEnsemble(horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed).fit(
-            own.features.iloc[rows], (y > 0).astype(int), y
+        made = DirectionEnsemble(
+            horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed, n_jobs=own.settings.run.n_jobs
         )
+        return made.fit(own.features.iloc[rows], (y > 0).astype(int), y)
 
     def tables(self, grid: pd.Timestamp) -> dict[str, RiseTable]:
         "How often a rise followed, by signal, from the outcomes known at a refit session."
