@@ -132,6 +132,7 @@ Modules:
 - `forecastkit.ops.alerts`: Alerts in the ledger with an outbox: `keep_alerts` raises and resolves, `deliver_alerts` sends what is due, `acknowledge_alert` ends reminders.
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
+- `forecastkit.ops.drift_watch`: A drift watch for what a model says and what comes of it: predictions, widths, outcomes, residuals, PIT and regime frequencies as columns for the drift check, and a heat map of what moved.
 - `forecastkit.ops.ensemble_loader`: A loader of stored models by symbol and timeframe: which versions there are, what one weighs and scores without loading it, and the ensemble that answers for a frame.
 - `forecastkit.ops.job_runs`: Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `vendor_alerts` counts failures.
 - `forecastkit.ops.lines`: A line of models is a recipe with its settings under a name; `target_key` spells what it forecasts, and stages say what it may do.

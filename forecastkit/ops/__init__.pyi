@@ -96,3 +96,7 @@ from .model_monitor import (
     replay_decay as replay_decay,
     rolling_measures as rolling_measures,
 )
+from .drift_watch import (
+    forecast_columns as forecast_columns,
+    plot_drift as plot_drift,
+)
