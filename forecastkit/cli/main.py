@@ -25,6 +25,7 @@ from .evaluation import evaluate
 from .backtest import backtest
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
+from .models import models_app
 from .pauses import pauses_app
 from forecastkit.cli.options import (
     AsJson,
@@ -69,6 +70,7 @@ app = command_group(
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")
 app.add_typer(pauses_app, name="pauses")
+app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 
