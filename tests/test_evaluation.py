@@ -168,8 +168,9 @@ APP.command()(command)
 
 
 @pytest.mark.usefixtures("few_years")
-def test_the_command_prints_json_and_tables_and_a_page(tmp_path):
-    options = ["--home", str(tmp_path / "home"), "--start", "2018-01-02", "--end", "2018-12-21"]
+def test_the_command_prints_json_and_tables_and_a_page(tmp_path, five_years):
+    options = ["--home", str(tmp_path / "home"), "--sources", f"folder:{five_years}"]
+    options += ["--start", "2018-01-02", "--end", "2018-12-21"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         asked = CliRunner().invoke(APP, [*options, "--json"])

@@ -11,10 +11,10 @@ from kill_batch import kills, system_at
 pytest_plugins = ("engine_fixtures",)
 
 
-def test_five_kills_lose_nothing(tmp_path):
-    stored, inside = kills(tmp_path, 5, seed=2018)
+def test_two_kills_lose_nothing(tmp_path):  # benchmarks/kills.py kills as often as one likes
+    stored, inside = kills(tmp_path, 2, seed=2018)
     days = system_at(tmp_path / "trained").market.bars("VIX").index
-    assert stored == [len(days[560:])] * 5
+    assert stored == [len(days[560:])] * 2
     assert inside, "every kill came too late to test anything"
 
 

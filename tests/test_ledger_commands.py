@@ -321,7 +321,7 @@ def test_a_ledger_on_a_read_only_medium_is_listed_verified_exported_and_backed_u
     if old:  # written by 0.2: neither the index nor later tables are there, and none can be made
         with sqlite3.connect(home / "forecasts.db") as own:
             own.executescript(
-                "DROP INDEX predictions_by_origin; DROP VIEW served_forecasts; DROP TABLE pauses; DROP TABLE promotions;"
+                "DROP INDEX predictions_by_origin; DROP VIEW served_forecasts; DROP TABLE pauses; DROP TABLE promotions; DROP TABLE horizon_predictions;"
                 "DROP VIEW model_training_metrics; DROP VIEW model_registry_enhanced; DROP VIEW latest_training_runs;"
                 "DROP VIEW training_runs; DROP TABLE training_events; DELETE FROM chain WHERE id > 3;"
                 "UPDATE forecastkit_version SET version_num = '0002'"

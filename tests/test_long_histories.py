@@ -28,7 +28,8 @@ def bars_from(monkeypatch):
 
 
 def test_bars_from_the_first_session_of_the_calendar_give_a_forecast(bars_from, tmp_path):
-    settings = load_settings(overrides={"run.progress": False, "data.home": tmp_path})
+    few = {"model.rounds": 10, "model.refit_every": 1260}
+    settings = load_settings(overrides={"run.progress": False, "data.home": tmp_path, **few})
     made = fk.forecast(bars_from("CVX", "1962-01-02", "2018-12-31"), symbol="CVX", settings=settings)
     low, high = made.interval(0.8)
     assert made.origin == pd.Timestamp("2018-12-31") and low < 0 < high

@@ -24,8 +24,9 @@ from forecastkit.ops import (
     latest_training_runs,
     process_name,
     stored_training_runs,
+    training_runs,
 )
-from forecastkit.pipeline import TrainingJob
+from forecastkit.pipeline import TrainingJob, training
 
 pytest_plugins = ("engine_fixtures",)
 NOW = datetime(2018, 2, 6, 21, 30, 0, 123456, tzinfo=UTC)
@@ -147,39 +148,46 @@ def calm(market, tmp_path_factory) -> Path:
     return home
 
 
-def killed_at(home: Path, market, at: int) -> bool:
-    "Whether an attempt died at its so many-th step: a version before or after it is stored, or a run before it is ended."
-    child = os.fork()
-    if not child:
-        steps, code = iter(range(at, -1, -1)), 1
+class Killed(BaseException):
+    "Stands for a SIGKILL: nothing is written after it."
 
-        def dying(work):
-            def step(*given, **more):
-                next(steps, None) or os._exit(9)
-                done = work(*given, **more)
-                next(steps, None) or os._exit(9)
-                return done
 
-            return step
+def killed_at(home: Path, market, monkeypatch, at: int, pid: int) -> bool:
+    "Whether an attempt died at its so many-th step: before or after a version is stored or a run is ended."
+    steps, dead = iter(range(at, -1, -1)), []
 
+    def step():
+        if dead or not next(steps, None):
+            dead.append(True)
+            raise Killed
+
+    def dying(work):
+        def done(*given, **more):
+            step()
+            value = work(*given, **more)
+            step()
+            return value
+
+        return done
+
+    with monkeypatch.context() as patch:
+        own = process_name()  # of a process that is gone by the next attempt
+        patch.setattr(training_runs, "process_name", lambda: own.replace(f":{os.getpid()}:", f":{pid}:"))
+        patch.setattr(ModelRegistry, "save", dying(ModelRegistry.save))
+        patch.setattr(training, "end_run", dying(training.end_run))
+        job = job_at(home, market)
         try:
-            ModelRegistry.save = dying(ModelRegistry.save)
-            import forecastkit.pipeline.training as module
-
-            module.end_run = dying(module.end_run)
-            job_at(home, market).run()
-            code = 0
+            job.run()
+        except Killed:
+            return True
         finally:
-            os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, 9)
-    return code == 9
+            job.system.database.close()
+    return False
 
 
-@pytest.mark.skipif(os.name != "posix", reason="forks")
-def test_a_job_killed_again_and_again_ends_as_one_left_alone(market, calm, tmp_path):
+def test_a_job_killed_again_and_again_ends_as_one_left_alone(market, calm, tmp_path, monkeypatch):
     kills = 0
-    while kills < 8 and killed_at(tmp_path, market, at=(1, 2, 4, 3)[kills % 4]):
+    while kills < 8 and killed_at(tmp_path, market, monkeypatch, (1, 2, 4, 3)[kills % 4], 2**22 + 1 + kills):
         kills += 1
     report = job_at(tmp_path, market).run()
     assert kills >= 4

@@ -15,7 +15,10 @@ import json
 import math
 import os
 import secrets
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -26,11 +29,14 @@ from typing import IO, Any
 import numpy as np
 
 from .errors import DataError, ModelIntegrityError
+from .text import printable
 
 # %% auto #0
-__all__ = ['SEAL', 'plain', 'canonical_json', 'digest', 'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum',
-           'folder_checksums', 'folder_differences', 'write_files', 'read_file', 'pack_arrays', 'unpack_arrays',
-           'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state', 'read_state', 'code_version']
+__all__ = ['LARGEST_READ', 'READ_ERRORS', 'TIGHTEST_ARCHIVE', 'SMALL_ARCHIVE', 'SEAL', 'plain', 'canonical_json', 'digest',
+           'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum', 'folder_checksums',
+           'folder_differences', 'write_files', 'read_bounded', 'read_file', 'pack_arrays', 'check_archive',
+           'unpack_arrays', 'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state', 'read_state',
+           'code_version']
 
 # %% ../../nbs/00_core/03_files.ipynb #f6f85103
 def plain(
@@ -166,7 +172,23 @@ def write_files(
         write_atomic(confined(folder, name), content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
+# %% ../../nbs/00_core/03_files.ipynb #29edcfb9
+LARGEST_READ: int = 2**29  # bytes of a stored file, half a gigabyte
 
+
+def read_bounded(
+    path: Path,  # a plain file
+    most: int = LARGEST_READ,  # bytes
+) -> bytes:
+    "The content of a file; raises `DataError` before anything is read of one that is too large, or is no plain file."
+    if not path.is_file():
+        raise DataError(f"{path.name} is no plain file")
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise DataError(f"{path.name} has more than {most / 2**20:,.0f} MB")
+        return file.read(most)
+
+# %% ../../nbs/00_core/03_files.ipynb #b00bf215
 def read_file(
     folder: str | Path,  # of a stored model
     name: str,  # of a file in it
@@ -174,8 +196,8 @@ def read_file(
 ) -> bytes:
     "The content of a file, compared with its recorded sum. Raises `ModelIntegrityError` if it is absent or another."
     try:
-        content = confined(folder, name).read_bytes()
-    except OSError:
+        content = read_bounded(confined(folder, name))
+    except (OSError, ValueError):
         raise ModelIntegrityError(f"{name} of the stored model cannot be read: train this version again") from None
     if sums is not None and sums.get(name) != hashlib.sha256(content).hexdigest():
         raise ModelIntegrityError(f"{name} of the stored model is not as it was saved: train this version again")
@@ -191,16 +213,37 @@ def pack_arrays(
     write(buffer := io.BytesIO(), allow_pickle=False, **arrays)
     return buffer.getvalue()
 
+# %% ../../nbs/00_core/03_files.ipynb #f572edfb
+READ_ERRORS: tuple[type[Exception], ...] = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, AssertionError, SyntaxError, MemoryError,
+    EOFError, OSError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
+)  # fmt: skip
+TIGHTEST_ARCHIVE: int = 250  # times that numbers and trees shrink when they are packed, at most
+SMALL_ARCHIVE: int = 2**26  # bytes that any archive may unpack to
 
+
+def check_archive(
+    content: bytes,  # of a zip file: npz or skops
+) -> None:
+    "Raise `DataError` for an archive whose parts unpack to more than an honest one's, or bear a name twice; BadZipFile for none."
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = archive.infolist()
+    if sum(part.file_size for part in parts) > max(SMALL_ARCHIVE, TIGHTEST_ARCHIVE * len(content)):
+        raise DataError(f"it unpacks to more than {TIGHTEST_ARCHIVE} times its size")
+    if len({part.filename for part in parts}) < len(parts):
+        raise DataError("it holds a part twice")
+
+# %% ../../nbs/00_core/03_files.ipynb #fb23f0f8
 def unpack_arrays(
     content: bytes,  # of an npz file
 ) -> dict[str, np.ndarray]:
     "The arrays of an npz file; raises `DataError` for bytes that are none. Nothing in it is ever run."
     try:
+        check_archive(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return dict(arrays)
-    except (zipfile.BadZipFile, EOFError, ValueError, AttributeError, TypeError, OSError, KeyError) as error:
-        raise DataError(f"no npz file of arrays: {error}") from error
+    except READ_ERRORS as error:
+        raise DataError(f"no npz file of arrays: {printable(error)}") from error
 
 # %% ../../nbs/00_core/03_files.ipynb #7d574cb0
 SEAL: str = "sha256"  # the name under which the sum lies among the arrays
@@ -279,7 +322,7 @@ def read_state(
         if seal is not None and seal != digest(state, 64):
             raise ModelIntegrityError(f"{folder}: {name}.json is not what was written: fit again")
         sum_of_arrays = str(state.pop("arrays"))
-        content = (Path(folder) / f"{name}-{sum_of_arrays[:12]}.npz").read_bytes()
+        content = read_bounded(Path(folder) / f"{name}-{sum_of_arrays[:12]}.npz")
         arrays = unpack_arrays(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelIntegrityError(f"{folder}: there is no readable model {name}: fit and save it again") from error

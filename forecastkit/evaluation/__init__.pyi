@@ -42,6 +42,12 @@ from .panel_scorecard import (
     PanelSummary as PanelSummary,
     score_panel as score_panel,
 )
+from .direction_scorecard import (
+    DirectionMeasure as DirectionMeasure,
+    DirectionScorecard as DirectionScorecard,
+    logged_direction_result as logged_direction_result,
+    score_directions as score_directions,
+)
 from .coherence import (
     coherence_price as coherence_price,
 )

@@ -3,9 +3,11 @@
 from .schema import (
     CHAIN as CHAIN,
     CHAINED as CHAINED,
+    HORIZONS as HORIZONS,
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    PREDICTIONS as PREDICTIONS,
     TRAINING_EVENTS as TRAINING_EVENTS,
     TRAINING_RESULTS as TRAINING_RESULTS,
     PROMOTIONS as PROMOTIONS,
@@ -34,6 +36,7 @@ from .chain import (
 )
 from .database import (
     PredictionDatabase as PredictionDatabase,
+    select_predictions as select_predictions,
     stored_targets as stored_targets,
 )
 from .exports import (
@@ -41,6 +44,11 @@ from .exports import (
     ledger_tables as ledger_tables,
     write_csv as write_csv,
     write_parquet as write_parquet,
+)
+from .horizons import (
+    horizon_tables as horizon_tables,
+    store_horizons as store_horizons,
+    stored_horizons as stored_horizons,
 )
 from .rescoring import (
     rescore as rescore,

@@ -32,7 +32,7 @@ ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content o
 class Problem:
     "One thing that is wrong with a stored row."
 
-    table: str  # predictions, outcomes, models, pauses, promotions, training_events
+    table: str  # such as predictions, see `schema.CHAINED`
     row: int  # its number; 0: no row in particular
     name: str  # what it is about, such as VIX 2018-02-05
     words: str  # completes the sentence that begins with them

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAIN, CHAINED, PAUSES, PROMOTIONS, TRAINING_EVENTS
+from .schema import CHAIN, CHAINED, HORIZONS, PAUSES, PROMOTIONS, TRAINING_EVENTS
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
@@ -191,12 +191,13 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0007", "0006")  # in the order of their steps
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0007", "0006", "0005")  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
     PAUSES: "0004",
     PROMOTIONS: "0007",
     TRAINING_EVENTS: "0006",
+    HORIZONS: "0005",
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
@@ -268,6 +269,7 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "2cc81c11ac717af5",
     "97963d5274364e8a",
     "65119fca953335b1",
+    "012465bf99f368c5",
 )  # of the tables and indexes by revision
 
 

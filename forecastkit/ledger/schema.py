@@ -1,4 +1,4 @@
-"""The database schema of the ledger: the tables of forecasts, outcomes, model manifests, pauses, promotions and training runs, and of the ends of their hash chains.
+"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions and training runs, and of the ends of their hash chains.
 
 Tables that only grow, and one that says how long each of them is and which row came last. The same definition serves
 SQLite and PostgreSQL; the migrations beside this module create it and bring older databases to it."""
@@ -15,8 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'PROMOTIONS', 'TRAINING_RESULTS', 'TRAINING_EVENTS',
-           'CHAIN', 'CHAINED', 'VIEWS', 'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'TRAINING_RESULTS',
+           'TRAINING_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -117,6 +117,13 @@ PAUSES = _table(
     seq=sa.Integer, pause=sa.Integer, action=sa.String, subject=sa.String, who=sa.String, why=sa.String, made_at=Moment,
     previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
+HORIZONS = _table(
+    "horizon_predictions", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("prediction_id"),
+    sa.Index("horizon_predictions_by_origin", "origin", "symbol", "seq"),
+    seq=sa.Integer, prediction_id=sa.String, symbol=sa.String, timeframe=sa.String, origin=sa.String, horizons=sa.String,
+    kind=sa.String, code_version=sa.String, data_fingerprint=sa.String, made_at=Moment, stored_at=Moment, forecast=sa.String,
+    previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
 PROMOTIONS = _table(
     "promotions", sa.PrimaryKeyConstraint("seq"), sa.Index("promotions_by_target", "target", "kind", "horizon", "seq"),
     seq=sa.Integer, target=sa.String, kind=sa.String, horizon=sa.Integer, line=sa.String, recipe=sa.String, version=sa.String,
@@ -148,6 +155,7 @@ CHAINED: dict[sa.Table, int] = {
     OUTCOMES: 2,
     MODELS: 3,
     PAUSES: 4,
+    HORIZONS: 5,
     TRAINING_EVENTS: 6,
     PROMOTIONS: 7,
 }  # table -> id of its row in `chain`

@@ -101,6 +101,9 @@ from .user_members import (
 )
 from .confidence_calibrator import (
     ConfidenceCalibrator as ConfidenceCalibrator,
+    LEAST_APART as LEAST_APART,
+    NOT_ENOUGH as NOT_ENOUGH,
+    sessions_apart as sessions_apart,
 )
 from .prediction_intervals import (
     PredictionIntervals as PredictionIntervals,

@@ -8,6 +8,8 @@ for seven probabilities and filled in between on the normal-score axis."""
 # %% ../../nbs/40_models/04_boosting.ipynb #1f540418
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -34,8 +36,8 @@ from ..core import FeatureDimensionError, PROBS
 from ..forecasts import strictly_increasing
 
 # %% auto #0
-__all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'recipe_state', 'read_recipe', 'read_base', 'ResidualEstimator',
-           'BoostedResidual']
+__all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'read_booster', 'recipe_state', 'read_recipe', 'read_base',
+           'ResidualEstimator', 'BoostedResidual']
 
 # %% ../../nbs/40_models/04_boosting.ipynb #1229f236
 TREE_LEVELS: np.ndarray = np.array(
@@ -97,12 +99,75 @@ def grow_trees(
     data = xgboost.QuantileDMatrix(table, residual, max_bin=XGB_PARAMS["max_bin"], nthread=1)
     return xgboost.train(XGB_PARAMS | {"seed": seed}, data, rounds)
 
+# %% ../../nbs/40_models/04_boosting.ipynb #58f9a35f
+def node_numbers(
+    text: bytes,  # UBJ as XGBoost writes it
+    name: bytes,  # of an array of four-byte numbers that each tree has
+) -> list[np.ndarray]:
+    "The array of each tree."
+    found = re.finditer(name + rb"\[\$l#L(?=(.{8}))", text, re.S)
+    return [np.frombuffer(text, ">i4", int.from_bytes(m[1], "big"), m.end(1)) for m in found]
 
-def read_booster(content: bytes) -> xgboost.Booster:
-    "The trees that were written as UBJ; raises `ValueError` for bytes that are none."
-    trees = xgboost.Booster({"nthread": 1})
-    trees.load_model(bytearray(content))
-    return trees
+
+def list_numbers(
+    text: bytes,  # UBJ as XGBoost writes it
+    name: bytes,  # of a list of whole numbers that stands in it once
+) -> list[int]:
+    "The numbers of the list; raises `ValueError` where there is none, or a second one."
+    (found,) = re.finditer(name + rb"\[#L(.{8})", text, re.S)
+    at, numbers = found.end(), list[int]()
+    for _ in range(int.from_bytes(found[1], "big")):
+        width = {"i": 1, "U": 1, "I": 2, "l": 4, "L": 8}[chr(text[at])]
+        numbers.append(int.from_bytes(text[at + 1 : at + 1 + width], "big", signed=text[at] != ord("U")))
+        at += 1 + width
+    return numbers
+
+# %% ../../nbs/40_models/04_boosting.ipynb #80955a59
+def check_nodes(
+    text: bytes,  # UBJ as XGBoost writes it
+    columns: int,  # that the trees may read
+) -> int:
+    "The number of trees; raises `ValueError` where a node leads out of its tree, back into it, or to a column that is not there."
+    names = (b"left_children", b"right_children", b"split_indices")
+    left, right, reads = (node_numbers(text, name) for name in names)
+    sizes = np.array([len(one) for one in left])
+    if not len(sizes) or any([len(one) for one in arrays] != sizes.tolist() for arrays in (right, reads)):
+        raise ValueError("the trees are not whole")
+    starts, own = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
+    a, b, read = (np.concatenate(arrays).astype(np.int64) for arrays in (left, right, reads))
+    inner = (a != -1) | (b != -1)
+    inside = [(one[inner] > 0) & (one[inner] < own[inner]) for one in (a, b)]
+    children = np.concatenate([(one + starts)[inner] for one in (a, b)])
+    if not np.all(inside) or len(np.unique(children)) < len(children):
+        raise ValueError("a node leads out of its tree or back into it")
+    if ((read[inner] < 0) | (read[inner] >= columns)).any() or any(map(len, node_numbers(text, b"categories_nodes"))):
+        raise ValueError("a tree reads what is no column of numbers")
+    return len(sizes)
+
+# %% ../../nbs/40_models/04_boosting.ipynb #d402bc35
+def read_booster(
+    content: bytes,
+) -> xgboost.Booster:
+    "The trees that were written as UBJ; raises `ValueError` for bytes that are none, and for trees that lead out of themselves."
+    if not content:
+        raise ValueError("the file of the trees is empty")  # which would end the process
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(bytearray(content))
+    text = bytes(booster.save_raw("ubj"))
+    learner = json.loads(booster.save_config())["learner"]
+    shape = learner["learner_model_param"]
+    targets = max(int(shape["num_class"]), 1) * max(int(shape["num_target"]), 1)
+    trees = check_nodes(text, booster.num_features())
+    if learner["learner_train_param"]["booster"] != "gbtree":
+        raise ValueError("the booster is of another kind than trees")
+    rounds, of = list_numbers(text, b"iteration_indptr"), list_numbers(text, b"tree_info")
+    if (
+        rounds != sorted(rounds)
+        or (rounds[0], rounds[-1], len(of)) != (0, trees, trees)
+        or not {*of} <= {*range(targets)}
+    ):
+        raise ValueError("the trees are not those of its rounds and targets")
+    return booster
 
 # %% ../../nbs/40_models/04_boosting.ipynb #e9001d0d
 class Unscaled:

@@ -18,7 +18,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from xgboost import XGBClassifier
 
-from ..core import DataError, ModelIntegrityError
+from ..core import DataError, ModelIntegrityError, check_archive
+from .boosting import read_booster
 from .persistence import as_integrity_error
 
 # %% auto #0
@@ -81,7 +82,14 @@ def pack_classifier(
     import skops.io
 
     if type(model) is XGBClassifier:
-        return {"kind": "ubj", "params": plain_params(model)}, bytes(model.get_booster().save_raw("ubj"))
+        trees = bytes(model.get_booster().save_raw("ubj"))
+        try:
+            read_booster(trees)
+        except ValueError as error:
+            raise DataError(
+                f"an XGBClassifier of this kind could not be read back ({error}): use the booster gbtree"
+            ) from error
+        return {"kind": "ubj", "params": plain_params(model)}, trees
     name = type(model).__name__
     try:
         content = steady_archive(skops.io.dumps(model))
@@ -108,9 +116,10 @@ def unpack_classifier(
     with as_integrity_error():
         if entry["kind"] == "ubj":
             model = XGBClassifier(**entry["params"])
-            model.load_model(bytearray(content))
+            model.load_model(read_booster(content).save_raw("ubj"))
             return model
         try:
+            check_archive(content)
             return skops.io.loads(content, trusted=class_names(kinds))
         except zipfile.BadZipFile as error:
             raise ModelIntegrityError("the stored classifier is no archive: train this version again") from error

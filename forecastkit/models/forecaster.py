@@ -34,8 +34,8 @@ from .base import named_table, has_names, matched_outcomes, with_base, require_f
 from .boosting import COHORT, BoostedResidual
 from .forest import QuantileForest
 from .garch import GARCHHAR
-from .persistence import FORMAT, MODEL_KINDS, STATE_FILE
-from .persistence import as_integrity_error, pack_member, parse_state, unpack_member
+from .persistence import FORMAT, MODEL_KINDS, KEPT_ROWS, STATE_FILE, check_sample
+from .persistence import as_integrity_error, pack_member, pack_sample, parse_state, unpack_member
 from .baselines import Climatology, HARLocationScale
 from .pool import linear_pool, shrink_upper_tail, tail_share, weights_by_rows
 from .quantile_regression import LinearQuantile
@@ -167,6 +167,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             with self.watch_.stage(f"fit {member_label(member)}"):
                 self.members_.append(unfitted(member).fit(X, y))
         self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
+        self.sample_ = X.iloc[-KEPT_ROWS:]
         return self
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
@@ -182,6 +183,10 @@ class ProbabilisticForecaster(HistoryForecaster):
         return (
             shrink_upper_tail(pooled, said[-1], self.tail_share_) if self.tail_share_ else pooled
         )  # the last is climatology
+
+    def _sampled(self, X: pd.DataFrame) -> np.ndarray:
+        "What is kept beside the model and compared when it is loaded: raw quantiles of two rows."
+        return self.predict_quantiles(X, last=2)
 
     @property
     def dropped_(self) -> tuple[str, ...]:
@@ -211,6 +216,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             "weights": self.weights_, "tail_share": self.tail_share_,
         }  # fmt: skip
         blobs = {name: blob for _, files in made for name, blob in files.items()}
+        blobs |= pack_sample(self.sample_, self._sampled)
         return write_files(folder, {STATE_FILE: canonical_json(text).encode()} | blobs)
 
     @classmethod
@@ -232,4 +238,5 @@ class ProbabilisticForecaster(HistoryForecaster):
             model.members_, model.features_, model.profile_ = made, list(text["features"]), dict(text["profile"])
             model.weights_ = [float(weight) for weight in text.get("weights", equal_weights(made))]
             model.tail_share_ = float(text.get("tail_share", 0.0))
+            model.sample_ = check_sample(folder, sums, read, model._sampled)
         return model

@@ -25,7 +25,8 @@ from ..features import checked_features
 from ..metrics import crps
 from .base import OutcomeValues, QuantilePredictions
 from .panel_scale import ScaleLine, ScaleTrees, VarianceMix, fit_shapes
-from .persistence import FORMAT, as_integrity_error, pack_member, parse_state, unpack_member
+from .persistence import FORMAT, KEPT_ROWS, as_integrity_error, check_sample, pack_member
+from .persistence import pack_sample, parse_state, unpack_member
 from .pool import linear_pool
 
 # %% auto #0
@@ -137,6 +138,7 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
         kinds = self._kinds(rows)
         self.shapes_ = [fit_shapes(residual / member.scale(rows), kinds) for member in self.members_]
         self.features_, self.n_features_in_ = list(table.columns), table.shape[1]
+        self.sample_ = table.iloc[-KEPT_ROWS:].copy()
         return self
 
     def _location(self, symbols: pd.Index) -> np.ndarray:
@@ -180,6 +182,7 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
             "shapes": [shape.tolist() for shape in self.shapes_], "members": [entry for entry, _ in made],
         }  # fmt: skip
         blobs = {name: blob for _, files in made for name, blob in files.items()}
+        blobs |= pack_sample(self.sample_, self.predict_quantiles)
         return write_files(folder, {PANEL_FILE: canonical_json(text).encode()} | blobs)
 
     @classmethod
@@ -199,4 +202,5 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
             model.shapes_ = [np.array(shape, dtype=float) for shape in text["shapes"]]
             model.drift_, model.drifts_ = float(text["drift"]), {str(k): float(v) for k, v in text["drifts"].items()}
             model.features_, model.n_features_in_ = list(text["features"]), len(text["features"])
+            model.sample_ = check_sample(folder, sums, read, model.predict_quantiles)
         return model

@@ -11,9 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from ..core import ModelIntegrityError
+import numpy as np
+import pandas as pd
+
+from ..core import READ_ERRORS, ModelIntegrityError, pack_arrays, unpack_arrays
 from .baselines import AR1, Climatology, HARLocationScale
 from .boosting import BoostedResidual
 from .forest import QuantileForest
@@ -21,7 +25,9 @@ from .garch import GARCHHAR
 from .quantile_regression import LinearQuantile
 
 # %% auto #0
-__all__ = ['MODEL_KINDS', 'FORMAT', 'READABLE', 'STATE_FILE', 'pack_member', 'unpack_member', 'as_integrity_error', 'parse_state']
+__all__ = ['MODEL_KINDS', 'FORMAT', 'READABLE', 'STATE_FILE', 'SAMPLE_FILE', 'KEPT_ROWS', 'SAMPLE_TOLERANCE', 'Predictions',
+           'pack_member', 'unpack_member', 'as_integrity_error', 'parse_state', 'pack_table', 'pack_sample',
+           'check_sample']
 
 # %% ../../nbs/40_models/09_persistence.ipynb #971c2cc2
 MODEL_KINDS: tuple[type, ...] = (
@@ -60,7 +66,9 @@ def as_integrity_error() -> Iterator[None]:
     "Turns whatever goes wrong while stored content is taken apart into a `ModelIntegrityError`."
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except ModelIntegrityError:
+        raise
+    except READ_ERRORS as error:
         what = type(error).__name__
         raise ModelIntegrityError(
             f"the stored model cannot be understood ({what}): train this version again"
@@ -75,3 +83,71 @@ def parse_state(content: bytes) -> dict[str, Any]:
             f"the stored model has format {text['format']}, this code reads {FORMAT}: train it again"
         )
     return text
+
+# %% ../../nbs/40_models/09_persistence.ipynb #edcdea43
+SAMPLE_FILE: str = "sample.npz"
+KEPT_ROWS: int = 64  # features of so many last rows are kept: enough for a member that reads a history
+SAMPLE_TOLERANCE: float = 1e-9  # of a log change: processors differ by less
+
+
+def pack_table(
+    X: pd.DataFrame,  # numbers and text by session, or by session and symbol
+) -> dict[str, np.ndarray]:
+    "A table as arrays of numbers, dates and text; empty where its rows or columns are named by anything else."
+    text = [name for name in X if X[name].dtype.kind not in "fiub"]
+    levels = {f"row{k}": X.index.get_level_values(k) for k in range(X.index.nlevels)}
+    labels = [str(name or "") for name in X.index.names]
+    known = all(one.dtype.kind in "Mi" or pd.api.types.is_string_dtype(one) for one in levels.values())
+    named = known and getattr(X.index, "tz", None) is None and all(isinstance(name, str) for name in X)
+    if not (named and len(X)):
+        return {}
+    own = {name: one.to_numpy() if one.dtype.kind in "Mi" else np.array(one, dtype=str) for name, one in levels.items()}
+    words = {f"text{k}": np.array(X[name], dtype=str) for k, name in enumerate(text)}
+    numbers = X.drop(columns=text).to_numpy(dtype=float)
+    about = {
+        "columns": np.array(list(X), dtype=str),
+        "text": np.array(text, dtype=str),
+        "labels": np.array(labels, dtype=str),
+    }
+    return {"numbers": numbers, **about, **own, **words}
+
+# %% ../../nbs/40_models/09_persistence.ipynb #612d4f66
+def unpack_table(arrays: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    "The table of `pack_table`."
+    labels = [name or None for name in arrays["labels"].tolist()]
+    rows = [pd.Index(arrays[f"row{k}"], name=name) for k, name in enumerate(labels)]
+    index = rows[0] if len(rows) == 1 else pd.MultiIndex.from_arrays(rows)
+    text, columns = arrays["text"].tolist(), arrays["columns"].tolist()
+    table = pd.DataFrame(arrays["numbers"], index, [name for name in columns if name not in text])
+    return table.assign(**{name: arrays[f"text{k}"] for k, name in enumerate(text)})[columns]
+
+# %% ../../nbs/40_models/09_persistence.ipynb #1664cbac
+Predictions = Callable[[pd.DataFrame], np.ndarray]  # what a model says of a table
+
+
+def pack_sample(
+    X: pd.DataFrame,  # rows that a model was trained on, of which the last are kept; empty: they are not known
+    predict: Predictions,
+) -> dict[str, bytes]:
+    "The file of a sample with what the model says of it, by its name; none for a table that cannot be kept."
+    arrays = pack_table(X.iloc[-KEPT_ROWS:])
+    return {SAMPLE_FILE: pack_arrays(arrays | {"said": predict(unpack_table(arrays))})} if arrays else {}
+
+
+def check_sample(
+    folder: str | Path,  # of a stored model
+    sums: Mapping[str, str] | None,  # its files, where they were recorded
+    read: Callable[[str], bytes],  # from the name of a file to its content
+    predict: Predictions,
+) -> pd.DataFrame:
+    "The sample of a stored model, predicted again, empty where it has none. Raises `ModelIntegrityError` for other numbers."
+    if SAMPLE_FILE not in (sums if sums is not None else [path.name for path in Path(folder).glob(SAMPLE_FILE)]):
+        return pd.DataFrame()
+    arrays = unpack_arrays(read(SAMPLE_FILE))
+    table, said = unpack_table(arrays), arrays["said"]
+    again = predict(table)
+    if again.shape != said.shape or not np.allclose(again, said, rtol=0, atol=SAMPLE_TOLERANCE, equal_nan=True):
+        raise ModelIntegrityError(
+            "the stored model says other numbers for its sample than when it was saved: train this version again"
+        )
+    return table

@@ -1,4 +1,4 @@
-"""Model registry, backups and restores."""
+"""Model registry, backups and restores, and the loader of stored models."""
 
 from .registry import (
     damaged_models as damaged_models,
@@ -22,4 +22,39 @@ from .backups import (
     back_up as back_up,
     BackupContents as BackupContents,
     restore as restore,
+)
+from .lines import (
+    Champion as Champion,
+    house_line as house_line,
+    Line as Line,
+    line_target as line_target,
+    LineTarget as LineTarget,
+    PANEL_KEY as PANEL_KEY,
+    parsed_key as parsed_key,
+    stored_line as stored_line,
+    target_key as target_key,
+)
+from .promotions import (
+    champion as champion,
+    pin as pin,
+    promote as promote,
+    Promotion as Promotion,
+    promotion_head as promotion_head,
+    register_line as register_line,
+    retire as retire,
+    rollback as rollback,
+    Standing as Standing,
+    standing as standing,
+    stored_promotions as stored_promotions,
+)
+from .served import (
+    served_on as served_on,
+)
+from .ensemble_loader import (
+    ModelLoader as ModelLoader,
+    ProductionEnsemble as ProductionEnsemble,
+    untrained_ensemble as untrained_ensemble,
+    version_info as version_info,
+    version_records as version_records,
+    VersionRecord as VersionRecord,
 )

@@ -13,18 +13,19 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import DataError, KEY_FILE, Target, canonical_json, confined, digest, folder_checksums
-from ..core import folder_differences, key_fingerprint, keyed_sum, make_key
+from ..core import DataError, HashChain, KEY_FILE, LARGEST_READ, Target, canonical_json, confined, digest
+from ..core import folder_checksums, folder_differences, key_fingerprint, keyed_sum, make_key
 from ..ledger import MODELS, PredictionDatabase, append, chain_end, with_retry
 
 # %% auto #0
-__all__ = ['Manifest', 'sealed', 'manifests', 'record_manifest', 'counted', 'best_manifest', 'manifest_differences', 'forged',
-           'sealed_elsewhere', 'key_problem']
+__all__ = ['MODEL_SUFFIXES', 'Manifest', 'sealed', 'manifests', 'record_manifest', 'odd_files', 'file_sizes', 'folder_problems',
+           'counted', 'best_manifest', 'manifest_differences', 'forged', 'sealed_elsewhere', 'key_problem']
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #62d5c625
 def version_folder(
@@ -47,6 +48,8 @@ class Manifest(NamedTuple):
     symbols: tuple[str, ...] = ()  # those of a panel
     key: str = ""  # fingerprint of the key that sealed it; empty: 0.2 wrote it, or somebody without a key
     seal: str = ""
+    sizes: Mapping[str, int] = MappingProxyType({})  # bytes by path; empty: 0.3 or earlier wrote it
+    sound: bool = True  # whether its row is the one that was written
 
     def sealed_by(self, key: bytes) -> bool:
         "Whether it bears the seal that this key makes."
@@ -60,7 +63,12 @@ class Manifest(NamedTuple):
     def stored(self) -> dict[str, Any]:
         "What is written into the ledger."
         panel = {"symbols": [*self.symbols]} if self.symbols else {}
-        return {"files": self.files} | panel | ({"key": self.key, "seal": self.seal} if self.key else {})
+        sizes = {"sizes": dict(self.sizes)} if self.sizes else {}
+        return {"files": self.files} | sizes | panel | ({"key": self.key, "seal": self.seal} if self.key else {})
+
+    def same(self, other: Manifest) -> bool:
+        "Whether both say the same, under the same key; sizes follow from the files."
+        return self._replace(sizes={}).stored() == other._replace(sizes={}).stored()
 
 
 def sealed(manifest: Manifest, key: bytes) -> Manifest:
@@ -68,22 +76,27 @@ def sealed(manifest: Manifest, key: bytes) -> Manifest:
     return manifest._replace(key=key_fingerprint(key), seal=manifest.seal_of(key)) if key else manifest
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #d3fee3f3
-def parsed(row: int, version: str, origin: Any, text: str) -> Manifest:
+def parsed(row: int, version: str, origin: Any, text: str, sound: bool = True) -> Manifest:
     "A manifest out of its row; one without files where the text is none."
     try:
         held = json.loads(text)
         files = {name: total for name, total in held["files"].items() if isinstance(total, str)}
         key, seal = (text if isinstance(text, str) else "" for text in (held.get("key"), held.get("seal")))
         symbols = tuple(str(one) for one in held.get("symbols", ()))
-        return Manifest(row, version, str(origin), files, symbols, key, seal)
+        sizes = {name: size for name, size in held.get("sizes", {}).items() if type(size) is int}
+        return Manifest(row, version, str(origin), files, symbols, key, seal, sizes, sound)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return Manifest(row, version, str(origin), {})
+        return Manifest(row, version, str(origin), {}, sound=sound)
 
 
 def manifests_in(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Manifest]:
     "The manifests that fulfil some conditions, in the order of the ledger."
-    columns = (MODELS.c.seq, MODELS.c.version, MODELS.c.trained_at, MODELS.c.manifest)
-    return [parsed(*row) for row in connection.execute(sa.select(*columns).where(*where).order_by(MODELS.c.seq))]
+    found = [row._asdict() for row in connection.execute(sa.select(MODELS).where(*where).order_by(MODELS.c.seq))]
+    sound = [HashChain().row_hash(row, row["previous_hash"]) == row["row_hash"] for row in found]
+    return [
+        parsed(row["seq"], row["version"], row["trained_at"], row["manifest"], whole)
+        for row, whole in zip(found, sound)
+    ]
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #b0aeda7a
 def manifests(
@@ -106,10 +119,11 @@ def record_manifest(
     files: Mapping[str, str],  # SHA-256 by path
     key: bytes = b"",  # of the home; without it the manifest counts only if it is the first
     symbols: Sequence[str] = (),  # those of a panel
+    sizes: Mapping[str, int] = MappingProxyType({}),  # bytes by path
 ) -> bool:
     "Write down what a version consists of; False if just this was written before, under the same key."
     session = pd.Timestamp(origin).date()
-    new = sealed(Manifest(0, version, f"{session}", files, tuple(symbols)), key)
+    new = sealed(Manifest(0, version, f"{session}", files, tuple(symbols), sizes=sizes), key)
     row = {
         "version": version, "symbol": target.symbol, "kind": target.kind, "horizon": target.horizon, "trained_at": session,
         "manifest": canonical_json(new.stored()), "manifest_hash": digest(new.stored(), 64), "created_at": database.clock(),
@@ -118,18 +132,59 @@ def record_manifest(
     def record(connection: sa.Connection) -> bool:
         chain_end(connection, MODELS, lock=True)  # of two writers the second must see the row of the first
         known = manifests_in(connection, MODELS.c.version == version)
-        same = any(one.stored() == new.stored() for one in known)
+        same = any(one.same(new) for one in known)
         return not same and append(connection, MODELS, [row]) == 1
 
     return with_retry(database.engine, record, write=True)
+
+# %% ../../nbs/60_ops/00_manifests.ipynb #acc44b6e
+MODEL_SUFFIXES: tuple[str, ...] = (".json", ".npz", ".skops", ".ubj")
+
+
+def odd_files(
+    folder: Path,  # of a model
+    sizes: Mapping[str, int] = MappingProxyType({}),  # bytes by path, as far as they are known
+) -> list[str]:
+    "The files that cannot be a model's by their kind and size, one phrase each; nothing is read."
+    wrong = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            wrong.append(f"{name} was changed" if name in sizes else f"{name} does not belong to it")
+        elif path.is_file():
+            size = path.stat().st_size
+            if path.suffix not in MODEL_SUFFIXES:
+                wrong.append(f"{name} is no file of a model ({', '.join(MODEL_SUFFIXES)} are)")
+            elif size != sizes.get(name, size):
+                wrong.append(f"{name} was changed")
+            elif size > LARGEST_READ:
+                wrong.append(f"{name} has {size / 2**20:,.0f} MB, more than a file of a model can have")
+    return wrong
+
+
+def file_sizes(folder: Path) -> dict[str, int]:
+    "The size of every file in a folder and below it, in bytes, by its path there."
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def folder_problems(
+    folder: Path,
+    manifest: Manifest,  # that may describe it
+) -> list[str]:
+    "What differs between a folder and a manifest, one phrase a file; files are read only where names and sizes allow it."
+    return odd_files(folder, manifest.sizes) or folder_differences(folder, manifest.files)
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #8a1760c4
 def counted(
     found: Sequence[Manifest],  # all of one version, in their order
     key: bytes,  # of the home
 ) -> list[Manifest]:
-    "The manifests of a version that count: the first, and later ones that the key has sealed."
-    return [one for k, one in enumerate(found) if not k or one.sealed_by(key)]
+    "The manifests of a version that count: the first, unless it was changed, and later ones that the key has sealed."
+    own = key_fingerprint(key)
+    first = [one for one in found[:1] if one.sound and (one.key != own or not own)]
+    return first + [one for one in found if one.sound and one.sealed_by(key)]
 
 
 def best_manifest(
@@ -137,28 +192,29 @@ def best_manifest(
     found: Sequence[Manifest],  # those of its version that count, at least one
 ) -> Manifest:
     "The manifest that describes a folder best."
-    return min(found, key=lambda one: len(folder_differences(folder, one.files)))
+    return min(found, key=lambda one: len(folder_problems(folder, one)))
 
 
 def manifest_differences(
     folder: Path,
-    found: Sequence[Manifest],  # those of its version that count, at least one
+    found: Sequence[Manifest],  # those of its version that count
 ) -> list[str]:
     "What differs between a folder and the manifest that describes it best, one phrase a file."
-    return folder_differences(folder, best_manifest(folder, found).files)
+    return folder_problems(folder, best_manifest(folder, found)) if found else ["its manifest was changed"]
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #ed69e210
 def forged(
     found: Iterable[Manifest],  # of any versions, in the order of the ledger
     key: bytes,  # of the home
 ) -> list[Manifest]:
-    "The later manifests that nobody has sealed, or not with the key that they name."
+    "The later manifests that nobody has sealed, those that the key that they name has not, and those whose row was changed."
     seen: set[str] = set()
-    wrong = []
+    wrong, own = [], key_fingerprint(key)
     for one in found:
-        later = one.version in seen
+        judged = one.key == own if own else False
+        later = one.version in seen and one.key in ("", own)
         seen.add(one.version)
-        if later and one.key in ("", key_fingerprint(key)) and not one.sealed_by(key):
+        if not one.sound or ((judged or later) and not one.sealed_by(key)):
             wrong.append(one)
     return wrong
 

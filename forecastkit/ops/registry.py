@@ -22,16 +22,19 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import DataError, ModelIntegrityError, ModelNotFoundError, Target, digest, find_key
-from ..core import folder_checksums, folder_differences, make_key
+from ..core import folder_checksums, make_key
 from ..ledger import MODELS, PredictionDatabase, database_file, fetch, with_retry
 from forecastkit.ops.manifests import (
     Manifest,
     best_manifest,
     counted,
+    folder_problems,
+    file_sizes,
     manifest_differences,
     forged,
     key_problem,
     manifests,
+    odd_files,
 )
 from .manifests import record_manifest, sealed_elsewhere, version_folder
 
@@ -88,8 +91,15 @@ def seal_problems(
 ) -> list[str]:
     "One line for every manifest that was added by hand, and for a key that is not the one that sealed the models."
     found, key = manifests(database), find_key(folder)
-    words = "was added later without a valid seal of this home: it does not count"
-    lines = [f"model {one.version}: the manifest in row {one.row} of the models {words}" for one in forged(found, key)]
+    first, own = (
+        {one.version: one.row for one in reversed(found)},
+        "without a valid seal of this home: it does not count",
+    )
+    words = {True: "is not the one that was written: it does not count", False: f"was added later {own}"}
+    lines = [
+        f"model {one.version}: the manifest in row {one.row} of the models {words[first[one.version] == one.row or not one.sound]}"
+        for one in forged(found, key)
+    ]
     if strange := present(found, folder).keys() & set(sealed_elsewhere(found, key)):
         return [*lines, key_problem(strange, folder)]
     keys = list(dict.fromkeys(one.key for one in found if one.key))
@@ -137,9 +147,11 @@ def write_model(
     model: Model,
     folder: Path,  # made here
 ) -> dict[str, str]:
-    "Let a model write its files, bring them to the disk, and return their checksums."
+    "Let a model write its files, bring them to the disk, and return their checksums. Raises `DataError` for files that would not be read."
     folder.mkdir()
     model.save(folder)
+    if odd := odd_files(folder):
+        raise DataError(f"this model cannot be stored, {odd[0]}: let save write JSON, npz, UBJ or skops")
     fsync_tree(folder)
     return folder_checksums(folder)
 
@@ -230,7 +242,8 @@ class ModelRegistry:
             remove_stale_folders(self.folder)
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=SAVING_PREFIX) as temporary:
                 files, key = write_model(model, Path(temporary, "new")), make_key(self.folder.parent)
-                record_manifest(self.database, version, target, origin, files, key, symbols)
+                sizes = file_sizes(Path(temporary, "new"))
+                record_manifest(self.database, version, target, origin, files, key, symbols, sizes)
                 install_folder(Path(temporary, "new"), path, counted(manifests(self.database, version), key))
         except OSError as error:
             why = f"models cannot be stored in {self.folder} ({error.strerror})"
@@ -243,18 +256,17 @@ class ModelRegistry:
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
         path, held, key = version_folder(self.folder, version), manifests(self.database, version), find_key(self.folder)
         self._check_key(held)
-        sums = best_manifest(path, counted(held, key)).files
-        if wrong := folder_differences(path, sums):
+        if wrong := manifest_differences(path, found := counted(held, key)):
             later = next(
                 (
                     f" (row {one.row} of the models says so, without a valid seal)"
                     for one in forged(held, key)
-                    if not folder_differences(path, one.files)
+                    if not folder_problems(path, one)
                 ),
                 "",
             )
             raise ModelIntegrityError(f"model {version}: {wrong[0]}{later}; delete {path} to have it trained again")
-        return self.loader(path, sums)
+        return self.loader(path, best_manifest(path, found).files)
 
     def check_key(self, target: Target) -> None:
         "Raise `ModelIntegrityError` where models of a target are there that another key than that of the home has sealed."

@@ -181,11 +181,8 @@ def begin_runs(
     def begin(connection: sa.Connection) -> list[TrainingRun]:
         chain_end(connection, TRAINING_EVENTS, lock=True)
         own = TRAINING_EVENTS.c.timeframe == timeframe
-        before = dict(
-            connection.execute(sa.select(TRAINING_EVENTS.c.symbol, last).where(own).group_by(TRAINING_EVENTS.c.symbol))
-            .tuples()
-            .all()
-        )
+        query = sa.select(TRAINING_EVENTS.c.symbol, last).where(own).group_by(TRAINING_EVENTS.c.symbol)
+        before = {symbol: moment for symbol, moment in connection.execute(query)}
         made = []
         for target in asked:
             begun = max(now, before[target.symbol] + timedelta(microseconds=1)) if target.symbol in before else now

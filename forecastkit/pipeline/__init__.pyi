@@ -44,6 +44,15 @@ from .directions import (
     DirectionSystem as DirectionSystem,
     with_directions as with_directions,
 )
+from .ensembles import (
+    EnsembleLoader as EnsembleLoader,
+    get_production_ensemble_with_trained_weights as get_production_ensemble_with_trained_weights,
+    model_loader as model_loader,
+)
+from .direction_scores import (
+    direction_scorecards as direction_scorecards,
+    stored_directions as stored_directions,
+)
 from .system import (
     ForecastBatch as ForecastBatch,
     IntegratedSystem as IntegratedSystem,
@@ -116,4 +125,7 @@ from .training import (
     TrainingJob as TrainingJob,
     TrainingReport as TrainingReport,
     TUNING as TUNING,
+)
+from .live_sizing import (
+    live_sizer as live_sizer,
 )

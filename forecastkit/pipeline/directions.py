@@ -20,6 +20,8 @@ import pandas as pd
 
 from ..calendars import sessions_of
 from forecastkit.core import (
+    READ_ERRORS,
+    ModelIntegrityError,
     PROBS,
     Settings,
     SettingsError,
@@ -248,8 +250,12 @@ class DirectionCombiner:
         "The combiner that `save` wrote. Raises `ModelIntegrityError` for files that are missing or changed."
         from forecastkit.models import MetaLearner
 
-        held = json.loads(read_file(folder, COMBINER_FILE, sums))["tables"]
-        tables = {name: RiseTable(tuple(one["bounds"]), one["chances"]) for name, one in held.items()}
+        content = read_file(folder, COMBINER_FILE, sums)
+        try:
+            held = json.loads(content)["tables"]
+            tables = {name: RiseTable(tuple(one["bounds"]), one["chances"]) for name, one in held.items()}
+        except READ_ERRORS as error:
+            raise ModelIntegrityError(f"{COMBINER_FILE} cannot be understood: train this version again") from error
         return cls(MetaLearner.load(folder, sums), tables)
 
 
@@ -337,9 +343,10 @@ class DirectionSystem:
         y, horizon = own.outcomes[rows], own.target.horizon
         if own.days[rows].nunique() < LEAST_SESSIONS * horizon or len(np.unique(y > 0)) < 2:
             return None
-        return DirectionEnsemble(horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed).fit(
-            own.features.iloc[rows], (y > 0).astype(int), y
+        made = DirectionEnsemble(
+            horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed, n_jobs=own.settings.run.n_jobs
         )
+        return made.fit(own.features.iloc[rows], (y > 0).astype(int), y)
 
     def tables(self, grid: pd.Timestamp) -> dict[str, RiseTable]:
         "How often a rise followed, by signal, from the outcomes known at a refit session."

@@ -29,6 +29,7 @@ from forecastkit.reports.universe_rows import (
     PastYear,
     Reason,
     Unusual,
+    direction_words,
     forecast_reasons,
     market_states,
     past_year,
@@ -56,6 +57,7 @@ class UniverseDay:
     states: pd.Series  # of the market, by session
     state_words: str  # whose states they are
     past: PastYear
+    directions: str = ""  # what stored directions were worth
 
     @property
     def families(self) -> dict[str, str]:
@@ -79,7 +81,8 @@ def universe_day(
     states, words = market_states(prepared, session)
     unusual, past = unusual_names(prepared, session), past_year(prepared, session, database)
     share = usual_share(prepared, session)
-    return UniverseDay(session, prepared, forecasts, rows, unusual, share, states, words, past)
+    said = direction_words(prepared, session, system.database)
+    return UniverseDay(session, prepared, forecasts, rows, unusual, share, states, words, past, said)
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #c9fa9ea2
 UNIVERSE_STYLE: str = """

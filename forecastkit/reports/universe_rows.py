@@ -21,11 +21,11 @@ import pandas as pd
 
 from ..calendars import sessions_of
 from ..core import DataError, PROBS, shipped_log, variants_tried
-from ..evaluation import PanelScorecard, observe_panel, score_panel
+from ..evaluation import PanelScorecard, logged_direction_result, observe_panel, score_directions, score_panel
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..models import panel_climatology, scaled_quantiles
-from ..pipeline import PreparedPanel, SymbolForecasts
+from ..pipeline import PreparedPanel, SymbolForecasts, stored_directions
 from ..regimes import MarketStates, market_state_history, market_state_inputs
 
 # %% auto #0
@@ -33,7 +33,7 @@ __all__ = ['YEAR', 'LOW', 'HIGH', 'FALL', 'PROBABILITY_GRID', 'SHARED_FAMILIES',
            'panel_widths', 'usual_widths', 'known_moves', 'usual_moves', 'move_and_fall', 'stock_state', 'index_of',
            'market_states', 'forecast_numbers', 'ticker_rows', 'ticker_features', 'usual_distances', 'Unusual',
            'unusual_names', 'share_unusual', 'usual_share', 'Reason', 'unusual_reasons', 'forecast_reasons',
-           'past_card', 'walked_year', 'stored_year', 'PastYear', 'past_year']
+           'past_card', 'walked_year', 'stored_year', 'PastYear', 'past_year', 'direction_words']
 
 # %% ../../nbs/70_reports/08_universe_rows.ipynb #a0a738a1
 YEAR: int = 252  # sessions
@@ -381,3 +381,16 @@ def past_year(
         except DataError:
             continue
     return PastYear(None, "Too few outcomes are known to say how such forecasts fared.")
+
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #d1rw0002
+def direction_words(
+    prepared: PreparedPanel,
+    session: pd.Timestamp,  # the origin
+    database: PredictionDatabase,
+) -> str:
+    "What stored directions of a universe were worth by outcomes known at an origin; with too few of them, what real stocks showed."
+    target = prepared.target
+    rows = stored_directions(database, end=session, horizon=target.horizon)
+    known = rows["symbol"].isin(prepared.symbols) & (rows["kind"] == target.kind) & (rows["target_session"] <= session)
+    card = score_directions(rows[known], target.horizon)
+    return card.sentence if card.enough else f"{card.sentence} {logged_direction_result()}".strip()
