@@ -78,10 +78,16 @@ def version_records(
     columns = [
         MODELS.c[name] for name in ("seq", "version", "trained_at", "manifest", "symbol", "horizon", "created_at")
     ]
-    query = sa.select(*columns).order_by(MODELS.c.trained_at.desc(), MODELS.c.seq.desc())
-    query = query if symbol is None else query.where(MODELS.c.symbol.in_([symbol, *UNIVERSES]))
+    newest = (MODELS.c.trained_at.desc(), MODELS.c.seq.desc())
+    own = sa.true() if symbol is None else MODELS.c.symbol.in_([symbol, *UNIVERSES])
+    page, query = (
+        sa.select(MODELS.c.seq).where(own).order_by(*newest).limit(batch),
+        sa.select(*columns).order_by(*newest),
+    )
     seen, start = set[str](), 0
-    while rows := with_retry(database.engine, lambda c, at=start: c.execute(query.limit(batch).offset(at)).all()):
+    while rows := with_retry(
+        database.engine, lambda c, at=start: c.execute(query.where(MODELS.c.seq.in_(page.offset(at)))).all()
+    ):  # the texts of a page alone are read
         for seq, version, trained_at, text, own, horizon, created_at in rows:
             one = parsed(seq, version, trained_at, text)
             found = VersionRecord(version, own, horizon, pd.Timestamp(trained_at), pd.Timestamp(created_at), one)
