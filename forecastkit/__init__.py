@@ -89,7 +89,7 @@ Modules:
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions and training runs, and of the ends of their hash chains.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
@@ -124,11 +124,15 @@ Modules:
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.models.user_members`: User members: any object with `fit` and `predict_quantiles` joins the pool, and `ResidualQuantiles` gives a scikit-learn regressor its quantiles
+- `forecastkit.ops.alert_sinks`: Sinks of alerts: `sink_of` opens `file:PATH`, `env:VARIABLE` or `keyring:SERVICE/USER`; `AppriseSink` sends by mail, Slack, webhook and more.
+- `forecastkit.ops.alerts`: Alerts in the ledger with an outbox: `keep_alerts` raises and resolves, `deliver_alerts` sends what is due, `acknowledge_alert` ends reminders.
 - `forecastkit.ops.archives`: A reader of tar archives that anybody may have made: plain files only, streamed piece by piece, with every size bounded before it is read.
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.ensemble_loader`: A loader of stored models by symbol and timeframe: which versions there are, what one weighs and scores without loading it, and the ensemble that answers for a frame.
+- `forecastkit.ops.job_runs`: Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `vendor_alerts` counts failures.
 - `forecastkit.ops.lines`: A line of models is a recipe with its settings under a name; `target_key` spells what it forecasts, and stages say what it may do.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
+- `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
 - `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.ops.served`: `served_on` says which line and version served each target at a session, from promotions, the refit grid and the stored forecasts.
