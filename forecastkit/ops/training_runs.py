@@ -182,7 +182,7 @@ def begin_runs(
         chain_end(connection, TRAINING_EVENTS, lock=True)
         own = TRAINING_EVENTS.c.timeframe == timeframe
         query = sa.select(TRAINING_EVENTS.c.symbol, last).where(own).group_by(TRAINING_EVENTS.c.symbol)
-        before = {row.symbol: row[1] for row in connection.execute(query)}
+        before = {str(row.symbol): row[1] for row in connection.execute(query)}
         made = []
         for target in asked:
             begun = max(now, before[target.symbol] + timedelta(microseconds=1)) if target.symbol in before else now

@@ -33,7 +33,7 @@ from .universe import work_on
 from .user_code import probe_user_code
 
 # %% auto #0
-__all__ = ['LINES', 'TUNING', 'data_seen', 'is_same_training', 'TrainingReport', 'TrainingJob', 'EnhancedModelTrainer']
+__all__ = ['SHARED_LINES', 'TUNING', 'data_seen', 'is_same_training', 'TrainingReport', 'TrainingJob', 'EnhancedModelTrainer']
 
 # %% ../../nbs/65_pipeline/58_training.ipynb #5b9f372c
 def data_seen(
@@ -66,7 +66,7 @@ def is_same_training(
     return same and (not run.results.get("models_artifact_path") or registry.has(run.version))
 
 # %% ../../nbs/65_pipeline/58_training.ipynb #06ffdf53
-LINES: dict[bool, str] = {True: "house-panel", False: "house-pool"}  # whether all symbols share one version
+SHARED_LINES: dict[bool, str] = {True: "house-panel", False: "house-pool"}  # whether all symbols share one version
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class TrainingJob:
             if universe is None
             else UniverseSystem(universe, self.settings, market, database)
         )
-        self.line = LINES[isinstance(self.system, UniverseSystem)]
+        self.line = SHARED_LINES[isinstance(self.system, UniverseSystem)]
 
     @property
     def symbols(self) -> tuple[str, ...]:
