@@ -89,3 +89,11 @@ from .ensemble_loader import (
     version_records as version_records,
     VersionRecord as VersionRecord,
 )
+from .model_monitor import (
+    DecayRule as DecayRule,
+    DegradationReport as DegradationReport,
+    judge_decay as judge_decay,
+    ModelMonitor as ModelMonitor,
+    replay_decay as replay_decay,
+    rolling_measures as rolling_measures,
+)
