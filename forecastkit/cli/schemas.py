@@ -174,7 +174,7 @@ BACKTEST: Schema = record(
 # %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb
 SCHEMAS: dict[str, Schema] = {
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "evaluate --universe": PANEL_SCORECARD, "verify": list_of(REPORT),
-    "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "forecasts list --multi-horizon": list_of(STORED_HORIZONS), "forecasts directions": list_of(DIRECTIONS), "data list": list_of(SERIES), "data health": HEALTH,
+    "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT, runs=list_of(record(symbol=TEXT, status=TEXT, run=TEXT))), "forecasts list": list_of(STORED), "forecasts list --multi-horizon": list_of(STORED_HORIZONS), "forecasts directions": list_of(DIRECTIONS), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
