@@ -4,7 +4,9 @@
 
 The command is `forecastkit backtest --html --csv` on the stocks of the folder with their earnings dates, daily origins from 2014-01-02 to 2018-12-31, in a
 process of its own and a home that is empty. What counts are processor seconds of it and of all processes that it starts: wall-clock seconds depend on what
-else the machine does. The peak is that of the largest process. The page is checked for the verdict, and the trades add up to the change of the equity.
+else the machine does. 99 tickers, 1,258 sessions, two processes: 283 processor seconds (847 on the clock of two cores that seven other jobs shared, of which
+the walk was 745, the books 32, reading 13, features 11, decisions 11), largest process 1,101 MB. Before the page showed the run that was made, it ran a
+second one, for 2:31 minutes more. The peak is that of the largest process. The page is checked for the verdict, and the trades add up to the change of the equity.
 """
 
 import argparse

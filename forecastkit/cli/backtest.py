@@ -114,7 +114,7 @@ def write_page(
 # %% ../../nbs/80_cli/07_backtest.ipynb #06f67e86
 def backtest(
     universe: Annotated[Path, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample.")] = Path("sample"),
-    start: Annotated[str | None, typer.Option(help="First session, at whose close the first decision falls; by default the first possible.")] = None,
+    start: Annotated[str | None, typer.Option(help="First session, at whose close the first decision falls; by default the first possible. Versions are walked from 520 sessions before it, so that widths are calibrated by then.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session; by default the last of the data.")] = None,
     strategy: Annotated[str | None, typer.Option(help="A strategy of your own instead of the panel's forecasts: FILE.py:NAME, a function of a market (weights by session), or of a market as of a close and the tickers.")] = None,
     ledger: Annotated[bool, typer.Option("--ledger", help="The forecasts as they stand in the ledger, instead of the panel's.")] = False,

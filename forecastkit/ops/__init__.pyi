@@ -1,4 +1,4 @@
-"""Model registry, backups and restores, and the loader of stored models."""
+"""Model registry, backups and restores, the loader of stored models, job runs, alerts and their outbox."""
 
 from .registry import (
     damaged_models as damaged_models,
@@ -8,6 +8,7 @@ from .registry import (
     ModelRegistry as ModelRegistry,
 )
 from .training_runs import (
+    artifact_hash as artifact_hash,
     begin_runs as begin_runs,
     close_lost_runs as close_lost_runs,
     end_run as end_run,
@@ -21,6 +22,37 @@ from .backups import (
     back_up as back_up,
     BackupContents as BackupContents,
     restore as restore,
+)
+from .alert_sinks import (
+    AppriseSink as AppriseSink,
+    FileSink as FileSink,
+    Message as Message,
+    SEVERITIES as SEVERITIES,
+    Sink as Sink,
+    sink_of as sink_of,
+    sink_reference as sink_reference,
+    sinks_of as sinks_of,
+)
+from .alerts import (
+    acknowledge_alert as acknowledge_alert,
+    Alert as Alert,
+    AlertPolicy as AlertPolicy,
+    keep_alerts as keep_alerts,
+    open_alerts as open_alerts,
+    stored_alerts as stored_alerts,
+    StoredAlert as StoredAlert,
+)
+from .outbox import (
+    deliver_alerts as deliver_alerts,
+    DeliveryReport as DeliveryReport,
+)
+from .job_runs import (
+    JobRun as JobRun,
+    missed_job as missed_job,
+    recorded_job as recorded_job,
+    stored_jobs as stored_jobs,
+    vendor_alerts as vendor_alerts,
+    vendor_counts as vendor_counts,
 )
 from .lines import (
     Champion as Champion,
@@ -56,4 +88,12 @@ from .ensemble_loader import (
     version_info as version_info,
     version_records as version_records,
     VersionRecord as VersionRecord,
+)
+from .model_monitor import (
+    DecayRule as DecayRule,
+    DegradationReport as DegradationReport,
+    judge_decay as judge_decay,
+    ModelMonitor as ModelMonitor,
+    replay_decay as replay_decay,
+    rolling_measures as rolling_measures,
 )

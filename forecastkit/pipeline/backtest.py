@@ -253,7 +253,7 @@ def strategy_subject(
     return Decisions(f"strategy {name}", asked, (report,), names, sessions[0])
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #cade4d4b
-LEAD: int = 520  # sessions that the walk begins before the first decision, so that widths are calibrated by then
+LEAD: int = 520  # sessions of the walk before the first decision: widths are calibrated from 500 known outcomes, and a horizon of 20 sessions is known 20 later
 
 
 def backtest_system(

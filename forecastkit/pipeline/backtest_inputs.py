@@ -304,9 +304,9 @@ def limits_words(sizer: StrategySizer) -> str:
         "net": limits.net,
         "turnover": limits.turnover,
     }
-    told = [f"{name} {level:.0%} on {cut[name]:,}" for name, level in levels.items() if cut[name]]
-    told += [f"the breaker at a fall of {limits.drawdown:.0%} on {cut['breaker']:,}"] if cut["breaker"] else []
-    return f"cut to the limits, of {cut['decisions']:,} decisions: {', '.join(told) or 'none'}"
+    told = [f"{name} {level:.0%} cut {cut[name]:,}" for name, level in levels.items() if cut[name]]
+    told += [f"the breaker at a fall of {limits.drawdown:.0%} cut {cut['breaker']:,}"] if cut["breaker"] else []
+    return f"weights are held to the limits; of {cut['decisions']:,} decisions {', '.join(told) or 'none was cut'}"
 
 # %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #39d5269c
 def ledger_decisions(

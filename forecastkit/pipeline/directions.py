@@ -343,9 +343,10 @@ class DirectionSystem:
         y, horizon = own.outcomes[rows], own.target.horizon
         if own.days[rows].nunique() < LEAST_SESSIONS * horizon or len(np.unique(y > 0)) < 2:
             return None
-        return DirectionEnsemble(horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed).fit(
-            own.features.iloc[rows], (y > 0).astype(int), y
+        made = DirectionEnsemble(
+            horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed, n_jobs=own.settings.run.n_jobs
         )
+        return made.fit(own.features.iloc[rows], (y > 0).astype(int), y)
 
     def tables(self, grid: pd.Timestamp) -> dict[str, RiseTable]:
         "How often a rise followed, by signal, from the outcomes known at a refit session."
@@ -372,6 +373,13 @@ class DirectionSystem:
             else (self.inputs.days.searchsorted(grid), len(self.inputs.days))
         )
         return slice(int(begin), int(end))
+
+    def signals(self, grid: pd.Timestamp) -> pd.DataFrame:
+        "What each signal says of the rows that the version of a refit session serves, and in `up` whether each rose, NaN where unknown."
+        rows = self._span(grid)
+        changes = self.inputs.outcomes[rows]
+        up = np.where(np.isfinite(changes), changes > 0, np.nan)
+        return self._signals(rows, grid, self.tables(grid)).assign(up=up)
 
     def _walked(self, grid: pd.Timestamp) -> tuple[pd.DataFrame, np.ndarray]:
         "Signals of the years before a refit session, from the versions in force then, and the places of their rows."
