@@ -22,8 +22,8 @@ from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Symbol, command_g
 
 # %% auto #0
 __all__ = ['models_app', 'TargetArgument', 'Who', 'Why', 'Evidence', 'From', 'open_models', 'read_evidence', 'recipe_of',
-           'promotion_row', 'print_promotion', 'version_rows', 'list_models', 'info', 'lines', 'promote', 'rollback',
-           'retire', 'serve_on']
+           'promotion_row', 'print_promotion', 'version_rows', 'list_models', 'info', 'lines', 'promote_line',
+           'roll_back_line', 'retire_line', 'serve_on']
 
 # %% ../../nbs/80_cli/09_models.ipynb #c5b29db1
 @contextmanager
@@ -201,7 +201,7 @@ def lines(
 
 # %% ../../nbs/80_cli/09_models.ipynb #793369cb
 @models_app.command("promote")
-def promote(
+def promote_line(
     target: TargetArgument,
     line: Annotated[str, typer.Argument(help="Name of a line; a new one takes its settings from --set.")],
     why: Why,
@@ -219,28 +219,26 @@ def promote(
 
       forecastkit models promote AAPL_d1 house-pool --version 0123456789abcdef --why "the refit looks odd"
     """
-    from forecastkit import ops
+    from forecastkit.ops import Line, promote, promotion_head, register_line
 
     with open_models(target, horizon, kind, home) as (registry, wanted):
-        seen = ops.promotion_head(registry.database)
+        seen = promotion_head(registry.database)
         said: dict[str, Any] = {
             "who": getpass.getuser() if who is None else who,
             "why": why,
             "evidence": read_evidence(evidence),
             "seen": seen,
         }
-        chosen: Any = ops.Line(line, recipe_of(settings)) if settings else line
+        chosen: Any = Line(line, recipe_of(settings)) if settings else line
         if stage != "champion":
-            made = ops.register_line(
-                registry.database, wanted, chosen if settings else ops.Line(line), stage=stage, **said
-            )
+            made = register_line(registry.database, wanted, chosen if settings else Line(line), stage=stage, **said)
         else:
-            made = ops.promote(registry, wanted, chosen, version=version, effective=begins, **said)
+            made = promote(registry, wanted, chosen, version=version, effective=begins, **said)
         print_promotion(made, as_json)
 
 # %% ../../nbs/80_cli/09_models.ipynb #c12821f7
 @models_app.command("rollback")
-def rollback(
+def roll_back_line(
     target: TargetArgument, why: Why, begins: From = None, who: Who = None, horizon: Horizon = None, kind: Kind = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
@@ -250,15 +248,15 @@ def rollback(
 
       forecastkit models rollback AAPL_d1 --why "the bands are too wide"
     """
-    from forecastkit import ops
+    from forecastkit.ops import rollback
 
     with open_models(target, horizon, kind, home) as (registry, wanted):
         said = {"who": getpass.getuser() if who is None else who, "why": why, "effective": begins}
-        print_promotion(ops.rollback(registry, wanted, **said), as_json)
+        print_promotion(rollback(registry, wanted, **said), as_json)
 
 
 @models_app.command("retire")
-def retire(
+def retire_line(
     target: TargetArgument, line: Annotated[str, typer.Argument(help="Name of a line.")], why: Why, evidence: Evidence = None,
     who: Who = None, horizon: Horizon = None, kind: Kind = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
@@ -268,11 +266,11 @@ def retire(
 
       forecastkit models retire AAPL_d1 deep --why "no better in a year"
     """
-    from forecastkit import ops
+    from forecastkit.ops import retire
 
     with open_models(target, horizon, kind, home) as (registry, wanted):
         said = {"who": getpass.getuser() if who is None else who, "why": why, "evidence": read_evidence(evidence)}
-        print_promotion(ops.retire(registry.database, wanted, line, **said), as_json)
+        print_promotion(retire(registry.database, wanted, line, **said), as_json)
 
 # %% ../../nbs/80_cli/09_models.ipynb #a6bc71c3
 @models_app.command("serve-on")
