@@ -135,7 +135,8 @@ def main() -> int:
         told = fastest(lambda k: EnsembleLoader.get_model_info("AAPL", "d1", settings), 20)
         fine.append(show("EnsembleLoader.get_model_info, settings given, ledger opened", INFO_AIM, told))
     if interpreter:
-        run = subprocess.run([interpreter, "-c", MLFLOW], capture_output=True, text=True, check=True)
+        with tempfile.TemporaryDirectory() as there:
+            run = subprocess.run([interpreter, "-c", MLFLOW], cwd=there, capture_output=True, text=True, check=True)
         version, log, register, load = json.loads(run.stdout.splitlines()[-1])
         print(
             f"mlflow {version}, one logistic regression: log {log:.3f}, register {register:.3f}, load {load:.3f} clock"

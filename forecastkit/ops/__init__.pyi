@@ -8,6 +8,7 @@ from .registry import (
     ModelRegistry as ModelRegistry,
 )
 from .training_runs import (
+    artifact_hash as artifact_hash,
     begin_runs as begin_runs,
     close_lost_runs as close_lost_runs,
     end_run as end_run,

@@ -30,6 +30,7 @@ from forecastkit.core import (
 from ..ledger import MODELS, PredictionDatabase, with_retry
 from .manifests import Manifest, counted, manifests, odd_files, parsed, version_folder
 from .registry import ModelRegistry
+from .training_runs import TrainingRun, latest_run
 
 # %% auto #0
 __all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'told_weights', 'told_scores', 'ensemble_accuracy',
@@ -222,10 +223,15 @@ def untrained_text(symbol: str, timeframe: str) -> str:
     return f"no ensemble of {symbol}_{timeframe} is stored: train it with `forecastkit train --symbol {symbol}{told}`"
 
 
-def untrained_ensemble(symbol: str, timeframe: str = "d1") -> ProductionEnsemble:
-    "What stands for an ensemble that there is not: it says how to train it."
+def untrained_ensemble(
+    symbol: str,
+    timeframe: str = "d1",
+    run: TrainingRun | None = None,  # the last training of it
+) -> ProductionEnsemble:
+    "What stands for an ensemble that there is not: it says how to train it, and what became of the last training."
     symbol = canonical_symbol(symbol)
-    return ProductionEnsemble(symbol, timeframe, training_stats={"remedy": untrained_text(symbol, timeframe)})
+    told = {"remedy": untrained_text(symbol, timeframe)} | ({"last_run": str(run)} if run else {})
+    return ProductionEnsemble(symbol, timeframe, training_stats=told)
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #4f10836a
 class ModelLoader:
@@ -282,7 +288,7 @@ class ModelLoader:
         symbol = canonical_symbol(symbol)
         info = self.info(symbol, timeframe)
         if info is None or info["status"] == "missing":
-            return untrained_ensemble(symbol, timeframe)
+            return untrained_ensemble(symbol, timeframe, latest_run(self.database, symbol, timeframe, status=None))
         model = ModelRegistry(self.folder, self.database, load_ensemble).load(info["version"])
         performances = {name: rows.get("validation", rows.get("train", {})) for name, rows in info["scores"].items()}
         stats = {name: info[name] for name in ("ensemble_accuracy", "weights", "timestamp", "version", "file_path")}
