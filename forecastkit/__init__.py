@@ -14,6 +14,7 @@ Modules:
 - `forecastkit.cli.explanation`: The command `explain`, the explanation of a forecast: what each feature adds to the middle and to the width of one forecast, as two tables, as JSON, or as a page with pictures
 - `forecastkit.cli.ledger`: `forecasts list`, `directions`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
+- `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `serve-on`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
@@ -165,6 +166,9 @@ Modules:
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
+- `forecastkit.pipeline.serving`: Serving follows the promotions on record: `line_settings` lays a line's recipe over the settings, `PinnedVersion` lets one version answer against the refit grid.
+- `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
+- `forecastkit.pipeline.training_results`: Training results of one symbol: `run_results` gives the columns of a training run, with the scores of the version in and out of sample, its direction ensemble's accuracy, weights and feature importance.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features and members to a profile, `probe_user_code` asks them for look-ahead
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
