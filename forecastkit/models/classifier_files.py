@@ -149,7 +149,7 @@ def check_trees(
     tree: Any
     for tree, width in trees_in(model):
         if isinstance(tree, TreePredictor):
-            nodes = tree.nodes
+            nodes: Any = vars(tree)["nodes"]
             left, right, feature = (nodes[name].astype(np.int64) for name in ("left", "right", "feature_idx"))
             inner = nodes["is_leaf"] == 0
             sets, of = inner & (nodes["is_categorical"] != 0), nodes["bitset_idx"]
