@@ -125,6 +125,7 @@ Modules:
 - `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
 - `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
 - `forecastkit.models.prediction_intervals`: `PredictionIntervals`: intervals that hold a stated share of outcomes, by conformalised quantile regression with calibration rows a horizon away from the training rows.
+- `forecastkit.models.purged_folds`: Sessions of a table by number, columns that differ between symbols, thinned rows, and purged folds whose training lies a horizon away from what they test; whole numbers and known outcomes are checked.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.models.user_members`: User members: any object with `fit` and `predict_quantiles` joins the pool, and `ResidualQuantiles` gives a scikit-learn regressor its quantiles

@@ -18,7 +18,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.models import ArimaDirection, DirectionEnsemble, DriftOverScale, direction_members
-from forecastkit.models.direction import purged_folds, stacked_weights, thinned
+from forecastkit.models.direction import stacked_weights
+from forecastkit.models.purged_folds import purged_folds, thinned
 
 QUICK = {"logistic": LogisticRegression(C=0.01), "bayes": GaussianNB(), "base rate": DummyClassifier(strategy="prior")}
 

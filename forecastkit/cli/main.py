@@ -246,6 +246,7 @@ def print_horizons(
 
 @add_command(app)
 def forecast(
+    ticker: Annotated[str | None, typer.Argument(help="What is forecast, as --symbol says it.", show_default=False)] = None,
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
     store: Annotated[bool, typer.Option(help="Write the forecast into the database.")] = True,
@@ -263,7 +264,7 @@ def forecast(
 
       forecastkit forecast
 
-      forecastkit forecast --symbol AAPL --horizon 21 --no-store --json
+      forecastkit forecast AAPL --horizon 21 --no-store --json
 
       forecastkit forecast --horizons 1,5,21
 
@@ -277,22 +278,25 @@ def forecast(
     """
     from forecastkit.pipeline import forecast as make, worst_quarters_sentence
 
+    if None not in (ticker, symbol) and ticker != symbol:
+        raise SettingsError(f"{ticker} and --symbol {symbol} both say what to forecast: give one of them")
+    symbol = symbol if ticker is None else ticker
     settings = settings_with(quiet or as_json or csv, data__sources=sources, data__home=home, run__n_jobs=jobs)
     options = {"horizon": horizon, "kind": kind, "as_of": as_of, "store": store}
+    if universe is None and (csv or earnings is not None or html is not None):
+        raise SettingsError(
+            "--csv, --html and --earnings belong to a universe: give --universe FILE or --universe sample"
+        )
     if horizons is not None:
         print_horizons(
             symbol, horizons, settings, {**options, "features": features, "members": members}, universe, as_json
         )
     elif universe is not None:
         if symbol is not None:
-            raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
+            raise SettingsError("--universe and a symbol both say what to forecast: give one of them")
         if features is not None or members is not None:
             raise SettingsError("--features and --members are those of one target: leave them or --universe away")
         print_universe(universe, earnings, settings, options, as_json, csv, html)
-    elif csv or earnings is not None or html is not None:
-        raise SettingsError(
-            "--csv, --html and --earnings belong to a universe: give --universe FILE or --universe sample"
-        )
     else:
         made = make(symbol, settings=settings, features=features, members=members, **options)
         past = "" if features or members else worst_quarters_sentence(made.target, settings)

@@ -396,7 +396,7 @@ def trigger_problems(connection: sa.Connection) -> list[str]:
     "One phrase for each trigger that is missing, changed, or not the ledger's own."
     dialect = connection.dialect.name
     expected = (sqlite_triggers if dialect == "sqlite" else postgres_triggers)(chained_tables(connection))
-    found = dict(connection.exec_driver_sql(TRIGGERS_OF[dialect]).tuples().all())
+    found = {row[0]: row[1] for row in connection.exec_driver_sql(TRIGGERS_OF[dialect])}
     lost = [f"the trigger {name} is missing: rows can be changed" for name in sorted(expected.keys() - found.keys())]
     changed = [
         f"the trigger {name} was changed or disabled"

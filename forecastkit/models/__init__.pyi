@@ -92,8 +92,8 @@ from .direction_classifiers import (
 from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
-    LEAST_SESSIONS as LEAST_SESSIONS,
 )
+from .purged_folds import LEAST_SESSIONS as LEAST_SESSIONS
 from .user_members import (
     ResidualQuantiles as ResidualQuantiles,
     user_member as user_member,

@@ -26,12 +26,13 @@ from ..metrics import hac_lag
 from .confidence import panel_share
 from .online_weights import FLOOR, fixed_share_weights, log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
+from .purged_folds import known_outcomes, require_whole
 from ..regimes import MARKET_STATES
 
 # %% auto #0
 __all__ = ['CHANCE_NAMES', 'SIGNALS', 'WeightTable', 'STATE_WEIGHTS', 'SECTOR_WEIGHTS', 'MOST', 'EDGE', 'META_FILE',
            'signal_chance', 'relative_weights', 'without_missing', 'AgreementMap', 'agreement_of', 'fit_agreement',
-           'reason', 'missing_reason', 'MetaLearner']
+           'reason', 'missing_reason', 'checked_signals', 'checked_base_rate', 'checked_weights', 'MetaLearner']
 
 # %% ../../nbs/40_models/25_metalearner.ipynb #a446ef0d
 CHANCE_NAMES: tuple[str, ...] = ("chance_of_rise", "probability")  # where a signal may keep its chance of a rise
@@ -47,7 +48,7 @@ def signal_chance(signal: Any) -> float | None:
             value = getattr(signal, name)
     if value is None or (isinstance(value, Real) and np.isnan(float(value))):
         return None
-    if not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
         raise DataError(
             f"a signal is a probability of a rise within 0..1, or has one as {' or '.join(CHANCE_NAMES)}, not {value!r:.60}"
         )
@@ -153,6 +154,37 @@ def missing_reason(
     text = f"{name} is missing: its weight of {weight:.0%} {where}"
     return {"signal": name, "probability": None, "weight": 0.0, "contribution": 0.0, "text": text}
 
+# %% ../../nbs/40_models/25_metalearner.ipynb #c15b0001
+def checked_signals(
+    names: Any,
+) -> None:
+    "Raises `DataError` for names of signals that are no texts, or stand twice."
+    texts = not isinstance(names, str) and all(isinstance(name, str) and name for name in names)
+    if not texts or len(set(names)) < len(names):
+        raise DataError(f"names of signals are texts, each once: {names!r:.100} are not")
+
+
+def checked_base_rate(
+    base: Any,
+) -> float:
+    "The base rate. Raises `DataError` for what is no chance."
+    if isinstance(base, bool) or not (isinstance(base, Real) and 0.0 <= float(base) <= 1.0):
+        raise DataError(f"base_rate = {base!r:.60} is no chance within 0..1")
+    return float(base)
+
+
+def checked_weights(
+    tables: Mapping[str, Any],  # by parameter
+) -> None:
+    "Raises `DataError` for a table whose weights are no numbers of 0 or more by state or sector and signal."
+    for parameter, table in tables.items():
+        rows = list(table.values()) if isinstance(table, Mapping) else [None]
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise DataError(f"{parameter} = {table!r:.60} is no table by state or sector, then by signal")
+        odd = [w for row in rows for w in row.values() if not (isinstance(w, Real) and 0 <= w < np.inf)]
+        if odd:
+            raise DataError(f"{parameter} has a weight of {odd[0]!r:.60}: weights are numbers of 0 or more")
+
 # %% ../../nbs/40_models/25_metalearner.ipynb #13ab1dbc
 META_FILE: str = "metalearner.json"
 
@@ -168,6 +200,15 @@ class MetaLearner:
     base_rate: float = 0.5
     learnt: Mapping[str, float] = field(default_factory=dict)  # factors of the weights that outcomes taught
     agreement: AgreementMap = AgreementMap()
+
+    def __post_init__(self) -> None:
+        checked_signals(self.signals)
+        checked_base_rate(self.base_rate)
+        if not (isinstance(self.margin, Real) and 0 <= self.margin <= 1):
+            raise DataError(f"margin = {self.margin!r:.60} is no number within 0..1")
+        checked_weights(
+            {"state_weights": self.state_weights, "sector_weights": self.sector_weights, "learnt": {"all": self.learnt}}
+        )
 
     def weights(
         self,
@@ -192,7 +233,12 @@ class MetaLearner:
         base_rate: float | None = None,  # of this symbol; None: the one learnt
     ) -> dict[str, Any]:
         "Direction, confidence, ranked reasons and weights, with the probability behind them. Raises `DataError`."
-        base = self.base_rate if base_rate is None else float(base_rate)
+        if not isinstance(signals, Mapping):
+            raise DataError(
+                f"signals are handed over by name, such as {{'ensemble': 0.6}}, not as {type(signals).__name__}"
+            )
+        checked_signals(tuple(signals))
+        base = checked_base_rate(self.base_rate if base_rate is None else base_rate)
         chances = {name: signal_chance(signals.get(name)) for name in dict.fromkeys([*self.signals, *signals])}
         full = self.weights(state, sector, list(chances))
         spoken = {name: chance for name, chance in chances.items() if chance is not None}
@@ -244,7 +290,12 @@ class MetaLearner:
         floor: float = FLOOR,  # under each learnt weight
     ) -> MetaLearner:
         "Another meta-learner that knows these outcomes: base rate, learnt weights, agreement. Raises `DataError`."
-        came = np.asarray(rose, dtype=float)
+        came = known_outcomes(rose)
+        require_whole(horizon, 1, "horizon")
+        if not isinstance(signals, pd.DataFrame):
+            raise DataError(f"signals are a frame with a column for each, not a {type(signals).__name__}")
+        if any(given is not None and len(given) != len(signals) for given in (states, sectors)):
+            raise DataError("states and sectors have one entry for each row of signals")
         if came.shape != (len(signals),) or not np.isfinite(came).any():
             raise DataError(
                 "give one outcome for each row of signals, and at least one that is known: 1 for a rise, 0 for none"

@@ -344,7 +344,10 @@ class DirectionSystem:
         if own.days[rows].nunique() < LEAST_SESSIONS * horizon or len(np.unique(y > 0)) < 2:
             return None
         made = DirectionEnsemble(
-            horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed, n_jobs=own.settings.run.n_jobs
+            horizon=horizon,
+            band=own.settings.direction.band,
+            seed=own.settings.model.seed,
+            n_jobs=own.settings.run.n_jobs,
         )
         return made.fit(own.features.iloc[rows], (y > 0).astype(int), y)
 
