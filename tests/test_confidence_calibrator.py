@@ -230,10 +230,10 @@ def test_chances_and_outcomes_that_are_none_are_refused_through_every_door():
     p, rose, _ = history(0, 400)
     made = ConfidenceCalibrator(methods=("platt",)).fit(p, rose)
     for wrong in ([2.0], [-0.1], ["up"], 61):
-        with pytest.raises(DataError, match="within 0..1"):
+        with pytest.raises(DataError, match=r"within 0\.\.1"):
             made.calibrate(wrong)
     for ask in (made.fit, made.evaluate_calibration, made.needs_recalibration, made.plot_calibration_curve):
-        with pytest.raises(DataError, match="within 0..1"):
+        with pytest.raises(DataError, match=r"within 0\.\.1"):
             ask(100 * p, rose)
         with pytest.raises(DataError, match="outcomes"):
             ask(p, ["up"] * len(p))

@@ -38,13 +38,21 @@ from ..metrics import hac_lag
 from .base import array_names
 from .classifier_files import pack_classifier, unpack_classifier
 from .confidence import panel_share
-from .direction_classifiers import MEMBER_KINDS, direction_members, fitted_members, member_importances
+from forecastkit.models.direction_classifiers import (
+    MEMBER_KINDS,
+    checked_members,
+    direction_members,
+    fitted_members,
+    member_importances,
+)
 from .metalearner import EDGE, MOST, agreement_of
 from .online_weights import log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
 from forecastkit.models.purged_folds import (
     MAX_ROWS,
     own_columns,
+    require_share,
+    require_whole,
     session_places,
     thinned,
     usable_folds,
@@ -203,6 +211,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         up = self._up(X, y)
         if changes is not None and np.shape(changes) != up.shape:
             raise DataError(f"{len(up)} rows want as many changes, not {np.shape(changes)}")
+        self._require_parameters()
         self.columns_ = [
             str(name) for name in getattr(self, "feature_names_in_", array_names(vars(self)["n_features_in_"]))
         ]
@@ -212,7 +221,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         rows = rows if len(np.unique(up[rows])) == 2 else np.arange(len(up))
         self.base_rate_, learnt = float(up.mean()), table[self.read_].iloc[rows]
         self.sizes_ = ChangeSizes.fit(table, None if changes is None else np.asarray(changes, dtype=float), self.scale)
-        made = direction_members(self.read_, self.seed) if self.members is None else dict(self.members)
+        made = direction_members(self.read_, self.seed) if self.members is None else checked_members(self.members)
         folds = usable_folds(up[rows], place[rows], self.horizon)
         samples = [np.arange(len(rows)), *(train for train, _ in folds)]
         with threadpool_limits(1):
@@ -222,6 +231,13 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         self.sample_ = table.iloc[-SAMPLE_ROWS:].reset_index(drop=True)
         self.sample_chances_ = self._chances(self.sample_)
         return self
+
+    def _require_parameters(self) -> None:
+        for name in ("horizon", "max_rows"):
+            require_whole(getattr(self, name), 1, name)
+        for name in ("margin", "band", "shrink"):
+            require_share(getattr(self, name), name)
+        require_whole(1 if self.n_jobs == -1 else self.n_jobs, 1, "n_jobs")  # -1: as many as there are cores
 
     def _weigh(
         self,

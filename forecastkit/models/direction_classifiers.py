@@ -26,10 +26,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
+from ..core import DataError
 from .panel import GARCH_TERMS
 
 # %% auto #0
-__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'ArimaDirection', 'direction_members', 'fitted_members', 'member_importances']
+__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'ArimaDirection', 'direction_members', 'checked_members', 'fitted_members',
+           'member_importances']
 
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #89a94211
 class DriftOverScale(ClassifierMixin, BaseEstimator):
@@ -146,6 +148,22 @@ def direction_members(
     } | ({"arima": ArimaDirection()} if arima else {})  # fmt: skip
 
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #c03893c6
+def checked_members(
+    members: Any,  # classifiers by name
+) -> dict[str, Any]:
+    "The members. Raises `DataError` where they are no mapping of names to classifiers that state chances."
+    if not isinstance(members, Mapping) or not members:
+        raise DataError(
+            f"members are classifiers by name, such as {{'line': LogisticRegression()}}, not {members!r:.60}"
+        )
+    for name, member in members.items():
+        if not isinstance(name, str) or not all(
+            hasattr(member, need) for need in ("fit", "predict_proba", "get_params")
+        ):
+            raise DataError(f"member {name!r:.60} is no scikit-learn classifier with predict_proba: {member!r:.60}")
+    return dict(members)
+
+
 def _fitted(member: Any, table: pd.DataFrame, up: np.ndarray, rows: np.ndarray) -> Any:
     return clone(member).fit(table.iloc[rows], up[rows].astype(int))
 

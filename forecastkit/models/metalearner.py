@@ -26,13 +26,13 @@ from ..metrics import hac_lag
 from .confidence import panel_share
 from .online_weights import FLOOR, fixed_share_weights, log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
-from .purged_folds import known_outcomes, require_whole
+from .purged_folds import known_outcomes, require_share, require_whole
 from ..regimes import MARKET_STATES
 
 # %% auto #0
 __all__ = ['CHANCE_NAMES', 'SIGNALS', 'WeightTable', 'STATE_WEIGHTS', 'SECTOR_WEIGHTS', 'MOST', 'EDGE', 'META_FILE',
            'signal_chance', 'relative_weights', 'without_missing', 'AgreementMap', 'agreement_of', 'fit_agreement',
-           'reason', 'missing_reason', 'checked_signals', 'checked_base_rate', 'checked_weights', 'MetaLearner']
+           'reason', 'missing_reason', 'checked_signals', 'checked_weights', 'MetaLearner']
 
 # %% ../../nbs/40_models/25_metalearner.ipynb #a446ef0d
 CHANCE_NAMES: tuple[str, ...] = ("chance_of_rise", "probability")  # where a signal may keep its chance of a rise
@@ -164,15 +164,6 @@ def checked_signals(
         raise DataError(f"names of signals are texts, each once: {names!r:.100} are not")
 
 
-def checked_base_rate(
-    base: Any,
-) -> float:
-    "The base rate. Raises `DataError` for what is no chance."
-    if isinstance(base, bool) or not (isinstance(base, Real) and 0.0 <= float(base) <= 1.0):
-        raise DataError(f"base_rate = {base!r:.60} is no chance within 0..1")
-    return float(base)
-
-
 def checked_weights(
     tables: Mapping[str, Any],  # by parameter
 ) -> None:
@@ -181,7 +172,7 @@ def checked_weights(
         rows = list(table.values()) if isinstance(table, Mapping) else [None]
         if not all(isinstance(row, Mapping) for row in rows):
             raise DataError(f"{parameter} = {table!r:.60} is no table by state or sector, then by signal")
-        odd = [w for row in rows for w in row.values() if not (isinstance(w, Real) and 0 <= w < np.inf)]
+        odd = [w for row in rows for w in row.values() if not (isinstance(w, Real) and 0 <= float(w) < np.inf)]
         if odd:
             raise DataError(f"{parameter} has a weight of {odd[0]!r:.60}: weights are numbers of 0 or more")
 
@@ -203,9 +194,8 @@ class MetaLearner:
 
     def __post_init__(self) -> None:
         checked_signals(self.signals)
-        checked_base_rate(self.base_rate)
-        if not (isinstance(self.margin, Real) and 0 <= self.margin <= 1):
-            raise DataError(f"margin = {self.margin!r:.60} is no number within 0..1")
+        require_share(self.margin, "margin")
+        require_share(self.base_rate, "base_rate")
         checked_weights(
             {"state_weights": self.state_weights, "sector_weights": self.sector_weights, "learnt": {"all": self.learnt}}
         )
@@ -238,7 +228,7 @@ class MetaLearner:
                 f"signals are handed over by name, such as {{'ensemble': 0.6}}, not as {type(signals).__name__}"
             )
         checked_signals(tuple(signals))
-        base = checked_base_rate(self.base_rate if base_rate is None else base_rate)
+        base = require_share(self.base_rate if base_rate is None else base_rate, "base_rate")
         chances = {name: signal_chance(signals.get(name)) for name in dict.fromkeys([*self.signals, *signals])}
         full = self.weights(state, sector, list(chances))
         spoken = {name: chance for name, chance in chances.items() if chance is not None}

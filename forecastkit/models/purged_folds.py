@@ -8,8 +8,9 @@ learns over a horizon takes its rows and folds from here."""
 # %% ../../nbs/40_models/15_purged_folds.ipynb #f01d0005
 from __future__ import annotations
 
-from collections.abc import Iterator
 import operator
+from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ import pandas as pd
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'require_whole', 'known_outcomes', 'session_places', 'own_columns', 'thinned',
-           'purged_folds', 'usable_folds']
+__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'require_whole', 'require_share', 'known_outcomes', 'session_places',
+           'own_columns', 'thinned', 'purged_folds', 'usable_folds']
 
 # %% ../../nbs/40_models/15_purged_folds.ipynb #f01d0007
 def require_whole(
@@ -35,6 +36,16 @@ def require_whole(
     if isinstance(value, (bool, np.bool_)) or number < least:
         raise DataError(f"{name} = {value!r:.60} is no whole number of {least} or more")
     return number
+
+
+def require_share(
+    value: Any,
+    name: str,  # of the parameter
+) -> float:
+    "The number. Raises `DataError` for what does not lie within 0..1."
+    if isinstance(value, bool) or not (isinstance(value, Real) and 0.0 <= float(value) <= 1.0):
+        raise DataError(f"{name} = {value!r:.60} is no number within 0..1")
+    return float(value)
 
 
 def known_outcomes(
