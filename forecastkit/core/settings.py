@@ -260,7 +260,7 @@ SINKS = rules(
 
 def named_sinks(text: str) -> str:
     "The names of sinks; three stars where one might be an address."
-    return "***" if "://" in text or not re.search(r"\b(file|env|keyring):", text) and text.strip("'\"() ") else text
+    return "***" if "://" in text or (not re.search(r"\b(file|env|keyring):", text) and text.strip("'\"() ")) else text
 
 
 @dataclass(frozen=True)
