@@ -181,11 +181,11 @@ def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
     now = database.clock()
     rows = [
         {
-            "measured_at": now, "session": row.session.date(), "scope": "symbol", "name": row.symbol, "line": row.kind, "horizon": int(row.horizon),
-            "window_rows": int(row.window_rows), "metric": row.metric, "n": int(row.n), "decayed": bool(row.decayed),
-            **{key: number_or_none(getattr(row, key)) for key in ("value", "se", "reference")},
+            "measured_at": now, "session": row["session"].date(), "scope": "symbol", "name": row["symbol"], "line": row["kind"],
+            **{key: int(row[key]) for key in ("horizon", "window_rows", "n")}, "metric": row["metric"], "decayed": bool(row["decayed"]),
+            **{key: number_or_none(row[key]) for key in ("value", "se", "reference")},
         }
-        for row in table.itertuples()
+        for row in table.to_dict("records")
     ]  # fmt: skip
     return with_retry(
         database.engine,
