@@ -8,6 +8,7 @@ from .registry import (
     ModelRegistry as ModelRegistry,
 )
 from .training_runs import (
+    artifact_hash as artifact_hash,
     begin_runs as begin_runs,
     close_lost_runs as close_lost_runs,
     end_run as end_run,
@@ -97,4 +98,16 @@ from .monitoring import (
     store_drift as store_drift,
     thin_measurements as thin_measurements,
     view_table as view_table,
+)
+from .model_monitor import (
+    DecayRule as DecayRule,
+    DegradationReport as DegradationReport,
+    judge_decay as judge_decay,
+    ModelMonitor as ModelMonitor,
+    replay_decay as replay_decay,
+    rolling_measures as rolling_measures,
+)
+from .drift_watch import (
+    forecast_columns as forecast_columns,
+    plot_drift as plot_drift,
 )
