@@ -20,8 +20,7 @@ from .options import AsJson, HomeFolder, Quiet, command_group, emit, print_note,
 from ..core import DataError, SettingsError
 
 # %% auto #0
-__all__ = ['JOBS', 'alerts_app', 'policy_of', 'deliver', 'tell_directly', 'look_once', 'watch', 'monitor', 'list_alerts',
-           'acknowledge', 'deliver_now']
+__all__ = []
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #9b69000b
 def policy_of(settings: Any) -> Any:

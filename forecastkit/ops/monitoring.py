@@ -26,9 +26,9 @@ from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
 from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
 
 # %% auto #0
-__all__ = ['WINDOWS', 'FALLS', 'RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week', 'decayed_lines',
-           'outcome_measures', 'measures_of', 'rolling_performance', 'store_performance', 'finding_alerts',
-           'MonitorReport', 'checked_features', 'monitor']
+__all__ = ['OUTCOME_WINDOWS', 'FALLS', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
+           'decayed_lines', 'outcome_measures', 'measures_of', 'rolling_performance', 'store_performance',
+           'finding_alerts', 'MonitorReport', 'count_checked', 'monitor']
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #81d82a0c
 def replace_measured(
@@ -103,7 +103,7 @@ def decayed_lines(database: PredictionDatabase) -> pd.DataFrame:
     return view_table(database, "decayed_lines")
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #b3f0518d
-WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
+OUTCOME_WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
 FALLS: dict[str, tuple[float, int]] = {"hit_rate": (0.1, -1), "coverage_80": (0.1, -1), "calibration_error": (0.1, 1)}
 
 
@@ -133,7 +133,7 @@ def measures_of(part: pd.DataFrame) -> dict[str, tuple[float, float]]:
 # %% ../../nbs/60_ops/25_monitoring.ipynb #fc3d3dce
 def rolling_performance(
     rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
-    windows: Sequence[int] = WINDOWS,
+    windows: Sequence[int] = OUTCOME_WINDOWS,
 ) -> pd.DataFrame:
     "One row a target, window and measure: n, value, se, reference (before the window), decayed, session of the last outcome."
     found = []
@@ -194,7 +194,7 @@ def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
     )
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #a33526e1
-RULES: tuple[str, ...] = ("drift", "decay", "missed_job", "vendor", "paused")
+MONITORED_RULES: tuple[str, ...] = ("drift", "decay", "missed_job", "vendor", "paused")
 
 
 def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequence[Any]) -> list[Alert]:
@@ -267,7 +267,7 @@ class MonitorReport:
         }  # fmt: skip
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #3c307eec
-def checked_features(connection: sa.Connection) -> int:
+def count_checked(connection: sa.Connection) -> int:
     "How many features were checked at the last session of a drift check, over all symbols."
     last = sa.select(sa.func.max(DRIFT.c.session)).scalar_subquery()
     return connection.scalar(sa.select(sa.func.count()).select_from(DRIFT).where(DRIFT.c.session == last)) or 0
@@ -295,10 +295,10 @@ def monitor(
     )
     alerts += vendor_alerts(runs, now, vendor_failures)
     alerts += [alert for job in expect if (alert := missed_job(runs, job, calendar, now, due_hours))]
-    rules = [rule for rule in RULES if rule != "missed_job" or expect]
+    rules = [rule for rule in MONITORED_RULES if rule != "missed_job" or expect]
     raised = keep_alerts(database, rules, alerts, policy)
     last = {run.job: run for run in runs if run.job != "monitor"}  # which is just at work
-    checked = with_retry(database.engine, checked_features)
+    checked = with_retry(database.engine, count_checked)
     return MonitorReport(
         now.isoformat(timespec="seconds"), drifted, checked, performance, tuple(last.values()), tuple(open_alerts(database)),
         len(raised), tuple(map(str, pauses)),
