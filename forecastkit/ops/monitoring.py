@@ -26,7 +26,7 @@ from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
 from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
 
 # %% auto #0
-__all__ = ['OUTCOME_WINDOWS', 'FALLS', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
+__all__ = ['SNAPSHOT_WINDOWS', 'FALLS', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
            'decayed_lines', 'outcome_measures', 'measures_of', 'rolling_performance', 'store_performance',
            'finding_alerts', 'MonitorReport', 'count_checked', 'monitor']
 
@@ -103,7 +103,7 @@ def decayed_lines(database: PredictionDatabase) -> pd.DataFrame:
     return view_table(database, "decayed_lines")
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #b3f0518d
-OUTCOME_WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
+SNAPSHOT_WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
 FALLS: dict[str, tuple[float, int]] = {"hit_rate": (0.1, -1), "coverage_80": (0.1, -1), "calibration_error": (0.1, 1)}
 
 
@@ -133,7 +133,7 @@ def measures_of(part: pd.DataFrame) -> dict[str, tuple[float, float]]:
 # %% ../../nbs/60_ops/25_monitoring.ipynb #fc3d3dce
 def rolling_performance(
     rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
-    windows: Sequence[int] = OUTCOME_WINDOWS,
+    windows: Sequence[int] = SNAPSHOT_WINDOWS,
 ) -> pd.DataFrame:
     "One row a target, window and measure: n, value, se, reference (before the window), decayed, session of the last outcome."
     found = []
