@@ -37,11 +37,12 @@ def alert(k: int) -> Alert:
     return Alert("drift", f"symbol:S{k}.", "warning", "drifted", "2018-02-05", "one month in 100", "Look.")
 
 
-def once(folder: str, k: int) -> None:
+def once(folder: str, k: int, raised) -> None:
     "What a monitor does: raise what holds, deliver what is due."
     outbox.LEASE = timedelta(seconds=0)  # whoever was killed does not come back
     db = PredictionDatabase(f"sqlite:///{folder}/forecasts.db")
-    keep_alerts(db, ["drift"], [alert(i) for i in range(max(0, k - 3), k + 1)], POLICY)
+    keep_alerts(db, ["drift"], [alert(k)], POLICY)
+    raised.set()
     deliver_alerts(db, {"file": FileSink(Path(folder, "alerts.jsonl"))})
     os._exit(0)
 
@@ -52,9 +53,11 @@ def kills(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         PredictionDatabase(f"sqlite:///{folder}/forecasts.db").close()
         for k in range(count):
-            child = fork.Process(target=once, args=(folder, k))
+            raised = fork.Event()
+            child = fork.Process(target=once, args=(folder, k, raised))
             child.start()
-            child.join(rng.uniform(0.01, 0.25))
+            raised.wait(60)
+            child.join(rng.uniform(0, 0.06))
             if child.exitcode is None:
                 os.kill(child.pid, signal.SIGKILL)
                 child.join()
