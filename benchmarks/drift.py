@@ -16,6 +16,7 @@ import json
 import os
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -146,7 +147,7 @@ def planted(runs: int, draws: int) -> None:
         before = noise(seed + 20_000).iloc[:ROWS]
         for name, rows in changed.items():
             history = pd.concat([before, rows])
-            ends = range(5, 2 * ROWS + 1, 5)
+            ends = range(10, 2 * ROWS + 1, 10)
             hit = (e for e in ends if check_drift(null, history.iloc[e : e + ROWS]).family_wise_p <= 0.05)
             delays[name].append(next(hit, np.inf))
         levels = np.exp(3 + 0.3 * pd.concat([frame, later.iloc[:5]], ignore_index=True))
@@ -202,8 +203,9 @@ def replay(sources: str, first: int) -> None:
     from forecastkit.data.sources import load_market
     from forecastkit.evaluation import walk_forward
     from forecastkit.models import HARLocationScale
-    from forecastkit.ops.model_monitor import replay_decay
-    from forecastkit.pipeline.profile import profile_of, refit_schedule
+    from forecastkit.ops.model_monitor import detector_for, replay_decay
+    from forecastkit.pipeline.preparation import refit_schedule
+    from forecastkit.pipeline.profile import profile_of
 
     warnings.simplefilter("ignore")
     settings, nyse, target = (
@@ -214,7 +216,8 @@ def replay(sources: str, first: int) -> None:
     market = load_market(sources).as_of(pd.Timestamp("2018-12-31"))
     profile = profile_of(target)
     X, y = profile.engine().build_features(market), nyse.outcomes(market.close("VIX"), HORIZON)
-    walk = walk_forward(X, y, partial(HARLocationScale, profile.har_recipe), refit_schedule(target, settings, nyse))
+    schedule = replace(refit_schedule(target, settings, nyse), drift_limit=None)
+    walk = walk_forward(X, y, partial(HARLocationScale, profile.har_recipe), schedule)
     truth = y.reindex(walk.origins).to_numpy()
     known = np.isfinite(truth)
     table, truth, origins = walk.quantiles[known], truth[known], walk.origins[known]
@@ -239,12 +242,23 @@ def replay(sources: str, first: int) -> None:
     told("high", {str(row.session.date()): row.words for row in high.itertuples()})
     middle = table[:, [list(PROBS).index(0.5)]]
     begins, delays = np.linspace(np.searchsorted(origins, start), len(origins) - 400, 20).astype(int), []
+    usual, before = whole.loc[whole.index < start, "pit"], np.searchsorted(origins, start)
+    wary = detector_for(HORIZON).with_past(usual)
+    told(
+        "thresholds",
+        {
+            "right": detector_for(HORIZON).thresholds.round(1).tolist(),
+            "with its past": wary.thresholds.round(1).tolist(),
+        },
+    )
     for begin in begins:
-        halved = table.copy()
-        halved[begin:] = middle[begin:] + 0.5 * (table[begin:] - middle[begin:])
-        found = replay_decay(outcomes(halved)[: begin + 400], origins[begin], horizon=HORIZON)
-        found = found[found["severity"] == "high"]["session"]
-        delays.append(float(np.searchsorted(origins, found.iloc[0]) - begin + HORIZON) if len(found) else np.inf)
+        first_row, last_row = max(begin - 250, before), begin + 400
+        halved = table[first_row:last_row].copy()
+        place = begin - first_row
+        halved[place:] = middle[begin:last_row] + 0.5 * (halved[place:] - middle[begin:last_row])
+        levels = pd.Series(pit(truth[first_row:last_row], halved))
+        alarms = wary.follow(levels, usual).alarms
+        delays.append(next((float(day - place + HORIZON) for day, *_ in alarms if day >= place), np.inf))
     told("halved ranges, sessions", {"median": float(np.median(delays)), "all": delays})
 
 

@@ -19,12 +19,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..core import DataError, PROBS
+from .drift_null import drawn_rows
 from .scores import crps
 from .significance import hac_se
 
 # %% auto #0
 __all__ = ['CHARTS', 'CHART_WORDS', 'PIT_TAIL', 'normal_pit', 'increments', 'page_charts', 'right_forecasts', 'ChangeReport',
-           'ChangeDetector', 'against', 'fit_change_detector', 'expected_crps', 'CRPSRatio', 'crps_ratio']
+           'ChangeDetector', 'against', 'fit_change_detector', 'thresholds_of', 'expected_crps', 'CRPSRatio',
+           'crps_ratio']
 
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #0719846c
 CHARTS: tuple[str, ...] = ("narrow", "wide", "low", "high")
@@ -122,6 +124,20 @@ class ChangeDetector:
     horizon: int
     run_length: int  # sessions between two false alarms, on average
 
+    def with_past(
+        self,
+        usual: ArrayLike,  # (m,) PIT of a time held to be normal, in order of time, 500 or more
+        draws: int = 300,  # histories drawn from it
+        block: int = 63,  # outcomes drawn together
+    ) -> ChangeDetector:
+        "With thresholds no lower than those of this model's own past drawn again, whose PIT may cluster. Raises `DataError`."
+        if len(np.asarray(usual)) < 500:
+            raise DataError("thresholds of a model's own past take 500 outcomes or more")
+        z, sessions = normal_pit(against(usual, usual)), 2520
+        rows = [drawn_rows(len(z), sessions, block, np.random.default_rng([1, draw])) for draw in range(draws)]
+        own = thresholds_of(z[np.array(rows).T], self.run_length)
+        return ChangeDetector(np.maximum(self.thresholds, own), self.horizon, self.run_length)
+
     def follow(
         self,
         pit: pd.Series,  # by session of the outcome, in order of time
@@ -164,9 +180,18 @@ def fit_change_detector(
     "Find thresholds for a run length by simulation. Raises `DataError` for one that is too short to be simulated."
     if horizon < 1 or run_length < 100 or draws < 100:
         raise DataError("a detector needs a horizon of 1 or more, a run length of 100 sessions and 100 draws or more")
-    highest = page_charts(increments(right_forecasts(sessions, draws, horizon, seed))).max(axis=0)
-    share = math.exp(-sessions / (len(CHARTS) * run_length))
-    return ChangeDetector(np.quantile(highest, share, axis=0), horizon, run_length)
+    return ChangeDetector(
+        thresholds_of(right_forecasts(sessions, draws, horizon, seed), run_length), horizon, run_length
+    )
+
+
+def thresholds_of(
+    z: np.ndarray,  # (sessions, draws) standard normal values of the PIT without a change
+    run_length: int,
+) -> np.ndarray:
+    "Thresholds of the four charts for a run length, (4,)."
+    highest = page_charts(increments(z)).max(axis=0)
+    return np.quantile(highest, math.exp(-len(z) / (len(CHARTS) * run_length)), axis=0)
 
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #88e75a3a
 def expected_crps(

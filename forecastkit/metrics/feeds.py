@@ -63,9 +63,11 @@ def far_outside(
 ) -> np.ndarray:
     "By how many ranges of the reference the newest value lies outside of it, (k,): 0 unless above `ranges`."
     with np.errstate(all="ignore"):
-        kept = (np.nanmin(reference, axis=0) > 0) & (last > 0) | (np.nanmax(reference, axis=0) < 0) & (last < 0)
+        kept = (np.fmin.reduce(reference, axis=0) > 0) & (last > 0) | (np.fmax.reduce(reference, axis=0) < 0) & (
+            last < 0
+        )
         known, now = (np.where(kept, np.log(np.abs(x)), x) for x in (reference, last))
-        low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
+        low, high = np.fmin.reduce(known, axis=0), np.fmax.reduce(known, axis=0)
         beyond = np.maximum(now - high, low - now) / (high - low)
     return np.where(np.isfinite(beyond) & (beyond > ranges), beyond, 0.0)
 
@@ -120,7 +122,7 @@ def feed_faults(
     values = np.vstack([known[-1:], values])
     judged, beyond = _judge(known, values, chance), far_outside(known, values[-1], ranges)
     with np.errstate(all="ignore"):
-        low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
+        low, high = np.fmin.reduce(known, axis=0), np.fmax.reduce(known, axis=0)
     found = []
     for j, name in enumerate(reference):
         about = {"low": low[j], "high": high[j], "size": values[-1, j], "beyond": beyond[j]}

@@ -27,7 +27,7 @@ from ..metrics import hac_lag, hac_se
 
 # %% auto #0
 __all__ = ['OUTCOME_WINDOWS', 'RANGES', 'MEASURE_WORDS', 'DECAY_RULES', 'check_outcomes', 'rolling_measures', 'DecayRule',
-           'RuleNull', 'again', 'rule_nulls', 'FiredRule', 'DegradationReport', 'detector_for', 'usual_pit',
+           'RuleNull', 'again', 'rule_nulls', 'FiredRule', 'DegradationReport', 'detector_for', 'follow_pit',
            'window_table', 'judge_decay', 'first_days', 'replay_decay', 'followed_outcomes', 'ModelMonitor']
 
 # %% ../../nbs/60_ops/20_model_monitor.ipynb #3cb2e04a
@@ -229,11 +229,15 @@ def detector_for(horizon: int) -> ChangeDetector:
     return fit_change_detector(horizon)
 
 
-def usual_pit(
+def follow_pit(
+    pit: pd.Series,  # of the outcomes that are followed
     before: pd.DataFrame,  # outcomes of the time in which the model was in order
-) -> pd.Series | None:
-    "The PIT that is usual for this model; None, which stands for forecasts that are right, before there are 500."
-    return before["pit"] if len(before) >= 500 else None
+    horizon: int,  # sessions
+) -> ChangeReport:
+    "The detector with what was usual, and how it clustered, taken from before; below 500 such outcomes as if forecasts were right."
+    if len(before) < 500:
+        return detector_for(horizon).follow(pit)
+    return detector_for(horizon).with_past(before["pit"]).follow(pit, before["pit"])
 
 
 def window_table(outcomes: pd.DataFrame, before: pd.DataFrame, windows: tuple[int, ...], horizon: int) -> pd.DataFrame:
@@ -283,7 +287,7 @@ def judge_decay(
         fired = bool(worse >= rule.limit - 1e-9)
         severity = "none" if not fired else "medium" if worse > max(null.worst, rule.limit) else "low"
         found.append(FiredRule(rule, value, usual, fired, null, severity))
-    change = detector_for(horizon).follow(known["pit"], usual_pit(base))
+    change = follow_pit(known["pit"], base, horizon)
     noticed = any(day >= known.index[-min(60, len(known))] for day, *_ in change.alarms)
     table = window_table(known, base, windows, horizon)
     return DegradationReport(version, table, tuple(found), change, noticed, rolling_measures(known, 60))
@@ -318,7 +322,7 @@ def replay_decay(
         for severity, fires in (("low", (worse >= rule.limit - 1e-9) & after), ("medium", grave)):
             words = f"{MEASURE_WORDS[rule.measure]} worse than {null.usual:.2f} by {rule.limit:g} or more"
             found += [(known.index[i], severity, rule.measure, words) for i in first_days(fires)]
-    change = detector_for(horizon).follow(known.loc[after, "pit"], usual_pit(base))
+    change = follow_pit(known.loc[after, "pit"], base, horizon)
     found += [
         (day, "high", "pit", f"{CHART_WORDS[chart]} since about {since:%Y-%m-%d}")
         for day, since, chart in change.alarms
