@@ -4373,6 +4373,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'forecastkit/pipeline/backtest.py'),
                                                'forecastkit.pipeline.backtest.state_history': ( '65_pipeline/backtest.html#state_history',
                                                                                                 'forecastkit/pipeline/backtest.py'),
+                                               'forecastkit.pipeline.backtest.strategy_identity': ( '65_pipeline/backtest.html#strategy_identity',
+                                                                                                    'forecastkit/pipeline/backtest.py'),
                                                'forecastkit.pipeline.backtest.strategy_subject': ( '65_pipeline/backtest.html#strategy_subject',
                                                                                                    'forecastkit/pipeline/backtest.py'),
                                                'forecastkit.pipeline.backtest.survivorship_words': ( '65_pipeline/backtest.html#survivorship_words',

@@ -59,7 +59,11 @@ def as_forecasts(
 ) -> Forecasts:
     "The answer of a strategy or a sizer as a mapping by ticker, out of a series, too. Raises `DataError` for anything else."
     found = found.to_dict() if isinstance(found, pd.Series) else found
-    require_kind(found, Mapping, f"{who} answers with a weight or a forecast by ticker, such as {{'AAPL': 0.05}}; on {session:%Y-%m-%d}")
+    require_kind(
+        found,
+        Mapping,
+        f"{who} answers with a weight or a forecast by ticker, such as {{'AAPL': 0.05}}; on {session:%Y-%m-%d}",
+    )
     return found
 
 
@@ -73,8 +77,10 @@ def by_session(
             session = pd.Timestamp(day)
         except (TypeError, ValueError):
             session = pd.NaT
-        if session is pd.NaT:
-            raise DataError(f"forecasts by session have dates as keys, and {day!r} is none: use the close they were made at")
+        if not isinstance(session, pd.Timestamp):
+            raise DataError(
+                f"forecasts by session have dates as keys, and {day!r} is none: use the close they were made at"
+            )
         found[session] = as_forecasts(one, session)
     return found
 
@@ -195,7 +201,11 @@ class BacktestEngine:
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
         require_kind(sizer, Callable, "a sizer is a function of forecasts and holdings, such as `PositionSizer`")
-        if not isinstance(every, int | np.integer) or every < 1 or not (callable(forecasts) or isinstance(forecasts, Mapping)):
+        if (
+            not isinstance(every, int | np.integer)
+            or every < 1
+            or not (callable(forecasts) or isinstance(forecasts, Mapping))
+        ):
             raise DataError(
                 "a backtest takes a function or forecasts by session, and decides on every so many sessions: every=1 or more"
             )
@@ -287,7 +297,11 @@ class BacktestEngine:
 
     def _prices(self, universe: Collection[str], start: Date | None, end: Date | None) -> PriceBlocks:
         "The prices of the universe; raises `DataError` for an index, an unknown ticker and a span without sessions."
-        if isinstance(universe, str) or not isinstance(universe, Collection) or not all(isinstance(n, str) for n in universe):
+        if (
+            isinstance(universe, str)
+            or not isinstance(universe, Collection)
+            or not all(isinstance(n, str) for n in universe)
+        ):
             raise DataError(f"a universe is a collection of tickers, such as ['AAPL', 'JPM'], and {universe!r} is none")
         require_kind(self.market, MarketData, "a backtest needs a `MarketData`")
         for name in universe:

@@ -50,7 +50,8 @@ class CostModel:
 
     def __post_init__(self):
         for field in fields(self):
-            if not 0 <= (value := require_number(getattr(self, field.name), field.name)) < np.inf:
+            value = getattr(self, field.name)
+            if not 0 <= require_number(value, field.name) < np.inf:
                 raise DataError(f"{field.name} is {value}: a cost is a finite number and not below 0")
 
     @classmethod

@@ -131,7 +131,11 @@ def optimal_weights(
 
     require_kind(limits, Limits, "limits are `Limits`")
     mu, sigma, groups = np.asarray(mean, dtype=float), np.asarray(covariance, dtype=float), np.asarray(sectors)
-    if sigma.shape != (len(mu), len(mu)) or groups.shape != mu.shape or not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+    if (
+        sigma.shape != (len(mu), len(mu))
+        or groups.shape != mu.shape
+        or not (np.isfinite(mu).all() and np.isfinite(sigma).all())
+    ):
         raise DataError(f"{len(mu)} expected returns need a covariance and a sector of each, all finite numbers")
     base = limits.shrunk(np.zeros(len(mu)) if held is None else np.asarray(held, dtype=float), groups)
     low, high = (

@@ -132,7 +132,9 @@ class OrderBlocks:
             block = number_block(block, f"{name.replace('_', ' ')} of orders")
             object.__setattr__(self, name, block)
             if block.shape != self.shares.shape:
-                raise DataError(f"{name.replace('_', ' ')} of orders is a block of {self.shares.shape}, as shares are, and not {block.shape}")
+                raise DataError(
+                    f"{name.replace('_', ' ')} of orders is a block of {self.shares.shape}, as shares are, and not {block.shape}"
+                )
             if name != "shares" and block.ndim == 2 and not ((block > 0) & (block < np.inf) | np.isnan(block)).all():
                 raise DataError(f"{name.replace('_', ' ')} of orders is a finite number above 0, or NaN for none")
 

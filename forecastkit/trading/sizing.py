@@ -40,7 +40,12 @@ def kelly_fraction(
     if not r.size:
         raise DataError("Kelly's fraction needs outcomes, and there are none")
     p = np.full(r.shape[-1], 1.0 / r.shape[-1]) if probs is None else number_block(probs, "probabilities")
-    if p.shape != r.shape[-1:] or not np.isfinite(r).all() or not math.isclose(p.sum(), 1.0, abs_tol=1e-9) or (p < 0).any():
+    if (
+        p.shape != r.shape[-1:]
+        or not np.isfinite(r).all()
+        or not math.isclose(p.sum(), 1.0, abs_tol=1e-9)
+        or (p < 0).any()
+    ):
         raise DataError("Kelly's fraction needs finite outcomes, and a probability of each that add up to 1")
     worst, best = np.minimum(r.min(axis=-1), -1.0 / most), np.maximum(r.max(axis=-1), 1.0 / most)
     low, high = -1.0 / best, -1.0 / worst  # beyond these a single outcome ruins
