@@ -21,14 +21,19 @@ from forecastkit.pipeline import (
     with_directions,
 )
 from forecastkit.pipeline.directions import (
+    DirectionCombiner,
     DirectionInputs,
     direction_difference,
     direction_registry,
     panel_direction_inputs,
 )
+from forecastkit.pipeline.panel_verification import universe_parts
+from forecastkit.pipeline.verification import part_report
 
 NOW = datetime(2017, 3, 6, 21, tzinfo=UTC)
-QUICK = load_settings(overrides={"model.rounds": 5, "run.n_jobs": 1, "run.progress": False})
+QUICK = load_settings(
+    overrides={"model.rounds": 5, "run.n_jobs": 1, "run.progress": False, "direction.calibrate": True}
+)
 MARKET = synthetic_market(seed=3, sessions=1300, start="2012-01-03", stocks=("AAA", "BBB", "CCC")).market
 
 
@@ -62,8 +67,11 @@ def test_a_direction_changes_neither_quantiles_nor_id(panel: PreparedPanel) -> N
         "reasons",
         "weights",
         "version",
+        "state",
     }
-    assert len(direction["reasons"]) == 3 and abs(sum(direction["probabilities"].values()) - 1) < 1e-12
+    silent = [reason for reason in direction["reasons"] if "is missing: its weight" in reason]
+    assert len(direction["reasons"]) == 3 + len(silent) and any("pre_breakout" in reason for reason in silent)
+    assert abs(sum(direction["probabilities"].values()) - 1) < 1e-12
 
 
 def test_an_edited_direction_is_found(panel: PreparedPanel, system: DirectionSystem) -> None:
@@ -79,6 +87,68 @@ def test_an_edited_direction_is_found(panel: PreparedPanel, system: DirectionSys
         {"confidence": 0.9},
     ):
         assert direction_difference(told | edit, told)
+
+
+@pytest.fixture
+def every_calibrator(monkeypatch: pytest.MonkeyPatch) -> None:
+    "Calibrators are taken whether outcomes support them or not, so that there is one to audit."
+    monkeypatch.setattr("forecastkit.models.confidence_calibrator.SUPPORT", -np.inf)
+
+
+@pytest.mark.usefixtures("every_calibrator")
+@pytest.mark.parametrize("leak", ["none", "_train_ensemble", "_learn_meta", "_learn_calibrator"])
+def test_the_audit_finds_a_leak_in_ensemble_meta_learner_and_calibrator(
+    panel: PreparedPanel, leak: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if leak == "_train_ensemble":
+        sound = DirectionSystem._train_ensemble
+
+        def leaking(self: DirectionSystem, *given: object) -> object:
+            with pytest.MonkeyPatch.context() as inside:
+                inside.setattr(DirectionInputs, "known", lambda own, _: np.flatnonzero(np.isfinite(own.outcomes)))
+                return sound(self, *given)
+
+    elif leak != "none":
+        learn = getattr(DirectionSystem, leak)
+
+        def later(self: DirectionSystem, rows: np.ndarray) -> np.ndarray:
+            "Outcomes of a year later, as far as the data reach."
+            return (self.inputs.outcomes[np.minimum(rows + 3 * 252, len(self.inputs.outcomes) - 16)] > 0).astype(float)
+
+        def leaking(self: DirectionSystem, *given: object) -> object:
+            with pytest.MonkeyPatch.context() as inside:
+                inside.setattr(DirectionSystem, "_rises", later)
+                return learn(self, *given)
+
+    if leak != "none":
+        monkeypatch.setattr(DirectionSystem, leak, leaking)
+    [part] = [one for one in universe_parts(MARKET, panel.universe, QUICK) if one.name == "directions"]
+    report = part_report(part, MARKET, pd.DatetimeIndex([panel.sessions[-60]]))
+    assert report.ok == (leak == "none"), str(report)
+
+
+@pytest.mark.usefixtures("every_calibrator")
+def test_a_calibrator_is_stored_with_its_combiner_and_its_move_is_a_reason(panel: PreparedPanel, tmp_path) -> None:
+    system = DirectionSystem(panel_direction_inputs(panel))
+    grid = system.grid(panel.last)
+    assert grid is not None
+    combiner = system.combiner(grid)
+    assert combiner.calibrator is not None
+    again = DirectionCombiner.load(tmp_path, combiner.save(tmp_path))
+    told = {"probability": 0.6, "base_rate": 0.55, "reasoning": [], "agreement": 1.0, "weights": {}, "missing": []}
+    for state in ("bull_low", "bear_crisis", None):
+        assert again.calibrated(told, state) == combiner.calibrated(told, state)
+    said = system.combined(panel.last, "AAA")
+    assert said is not None
+    moved = sum(one["contribution"] for one in said["reasoning"])
+    assert moved == pytest.approx(said["probability"] - said["base_rate"], abs=1e-9)
+
+
+def test_without_support_a_calibrator_changes_nothing(panel: PreparedPanel, system: DirectionSystem) -> None:
+    grid = system.grid(panel.last)
+    assert grid is not None and system.combiner(grid).calibrator is None
+    told = {"probability": 0.6}
+    assert system.combiner(grid).calibrated(told, "bull_low") is told
 
 
 @pytest.mark.parametrize("leak", ["none", "ensemble", "tables", "combiner"])
