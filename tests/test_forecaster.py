@@ -177,10 +177,11 @@ def test_a_text_that_is_none_is_refused(saved, content):
         ProbabilisticForecaster.load(folder)
 
 
+@pytest.mark.parametrize("content", [b"no trees", b""])
 @pytest.mark.parametrize("name", ["member2-forest.npz", "member3-trees.ubj"])
-def test_trees_that_are_none_are_refused(saved, name):
+def test_trees_that_are_none_are_refused(saved, name, content):
     folder, _ = saved
-    (folder / name).write_bytes(b"no trees")
+    (folder / name).write_bytes(content)
     with pytest.raises(ModelIntegrityError, match="cannot be understood"):
         ProbabilisticForecaster.load(folder)
 

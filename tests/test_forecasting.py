@@ -129,3 +129,10 @@ def test_rows_without_a_close_at_the_end_are_told(settings):
     made = fk.forecast(pd.concat([CLOSE.iloc[:-2], CLOSE.iloc[-2:] * np.nan]), symbol="MINE", settings=settings)
     assert made.origin == CLOSE.index[-3]
     assert any("the last 2 rows have no close" in note for note in made.metadata["data_notes"])
+
+
+def test_own_bars_say_why_they_carry_no_trained_direction(settings):
+    made = fk.forecast(CLOSE, symbol="MINE", settings=settings)
+    told = made.metadata["direction"]
+    assert told["label"] == made.label and told["weights"] == {"distribution": 1.0}
+    assert "classifiers of a direction are not trained on bars" in " ".join(str(made).split())

@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 from forecastkit.cli.ledger import backup, forecasts_app, restore
 from forecastkit.core import DataError, SettingsError, Target, load_settings
 from forecastkit.ledger import PredictionDatabase
+from forecastkit.ledger.engine import TABLES_SINCE
 from forecastkit.ledger.exports import ledger_table
-from forecastkit.ledger.schema import CHAINED
+from forecastkit.ledger.schema import CHAINED, VIEWS
 from forecastkit.ops.registry import ModelRegistry
 
 pytest_plugins = ("engine_fixtures",)
@@ -319,11 +320,12 @@ except DataError as error:
 @pytest.mark.parametrize("old", [False, True])
 def test_a_ledger_on_a_read_only_medium_is_listed_verified_exported_and_backed_up(home, tmp_path, old):
     if old:  # written by 0.2: neither the index nor later tables are there, and none can be made
+        later = "".join(f"DROP VIEW {view};" for view in VIEWS) + "".join(
+            f"DROP TABLE {table};" for table in TABLES_SINCE
+        )
         with sqlite3.connect(home / "forecasts.db") as own:
             own.executescript(
-                "DROP INDEX predictions_by_origin; DROP VIEW served_forecasts; DROP TABLE pauses; DROP TABLE promotions;"
-                "DROP VIEW model_training_metrics; DROP VIEW model_registry_enhanced; DROP VIEW latest_training_runs;"
-                "DROP VIEW training_runs; DROP TABLE training_events; DELETE FROM chain WHERE id > 3;"
+                f"{later} DROP INDEX predictions_by_origin; DELETE FROM chain WHERE id > 3;"  # noqa: S608
                 "UPDATE forecastkit_version SET version_num = '0002'"
             )
         own.close()

@@ -1,10 +1,14 @@
 "Several targets from one frame: each scored out of fold beside its own baseline, and a hedging score of what is supported."
 
+import json
+import pickle
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import DataError
+from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.models import MultiTarget, PredictionIntervals, outcome_targets
 
 DAYS = pd.bdate_range("2008-01-02", periods=1200)
@@ -123,3 +127,56 @@ def test_no_calibration_row_shares_an_outcome_with_a_training_row():
     spoilt = Y["told"].mask((np.arange(1200) > 900 - 21) & (np.arange(1200) < 900), 1e6)
     two = PredictionIntervals(horizon=21).fit(X, spoilt)
     np.testing.assert_array_equal(one.predict_intervals(X), two.predict_intervals(X))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    X, Y = frame(4, 700)
+    model = MultiTarget(horizon=1, quantiles=("told",), calming=("rises",)).fit(X, Y)
+    folder = tmp_path_factory.mktemp("targets")
+    return X, model, folder, model.save(folder)
+
+
+def test_a_model_that_is_read_back_says_the_same_to_the_last_bit(saved, tmp_path):
+    X, model, folder, sums = saved
+    again = MultiTarget.load(folder, sums)
+    assert again.predict(X).equals(model.predict(X)) and again.hedging_score(X).equals(model.hedging_score(X))
+    assert again.scores_.equals(model.scores_) and again.scores_.dtypes.equals(model.scores_.dtypes)
+    assert again.get_params() == model.get_params() and again.save(tmp_path) == sums
+    assert not any(name.endswith((".pkl", ".pickle", ".joblib")) for name in sums)
+
+
+def rewritten(**changes):
+    def change(content):
+        return json.dumps(json.loads(content) | changes).encode()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("target0.ubj", lambda content: content[: len(content) // 2]), ("target0.ubj", lambda content: pickle.dumps([1])), ("target0.ubj", lambda content: b""),
+        ("multi_target.npz", lambda content: content[:50]), ("multi_target.npz", lambda content: pickle.dumps({"rows": 1})),
+        ("multi_target.json", lambda content: b"[]"), ("multi_target.json", lambda content: b"\xff"), ("multi_target.json", rewritten(format=99)),
+        ("multi_target.json", rewritten(kind="other")), ("multi_target.json", rewritten(columns=["x0"])), ("multi_target.json", rewritten(params={"seed": 1, "os": 2})),
+        ("multi_target.json", rewritten(targets=[["told", "pickle"], ["untold", "number"], ["rises", "class"]])),
+        ("multi_target.json", rewritten(targets=[["told", "number"], ["untold", "number"], ["rises", "class"]])), ("multi_target.json", rewritten(targets=[])),
+        ("multi_target.json", rewritten(targets=[["told", "quantiles"], ["untold", "number"], ["rises", "class"], ["more", "number"]])),
+    ],
+)  # fmt: skip
+def test_files_that_were_changed_are_refused_with_and_without_sums(saved, tmp_path, name, change):
+    _, _, folder, sums = saved
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / name).write_bytes(change((folder / name).read_bytes()))
+    for known in (sums, None):
+        with pytest.raises(ModelIntegrityError):
+            MultiTarget.load(tmp_path / "copy", known)
+
+
+def test_another_targets_trees_are_refused_by_what_they_say_of_the_sample(saved, tmp_path):
+    _, _, folder, _ = saved
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "target1.ubj").write_bytes((folder / "target2.ubj").read_bytes())
+    with pytest.raises(ModelIntegrityError):
+        MultiTarget.load(tmp_path / "copy")

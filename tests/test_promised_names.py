@@ -361,3 +361,96 @@ def test_intervals_have_a_lower_and_an_upper_end():
     intervals.fit(X[:250], X[:250, 0] + rng.standard_normal(250))
     lower, upper = intervals.predict_intervals(X[250:])
     assert lower.shape == upper.shape == (50,) and (lower < upper).all()
+
+
+# ---------------------------------------------------------------- pipeline: the stored ensembles of 001.md, whose tests stand here as the document has them
+
+
+@pytest.fixture
+def home_with_an_ensemble(tmp_path, monkeypatch):
+    "A home in which an ensemble that serves AAPL and MSFT was stored, in force by the environment."
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    rows = pd.MultiIndex.from_product(
+        [pd.bdate_range("2016-01-04", periods=200), ["AAPL", "MSFT"]], names=["session", "symbol"]
+    )
+    X = pd.DataFrame(rng.standard_normal((400, 3)), rows, ["close", "rsi", "macd"])
+    up = (X["rsi"] + rng.standard_normal(400) > 0).astype(int)
+    ensemble = fk.DirectionEnsemble({"rf": LogisticRegression(), "gb": LogisticRegression(C=0.01)}, horizon=1)
+    monkeypatch.setenv("FORECASTKIT_DATA_HOME", str(tmp_path / "home"))
+    database = fk.PredictionDatabase(f"sqlite:///{tmp_path}/home/forecasts.db")
+    fk.ModelRegistry(tmp_path / "home" / "models", database).save(
+        "5e771465c0ffee00",
+        ensemble.fit(X, up),
+        target=fk.Target("DIRECTION"),
+        origin="2017-05-02",
+        symbols=("AAPL", "MSFT"),
+    )
+    database.close()
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_tests_of_the_document_run_with_other_import_paths(trained, request, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORECASTKIT_DATA_HOME", str(tmp_path / "home"))
+    if trained:
+        request.getfixturevalue("home_with_an_ensemble")
+    # --- test 1
+    from forecastkit.pipeline import EnsembleLoader
+
+    # Check what models are available
+    available = EnsembleLoader.list_available_models()
+    print(f"Available models: {available}")
+
+    # Load specific model
+    model_info = EnsembleLoader.get_model_info("AAPL", "d1")
+    if model_info:
+        print(f"Loaded: {model_info['timestamp']}")
+        print(f"Accuracy: {model_info['ensemble_accuracy']:.1%}")
+        print(f"Weights: {model_info['weights']}")
+    else:
+        print("No trained models found - run training job first")
+
+    # --- test 2
+    from forecastkit.pipeline import get_production_ensemble_with_trained_weights
+
+    ensemble = get_production_ensemble_with_trained_weights("AAPL", "d1")
+
+    if ensemble.is_trained:
+        print(" Ensemble is trained")
+        print(f"Weights: {ensemble.ensemble_manager.ensemble.weights}")
+    else:
+        print(" Ensemble not trained")
+
+    # --- test 3
+    df = pd.DataFrame({
+        "close": [100, 101, 102, 103, 104],
+        "rsi": [50, 55, 60, 65, 70],
+        "macd": [0, 0.1, 0.2, 0.3, 0.4],
+    })  # fmt: skip
+
+    ensemble = get_production_ensemble_with_trained_weights("AAPL", "d1")
+
+    if ensemble.is_trained:
+        result = ensemble.predict(df)
+        print(f"Prediction: {result['label']}")
+        print(f"Confidence: {result['confidence']:.1%}")
+        print(f"Agreement: {result['agreement']:.1%}")
+    else:
+        print("Ensemble not trained")
+
+    said = capsys.readouterr().out
+    if trained:
+        assert available == {"AAPL_d1": ["5e771465c0ffee00"], "MSFT_d1": ["5e771465c0ffee00"]}
+        assert {"symbol", "timeframe", "timestamp", "ensemble_accuracy", "weights", "file_size_mb", "file_path"} <= set(
+            model_info
+        )
+        assert result["label"] in ("bullish", "neutral", "bearish") and "Agreement: " in said
+        assert ensemble.training_stats["loaded_from"] == "AAPL_d1_20170502"
+        artifact = EnsembleLoader.load_latest_model("AAPL", "d1")
+        assert {"models", "weights", "timestamp", "ensemble_accuracy", "performances"} <= set(artifact)
+        assert artifact["performances"]["rf"]["n_features"] == len(df.columns)
+    else:
+        assert (available, model_info, EnsembleLoader.load_latest_model("AAPL", "d1")) == ({}, None, None)
+        assert "Ensemble not trained" in said and not (tmp_path / "home").exists()
+        assert "forecastkit train --symbol AAPL" in ensemble.training_stats["remedy"]

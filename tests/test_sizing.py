@@ -1,5 +1,6 @@
 "Sizes: limits that no forecast, path or order of tickers breaks; Kelly where the answer is known; nothing where the edge is none."
 
+import math
 from statistics import NormalDist
 from types import SimpleNamespace
 
@@ -278,3 +279,26 @@ def test_a_trailing_stop_goes_with_the_orders_of_a_backtest():
         return int((result.trades["exit_by"] == "stop").sum())
 
     assert exits(PositionSizer(Limits(ticker=0.3), trailing=True)) > exits(PositionSizer(Limits(ticker=0.3)))
+
+
+def test_the_breaker_of_a_running_account_stands_in_the_ledger_until_the_equity_is_back(tmp_path):
+    from forecastkit.ledger import PredictionDatabase, active_pauses, stored_pauses
+    from forecastkit.pipeline import live_sizer
+
+    def weight(equity: float) -> float:
+        held = Holdings(pd.Timestamp("2016-01-04"), equity, equity, 100_000.0, {}, {})
+        database = PredictionDatabase(f"sqlite:///{tmp_path}/ledger.db")  # a new process each day
+        return live_sizer(database, PositionSizer(), "paper", held).held_to_limits({"AAA": 0.04}, held)["AAA"]
+
+    assert [weight(equity) for equity in (99_000.0, 88_000.0, 87_000.0)] == [0.04, 0.0, 0.0]
+    database = PredictionDatabase(f"sqlite:///{tmp_path}/ledger.db")
+    assert [(one.subject, one.who) for one in active_pauses(database)] == [("portfolio:paper", "drawdown breaker")]
+    assert weight(95_000.0) == 0.04
+    assert len(stored_pauses(database)) == 1 and not active_pauses(database)
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_refused_and_not_spread(weight):
+    held = Holdings(pd.Timestamp("2016-01-04"), 1e6, 1e6, 1e6, {}, {})
+    with pytest.raises(DataError, match="finite numbers; that of AAA"):
+        PositionSizer().held_to_limits({"AAA": weight, "BBB": 0.01}, held)

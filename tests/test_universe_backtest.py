@@ -137,7 +137,10 @@ def test_a_strategy_that_saw_tomorrow_is_refused_and_says_so_if_forced(here, cap
         ("honest", ("--fill", "midnight"), "midnight"),
         ("honest", ("--ledger",), "give one of them"),
         ("honest", ("--end", "2015-01-02"), "needs three"),
-        ("honest", ("--stops",), "stops"),
+        ("honest", ("--stops", "quantiles"), "no quantiles"),
+        ("honest", ("--stops", "tight"), "neither"),
+        ("honest", ("--method", "best"), "neither"),
+        ("honest", ("--orders", "mine.csv"), "give one of them"),
         ("honest", ("--start", "soon"), "no date"),
     ],
 )
@@ -308,3 +311,107 @@ def test_a_kept_run_that_somebody_changed_is_no_result(tmp_path, market):
     np.savez(file, strategy=np.zeros(3))
     with pytest.raises(DataError, match="holds no backtest"):
         kept_backtest(file)
+
+
+def test_a_strategys_weights_are_cut_to_the_limits_and_the_result_says_so(here, capsys):
+    assert command(here, "honest", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert any("ticker 5%" in one for one in found["remarks"])
+    assert found["gross_exposure"] < 0.11 and found["identities"]["limits"] < 1e-9
+
+
+def test_stops_by_average_true_range_close_positions_of_a_strategy(here, capsys):
+    trades = here / "stopped.csv"
+    assert command(here, "honest", "--json", "--stops", "atr", "--csv", str(trades)) == 0
+    assert {"stop", "target"} & set(pd.read_csv(trades)["exit_by"])
+
+
+ORDERS = """symbol,session,side,size,kind,limit,stop_loss
+KO,2016-02-01,buy,1000,,,
+KO,2016-03-01,sell,5000,,,
+KO,2016-03-02,buy,-5,,,
+KO,2016-03-03,buy,nan,,,
+JPM,2016-02-01,buy,100,limit,nan,
+JPM,2016-02-02,buy,100,limit,1000,
+JPM,2016-02-02,buy,100,limit,1000,
+JPM,2016-02-06,buy,100,,,
+NOPE,2016-02-01,buy,100,,,
+JPM,someday,buy,100,,,
+KO,2016-04-01,sell,1000,,,
+"""
+
+
+def test_orders_of_a_file_are_booked_and_those_that_make_no_sense_are_one_line_each(here, capsys):
+    file, trades = here / "orders.csv", here / "booked.csv"
+    file.write_text(ORDERS)
+    words = (
+        "--universe",
+        str(here / "two.csv"),
+        "--start",
+        "2016-01-04",
+        "--end",
+        "2016-12-30",
+        "--home",
+        str(here / "home"),
+    )
+    assert run("backtest", "--orders", str(file), *words, "--json", "--csv", str(trades)) == 0
+    out, err = capsys.readouterr()
+    found, table = json.loads(out), pd.read_csv(trades)
+    refused = [line for line in err.splitlines() if line.startswith("refused: ")]
+    said = (
+        "sells more",
+        "-5",
+        "nan",
+        "NaN or not above 0",
+        "second order",
+        "no session",
+        "unknown ticker NOPE",
+        "no date",
+    )
+    assert len(refused) == found["rejects"] == len(said)
+    assert all(any(word in line for line in refused) for word in said)
+    assert sorted(zip(table["ticker"], table["shares"])) == [("JPM", 100.0), ("KO", 1000.0)]
+    assert any("held to no limits" in one for one in found["remarks"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "symbol,session\nKO,2016-01-04\n", "symbol,session,size,colour\nKO,2016-01-04,1,red\n"]
+)
+def test_a_file_that_holds_no_orders_is_one_line(here, text, capsys):
+    file = here / "none.csv"
+    file.write_text(text)
+    assert (
+        run(
+            "backtest",
+            "--orders",
+            str(file),
+            "--universe",
+            str(here / "two.csv"),
+            "--home",
+            str(here / "home"),
+            "--quiet",
+        )
+        == 2
+    )
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and "none.csv" in err and not out
+
+
+def test_forecasts_of_data_that_would_be_refused_are_not_traded(tmp_path, market, monkeypatch):
+    from forecastkit.pipeline import backtest_inputs
+
+    terms = BacktestTerms(fraction=50.0, short=True)  # so that something is held at all
+    monkeypatch.setattr(backtest_inputs, "refused_rows", lambda prepared, rows: np.ones(len(rows), dtype=bool))
+    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(tmp_path), market, terms=terms)
+    assert len(found.result.trades) == 0 and "quality is refused" in found.remarks[0]
+
+
+def test_optimal_sizes_break_no_limit_and_balance(tmp_path, market):
+    terms = BacktestTerms(method="optimal", fraction=5.0, every=10)
+    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(tmp_path), market, terms=terms)
+    assert max(found.result.to_dict()["identities"].values()) < 1e-9
+
+
+def test_a_universe_of_one_ticker_has_books(tmp_path, market):
+    found = backtest_universe(Universe(("AAA",)), *SPAN, settings_at(tmp_path), market)
+    assert found.ok and len(found.result.books.prices.tickers) == 1

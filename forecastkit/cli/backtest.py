@@ -37,15 +37,24 @@ def backtest_terms(
     fill: str | None,
     every: int,
     short: bool,
-    stops: bool,
+    stops: str | None,
     fraction: float,
+    method: str = "shrunk",
 ) -> Any:
     "The `BacktestTerms` of the options."
     from forecastkit.pipeline import BacktestTerms
     from forecastkit.trading import CostModel
 
     costs = CostModel() if cost_bps is None else CostModel(0.0, 0.0, cost_bps, 0.0, 0.0)
-    return BacktestTerms(capital, costs, fraction=fraction, fill=fill, every=every, short=short, stops=stops)
+    shown = {
+        "fraction": fraction,
+        "fill": fill,
+        "every": every,
+        "short": short,
+        "stops": stops or False,
+        "method": method,
+    }
+    return BacktestTerms(capital, costs, **shown)
 
 # %% ../../nbs/80_cli/07_backtest.ipynb #c6fffa42
 PER_CENT: tuple[str, ...] = ("return", "annual_return", "annual_volatility", "volatility", "max_drawdown", "hit_rate")
@@ -105,7 +114,7 @@ def write_page(
 # %% ../../nbs/80_cli/07_backtest.ipynb #06f67e86
 def backtest(
     universe: Annotated[Path, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample.")] = Path("sample"),
-    start: Annotated[str | None, typer.Option(help="First session, at whose close the first decision falls; by default the first possible.")] = None,
+    start: Annotated[str | None, typer.Option(help="First session, at whose close the first decision falls; by default the first possible. Versions are walked from 520 sessions before it, so that widths are calibrated by then.")] = None,
     end: Annotated[str | None, typer.Option(help="Last session; by default the last of the data.")] = None,
     strategy: Annotated[str | None, typer.Option(help="A strategy of your own instead of the panel's forecasts: FILE.py:NAME, a function of a market (weights by session), or of a market as of a close and the tickers.")] = None,
     ledger: Annotated[bool, typer.Option("--ledger", help="The forecasts as they stand in the ledger, instead of the panel's.")] = False,
@@ -116,7 +125,9 @@ def backtest(
     every: Annotated[int, typer.Option(min=1, help="A decision on every so many sessions.")] = 1,
     fraction: Annotated[float, typer.Option(help="Of Kelly's size.")] = 0.25,
     short: Annotated[bool, typer.Option("--short", help="Shares can be borrowed and sold.")] = False,
-    stops: Annotated[bool, typer.Option("--stops", help="Orders carry the stop loss and the target of their forecast.")] = False,
+    method: Annotated[str, typer.Option(help="Sizes of a whole portfolio: shrunk to the limits, or optimal under them by a convex solver.")] = "shrunk",
+    stops: Annotated[str | None, typer.Option(help="Orders carry a stop loss and a target: by quantiles of their forecast, or by atr, the average true range.")] = None,
+    orders: Annotated[Path | None, typer.Option(help="A CSV of orders to be filled and booked as they are: symbol, session, size, and perhaps side, kind, limit, stop, stop_loss, take_profit, trail.")] = None,
     audit: Annotated[bool, typer.Option("--audit", help="The full look-ahead audit first, with models trained again; takes minutes.")] = False,
     despite_leak: Annotated[bool, typer.Option("--despite-leak", help="Run what saw tomorrow all the same; every page says so.")] = False,
     horizon: Horizon = None, as_json: AsJson = False, html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the page with its pictures as one HTML file.")] = None,
@@ -136,12 +147,15 @@ def backtest(
       forecastkit backtest --universe mine.csv --sources "folder:bars, sample" --start 2014-01-02 --jobs 2 --html books.html --csv trades.csv
 
       forecastkit backtest --strategy momentum.py:weights --start 2014-01-02 --cost-bps 5 --json
+
+      forecastkit backtest --orders orders.csv --start 2016-01-04 --end 2016-12-30
     """
     from forecastkit.core import write_atomic
     from forecastkit.pipeline import LookAheadRefused, StrategyFailed, backtest_universe, read_universe_file
 
-    if strategy is not None and ledger:
-        raise SettingsError("--strategy and --ledger both say what decides: give one of them")
+    asked = {"--strategy": strategy is not None, "--ledger": ledger, "--orders": orders is not None}
+    if len(twice := [name for name, given in asked.items() if given]) > 1:
+        raise SettingsError(f"{' and '.join(twice)} both say what decides: give one of them")
     settings = settings_with(
         quiet or as_json,
         data__sources=sources,
@@ -150,11 +164,11 @@ def backtest(
         run__dask=dask,
         forecast__horizon=horizon,
     )
-    terms = backtest_terms(capital, cost_bps, fill, every, short, stops, fraction)
+    terms = backtest_terms(capital, cost_bps, fill, every, short, stops, fraction, method)
     try:
         run = backtest_universe(
             read_universe_file(universe, earnings), start, end, settings, terms=terms, strategy=strategy, ledger=ledger,
-            full_audit=audit, despite_leak=despite_leak,
+            orders=orders, full_audit=audit, despite_leak=despite_leak,
         )  # fmt: skip
     except LookAheadRefused as refused:
         print_note(f"forecastkit: {refused}; --despite-leak runs it")
@@ -162,6 +176,8 @@ def backtest(
     except StrategyFailed as failed:
         print_note(f"forecastkit: {failed}")
         raise typer.Exit(3) from None
+    for one in run.result.books.rejects if orders is not None else ():
+        print_note(f"refused: {one.text()}")
     if as_json:
         emit(run.to_dict(), as_json)
     else:

@@ -76,6 +76,9 @@ LEDGER_COLUMNS: tuple[str, ...] = (
 )  # fmt: skip
 Start = Annotated[str | None, typer.Option(help="First origin.")]
 End = Annotated[str | None, typer.Option(help="Last origin.")]
+SeveralHorizons = Annotated[
+    bool, typer.Option("--multi-horizon", help="The records of several horizons instead, a row for each horizon.")
+]
 
 
 def ledger_rows(
@@ -95,6 +98,33 @@ def ledger_rows(
     )[list(LEDGER_COLUMNS)]  # fmt: skip
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #cfc10ab4
+def rows_of_horizons(
+    records: Any,  # as `ledger.stored_horizons` gives them
+) -> Any:
+    "One row a horizon of each record, as a person reads it, as a DataFrame."
+    import pandas as pd
+
+    rows = [
+        {"symbol": one.symbol, "origin": one.origin, "horizon": horizon, "target": line["target"], "last": one.last_value,
+         "median": round(one.in_points(horizon).quantile(0.5), 2), "low_80": round(line["low_80"], 2), "high_80": round(line["high_80"], 2),
+         "width_factor": round(line["width_factor"], 3), "id": one.prediction_id}
+        for one in records for horizon, line in one.table().iterrows()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def print_stored_horizons(
+    settings: Any, symbol: str | None, start: Any, end: Any, limit: int | None, as_json: bool
+) -> None:
+    "Print the stored records of several horizons."
+    from forecastkit.ledger import stored_horizons
+
+    with open_ledger(settings) as database:
+        found = stored_horizons(database, symbol=symbol, start=start, end=end, limit=limit)
+    table = rows_of_horizons(found)
+    emit(table if len(table) or as_json else "no forecasts of several horizons", as_json)
+
+
 def what_is_left(
     symbol: str | None,  # asked for; None: all
     counts: dict[str, int],  # forecasts by symbol
@@ -118,7 +148,7 @@ def forecasts_list(
     symbol: Symbol = None, start: Start = None, end: End = None,
     last: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     everything: Annotated[bool, typer.Option("--all", help="All of them, also those made again of one origin.")] = False, home: HomeFolder = None,
-    as_json: AsJson = False, quiet: Quiet = False,
+    as_json: AsJson = False, quiet: Quiet = False, multi_horizon: SeveralHorizons = False,
 ) -> None:  # fmt: skip
     """The stored forecasts with their outcomes, latest last; on standard error how many there are beyond those shown.
 
@@ -127,12 +157,16 @@ def forecasts_list(
       forecastkit forecasts list --last 5
 
       forecastkit forecasts list --symbol VIX --all
+
+      forecastkit forecasts list --multi-horizon
     """
     settings, limit = settings_with(data__home=home), None if everything else last
     if absent := ledger_is_absent(settings):
         if not quiet:
             print_note(f"note: {absent}")
         return emit([] if as_json else "no forecasts", as_json)
+    if multi_horizon:
+        return print_stored_horizons(settings, symbol, start, end, limit, as_json)
     with open_ledger(settings) as database:
         made = database.forecast_counts(start, end, every_version=True)
         counts = made if everything else database.forecast_counts(start, end)
@@ -283,7 +317,7 @@ def forecasts_head(home: HomeFolder = None, as_json: AsJson = False, quiet: Quie
     if as_json:
         emit({table: {"rows": rows, "hash": end} for table, (rows, end) in ends.items()}, as_json)
     else:
-        emit("\n".join(f"{table:12s}{rows:9d}  {end}" for table, (rows, end) in ends.items()), as_json=False)
+        emit("\n".join(f"{table:20s}{rows:9d}  {end}" for table, (rows, end) in ends.items()), as_json=False)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #a360d56d
 @add_command(forecasts_app, "export")
@@ -292,6 +326,7 @@ def forecasts_export(
     csv: Annotated[Path | None, typer.Option(help="The CSV file to write.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="The Parquet file to write.")] = None,
     symbol: Symbol = None, start: Start = None, end: End = None, home: HomeFolder = None, quiet: Quiet = False,
+    multi_horizon: SeveralHorizons = False,
 ) -> None:  # fmt: skip
     """Write the ledger as one flat table: quantiles, regime probabilities, outcome, scores and hashes of every forecast.
 
@@ -300,9 +335,11 @@ def forecasts_export(
       forecastkit forecasts export ledger.csv
 
       forecastkit forecasts export --parquet vix.parquet --symbol VIX --start 2018-01-02
+
+      forecastkit forecasts export --multi-horizon horizons.csv
     """
     from forecastkit.core import SettingsError
-    from forecastkit.ledger import ledger_tables, write_csv, write_parquet
+    from forecastkit.ledger import horizon_tables, ledger_tables, write_csv, write_parquet
 
     wanted = [(csv, write_csv), (parquet, write_parquet)]
     if file is not None:
@@ -315,8 +352,9 @@ def forecasts_export(
     with open_ledger(settings_with(data__home=home)) as database:
         for path, write in wanted:
             if path is not None:
-                count = write(ledger_tables(database, symbol=symbol, start=start, end=end), path)
-                emit(f"{count} forecasts in {path}", as_json=False)
+                tables = horizon_tables if multi_horizon else ledger_tables
+                count = write(tables(database, symbol=symbol, start=start, end=end), path)
+                emit(f"{count} {'rows' if multi_horizon else 'forecasts'} in {path}", as_json=False)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #5a0b6299
 Archive = Annotated[Path, typer.Argument(help="The archive, such as forecasts.tar.gz.")]

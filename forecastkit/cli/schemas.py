@@ -18,8 +18,8 @@ from .options import Quiet, emit
 # %% auto #0
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART',
            'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
-           'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'PARTS', 'EXPLANATION', 'BOOK', 'SPAN', 'TRADED',
-           'BACKTEST', 'SCHEMAS']
+           'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS', 'EXPLANATION', 'BOOK', 'SPAN',
+           'TRADED', 'BACKTEST', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -139,6 +139,10 @@ DIRECTIONS: Schema = record(
     kind=TEXT, horizon=COUNT, state=TEXT | {"description": "scored, or not enough data: then measures and calibration are empty"}, sentence=TEXT, rows=COUNT,
     sessions=COUNT, sessions_apart=COUNT, neutral=SHARE, measures=table_of(MEASURED), calibration=CALIBRATED | {"required": []}, by_state=table_of(CALIBRATED),
 )  # fmt: skip
+STORED_HORIZONS: Schema = record(
+    symbol=TEXT, origin=TEXT, horizon=COUNT, target=TEXT, last=NUMBER, median=NUMBER, low_80=NUMBER, high_80=NUMBER,
+    width_factor=NUMBER | {"description": "what the width was multiplied by, so that it never falls with the horizon"}, id=TEXT,
+)  # fmt: skip
 PARTS: Schema = record(
     of=TEXT, base=NUMBER, value=NUMBER, rest=NUMBER, by_family=table_of(NUMBER),
     contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
@@ -165,13 +169,13 @@ BACKTEST: Schema = record(
     net_exposure=NUMBER, costs=table_of(NUMBER) | {"description": "money by kind"}, trades=COUNT, rejects=COUNT, by_year=table_of(SPAN),
     by_state=table_of(SPAN), by_sector=table_of(TRADED), by_ticker=table_of(TRADED), benchmarks=table_of(BOOK),
     identities=table_of(NUMBER) | {"description": "largest error of each, as a share of the equity"}, notes=list_of(TEXT),
-    verdict=list_of(REPORT), survivorship=TEXT, seconds=STAGES, skipped=table_of(TEXT),
+    verdict=list_of(REPORT), survivorship=TEXT, remarks=list_of(TEXT), errors=table_of(NUMBER) | {"description": "standard errors by the block bootstrap"}, seconds=STAGES, skipped=table_of(TEXT),
 )  # fmt: skip
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb
 SCHEMAS: dict[str, Schema] = {
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "evaluate --universe": PANEL_SCORECARD, "verify": list_of(REPORT),
-    "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "forecasts directions": list_of(DIRECTIONS), "data list": list_of(SERIES), "data health": HEALTH,
+    "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "forecasts list --multi-horizon": list_of(STORED_HORIZONS), "forecasts directions": list_of(DIRECTIONS), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),

@@ -3,9 +3,17 @@
 from .schema import (
     CHAIN as CHAIN,
     CHAINED as CHAINED,
+    ALERT_EVENTS as ALERT_EVENTS,
+    DELIVERIES as DELIVERIES,
+    DRIFT as DRIFT,
+    JOB_EVENTS as JOB_EVENTS,
+    UNCHAINED as UNCHAINED,
+    HORIZONS as HORIZONS,
     METADATA as METADATA,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    SNAPSHOTS as SNAPSHOTS,
+    VIEWS as VIEWS,
     PREDICTIONS as PREDICTIONS,
     TRAINING_EVENTS as TRAINING_EVENTS,
     TRAINING_RESULTS as TRAINING_RESULTS,
@@ -18,6 +26,7 @@ from .engine import (
     fetch as fetch,
     database_file as database_file,
     file_url as file_url,
+    held_tables as held_tables,
     known_definitions as known_definitions,
     open_database as open_database,
     parse_database_url as parse_database_url,
@@ -43,6 +52,11 @@ from .exports import (
     ledger_tables as ledger_tables,
     write_csv as write_csv,
     write_parquet as write_parquet,
+)
+from .horizons import (
+    horizon_tables as horizon_tables,
+    store_horizons as store_horizons,
+    stored_horizons as stored_horizons,
 )
 from .rescoring import (
     rescore as rescore,

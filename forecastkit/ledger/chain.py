@@ -32,7 +32,7 @@ ROWS: HashChain = HashChain()  # previous_hash and row_hash around the content o
 class Problem:
     "One thing that is wrong with a stored row."
 
-    table: str  # predictions, outcomes, models, pauses, promotions, training_events
+    table: str  # such as predictions, see `schema.CHAINED`
     row: int  # its number; 0: no row in particular
     name: str  # what it is about, such as VIX 2018-02-05
     words: str  # completes the sentence that begins with them
@@ -43,11 +43,13 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause, line and target of a promotion, the symbol of a training run."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert."
     if "from_stage" in row:
         return f"{row['action']} of {row['line']} for {row['target']}"
     if "pause" in row:
         return f"{row['action']} of {row['subject']}"
+    if "event" in row:
+        return f"{row['event']} of {row['job']}" if "job" in row else f"alert on {row['subject']}, {row['event']}"
     if "run" in row:
         return f"{row['symbol']} {row['timeframe']} {row['status']}"
     return f"{row['symbol']} {row['origin']}" if "origin" in row else f"model {row['version']}"

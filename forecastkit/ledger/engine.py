@@ -23,13 +23,24 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ..core import DataError, digest, lock_file, printable, redacted
-from .schema import CHAIN, CHAINED, PAUSES, PROMOTIONS, TRAINING_EVENTS
+from forecastkit.ledger.schema import (
+    ALERT_EVENTS,
+    CHAIN,
+    CHAINED,
+    DELIVERIES,
+    DRIFT,
+    HORIZONS,
+    JOB_EVENTS,
+    PAUSES,
+    PROMOTIONS,
+)
+from .schema import SNAPSHOTS, TRAINING_EVENTS
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
            'TRIGGERS_OF', 'display_url', 'parse_database_url', 'file_url', 'database_file', 'is_read_only',
-           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'chained_tables', 'upgrade',
-           'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
+           'transaction', 'fetch', 'server_unavailable', 'with_retry', 'needs_upgrade', 'held_tables', 'chained_tables',
+           'upgrade', 'definitions', 'known_definitions', 'open_database', 'sqlite_triggers', 'postgres_triggers',
            'trigger_problems']
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #f2300c0f
@@ -191,12 +202,28 @@ def with_retry(
             time.sleep(0.2)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #29744f39
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0007", "0006")  # in the order of their steps
+REVISIONS: tuple[str, ...] = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0007",
+    "0006",
+    "0005",
+    "0008",
+    "0009",
+)  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
     PAUSES: "0004",
     PROMOTIONS: "0007",
     TRAINING_EVENTS: "0006",
+    JOB_EVENTS: "0008",
+    DRIFT: "0008",
+    SNAPSHOTS: "0008",
+    ALERT_EVENTS: "0009",
+    DELIVERIES: "0009",
+    HORIZONS: "0005",
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
@@ -217,11 +244,16 @@ def needs_upgrade(connection: sa.Connection) -> bool:
     return found != REVISIONS[-1]
 
 
-def chained_tables(connection: sa.Connection) -> list[sa.Table]:
-    "The tables with a chain that a database has; one on a read-only medium may be too old for some."
+def held_tables(connection: sa.Connection, tables: Iterable[sa.Table]) -> list[sa.Table]:
+    "Those of the tables that a database has; one on a read-only medium may be too old for some."
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
     steps = REVISIONS[: REVISIONS.index(str(found)) + 1]
-    return [table for table in CHAINED if TABLES_SINCE.get(table, "0001") in steps]
+    return [table for table in tables if TABLES_SINCE.get(table, "0001") in steps]
+
+
+def chained_tables(connection: sa.Connection) -> list[sa.Table]:
+    "The tables with a chain that a database has."
+    return held_tables(connection, CHAINED)
 
 
 def upgrade(
@@ -268,6 +300,9 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "2cc81c11ac717af5",
     "97963d5274364e8a",
     "65119fca953335b1",
+    "012465bf99f368c5",
+    "620828f3f5144ff8",
+    "a9a691b6accd746a",
 )  # of the tables and indexes by revision
 
 

@@ -149,6 +149,8 @@ def read_booster(
     content: bytes,
 ) -> xgboost.Booster:
     "The trees that were written as UBJ; raises `ValueError` for bytes that are none, and for trees that lead out of themselves."
+    if not content:
+        raise ValueError("the file of the trees is empty")  # which would end the process
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(bytearray(content))
     text = bytes(booster.save_raw("ubj"))

@@ -339,7 +339,8 @@ def folded_chances(
     "The chances of a rise that claims come to, each by an agreement map fitted at least a horizon away, (n,)."
     chance = np.full(len(claims.size), np.nan)
     for train, test in purged_folds(claims.place, horizon):
-        fitted = fit_agreement(*(part[train] for part in claims), horizon)
+        known = Claims(claims.size[train], claims.agreement[train], claims.came[train], claims.place[train])
+        fitted = fit_agreement(known.size, known.agreement, known.came, known.place, horizon)
         chance[test] = base + fitted.share(claims.agreement[test]) * claims.size[test]
     return np.clip(chance, EDGE, 1.0 - EDGE)
 

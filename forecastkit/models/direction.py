@@ -39,15 +39,15 @@ from ..metrics import hac_lag
 from .base import array_names
 from .classifier_files import pack_classifier, unpack_classifier
 from .confidence import panel_share
-from .direction_classifiers import MEMBER_KINDS, direction_members
+from .direction_classifiers import MEMBER_KINDS, direction_members, fitted_members
 from .metalearner import EDGE, MOST, agreement_of
 from .online_weights import log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
 
 # %% auto #0
 __all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'SAMPLE_ROWS', 'DIRECTION_FILE', 'ARRAYS_FILE', 'session_places',
-           'own_columns', 'thinned', 'purged_folds', 'stacked_weights', 'Directions', 'labels_of', 'direction_scores',
-           'ChangeSizes', 'member_importances', 'DirectionEnsemble']
+           'own_columns', 'thinned', 'purged_folds', 'usable_folds', 'stacked_weights', 'Directions', 'labels_of',
+           'direction_scores', 'ChangeSizes', 'member_importances', 'DirectionEnsemble']
 
 # %% ../../nbs/40_models/26_direction.ipynb #3a063390
 def session_places(
@@ -100,6 +100,17 @@ def purged_folds(
     for tested in np.array_split(np.unique(place), folds):
         away = (place <= tested[0] - horizon) | (place >= tested[-1] + horizon)
         yield np.flatnonzero(away), np.flatnonzero((place >= tested[0]) & (place <= tested[-1]))
+
+
+def usable_folds(
+    up: np.ndarray,  # (m,) whether it rose
+    place: np.ndarray,  # (m,) number of the session of each row
+    horizon: int,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    "The purged folds; none where sessions are few, or where a fold would train on one class."
+    folds = list(purged_folds(place, horizon))
+    enough = len(np.unique(place)) >= LEAST_SESSIONS
+    return folds if enough and all(len(np.unique(up[train])) == 2 for train, _ in folds) else []
 
 # %% ../../nbs/40_models/26_direction.ipynb #afc08817
 STEP: float = 20.0  # of the exponentiated gradient: members of a weak signal differ little in likelihood
@@ -233,9 +244,11 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         max_rows: int = MAX_ROWS,  # that members train on
         common: bool = False,  # whether members read columns that are the same for all symbols of a session
         seed: int = 42,
+        n_jobs: int = 1,  # threads that fit members; no number depends on it
     ):
         self.members, self.horizon, self.margin, self.band = members, horizon, margin, band
         self.scale, self.shrink, self.max_rows, self.common, self.seed = scale, shrink, max_rows, common, seed
+        self.n_jobs = n_jobs
 
     def __sklearn_tags__(self) -> Any:
         tags: Any = super().__sklearn_tags__()  # pyrefly: ignore[missing-attribute]
@@ -281,31 +294,34 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         self.base_rate_, learnt = float(up.mean()), table[self.read_].iloc[rows]
         self.sizes_ = ChangeSizes.fit(table, None if changes is None else np.asarray(changes, dtype=float), self.scale)
         made = direction_members(self.read_, self.seed) if self.members is None else dict(self.members)
+        folds = usable_folds(up[rows], place[rows], self.horizon)
+        samples = [np.arange(len(rows)), *(train for train, _ in folds)]
         with threadpool_limits(1):
-            outside = self._weigh(made, learnt, up[rows], place[rows])
-            self.members_ = {name: clone(member).fit(learnt, up[rows].astype(int)) for name, member in made.items()}
+            self.members_, *outside_members = fitted_members(made, learnt, up[rows], samples, self.n_jobs)
+            outside = self._weigh(list(zip(outside_members, folds)), learnt, up[rows], place[rows])
             self._keep_scores(learnt, up[rows], outside)
         self.sample_ = table.iloc[-SAMPLE_ROWS:].reset_index(drop=True)
         self.sample_chances_ = self._chances(self.sample_)
         return self
 
     def _weigh(
-        self, made: Mapping[str, Any], table: pd.DataFrame, up: np.ndarray, place: np.ndarray
+        self,
+        folds: Sequence[tuple[Mapping[str, Any], tuple[np.ndarray, np.ndarray]]],  # members, and the rows of each fold
+        table: pd.DataFrame,
+        up: np.ndarray,
+        place: np.ndarray,
     ) -> np.ndarray | None:
         "Weights and share; returns the purged out-of-fold chances of the members and of the ensemble, where rows are enough for it."
-        self.weights_ = pd.Series(1.0 / len(made), list(made))
-        self.share_ = 0.0
-        folds = list(purged_folds(place, self.horizon))
-        enough = len(np.unique(place)) >= LEAST_SESSIONS
-        if not enough or any(len(np.unique(up[train])) < 2 for train, _ in folds):
+        names, self.share_ = list(self.members_), 0.0
+        self.weights_ = pd.Series(1.0 / len(names), names)
+        if not folds:
             return None
-        chances, base = np.empty((len(up), len(made))), np.empty(len(up))
-        for train, test in folds:
+        chances, base = np.empty((len(up), len(names))), np.empty(len(up))
+        for members, (train, test) in folds:
             base[test] = up[train].mean()
-            for j, member in enumerate(made.values()):
-                fitted = clone(member).fit(table.iloc[train], up[train].astype(int))
-                chances[test, j] = fitted.predict_proba(table.iloc[test])[:, 1]
-        self.weights_ = pd.Series(stacked_weights(chances, up, self.shrink), list(made))
+            for j, member in enumerate(members.values()):
+                chances[test, j] = member.predict_proba(table.iloc[test])[:, 1]
+        self.weights_ = pd.Series(stacked_weights(chances, up, self.shrink), names)
         claim = np.einsum("ij,j->i", chances - base[:, None], self.weights_.to_numpy())
         self.share_ = panel_share(claim, up - base, place, hac_lag(1), MOST)
         return np.column_stack([chances, np.clip(base + self.share_ * claim, EDGE, 1 - EDGE)])
@@ -386,7 +402,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         "Write it into a folder (JSON, npz, skops, UBJ) with scores, importances and sample; the SHA-256 of each file. Raises `DataError`."
         check_is_fitted(self)
         made = [pack_classifier(member, [*MEMBER_KINDS, *kinds]) for member in self.members_.values()]
-        params = {name: value for name, value in self.get_params(deep=False).items() if name != "members"}
+        params = {k: value for k, value in self.get_params(deep=False).items() if k not in ("members", "n_jobs")}
         text = {
             "format": FORMAT, "kind": "direction", "params": params, "own": self.members is not None,
             "columns": self.columns_, "named": hasattr(self, "feature_names_in_"), "read": self.read_,

@@ -8,14 +8,15 @@ learns noise."""
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #8b69b56b
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from scipy.special import expit, ndtr
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
@@ -28,7 +29,7 @@ from xgboost import XGBClassifier
 from .panel import GARCH_TERMS
 
 # %% auto #0
-__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'ArimaDirection', 'direction_members']
+__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'ArimaDirection', 'direction_members', 'fitted_members']
 
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #89a94211
 class DriftOverScale(ClassifierMixin, BaseEstimator):
@@ -143,3 +144,23 @@ def direction_members(
         "drift": DriftOverScale(),
         "base rate": DummyClassifier(strategy="prior"),
     } | ({"arima": ArimaDirection()} if arima else {})  # fmt: skip
+
+# %% ../../nbs/40_models/23_direction_classifiers.ipynb #c03893c6
+def _fitted(member: Any, table: pd.DataFrame, up: np.ndarray, rows: np.ndarray) -> Any:
+    return clone(member).fit(table.iloc[rows], up[rows].astype(int))
+
+
+def fitted_members(
+    members: Mapping[str, Any],  # by name, not fitted
+    table: pd.DataFrame,
+    up: np.ndarray,  # (n,) whether it rose
+    samples: Sequence[np.ndarray],  # numbers of rows: each member is fitted on each
+    n_jobs: int = 1,  # threads; no number depends on it
+) -> list[dict[str, Any]]:
+    "For each sample of rows its fitted members by name."
+    jobs = [
+        (member, rows) for member in reversed(list(members.values())) for rows in samples
+    ]  # quick fits fill what slow ones leave
+    done = iter(Parallel(n_jobs, backend="threading")(delayed(_fitted)(one, table, up, rows) for one, rows in jobs))
+    by_member = {name: [next(done) for _ in samples] for name in reversed(list(members))}
+    return [{name: by_member[name][place] for name in members} for place in range(len(samples))]

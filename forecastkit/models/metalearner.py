@@ -253,7 +253,13 @@ class MetaLearner:
         base, moved = told["base_rate"], chance - told["probability"]
         if not moved:
             return dict(told)
-        why = {"signal": "calibration", "probability": chance, "weight": 0.0, "contribution": moved, "text": text}
+        why: dict[str, Any] = {
+            "signal": "calibration",
+            "probability": chance,
+            "weight": 0.0,
+            "contribution": moved,
+            "text": text,
+        }
         spoken = [*(one for one in told["reasoning"] if one["probability"] is not None), why]
         silent = [one for one in told["reasoning"] if one["probability"] is None]
         ranked = sorted(spoken, key=lambda one: -abs(one["contribution"])) + silent

@@ -9,7 +9,9 @@ them all, one table says which can be told at all, and only those have a voice w
 from __future__ import annotations
 
 import gc
-
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +19,26 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from xgboost import XGBClassifier, XGBRegressor
 
-from ..core import DataError
+from forecastkit.core import (
+    DataError,
+    ModelIntegrityError,
+    canonical_json,
+    pack_arrays,
+    read_file,
+    unpack_arrays,
+    write_files,
+)
 from ..metrics import clustered_skill, pinball
 from .base import require_fitted
+from .boosting import read_booster
 from .direction import purged_folds, session_places
 from .online_weights import log_losses
+from .persistence import FORMAT, as_integrity_error, parse_state
 
 # %% auto #0
-__all__ = ['TARGET_QUANTILES', 'TREES', 'CALMING', 'LEAST_T', 'HEDGE_FROM', 'outcome_targets', 'kind_of_target', 'target_model',
-           'target_prediction', 'baseline_prediction', 'target_losses', 'MultiTarget']
+__all__ = ['TARGET_QUANTILES', 'TREES', 'KINDS_OF_TARGET', 'CALMING', 'LEAST_T', 'HEDGE_FROM', 'SCORES', 'LAST_ROWS',
+           'TARGETS_FILE', 'NUMBERS_FILE', 'outcome_targets', 'kind_of_target', 'target_model', 'target_prediction',
+           'baseline_prediction', 'target_losses', 'MultiTarget']
 
 # %% ../../nbs/40_models/30_multi_target.ipynb #7a568f6c
 def outcome_targets(
@@ -76,6 +89,9 @@ def kind_of_target(
     return "class" if len(found) == 2 else "number"
 
 
+KINDS_OF_TARGET: tuple[str, ...] = ("class", "quantiles", "number")
+
+
 def target_model(kind: str, seed: int) -> Any:
     "Trees for a kind of target, not fitted."
     if kind == "class":
@@ -90,7 +106,8 @@ def target_prediction(model: Any, kind: str, table: np.ndarray) -> np.ndarray:
     "(n, 1), or (n, 3) for quantiles in rising order."
     if kind == "class":
         return model.predict_proba(table)[:, 1:]
-    found = np.asarray(model.predict(table), dtype=float).reshape(len(table), -1)
+    width = len(TARGET_QUANTILES) if kind == "quantiles" else 1
+    found = np.asarray(model.predict(table), dtype=float).reshape(len(table), width)
     return np.sort(found, axis=1)
 
 
@@ -113,6 +130,10 @@ def target_losses(kind: str, predicted: np.ndarray, values: np.ndarray) -> np.nd
 CALMING: tuple[str, ...] = ("direction", "return")  # targets whose large values are no threat
 LEAST_T: float = 2.0  # of a target's skill, for a voice
 HEDGE_FROM: float = 0.8
+SCORES: tuple[str, ...] = ("loss", "baseline", "skill", "se", "t")
+LAST_ROWS: int = 32  # rows whose predictions are kept, and made again at loading
+TARGETS_FILE: str = "multi_target.json"
+NUMBERS_FILE: str = "multi_target.npz"
 
 
 class MultiTarget(BaseEstimator):
@@ -141,6 +162,7 @@ class MultiTarget(BaseEstimator):
         self.past_: dict[str, np.ndarray] = {}
         scores = {str(name): self._fit_target(str(name), table, Y[name].to_numpy(dtype=float), place) for name in Y}
         self.scores_ = pd.DataFrame.from_dict(scores, orient="index").rename_axis("target")
+        self.sample_ = table[-LAST_ROWS:]
         return self
 
     def _fit_target(self, name: str, table: np.ndarray, values: np.ndarray, place: np.ndarray) -> dict[str, Any]:
@@ -180,7 +202,10 @@ class MultiTarget(BaseEstimator):
         require_fitted(self)
         if absent := [name for name in self.columns_ if name not in X]:
             raise DataError(f"X lacks {', '.join(map(str, absent))}: hand over the columns that were learnt from")
-        table, found = X[self.columns_].to_numpy(dtype=float), {}
+        return self._predicted(X[self.columns_].to_numpy(dtype=float)).set_axis(X.index)
+
+    def _predicted(self, table: np.ndarray) -> pd.DataFrame:
+        found: dict[str, np.ndarray] = {}
         for name, model in self.models_.items():
             predicted = target_prediction(model, self.kinds_[name], table)
             several = predicted.shape[1] > 1
@@ -188,7 +213,7 @@ class MultiTarget(BaseEstimator):
                 f"{name} q{100 * q:.0f}" if several else name: predicted[:, j]
                 for j, q in enumerate(TARGET_QUANTILES[: predicted.shape[1]])
             }
-        return pd.DataFrame(found, X.index)
+        return pd.DataFrame(found)
 
     def voices(self) -> pd.Series:
         "The weight of each target in the hedging score, adding up to 1; empty where no target has a voice."
@@ -210,3 +235,67 @@ class MultiTarget(BaseEstimator):
     def hedge(self, X: pd.DataFrame) -> pd.Series:
         "Whether the score asks for a hedge; never where no target has a voice."
         return (self.hedging_score(X) >= HEDGE_FROM).rename("hedge")
+
+    def save(self, folder: str | Path) -> dict[str, str]:
+        "Write it into a folder (JSON, npz, UBJ) with its scores and a sample of its predictions; the SHA-256 of each file. Raises `DataError`."
+        require_fitted(self)
+        if odd := [name for name in self.columns_ if not isinstance(name, str)]:
+            raise DataError(f"column {odd[0]!r} has no text for a name: rename it before the fit to save the model")
+        text = {
+            "format": FORMAT,
+            "kind": "multi_target",
+            "params": self.get_params(),
+            "columns": self.columns_,
+            "targets": [*self.kinds_.items()],
+        }
+        numbers = self.scores_.drop(columns="kind").to_numpy(dtype=float)
+        arrays = {"scores": numbers, "rows": self.sample_, "said": self._predicted(self.sample_).to_numpy(dtype=float)}
+        arrays |= {f"past{place}": past for place, past in enumerate(self.past_.values())}
+        trees = {f"target{k}.ubj": bytes(m.get_booster().save_raw("ubj")) for k, m in enumerate(self.models_.values())}
+        return write_files(
+            folder, {TARGETS_FILE: canonical_json(text).encode(), NUMBERS_FILE: pack_arrays(arrays)} | trees
+        )
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        sums: Mapping[str, str] | None = None,  # what `save` returned, kept elsewhere; None trusts the folder
+    ) -> MultiTarget:
+        "The model that `save` wrote, its sample predicted again. Raises `ModelIntegrityError` for other files, or other numbers."
+        read = partial(read_file, folder, sums=sums)
+        with as_integrity_error():
+            text, arrays = parse_state(read(TARGETS_FILE)), unpack_arrays(read(NUMBERS_FILE))
+            params: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in text["params"].items()}
+            model = cls(**params)._restored(text, arrays)
+            for place, (name, kind) in enumerate(model.kinds_.items()):
+                model.models_[name] = target_model(kind, int(model.seed))
+                model.models_[name].load_model(read_booster(read(f"target{place}.ubj")).save_raw("ubj"))
+            again = model._predicted(model.sample_).to_numpy(dtype=float)
+            same = again.shape == arrays["said"].shape and np.allclose(
+                again, arrays["said"], rtol=1e-9, atol=0, equal_nan=True
+            )
+        if not same:
+            raise ModelIntegrityError(
+                "the stored targets say other things of their sample than when they were saved: train them again"
+            )
+        return model
+
+    def _restored(self, text: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MultiTarget:
+        "Everything that was learnt but the trees. Raises `ModelIntegrityError` for what no fit leaves."
+        self.columns_, self.kinds_, self.models_ = list(text["columns"]), dict(text["targets"]), {}
+        self.past_ = {name: arrays[f"past{place}"] for place, name in enumerate(self.kinds_)}
+        self.sample_, numbers = arrays["rows"], arrays["scores"]
+        known = text["kind"] == "multi_target" and set(self.kinds_.values()) <= set(KINDS_OF_TARGET)
+        if (
+            not known
+            or self.sample_.shape[1:] != (len(self.columns_),)
+            or any(past.ndim != 1 for past in self.past_.values())
+        ):
+            raise ModelIntegrityError("the stored targets are not what a fit leaves: train them again")
+        scores = {
+            name: {"kind": kind, "rows": int(row[0]), **dict(zip(SCORES, map(float, row[1:]), strict=True))}
+            for (name, kind), row in zip(self.kinds_.items(), numbers, strict=True)
+        }
+        self.scores_ = pd.DataFrame.from_dict(scores, orient="index").rename_axis("target")
+        return self

@@ -97,7 +97,7 @@ def pack_table(
     text = [name for name in X if X[name].dtype.kind not in "fiub"]
     levels = {f"row{k}": X.index.get_level_values(k) for k in range(X.index.nlevels)}
     labels = [str(name or "") for name in X.index.names]
-    known = all(one.dtype.kind in "Mi" or pd.api.types.is_string_dtype(one.dtype) for one in levels.values())
+    known = all(one.dtype.kind in "Mi" or pd.api.types.is_string_dtype(one) for one in levels.values())
     named = known and getattr(X.index, "tz", None) is None and all(isinstance(name, str) for name in X)
     if not (named and len(X)):
         return {}

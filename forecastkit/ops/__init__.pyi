@@ -1,4 +1,4 @@
-"""Model registry, backups and restores, and the loader of stored models."""
+"""Model registry, backups and restores, the loader of stored models, job runs, alerts and their outbox."""
 
 from .registry import (
     damaged_models as damaged_models,
@@ -22,10 +22,68 @@ from .backups import (
     BackupContents as BackupContents,
     restore as restore,
 )
+from .alert_sinks import (
+    AppriseSink as AppriseSink,
+    FileSink as FileSink,
+    Message as Message,
+    SEVERITIES as SEVERITIES,
+    Sink as Sink,
+    sink_of as sink_of,
+    sink_reference as sink_reference,
+    sinks_of as sinks_of,
+)
+from .alerts import (
+    acknowledge_alert as acknowledge_alert,
+    Alert as Alert,
+    AlertPolicy as AlertPolicy,
+    keep_alerts as keep_alerts,
+    open_alerts as open_alerts,
+    stored_alerts as stored_alerts,
+    StoredAlert as StoredAlert,
+)
+from .outbox import (
+    deliver_alerts as deliver_alerts,
+    DeliveryReport as DeliveryReport,
+)
+from .job_runs import (
+    JobRun as JobRun,
+    missed_job as missed_job,
+    recorded_job as recorded_job,
+    stored_jobs as stored_jobs,
+    vendor_alerts as vendor_alerts,
+    vendor_counts as vendor_counts,
+)
+from .lines import (
+    Champion as Champion,
+    house_line as house_line,
+    Line as Line,
+    line_target as line_target,
+    LineTarget as LineTarget,
+    PANEL_KEY as PANEL_KEY,
+    parsed_key as parsed_key,
+    stored_line as stored_line,
+    target_key as target_key,
+)
+from .promotions import (
+    champion as champion,
+    pin as pin,
+    promote as promote,
+    Promotion as Promotion,
+    promotion_head as promotion_head,
+    register_line as register_line,
+    retire as retire,
+    rollback as rollback,
+    Standing as Standing,
+    standing as standing,
+    stored_promotions as stored_promotions,
+)
+from .served import (
+    served_on as served_on,
+)
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
-    untrained_text as untrained_text,
+    untrained_ensemble as untrained_ensemble,
     version_info as version_info,
     version_records as version_records,
     VersionRecord as VersionRecord,

@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from ..core import DataError, KEY_BYTES, KEY_FILE, adopt_key, canonical_json, code_version, confined
 from ..core import file_checksum, find_key, folder_checksums
 from ..core import folder_differences, printable
-from ..ledger import CHAIN, CHAINED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
+from ..ledger import CHAIN, CHAINED, UNCHAINED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
 from forecastkit.ledger import (
     broken_chains,
     chain_end,
@@ -38,6 +38,7 @@ from forecastkit.ledger import (
     definitions,
     display_url,
     file_url,
+    held_tables,
     known_definitions,
     open_database,
 )
@@ -57,12 +58,15 @@ def copy_rows(
     target: sa.Connection,  # of a writing transaction; its tables are new
 ) -> None:
     "Copy all rows of all tables, chain and all."
-    held = chained_tables(source)
-    target.execute(sa.delete(CHAIN).where(CHAIN.c.id.in_([CHAINED[table] for table in held])))
-    for table in (*held, CHAIN):
+    held = held_tables(source, METADATA.sorted_tables)
+    target.execute(sa.delete(CHAIN).where(CHAIN.c.id.in_([CHAINED[table] for table in held if table in CHAINED])))
+    for table in held:
         query = sa.select(table).order_by(*table.primary_key)
-        for rows in source.execute(query.execution_options(yield_per=1000)).partitions():
-            target.execute(sa.insert(table), [row._asdict() for row in rows])
+        for rows in source.execute(query.execution_options(yield_per=1000)).mappings().partitions():
+            kept = [
+                c.name for c in table.columns if table not in UNCHAINED or c.name != "seq"
+            ]  # those are counted anew
+            target.execute(sa.insert(table), [{name: row[name] for name in kept} for row in rows])
 
 
 def copy_out(
@@ -313,7 +317,7 @@ def odd_values(
         rows = connection.execute(sa.select(table).execution_options(yield_per=1000))
         for number, row in enumerate(rows, 1):
             for (name, kind), value in zip(columns, row):
-                if not isinstance(value, kind):
+                if not isinstance(value, kind) and not (value is None and table.columns[name].nullable):
                     yield f"{table.name} row {number} has {name} {printable(repr(value)[:40])}"
 
 

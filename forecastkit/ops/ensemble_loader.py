@@ -34,7 +34,7 @@ from .registry import ModelRegistry
 # %% auto #0
 __all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'told_weights', 'told_scores', 'ensemble_accuracy',
            'checked_text', 'version_info', 'load_ensemble', 'matched_columns', 'ProductionEnsemble', 'untrained_text',
-           'ModelLoader']
+           'untrained_ensemble', 'ModelLoader']
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #77551c55
 KIND_FILES: Mapping[str, str] = {
@@ -215,6 +215,12 @@ def untrained_text(symbol: str, timeframe: str) -> str:
     told = "" if timeframe == "d1" else f" --timeframe {timeframe}"
     return f"no ensemble of {symbol}_{timeframe} is stored: train it with `forecastkit train --symbol {symbol}{told}`"
 
+
+def untrained_ensemble(symbol: str, timeframe: str = "d1") -> ProductionEnsemble:
+    "What stands for an ensemble that there is not: it says how to train it."
+    symbol = canonical_symbol(symbol)
+    return ProductionEnsemble(symbol, timeframe, training_stats={"remedy": untrained_text(symbol, timeframe)})
+
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #4f10836a
 class ModelLoader:
     "Stored models by symbol and timeframe; the newest is the newest of the ledger."
@@ -270,7 +276,7 @@ class ModelLoader:
         symbol = canonical_symbol(symbol)
         info = self.info(symbol, timeframe)
         if info is None or info["status"] == "missing":
-            return ProductionEnsemble(symbol, timeframe, training_stats={"remedy": untrained_text(symbol, timeframe)})
+            return untrained_ensemble(symbol, timeframe)
         model = ModelRegistry(self.folder, self.database, load_ensemble).load(info["version"])
         performances = {name: rows.get("validation", rows.get("train", {})) for name, rows in info["scores"].items()}
         stats = {name: info[name] for name in ("ensemble_accuracy", "weights", "timestamp", "version", "file_path")}

@@ -44,6 +44,11 @@ from .directions import (
     DirectionSystem as DirectionSystem,
     with_directions as with_directions,
 )
+from .ensembles import (
+    EnsembleLoader as EnsembleLoader,
+    get_production_ensemble_with_trained_weights as get_production_ensemble_with_trained_weights,
+    model_loader as model_loader,
+)
 from .direction_scores import (
     direction_scorecards as direction_scorecards,
     stored_directions as stored_directions,
@@ -111,4 +116,7 @@ from .backtest import (
 from .kept_backtests import (
     keep_backtest as keep_backtest,
     kept_backtest as kept_backtest,
+)
+from .live_sizing import (
+    live_sizer as live_sizer,
 )

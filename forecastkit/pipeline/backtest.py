@@ -18,17 +18,30 @@ import pandas as pd
 
 from ..core import DataError, ExperimentLog, Report, Settings, Stopwatch, digest, plain
 from ..data import MarketData
-from ..trading import BacktestEngine, BacktestResult, CostModel, FillRules, Limits, PositionSizer
+from forecastkit.trading import (
+    BacktestEngine,
+    BacktestResult,
+    CostModel,
+    FillRules,
+    Limits,
+    Order,
+    PositionSizer,
+    Reject,
+    read_orders,
+    stops_kind,
+)
 from forecastkit.pipeline.backtest_inputs import (
     Strategy,
     StrategySizer,
     guarded,
     is_weights_function,
     ledger_decisions,
+    limits_words,
     panel_decisions,
     probe_panel,
     strategy_probe,
     table_decisions,
+    without_refused,
 )
 from .panel_forecasting import UniverseSystem
 from .panel_universe import Universe
@@ -36,9 +49,9 @@ from .panel_verification import verify_universe
 from .verification import function_in
 
 # %% auto #0
-__all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'Decisions',
-           'panel_subject', 'ledger_subject', 'strategy_subject', 'backtest_system', 'backtest_sessions',
-           'state_history', 'run_books', 'first_of', 'backtest_universe']
+__all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'FileOrders',
+           'Decisions', 'panel_subject', 'ledger_subject', 'orders_subject', 'orders_words', 'strategy_subject',
+           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of', 'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -53,14 +66,21 @@ class BacktestTerms:
     volume_share: float = 0.1  # the largest share of a session's volume that is ours
     every: int = 1  # a decision on every so many sessions
     short: bool = False  # whether shares can be borrowed
-    stops: bool = False  # every order carries the stop loss and the target of its forecast
+    stops: str | bool = (
+        False  # every order carries a stop loss and a target: by `quantiles` of its forecast (True), or by `atr`
+    )
+    method: str = "shrunk"  # of the sizes of a whole portfolio: shrunk to the limits, or optimal under them by a solver
 
     def __post_init__(self) -> None:
         if not 0 < self.capital < float("inf"):
             raise DataError(f"the capital is {self.capital}: a backtest starts with money")
         if self.every < 1:
             raise DataError(f"a decision on every {self.every} sessions: say 1 for each session")
-        self.rules(True), self.sizer({})  # refuse what makes no sense before anything is trained
+        (
+            self.rules(True),
+            self.sizer({}),
+            stops_kind(self.stops),
+        )  # refuse what makes no sense before anything is trained
 
     def rules(self, has_opens: bool) -> FillRules:
         "How orders are filled, in a market whose bars have opens or not."
@@ -68,7 +88,7 @@ class BacktestTerms:
 
     def sizer(self, sectors: Mapping[str, str]) -> PositionSizer:
         "The sizer of forecasts."
-        return PositionSizer(self.limits, sectors, self.fraction, short=self.short)
+        return PositionSizer(self.limits, sectors, self.fraction, short=self.short, method=self.method)
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #75182c17
 def survivorship_words(
@@ -111,6 +131,7 @@ class UniverseBacktest:
     terms: BacktestTerms
     seconds: Mapping[str, float]  # by stage
     skipped: Mapping[str, str] = field(default_factory=dict)  # tickers without a forecast, and why
+    remarks: tuple[str, ...] = ()  # what was cut, refused or left out
 
     @property
     def ok(self) -> bool:
@@ -121,7 +142,7 @@ class UniverseBacktest:
         "The result, and what has to be said of it, in JSON's own types."
         said = {"universe": self.universe.name, "tickers": len(self.result.books.prices.tickers), "subject": self.subject,
                 "verdict": [report.to_dict() for report in self.verdict], "survivorship": self.survivorship,
-                "seconds": dict(self.seconds), "skipped": dict(self.skipped)}  # fmt: skip
+                "seconds": dict(self.seconds), "skipped": dict(self.skipped), "remarks": list(self.remarks)}  # fmt: skip
         return self.result.to_dict() | plain(said)
 
     def text(self) -> str:
@@ -130,7 +151,7 @@ class UniverseBacktest:
         checked = max(self.result.to_dict()["identities"].values())
         return "\n".join([
             f"{self.subject}; {self.universe.name}, {len(self.result.books.prices.tickers)} tickers", *verdict, self.result.text(),
-            f"books: cash, positions, trades and limits agree to {checked:.1g} of the equity", self.survivorship,
+            f"books: cash, positions, trades and limits agree to {checked:.1g} of the equity", *self.remarks, self.survivorship,
         ])  # fmt: skip
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #28b88c6c
@@ -147,15 +168,23 @@ def count_trial(
     return log.count()
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #212c6715
+class FileOrders(NamedTuple):
+    "Orders of a file, and rows of it that are none."
+
+    orders: list[Order]
+    refused: list[Reject]
+
+
 class Decisions(NamedTuple):
     "What is traded on, and the verdict on it."
 
     subject: str
-    forecasts: Any  # a function of a view and tickers, or forecasts by session
+    forecasts: Any  # a function of a view and tickers, forecasts by session, or `FileOrders`
     verdict: tuple[Report, ...]
     names: tuple[str, ...]  # tickers
     start: pd.Timestamp
     skipped: Mapping[str, str] = {}
+    remarks: tuple[str, ...] = ()
 
 
 def panel_subject(
@@ -177,9 +206,11 @@ def panel_subject(
         )
     subject = f"forecasts of the panel over {prepared.target.horizon} sessions, {len(prepared.names)} versions"
     with watch.stage("decisions"):
-        return Decisions(
-            subject, panel_decisions(prepared, days[::every]), verdict, prepared.symbols, days[0], prepared.skipped
-        )
+        decisions, refused = without_refused(prepared, panel_decisions(prepared, days[::every]))
+    told = f"{refused:,} forecasts are of data whose quality is refused: nothing is bought by them, and what is held of their tickers is sold"
+    return Decisions(
+        subject, decisions, verdict, prepared.symbols, days[0], prepared.skipped, (told,) if refused else ()
+    )
 
 
 def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: int) -> Decisions:
@@ -191,6 +222,22 @@ def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: in
     return Decisions(
         f"stored forecasts ({told})", {day: found[day] for day in days[::every]}, (report,), names, days[0]
     )
+
+
+def orders_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, path: str | Path) -> Decisions:
+    "The orders of a file. Raises `DataError`."
+    orders, refused = read_orders(path)
+    names = tuple(sorted(name for name in system.universe.symbols if name in system.market))
+    note = "nobody can ask orders whether they saw tomorrow"
+    report = Report("the orders of a file", (), {"orders": len(orders) + len(refused)}, (note,))
+    return Decisions(f"orders of {Path(path).name}", FileOrders(orders, refused), (report,), names, sessions[0])
+
+
+def orders_words(result: BacktestResult) -> str:
+    "How much of the equity orders of one's own had in a ticker and in all."
+    values, equity = abs(result.books.values), result.equity.to_numpy()
+    largest, gross = (values.max(axis=1) / equity).max(), (values.sum(axis=1) / equity).max()
+    return f"orders of a file are held to no limits: a ticker had up to {largest:.0%} of the equity, all together {gross:.0%}"
 
 
 def strategy_subject(
@@ -206,7 +253,7 @@ def strategy_subject(
     return Decisions(f"strategy {name}", asked, (report,), names, sessions[0])
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #cade4d4b
-LEAD: int = 520  # sessions that the walk begins before the first decision, so that widths are calibrated by then
+LEAD: int = 520  # sessions of the walk before the first decision: widths are calibrated from 500 known outcomes, and a horizon of 20 sessions is known 20 later
 
 
 def backtest_system(
@@ -259,20 +306,29 @@ def run_books(
     decided: Decisions,
     end: pd.Timestamp,
     terms: BacktestTerms,
-) -> BacktestResult:
-    "Size, fill and book what was decided. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
+) -> tuple[BacktestResult, tuple[str, ...]]:
+    "Size, fill and book what was decided; the result and what has to be remarked. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
     market, sectors = system.market, system.universe.sectors
     opens = [market.bars(name)["open"].loc[decided.start : end] for name in decided.names]
     has_opens = sum(int(one.notna().sum()) for one in opens) > sum(map(len, opens)) / 2
     engine = BacktestEngine(market.as_of(end), terms.costs, terms.rules(has_opens), terms.capital, sectors)
+    states = state_history(market.as_of(end), system.settings.model.refit_every)
+    if isinstance(decided.forecasts, FileOrders):
+        result = engine.run_orders(decided.forecasts.orders, decided.names, decided.start, end, states)
+        rejects = (*decided.forecasts.refused, *result.books.rejects)
+        result = replace(result, books=replace(result.books, rejects=rejects))
+        return result, (orders_words(result),)
     sizer = terms.sizer(sectors)
     panel = isinstance(decided.forecasts, Mapping) and any(
         hasattr(one, "log_values") for one in first_of(decided.forecasts)
     )
-    return engine.run_walk_forward_backtest(
-        decided.forecasts, decided.names, decided.start, end, sizer if panel else StrategySizer(sizer), terms.every,
-        state_history(market.as_of(end), system.settings.model.refit_every), None, True, terms.stops,
+    chosen = sizer if panel else StrategySizer(sizer)
+    result = engine.run_walk_forward_backtest(
+        decided.forecasts, decided.names, decided.start, end, chosen, terms.every,
+        states, None, True, terms.stops, system.settings.run.progress,
     )  # fmt: skip
+    told = limits_words(chosen) if isinstance(chosen, StrategySizer) else ""
+    return result, (*decided.remarks, *([told] if told else []))
 
 
 def first_of(decisions: Mapping[Any, Mapping[str, Any]]) -> list[Any]:
@@ -290,6 +346,7 @@ def backtest_universe(
     terms: BacktestTerms = BacktestTerms(),
     strategy: str | Strategy | None = None,  # FILE.py:NAME or a function; None: the panel's forecasts
     ledger: bool = False,  # forecasts as they are stored, instead of the panel's
+    orders: str | Path | None = None,  # a CSV of orders to be filled and booked as they are, see `trading.read_orders`
     full_audit: bool = False,  # instead of the quick probe
     despite_leak: bool = False,  # run what saw tomorrow all the same, and say so on every page
 ) -> UniverseBacktest:
@@ -301,6 +358,8 @@ def backtest_universe(
     if strategy is not None:
         with watch.stage("probe"):
             decided = strategy_subject(system, sessions, terms.every, full_audit, strategy)
+    elif orders is not None:
+        decided = orders_subject(system, sessions, orders)
     elif ledger:
         decided = ledger_subject(system, sessions, terms.every)
     else:
@@ -310,7 +369,7 @@ def backtest_universe(
         bad = next(report for report in decided.verdict if not report.ok)
         raise LookAheadRefused(f"{decided.subject} saw tomorrow, and its books would say nothing: {bad.found[0]}")
     with watch.stage("books"):
-        result = run_books(system, decided, sessions[-1], terms)
+        result, remarks = run_books(system, decided, sessions[-1], terms)
     what = {
         "subject": decided.subject,
         "universe": system.universe.identity,
@@ -327,5 +386,5 @@ def backtest_universe(
         float(result.beside["annual_return"]["equal_weight"]),
     )
     return UniverseBacktest(
-        result, system.universe, decided.subject, decided.verdict, told, terms, watch.seconds, decided.skipped
+        result, system.universe, decided.subject, decided.verdict, told, terms, watch.seconds, decided.skipped, remarks
     )

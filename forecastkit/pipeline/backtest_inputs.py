@@ -12,8 +12,9 @@ import inspect
 import sys
 from contextlib import redirect_stdout
 from functools import wraps
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ import pandas as pd
 from ..core import DataError, Finding, PROBS, Report
 from ..data import MarketData
 from ..evaluation import audit
-from ..trading import PositionSizer
+from ..trading import Holdings, Limits, PositionSizer
+from .panel_evaluation import refused_rows
 from .panel_forecasting import UniverseSystem
 from forecastkit.pipeline.panel_preparation import (
     SERVED,
@@ -36,9 +38,9 @@ from .panel_universe import Universe
 from .verification import sample_sessions
 
 # %% auto #0
-__all__ = ['Strategy', 'RowForecast', 'panel_decisions', 'session_features', 'compute_panel_rows', 'different', 'probe_session',
-           'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'value_of', 'decision_of',
-           'strategy_probe', 'table_decisions', 'StrategySizer', 'ledger_decisions']
+__all__ = ['Strategy', 'RowForecast', 'panel_decisions', 'without_refused', 'session_features', 'compute_panel_rows', 'different',
+           'probe_session', 'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'value_of',
+           'decision_of', 'strategy_probe', 'table_decisions', 'StrategySizer', 'limits_words', 'ledger_decisions']
 
 # %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #b4a38715
 class RowForecast(NamedTuple):
@@ -65,6 +67,21 @@ def panel_decisions(
             for symbol, i in prepared.rows(session).items()
         }  # fmt: skip
     return found
+
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #78c0ac48
+def without_refused(
+    prepared: PreparedPanel,
+    decisions: Mapping[pd.Timestamp, Mapping[str, RowForecast]],  # as `panel_decisions` gives them
+) -> tuple[dict[pd.Timestamp, dict[str, RowForecast]], int]:
+    "The decisions without forecasts that would have been refused for the quality of their features, and how many these were."
+    rows = {(day, symbol): row for day in decisions for symbol, row in prepared.rows(day).items()}
+    places = np.array(sorted(rows.values()), dtype=int)
+    poor = set(places[refused_rows(prepared, places)].tolist())
+    kept = {
+        day: {symbol: one for symbol, one in found.items() if rows[day, symbol] not in poor}
+        for day, found in decisions.items()
+    }
+    return kept, len(poor)
 
 # %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #2b6abbab
 def session_features(prepared: PreparedPanel, session: pd.Timestamp) -> pd.DataFrame:
@@ -230,17 +247,66 @@ def table_decisions(
     days = pd.DatetimeIndex(rows.index)
     return {day: row.dropna().to_dict() for day, (_, row) in zip(days, rows.iterrows())}
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #dcc995aa
 @dataclass(frozen=True)
 class StrategySizer:
-    "Weights as they are given, or, for forecasts, the sizes that these deserve."
+    "A strategy's weights under the limits, or, for forecasts, the sizes that these deserve; counts what was cut."
 
     sizer: PositionSizer
+    cut: Counter[str] = field(default_factory=Counter)  # decisions, and those that wanted more than each limit allows
 
-    def __call__(self, forecasts: Mapping[str, Any], holdings: Any) -> Mapping[str, float]:
+    @property
+    def limits(self) -> Limits:
+        "What no decision may exceed."
+        return self.sizer.limits
+
+    @property
+    def sectors(self) -> Mapping[str, str]:
+        "The sector of each ticker that has one."
+        return self.sizer.sectors
+
+    def __call__(self, forecasts: Mapping[str, Any], holdings: Holdings) -> Mapping[str, float]:
+        "The weights of a session."
         if any(hasattr(one, "log_values") for one in forecasts.values()):
             return self.sizer(forecasts, holdings)
-        return {name: float(weight) for name, weight in forecasts.items()}
+        wanted = {name: float(weight) for name, weight in forecasts.items()}
+        held = self.sizer.held_to_limits(wanted, holdings)
+        over = self.limits.excess(wanted, self.sectors, holdings.weights)
+        self.cut.update(["decisions", *(name for name, value in over.items() if value > 1e-9)])
+        self.cut["breaker"] += any(
+            abs(wanted.get(n, 0.0)) > abs(w) + 1e-12 for n, w in held.items() if self.sizer.is_paused(holdings, n)
+        )
+        return held
+
+    def stops_and_targets(
+        self,
+        forecasts: Mapping[str, Any],
+        holdings: Holdings,
+        weights: Mapping[str, float],
+        state: str | None = None,
+        atr: Mapping[str, float] | None = None,
+    ) -> dict[str, tuple[float, float, float]]:
+        "Stops and targets as `PositionSizer` sets them; a weight has no quantiles, and needs average true ranges. Raises `DataError`."
+        if atr is None and not all(hasattr(one, "log_values") for one in forecasts.values()):
+            raise DataError("weights have no quantiles that stops could be set by: use stops by atr")
+        return self.sizer.stops_and_targets(forecasts, holdings, weights, state, atr)
+
+
+def limits_words(sizer: StrategySizer) -> str:
+    "What was cut from the weights of a strategy, in one line; empty where nothing was decided by weights."
+    limits, cut = sizer.limits, sizer.cut
+    if not cut["decisions"]:
+        return ""
+    levels = {
+        "ticker": limits.ticker,
+        "sector": limits.sector,
+        "gross": limits.gross,
+        "net": limits.net,
+        "turnover": limits.turnover,
+    }
+    told = [f"{name} {level:.0%} cut {cut[name]:,}" for name, level in levels.items() if cut[name]]
+    told += [f"the breaker at a fall of {limits.drawdown:.0%} cut {cut['breaker']:,}"] if cut["breaker"] else []
+    return f"weights are held to the limits; of {cut['decisions']:,} decisions {', '.join(told) or 'none was cut'}"
 
 # %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #39d5269c
 def ledger_decisions(

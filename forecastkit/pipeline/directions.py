@@ -362,9 +362,10 @@ class DirectionSystem:
         y, horizon = own.outcomes[rows], own.target.horizon
         if own.days[rows].nunique() < LEAST_SESSIONS * horizon or len(np.unique(y > 0)) < 2:
             return None
-        return DirectionEnsemble(horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed).fit(
-            own.features.iloc[rows], (y > 0).astype(int), y
+        made = DirectionEnsemble(
+            horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed, n_jobs=own.settings.run.n_jobs
         )
+        return made.fit(own.features.iloc[rows], (y > 0).astype(int), y)
 
     def tables(self, grid: pd.Timestamp) -> dict[str, RiseTable]:
         "How often a rise followed, by signal, from the outcomes known at a refit session."
@@ -426,7 +427,9 @@ class DirectionSystem:
 
         horizon = self.inputs.target.horizon
         made, claims = meta.learn_weights(signals, self._rises(at), self._states(at), self._sectors(at), horizon)
-        return replace(made, agreement=fit_agreement(*claims, horizon)), claims
+        return replace(
+            made, agreement=fit_agreement(claims.size, claims.agreement, claims.came, claims.place, horizon)
+        ), claims
 
     def _learn_calibrator(self, base: float, claims: Any, at: np.ndarray) -> Any:
         "The calibrator of a walk, of chances that did not see their outcomes; None where outcomes support none."

@@ -31,6 +31,8 @@ from forecastkit.core import (
 )
 from ..data import MarketData, Reading, read_frame
 from ..forecasts import Forecast, MultiHorizonForecast
+from ..ledger import store_horizons
+from .directions import distribution_direction
 from .horizons import forecast_horizons, timeframe_horizons
 from .panel_forecasting import SymbolForecasts, forecast_universe
 from .preparation import build_forecast, prepare
@@ -39,8 +41,8 @@ from .user_code import with_user_code
 from .system import IntegratedSystem
 
 # %% auto #0
-__all__ = ['GIVEN', 'COLUMNS', 'CALIBRATION_ORIGINS', 'CALIBRATION_HOLD', 'is_table', 'kind_of_input', 'forecast_bars',
-           'forecast_each', 'forecast']
+__all__ = ['GIVEN', 'COLUMNS', 'CALIBRATION_ORIGINS', 'CALIBRATION_HOLD', 'UNTRAINED', 'is_table', 'kind_of_input',
+           'forecast_bars', 'forecast_each', 'forecast']
 
 # %% ../../nbs/65_pipeline/60_forecasting.ipynb #f9435ba6
 GIVEN = (
@@ -112,6 +114,7 @@ CALIBRATION_ORIGINS: int = 1000  # origins walked through before the last row of
 CALIBRATION_HOLD: int = (
     4  # spans of the refit grid that a version serves in that walk, as tried by benchmarks/own_bars.py
 )
+UNTRAINED: str = "classifiers of a direction are not trained on bars that are handed over in memory"
 
 
 def forecast_bars(
@@ -131,7 +134,9 @@ def forecast_bars(
     last = reading.frame.index[-1]
     prepared = prepare(market, target, settings, last, first=first, hold=CALIBRATION_HOLD, own_profile=profile)
     noted = [f"{target.symbol}: {said}" for said in reading.words()]
-    return build_forecast(prepared, prepared.last, datetime.now(UTC), noted)
+    made = build_forecast(prepared, prepared.last, datetime.now(UTC), noted)
+    told = distribution_direction(made, UNTRAINED, settings.direction.band)
+    return replace(made, metadata=made.metadata | {"direction": told})
 
 # %% ../../nbs/65_pipeline/60_forecasting.ipynb #cc47a1ec
 def forecast_each(
@@ -251,13 +256,13 @@ def forecast(
             f"symbol={symbol!r} names one series, and several were given: name them in the list or the dict"
         )
 
-    opened: list[MarketData] = []  # several horizons read the sources once
+    opened: list[IntegratedSystem] = []  # several horizons read the sources once
 
     def of_symbol(name: str | None, ahead: int | None = horizon) -> Forecast:
-        own, market = settings_for(base, name, ahead, kind), opened[0] if opened else None
+        own, market = settings_for(base, name, ahead, kind), opened[0].market if opened else None
         system = IntegratedSystem(settings=own, market=market, features=features, members=members)
         if horizons is not None:
-            opened[:] = [system.market]
+            opened.append(system)
         return system.generate_forecast(as_of, store)
 
     def of_table(table: Any, name: str | None, ahead: int | None = horizon) -> Forecast:
@@ -269,7 +274,10 @@ def forecast(
     if horizons is not None:
         _refuse_horizons(given, horizon)
         one = partial(of_table, what, symbol) if given == "table" else partial(of_symbol, _named_once(what, symbol))
-        return forecast_horizons(one, timeframe_horizons(base, "d1", horizons), base.run.progress)
+        record = forecast_horizons(one, timeframe_horizons(base, "d1", horizons), base.run.progress)
+        if store and opened:
+            store_horizons(opened[0].database, record)
+        return record
     if given == "tables":
         _refuse_one_symbol_twice(what)
     if given == "symbol":

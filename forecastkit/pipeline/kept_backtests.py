@@ -59,7 +59,7 @@ def keep_backtest(
     "Write a backtest of a universe into one file, whole or not at all; returns its path."
     universe = {"name": run.universe.name, "symbols": list(run.universe.symbols), "sectors": dict(run.universe.sectors)}
     said = {"universe": universe, "subject": run.subject, "verdict": [report_facts(one) for one in run.verdict],
-            "survivorship": run.survivorship, "terms": asdict(run.terms), "seconds": dict(run.seconds), "skipped": dict(run.skipped)}  # fmt: skip
+            "survivorship": run.survivorship, "terms": asdict(run.terms), "seconds": dict(run.seconds), "skipped": dict(run.skipped), "remarks": list(run.remarks)}  # fmt: skip
     return keep_result(run.result, path, said)
 
 
@@ -72,8 +72,8 @@ def kept_backtest(
         universe, verdict = Universe(**said["universe"]), tuple(map(kept_report, said["verdict"]))
         terms, told = (
             kept_terms(said["terms"]),
-            (said["subject"], said["survivorship"], said["seconds"], said["skipped"]),
+            (said["subject"], said["survivorship"], said["seconds"], said["skipped"], tuple(said.get("remarks", ()))),
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{path} holds the result of no universe; run the backtest again") from error
-    return UniverseBacktest(result, universe, told[0], verdict, told[1], terms, told[2], told[3])
+    return UniverseBacktest(result, universe, told[0], verdict, told[1], terms, told[2], told[3], told[4])

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, session_axes
 from ..metrics import hac_se
+from ..trading import se_text
 from .html import paragraph
 
 # %% auto #0
@@ -48,7 +49,8 @@ def verdict_html(run: Any) -> str:
                 "" if report.ok else "alarm",
             )
         )
-    return "".join([*alarms, paragraph(run.survivorship, "warning")])
+    remarks = [paragraph(f"{one[:1].upper()}{one[1:]}.", "warning") for one in run.remarks]
+    return "".join([*alarms, *remarks, paragraph(run.survivorship, "warning")])
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #c7fe796b
 STRATEGY_NAMES: Mapping[str, str] = {
@@ -80,15 +82,15 @@ def beside_table(run: Any) -> pd.DataFrame:
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #569e8b9a
 def measures_table(run: Any) -> pd.DataFrame:
     "The measures of the strategy as text."
-    result, m = run.result, run.result.measures
+    result, m, e = run.result, run.result.measures, run.result.errors
     sharpe, paid = result.sharpe, sum(result.costs.values())
     tried = "unknown" if sharpe.trials is None else f"{sharpe.trials:,}"
     rows = {
         "money at the end": f"{result.equity.iloc[-1]:,.0f}", "Sharpe ratio": f"{sharpe.value:.2f} (s.e. {sharpe.se:.2f})",
         "probability that it is above 0": f"{sharpe.psr:.2f}", "above the best of all tried": "" if np.isnan(sharpe.dsr) else f"{sharpe.dsr:.2f}",
-        "strategies tried here": tried, "Sortino ratio": f"{m['sortino']:.2f}", "Calmar ratio": f"{m['calmar']:.2f}",
-        "expected shortfall of a session, 5 %": f"{100 * m['expected_shortfall']:.2f} %", "longest time under water": f"{m['longest_underwater']:,} sessions",
-        "trades": f"{len(result.trades):,}", "trades with a gain": f"{100 * m['hit_rate']:.0f} %", "gains over losses": f"{m['profit_factor']:.2f}",
+        "strategies tried here": tried, "Sortino ratio": f"{m['sortino']:.2f}{se_text(e['sortino'], '.2f')}", "Calmar ratio": f"{m['calmar']:.2f}{se_text(e['calmar'], '.2f')}",
+        "expected shortfall of a session, 5 %": f"{100 * m['expected_shortfall']:.2f} %{se_text(100 * e['expected_shortfall'], '.2f')}", "longest time under water": f"{m['longest_underwater']:,} sessions",
+        "trades": f"{len(result.trades):,}", "trades with a gain": f"{100 * m['hit_rate']:.0f} %{se_text(100 * e['hit_rate'], '.1f')}", "gains over losses": f"{m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
         "turnover a year": f"{m['turnover']:.1f} times", "invested on average": f"{100 * m['gross_exposure']:.0f} %",
         "costs": f"{paid:,.0f} ({1e4 * paid / max(float(result.books.traded.sum()), 1e-9):.1f} bp of what was traded)", "orders refused": f"{len(result.books.rejects):,}",
     }  # fmt: skip

@@ -31,17 +31,21 @@ from .portfolio import (
     simulate as simulate,
 )
 from .sizing import (
+    BREAKER as BREAKER,
     breaker_pauses as breaker_pauses,
     kelly_fraction as kelly_fraction,
+    pause_reason as pause_reason,
     PositionSizer as PositionSizer,
 )
 from .results import (
     BacktestResult as BacktestResult,
+    se_text as se_text,
 )
 from .backtest import (
     BacktestEngine as BacktestEngine,
     ForecastFunction as ForecastFunction,
     Sizer as Sizer,
+    stops_kind as stops_kind,
 )
 from .sweeps import (
     moving_average_pairs as moving_average_pairs,
@@ -51,4 +55,7 @@ from .sweeps import (
 from .kept_results import (
     keep_result as keep_result,
     kept_result as kept_result,
+)
+from .order_files import (
+    read_orders as read_orders,
 )

@@ -8,12 +8,13 @@ orders in the session after. What has been forecast beforehand is accepted when 
 # %% ../../nbs/50_trading/09_backtest.ipynb #98d72df3
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from ..calendars import Date
 from ..core import DataError, ExperimentLog
@@ -22,15 +23,15 @@ from ..evaluation import MarketFunction, audit
 from .books import Books
 from .costs import CostModel
 from .execution import FillRules
-from .orders import refuse_index
-from .portfolio import Holdings, Portfolio, holdings_of, orders_for
+from .orders import Order, order_blocks, refuse_index
+from .portfolio import Holdings, Portfolio, holdings_of, orders_for, simulate
 from .prices import PriceBlocks
 from .results import BacktestResult
 from .sizing import PEAK_WINDOW
 
 # %% auto #0
-__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'Protection', 'REBALANCE', 'TARGET_VOLATILITY', 'as_weights',
-           'not_from_tomorrow', 'run_decisions', 'benchmark_decisions', 'BacktestEngine']
+__all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'Protection', 'STOPS', 'REBALANCE', 'TARGET_VOLATILITY',
+           'as_weights', 'not_from_tomorrow', 'run_decisions', 'stops_kind', 'benchmark_decisions', 'BacktestEngine']
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #d34cc348
 Forecasts = Mapping[str, Any]  # by ticker
@@ -72,10 +73,11 @@ def run_decisions(
     rules: FillRules,
     whole: bool = True,  # no fractions of shares
     protect: Protection | None = None,  # stops and targets of what was decided; None: none
+    progress: bool = False,  # a bar over the sessions
 ) -> Books:
     "Step over the sessions: fill what was decided at the close before, then decide again. The books are checked."
     portfolio, orders, equities = Portfolio(prices, cash, costs, rules), None, [cash]
-    for t, session in enumerate(prices.sessions):
+    for t, session in enumerate(tqdm(prices.sessions, "books", unit="session", disable=not progress)):
         portfolio.step(orders)
         equities.append(portfolio.equity)
         holdings = holdings_of(portfolio, max(equities[-PEAK_WINDOW:]))
@@ -85,6 +87,19 @@ def run_decisions(
         levels = None if weights is None or protect is None else protect(holdings, weights)
         orders = None if weights is None else orders_for(weights, portfolio, whole, levels)
     return portfolio.books().check()
+
+# %% ../../nbs/50_trading/09_backtest.ipynb #5b8f6386
+STOPS: tuple[str, ...] = ("quantiles", "atr")
+
+
+def stops_kind(
+    stops: str | bool | None,  # what was asked for; True: by quantiles
+) -> str | None:
+    "How stops are set: by the forecast's quantiles, by the average true range, or not at all (None). Raises `DataError`."
+    kind = "quantiles" if stops is True else stops or None
+    if kind is not None and kind not in STOPS:
+        raise DataError(f"stops are set by {' or '.join(STOPS)}, and {stops!r} is neither")
+    return kind
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #f8f8d789
 REBALANCE: int = 21  # sessions
@@ -146,7 +161,9 @@ class BacktestEngine:
         states: pd.Series | None = None,  # the market state known at each close
         trials: int | ExperimentLog | None = None,  # strategies tried, or the log that counts them; None: unknown
         benchmarks: bool = True,
-        stops: bool = False,  # every order carries the stop loss and the target of the sizer, renewed by each order
+        stops: str
+        | bool = False,  # every order carries stop and target of the sizer, by `quantiles` (True) or by `atr`; each order renews them
+        progress: bool = False,  # a bar over the sessions
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
         prices, limits = self._prices(universe, start, end), _LimitWatch(sizer, self.sectors)
@@ -157,10 +174,14 @@ class BacktestEngine:
         levels = getattr(sizer, "stops_and_targets", None)
         if stops and levels is None:
             raise DataError("this sizer knows no stops: use PositionSizer, or stops=False")
+        by_range = stops_kind(stops) == "atr"
 
         def protect(holdings: Holdings, weights: Mapping[str, float]) -> Mapping[str, tuple[float, ...]]:
             state = None if states is None else states.get(holdings.session)
-            return levels(used, holdings, weights, state) if levels else {}
+            if not by_range:
+                return levels(used, holdings, weights, state) if levels else {}
+            ranges = prices.average_true_range[prices.sessions.searchsorted(holdings.session)].tolist()
+            return levels(used, holdings, weights, state, dict(zip(prices.tickers, ranges))) if levels else {}
 
         def decide(t: int, holdings: Holdings) -> Mapping[str, float] | None:
             found = given.get(holdings.session)
@@ -172,7 +193,7 @@ class BacktestEngine:
             used.update(found)
             return limits.checked(sizer(not_from_tomorrow(found, holdings.session), holdings), holdings)
 
-        books = self._run(prices, decide, protect if stops else None)
+        books = self._run(prices, decide, protect if stops else None, progress)
         beside = (
             {name: self._run(prices, other) for name, other in benchmark_decisions(prices).items()}
             if benchmarks
@@ -204,6 +225,25 @@ class BacktestEngine:
         notes = () if report.ok else (f"NOT VALID: the strategy saw tomorrow ({report.found[0]})",)
         return replace(result, notes=notes)
 
+    def run_orders(
+        self,
+        orders: Iterable[Order],  # each decided at the close of a session
+        universe: Collection[str],  # tickers
+        start: Date | None = None,
+        end: Date | None = None,
+        states: pd.Series | None = None,  # the market state known at each close
+        trials: int | None = None,
+        benchmarks: bool = True,
+    ) -> BacktestResult:
+        "The books of orders as they are given, under no limits; what makes no sense is among the refused. Raises `DataError`."
+        prices = self._prices(universe, start, end)
+        blocks, refused = order_blocks(orders, prices)
+        books = simulate(prices, blocks, self.cash, self.costs, self.rules)
+        books = replace(books, rejects=(*refused, *books.rejects))
+        others = benchmark_decisions(prices) if benchmarks else {}
+        beside = {name: self._run(prices, decide) for name, decide in others.items()}
+        return BacktestResult(books, self.rules, trials, self.sectors, states, beside)
+
     def _prices(self, universe: Collection[str], start: Date | None, end: Date | None) -> PriceBlocks:
         "The prices of the universe; raises `DataError` for an index, an unknown ticker and a span without sessions."
         for name in universe:
@@ -217,8 +257,10 @@ class BacktestEngine:
             )
         return prices
 
-    def _run(self, prices: PriceBlocks, decide: Decision, protect: Protection | None = None) -> Books:
-        return run_decisions(prices, decide, self.cash, self.costs, self.rules, self.whole, protect)
+    def _run(
+        self, prices: PriceBlocks, decide: Decision, protect: Protection | None = None, progress: bool = False
+    ) -> Books:
+        return run_decisions(prices, decide, self.cash, self.costs, self.rules, self.whole, protect, progress)
 
 
 class _LimitWatch:

@@ -68,6 +68,26 @@ class Limits:
         step = float(np.abs(target - base).sum())
         return base + min(1.0, self.turnover / max(step, 1e-300)) * (target - base)
 
+    def excess(
+        self,
+        weights: Mapping[str, float],
+        sectors: Mapping[str, str],
+        held: Mapping[str, float] | None = None,  # None: turnover is not looked at
+    ) -> dict[str, float]:
+        "By how much the weights exceed each limit; below 0 where there is room."
+        names, numbers = numbered_sectors({*weights, *(held or {})}, sectors)
+        w = np.array([weights.get(name, 0.0) for name in names])
+        over = {
+            "ticker": np.abs(w).max(initial=0.0) - self.ticker,
+            "sector": np.bincount(numbers, np.abs(w)).max(initial=0.0) - self.sector,
+            "gross": np.abs(w).sum() - self.gross,
+            "net": abs(w.sum()) - self.net,
+        }
+        if held is not None:
+            base = self.shrunk(np.array([held.get(name, 0.0) for name in names]), numbers)
+            over["turnover"] = np.abs(w - base).sum() - self.turnover
+        return {name: float(value) for name, value in over.items()}
+
     def breach(
         self,
         weights: Mapping[str, float],
@@ -75,17 +95,7 @@ class Limits:
         held: Mapping[str, float] | None = None,  # None: turnover is not looked at
     ) -> float:
         "By how much the weights exceed a limit at most; not above 0 where all hold."
-        names, numbers = numbered_sectors({*weights, *(held or {})}, sectors)
-        w = np.array([weights.get(name, 0.0) for name in names])
-        over = [
-            np.abs(w).max(initial=0.0) - self.ticker,
-            np.bincount(numbers, np.abs(w)).max(initial=0.0) - self.sector,
-        ]
-        over += [np.abs(w).sum() - self.gross, abs(w.sum()) - self.net]
-        if held is not None:
-            base = self.shrunk(np.array([held.get(name, 0.0) for name in names]), numbers)
-            over.append(np.abs(w - base).sum() - self.turnover)
-        return max(0.0, float(max(over)))
+        return max(0.0, *self.excess(weights, sectors, held).values())
 
 # %% ../../nbs/50_trading/00_limits.ipynb #d43d8764
 OUTSIDE: float = 1e3  # what a unit of weight outside of its range costs, far above any return

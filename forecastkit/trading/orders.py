@@ -69,7 +69,8 @@ class Reject:
 
     def text(self) -> str:
         "One line."
-        return f"{self.session:%Y-%m-%d} {self.ticker} {self.shares:+g}: {self.reason}"
+        day = "no date" if pd.isna(self.session) else f"{self.session:%Y-%m-%d}"
+        return f"{day} {self.ticker} {self.shares:+g}: {self.reason}"
 
 
 ORDER_LEVELS: tuple[str, ...] = ("limit", "stop", "stop_loss", "take_profit", "trail")

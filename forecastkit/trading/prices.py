@@ -139,6 +139,15 @@ class PriceBlocks:
         return returns.rolling(20, min_periods=5).std().shift().to_numpy()
 
     @cached_property
+    def average_true_range(self) -> np.ndarray:
+        "The mean of the last 14 true ranges up to and with each session, in money of that session, (n, k); NaN before the fifth bar."
+        growth = np.ones_like(self.close) if self.splits is None else np.cumprod(self.splits, axis=0)
+        before = np.vstack([np.full((1, len(self.tickers)), np.nan), (self.marks * growth)[:-1]])
+        top, bottom = np.fmax(self.high * growth, before), np.fmin(self.low * growth, before)
+        ranges = pd.DataFrame(np.where(self.has_bar, top - bottom, np.nan))
+        return ranges.rolling(14, min_periods=5).mean().to_numpy() / growth
+
+    @cached_property
     def usual_volume(self) -> np.ndarray:
         "The mean volume of the last 20 sessions *before* each session, (n, k)."
         return pd.DataFrame(self.volume).rolling(20, min_periods=1).mean().shift().to_numpy()

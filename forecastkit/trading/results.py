@@ -39,7 +39,8 @@ from .execution import FillRules
 from .sizing import breaker_pauses
 
 # %% auto #0
-__all__ = ['session_table', 'ticker_table', 'BacktestResult']
+__all__ = ['BOOTSTRAP_BLOCK', 'BOOTSTRAP_DRAWS', 'FEWEST', 'RETURN_MEASURES', 'TRADE_MEASURES', 'session_table', 'ticker_table',
+           'bootstrap_errors', 'se_text', 'BacktestResult']
 
 # %% ../../nbs/50_trading/08_results.ipynb #9a90c058
 def session_table(
@@ -76,6 +77,49 @@ def ticker_table(
     counted = pd.DataFrame({"trades": results.size(), "hit_rate": results.apply(hit_rate)}).reindex(money.index)
     counted["trades"] = counted["trades"].fillna(0).astype(int)
     return money.join(counted)
+
+# %% ../../nbs/50_trading/08_results.ipynb #c7c98e06
+BOOTSTRAP_BLOCK, BOOTSTRAP_DRAWS, FEWEST = (
+    21,
+    400,
+    40,
+)  # mean sessions of a block, draws, values below which nothing is said
+
+RETURN_MEASURES: Mapping[str, Callable[[Any], float]] = {
+    "annual_return": annual_return, "annual_volatility": annual_volatility, "sortino": sortino_ratio, "calmar": calmar_ratio,
+    "expected_shortfall": expected_shortfall,
+}  # fmt: skip
+TRADE_MEASURES: Mapping[str, Callable[[Any], float]] = {"hit_rate": hit_rate, "profit_factor": profit_factor}
+
+
+def bootstrap_errors(
+    values: np.ndarray,  # (n,) in order of time
+    measures: Mapping[str, Callable[[Any], float]],
+    block: int = BOOTSTRAP_BLOCK,  # mean length of a block
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+) -> dict[str, float]:
+    "The standard error of each measure by a stationary bootstrap; NaN for few values, and where a tenth of the draws have no measure."
+    from arch.bootstrap import StationaryBootstrap
+
+    if len(values) < FEWEST:
+        return dict.fromkeys(measures, math.nan)
+    drawn = StationaryBootstrap(block, np.asarray(values), seed=seed).apply(
+        lambda again: np.array([measure(again) for measure in measures.values()]), draws
+    )
+    known = np.isfinite(drawn)
+    return {
+        name: float(drawn[known[:, i], i].std(ddof=1)) if known[:, i].mean() > 0.9 else math.nan
+        for i, name in enumerate(measures)
+    }
+
+# %% ../../nbs/50_trading/08_results.ipynb #ab6a7d1d
+def se_text(
+    error: float,
+    shown: str = ".2f",  # format
+) -> str:
+    "A standard error in brackets, behind its number; nothing where there is none."
+    return "" if math.isnan(error) else f" (s.e. {error:{shown}})"
 
 # %% ../../nbs/50_trading/08_results.ipynb #83f586a4
 @dataclass(frozen=True, eq=False)
@@ -174,6 +218,14 @@ class BacktestResult:
         }  # fmt: skip
 
     @cached_property
+    def errors(self) -> dict[str, float]:
+        "The standard errors of measures by name, see `bootstrap_errors`; NaN where the run is too short for one."
+        trades, n = self.trades.sort_values("entry", kind="stable"), len(self.sessions)
+        block = max(1, round(BOOTSTRAP_BLOCK * len(trades) / n))
+        by_trade = bootstrap_errors(trades["profit"].to_numpy(), TRADE_MEASURES, block)
+        return bootstrap_errors(self.returns.to_numpy(), RETURN_MEASURES) | by_trade
+
+    @cached_property
     def beside(self) -> pd.DataFrame:
         "The strategy and its benchmarks: return, volatility, Sharpe ratio with error, deepest drawdown."
         runs = {"strategy": self.books, **self.benchmarks}
@@ -193,7 +245,7 @@ class BacktestResult:
         }
         return plain({
             "start": f"{self.sessions[0]:%Y-%m-%d}", "end": f"{self.sessions[-1]:%Y-%m-%d}", "sessions": len(self.sessions),
-            "equity_final": float(self.equity.iloc[-1]), "sharpe": asdict(self.sharpe), **self.measures,
+            "equity_final": float(self.equity.iloc[-1]), "sharpe": asdict(self.sharpe), **self.measures, "errors": self.errors,
             "costs": self.costs, "trades": len(self.trades), "rejects": len(self.books.rejects), **tables,
             "benchmarks": self.beside.drop("strategy").to_dict("index"), "fills": self.rules.text(), "notes": self.notes,
             "identities": self.books.identities() | {"limits": self.breach},
@@ -202,12 +254,13 @@ class BacktestResult:
 
     def text(self) -> str:
         "The result in a few lines."
-        m, paid = self.measures, sum(self.costs.values())
+        m, e, paid = self.measures, self.errors, sum(self.costs.values())
         lines = [
             *self.notes, f"{self.sessions[0]:%Y-%m-%d} to {self.sessions[-1]:%Y-%m-%d}, {len(self.sessions)} sessions; {self.rules.text()}",
-            f"return {m['annual_return']:.1%} a year, volatility {m['annual_volatility']:.1%}, Sharpe {self.sharpe.text()}",
-            f"deepest drawdown {m['max_drawdown']:.1%}, {m['longest_underwater']} sessions under water, shortfall {m['expected_shortfall']:.2%}",
-            f"{len(self.trades)} trades, hit rate {m['hit_rate']:.0%}, turnover {m['turnover']:.1f} a year, costs {paid:,.0f}, {len(self.books.rejects)} orders refused",
+            f"return {m['annual_return']:.1%}{se_text(e['annual_return'], '.1%')} a year, volatility {m['annual_volatility']:.1%}, Sharpe {self.sharpe.text()}",
+            f"deepest drawdown {m['max_drawdown']:.1%}, {m['longest_underwater']} sessions under water, shortfall {m['expected_shortfall']:.2%}{se_text(e['expected_shortfall'], '.2%')}",
+            f"Sortino ratio {m['sortino']:.2f}{se_text(e['sortino'], '.2f')}, Calmar ratio {m['calmar']:.2f}{se_text(e['calmar'], '.2f')}, gains over losses {m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
+            f"{len(self.trades)} trades, hit rate {m['hit_rate']:.0%}{se_text(e['hit_rate'], '.1%')}, turnover {m['turnover']:.1f} a year, costs {paid:,.0f}, {len(self.books.rejects)} orders refused",
         ]  # fmt: skip
         return "\n".join(lines)
 

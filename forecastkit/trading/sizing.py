@@ -295,16 +295,32 @@ class PositionSizer:
     ) -> dict[str, float]:
         "The weights of all tickers of a session, under all limits at once."
         asked = sorted(name for name in forecasts if refuse_index(name) is None)
+        known = [forecasts[name] for name in asked]
+        if self.method == "shrunk":
+            return self.held_to_limits(dict(zip(asked, self._wanted(known).tolist() if known else ())), holdings)
         names, groups = numbered_sectors({*asked, *holdings.weights}, self.sectors)
         at, held = np.searchsorted(names, asked), np.array([holdings.weights.get(name, 0.0) for name in names])
-        known = [forecasts[name] for name in asked]
         paused = np.array([self.is_paused(holdings, name) for name in names], dtype=bool)
-        if self.method == "optimal":
-            return dict(zip(names, self._optimal(known, at, held, groups, paused).tolist()))
-        wanted = np.zeros(len(names))
-        wanted[at] = self._wanted(known) if known else 0.0
-        wanted = np.where(paused, np.clip(wanted, np.minimum(held, 0.0), np.maximum(held, 0.0)), wanted)
-        return dict(zip(names, self.limits.allowed(wanted, held, groups).tolist()))
+        return dict(zip(names, self._optimal(known, at, held, groups, paused).tolist()))
+
+    def held_to_limits(
+        self,
+        wanted: Mapping[str, float],  # weights by ticker; what is held and not named is sold
+        holdings: Holdings,
+    ) -> dict[str, float]:
+        "The weights nearest to those wanted that break no limit and take no new risk where it is paused. Raises `DataError`."
+        names, groups = numbered_sectors({*wanted, *holdings.weights}, self.sectors)
+        held, w = (
+            np.array([given.get(name, 0.0) for name in names], dtype=float) for given in (holdings.weights, wanted)
+        )
+        if not np.isfinite(w).all():
+            bad = names[int(np.argmin(np.isfinite(w)))]
+            raise DataError(
+                f"weights are finite numbers; that of {bad}, {wanted[bad]}, on {holdings.session:%Y-%m-%d} is not"
+            )
+        paused = np.array([self.is_paused(holdings, name) for name in names], dtype=bool)
+        w = np.where(paused, np.clip(w, np.minimum(held, 0.0), np.maximum(held, 0.0)), w)
+        return dict(zip(names, self.limits.allowed(w, held, groups).tolist()))
 
     def _optimal(
         self, forecasts: Sequence[Any], at: np.ndarray, held: np.ndarray, groups: np.ndarray, paused: np.ndarray
@@ -333,12 +349,18 @@ class PositionSizer:
         holdings: Holdings,
         weights: Mapping[str, float],  # decided, by ticker
         state: str | None = None,  # market state
+        atr: Mapping[str, float] | None = None,  # average true range in money by ticker; None: the forecasts' quantiles
     ) -> dict[str, tuple[float, float, float]]:
         "The price of the stop loss and of the target, and the trail, of each ticker with a forecast, a price and a weight."
-        found = {}
+        found, ranges = {}, atr or {}
         for name in sorted(name for name in forecasts if weights.get(name) and name in holdings.prices):
             price, width = holdings.prices[name], self.stop_width(name, state)
-            stop, target = stop_and_target(forecasts[name], price, weights[name] > 0, width)
+            known = (
+                ranges.get(name) if math.isfinite(ranges.get(name, math.nan)) else None
+            )  # the first sessions have none
+            if known is None and not hasattr(forecasts[name], "log_values"):
+                continue  # a weight has no quantiles
+            stop, target = stop_and_target(forecasts[name], price, weights[name] > 0, width, known)
             found[name] = (stop, target, abs(price - stop) / price if self.trailing else math.nan)
         return found
 

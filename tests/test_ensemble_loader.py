@@ -1,0 +1,177 @@
+"Stored models are found by the record, told about without being loaded, and refused when they say other numbers than they did."
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from forecastkit.calendars import get_calendar
+from forecastkit.core import FeatureDimensionError, ModelIntegrityError, ModelNotFoundError, Target, load_settings
+from forecastkit.data import synthetic_market
+from forecastkit.features import FeatureEngine
+from forecastkit.ledger import PredictionDatabase
+from forecastkit.models import (
+    Climatology,
+    DirectionEnsemble,
+    HARLocationScale,
+    PanelForecaster,
+    ProbabilisticForecaster,
+    persistence,
+)
+from forecastkit.ops import ModelLoader, ModelRegistry, load_panel
+from forecastkit.pipeline import EnsembleLoader, get_production_ensemble_with_trained_weights
+
+DAYS = pd.bdate_range("2015-01-05", periods=300, name="session")
+
+
+@pytest.fixture(scope="module")
+def trained() -> DirectionEnsemble:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.standard_normal((300, 3)), DAYS, ["a", "b", "c"])
+    return DirectionEnsemble({"one": LogisticRegression(), "two": LogisticRegression(C=0.1)}, horizon=1).fit(
+        X, (rng.random(300) > 0.5).astype(int)
+    )
+
+
+@pytest.fixture
+def loader(tmp_path):
+    with closing(PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")) as database:
+        yield ModelLoader(tmp_path / "models", database)
+
+
+def keep(loader: ModelLoader, model: object, version: str, origin: str, *symbols: str) -> Path:
+    target = Target("DIRECTION" if isinstance(model, DirectionEnsemble) else "PANEL" if symbols else "VIX")
+    return ModelRegistry(loader.folder, loader.database).save(
+        version, model, target=target, origin=origin, symbols=symbols
+    )
+
+
+def test_the_newest_is_that_of_the_record_whatever_its_name(loader, trained):
+    keep(loader, trained, "aaa", "2018-05-01", "AAPL", "MSFT")
+    keep(loader, trained, "zzz", "2017-05-01", "AAPL", "MSFT")
+    keep(loader, trained, "mmm", "2018-05-01", "MSFT")  # of the same session, stored later
+    assert loader.available() == {"AAPL_d1": ["aaa", "zzz"], "MSFT_d1": ["mmm", "aaa", "zzz"]}
+    assert [loader.info(symbol)["version"] for symbol in ("AAPL", "MSFT")] == ["aaa", "mmm"]
+    assert loader.ensemble("MSFT").training_stats["version"] == "mmm"
+    assert [row["version"] for row in loader.table("AAPL")] == ["aaa", "zzz"]
+
+
+def test_a_model_is_told_about_without_being_loaded(loader, trained, monkeypatch):
+    keep(loader, trained, "aaa", "2018-05-01", "AAPL")
+    monkeypatch.setattr(DirectionEnsemble, "load", lambda *args: pytest.fail("it was loaded"))
+    monkeypatch.setattr("forecastkit.core.files.file_checksum", lambda path: pytest.fail("all files were read"))
+    info = loader.info("AAPL")
+    assert (info["status"], info["what"], info["timestamp"]) == ("ready", "ensemble", "20180501")
+    assert info["weights"] == pytest.approx(trained.weights_.to_dict())
+    assert info["ensemble_accuracy"] == trained.scores_.loc[("ensemble", "validation"), "accuracy"]
+
+
+@pytest.mark.parametrize("how", ["a byte", "a size", "gone"])
+def test_a_damaged_text_is_told_and_not_believed(loader, trained, how):
+    file = keep(loader, trained, "aaa", "2018-05-01", "AAPL") / "direction.json"
+    text = file.read_text()
+    file.write_text(text.replace("1", "2", 1) if how == "a byte" else text + " ")
+    if how == "gone":
+        file.unlink()
+    info = loader.info("AAPL")
+    assert (info["status"], info["weights"], info["ensemble_accuracy"]) == ("damaged", {}, None)
+    with pytest.raises(ModelIntegrityError):
+        loader.ensemble("AAPL")
+
+
+def test_a_frame_with_other_columns_is_refused_by_their_names(loader, trained):
+    keep(loader, trained, "aaa", "2018-05-01", "AAPL")
+    found, frame = loader.ensemble("AAPL"), pd.DataFrame(np.zeros((3, 3)), columns=["c", "a", "b"])
+    assert found.predict(frame) == found.predict(frame[["a", "b", "c"]])  # the order is nobody's business
+    with pytest.raises(FeatureDimensionError, match="without b; with unknown beta, d"):
+        found.predict(frame.rename(columns={"b": "beta"}).assign(d=0.0))
+    with pytest.raises(FeatureDimensionError, match="without a row"):
+        found.predict(frame.iloc[:0])
+
+
+def test_where_there_is_no_ensemble_the_command_that_trains_one_is_told(tmp_path, trained):
+    settings = load_settings(environ={}, overrides={"data.home": str(tmp_path / "home")})
+    found = get_production_ensemble_with_trained_weights("aapl", "d1", settings)
+    assert not found.is_trained and found.models == {} and found.ensemble_manager.ensemble.weights == {}
+    with pytest.raises(ModelNotFoundError, match="AAPL_d1 is stored: train it with `forecastkit train --symbol AAPL`"):
+        found.predict(pd.DataFrame({"close": [1.0]}))
+    assert not (tmp_path / "home").exists()  # a question makes nothing
+    with closing(PredictionDatabase(settings.database_url())) as database:
+        keep(ModelLoader(settings.home.models, database), trained, "aaa", "2018-05-01", "AAPL")
+    assert EnsembleLoader.list_available_models(settings) == {"AAPL_d1": ["aaa"]}
+    assert EnsembleLoader.load_latest_model("AAPL", "h1", settings) is None
+
+
+# ---------------------------------------------------------------- the sample of predictions
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> tuple[ProbabilisticForecaster, pd.DataFrame]:
+    market = synthetic_market(seed=7, sessions=700).market
+    X = FeatureEngine(symbol="VIX").build_features(market)
+    y = get_calendar("XNYS").outcomes(market.close("VIX"), horizon=5).dropna()
+    return ProbabilisticForecaster(members=[HARLocationScale(), Climatology()]).fit(X, y), X
+
+
+@pytest.fixture(scope="module")
+def panel() -> tuple[PanelForecaster, pd.DataFrame]:
+    rng = np.random.default_rng(1)
+    rows = pd.MultiIndex.from_product([DAYS, ["AAA", "BBB"]], names=["session", "symbol"])
+    X = pd.DataFrame(np.exp(rng.standard_normal((600, 3))), rows, ["vol_252", "vol_ewma94", "range_vol_5"])
+    return PanelForecaster(rounds=3).fit(X, pd.Series(0.01 * rng.standard_normal(600), rows)), X
+
+
+def test_a_forecaster_comes_back_with_its_sample_and_the_same_bits(loader, forecaster):
+    model, X = forecaster
+    folder = keep(loader, model, "aaa", "2018-05-01")
+    again = ModelRegistry(loader.folder, loader.database).load("aaa")
+    assert (folder / persistence.SAMPLE_FILE).is_file()
+    assert np.array_equal(again.predict_quantiles(X), model.predict_quantiles(X))
+    assert again.save(folder.parent / "copy") == model.save(folder.parent / "other")
+    assert loader.info("VIX", what="forecaster")["weights"] == {"HARLocationScale": 0.5, "Climatology": 0.5}
+
+
+def test_a_panel_comes_back_with_its_sample_and_the_same_bits(loader, panel):
+    model, X = panel
+    keep(loader, model, "aaa", "2018-05-01", "AAA", "BBB")
+    again = ModelRegistry(loader.folder, loader.database, load_panel).load("aaa")
+    assert np.array_equal(again.predict_quantiles(X), model.predict_quantiles(X))
+    assert loader.available(what="panel") == {"AAA_d1": ["aaa"], "BBB_d1": ["aaa"]}
+
+
+@pytest.mark.parametrize("kind", ["forecaster", "panel"])
+def test_a_model_that_says_other_numbers_than_it_did_is_refused(kind, request, tmp_path, monkeypatch):
+    model, _ = request.getfixturevalue(kind)
+    sums = model.save(tmp_path)
+    told = type(model).predict_quantiles
+    monkeypatch.setattr(type(model), "predict_quantiles", lambda self, X, last=None: told(self, X, last) + 1e-6)
+    with pytest.raises(ModelIntegrityError, match="other numbers for its sample"):
+        type(model).load(tmp_path, sums)
+
+
+@pytest.mark.parametrize("kind", ["forecaster", "panel"])
+def test_a_model_from_before_has_no_sample_and_is_loaded(kind, request, tmp_path):
+    model, X = request.getfixturevalue(kind)
+    sums = model.save(tmp_path)
+    (tmp_path / persistence.SAMPLE_FILE).unlink()
+    del sums[persistence.SAMPLE_FILE]
+    for given in (sums, None):
+        again = type(model).load(tmp_path, given)
+        assert np.array_equal(again.predict_quantiles(X), model.predict_quantiles(X))
+        assert persistence.SAMPLE_FILE not in again.save(tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"a": [1.0]}, pd.DatetimeIndex(["2018-01-02"], tz="UTC")),
+        pd.DataFrame({"a": [1.0]}, pd.Index([object()], dtype=object)),
+        pd.DataFrame({0: [1.0]}),
+        pd.DataFrame(),
+    ],
+)
+def test_a_table_that_arrays_cannot_hold_gives_no_sample(table):
+    assert persistence.pack_sample(table, lambda X: np.zeros(1)) == {}
