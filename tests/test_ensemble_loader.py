@@ -22,6 +22,7 @@ from forecastkit.models import (
     persistence,
 )
 from forecastkit.ops import ModelLoader, ModelRegistry, load_panel
+from forecastkit.ops.training_runs import begin_runs, end_run
 from forecastkit.pipeline import EnsembleLoader, get_production_ensemble_with_trained_weights
 
 DAYS = pd.bdate_range("2015-01-05", periods=300, name="session")
@@ -67,6 +68,13 @@ def test_a_model_is_told_about_without_being_loaded(loader, trained, monkeypatch
     assert (info["status"], info["what"], info["timestamp"]) == ("ready", "ensemble", "20180501")
     assert info["weights"] == pytest.approx(trained.weights_.to_dict())
     assert info["ensemble_accuracy"] == trained.scores_.loc[("ensemble", "validation"), "accuracy"]
+
+
+def test_an_untrained_ensemble_says_what_became_of_the_last_training(loader):
+    (run,) = begin_runs(loader.database, [Target("AAPL", "log_return")], "house-panel")
+    end_run(loader.database, run.run, "failed", error_message="too few outcomes")
+    found = loader.ensemble("AAPL")
+    assert not found.is_trained and found.training_stats["last_run"].endswith("failed: too few outcomes")
 
 
 @pytest.mark.parametrize("how", ["a byte", "a size", "gone"])

@@ -1,14 +1,18 @@
 "Lines and promotions: one champion a target whatever happens, one winner of many, and an answer for every date."
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 
+import jsonschema
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 from kill_promotions import LINES, TARGET, kill, require_whole
 
+from forecastkit.cli.main import main
+from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.core import DataError, ModelNotFoundError, Target
 from forecastkit.ledger import audit_ledger
 from forecastkit.ops import (
@@ -244,3 +248,46 @@ def test_an_older_ledger_gets_the_table_and_a_check_from_before_it_goes_on(url):
     ends = {name: end for name, end in audit_ledger(db).ends.items() if name != "promotions"}
     register_line(db, TARGET, DEEP, **ADA)
     assert audit_ledger(db, since=ends).ok
+
+
+def test_lines_are_promoted_rolled_back_and_retired_from_the_terminal(tmp_path, capsys):
+    opened(f"sqlite:///{tmp_path}/forecasts.db").close()
+
+    def run(*arguments: str) -> int:
+        try:
+            return main(["models", *arguments, "--home", str(tmp_path)])
+        except SystemExit as leave:
+            return int(leave.code or 0)
+
+    said = ("--who", "Ada", "--why", "wider tails", "--kind", "pct_change")
+    evidence = '{"scorecard": "2018", "p_value": 0.01, "trials": 12}'
+    assert (
+        run(
+            "promote",
+            "VIX_d1",
+            "deep",
+            "--set",
+            "rounds=200",
+            "--evidence",
+            evidence,
+            "--from",
+            "2018-02-06",
+            *said,
+            "--json",
+        )
+        == 0
+    )
+    schemas = {name: schema for name, schema in SCHEMAS.items() if name.startswith("models ")}
+    row = json.loads(capsys.readouterr().out)
+    jsonschema.validate(row, schemas["models promote"])
+    assert (row["line"], row["recipe"], row["evidence"]["trials"]) == ("deep", {"model.rounds": 200}, 12)
+    assert run("promote", "VIX_d1", "other", *said) == 2
+    assert "no line 'other'" in capsys.readouterr().err
+    assert run("promote", "VIX", "deep", "--version", "0123456789abcdef", *said) == 2
+    assert "no stored model has the version" in capsys.readouterr().err
+    for command, arguments in (("lines", ("VIX",)), ("serve-on", ("2018-02-07",)), ("list", ())):
+        assert run(command, *arguments, "--json") == 0
+        jsonschema.validate(json.loads(capsys.readouterr().out), schemas[f"models {command}"])
+    assert run("rollback", "VIX", *said) == run("retire", "VIX", "deep", *said) == 0
+    assert run("rollback", "VIX", *said) == 2
+    assert "nothing to roll back" in capsys.readouterr().err

@@ -302,3 +302,43 @@ def test_weights_that_are_no_numbers_are_refused_and_not_spread(weight):
     held = Holdings(pd.Timestamp("2016-01-04"), 1e6, 1e6, 1e6, {}, {})
     with pytest.raises(DataError, match="finite numbers; that of AAA"):
         PositionSizer().held_to_limits({"AAA": weight, "BBB": 0.01}, held)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"confidence": 2.0}, {"correlation": 3.0}, {"volatility_target": math.nan}, {"observations": -1}]
+)
+def test_a_sizer_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(DataError):
+        PositionSizer(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "portfolio", "atr"),
+    [
+        ({"horizon": 0}, {}, None),
+        ({"log_values": np.zeros(3)}, {}, None),
+        ({}, {"equity": math.inf}, None),
+        ({}, {"peak": 0.0}, None),
+        ({}, {"weights": {"BBB": math.nan}}, None),
+        ({}, {}, -1.0),
+    ],
+)
+def test_a_size_of_what_makes_no_sense_is_refused(forecast, portfolio, atr):
+    one = {
+        "symbol": "AAA",
+        "probs": PROBS,
+        "log_values": np.linspace(-0.05, 0.06, 23),
+        "horizon": 5,
+        "last_value": 50.0,
+    }
+    with pytest.raises(DataError):
+        PositionSizer().calculate_position_size(
+            SimpleNamespace(**(one | forecast)), {"equity": 1e6} | portfolio, atr=atr
+        )
+
+
+@pytest.mark.parametrize("wrong", [{"forecasts": None}, {"every": 0}])
+def test_a_backtest_of_nothing_or_never_is_refused(wrong):
+    market = synthetic_market(seed=4, sessions=60, stocks=("AAA",)).market
+    with pytest.raises(DataError, match="every=1 or more"):
+        BacktestEngine(market).run_walk_forward_backtest(**({"forecasts": {}, "universe": ("AAA",)} | wrong))

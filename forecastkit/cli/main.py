@@ -25,6 +25,8 @@ from .evaluation import evaluate
 from .backtest import backtest
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
+from .monitor import alerts_app, monitor
+from .models import models_app
 from .pauses import pauses_app
 from forecastkit.cli.options import (
     AsJson,
@@ -44,6 +46,7 @@ from forecastkit.cli.options import (
     command_group,
     emit,
     print_note,
+    records,
     report_parameters,
     settings_with,
     stage_lines,
@@ -69,6 +72,8 @@ app = command_group(
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")
 app.add_typer(pauses_app, name="pauses")
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
 
@@ -77,9 +82,11 @@ def update_sources(
     system: Any,  # an `IntegratedSystem`
     as_of: str | None,  # the session asked for; None: the last that has closed
     now: Any,  # a Timestamp, UTC
+    said: dict[str, Any] | None = None,  # is told how many series each vendor failed to give
 ) -> bool:
     "Fetch what has closed since the last run, True; or False if nothing has. Raises `DataError` where a needed series is missing."
     from forecastkit.calendars import get_calendar
+    from forecastkit.ops import vendor_counts
     from forecastkit.pipeline import missing_runs, require_series, update
     from forecastkit.vendors import last_closed
 
@@ -92,6 +99,8 @@ def update_sources(
         late = f"no run in time after the close of {days}: what is filled in counts as late or backfill"
         warnings.warn(late, DataWarning, stacklevel=2)
     report = update(system.settings, system.profile.wanted, now)
+    if said is not None:
+        said["vendors"] = vendor_counts(report.results)
     require_series(report.results, system.profile.needed, through)
     return True
 
@@ -144,13 +153,32 @@ def daily(
 
       forecastkit daily --sources "cboe, fred, yahoo"
     """
-    from forecastkit.pipeline import IntegratedSystem, vendors_in
-    from forecastkit.reports import run_report
+    from forecastkit.ops import recorded_job
+    from forecastkit.pipeline import IntegratedSystem
 
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     require_folder(output)
     system = IntegratedSystem(settings=settings, features=features, members=members)
-    if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
+    with recorded_job(system.database, "daily") as said:
+        run_daily(
+            system, as_of, output, {"features": absolute_place(features), "members": absolute_place(members)}, said
+        )
+
+
+def run_daily(
+    system: Any,  # an `IntegratedSystem`
+    as_of: str | None,
+    output: Path,  # folder of the pages
+    own: Mapping[str, Any],  # places of code of the user's own, as the page takes them
+    said: dict[str, Any],  # what the record of jobs says of the run
+) -> None:
+    "The work of `daily`; raises `typer.Exit` where there is no forecast."
+    from forecastkit.pipeline import vendors_in
+    from forecastkit.reports import run_report
+
+    settings, quiet = system.settings, not system.settings.run.progress
+    if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now(), said):
+        said["outcome"] = "idle"
         emit("nothing to do: no session has closed since the last run", as_json=False)
         return
     if notice := system.first_run_notice(as_of):
@@ -162,9 +190,7 @@ def daily(
         page = run_report(
             "daily",
             output / stamp,
-            report_parameters(
-                "daily", settings, as_of=stamp, features=absolute_place(features), members=absolute_place(members)
-            ),
+            report_parameters("daily", settings, as_of=stamp, **own),
             not quiet,
         )
     emit(day.forecast or f"No forecast: {day.failure}", as_json=False)
@@ -174,6 +200,7 @@ def daily(
     )
     if not quiet:
         print_note(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}")
+    said |= {"forecasts": int(day.stored), "outcomes": int(day.outcomes_recorded)}
     if day.failure is not None:
         raise typer.Exit(3)
 
@@ -298,22 +325,75 @@ def forecast(
         emit(made.to_dict() if as_json else "\n".join([str(made), *([past] if past else [])]), as_json)
 
 # %% ../../nbs/80_cli/20_main.ipynb #b7ad3b5c
+def training_settings(
+    universe: Path | None,
+    symbol: str | None,
+    horizon: int | None,
+    kind: str | None,
+    quiet: bool,
+    changes: Mapping[str, Any],  # other keys of the settings
+) -> Any:
+    "The settings of a training: of a universe those of its panel, else those of a target."
+    if universe is None:
+        return target_settings(symbol, horizon, kind, quiet, **changes)
+    from forecastkit.pipeline import PANEL, settings_for
+
+    return settings_for(settings_with(quiet, **changes), PANEL, horizon, kind)
+
+
+def print_training(report: Any, as_json: bool) -> None:
+    "The runs of a `TrainingReport` as a table, and the version that they trained."
+    for run in report.lost:
+        print_note(f"note: {run.symbol}: the run of {run.run_date:%Y-%m-%d %H:%M} had been killed")
+    table = report.table().reset_index()
+    if as_json:
+        emit({"model_version": report.version, "runs": records(table)}, as_json)
+        return
+    emit(table.drop(columns=["version", "error_message"]).round(3), as_json)
+    for row in table[table["status"] == "failed"].itertuples():
+        print_note(f"{row.symbol}: {row.error_message}")
+    emit(f"model version in force: {report.version}", as_json)
+
+
 @add_command(app)
 def train(
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     kind: Kind = None, features: Features = None, members: Members = None, as_json: AsJson = False, quiet: Quiet = False,
+    every: Annotated[bool, typer.Option("--all", help="All stocks that come with the package, as --universe sample.")] = False,
+    universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol, or the word sample: one version for all, a run for each.")] = None,
+    timeframe: Annotated[str, typer.Option(help="Bars that are trained from: d1.")] = "d1",
+    tune: Annotated[bool, typer.Option("--tune/--no-tune", help="Search for hyper-parameters; not built yet.")] = False,
+    disable_intervals: Annotated[bool, typer.Option("--disable-intervals", help="Do not measure how often outcomes fell into the ranges.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
 ) -> None:  # fmt: skip
-    """Train the model version in force at a session, and all before it, and store them.
+    """Train the model version in force at a session, and all before it, and store them; a run of each symbol goes on record.
 
-    Example:
+    What is trained already is not trained again, also after a kill. Exit code 1 if a symbol could not be trained.
+
+    Examples:
 
       forecastkit train --as-of 2018-06-29
-    """
-    from forecastkit.pipeline import IntegratedSystem
 
-    settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
-    version = IntegratedSystem(settings=settings, features=features, members=members).train(as_of)
-    emit({"model_version": version} if as_json else f"model version in force: {version}", as_json)
+      forecastkit train --symbol AAPL --horizon 21
+
+      forecastkit train --all --jobs 2 --disable-intervals
+
+      forecastkit train --universe mine.csv --sources store --json
+    """
+    from forecastkit.pipeline import TUNING, TrainingJob
+
+    given = Path("sample") if every else universe
+    if (every and universe is not None) or (given is not None and symbol is not None):
+        raise SettingsError("--symbol, --all and --universe each say what to train: give one of them")
+    if tune:
+        print_note(f"note: {TUNING}")
+    changes = {"data__sources": sources, "data__home": home, "run__n_jobs": jobs}
+    settings = training_settings(given, symbol, horizon, kind, quiet or as_json, changes)
+    report = TrainingJob(
+        given, settings, timeframe=timeframe, intervals=not disable_intervals, features=features, members=members
+    ).run(as_of)
+    print_training(report, as_json)
+    raise typer.Exit(1 if report.failed else 0)
 
 # %% ../../nbs/80_cli/20_main.ipynb #13e8149a
 Parameters = Annotated[
@@ -385,7 +465,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, backtest, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, monitor, verify, explain, download, backup, restore, schema):
     add_command(app)(command)
 
 

@@ -19,7 +19,7 @@ from .options import Quiet, emit
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART',
            'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
            'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS', 'EXPLANATION', 'BOOK', 'SPAN',
-           'TRADED', 'BACKTEST', 'SCHEMAS']
+           'TRADED', 'BACKTEST', 'ALERT', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'MODEL_LINES', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -173,14 +173,43 @@ BACKTEST: Schema = record(
 )  # fmt: skip
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb
+ALERT: Schema = record(
+    number=COUNT, rule=TEXT, subject=TEXT, severity=TEXT, what=TEXT, since=TEXT, how_sure=TEXT, what_to_do=TEXT, raised=TEXT, state=TEXT,
+)  # fmt: skip
+STORED_MODEL: Schema = record(
+    symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
+)  # fmt: skip
+PROMOTION: Schema = record(
+    number=COUNT, target=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, recipe=table_of({}), version=TEXT, action=TEXT, from_stage=TEXT, to_stage=TEXT,
+    who=TEXT, why=TEXT, evidence=table_of({}), made_at=TEXT, effective=DAY,
+)  # fmt: skip
+SERVED_ROW: Schema = record(
+    session=DAY, target=TEXT, symbol=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, version=TEXT, pinned=TEXT, trained_at=DAY, promotion=COUNT, prediction_id=TEXT,
+)  # fmt: skip
+MODEL_LINES: Schema = record(
+    target=TEXT,
+    kind=TEXT,
+    horizon=COUNT,
+    champion=TEXT,
+    version=TEXT,
+    stages=table_of(TEXT),
+    promotions=list_of(PROMOTION),
+)
 SCHEMAS: dict[str, Schema] = {
+    "models list": list_of(STORED_MODEL), "models info": {"type": "object"}, "models lines": MODEL_LINES, "models promote": PROMOTION,
+    "models rollback": PROMOTION, "models retire": PROMOTION, "models serve-on": list_of(SERVED_ROW),
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "evaluate --universe": PANEL_SCORECARD, "verify": list_of(REPORT),
-    "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT), "forecasts list": list_of(STORED), "forecasts list --multi-horizon": list_of(STORED_HORIZONS), "forecasts directions": list_of(DIRECTIONS), "data list": list_of(SERIES), "data health": HEALTH,
+    "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT, runs=list_of(record(symbol=TEXT, status=TEXT, run=TEXT))), "forecasts list": list_of(STORED), "forecasts list --multi-horizon": list_of(STORED_HORIZONS), "forecasts directions": list_of(DIRECTIONS), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
     "backtest": BACKTEST,
+    "monitor": record(
+        as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
+        alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),
+    ),
+    "alerts list": list_of(ALERT), "alerts acknowledge": list_of(ALERT),
     "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),
 }  # fmt: skip

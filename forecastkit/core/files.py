@@ -209,8 +209,13 @@ def pack_arrays(
     compress: bool = False,  # smaller and slower
 ) -> bytes:
     "Arrays as the content of an npz file; the same arrays give the same bytes."
-    write = np.savez_compressed if compress else np.savez
-    write(buffer := io.BytesIO(), allow_pickle=False, **arrays)
+    kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    with zipfile.ZipFile(
+        buffer := io.BytesIO(), "w", kind, compresslevel=1
+    ) as archive:  # numpy's level 6 takes five times as long
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
     return buffer.getvalue()
 
 # %% ../../nbs/00_core/03_files.ipynb #f572edfb

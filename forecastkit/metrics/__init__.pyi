@@ -1,4 +1,4 @@
-"""Scores of probability forecasts, their calibration, and the significance of a difference."""
+"""Scores of probability forecasts, their calibration, the significance of a difference, and the drift of what they stand on."""
 
 from .scores import (
     brier as brier,
@@ -54,4 +54,26 @@ from .clusters import (
     clustered_pit_test as clustered_pit_test,
     clustered_skill as clustered_skill,
     session_blocks as session_blocks,
+)
+from .feeds import (
+    feed_faults as feed_faults,
+    FeedFault as FeedFault,
+)
+from .drift_null import (
+    DriftNull as DriftNull,
+    fit_drift_null as fit_drift_null,
+    ks as ks,
+    psi as psi,
+)
+from .drift import (
+    check_drift as check_drift,
+    DriftReport as DriftReport,
+)
+from .change_detectors import (
+    ChangeDetector as ChangeDetector,
+    CHART_WORDS as CHART_WORDS,
+    ChangeReport as ChangeReport,
+    crps_ratio as crps_ratio,
+    expected_crps as expected_crps,
+    fit_change_detector as fit_change_detector,
 )

@@ -60,7 +60,7 @@ def steady_archive(
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, part in {"schema.json": schema.encode(), **dict(sorted(named.items()))}.items():
-            archive.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED, compresslevel=1)
     return out.getvalue()
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #98c083b6

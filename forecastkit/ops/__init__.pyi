@@ -8,6 +8,7 @@ from .registry import (
     ModelRegistry as ModelRegistry,
 )
 from .training_runs import (
+    artifact_hash as artifact_hash,
     begin_runs as begin_runs,
     close_lost_runs as close_lost_runs,
     end_run as end_run,
@@ -87,4 +88,26 @@ from .ensemble_loader import (
     version_info as version_info,
     version_records as version_records,
     VersionRecord as VersionRecord,
+)
+from .monitoring import (
+    decayed_lines as decayed_lines,
+    drift_this_week as drift_this_week,
+    monitor as monitor,
+    MonitorReport as MonitorReport,
+    rolling_performance as rolling_performance,
+    store_drift as store_drift,
+    thin_measurements as thin_measurements,
+    view_table as view_table,
+)
+from .model_monitor import (
+    DecayRule as DecayRule,
+    DegradationReport as DegradationReport,
+    judge_decay as judge_decay,
+    ModelMonitor as ModelMonitor,
+    replay_decay as replay_decay,
+    rolling_measures as rolling_measures,
+)
+from .drift_watch import (
+    forecast_columns as forecast_columns,
+    plot_drift as plot_drift,
 )

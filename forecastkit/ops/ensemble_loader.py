@@ -30,6 +30,7 @@ from forecastkit.core import (
 from ..ledger import MODELS, PredictionDatabase, with_retry
 from .manifests import Manifest, counted, manifests, odd_files, parsed, version_folder
 from .registry import ModelRegistry
+from .training_runs import TrainingRun, latest_run
 
 # %% auto #0
 __all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'told_weights', 'told_scores', 'ensemble_accuracy',
@@ -78,10 +79,16 @@ def version_records(
     columns = [
         MODELS.c[name] for name in ("seq", "version", "trained_at", "manifest", "symbol", "horizon", "created_at")
     ]
-    query = sa.select(*columns).order_by(MODELS.c.trained_at.desc(), MODELS.c.seq.desc())
-    query = query if symbol is None else query.where(MODELS.c.symbol.in_([symbol, *UNIVERSES]))
+    newest = (MODELS.c.trained_at.desc(), MODELS.c.seq.desc())
+    own = sa.true() if symbol is None else MODELS.c.symbol.in_([symbol, *UNIVERSES])
+    page, query = (
+        sa.select(MODELS.c.seq).where(own).order_by(*newest).limit(batch),
+        sa.select(*columns).order_by(*newest),
+    )
     seen, start = set[str](), 0
-    while rows := with_retry(database.engine, lambda c, at=start: c.execute(query.limit(batch).offset(at)).all()):
+    while rows := with_retry(
+        database.engine, lambda c, at=start: c.execute(query.where(MODELS.c.seq.in_(page.offset(at)))).all()
+    ):  # the texts of a page alone are read
         for seq, version, trained_at, text, own, horizon, created_at in rows:
             one = parsed(seq, version, trained_at, text)
             found = VersionRecord(version, own, horizon, pd.Timestamp(trained_at), pd.Timestamp(created_at), one)
@@ -216,10 +223,15 @@ def untrained_text(symbol: str, timeframe: str) -> str:
     return f"no ensemble of {symbol}_{timeframe} is stored: train it with `forecastkit train --symbol {symbol}{told}`"
 
 
-def untrained_ensemble(symbol: str, timeframe: str = "d1") -> ProductionEnsemble:
-    "What stands for an ensemble that there is not: it says how to train it."
+def untrained_ensemble(
+    symbol: str,
+    timeframe: str = "d1",
+    run: TrainingRun | None = None,  # the last training of it
+) -> ProductionEnsemble:
+    "What stands for an ensemble that there is not: it says how to train it, and what became of the last training."
     symbol = canonical_symbol(symbol)
-    return ProductionEnsemble(symbol, timeframe, training_stats={"remedy": untrained_text(symbol, timeframe)})
+    told = {"remedy": untrained_text(symbol, timeframe)} | ({"last_run": str(run)} if run else {})
+    return ProductionEnsemble(symbol, timeframe, training_stats=told)
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #4f10836a
 class ModelLoader:
@@ -276,7 +288,7 @@ class ModelLoader:
         symbol = canonical_symbol(symbol)
         info = self.info(symbol, timeframe)
         if info is None or info["status"] == "missing":
-            return untrained_ensemble(symbol, timeframe)
+            return untrained_ensemble(symbol, timeframe, latest_run(self.database, symbol, timeframe, status=None))
         model = ModelRegistry(self.folder, self.database, load_ensemble).load(info["version"])
         performances = {name: rows.get("validation", rows.get("train", {})) for name, rows in info["scores"].items()}
         stats = {name: info[name] for name in ("ensemble_accuracy", "weights", "timestamp", "version", "file_path")}

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from ..core import DataError, Target, canonical_json, digest
 from forecastkit.ledger import (
+    MODELS,
     TRAINING_EVENTS,
     TRAINING_RESULTS,
     PredictionDatabase,
@@ -34,7 +35,7 @@ from forecastkit.ledger import (
 
 # %% auto #0
 __all__ = ['LOST_AFTER', 'STATUSES', 'JSON_RESULTS', 'process_name', 'process_is_lost', 'TrainingRun', 'begin_runs', 'end_run',
-           'close_lost_runs', 'stored_training_runs', 'latest_training_runs', 'latest_run']
+           'close_lost_runs', 'stored_training_runs', 'latest_training_runs', 'latest_run', 'artifact_hash']
 
 # %% ../../nbs/60_ops/04_training_runs.ipynb #3319a819
 LOST_AFTER: timedelta = timedelta(days=1)  # a run of another machine that has not ended by then is taken for lost
@@ -180,11 +181,8 @@ def begin_runs(
     def begin(connection: sa.Connection) -> list[TrainingRun]:
         chain_end(connection, TRAINING_EVENTS, lock=True)
         own = TRAINING_EVENTS.c.timeframe == timeframe
-        before = dict(
-            connection.execute(sa.select(TRAINING_EVENTS.c.symbol, last).where(own).group_by(TRAINING_EVENTS.c.symbol))
-            .tuples()
-            .all()
-        )
+        query = sa.select(TRAINING_EVENTS.c.symbol, last).where(own).group_by(TRAINING_EVENTS.c.symbol)
+        before = {str(row.symbol): row[1] for row in connection.execute(query)}
         made = []
         for target in asked:
             begun = max(now, before[target.symbol] + timedelta(microseconds=1)) if target.symbol in before else now
@@ -298,3 +296,9 @@ def latest_run(
     where = [RUNS_VIEW.c[name] == value for name, value in asked.items() if value is not None]
     found = with_retry(database.engine, lambda connection: runs_in(connection, RUNS_VIEW, *where))
     return found[-1] if found else None
+
+
+def artifact_hash(database: PredictionDatabase, version: str) -> str | None:
+    "The hash of a version's manifest, which holds the checksum of each of its files; None where it has none."
+    query = sa.select(MODELS.c.manifest_hash).where(MODELS.c.version == version).order_by(MODELS.c.seq)
+    return with_retry(database.engine, lambda connection: connection.scalar(query.limit(1)))

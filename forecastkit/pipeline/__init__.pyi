@@ -117,6 +117,15 @@ from .kept_backtests import (
     keep_backtest as keep_backtest,
     kept_backtest as kept_backtest,
 )
+from .training_results import (
+    run_results as run_results,
+)
+from .training import (
+    EnhancedModelTrainer as EnhancedModelTrainer,
+    TrainingJob as TrainingJob,
+    TrainingReport as TrainingReport,
+    TUNING as TUNING,
+)
 from .live_sizing import (
     live_sizer as live_sizer,
 )

@@ -393,6 +393,13 @@ class DirectionSystem:
         )
         return slice(int(begin), int(end))
 
+    def signals(self, grid: pd.Timestamp) -> pd.DataFrame:
+        "What each signal says of the rows that the version of a refit session serves, and in `up` whether each rose, NaN where unknown."
+        rows = self._span(grid)
+        changes = self.inputs.outcomes[rows]
+        up = np.where(np.isfinite(changes), changes > 0, np.nan)
+        return self._signals(rows, grid, self.tables(grid)).assign(up=up)
+
     def _walked(self, grid: pd.Timestamp) -> tuple[pd.DataFrame, np.ndarray]:
         "Signals of the years before a refit session, from the versions in force then, and the places of their rows."
         before = [day for day in self.inputs.grid[self.inputs.grid < grid][-YEARS:] if self.grid(day) is not None]

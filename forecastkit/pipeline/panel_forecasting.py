@@ -22,17 +22,19 @@ from ..core import DataError, Settings, load_settings, read_value
 from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
-from ..ops import ModelRegistry, load_panel
+from ..ops import Champion, ModelRegistry, champion, line_target, load_panel
 from .directions import recently_told
 from .explanation import explain_forecasts, recently_explained
 from .loading import open_market
 from forecastkit.pipeline.panel_preparation import (
     PreparedPanel,
     build_panel_forecast,
+    panel_target,
     prepare_panel,
 )
 from .panel_universe import Universe, keep_universe, universe_from
 from .profile import PANEL, settings_for, target_of
+from .serving import line_settings, own_champions, pinned_version
 from .system import BATCH_SIZE, IntegratedSystem
 from .universe import work_on
 
@@ -130,6 +132,7 @@ class UniverseSystem:
         self.universe, self.settings = universe_from(universe), settings_for(base, PANEL, kind=kind)
         self._parts = IntegratedSystem(settings=self.settings, market=market, database=database)
         self._market, self._prepared = market, dict[pd.Timestamp, PreparedPanel]()
+        self._champion: Champion | None = None  # of what is prepared
 
     @cached_property
     def market(self) -> MarketData:
@@ -163,12 +166,39 @@ class UniverseSystem:
 
     def prepared(self, through: pd.Timestamp) -> PreparedPanel:
         "Everything known at a session, from memory where it was prepared as of that session or a later one."
-        later = [day for day in self._prepared if day >= through]
+        serving = champion(self.database, line_target(panel_target(self.settings)), through)
+        later = [day for day in self._prepared if day >= through and serving == self._champion]
         if not later:
             raw = self.settings.home.raw_quantiles
-            panel = prepare_panel(self.market, self.universe, self.settings, through, self.registry, raw)
+            settings, pin = self._served_by(serving)
+            panel = prepare_panel(self.market, self.universe, settings, through, self.registry, raw, pin=pin)
             self._prepared = {through: panel}  # one is enough: it answers for every session before it
+            self._champion = serving
         return self._prepared[min(self._prepared)]
+
+    def _served_by(self, serving: Champion) -> tuple[Settings, Any]:
+        "The settings of a champion, and its pinned version."
+        if serving.as_in_force:
+            return self.settings, None
+        stored = self.registry.versions()
+        trained = dict(zip(stored["version"], stored["trained_at"], strict=True))
+        return line_settings(self.settings, serving.line), pinned_version(serving, trained)
+
+    def _alone(self, symbols: Sequence[str], session: pd.Timestamp, store: bool) -> SymbolForecasts:
+        "The forecasts of those symbols that a line of their own serves."
+        target, made = panel_target(self.settings), SymbolForecasts()
+        for symbol in own_champions(self.database, symbols, line_target(target), session):
+            own = settings_for(self.settings, symbol, target.horizon, target.kind)
+            system = IntegratedSystem(settings=own, market=self.market, database=self.database)
+            one = work_on(
+                symbol,
+                lambda _, system=system: system.generate_forecast_batch(session, session, store_prediction=store),
+            )
+            why = one.error or next(iter(one.value.skipped.values()), "")
+            made.skipped.update({symbol: why} if why else {})
+            made.update({} if why else {symbol: one.value[0]})
+            made.stored += 0 if why else one.value.stored
+        return made
 
     def forecast(
         self,
@@ -185,7 +215,12 @@ class UniverseSystem:
         if store:
             keep_universe(self.universe, self.settings.home.universes)
         prepared, progress = self.prepared(session), self.settings.run.progress
-        made = make_panel_forecasts(prepared, session, chosen, database, on_stored, progress)
+        alone = self._alone(chosen, session, store)
+        shared = [name for name in chosen if name not in alone and name not in alone.skipped]
+        made = make_panel_forecasts(prepared, session, shared, database, on_stored, progress)
+        made.update(alone)
+        made.skipped |= alone.skipped
+        made.stored += alone.stored
         if database is not None:
             closes = {name: prepared.view.close(name).loc[:session] for name in chosen if name in prepared.symbols}
             made.outcomes_recorded = database.record_outcomes_of(closes, prepared.versions.fingerprints[session])

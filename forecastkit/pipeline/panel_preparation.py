@@ -314,6 +314,7 @@ def prepare_panel(
     registry: ModelRegistry | None = None,  # with the loader `load_panel`; None trains in memory
     folder: Path | None = None,  # where raw quantiles are kept; None keeps none
     watch: Stopwatch | None = None,  # measures features, walk and calibration
+    pin: Any = None,  # a `serving.PinnedVersion` that answers against the refit grid
 ) -> PreparedPanel:
     "Features, raw forecasts of the versions in force, and calibrated widths of all tickers for all sessions up to one."
     from forecastkit.models import calibrate_panel
@@ -346,6 +347,8 @@ def prepare_panel(
             X, y, partial(universe.profile(target).recipe, horizon, model.rounds, model.seed), schedule, store=versions,
             n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, watch=watch,
         )  # fmt: skip
+        if pin is not None:
+            raw, versions = pin.over(raw, versions, X, y, schedule)
     late = len(X) - len(raw.origins)
     origins = rows_of(X)[late:]
     bands = volatility_bands(view, sessions_of(origins), settings.forecast.regime_bounds)

@@ -66,9 +66,12 @@ class Versions:
     folder: Path | None = None  # of raw quantiles; None keeps none
     symbols: tuple[str, ...] = ()  # those of a panel
     user_digest: str = ""  # of the code of the user's own, see `TargetProfile.user_digest`
+    pinned: tuple[pd.Timestamp, str] | None = None  # the session a pinned version was trained on, and its name
 
     def name(self, grid: pd.Timestamp) -> str:
         "The version trained at a refit session."
+        if self.pinned is not None and grid == self.pinned[0]:
+            return self.pinned[1]
         shaped = self.settings.model_digest()
         shaped = digest([shaped, self.user_digest]) if self.user_digest else shaped
         return model_version(self.target, grid, self.fingerprints[grid], shaped, code_version())
@@ -271,6 +274,7 @@ def prepare(
     hold: int = 1,  # spans of the refit grid that a version serves in the walk; that of `through` has its own all the same
     watch: Stopwatch | None = None,  # measures features, walk and calibration
     own_profile: TargetProfile | None = None,  # another than that of the target
+    pin: Any = None,  # a `serving.PinnedVersion` that answers against the refit grid
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
     from forecastkit.models import ProbabilisticForecaster, calibrate
@@ -315,6 +319,8 @@ def prepare(
         raw = walk(schedule=replace(schedule, hold=hold), first=first)
         if raw.grid[-1] < schedule.refit_sessions(pd.DatetimeIndex(raw.origins[-1:]))[0]:  # an older version was held
             raw = raw.then(walk(schedule=schedule, first=raw.origins[-1]))
+        if pin is not None:
+            raw, versions = pin.over(raw, versions, X, y, schedule)
     origins = pd.DatetimeIndex(raw.origins)
     with watch.stage("calibration"):
         widths = calibrate(

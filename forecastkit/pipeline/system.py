@@ -37,13 +37,14 @@ from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
-from ..ops import ModelRegistry
+from ..ops import Champion, ModelRegistry, house_line, line_target
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
 from .directions import recently_told
 from .explanation import recently_explained
 from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
+from .serving import champion_spans, line_settings, pinned_version
 from .user_code import probe_user_code, with_user_code
 
 # %% auto #0
@@ -80,6 +81,12 @@ class ForecastBatch(list[Forecast]):
     ):
         super().__init__(forecasts)
         self.skipped, self.stored = dict(skipped or {}), 0
+
+    def join(self, other: ForecastBatch) -> None:
+        "Add the forecasts of later sessions."
+        self.extend(other)
+        self.skipped.update(other.skipped)
+        self.stored += other.stored
 
 # %% ../../nbs/65_pipeline/45_system.ipynb #840a4ac3
 def make_forecasts(
@@ -142,7 +149,7 @@ def run_day(
     origin: pd.Timestamp,
     database: PredictionDatabase,
     known: pd.DatetimeIndex,  # origins that have a stored forecast
-    progress: bool = False,
+    fill: Callable[[pd.DatetimeIndex], ForecastBatch],  # makes and stores the forecasts of earlier sessions
 ) -> Day:
     "Forecast, then backfill what has no forecast yet, record outcomes, and gather what a page shows."
     target, forecast, failure, new, watch = prepared.target, None, None, False, Stopwatch(prepared.seconds)
@@ -152,7 +159,7 @@ def run_day(
         except DataQualityError as error:
             failure = error
         open_days = prepared.origins[prepared.origins < origin].difference(known)
-        past = make_batch(prepared, open_days, database, progress=progress)
+        past = fill(open_days)
     with watch.stage("outcomes"):
         fingerprint = prepared.versions.fingerprints[origin]
         recorded = database.record_outcomes(target.symbol, prepared.level.loc[:origin], fingerprint)
@@ -200,6 +207,7 @@ class IntegratedSystem:
         self.models_dir = Path(models_dir or self.home.models)
         self._market, self._database = market, database
         self._prepared: Prepared | None = None
+        self._champion, self._serving = Champion(house_line("")), dict[tuple[Any, ...], IntegratedSystem]()
         own = profile or profile_of(self.target, self.settings.forecast.regime_bounds)
         if own.target != self.target:
             raise SettingsError(
@@ -248,7 +256,7 @@ class IntegratedSystem:
     @property
     def forecaster(self) -> Any:
         "The `ProbabilisticForecaster` in force at the last session; trained and stored where it is not there yet."
-        prepared = self.prepared(self.origin())
+        prepared = self.serving(self.origin()).prepared(self.origin())
         return prepared.versions.load(prepared.grid[prepared.at(prepared.last)])
 
     @property
@@ -271,8 +279,35 @@ class IntegratedSystem:
                 raw,
                 cache=cache,
                 own_profile=self.profile,
+                pin=self._pin(),
             )
         return self._prepared
+
+    def _pin(self) -> Any:
+        if not self._champion.version:
+            return None
+        stored = self.registry.versions()
+        return pinned_version(self._champion, dict(zip(stored["version"], stored["trained_at"], strict=True)))
+
+    def serving(self, origin: pd.Timestamp) -> IntegratedSystem:
+        "The system of the champion of a session: this one where the settings in force serve, or code of the user's own was given."
+        return self._system_of(self._spans(pd.DatetimeIndex([origin]))[0][0])
+
+    def _spans(self, days: pd.DatetimeIndex) -> list[tuple[Champion, pd.DatetimeIndex]]:
+        if self.profile.user_code or self._champion.number:  # a line was chosen already
+            return [(self._champion, days)]
+        return champion_spans(self.database, line_target(self.target), days)
+
+    def _system_of(self, champion: Champion) -> IntegratedSystem:
+        if champion.as_in_force or champion == self._champion:
+            return self
+        key = (champion.line.digest, champion.version, champion.version and champion.since)
+        if key not in self._serving:
+            settings = line_settings(self.settings, champion.line)
+            made = IntegratedSystem(self.models_dir, settings, self.market, self.database, profile=self.profile)
+            made._champion = champion
+            self._serving[key] = made
+        return self._serving[key]
 
     def origin(self, date: Any = None) -> pd.Timestamp:
         "The session to forecast from: the one asked for, or the last that all needed series share. Raises `DataError`."
@@ -282,7 +317,7 @@ class IntegratedSystem:
     def train(self, as_of: Any = None) -> str:
         "Train and store the model version in force at a session, and all before it; returns its name."
         origin = self.origin(as_of)
-        prepared = self.prepared(origin)
+        prepared = self.serving(origin).prepared(origin)
         return prepared.names[prepared.grid[prepared.at(origin)]]
 
     def generate_forecast(self, date: Any = None, store_prediction: bool = True) -> Forecast:
@@ -290,7 +325,8 @@ class IntegratedSystem:
         origin = self.origin(date)
         if self.settings.run.progress and self._prepared is None and (notice := self.first_run_notice(origin)):
             tqdm.write(notice, file=sys.stderr)
-        return store_forecast(self.prepared(origin), origin, self.database if store_prediction else None)[0]
+        prepared = self.serving(origin).prepared(origin)
+        return store_forecast(prepared, origin, self.database if store_prediction else None)[0]
 
     def generate_forecast_batch(
         self,
@@ -303,6 +339,17 @@ class IntegratedSystem:
     ) -> ForecastBatch:
         "The forecasts of all sessions in a span, and the sessions skipped with the reason. What was stored survives a kill."
         days = batch_sessions(start_date, end_date, frequency, calendar=self.market.calendar)
+        batch = ForecastBatch()
+        for champion, part in self._spans(days):
+            batch.join(self._system_of(champion)._batch(part, store_prediction, on_stored))
+        return batch
+
+    def _batch(
+        self,
+        days: pd.DatetimeIndex,  # sessions of one champion, this system's
+        store_prediction: bool = True,
+        on_stored: Callable[[Sequence[Forecast]], None] | None = None,
+    ) -> ForecastBatch:
         inside = days[days <= self.origin()]
         try:
             prepared = self.prepared(inside[-1] if len(inside) else self.origin())
@@ -340,7 +387,7 @@ class IntegratedSystem:
         from forecastkit.pipeline.explanation import explain_forecasts  # loads the models
 
         origin = self.origin(as_of)
-        prepared = self.prepared(origin)
+        prepared = self.serving(origin).prepared(origin)
         last = prepared.at(origin)
         first = last if start is None else int(prepared.origins.searchsorted(pd.Timestamp(start)))
         if first > last:
@@ -366,9 +413,11 @@ class IntegratedSystem:
     def provisional_forecast(self, as_of: Any = None) -> Forecast:
         "The forecast of a session with the widths as the version in force gives them, in seconds; it is not stored."
         origin, raw, cache = self.origin(as_of), self.home.raw_quantiles, self.feature_engine.cache
+        serving = self.serving(origin)
         prepared = prepare(
-            self.market, self.target, self.settings, origin, self.registry, raw, origin, cache, own_profile=self.profile
-        )
+            self.market, self.target, serving.settings, origin, self.registry, raw, origin, cache, own_profile=self.profile,
+            pin=serving._pin(),
+        )  # fmt: skip
         made = build_forecast(prepared, origin, datetime.now(UTC))
         day = pd.DatetimeIndex([origin])
         return recently_told(prepared, recently_explained(prepared, [made], day), day)[0]
@@ -376,7 +425,17 @@ class IntegratedSystem:
     def daily(self, as_of: Any = None) -> Day:
         "The daily job: forecast, backfill what has no forecast yet, record outcomes, and gather what a page shows."
         origin, known = self.origin(as_of), pd.DatetimeIndex(self.forecast_history["origin"])
-        return run_day(self.prepared(origin), origin, self.database, known, self.settings.run.progress)
+        serving = self.serving(origin)
+        return run_day(serving.prepared(origin), origin, self.database, known, self._fill)
+
+    def _fill(self, days: pd.DatetimeIndex) -> ForecastBatch:
+        "The forecasts of earlier sessions, each by the champion of its session, stored."
+        batch, progress = ForecastBatch(), self.settings.run.progress
+        for champion, part in self._spans(days):
+            if len(part):
+                prepared = self._system_of(champion).prepared(part[-1])
+                batch.join(make_batch(prepared, part, self.database, progress=progress))
+        return batch
 
     def run(self, *args: Any, **kwargs: Any) -> Forecast:
         "Deprecated: the same as `generate_forecast`."

@@ -166,6 +166,10 @@ class BacktestEngine:
         progress: bool = False,  # a bar over the sessions
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
+        if every < 1 or not (callable(forecasts) or isinstance(forecasts, Mapping)):
+            raise DataError(
+                "a backtest takes a function or forecasts by session, and decides on every so many sessions: every=1 or more"
+            )
         prices, limits = self._prices(universe, start, end), _LimitWatch(sizer, self.sectors)
         ask = forecasts if callable(forecasts) else None
         given = {} if callable(forecasts) else {pd.Timestamp(day): found for day, found in forecasts.items()}

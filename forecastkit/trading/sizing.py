@@ -186,6 +186,14 @@ class PositionSizer:
             raise DataError(f"method is shrunk or optimal, and {self.method!r} is neither")
         if not 0 <= self.fraction < float("inf"):
             raise DataError(f"the fraction of Kelly's size is {self.fraction}: it is a finite number and not below 0")
+        if not 0 < self.confidence < 1 or not 0 <= self.correlation <= 1 or not self.volatility_target > 0:
+            raise DataError(
+                "a sizer has a confidence within 0..1, a correlation of 0 to 1 and a volatility target above 0"
+            )
+        if self.observations is not None and not self.observations > 0:
+            raise DataError(
+                f"{self.observations} sessions stand behind a mean: that is above 0, or None where it is known"
+            )
 
     def kelly(
         self,
@@ -213,8 +221,18 @@ class PositionSizer:
     ) -> dict[str, Any]:
         "Shares, weight, notional, stop, target, trailing stop, Kelly's fraction, and the reasons for the size. Raises `DataError`."
         holdings, price = as_holdings(portfolio), float(forecast.last_value if price is None else price)
-        if not 0 < price < math.inf or not holdings.equity > 0:
+        if not 0 < price < math.inf or not 0 < holdings.equity < math.inf:
             raise DataError(f"a size needs a price and an equity above 0, and {price} and {holdings.equity} are not")
+        if not 0 < holdings.peak < math.inf or not all(map(math.isfinite, holdings.weights.values())):
+            raise DataError("a portfolio has a peak above 0, and weights that are finite numbers")
+        if (
+            not forecast.horizon >= 1
+            or len(forecast.log_values) != len(forecast.probs)
+            or (atr is not None and not 0 < atr < math.inf)
+        ):
+            raise DataError(
+                "a size needs a horizon of 1 session or more, a value for each probability, and a range above 0 where one is given"
+            )
         if words := refuse_index(forecast.symbol):
             return _size_of(forecast, 0.0, price, holdings.equity, (math.nan, math.nan), 0.0, 0.0, [words])
         (kelly,), (factor,), (volatility,) = (values.tolist() for values in self.kelly([forecast]))
