@@ -65,6 +65,7 @@ STORED_PART: Schema = record(
     base=NUMBER, value=NUMBER, rest=NUMBER, contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
 )  # fmt: skip
 STORED_DIRECTION: Schema = record(
+    {"state": {"type": ["string", "null"], "description": "market state, where it is known"}},
     label=TEXT, confidence=SHARE, base_rate=SHARE, chance=SHARE, agreement=SHARE, reasons=list_of(TEXT), weights=table_of(SHARE), version=TEXT,
     probabilities=record(bullish=SHARE, neutral=SHARE, bearish=SHARE),
 )  # fmt: skip

@@ -246,6 +246,7 @@ class DirectionSettings:
         22, whole(0, 100_000), "with the forecasts of how many last sessions of a run a direction is stored; 0: none"
     )
     band: float = key(0.01, FRACTION, "log change within which a move counts as none")
+    calibrate: bool = key(False, FLAG, "calibrate the chance of a rise by market state, where past outcomes support it")
     weights_by_state: tuple[str, ...] = key(
         (), WEIGHTS, "relative weights of signals in a market state; what is not named counts 1"
     )

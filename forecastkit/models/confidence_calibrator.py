@@ -23,14 +23,16 @@ from ..core import DataError
 from ..metrics import brier, ece, hac_lag, hac_se, holm, simulated_ece
 from .base import require_fitted
 from .calibration_curves import GRID, METHODS, calibration_curve
+from .metalearner import EDGE, Claims, fit_agreement
 from .online_weights import log_losses
 from .persistence import as_integrity_error
 from .purged_folds import known_outcomes, purged_folds, require_whole
 
 # %% auto #0
-__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'StatedChances',
+__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'SUPPORT', 'StatedChances',
            'chances_of', 'state_names', 'sessions_apart', 'validation_losses', 'curve_of', 'chosen_method',
-           'calibration_numbers', 'moved_p_value', 'ConfidenceCalibrator']
+           'calibration_numbers', 'moved_p_value', 'ConfidenceCalibrator', 'folded_chances', 'calibration_gain',
+           'supported_calibrator']
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #698ab26b
 LEAST_APART: int = 60  # sessions a horizon apart that a statement about calibration wants
@@ -346,3 +348,48 @@ class ConfidenceCalibrator(BaseEstimator):
             made.pooled_ = np.array(state["pooled"], dtype=float)
             made.curves_ = {name: np.array(curve, dtype=float) for name, curve in state["curves"].items()}
         return made
+
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #d1rc0002
+def folded_chances(
+    base: float,  # base rate of these rows
+    claims: Claims,  # as `MetaLearner.learn_weights` gives them
+    horizon: int,
+) -> np.ndarray:
+    "The chances of a rise that claims come to, each by an agreement map fitted at least a horizon away, (n,)."
+    chance = np.full(len(claims.size), np.nan)
+    for train, test in purged_folds(claims.place, horizon):
+        known = Claims(claims.size[train], claims.agreement[train], claims.came[train], claims.place[train])
+        fitted = fit_agreement(known.size, known.agreement, known.came, known.place, horizon)
+        chance[test] = base + fitted.share(claims.agreement[test]) * claims.size[test]
+    return np.clip(chance, EDGE, 1.0 - EDGE)
+
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #d1rc0004
+SUPPORT: float = 2.0  # standard errors by which a calibrator has to beat the stated chances
+
+
+def calibration_gain(rows: StatedChances, horizon: int) -> tuple[float, float]:
+    "By how much calibrators fitted a horizon away lower the log loss of stated chances, and its standard error over sessions."
+    found = np.full(len(rows.p), np.nan)
+    for train, test in purged_folds(rows.place, horizon):
+        known = rows.rows(train)
+        made = ConfidenceCalibrator(horizon).fit(known.p, known.rose, known.state, known.place)
+        found[test] = made.calibrate(rows.p[test], rows.state[test])
+    losses = log_losses(np.column_stack([rows.p, found]), rows.rose)
+    gain = pd.Series(losses[:, 0] - losses[:, 1]).groupby(rows.place).mean().to_numpy()
+    return float(gain.mean()), hac_se(gain, hac_lag(horizon))
+
+
+def supported_calibrator(
+    p: ArrayLike,  # all as in `ConfidenceCalibrator.fit`
+    rose: ArrayLike,
+    states: Sequence[Any] | ArrayLike | None,
+    sessions: ArrayLike,
+    horizon: int,
+) -> ConfidenceCalibrator | None:
+    "The calibrator of these outcomes; None where they are too few, or where it does not beat the stated chances. Raises `DataError`."
+    rows = StatedChances.read(p, rose, states, sessions)
+    if sessions_apart(rows.place, horizon) < 2 * LEAST_APART:
+        return None
+    gain, error = calibration_gain(rows, horizon)
+    made = ConfidenceCalibrator(horizon).fit(rows.p, rows.rose, rows.state, rows.place)
+    return made if gain > SUPPORT * error else None

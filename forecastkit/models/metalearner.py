@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ from ..regimes import MARKET_STATES
 # %% auto #0
 __all__ = ['CHANCE_NAMES', 'SIGNALS', 'WeightTable', 'STATE_WEIGHTS', 'SECTOR_WEIGHTS', 'MOST', 'EDGE', 'META_FILE',
            'signal_chance', 'relative_weights', 'without_missing', 'AgreementMap', 'agreement_of', 'fit_agreement',
-           'reason', 'missing_reason', 'checked_signals', 'checked_weights', 'MetaLearner']
+           'reason', 'missing_reason', 'checked_signals', 'checked_weights', 'Claims', 'MetaLearner']
 
 # %% ../../nbs/40_models/25_metalearner.ipynb #a446ef0d
 CHANCE_NAMES: tuple[str, ...] = ("chance_of_rise", "probability")  # where a signal may keep its chance of a rise
@@ -177,6 +177,15 @@ def checked_weights(
             raise DataError(f"{parameter} has a weight of {odd[0]!r:.60}: weights are numbers of 0 or more")
 
 # %% ../../nbs/40_models/25_metalearner.ipynb #13ab1dbc
+class Claims(NamedTuple):
+    "What the signals of each row claimed together, by weights that were known then."
+
+    size: np.ndarray  # (n,) beyond the base rate; 0 where nobody spoke
+    agreement: np.ndarray  # (n,)
+    came: np.ndarray  # (n,) 1 or 0 less base rate; NaN where unknown
+    place: np.ndarray  # (n,) number of the session among those of the rows
+
+
 META_FILE: str = "metalearner.json"
 
 
@@ -270,6 +279,28 @@ class MetaLearner:
             "probability": chance, "base_rate": base, "agreement": agreement, "missing": missing,
         }  # fmt: skip
 
+    def recalibrated(
+        self,
+        told: Mapping[str, Any],  # as `combine` gives it
+        chance: float,  # that a calibration makes of its probability
+        text: str,  # why
+    ) -> dict[str, Any]:
+        "The answer with a calibrated chance; the move is a reason of its own, so that contributions still add up."
+        base, moved = told["base_rate"], chance - told["probability"]
+        if not moved:
+            return dict(told)
+        why: dict[str, Any] = {
+            "signal": "calibration",
+            "probability": chance,
+            "weight": 0.0,
+            "contribution": moved,
+            "text": text,
+        }
+        spoken = [*(one for one in told["reasoning"] if one["probability"] is not None), why]
+        silent = [one for one in told["reasoning"] if one["probability"] is None]
+        ranked = sorted(spoken, key=lambda one: -abs(one["contribution"])) + silent
+        return self._answer(base, chance - base, told["agreement"], told["weights"], ranked, told["missing"])
+
     def fit(
         self,
         signals: pd.DataFrame,  # chances of a rise by signal; indexed by session, or by session and symbol, in order
@@ -280,6 +311,19 @@ class MetaLearner:
         floor: float = FLOOR,  # under each learnt weight
     ) -> MetaLearner:
         "Another meta-learner that knows these outcomes: base rate, learnt weights, agreement. Raises `DataError`."
+        learnt, claims = self.learn_weights(signals, rose, states, sectors, horizon, floor)
+        return replace(learnt, agreement=fit_agreement(*claims, horizon))
+
+    def learn_weights(
+        self,
+        signals: pd.DataFrame,  # all as in `fit`
+        rose: ArrayLike,
+        states: Sequence[str | None] | None = None,
+        sectors: Sequence[str | None] | None = None,
+        horizon: int = 5,
+        floor: float = FLOOR,
+    ) -> tuple[MetaLearner, Claims]:
+        "Another meta-learner with base rate and weights of these outcomes, and what the rows claimed by the weights known then. Raises `DataError`."
         came = known_outcomes(rose)
         require_whole(horizon, 1, "horizon")
         if not isinstance(signals, pd.DataFrame):
@@ -306,9 +350,8 @@ class MetaLearner:
         used = replace(self, signals=names, base_rate=base, learnt={})
         w = without_missing(used._row_weights(states, sectors, len(table)) * online[place], np.isfinite(table))
         beyond = np.nan_to_num(table - base)
-        claim = np.einsum("ij,ij->i", w, beyond)
-        fitted = fit_agreement(claim, agreement_of(w, beyond), came - base, place, horizon)
-        return replace(used, learnt=learnt, agreement=fitted)
+        claims = Claims(np.einsum("ij,ij->i", w, beyond), agreement_of(w, beyond), came - base, place)
+        return replace(used, learnt=learnt), claims
 
     def _row_weights(
         self, states: Sequence[str | None] | None, sectors: Sequence[str | None] | None, n: int
