@@ -26,7 +26,7 @@ from .calibration_curves import GRID, METHODS, calibration_curve
 from .metalearner import EDGE, Claims, fit_agreement
 from .online_weights import log_losses
 from .persistence import as_integrity_error
-from .purged_folds import known_outcomes, purged_folds, require_whole
+from .purged_folds import rise_outcomes, purged_folds, require_whole
 
 # %% auto #0
 __all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'SUPPORT', 'StatedChances',
@@ -62,7 +62,7 @@ class StatedChances:
             sessions = p.index.get_level_values(0) if isinstance(p, pd.Series) else np.arange(np.size(p))
         if isinstance(p, pd.Series) and isinstance(rose, pd.Series) and not p.index.equals(rose.index):
             raise DataError("chances and outcomes have different rows: hand over rose.loc[p.index]")
-        chance, came = chances_of(p), known_outcomes(rose)
+        chance, came = chances_of(p), rise_outcomes(rose)
         state = state_names(states, len(chance))
         if not chance.shape == came.shape == state.shape == np.shape(sessions) or not np.isfinite(came).any():
             raise DataError(

@@ -26,7 +26,7 @@ from ..metrics import hac_lag
 from .confidence import panel_share
 from .online_weights import FLOOR, fixed_share_weights, log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
-from .purged_folds import known_outcomes, require_share, require_whole
+from .purged_folds import rise_outcomes, require_share, require_whole
 from ..regimes import MARKET_STATES
 
 # %% auto #0
@@ -324,7 +324,7 @@ class MetaLearner:
         floor: float = FLOOR,
     ) -> tuple[MetaLearner, Claims]:
         "Another meta-learner with base rate and weights of these outcomes, and what the rows claimed by the weights known then. Raises `DataError`."
-        came = known_outcomes(rose)
+        came = rise_outcomes(rose)
         require_whole(horizon, 1, "horizon")
         if not isinstance(signals, pd.DataFrame):
             raise DataError(f"signals are a frame with a column for each, not a {type(signals).__name__}")

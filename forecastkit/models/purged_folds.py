@@ -19,7 +19,7 @@ import pandas as pd
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'require_whole', 'require_share', 'known_outcomes', 'session_places',
+__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'require_whole', 'require_share', 'rise_outcomes', 'session_places',
            'own_columns', 'thinned', 'purged_folds', 'usable_folds']
 
 # %% ../../nbs/40_models/15_purged_folds.ipynb #f01d0007
@@ -48,7 +48,7 @@ def require_share(
     return float(value)
 
 
-def known_outcomes(
+def rise_outcomes(
     rose: Any,  # (n,)
 ) -> np.ndarray:
     "1 for a rise, 0 for none, NaN where unknown, (n,). Raises `DataError` for anything else."
