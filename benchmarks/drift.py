@@ -147,7 +147,7 @@ def planted(runs: int, draws: int) -> None:
         before = noise(seed + 20_000).iloc[:ROWS]
         for name, rows in changed.items():
             history = pd.concat([before, rows])
-            ends = range(5, 2 * ROWS + 1, 5)
+            ends = range(10, 2 * ROWS + 1, 10)
             hit = (e for e in ends if check_drift(null, history.iloc[e : e + ROWS]).family_wise_p <= 0.05)
             delays[name].append(next(hit, np.inf))
         levels = np.exp(3 + 0.3 * pd.concat([frame, later.iloc[:5]], ignore_index=True))

@@ -42,7 +42,9 @@ def settings_at(home: Path, **more: Any) -> Any:
 def train_once(home: Path, args: argparse.Namespace, market: MarketData) -> None:
     "What is killed: one attempt at training the embedded stocks."
     job = TrainingJob(
-        "sample", settings_at(home, model__walk_start=args.begin, model__rounds=args.rounds, run__n_jobs=1), market=market
+        "sample",
+        settings_at(home, model__walk_start=args.begin, model__rounds=args.rounds, run__n_jobs=1),
+        market=market,
     )
     job.run(args.as_of)
 

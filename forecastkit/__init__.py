@@ -15,6 +15,7 @@ Modules:
 - `forecastkit.cli.ledger`: `forecasts list`, `directions`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
 - `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `serve-on`.
+- `forecastkit.cli.monitor`: The commands `monitor` (`--expect daily` is the dead-man) and `alerts list`, `acknowledge`, `deliver`, `test`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
@@ -126,6 +127,7 @@ Modules:
 - `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
 - `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
 - `forecastkit.models.prediction_intervals`: `PredictionIntervals`: intervals that hold a stated share of outcomes, by conformalised quantile regression with calibration rows a horizon away from the training rows.
+- `forecastkit.models.purged_folds`: Sessions of a table by number, columns that differ between symbols, thinned rows, and purged folds whose training lies a horizon away from what they test; whole numbers and known outcomes are checked.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.models.user_members`: User members: any object with `fit` and `predict_quantiles` joins the pool, and `ResidualQuantiles` gives a scikit-learn regressor its quantiles
@@ -139,6 +141,7 @@ Modules:
 - `forecastkit.ops.lines`: A line of models is a recipe with its settings under a name; `target_key` spells what it forecasts, and stages say what it may do.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.model_monitor`: The model monitor: rolling hit rate, calibration error, CRPS and skill over 20, 60 and 250 outcomes with their errors, the usual rules of degradation beside how often they fire on a model that has not changed.
+- `forecastkit.ops.monitoring`: Monitoring of a ledger: `monitor` measures performance, reads drift, jobs, vendors and pauses, keeps the alerts and says it in three lines or as JSON.
 - `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
 - `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.

@@ -443,3 +443,12 @@ def test_papermill_alone_stops_at_an_unknown_parameter_too(tmp_path):
 def test_every_command_means_the_same_kind_for_a_symbol():
     for symbol, kind, means in ((None, None, "pct_change"), ("^VIX", None, "pct_change"), ("aapl", None, "log_return"), ("AAPL", "pct_change", "pct_change")):  # fmt: skip
         assert target_settings(symbol, None, kind).forecast.kind == means
+
+
+def test_a_symbol_may_stand_alone_and_only_once(capsys, tmp_path):
+    common = ("--home", str(tmp_path), "--sources", "sample", "--as-of", "2018-06-29", "--no-store", "--quiet")
+    code, out, err = run(capsys, "forecast", "NOWHERE", *common)
+    assert (code, out) == (2, "") and "NOWHERE" in err
+    for others in (("--symbol", "VIX"), ("--universe", "sample")):
+        code, out, err = run(capsys, "forecast", "AAPL", *others, *common)
+        assert (code, out, len(err.strip().splitlines())) == (2, "", 1) and "both say what to forecast" in err

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from forecastkit.core import DataError
+from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.models import ConfidenceCalibrator
 from forecastkit.models.calibration_curves import GRID, METHODS, calibration_curve, cells_of
 from forecastkit.models.confidence_calibrator import LOOK, NOT_ENOUGH, chosen_method, moved_p_value, validation_losses
@@ -215,3 +215,34 @@ def test_gaps_count_for_nothing():
     two = ConfidenceCalibrator(5).fit(p[kept], rose[kept], state[kept], np.flatnonzero(kept))
     np.testing.assert_allclose(one.calibrate(p[:5]), two.calibrate(p[:5]), atol=0.02)
     assert np.isnan(one.calibrate([np.nan, 0.5])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "parts", [{"horizon": 0}, {"horizon": "5"}, {"horizon": 2.5}, {"horizon": True}, {"prior": -1}, {"prior": None}]
+)
+def test_parameters_that_make_no_sense_are_refused(parts):
+    p, rose, _ = history(0, 200)
+    with pytest.raises(DataError, match=next(iter(parts))):
+        ConfidenceCalibrator(**parts).fit(p, rose)
+
+
+def test_chances_and_outcomes_that_are_none_are_refused_through_every_door():
+    p, rose, _ = history(0, 400)
+    made = ConfidenceCalibrator(methods=("platt",)).fit(p, rose)
+    for wrong in ([2.0], [-0.1], ["up"], 61):
+        with pytest.raises(DataError, match=r"within 0\.\.1"):
+            made.calibrate(wrong)
+    for ask in (made.fit, made.evaluate_calibration, made.needs_recalibration, made.plot_calibration_curve):
+        with pytest.raises(DataError, match=r"within 0\.\.1"):
+            ask(100 * p, rose)
+        with pytest.raises(DataError, match="outcomes"):
+            ask(p, ["up"] * len(p))
+    with pytest.raises(DataError, match="bins"):
+        made.plot_calibration_curve(p, rose, bins=0)
+
+
+@pytest.mark.parametrize("spoil", [lambda s: {}, lambda s: s | {"curves": 5}, lambda s: s | {"pooled": ["x"]}])
+def test_a_state_that_is_none_is_refused(spoil):
+    p, rose, _ = history(0, 400)
+    with pytest.raises(ModelIntegrityError):
+        ConfidenceCalibrator.from_state(spoil(ConfidenceCalibrator(methods=("platt",)).fit(p, rose).to_state()))

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -18,7 +18,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.models import ArimaDirection, DirectionEnsemble, DriftOverScale, direction_members
-from forecastkit.models.direction import purged_folds, stacked_weights, thinned
+from forecastkit.models.direction import stacked_weights
+from forecastkit.models.purged_folds import purged_folds, thinned
 
 QUICK = {"logistic": LogisticRegression(C=0.01), "bayes": GaussianNB(), "base rate": DummyClassifier(strategy="prior")}
 
@@ -310,3 +311,25 @@ def test_it_is_an_estimator():
     found = check_estimator(model, expected_failed_checks=EXPECTED, on_skip=None, on_fail=None)
     failed = {one["check_name"]: one["exception"] for one in found if one["status"] == "failed"}
     assert len(found) > 40 and not failed and len(EXPECTED) <= 5, failed
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"horizon": 0},
+        {"horizon": 2.5},
+        {"max_rows": 0},
+        {"n_jobs": 0},
+        {"margin": -1},
+        {"band": "x"},
+        {"shrink": 2},
+        {"members": {}},
+        {"members": [DummyClassifier()]},
+        {"members": {"line": "b"}},
+        {"members": {"line": LinearRegression()}},
+    ],
+)
+def test_parameters_and_members_that_make_no_sense_are_refused(parts):
+    X = pd.DataFrame(np.random.default_rng(0).standard_normal((60, 2)), columns=["a", "b"])
+    with pytest.raises(DataError, match=next(iter(parts)).rstrip("s")):
+        DirectionEnsemble(**{"members": {"base rate": DummyClassifier()}} | parts).fit(X, np.arange(60) % 2)

@@ -21,6 +21,7 @@ from forecastkit.pipeline import (
     with_directions,
 )
 from forecastkit.pipeline.directions import (
+    DirectionCombiner,
     DirectionInputs,
     direction_difference,
     direction_registry,
@@ -28,7 +29,9 @@ from forecastkit.pipeline.directions import (
 )
 
 NOW = datetime(2017, 3, 6, 21, tzinfo=UTC)
-QUICK = load_settings(overrides={"model.rounds": 5, "run.n_jobs": 1, "run.progress": False})
+QUICK = load_settings(
+    overrides={"model.rounds": 5, "run.n_jobs": 1, "run.progress": False, "direction.calibrate": True}
+)
 MARKET = synthetic_market(seed=3, sessions=1300, start="2012-01-03", stocks=("AAA", "BBB", "CCC")).market
 
 
@@ -62,8 +65,11 @@ def test_a_direction_changes_neither_quantiles_nor_id(panel: PreparedPanel) -> N
         "reasons",
         "weights",
         "version",
+        "state",
     }
-    assert len(direction["reasons"]) == 3 and abs(sum(direction["probabilities"].values()) - 1) < 1e-12
+    silent = [reason for reason in direction["reasons"] if "is missing: its weight" in reason]
+    assert len(direction["reasons"]) == 3 + len(silent) and any("pre_breakout" in reason for reason in silent)
+    assert abs(sum(direction["probabilities"].values()) - 1) < 1e-12
 
 
 def test_an_edited_direction_is_found(panel: PreparedPanel, system: DirectionSystem) -> None:
@@ -81,9 +87,70 @@ def test_an_edited_direction_is_found(panel: PreparedPanel, system: DirectionSys
         assert direction_difference(told | edit, told)
 
 
+@pytest.fixture
+def every_calibrator(monkeypatch: pytest.MonkeyPatch) -> None:
+    "Calibrators and their states are taken however few outcomes support them, so that there is something to audit."
+    monkeypatch.setattr("forecastkit.models.confidence_calibrator.SUPPORT", -np.inf)
+    monkeypatch.setattr("forecastkit.models.confidence_calibrator.LEAST_APART", 10)
+
+
+@pytest.fixture(scope="module")
+def early(panel: PreparedPanel) -> PreparedPanel:
+    "The same panel, prepared when the last 120 sessions were not known."
+    return prepare_panel(MARKET, panel.universe, QUICK, panel.sessions[-120])
+
+
+def later(self: DirectionSystem, rows: np.ndarray) -> np.ndarray:
+    "Outcomes of a year later, as far as the data reach: more than could be known."
+    known = np.flatnonzero(np.isfinite(self.inputs.outcomes))
+    return (self.inputs.outcomes[np.minimum(rows + 3 * 252, known[-1])] > 0).astype(float)
+
+
+@pytest.mark.usefixtures("every_calibrator")
+@pytest.mark.parametrize("leak", ["none", "_learn_meta", "_learn_calibrator"])
+def test_what_the_audit_compares_shows_a_leak_in_meta_learner_and_calibrator(
+    panel: PreparedPanel, early: PreparedPanel, leak: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if leak != "none":
+        learn = getattr(DirectionSystem, leak)
+
+        def leaking(self: DirectionSystem, *given: object) -> object:
+            with pytest.MonkeyPatch.context() as inside:
+                inside.setattr(DirectionSystem, "_rises", later)
+                return learn(self, *given)
+
+        monkeypatch.setattr(DirectionSystem, leak, leaking)
+    tables = [DirectionSystem(panel_direction_inputs(known)).history() for known in (early, panel)]
+    assert differs(*tables) == (leak != "none")
+
+
+@pytest.mark.usefixtures("every_calibrator")
+def test_a_calibrator_is_stored_with_its_combiner_and_its_move_is_a_reason(panel: PreparedPanel, tmp_path) -> None:
+    system = DirectionSystem(panel_direction_inputs(panel))
+    grid = system.grid(panel.last)
+    assert grid is not None
+    combiner = system.combiner(grid)
+    assert combiner.calibrator is not None
+    again = DirectionCombiner.load(tmp_path, combiner.save(tmp_path))
+    told = {"probability": 0.6, "base_rate": 0.55, "reasoning": [], "agreement": 1.0, "weights": {}, "missing": []}
+    for state in ("bull_low", "bear_crisis", None):
+        assert again.calibrated(told, state) == combiner.calibrated(told, state)
+    said = system.combined(panel.last, "AAA")
+    assert said is not None
+    moved = sum(one["contribution"] for one in said["reasoning"])
+    assert moved == pytest.approx(said["probability"] - said["base_rate"], abs=1e-9)
+
+
+def test_without_support_a_calibrator_changes_nothing(panel: PreparedPanel, system: DirectionSystem) -> None:
+    grid = system.grid(panel.last)
+    assert grid is not None and system.combiner(grid).calibrator is None
+    told = {"probability": 0.6}
+    assert system.combiner(grid).calibrated(told, "bull_low") is told
+
+
 @pytest.mark.parametrize("leak", ["none", "ensemble", "tables", "combiner"])
 def test_a_planted_leak_is_found_and_none_where_there_is_none(
-    panel: PreparedPanel, leak: str, monkeypatch: pytest.MonkeyPatch
+    panel: PreparedPanel, early: PreparedPanel, leak: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest, part = (
         DirectionInputs.known,
@@ -98,7 +165,6 @@ def test_a_planted_leak_is_found_and_none_where_there_is_none(
                 return sound(self, grid)
 
         monkeypatch.setattr(DirectionSystem, part, leaking)
-    early = prepare_panel(MARKET, panel.universe, QUICK, panel.sessions[-120])
     tables = [DirectionSystem(panel_direction_inputs(known)).history() for known in (early, panel)]
     assert DirectionInputs.known is honest and len(tables[0])
     assert differs(*tables) == (leak != "none")

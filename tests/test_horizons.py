@@ -186,7 +186,7 @@ def test_code_of_the_users_is_not_silently_left_out_of_bars():
 def test_the_command_refuses_horizons_that_cannot_be_in_one_line(tmp_path, capsys):
     from forecastkit.cli.main import main
 
-    for words in (("1,x",), ("1,5", "--horizon", "5"), ("1,5", "--universe", "sample"), ("",)):
+    for words in (("1,x",), ("1,5", "--horizon", "5"), ("1,5", "--universe", "sample"), ("1,5", "--csv"), ("",)):
         code = main(["forecast", "--sources", "sample", "--home", str(tmp_path), "--quiet", "--horizons", *words])
         out, err = capsys.readouterr()
         assert (code, out, len(err.strip().splitlines())) == (2, "", 1), words

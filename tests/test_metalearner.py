@@ -158,6 +158,12 @@ def test_a_signal_that_is_absent_in_some_rows_is_left_out_of_them():
         lambda X, y: (X, np.full(len(y), np.nan)),
         lambda X, y: (X.iloc[::-1], y),
         lambda X, y: (100 * X, y),
+        lambda X, y: (X, np.full(len(y), 2.0)),
+        lambda X, y: (X, ["up"] * len(y)),
+        lambda X, y: (X, y, ["bull_low"]),
+        lambda X, y: (X, y, None, ["Energy"]),
+        lambda X, y: (X, y, None, None, 2.5),
+        lambda X, y: (X.to_dict("list"), y),
     ],
 )
 def test_what_cannot_be_learnt_from_is_refused(spoil):
@@ -183,3 +189,38 @@ def test_stored_as_json_and_checked(tmp_path):
     path.unlink()
     with pytest.raises(ModelIntegrityError):
         MetaLearner.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"signals": "ensemble"},
+        {"signals": ("a", "a")},
+        {"margin": -1},
+        {"margin": "x"},
+        {"base_rate": 1.2},
+        {"state_weights": 5},
+        {"state_weights": {"bull_low": {"breadth": -1}}},
+        {"sector_weights": {"Energy": {"breadth": "much"}}},
+        {"learnt": {"breadth": np.nan}},
+    ],
+)
+def test_a_meta_learner_of_what_makes_no_sense_is_refused_when_it_is_made(parts):
+    with pytest.raises(DataError):
+        MetaLearner(**parts)
+
+
+@pytest.mark.parametrize(
+    ("said", "base"),
+    [
+        (None, None),
+        ([0.6], None),
+        ({"ensemble": True}, None),
+        ({5: 0.6}, None),
+        ({"a": 0.6}, 1.2),
+        ({"a": 0.6}, "high"),
+    ],
+)
+def test_signals_and_base_rates_that_are_none_are_refused(said, base):
+    with pytest.raises(DataError):
+        MetaLearner().combine(said, base_rate=base)

@@ -180,3 +180,26 @@ def test_another_targets_trees_are_refused_by_what_they_say_of_the_sample(saved,
     (tmp_path / "copy" / "target1.ubj").write_bytes((folder / "target2.ubj").read_bytes())
     with pytest.raises(ModelIntegrityError):
         MultiTarget.load(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "parts", "told"),
+    [
+        (lambda X, Y: (X, Y[[]]), {}, "one column for each target"),
+        (lambda X, Y: (X.to_numpy(), Y), {}, "are frames"),
+        (lambda X, Y: (X, Y.astype(str)), {}, "holds no numbers"),
+        (lambda X, Y: (X, Y.rename(columns={"untold": "told q10"})), {"quantiles": ("told",)}, "quantile of another"),
+        (lambda X, Y: (X, Y), {"quantiles": "told"}, "names of targets"),
+        (lambda X, Y: (X, Y), {"horizon": 0}, "horizon"),
+    ],
+)
+def test_targets_that_cannot_be_told_apart_or_learnt_are_refused(spoil, parts, told):
+    with pytest.raises(DataError, match=told):
+        MultiTarget(**parts).fit(*spoil(*frame(0, 200)))
+
+
+@pytest.mark.parametrize("parts", [{"level": "a"}, {"level": 90}, {"horizon": 0}, {"horizon": "5"}, {"rounds": 0}])
+def test_intervals_of_what_makes_no_sense_are_refused(parts):
+    X, Y = frame(0, 200)
+    with pytest.raises(DataError, match=next(iter(parts))):
+        PredictionIntervals(**parts).fit(X, Y["told"])

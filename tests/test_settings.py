@@ -118,7 +118,8 @@ def test_every_key_that_shapes_a_model_changes_the_digest_and_no_other_does():
                "database.url": "sqlite:///x", "forecast.symbol": "SPX", "quality.good": 0.8, "quality.usable": 0.6,
                "quality.excellent": 0.99, "live.contact": "Ada ada@example.org", "live.adjust": "all", "live.fred_key": "abc123",
                "run.dask": "tcp://host:8786", **{f"horizons.{frame}": (3, 7) for frame in ("m15", "h1", "h4", "d1", "w1")}, "releases.rules": ("NROU quarter 30 15",), "direction.weights_by_state": ("bear_elevated: breadth 2",),
-               "direction.weights_by_sector": ("Energy: breadth 2",)}  # fmt: skip
+               "direction.weights_by_sector": ("Energy: breadth 2",), "direction.calibrate": True,
+               "monitor.sinks": ("file:alerts.jsonl",), "monitor.least": "info", "monitor.quiet": "22-7"}  # fmt: skip
     special |= {f"live.{name}": "http://127.0.0.1:8080" for name in ADDRESSES}
     for section, f in KEYS:
         name = f"{section}.{f.name}"
@@ -219,3 +220,20 @@ def test_a_report_for_programs_lists_every_mistake(tmp_path):
     )
     disordered = settings_report(overrides={"quality.good": 0.99}, environ={})
     assert "increasing thresholds" in disordered["problems"][0]
+
+
+@pytest.mark.parametrize(
+    "text", ["slack://S3cretToken/b/c", "file:x, mailtos://ada:S3cretToken@example.org", "S3cretToken"]
+)
+def test_the_address_of_a_sink_is_refused_in_settings_and_not_shown(text, tmp_path):
+    (tmp_path / "s.ini").write_text(f"[monitor]\nsinks = {text}\n")
+    for give in (
+        lambda: load_settings(tmp_path / "s.ini", environ={}),
+        lambda: load_settings(environ={"FORECASTKIT_MONITOR_SINKS": text}),
+        lambda: load_settings(overrides={"monitor.sinks": text}, environ={}),
+    ):
+        with pytest.raises(
+            SettingsError, match=r"monitor\.sinks = \*\*\* is not allowed: give nothing, or names"
+        ) as told:
+            give()
+        assert "S3cretToken" not in str(told.value)

@@ -14,7 +14,7 @@ from proofs import scaled
 from forecastkit.core import PROBS, DataError, Pause
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.trading import BacktestEngine, Holdings, Limits, PositionSizer, kelly_fraction, optimal_weights
-from forecastkit.trading.sizing import breaker_pauses, reward_ratios, shrinkage, stop_and_target
+from forecastkit.trading.sizing import breaker_pauses, outcomes_of, reward_ratios, shrinkage, stop_and_target
 
 NORMALS = np.array([NormalDist().inv_cdf(p) for p in PROBS])
 NAMES = [f"T{i}" for i in range(8)]
@@ -246,6 +246,14 @@ def test_the_optimal_method_prefers_the_better_forecast_and_stays_calm():
     sd = np.array(sizer.kelly(list(many.values()))[2])
     risk = np.array(found) * sd
     assert np.sqrt(0.7 * (risk**2).sum() + 0.3 * risk.sum() ** 2) <= 0.05 + 1e-6
+
+
+@pytest.mark.parametrize(("share", "buys"), [(0.0, True), (0.5, True), (2.0, False)])
+def test_the_optimal_method_buys_nothing_that_earns_less_over_its_horizon_than_it_costs(share, buys):
+    forecast = forecast_of(0.01, 0.04)
+    earned = float(np.mean(outcomes_of([forecast])))
+    sizer = PositionSizer(method="optimal", observations=None, least_reward=0.0, cost=share * earned)
+    assert (sizer({forecast.symbol: forecast}, holdings_of({}))[forecast.symbol] > 1e-4) == buys
 
 
 def test_a_pause_out_of_the_ledger_stops_what_it_names():

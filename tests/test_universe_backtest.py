@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from forecastkit.cli.main import main
 from forecastkit.cli.schemas import SCHEMAS
-from forecastkit.core import DataError, load_settings
+from forecastkit.core import DataError, ExperimentLog, load_settings
 from forecastkit.data import synthetic_market
 from forecastkit.pipeline import (
     BacktestTerms,
@@ -22,6 +23,8 @@ from forecastkit.pipeline import (
     keep_backtest,
     kept_backtest,
 )
+from forecastkit.pipeline.backtest import count_trial, strategy_identity
+from forecastkit.trading import CostModel
 
 NAMES = ("AAA", "BBB", "CCC", "DDD")
 SPAN = ("2014-09-02", "2015-06-30")
@@ -415,3 +418,52 @@ def test_optimal_sizes_break_no_limit_and_balance(tmp_path, market):
 def test_a_universe_of_one_ticker_has_books(tmp_path, market):
     found = backtest_universe(Universe(("AAA",)), *SPAN, settings_at(tmp_path), market)
     assert found.ok and len(found.result.books.prices.tickers) == 1
+
+
+def test_edited_code_under_the_same_name_is_another_trial(here, capsys):
+    mine, home = here / "edited.py", ("--home", str(here / "edited"))
+    text = (
+        "import pandas as pd\n\nSHARE = 0.1\n\n\ndef held(market):\n"
+        "    return pd.DataFrame({'KO': SHARE * market.close('KO').notna()})\n"
+    )
+
+    def trials(code: str) -> int:
+        mine.write_text(code)
+        assert command(here, "held", *home, "--strategy", f"{mine}:held", "--json") == 0
+        return json.loads(capsys.readouterr().out)["sharpe"]["trials"]
+
+    assert [trials(text), trials(text), trials("# a remark\n" + text)] == [1, 1, 1]
+    assert [trials(text.replace("0.1", "0.2")), trials(text.replace("SHARE *", "-1 * -SHARE *"))] == [2, 3]
+
+
+def test_edited_orders_under_the_same_name_are_another_trial(here, capsys):
+    path, trials = here / "rewritten.csv", list[int]()
+    for size in (10, 10, 20):
+        path.write_text(f"symbol,session,side,size\nKO,2016-02-01,buy,{size}\n")
+        words = ("--orders", str(path), "--universe", str(here / "two.csv"), "--home", str(here / "rewritten"))
+        assert run("backtest", *words, "--start", "2016-01-04", "--end", "2016-03-30", "--quiet", "--json") == 0
+        trials.append(json.loads(capsys.readouterr().out)["sharpe"]["trials"])
+    assert trials == [1, 1, 2]
+
+
+def test_code_that_cannot_be_told_from_another_is_a_new_trial_each_time():
+    drawn = np.random.default_rng(0)
+
+    def by_chance(view, names):
+        return {"KO": drawn.random()}
+
+    assert strategy_identity(by_chance) != strategy_identity(by_chance)
+
+
+def test_one_strategy_in_two_processes_at_once_is_one_trial(tmp_path):
+    result = SimpleNamespace(sharpe=SimpleNamespace(value=0.5))
+    log = ExperimentLog(tmp_path / "backtests.jsonl")
+    assert count_trial(log, {"subject": "one"}, result) == 1
+    first = log.entries()[0]
+    log.append("backtest", first["name"], "one", {"sharpe": 0.5})  # what the other process had not yet seen
+    assert [count_trial(log, {"subject": name}, result) for name in ("one", "two")] == [1, 2]
+
+
+def test_the_optimal_sizes_know_what_trading_costs():
+    dear = BacktestTerms(costs=CostModel(bps=20.0), method="optimal")
+    assert dear.sizer({}).cost == pytest.approx(22e-4)

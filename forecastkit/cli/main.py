@@ -25,6 +25,7 @@ from .evaluation import evaluate
 from .backtest import backtest
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
+from .monitor import alerts_app, monitor
 from .models import models_app
 from .pauses import pauses_app
 from forecastkit.cli.options import (
@@ -71,6 +72,7 @@ app = command_group(
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")
 app.add_typer(pauses_app, name="pauses")
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 app.add_typer(settings_app, name="settings")
@@ -80,9 +82,11 @@ def update_sources(
     system: Any,  # an `IntegratedSystem`
     as_of: str | None,  # the session asked for; None: the last that has closed
     now: Any,  # a Timestamp, UTC
+    said: dict[str, Any] | None = None,  # is told how many series each vendor failed to give
 ) -> bool:
     "Fetch what has closed since the last run, True; or False if nothing has. Raises `DataError` where a needed series is missing."
     from forecastkit.calendars import get_calendar
+    from forecastkit.ops import vendor_counts
     from forecastkit.pipeline import missing_runs, require_series, update
     from forecastkit.vendors import last_closed
 
@@ -95,6 +99,8 @@ def update_sources(
         late = f"no run in time after the close of {days}: what is filled in counts as late or backfill"
         warnings.warn(late, DataWarning, stacklevel=2)
     report = update(system.settings, system.profile.wanted, now)
+    if said is not None:
+        said["vendors"] = vendor_counts(report.results)
     require_series(report.results, system.profile.needed, through)
     return True
 
@@ -147,13 +153,32 @@ def daily(
 
       forecastkit daily --sources "cboe, fred, yahoo"
     """
-    from forecastkit.pipeline import IntegratedSystem, vendors_in
-    from forecastkit.reports import run_report
+    from forecastkit.ops import recorded_job
+    from forecastkit.pipeline import IntegratedSystem
 
     settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
     require_folder(output)
     system = IntegratedSystem(settings=settings, features=features, members=members)
-    if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now()):
+    with recorded_job(system.database, "daily") as said:
+        run_daily(
+            system, as_of, output, {"features": absolute_place(features), "members": absolute_place(members)}, said
+        )
+
+
+def run_daily(
+    system: Any,  # an `IntegratedSystem`
+    as_of: str | None,
+    output: Path,  # folder of the pages
+    own: Mapping[str, Any],  # places of code of the user's own, as the page takes them
+    said: dict[str, Any],  # what the record of jobs says of the run
+) -> None:
+    "The work of `daily`; raises `typer.Exit` where there is no forecast."
+    from forecastkit.pipeline import vendors_in
+    from forecastkit.reports import run_report
+
+    settings, quiet = system.settings, not system.settings.run.progress
+    if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now(), said):
+        said["outcome"] = "idle"
         emit("nothing to do: no session has closed since the last run", as_json=False)
         return
     if notice := system.first_run_notice(as_of):
@@ -165,9 +190,7 @@ def daily(
         page = run_report(
             "daily",
             output / stamp,
-            report_parameters(
-                "daily", settings, as_of=stamp, features=absolute_place(features), members=absolute_place(members)
-            ),
+            report_parameters("daily", settings, as_of=stamp, **own),
             not quiet,
         )
     emit(day.forecast or f"No forecast: {day.failure}", as_json=False)
@@ -177,6 +200,7 @@ def daily(
     )
     if not quiet:
         print_note(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}")
+    said |= {"forecasts": int(day.stored), "outcomes": int(day.outcomes_recorded)}
     if day.failure is not None:
         raise typer.Exit(3)
 
@@ -248,6 +272,7 @@ def print_horizons(
 
 @add_command(app)
 def forecast(
+    ticker: Annotated[str | None, typer.Argument(help="What is forecast, as --symbol says it.", show_default=False)] = None,
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
     store: Annotated[bool, typer.Option(help="Write the forecast into the database.")] = True,
@@ -265,7 +290,7 @@ def forecast(
 
       forecastkit forecast
 
-      forecastkit forecast --symbol AAPL --horizon 21 --no-store --json
+      forecastkit forecast AAPL --horizon 21 --no-store --json
 
       forecastkit forecast --horizons 1,5,21
 
@@ -279,22 +304,25 @@ def forecast(
     """
     from forecastkit.pipeline import forecast as make, worst_quarters_sentence
 
+    if None not in (ticker, symbol) and ticker != symbol:
+        raise SettingsError(f"{ticker} and --symbol {symbol} both say what to forecast: give one of them")
+    symbol = symbol if ticker is None else ticker
     settings = settings_with(quiet or as_json or csv, data__sources=sources, data__home=home, run__n_jobs=jobs)
     options = {"horizon": horizon, "kind": kind, "as_of": as_of, "store": store}
+    if universe is None and (csv or earnings is not None or html is not None):
+        raise SettingsError(
+            "--csv, --html and --earnings belong to a universe: give --universe FILE or --universe sample"
+        )
     if horizons is not None:
         print_horizons(
             symbol, horizons, settings, {**options, "features": features, "members": members}, universe, as_json
         )
     elif universe is not None:
         if symbol is not None:
-            raise SettingsError("--universe and --symbol both say what to forecast: give one of them")
+            raise SettingsError("--universe and a symbol both say what to forecast: give one of them")
         if features is not None or members is not None:
             raise SettingsError("--features and --members are those of one target: leave them or --universe away")
         print_universe(universe, earnings, settings, options, as_json, csv, html)
-    elif csv or earnings is not None or html is not None:
-        raise SettingsError(
-            "--csv, --html and --earnings belong to a universe: give --universe FILE or --universe sample"
-        )
     else:
         made = make(symbol, settings=settings, features=features, members=members, **options)
         past = "" if features or members else worst_quarters_sentence(made.target, settings)
@@ -441,7 +469,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, backtest, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, monitor, verify, explain, download, backup, restore, schema):
     add_command(app)(command)
 
 

@@ -19,7 +19,7 @@ from .options import Quiet, emit
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART',
            'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
            'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS', 'EXPLANATION', 'BOOK', 'SPAN',
-           'TRADED', 'BACKTEST', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'MODEL_LINES', 'SCHEMAS']
+           'TRADED', 'BACKTEST', 'ALERT', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'MODEL_LINES', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -65,6 +65,7 @@ STORED_PART: Schema = record(
     base=NUMBER, value=NUMBER, rest=NUMBER, contributions=list_of(record(feature=TEXT, family=TEXT, given=NUMBER, amount=NUMBER)),
 )  # fmt: skip
 STORED_DIRECTION: Schema = record(
+    {"state": {"type": ["string", "null"], "description": "market state, where it is known"}},
     label=TEXT, confidence=SHARE, base_rate=SHARE, chance=SHARE, agreement=SHARE, reasons=list_of(TEXT), weights=table_of(SHARE), version=TEXT,
     probabilities=record(bullish=SHARE, neutral=SHARE, bearish=SHARE),
 )  # fmt: skip
@@ -172,6 +173,9 @@ BACKTEST: Schema = record(
 )  # fmt: skip
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb
+ALERT: Schema = record(
+    number=COUNT, rule=TEXT, subject=TEXT, severity=TEXT, what=TEXT, since=TEXT, how_sure=TEXT, what_to_do=TEXT, raised=TEXT, state=TEXT,
+)  # fmt: skip
 STORED_MODEL: Schema = record(
     symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
 )  # fmt: skip
@@ -201,6 +205,11 @@ SCHEMAS: dict[str, Schema] = {
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
     "backtest": BACKTEST,
+    "monitor": record(
+        as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
+        alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),
+    ),
+    "alerts list": list_of(ALERT), "alerts acknowledge": list_of(ALERT),
     "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),
 }  # fmt: skip

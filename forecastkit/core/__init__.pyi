@@ -10,6 +10,8 @@ from .errors import (
     ModelNotFoundError as ModelNotFoundError,
     SettingsError as SettingsError,
     UserCodeError as UserCodeError,
+    require_kind as require_kind,
+    require_number as require_number,
 )
 from .targets import (
     canonical_symbol as canonical_symbol,

@@ -7,11 +7,12 @@ Few, named, and each with a message that says what is wrong and what to do about
 # %% ../../nbs/00_core/01_errors.ipynb #8b284799
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 # %% auto #0
 __all__ = ['DataError', 'DataWarning', 'FeatureDimensionError', 'SettingsError', 'ModelNotFoundError', 'ModelIntegrityError',
-           'DataQualityError', 'UserCodeError', 'LookAheadError']
+           'DataQualityError', 'UserCodeError', 'LookAheadError', 'require_kind', 'require_number']
 
 # %% ../../nbs/00_core/01_errors.ipynb #b6b40d8f
 class _ShownText:
@@ -74,3 +75,23 @@ class LookAheadError(DataError):
     ):
         super().__init__(message)
         self.report = report
+
+# %% ../../nbs/00_core/01_errors.ipynb #c0de16a2
+def require_kind(
+    value: Any,
+    kind: Any,  # a class, or several in a tuple
+    wanted: str,  # what is wanted, as the sentence begins: costs are a `CostModel`
+) -> None:
+    "Nothing, where a value is of a kind; raises `DataError`, which says what is wanted and what was given."
+    if not isinstance(value, kind):
+        raise DataError(f"{wanted}, and {type(value).__name__} was given")
+
+
+def require_number(
+    value: Any,
+    name: str,
+) -> float:
+    "The value as it is, where it is one number, NaN among them; raises `DataError`, which names it."
+    if not isinstance(value, Real):
+        raise DataError(f"{name} is {value!r}: it is a number")
+    return float(value)

@@ -31,11 +31,12 @@ from .readers import Reader, flag, listed, number, unquoted, whole, word
 
 # %% auto #0
 __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT', 'RULE',
-           'RULES', 'WEIGHT', 'WEIGHTS', 'SECTIONS', 'stars', 'without_secrets', 'key', 'calendar_name', 'DataSettings',
-           'ForecastSettings', 'ModelSettings', 'steps_ahead', 'HorizonSettings', 'QualitySettings', 'DatabaseSettings',
-           'RunSettings', 'address', 'LiveSettings', 'rules', 'ReleaseSettings', 'DirectionSettings', 'known_key',
-           'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers',
-           'load_settings', 'settings_problems', 'settings_report', 'default_ini']
+           'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'SECTIONS', 'stars', 'without_secrets', 'key',
+           'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings', 'steps_ahead', 'HorizonSettings',
+           'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address', 'LiveSettings', 'rules', 'ReleaseSettings',
+           'DirectionSettings', 'named_sinks', 'MonitorSettings', 'known_key', 'read_value', 'Settings', 'ini_value',
+           'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings', 'settings_problems',
+           'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -245,15 +246,50 @@ class DirectionSettings:
         22, whole(0, 100_000), "with the forecasts of how many last sessions of a run a direction is stored; 0: none"
     )
     band: float = key(0.01, FRACTION, "log change within which a move counts as none")
+    calibrate: bool = key(False, FLAG, "calibrate the chance of a rise by market state, where past outcomes support it")
     weights_by_state: tuple[str, ...] = key(
         (), WEIGHTS, "relative weights of signals in a market state; what is not named counts 1"
     )
     weights_by_sector: tuple[str, ...] = key((), WEIGHTS, "the same for the stocks of a sector")
 
+# %% ../../nbs/00_core/08_settings.ipynb #a1e47501
+SINK = word("", r"(file:(?!.*://)\S.*|env:\w+|keyring:[^\s:]+/[^\s:]+)")
+SINKS = rules(
+    SINK, "nothing, or names with commas between such as file:alerts.jsonl, env:VARIABLE, keyring:SERVICE/USER"
+)
+
+
+def named_sinks(text: str) -> str:
+    "The names of sinks; three stars where one might be an address."
+    return "***" if "://" in text or (not re.search(r"\b(file|env|keyring):", text) and text.strip("'\"() ")) else text
+
+
+@dataclass(frozen=True)
+class MonitorSettings:
+    "What a monitor expects, to whom it tells what it finds, and when."
+
+    sinks: tuple[str, ...] = key(
+        (), SINKS, "where alerts go: names of what keeps an address of Apprise, never the address", hide=named_sinks
+    )
+    least: str = key(
+        "warning", word("one of info, warning, critical", "info|warning|critical"), "lowest severity that is delivered"
+    )
+    cool_down: float = key(
+        24.0, number(0, 10_000), "hours in which an alert that stands, or comes again, is not repeated"
+    )
+    quiet: str = key("", word("nothing, or hours such as 22-7", r"(|([01]?\d|2[0-3])-([01]?\d|2[0-3]))"),
+                     "hours, by the clock of the exchange, in which only what is critical is delivered")  # fmt: skip
+    seconds: float = key(30.0, number(0.1, 600), "seconds that a sink has to answer")
+    due_hours: float = key(12.0, number(0.1, 1000), "hours after a close by which the daily job must have run")
+    vendor_failures: float = key(
+        0.2, FRACTION, "share of series of a vendor that failed in a week, from which on it is an alert"
+    )
+    keep_days: int = key(730, whole(1, 100_000), "days for which measured drift and performance are kept")
+
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
-    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "database": DatabaseSettings, "run": RunSettings,
+    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
 # %% ../../nbs/00_core/08_settings.ipynb #fefc3569
@@ -299,6 +335,7 @@ class Settings:
     horizons: HorizonSettings = HorizonSettings()  # where several are forecast at once
     quality: QualitySettings = QualitySettings()  # thresholds of data quality
     direction: DirectionSettings = DirectionSettings()  # how directions are told
+    monitor: MonitorSettings = MonitorSettings()  # what is expected, and who is told
     database: DatabaseSettings = DatabaseSettings()  # where forecasts are kept
     run: RunSettings = RunSettings()  # processes and progress
     loaded: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # key -> layer, value

@@ -301,8 +301,8 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "97963d5274364e8a",
     "65119fca953335b1",
     "012465bf99f368c5",
-    "620828f3f5144ff8",
-    "a9a691b6accd746a",
+    "08d3ff47ce191258",
+    "c90df85beb2ed224",
 )  # of the tables and indexes by revision
 
 

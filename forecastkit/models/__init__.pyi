@@ -80,6 +80,9 @@ from .online_weights import (
 )
 from .metalearner import (
     AgreementMap as AgreementMap,
+    Claims as Claims,
+    EDGE as EDGE,
+    fit_agreement as fit_agreement,
     MetaLearner as MetaLearner,
     SIGNALS as SIGNALS,
     STATE_WEIGHTS as STATE_WEIGHTS,
@@ -92,8 +95,8 @@ from .direction_classifiers import (
 from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
-    LEAST_SESSIONS as LEAST_SESSIONS,
 )
+from .purged_folds import LEAST_SESSIONS as LEAST_SESSIONS
 from .user_members import (
     ResidualQuantiles as ResidualQuantiles,
     user_member as user_member,
@@ -101,9 +104,11 @@ from .user_members import (
 )
 from .confidence_calibrator import (
     ConfidenceCalibrator as ConfidenceCalibrator,
+    folded_chances as folded_chances,
     LEAST_APART as LEAST_APART,
     NOT_ENOUGH as NOT_ENOUGH,
     sessions_apart as sessions_apart,
+    supported_calibrator as supported_calibrator,
 )
 from .prediction_intervals import (
     PredictionIntervals as PredictionIntervals,

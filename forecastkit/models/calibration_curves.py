@@ -42,13 +42,15 @@ def logistic_curve(
     p: np.ndarray,
     rose: np.ndarray,
 ) -> np.ndarray:
-    "A logistic line in the terms, fitted by maximum likelihood; a term with a slope below 0 is left out."
-    inner = np.clip(p, LEAST_CHANCE, 1 - LEAST_CHANCE)
-    table, grid = terms(inner), terms(np.clip(GRID, LEAST_CHANCE, 1 - LEAST_CHANCE))
+    "A logistic line in the terms, fitted by maximum likelihood on the grid's cells; a term with a slope below 0 is left out."
+    at, count, came = cells_of(p, rose)
+    mean = np.bincount(np.rint(p * (len(GRID) - 1)).astype(int), p, minlength=len(GRID))[at] / count
+    table, grid = (terms(np.clip(one, LEAST_CHANCE, 1 - LEAST_CHANCE)) for one in (np.tile(mean, 2), GRID))
+    happened, weight = np.repeat([1.0, 0.0], len(at)), np.concatenate([count * came, count * (1 - came)])
     kept = list(range(table.shape[1]))
     with threadpool_limits(1):
         while kept:
-            line = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(table[:, kept], rose)
+            line = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(table[:, kept], happened, weight)
             if (line.coef_[0] >= 0).all():
                 return line.predict_proba(grid[:, kept])[:, 1]
             kept.pop(int(line.coef_[0].argmin()))

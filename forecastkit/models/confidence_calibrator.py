@@ -23,13 +23,16 @@ from ..core import DataError
 from ..metrics import brier, ece, hac_lag, hac_se, holm, simulated_ece
 from .base import require_fitted
 from .calibration_curves import GRID, METHODS, calibration_curve
-from .direction import purged_folds
+from .metalearner import EDGE, Claims, fit_agreement
 from .online_weights import log_losses
+from .persistence import as_integrity_error
+from .purged_folds import rise_outcomes, purged_folds, require_whole
 
 # %% auto #0
-__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'StatedChances',
-           'state_names', 'sessions_apart', 'validation_losses', 'curve_of', 'chosen_method', 'calibration_numbers',
-           'moved_p_value', 'ConfidenceCalibrator']
+__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'SUPPORT', 'StatedChances',
+           'chances_of', 'state_names', 'sessions_apart', 'validation_losses', 'curve_of', 'chosen_method',
+           'calibration_numbers', 'moved_p_value', 'ConfidenceCalibrator', 'folded_chances', 'calibration_gain',
+           'supported_calibrator']
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #698ab26b
 LEAST_APART: int = 60  # sessions a horizon apart that a statement about calibration wants
@@ -59,7 +62,7 @@ class StatedChances:
             sessions = p.index.get_level_values(0) if isinstance(p, pd.Series) else np.arange(np.size(p))
         if isinstance(p, pd.Series) and isinstance(rose, pd.Series) and not p.index.equals(rose.index):
             raise DataError("chances and outcomes have different rows: hand over rose.loc[p.index]")
-        chance, came = np.asarray(p, dtype=float), np.asarray(rose, dtype=float)
+        chance, came = chances_of(p), rise_outcomes(rose)
         state = state_names(states, len(chance))
         if not chance.shape == came.shape == state.shape == np.shape(sessions) or not np.isfinite(came).any():
             raise DataError(
@@ -67,15 +70,24 @@ class StatedChances:
             )
         place = np.unique(np.asarray(sessions), return_inverse=True)[1]
         known = np.isfinite(chance) & np.isfinite(came)
-        if not ((chance[known] >= 0) & (chance[known] <= 1) & np.isin(came[known], (0, 1))).all():
-            raise DataError(
-                "chances lie within 0..1, outcomes are 1 for a rise and 0 for none: divide per cents by 100"
-            )
         return cls(chance[known], came[known], state[known], place[known])
 
     def rows(self, which: np.ndarray) -> StatedChances:
         "Some of the rows."
         return StatedChances(self.p[which], self.rose[which], self.state[which], self.place[which])
+
+
+def chances_of(
+    p: ArrayLike,
+) -> np.ndarray:
+    "Chances as an array, NaN where they are missing. Raises `DataError` for what lies outside 0..1."
+    try:
+        chance = np.asarray(p, dtype=float)
+    except (TypeError, ValueError):
+        chance = np.array([2.0])
+    if ((chance < 0) | (chance > 1)).any():
+        raise DataError("chances lie within 0..1: divide per cents by 100, leave what is absent NaN")
+    return chance
 
 
 def state_names(
@@ -208,6 +220,8 @@ class ConfidenceCalibrator(BaseEstimator):
     ) -> ConfidenceCalibrator:
         "Choose the method, then draw the pooled curve and that of each state. Raises `DataError`."
         rows = StatedChances.read(p, rose, states, sessions)
+        require_whole(self.horizon, 1, "horizon")
+        require_whole(self.prior, 0, "prior")
         if not self.methods or set(self.methods) - set(METHODS):
             raise DataError(f"methods are some of {', '.join(METHODS)}, not {', '.join(self.methods) or 'none'}")
         self.base_rate_, self.method_, self.validation_ = float(rows.rose.mean()), self.methods[0], None
@@ -230,9 +244,9 @@ class ConfidenceCalibrator(BaseEstimator):
         | ArrayLike
         | None = None,  # of each row, or one for all; None, or unseen: the pooled curve
     ) -> np.ndarray:
-        "Calibrated chances of a rise, (n,), within 0..1."
+        "Calibrated chances of a rise, (n,), within 0..1. Raises `DataError`."
         require_fitted(self)
-        chance = np.atleast_1d(np.asarray(p, dtype=float))
+        chance = np.atleast_1d(chances_of(p))
         state = state_names([states] * len(chance) if isinstance(states, str) else states, len(chance))
         out = np.interp(chance, GRID, self.pooled_)
         for name, curve in self.curves_.items():
@@ -295,11 +309,12 @@ class ConfidenceCalibrator(BaseEstimator):
         bins: int = 8,  # of equally many rows
         ax: Any = None,  # None: a figure of its own
     ) -> Any:
-        "Share of rises by chance, as it was stated and as calibrated; returns the axes."
+        "Share of rises by chance, as it was stated and as calibrated; returns the axes. Raises `DataError`."
         import matplotlib.pyplot as plt
         import seaborn as sns
 
         rows = StatedChances.read(p, rose, states, sessions)
+        require_whole(bins, 1, "bins")
         groups = {"stated": rows.p, "calibrated": self.calibrate(rows.p, rows.state)}
         parts = [(kind, chance[part].mean(), rows.rose[part].mean()) for kind, chance in groups.items()
                  for part in np.array_split(np.argsort(chance, kind="stable"), bins) if len(part)]  # fmt: skip
@@ -321,10 +336,60 @@ class ConfidenceCalibrator(BaseEstimator):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ConfidenceCalibrator:
-        "The calibrator that `to_state` described."
-        made = cls(state["horizon"], tuple(state["methods"]), state["prior"])
-        made.base_rate_, made.method_, made.own_ = float(state["base_rate"]), str(state["method"]), dict(state["own"])
-        made.validation_ = None if state["validation"] is None else pd.Series(state["validation"])
-        made.pooled_ = np.array(state["pooled"], dtype=float)
-        made.curves_ = {name: np.array(curve, dtype=float) for name, curve in state["curves"].items()}
+        "The calibrator that `to_state` described. Raises `ModelIntegrityError` for a state that is none."
+        with as_integrity_error():
+            made = cls(state["horizon"], tuple(state["methods"]), state["prior"])
+            made.base_rate_, made.method_, made.own_ = (
+                float(state["base_rate"]),
+                str(state["method"]),
+                dict(state["own"]),
+            )
+            made.validation_ = None if state["validation"] is None else pd.Series(state["validation"])
+            made.pooled_ = np.array(state["pooled"], dtype=float)
+            made.curves_ = {name: np.array(curve, dtype=float) for name, curve in state["curves"].items()}
         return made
+
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #d1rc0002
+def folded_chances(
+    base: float,  # base rate of these rows
+    claims: Claims,  # as `MetaLearner.learn_weights` gives them
+    horizon: int,
+) -> np.ndarray:
+    "The chances of a rise that claims come to, each by an agreement map fitted at least a horizon away, (n,)."
+    chance = np.full(len(claims.size), np.nan)
+    for train, test in purged_folds(claims.place, horizon):
+        known = Claims(claims.size[train], claims.agreement[train], claims.came[train], claims.place[train])
+        fitted = fit_agreement(known.size, known.agreement, known.came, known.place, horizon)
+        chance[test] = base + fitted.share(claims.agreement[test]) * claims.size[test]
+    return np.clip(chance, EDGE, 1.0 - EDGE)
+
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #d1rc0004
+SUPPORT: float = 2.0  # standard errors by which a calibrator has to beat the stated chances
+
+
+def calibration_gain(rows: StatedChances, horizon: int) -> tuple[float, float]:
+    "By how much calibrators fitted a horizon away lower the log loss of stated chances, and its standard error over sessions."
+    found = np.full(len(rows.p), np.nan)
+    for train, test in purged_folds(rows.place, horizon):
+        known = rows.rows(train)
+        made = ConfidenceCalibrator(horizon).fit(known.p, known.rose, known.state, known.place)
+        found[test] = made.calibrate(rows.p[test], rows.state[test])
+    losses = log_losses(np.column_stack([rows.p, found]), rows.rose)
+    gain = pd.Series(losses[:, 0] - losses[:, 1]).groupby(rows.place).mean().to_numpy()
+    return float(gain.mean()), hac_se(gain, hac_lag(horizon))
+
+
+def supported_calibrator(
+    p: ArrayLike,  # all as in `ConfidenceCalibrator.fit`
+    rose: ArrayLike,
+    states: Sequence[Any] | ArrayLike | None,
+    sessions: ArrayLike,
+    horizon: int,
+) -> ConfidenceCalibrator | None:
+    "The calibrator of these outcomes; None where they are too few, or where it does not beat the stated chances. Raises `DataError`."
+    rows = StatedChances.read(p, rose, states, sessions)
+    if sessions_apart(rows.place, horizon) < 2 * LEAST_APART:
+        return None
+    gain, error = calibration_gain(rows, horizon)
+    made = ConfidenceCalibrator(horizon).fit(rows.p, rows.rose, rows.state, rows.place)
+    return made if gain > SUPPORT * error else None

@@ -9,7 +9,7 @@ the share of such claims that came true on sessions they had not learnt from."""
 # %% ../../nbs/40_models/26_direction.ipynb #84a5c658
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data  # pyrefly: ignore[missing-module-attribute]
 from threadpoolctl import threadpool_limits
@@ -39,78 +38,29 @@ from ..metrics import hac_lag
 from .base import array_names
 from .classifier_files import pack_classifier, unpack_classifier
 from .confidence import panel_share
-from .direction_classifiers import MEMBER_KINDS, direction_members, fitted_members
+from forecastkit.models.direction_classifiers import (
+    MEMBER_KINDS,
+    checked_members,
+    direction_members,
+    fitted_members,
+    member_importances,
+)
 from .metalearner import EDGE, MOST, agreement_of
 from .online_weights import log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
+from forecastkit.models.purged_folds import (
+    MAX_ROWS,
+    own_columns,
+    require_share,
+    require_whole,
+    session_places,
+    thinned,
+    usable_folds,
+)
 
 # %% auto #0
-__all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'STEP', 'SAMPLE_ROWS', 'DIRECTION_FILE', 'ARRAYS_FILE', 'session_places',
-           'own_columns', 'thinned', 'purged_folds', 'usable_folds', 'stacked_weights', 'Directions', 'labels_of',
-           'direction_scores', 'ChangeSizes', 'member_importances', 'DirectionEnsemble']
-
-# %% ../../nbs/40_models/26_direction.ipynb #3a063390
-def session_places(
-    X: Any,  # as `DirectionEnsemble.fit` takes it
-    n: int,  # rows
-) -> np.ndarray:
-    "The number of the session of each row, (n,). Raises `DataError` where the rows are not in order of sessions."
-    if not (isinstance(X, pd.DataFrame) and isinstance(X.index, pd.MultiIndex)):
-        return np.arange(n)
-    sessions = X.index.get_level_values(0)
-    if not sessions.is_monotonic_increasing:
-        raise DataError("the rows of a panel stand in order of their sessions: hand over X.sort_index()")
-    return pd.factorize(sessions)[0]
-
-
-def own_columns(
-    table: pd.DataFrame,
-    place: np.ndarray,  # (n,) number of the session of each row
-) -> list[str]:
-    "The columns that differ somewhere between the symbols of a session; all where none does, or no session has two rows."
-    sessions = table.groupby(place)
-    spread = (sessions.max() - sessions.min()).max().to_numpy()
-    names = [str(name) for name in table]
-    return [name for name, width in zip(names, spread) if width > 0] or names
-
-# %% ../../nbs/40_models/26_direction.ipynb #c7fcc3a2
-MAX_ROWS: int = 20_000  # that a member trains on
-FOLDS: int = 4
-LEAST_SESSIONS: int = 40  # with fewer that do not overlap nothing is claimed
-
-
-def thinned(
-    place: np.ndarray,  # (n,) number of the session of each row, not falling
-    horizon: int,
-    max_rows: int = MAX_ROWS,
-) -> np.ndarray:
-    "The rows of every h-th session, counted from the last, (m,); of fewer where these are more than `max_rows`."
-    stride = horizon
-    while np.sum((place[-1] - place) % stride == 0) > max_rows and stride <= place[-1]:
-        stride += horizon
-    return np.flatnonzero((place[-1] - place) % stride == 0)
-
-
-def purged_folds(
-    place: np.ndarray,  # (m,) number of the session of each row
-    horizon: int,
-    folds: int = FOLDS,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    "Rows to train on and rows to test on: blocks of sessions, each tested once, a horizon between the two."
-    for tested in np.array_split(np.unique(place), folds):
-        away = (place <= tested[0] - horizon) | (place >= tested[-1] + horizon)
-        yield np.flatnonzero(away), np.flatnonzero((place >= tested[0]) & (place <= tested[-1]))
-
-
-def usable_folds(
-    up: np.ndarray,  # (m,) whether it rose
-    place: np.ndarray,  # (m,) number of the session of each row
-    horizon: int,
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    "The purged folds; none where sessions are few, or where a fold would train on one class."
-    folds = list(purged_folds(place, horizon))
-    enough = len(np.unique(place)) >= LEAST_SESSIONS
-    return folds if enough and all(len(np.unique(up[train])) == 2 for train, _ in folds) else []
+__all__ = ['STEP', 'SAMPLE_ROWS', 'DIRECTION_FILE', 'ARRAYS_FILE', 'stacked_weights', 'Directions', 'labels_of',
+           'direction_scores', 'ChangeSizes', 'DirectionEnsemble']
 
 # %% ../../nbs/40_models/26_direction.ipynb #afc08817
 STEP: float = 20.0  # of the exponentiated gradient: members of a weak signal differ little in likelihood
@@ -201,29 +151,6 @@ class ChangeSizes:
         found = np.searchsorted(self.ratios, band / self._scales(X), side="right")
         return found / max(len(self.ratios), 1)
 
-# %% ../../nbs/40_models/26_direction.ipynb #781bc86f
-def member_importances(
-    member: Any,  # fitted
-    columns: Sequence[str],
-) -> pd.Series:
-    "How much a fitted member reads each column: importances of trees or sizes of coefficients, adding up to 1; NaN: it does not tell."
-    last = member[-1] if isinstance(member, Pipeline) else member
-    values, known = getattr(last, "feature_importances_", None), pd.Series(np.nan, list(columns), dtype=float)
-    values = np.abs(np.ravel(last.coef_)) if values is None and hasattr(last, "coef_") else values
-    if values is None:
-        return known
-    read = (
-        member[:-1].get_feature_names_out(list(columns))
-        if isinstance(member, Pipeline) and len(member) > 1
-        else columns
-    )
-    if len(read) != len(values):
-        return known
-    total = float(np.sum(values))
-    return pd.Series(np.asarray(values, dtype=float) / (total if total > 0 else 1.0), list(read)).reindex(
-        list(columns), fill_value=0.0
-    )
-
 # %% ../../nbs/40_models/26_direction.ipynb #b27265e3
 SAMPLE_ROWS: int = 32  # rows whose predictions are kept, and made again at loading
 DIRECTION_FILE: str = "direction.json"
@@ -284,6 +211,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         up = self._up(X, y)
         if changes is not None and np.shape(changes) != up.shape:
             raise DataError(f"{len(up)} rows want as many changes, not {np.shape(changes)}")
+        self._require_parameters()
         self.columns_ = [
             str(name) for name in getattr(self, "feature_names_in_", array_names(vars(self)["n_features_in_"]))
         ]
@@ -293,7 +221,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         rows = rows if len(np.unique(up[rows])) == 2 else np.arange(len(up))
         self.base_rate_, learnt = float(up.mean()), table[self.read_].iloc[rows]
         self.sizes_ = ChangeSizes.fit(table, None if changes is None else np.asarray(changes, dtype=float), self.scale)
-        made = direction_members(self.read_, self.seed) if self.members is None else dict(self.members)
+        made = direction_members(self.read_, self.seed) if self.members is None else checked_members(self.members)
         folds = usable_folds(up[rows], place[rows], self.horizon)
         samples = [np.arange(len(rows)), *(train for train, _ in folds)]
         with threadpool_limits(1):
@@ -303,6 +231,13 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         self.sample_ = table.iloc[-SAMPLE_ROWS:].reset_index(drop=True)
         self.sample_chances_ = self._chances(self.sample_)
         return self
+
+    def _require_parameters(self) -> None:
+        for name in ("horizon", "max_rows"):
+            require_whole(getattr(self, name), 1, name)
+        for name in ("margin", "band", "shrink"):
+            require_share(getattr(self, name), name)
+        require_whole(1 if self.n_jobs == -1 else self.n_jobs, 1, "n_jobs")  # -1: as many as there are cores
 
     def _weigh(
         self,

@@ -22,14 +22,16 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
+from ..core import DataError
 from .panel import GARCH_TERMS
 
 # %% auto #0
-__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'ArimaDirection', 'direction_members', 'fitted_members']
+__all__ = ['FEW', 'MEMBER_KINDS', 'DriftOverScale', 'ArimaDirection', 'direction_members', 'checked_members', 'fitted_members',
+           'member_importances']
 
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #89a94211
 class DriftOverScale(ClassifierMixin, BaseEstimator):
@@ -146,6 +148,22 @@ def direction_members(
     } | ({"arima": ArimaDirection()} if arima else {})  # fmt: skip
 
 # %% ../../nbs/40_models/23_direction_classifiers.ipynb #c03893c6
+def checked_members(
+    members: Any,  # classifiers by name
+) -> dict[str, Any]:
+    "The members. Raises `DataError` where they are no mapping of names to classifiers that state chances."
+    if not isinstance(members, Mapping) or not members:
+        raise DataError(
+            f"members are classifiers by name, such as {{'line': LogisticRegression()}}, not {members!r:.60}"
+        )
+    for name, member in members.items():
+        if not isinstance(name, str) or not all(
+            hasattr(member, need) for need in ("fit", "predict_proba", "get_params")
+        ):
+            raise DataError(f"member {name!r:.60} is no scikit-learn classifier with predict_proba: {member!r:.60}")
+    return dict(members)
+
+
 def _fitted(member: Any, table: pd.DataFrame, up: np.ndarray, rows: np.ndarray) -> Any:
     return clone(member).fit(table.iloc[rows], up[rows].astype(int))
 
@@ -164,3 +182,26 @@ def fitted_members(
     done = iter(Parallel(n_jobs, backend="threading")(delayed(_fitted)(one, table, up, rows) for one, rows in jobs))
     by_member = {name: [next(done) for _ in samples] for name in reversed(list(members))}
     return [{name: by_member[name][place] for name in members} for place in range(len(samples))]
+
+# %% ../../nbs/40_models/23_direction_classifiers.ipynb #781bc86f
+def member_importances(
+    member: Any,  # fitted
+    columns: Sequence[str],
+) -> pd.Series:
+    "How much a fitted member reads each column: importances of trees or sizes of coefficients, adding up to 1; NaN: it does not tell."
+    last = member[-1] if isinstance(member, Pipeline) else member
+    values, known = getattr(last, "feature_importances_", None), pd.Series(np.nan, list(columns), dtype=float)
+    values = np.abs(np.ravel(last.coef_)) if values is None and hasattr(last, "coef_") else values
+    if values is None:
+        return known
+    read = (
+        member[:-1].get_feature_names_out(list(columns))
+        if isinstance(member, Pipeline) and len(member) > 1
+        else columns
+    )
+    if len(read) != len(values):
+        return known
+    total = float(np.sum(values))
+    return pd.Series(np.asarray(values, dtype=float) / (total if total > 0 else 1.0), list(read)).reindex(
+        list(columns), fill_value=0.0
+    )

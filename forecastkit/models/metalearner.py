@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,12 +26,13 @@ from ..metrics import hac_lag
 from .confidence import panel_share
 from .online_weights import FLOOR, fixed_share_weights, log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
+from .purged_folds import rise_outcomes, require_share, require_whole
 from ..regimes import MARKET_STATES
 
 # %% auto #0
 __all__ = ['CHANCE_NAMES', 'SIGNALS', 'WeightTable', 'STATE_WEIGHTS', 'SECTOR_WEIGHTS', 'MOST', 'EDGE', 'META_FILE',
            'signal_chance', 'relative_weights', 'without_missing', 'AgreementMap', 'agreement_of', 'fit_agreement',
-           'reason', 'missing_reason', 'MetaLearner']
+           'reason', 'missing_reason', 'checked_signals', 'checked_weights', 'Claims', 'MetaLearner']
 
 # %% ../../nbs/40_models/25_metalearner.ipynb #a446ef0d
 CHANCE_NAMES: tuple[str, ...] = ("chance_of_rise", "probability")  # where a signal may keep its chance of a rise
@@ -47,7 +48,7 @@ def signal_chance(signal: Any) -> float | None:
             value = getattr(signal, name)
     if value is None or (isinstance(value, Real) and np.isnan(float(value))):
         return None
-    if not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) <= 1.0:
         raise DataError(
             f"a signal is a probability of a rise within 0..1, or has one as {' or '.join(CHANCE_NAMES)}, not {value!r:.60}"
         )
@@ -153,7 +154,38 @@ def missing_reason(
     text = f"{name} is missing: its weight of {weight:.0%} {where}"
     return {"signal": name, "probability": None, "weight": 0.0, "contribution": 0.0, "text": text}
 
+# %% ../../nbs/40_models/25_metalearner.ipynb #c15b0001
+def checked_signals(
+    names: Any,
+) -> None:
+    "Raises `DataError` for names of signals that are no texts, or stand twice."
+    texts = not isinstance(names, str) and all(isinstance(name, str) and name for name in names)
+    if not texts or len(set(names)) < len(names):
+        raise DataError(f"names of signals are texts, each once: {names!r:.100} are not")
+
+
+def checked_weights(
+    tables: Mapping[str, Any],  # by parameter
+) -> None:
+    "Raises `DataError` for a table whose weights are no numbers of 0 or more by state or sector and signal."
+    for parameter, table in tables.items():
+        rows = list(table.values()) if isinstance(table, Mapping) else [None]
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise DataError(f"{parameter} = {table!r:.60} is no table by state or sector, then by signal")
+        odd = [w for row in rows for w in row.values() if not (isinstance(w, Real) and 0 <= float(w) < np.inf)]
+        if odd:
+            raise DataError(f"{parameter} has a weight of {odd[0]!r:.60}: weights are numbers of 0 or more")
+
 # %% ../../nbs/40_models/25_metalearner.ipynb #13ab1dbc
+class Claims(NamedTuple):
+    "What the signals of each row claimed together, by weights that were known then."
+
+    size: np.ndarray  # (n,) beyond the base rate; 0 where nobody spoke
+    agreement: np.ndarray  # (n,)
+    came: np.ndarray  # (n,) 1 or 0 less base rate; NaN where unknown
+    place: np.ndarray  # (n,) number of the session among those of the rows
+
+
 META_FILE: str = "metalearner.json"
 
 
@@ -168,6 +200,14 @@ class MetaLearner:
     base_rate: float = 0.5
     learnt: Mapping[str, float] = field(default_factory=dict)  # factors of the weights that outcomes taught
     agreement: AgreementMap = AgreementMap()
+
+    def __post_init__(self) -> None:
+        checked_signals(self.signals)
+        require_share(self.margin, "margin")
+        require_share(self.base_rate, "base_rate")
+        checked_weights(
+            {"state_weights": self.state_weights, "sector_weights": self.sector_weights, "learnt": {"all": self.learnt}}
+        )
 
     def weights(
         self,
@@ -192,7 +232,12 @@ class MetaLearner:
         base_rate: float | None = None,  # of this symbol; None: the one learnt
     ) -> dict[str, Any]:
         "Direction, confidence, ranked reasons and weights, with the probability behind them. Raises `DataError`."
-        base = self.base_rate if base_rate is None else float(base_rate)
+        if not isinstance(signals, Mapping):
+            raise DataError(
+                f"signals are handed over by name, such as {{'ensemble': 0.6}}, not as {type(signals).__name__}"
+            )
+        checked_signals(tuple(signals))
+        base = require_share(self.base_rate if base_rate is None else base_rate, "base_rate")
         chances = {name: signal_chance(signals.get(name)) for name in dict.fromkeys([*self.signals, *signals])}
         full = self.weights(state, sector, list(chances))
         spoken = {name: chance for name, chance in chances.items() if chance is not None}
@@ -234,6 +279,28 @@ class MetaLearner:
             "probability": chance, "base_rate": base, "agreement": agreement, "missing": missing,
         }  # fmt: skip
 
+    def recalibrated(
+        self,
+        told: Mapping[str, Any],  # as `combine` gives it
+        chance: float,  # that a calibration makes of its probability
+        text: str,  # why
+    ) -> dict[str, Any]:
+        "The answer with a calibrated chance; the move is a reason of its own, so that contributions still add up."
+        base, moved = told["base_rate"], chance - told["probability"]
+        if not moved:
+            return dict(told)
+        why: dict[str, Any] = {
+            "signal": "calibration",
+            "probability": chance,
+            "weight": 0.0,
+            "contribution": moved,
+            "text": text,
+        }
+        spoken = [*(one for one in told["reasoning"] if one["probability"] is not None), why]
+        silent = [one for one in told["reasoning"] if one["probability"] is None]
+        ranked = sorted(spoken, key=lambda one: -abs(one["contribution"])) + silent
+        return self._answer(base, chance - base, told["agreement"], told["weights"], ranked, told["missing"])
+
     def fit(
         self,
         signals: pd.DataFrame,  # chances of a rise by signal; indexed by session, or by session and symbol, in order
@@ -244,7 +311,25 @@ class MetaLearner:
         floor: float = FLOOR,  # under each learnt weight
     ) -> MetaLearner:
         "Another meta-learner that knows these outcomes: base rate, learnt weights, agreement. Raises `DataError`."
-        came = np.asarray(rose, dtype=float)
+        learnt, claims = self.learn_weights(signals, rose, states, sectors, horizon, floor)
+        return replace(learnt, agreement=fit_agreement(*claims, horizon))
+
+    def learn_weights(
+        self,
+        signals: pd.DataFrame,  # all as in `fit`
+        rose: ArrayLike,
+        states: Sequence[str | None] | None = None,
+        sectors: Sequence[str | None] | None = None,
+        horizon: int = 5,
+        floor: float = FLOOR,
+    ) -> tuple[MetaLearner, Claims]:
+        "Another meta-learner with base rate and weights of these outcomes, and what the rows claimed by the weights known then. Raises `DataError`."
+        came = rise_outcomes(rose)
+        require_whole(horizon, 1, "horizon")
+        if not isinstance(signals, pd.DataFrame):
+            raise DataError(f"signals are a frame with a column for each, not a {type(signals).__name__}")
+        if any(given is not None and len(given) != len(signals) for given in (states, sectors)):
+            raise DataError("states and sectors have one entry for each row of signals")
         if came.shape != (len(signals),) or not np.isfinite(came).any():
             raise DataError(
                 "give one outcome for each row of signals, and at least one that is known: 1 for a rise, 0 for none"
@@ -265,9 +350,8 @@ class MetaLearner:
         used = replace(self, signals=names, base_rate=base, learnt={})
         w = without_missing(used._row_weights(states, sectors, len(table)) * online[place], np.isfinite(table))
         beyond = np.nan_to_num(table - base)
-        claim = np.einsum("ij,ij->i", w, beyond)
-        fitted = fit_agreement(claim, agreement_of(w, beyond), came - base, place, horizon)
-        return replace(used, learnt=learnt, agreement=fitted)
+        claims = Claims(np.einsum("ij,ij->i", w, beyond), agreement_of(w, beyond), came - base, place)
+        return replace(used, learnt=learnt), claims
 
     def _row_weights(
         self, states: Sequence[str | None] | None, sectors: Sequence[str | None] | None, n: int

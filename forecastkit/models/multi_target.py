@@ -31,14 +31,14 @@ from forecastkit.core import (
 from ..metrics import clustered_skill, pinball
 from .base import require_fitted
 from .boosting import read_booster
-from .direction import purged_folds, session_places
 from .online_weights import log_losses
 from .persistence import FORMAT, as_integrity_error, parse_state
+from .purged_folds import purged_folds, require_whole, session_places
 
 # %% auto #0
 __all__ = ['TARGET_QUANTILES', 'TREES', 'KINDS_OF_TARGET', 'CALMING', 'LEAST_T', 'HEDGE_FROM', 'SCORES', 'LAST_ROWS',
            'TARGETS_FILE', 'NUMBERS_FILE', 'outcome_targets', 'kind_of_target', 'target_model', 'target_prediction',
-           'baseline_prediction', 'target_losses', 'MultiTarget']
+           'baseline_prediction', 'target_losses', 'checked_targets', 'MultiTarget']
 
 # %% ../../nbs/40_models/30_multi_target.ipynb #7a568f6c
 def outcome_targets(
@@ -126,6 +126,26 @@ def target_losses(kind: str, predicted: np.ndarray, values: np.ndarray) -> np.nd
         else (predicted[:, 0] - values) ** 2
     )
 
+# %% ../../nbs/40_models/30_multi_target.ipynb #c15d0001
+def checked_targets(
+    X: Any,
+    Y: Any,
+    quantiles: Any,  # targets that are to be told by quantiles
+) -> None:
+    "Raises `DataError` for frames that do not belong together, and for names that predictions could not keep apart."
+    frames = isinstance(X, pd.DataFrame) and isinstance(Y, pd.DataFrame)
+    if not frames or not len(Y.columns) or not Y.columns.is_unique or not X.index.equals(Y.index):
+        raise DataError(
+            "X and Y are frames, Y with one column for each target and the rows of X: hand over Y.loc[X.index]"
+        )
+    if isinstance(quantiles, str):
+        raise DataError(f"quantiles are names of targets, such as ({quantiles!r},)")
+    if text := [name for name in Y if not pd.api.types.is_numeric_dtype(Y[name])]:
+        raise DataError(f"target {text[0]!r} holds no numbers: convert it, or leave it out")
+    taken = {f"{name} q{q * 100:.0f}" for name in quantiles if name in Y for q in TARGET_QUANTILES}
+    if twice := sorted(taken & set(map(str, Y))):
+        raise DataError(f"target {twice[0]!r} has the name of a quantile of another: rename it")
+
 # %% ../../nbs/40_models/30_multi_target.ipynb #15aa2603
 CALMING: tuple[str, ...] = ("direction", "return")  # targets whose large values are no threat
 LEAST_T: float = 2.0  # of a target's skill, for a voice
@@ -154,8 +174,8 @@ class MultiTarget(BaseEstimator):
         Y: pd.DataFrame,  # a column for each target, rows of X; NaN where unknown
     ) -> MultiTarget:
         "Train the targets one after the other, out of fold and on all known rows. Raises `DataError`."
-        if not isinstance(Y, pd.DataFrame) or not Y.columns.is_unique or not X.index.equals(Y.index):
-            raise DataError("Y is a frame with one column for each target and the rows of X: hand over Y.loc[X.index]")
+        require_whole(self.horizon, 1, "horizon")
+        checked_targets(X, Y, self.quantiles)
         self.columns_, table, place = list(X.columns), X.to_numpy(dtype=float), session_places(X, len(X))
         self.kinds_: dict[str, str] = {}
         self.models_: dict[str, Any] = {}

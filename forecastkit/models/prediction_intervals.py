@@ -8,6 +8,7 @@ much, and the interval is moved by that amount."""
 # %% ../../nbs/40_models/29_prediction_intervals.ipynb #73c22505
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data  # pyrefly: 
 from xgboost import XGBRegressor
 
 from ..core import DataError
-from .direction import session_places
+from .purged_folds import require_whole, session_places
 
 # %% auto #0
 __all__ = ['conformal_margin', 'PredictionIntervals']
@@ -56,8 +57,13 @@ class PredictionIntervals(RegressorMixin, BaseEstimator):
         y: Any,  # (n,) outcomes
     ) -> PredictionIntervals:
         "Train on the first sessions, learn the margin on the last. Raises `DataError`."
-        if not 0 < self.level < 1 or not 0 < self.calibration < 1:
-            raise DataError(f"level {self.level:g} and calibration {self.calibration:g} are shares between 0 and 1")
+        require_whole(self.horizon, 1, "horizon")
+        require_whole(self.rounds, 1, "rounds")
+        shares = (self.level, self.calibration)
+        if not all(isinstance(share, Real) and 0 < share < 1 for share in shares):
+            raise DataError(
+                f"level {self.level!r:.60} and calibration {self.calibration!r:.60} are shares between 0 and 1"
+            )
         table, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True)
         place = session_places(X, len(y))
         start = int((place[-1] + 1) * (1 - self.calibration))

@@ -89,6 +89,16 @@ from .ensemble_loader import (
     version_records as version_records,
     VersionRecord as VersionRecord,
 )
+from .monitoring import (
+    decayed_lines as decayed_lines,
+    drift_this_week as drift_this_week,
+    monitor as monitor,
+    MonitorReport as MonitorReport,
+    rolling_performance as rolling_performance,
+    store_drift as store_drift,
+    thin_measurements as thin_measurements,
+    view_table as view_table,
+)
 from .model_monitor import (
     DecayRule as DecayRule,
     DegradationReport as DegradationReport,

@@ -9,6 +9,7 @@ A strategy of one's own is asked the same question, and refused if the answer is
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #998abea0
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ..core import DataError, ExperimentLog, Report, Settings, Stopwatch, digest, plain
+from ..core import DataError, ExperimentLog, Report, Settings, Stopwatch, UserCodeError, digest, plain
 from ..data import MarketData
 from forecastkit.trading import (
     BacktestEngine,
@@ -50,8 +51,9 @@ from .verification import function_in
 
 # %% auto #0
 __all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'FileOrders',
-           'Decisions', 'panel_subject', 'ledger_subject', 'orders_subject', 'orders_words', 'strategy_subject',
-           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of', 'backtest_universe']
+           'Decisions', 'strategy_identity', 'panel_subject', 'ledger_subject', 'orders_subject', 'orders_words',
+           'strategy_subject', 'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of',
+           'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class BacktestTerms:
 
     def sizer(self, sectors: Mapping[str, str]) -> PositionSizer:
         "The sizer of forecasts."
-        return PositionSizer(self.limits, sectors, self.fraction, short=self.short, method=self.method)
+        return PositionSizer(
+            self.limits, sectors, self.fraction, short=self.short, method=self.method, cost=self.costs.rate
+        )
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #75182c17
 def survivorship_words(
@@ -165,7 +169,9 @@ def count_trial(
     known = [entry["name"] for entry in log.entries()] if log.path.exists() and not log.verify() else []
     if name not in known and (not log.path.exists() or not log.verify()):
         log.append("backtest", name, str(what["subject"]), {"sharpe": result.sharpe.value})
-    return log.count()
+    return (
+        None if log.verify() else len({entry["name"] for entry in log.entries()})
+    )  # two processes may add one at once
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #212c6715
 class FileOrders(NamedTuple):
@@ -185,6 +191,19 @@ class Decisions(NamedTuple):
     start: pd.Timestamp
     skipped: Mapping[str, str] = {}
     remarks: tuple[str, ...] = ()
+    identity: str = ""  # what tells it from another of the same name
+
+
+def strategy_identity(
+    strategy: Strategy,
+) -> str:
+    "The digest of a strategy's code; of code that cannot be told from another, such as one with a state, a new one each time."
+    from forecastkit.features import user_code_digest
+
+    try:
+        return user_code_digest(strategy, "the strategy")
+    except UserCodeError:
+        return secrets.token_hex(8)
 
 
 def panel_subject(
@@ -209,8 +228,9 @@ def panel_subject(
         decisions, refused = without_refused(prepared, panel_decisions(prepared, days[::every]))
     told = f"{refused:,} forecasts are of data whose quality is refused: nothing is bought by them, and what is held of their tickers is sold"
     return Decisions(
-        subject, decisions, verdict, prepared.symbols, days[0], prepared.skipped, (told,) if refused else ()
-    )
+        subject, decisions, verdict, prepared.symbols, days[0], prepared.skipped, (told,) if refused else (),
+        digest(sorted(prepared.names.values())),
+    )  # fmt: skip
 
 
 def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: int) -> Decisions:
@@ -219,9 +239,9 @@ def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: in
     days = sorted(found)
     names = tuple(sorted({name for forecasts in found.values() for name in forecasts}))
     told = ", ".join(f"{count:,} {kind}" for kind, count in report.facts.items())
-    return Decisions(
-        f"stored forecasts ({told})", {day: found[day] for day in days[::every]}, (report,), names, days[0]
-    )
+    made = digest(sorted(one.prediction_id for forecasts in found.values() for one in forecasts.values()))
+    chosen = {day: found[day] for day in days[::every]}
+    return Decisions(f"stored forecasts ({told})", chosen, (report,), names, days[0], identity=made)
 
 
 def orders_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, path: str | Path) -> Decisions:
@@ -230,7 +250,9 @@ def orders_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, path: str
     names = tuple(sorted(name for name in system.universe.symbols if name in system.market))
     note = "nobody can ask orders whether they saw tomorrow"
     report = Report("the orders of a file", (), {"orders": len(orders) + len(refused)}, (note,))
-    return Decisions(f"orders of {Path(path).name}", FileOrders(orders, refused), (report,), names, sessions[0])
+    made = digest(plain([asdict(order) for order in orders]))
+    subject = f"orders of {Path(path).name}"
+    return Decisions(subject, FileOrders(orders, refused), (report,), names, sessions[0], identity=made)
 
 
 def orders_words(result: BacktestResult) -> str:
@@ -244,13 +266,14 @@ def strategy_subject(
     system: UniverseSystem, sessions: pd.DatetimeIndex, every: int, full: bool, strategy: str | Strategy
 ) -> Decisions:
     "A strategy of one's own, named as FILE.py:NAME or handed in, audited. Raises `DataError`."
-    function = guarded(function_in(strategy) if isinstance(strategy, str) else strategy)
+    own = function_in(strategy) if isinstance(strategy, str) else strategy
+    function = guarded(own)
     names = tuple(sorted(name for name in system.universe.symbols if name in system.market))
     market = system.market.as_of(sessions[-1])
     report = strategy_probe(function, market, names, sessions, 20 if full else 2)
     asked = table_decisions(function, market, names, sessions[::every]) if is_weights_function(function) else function
     name = strategy if isinstance(strategy, str) else getattr(function, "__name__", "a strategy")
-    return Decisions(f"strategy {name}", asked, (report,), names, sessions[0])
+    return Decisions(f"strategy {name}", asked, (report,), names, sessions[0], identity=strategy_identity(own))
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #cade4d4b
 LEAD: int = 520  # sessions of the walk before the first decision: widths are calibrated from 500 known outcomes, and a horizon of 20 sessions is known 20 later
@@ -372,6 +395,7 @@ def backtest_universe(
         result, remarks = run_books(system, decided, sessions[-1], terms)
     what = {
         "subject": decided.subject,
+        "identity": decided.identity,
         "universe": system.universe.identity,
         "terms": asdict(terms),
         "start": str(start),

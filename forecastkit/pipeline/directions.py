@@ -239,24 +239,43 @@ class DirectionCombiner:
 
     meta: Any  # the `MetaLearner`
     tables: Mapping[str, RiseTable]  # by signal
+    calibrator: Any = None  # the `ConfidenceCalibrator`; None where outcomes support none, and what was stated stays
+
+    def calibrated(self, told: dict[str, Any], state: str | None) -> dict[str, Any]:
+        "What the meta-learner told, with the chance that outcomes of its market state make of it; a move is a reason of its own."
+        from forecastkit.models import EDGE
+
+        if self.calibrator is None:
+            return told
+        chance, shift = told["probability"], told["base_rate"] - self.calibrator.base_rate_
+        moved = shift + float(self.calibrator.calibrate(chance - shift, state or "")[0])
+        made = min(max(moved, EDGE), 1.0 - EDGE)
+        where = f" in {state.replace('_', ', ')}" if state else ""
+        text = f"calibration{where}: how often such chances came true moves this one by {100 * (made - chance):+.2f} points"
+        return self.meta.recalibrated(told, made, text)
 
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write it into a folder as JSON; the SHA-256 of each file."
-        text = canonical_json({"tables": {name: asdict(table) for name, table in self.tables.items()}})
+        curves = None if self.calibrator is None else self.calibrator.to_state()
+        text = canonical_json(
+            {"tables": {name: asdict(table) for name, table in self.tables.items()}, "calibrator": curves}
+        )
         return self.meta.save(folder) | write_files(folder, {COMBINER_FILE: text.encode()})
 
     @classmethod
     def load(cls, folder: str | Path, sums: Mapping[str, str] | None = None) -> DirectionCombiner:
         "The combiner that `save` wrote. Raises `ModelIntegrityError` for files that are missing or changed."
-        from forecastkit.models import MetaLearner
+        from forecastkit.models import ConfidenceCalibrator, MetaLearner
 
         content = read_file(folder, COMBINER_FILE, sums)
         try:
-            held = json.loads(content)["tables"]
-            tables = {name: RiseTable(tuple(one["bounds"]), one["chances"]) for name, one in held.items()}
+            held = json.loads(content)
+            tables = {name: RiseTable(tuple(one["bounds"]), one["chances"]) for name, one in held["tables"].items()}
+            curves = held.get("calibrator")
+            calibrator = None if curves is None else ConfidenceCalibrator.from_state(curves)
         except READ_ERRORS as error:
             raise ModelIntegrityError(f"{COMBINER_FILE} cannot be understood: train this version again") from error
-        return cls(MetaLearner.load(folder, sums), tables)
+        return cls(MetaLearner.load(folder, sums), tables, calibrator)
 
 
 def load_direction(
@@ -344,7 +363,10 @@ class DirectionSystem:
         if own.days[rows].nunique() < LEAST_SESSIONS * horizon or len(np.unique(y > 0)) < 2:
             return None
         made = DirectionEnsemble(
-            horizon=horizon, band=own.settings.direction.band, seed=own.settings.model.seed, n_jobs=own.settings.run.n_jobs
+            horizon=horizon,
+            band=own.settings.direction.band,
+            seed=own.settings.model.seed,
+            n_jobs=own.settings.run.n_jobs,
         )
         return made.fit(own.features.iloc[rows], (y > 0).astype(int), y)
 
@@ -397,15 +419,35 @@ class DirectionSystem:
         return table[counts], at[counts]
 
     def _train_combiner(self, grid: pd.Timestamp) -> DirectionCombiner:
-        own, meta = self.inputs, meta_learner(self.inputs.settings)
         base, (signals, at) = self.base_rate(grid), self._walked(grid)
-        if len(at):
-            up = (own.outcomes[at] > 0).astype(float)
-            signals = (signals + (up.mean() - base)).clip(
-                0.0, 1.0
-            )  # claims are judged beside the rises of their own years
-            meta = meta.fit(signals, up, self._states(at), self._sectors(at), own.target.horizon)
-        return DirectionCombiner(replace(meta, base_rate=base), self.tables(grid))
+        meta, calibrator = meta_learner(self.inputs.settings), None
+        if len(at):  # claims are judged beside the rises of their own years
+            signals = (signals + (self._rises(at).mean() - base)).clip(0.0, 1.0)
+            meta, claims = self._learn_meta(meta, signals, at)
+            if self.inputs.settings.direction.calibrate:
+                calibrator = self._learn_calibrator(meta.base_rate, claims, at)
+        return DirectionCombiner(replace(meta, base_rate=base), self.tables(grid), calibrator)
+
+    def _rises(self, rows: np.ndarray) -> np.ndarray:
+        return (self.inputs.outcomes[rows] > 0).astype(float)
+
+    def _learn_meta(self, meta: Any, signals: pd.DataFrame, at: np.ndarray) -> tuple[Any, Any]:
+        "The meta-learner with weights and agreement of a walk, and what its rows claimed."
+        from forecastkit.models import fit_agreement
+
+        horizon = self.inputs.target.horizon
+        made, claims = meta.learn_weights(signals, self._rises(at), self._states(at), self._sectors(at), horizon)
+        return replace(
+            made, agreement=fit_agreement(claims.size, claims.agreement, claims.came, claims.place, horizon)
+        ), claims
+
+    def _learn_calibrator(self, base: float, claims: Any, at: np.ndarray) -> Any:
+        "The calibrator of a walk, of chances that did not see their outcomes; None where outcomes support none."
+        from forecastkit.models import folded_chances, supported_calibrator
+
+        own, horizon = self.inputs, self.inputs.target.horizon
+        chances = folded_chances(base, claims, horizon)
+        return supported_calibrator(chances, self._rises(at), self._states(at), own.places[at], horizon)
 
     def _states(self, rows: np.ndarray) -> list[str | None]:
         return [None if pd.isna(state) else str(state) for state in self.inputs.beside["market_state"].iloc[rows]]
@@ -433,31 +475,38 @@ class DirectionSystem:
         return self._spans[grid]
 
     def combined(self, session: pd.Timestamp, symbol: str) -> dict[str, Any] | None:
-        "What `MetaLearner.combine` makes of the signals of a row; None where there is no version yet."
+        "What `MetaLearner.combine` makes of the signals of a row, calibrated, with its market state; None where there is no version yet."
         grid = self.grid(session)
         if grid is None:
             return None
-        own, meta, (signals, weights) = self.inputs, self.combiner(grid).meta, self.span_weights(grid)
+        own, version, (signals, weights) = self.inputs, self.combiner(grid), self.span_weights(grid)
         row = signals.index.get_loc((session, symbol))
         learnt = dict(zip(signals, weights[row].tolist()))
         chances = {
             name: None if np.isnan(value) else value for name, value in zip(signals, signals.to_numpy()[row].tolist())
         }
-        at = np.array([self._span(grid).start + row])
-        return replace(meta, learnt=learnt).combine(chances, self._states(at)[0], own.sectors.get(symbol))
+        state = self._states(np.array([self._span(grid).start + row]))[0]
+        told = replace(version.meta, learnt=learnt).combine(chances, state, own.sectors.get(symbol))
+        return version.calibrated(told, state) | {"state": state}
 
     def history(
         self,
         every: int = 21,  # of the calendar's sessions, each so many-th
     ) -> pd.DataFrame:
-        "Signals, base rate and combined chance of a rise at the rows of some sessions, as told then."
+        "Signals, weights, agreement, base rate and calibrated chance of a rise at the rows of some sessions, as told then."
         rows = np.flatnonzero(self.inputs.places % every == 0)
         found = {}
         for session, symbol in self.inputs.features.index[rows]:
             grid = self.grid(session)
             if grid is not None and (told := self.combined(session, symbol)) is not None:
                 said = self.span_weights(grid)[0].loc[(session, symbol)].to_dict()
-                found[session, symbol] = said | {"base_rate": told["base_rate"], "chance": told["probability"]}
+                learnt = {f"weight_{name}": told["weights"].get(name) for name in said}
+                numbers = {
+                    "agreement": told["agreement"],
+                    "base_rate": told["base_rate"],
+                    "chance": told["probability"],
+                }
+                found[session, symbol] = said | learnt | numbers
         index = pd.MultiIndex.from_tuples(list(found), names=["session", "symbol"])
         return pd.DataFrame(list(found.values()), index, dtype=float)
 
@@ -500,12 +549,15 @@ def direction_record(
     band: float,
     version: str,
 ) -> dict[str, Any]:
-    "Label, confidence, base rate, chance, agreement, three chances, three reasons, weights and version, in JSON's own types."
+    "Label, confidence, base rate, chance, agreement, three chances, three reasons and the missing signals, weights, market state and version, in JSON's own types."
     label, chance, base = told["direction"], float(told["probability"]), float(told["base_rate"])
-    reasons = [label_reason(label, chance, base, forecast.horizon), *(one["text"] for one in told["reasoning"])][:3]
+    spoken = [one["text"] for one in told["reasoning"] if one["probability"] is not None]
+    missing = [one["text"] for one in told["reasoning"] if one["probability"] is None]
+    reasons = [*[label_reason(label, chance, base, forecast.horizon), *spoken][:3], *missing]
     return {
         "label": label, "confidence": float(told["confidence"]), "base_rate": base, "chance": chance, "agreement": float(told["agreement"]),
         "probabilities": three_chances(forecast, chance, band), "reasons": reasons, "weights": dict(told["weights"]), "version": version,
+        "state": told["state"],
     }  # fmt: skip
 
 # %% ../../nbs/65_pipeline/42_directions.ipynb #a18aa3c2
@@ -519,7 +571,7 @@ def distribution_direction(
     said = f"the distribution sees a rise at {100 * forecast.prob_rise:.1f} %; what past outcomes support of it is {100 * chance:.1f} %"
     return {
         "label": forecast.label, "confidence": max(chance, 1.0 - chance), "base_rate": base, "chance": chance, "agreement": 1.0,
-        "probabilities": three_chances(forecast, chance, band), "weights": {"distribution": 1.0}, "version": forecast.model_version,
+        "probabilities": three_chances(forecast, chance, band), "weights": {"distribution": 1.0}, "version": forecast.model_version, "state": None,
         "reasons": [label_reason(forecast.label, chance, base, forecast.horizon), said, f"only the distribution speaks: {why}"],
     }  # fmt: skip
 
@@ -574,7 +626,10 @@ def direction_difference(
         + [float(part[name]) for part in (one["probabilities"], one["weights"]) for name in sorted(part)]
         for one in (stored, again)
     ]
-    words = [(one["label"], one["reasons"], sorted(one["weights"]), one["version"]) for one in (stored, again)]
+    words = [
+        (one["label"], one["reasons"], sorted(one["weights"]), one["version"], one.get("state"))
+        for one in (stored, again)
+    ]
     same = len(numbers[0]) == len(numbers[1]) and np.allclose(*numbers, rtol=1e-9, atol=1e-9)
     if same and words[0] == words[1]:
         return ""

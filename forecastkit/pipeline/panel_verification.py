@@ -125,7 +125,7 @@ def universe_parts(
             "directions",
             partial(panel_directions_of, universe=universe, settings=settings),
             True,
-            "ensembles, tables and combiners",
+            "ensembles, tables, meta-learners and calibrators",
         ),
     ]
 

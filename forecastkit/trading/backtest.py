@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Date
-from ..core import DataError, ExperimentLog
+from ..core import DataError, ExperimentLog, require_kind, require_number
 from ..data import MarketData
 from ..evaluation import MarketFunction, audit
 from .books import Books
@@ -31,7 +31,8 @@ from .sizing import PEAK_WINDOW
 
 # %% auto #0
 __all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'Protection', 'STOPS', 'REBALANCE', 'TARGET_VOLATILITY',
-           'as_weights', 'not_from_tomorrow', 'run_decisions', 'stops_kind', 'benchmark_decisions', 'BacktestEngine']
+           'as_weights', 'as_forecasts', 'by_session', 'not_from_tomorrow', 'run_decisions', 'stops_kind',
+           'benchmark_decisions', 'BacktestEngine']
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #d34cc348
 Forecasts = Mapping[str, Any]  # by ticker
@@ -48,7 +49,40 @@ def as_weights(
     holdings: Holdings,
 ) -> Mapping[str, float]:
     "The sizer of those who hand in weights: each forecast is one."
-    return {name: float(value) for name, value in forecasts.items()}
+    return {name: require_number(value, f"the weight of {name}") for name, value in forecasts.items()}
+
+
+def as_forecasts(
+    found: Any,  # what it answered
+    session: pd.Timestamp,
+    who: str = "a strategy",
+) -> Forecasts:
+    "The answer of a strategy or a sizer as a mapping by ticker, out of a series, too. Raises `DataError` for anything else."
+    found = found.to_dict() if isinstance(found, pd.Series) else found
+    require_kind(
+        found,
+        Mapping,
+        f"{who} answers with a weight or a forecast by ticker, such as {{'AAPL': 0.05}}; on {session:%Y-%m-%d}",
+    )
+    return found
+
+
+def by_session(
+    forecasts: Mapping[Any, Forecasts],  # by anything that is a date
+) -> dict[pd.Timestamp, Forecasts]:
+    "Forecasts made beforehand by session. Raises `DataError` for a key that is no date."
+    found = dict[pd.Timestamp, Forecasts]()
+    for day, one in forecasts.items():
+        try:
+            session = pd.Timestamp(day)
+        except (TypeError, ValueError):
+            session = pd.NaT
+        if not isinstance(session, pd.Timestamp):
+            raise DataError(
+                f"forecasts by session have dates as keys, and {day!r} is none: use the close they were made at"
+            )
+        found[session] = as_forecasts(one, session)
+    return found
 
 
 def not_from_tomorrow(
@@ -166,13 +200,20 @@ class BacktestEngine:
         progress: bool = False,  # a bar over the sessions
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
-        if every < 1 or not (callable(forecasts) or isinstance(forecasts, Mapping)):
+        require_kind(sizer, Callable, "a sizer is a function of forecasts and holdings, such as `PositionSizer`")
+        if (
+            not isinstance(every, int | np.integer)
+            or every < 1
+            or not (callable(forecasts) or isinstance(forecasts, Mapping))
+        ):
             raise DataError(
                 "a backtest takes a function or forecasts by session, and decides on every so many sessions: every=1 or more"
             )
         prices, limits = self._prices(universe, start, end), _LimitWatch(sizer, self.sectors)
+        if states is not None:
+            require_kind(states, pd.Series, "states are a series by session")
         ask = forecasts if callable(forecasts) else None
-        given = {} if callable(forecasts) else {pd.Timestamp(day): found for day, found in forecasts.items()}
+        given = {} if callable(forecasts) else by_session(forecasts)
 
         used: dict[str, Any] = {}
         levels = getattr(sizer, "stops_and_targets", None)
@@ -193,9 +234,10 @@ class BacktestEngine:
                 found = ask(self.market.as_of(holdings.session), prices.tickers)
             if found is None:
                 return None
+            found = not_from_tomorrow(as_forecasts(found, holdings.session), holdings.session)
             used.clear()
             used.update(found)
-            return limits.checked(sizer(not_from_tomorrow(found, holdings.session), holdings), holdings)
+            return limits.checked(as_forecasts(sizer(found, holdings), holdings.session, "a sizer"), holdings)
 
         books = self._run(prices, decide, protect if stops else None, progress)
         beside = (
@@ -203,6 +245,8 @@ class BacktestEngine:
             if benchmarks
             else {}
         )
+        if not isinstance(trials, ExperimentLog | int | None):
+            raise DataError(f"trials is {trials!r}: give a number of strategies, their log, or None")
         tried = trials.count() if isinstance(trials, ExperimentLog) else trials
         fall = None if limits.limits is None else limits.limits.drawdown
         return BacktestResult(books, self.rules, tried, self.sectors, states, beside, limits.breach, (), fall)
@@ -218,12 +262,15 @@ class BacktestEngine:
         **options: Any,  # states, trials, benchmarks of `run_walk_forward_backtest`
     ) -> BacktestResult:
         "The backtest of weights that a function computes for all sessions at once; audited first, and refused if it saw tomorrow."
+        require_kind(weights_of, Callable, "a strategy is a function of a market")
         report = audit(weights_of, self.market, cuts=cuts)
         if not report.ok and not despite_leak:
             raise DataError(
                 f"this strategy saw tomorrow, and its books would say nothing ({report.found[0]}); despite_leak=True runs it"
             )
-        table = weights_of(self.market).reindex(columns=sorted(universe))
+        table = weights_of(self.market)
+        require_kind(table, pd.DataFrame, "a strategy answers with a frame of weights by session and ticker")
+        table = table.reindex(columns=sorted(universe))
         rows = {day: row.dropna().to_dict() for day, row in table.loc[start:end].iterrows()}
         result = self.run_walk_forward_backtest(rows, universe, start, end, **options)
         notes = () if report.ok else (f"NOT VALID: the strategy saw tomorrow ({report.found[0]})",)
@@ -250,10 +297,20 @@ class BacktestEngine:
 
     def _prices(self, universe: Collection[str], start: Date | None, end: Date | None) -> PriceBlocks:
         "The prices of the universe; raises `DataError` for an index, an unknown ticker and a span without sessions."
+        if (
+            isinstance(universe, str)
+            or not isinstance(universe, Collection)
+            or not all(isinstance(n, str) for n in universe)
+        ):
+            raise DataError(f"a universe is a collection of tickers, such as ['AAPL', 'JPM'], and {universe!r} is none")
+        require_kind(self.market, MarketData, "a backtest needs a `MarketData`")
         for name in universe:
             if reason := refuse_index(name):
                 raise DataError(reason)
-        bars = {name: self.market.bars(name).loc[start:end] for name in universe}
+        try:
+            bars = {name: self.market.bars(name).loc[start:end] for name in universe}
+        except TypeError:
+            raise DataError(f"{start!r} to {end!r} are no dates: write them as 2018-02-05") from None
         prices = PriceBlocks.from_bars(bars, None, self.dividends, self.splits, self.delistings)
         if len(prices.sessions) < 3:
             raise DataError(

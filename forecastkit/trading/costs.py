@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import DataError
+from ..core import DataError, require_number
 
 # %% auto #0
 __all__ = ['SESSIONS_TO_BORROW', 'FillCosts', 'CostModel']
@@ -50,13 +50,19 @@ class CostModel:
 
     def __post_init__(self):
         for field in fields(self):
-            if not 0 <= (value := getattr(self, field.name)) < np.inf:
+            value = getattr(self, field.name)
+            if not 0 <= require_number(value, field.name) < np.inf:
                 raise DataError(f"{field.name} is {value}: a cost is a finite number and not below 0")
 
     @classmethod
     def free(cls) -> CostModel:
         "Nothing costs anything."
         return cls(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def rate(self) -> float:
+        "What trading one unit of value costs at least: commission, half spread and slippage in basis points, as a share."
+        return (self.bps + self.half_spread_bps + self.slippage_bps) * 1e-4
 
     def of_fills(
         self,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core import DataError
+from ..core import DataError, require_number
 from .orders import OrderBlocks
 from .prices import PriceBlocks
 
@@ -37,9 +37,9 @@ class FillRules:
     short: bool = False  # whether shares can be borrowed; without it, whoever sells more than he holds is refused
 
     def __post_init__(self):
-        if self.at not in FILL_AT:
+        if not isinstance(self.at, str) or self.at not in FILL_AT:
             raise DataError(f"fills at {self.at!r} are unknown: use one of {', '.join(FILL_AT)}")
-        if not self.volume_share > 0:
+        if not require_number(self.volume_share, "volume_share") > 0:
             raise DataError("volume_share is above 0; infinity fills every order whole")
 
     def text(self) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import DataError
+from ..core import DataError, require_kind, require_number
 
 # %% auto #0
 __all__ = ['OUTSIDE', 'numbered_sectors', 'Limits', 'optimal_weights']
@@ -42,7 +42,7 @@ class Limits:
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            if not value > 0:
+            if not require_number(value, f"the limit {name}") > 0:
                 raise DataError(f"the limit {name} is {value}: a limit lies above 0")
 
     def shrunk(
@@ -129,7 +129,14 @@ def optimal_weights(
     "The weights of highest expected growth under all limits, (k,). Raises `DataError` if the solver finds none."
     import cvxpy as cp
 
+    require_kind(limits, Limits, "limits are `Limits`")
     mu, sigma, groups = np.asarray(mean, dtype=float), np.asarray(covariance, dtype=float), np.asarray(sectors)
+    if (
+        sigma.shape != (len(mu), len(mu))
+        or groups.shape != mu.shape
+        or not (np.isfinite(mu).all() and np.isfinite(sigma).all())
+    ):
+        raise DataError(f"{len(mu)} expected returns need a covariance and a sector of each, all finite numbers")
     base = limits.shrunk(np.zeros(len(mu)) if held is None else np.asarray(held, dtype=float), groups)
     low, high = (
         np.asarray(end, dtype=float) for end in span or (-np.inf * np.ones(len(mu)), np.inf * np.ones(len(mu)))

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import DataError, canonical_symbol
-from .prices import PriceBlocks
+from ..core import DataError, canonical_symbol, require_kind
+from .prices import PriceBlocks, number_block
 
 # %% auto #0
 __all__ = ['TRADED_INSTEAD', 'ORDER_LEVELS', 'refuse_index', 'Order', 'Reject', 'order_fault', 'OrderBlocks', 'order_blocks']
@@ -76,6 +76,14 @@ class Reject:
 ORDER_LEVELS: tuple[str, ...] = ("limit", "stop", "stop_loss", "take_profit", "trail")
 
 
+def _day(order: Order) -> Any:
+    "The session on which an order is decided; NaT for what is no date."
+    try:
+        return pd.Timestamp(order.session)
+    except (TypeError, ValueError):
+        return pd.NaT
+
+
 def _positive(value: Any) -> bool:
     "Whether a value is a finite number above 0."
     return isinstance(value, Real) and 0 < float(value) < math.inf
@@ -91,7 +99,7 @@ def order_fault(
         return words
     if order.ticker not in prices.tickers:
         return f"unknown ticker {order.ticker}: these prices have {len(prices.tickers)} others"
-    if pd.Timestamp(order.session) not in prices.sessions:
+    if _day(order) not in prices.sessions:
         return "decided on a day that is no session of these prices"
     if order.side not in ("buy", "sell"):
         return f"side {order.side!r} is neither buy nor sell"
@@ -115,6 +123,21 @@ class OrderBlocks:
     take_profit: np.ndarray | None = field(default=None, repr=False)
     trail: np.ndarray | None = field(default=None, repr=False)
 
+    def __post_init__(self):
+        "Raises `DataError` for levels of another shape or, in whole blocks, prices that are not above 0."
+        for name in ("shares", *ORDER_LEVELS):
+            block = getattr(self, name)
+            if block is None and name != "shares":
+                continue
+            block = number_block(block, f"{name.replace('_', ' ')} of orders")
+            object.__setattr__(self, name, block)
+            if block.shape != self.shares.shape:
+                raise DataError(
+                    f"{name.replace('_', ' ')} of orders is a block of {self.shares.shape}, as shares are, and not {block.shape}"
+                )
+            if name != "shares" and block.ndim == 2 and not ((block > 0) & (block < np.inf) | np.isnan(block)).all():
+                raise DataError(f"{name.replace('_', ' ')} of orders is a finite number above 0, or NaN for none")
+
     @property
     def plain(self) -> bool:
         "Whether all are market orders without any level to watch."
@@ -134,12 +157,14 @@ def order_blocks(
     prices: PriceBlocks,
 ) -> tuple[OrderBlocks, list[Reject]]:
     "Orders as blocks, and those that make no sense, each with its reason. Raises `DataError` for two of one ticker in a session."
+    require_kind(orders, Iterable, "orders are a list of `Order`s")
     shape = prices.close.shape
     shares, levels, rejects = np.zeros(shape), {name: np.full(shape, np.nan) for name in ORDER_LEVELS}, []
     for order in orders:
+        require_kind(order, Order, "orders are `Order`s")
         if reason := order_fault(order, prices):
             size = order.size if isinstance(order.size, Real) else math.nan
-            rejects.append(Reject(pd.Timestamp(order.session), order.ticker, size, reason))
+            rejects.append(Reject(_day(order), order.ticker, size, reason))
             continue
         cell = prices.sessions.get_loc(pd.Timestamp(order.session)), prices.tickers.index(order.ticker)
         if shares[cell]:

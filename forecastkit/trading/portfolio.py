@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import DataError
+from ..core import DataError, require_kind, require_number
 from .books import DELISTING, DUST, ORDER, STOP, TARGET, Books, Fills, no_dust
 from .costs import CostModel
 from .execution import Bar, FillRules, entry_prices, exit_prices, trailing_level
@@ -118,7 +118,10 @@ class Portfolio:
         costs: CostModel = CostModel(),
         rules: FillRules = FillRules(),
     ):
-        if not 0 < cash < np.inf:
+        require_kind(prices, PriceBlocks, "a portfolio steps over `PriceBlocks`")
+        require_kind(costs, CostModel, "costs are a `CostModel`")
+        require_kind(rules, FillRules, "rules are `FillRules`")
+        if not 0 < require_number(cash, "cash") < np.inf:
             raise DataError(f"a portfolio begins with cash above 0, and {cash} is not")
         k = len(prices.tickers)
         self.prices, self.costs, self.rules, self.start_cash, self.cash = prices, costs, rules, float(cash), float(cash)
@@ -150,6 +153,8 @@ class Portfolio:
         orders: OrderBlocks | None = None,  # decided at the close before, each array (k,)
     ) -> None:
         "The next session: everything that happens in it, and nothing from after it."
+        if orders is not None:
+            require_kind(orders, OrderBlocks, "orders are `OrderBlocks`, as `order_blocks` makes them")
         t = self.t = self.t + 1
         with np.errstate(invalid="ignore"):
             orders = self._corporate_actions(t, orders)
@@ -190,7 +195,7 @@ class Portfolio:
         "The orders that can be filled in this session at all; the others are rejected."
         shares = np.where(np.isfinite(orders.shares), orders.shares, 0.0)
         shares = self.journal.refuse(
-            t, shares, ~np.isfinite(orders.shares), "the size of the order is NaN", orders.shares
+            t, shares, ~np.isfinite(orders.shares), "the size of the order is NaN or infinite", orders.shares
         )
         for i, words in self._indices.items():
             shares = self.journal.refuse(t, shares, np.arange(len(shares)) == i, words)
@@ -321,6 +326,8 @@ def simulate(
     rules: FillRules = FillRules(),
 ) -> Books:
     "Fill all orders of a run; its books are checked. Raises `DataError` for blocks that do not fit."
+    require_kind(orders, OrderBlocks, "orders are `OrderBlocks`, as `order_blocks` makes them")
+    require_kind(prices, PriceBlocks, "prices are `PriceBlocks`")
     if orders.shares.shape != prices.close.shape:
         raise DataError(f"orders are a block of {prices.close.shape}, as prices are, and not {orders.shares.shape}")
     portfolio = Portfolio(prices, cash, costs, rules)
@@ -413,8 +420,12 @@ def orders_for(
 ) -> OrderBlocks:
     "The orders that lead from what is held to the weights wanted, at the last closes. Raises `DataError`."
     names = portfolio.prices.tickers
+    require_kind(weights, Mapping, "weights are a mapping by ticker")
     unknown = set(weights) - set(names)
-    wanted = np.array([weights.get(name, 0.0) for name in names], dtype=float)
+    try:
+        wanted = np.array([weights.get(name, 0.0) for name in names], dtype=float)
+    except (TypeError, ValueError):
+        wanted = np.array([require_number(weights.get(name, 0.0), f"the weight of {name}") for name in names])
     if unknown or not np.isfinite(wanted).all():
         bad = min(unknown, key=str) if unknown else names[int(np.argmin(np.isfinite(wanted)))]
         raise DataError(
@@ -432,5 +443,6 @@ def orders_for(
         return OrderBlocks(moved)
     none = np.nan, np.nan, np.nan
     stop, target, trail = np.array([(*levels.get(name, none), np.nan)[:3] for name in names]).T
+    stop, target = (np.where(level > 0, level, np.nan) for level in (stop, target))  # no price falls to 0 or below
     follows = trail if np.isfinite(trail).any() else None
     return OrderBlocks(moved, stop_loss=stop, take_profit=target, trail=follows)

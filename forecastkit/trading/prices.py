@@ -10,24 +10,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..core import DataError
+from ..core import DataError, require_kind
 from ..data import MarketData
 
 # %% auto #0
-__all__ = ['FIELDS', 'PriceBlocks']
+__all__ = ['FIELDS', 'number_block', 'PriceBlocks']
 
 # %% ../../nbs/50_trading/02_prices.ipynb #1c295b08
 FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 
 
+def number_block(
+    given: Any,  # an array, a list or a frame
+    what: str,  # prices of AAA
+) -> np.ndarray:
+    "The same as an array of floats; raises `DataError` for what holds no numbers."
+    try:
+        found = np.asarray(given)
+        if found.dtype.kind in "USM":
+            raise ValueError
+        return found.astype(float, copy=False)
+    except (TypeError, ValueError):
+        raise DataError(f"{what} are numbers in an array, NaN for none; something else was given") from None
+
+
 def _block(frames: Mapping[str, pd.DataFrame], column: str, sessions: pd.DatetimeIndex) -> np.ndarray:
     "One column of all tickers, (n, k); NaN where a ticker has no bar or the column is absent."
     found = {name: frame[column] if column in frame else pd.Series(dtype=float) for name, frame in frames.items()}
-    rows = [series.reindex(sessions).to_numpy(dtype=float) for series in found.values()]
+    rows = [number_block(series.reindex(sessions), f"{column} prices of {name}") for name, series in found.items()]
     return np.ascontiguousarray(np.array(rows).T) if rows else np.empty((len(sessions), 0))
 
 
@@ -63,6 +78,8 @@ class PriceBlocks:
 
     def __post_init__(self):
         shape = (len(self.sessions), len(self.tickers))
+        for name in FIELDS:
+            object.__setattr__(self, name, number_block(getattr(self, name), f"{name} prices"))
         if any(getattr(self, name).shape != shape for name in FIELDS):
             raise DataError(f"prices of {shape[1]} tickers on {shape[0]} sessions are blocks of that shape")
         if (
@@ -89,8 +106,13 @@ class PriceBlocks:
         delistings: Mapping[str, tuple[pd.Timestamp, float]] | None = None,  # session of the payment, money a share
     ) -> PriceBlocks:
         "Frames of bars as blocks; tickers stand in the order of the names. Raises `DataError`."
+        require_kind(bars, Mapping, "bars are frames by ticker")
         if not bars:
             raise DataError("no bars: name at least one ticker that the market has")
+        for name, frame in bars.items():
+            require_kind(frame, pd.DataFrame, f"bars of {name} are a frame by session with a column close")
+            if "close" not in frame:
+                raise DataError(f"bars of {name} have no column close: name one so")
         frames = {name: bars[name] for name in sorted(bars)}
         if sessions is None:
             sessions = pd.DatetimeIndex(sorted(set().union(*(frame.index for frame in frames.values()))))

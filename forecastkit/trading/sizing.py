@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..core import DataError, Pause
+from ..core import DataError, Pause, require_kind, require_number
 from ..forecasts import quantile_at
 from .limits import Limits, numbered_sectors, optimal_weights
 from .orders import refuse_index
 from .portfolio import Holdings
+from .prices import number_block
 
 # %% auto #0
 __all__ = ['POINTS', 'STOP_PROB', 'TARGET_PROB', 'ATR_STOP', 'PEAK_WINDOW', 'BREAKER', 'kelly_fraction', 'shrinkage',
@@ -35,10 +36,17 @@ def kelly_fraction(
     most: float = 1000.0,  # the largest fraction that is looked for
 ) -> np.ndarray:
     "The fraction of the money with the highest expected log growth, (...), below 0 to bet against it; 0 for a fair game."
-    r = np.asarray(outcomes, dtype=float)
-    p = np.full(r.shape[-1], 1.0 / r.shape[-1]) if probs is None else np.asarray(probs, dtype=float)
-    if not np.isfinite(r).all() or not math.isclose(p.sum(), 1.0, abs_tol=1e-9) or (p < 0).any():
-        raise DataError("Kelly's fraction needs finite outcomes, and probabilities that add up to 1")
+    r = number_block(outcomes, "outcomes")
+    if not r.size:
+        raise DataError("Kelly's fraction needs outcomes, and there are none")
+    p = np.full(r.shape[-1], 1.0 / r.shape[-1]) if probs is None else number_block(probs, "probabilities")
+    if (
+        p.shape != r.shape[-1:]
+        or not np.isfinite(r).all()
+        or not math.isclose(p.sum(), 1.0, abs_tol=1e-9)
+        or (p < 0).any()
+    ):
+        raise DataError("Kelly's fraction needs finite outcomes, and a probability of each that add up to 1")
     worst, best = np.minimum(r.min(axis=-1), -1.0 / most), np.maximum(r.max(axis=-1), 1.0 / most)
     low, high = -1.0 / best, -1.0 / worst  # beyond these a single outcome ruins
     fair = np.abs(np.einsum("...m,m->...", r, p)) <= 1e-15 * np.abs(r).max(axis=-1)
@@ -105,7 +113,7 @@ def stop_and_target(
     sign = 1.0 if long else -1.0
     if atr is not None:
         risk = width * ATR_STOP * atr
-        return price - sign * risk, price + sign * reward_to_risk * risk
+        return max(0.0, price - sign * risk), max(0.0, price + sign * reward_to_risk * risk)
     near, far = (STOP_PROB, TARGET_PROB) if long else (1 - STOP_PROB, 1 - TARGET_PROB)
     ((stop, middle, target),) = quantiles_of([forecast], [near, 0.5, far]).tolist()
     return price * math.exp(width * (stop - middle)), price * math.exp(target)
@@ -175,13 +183,18 @@ class PositionSizer:
     stop_widths: Mapping[str, float] = field(default_factory=dict)  # by market state or sector
     short: bool = False
     method: str = "shrunk"  # of the whole portfolio: shrunk to the limits, or optimal under them by a solver
-    cost: float = 0.0  # of trading one unit of weight, for the solver
+    cost: float = 0.0  # of trading one unit of weight, once in each horizon, for the solver
     trailing: bool = False  # stops follow the price, as far from it as they were set
     pauses: Sequence[Pause] = ()  # that stand, as `fk.ledger.active_pauses` gives them
     portfolio: str = ""  # its name, and that of the line, by which pauses find them
     line: str = ""
 
     def __post_init__(self):
+        require_kind(self.limits, Limits, "limits are `Limits`")
+        for name in ("sectors", "stop_widths"):
+            require_kind(getattr(self, name), Mapping, f"{name} are a mapping by name")
+        for name in ("fraction", "confidence", "volatility_target", "correlation", "least_reward", "cost"):
+            require_number(getattr(self, name), name)
         if self.method not in ("shrunk", "optimal"):
             raise DataError(f"method is shrunk or optimal, and {self.method!r} is neither")
         if not 0 <= self.fraction < float("inf"):
@@ -190,7 +203,7 @@ class PositionSizer:
             raise DataError(
                 "a sizer has a confidence within 0..1, a correlation of 0 to 1 and a volatility target above 0"
             )
-        if self.observations is not None and not self.observations > 0:
+        if self.observations is not None and not require_number(self.observations, "observations") > 0:
             raise DataError(
                 f"{self.observations} sessions stand behind a mean: that is above 0, or None where it is known"
             )
@@ -314,6 +327,9 @@ class PositionSizer:
         "The weights of all tickers of a session, under all limits at once."
         asked = sorted(name for name in forecasts if refuse_index(name) is None)
         known = [forecasts[name] for name in asked]
+        for name, one in zip(asked, known):
+            if not hasattr(one, "log_values"):
+                raise DataError(f"this sizer takes forecasts, and {one!r} of {name} is none: weights need no sizer")
         if self.method == "shrunk":
             return self.held_to_limits(dict(zip(asked, self._wanted(known).tolist() if known else ())), holdings)
         names, groups = numbered_sectors({*asked, *holdings.weights}, self.sectors)
@@ -344,10 +360,12 @@ class PositionSizer:
         self, forecasts: Sequence[Any], at: np.ndarray, held: np.ndarray, groups: np.ndarray, paused: np.ndarray
     ) -> np.ndarray:
         "The weights by the solver; without a forecast, or where the reward is too small, a ticker is only sold, (k,)."
-        mean, sd, high, low = (np.zeros(len(held)) for _ in range(4))
+        cost, (mean, sd, high, low) = 0.0, (np.zeros(len(held)) for _ in range(4))
         if forecasts:
             _, factor, sd[at] = self.kelly(forecasts)
-            mean[at] = factor * outcomes_of(forecasts).mean(axis=1) * 252 / np.array([one.horizon for one in forecasts])
+            periods = 252 / np.array([one.horizon for one in forecasts], dtype=float)
+            mean[at] = factor * outcomes_of(forecasts).mean(axis=1) * periods
+            cost = self.cost * float(np.median(periods))  # a position is paid for once in each horizon
             widths = np.array([self.stop_width(one.symbol) for one in forecasts])
             good = (factor > 0) & (reward_ratios(forecasts, mean[at] > 0, widths) >= self.least_reward)
             high[at], low[at] = np.where(good, 1.0, 0.0), np.where(good & self.short, -1.0, 0.0)
@@ -355,7 +373,7 @@ class PositionSizer:
         covariance = np.outer(sd, sd) * (self.correlation + (1 - self.correlation) * np.eye(len(sd)))
         options = {
             "fraction": self.fraction,
-            "cost": self.cost,
+            "cost": cost,
             "short": self.short,
             "volatility": self.volatility_target,
         }
@@ -400,10 +418,15 @@ def as_holdings(
     "Holdings, from a mapping with `equity` (or `cash`) and, where known, `weights` and `peak`. Raises `DataError`."
     if isinstance(portfolio, Holdings):
         return portfolio
+    require_kind(portfolio, Mapping, "a portfolio is `Holdings`, or a mapping with equity")
     equity = portfolio.get("equity", portfolio.get("cash"))
     if equity is None:
         raise DataError("a portfolio says what it is worth: give equity")
-    weights, session = dict(portfolio.get("weights", {})), pd.Timestamp(portfolio.get("session", 0))
+    require_kind(portfolio.get("weights", {}), Mapping, "weights of a portfolio are a mapping by ticker")
+    weights = {name: require_number(one, f"the weight of {name}") for name, one in portfolio.get("weights", {}).items()}
+    session = pd.Timestamp(portfolio.get("session", 0))
+    for name in ("equity", "cash", "peak"):
+        require_number(portfolio.get(name, equity), f"{name} of a portfolio")
     return Holdings(
         session, float(equity), float(portfolio.get("cash", equity)), float(portfolio.get("peak", equity)), weights, {}
     )

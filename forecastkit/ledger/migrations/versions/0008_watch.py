@@ -69,10 +69,23 @@ WEEK = (
     "FROM real_time_drift_detections WHERE drifted AND session > {first} "
     "GROUP BY symbol, model_version, series, feature, family"
 )
+# SQLite lets no view call its functions of JSON where a schema is not trusted, so the lists are followed as text
 MEDIAN = (
-    "(SELECT v.value FROM json_each(p.forecast, '$.probs') AS q "
-    "JOIN json_each(p.forecast, '$.values') AS v ON v.key = q.key WHERE q.value = {level})"
+    "(WITH RECURSIVE s(i, probs, vals, q, v) AS ("
+    "SELECT 0, substr(p.forecast, instr(p.forecast, '\"probs\":[') + 9), substr(p.forecast, instr(p.forecast, '\"values\":[') + 10), '', '' "
+    "UNION ALL SELECT i + 1, substr(probs, instr(probs, ',') + 1), substr(vals, instr(vals, ',') + 1), "
+    "substr(probs, 1, instr(probs, ',') - 1), substr(vals, 1, instr(vals, ',') - 1) FROM s WHERE i < 200 AND q <> '{level}') "
+    "SELECT CAST(v AS REAL) FROM s WHERE q = '{level}')"
 )
+DIRECTION = "substr(p.forecast, instr(p.forecast, '\"direction\":{{') + 13)"
+
+
+def after(words: str, name: str, begin: int, otherwise: str) -> str:
+    "An SQLite expression: what stands behind a key in the direction of a forecast, NULL where it has none."
+    tail = f"substr({DIRECTION}, instr({DIRECTION}, '\"{name}\":') + {begin})".replace("{{", "{")
+    return f"CASE WHEN instr(p.forecast, '\"direction\":{{') > 0 THEN {words.format(tail=tail)} ELSE {otherwise} END"
+
+
 MEDIAN_PG = (
     "(SELECT v.value::double precision FROM json_array_elements_text(p.forecast::json->'probs') WITH ORDINALITY AS q(value, place) "
     "JOIN json_array_elements_text(p.forecast::json->'values') WITH ORDINALITY AS v(value, place) USING (place) "
@@ -111,8 +124,8 @@ VIEWS = {
     "model_predictions_enhanced": (
         enhanced(
             MEDIAN,
-            "json_extract(p.forecast, '$.metadata.direction.confidence')",
-            "json_extract(p.forecast, '$.metadata.direction.label')",
+            after("CAST({tail} AS REAL)", "confidence", 13, "NULL"),
+            after("substr({tail}, 1, instr({tail}, '\"') - 1)", "label", 9, "NULL"),
         ),
         enhanced(
             MEDIAN_PG,
