@@ -117,7 +117,7 @@ def monitor(
         raise typer.Exit(1)
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #81ac1582
-alerts_app = command_group("Alerts: what somebody should know, who has seen it, and what is still to be delivered.")
+alerts_app = command_group("Alerts: what somebody should know, and who has seen it.")
 
 
 @alerts_app.command("list")
