@@ -33,7 +33,7 @@ report: install  ## The main job on the embedded real data: forecast card, store
 test: install  ## Everything that must hold
 	@$(BIN)/python -m pytest tests/test_architecture.py tests/test_notebooks.py
 	@$(BIN)/nbdev-test --n-workers 2
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85 \
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85 \
 	  --ignore=tests/test_architecture.py --ignore=tests/test_notebooks.py
 	@$(MAKE) --no-print-directory check
 

@@ -385,7 +385,7 @@ def postgres_triggers(
 
 TRIGGERS_OF: dict[str, str] = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608  # nosec B608: names of our own tables
+    "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608  # nosec B608
     "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
     "WHERE NOT tgisinternal AND pg_class.relnamespace = current_schema()::regnamespace "
     f"AND relname IN ({', '.join(repr(table.name) for table in (*CHAINED, CHAIN))})",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess  # nosec B404: one fixed command without a shell
+import subprocess  # nosec B404
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
