@@ -75,7 +75,7 @@ def test_a_kept_null_gives_the_same_report(null):
 
 
 def test_gaps_constants_and_values_that_repeat_do_not_disturb_the_rest():
-    frame = noise(11).iloc[:, :6].assign(flag=lambda f: (f["f0"] > 1.5) * 1.0, constant=2.0, empty=np.nan)
+    frame = noise(12).iloc[:, :6].assign(flag=lambda f: (f["f0"] > 1.5) * 1.0, constant=2.0, empty=np.nan)
     frame.loc[frame.index[::7], "f1"] = np.nan
     report = check_drift(fit_drift_null(frame.iloc[:REFERENCE], ROWS, draws=200), frame.iloc[REFERENCE:])
     assert report.untested == ("constant", "empty") and report.ok

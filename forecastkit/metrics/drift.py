@@ -20,7 +20,7 @@ from forecastkit.metrics.drift_null import (
     DriftNull,
     MEASURES,
     chance_of,
-    effects,
+    effects_of_places,
     fisher_z,
     fit_drift_null,
     ks_of_places,
@@ -100,12 +100,12 @@ def _measures_of(null: DriftNull, values: np.ndarray) -> np.ndarray:
     "The four measures of the recent rows, (4, tested); NaN for columns with gaps in more than half of them."
     table, counts = null.known
     found = np.full((len(MEASURES), len(counts)), np.nan)
-    moments = effects(null.own_scores, normal_scores(table, counts, values).T)
     for j, n in enumerate(counts):
         now = values[~np.isnan(values[:, j]), j]
         if 2 * len(now) >= null.rows:
             left, right = places(table[:n, j], now)
-            found[:, j] = [psi_of_places(left, null.own_bins[j]), ks_of_places(left, right), *moments[:, j]]
+            moments = effects_of_places(left, right, n)
+            found[:, j] = [psi_of_places(left, null.own_bins[j]), ks_of_places(left, right), *moments]
     return found
 
 
@@ -132,8 +132,8 @@ def check_drift(
         )
     values = numbers_of(recent)[-(null.rows + len(null.coefficients)) :, null.tested]
     found, (joint, pair) = _measures_of(null, values[-null.rows :]), _joint_of(null, values)
-    height = np.nan_to_num(null.heights(found, joint)[0], nan=-np.inf)
-    p, tested = chance_of(null.largest[:, None], height), null.names[null.tested]
+    heights, tested = null.heights(found, joint), null.names[null.tested]
+    p = chance_of(heights[:-1].max(axis=1)[:, None], heights[-1])
     columns: dict[str, Any] = {}
     for i, name in enumerate(MEASURES):
         columns |= {

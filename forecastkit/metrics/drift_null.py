@@ -21,9 +21,9 @@ from ..core import DataError
 
 # %% auto #0
 __all__ = ['MEASURES', 'psi_of_places', 'ks_of_places', 'places', 'bin_shares', 'psi', 'ks', 'burg', 'step_up', 'plausible',
-           'residuals', 'normal_grid', 'normal_scores', 'slow_sizes', 'simulate_histories', 'drawn_rows', 'effects',
-           'measure_history', 'ResidualMoments', 'fisher_z', 'fourier', 'residual_moments', 'DriftNull', 'chance_of',
-           'numbers_of', 'fit_drift_null']
+           'residuals', 'normal_grid', 'normal_scores', 'slow_sizes', 'simulate_histories', 'drawn_rows',
+           'effects_of_places', 'measure_history', 'ResidualMoments', 'fisher_z', 'fourier', 'residual_moments',
+           'DriftNull', 'chance_of', 'numbers_of', 'fit_drift_null']
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #234acbdb
 def psi_of_places(
@@ -91,7 +91,7 @@ def burg(
     z: np.ndarray,  # (n, k) series with mean 0
     order: int = 24,  # the highest order tried
 ) -> np.ndarray:
-    "Reflection coefficients of a stable autoregression for each column, (order, k): its order by AIC, zeros beyond it."
+    "Reflection coefficients of a stable autoregression for each column, (order, k): its order by BIC, zeros beyond it."
     n, k = z.shape
     forward, backward, power = z[1:], z[:-1], np.mean(z**2, axis=0)
     reflection, criterion = np.zeros((order, k)), np.zeros((order + 1, k))
@@ -100,7 +100,7 @@ def burg(
         size = (forward**2 + backward**2).sum(axis=0)
         r = reflection[p] = -2 * (forward * backward).sum(axis=0) / np.where(size > 0, size, 1.0)
         power = np.maximum(power * (1 - r**2), 1e-12)
-        criterion[p + 1] = n * np.log(power) + 2 * (p + 1)
+        criterion[p + 1] = n * np.log(power) + np.log(n) * (p + 1)
         forward, backward = (forward + r * backward)[1:], (backward + r * forward)[:-1]
     return np.where(np.arange(order)[:, None] < criterion.argmin(axis=0), reflection, 0.0)
 
@@ -190,12 +190,13 @@ def simulate_histories(
     size = 128 * -(-(length + 500) // 128)  # the filter runs in a circle: what follows the last session is thrown away
     sizes = slow_sizes(innovations)
     shocks, sizes = (innovations / sizes).astype(np.float32), sizes.astype(np.float32)
+    jitter = 1e-4 * rng.random((shocks.shape[1], length), dtype=np.float32)  # parts draws of the same row
     for _ in range(draws):
         drawn = shocks[drawn_rows(len(shocks), size, block, rng)] * sizes[drawn_rows(len(shocks), size, calm, rng)]
         coefficients = step_up(plausible(reflection, len(shocks), rng))
         whole = np.vstack([np.ones(shocks.shape[1]), coefficients]).T.astype(np.float32)
         history = irfft(rfft(np.ascontiguousarray(drawn.T), axis=1) / rfft(whole, size, axis=1), size, axis=1)
-        yield np.ascontiguousarray(history[:, :length]), drawn[:length]
+        yield history[:, :length] + jitter, drawn[:length]
 
 
 def drawn_rows(n: int, size: int, block: int, rng: np.random.Generator) -> np.ndarray:
@@ -207,16 +208,14 @@ def drawn_rows(n: int, size: int, block: int, rng: np.random.Generator) -> np.nd
 MEASURES: tuple[str, ...] = ("psi", "ks", "shift", "spread")
 
 
-def effects(
-    known: np.ndarray,  # (k, n) normal scores of the reference
-    now: np.ndarray,  # (k, m) those of now
-) -> np.ndarray:
-    "Change of the mean in standard deviations, and log ratio of the standard deviations: (2, k)."
-    spread = np.maximum(known.std(axis=1), 1e-6)
-    return np.array([
-        (now.mean(axis=1) - known.mean(axis=1)) / spread,
-        np.log(np.maximum(now.std(axis=1) / spread, 0.01)),
-    ])  # fmt: skip
+def effects_of_places(
+    left: np.ndarray,  # (..., m) share of the reference below each recent value
+    right: np.ndarray,  # (..., m) the same, values that are equal included
+    n: int,  # rows of reference
+) -> list[np.ndarray]:
+    "Mean, and log of the standard deviation, of the normal scores of recent values that stand at these places: (...) each."
+    scores = np.interp(((left + right) / 2 * n + 0.5) / (n + 1), *normal_grid())
+    return [scores.mean(axis=-1), np.log(np.maximum(scores.std(axis=-1), 0.01))]
 
 
 def measure_history(
@@ -225,13 +224,12 @@ def measure_history(
 ) -> np.ndarray:
     "The four measures of each row of a simulated history, (4, k)."
     k, length = history.shape
-    moments = effects(history[:, :n], history[:, n:])
     bits = history.view(np.int32)  # the last bit of each value says whether it is of now, and survives the sort
     bits &= ~1
     bits[:, n:] |= 1
     position = np.flatnonzero(np.sort(history, axis=1).view(np.int32) & 1).reshape(k, length - n) % length
     below = ((position - np.arange(length - n)) / n).astype(np.float32)
-    return np.stack([psi_of_places(below, 0.1), ks_of_places(below, below), *moments])
+    return np.stack([psi_of_places(below, 0.1), ks_of_places(below, below), *effects_of_places(below, below, n)])
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #8ae5bfb2
 @dataclass(frozen=True, eq=False)
@@ -330,21 +328,17 @@ class DriftNull:
         return (2 * distinct >= counts) | (np.array(MEASURES) == "shift")[:, None]
 
     def heights(self, measures: np.ndarray, joint: np.ndarray) -> np.ndarray:
-        "Measures as standard normal values of their null: (..., 4, tested) and (..., 2) become (..., 4 tested + 2)."
-        middle, flat = np.median(self.measures, axis=0), (-1, len(MEASURES) * int(self.tested.sum()))
-        powers = np.array([1 / 3, 2 / 3, 2 / 3, 2 / 3])[:, None]
-        offset = np.where(powers > 0.5, middle, 0.0) * np.array([0, 0, 1, 1])[:, None]
-        roots = [
-            np.hstack([(np.abs(m - offset) ** powers).reshape(flat), np.atleast_2d(j) ** [2 / 3, 1 / 3]])
-            for m, j in ((self.measures, self.joint), (measures, joint))
-        ]
+        "All measures of each draw and, in the last row, of now as standard normal values of all these rows: (draws + 1, 4 tested + 2)."
+        every = np.concatenate(
+            [self.measures, measures[None]]
+        )  # what is judged stands among the draws: none is told apart
+        every[:, 2:] -= np.nanmedian(every[:, 2:], axis=0)
+        roots = np.abs(every) ** np.array([1 / 3, 2 / 3, 2 / 3, 2 / 3])[:, None]
+        together = np.vstack([self.joint, joint]) ** [2 / 3, 1 / 3]
+        roots = np.hstack([roots.reshape(len(every), -1), together])
+        heights = (roots - np.nanmean(roots, axis=0)) / np.maximum(np.nanstd(roots, axis=0), 1e-9)
         counts = np.concatenate([self.judged.ravel(), [True, True]])
-        return np.where(counts, (roots[1] - roots[0].mean(axis=0)) / np.maximum(roots[0].std(axis=0), 1e-9), -np.inf)
-
-    @cached_property
-    def largest(self) -> np.ndarray:
-        "The largest height in each draw, (draws,)."
-        return self.heights(self.measures, self.joint).max(axis=1)
+        return np.where(counts & ~np.isnan(heights), heights, -np.inf)
 
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #f18f4a3e
 def chance_of(null: np.ndarray, values: np.ndarray, both_sides: bool = False) -> np.ndarray:
