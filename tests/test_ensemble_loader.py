@@ -21,7 +21,8 @@ from forecastkit.models import (
     ProbabilisticForecaster,
     persistence,
 )
-from forecastkit.ops import ModelLoader, ModelRegistry, load_panel
+from forecastkit.ops import LineTarget, ModelLoader, ModelRegistry, load_panel, pin, rollback
+from forecastkit.ops.ensemble_loader import load_ensemble
 from forecastkit.ops.training_runs import begin_runs, end_run
 from forecastkit.pipeline import EnsembleLoader, get_production_ensemble_with_trained_weights
 
@@ -58,6 +59,37 @@ def test_the_newest_is_that_of_the_record_whatever_its_name(loader, trained):
     assert [loader.info(symbol)["version"] for symbol in ("AAPL", "MSFT")] == ["aaa", "mmm"]
     assert loader.ensemble("MSFT").training_stats["version"] == "mmm"
     assert [row["version"] for row in loader.table("AAPL")] == ["aaa", "zzz"]
+
+
+def test_a_pinned_version_is_the_one_that_is_loaded_told_and_listed(loader, trained):
+    for version, origin in (("aaa", "2017-05-01"), ("bbb", "2018-05-01")):
+        keep(loader, trained, version, origin, "AAPL", "MSFT")
+    registry = ModelRegistry(loader.folder, loader.database, load_ensemble)
+    shared = LineTarget("DIRECTION_d1", Target("DIRECTION").kind, Target("DIRECTION").horizon)
+    said = {"who": "me", "why": "odd", "effective": "2018-06-01"}
+
+    def stages() -> dict[str, str]:
+        return {row["version"]: row["stage"] for row in loader.table("AAPL")}
+
+    assert stages() == {"bbb": "champion", "aaa": "retired"}
+    pin(registry, shared, "aaa", **said)
+    assert loader.info("AAPL")["version"] == "aaa" and stages() == {"bbb": "retired", "aaa": "champion"}
+    assert loader.ensemble("MSFT").training_stats["version"] == "aaa"
+    rollback(registry, shared, **said)
+    assert loader.info("AAPL")["version"] == "bbb" and stages() == {"bbb": "champion", "aaa": "retired"}
+
+
+def test_a_symbol_with_a_pin_of_its_own_is_not_answered_by_a_version_of_many(loader, forecaster, panel):
+    keep(loader, forecaster[0], "own", "2017-05-01")
+    ModelRegistry(loader.folder, loader.database).save(
+        "many", panel[0], target=Target("PANEL", Target("VIX").kind), origin="2018-05-01", symbols=("VIX", "AAPL")
+    )
+    assert loader.info("VIX", what=None)["version"] == "many"
+    target = LineTarget("VIX_d1", Target("VIX").kind, Target("VIX").horizon)
+    pin(ModelRegistry(loader.folder, loader.database), target, "own", who="me", why="odd", effective="2018-06-01")
+    assert loader.info("VIX", what=None)["version"] == "own" and loader.info("AAPL", what=None)["version"] == "many"
+    stages = {(row["symbol"], row["version"]): row["stage"] for row in loader.table()}
+    assert stages == {("VIX", "own"): "champion", ("VIX", "many"): "retired", ("AAPL", "many"): "champion"}
 
 
 def test_a_model_is_told_about_without_being_loaded(loader, trained, monkeypatch):

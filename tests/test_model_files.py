@@ -8,18 +8,31 @@ import sqlite3
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures
+from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from forecastkit.core import DataError, ModelIntegrityError, Target, pack_arrays, read_state, unpack_arrays, write_state
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.models import DirectionEnsemble
+from forecastkit.models.classifier_files import check_trees, trees_in
 from forecastkit.models.direction import ARRAYS_FILE, DIRECTION_FILE
 from forecastkit.ops import ModelRegistry, back_up, model_problems, restore
 
@@ -229,9 +242,53 @@ BAD = {
     "a child outside its tree": lambda p: {"member1.ubj": spoilt_trees(p["member1.ubj"])},
     "a tree that leads back": lambda p: {"member1.ubj": spoilt_trees(p["member1.ubj"], number=0)},
     "a column that is not there": lambda p: {"member1.ubj": spoilt_trees(p["member1.ubj"], b"split_indices")},
+    "a child outside its forest": lambda p: {"member0.skops": spoilt_forest()},
+    "a forest that leads back": lambda p: {"member0.skops": spoilt_forest(child=0)},
+    "a column that no forest has": lambda p: {"member0.skops": spoilt_forest(feature=10**6)},
+    "a wider tree in a forest": lambda p: {"member0.skops": spoilt_forest(feature=10**6, width=10**7)},
+    "a child outside its boosted trees": lambda p: {"member0.skops": spoilt_boosting(left=50_000_000)},
+    "a column that no boosted tree has": lambda p: {"member0.skops": spoilt_boosting(feature_idx=10**6)},
     "trees cut off": lambda p: {"member1.ubj": p["member1.ubj"][:900]},
     "other numbers for the sample": lambda p: schema(p, base_rate=0.4999),
 }  # fmt: skip
+
+
+def grown(model: BaseEstimator) -> Any:
+    rng = np.random.default_rng(1)
+    return model.fit(pd.DataFrame(rng.standard_normal((300, 3)), columns=["a", "b", "c"]), rng.random(300) > 0.5)
+
+
+def spoilt_forest(child: int = 50_000_000, feature: int | None = None, width: int | None = None) -> bytes:
+    "A forest whose first tree leads out of itself, or asks for a column that is not there."
+    forest = grown(RandomForestClassifier(3, max_depth=3, random_state=0))
+    first = forest.estimators_[0]
+    if feature is None:
+        first.tree_.children_left[0] = child
+    else:
+        first.tree_.feature[0] = feature
+    first.n_features_in_ = width or first.n_features_in_
+    return skops.io.dumps(forest)
+
+
+def spoilt_boosting(**changes: int) -> bytes:
+    boosting = grown(HistGradientBoostingClassifier(max_iter=3))
+    for name, value in changes.items():
+        boosting._predictors[0][0].nodes[name][0] = value
+    return skops.io.dumps(boosting)
+
+
+def test_sound_trees_of_every_kind_come_back():
+    trees = RandomForestClassifier(2, max_depth=2)
+    for model in (
+        trees,
+        HistGradientBoostingClassifier(max_iter=2),
+        GradientBoostingClassifier(n_estimators=2),
+        BaggingClassifier(DecisionTreeClassifier(max_depth=2), n_estimators=2, max_features=2),
+        make_pipeline(PolynomialFeatures(3), trees),
+        CalibratedClassifierCV(ExtraTreesClassifier(2), cv=2),
+    ):
+        check_trees(fitted := grown(model))
+        assert len(list(trees_in(fitted))) >= 2, model
 
 
 def objects_among_arrays() -> bytes:
@@ -252,7 +309,9 @@ def claimed(rows: int) -> bytes:
 @pytest.mark.parametrize("what", BAD)
 def test_a_file_that_was_bad_from_the_beginning_is_refused_when_it_is_read(registry, parts, what):
     registry.save("one", Files(parts | BAD[what](parts)), **ABOUT)
-    refused(registry)
+    told = refused(registry)
+    if any(word in what for word in ("forest", "boosted")):
+        assert "tree leads out of itself" in told
 
 
 @pytest.mark.parametrize("what", ["a pickle by the name of a text", "a bomb of arrays", "a child outside its tree"])

@@ -216,14 +216,18 @@ def test_the_shared_version_is_listed_under_every_symbol(calm, market):
     assert own.results["n_training_samples"] > own.results["n_validation_samples"] > 0
 
 
-@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), "killed"), (DataError("no data"), "failed")])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(KeyboardInterrupt(), "killed"), (SystemExit(143), "killed"), (DataError("no data"), "failed")],
+)
 def test_what_ends_a_job_before_its_time_stands_in_its_runs(error, status, market, tmp_path, monkeypatch):
     job = job_at(tmp_path, market)
     monkeypatch.setattr(type(job.system), "prepared", lambda *_: (_ for _ in ()).throw(error))
     with pytest.raises(type(error)):
         job.run()
     runs = stored_training_runs(job.system.database)
-    assert set(runs["status"]) == {status} and runs["error_message"].notna().all()
+    words = {"killed": "it was stopped", "failed": "no data"}[status]
+    assert set(runs["status"]) == {status} and set(runs["error_message"]) == {words}
 
 
 def test_a_stock_alone_gets_a_version_of_its_own(market, tmp_path):

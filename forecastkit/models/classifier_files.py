@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import BaseEnsemble
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.tree._tree import Tree
 from xgboost import XGBClassifier
 
 from ..core import DataError, ModelIntegrityError, check_archive
@@ -23,7 +26,8 @@ from .boosting import read_booster
 from .persistence import as_integrity_error
 
 # %% auto #0
-__all__ = ['TRUSTED', 'ADDRESS', 'class_names', 'steady_archive', 'plain_params', 'pack_classifier', 'unpack_classifier']
+__all__ = ['TRUSTED', 'ADDRESS', 'class_names', 'steady_archive', 'plain_params', 'pack_classifier', 'inner_parts', 'trees_in',
+           'check_trees', 'unpack_classifier']
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #1ce688b8
 TRUSTED: tuple[str, ...] = (
@@ -104,6 +108,66 @@ def pack_classifier(
         )
     return {"kind": "skops"}, content
 
+# %% ../../nbs/40_models/13_classifier_files.ipynb #b17a0002
+def inner_parts(
+    part: Any,  # of a fitted classifier
+) -> list[Any]:
+    "What lies directly in a part: items of lists, dictionaries and arrays of objects, and attributes."
+    if isinstance(part, Mapping):
+        return list(part.values())
+    if isinstance(part, (list, tuple, set)):
+        return list(part)
+    if isinstance(part, np.ndarray):
+        return list(part.flat) if part.dtype.hasobject and part.dtype.names is None else []
+    return [] if isinstance(part, type) else list(getattr(part, "__dict__", {}).values())
+
+
+def trees_in(
+    model: Any,
+) -> Iterator[tuple[Any, int]]:
+    "Each tree in a classifier, and the number of columns that it is asked with."
+    seen, left = dict[tuple[int, int], Any](), [(model, 0)]
+    while left:
+        part, width = left.pop()
+        grown = isinstance(part, BaseEnsemble) or hasattr(
+            part, "tree_"
+        )  # asks its parts without looking at the columns
+        if isinstance(part, BaseEstimator):
+            own = getattr(part, "n_features_in_", 0)
+            width = min(own, width) if grown and width else own if grown or hasattr(part, "_predictors") else 0
+        if isinstance(part, (Tree, TreePredictor)):
+            yield part, width
+        elif (id(part), width) not in seen:
+            seen[id(part), width] = part
+            left += [(one, width) for one in inner_parts(part)]
+
+# %% ../../nbs/40_models/13_classifier_files.ipynb #b17a0003
+def check_trees(
+    model: Any,  # as it was loaded
+) -> None:
+    "Raise `ModelIntegrityError` where a tree of scikit-learn leads out of itself, in a circle, or to a column that there is not."
+    tree: Any
+    for tree, width in trees_in(model):
+        if isinstance(tree, TreePredictor):
+            nodes: Any = vars(tree)["nodes"]
+            left, right, feature = (nodes[name].astype(np.int64) for name in ("left", "right", "feature_idx"))
+            inner = nodes["is_leaf"] == 0
+            sets, of = inner & (nodes["is_categorical"] != 0), nodes["bitset_idx"]
+        else:
+            left, right, feature = tree.children_left, tree.children_right, tree.feature
+            inner, sets, of = left != -1, np.zeros(0, bool), np.zeros(0, int)
+        place = np.arange(len(left))[inner]
+        inside = [(place < child[inner]) & (child[inner] < len(left)) for child in (left, right)]
+        columns = (feature[inner] >= 0) & (feature[inner] < width)
+        if not len(left) or not np.all([*inside, columns]):
+            raise ModelIntegrityError(
+                "a tree leads out of itself, or to a column that there is not: train this version again"
+            )
+        if sets.any() and (
+            tree.raw_left_cat_bitsets.shape[1:] != (8,) or of[sets].max() >= len(tree.raw_left_cat_bitsets)
+        ):
+            raise ModelIntegrityError("a tree asks for categories that there are not: train this version again")
+
 # %% ../../nbs/40_models/13_classifier_files.ipynb #86edd321
 def unpack_classifier(
     entry: Mapping[str, Any],  # as `pack_classifier` gave it
@@ -120,6 +184,8 @@ def unpack_classifier(
             return model
         try:
             check_archive(content)
-            return skops.io.loads(content, trusted=class_names(kinds))
+            found = skops.io.loads(content, trusted=class_names(kinds))
+            check_trees(found)
+            return found
         except zipfile.BadZipFile as error:
             raise ModelIntegrityError("the stored classifier is no archive: train this version again") from error

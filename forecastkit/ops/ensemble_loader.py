@@ -30,12 +30,14 @@ from forecastkit.core import (
 from ..ledger import MODELS, PredictionDatabase, with_retry
 from .manifests import Manifest, counted, manifests, odd_files, parsed, version_folder
 from .registry import ModelRegistry
+from .lines import LineTarget
+from .promotions import standing_of, stored_promotions
 from .training_runs import TrainingRun, latest_run
 
 # %% auto #0
-__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'told_weights', 'told_scores', 'ensemble_accuracy',
-           'checked_text', 'version_info', 'load_ensemble', 'matched_columns', 'ProductionEnsemble', 'untrained_text',
-           'untrained_ensemble', 'ModelLoader']
+__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'pinned_versions', 'records_in_force', 'told_weights',
+           'told_scores', 'ensemble_accuracy', 'checked_text', 'version_info', 'load_ensemble', 'matched_columns',
+           'ProductionEnsemble', 'untrained_text', 'untrained_ensemble', 'ModelLoader']
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #77551c55
 KIND_FILES: Mapping[str, str] = {
@@ -53,6 +55,7 @@ class VersionRecord(NamedTuple):
     trained_at: pd.Timestamp  # the session up to which it was trained
     created_at: pd.Timestamp
     manifest: Manifest
+    kind: str = "log_return"  # of the change that it forecasts
 
     @property
     def what(self) -> str:
@@ -77,7 +80,8 @@ def version_records(
 ) -> Iterator[VersionRecord]:
     "The versions of the ledger, newest first: by the session they were trained to, then by the order in which they were stored."
     columns = [
-        MODELS.c[name] for name in ("seq", "version", "trained_at", "manifest", "symbol", "horizon", "created_at")
+        MODELS.c[name]
+        for name in ("seq", "version", "trained_at", "manifest", "symbol", "horizon", "created_at", "kind")
     ]
     newest = (MODELS.c.trained_at.desc(), MODELS.c.seq.desc())
     own = sa.true() if symbol is None else MODELS.c.symbol.in_([symbol, *UNIVERSES])
@@ -89,13 +93,40 @@ def version_records(
     while rows := with_retry(
         database.engine, lambda c, at=start: c.execute(query.where(MODELS.c.seq.in_(page.offset(at)))).all()
     ):  # the texts of a page alone are read
-        for seq, version, trained_at, text, own, horizon, created_at in rows:
+        for seq, version, trained_at, text, own, horizon, created_at, kind in rows:
             one = parsed(seq, version, trained_at, text)
-            found = VersionRecord(version, own, horizon, pd.Timestamp(trained_at), pd.Timestamp(created_at), one)
+            found = VersionRecord(version, own, horizon, pd.Timestamp(trained_at), pd.Timestamp(created_at), one, kind)
             if version not in seen and (symbol is None or symbol in found.symbols):
                 yield found
             seen.add(version)
         start += len(rows)
+
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #b17b0002
+def pinned_versions(
+    database: PredictionDatabase,
+) -> dict[LineTarget, str]:
+    "The pinned version of each target that has one, by the promotions on record."
+    rows = stored_promotions(database)
+    found = {one: standing_of(one, [row for row in rows if row.target == one]) for one in {row.target for row in rows}}
+    return {one: held.champion.version for one, held in found.items() if held.champion.version}
+
+
+def records_in_force(
+    records: Sequence[VersionRecord],  # newest first
+    symbol: str,  # one that they serve
+    pins: Mapping[LineTarget, str],  # as `pinned_versions` gives them
+) -> list[VersionRecord]:
+    "Of each kind of model, kind of change and horizon the version that serves a symbol: the pinned one, or the newest; a pin of its own comes first."
+    found, others = list[VersionRecord](), dict[Any, VersionRecord]()
+    own = {(one.kind, one.horizon): version for one, version in pins.items() if one.key == f"{symbol}_d1"}
+    for one in records:
+        if (pin := own.get((one.kind, one.horizon))) is not None:
+            found += [one] if one.version == pin else []  # no other model answers where a symbol has a pin of its own
+            continue
+        place, shared = (one.what, one.kind, one.horizon), LineTarget(f"{one.symbol}_d1", one.kind, one.horizon)
+        if one.version == pins.get(shared) or place not in others:
+            others[place] = one
+    return found + [one for one in records if one in others.values()]
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #22b9e6fc
 def told_weights(
@@ -235,7 +266,7 @@ def untrained_ensemble(
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #4f10836a
 class ModelLoader:
-    "Stored models by symbol and timeframe; the newest is the newest of the ledger."
+    "Stored models by symbol and timeframe; the one in force is the newest of the ledger, or the one that is pinned."
 
     def __init__(
         self,
@@ -268,23 +299,26 @@ class ModelLoader:
         return dict(sorted(found.items()))
 
     def info(self, symbol: str, timeframe: str = "d1", what: str | None = "ensemble") -> dict[str, Any] | None:
-        "What is known of the newest version, see `version_info`; None where there is none. The model is not loaded."
-        record = next(self.records(symbol, timeframe, what), None)
-        if record is None:
-            return None
-        return version_info(self.database, self.folder, record, canonical_symbol(symbol), timeframe)
+        "What is known of the version in force, see `version_info`; None where there is none. The model is not loaded."
+        symbol, pins = canonical_symbol(symbol), pinned_versions(self.database)
+        found = self.records(symbol, timeframe, what)
+        record = next(found, None) if not pins else next(iter(records_in_force(list(found), symbol, pins)), None)
+        return None if record is None else version_info(self.database, self.folder, record, symbol, timeframe)
 
     def table(self, symbol: str | None = None, what: str | None = None) -> list[dict[str, Any]]:
-        "What is known of every version under every symbol that it serves, newest first."
+        "What is known of every version under every symbol that it serves, newest first; `stage` is champion for those in force."
         wanted = None if symbol is None else canonical_symbol(symbol)
-        rows = []
-        for one in self.records(symbol, what=what):
+        held, pins, rows = list(self.records(symbol, what=what)), pinned_versions(self.database), []
+        names = {name for one in held for name in one.symbols if wanted in (None, name)}
+        serving = {name: records_in_force([one for one in held if name in one.symbols], name, pins) for name in names}
+        for one in held:
             info = version_info(self.database, self.folder, one, one.symbol)
-            rows += [info | {"symbol": name} for name in one.symbols if wanted in (None, name)]
+            for name in (name for name in one.symbols if name in names):
+                rows.append({"stage": "champion" if one in serving[name] else "retired"} | info | {"symbol": name})
         return rows
 
     def ensemble(self, symbol: str, timeframe: str = "d1") -> ProductionEnsemble:
-        "The newest ensemble of a symbol, checked and loaded; an untrained one where there is none. Raises `ModelIntegrityError`."
+        "The ensemble in force for a symbol, checked and loaded; an untrained one where there is none. Raises `ModelIntegrityError`."
         symbol = canonical_symbol(symbol)
         info = self.info(symbol, timeframe)
         if info is None or info["status"] == "missing":

@@ -179,8 +179,9 @@ class TrainingJob:
             return trained(self.system.prepared(session))
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "killed"
+            why = (str(error) if status == "failed" else "it was stopped") or type(error).__name__
             for run in runs:
-                end_run(self.system.database, run.run, status, error_message=str(error) or type(error).__name__)
+                end_run(self.system.database, run.run, status, error_message=why)
             raise
 
     def _finish(self, runs: Sequence[TrainingRun], made: Trained, began: float) -> Iterator[TrainingRun]:
