@@ -108,19 +108,9 @@ From = Annotated[
 
 def version_rows(registry: Any, symbol: str | None) -> list[dict[str, Any]]:
     "Stored versions, newest first; the one in force for its target is called champion, the others retired."
-    from forecastkit.ops import LineTarget, ModelLoader, champion, target_key
+    from forecastkit.ops import ModelLoader
 
-    kinds = registry.versions().set_index("version")["kind"].to_dict()
-    rows, pinned, seen = [], dict[Any, str](), set[Any]()
-    for one in ModelLoader(registry.folder, registry.database).table(symbol):
-        target = LineTarget(target_key(one["symbol"]), kinds.get(one["version"], ""), one["horizon"])
-        if target not in pinned:
-            pinned[target] = champion(registry.database, target).version
-        place = (target, one.get("what", ""))
-        serves = one["version"] == pinned[target] if pinned[target] else place not in seen
-        seen.add(place)
-        rows.append({"stage": "champion" if serves else "retired"} | one)
-    return rows
+    return ModelLoader(registry.folder, registry.database).table(symbol)
 
 
 @models_app.command("list")
@@ -145,7 +135,7 @@ def list_models(symbol: Symbol = None, home: HomeFolder = None, as_json: AsJson 
 # %% ../../nbs/80_cli/09_models.ipynb #e62256fe
 @models_app.command("info")
 def info(target: TargetArgument, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """All that is known of the newest version of a symbol, without loading it.
+    """All that is known of the version in force for a symbol, without loading it.
 
     Example:
 
