@@ -14,7 +14,7 @@ Modules:
 - `forecastkit.cli.explanation`: The command `explain`, the explanation of a forecast: what each feature adds to the middle and to the width of one forecast, as two tables, as JSON, or as a page with pictures
 - `forecastkit.cli.ledger`: `forecasts list`, `directions`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
-- `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `serve-on`.
+- `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
 - `forecastkit.cli.monitor`: The commands `monitor` (`--expect daily` is the dead-man) and `alerts list`, `acknowledge`, `deliver`, `test`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
@@ -143,8 +143,10 @@ Modules:
 - `forecastkit.ops.model_monitor`: The model monitor: rolling hit rate, calibration error, CRPS and skill over 20, 60 and 250 outcomes with their errors, the usual rules of degradation beside how often they fire on a model that has not changed.
 - `forecastkit.ops.monitoring`: Monitoring of a ledger: `monitor` measures performance, reads drift, jobs, vendors and pauses, keeps the alerts and says it in three lines or as JSON.
 - `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
+- `forecastkit.ops.promotion_rules`: A promotion rule is an e-value stated before the evidence begins: `begin_trial` puts it on record, `promote_by_rule` promotes under it or refuses.
 - `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
+- `forecastkit.ops.retention`: Retention: `retire_stale_lines` retires lines that nobody uses by the rule of the settings, `prune_models` removes folders of versions that nothing on record needs.
 - `forecastkit.ops.served`: `served_on` says which line and version served each target at a session, from promotions, the refit grid and the stored forecasts.
 - `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.

@@ -1,4 +1,4 @@
-"""The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `serve-on`.
+"""The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
 
 Which model answers for AAPL, who decided it, and which one answered last March? Every change is a row of the ledger, so these commands
 only read it or add to it, and a change that cannot serve is refused before it is written."""
@@ -21,9 +21,9 @@ from .ledger import open_ledger
 from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Symbol, command_group, emit, settings_with
 
 # %% auto #0
-__all__ = ['models_app', 'TargetArgument', 'Who', 'Why', 'Evidence', 'From', 'open_models', 'read_evidence', 'recipe_of',
-           'promotion_row', 'print_promotion', 'version_rows', 'list_models', 'info', 'lines', 'promote_line',
-           'roll_back_line', 'retire_line', 'serve_on']
+__all__ = ['models_app', 'TargetArgument', 'Who', 'Why', 'Evidence', 'From', 'DryRun', 'open_models', 'read_evidence',
+           'recipe_of', 'promotion_row', 'print_promotion', 'version_rows', 'list_models', 'info', 'lines',
+           'promote_line', 'roll_back_line', 'retire_line', 'retire_stale', 'prune', 'serve_on']
 
 # %% ../../nbs/80_cli/09_models.ipynb #c5b29db1
 @contextmanager
@@ -261,6 +261,63 @@ def retire_line(
     with open_models(target, horizon, kind, home) as (registry, wanted):
         said = {"who": getpass.getuser() if who is None else who, "why": why, "evidence": read_evidence(evidence)}
         print_promotion(retire(registry.database, wanted, line, **said), as_json)
+
+# %% ../../nbs/80_cli/09_models.ipynb #af9d77e0
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
+
+
+@models_app.command("retire-stale")
+def retire_stale(
+    dry_run: DryRun = False, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False
+) -> None:
+    """Retire the lines that nobody uses, by retire_age and retire_unused of [models] in the settings; never a champion.
+
+    Example:
+
+      forecastkit models retire-stale --dry-run
+    """
+    from forecastkit.ops import retire_stale_lines, stale_lines
+
+    settings = settings_with(data__home=home)
+    with open_ledger(settings) as database:
+        found: list[Any] = stale_lines(database, settings) if dry_run else retire_stale_lines(database, settings)
+    if as_json:
+        rows = [
+            {
+                "target": one.target.key,
+                "line": one.line if dry_run else one.line.name,
+                "what": str(one),
+                "retired": not dry_run,
+            }
+            for one in found
+        ]
+        emit(rows, as_json)
+    else:
+        emit("\n".join(map(str, found)) or "no line is older than the rule of [models] in the settings allows", as_json)
+
+# %% ../../nbs/80_cli/09_models.ipynb #0eddaed6
+@models_app.command("prune")
+def prune(
+    keep: Annotated[int, typer.Option(help="Newest versions of each target and kind of model that stay in any case.", min=1)] = 1,
+    dry_run: DryRun = False, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Remove the folders of versions that no stored forecast, pin or line in service needs; they can be trained again.
+
+    Example:
+
+      forecastkit models prune --keep 2 --dry-run
+    """
+    from forecastkit.ops import prune_models
+
+    with open_models(None, None, None, home) as (registry, _):
+        report = prune_models(registry, keep, dry_run)
+    told = {
+        "kept": dict(report.kept),
+        "removed": list(report.removed),
+        "freed": report.freed,
+        "dry_run": report.dry_run,
+    }
+    emit(told if as_json else str(report), as_json)
 
 # %% ../../nbs/80_cli/09_models.ipynb #a6bc71c3
 @models_app.command("serve-on")

@@ -197,7 +197,8 @@ MODEL_LINES: Schema = record(
 )
 SCHEMAS: dict[str, Schema] = {
     "models list": list_of(STORED_MODEL), "models info": {"type": "object"}, "models lines": MODEL_LINES, "models promote": PROMOTION,
-    "models rollback": PROMOTION, "models retire": PROMOTION, "models serve-on": list_of(SERVED_ROW),
+    "models rollback": PROMOTION, "models retire": PROMOTION, "models serve-on": list_of(SERVED_ROW), "models retire-stale": list_of(record(target=TEXT, line=TEXT, what=TEXT, retired=FLAG)),
+    "models prune": record(kept=table_of(TEXT), removed=list_of(TEXT), freed=COUNT, dry_run=FLAG),
     "forecast": FORECAST, "forecast --universe": UNIVERSE, "evaluate": SCORECARD, "evaluate --horizons": list_of(SCORECARD), "evaluate --universe": PANEL_SCORECARD, "verify": list_of(REPORT),
     "explain": EXPLANATION, "explain --universe": list_of(EXPLANATION), "train": record(model_version=TEXT, runs=list_of(record(symbol=TEXT, status=TEXT, run=TEXT))), "forecasts list": list_of(STORED), "forecasts list --multi-horizon": list_of(STORED_HORIZONS), "forecasts directions": list_of(DIRECTIONS), "data list": list_of(SERIES), "data health": HEALTH,
     "data fomc": list_of(record(date=DAY, scheduled={})), "data snapshot --list": list_of({"type": "object"}),

@@ -34,9 +34,9 @@ __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', '
            'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'SECTIONS', 'stars', 'without_secrets', 'key',
            'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings', 'steps_ahead', 'HorizonSettings',
            'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address', 'LiveSettings', 'rules', 'ReleaseSettings',
-           'DirectionSettings', 'named_sinks', 'MonitorSettings', 'known_key', 'read_value', 'Settings', 'ini_value',
-           'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings', 'settings_problems',
-           'settings_report', 'default_ini']
+           'DirectionSettings', 'named_sinks', 'MonitorSettings', 'ModelsSettings', 'known_key', 'read_value',
+           'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings',
+           'settings_problems', 'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -286,10 +286,29 @@ class MonitorSettings:
     )
     keep_days: int = key(730, whole(1, 100_000), "days for which measured drift and performance are kept")
 
+# %% ../../nbs/00_core/08_settings.ipynb #8a483940
+@dataclass(frozen=True)
+class ModelsSettings:
+    "When lines of models retire or serve by themselves."
+
+    retire_age: int = key(
+        0,
+        whole(0, 100_000),
+        "sessions after its last stored forecast after which a line that does not serve is retired; 0: never",
+    )
+    retire_unused: int = key(
+        0, whole(0, 100_000), "the same for a line without any stored forecast, after it was written down; 0: never"
+    )
+    promote_at: float = key(
+        0.0,
+        number(0, 1e9),
+        "least e-value, for each variant tried, at which a line on trial becomes the champion; 0: never by itself",
+    )
+
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
-    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "database": DatabaseSettings, "run": RunSettings,
+    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "models": ModelsSettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
 # %% ../../nbs/00_core/08_settings.ipynb #fefc3569
@@ -336,6 +355,7 @@ class Settings:
     quality: QualitySettings = QualitySettings()  # thresholds of data quality
     direction: DirectionSettings = DirectionSettings()  # how directions are told
     monitor: MonitorSettings = MonitorSettings()  # what is expected, and who is told
+    models: ModelsSettings = ModelsSettings()  # when lines retire or serve by themselves
     database: DatabaseSettings = DatabaseSettings()  # where forecasts are kept
     run: RunSettings = RunSettings()  # processes and progress
     loaded: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # key -> layer, value

@@ -111,3 +111,14 @@ from .drift_watch import (
     forecast_columns as forecast_columns,
     plot_drift as plot_drift,
 )
+from .retention import (
+    prune_models as prune_models,
+    PruneReport as PruneReport,
+    retire_stale_lines as retire_stale_lines,
+    stale_lines as stale_lines,
+    StaleLine as StaleLine,
+)
+from .promotion_rules import (
+    begin_trial as begin_trial,
+    promote_by_rule as promote_by_rule,
+)

@@ -149,7 +149,7 @@ class Champion(NamedTuple):
         return f"{self.line.name} pinned to version {self.version}" if self.version else self.line.name
 
 # %% ../../nbs/60_ops/08_lines.ipynb #9506b08d
-EVIDENCE_KEYS: tuple[str, ...] = ("scorecard", "p_value", "e_value", "trials")
+EVIDENCE_KEYS: tuple[str, ...] = ("scorecard", "p_value", "e_value", "trials", "since", "rule")
 
 
 def checked_evidence(found: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -167,9 +167,11 @@ def checked_evidence(found: Mapping[str, Any] | None) -> dict[str, Any]:
             )
     if given.keys() & {"p_value", "e_value"} and "trials" not in given:
         raise DataError("a p-value or an e-value counts only beside the number of variants tried: add trials")
-    if "scorecard" in given:
-        given["scorecard"] = checked_words("scorecard", given["scorecard"])
-    return given
+    try:
+        given |= {"since": date.fromisoformat(str(given["since"])).isoformat()} if "since" in given else {}
+    except ValueError as error:
+        raise DataError(f"since is {printable(repr(given['since']))}: give a date such as 2018-02-05") from error
+    return given | {key: checked_words(key, given[key]) for key in ("scorecard", "rule") if key in given}
 
 
 def checked_words(name: str, text: Any) -> str:
