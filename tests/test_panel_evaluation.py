@@ -70,7 +70,9 @@ def test_an_end_shuts_out_what_came_later(market, tmp_path, monkeypatch):
 
     seen = []
     whole = panel_forecasting.prepare_panel
-    monkeypatch.setattr(panel_forecasting, "prepare_panel", lambda *given: seen.append(given[3]) or whole(*given))
+    monkeypatch.setattr(
+        panel_forecasting, "prepare_panel", lambda *given, **more: seen.append(given[3]) or whole(*given, **more)
+    )
     settings = load_settings(overrides=QUICK | {"data.home": str(tmp_path)})
     card = evaluate_universe(SYMBOLS, end="2015-03-31", settings=settings, market=market)
     assert seen == [market.calendar.offset("2015-03-31", 5)]
