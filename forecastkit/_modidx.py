@@ -5587,6 +5587,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                       'forecastkit/pipeline/user_code.py'),
                                                 'forecastkit.pipeline.user_code.defining_code': ( '65_pipeline/user_code.html#defining_code',
                                                                                                   'forecastkit/pipeline/user_code.py'),
+                                                'forecastkit.pipeline.user_code.forget_neighbours': ( '65_pipeline/user_code.html#forget_neighbours',
+                                                                                                      'forecastkit/pipeline/user_code.py'),
                                                 'forecastkit.pipeline.user_code.load_user_code': ( '65_pipeline/user_code.html#load_user_code',
                                                                                                    'forecastkit/pipeline/user_code.py'),
                                                 'forecastkit.pipeline.user_code.named_user_code': ( '65_pipeline/user_code.html#named_user_code',

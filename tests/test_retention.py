@@ -304,6 +304,7 @@ def test_a_line_is_promoted_by_the_rule_that_was_on_record_before_the_evidence(u
     ("at", "changes", "words"),
     [
         (0, {}, "no line is promoted by itself: set models.promote_at"),
+        (0.5, {}, "an e-value of 1 is no evidence"),
         (10, {}, "the rule was set after the evidence began: on 2018-02-05 it was an e-value of at least 20.0"),
         (20, {"since": "2018-02-05"}, "after the evidence began on 2018-02-05"),
         (20, {"since": "2017-02-05"}, "after the evidence began on 2017-02-05"),

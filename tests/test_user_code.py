@@ -369,6 +369,30 @@ def test_code_that_reads_arrays_this_package_and_a_module_beside_it_has_a_versio
     assert with_user_code(mine, "mixed.py:mixed").user_digest != first
 
 
+def test_files_in_two_folders_have_each_its_own_module_beside_it(tmp_path):
+    text, found = (
+        "import beside\nimport tools.window\n\ndef reach(market):\n    return beside.ROWS, tools.window.ROWS\n",
+        [],
+    )
+    for rows in (10, 20, 10):
+        folder = tmp_path / str(rows)
+        (folder / "tools").mkdir(parents=True, exist_ok=True)
+        (folder / "tools" / "__init__.py").touch()
+        for file in ("beside.py", "tools/window.py"):
+            (folder / file).write_text(f"ROWS = {rows}\n")
+        (folder / "mine.py").write_text(text)
+        found.append(load_user_code(f"{folder}/mine.py:reach"))
+    assert [one(None) for one in found] == [(10, 10), (20, 20), (10, 10)]
+    digests = [fk.features.user_code_digest(one, "reach") for one in found]
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_a_file_beside_that_is_called_as_a_library_does_not_replace_it(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise ValueError\n")
+    (tmp_path / "mine.py").write_text("import numpy\n\ndef reach(market):\n    return numpy\n")
+    assert load_user_code(f"{tmp_path}/mine.py:reach")(None) is np
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -98,7 +98,7 @@ def test_a_market_without_the_index_has_no_regimes_to_ask(market):
 
 SOURCE = """
 from dataclasses import dataclass
-from beside_audited import window
+from beside import window
 
 @dataclass
 class Peek:
@@ -124,7 +124,7 @@ def notebook(*cells: dict) -> str:
 
 
 def test_a_file_is_audited_in_one_line_with_what_lies_beside_it(market, tmp_path):
-    (tmp_path / "beside_audited.py").write_text("window = 5\n")
+    (tmp_path / "beside.py").write_text("window = 5\n")
     (tmp_path / "mine.py").write_text(SOURCE)
     innocent = verify_function(f"{tmp_path / 'mine.py'}:mean", market, cuts=4, n_jobs=2)
     assert innocent.ok and innocent.subject.endswith("mine.py:mean")

@@ -205,7 +205,7 @@ def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequenc
         p = part["family_wise_p"].min()
         sure = f"chance without drift {p:.2g}, over all features" if np.isfinite(p) else "counted, not tested"
         found.append(Alert("drift", f"symbol:{symbol}", "warning", f"{len(part)} features drifted: {names}", str(part["since"].min())[:10], sure,
-                           "Look at their history in the report monitoring; retrain if the market changed, mend the feed if it did."))  # fmt: skip
+                           "See the view drift_this_week of the ledger; retrain if the market changed, mend the feed if it did."))  # fmt: skip
     for (name, line, horizon), part in decayed.groupby(["name", "line", "horizon"]):
         worst = part.iloc[0]
         what = f"{worst['metric']} {worst['value']:.3g} over {worst['n']} outcomes, usually {worst['reference']:.3g}"
@@ -247,7 +247,7 @@ class MonitorReport:
         return [
             f"Drift this week: {len(self.drifted)} of {self.checked} checked."
             if self.checked
-            else "Drift: no check on record.",
+            else "Drift: no check on record; ops.store_drift keeps one.",
             f"Performance: {targets} targets measured, {decayed} worse than usual.",
             f"Jobs: {last}. {len(self.alerts)} alerts stand.",
             *(f"{one.number}. [{one.alert.severity}] {one.alert.subject}: {one.alert}" for one in self.alerts),
@@ -288,11 +288,8 @@ def monitor(
     store_performance(database, performance)
     runs, drifted, pauses = stored_jobs(database), drift_this_week(database), active_pauses(database)
     decayed = decayed_lines(database)
-    alerts = (
-        finding_alerts(drifted, decayed[decayed["window_rows"] == decayed["window_rows"].min()], pauses)
-        if len(decayed)
-        else finding_alerts(drifted, decayed, pauses)
-    )
+    shortest = decayed[decayed["window_rows"] == decayed["window_rows"].min()]
+    alerts = finding_alerts(drifted, shortest, pauses)
     alerts += vendor_alerts(runs, now, vendor_failures)
     alerts += [alert for job in expect if (alert := missed_job(runs, job, calendar, now, due_hours))]
     rules = [rule for rule in MONITORED_RULES if rule != "missed_job" or expect]

@@ -27,6 +27,8 @@ def promotion_rule(settings: Settings) -> str:
         raise DataError(
             "no line is promoted by itself: set models.promote_at, or promote it with `forecastkit models promote`"
         )
+    if settings.models.promote_at <= 1:
+        raise DataError("an e-value of 1 is no evidence: set models.promote_at above 1, such as 20")
     return f"an e-value of at least {settings.models.promote_at!r} for each variant tried"
 
 

@@ -87,7 +87,7 @@ def served_on(
     names = [name for name in SERVED_COLUMNS if name not in ("trained_at", "prediction_id", "made_at")]
     table = pd.concat([part for part in (table, pd.DataFrame(silent, columns=names)) if len(part)] or [table])
     table["trained_at"] = table["version"].map(dict(zip(versions["version"], versions["trained_at"], strict=True)))
-    table = table.reindex(columns=list(SERVED_COLUMNS)).fillna({"prediction_id": ""})
+    table = table.reindex(columns=list(SERVED_COLUMNS)).astype({"prediction_id": object}).fillna({"prediction_id": ""})
     if target is not None:
         table = table[
             (table["target"] == target.key) & (table["kind"] == target.kind) & (table["horizon"] == target.horizon)

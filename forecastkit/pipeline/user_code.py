@@ -72,9 +72,23 @@ def defining_code(
     return "\n\n".join("\n".join(line for line in source.splitlines() if not line.startswith(magic)) for source in used)
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #7ed146cc
+def forget_neighbours(folder: Path) -> None:
+    "Let go of modules that lay beside a file that ran earlier and whose names a file of this folder bears: each file has its own."
+    reachable = {Path(entry or ".").resolve() for entry in sys.path}
+    for name, module in list(sys.modules.items()):
+        file, first = getattr(module, "__file__", None), name.partition(".")[0]
+        if not isinstance(file, str) or not any((folder / one).exists() for one in (f"{first}.py", first)):
+            continue
+        above = Path(file).resolve().parents
+        root = above[min(name.count(".") + (Path(file).name == "__init__.py"), len(above) - 1)]
+        if root != folder and root not in reachable:
+            del sys.modules[name]
+
+
 @contextmanager
 def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
     "While a file runs, what lies beside it can be imported, and its module can be found by its own name."
+    forget_neighbours(folder)
     sys.path.insert(0, str(folder))
     sys.modules[module.__name__] = module
     try:

@@ -110,7 +110,7 @@ def _contradictions(
     "Filings that would have come while EDGAR is closed, or on another day than they are dated by."
     time = clock - clock.normalize()
     closed = (time < pd.Timedelta(hours=6)) | (time > pd.Timedelta(hours=22, minutes=5))
-    before_cutoff = (time <= pd.Timedelta(hours=17, minutes=30)) & (clock.dayofweek < 5)
+    before_cutoff = (time <= pd.Timedelta(hours=17, minutes=30)) & (clock.day_of_week < 5)
     return int((closed | (clock.normalize() > filed) | (before_cutoff & (clock.normalize() < filed))).sum())
 
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from forecastkit.core import GENESIS
+from forecastkit.ledger.migrations.steps import begin_chain
 
 revision = "0005"
 down_revision = "0006"
@@ -23,20 +23,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("prediction_id"),
     )
     op.create_index("horizon_predictions_by_origin", "horizon_predictions", ["origin", "symbol", "seq"])
-    chain = sa.table("chain", sa.column("id"), sa.column("length"), sa.column("head"))
-    op.bulk_insert(chain, [{"id": 5, "length": 0, "head": GENESIS}])
-    if op.get_bind().dialect.name == "sqlite":
-        for action in ("update", "delete"):
-            op.execute(
-                f"CREATE TRIGGER horizon_predictions_no_{action} BEFORE {action.upper()} ON horizon_predictions "
-                "BEGIN SELECT RAISE(ABORT, 'horizon_predictions is append-only: add a row instead'); END"
-            )
-        return
-    for name, event, scope in (("append_only", "UPDATE OR DELETE", "ROW"), ("not_emptied", "TRUNCATE", "STATEMENT")):
-        op.execute(
-            f"CREATE TRIGGER horizon_predictions_{name} BEFORE {event} ON horizon_predictions "
-            f"FOR EACH {scope} EXECUTE FUNCTION forecastkit_append_only()"
-        )
+    begin_chain("horizon_predictions", 5)
 
 
 def downgrade() -> None:

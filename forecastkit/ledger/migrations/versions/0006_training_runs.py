@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from forecastkit.core import GENESIS
+from forecastkit.ledger.migrations.steps import begin_chain
 
 revision = "0006"
 down_revision = "0007"
@@ -70,27 +70,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("symbol", "timeframe", "run_date", "step"),
     )
     op.create_index("training_events_by_version", "training_events", ["version"])
-    chain = sa.table("chain", sa.column("id"), sa.column("length"), sa.column("head"))
-    op.bulk_insert(chain, [{"id": 6, "length": 0, "head": GENESIS}])
+    begin_chain("training_events", 6)
     for view in (RUNS, LATEST, REGISTRY, METRICS_VIEW):
         op.execute(view)
-    refuse_changes("training_events")
-
-
-def refuse_changes(table: str) -> None:
-    "Let a table only grow."
-    if op.get_bind().dialect.name == "sqlite":
-        for action in ("update", "delete"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{action} BEFORE {action.upper()} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: add a row instead'); END"
-            )
-        return
-    for name, event, scope in (("append_only", "UPDATE OR DELETE", "ROW"), ("not_emptied", "TRUNCATE", "STATEMENT")):
-        op.execute(
-            f"CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} "
-            f"FOR EACH {scope} EXECUTE FUNCTION forecastkit_append_only()"
-        )
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from forecastkit.core import GENESIS
+from forecastkit.ledger.migrations.steps import begin_chain
 
 revision = "0007"
 down_revision = "0004"
@@ -40,21 +40,8 @@ def upgrade() -> None:
         sa.Column("row_hash", sa.String, nullable=False),
     )
     op.create_index("promotions_by_target", "promotions", ["target", "kind", "horizon", "seq"])
-    chain = sa.table("chain", sa.column("id"), sa.column("length"), sa.column("head"))
-    op.bulk_insert(chain, [{"id": 7, "length": 0, "head": GENESIS}])
+    begin_chain("promotions", 7)
     op.execute(SERVED.strip())
-    if op.get_bind().dialect.name == "sqlite":
-        for action in ("update", "delete"):
-            op.execute(
-                f"CREATE TRIGGER promotions_no_{action} BEFORE {action.upper()} ON promotions "
-                "BEGIN SELECT RAISE(ABORT, 'promotions is append-only: add a row instead'); END"
-            )
-        return
-    for name, event, scope in (("append_only", "UPDATE OR DELETE", "ROW"), ("not_emptied", "TRUNCATE", "STATEMENT")):
-        op.execute(
-            f"CREATE TRIGGER promotions_{name} BEFORE {event} ON promotions "
-            f"FOR EACH {scope} EXECUTE FUNCTION forecastkit_append_only()"
-        )
 
 
 def downgrade() -> None:
