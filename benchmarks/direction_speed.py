@@ -34,7 +34,7 @@ from forecastkit.ledger import PredictionDatabase
 from forecastkit.models import direction_members
 from forecastkit.ops import ModelRegistry
 from forecastkit.pipeline import DirectionSystem, directions_of, prepare_panel
-from forecastkit.pipeline.directions import direction_registry
+from forecastkit.pipeline.direction_inputs import direction_registry
 
 BOUNDS = {"training, s": 180.0, "one ticker, s": 0.3, "all tickers, s": 5.0}
 

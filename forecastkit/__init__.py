@@ -153,6 +153,7 @@ Modules:
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
+- `forecastkit.pipeline.direction_inputs`: `DirectionInputs` holds the rows of a panel or of one stock with what is known of them, `RiseTable` how often a rise followed, `DirectionCombiner` what was learnt about combining signals
 - `forecastkit.pipeline.directions`: `DirectionSystem` trains direction ensembles once a year, combines them with the distribution, market state and breadth, and tells each forecast its direction with confidence and reasons
 - `forecastkit.pipeline.ensembles`: `EnsembleLoader` lists the stored ensembles of the home, tells weights and scores without loading, and `get_production_ensemble_with_trained_weights` answers for a frame.
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.

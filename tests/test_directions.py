@@ -20,13 +20,13 @@ from forecastkit.pipeline import (
     prepare_panel,
     with_directions,
 )
-from forecastkit.pipeline.directions import (
+from forecastkit.pipeline.direction_inputs import (
     DirectionCombiner,
     DirectionInputs,
-    direction_difference,
     direction_registry,
     panel_direction_inputs,
 )
+from forecastkit.pipeline.directions import direction_difference
 
 NOW = datetime(2017, 3, 6, 21, tzinfo=UTC)
 QUICK = load_settings(
