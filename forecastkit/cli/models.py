@@ -153,7 +153,7 @@ def info(target: TargetArgument, home: HomeFolder = None, as_json: AsJson = Fals
         )
     emit(found if as_json else "\n".join(f"{name:22s} {value}" for name, value in found.items()), as_json)
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #m0d1n199
 @models_app.command("lines")
 def lines(
     target: TargetArgument, horizon: Horizon = None, kind: Kind = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,

@@ -230,7 +230,7 @@ def ticker_cells(
         )
     return "".join(cells)
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #un1v4199
 def universe_table(
     rows: pd.DataFrame,  # as `ticker_rows` gives them
 ) -> str:
@@ -306,14 +306,7 @@ UNIVERSE_SCRIPT: str = """<script>
 </script>"""
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #e25e5051
-SHADE_BOUNDS: tuple[float, ...] = (
-    0.75,
-    0.9,
-    1.1,
-    1.33,
-    1.6,
-    2.0,
-)  # of the width against its usual, between the seven shades
+SHADE_BOUNDS: tuple[float, ...] = (0.75, 0.9, 1.1, 1.33, 1.6, 2.0)  # of width against usual, between the seven shades
 EVEN: int = 2  # the shade of a width that is as usual
 
 
@@ -332,7 +325,7 @@ def chips(
         for symbol, row in ordered.iterrows()
     )
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #un1v0199
 def sector_map(
     rows: pd.DataFrame,  # as `ticker_rows` gives them
 ) -> str:
@@ -401,7 +394,7 @@ def state_strip_html(
         f'<div class="key"><small>volatility:</small>{key}</div><div role="img" aria-label="Market states from {first:%Y-%m-%d} to {last:%Y-%m-%d}">{"".join(lanes)}{strip_axis(first, last)}</div>'
     )
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #un1v3199
 def state_sentence(
     states: pd.Series,  # of the market, by session
     words: str,  # whose states they are
@@ -453,7 +446,7 @@ def distance_reason(reason: Reason) -> str:
     far = f"{abs(reason.amount):.1f} usual spreads" if abs(reason.amount) < 6 else "6 usual spreads or more"
     return f"{reason.feature} ({reason.family}): {reason.value:.3g}, {far} {'above' if reason.amount > 0 else 'below'} its year's median"
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #un1v6199
 def widest_section(
     day: UniverseDay,
     most: int = 6,
@@ -477,7 +470,7 @@ def widest_section(
         else paragraph("No stock has a usual width yet.")
     )
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #un1v6299
 def unusual_section(
     day: UniverseDay,
     most: int = 6,
