@@ -20,7 +20,7 @@ from ..forecasts import house_style
 from ..metrics import DriftReport, check_drift, fit_drift_null
 
 # %% auto #0
-__all__ = ['forecast_columns', 'drift_chances', 'plot_drift']
+__all__ = ['forecast_columns', 'drift_chances', 'chance_words', 'plot_drift']
 
 # %% ../../nbs/60_ops/19_drift_watch.ipynb #b65f97b7
 def forecast_columns(
@@ -64,6 +64,11 @@ def drift_chances(
     return chances.loc[chances.min(axis=1).sort_values(kind="stable").index[:top]]
 
 
+def chance_words(chance: float) -> str:
+    "A chance as a field of the map shows it: simulation never shows one of zero."
+    return "< 0.01" if chance < 0.01 else f"{chance:.2g}"
+
+
 def plot_drift(
     reports: DriftReport | Mapping[Any, DriftReport],  # one, or several by session
     top: int = 25,  # rows shown, the surest first
@@ -77,7 +82,7 @@ def plot_drift(
         ax = plt.subplots(figsize=(1.6 + 0.75 * chances.shape[1], 0.9 + 0.24 * len(chances)), layout="constrained")[1]
         sns.heatmap(
             -np.log10(chances), vmin=0, vmax=3, cmap="Blues", linewidths=0.5, cbar=False, ax=ax,
-            annot=chances.round(2) if chances.size <= 200 else None, fmt="g", annot_kws={"size": 7},
+            annot=chances.map(chance_words) if chances.size <= 200 else None, fmt="", annot_kws={"size": 7},
         )  # fmt: skip
         columns = [f"{name:%Y-%m-%d}" if isinstance(name, pd.Timestamp) else str(name) for name in chances]
         ax.set_xticklabels(columns, rotation=0 if isinstance(reports, DriftReport) else 90)
