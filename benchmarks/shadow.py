@@ -66,7 +66,7 @@ def simulated(kind: str, runs: int, n: int, seed: int):
     sums = np.cumsum(np.pad(vol * rng.standard_normal(vol.shape), ((0, 0), (1, 0))), axis=1)
     y = (sums[:, HORIZON:] - sums[:, :-HORIZON])[:, :n]
     sigma = np.sqrt(np.cumsum(np.pad(vol**2, ((0, 0), (1, 0))), axis=1))
-    sigma = np.sqrt((sigma[:, HORIZON:] ** 2 - sigma[:, :-HORIZON] ** 2))[:, :n]
+    sigma = np.sqrt(sigma[:, HORIZON:] ** 2 - sigma[:, :-HORIZON] ** 2)[:, :n]
     if (
         kind == "narrow and wide"
     ):  # both wrong by as much: the true width is known, so the conditional expectations are equal

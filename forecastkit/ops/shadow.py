@@ -310,7 +310,11 @@ def store_arms(
 ) -> int:
     "Store served forecasts and those of the other arms together, all or none; returns how many of the served are new."
     now = database.clock()
-    return database.store_predictions(served, beside=lambda connection: write_pairs(connection, others, now) and None)
+
+    def beside(connection: sa.Connection) -> None:
+        write_pairs(connection, others, now)
+
+    return database.store_predictions(served, beside=beside)
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #77eeecd9
 def stop_shadow_deployment(
