@@ -170,7 +170,9 @@ def deliver_alerts(
     failed: dict[str, str] = {}
     delivered = 0
     while alive := [name for name in sinks if name not in failed]:
-        taken = with_retry(database.engine, partial(take_all, sinks=alive, now=database.clock(), group=group), write=True)
+        taken = with_retry(
+            database.engine, partial(take_all, sinks=alive, now=database.clock(), group=group), write=True
+        )
         attempts = [Attempt(batch, sinks[batch.sink]) for batch in taken]
         settle(database, attempts, seconds)
         delivered += sum(len(attempt.batch.rows) for attempt in attempts if attempt.ended is None)
