@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from engines import DAYS, made, opened
 
-from forecastkit.cli.main import main
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError, PROBS
+from forecastkit.cli.main import main
+from forecastkit.core import PROBS, DataError
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase, fetch
 from forecastkit.ledger.engine import transaction
