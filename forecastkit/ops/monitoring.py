@@ -164,7 +164,7 @@ def performance_table(judged: Sequence[JudgedTarget]) -> pd.DataFrame:
         about = (one.symbol, one.kind, one.horizon)
         for row in one.windows.reset_index().to_dict("records"):
             numbers = (int(row["n"]), row["value"], row["se"], row["usual"])
-            found.append((*about, row["window"], row["metric"], *numbers, False, one.session))
+            found.append((*about, row["window"], row["measure"], *numbers, False, one.session))
         if one.report is not None:
             last = one.report.change.charts.tail(60)  # 1 is an alarm
             found.append((*about, 60, "change", len(last), last.max(axis=None), np.nan, 1.0, one.decayed, one.session))
