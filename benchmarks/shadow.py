@@ -1,6 +1,6 @@
 """Does a shadow test hold its level read daily, how long does a decision take, and what does a day of a thousand symbols cost?
 
-    python benchmarks/shadow.py walk FILE.npz                          CRPS of climatology, AR(1), HAR, GARCH and the pool on the embedded VIX
+    python benchmarks/shadow.py walk FILE.npz                          CRPS of climatology, AR(1), HAR, GARCH, linear quantiles on the embedded VIX
     python benchmarks/shadow.py null FILE.npz [--runs 500]             two models of equal expected score, read on each of 500 sessions
     python benchmarks/shadow.py power FILE.npz [--runs 200]            a challenger better by 2 % and by 5 %: sessions until decided
 
@@ -12,7 +12,6 @@ same one-sided level, read daily from the 60th session on.
 import argparse
 import json
 import os
-import tempfile
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -25,25 +24,50 @@ from scipy.special import ndtr
 from forecastkit.metrics import decision_time, log_e_values
 
 HORIZON, LEVEL, CLIP, BLOCK = 5, 0.05, 0.5, 20
-PAIRS = (("climatology", "pool"), ("ar1", "pool"), ("har", "pool"), ("garch", "har"), ("garch", "pool"))
+PAIRS = (("climatology", "har"), ("ar1", "har"), ("har", "linear"), ("garch", "har"), ("garch", "linear"))
 
 
 def walk(path: str) -> None:
     "The CRPS of each model at each origin of the embedded VIX, in per cent, in order of time."
-    from forecastkit.core import load_settings
-    from forecastkit.metrics import crps
-    from forecastkit.pipeline import IntegratedSystem
-    from forecastkit.pipeline.baselines import baseline_quantiles
+    from functools import partial
 
-    with tempfile.TemporaryDirectory() as home:
-        settings = load_settings(overrides={"data.home": home, "data.sources": "sample", "run.progress": False})
-        system = IntegratedSystem(settings=settings)
-        prepared = system.prepared(system.origin())
-        known = prepared.outcomes.reindex(prepared.origins).notna().to_numpy()
-        origins = prepared.origins[known]
-        quantiles = {**baseline_quantiles(prepared, origins), "pool": prepared.quantiles[known]}
-        unit, y = prepared.target.from_log, prepared.outcomes[origins].to_numpy()
-        np.savez(path, **{name: crps(unit(y), unit(q)) for name, q in quantiles.items()})
+    import pandas as pd
+
+    from forecastkit.core import PROBS, Target, load_settings
+    from forecastkit.data import load_market
+    from forecastkit.evaluation import walk_forward
+    from forecastkit.metrics import crps
+    from forecastkit.models import GARCHHAR, HARLocationScale, LinearQuantile, ar1_quantiles, climatology_quantiles
+    from forecastkit.pipeline.preparation import refit_schedule
+    from forecastkit.pipeline.profile import profile_of
+
+    target, settings = Target("VIX"), load_settings(overrides={"data.sources": "sample", "run.progress": False})
+    profile, market = profile_of(target), load_market("sample", symbols={"VIX", "SPX"})
+    calendar, level = market.calendar, market.close("VIX")
+    X = profile.engine().build_features(market).loc["1992":].drop(columns="cohort_weight").select_dtypes("number")
+    y = calendar.outcomes(level, HORIZON).reindex(X.index)
+    known = y.dropna()
+    schedule = refit_schedule(target, settings, calendar)
+    first = known.index[800]
+    origins = known.index[known.index >= first]
+    log_level = pd.Series(np.log(level.to_numpy()), level.index)
+    found = {
+        "climatology": climatology_quantiles(y, origins, HORIZON, calendar=calendar),
+        "ar1": ar1_quantiles(log_level, known, origins, HORIZON, calendar),
+    }
+    makers = {
+        "har": partial(HARLocationScale, profile.har_recipe),
+        "linear": partial(LinearQuantile, profile.recipe),
+        "garch": partial(GARCHHAR, profile.recipe, HORIZON, seed=0),
+    }
+    for name, make in makers.items():
+        raw = walk_forward(X.loc[: origins[-1]], y, make, schedule, first=first, progress=False)
+        at = raw.origins.get_indexer(origins)
+        found[name] = np.where((at >= 0)[:, None], raw.quantiles[at], np.nan)
+        print(name, flush=True)
+    good = np.all([np.isfinite(q).all(axis=1) for q in found.values()], axis=0)
+    outcome = target.from_log(known[origins].to_numpy()[good])
+    np.savez(path, **{name: crps(outcome, target.from_log(q[good]), PROBS) for name, q in found.items()})
 
 
 def normal_crps(middle, width, y):

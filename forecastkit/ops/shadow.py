@@ -43,9 +43,10 @@ from forecastkit.ops.promotions import (
 )
 
 # %% auto #0
-__all__ = ['ARMS', 'ASSUMED_SD', 'EFFECTS', 'REFERENCE', 'BEGIN', 'PAIR', 'VERDICT', 'STOP', 'SHADOW_EVENT_KINDS', 'arm_of',
-           'Terms', 'ShadowDeployment', 'deployments_in', 'stored_deployments', 'reference_scores', 'shadow_event',
-           'create_shadow_deployment', 'write_begin', 'OtherArm', 'write_pairs', 'store_arms', 'stop_shadow_deployment']
+__all__ = ['ARMS', 'ASSUMED_SD', 'EFFECTS', 'REFERENCE_SESSIONS', 'BEGIN', 'PAIR', 'VERDICT', 'ENDED', 'SHADOW_EVENT_KINDS',
+           'arm_of', 'ShadowTerms', 'ShadowDeployment', 'deployments_in', 'stored_deployments', 'reference_scores',
+           'shadow_event', 'create_shadow_deployment', 'write_begin', 'OtherArm', 'write_pairs', 'store_arms',
+           'stop_shadow_deployment']
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #4623582c
 ARMS: tuple[str, str] = ("champion", "challenger")
@@ -65,11 +66,11 @@ def arm_of(
 # %% ../../nbs/60_ops/26_shadow.ipynb #5e1b2b56
 ASSUMED_SD: float = 0.2  # of the differences, in units of the champion's mean score
 EFFECTS: tuple[float, ...] = (0.02, 0.05)  # shares of the champion's mean score for which a time is announced
-REFERENCE: int = 250  # sessions of the champion's scores before the beginning
+REFERENCE_SESSIONS: int = 250  # sessions of the champion's scores before the beginning
 
 
 @dataclass(frozen=True)
-class Terms:
+class ShadowTerms:
     "What is fixed when a shadow deployment begins. Raises `DataError` for terms that are none."
 
     sessions: int  # how many origins count
@@ -102,7 +103,7 @@ class Terms:
         return f"a decision takes about {' and '.join(times)}{short}"
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #25ac5731
-BEGIN, PAIR, VERDICT, STOP = SHADOW_EVENT_KINDS = ("begin", "pair", "verdict", "stop")
+BEGIN, PAIR, VERDICT, ENDED = SHADOW_EVENT_KINDS = ("begin", "pair", "verdict", "stop")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class ShadowDeployment:
     deployment_id: int
     target: LineTarget
     line: Line
-    terms: Terms
+    terms: ShadowTerms
     first: date  # the first origin that counts
     who: str
     why: str
@@ -154,7 +155,7 @@ def deployments_in(connection: sa.Connection) -> dict[int, ShadowDeployment]:
     for row in connection.execute(query):
         said = json.loads(row.said)
         if row.event == BEGIN:
-            target, terms = LineTarget(row.target, row.kind, row.horizon), Terms(**said)
+            target, terms = LineTarget(row.target, row.kind, row.horizon), ShadowTerms(**said)
             line = stored_line(row.line, canonical_json(dict(terms.recipe)))
             found[row.deployment] = ShadowDeployment(
                 row.deployment, target, line, terms, row.origin, row.who, row.why, row.made_at
@@ -179,7 +180,7 @@ def stored_deployments(
 def reference_scores(
     database: PredictionDatabase,
     target: LineTarget,
-    last: int = REFERENCE,  # sessions
+    last: int = REFERENCE_SESSIONS,  # sessions
 ) -> pd.Series:
     "The mean CRPS of the champion's last settled forecasts of a target, by origin."
     panel = target.key.startswith("PANEL_")
@@ -226,7 +227,7 @@ def create_shadow_deployment(
         )
     limit = clip_bound(scores) if bound is None else float(bound)
     score = float(scores.mean()) if len(scores) else 2 * limit
-    terms = Terms(duration_days, limit, score, float(traffic_percentage), alpha, len(scores), dict(line.recipe))
+    terms = ShadowTerms(duration_days, limit, score, float(traffic_percentage), alpha, len(scores), dict(line.recipe))
     said = {"who": checked_words("who", who), "why": checked_words("why", why)}
     if found.stages.get(line.name) != SHADOW:
         ruled = settings is not None and settings.models.promote_at > 0
@@ -338,7 +339,7 @@ def stop_shadow_deployment(
             )
         rows = [] if verdict is None else [shadow_event(one, VERDICT, now, **said, said=canonical_json(dict(verdict)))]
         append(
-            connection, SHADOW_EVENTS, [*rows, shadow_event(one, STOP, now, **said, origin=last_day(connection, one))]
+            connection, SHADOW_EVENTS, [*rows, shadow_event(one, ENDED, now, **said, origin=last_day(connection, one))]
         )
         return deployments_in(connection)[deployment_id]
 
