@@ -129,3 +129,8 @@ from .training import (
 from .live_sizing import (
     live_sizer as live_sizer,
 )
+from .daily_predictor import (
+    AdvancedDailyPredictor as AdvancedDailyPredictor,
+    BatchRecord as BatchRecord,
+    DailyPredictions as DailyPredictions,
+)
