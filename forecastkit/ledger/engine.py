@@ -212,6 +212,7 @@ REVISIONS: tuple[str, ...] = (
     "0005",
     "0008",
     "0009",
+    "0013",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {

@@ -86,6 +86,7 @@ class RiskModel:
     symbol: str
     kind: str
     horizon: int  # sessions
+    poor: str  # what happens to a poor forecast, in words
     first: str  # first and last origin that it was learnt on
     last: str
     rows: int
@@ -180,13 +181,14 @@ def learn_risk(
     symbol: str = "VIX",
     kind: str = "pct_change",
     horizon: int = 5,  # sessions
+    poor: str = "its error is larger than usual",  # what happened where it was poor, in words
 ) -> RiskModel:
     "A model of the miss of the 80 % range. Raises `DataError` for fewer than 250 rows or misses of one kind only."
     y, names = np.asarray(missed, dtype=float), list(parts.columns)
     if len(y) != len(parts) or len(y) < 250 or y.min() == y.max():
         raise DataError(f"a risk model is learnt from 250 origins or more, some of which missed; here are {len(parts)} with {y.sum():.0f} misses")
     spread = parts.std().where(parts.std() > 1e-12, 1.0).fillna(1.0)
-    plain = {"symbol": symbol, "kind": kind, "horizon": horizon, "rows": len(parts), "names": tuple(names),
+    plain = {"symbol": symbol, "kind": kind, "horizon": horizon, "poor": poor, "rows": len(parts), "names": tuple(names),
              "first": f"{parts.index[0]:%Y-%m-%d}", "last": f"{parts.index[-1]:%Y-%m-%d}",
              "centre": tuple(parts.mean().fillna(0.0).tolist()), "scale": tuple(spread.tolist())}  # fmt: skip
     empty = RiskModel(**plain, coefficients=(0.0,) * len(names), intercept=0.0, chances=())

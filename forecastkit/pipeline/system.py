@@ -44,6 +44,7 @@ from .explanation import recently_explained
 from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
+from .risk import recently_scored
 from .serving import champion_spans, line_settings, pinned_version
 from .user_code import probe_user_code, with_user_code
 
@@ -118,7 +119,7 @@ def make_batch(
     with tqdm(total=len(days), desc="forecasts", unit="session", disable=not progress or len(days) < BATCH_SIZE) as bar:
         for group in (days[i : i + BATCH_SIZE] for i in range(0, len(days), BATCH_SIZE)):
             made = recently_explained(prepared, make_forecasts(prepared, group, batch.skipped), days)
-            made = recently_told(prepared, made, days)
+            made = recently_scored(prepared, recently_told(prepared, made, days), days)
             if database is not None:
                 batch.stored += database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                 if on_stored is not None:
@@ -136,7 +137,7 @@ def store_forecast(
     "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
     made = build_forecast(prepared, origin, datetime.now(UTC))
     day = pd.DatetimeIndex([origin])
-    (forecast,) = recently_told(prepared, recently_explained(prepared, [made], day), day)
+    (forecast,) = recently_scored(prepared, recently_told(prepared, recently_explained(prepared, [made], day), day), day)
     if database is None:
         return forecast, False
     if database.store_prediction(forecast, prepared.row(origin)):
