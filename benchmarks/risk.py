@@ -69,7 +69,13 @@ def learn(table: pd.DataFrame, folder: Path, poor: str) -> None:
 def score(table: pd.DataFrame, folder: Path, poor: str) -> dict:
     _, later = spans(table)
     full, alone = (RiskModel.load(folder / f"{name}_{poor}.json") for name in ("risk", "width"))
-    outcomes = pd.DataFrame({"over_expected": later["crps"] / later["expected"], "over_climatology": later["crps"] / later["usual"], "missed": later["missed"]})
+    outcomes = pd.DataFrame(
+        {
+            "over_expected": later["crps"] / later["expected"],
+            "over_climatology": later["crps"] / later["usual"],
+            "missed": later["missed"],
+        }
+    )
     scores = pd.DataFrame({"risk": full.score(later), "width": alone.score(later)}, later.index)
     found = risk_correlations(scores, outcomes)
     deciles = {name: risk_deciles(scores[name], outcomes) for name in scores}

@@ -44,7 +44,7 @@ def test_a_part_can_only_raise_the_risk_and_noise_stays_near_nothing():
 def test_too_little_to_learn_from_is_said():
     with pytest.raises(DataError, match="250 origins"):
         learn_risk(PARTS[:100], MISSED[:100])
-    with pytest.raises(DataError, match="some of which missed"):
+    with pytest.raises(DataError, match="some of which were poor"):
         learn_risk(PARTS, np.zeros(3000))
 
 
@@ -111,7 +111,7 @@ def test_a_new_forecast_tells_its_risk_and_an_old_one_is_not_touched(system):
 def test_a_batch_tells_what_single_days_tell(system):
     prepared = system.prepared(system.origin())
     days = prepared.origins[-4:]
-    together = risk_parts(prepared, dict.fromkeys(days, {}))
+    together = risk_parts(prepared, {day: {} for day in days})
     alone = pd.concat([risk_parts(prepared, {day: {}}) for day in days])
     pd.testing.assert_frame_equal(together, alone, rtol=1e-12)
 
@@ -130,11 +130,15 @@ def test_an_edited_risk_is_refused():
 
 
 def test_the_view_of_the_documents_has_the_score_and_null_without_one():
-    with_risk = replace(stored_forecast(1), metadata={"risk": {"amounts": {}, "reasons": ["x"], "score": 0.25}}, made_at=datetime(2026, 1, 1, tzinfo=UTC))
+    with_risk = replace(
+        stored_forecast(1),
+        metadata={"risk": {"amounts": {}, "reasons": ["x"], "score": 0.25}},
+        made_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
     without: Forecast = stored_forecast(1, "other")
     db = PredictionDatabase("sqlite://")
     db.store_predictions([(with_risk, None), (without, None)])
     with db.engine.connect() as connection:
         words = "SELECT model_version, risk_score FROM model_predictions_enhanced"
-        found = dict(connection.execute(sa.text(words)).tuples().all())
+        found = {row.model_version: row.risk_score for row in connection.execute(sa.text(words))}
     assert found == {with_risk.model_version: 0.25, "other": None}

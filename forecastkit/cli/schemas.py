@@ -71,7 +71,7 @@ STORED_DIRECTION: Schema = record(
     probabilities=record(bullish=SHARE, neutral=SHARE, bearish=SHARE),
 )  # fmt: skip
 STORED_RISK: Schema = record(
-    {"evidence": TEXT}, score=SHARE, chance_of_miss=SHARE, parts=table_of({"type": ["number", "null"]}), amounts=table_of(NUMBER), reasons=list_of(TEXT),
+    {"evidence": TEXT}, score=SHARE, chance=SHARE, of=TEXT, parts=table_of({"type": ["number", "null"]}), amounts=table_of(NUMBER), reasons=list_of(TEXT),
     model=TEXT, learnt=TEXT,
 )  # fmt: skip
 FORECAST: Schema = record(

@@ -44,7 +44,15 @@ def quantile_name(p: float) -> str:
 
 def flat_forecast(forecast: Forecast) -> dict[str, Any]:
     "The numbers of one forecast by the names of their columns, and its contributions as JSON."
-    names = ("cohort", "cohort_weight", "feature_quality", "last_value", "point_estimate", "confidence_score", "risk_score")
+    names = (
+        "cohort",
+        "cohort_weight",
+        "feature_quality",
+        "last_value",
+        "point_estimate",
+        "confidence_score",
+        "risk_score",
+    )
     quantiles = {quantile_name(p): value for p, value in zip(forecast.probs, forecast.values)}
     chances = {f"p_{name}": chance for name, chance in forecast.regime_probabilities.items()}
     parts = {"explanation": canonical_json(forecast.metadata.get("explanation") or {})}

@@ -137,7 +137,9 @@ def store_forecast(
     "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
     made = build_forecast(prepared, origin, datetime.now(UTC))
     day = pd.DatetimeIndex([origin])
-    (forecast,) = recently_scored(prepared, recently_told(prepared, recently_explained(prepared, [made], day), day), day)
+    (forecast,) = recently_scored(
+        prepared, recently_told(prepared, recently_explained(prepared, [made], day), day), day
+    )
     if database is None:
         return forecast, False
     if database.store_prediction(forecast, prepared.row(origin)):
