@@ -177,7 +177,7 @@ ALERT: Schema = record(
     number=COUNT, rule=TEXT, subject=TEXT, severity=TEXT, what=TEXT, since=TEXT, how_sure=TEXT, what_to_do=TEXT, raised=TEXT, state=TEXT,
 )  # fmt: skip
 STORED_MODEL: Schema = record(
-    symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
+    symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, lines=list_of(TEXT), horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
 )  # fmt: skip
 PROMOTION: Schema = record(
     number=COUNT, target=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, recipe=table_of({}), version=TEXT, action=TEXT, from_stage=TEXT, to_stage=TEXT,

@@ -31,6 +31,7 @@ from forecastkit.ledger.schema import (
     DRIFT,
     HORIZONS,
     JOB_EVENTS,
+    MODEL_LINES,
     PAUSES,
     PROMOTIONS,
 )
@@ -212,6 +213,7 @@ REVISIONS: tuple[str, ...] = (
     "0005",
     "0008",
     "0009",
+    "0012",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -224,6 +226,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     ALERT_EVENTS: "0009",
     DELIVERIES: "0009",
     HORIZONS: "0005",
+    MODEL_LINES: "0012",
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 

@@ -65,6 +65,13 @@ from .lines import (
     stored_line as stored_line,
     target_key as target_key,
 )
+from .version_lines import (
+    in_line as in_line,
+    LineRegistry as LineRegistry,
+    lines_of_versions as lines_of_versions,
+    OWN_CODE_LINE as OWN_CODE_LINE,
+    record_lines as record_lines,
+)
 from .promotions import (
     champion as champion,
     pin as pin,
