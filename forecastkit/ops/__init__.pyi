@@ -91,6 +91,7 @@ from .served import (
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
+    told_weights as told_weights,
     untrained_ensemble as untrained_ensemble,
     version_info as version_info,
     version_records as version_records,
