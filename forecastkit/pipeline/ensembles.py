@@ -49,8 +49,9 @@ class EnsembleLoader:
     def get_model_info(symbol: str, timeframe: str = "d1", settings: Settings | None = None) -> dict[str, Any] | None:
         "Weights, scores, size, path and status of the ensemble in force, or of the forecaster where there is no ensemble, as of the VIX; not loaded."
         with model_loader(settings) as loader:
-            found = loader and (loader.info(symbol, timeframe) or loader.info(symbol, timeframe, "forecaster"))
-            return found or None
+            if loader is None:
+                return None
+            return loader.info(symbol, timeframe) or loader.info(symbol, timeframe, "forecaster")
 
     @staticmethod
     def load_latest_model(
