@@ -34,6 +34,7 @@ from forecastkit.ledger.schema import (
     MODEL_LINES,
     PAUSES,
     PROMOTIONS,
+    SHADOW_EVENTS,
 )
 from .schema import SNAPSHOTS, TRAINING_EVENTS
 
@@ -213,6 +214,7 @@ REVISIONS: tuple[str, ...] = (
     "0005",
     "0008",
     "0009",
+    "0010",
     "0012",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
@@ -224,6 +226,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DRIFT: "0008",
     SNAPSHOTS: "0008",
     ALERT_EVENTS: "0009",
+    SHADOW_EVENTS: "0010",
     DELIVERIES: "0009",
     HORIZONS: "0005",
     MODEL_LINES: "0012",

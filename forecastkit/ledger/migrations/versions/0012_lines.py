@@ -6,7 +6,7 @@ from alembic import op
 from forecastkit.ledger.migrations.steps import begin_chain, chained_columns
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
