@@ -31,7 +31,7 @@ from forecastkit.ledger.schema import (
     DRIFT,
     HORIZONS,
     JOB_EVENTS,
-    MODEL_LINES,
+    VERSION_LINES,
     PAUSES,
     PROMOTIONS,
     SHADOW_EVENTS,
@@ -229,7 +229,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     SHADOW_EVENTS: "0010",
     DELIVERIES: "0009",
     HORIZONS: "0005",
-    MODEL_LINES: "0012",
+    VERSION_LINES: "0012",
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 

@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'MODEL_LINES', 'TRAINING_RESULTS',
-           'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'SHADOW_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'DRIFT',
-           'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED', 'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'VERSION_LINES',
+           'TRAINING_RESULTS', 'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'SHADOW_EVENTS', 'CHAIN', 'CHAINED',
+           'VIEWS', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -133,7 +133,7 @@ PROMOTIONS = _table(
     action=sa.String, from_stage=sa.String, to_stage=sa.String, who=sa.String, why=sa.String, evidence=sa.String, made_at=Moment,
     effective=DayColumn, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
-MODEL_LINES = _table(
+VERSION_LINES = _table(
     "model_lines", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("version", "line"),
     seq=sa.Integer, version=sa.String, line=sa.String, made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
@@ -186,7 +186,7 @@ CHAINED: dict[sa.Table, int] = {
     JOB_EVENTS: 8,
     ALERT_EVENTS: 9,
     SHADOW_EVENTS: 10,
-    MODEL_LINES: 12,
+    VERSION_LINES: 12,
 }  # table -> id of its row in `chain`
 VIEWS: tuple[str, ...] = (  # made by migrations; those that read others come first
     "served_forecasts", "model_training_metrics", "model_registry_enhanced", "latest_training_runs", "training_runs",

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core import DataError, printable
-from ..ledger import MODEL_LINES, PredictionDatabase, append, chain_end, chained_tables, with_retry
+from ..ledger import VERSION_LINES, PredictionDatabase, append, chain_end, chained_tables, with_retry
 from .lines import HOUSE_LINES
 from .registry import Loader, ModelRegistry, load_forecaster
 
@@ -28,11 +28,11 @@ def lines_in(
     versions: Collection[str] | None = None,  # None: all
 ) -> dict[str, frozenset[str]]:
     "The lines on record by version; a version without one is not in it."
-    if MODEL_LINES not in chained_tables(connection):
+    if VERSION_LINES not in chained_tables(connection):
         return {}
-    query = sa.select(MODEL_LINES.c.version, MODEL_LINES.c.line).order_by(MODEL_LINES.c.seq)
+    query = sa.select(VERSION_LINES.c.version, VERSION_LINES.c.line).order_by(VERSION_LINES.c.seq)
     if versions is not None:
-        query = query.where(MODEL_LINES.c.version.in_(list(versions)))
+        query = query.where(VERSION_LINES.c.version.in_(list(versions)))
     found: dict[str, frozenset[str]] = {}
     for version, line in connection.execute(query):
         found[version] = found.get(version, frozenset()) | {line}
@@ -62,9 +62,9 @@ def record_lines(
         return [version for version in wanted if line not in held.get(version, ())]
 
     def write(connection: sa.Connection) -> int:
-        chain_end(connection, MODEL_LINES, lock=True)  # of two writers the second must see the rows of the first
+        chain_end(connection, VERSION_LINES, lock=True)  # of two writers the second must see the rows of the first
         rows = [{"version": one, "line": line, "made_at": database.clock()} for one in missing(connection)]
-        return append(connection, MODEL_LINES, rows) if rows else 0
+        return append(connection, VERSION_LINES, rows) if rows else 0
 
     if not with_retry(database.engine, missing):
         return 0
