@@ -89,13 +89,20 @@ from .ensemble_loader import (
     version_records as version_records,
     VersionRecord as VersionRecord,
 )
+from .performance import (
+    outcome_measures as outcome_measures,
+    rolling_performance as rolling_performance,
+)
 from .monitoring import (
     decayed_lines as decayed_lines,
     drift_this_week as drift_this_week,
+    latest_performance as latest_performance,
+    measured_performance as measured_performance,
     monitor as monitor,
     MonitorReport as MonitorReport,
-    rolling_performance as rolling_performance,
+    read_monitor as read_monitor,
     store_drift as store_drift,
+    store_performance as store_performance,
     thin_measurements as thin_measurements,
     view_table as view_table,
 )
