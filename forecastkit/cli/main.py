@@ -174,7 +174,9 @@ def emit_day(day: Any, page: Path, watched: Mapping[str, Any], home: Path, as_js
         emit({"outcome": "done", **made, **stored, "watch": watched}, as_json)
         return
     emit(day.forecast or f"No forecast: {day.failure}", as_json)
-    emit(f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {home}\npage: {page}\n", as_json)
+    emit(
+        f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {home}\npage: {page}\n", as_json
+    )
     emit("\n".join(watched["lines"]), as_json)
 
 

@@ -217,9 +217,7 @@ def deliver_now(
 
     settings = settings_with(data__home=home)
     if not settings.monitor.sinks:
-        raise SettingsError(
-            "monitor.sinks names no sink: set it to one such as file:alerts.jsonl or env:FORECASTKIT_SLACK"
-        )
+        raise SettingsError("monitor.sinks names no sink: set it to one such as file:alerts.jsonl or env:ALERTS_SLACK")
     if test:
         for name, sink in sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds / 3).items():
             sink(Message("info", "forecastkit: a message to try this sink", "If you read this, alerts arrive here."))

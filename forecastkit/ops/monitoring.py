@@ -20,7 +20,16 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import printable
-from ..ledger import DELIVERIES, DRIFT, PREDICTIONS, SNAPSHOTS, PredictionDatabase, active_pauses, fetch, with_retry
+from forecastkit.ledger import (
+    DELIVERIES,
+    DRIFT,
+    PREDICTIONS,
+    SNAPSHOTS,
+    PredictionDatabase,
+    active_pauses,
+    fetch,
+    with_retry,
+)
 from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
 from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
 from .performance import PERFORMANCE_COLUMNS, rolling_performance
@@ -123,6 +132,12 @@ def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
     )
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #a33526e1
+def first_names(names: Sequence[str], most: int = 3) -> str:
+    "Some names, and how many more there are."
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+# %% ../../nbs/60_ops/25_monitoring.ipynb #2e86f7bc
 MONITORED_RULES: tuple[str, ...] = ("drift", "decay", "missed_job", "vendor", "paused")
 
 
@@ -130,11 +145,11 @@ def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequenc
     "One alert a symbol that drifted, a target that decayed, and a pause."
     found = []
     for symbol, part in drifted.groupby("symbol"):
-        names = ", ".join(part.sort_values("family_wise_p")["feature"].astype(str).head(3))
+        names = list(dict.fromkeys(part.sort_values("family_wise_p", kind="stable")["feature"].astype(str)))
         p = part["family_wise_p"].min()
         sure = f"chance without drift {p:.2g}, over all features" if np.isfinite(p) else "counted, not tested"
-        found.append(Alert("drift", f"symbol:{symbol}", "warning", f"{len(part)} features drifted: {names}", str(part["since"].min())[:10], sure,
-                           "See the view drift_this_week of the ledger; retrain if the market changed, mend the feed if it did."))  # fmt: skip
+        found.append(Alert("drift", f"symbol:{symbol}", "warning", f"drifted: {first_names(names)}", str(part["since"].min())[:10], sure,
+                           "See forecastkit monitor --html FILE; mend the feed if it changed (forecastkit data health), retrain if the market did."))  # fmt: skip
     for (name, line, horizon), part in decayed.groupby(["name", "line", "horizon"]):
         worst = part.iloc[0]
         what = f"{worst['metric']} {worst['value']:.3g} over {worst['n']} outcomes, usually {worst['reference']:.3g}"
@@ -146,13 +161,7 @@ def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequenc
     ]  # fmt: skip
     return found
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #2e86f7bc
-def first_names(names: Sequence[str], most: int = 3) -> str:
-    "Some names, and how many more there are."
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{more}"
-
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #030e6b74
 def drift_line(drifted: pd.DataFrame, checked: int) -> str:
     "What drifted this week, in a line."
     if not checked:
@@ -243,7 +252,9 @@ def latest_performance(database: PredictionDatabase) -> pd.DataFrame:
     one, other = SNAPSHOTS.c, SNAPSHOTS.alias().c
     same = [one[key] == other[key] for key in ("scope", "name", "line", "horizon")]
     newest = sa.select(sa.func.max(other.session)).where(*same).scalar_subquery()
-    found = with_retry(database.engine, lambda c: fetch(c, sa.select(SNAPSHOTS).where(one.session == newest).order_by(one.seq)))
+    found = with_retry(
+        database.engine, lambda c: fetch(c, sa.select(SNAPSHOTS).where(one.session == newest).order_by(one.seq))
+    )
     found = found.rename(columns={"name": "symbol", "line": "kind"}).astype({"decayed": bool})
     return found.assign(session=pd.to_datetime(found["session"]))[list(PERFORMANCE_COLUMNS)]
 

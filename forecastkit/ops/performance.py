@@ -76,7 +76,7 @@ def measures_of(part: pd.DataFrame) -> dict[str, tuple[float, float]]:
     hit, inside, loss, tails, base_loss, base_tails = by_session.T
     ordered = np.sort(part["pit"].to_numpy())
     error = float(np.abs(ordered - (np.arange(len(ordered)) + 0.5) / len(ordered)).mean())
-    fewest = 0.05 if part["symbol"].nunique() == 1 else 0.0  # of a share whose rows all agree by chance
+    fewest = 0.05 if len(set(part["symbol"])) == 1 else 0.0  # of a share whose rows all agree by chance
     return {
         "hit_rate": (float(hit.mean()), max(float(hit.var()), fewest) ** 0.5 / n**0.5),
         "coverage_80": (float(inside.mean()), max(float(inside.var()), fewest) ** 0.5 / n**0.5),

@@ -65,7 +65,15 @@ def kept_null(
 ) -> DriftNull:
     "The null of a reference: the one that is kept if it was made of the same values, else simulated and kept."
     values = np.ascontiguousarray(reference.to_numpy(dtype=float))
-    purpose = digest([path.stem if path else "", [*map(str, reference)], windows.rows, windows.draws, hashlib.sha256(values).hexdigest()])
+    purpose = digest(
+        [
+            path.stem if path else "",
+            [*map(str, reference)],
+            windows.rows,
+            windows.draws,
+            hashlib.sha256(values.tobytes()).hexdigest(),
+        ]
+    )
     if path is not None:
         try:
             return DriftNull.from_arrays(read_arrays(path, purpose, key=find_key(path)))
@@ -216,7 +224,9 @@ def watch_day(
     windows = DriftWindows(chosen.drift_rows, chosen.drift_reference, level=chosen.drift_level)
     try:
         prepared = system.serving(origin).prepared(origin)
-        told += [f"drift is not checked of {why}" for why in check_day(prepared, origin, system.database, windows).skipped]
+        told += [
+            f"drift is not checked of {why}" for why in check_day(prepared, origin, system.database, windows).skipped
+        ]
         states = states_of(prepared).dropna().to_dict()
         sectors = sectors_of_home(system.home.universes)
         measured = measured_performance(system.database, sectors=sectors, states=states)

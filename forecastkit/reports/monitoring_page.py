@@ -8,7 +8,7 @@ something is missing it names the command that fills it."""
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #5ec20baf
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,18 @@ from .html import paragraph, percent, table
 # %% auto #0
 __all__ = ['SERIES_WORDS', 'MEASURE_WORDS', 'SCOPE_WORDS', 'alert_paragraph', 'watch_section', 'Monitoring', 'gather_monitoring',
            'drift_history', 'drift_map', 'picture', 'drift_section', 'drifted_table', 'rolling_skill', 'band_picture',
-           'skill_section', 'measure_cell', 'performance_table', 'performance_section', 'calibration_picture',
-           'calibration_section', 'lines_section', 'alerts_section', 'jobs_section', 'monitoring_headline']
+           'skill_section', 'target_table', 'performance_table', 'scrolled', 'performance_section',
+           'calibration_picture', 'calibration_section', 'lines_section', 'alerts_section', 'jobs_section',
+           'monitoring_headline']
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #52edca70
 def alert_paragraph(one: StoredAlert) -> str:
     "What, since when, how sure and what to do, as HTML; red where it is critical and nobody has seen it."
-    seen = f" Seen by {one.acknowledged_by}." if one.acknowledged else f" Seen? forecastkit alerts acknowledge {one.number}"
+    seen = (
+        f" Seen by {one.acknowledged_by}."
+        if one.acknowledged
+        else f" Seen? forecastkit alerts acknowledge {one.number}"
+    )
     kind = "quiet" if one.acknowledged or one.alert.severity == "info" else "warning"
     kind = "alarm" if one.alert.severity == "critical" and not one.acknowledged else kind
     return paragraph(f"{one.number}. {one.alert.subject}: {one.alert}{seen}", kind)
@@ -74,7 +79,7 @@ def gather_monitoring(
     measured = outcome_measures(database.get_predictions(symbol or None))
     keys = ["symbol", "kind", "horizon"]
     if len(measured):
-        most = measured.groupby(keys).size().idxmax()
+        most: Any = measured.groupby(keys).size().idxmax()
         measured = measured[(measured[keys] == list(most)).all(axis=1)]
     targets = {row.target for row in stored_promotions(database)}
     if len(measured):
@@ -116,6 +121,7 @@ def drift_map(history: pd.DataFrame) -> Any:
     import seaborn as sns
 
     grid = history.pivot_table(index="label", columns="session", values="p", aggfunc="min")
+    checked: list[Any] = list(grid.columns)
     moved = history.pivot_table(index="label", columns="session", values="drifted", aggfunc="sum").fillna(0).to_numpy()
     with house_style():
         ax = blank_axes(9.2, 0.9 + 0.21 * len(grid))
@@ -128,14 +134,15 @@ def drift_map(history: pd.DataFrame) -> Any:
         ax.scatter(columns + 0.5, rows + 0.5, s=9, color=WARNING, zorder=3)
         every = max(grid.shape[1] // 6, 1)
         places = np.arange(0, grid.shape[1], every)
-        ax.set_xticks(places + 0.5, [f"{grid.columns[at]:%-d %b %Y}" for at in places], rotation=0)
+        ax.set_xticks(places + 0.5, [f"{checked[at]:%-d %b %Y}" for at in places], rotation=0)
         ax.set(xlabel="", ylabel="")
     return ax
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #0e87519e
-def picture(ax: Any, alt: str) -> str:
-    "Axes as an image of the page with a text for those who cannot see it; the page turns its colours in the dark."
-    return f'<div class="output_png">{figure_html(ax.figure, alt)}</div>'
+def picture(figure: Any, alt: str) -> str:
+    "A figure as an image of the page with a text for those who cannot see it; the page turns its colours in the dark and scrolls it on a phone."
+    image = figure_html(figure, alt).replace(' style="max-width:100%"', "")
+    return f'<div class="output_png">{image}</div>'
 
 
 def drift_section(page: Monitoring) -> str:
@@ -149,8 +156,10 @@ def drift_section(page: Monitoring) -> str:
     words = paragraph(
         "A cell is the least chance, without drift, of anything in its row on that day; everything looked at that day is counted. "
         "A red point: something there drifted, or a feed is at fault.", "quiet")  # fmt: skip
-    shown = picture(drift_map(history), alt) + words
-    return shown + (drifted_table(drifted) if len(drifted) else paragraph("Nothing drifted in the week before the last check."))
+    shown = picture(drift_map(history).figure, alt) + words
+    return shown + (
+        drifted_table(drifted) if len(drifted) else paragraph("Nothing drifted in the week before the last check.")
+    )
 
 
 def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
@@ -163,7 +172,7 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
         "chance without drift": ["counted" if pd.isna(p) else f"{p:.2g}" for p in rows["family_wise_p"]],
     }).set_index(pd.Index(rows["feature"], name="feature"))  # fmt: skip
     more = f"The {most} surest of {len(drifted)}." if len(drifted) > most else ""
-    return table(shown, more) + paragraph(
+    return scrolled(table(shown, more)) + paragraph(
         "Look first whether a feed changed (forecastkit data health). If the market changed, forecastkit train makes a version that has seen it; "
         "until then read the ranges as too narrow rather than too wide.")  # fmt: skip
 
@@ -173,7 +182,10 @@ def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:
     days = measured.groupby("target_session")[["crps", "base_crps", "inside"]].mean()
     ours, base = days["crps"].where(days["base_crps"].notna()), days["base_crps"]
     n = max(window / max(int(measured["horizon"].iloc[0]), 1), 2.0)
-    means = {name: one.rolling(window).mean() for name, one in {"o": ours, "b": base, "oo": ours**2, "ob": ours * base, "bb": base**2}.items()}
+    means = {
+        name: one.rolling(window).mean()
+        for name, one in {"o": ours, "b": base, "oo": ours**2, "ob": ours * base, "bb": base**2}.items()
+    }
     ratio = means["o"] / means["b"]
     spread = (means["oo"] - 2 * ratio * means["ob"] + ratio**2 * means["bb"]).clip(lower=0) ** 0.5
     inside = days["inside"].rolling(window).mean()
@@ -187,7 +199,8 @@ def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: s
     "A measure by session with two errors to each side, and what is expected; returns the axes."
     with house_style():
         ax = blank_axes(9.2, 2.0)
-        ax.fill_between(values.index, values - 2 * errors, values + 2 * errors, color=SHADES[0], linewidth=0)
+        low, high = values - 2 * errors, (values + 2 * errors).clip(upper=1)
+        ax.fill_between(values.index, low, high, color=SHADES[0], linewidth=0)
         ax.plot(values.index, values, color=ACCENT)
         ax.axhline(expected, color=FAINT, linewidth=0.9)
         ax.set_title(words, loc="left")
@@ -200,7 +213,9 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
     "Rolling skill and coverage with bands, or what is missing for them."
     days = page.measured["target_session"].nunique() if len(page.measured) else 0
     if days < window:
-        return paragraph(f"{days} outcomes are known, {window} are drawn together: forecastkit daily records one a session.")
+        return paragraph(
+            f"{days} outcomes are known, {window} are drawn together: forecastkit daily records one a session."
+        )
     rolling, out = rolling_skill(page.measured, window), ""
     for name, expected, words, alt in (
         ("skill", 0.0, f"CRPS skill on climatology, last {window} outcomes, with two standard errors", "line: no better than climatology"),
@@ -210,7 +225,9 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
         if len(known):
             last = known.iloc[-1]
             now = f"{percent(last[name])} on {known.index[-1]:%Y-%m-%d}, standard error {percent(last[f'{name}_se'])}"
-            out += picture(band_picture(known[name], known[f"{name}_se"], expected, words), f"{words}; {alt}; {now}")
+            out += picture(
+                band_picture(known[name], known[f"{name}_se"], expected, words).figure, f"{words}; {alt}; {now}"
+            )
     return paragraph(f"{page.target}.", "quiet") + out
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #3c365b84
@@ -222,37 +239,62 @@ MEASURE_WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
 SCOPE_WORDS: dict[str, str] = {"symbol": "By symbol", "sector": "By sector", "state": "By market state"}
 
 
-def measure_cell(row: Any, words: Callable[[float], str]) -> str:
-    "A value with its error and what it was before."
-    usual = "" if pd.isna(row.reference) else f", before {words(row.reference)}"
-    return f"{words(row.value)} ± {words(row.se)}{usual}"
+def target_table(performance: pd.DataFrame, target: tuple[str, str, int]) -> str:
+    "Measures of one target over each window: value, error, and what it was before that window."
+    symbol, kind, horizon = target
+    rows = performance[(performance["scope"] == "symbol") & (performance["symbol"] == symbol)]
+    rows = rows[(rows["kind"] == kind) & (rows["horizon"] == horizon)]
+    cells = {f"last {window}": {} for window in sorted(rows["window_rows"].unique())}
+    measured: list[Any] = [*rows.itertuples()]
+    for one in measured:
+        words, shown = MEASURE_WORDS[one.metric]
+        usual = "" if pd.isna(one.reference) else f", before {shown(one.reference)}"
+        cells[f"last {one.window_rows}"][words] = f"{shown(one.value)} ± {shown(one.se)}{usual}"
+    order = [words for words, _ in MEASURE_WORDS.values() if any(words in column for column in cells.values())]
+    caption = f"{symbol}, {horizon} ahead: value ± standard error, and the same before that window"
+    return scrolled(table(pd.DataFrame(cells).reindex(order).fillna(""), caption)) if cells else ""
 
 
-def performance_table(performance: pd.DataFrame, scope: str, window: int, most: int = 25) -> str:
-    "One row a symbol, sector or state: each measure of the last outcomes; the decayed first, then by skill."
+def performance_table(performance: pd.DataFrame, scope: str, window: int = 60, most: int = 25) -> str:
+    "One row a symbol, sector or state: each measure of the last outcomes with its error; the decayed first, then by skill."
     rows = performance[(performance["scope"] == scope) & (performance["window_rows"] == window)]
-    if not len(rows):
-        return ""
     cells, order = {}, {}
-    for (name, kind, horizon), part in rows.groupby(["symbol", "kind", "horizon"], sort=True):
+    for (name, _, horizon), part in rows.groupby(["symbol", "kind", "horizon"], sort=True):
         label = f"{name.replace('_', ' ') if scope == 'state' else name}, {horizon} ahead"
-        found = {one.metric: one for one in part.itertuples()}
-        cells[label] = {words: measure_cell(found[key], shown) for key, (words, shown) in MEASURE_WORDS.items() if key in found}
+        found: dict[str, Any] = {str(one.metric): one for one in part.itertuples()}
+        cells[label] = {words: f"{shown(one.value)} ± {shown(one.se)}" for key, (words, shown) in MEASURE_WORDS.items()
+                        if key != "crps" and (one := found.get(key))}  # fmt: skip
         order[label] = (not part["decayed"].any(), float(getattr(found.get("crps_skill"), "value", 0.0)), label)
     chosen = sorted(cells, key=order.__getitem__)[:most]
     caption = f"{SCOPE_WORDS[scope]}, the last {window} sessions with an outcome; ± standard error"
     caption += f"; the {most} weakest of {len(cells)}" if len(cells) > most else ""
-    return f'<div class="scroll">{table(pd.DataFrame.from_dict({one: cells[one] for one in chosen}, "index").fillna(""), caption)}</div>'
+    return (
+        scrolled(table(pd.DataFrame.from_dict({one: cells[one] for one in chosen}, "index").fillna(""), caption))
+        if cells
+        else ""
+    )
+
+
+def scrolled(html: str) -> str:
+    "A table that scrolls in its own box where it is wider than the page."
+    return f'<div class="scroll">{html}</div>'
 
 
 def performance_section(page: Monitoring) -> str:
     "Tables by symbol, sector and state, and how to read them; or which command fills them."
     measured = page.report.performance
     if not len(measured):
-        return paragraph("Nothing is measured yet: it takes 20 outcomes of a target. forecastkit daily records them, forecastkit monitor measures.")
-    windows = sorted(measured["window_rows"].unique())
-    shown = "".join(performance_table(measured, "symbol", window) for window in windows)
-    shown += "".join(performance_table(measured, scope, min(60, max(windows))) for scope in ("sector", "state"))
+        return paragraph(
+            "Nothing is measured yet: it takes 20 outcomes of a target. forecastkit daily records them, forecastkit monitor measures."
+        )
+    own = measured[measured["scope"] == "symbol"]
+    symbols = own.groupby(["symbol", "kind", "horizon"]).ngroups
+    drawn = page.measured.iloc[-1] if len(page.measured) else own.iloc[-1]
+    shown = target_table(measured, (drawn["symbol"], drawn["kind"], int(drawn["horizon"])))
+    window = min(60, int(own["window_rows"].max()))
+    shown += "".join(
+        performance_table(measured, scope, window) for scope in SCOPE_WORDS if scope != "symbol" or symbols > 1
+    )
     worse = sorted(set(measured.loc[measured["decayed"], "symbol"]))
     told = (
         f"Worse than before by the documents' rule and by more than three errors: {', '.join(worse)}. Pause it (forecastkit pauses add symbol:{worse[0]}) "
@@ -292,13 +334,18 @@ def calibration_section(page: Monitoring, most: int = 250) -> str:
     "Coverage and PIT of the last outcomes with what chance allows, or what is missing."
     rows = page.measured.tail(most)
     if len(rows) < 40:
-        return paragraph(f"{len(rows)} outcomes are known, 40 are needed to see a calibration: forecastkit daily records one a session.")
+        return paragraph(
+            f"{len(rows)} outcomes are known, 40 are needed to see a calibration: forecastkit daily records one a session."
+        )
     pit, n = rows["pit"].to_numpy(dtype=float), max(len(rows) / max(int(rows["horizon"].iloc[0]), 1), 2.0)
-    inside = [f"{percent((np.abs(pit - 0.5) <= level / 2).mean())} inside the {percent(level)} range" for level in (0.5, 0.8, 0.9)]
+    inside = [
+        f"{percent((np.abs(pit - 0.5) <= level / 2).mean())} inside the {percent(level)} range"
+        for level in (0.5, 0.8, 0.9)
+    ]
     figure = calibration_picture(pit, n)
     alt = f"Coverage and PIT histogram of the last {len(rows)} outcomes of {page.target}: {', '.join(inside)}"
     words = f"The last {len(rows)} outcomes of {page.target}; bars and band: two standard errors, outcomes that overlap counted once."
-    return f'<div class="output_png">{figure_html(figure, alt)}</div>' + paragraph(words, "quiet")
+    return picture(figure, alt) + paragraph(words, "quiet")
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #de2facff
 def lines_section(page: Monitoring, most: int = 5) -> str:
@@ -313,7 +360,7 @@ def lines_section(page: Monitoring, most: int = 5) -> str:
     changes = sorted((row for one in page.lines for row in one.rows), key=lambda row: row.number)[-most:]
     told = "".join(paragraph(str(row)) for row in reversed(changes))
     none = paragraph("Nothing was promoted yet: forecastkit models promote does, with its reason on record.", "quiet")
-    return f'<div class="scroll">{table(pd.DataFrame.from_dict(rows, "index"))}</div>' + (told or none)
+    return scrolled(table(pd.DataFrame.from_dict(rows, "index"))) + (told or none)
 
 
 def alerts_section(page: Monitoring, most: int = 20) -> str:
@@ -321,7 +368,9 @@ def alerts_section(page: Monitoring, most: int = 20) -> str:
     standing_ones = [one for one in page.alerts if one.stands]
     told = "".join(alert_paragraph(one) for one in standing_ones) or paragraph("No alert stands.")
     if not page.alerts:
-        return told + paragraph("forecastkit monitor raises them; [monitor] sinks in settings.ini says who is told.", "quiet")
+        return told + paragraph(
+            "forecastkit monitor raises them; [monitor] sinks in settings.ini says who is told.", "quiet"
+        )
     rows = page.alerts[::-1][:most]
     shown = pd.DataFrame({
         "rule": [one.alert.rule.replace("_", " ") for one in rows], "subject": [one.alert.subject for one in rows],
@@ -329,7 +378,7 @@ def alerts_section(page: Monitoring, most: int = 20) -> str:
         "state": [one.to_dict()["state"] for one in rows],
         "seen by": [one.acknowledged_by or "nobody" for one in rows],
     }).set_index(pd.Index([str(one.number) for one in rows], name="number"))  # fmt: skip
-    return told + f'<div class="scroll">{table(shown, f"The last {len(rows)} alerts, times in UTC")}</div>'
+    return told + scrolled(table(shown, f"The last {len(rows)} alerts, times in UTC"))
 
 
 def jobs_section(page: Monitoring, most: int = 10) -> str:
@@ -337,16 +386,20 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
     if not page.jobs:
         return paragraph("No job is on record: forecastkit daily is the one that is expected, best from cron.")
     rows = [run for run in page.jobs[::-1] if run.job != "monitor"][:most] or page.jobs[::-1][:most]
-    bad = sum(not run.counts for run in page.jobs if run.job != "monitor")
     shown = pd.DataFrame({
         "job": [run.job for run in rows], "outcome": [run.outcome for run in rows],
         "took": ["" if run.ended is None else f"{(run.ended - run.started).total_seconds():.0f} s" for run in rows],
         "said": [str(run.detail.get("error", ""))[:120] or ", ".join(f"{v} {k}" for k, v in run.detail.items() if isinstance(v, int)) for run in rows],
     }).set_index(pd.Index([f"{run.started:%Y-%m-%d %H:%M}" for run in rows], name="started (UTC)"))  # fmt: skip
     missed = [one for one in page.alerts if one.alert.rule == "missed_job"]
-    told = f"{bad} of {sum(run.job != 'monitor' for run in page.jobs)} runs did not end well; {len(missed)} were missed"
-    told += f", the last {missed[-1].alert.what}." if missed else ", as far as forecastkit monitor --expect daily has looked."
-    return paragraph(told) + f'<div class="scroll">{table(shown)}</div>'
+    own = [run for run in page.jobs if run.job != "monitor" and run not in page.report.running]
+    told = f"{len(own)} {'run' if len(own) == 1 else 'runs'} on record, {sum(not run.counts for run in own)} of them did not end well. "
+    told += (
+        f"Missed last: {missed[-1].alert.what}."
+        if missed
+        else "None was missed, as far as forecastkit monitor --expect daily has looked."
+    )
+    return paragraph(told) + scrolled(table(shown))
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #e490bc3b
 def monitoring_headline(page: Monitoring) -> str:
@@ -355,4 +408,8 @@ def monitoring_headline(page: Monitoring) -> str:
     kind = "" if report.ok else "warning"
     state = "Nothing needs to be done." if report.ok else "Something needs a look: see the alerts below."
     head = f"<h1>Watch over the forecasts</h1>{paragraph(f'As of {page.now:%A, %-d %B %Y, %H:%M} UTC.', 'lead')}"
-    return head + paragraph(state, kind) + "".join(paragraph(line) for line in report.lines()[:3])
+    ends = [f"{what} {day:%-d %B %Y}" for what, day in (("drift was last checked", page.drift["session"].max()),
+            ("the last outcome is of", page.measured["target_session"].max())) if not pd.isna(day)]  # fmt: skip
+    told = "; ".join(ends)
+    seen = paragraph(f"{told[:1].upper()}{told[1:]}.", "quiet") if told else ""
+    return head + paragraph(state, kind) + "".join(paragraph(line) for line in report.lines()[:3]) + seen
