@@ -100,6 +100,7 @@ Modules:
 - `forecastkit.metrics.feeds`: Feed faults found on the first day: a unit that changed, a value that stands still, a column of zeros, rows that are missing, a constant that moves.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
+- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference, interleaved for overlapping outcomes, its confidence sequence, and the time a decision will take.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.attribution`: Attribution of a pooled forecast: every member taken apart, and the path integral that carries its Shapley values through the linear pool to median and width
 - `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
@@ -142,7 +143,7 @@ Modules:
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.model_monitor`: The model monitor: rolling hit rate, calibration error, CRPS and skill over 20, 60 and 250 outcomes with their errors, the usual rules of degradation beside how often they fire on a model that has not changed.
 - `forecastkit.ops.monitoring`: Monitoring of a ledger: `monitor` measures performance, reads drift, jobs, vendors and pauses, keeps the alerts and says it in three lines or as JSON.
-- `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
+- `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and group of alerts, and keeps whatever was not delivered.
 - `forecastkit.ops.performance`: Rolling performance of stored forecasts: `rolling_performance` measures the last 20, 60 and 250 outcomes of each symbol, sector and market state, each value with its error.
 - `forecastkit.ops.promotion_rules`: A promotion rule is an e-value stated before the evidence begins: `begin_trial` puts it on record, `promote_by_rule` promotes under it or refuses.
 - `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.

@@ -14,11 +14,13 @@ from forecastkit.core import Target, load_settings
 from forecastkit.ledger import DRIFT, SNAPSHOTS, PredictionDatabase, fetch, with_retry
 from forecastkit.ops import (
     Alert,
+    judge_targets,
     keep_alerts,
     latest_performance,
     measured_performance,
     monitor,
     read_monitor,
+    recent_forecasts,
     rolling_performance,
     store_performance,
     stored_alerts,
@@ -119,7 +121,8 @@ def test_performance_is_stored_by_symbol_sector_and_state_and_read_back_on_both_
     database.store_predictions([(made(i), None) for i in range(100)])
     database.record_outcomes("VIX", pd.Series(15 * np.exp(np.random.default_rng(1).normal(0, 0.05, len(DAYS))), DAYS))
     states = {day: "calm" if number % 3 else "wild" for number, day in enumerate(DAYS)}
-    measured = measured_performance(database, sectors={"VIX": "indices"}, states=states)
+    rows = recent_forecasts(database)
+    measured = measured_performance(rows, judge_targets(rows), {"VIX": "indices"}, states)
     assert set(measured["scope"]) == {"symbol", "sector", "state"}
     assert {"calm", "wild"} <= set(measured["symbol"])
     store_performance(database, measured)
@@ -127,6 +130,7 @@ def test_performance_is_stored_by_symbol_sector_and_state_and_read_back_on_both_
     kept = latest_performance(database)
     assert len(kept) == len(measured) == len(with_retry(database.engine, lambda c: fetch(c, sa.select(SNAPSHOTS))))
     pd.testing.assert_frame_equal(kept, measured, check_dtype=False)
+    assert {"hit_rate", "coverage", "calibration_error", "crps_skill", "pinball_skill"} <= set(measured["metric"])
     assert not measured.loc[measured["scope"] != "symbol", "decayed"].any()
     assert "By market state" in performance_section(gather_monitoring(database))
 

@@ -279,6 +279,8 @@ class MonitorSettings:
     )
     quiet: str = key("", word("nothing, or hours such as 22-7", r"(|([01]?\d|2[0-3])-([01]?\d|2[0-3]))"),
                      "hours, by the clock of the exchange, in which only what is critical is delivered")  # fmt: skip
+    group: str = key("rule", word("one of rule, all, none", "rule|all|none"),
+                     "what goes out as one message: alerts of a rule, all of them, or none with another")  # fmt: skip
     seconds: float = key(30.0, number(0.1, 600), "seconds that a sink has to answer")
     due_hours: float = key(12.0, number(0.1, 1000), "hours after a close by which the daily job must have run")
     vendor_failures: float = key(

@@ -31,12 +31,16 @@ from forecastkit.ledger import (
     with_retry,
 )
 from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
+from ..metrics import CHART_WORDS
 from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
+from .model_monitor import MEASURE_WORDS, OUTCOME_WINDOWS, RUN_LENGTH, DegradationReport
+from .model_monitor import followed_outcomes, judge_decay, window_table
 from .performance import PERFORMANCE_COLUMNS, rolling_performance
 
 # %% auto #0
 __all__ = ['MONITORED_RULES', 'WORKING', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week', 'decayed_lines',
-           'store_performance', 'finding_alerts', 'MonitorReport', 'count_checked', 'measured_performance',
+           'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table', 'store_performance', 'decay_alert',
+           'finding_alerts', 'MonitorReport', 'count_checked', 'measured_performance', 'recent_forecasts',
            'latest_performance', 'read_monitor', 'monitor']
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #81d82a0c
@@ -114,12 +118,63 @@ def decayed_lines(database: PredictionDatabase) -> pd.DataFrame:
     return view_table(database, "decayed_lines")
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #b3f0518d
+@dataclass(frozen=True, eq=False)
+class JudgedTarget:
+    "How the forecasts of one target have done."
+
+    symbol: str
+    kind: str
+    horizon: int
+    session: pd.Timestamp  # of the last outcome
+    windows: pd.DataFrame  # by measure and window: value, se, usual, n
+    report: DegradationReport | None  # None: too few outcomes to be judged
+
+    @property
+    def decayed(self) -> bool:
+        "Whether the change detector has spoken."
+        return self.report is not None and self.report.noticed
+
+
+def judge_target(part: pd.DataFrame, windows: Sequence[int] = OUTCOME_WINDOWS) -> JudgedTarget:
+    "Measure and judge the forecasts of one target, as `PredictionDatabase.get_predictions` gives them."
+    symbol, kind, horizon = part.iloc[0][["symbol", "kind", "horizon"]]
+    known, few = followed_outcomes(part), [w for w in windows if w <= part["outcome"].notna().sum()]
+    before = known[: max(len(known) - 250, len(known) // 2)]
+    settled = {"horizon": int(horizon), "windows": tuple(few)}
+    report = judge_decay(known, before, version=symbol, **settled) if len(before) >= 120 else None
+    table = window_table(known, before, **settled) if report is None else report.windows
+    return JudgedTarget(symbol, kind, int(horizon), known.index[-1], table, report)
+
+
+def judge_targets(
+    rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
+    windows: Sequence[int] = OUTCOME_WINDOWS,
+) -> list[JudgedTarget]:
+    "Every target with as many outcomes as the shortest window."
+    known = rows.dropna(subset="outcome").groupby(["symbol", "kind", "horizon"], sort=True)
+    return [judge_target(part, windows) for _, part in known if len(part) >= min(windows)]
+
+# %% ../../nbs/60_ops/25_monitoring.ipynb #fc3d3dce
+def performance_table(judged: Sequence[JudgedTarget]) -> pd.DataFrame:
+    "One row a target, window and measure: n, value, se, reference, decayed, session of the last outcome; `change` is the detector."
+    found = []
+    for one in judged:
+        about = ("symbol", one.symbol, one.kind, one.horizon)
+        for row in one.windows.reset_index().to_dict("records"):
+            numbers = (int(row["n"]), row["value"], row["se"], row["usual"])
+            found.append((*about, row["window"], row["measure"], *numbers, False, one.session))
+        if one.report is not None:
+            last = one.report.change.charts.tail(60)  # 1 is an alarm
+            found.append((*about, 60, "change", len(last), last.max(axis=None), np.nan, 1.0, one.decayed, one.session))
+    return pd.DataFrame(found, columns=list(PERFORMANCE_COLUMNS))
+
+
 def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
-    "Write down what `rolling_performance` found; returns how many rows."
+    "Write down what `measured_performance` found; returns how many rows."
     now = database.clock()
     rows = [
         {
-            "measured_at": now, "session": row["session"].date(), "scope": row.get("scope", "symbol"), "name": row["symbol"], "line": row["kind"],
+            "measured_at": now, "session": row["session"].date(), "scope": row["scope"], "name": row["symbol"], "line": row["kind"],
             **{key: int(row[key]) for key in ("horizon", "window_rows", "n")}, "metric": row["metric"], "decayed": bool(row["decayed"]),
             **{key: number_or_none(row[key]) for key in ("value", "se", "reference")},
         }
@@ -141,7 +196,22 @@ def first_names(names: Sequence[str], most: int = 3) -> str:
 MONITORED_RULES: tuple[str, ...] = ("drift", "decay", "missed_job", "vendor", "paused")
 
 
-def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequence[Any]) -> list[Alert]:
+def decay_alert(one: JudgedTarget) -> Alert | None:
+    "Critical where the change detector has spoken, information where a rule of thumb is worse than a hundredth of all windows."
+    subject = f"target:{one.symbol} {one.kind} {one.horizon}"
+    see = f"See forecastkit forecasts list --symbol {one.symbol}; pause it with forecastkit pauses add symbol:{one.symbol}."
+    if one.report is not None and one.decayed:
+        _, since, chart = one.report.change.alarms[-1]
+        sure = f"chance of a false alarm in ten years {one.report.change.per_decade:.0%}"
+        return Alert("decay", subject, "critical", CHART_WORDS[chart], f"{since:%Y-%m-%d}", sure, see)
+    for rule in one.report.rules if one.report is not None else ():
+        if rule.severity == "medium":
+            sure = f"without change it stands on {rule.null.fires:.0%} of days"
+            return Alert("decay", subject, "info", f"{rule}", f"{one.session:%Y-%m-%d}", sure, see)
+    return None
+
+
+def finding_alerts(drifted: pd.DataFrame, judged: Sequence[JudgedTarget], pauses: Sequence[Any]) -> list[Alert]:
     "One alert a symbol that drifted, a target that decayed, and a pause."
     found = []
     for symbol, part in drifted.groupby("symbol"):
@@ -150,18 +220,14 @@ def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequenc
         sure = f"chance without drift {p:.2g}, over all features" if np.isfinite(p) else "counted, not tested"
         found.append(Alert("drift", f"symbol:{symbol}", "warning", f"drifted: {first_names(names)}", str(part["since"].min())[:10], sure,
                            "See forecastkit monitor --html FILE; mend the feed if it changed (forecastkit data health), retrain if the market did."))  # fmt: skip
-    for (name, line, horizon), part in decayed.groupby(["name", "line", "horizon"]):
-        worst = part.iloc[0]
-        what = f"{worst['metric']} {worst['value']:.3g} over {worst['n']} outcomes, usually {worst['reference']:.3g}"
-        found.append(Alert("decay", f"target:{name} {line} {horizon}", "warning", what, str(worst["session"])[:10], f"its error is {worst['se']:.2g}",
-                           f"See forecastkit forecasts list --symbol {name}; pause it with forecastkit pauses add symbol:{name}."))  # fmt: skip
+    found += [alert for one in judged if (alert := decay_alert(one))]
     found += [
         Alert("paused", pause.subject, "info", f"paused by {pause.who}: {pause.why}", f"{pause.since:%Y-%m-%d}", "it is on record", f"Lift it with forecastkit pauses lift {pause.number}.")
         for pause in pauses
     ]  # fmt: skip
     return found
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #030e6b74
+# %% ../../nbs/60_ops/25_monitoring.ipynb #3c307eec
 def drift_line(drifted: pd.DataFrame, checked: int) -> str:
     "What drifted this week, in a line."
     if not checked:
@@ -172,16 +238,16 @@ def drift_line(drifted: pd.DataFrame, checked: int) -> str:
 
 
 def performance_line(performance: pd.DataFrame) -> str:
-    "How many targets do worse than usual, in a line."
+    "How many targets do worse than usual, in a line, beside how often that is said for nothing."
     own = performance[performance["scope"] == "symbol"]
     targets, worse = own.groupby(["symbol", "kind", "horizon"]).ngroups, sorted(set(own.loc[own["decayed"], "symbol"]))
-    return (
-        f"Performance: {targets} {'target' if targets == 1 else 'targets'} measured, {len(worse)} worse than usual{': ' if worse else ''}{first_names(worse)}."
-        if targets
-        else "Performance: fewer than 20 outcomes are known of each target; forecastkit daily records them."
-    )
+    judged = int((own["metric"] == "change").sum())
+    if not targets:
+        return "Performance: fewer than 20 outcomes are known of each target; forecastkit daily records them."
+    told = f"{': ' if worse else ''}{first_names(worse)} ({252 * judged / RUN_LENGTH:.2g} false alarms a year expected)"
+    return f"Performance: {targets} {'target' if targets == 1 else 'targets'} measured, {judged} judged, {len(worse)} worse than usual{told}."
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #3c307eec
+# %% ../../nbs/60_ops/25_monitoring.ipynb #74b9e49a
 @dataclass(frozen=True)
 class MonitorReport:
     "What a monitor found."
@@ -225,26 +291,36 @@ class MonitorReport:
             "jobs": [{"job": run.job, "outcome": run.outcome, "started": run.started.isoformat(), "ended": run.ended and run.ended.isoformat()} for run in self.jobs],
         }  # fmt: skip
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #74b9e49a
+# %% ../../nbs/60_ops/25_monitoring.ipynb #ddf182a1
 def count_checked(connection: sa.Connection) -> int:
     "How many features were checked at the last session of a drift check, over all symbols."
     last = sa.select(sa.func.max(DRIFT.c.session)).scalar_subquery()
     return connection.scalar(sa.select(sa.func.count()).select_from(DRIFT).where(DRIFT.c.session == last)) or 0
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #b251ce5f
+# %% ../../nbs/60_ops/25_monitoring.ipynb #29fa47de
 def measured_performance(
-    database: PredictionDatabase,
-    sessions: int = 500,  # of forecasts, up to the last one
+    rows: pd.DataFrame,  # as `recent_forecasts` gives them
+    judged: Sequence[JudgedTarget],  # of the same rows
     sectors: Mapping[str, str] | None = None,  # symbol -> sector
     states: Mapping[Any, str] | None = None,  # session -> state of the market
 ) -> pd.DataFrame:
-    "What `rolling_performance` measures of the last sessions of a ledger."
+    "What was measured of each symbol, with its judgement, and of each sector and state, in one table."
+    own = performance_table(judged)
+    found = rolling_performance(rows, sectors=sectors, states=states)
+    more = found[(found["scope"] != "symbol") | ~found["metric"].isin(list(MEASURE_WORDS))]
+    return pd.concat([one for one in (own, more) if len(one)], ignore_index=True) if len(own) else own
+
+
+def recent_forecasts(
+    database: PredictionDatabase,
+    sessions: int = 500,  # up to that of the last forecast
+) -> pd.DataFrame:
+    "The forecasts of the last sessions of a ledger with their outcomes, as `PredictionDatabase.get_predictions` gives them."
     last = with_retry(database.engine, lambda c: c.scalar(sa.select(sa.func.max(PREDICTIONS.c.origin))))
     if last is None:
-        return rolling_performance(database.get_predictions(limit=1))
+        return database.get_predictions(limit=1)
     days = database.calendar.sessions
-    start = days[max(int(days.searchsorted(pd.Timestamp(last))) - sessions, 0)]
-    return rolling_performance(database.get_predictions(start=start), sectors=sectors, states=states)
+    return database.get_predictions(start=days[max(int(days.searchsorted(pd.Timestamp(last))) - sessions, 0)])
 
 
 def latest_performance(database: PredictionDatabase) -> pd.DataFrame:
@@ -258,7 +334,7 @@ def latest_performance(database: PredictionDatabase) -> pd.DataFrame:
     found = found.rename(columns={"name": "symbol", "line": "kind"}).astype({"decayed": bool})
     return found.assign(session=pd.to_datetime(found["session"]))[list(PERFORMANCE_COLUMNS)]
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #b4dab388
+# %% ../../nbs/60_ops/25_monitoring.ipynb #51a73a3a
 WORKING: timedelta = timedelta(hours=6)  # after which a run without an end is not believed to be at work
 
 
@@ -278,7 +354,7 @@ def read_monitor(
         tuple(open_alerts(database)), raised, tuple(map(str, active_pauses(database))), running,
     )  # fmt: skip
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #2d4b3bb0
+# %% ../../nbs/60_ops/25_monitoring.ipynb #850b0d87
 def monitor(
     database: PredictionDatabase,
     expect: Sequence[str] = (),  # jobs that must have run, such as daily
@@ -289,11 +365,11 @@ def monitor(
     sectors: Mapping[str, str] | None = None,  # symbol -> sector
 ) -> MonitorReport:
     "Measure, keep the alerts, and report. Nothing is delivered: see `outbox.deliver_alerts`."
-    performance = measured_performance(database, sessions, sectors)
+    rows = recent_forecasts(database, sessions)
+    judged, runs = judge_targets(rows), stored_jobs(database)
+    performance = measured_performance(rows, judged, sectors)
     store_performance(database, performance)
-    runs, decayed = stored_jobs(database), decayed_lines(database)
-    shortest = decayed[decayed["window_rows"] == decayed["window_rows"].min()]
-    alerts = finding_alerts(drift_this_week(database), shortest, active_pauses(database))
+    alerts = finding_alerts(drift_this_week(database), judged, active_pauses(database))
     alerts += vendor_alerts(runs, database.clock(), vendor_failures)
     missed = [missed_job(runs, job, database.calendar, database.clock(), due_hours) for job in expect]
     alerts += [alert for alert in missed if alert]

@@ -19,8 +19,8 @@ from ..core import PROBS
 from ..metrics import crps, pinball
 
 # %% auto #0
-__all__ = ['TAILS', 'FEWEST_KNOWN', 'SNAPSHOT_WINDOWS', 'FALLS', 'PERFORMANCE_COLUMNS', 'climatology_scores', 'outcome_measures',
-           'measures_of', 'window_rows', 'rolling_performance']
+__all__ = ['TAILS', 'FEWEST_KNOWN', 'PERFORMANCE_COLUMNS', 'climatology_scores', 'outcome_measures', 'measures_of', 'window_rows',
+           'rolling_performance']
 
 # %% ../../nbs/60_ops/18_performance.ipynb #3ac98df3
 TAILS: tuple[float, float] = (0.05, 0.95)  # quantiles whose pinball loss is measured; the CRPS covers all of them
@@ -42,14 +42,14 @@ def climatology_scores(part: pd.DataFrame, every: int = 20) -> np.ndarray:
 
 
 def outcome_measures(rows: pd.DataFrame) -> pd.DataFrame:
-    "By forecast with a known outcome, in order: what it was of, its sessions, hit, inside, pit, crps, tails, and both of climatology."
+    "By forecast with a known outcome, in order: what it was of, its sessions, hit, inside of three ranges, pit, crps, tails, and both of climatology."
     known = rows.dropna(subset="outcome").sort_values(["symbol", "kind", "horizon", "target_session"], kind="stable")
     records = [json.loads(text) for text in known["forecast"]]
     at = np.array([np.interp((0.5, *TAILS), one["probs"], one["values"]) for one in records]).reshape(len(known), 3)
     pit, outcome = known["pit"].to_numpy(dtype=float), known["outcome"].to_numpy(dtype=float)
     table = known[["symbol", "kind", "horizon", "origin", "target_session", "outcome", "pit", "crps"]].assign(
         hit=((at[:, 0] > 0) == (outcome > 0)).astype(float),
-        inside=(np.abs(pit - 0.5) <= 0.4).astype(float),
+        **{f"inside_{level}": (np.abs(pit - 0.5) <= level / 200).astype(float) for level in (50, 80, 90)},
         tails=pinball(outcome, at[:, 1:], TAILS).mean(axis=1),
     )
     base = [climatology_scores(part) for _, part in table.groupby(["symbol", "kind", "horizon"], sort=True)]
@@ -69,30 +69,26 @@ def skill_of(ours: np.ndarray, base: np.ndarray, n: float) -> tuple[float, float
 # %% ../../nbs/60_ops/18_performance.ipynb #ed1f3968
 def measures_of(part: pd.DataFrame) -> dict[str, tuple[float, float]]:
     "Measure -> value and its error over some outcomes; those that overlap, or fall on one session, count as fewer."
-    by_session = part.groupby("target_session")[
-        ["hit", "inside", "crps", "tails", "base_crps", "base_tails"]
-    ].mean().to_numpy()  # fmt: skip
+    columns = ["hit", "inside_50", "inside_80", "inside_90", "crps", "tails", "base_crps", "base_tails"]
+    by_session = part.groupby("target_session")[columns].mean().to_numpy()
     n = max(len(by_session) / max(int(part["horizon"].iloc[0]), 1), 2.0)
-    hit, inside, loss, tails, base_loss, base_tails = by_session.T
-    ordered = np.sort(part["pit"].to_numpy())
-    error = float(np.abs(ordered - (np.arange(len(ordered)) + 0.5) / len(ordered)).mean())
+    hit, *inside, loss, tails, base_loss, base_tails = by_session.T
+    error = float(np.mean([abs(float(found.mean()) - level) for found, level in zip(inside, (0.5, 0.8, 0.9))]))
     fewest = 0.05 if len(set(part["symbol"])) == 1 else 0.0  # of a share whose rows all agree by chance
     return {
         "hit_rate": (float(hit.mean()), max(float(hit.var()), fewest) ** 0.5 / n**0.5),
-        "coverage_80": (float(inside.mean()), max(float(inside.var()), fewest) ** 0.5 / n**0.5),
-        "calibration_error": (error, 0.3 / n**0.5), "crps": (float(loss.mean()), float(loss.std()) / n**0.5),
+        "coverage": (float(inside[1].mean()), max(float(inside[1].var()), fewest) ** 0.5 / n**0.5),
+        "calibration_error": (error, float(np.mean(inside, axis=0).std()) / n**0.5), "crps": (float(loss.mean()), float(loss.std()) / n**0.5),
         "crps_skill": skill_of(loss, base_loss, n), "pinball_skill": skill_of(tails, base_tails, n),
     }  # fmt: skip
 
 # %% ../../nbs/60_ops/18_performance.ipynb #d87020a8
-SNAPSHOT_WINDOWS: tuple[int, ...] = (20, 60, 250)  # sessions with an outcome
-FALLS: dict[str, tuple[float, int]] = {"hit_rate": (0.1, -1), "coverage_80": (0.1, -1), "calibration_error": (0.1, 1)}
 PERFORMANCE_COLUMNS: tuple[str, ...] = (
     "scope", "symbol", "kind", "horizon", "window_rows", "metric", "n", "value", "se", "reference", "decayed", "session",
 )  # fmt: skip
 
 
-def window_rows(part: pd.DataFrame, windows: Sequence[int], scope: str) -> Iterator[tuple[Any, ...]]:
+def window_rows(part: pd.DataFrame, windows: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     "The rows of one symbol, sector or state after its name: window, measure, n, value, se, reference, decayed, session."
     days = np.sort(part["target_session"].unique())
     for window in (w for w in windows if len(days) >= w):
@@ -101,15 +97,13 @@ def window_rows(part: pd.DataFrame, windows: Sequence[int], scope: str) -> Itera
         usual = measures_of(before) if len(days) - window >= min(windows) else {}
         for metric, (value, se) in measures_of(last).items():
             reference = usual.get(metric, (np.nan, np.nan))[0]
-            limit, sign = FALLS.get(metric, (np.inf, 1))
-            decayed = scope == "symbol" and bool(sign * (value - reference) > max(limit, 3 * se))
             if np.isfinite(value):
-                yield window, metric, len(last), value, se, reference, decayed, pd.Timestamp(days[-1])
+                yield window, metric, len(last), value, se, reference, False, pd.Timestamp(days[-1])
 
 
 def rolling_performance(
     rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
-    windows: Sequence[int] = SNAPSHOT_WINDOWS,
+    windows: Sequence[int] = (20, 60, 250),  # sessions with an outcome
     sectors: Mapping[str, str] | None = None,  # symbol -> sector
     states: Mapping[Any, str] | None = None,  # session of the forecast -> state of the market
 ) -> pd.DataFrame:
@@ -121,5 +115,5 @@ def rolling_performance(
     }  # fmt: skip
     for scope, name in names.items():
         for (own, kind, horizon), part in measured.groupby([name, "kind", "horizon"], sort=True):
-            found += [(scope, own, kind, horizon, *row) for row in window_rows(part, windows, scope)]
+            found += [(scope, own, kind, horizon, *row) for row in window_rows(part, windows)]
     return pd.DataFrame(found, columns=list(PERFORMANCE_COLUMNS))

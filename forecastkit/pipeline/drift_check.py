@@ -23,7 +23,8 @@ import pandas as pd
 from ..core import DataError, ModelIntegrityError, digest, find_key, read_arrays, write_arrays
 from ..ledger import PredictionDatabase
 from ..metrics import DriftNull, DriftReport, FeedFault, check_drift, feed_faults, fit_drift_null
-from ..ops import forecast_columns, measured_performance, store_drift, store_performance
+from ..ops import forecast_columns, judge_targets, measured_performance, recent_forecasts
+from ..ops import store_drift, store_performance
 from .preparation import Prepared
 
 # %% auto #0
@@ -217,7 +218,7 @@ def watch_day(
     system: Any,  # an `IntegratedSystem` whose forecast of the session is stored
     origin: pd.Timestamp,
 ) -> list[str]:
-    "Check drift, and store how every line of the ledger has done; what could not be done, a line each. Raises nothing but what ends the process."
+    "Check drift, and store how the target has done, by market state too; what could not be done, a line each. Raises nothing but what ends the process."
     from forecastkit.pipeline.explanation import states_of
 
     chosen, told = system.settings.monitor, []
@@ -228,9 +229,9 @@ def watch_day(
             f"drift is not checked of {why}" for why in check_day(prepared, origin, system.database, windows).skipped
         ]
         states = states_of(prepared).dropna().to_dict()
-        sectors = sectors_of_home(system.home.universes)
-        measured = measured_performance(system.database, sectors=sectors, states=states)
-        store_performance(system.database, measured)
+        rows = recent_forecasts(system.database)
+        own = rows[rows["symbol"] == system.target.symbol]  # forecastkit monitor measures all of them
+        store_performance(system.database, measured_performance(own, judge_targets(own), states=states))
     except Exception as error:  # the forecast stands; a watch that fails is told and no more
         told.append(f"the watch of {origin:%Y-%m-%d} was not kept ({type(error).__name__}: {error})")
     return told

@@ -23,11 +23,10 @@ from ..ops import standing, stored_alerts, stored_jobs, stored_promotions, targe
 from .html import paragraph, percent, table
 
 # %% auto #0
-__all__ = ['SERIES_WORDS', 'MEASURE_WORDS', 'SCOPE_WORDS', 'alert_paragraph', 'watch_section', 'Monitoring', 'gather_monitoring',
+__all__ = ['SERIES_WORDS', 'SHOWN_MEASURES', 'SCOPE_WORDS', 'alert_paragraph', 'watch_section', 'Monitoring', 'gather_monitoring',
            'drift_history', 'drift_map', 'picture', 'drift_section', 'drifted_table', 'rolling_skill', 'band_picture',
-           'skill_section', 'target_table', 'performance_table', 'scrolled', 'performance_section',
-           'calibration_picture', 'calibration_section', 'lines_section', 'alerts_section', 'jobs_section',
-           'monitoring_headline']
+           'skill_section', 'target_table', 'scope_table', 'scrolled', 'performance_section', 'calibration_picture',
+           'calibration_section', 'lines_section', 'alerts_section', 'jobs_section', 'monitoring_headline']
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #52edca70
 def alert_paragraph(one: StoredAlert) -> str:
@@ -179,7 +178,7 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #667a3bac
 def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:
     "By session: CRPS skill on climatology and coverage of the 80 % range over the last outcomes, each with its error."
-    days = measured.groupby("target_session")[["crps", "base_crps", "inside"]].mean()
+    days = measured.groupby("target_session")[["crps", "base_crps", "inside_80"]].mean()
     ours, base = days["crps"].where(days["base_crps"].notna()), days["base_crps"]
     n = max(window / max(int(measured["horizon"].iloc[0]), 1), 2.0)
     means = {
@@ -188,7 +187,7 @@ def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:
     }
     ratio = means["o"] / means["b"]
     spread = (means["oo"] - 2 * ratio * means["ob"] + ratio**2 * means["bb"]).clip(lower=0) ** 0.5
-    inside = days["inside"].rolling(window).mean()
+    inside = days["inside_80"].rolling(window).mean()
     return pd.DataFrame({
         "skill": 1 - ratio, "skill_se": spread / means["b"] / n**0.5, "inside": inside,
         "inside_se": (inside * (1 - inside)).clip(lower=0.05) ** 0.5 / n**0.5,
@@ -231,9 +230,9 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
     return paragraph(f"{page.target}.", "quiet") + out
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #3c365b84
-MEASURE_WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
-    "hit_rate": ("hit rate", percent), "coverage_80": ("inside the 80 % range", percent),
-    "calibration_error": ("calibration error", lambda x: f"{x:.3f}"), "crps": ("CRPS", lambda x: f"{x:.3g}"),
+SHOWN_MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "hit_rate": ("hit rate", percent), "coverage": ("inside the 80 % range", percent),
+    "calibration_error": ("calibration error", percent), "crps_ratio": ("CRPS over what was expected", lambda x: f"{x:.2f}"), "crps": ("CRPS", lambda x: f"{x:.3g}"),
     "crps_skill": ("CRPS skill", percent), "pinball_skill": ("pinball skill of the tails", percent),
 }  # fmt: skip
 SCOPE_WORDS: dict[str, str] = {"symbol": "By symbol", "sector": "By sector", "state": "By market state"}
@@ -247,23 +246,25 @@ def target_table(performance: pd.DataFrame, target: tuple[str, str, int]) -> str
     cells = {f"last {window}": {} for window in sorted(rows["window_rows"].unique())}
     measured: list[Any] = [*rows.itertuples()]
     for one in measured:
-        words, shown = MEASURE_WORDS[one.metric]
+        if one.metric not in SHOWN_MEASURES:  # the level of the change detector
+            continue
+        words, shown = SHOWN_MEASURES[one.metric]
         usual = "" if pd.isna(one.reference) else f", before {shown(one.reference)}"
         cells[f"last {one.window_rows}"][words] = f"{shown(one.value)} ± {shown(one.se)}{usual}"
-    order = [words for words, _ in MEASURE_WORDS.values() if any(words in column for column in cells.values())]
-    caption = f"{symbol}, {horizon} ahead: value ± standard error, and the same before that window"
+    order = [words for words, _ in SHOWN_MEASURES.values() if any(words in column for column in cells.values())]
+    caption = f"{symbol}, {horizon} ahead: value ± standard error, and what was usual before"
     return scrolled(table(pd.DataFrame(cells).reindex(order).fillna(""), caption)) if cells else ""
 
 
-def performance_table(performance: pd.DataFrame, scope: str, window: int = 60, most: int = 25) -> str:
+def scope_table(performance: pd.DataFrame, scope: str, window: int = 60, most: int = 25) -> str:
     "One row a symbol, sector or state: each measure of the last outcomes with its error; the decayed first, then by skill."
     rows = performance[(performance["scope"] == scope) & (performance["window_rows"] == window)]
     cells, order = {}, {}
     for (name, _, horizon), part in rows.groupby(["symbol", "kind", "horizon"], sort=True):
         label = f"{name.replace('_', ' ') if scope == 'state' else name}, {horizon} ahead"
         found: dict[str, Any] = {str(one.metric): one for one in part.itertuples()}
-        cells[label] = {words: f"{shown(one.value)} ± {shown(one.se)}" for key, (words, shown) in MEASURE_WORDS.items()
-                        if key != "crps" and (one := found.get(key))}  # fmt: skip
+        cells[label] = {words: f"{shown(one.value)} ± {shown(one.se)}" for key, (words, shown) in SHOWN_MEASURES.items()
+                        if not key.startswith("crps_r") and key != "crps" and (one := found.get(key))}  # fmt: skip
         order[label] = (not part["decayed"].any(), float(getattr(found.get("crps_skill"), "value", 0.0)), label)
     chosen = sorted(cells, key=order.__getitem__)[:most]
     caption = f"{SCOPE_WORDS[scope]}, the last {window} sessions with an outcome; ± standard error"
@@ -292,18 +293,16 @@ def performance_section(page: Monitoring) -> str:
     drawn = page.measured.iloc[-1] if len(page.measured) else own.iloc[-1]
     shown = target_table(measured, (drawn["symbol"], drawn["kind"], int(drawn["horizon"])))
     window = min(60, int(own["window_rows"].max()))
-    shown += "".join(
-        performance_table(measured, scope, window) for scope in SCOPE_WORDS if scope != "symbol" or symbols > 1
-    )
+    shown += "".join(scope_table(measured, scope, window) for scope in SCOPE_WORDS if scope != "symbol" or symbols > 1)
     worse = sorted(set(measured.loc[measured["decayed"], "symbol"]))
     told = (
-        f"Worse than before by the documents' rule and by more than three errors: {', '.join(worse)}. Pause it (forecastkit pauses add symbol:{worse[0]}) "
+        f"Decayed, by a change detector that cries falsely once in fifty years of outcomes: {', '.join(worse)}. Pause it (forecastkit pauses add symbol:{worse[0]}) "
         "and see what changed in its data; forecastkit models rollback undoes a promotion."
         if worse
-        else "No target is worse than before by ten points and more than three errors: nothing to do."
+        else "No target has decayed: nothing to do."
     )
     return paragraph(told, "warning" if worse else "") + shown + paragraph(
-        "Before: the same measure on the outcomes before that window. Skill is against climatology of the outcomes known when a forecast was made; "
+        "Before: what was usual in the outcomes before. Skill is against climatology of the outcomes known when a forecast was made; "
         "a value within two errors of zero is no evidence of any.", "quiet")  # fmt: skip
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #e2e3cc50
