@@ -33,6 +33,7 @@ from forecastkit.ledger.schema import (
     JOB_EVENTS,
     PAUSES,
     PROMOTIONS,
+    SHADOW_EVENTS,
 )
 from .schema import SNAPSHOTS, TRAINING_EVENTS
 
@@ -212,6 +213,7 @@ REVISIONS: tuple[str, ...] = (
     "0005",
     "0008",
     "0009",
+    "0010",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -222,6 +224,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DRIFT: "0008",
     SNAPSHOTS: "0008",
     ALERT_EVENTS: "0009",
+    SHADOW_EVENTS: "0010",
     DELIVERIES: "0009",
     HORIZONS: "0005",
 }  # the revision that brought a later table

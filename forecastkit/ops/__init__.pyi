@@ -133,3 +133,19 @@ from .promotion_rules import (
     begin_trial as begin_trial,
     promote_by_rule as promote_by_rule,
 )
+from .shadow import (
+    arm_of as arm_of,
+    create_shadow_deployment as create_shadow_deployment,
+    OtherArm as OtherArm,
+    ShadowDeployment as ShadowDeployment,
+    stop_shadow_deployment as stop_shadow_deployment,
+    store_arms as store_arms,
+    stored_deployments as stored_deployments,
+)
+from .shadow_verdicts import (
+    describe_shadow as describe_shadow,
+    evaluate_shadow_deployments as evaluate_shadow_deployments,
+    plot_shadow as plot_shadow,
+    read_shadow_deployment as read_shadow_deployment,
+    ShadowReading as ShadowReading,
+)
