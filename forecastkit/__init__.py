@@ -91,7 +91,7 @@ Modules:
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, and of what a monitor measured.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.change_detectors`: Online change detectors for forecasts: Page's cumulative sums of the PIT for ranges too narrow, too wide, too high, too low, with a stated average run length; and the CRPS that a forecast itself expects.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
@@ -150,6 +150,8 @@ Modules:
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.ops.retention`: Retention: `retire_stale_lines` retires lines that nobody uses by the rule of the settings, `prune_models` removes folders of versions that nothing on record needs.
 - `forecastkit.ops.served`: `served_on` says which line and version served each target at a session, from promotions, the refit grid and the stored forecasts.
+- `forecastkit.ops.shadow`: Shadow deployments and A/B splits on record: `create_shadow_deployment` begins one with its terms, `arm_of` splits the traffic, pairs of forecasts are kept together, and `stop_shadow_deployment` ends it.
+- `forecastkit.ops.shadow_verdicts`: Verdicts on shadow deployments: `read_shadow_deployment` compares the two arms by an anytime-valid test, `evaluate_shadow_deployments` reads all of them and ends those that are decided, and `plot_shadow` draws the evidence over time.
 - `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
