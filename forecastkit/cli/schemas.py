@@ -210,6 +210,11 @@ SCHEMAS: dict[str, Schema] = {
         as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
         alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),
     ),
+    "daily": record(
+        {"forecast": {"type": ["object", "null"]}, "failure": {"type": ["string", "null"]}, "stored": COUNT, "outcomes_recorded": COUNT, "page": TEXT,
+         "watch": record(ok=FLAG, lines=list_of(TEXT)), "note": TEXT},
+        outcome={"enum": ["done", "idle"]},
+    ),
     "alerts list": list_of(ALERT), "alerts acknowledge": list_of(ALERT),
     "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),
     "settings check": record(ok=FLAG, problem={"type": ["string", "null"]}),

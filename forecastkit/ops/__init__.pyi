@@ -97,15 +97,24 @@ from .ensemble_loader import (
     version_records as version_records,
     VersionRecord as VersionRecord,
 )
+from .performance import (
+    outcome_measures as outcome_measures,
+    rolling_performance as rolling_performance,
+)
 from .monitoring import (
     decayed_lines as decayed_lines,
     drift_this_week as drift_this_week,
+    latest_performance as latest_performance,
+    measured_performance as measured_performance,
     monitor as monitor,
     MonitorReport as MonitorReport,
     judge_targets as judge_targets,
     JudgedTarget as JudgedTarget,
     performance_table as performance_table,
+    read_monitor as read_monitor,
+    recent_forecasts as recent_forecasts,
     store_drift as store_drift,
+    store_performance as store_performance,
     thin_measurements as thin_measurements,
     view_table as view_table,
 )
