@@ -182,7 +182,7 @@ ALERT: Schema = record(
     number=COUNT, rule=TEXT, subject=TEXT, severity=TEXT, what=TEXT, since=TEXT, how_sure=TEXT, what_to_do=TEXT, raised=TEXT, state=TEXT,
 )  # fmt: skip
 STORED_MODEL: Schema = record(
-    symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
+    symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, lines=list_of(TEXT), horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
 )  # fmt: skip
 PROMOTION: Schema = record(
     number=COUNT, target=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, recipe=table_of({}), version=TEXT, action=TEXT, from_stage=TEXT, to_stage=TEXT,
@@ -214,6 +214,11 @@ SCHEMAS: dict[str, Schema] = {
     "monitor": record(
         as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
         alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),
+    ),
+    "daily": record(
+        {"forecast": {"type": ["object", "null"]}, "failure": {"type": ["string", "null"]}, "stored": COUNT, "outcomes_recorded": COUNT, "page": TEXT,
+         "watch": record(ok=FLAG, lines=list_of(TEXT)), "note": TEXT},
+        outcome={"enum": ["done", "idle"]},
     ),
     "alerts list": list_of(ALERT), "alerts acknowledge": list_of(ALERT),
     "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),

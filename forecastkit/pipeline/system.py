@@ -37,7 +37,7 @@ from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
-from ..ops import Champion, ModelRegistry, house_line, line_target
+from ..ops import OWN_CODE_LINE, Champion, LineRegistry, house_line, line_target
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
 from .directions import recently_told
 from .explanation import recently_explained
@@ -240,9 +240,10 @@ class IntegratedSystem:
         return self.database
 
     @cached_property
-    def registry(self) -> ModelRegistry:
-        "The stored model versions."
-        return ModelRegistry(self.models_dir, self.database)
+    def registry(self) -> LineRegistry:
+        "The stored model versions, and the line of this system."
+        line = OWN_CODE_LINE if self.profile.user_code and not self._champion.number else self._champion.line.name
+        return LineRegistry(self.models_dir, self.database, line)
 
     @cached_property
     def feature_engine(self) -> FeatureEngine:
@@ -282,11 +283,13 @@ class IntegratedSystem:
                 raw,
                 cache=cache,
                 own_profile=self.profile,
-                pin=self._pin(),
+                pin=self.pinned(),
             )
+            self._prepared.versions.note(() if self.profile.members else self._prepared.names.values())
         return self._prepared
 
-    def _pin(self) -> Any:
+    def pinned(self) -> Any:
+        "The `PinnedVersion` that answers here against the refit grid; None where none is pinned."
         if not self._champion.version:
             return None
         stored = self.registry.versions()
@@ -300,6 +303,15 @@ class IntegratedSystem:
         if self.profile.user_code or self._champion.number:  # a line was chosen already
             return [(self._champion, days)]
         return champion_spans(self.database, line_target(self.target), days)
+
+    def systems(self, days: pd.DatetimeIndex) -> list[tuple[IntegratedSystem, pd.DatetimeIndex]]:
+        "The systems of the champions of some sessions, each with those that it serves, in order."
+        found: dict[int, tuple[IntegratedSystem, pd.DatetimeIndex]] = {}
+        for champion, part in self._spans(days):
+            own = self._system_of(champion)
+            before = found[id(own)][1] if id(own) in found else part[:0]
+            found[id(own)] = (own, pd.DatetimeIndex([*before, *part]))
+        return list(found.values())
 
     def _system_of(self, champion: Champion) -> IntegratedSystem:
         if champion.as_in_force or champion == self._champion:
@@ -418,8 +430,8 @@ class IntegratedSystem:
         origin, raw, cache = self.origin(as_of), self.home.raw_quantiles, self.feature_engine.cache
         serving = self.serving(origin)
         prepared = prepare(
-            self.market, self.target, serving.settings, origin, self.registry, raw, origin, cache, own_profile=self.profile,
-            pin=serving._pin(),
+            self.market, self.target, serving.settings, origin, serving.registry, raw, origin, cache, own_profile=self.profile,
+            pin=serving.pinned(),
         )  # fmt: skip
         made = build_forecast(prepared, origin, datetime.now(UTC))
         day = pd.DatetimeIndex([origin])

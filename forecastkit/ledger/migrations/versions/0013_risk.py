@@ -6,7 +6,7 @@ from forecastkit.ledger.migrations.enhanced import ENHANCED_V2, enhanced
 from forecastkit.ledger.migrations.steps import create_view
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
