@@ -100,7 +100,9 @@ def both_arms(
     served, others, theirs = dict(made), list[OtherArm](), set[str]()
     for deployment, panel in challengers:
         for symbol, ours in made.items():
-            one = work_on(symbol, lambda name: build_panel_forecast(panel, session, name, made_at=datetime.now(UTC)))
+            one = work_on(
+                symbol, lambda name, panel=panel: build_panel_forecast(panel, session, name, made_at=datetime.now(UTC))
+            )
             if one.error:
                 continue  # the champion serves, and there is no pair
             arm = deployment.arm(symbol, session)
@@ -139,13 +141,17 @@ class AdvancedDailyPredictor:
         shadow_model_version: Line | str,  # the challenger's line, or the name of one on record
         traffic_percentage: float = 0.0,  # that it serves
         duration_days: int = 1250,  # sessions
-        **more: Any,  # who, why, alpha, bound, first: see `ops.create_shadow_deployment`
+        *,
+        who: str = "forecastkit",
+        why: str = "to see whether it is better",
+        bound: float | None = None,  # of the clip; None: half the champion's mean score before the beginning
+        first: Any = None,  # the first origin; None: the first session that is not forecast yet
     ) -> int:
         "Begin a shadow deployment; returns its `deployment_id`. Raises `DataError`."
-        more = {"settings": self._system.settings} | more
         return create_shadow_deployment(
-            self.database, self.target, shadow_model_version, traffic_percentage, duration_days, **more
-        )
+            self.database, self.target, shadow_model_version, traffic_percentage, duration_days, who=who, why=why, bound=bound,
+            first=first, settings=self._system.settings,
+        )  # fmt: skip
 
     def evaluate_shadow_deployments(self) -> list[ShadowReading]:
         "A reading of each deployment that runs; those that are decided, worse or over are ended."

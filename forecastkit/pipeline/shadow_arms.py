@@ -28,12 +28,9 @@ from forecastkit.ops import (
 from .preparation import Prepared, build_forecast
 
 # %% auto #0
-__all__ = ['Spans', 'challenger_of', 'arm_spans', 'open_pairs', 'pair_shadows']
+__all__ = ['challenger_of', 'arm_spans', 'open_pairs', 'pair_shadows']
 
 # %% ../../nbs/65_pipeline/13_shadow_arms.ipynb #cd779ced
-Spans = list[tuple[Champion, pd.DatetimeIndex]]
-
-
 def challenger_of(one: ShadowDeployment) -> Champion:
     "The challenger's line as what serves."
     return Champion(one.line, since=one.first, number=-one.deployment_id)  # no promotion says so
@@ -42,13 +39,13 @@ def challenger_of(one: ShadowDeployment) -> Champion:
 def arm_spans(
     database: PredictionDatabase,
     target: LineTarget,
-    spans: Spans,  # sessions in parts of one champion each
-) -> Spans:
+    spans: list[tuple[Champion, pd.DatetimeIndex]],  # sessions in parts of one champion each
+) -> list[tuple[Champion, pd.DatetimeIndex]]:
     "The same with the sessions that a challenger serves given to its line."
     split = [one for one in stored_deployments(database, target, active=True) if one.terms.traffic]
     if not split:
         return spans
-    found: Spans = []
+    found = list[tuple[Champion, pd.DatetimeIndex]]()
     for champion, days in spans:
         for day in days:
             theirs = next(
@@ -61,7 +58,7 @@ def arm_spans(
             )
             serving = champion if theirs is None else challenger_of(theirs)
             if found and found[-1][0] == serving:
-                found[-1] = (serving, found[-1][1].append(pd.DatetimeIndex([day])))
+                found[-1] = (serving, pd.DatetimeIndex([*found[-1][1], day]))
             else:
                 found.append((serving, pd.DatetimeIndex([day])))
     return found
