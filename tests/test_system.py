@@ -41,7 +41,7 @@ def without_clock(text: str) -> dict:
 
 @pytest.fixture(scope="module")
 def market():
-    return synthetic_market(seed=11, sessions=1300).market
+    return synthetic_market(seed=11, sessions=1000).market
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_the_provisional_forecast_is_what_the_version_in_force_gives_and_is_not_
     raw = model.predict_quantiles(prepared.features, last=1)[0]
     np.testing.assert_array_equal(early.values, fresh.target.from_log(raw))
     assert early.metadata["calibration"].startswith("off")
-    assert fresh.daily().forecast.model_version == early.model_version
+    assert fresh.generate_forecast().model_version == early.model_version
 
 
 def test_not_storing_stores_nothing(market, tmp_path):
