@@ -314,8 +314,9 @@ def test_a_kind_of_ones_own_is_loaded_only_if_the_caller_says_so(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
-def test_the_real_vix(shared_data):
-    "On a dozen features, refitted every other year: skill against climatology, and calibrated ranges in every regime."
+@pytest.mark.parametrize("every", [2016, pytest.param(504, marks=pytest.mark.slow("test_the_real_vix"))])
+def test_the_real_vix(shared_data, every):
+    "On a dozen features, refitted every eight years, or every other year: skill against climatology, and calibrated ranges in every regime."
     from forecastkit.data.sources import load_market
     from forecastkit.evaluation import RefitSchedule, walk_forward
     from forecastkit.metrics import coverage, crps, interval, skill
@@ -328,7 +329,7 @@ def test_the_real_vix(shared_data):
         X,
         y,
         lambda: ProbabilisticForecaster(Target("VIX")),
-        RefitSchedule(NYSE, 5, every=504),
+        RefitSchedule(NYSE, 5, every=every),
         first="2005-01-03",
     )
     at, truth = NYSE.positions(raw.origins), y[raw.origins].to_numpy()
