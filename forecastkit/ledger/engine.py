@@ -34,7 +34,7 @@ from forecastkit.ledger.schema import (
     PAUSES,
     PROMOTIONS,
 )
-from .schema import SNAPSHOTS, TRAINING_EVENTS
+from .schema import SNAPSHOTS, TRAINING_EVENTS, UNCOPIED
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
@@ -212,6 +212,7 @@ REVISIONS: tuple[str, ...] = (
     "0005",
     "0008",
     "0009",
+    "0011",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -224,6 +225,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     ALERT_EVENTS: "0009",
     DELIVERIES: "0009",
     HORIZONS: "0005",
+    **dict.fromkeys(UNCOPIED, "0011"),
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
@@ -303,6 +305,7 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "012465bf99f368c5",
     "08d3ff47ce191258",
     "c90df85beb2ed224",
+    "1b8c4cea2cb8a7ca",
 )  # of the tables and indexes by revision
 
 
