@@ -2,7 +2,6 @@
 
 import json
 
-
 import pytest
 from engines import DAYS, made
 from fastapi.testclient import TestClient
@@ -42,7 +41,9 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def api(home, market):
-    with TestClient(create_app(settings_at(home[0], web__per_minute=100_000), market), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(settings_at(home[0], web__per_minute=100_000), market), raise_server_exceptions=False
+    ) as client:
         yield client
 
 
@@ -87,7 +88,11 @@ def test_lists_have_pages_in_json_and_csv(api, home):
     origins = [row["origin"] for row in page.json() + rest.json()]
     assert origins == sorted(origins, reverse=True) and len(origins) == 3 and "next" not in rest.links
     csv = api.get("/forecasts", params={"symbol": "VIX"}, headers=bearer(home, "read") | {"Accept": "text/csv"})
-    assert csv.headers["content-type"].startswith("text/csv") and csv.text.startswith("symbol,origin,") and csv.text.count("\n") == 4
+    assert (
+        csv.headers["content-type"].startswith("text/csv")
+        and csv.text.startswith("symbol,origin,")
+        and csv.text.count("\n") == 4
+    )
 
 
 def test_the_other_addresses_answer(api, home):
@@ -100,7 +105,10 @@ def test_the_other_addresses_answer(api, home):
     assert get("/models", Accept="application/json").json() is not None
     assert get(f"/served-on/{DAYS[0]:%Y-%m-%d}").json()[0]["symbol"] == "VIX"
     assert "performance" in get("/metrics").json()
-    assert "forecastkit_forecasts 3" in get("/metrics", Accept="text/plain").text or "forecastkit_forecasts" in get("/metrics", Accept="text/plain").text
+    assert (
+        "forecastkit_forecasts 3" in get("/metrics", Accept="text/plain").text
+        or "forecastkit_forecasts" in get("/metrics", Accept="text/plain").text
+    )
     assert get("/health").json()["newest_origin"]
     assert api.get("/health").json() == {"live": True, "ready": True}
 
@@ -143,7 +151,9 @@ def test_what_is_no_question_is_refused_with_a_reason(api, home, body):
 def test_bodies_have_a_limit_and_a_kind(api, home):
     big = b'{"symbol": "VIX"' + b" " * 20_000 + b"}"
     is_problem(api.post("/forecast", content=big, headers=bearer(home) | {"Content-Type": "application/json"}), 413)
-    is_problem(api.post("/forecast", content=iter([big]), headers=bearer(home) | {"Content-Type": "application/json"}), 413)
+    is_problem(
+        api.post("/forecast", content=iter([big]), headers=bearer(home) | {"Content-Type": "application/json"}), 413
+    )
     is_problem(api.post("/forecast", data={"symbol": "VIX"}, headers=bearer(home)), 415)
 
 
@@ -168,7 +178,17 @@ def test_what_every_answer_carries(api, home):
 
 def test_openapi_names_every_address_with_examples(api):
     described = api.get("/openapi.json").json()
-    assert set(described["paths"]) == {"/forecast", "/forecasts", "/forecasts/{id}", "/jobs/{id}", "/universe", "/models", "/served-on/{date}", "/metrics", "/health"}
+    assert set(described["paths"]) == {
+        "/forecast",
+        "/forecasts",
+        "/forecasts/{id}",
+        "/jobs/{id}",
+        "/universe",
+        "/models",
+        "/served-on/{date}",
+        "/metrics",
+        "/health",
+    }
     question = described["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert question["examples"] and not question["additionalProperties"]
     assert {"HTTPBearer", "APIKeyHeader"} == set(described["components"]["securitySchemes"])

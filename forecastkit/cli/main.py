@@ -28,7 +28,7 @@ from .ledger import backup, forecasts_app, restore
 from .monitor import alerts_app, monitor
 from .models import models_app
 from .pauses import pauses_app
-from .serve import keys_app, serve
+from .serve import keys_app
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -470,7 +470,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, backtest, monitor, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, monitor, verify, explain, download, serve, backup, restore, schema):
     add_command(app)(command)
 
 

@@ -62,7 +62,10 @@ def list_keys(home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = F
     from forecastkit.web import stored_keys
 
     rows = [one.to_dict() for one in stored_keys(key_database(home))]
-    lines = ["  ".join(f"{name} {value}" if name.endswith("_at") else str(value) for name, value in row.items() if value) for row in rows]
+    lines = [
+        "  ".join(f"{name} {value}" if name.endswith("_at") else str(value) for name, value in row.items() if value)
+        for row in rows
+    ]
     emit(rows if as_json else "\n".join(lines) or "no key: make one with `forecastkit keys add NAME`", as_json)
 
 
@@ -80,7 +83,12 @@ def revoke(
     from forecastkit.web import revoke_key
 
     found = revoke_key(key_database(home), which)
-    emit([one.to_dict() for one in found] if as_json else "\n".join(f"{one.name} ({one.id}) is revoked" for one in found), as_json)
+    emit(
+        [one.to_dict() for one in found]
+        if as_json
+        else "\n".join(f"{one.name} ({one.id}) is revoked" for one in found),
+        as_json,
+    )
 
 # %% ../../nbs/80_cli/12_serve.ipynb #076fbcc7
 LOOPBACK: tuple[str, ...] = ("127.0.0.1", "::1", "localhost")

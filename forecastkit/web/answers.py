@@ -19,7 +19,17 @@ import sqlalchemy as sa
 from ..core import Settings, for_program, table_records
 from ..data import open_sources, stored_sources
 from ..forecasts import Forecast, MultiHorizonForecast
-from ..ledger import CHAIN, CHAINED, HORIZONS, PREDICTIONS, PredictionDatabase, as_date, fetch, horizon_rows, ledger_rows, read_predictions
+from forecastkit.ledger import (
+    CHAIN,
+    CHAINED,
+    HORIZONS,
+    PREDICTIONS,
+    PredictionDatabase,
+    as_date,
+    horizon_rows,
+    ledger_rows,
+    read_predictions,
+)
 from ..ledger import select_predictions, stored_horizons, stored_targets, transaction
 from ..ops import ModelLoader, ModelRegistry, rolling_performance, served_on, stored_jobs
 from ..pipeline import readable_sources
@@ -47,7 +57,12 @@ def stored_answer(
         if asked.several:
             c = HORIZONS.c
             listed = ",".join(map(str, asked.horizons))
-            same = (c.symbol == asked.symbol, c.kind == asked.kind, c.horizons == listed, c.origin == as_date(day).isoformat())
+            same = (
+                c.symbol == asked.symbol,
+                c.kind == asked.kind,
+                c.horizons == listed,
+                c.origin == as_date(day).isoformat(),
+            )
             text = connection.scalar(sa.select(c.forecast).where(*same).order_by(c.seq.desc()).limit(1))
         else:
             query = select_predictions(asked.symbol, day, day, asked.horizons[0], asked.kind, limit=1).subquery()
@@ -98,7 +113,13 @@ def page_bytes(
     return table.to_csv(index=False, lineterminator="\n").encode() if as_csv else json_bytes(table_records(table))
 
 # %% ../../nbs/75_web/05_answers.ipynb #2aa427b5
-def horizon_page(database: PredictionDatabase, symbol: str | None = None, start: str | None = None, end: str | None = None, limit: int = 100) -> pd.DataFrame:
+def horizon_page(
+    database: PredictionDatabase,
+    symbol: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    limit: int = 100,
+) -> pd.DataFrame:
     "The newest stored records of several horizons, a row for each horizon, newest record first."
     return horizon_rows(stored_horizons(database, symbol=symbol, start=start, end=end, limit=limit)[::-1])
 
@@ -118,7 +139,9 @@ def universe_rows(
     "One record a symbol: how many forecasts of it are stored, by kind and horizon."
     stored: dict[str, list[dict[str, Any]]] = {}
     for target, count in stored_targets(database).items():
-        stored.setdefault(target.symbol, []).append({"kind": target.kind, "horizon": target.horizon, "forecasts": count})
+        stored.setdefault(target.symbol, []).append(
+            {"kind": target.kind, "horizon": target.horizon, "forecasts": count}
+        )
     return [{"symbol": symbol, "stored": stored.get(symbol, [])} for symbol in symbols]
 
 
@@ -137,9 +160,15 @@ def health_of(database: PredictionDatabase, settings: Settings) -> dict[str, Any
     "Newest origin, moment and version on record, and the last run of each job; the sessions that have closed since."
     with transaction(database.engine) as connection:
         c = PREDICTIONS.c
-        newest = connection.execute(sa.select(c.origin, c.symbol, c.model_version, c.stored_at).order_by(c.origin.desc(), c.seq.desc()).limit(1)).one_or_none()
+        newest = connection.execute(
+            sa.select(c.origin, c.symbol, c.model_version, c.stored_at).order_by(c.origin.desc(), c.seq.desc()).limit(1)
+        ).one_or_none()
     calendar, jobs = database.calendar, {run.job: run for run in stored_jobs(database)}
-    behind = None if newest is None else int((calendar.closes[calendar.sessions > pd.Timestamp(newest.origin)] <= database.clock()).sum())
+    behind = (
+        None
+        if newest is None
+        else int((calendar.closes[calendar.sessions > pd.Timestamp(newest.origin)] <= pd.Timestamp(database.clock())).sum())
+    )
     return {
         "newest_origin": newest and newest.origin, "sessions_behind": behind, "symbol": newest and newest.symbol, "model_version": newest and newest.model_version,
         "stored_at": newest and newest.stored_at,

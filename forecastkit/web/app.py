@@ -24,7 +24,16 @@ from starlette.exceptions import HTTPException
 
 from ..core import Settings, code_version, load_settings
 from ..data import MarketData
-from .answers import MOST_ROWS, forecast_page, health_of, horizon_page, json_bytes, model_rows, page_bytes, performance_rows
+from forecastkit.web.answers import (
+    MOST_ROWS,
+    forecast_page,
+    health_of,
+    horizon_page,
+    json_bytes,
+    model_rows,
+    page_bytes,
+    performance_rows,
+)
 from .answers import prometheus_text, served_rows, stored_record, universe_rows
 from .guard import ACCESS, Guard, problem_response
 from .jobs import job_answer
@@ -42,7 +51,9 @@ __all__ = ['BEARER', 'NAMED', 'REMEDIES', 'SymbolField', 'DayField', 'ROUTES', '
 
 # %% ../../nbs/75_web/10_app.ipynb #f04dbaf6
 BEARER = HTTPBearer(auto_error=False, description="A key, as `forecastkit keys add` shows it once.")
-NAMED = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, where a bearer token is not possible.")
+NAMED = APIKeyHeader(
+    name="X-API-Key", auto_error=False, description="The same key, where a bearer token is not possible."
+)
 
 
 async def presented_key(
@@ -62,11 +73,14 @@ def service_of(request: Request) -> Service:
 
 def needs(scope: str) -> Any:
     "A dependency: the key of whoever asks, admitted for a scope and counted."
+
     async def admitted(request: Request, given: Annotated[str, Depends(presented_key)]) -> Key:
         service = service_of(request)
         await beat(service)
         if not given:
-            raise Refusal(401, "no key was presented", "Send it as Authorization: Bearer KEY.", www_authenticate="Bearer")
+            raise Refusal(
+                401, "no key was presented", "Send it as Authorization: Bearer KEY.", www_authenticate="Bearer"
+            )
         key = service.ring.admit(given, scope, datetime.now(UTC))
         request.scope["state"]["key"] = key.id
         await service.count(key)
@@ -86,7 +100,11 @@ async def answer_problem(request: Request, error: Exception) -> Response:
         return problem_response(Problem(422, refused_fields(error.errors()), "See GET /openapi.json."))
     if isinstance(error, HTTPException):
         remedy = REMEDIES.get(error.status_code, "See GET /openapi.json.")
-        return problem_response(Problem(error.status_code, TITLES.get(error.status_code, "refused").lower(), remedy, dict(error.headers or {})))
+        return problem_response(
+            Problem(
+                error.status_code, TITLES.get(error.status_code, "refused").lower(), remedy, dict(error.headers or {})
+            )
+        )
     problem = problem_of(error)
     if problem.status == 500:
         ACCESS.error("an error that nobody foresaw", exc_info=error)
@@ -101,7 +119,9 @@ def read_question(request: Request, body: bytes) -> ForecastQuestion:
     try:
         return ForecastQuestion.model_validate_json(body)
     except ValidationError as error:
-        raise Refusal(422, refused_fields(error.errors(include_url=False, include_input=False)), "See GET /openapi.json.") from None
+        raise Refusal(
+            422, refused_fields(error.errors(include_url=False, include_input=False)), "See GET /openapi.json."
+        ) from None
 
 
 async def post_forecast(request: Request) -> Response:
@@ -143,7 +163,10 @@ async def get_forecasts(
     csv, headers = wants_csv(request, form), {}
     if not several and len(table) == limit:
         given = {"symbol": symbol, "start": start, "end": end, "horizon": horizon, "kind": kind, "format": form}
-        pairs = {name: value for name, value in given.items() if value is not None} | {"limit": limit, "offset": offset + limit}
+        pairs = {name: value for name, value in given.items() if value is not None} | {
+            "limit": limit,
+            "offset": offset + limit,
+        }
         headers["Link"] = f'</forecasts?{urlencode(pairs)}>; rel="next"'
     return Response(page_bytes(table, csv), headers=headers, media_type="text/csv" if csv else "application/json")
 
@@ -239,7 +262,14 @@ def create_app(
 ) -> FastAPI:
     "The ASGI app; every worker makes one."
     chosen = load_settings() if settings is None else settings
-    app = FastAPI(title="forecastkit", version=code_version(), docs_url=None, redoc_url=None, lifespan=running, redirect_slashes=False)
+    app = FastAPI(
+        title="forecastkit",
+        version=code_version(),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=running,
+        redirect_slashes=False,
+    )
     app.state.service = Service(chosen, market)
     for method, path, function, scope, statuses in ROUTES:
         said = problem_answers(*((401, 403, 429) if scope else (401,)), *statuses) | ANSWERS[path]

@@ -64,7 +64,9 @@ async def whole_body(
                 if len(body) > limit:
                     raise too_large
     except TimeoutError:
-        raise Refusal(408, f"the body took more than {seconds:g} seconds", "Send it at once.", connection="close") from None
+        raise Refusal(
+            408, f"the body took more than {seconds:g} seconds", "Send it at once.", connection="close"
+        ) from None
     return body
 
 
@@ -126,7 +128,9 @@ class Guard:
         "The answer of the app, or the refusal of the guard."
         try:
             if scope["query_string"] and carries_key(scope["query_string"]):
-                raise Refusal(400, "the address carries a key", "Send it as Authorization: Bearer KEY, and replace this one.")
+                raise Refusal(
+                    400, "the address carries a key", "Send it as Authorization: Bearer KEY, and replace this one."
+                )
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 receive = replayed(await whole_body(scope, receive, self.limit, self.seconds), receive)
         except Refusal as refusal:

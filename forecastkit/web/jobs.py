@@ -13,18 +13,17 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
 
 from ..calendars import add_releases
-from ..core import DataError, Settings, printable, redacted
+from ..core import DataError, Settings
 from ..data import MarketData
 from ..ledger import API_JOBS, PredictionDatabase, store_horizons, transaction
 from ..pipeline import IntegratedSystem, forecast_horizons, settings_for
@@ -71,6 +70,7 @@ class Forecasters:
 # %% ../../nbs/75_web/06_jobs.ipynb #3926b2da
 def make_answer(forecasters: Forecasters, asked: Asked) -> bytes:
     "The record that answers a question: the stored one, or one that is made and stored now. Raises what forecasting raises."
+
     def made(horizon: int) -> Any:
         system, lock = forecasters.system(asked.symbol, asked.kind, horizon)
         with lock:
@@ -104,7 +104,14 @@ def claim_job(
 
     now, c = database.clock(), API_JOBS.c
     insert = (sqlite if database.engine.dialect.name == "sqlite" else postgresql).insert(API_JOBS)
-    row = {"question": asked.to_json(), "state": RUNNING, "result": "", "worker": worker, "asked_at": now, "ended_at": None}
+    row = {
+        "question": asked.to_json(),
+        "state": RUNNING,
+        "result": "",
+        "worker": worker,
+        "asked_at": now,
+        "ended_at": None,
+    }
     row |= {"alive_until": now + timedelta(seconds=ALIVE_SECONDS)}
     free = sa.or_(c.state != RUNNING, c.alive_until < now)
     statement = insert.values(id=asked.job, **row).on_conflict_do_update(index_elements=[c.id], set_=row, where=free)
@@ -137,7 +144,11 @@ def job_answer(database: PredictionDatabase, job: str) -> dict[str, Any]:
     lost = row.state == RUNNING and row.alive_until < database.clock()
     told = {"job": row.id, "state": LOST_JOB if lost else row.state, "asked_at": row.asked_at, "ended_at": row.ended_at}
     result = json.loads(row.result) if row.result else {}
-    return told | {"question": json.loads(row.question), "prediction_id": result.get("prediction_id"), "problem": result.get("problem")}
+    return told | {
+        "question": json.loads(row.question),
+        "prediction_id": result.get("prediction_id"),
+        "problem": result.get("problem"),
+    }
 
 # %% ../../nbs/75_web/06_jobs.ipynb #78fd2d4e
 class JobBoard:

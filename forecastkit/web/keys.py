@@ -93,7 +93,11 @@ def expiry_of(text: str | None, now: datetime) -> datetime | None:
         return None
     try:
         days = re.fullmatch(r"(\d{1,5})d", text)
-        told = now + timedelta(days=int(days[1])) if days else datetime.combine(date.fromisoformat(text), now.min.time(), WORLD_TIME)
+        told = (
+            now + timedelta(days=int(days[1]))
+            if days
+            else datetime.combine(date.fromisoformat(text), now.min.time(), WORLD_TIME)
+        )
     except ValueError:
         raise DataError(f"{printable(text)!r} is no time that a key may last: write it as 90d or 2030-01-31") from None
     if told <= now:
@@ -112,7 +116,9 @@ def add_key(
     if scope not in SCOPES:
         raise DataError(f"{scope!r} is no scope: use one of {', '.join(SCOPES)}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}", name):
-        raise DataError(f"{printable(name[:64])!r} is no name of a key: use up to 64 letters, digits, blanks, dots and hyphens")
+        raise DataError(
+            f"{printable(name[:64])!r} is no name of a key: use up to 64 letters, digits, blanks, dots and hyphens"
+        )
     number, secret = new_secret()
     key = Key(number, name, scope, hash_of_key(secret), now, expiry_of(expires, now))
     if any(one.name == name and not one.why_refused(now) for one in stored_keys(database)):
@@ -125,7 +131,8 @@ def add_key(
 def stored_keys(database: PredictionDatabase) -> list[Key]:
     "All keys, oldest first, also those that were revoked."
     with transaction(database.engine) as connection:
-        return [Key(**row._mapping) for row in connection.execute(sa.select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.id))]
+        rows = connection.execute(sa.select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.id))
+        return [Key(*row) for row in rows]
 
 
 def revoke_key(
@@ -166,7 +173,9 @@ class KeyRing:
         if found is None or why:
             raise Refusal(401, why, "Ask whoever runs this server for a key.", www_authenticate="Bearer")
         if not found.allows(scope):
-            raise Refusal(403, f"the key may {found.scope}, and this needs {scope}", f"Ask with a key of scope {scope}.")
+            raise Refusal(
+                403, f"the key may {found.scope}, and this needs {scope}", f"Ask with a key of scope {scope}."
+            )
         self.used[found.id] = now
         return found
 

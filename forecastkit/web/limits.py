@@ -38,8 +38,13 @@ def raise_count(
 
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(API_COUNTS)
     old, over = API_COUNTS.c, API_COUNTS.c.until <= now
-    anew = {"count": sa.case((over, amount), else_=old.count + amount), "until": sa.case((over, until), else_=old.until)}
-    statement = insert.values(id=key, count=amount, until=until).on_conflict_do_update(index_elements=[old.id], set_=anew)
+    anew = {
+        "count": sa.case((over, amount), else_=old.count + amount),
+        "until": sa.case((over, until), else_=old.until),
+    }
+    statement = insert.values(id=key, count=amount, until=until).on_conflict_do_update(
+        index_elements=[old.id], set_=anew
+    )
     return connection.execute(statement.returning(old.count)).scalar_one()
 
 # %% ../../nbs/75_web/03_limits.ipynb #3f85a483

@@ -40,14 +40,18 @@ def a_list(item: Schema) -> Schema:
 PROBLEM_SCHEMA: Schema = an_object(type=WORD, title=WORD, status={"type": "integer"}, detail=WORD, remedy=WORD) | {
     "description": "RFC 9457", "examples": [Problem(404, "no series of this symbol is here", "Ask GET /universe for those there are.").to_dict()],
 }  # fmt: skip
-FORECAST_SCHEMA: Schema = an_object(prediction_id={"type": "string", "format": "uuid"}, symbol=WORD, kind=WORD, made_at=WORD)
+FORECAST_SCHEMA: Schema = an_object(
+    prediction_id={"type": "string", "format": "uuid"}, symbol=WORD, kind=WORD, made_at=WORD
+)
 FORECAST_SCHEMA |= {
     "examples": [
         {"prediction_id": "0eff9888-ea94-5cb0-88ac-62a8b999417d", "symbol": "VIX", "kind": "pct_change", "made_at": "2018-02-05T22:30:00+00:00",
          "point_estimate": -7.2, "quantiles": {"q05": -27.8, "q50": -11.5, "q95": 28.0}, "confidence_score": 0.7, "forecast_date": "2018-02-12"}
     ]
 }  # fmt: skip
-JOB_SCHEMA: Schema = an_object(job={"type": "string", "format": "uuid"}, state={"enum": ["running", "done", "failed", "lost"]})
+JOB_SCHEMA: Schema = an_object(
+    job={"type": "string", "format": "uuid"}, state={"enum": ["running", "done", "failed", "lost"]}
+)
 
 # %% ../../nbs/75_web/09_openapi.ipynb #a7fd3a38
 def an_answer(description: str, schema: Schema, media: str = "application/json") -> Schema:
@@ -56,7 +60,7 @@ def an_answer(description: str, schema: Schema, media: str = "application/json")
 
 
 ROW: Schema = an_object(
-    **dict.fromkeys(LEDGER_COLUMNS, {}) | {name: WORD for name in ("symbol", "id", "made")} | {name: NUMBER_OR_NULL for name in ("last", "median", "low_80", "high_80", "outcome")}
+    **{name: {} for name in LEDGER_COLUMNS} | dict.fromkeys(("symbol", "id", "made"), WORD) | dict.fromkeys(("last", "median", "low_80", "high_80", "outcome"), NUMBER_OR_NULL)
 )  # fmt: skip
 LISTED: Schema = a_list({"type": "object"})
 ANSWERS: dict[str, dict[int | str, Schema]] = {
@@ -70,13 +74,17 @@ ANSWERS: dict[str, dict[int | str, Schema]] = {
     "/metrics": {200: {"description": "Measured performance.", "content": {"application/json": {"schema": an_object(performance=LISTED)}, "text/plain": {"schema": WORD}}}},
     "/health": {200: an_answer("Alive and ready.", an_object(live={"type": "boolean"}, ready={"type": "boolean"}))},
 }  # fmt: skip
-QUESTION_BODY: Schema = {"requestBody": {"required": True, "content": {"application/json": {"schema": ForecastQuestion.model_json_schema()}}}}
+QUESTION_BODY: Schema = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": ForecastQuestion.model_json_schema()}}}
+}
 
 
 def problem_answers(*statuses: int) -> dict[int | str, Schema]:
     "What OpenAPI says of the problems that an address may answer with."
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {status: an_answer(TITLES[status], schema, PROBLEM_MEDIA) for status in sorted({400, 422, 500, 503, *statuses})}
+    return {
+        status: an_answer(TITLES[status], schema, PROBLEM_MEDIA) for status in sorted({400, 422, 500, 503, *statuses})
+    }
 
 
 def with_problem(described: Schema) -> Schema:

@@ -73,7 +73,9 @@ def without_places(text: str) -> str:
 def database_is_away(error: BaseException) -> bool:
     "Whether a question failed because the database cannot be reached, or is held by a writer for too long."
     cause = str(getattr(error.__cause__, "orig", ""))
-    return isinstance(error, DataError) and (server_unavailable(error) or "locked" in cause or "timeout" in cause.lower())
+    return isinstance(error, DataError) and (
+        server_unavailable(error) or "locked" in cause or "timeout" in cause.lower()
+    )
 
 
 def problem_of(error: BaseException) -> Problem:

@@ -15,10 +15,9 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
-import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ..core import DataError, Settings, named_symbol
+from ..core import Settings
 from ..pipeline import settings_for, timeframe_horizons
 from .problems import Refusal
 
@@ -45,13 +44,19 @@ class ForecastQuestion(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"symbol": "VIX"}, {"symbol": "VIX", "date": "2018-02-05", "horizon": 5}, {"symbol": "VIX", "horizons": [1, 5, 21]}]
+            "examples": [
+                {"symbol": "VIX"},
+                {"symbol": "VIX", "date": "2018-02-05", "horizon": 5},
+                {"symbol": "VIX", "horizons": [1, 5, 21]},
+            ]
         },
     )
     symbol: str = Field(pattern=SYMBOL_TEXT, description="One of those that GET /universe lists.")
     date: str | None = Field(None, pattern=DAY_TEXT, description="A session; by default the last of the data.")
     horizon: Sessions | None = Field(None, description="How many sessions ahead.")
-    horizons: list[Sessions] | None = Field(None, min_length=1, max_length=12, description="Several at once, as one coherent record.")
+    horizons: list[Sessions] | None = Field(
+        None, min_length=1, max_length=12, description="Several at once, as one coherent record."
+    )
     kind: Literal["pct_change", "log_return"] | None = Field(None, description="How a change is measured.")
 
     @model_validator(mode="after")
@@ -125,5 +130,18 @@ def refused_fields(errors: Any) -> str:
 
 
 FIELDS: frozenset[str] = frozenset(
-    [*ForecastQuestion.model_fields, "start", "end", "limit", "offset", "format", "several", "day", "id", "job", "made", "every_version"]
+    [
+        *ForecastQuestion.model_fields,
+        "start",
+        "end",
+        "limit",
+        "offset",
+        "format",
+        "several",
+        "day",
+        "id",
+        "job",
+        "made",
+        "every_version",
+    ]
 )

@@ -52,6 +52,8 @@ def run_server(
 ) -> None:
     "Answer until interrupted. Raises `DataError` where the server is not installed or the port is taken."
     try:
+        import fastapi
+        import limits
         import uvicorn
     except ModuleNotFoundError as error:
         raise DataError(f"serving needs {error.name}: pip install 'forecastkit[api]'") from error
@@ -61,4 +63,6 @@ def run_server(
         uvicorn.run("forecastkit.web.server:worker_app", **server_options(settings))
     except SystemExit as left:
         if left.code:
-            raise DataError(f"the server did not start: is port {settings.web.port} taken? Name another with --port") from left
+            raise DataError(
+                f"the server did not start: is port {settings.web.port} taken? Name another with --port"
+            ) from left

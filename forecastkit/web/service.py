@@ -56,7 +56,9 @@ class Service:
         try:
             return await asyncio.wait_for(work, self.settings.web.seconds)
         except TimeoutError:
-            raise Refusal(503, "the answer took too long", "Ask for less, or again in 5 seconds.", retry_after="5") from None
+            raise Refusal(
+                503, "the answer took too long", "Ask for less, or again in 5 seconds.", retry_after="5"
+            ) from None
 
     async def count(self, key: Key) -> None:
         "Count a question of a key; raises `Refusal` beyond the limit."
