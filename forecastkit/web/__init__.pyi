@@ -1,7 +1,7 @@
 """The HTTP API: keys, limits, questions and answers, the app and its server, and a client."""
 
 from .problems import (
-    Problem as Problem,
+    HttpProblem as HttpProblem,
     problem_of as problem_of,
     Refusal as Refusal,
 )
