@@ -94,7 +94,7 @@ Modules:
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.change_detectors`: Online change detectors for forecasts: Page's cumulative sums of the PIT for ranges too narrow, too wide, too high, too low, with a stated average run length; and the CRPS that a forecast itself expects.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
@@ -103,6 +103,7 @@ Modules:
 - `forecastkit.metrics.feeds`: Feed faults found on the first day: a unit that changed, a value that stands still, a column of zeros, rows that are missing, a constant that moves.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
+- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference, interleaved for overlapping outcomes, its confidence sequence, and the time a decision will take.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.attribution`: Attribution of a pooled forecast: every member taken apart, and the path integral that carries its Shapley values through the linear pool to median and width
 - `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
@@ -145,12 +146,14 @@ Modules:
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.model_monitor`: The model monitor: rolling hit rate, calibration error, CRPS and skill over 20, 60 and 250 outcomes with their errors, the usual rules of degradation beside how often they fire on a model that has not changed.
 - `forecastkit.ops.monitoring`: Monitoring of a ledger: `monitor` measures performance, reads drift, jobs, vendors and pauses, keeps the alerts and says it in three lines or as JSON.
-- `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
+- `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and group of alerts, and keeps whatever was not delivered.
 - `forecastkit.ops.promotion_rules`: A promotion rule is an e-value stated before the evidence begins: `begin_trial` puts it on record, `promote_by_rule` promotes under it or refuses.
 - `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.
 - `forecastkit.ops.registry`: A registry of trained models: a version's name follows from its content, and it is loaded only if every byte matches its manifest.
 - `forecastkit.ops.retention`: Retention: `retire_stale_lines` retires lines that nobody uses by the rule of the settings, `prune_models` removes folders of versions that nothing on record needs.
 - `forecastkit.ops.served`: `served_on` says which line and version served each target at a session, from promotions, the refit grid and the stored forecasts.
+- `forecastkit.ops.shadow`: Shadow deployments and A/B splits on record: `create_shadow_deployment` begins one with its terms, `arm_of` splits the traffic, pairs of forecasts are kept together, and `stop_shadow_deployment` ends it.
+- `forecastkit.ops.shadow_verdicts`: Verdicts on shadow deployments: `read_shadow_deployment` compares the two arms by an anytime-valid test, `evaluate_shadow_deployments` reads all of them and ends those that are decided, and `plot_shadow` draws the evidence over time.
 - `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
@@ -224,7 +227,7 @@ Modules:
 - `forecastkit.web.keys`: Keys of the HTTP API: `add_key`, `stored_keys`, `revoke_key`, and `KeyRing`, which knows a presented key without asking the database.
 - `forecastkit.web.limits`: Rate limits of the HTTP API by the library `limits`: counted in memory for one worker, in the database for several, exact in both.
 - `forecastkit.web.openapi`: OpenAPI of the HTTP API: schemas and examples of questions, answers and problems, as `GET /openapi.json` gives them.
-- `forecastkit.web.problems`: Problem documents of the HTTP API (RFC 9457): `Problem`, `Refusal`, and `problem_of`, which makes one of each kind of error of the toolkit.
+- `forecastkit.web.problems`: Problem documents of the HTTP API (RFC 9457): `HttpProblem`, `Refusal`, and `problem_of`, which makes one of each kind of error of the toolkit.
 - `forecastkit.web.questions`: Questions of the HTTP API: `ForecastQuestion` is what a caller sends, `Asked` is what it means under the settings of the server.
 - `forecastkit.web.service`: The service behind the HTTP API: `Service` holds database, keys, limits, remembered answers and jobs; `answer_question` answers a question with them."""
 

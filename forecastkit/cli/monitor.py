@@ -41,6 +41,7 @@ def deliver(database: Any, settings: Any) -> Any:
         database,
         sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds / 3),
         settings.monitor.seconds,
+        settings.monitor.group,
     )
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #56cdf9f7

@@ -279,6 +279,8 @@ class MonitorSettings:
     )
     quiet: str = key("", word("nothing, or hours such as 22-7", r"(|([01]?\d|2[0-3])-([01]?\d|2[0-3]))"),
                      "hours, by the clock of the exchange, in which only what is critical is delivered")  # fmt: skip
+    group: str = key("rule", word("one of rule, all, none", "rule|all|none"),
+                     "what goes out as one message: alerts of a rule, all of them, or none with another")  # fmt: skip
     seconds: float = key(30.0, number(0.1, 600), "seconds that a sink has to answer")
     due_hours: float = key(12.0, number(0.1, 1000), "hours after a close by which the daily job must have run")
     vendor_failures: float = key(
@@ -315,16 +317,16 @@ class WebSettings:
 
     host: str = key("127.0.0.1", word("an address to listen at such as 127.0.0.1", r"[A-Za-z0-9.:_-]+"), "where it listens")
     port: int = key(8080, whole(0, 65_535), "the port; 0: any that is free")
-    workers: int = key(1, whole(1, 64), "processes that answer; several count questions in the database")
+    workers: int = key(1, whole(1, 256), "processes that answer; several count questions in the database")
     symbols: tuple[str, ...] = key((), ASKED, "what may be asked for; empty: whatever the sources hold")
     per_minute: int = key(100, whole(1, 1_000_000), "questions that a key may ask in a minute")
     body_limit: int = key(16_384, whole(256, 10_000_000), "bytes that the body of a question may have")
     seconds: float = key(
         10.0, number(0.05, 600), "to wait for a body, and for a forecast before the answer is a job to ask for"
     )
-    jobs: int = key(1, whole(1, 64), "forecasts that are made at a time")
+    jobs: int = key(1, whole(1, 256), "forecasts that are made at a time")
     queue: int = key(20, whole(0, 10_000), "forecasts that wait at most")
-    refresh: float = key(300.0, number(1, 86_400), "seconds after which sources are read again")
+    refresh: float = key(300.0, number(0.1, 86_400), "seconds after which sources are read again")
 
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {

@@ -43,11 +43,13 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert, a shadow deployment."
     if "from_stage" in row:
         return f"{row['action']} of {row['line']} for {row['target']}"
     if "pause" in row:
         return f"{row['action']} of {row['subject']}"
+    if "deployment" in row:
+        return f"{row['event']} of shadow deployment {row['deployment']}, {row['symbol'] or row['line']}"
     if "event" in row:
         return f"{row['event']} of {row['job']}" if "job" in row else f"alert on {row['subject']}, {row['event']}"
     if "run" in row:

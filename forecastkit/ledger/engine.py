@@ -33,6 +33,7 @@ from forecastkit.ledger.schema import (
     JOB_EVENTS,
     PAUSES,
     PROMOTIONS,
+    SHADOW_EVENTS,
 )
 from .schema import SNAPSHOTS, TRAINING_EVENTS, UNCOPIED
 
@@ -212,6 +213,7 @@ REVISIONS: tuple[str, ...] = (
     "0005",
     "0008",
     "0009",
+    "0010",
     "0011",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
@@ -223,6 +225,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DRIFT: "0008",
     SNAPSHOTS: "0008",
     ALERT_EVENTS: "0009",
+    SHADOW_EVENTS: "0010",
     DELIVERIES: "0009",
     HORIZONS: "0005",
     **dict.fromkeys(UNCOPIED, "0011"),
@@ -305,7 +308,8 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "012465bf99f368c5",
     "08d3ff47ce191258",
     "c90df85beb2ed224",
-    "1b8c4cea2cb8a7ca",
+    "28490a2cb9bd89f0",
+    "763e80e3fbd53de2",
 )  # of the tables and indexes by revision
 
 

@@ -1,4 +1,4 @@
-"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
+"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
 
 Tables that only grow, one that says how long each of them is and which row came last, three for a monitor
 that are thinned with time, and three for the API. The same definition serves
@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'TRAINING_RESULTS',
-           'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'API_KEYS', 'API_COUNTS',
-           'API_JOBS', 'UNCOPIED', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED', 'Moment']
+           'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'SHADOW_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'API_KEYS',
+           'API_COUNTS', 'API_JOBS', 'UNCOPIED', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -162,6 +162,12 @@ ALERT_EVENTS = _table(
     seq=sa.Integer, alert=sa.Integer, event=sa.String, rule=sa.String, subject=sa.String, severity=sa.String, said=sa.String,
     who=sa.String, made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
+SHADOW_EVENTS = _table(
+    "shadow_events", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("deployment", "event", "symbol", "origin"),
+    seq=sa.Integer, deployment=sa.Integer, event=sa.String, target=sa.String, kind=sa.String, horizon=sa.Integer, line=sa.String,
+    symbol=sa.String, origin=DayColumn, arm=sa.String, served_id=sa.String, said=sa.String, who=sa.String, why=sa.String,
+    made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #d1243fbf
 CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
@@ -175,10 +181,12 @@ CHAINED: dict[sa.Table, int] = {
     PROMOTIONS: 7,
     JOB_EVENTS: 8,
     ALERT_EVENTS: 9,
+    SHADOW_EVENTS: 10,
 }  # table -> id of its row in `chain`
 VIEWS: tuple[str, ...] = (  # made by migrations; those that read others come first
     "served_forecasts", "model_training_metrics", "model_registry_enhanced", "latest_training_runs", "training_runs",
     "job_runs", "alerts", "drift_this_week", "decayed_lines", "model_predictions_v2", "model_predictions_enhanced",
+    "shadow_deployments",
 )  # fmt: skip
 for _view in VIEWS:
     sa.event.listen(METADATA, "before_drop", sa.DDL(f"DROP VIEW IF EXISTS {_view}"))  # they stand on the tables

@@ -1,4 +1,4 @@
-"""Scores of probability forecasts, their calibration, the significance of a difference, and the drift of what they stand on."""
+"""Scores of probability forecasts, their calibration, the significance of a difference, tests that may be read on any day, and the drift of what they stand on."""
 
 from .scores import (
     brier as brier,
@@ -76,4 +76,12 @@ from .change_detectors import (
     crps_ratio as crps_ratio,
     expected_crps as expected_crps,
     fit_change_detector as fit_change_detector,
+)
+from .sequential_tests import (
+    clip_bound as clip_bound,
+    confidence_sequence as confidence_sequence,
+    decision_time as decision_time,
+    log_e_values as log_e_values,
+    sequential_test as sequential_test,
+    SequentialTest as SequentialTest,
 )

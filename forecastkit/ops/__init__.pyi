@@ -94,7 +94,9 @@ from .monitoring import (
     drift_this_week as drift_this_week,
     monitor as monitor,
     MonitorReport as MonitorReport,
-    rolling_performance as rolling_performance,
+    judge_targets as judge_targets,
+    JudgedTarget as JudgedTarget,
+    performance_table as performance_table,
     store_drift as store_drift,
     thin_measurements as thin_measurements,
     view_table as view_table,
@@ -121,4 +123,20 @@ from .retention import (
 from .promotion_rules import (
     begin_trial as begin_trial,
     promote_by_rule as promote_by_rule,
+)
+from .shadow import (
+    arm_of as arm_of,
+    create_shadow_deployment as create_shadow_deployment,
+    OtherArm as OtherArm,
+    ShadowDeployment as ShadowDeployment,
+    stop_shadow_deployment as stop_shadow_deployment,
+    store_arms as store_arms,
+    stored_deployments as stored_deployments,
+)
+from .shadow_verdicts import (
+    describe_shadow as describe_shadow,
+    evaluate_shadow_deployments as evaluate_shadow_deployments,
+    plot_shadow as plot_shadow,
+    read_shadow_deployment as read_shadow_deployment,
+    ShadowReading as ShadowReading,
 )

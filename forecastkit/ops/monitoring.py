@@ -9,7 +9,6 @@ what holds now. When nothing is wrong it has three lines to say."""
 # %% ../../nbs/60_ops/25_monitoring.ipynb #d598cf57
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,11 +22,14 @@ import sqlalchemy as sa
 from ..core import printable
 from ..ledger import DELIVERIES, DRIFT, SNAPSHOTS, PredictionDatabase, active_pauses, fetch, with_retry
 from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
+from ..metrics import CHART_WORDS
 from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
+from .model_monitor import DegradationReport, OUTCOME_WINDOWS, RUN_LENGTH
+from .model_monitor import followed_outcomes, judge_decay, window_table
 
 # %% auto #0
-__all__ = ['SNAPSHOT_WINDOWS', 'FALLS', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
-           'decayed_lines', 'outcome_measures', 'measures_of', 'rolling_performance', 'store_performance',
+__all__ = ['PERFORMANCE', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week', 'decayed_lines',
+           'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table', 'store_performance', 'decay_alert',
            'finding_alerts', 'MonitorReport', 'count_checked', 'monitor']
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #81d82a0c
@@ -103,81 +105,74 @@ def decayed_lines(database: PredictionDatabase) -> pd.DataFrame:
     return view_table(database, "decayed_lines")
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #b3f0518d
-SNAPSHOT_WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
-FALLS: dict[str, tuple[float, int]] = {"hit_rate": (0.1, -1), "coverage_80": (0.1, -1), "calibration_error": (0.1, 1)}
+@dataclass(frozen=True, eq=False)
+class JudgedTarget:
+    "How the forecasts of one target have done."
+
+    symbol: str
+    kind: str
+    horizon: int
+    session: pd.Timestamp  # of the last outcome
+    windows: pd.DataFrame  # by measure and window: value, se, usual, n
+    report: DegradationReport | None  # None: too few outcomes to be judged
+
+    @property
+    def decayed(self) -> bool:
+        "Whether the change detector has spoken."
+        return self.report is not None and self.report.noticed
 
 
-def outcome_measures(rows: pd.DataFrame) -> pd.DataFrame:
-    "By forecast with a known outcome, in order: symbol, kind, horizon, target_session, hit, inside, pit, crps."
-    known = rows.dropna(subset="outcome").sort_values(["symbol", "kind", "horizon", "target_session"], kind="stable")
-    records = [json.loads(text) for text in known["forecast"]]
-    medians = np.array([np.interp(0.5, record["probs"], record["values"]) for record in records])
-    pit = known["pit"].to_numpy()
-    return known[["symbol", "kind", "horizon", "target_session", "pit", "crps"]].assign(
-        hit=((medians > 0) == (known["outcome"].to_numpy() > 0)).astype(float),
-        inside=(np.abs(pit - 0.5) <= 0.4).astype(float),
-    )
+def judge_target(part: pd.DataFrame, windows: Sequence[int] = OUTCOME_WINDOWS) -> JudgedTarget:
+    "Measure and judge the forecasts of one target, as `PredictionDatabase.get_predictions` gives them."
+    symbol, kind, horizon = part.iloc[0][["symbol", "kind", "horizon"]]
+    known, few = followed_outcomes(part), [w for w in windows if w <= part["outcome"].notna().sum()]
+    before = known[: max(len(known) - 250, len(known) // 2)]
+    settled = {"horizon": int(horizon), "windows": tuple(few)}
+    report = judge_decay(known, before, version=symbol, **settled) if len(before) >= 120 else None
+    table = window_table(known, before, **settled) if report is None else report.windows
+    return JudgedTarget(symbol, kind, int(horizon), known.index[-1], table, report)
 
 
-def measures_of(part: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    "Measure -> value and its error over some outcomes of one target; overlapping outcomes count as fewer."
-    n = max(len(part) / max(int(part["horizon"].iloc[0]), 1), 2.0)
-    ordered = np.sort(part["pit"].to_numpy())
-    error = float(np.abs(ordered - (np.arange(len(ordered)) + 0.5) / len(ordered)).mean())
-    hit, inside, crps = (float(part[name].mean()) for name in ("hit", "inside", "crps"))
-    return {
-        "hit_rate": (hit, (max(hit * (1 - hit), 0.05) / n) ** 0.5), "coverage_80": (inside, (max(inside * (1 - inside), 0.05) / n) ** 0.5),
-        "calibration_error": (error, 0.3 / n**0.5), "crps": (crps, float(part["crps"].std(ddof=0)) / n**0.5),
-    }  # fmt: skip
+def judge_targets(
+    rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
+    windows: Sequence[int] = OUTCOME_WINDOWS,
+) -> list[JudgedTarget]:
+    "Every target with as many outcomes as the shortest window."
+    known = rows.dropna(subset="outcome").groupby(["symbol", "kind", "horizon"], sort=True)
+    return [judge_target(part, windows) for _, part in known if len(part) >= min(windows)]
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #fc3d3dce
-def rolling_performance(
-    rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
-    windows: Sequence[int] = SNAPSHOT_WINDOWS,
-) -> pd.DataFrame:
-    "One row a target, window and measure: n, value, se, reference (before the window), decayed, session of the last outcome."
+PERFORMANCE = [
+    "symbol",
+    "kind",
+    "horizon",
+    "window_rows",
+    "metric",
+    "n",
+    "value",
+    "se",
+    "reference",
+    "decayed",
+    "session",
+]
+
+
+def performance_table(judged: Sequence[JudgedTarget]) -> pd.DataFrame:
+    "One row a target, window and measure: n, value, se, reference, decayed, session of the last outcome; `change` is the detector."
     found = []
-    for (symbol, kind, horizon), part in outcome_measures(rows).groupby(["symbol", "kind", "horizon"], sort=True):
-        for window in (w for w in windows if len(part) >= w):
-            last, before = part.tail(window), part.iloc[:-window]
-            usual = measures_of(before) if len(before) >= min(windows) else {}
-            for metric, (value, se) in measures_of(last).items():
-                reference = usual.get(metric, (np.nan, np.nan))[0]
-                limit, sign = FALLS.get(metric, (np.inf, 1))
-                worse = sign * (value - reference)
-                found.append(
-                    (
-                        symbol,
-                        kind,
-                        horizon,
-                        window,
-                        metric,
-                        len(last),
-                        value,
-                        se,
-                        reference,
-                        bool(worse > max(limit, 3 * se)),
-                        last["target_session"].iloc[-1],
-                    )
-                )
-    columns = [
-        "symbol",
-        "kind",
-        "horizon",
-        "window_rows",
-        "metric",
-        "n",
-        "value",
-        "se",
-        "reference",
-        "decayed",
-        "session",
-    ]
-    return pd.DataFrame(found, columns=columns)
+    for one in judged:
+        about = (one.symbol, one.kind, one.horizon)
+        for row in one.windows.reset_index().to_dict("records"):
+            numbers = (int(row["n"]), row["value"], row["se"], row["usual"])
+            found.append((*about, row["window"], row["measure"], *numbers, False, one.session))
+        if one.report is not None:
+            last = one.report.change.charts.tail(60)  # 1 is an alarm
+            found.append((*about, 60, "change", len(last), last.max(axis=None), np.nan, 1.0, one.decayed, one.session))
+    return pd.DataFrame(found, columns=PERFORMANCE)
 
 
 def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
-    "Write down what `rolling_performance` found; returns how many rows."
+    "Write down a `performance_table`; returns how many rows."
     now = database.clock()
     rows = [
         {
@@ -197,7 +192,22 @@ def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
 MONITORED_RULES: tuple[str, ...] = ("drift", "decay", "missed_job", "vendor", "paused")
 
 
-def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequence[Any]) -> list[Alert]:
+def decay_alert(one: JudgedTarget) -> Alert | None:
+    "Critical where the change detector has spoken, information where a rule of thumb is worse than a hundredth of all windows."
+    subject = f"target:{one.symbol} {one.kind} {one.horizon}"
+    see = f"See forecastkit forecasts list --symbol {one.symbol}; pause it with forecastkit pauses add symbol:{one.symbol}."
+    if one.report is not None and one.decayed:
+        _, since, chart = one.report.change.alarms[-1]
+        sure = f"chance of a false alarm in ten years {one.report.change.per_decade:.0%}"
+        return Alert("decay", subject, "critical", CHART_WORDS[chart], f"{since:%Y-%m-%d}", sure, see)
+    for rule in one.report.rules if one.report is not None else ():
+        if rule.severity == "medium":
+            sure = f"without change it stands on {rule.null.fires:.0%} of days"
+            return Alert("decay", subject, "info", f"{rule}", f"{one.session:%Y-%m-%d}", sure, see)
+    return None
+
+
+def finding_alerts(drifted: pd.DataFrame, judged: Sequence[JudgedTarget], pauses: Sequence[Any]) -> list[Alert]:
     "One alert a symbol that drifted, a target that decayed, and a pause."
     found = []
     for symbol, part in drifted.groupby("symbol"):
@@ -206,11 +216,7 @@ def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequenc
         sure = f"chance without drift {p:.2g}, over all features" if np.isfinite(p) else "counted, not tested"
         found.append(Alert("drift", f"symbol:{symbol}", "warning", f"{len(part)} features drifted: {names}", str(part["since"].min())[:10], sure,
                            "See the view drift_this_week of the ledger; retrain if the market changed, mend the feed if it did."))  # fmt: skip
-    for (name, line, horizon), part in decayed.groupby(["name", "line", "horizon"]):
-        worst = part.iloc[0]
-        what = f"{worst['metric']} {worst['value']:.3g} over {worst['n']} outcomes, usually {worst['reference']:.3g}"
-        found.append(Alert("decay", f"target:{name} {line} {horizon}", "warning", what, str(worst["session"])[:10], f"its error is {worst['se']:.2g}",
-                           f"See forecastkit forecasts list --symbol {name}; pause it with forecastkit pauses add symbol:{name}."))  # fmt: skip
+    found += [alert for one in judged if (alert := decay_alert(one))]
     found += [
         Alert("paused", pause.subject, "info", f"paused by {pause.who}: {pause.why}", f"{pause.since:%Y-%m-%d}", "it is on record", f"Lift it with forecastkit pauses lift {pause.number}.")
         for pause in pauses
@@ -243,12 +249,14 @@ class MonitorReport:
             or "no job on record"
         )
         targets = len(self.performance[["symbol", "kind", "horizon"]].drop_duplicates())
+        judged = int((self.performance["metric"] == "change").sum())
         decayed = self.performance.loc[self.performance["decayed"], "symbol"].nunique()
         return [
             f"Drift this week: {len(self.drifted)} of {self.checked} checked."
             if self.checked
             else "Drift: no check on record; ops.store_drift keeps one.",
-            f"Performance: {targets} targets measured, {decayed} worse than usual.",
+            f"Performance: {targets} targets measured, {judged} judged, {decayed} worse than usual "
+            f"({252 * judged / RUN_LENGTH:.2g} false alarms a year expected).",
             f"Jobs: {last}. {len(self.alerts)} alerts stand.",
             *(f"{one.number}. [{one.alert.severity}] {one.alert.subject}: {one.alert}" for one in self.alerts),
         ]
@@ -284,12 +292,11 @@ def monitor(
     "Measure, keep the alerts, and report. Nothing is delivered: see `outbox.deliver_alerts`."
     now, calendar = database.clock(), database.calendar
     start = calendar.sessions[max(int(calendar.closes.searchsorted(now)) - sessions, 0)]
-    performance = rolling_performance(database.get_predictions(start=start))
+    judged = judge_targets(database.get_predictions(start=start))
+    performance = performance_table(judged)
     store_performance(database, performance)
     runs, drifted, pauses = stored_jobs(database), drift_this_week(database), active_pauses(database)
-    decayed = decayed_lines(database)
-    shortest = decayed[decayed["window_rows"] == decayed["window_rows"].min()]
-    alerts = finding_alerts(drifted, shortest, pauses)
+    alerts = finding_alerts(drifted, judged, pauses)
     alerts += vendor_alerts(runs, now, vendor_failures)
     alerts += [alert for job in expect if (alert := missed_job(runs, job, calendar, now, due_hours))]
     rules = [rule for rule in MONITORED_RULES if rule != "missed_job" or expect]

@@ -31,7 +31,7 @@ from forecastkit.ledger import (
     read_predictions,
 )
 from ..ledger import select_predictions, stored_horizons, stored_targets, transaction
-from ..ops import ModelLoader, ModelRegistry, rolling_performance, served_on, stored_jobs
+from ..ops import ModelLoader, ModelRegistry, judge_targets, performance_table, served_on, stored_jobs
 from ..pipeline import readable_sources
 from .problems import Refusal
 from .questions import Asked
@@ -184,7 +184,7 @@ def performance_rows(database: PredictionDatabase) -> list[dict[str, Any]]:
     counted = sorted(stored_targets(database).items(), key=lambda pair: -pair[1])[:MOST_TARGETS]
     parts = [database.get_predictions(t.symbol, horizon=t.horizon, kind=t.kind, limit=600) for t, _ in counted]
     table = pd.concat([part for part in parts if part["outcome"].notna().any()] or [pd.DataFrame()])
-    return table_records(rolling_performance(table)) if len(table) else []
+    return table_records(performance_table(judge_targets(table))) if len(table) else []
 
 
 def prometheus_text(

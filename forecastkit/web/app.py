@@ -39,7 +39,7 @@ from .guard import ACCESS, Guard, problem_response
 from .jobs import job_answer
 from .keys import Key
 from .openapi import ANSWERS, QUESTION_BODY, problem_answers, with_problem
-from .problems import TITLES, Problem, Refusal, problem_of
+from .problems import TITLES, HttpProblem, Refusal, problem_of
 from .questions import DAY_TEXT, SYMBOL_TEXT, ForecastQuestion, checked_day, meaning_of, refused_fields
 from .service import Service, answer_question, beat, known_symbols
 
@@ -97,11 +97,11 @@ REMEDIES: dict[int, str] = {
 async def answer_problem(request: Request, error: Exception) -> Response:
     "The answer to any error."
     if isinstance(error, RequestValidationError):
-        return problem_response(Problem(422, refused_fields(error.errors()), "See GET /openapi.json."))
+        return problem_response(HttpProblem(422, refused_fields(error.errors()), "See GET /openapi.json."))
     if isinstance(error, HTTPException):
         remedy = REMEDIES.get(error.status_code, "See GET /openapi.json.")
         return problem_response(
-            Problem(
+            HttpProblem(
                 error.status_code, TITLES.get(error.status_code, "refused").lower(), remedy, dict(error.headers or {})
             )
         )

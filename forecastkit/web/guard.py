@@ -21,20 +21,20 @@ from uuid import uuid4
 
 from starlette.responses import Response
 
-from .problems import PROBLEM_MEDIA, Problem, Refusal
+from .problems import PROBLEM_MEDIA, HttpProblem, Refusal
 
 # %% auto #0
-__all__ = ['SECRET_NAMES', 'ACCESS', 'GUARD_HEADERS', 'carries_key', 'stated_length', 'whole_body', 'replayed', 'access_line',
+__all__ = ['KEY_NAMES', 'ACCESS', 'GUARD_HEADERS', 'carries_key', 'stated_length', 'whole_body', 'replayed', 'access_line',
            'problem_response', 'Guard']
 
 # %% ../../nbs/75_web/07_guard.ipynb #4cf87311
-SECRET_NAMES: re.Pattern[str] = re.compile(r"key|token|secret|password|auth", re.I)
+KEY_NAMES: re.Pattern[str] = re.compile(r"key|token|secret|password|auth", re.I)
 
 
 def carries_key(query: bytes) -> bool:
     "Whether the query of an address carries a key, or has a field named like one."
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    return any(SECRET_NAMES.search(name) or "fk_" in value for name, value in pairs)
+    return any(KEY_NAMES.search(name) or "fk_" in value for name, value in pairs)
 
 # %% ../../nbs/75_web/07_guard.ipynb #f394a1da
 def stated_length(headers: Any) -> int:
@@ -95,7 +95,7 @@ def access_line(scope: Any, status: int, milliseconds: float, size: int) -> str:
     return json.dumps(told)
 
 
-def problem_response(problem: Problem) -> Response:
+def problem_response(problem: HttpProblem) -> Response:
     "The answer that a problem is."
     return Response(problem.to_json(), problem.status, problem.headers, PROBLEM_MEDIA)
 

@@ -28,7 +28,7 @@ from ..data import MarketData
 from ..ledger import API_JOBS, PredictionDatabase, store_horizons, transaction
 from ..pipeline import IntegratedSystem, forecast_horizons, settings_for
 from .answers import json_bytes, stored_answer
-from .problems import Problem, Refusal, problem_of
+from .problems import HttpProblem, Refusal, problem_of
 from .questions import Asked
 
 # %% auto #0
@@ -189,7 +189,7 @@ class JobBoard:
 
     def _give_back(self, asked: Asked, done: Future[bytes]) -> None:
         if done.cancelled():
-            said = Problem(503, "the server stopped before it came to this", "Ask again.").to_dict()
+            said = HttpProblem(503, "the server stopped before it came to this", "Ask again.").to_dict()
             with suppress(DataError):
                 end_job(self.database, asked.job, self.worker, FAILED_JOB, json.dumps({"problem": said}))
 

@@ -25,7 +25,7 @@ from ..ledger import API_KEYS, PredictionDatabase, transaction
 from .problems import Refusal
 
 # %% auto #0
-__all__ = ['SCOPES', 'KEY_PATTERN', 'Key', 'new_secret', 'hash_of_key', 'matching_key', 'expiry_of', 'add_key', 'stored_keys',
+__all__ = ['SCOPES', 'KEY_PATTERN', 'Key', 'new_secret', 'hash_of_key', 'matching_key', 'key_expiry', 'add_key', 'stored_keys',
            'revoke_key', 'KeyRing', 'note_use']
 
 # %% ../../nbs/75_web/02_keys.ipynb #599787ad
@@ -87,7 +87,7 @@ def matching_key(
     return found if hmac.compare_digest(hash_of_key(given[:200]), wanted) else None
 
 # %% ../../nbs/75_web/02_keys.ipynb #4a7c9fc2
-def expiry_of(text: str | None, now: datetime) -> datetime | None:
+def key_expiry(text: str | None, now: datetime) -> datetime | None:
     "When a key expires that is to last some days (`90d`) or until a date; raises `DataError` for anything else, and for the past."
     if text is None:
         return None
@@ -120,7 +120,7 @@ def add_key(
             f"{printable(name[:64])!r} is no name of a key: use up to 64 letters, digits, blanks, dots and hyphens"
         )
     number, secret = new_secret()
-    key = Key(number, name, scope, hash_of_key(secret), now, expiry_of(expires, now))
+    key = Key(number, name, scope, hash_of_key(secret), now, key_expiry(expires, now))
     if any(one.name == name and not one.why_refused(now) for one in stored_keys(database)):
         raise DataError(f"there is a key named {name}: revoke it first, or take another name")
     with transaction(database.engine, write=True) as connection:

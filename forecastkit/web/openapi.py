@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ledger import LEDGER_COLUMNS
-from .problems import PROBLEM_MEDIA, TITLES, Problem
+from .problems import PROBLEM_MEDIA, TITLES, HttpProblem
 from .questions import ForecastQuestion
 
 # %% auto #0
@@ -38,7 +38,7 @@ def a_list(item: Schema) -> Schema:
 
 
 PROBLEM_SCHEMA: Schema = an_object(type=WORD, title=WORD, status={"type": "integer"}, detail=WORD, remedy=WORD) | {
-    "description": "RFC 9457", "examples": [Problem(404, "no series of this symbol is here", "Ask GET /universe for those there are.").to_dict()],
+    "description": "RFC 9457", "examples": [HttpProblem(404, "no series of this symbol is here", "Ask GET /universe for those there are.").to_dict()],
 }  # fmt: skip
 FORECAST_SCHEMA: Schema = an_object(
     prediction_id={"type": "string", "format": "uuid"}, symbol=WORD, kind=WORD, made_at=WORD

@@ -1,4 +1,4 @@
-"""Problem documents of the HTTP API (RFC 9457): `Problem`, `Refusal`, and `problem_of`, which makes one of each kind of error of the toolkit.
+"""Problem documents of the HTTP API (RFC 9457): `HttpProblem`, `Refusal`, and `problem_of`, which makes one of each kind of error of the toolkit.
 
 Whoever calls over HTTP sees no terminal: the answer itself must say what is wrong and what to do. Each error of the toolkit says both in one
 sentence already, so here it only gets a status, and the sentence is parted where the remedy begins. Nothing of a request is repeated."""
@@ -17,8 +17,8 @@ from ..core import DataError, DataQualityError, ModelIntegrityError, ModelNotFou
 from ..ledger import server_unavailable
 
 # %% auto #0
-__all__ = ['PROBLEM_MEDIA', 'TITLES', 'STATUS_OF', 'RETRY_SECONDS', 'Problem', 'Refusal', 'without_places', 'database_is_away',
-           'problem_of']
+__all__ = ['PROBLEM_MEDIA', 'TITLES', 'STATUS_OF', 'RETRY_SECONDS', 'HttpProblem', 'Refusal', 'without_places',
+           'database_is_away', 'problem_of']
 
 # %% ../../nbs/75_web/01_problems.ipynb #f0690c65
 PROBLEM_MEDIA: str = "application/problem+json"
@@ -31,7 +31,7 @@ TITLES: dict[int, str] = {
 
 
 @dataclass(frozen=True)
-class Problem:
+class HttpProblem:
     "What an answer says that is none."
 
     status: int
@@ -56,7 +56,7 @@ class Refusal(Exception):
     def __init__(self, status: int, detail: str, remedy: str, **headers: str):
         super().__init__(detail)
         named = {name.replace("_", "-").title(): value for name, value in headers.items()}
-        self.problem = Problem(status, detail, remedy, named)
+        self.problem = HttpProblem(status, detail, remedy, named)
 
 # %% ../../nbs/75_web/01_problems.ipynb #11825e03
 STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
@@ -78,16 +78,16 @@ def database_is_away(error: BaseException) -> bool:
     )
 
 
-def problem_of(error: BaseException) -> Problem:
+def problem_of(error: BaseException) -> HttpProblem:
     "The problem that an error is answered with."
     if isinstance(error, Refusal):
         return error.problem
     if database_is_away(error):
         wait = {"Retry-After": str(RETRY_SECONDS)}
-        return Problem(503, "the database cannot be reached just now", f"Ask again in {RETRY_SECONDS} seconds.", wait)
+        return HttpProblem(503, "the database cannot be reached just now", f"Ask again in {RETRY_SECONDS} seconds.", wait)
     status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), 500)
     if status == 500:
-        return Problem(500, "an error that nobody foresaw", "Tell whoever runs this server; its log says more.")
+        return HttpProblem(500, "an error that nobody foresaw", "Tell whoever runs this server; its log says more.")
     detail, _, remedy = without_places(str(error)).rpartition(": ")
     told, said = (detail, remedy) if detail else (remedy, "ask another question")
-    return Problem(status, told, f"{said[:1].upper()}{said[1:]}.")
+    return HttpProblem(status, told, f"{said[:1].upper()}{said[1:]}.")

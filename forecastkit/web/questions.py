@@ -22,7 +22,7 @@ from ..pipeline import settings_for, timeframe_horizons
 from .problems import Refusal
 
 # %% auto #0
-__all__ = ['Sessions', 'SYMBOL_TEXT', 'DAY_TEXT', 'FIELDS', 'whole_number', 'ForecastQuestion', 'Asked', 'asked_target',
+__all__ = ['Sessions', 'SYMBOL_TEXT', 'DAY_TEXT', 'QUESTION_FIELDS', 'whole_number', 'ForecastQuestion', 'Asked', 'asked_target',
            'SettingsKey', 'meaning_of', 'checked_day', 'refused_fields']
 
 # %% ../../nbs/75_web/04_questions.ipynb #36e3776c
@@ -124,12 +124,12 @@ def refused_fields(errors: Any) -> str:
     "One line for what is wrong with a question, from the errors of pydantic."
     told = []
     for error in list(errors)[:5]:
-        where = ".".join(str(part) for part in error["loc"] if isinstance(part, int) or str(part) in FIELDS)
+        where = ".".join(str(part) for part in error["loc"] if isinstance(part, int) or str(part) in QUESTION_FIELDS)
         told.append(f"{where or 'the question'}: {error['msg'].removeprefix('Value error, ')[:200]}")
     return "; ".join(dict.fromkeys(told)) or "the question cannot be read"
 
 
-FIELDS: frozenset[str] = frozenset(
+QUESTION_FIELDS: frozenset[str] = frozenset(
     [
         *ForecastQuestion.model_fields,
         "start",
