@@ -15,7 +15,7 @@ __all__ = ['LEDGER_COLUMNS', 'ledger_rows', 'horizon_rows']
 
 # %% ../../nbs/55_ledger/10_listing.ipynb #42b869e4
 LEDGER_COLUMNS: tuple[str, ...] = (
-    "symbol", "origin", "target_session", "horizon", "made", "last", "median", "low_80", "high_80", "outcome", "inside_80", "id",
+    "symbol", "origin", "target_session", "horizon", "made", "last", "median", "low_80", "high_80", "outcome", "inside_80", "risk_score", "id",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def ledger_rows(
     return rows.assign(
         **days, made=rows["timeliness"], last=[f.last_value for f in made], low_80=ranges[:, 0], median=ranges[:, 1],
         high_80=ranges[:, 2], outcome=rows["outcome_level"].round(2), id=rows["prediction_id"],
+        risk_score=np.array([f.risk_score for f in made], dtype=float).round(2),
     )[list(LEDGER_COLUMNS)]  # fmt: skip
 
 # %% ../../nbs/55_ledger/10_listing.ipynb #308f2c97

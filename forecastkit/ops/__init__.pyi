@@ -65,6 +65,13 @@ from .lines import (
     stored_line as stored_line,
     target_key as target_key,
 )
+from .version_lines import (
+    in_line as in_line,
+    LineRegistry as LineRegistry,
+    lines_of_versions as lines_of_versions,
+    OWN_CODE_LINE as OWN_CODE_LINE,
+    record_lines as record_lines,
+)
 from .promotions import (
     champion as champion,
     pin as pin,
@@ -84,20 +91,30 @@ from .served import (
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
+    told_weights as told_weights,
     untrained_ensemble as untrained_ensemble,
     version_info as version_info,
     version_records as version_records,
     VersionRecord as VersionRecord,
 )
+from .performance import (
+    outcome_measures as outcome_measures,
+    rolling_performance as rolling_performance,
+)
 from .monitoring import (
     decayed_lines as decayed_lines,
     drift_this_week as drift_this_week,
+    latest_performance as latest_performance,
+    measured_performance as measured_performance,
     monitor as monitor,
     MonitorReport as MonitorReport,
     judge_targets as judge_targets,
     JudgedTarget as JudgedTarget,
     performance_table as performance_table,
+    read_monitor as read_monitor,
+    recent_forecasts as recent_forecasts,
     store_drift as store_drift,
+    store_performance as store_performance,
     thin_measurements as thin_measurements,
     view_table as view_table,
 )

@@ -52,9 +52,9 @@ def run_server(
 ) -> None:
     "Answer until interrupted. Raises `DataError` where the server is not installed or the port is taken."
     try:
-        import fastapi
-        import limits
         import uvicorn
+
+        from forecastkit.web.app import create_app as _
     except ModuleNotFoundError as error:
         raise DataError(f"serving needs {error.name}: pip install 'forecastkit[api]'") from error
     if not quiet:
