@@ -54,7 +54,7 @@ def run_server(
     try:
         import uvicorn
 
-        from forecastkit.web.app import create_app as _
+        from forecastkit.web.app import create_app  # noqa: F401 (says what is missing)
     except ModuleNotFoundError as error:
         raise DataError(f"serving needs {error.name}: pip install 'forecastkit[api]'") from error
     if not quiet:
