@@ -53,8 +53,10 @@ def line_decay(
     query = sa.select(_SERVED.c.prediction_id).where(*own, _SERVED.c.line == line)
     served = with_retry(database.engine, lambda connection: set(connection.scalars(query)))
     rows = database.get_predictions(target.symbol, horizon=target.horizon, kind=target.kind, every_version=True)
-    outcomes = followed_outcomes(rows[rows["prediction_id"].isin(served)]) if served else ()
-    if len(outcomes) < LEAST_JUDGED:
+    if (
+        len(served) < LEAST_JUDGED
+        or (outcomes := followed_outcomes(rows[rows["prediction_id"].isin(served)])).shape[0] < LEAST_JUDGED
+    ):
         return None
     report = judge_decay(outcomes, outcomes.iloc[: len(outcomes) // 2], horizon=target.horizon)
     first = min((day for day, *_ in report.change.alarms), default=None)
