@@ -2960,6 +2960,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                            'forecastkit/metrics/change_detectors.py'),
                                                       'forecastkit.metrics.change_detectors.page_charts': ( '05_metrics/change_detectors.html#page_charts',
                                                                                                             'forecastkit/metrics/change_detectors.py'),
+                                                      'forecastkit.metrics.change_detectors.past_crps': ( '05_metrics/change_detectors.html#past_crps',
+                                                                                                          'forecastkit/metrics/change_detectors.py'),
                                                       'forecastkit.metrics.change_detectors.right_forecasts': ( '05_metrics/change_detectors.html#right_forecasts',
                                                                                                                 'forecastkit/metrics/change_detectors.py'),
                                                       'forecastkit.metrics.change_detectors.thresholds_of': ( '05_metrics/change_detectors.html#thresholds_of',
