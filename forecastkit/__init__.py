@@ -159,6 +159,7 @@ Modules:
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
 - `forecastkit.pipeline.daily`: `Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
+- `forecastkit.pipeline.daily_predictor`: `AdvancedDailyPredictor.predict_daily` forecasts a universe in batches with both arms of every shadow deployment, and keeps processing time, throughput and success rate on record.
 - `forecastkit.pipeline.direction_inputs`: `DirectionInputs` holds the rows of a panel or of one stock with what is known of them, `RiseTable` how often a rise followed, `DirectionCombiner` what was learnt about combining signals
 - `forecastkit.pipeline.directions`: `DirectionSystem` trains direction ensembles once a year, combines them with the distribution, market state and breadth, and tells each forecast its direction with confidence and reasons
 - `forecastkit.pipeline.drift_check`: The drift check of the daily job: `check_day` measures drift of features, feeds and forecasts against the training time of the version in force, and stores it in the ledger with its performance.
@@ -181,6 +182,7 @@ Modules:
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
 - `forecastkit.pipeline.risk`: Novelty, quality, drift of what moved it, width and disagreement of the members, by origin, and the risk score that the frozen model reads from them, written into new forecasts.
 - `forecastkit.pipeline.serving`: Serving follows the promotions on record: `line_settings` lays a line's recipe over the settings, `PinnedVersion` lets one version answer against the refit grid.
+- `forecastkit.pipeline.shadow_arms`: Shadow arms in the pipeline: `arm_spans` lets the challenger serve its share of origins, and `pair_shadows` forecasts what the arm that did not serve would have said, and keeps it beside the served forecast.
 - `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
 - `forecastkit.pipeline.training_results`: Training results of one symbol: `run_results` gives the columns of a training run, with the scores of the version in and out of sample, its direction ensemble's accuracy, weights and feature importance.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
