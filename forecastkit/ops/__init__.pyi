@@ -145,6 +145,7 @@ from .shadow import (
     arm_of as arm_of,
     create_shadow_deployment as create_shadow_deployment,
     OtherArm as OtherArm,
+    paired_origins as paired_origins,
     ShadowDeployment as ShadowDeployment,
     stop_shadow_deployment as stop_shadow_deployment,
     store_arms as store_arms,
