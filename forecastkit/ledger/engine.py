@@ -310,12 +310,12 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "97963d5274364e8a",
     "65119fca953335b1",
     "012465bf99f368c5",
-    "7cd5551553d83f3f",
-    "21c6578adc4bfed0",
-    "afd6a32e23948e03",
-    "9fec18de62ecdbcd",
-    "8baea298c7ae6c36",
-    "c08ff0f2d730cac0",
+    "08d3ff47ce191258",
+    "c90df85beb2ed224",
+    "28490a2cb9bd89f0",
+    "83cb113709386dd8",
+    "cc30becccacbb572",
+    "29ea459cc7201985",
 )  # of the tables and indexes by revision
 
 
