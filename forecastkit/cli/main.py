@@ -249,7 +249,7 @@ def print_universe(
     html: Path | None = None,  # where its page goes
 ) -> None:
     "The forecasts of a universe as a table, and as a page; leaves with exit code 1 if a symbol has none."
-    from forecastkit.pipeline import PANEL, UniverseSystem, read_universe_file, settings_for
+    from forecastkit.pipeline import PANEL, UniverseSystem, read_universe_file, settings_for, watch_universe
 
     if as_json and as_csv:
         raise SettingsError("--json and --csv are two forms of one table: give one of them")
