@@ -65,6 +65,13 @@ from .lines import (
     stored_line as stored_line,
     target_key as target_key,
 )
+from .version_lines import (
+    in_line as in_line,
+    LineRegistry as LineRegistry,
+    lines_of_versions as lines_of_versions,
+    OWN_CODE_LINE as OWN_CODE_LINE,
+    record_lines as record_lines,
+)
 from .promotions import (
     champion as champion,
     pin as pin,
@@ -84,6 +91,7 @@ from .served import (
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
+    told_weights as told_weights,
     untrained_ensemble as untrained_ensemble,
     version_info as version_info,
     version_records as version_records,
@@ -137,6 +145,7 @@ from .shadow import (
     arm_of as arm_of,
     create_shadow_deployment as create_shadow_deployment,
     OtherArm as OtherArm,
+    paired_origins as paired_origins,
     ShadowDeployment as ShadowDeployment,
     stop_shadow_deployment as stop_shadow_deployment,
     store_arms as store_arms,

@@ -140,3 +140,8 @@ from .universe_drift import (
 from .live_sizing import (
     live_sizer as live_sizer,
 )
+from .daily_predictor import (
+    AdvancedDailyPredictor as AdvancedDailyPredictor,
+    BatchRecord as BatchRecord,
+    DailyPredictions as DailyPredictions,
+)
