@@ -56,7 +56,7 @@ def summary(rows: list[dict]) -> dict:
 def main(folder: Path, into: Path | None) -> None:
     warnings.simplefilter("ignore")
     rows: list[dict] = []
-    for path in sorted(folder.glob("*.parquet"), key=lambda path: (path.stem.rsplit(",", 1)[1], path.stem)):
+    for path in sorted(folder.glob("*.parquet"), key=lambda path: (path.stem.split(",")[1] in PLANTED, path.stem)):
         law, kind, number = path.stem.split(",")
         frame = pd.read_parquet(path).reset_index(drop=True).dropna(axis=1, how="all")
         n, planted = int(number) if law == "vix" else 1260, {f"f{i}" for i in range(PLANTED.get(kind, 0))}
