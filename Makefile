@@ -33,12 +33,13 @@ report: install  ## The main job on the embedded real data: forecast card, store
 test: install  ## Everything that must hold
 	@$(BIN)/python -m pytest tests/test_architecture.py tests/test_notebooks.py
 	@$(BIN)/nbdev-test --n-workers 2
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85 \
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --durations=10 --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85 \
 	  --ignore=tests/test_architecture.py --ignore=tests/test_notebooks.py
 	@$(MAKE) --no-print-directory check
 
-proofs: install  ## The properties of trading on ten times as many examples as in `make test` (half an hour)
-	@HYPOTHESIS_PROFILE=proofs $(BIN)/python -m pytest -q -n 2 tests/test_trading.py tests/test_sizing.py tests/test_sweep.py
+proofs: install  ## The long proofs (marker `slow`), and the properties of trading on ten times as many examples
+	@$(BIN)/python -m pytest -q -n 2 -m slow --durations=10
+	@HYPOTHESIS_PROFILE=proofs $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/test_trading.py tests/test_sizing.py tests/test_sweep.py
 
 check: install  ## ruff, pyrefly, bandit
 	@$(BIN)/ruff check .

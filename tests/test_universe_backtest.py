@@ -215,7 +215,7 @@ def books_of(home: Path, market, **more: object):
     return backtest_universe(Universe(NAMES), *SPAN, settings_at(home, **more), market)
 
 
-def test_two_processes_and_a_second_run_keep_the_same_books(tmp_path, market):
+def test_two_processes_and_a_second_run_keep_the_same_books(tmp_path, market, walks_in_processes):
     first, again = books_of(tmp_path / "one", market), books_of(tmp_path / "one", market)
     two = books_of(tmp_path / "two", market, run__n_jobs=2)
     for other in (again, two):

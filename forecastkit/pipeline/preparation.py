@@ -25,7 +25,7 @@ from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError
 from ..core import Stopwatch, code_version, digest, find_key, make_key, read_arrays, write_arrays
 from ..data import MarketData, Repair, price_doubts, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
-from ..features import FeatureEngine, ColumnCache
+from ..features import ColumnCache, FeatureEngine, QualityFlags
 from ..forecasts import Forecast, cdf_at
 from ..ops import ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
@@ -135,6 +135,11 @@ class Prepared:
     def names(self) -> dict[pd.Timestamp, str]:
         "The model version of each refit session."
         return {grid: self.versions.name(grid) for grid in self.grid.unique()}
+
+    @cached_property
+    def judged(self) -> QualityFlags:
+        "What is wrong with each value of the features, by session."
+        return self.profile.validator().judge(self.features)
 
     @cached_property
     def numbers(self) -> pd.DataFrame:
@@ -380,4 +385,5 @@ def quality_doubts(prepared: Prepared, origin: pd.Timestamp) -> list[str]:
 def quality_report(prepared: Prepared, origin: pd.Timestamp) -> dict[str, Any]:
     "The quality report of an origin's row: score, status, issues by name."
     q = prepared.settings.quality
-    return prepared.profile.validator((q.excellent, q.good, q.usable)).get_quality_report(prepared.features, origin)
+    validator = prepared.profile.validator((q.excellent, q.good, q.usable))
+    return validator.get_quality_report(prepared.features, origin, prepared.judged)
