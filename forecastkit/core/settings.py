@@ -286,6 +286,11 @@ class MonitorSettings:
     vendor_failures: float = key(
         0.2, FRACTION, "share of series of a vendor that failed in a week, from which on it is an alert"
     )
+    drift_rows: int = key(63, whole(20, 2520), "newest sessions that are checked for drift")
+    drift_reference: int = key(
+        1260, whole(40, 25_200), "sessions before a version was trained that they are held against, at most"
+    )
+    drift_level: float = key(0.05, number(0.0001, 1), "chance of a false alarm in the whole check of a day")
     keep_days: int = key(730, whole(1, 100_000), "days for which measured drift and performance are kept")
 
 # %% ../../nbs/00_core/08_settings.ipynb #8a483940

@@ -192,8 +192,8 @@ def sequential_test(
     mean = np.cumsum(np.nan_to_num(clipped)) / np.maximum(np.cumsum(known), 1)
     low, high = confidence_sequence(clipped, bound, horizon, alpha)
     cut = int((np.abs(np.asarray(difference, dtype=float)) > bound).sum())
-    both = (np.exp(np.minimum(log_e_values(side * clipped, bound, horizon), 700.0)) for side in (1, -1))
-    return SequentialTest(*both, mean, low, high, int(known.sum()), cut, bound, horizon, alpha)
+    e_value, e_harm = (np.exp(np.minimum(log_e_values(side * clipped, bound, horizon), 700.0)) for side in (1, -1))
+    return SequentialTest(e_value, e_harm, mean, low, high, int(known.sum()), cut, bound, horizon, alpha)
 
 # %% ../../nbs/05_metrics/10_sequential_tests.ipynb #1eebb7cb
 def decision_time(

@@ -126,6 +126,13 @@ from .training import (
     TrainingReport as TrainingReport,
     TUNING as TUNING,
 )
+from .drift_check import (
+    check_day as check_day,
+    DayCheck as DayCheck,
+    DriftWindows as DriftWindows,
+    sectors_of_home as sectors_of_home,
+    watch_day as watch_day,
+)
 from .live_sizing import (
     live_sizer as live_sizer,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -27,7 +27,7 @@ from ..data import MarketData, Repair, price_doubts, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
 from ..features import ColumnCache, FeatureEngine, QualityFlags
 from ..forecasts import Forecast, cdf_at
-from ..ops import ModelRegistry, model_version
+from ..ops import LineRegistry, ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
 from .user_code import probe_user_code, probe_user_members
 
@@ -85,6 +85,11 @@ class Versions:
         "Store a forecaster that was trained at a refit session."
         if self.registry is not None and not getattr(model, "extra_members", None):  # the user's own are never written
             self.registry.save(self.name(grid), model, target=self.target, origin=grid, symbols=self.symbols)
+
+    def note(self, names: Iterable[str]) -> None:
+        "Put on record that stored versions are of the registry's line, whoever has trained them; a pinned one stays what it was."
+        if isinstance(self.registry, LineRegistry):
+            self.registry.note(name for name in names if self.pinned is None or name != self.pinned[1])
 
     def path(self, grid: pd.Timestamp, origins: pd.Index) -> Path | None:
         "The file that keeps a version's raw quantiles for a block of origins."

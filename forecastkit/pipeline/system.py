@@ -37,13 +37,14 @@ from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
-from ..ops import Champion, ModelRegistry, house_line, line_target
+from ..ops import OWN_CODE_LINE, Champion, LineRegistry, house_line, line_target
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
 from .directions import recently_told
 from .explanation import recently_explained
 from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
+from .risk import recently_scored
 from .serving import champion_spans, line_settings, pinned_version
 from .user_code import probe_user_code, with_user_code
 
@@ -118,7 +119,7 @@ def make_batch(
     with tqdm(total=len(days), desc="forecasts", unit="session", disable=not progress or len(days) < BATCH_SIZE) as bar:
         for group in (days[i : i + BATCH_SIZE] for i in range(0, len(days), BATCH_SIZE)):
             made = recently_explained(prepared, make_forecasts(prepared, group, batch.skipped), days)
-            made = recently_told(prepared, made, days)
+            made = recently_scored(prepared, recently_told(prepared, made, days), days)
             if database is not None:
                 batch.stored += database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                 if on_stored is not None:
@@ -136,7 +137,9 @@ def store_forecast(
     "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
     made = build_forecast(prepared, origin, datetime.now(UTC))
     day = pd.DatetimeIndex([origin])
-    (forecast,) = recently_told(prepared, recently_explained(prepared, [made], day), day)
+    (forecast,) = recently_scored(
+        prepared, recently_told(prepared, recently_explained(prepared, [made], day), day), day
+    )
     if database is None:
         return forecast, False
     if database.store_prediction(forecast, prepared.row(origin)):
@@ -237,9 +240,10 @@ class IntegratedSystem:
         return self.database
 
     @cached_property
-    def registry(self) -> ModelRegistry:
-        "The stored model versions."
-        return ModelRegistry(self.models_dir, self.database)
+    def registry(self) -> LineRegistry:
+        "The stored model versions, and the line of this system."
+        line = OWN_CODE_LINE if self.profile.user_code and not self._champion.number else self._champion.line.name
+        return LineRegistry(self.models_dir, self.database, line)
 
     @cached_property
     def feature_engine(self) -> FeatureEngine:
@@ -279,11 +283,13 @@ class IntegratedSystem:
                 raw,
                 cache=cache,
                 own_profile=self.profile,
-                pin=self._pin(),
+                pin=self.pinned(),
             )
+            self._prepared.versions.note(() if self.profile.members else self._prepared.names.values())
         return self._prepared
 
-    def _pin(self) -> Any:
+    def pinned(self) -> Any:
+        "The `PinnedVersion` that answers here against the refit grid; None where none is pinned."
         if not self._champion.version:
             return None
         stored = self.registry.versions()
@@ -297,6 +303,15 @@ class IntegratedSystem:
         if self.profile.user_code or self._champion.number:  # a line was chosen already
             return [(self._champion, days)]
         return champion_spans(self.database, line_target(self.target), days)
+
+    def systems(self, days: pd.DatetimeIndex) -> list[tuple[IntegratedSystem, pd.DatetimeIndex]]:
+        "The systems of the champions of some sessions, each with those that it serves, in order."
+        found: dict[int, tuple[IntegratedSystem, pd.DatetimeIndex]] = {}
+        for champion, part in self._spans(days):
+            own = self._system_of(champion)
+            before = found[id(own)][1] if id(own) in found else part[:0]
+            found[id(own)] = (own, pd.DatetimeIndex([*before, *part]))
+        return list(found.values())
 
     def _system_of(self, champion: Champion) -> IntegratedSystem:
         if champion.as_in_force or champion == self._champion:
@@ -415,8 +430,8 @@ class IntegratedSystem:
         origin, raw, cache = self.origin(as_of), self.home.raw_quantiles, self.feature_engine.cache
         serving = self.serving(origin)
         prepared = prepare(
-            self.market, self.target, serving.settings, origin, self.registry, raw, origin, cache, own_profile=self.profile,
-            pin=serving._pin(),
+            self.market, self.target, serving.settings, origin, serving.registry, raw, origin, cache, own_profile=self.profile,
+            pin=serving.pinned(),
         )  # fmt: skip
         made = build_forecast(prepared, origin, datetime.now(UTC))
         day = pd.DatetimeIndex([origin])
