@@ -22,11 +22,10 @@ import pandas as pd
 from drift import FEATURES, HORIZON, REFERENCE, ROWS, linear, market_features, noise, rate, replay
 
 from forecastkit.metrics import check_drift, fit_drift_null
-from forecastkit.metrics.drift import DAILY_LEVEL
 
 FIGURES = Path(__file__).parents[1] / "nbs" / "validation_drift.json"
 POINTS = ("1997-01-02", "2003-01-02", "2007-07-02", "2012-01-03", "2018-02-01")
-YEAR, STEP, AFTER = 252, 5, 126
+YEAR, STEP, AFTER, LEVEL = 252, 5, 126, 0.02
 PLANTED = {
     "none": 0,
     "mean + .5 sd": 10,
@@ -122,7 +121,7 @@ def planted(runs: int, draws: int = 100) -> None:
         for law, frame in laws(seed).items():
             null = fit_drift_null(frame.iloc[:REFERENCE], ROWS, draws, seed)
             for kind, count in PLANTED.items():
-                report = check_drift(null, with_drift(frame, kind).iloc[REFERENCE - 24 :])
+                report = check_drift(null, with_drift(frame, kind).iloc[REFERENCE - 24 :], LEVEL)
                 named = {*report.drifted, *(fault.feature for fault in report.faults)}
                 true = {f"f{i}" for i in range(count)}
                 row = said.setdefault(f"{law}: {kind}", {"found": [], "right": [], "wrong": []})
@@ -159,8 +158,8 @@ def found_after(features: pd.DataFrame, date: pd.Timestamp, draws: int = 100) ->
     part, n = cut
     null = fit_drift_null(part.iloc[:n], ROWS, draws, 0)
     for end in range(n + ROWS + STEP, len(part) + 1, STEP):
-        report = check_drift(null, part.iloc[end - ROWS - 24 : end])
-        if report.family_wise_p <= DAILY_LEVEL:
+        report = check_drift(null, part.iloc[end - ROWS - 24 : end], LEVEL)
+        if report.family_wise_p <= LEVEL:
             return {"sessions": end - n - ROWS, "named": report.drifted[:5], "drifted": len(report.drifted), "above": report.above,
                     "expected": round(report.expected, 1), "columns": len(report.table), "p": round(report.family_wise_p, 4)}  # fmt: skip
     return {"sessions": None, "columns": int(null.tested.sum())}
@@ -179,7 +178,7 @@ def points() -> None:
     at_points = {point: found_after(features, pd.Timestamp(point)) for point in POINTS}
     others = [found for day in ordinary(features) if (found := found_after(features, day)) is not None]
     share = rate([found["sessions"] is not None for found in others])
-    write("points", {"level": DAILY_LEVEL, "named": at_points, "ordinary quarters that are said to drift": share})
+    write("points", {"level": LEVEL, "named": at_points, "ordinary quarters that are said to drift": share})
 
 
 def export(folder: Path, runs: int) -> None:
