@@ -310,6 +310,9 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "012465bf99f368c5",
     "08d3ff47ce191258",
     "c90df85beb2ed224",
+    "28490a2cb9bd89f0",
+    "83cb113709386dd8",
+    "cc30becccacbb572",
 )  # of the tables and indexes by revision
 
 

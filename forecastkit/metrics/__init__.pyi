@@ -76,6 +76,7 @@ from .change_detectors import (
     ChangeReport as ChangeReport,
     crps_ratio as crps_ratio,
     expected_crps as expected_crps,
+    past_crps as past_crps,
     fit_change_detector as fit_change_detector,
 )
 from .sequential_tests import (

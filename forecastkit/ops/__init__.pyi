@@ -145,6 +145,7 @@ from .shadow import (
     arm_of as arm_of,
     create_shadow_deployment as create_shadow_deployment,
     OtherArm as OtherArm,
+    paired_origins as paired_origins,
     ShadowDeployment as ShadowDeployment,
     stop_shadow_deployment as stop_shadow_deployment,
     store_arms as store_arms,
@@ -156,4 +157,10 @@ from .shadow_verdicts import (
     plot_shadow as plot_shadow,
     read_shadow_deployment as read_shadow_deployment,
     ShadowReading as ShadowReading,
+)
+from .line_rules import (
+    apply_line_rules as apply_line_rules,
+    line_decay as line_decay,
+    lines_to_retire as lines_to_retire,
+    RulesReport as RulesReport,
 )

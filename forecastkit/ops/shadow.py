@@ -45,8 +45,8 @@ from forecastkit.ops.promotions import (
 # %% auto #0
 __all__ = ['ARMS', 'ASSUMED_SD', 'EFFECTS', 'REFERENCE_SESSIONS', 'BEGIN', 'PAIR', 'VERDICT', 'ENDED', 'SHADOW_EVENT_KINDS',
            'arm_of', 'ShadowTerms', 'ShadowDeployment', 'deployments_in', 'stored_deployments', 'reference_scores',
-           'shadow_event', 'create_shadow_deployment', 'write_begin', 'OtherArm', 'write_pairs', 'store_arms',
-           'stop_shadow_deployment']
+           'shadow_event', 'create_shadow_deployment', 'write_begin', 'OtherArm', 'write_pairs', 'paired_origins',
+           'store_arms', 'stop_shadow_deployment']
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #4623582c
 ARMS: tuple[str, str] = ("champion", "challenger")
@@ -247,7 +247,7 @@ def write_begin(database: PredictionDatabase, wanted: ShadowDeployment, first: A
         chain_end(connection, SHADOW_EVENTS, lock=True)
         own = [one for one in deployments_in(connection).values() if one.active and one.target == wanted.target]
         if twice := [
-            one for one in own if one.line.name == wanted.line.name or (one.terms.traffic and wanted.terms.traffic)
+            one for one in own if one.line.name == wanted.line.name or one.terms.traffic or wanted.terms.traffic
         ]:
             raise DataError(
                 f"shadow deployment {twice[0].deployment_id} of {wanted.target} runs already: stop it first"
@@ -302,6 +302,15 @@ def write_pairs(connection: sa.Connection, others: Sequence[OtherArm], made_at: 
     )
     known = {tuple(row) for row in connection.execute(query)}
     return append(connection, SHADOW_EVENTS, [row for key, row in rows.items() if key not in known])
+
+
+def paired_origins(database: PredictionDatabase, one: ShadowDeployment) -> set[pd.Timestamp]:
+    "The origins that have a pair."
+    events = SHADOW_EVENTS.c
+    query = sa.select(events.origin).where(events.deployment == one.deployment_id, events.event == PAIR)
+    return {
+        pd.Timestamp(day) for day in with_retry(database.engine, lambda connection: connection.scalars(query).all())
+    }
 
 
 def store_arms(

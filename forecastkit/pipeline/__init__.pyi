@@ -136,3 +136,8 @@ from .drift_check import (
 from .live_sizing import (
     live_sizer as live_sizer,
 )
+from .daily_predictor import (
+    AdvancedDailyPredictor as AdvancedDailyPredictor,
+    BatchRecord as BatchRecord,
+    DailyPredictions as DailyPredictions,
+)

@@ -37,7 +37,7 @@ from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
-from ..ops import OWN_CODE_LINE, Champion, LineRegistry, house_line, line_target
+from ..ops import OWN_CODE_LINE, Champion, LineRegistry, house_line, line_target, standing
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
 from .directions import recently_told
 from .explanation import recently_explained
@@ -46,6 +46,7 @@ from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
 from .risk import recently_scored
 from .serving import champion_spans, line_settings, pinned_version
+from .shadow_arms import arm_spans, pair_shadows
 from .user_code import probe_user_code, with_user_code
 
 # %% auto #0
@@ -302,7 +303,8 @@ class IntegratedSystem:
     def _spans(self, days: pd.DatetimeIndex) -> list[tuple[Champion, pd.DatetimeIndex]]:
         if self.profile.user_code or self._champion.number:  # a line was chosen already
             return [(self._champion, days)]
-        return champion_spans(self.database, line_target(self.target), days)
+        target = line_target(self.target)
+        return arm_spans(self.database, target, champion_spans(self.database, target, days))
 
     def systems(self, days: pd.DatetimeIndex) -> list[tuple[IntegratedSystem, pd.DatetimeIndex]]:
         "The systems of the champions of some sessions, each with those that it serves, in order."
@@ -441,7 +443,19 @@ class IntegratedSystem:
         "The daily job: forecast, backfill what has no forecast yet, record outcomes, and gather what a page shows."
         origin, known = self.origin(as_of), pd.DatetimeIndex(self.forecast_history["origin"])
         serving = self.serving(origin)
-        return run_day(serving.prepared(origin), origin, self.database, known, self._fill)
+        day = run_day(serving.prepared(origin), origin, self.database, known, self._fill)
+        self._pair(origin)
+        return day
+
+    def _pair(self, through: pd.Timestamp) -> dict[int, int]:
+        "Let the arms of shadow deployments that did not serve forecast what was served up to a session; pairs by deployment."
+        target = line_target(self.target)
+
+        def prepared_by(challenger: Champion | None) -> Prepared:
+            serving = standing(self.database, target).champion_at(through) if challenger is None else challenger
+            return self._system_of(serving).prepared(through)
+
+        return {} if self.profile.user_code else pair_shadows(self.database, target, through, prepared_by)
 
     def _fill(self, days: pd.DatetimeIndex) -> ForecastBatch:
         "The forecasts of earlier sessions, each by the champion of its session, stored."
