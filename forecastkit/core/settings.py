@@ -306,11 +306,17 @@ class ModelsSettings:
     retire_unused: int = key(
         0, whole(0, 100_000), "the same for a line without any stored forecast, after it was written down; 0: never"
     )
+    retire_decayed: int = key(
+        0,
+        whole(0, 100_000),
+        "sessions after the detector of decay raised its alarm about the outcomes of a line that does not serve, after which it is retired; 0: never",
+    )
     promote_at: float = key(
         0.0,
         number(0, 1e9),
         "least e-value, for each variant tried, at which a line on trial becomes the champion; 0: never by itself",
     )
+    automatic: bool = key(False, FLAG, "daily applies these rules at its end, each change on record with its evidence")
 
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
