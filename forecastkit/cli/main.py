@@ -189,6 +189,7 @@ def run_daily(
     as_json: bool = False,
 ) -> None:
     "The work of `daily`; raises `typer.Exit` where there is no forecast."
+    from forecastkit.ops import apply_line_rules
     from forecastkit.pipeline import vendors_in
     from forecastkit.reports import run_report
 
@@ -216,6 +217,9 @@ def run_daily(
     if not quiet:
         print_note(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}")
     said |= {"forecasts": int(day.stored), "outcomes": int(day.outcomes_recorded)}
+    if settings.models.automatic:
+        said["rules"] = str(apply_line_rules(system.database, settings))
+        emit(said["rules"], as_json=False)
     if day.failure is not None:
         raise typer.Exit(3)
 
