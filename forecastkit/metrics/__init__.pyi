@@ -68,6 +68,7 @@ from .drift_null import (
 from .drift import (
     check_drift as check_drift,
     DriftReport as DriftReport,
+    false_alarms_a_year as false_alarms_a_year,
 )
 from .change_detectors import (
     ChangeDetector as ChangeDetector,
