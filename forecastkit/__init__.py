@@ -190,6 +190,7 @@ Modules:
 - `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
 - `forecastkit.pipeline.training_results`: Training results of one symbol: `run_results` gives the columns of a training run, with the scores of the version in and out of sample, its direction ensemble's accuracy, weights and feature importance.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
+- `forecastkit.pipeline.universe_drift`: Drift of a universe: `check_universe` checks the features of each symbol and stores what moved; its chances hold for all symbols together.
 - `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features and members to a profile, `probe_user_code` asks them for look-ahead
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so

@@ -254,11 +254,13 @@ def print_universe(
     html: Path | None = None,  # where its page goes
 ) -> None:
     "The forecasts of a universe as a table, and as a page; leaves with exit code 1 if a symbol has none."
-    from forecastkit.pipeline import forecast_universe, read_universe_file
+    from forecastkit.pipeline import PANEL, UniverseSystem, read_universe_file, settings_for, watch_universe
 
     if as_json and as_csv:
         raise SettingsError("--json and --csv are two forms of one table: give one of them")
-    made = forecast_universe(read_universe_file(path, earnings), settings=settings, **options)
+    own = settings_for(settings, PANEL, options["horizon"], options["kind"])
+    system = UniverseSystem(read_universe_file(path, earnings), own)
+    made = system.forecast(options["as_of"], store=options["store"])
     table = made.table().reset_index()
     if as_csv:
         emit(table.to_csv(index=False).removesuffix("\n"), as_json=False)
@@ -266,6 +268,8 @@ def print_universe(
         emit(table if as_json else table.drop(columns=["notes", "prediction_id"]).round(2), as_json)
     for note in table.loc[table["feature_quality"] < 1, "notes"].iloc[:NOTES_SHOWN]:
         print_note(f"note: {note}")
+    for why in watch_universe(system, system.origin(options["as_of"])) if options["store"] else ():
+        print_note(f"note: {why}")
     if html is not None:
         write_universe_page(path, earnings, settings, options, html)
     raise typer.Exit(1 if made.skipped else 0)
