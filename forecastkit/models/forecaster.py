@@ -55,9 +55,8 @@ def checked_table(
         )
     numbers = [name for name in X.columns if name != COHORT]
     checked = checked_features(X, needed=numbers, reader="ProbabilisticForecaster")
-    changed = np.isinf(X[numbers].to_numpy(dtype=float)).any() or any(
-        X[name].dtype.kind not in "fiub" for name in numbers
-    )
+    kinds = [kind.kind for name, kind in zip(X.columns, X.dtypes) if name != COHORT]
+    changed = not {*kinds}.issubset("fiub") or np.isinf(X[numbers].to_numpy(dtype=float)).any()
     return checked.assign(**{n: X[n] for n in X.columns if n == COHORT})[list(X.columns)] if changed else X
 
 
