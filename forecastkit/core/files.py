@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
@@ -32,11 +33,11 @@ from .errors import DataError, ModelIntegrityError
 from .text import printable
 
 # %% auto #0
-__all__ = ['LARGEST_READ', 'READ_ERRORS', 'TIGHTEST_ARCHIVE', 'SMALL_ARCHIVE', 'SEAL', 'plain', 'canonical_json', 'digest',
-           'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum', 'folder_checksums',
-           'folder_differences', 'write_files', 'read_bounded', 'read_file', 'pack_arrays', 'check_archive',
-           'unpack_arrays', 'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state', 'read_state',
-           'code_version']
+__all__ = ['SYNCED', 'LARGEST_READ', 'READ_ERRORS', 'TIGHTEST_ARCHIVE', 'SMALL_ARCHIVE', 'SEAL', 'plain', 'canonical_json',
+           'digest', 'synced_later', 'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum',
+           'folder_checksums', 'folder_differences', 'write_files', 'read_bounded', 'read_file', 'pack_arrays',
+           'check_archive', 'unpack_arrays', 'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state',
+           'read_state', 'code_version']
 
 # %% ../../nbs/00_core/03_files.ipynb #f6f85103
 def plain(
@@ -81,6 +82,19 @@ def digest(
     "The first `length` hex digits of the SHA-256 of the canonical JSON."
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
+# %% ../../nbs/00_core/03_files.ipynb #5ync0001
+SYNCED: ContextVar[bool] = ContextVar("synced", default=True)  # whether a file that is written is brought to the disk
+
+
+@contextmanager
+def synced_later() -> Iterator[None]:
+    "What is written meanwhile is not brought to the disk file by file: for a folder that is synced whole before it has its name."
+    token = SYNCED.set(False)
+    try:
+        yield
+    finally:
+        SYNCED.reset(token)
+
 # %% ../../nbs/00_core/03_files.ipynb #ec85cc8e
 @contextmanager
 def open_atomic(
@@ -94,7 +108,8 @@ def open_atomic(
         with temporary.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if SYNCED.get():
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # gone already unless something went wrong

@@ -243,11 +243,12 @@ def float_table(
     logged: Sequence[str] = (),  # those of them that enter as their logarithm
 ) -> np.ndarray:
     "Columns as a table of floats, (n, k), NaN where there is no finite value. Raises `FeatureDimensionError`."
-    if absent := [name for name in names if name not in X.columns]:
+    place = {name: at for at, name in enumerate(X.columns.tolist())}
+    if absent := [name for name in names if name not in place]:
         raise FeatureDimensionError(
             f"the features lack {', '.join(absent)}: hand over all that the model was fitted on"
         )
-    table = np.array(X[list(names)], dtype=float, order="C")
+    table = np.array(X.take([place[name] for name in names], axis=1), dtype=float, order="C")
     with np.errstate(invalid="ignore", divide="ignore"):
         for j, name in enumerate(names):
             if name in logged:

@@ -71,11 +71,12 @@ def tree_table(
     columns: list[str],  # as `tree_columns` gave them in training
 ) -> np.ndarray:
     "These columns as 32-bit floats, (n, k); NaN where there is no finite value. Raises `FeatureDimensionError`."
-    if absent := [name for name in columns if name not in X.columns]:
+    place = {name: at for at, name in enumerate(X.columns.tolist())}
+    if absent := [name for name in columns if name not in place]:
         raise FeatureDimensionError(
             f"the features lack {', '.join(absent)}: hand over all that the model was fitted on"
         )
-    frame = X[columns]
+    frame = X.take([place[name] for name in columns], axis=1)
     if COHORT in columns:
         frame = frame.assign(**{COHORT: pd.Index(COHORTS).get_indexer(pd.Index(frame[COHORT]))})
     table = np.ascontiguousarray(frame, dtype=np.float32)

@@ -57,7 +57,8 @@ def checked_table(
     checked = checked_features(X, needed=numbers, reader="ProbabilisticForecaster")
     kinds = [kind.kind for name, kind in zip(X.columns, X.dtypes) if name != COHORT]
     changed = not {*kinds}.issubset("fiub") or np.isinf(X[numbers].to_numpy(dtype=float)).any()
-    return checked.assign(**{n: X[n] for n in X.columns if n == COHORT})[list(X.columns)] if changed else X
+    table = checked.assign(**{n: X[n] for n in X.columns if n == COHORT})[list(X.columns)] if changed else X
+    return table.set_axis(table.columns.astype(object), axis=1)  # names of Arrow are slow to look up, column by column
 
 
 def training_profile(
