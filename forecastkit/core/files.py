@@ -19,7 +19,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import date, datetime
@@ -221,14 +221,13 @@ def read_file(
 # %% ../../nbs/00_core/03_files.ipynb #841ecab2
 def pack_arrays(
     arrays: Mapping[str, np.ndarray],  # of numbers, dates or text
-    compress: bool = False,  # smaller and slower
+    compress: bool | Collection[str] = False,  # smaller and slower: all arrays, or those of these names
 ) -> bytes:
     "Arrays as the content of an npz file; the same arrays give the same bytes."
-    kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with zipfile.ZipFile(
-        buffer := io.BytesIO(), "w", kind, compresslevel=1
-    ) as archive:  # numpy's level 6 takes five times as long
+    small = arrays.keys() & (arrays if compress is True else compress or ())
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w", compresslevel=1) as archive:  # level 6 takes five times as long
         for name, array in arrays.items():
+            archive.compression = zipfile.ZIP_DEFLATED if name in small else zipfile.ZIP_STORED
             with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
                 np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
     return buffer.getvalue()

@@ -190,10 +190,11 @@ class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
         columns = None if has_names(X) or count is None else array_names(count)
         if has_names(X):
             names = [*dict.fromkeys([*names, *(name for name in beside if name in X)])]
-        if last is not None and isinstance(X, pd.DataFrame):
+        judged = last is not None and isinstance(X, pd.DataFrame)
+        if judged:
             checked_features(X, columns, (), reader)  # the order of all rows
             X = last_rows(X, last)
-        return last_rows(checked_features(X, columns, names, reader), last)
+        return last_rows(checked_features(X, columns, names, reader, ordered=not judged), last)
 
 # %% ../../nbs/40_models/01_base.ipynb #4d45519b
 def require_fitted(model: Any) -> None:

@@ -106,8 +106,8 @@ def node_numbers(
     name: bytes,  # of an array of four-byte numbers that each tree has
 ) -> tuple[np.ndarray, np.ndarray]:
     "How many numbers the array of each tree has, (trees,), and all of them in one row; raises `ValueError` where they are not there."
-    raw, found = np.frombuffer(text, np.uint8), re.finditer(name + rb"\[\$l#L", text)
-    at = np.array([one.end() for one in found], dtype=np.int64)
+    raw, before = np.frombuffer(text, np.uint8), text.split(mark := name + b"[$l#L")[:-1]
+    at = np.cumsum([len(one) + len(mark) for one in before], dtype=np.int64)
     if len(at) and at[-1] + 8 > len(raw):
         raise ValueError("the trees are not whole")
     sizes = raw[at[:, None] + np.arange(8)].view(">i8")[:, 0].astype(np.int64)
