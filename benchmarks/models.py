@@ -87,7 +87,7 @@ def stored_and_loaded(registry: ModelRegistry, model: object, symbol: str) -> tu
 
     stored, loaded = fastest(store), fastest(lambda k: registry.load(f"{symbol}-{k}"))
     for what, found in (("stored", stored), ("loaded", loaded)):
-        print(f"{symbol.lower() + " " + what:71} {found[0]:6.4f} processor   {found[1]:6.4f} clock", flush=True)
+        print(f"{symbol.lower() + ' ' + what:71} {found[0]:6.4f} processor   {found[1]:6.4f} clock", flush=True)
     return stored[0] + loaded[0], stored[1] + loaded[1]
 
 

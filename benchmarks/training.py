@@ -133,7 +133,10 @@ class Phases:
 
 def whole(args: argparse.Namespace, home: Path) -> dict[str, Any]:
     "Train the stocks of a folder once, phase by phase."
-    names = [path.name.removesuffix(".csv.gz").replace("_", ".") for path in sorted((args.market / "stocks").glob("*.csv.gz"))][: args.tickers]
+    names = [
+        path.name.removesuffix(".csv.gz").replace("_", ".")
+        for path in sorted((args.market / "stocks").glob("*.csv.gz"))
+    ][: args.tickers]
     universe = Universe(tuple(names), earnings=read_earnings(args.market / "earnings_dates.csv"))
     sources = f"folder:{args.market}, folder:{args.data}, sample"
     settings = settings_at(home, data__sources=sources, model__walk_start=args.begin, run__n_jobs=args.jobs)

@@ -19,7 +19,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import BaseEnsemble, ExtraTreesClassifier, RandomForestClassifier
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-from sklearn.tree._tree import NODE_DTYPE, Tree
+from sklearn.tree import _tree
+from sklearn.tree._tree import Tree
 from xgboost import XGBClassifier
 
 from ..core import DataError, ModelIntegrityError, check_archive, digest, pack_arrays, unpack_arrays
@@ -27,9 +28,9 @@ from .boosting import read_booster
 from .persistence import as_integrity_error
 
 # %% auto #0
-__all__ = ['TRUSTED', 'ADDRESS', 'FORESTS', 'OWN_PARTS', 'class_names', 'steady_archive', 'plain_params', 'pack_archive',
-           'is_plain_forest', 'pack_forest', 'pack_classifier', 'inner_parts', 'trees_in', 'check_branches',
-           'check_trees', 'unpack_archive', 'unpack_forest', 'unpack_classifier']
+__all__ = ['TRUSTED', 'ADDRESS', 'FORESTS', 'NODE_DTYPE', 'GROWN', 'OWN_PARTS', 'class_names', 'steady_archive', 'plain_params',
+           'pack_archive', 'is_plain_forest', 'pack_forest', 'pack_classifier', 'inner_parts', 'trees_in',
+           'check_branches', 'check_trees', 'unpack_archive', 'unpack_forest', 'unpack_classifier']
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #1ce688b8
 TRUSTED: tuple[str, ...] = (
@@ -103,6 +104,8 @@ def pack_archive(
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #207e5be7
 FORESTS: tuple[type, ...] = (RandomForestClassifier, ExtraTreesClassifier)
+NODE_DTYPE: Any = vars(_tree)["NODE_DTYPE"]  # how scikit-learn holds a node
+GROWN: Any = Tree
 OWN_PARTS: tuple[str, ...] = ("tree_", "random_state")  # what the trees of a forest do not share
 
 
@@ -265,8 +268,10 @@ def unpack_forest(
     check_branches(left, right, feature, left != -1, sizes, width)
     classes, shell.estimators_ = np.atleast_1d(first.n_classes_).astype(np.intp), []
     begins = (np.cumsum(sizes) - sizes).tolist()
-    for begin, size, depth, seed in zip(begins, *(arrays[n].tolist() for n in ("sizes", "depths", "seeds")), strict=True):
-        one, tree, own = copy(first), Tree(first.n_features_in_, classes, first.n_outputs_), slice(begin, begin + size)
+    for begin, size, depth, seed in zip(
+        begins, *(arrays[n].tolist() for n in ("sizes", "depths", "seeds")), strict=True
+    ):
+        one, tree, own = copy(first), GROWN(first.n_features_in_, classes, first.n_outputs_), slice(begin, begin + size)
         tree.__setstate__({"max_depth": depth, "node_count": size, "nodes": nodes[own], "values": values[own]})
         one.tree_, one.random_state = tree, seed
         shell.estimators_.append(one)

@@ -199,8 +199,8 @@ class ScaleTrees:
     ) -> tuple[ScaleTrees, np.ndarray]:
         "The same, and the scale of each training row."
         size = np.maximum(np.abs(residual) / base_scale, 1e-6)
-        seen = dict(zip(X.columns, X.notna().to_numpy().any(axis=0)))
-        used = tuple(name for name in columns if seen[name])
+        seen = X.notna().any()
+        used = tuple(name for name in columns if bool(seen[name]))
         table = _float32(X, used)
         data = xgboost.QuantileDMatrix(table, size, max_bin=TREE_PARAMS["max_bin"], nthread=1)
         made = cls(base, used, xgboost.train({**TREE_PARAMS, "seed": seed}, data, rounds))
