@@ -9,6 +9,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def walks_stay_here():
+    "Models are fitted in the test's own process: to start two more takes seconds, the small models of tests take tenths of one."
+    from forecastkit.evaluation import walkforward
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walkforward, "VERSIONS_A_PROCESS", 10**6)
+        yield
+
+
+@pytest.fixture
+def walks_in_processes(monkeypatch):
+    "Models are fitted in as many processes as `run.n_jobs` says, as they are for users."
+    from forecastkit.evaluation import walkforward
+
+    monkeypatch.setattr(walkforward, "VERSIONS_A_PROCESS", 4)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     "Real market data beside the checkout; the tests that want them are skipped where they are absent."
@@ -31,8 +49,9 @@ def five_years(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def few_years(five_years):
-    "That folder is what the settings name as their sources."
+    "That folder is what the settings name as their sources, and their boosting is short."
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORECASTKIT_MODEL_ROUNDS", "5")
         patch.setenv("FORECASTKIT_DATA_SOURCES", f"folder:{five_years}")
         yield
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from engines import opened
 
-from forecastkit.core import SettingsError
+from forecastkit.core import DataError, SettingsError
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ops import outbox
 from forecastkit.ops.alert_sinks import AppriseSink, FileSink, Message, sink_reference
@@ -98,6 +98,19 @@ def test_quiet_hours_hold_back_all_but_what_is_critical(db, clock):
     clock.on(hours=7)
     assert deliver_alerts(db, {"one": told.append}).waiting == 0
     assert [message.severity for message in told] == ["critical", "warning"]
+
+
+@pytest.mark.parametrize("group, messages", [("rule", 2), ("all", 1), ("none", 5)])
+def test_the_setting_says_which_alerts_go_out_together(db, group, messages):
+    told: list[Message] = []
+    late = Alert("missed_job", "job:daily", "critical", "it did not run", "2018-02-05", "it is no estimate", "Run it.")
+    keep_alerts(db, ["drift", "missed_job"], [*(alert(f"symbol:S{k}") for k in range(4)), late], POLICY)
+    assert deliver_alerts(db, {"one": told.append}, group=group).waiting == 0
+    assert len(told) == messages
+    if group == "all":
+        assert told[0].title == "forecastkit: missed job, drift, 5 alerts" and told[0].severity == "critical"
+    with pytest.raises(DataError, match="grouped by rule, all, none, not by 'day'"):
+        deliver_alerts(db, {"one": told.append}, group="day")
 
 
 def test_alerts_of_a_kind_go_out_as_one_message_that_says_what_since_when_how_sure_and_what_to_do(db):

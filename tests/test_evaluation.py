@@ -94,10 +94,11 @@ def test_a_damaged_file_is_computed_again(card, home):
     assert without_clock(again) == without_clock(card)
 
 
-def test_two_processes_give_the_same_bits(card, tmp_path):
+def test_two_processes_give_the_same_bits(card, tmp_path, walks_in_processes):
     assert without_clock(card_at(tmp_path, run__n_jobs=2)) == without_clock(card)
 
 
+@pytest.mark.slow("test_walkforward.py::test_two_dask_workers_give_the_same_bits")
 def test_two_dask_workers_give_the_same_bits(card, tmp_path):
     from distributed import LocalCluster
 

@@ -4,18 +4,21 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 from engines import DAYS, made, opened
 
+from forecastkit.calendars import get_calendar
 from forecastkit.cli.main import main
-from forecastkit.core import DataError
+from forecastkit.core import PROBS, DataError
+from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase, fetch
 from forecastkit.ledger.engine import transaction
 from forecastkit.ledger.schema import VIEWS
 from forecastkit.ops.job_runs import missed_job, recorded_job, stored_jobs, vendor_alerts
-from forecastkit.ops.monitoring import drift_this_week, monitor, store_drift, thin_measurements
+from forecastkit.ops.monitoring import decayed_lines, drift_this_week, monitor, store_drift, thin_measurements
 
 pytest_plugins = ("engine_fixtures",)
 FRIDAY = datetime(2018, 2, 2, 21, 30, tzinfo=UTC)
@@ -66,6 +69,35 @@ def test_alerts_are_listed_and_acknowledged_from_the_terminal(home, capsys):
     assert run(home, "alerts", "list", "--json") == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["state"], told["acknowledged_by"], told["subject"]) == ("acknowledged", "Ada", "job:daily")
+
+
+def ledger_of(width: float) -> PredictionDatabase:
+    "Forecasts of a random walk that are right; the ranges of the last eighty are so many times as wide."
+    nyse, rng = get_calendar("XNYS"), np.random.default_rng(4)
+    days, usual = nyse.sessions_in_range("2017-02-01", "2018-05-31"), 4.5 * np.log(PROBS / (1 - PROBS)) / 1.7
+    db = PredictionDatabase("sqlite://", clock=lambda: datetime(2018, 6, 1, 1, tzinfo=UTC))
+    fixed = {"symbol": "VIX", "horizon": 1, "kind": "pct_change", "probs": PROBS, "last_value": 12.0, "cohort": "mid_cycle", "cohort_weight": 1.0, "feature_quality": 1.0,
+             "model_version": "one", "code_version": "-", "data_fingerprint": "-"}  # fmt: skip
+    moments = nyse.closes_of(list(days))
+    made = [
+        Forecast(**fixed, origin=day, target_session=days[i + 1], values=usual * (width if i > len(days) - 82 else 1.0), made_at=moments[i].to_pydatetime())
+        for i, day in enumerate(days[:-1])
+    ]  # fmt: skip
+    db.store_predictions([(one, None) for one in made])
+    db.record_outcomes("VIX", pd.Series(12 * np.exp(np.cumsum(rng.normal(0, 0.045, len(days)))), days))
+    return db
+
+
+@pytest.mark.parametrize(("width", "severities"), [(1.0, set()), (0.5, {"critical"})])
+def test_only_the_rule_with_a_stated_false_alarm_rate_raises_an_alert_of_decay(width, severities):
+    db = ledger_of(width)
+    report = monitor(db)
+    told = [one.alert for one in report.alerts if one.alert.rule == "decay"]
+    assert {alert.severity for alert in told} - {"info"} == severities
+    assert all("false alarm in ten years 18%" in alert.how_sure for alert in told if alert.severity == "critical")
+    assert set(report.performance.loc[report.performance["decayed"], "metric"]) == ({"change"} if severities else set())
+    assert len(decayed_lines(db)) == len(severities)
+    assert "1 judged" in report.lines()[1] and "false alarms a year expected" in report.lines()[1]
 
 
 @pytest.mark.parametrize(

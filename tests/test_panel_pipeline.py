@@ -85,7 +85,7 @@ def test_what_is_stored_gives_the_bits_that_were_computed(market, panel, tmp_pat
     assert manifest["symbols"] == list(NAMES)
 
 
-def test_processes_decide_no_bit(market, panel, tmp_path):
+def test_processes_decide_no_bit(market, panel, tmp_path, walks_in_processes):
     many = {"model__walk_start": "2000-01-01", "model__refit_every": 21, "model__rounds": 2}
     last = market.last_session()
     one, two = (prepare_panel(market, UNIVERSE, settings_at(tmp_path, run__n_jobs=n, **many), last) for n in (1, 2))

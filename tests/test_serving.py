@@ -8,8 +8,9 @@ import pytest
 
 from forecastkit.core import ModelIntegrityError, ModelNotFoundError, Target, load_settings
 from forecastkit.data import MarketData, synthetic_market
-from forecastkit.ops import Line, line_target, pin, promote, rollback, served_on
+from forecastkit.ops import Line, ModelLoader, line_target, pin, promote, rollback, served_on
 from forecastkit.pipeline import IntegratedSystem, UniverseSystem
+from forecastkit.pipeline.recomputation import recompute_forecasts
 
 ADA = {"who": "Ada", "why": "a try"}
 DEEP = Line("deep", {"model.rounds": 9})
@@ -24,6 +25,7 @@ def settings_at(home, **more):
         "run.progress": False,
         "forecast.symbol": "AAA",
         "forecast.kind": "log_return",
+        "model.walk_start": "2016-01-04",
     }
     return load_settings(environ={}, overrides=given | {name.replace("__", "."): value for name, value in more.items()})
 
@@ -62,6 +64,15 @@ def test_a_champion_serves_from_its_session_on_and_a_rollback_ends_it(before, ma
     assert bits(system.generate_forecast(days[-4])) == bits(alone.generate_forecast(days[-4]))
     lines = [served_on(system.registry, day, target)["line"].tolist() for day in days[-8:-3]]
     assert lines == [["house-pool"], ["house-pool"], ["deep"], ["deep"], ["house-pool"]]
+    loader = ModelLoader(system.registry.folder, system.database)  # what the line that was rolled back trained is newer
+    serving = served_on(system.registry, days[-4], target)["version"][0]
+    assert next(loader.records("AAA", what="forecaster")).version == batch[-1].model_version != serving
+    assert loader.info("AAA", what="forecaster")["version"] == serving
+    rows = loader.table("AAA", "forecaster")
+    assert [(row["version"], row["lines"]) for row in rows if row["stage"] == "champion"] == [(serving, ["house-pool"])]
+    assert "house-pool" in loader.info("AAA", what=None)["lines"] and system.database.verify() == []
+    checked = recompute_forecasts(IntegratedSystem(settings=before.settings, market=market), seed=1)
+    assert checked.sampled == checked.stored == 9 and checked.differing == ()
 
 
 def test_a_pinned_version_answers_against_the_grid_and_is_never_trained_in_its_place(market, tmp_path):

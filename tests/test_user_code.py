@@ -311,7 +311,7 @@ def models(home):
 
 
 @pytest.mark.parametrize("name", ["Normal", "ridge"])
-def test_a_member_of_ones_own_through_the_doors(models, capsys, name):
+def test_a_member_of_ones_own_through_the_doors(models, capsys, name, walks_in_processes):
     plain, own = fk.forecast("MINE"), fk.forecast("MINE", members=f"models.py:{name}")
     assert own.values != plain.values and own.model_version != plain.model_version
     assert own.data_fingerprint == plain.data_fingerprint

@@ -114,7 +114,7 @@ def test_a_walk_that_begins_later_gives_the_same_rows_and_no_earlier_ones():
         walk(schedule=schedule(walk_start="2010-01-04"))
 
 
-def test_what_models_measure_is_added_up_over_processes():
+def test_what_models_measure_is_added_up_over_processes(walks_in_processes):
     class Timed(Plain):
         def fit(self, X, y):
             self.watch_ = Stopwatch({"fit Timed": 1.0})
@@ -125,7 +125,7 @@ def test_what_models_measure_is_added_up_over_processes():
         assert watch.seconds == {"fit Timed": float(RAW.grid.nunique())}
 
 
-def test_two_processes_give_the_same_bits_and_are_gone_afterwards():
+def test_two_processes_give_the_same_bits_and_are_gone_afterwards(walks_in_processes):
     import multiprocessing
     import threading
 

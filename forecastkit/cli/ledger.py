@@ -72,7 +72,7 @@ def open_ledger(settings: Any) -> Iterator[Any]:
 forecasts_app = command_group("The ledger of forecasts and outcomes.")
 
 LEDGER_COLUMNS: tuple[str, ...] = (
-    "symbol", "origin", "target_session", "horizon", "made", "last", "median", "low_80", "high_80", "outcome", "inside_80", "id",
+    "symbol", "origin", "target_session", "horizon", "made", "last", "median", "low_80", "high_80", "outcome", "inside_80", "risk_score", "id",
 )  # fmt: skip
 Start = Annotated[str | None, typer.Option(help="First origin.")]
 End = Annotated[str | None, typer.Option(help="Last origin.")]
@@ -95,6 +95,7 @@ def ledger_rows(
     return rows.assign(
         **days, made=rows["timeliness"], last=[f.last_value for f in made], low_80=ranges[:, 0], median=ranges[:, 1],
         high_80=ranges[:, 2], outcome=rows["outcome_level"].round(2), id=rows["prediction_id"],
+        risk_score=np.array([f.risk_score for f in made], dtype=float).round(2),
     )[list(LEDGER_COLUMNS)]  # fmt: skip
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #cfc10ab4

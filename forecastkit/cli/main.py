@@ -25,7 +25,7 @@ from .evaluation import evaluate
 from .backtest import backtest
 from .explanation import explain
 from .ledger import backup, forecasts_app, restore
-from .monitor import alerts_app, monitor
+from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .pauses import pauses_app
 from forecastkit.cli.options import (
@@ -141,9 +141,9 @@ def provisional_words(
 def daily(
     sources: Sources = None, home: HomeFolder = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
     kind: Kind = None, features: Features = None, members: Members = None,
-    output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), quiet: Quiet = False,
+    output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Update live sources, record outcomes, forecast, and write the page of the day.
+    """Update live sources, record outcomes, forecast, look for drift, and write the page of the day.
 
     Examples:
 
@@ -152,17 +152,32 @@ def daily(
       forecastkit daily --sources "folder:bars, sample" --as-of 2018-02-05
 
       forecastkit daily --sources "cboe, fred, yahoo"
+
+      forecastkit daily --json
     """
     from forecastkit.ops import recorded_job
     from forecastkit.pipeline import IntegratedSystem
 
-    settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
+    settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
     require_folder(output)
     system = IntegratedSystem(settings=settings, features=features, members=members)
     with recorded_job(system.database, "daily") as said:
-        run_daily(
-            system, as_of, output, {"features": absolute_place(features), "members": absolute_place(members)}, said
-        )
+        own = {"features": absolute_place(features), "members": absolute_place(members)}
+        run_daily(system, as_of, output, own, said, as_json)
+
+
+def emit_day(day: Any, page: Path, watched: Mapping[str, Any], home: Path, as_json: bool) -> None:
+    "The forecast of a day or why there is none, what was stored, where the page lies, and the three lines of the watch."
+    stored = {"stored": int(day.stored), "outcomes_recorded": int(day.outcomes_recorded), "page": str(page)}
+    if as_json:
+        made = {"forecast": day.forecast and day.forecast.to_dict(), "failure": day.failure and str(day.failure)}
+        emit({"outcome": "done", **made, **stored, "watch": watched}, as_json)
+        return
+    emit(day.forecast or f"No forecast: {day.failure}", as_json)
+    emit(
+        f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {home}\npage: {page}\n", as_json
+    )
+    emit("\n".join(watched["lines"]), as_json)
 
 
 def run_daily(
@@ -171,21 +186,26 @@ def run_daily(
     output: Path,  # folder of the pages
     own: Mapping[str, Any],  # places of code of the user's own, as the page takes them
     said: dict[str, Any],  # what the record of jobs says of the run
+    as_json: bool = False,
 ) -> None:
     "The work of `daily`; raises `typer.Exit` where there is no forecast."
+    from forecastkit.ops import apply_line_rules
     from forecastkit.pipeline import vendors_in
     from forecastkit.reports import run_report
 
     settings, quiet = system.settings, not system.settings.run.progress
     if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now(), said):
         said["outcome"] = "idle"
-        emit("nothing to do: no session has closed since the last run", as_json=False)
+        idle = "nothing to do: no session has closed since the last run"
+        emit({"outcome": "idle", "note": idle} if as_json else idle, as_json)
         return
     if notice := system.first_run_notice(as_of):
         print_note(f"{notice}\n{provisional_words(system, as_of)}")
     day = system.daily(as_of)
     stamp = f"{day.as_of:%Y-%m-%d}"
     watch = Stopwatch(day.seconds_by_stage)
+    with watch.stage("watch"):
+        watched = watch_of_day(system, day.as_of)
     with watch.stage("page"):
         page = run_report(
             "daily",
@@ -193,14 +213,13 @@ def run_daily(
             report_parameters("daily", settings, as_of=stamp, **own),
             not quiet,
         )
-    emit(day.forecast or f"No forecast: {day.failure}", as_json=False)
-    emit(
-        f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {settings.data.home}\npage: {page}",
-        as_json=False,
-    )
+    emit_day(day, page, watched, settings.data.home, as_json)
     if not quiet:
         print_note(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}")
     said |= {"forecasts": int(day.stored), "outcomes": int(day.outcomes_recorded)}
+    if settings.models.automatic:
+        said["rules"] = str(apply_line_rules(system.database, settings))
+        emit(said["rules"], as_json=False)
     if day.failure is not None:
         raise typer.Exit(3)
 
@@ -234,11 +253,13 @@ def print_universe(
     html: Path | None = None,  # where its page goes
 ) -> None:
     "The forecasts of a universe as a table, and as a page; leaves with exit code 1 if a symbol has none."
-    from forecastkit.pipeline import forecast_universe, read_universe_file
+    from forecastkit.pipeline import PANEL, UniverseSystem, read_universe_file, settings_for, watch_universe
 
     if as_json and as_csv:
         raise SettingsError("--json and --csv are two forms of one table: give one of them")
-    made = forecast_universe(read_universe_file(path, earnings), settings=settings, **options)
+    own = settings_for(settings, PANEL, options["horizon"], options["kind"])
+    system = UniverseSystem(read_universe_file(path, earnings), own)
+    made = system.forecast(options["as_of"], store=options["store"])
     table = made.table().reset_index()
     if as_csv:
         emit(table.to_csv(index=False).removesuffix("\n"), as_json=False)
@@ -246,6 +267,8 @@ def print_universe(
         emit(table if as_json else table.drop(columns=["notes", "prediction_id"]).round(2), as_json)
     for note in table.loc[table["feature_quality"] < 1, "notes"].iloc[:NOTES_SHOWN]:
         print_note(f"note: {note}")
+    for why in watch_universe(system, system.origin(options["as_of"])) if options["store"] else ():
+        print_note(f"note: {why}")
     if html is not None:
         write_universe_page(path, earnings, settings, options, html)
     raise typer.Exit(1 if made.skipped else 0)
@@ -427,6 +450,8 @@ def report_origin(
     from forecastkit.reports import report_parameter_names
 
     asked, known = given.get("as_of") or as_of, report_parameter_names(name)
+    if "sources" not in known:  # it is of the ledger and needs no market
+        return utc_now()
     if "universe" not in known:
         if "universe" in given or "earnings" in given:
             raise SettingsError(f"report {name} is of one symbol: --universe and --earnings belong to report universe")

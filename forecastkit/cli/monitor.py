@@ -11,12 +11,14 @@ from __future__ import annotations
 import getpass
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .ledger import open_ledger
-from .options import AsJson, HomeFolder, Quiet, command_group, emit, print_note, settings_with
+from .options import AsJson, HomeFolder, Quiet, command_group, emit, print_note
+from .options import report_parameters, settings_with, writable_file
 from ..core import DataError, SettingsError
 
 # %% auto #0
@@ -41,6 +43,7 @@ def deliver(database: Any, settings: Any) -> Any:
         database,
         sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds / 3),
         settings.monitor.seconds,
+        settings.monitor.group,
     )
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #56cdf9f7
@@ -60,12 +63,16 @@ def tell_directly(settings: Any, expect: list[str], why: str) -> None:
 def look_once(settings: Any, expect: list[str]) -> Any:
     "Open the record, look, and deliver; the `MonitorReport`. Raises `DataError` where there is no record."
     from forecastkit.ops import monitor as look, recorded_job, thin_measurements
+    from forecastkit.pipeline import sectors_of_home
 
     chosen = settings.monitor
     try:
         with open_ledger(settings) as database:
             with recorded_job(database, "monitor") as said:
-                report = look(database, expect, policy_of(settings), chosen.due_hours, chosen.vendor_failures)
+                report = look(
+                    database, expect, policy_of(settings), chosen.due_hours, chosen.vendor_failures,
+                    sectors=sectors_of_home(settings.home.universes),
+                )  # fmt: skip
                 thin_measurements(database, chosen.keep_days)
                 said["alerts"] = len(report.alerts)
             if chosen.sinks and (sent := deliver(database, settings)).failed:
@@ -77,6 +84,23 @@ def look_once(settings: Any, expect: list[str]) -> Any:
     return report
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #cdd48c15
+def watch_of_day(
+    system: Any,  # an `IntegratedSystem` whose forecast of the session is stored
+    origin: Any,  # the session
+) -> dict[str, Any]:
+    "Look for drift after the forecast, and say what is on record: `ok` and the lines. What fails is a line, and fails no job."
+    from forecastkit.ops import read_monitor
+    from forecastkit.pipeline import watch_day
+
+    for why in watch_day(system, origin):
+        print_note(f"note: {why}")
+    try:
+        report = read_monitor(system.database)
+    except (DataError, OSError) as error:
+        return {"ok": False, "lines": [f"The watch cannot be read: {error}"]}
+    return {"ok": report.ok, "lines": report.lines()}
+
+
 JOBS: tuple[str, ...] = ("daily", "monitor")
 
 
@@ -93,6 +117,7 @@ def monitor(
     expect: Annotated[list[str] | None, typer.Option(help="A job that must have run by its time, such as daily; exit 1 if it has not.")] = None,
     fail: Annotated[bool, typer.Option("--fail", help="Exit 1 where an alert stands that is more than information.")] = False,
     minutes: Annotated[float, typer.Option(min=0.1, help="Between two looks under --watch.")] = 60.0,
+    html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the page of what was found as one HTML file too.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """What drifted, what decayed, whether the daily job ran; alerts are kept and delivered.
@@ -103,15 +128,23 @@ def monitor(
 
       forecastkit monitor --expect daily --fail
 
+      forecastkit monitor --html monitoring.html
+
       forecastkit monitor --json
     """
     settings, expected = settings_with(quiet or as_json, data__home=home), list(expect or [])
     if odd := [job for job in expected if job not in JOBS]:
         raise SettingsError(f"--expect {odd[0]} is no job that is on record: say {' or '.join(JOBS)}")
     if not once:
+        if html is not None:
+            raise SettingsError("--html is of one look: leave --watch away")
         watch(settings, expected, minutes)
     report = look_once(settings, expected)
     emit(report.to_dict() if as_json else str(report), as_json)
+    if html is not None:
+        from forecastkit.reports import write_report
+
+        write_report("monitoring", html, report_parameters("monitoring", settings), not (quiet or as_json))
     missed = any(one.alert.rule == "missed_job" for one in report.alerts)
     if (expected and missed) or (fail and not report.ok):
         raise typer.Exit(1)
@@ -185,9 +218,7 @@ def deliver_now(
 
     settings = settings_with(data__home=home)
     if not settings.monitor.sinks:
-        raise SettingsError(
-            "monitor.sinks names no sink: set it to one such as file:alerts.jsonl or env:FORECASTKIT_SLACK"
-        )
+        raise SettingsError("monitor.sinks names no sink: set it to one such as file:alerts.jsonl or env:ALERTS_SLACK")
     if test:
         for name, sink in sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds / 3).items():
             sink(Message("info", "forecastkit: a message to try this sink", "If you read this, alerts arrive here."))

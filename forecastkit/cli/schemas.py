@@ -16,10 +16,11 @@ import typer
 from .options import Quiet, emit
 
 # %% auto #0
-__all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'FORECAST', 'UNIVERSE', 'COMPARISON', 'SUMMARY', 'PART',
-           'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT', 'HEALTH', 'SERIES',
-           'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS', 'EXPLANATION', 'BOOK', 'SPAN',
-           'TRADED', 'BACKTEST', 'ALERT', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'MODEL_LINES', 'SCHEMAS']
+__all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RISK', 'FORECAST', 'UNIVERSE', 'COMPARISON',
+           'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
+           'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
+           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'ALERT', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW',
+           'MODEL_LINES', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -69,9 +70,13 @@ STORED_DIRECTION: Schema = record(
     label=TEXT, confidence=SHARE, base_rate=SHARE, chance=SHARE, agreement=SHARE, reasons=list_of(TEXT), weights=table_of(SHARE), version=TEXT,
     probabilities=record(bullish=SHARE, neutral=SHARE, bearish=SHARE),
 )  # fmt: skip
+STORED_RISK: Schema = record(
+    {"evidence": TEXT}, score=SHARE, chance=SHARE, of=TEXT, parts=table_of({"type": ["number", "null"]}), amounts=table_of(NUMBER), reasons=list_of(TEXT),
+    model=TEXT, learnt=TEXT,
+)  # fmt: skip
 FORECAST: Schema = record(
     {"regime_probabilities": record(low=SHARE, normal=SHARE, elevated=SHARE, crisis=SHARE), "explanation": record(middle=STORED_PART, width=STORED_PART),
-     "direction": STORED_DIRECTION},
+     "direction": STORED_DIRECTION, "risk_score": SHARE, "risk": STORED_RISK},
     prediction_id={"type": "string", "format": "uuid"}, symbol=TEXT, kind=TEXT, made_at=TEXT, point_estimate={"type": "number", "description": "mean change, per cent"},
     quantiles=QUANTILES, confidence_score=SHARE, prob_rise=SHARE, chance_of_rise=SHARE, base_rate=SHARE, label=TEXT, cohort=TEXT, forecast_date=DAY, feature_quality=SHARE,
     metadata=record(
@@ -128,7 +133,7 @@ HEALTH: Schema = record(
 )  # fmt: skip
 SERIES: Schema = record(symbol=TEXT, kind={}, first=DAY, last=DAY, rows=COUNT, repairs=COUNT, source=TEXT, note={})
 STORED: Schema = record(
-    symbol=TEXT, origin=DAY, target_session=DAY, horizon=COUNT, made=TEXT, last=NUMBER, median=NUMBER, low_80=NUMBER,
+    {"risk_score": {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "see the forecast's risk; null where none is stored"}}, symbol=TEXT, origin=DAY, target_session=DAY, horizon=COUNT, made=TEXT, last=NUMBER, median=NUMBER, low_80=NUMBER,
     high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
 )  # fmt: skip
 MEASURED: Schema = record(value=NUMBER, se=NUMBER, base=NUMBER, gain=NUMBER, gain_se=NUMBER, t=NUMBER)
@@ -177,7 +182,7 @@ ALERT: Schema = record(
     number=COUNT, rule=TEXT, subject=TEXT, severity=TEXT, what=TEXT, since=TEXT, how_sure=TEXT, what_to_do=TEXT, raised=TEXT, state=TEXT,
 )  # fmt: skip
 STORED_MODEL: Schema = record(
-    symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
+    symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, lines=list_of(TEXT), horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
 )  # fmt: skip
 PROMOTION: Schema = record(
     number=COUNT, target=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, recipe=table_of({}), version=TEXT, action=TEXT, from_stage=TEXT, to_stage=TEXT,
@@ -209,6 +214,11 @@ SCHEMAS: dict[str, Schema] = {
     "monitor": record(
         as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
         alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),
+    ),
+    "daily": record(
+        {"forecast": {"type": ["object", "null"]}, "failure": {"type": ["string", "null"]}, "stored": COUNT, "outcomes_recorded": COUNT, "page": TEXT,
+         "watch": record(ok=FLAG, lines=list_of(TEXT)), "note": TEXT},
+        outcome={"enum": ["done", "idle"]},
     ),
     "alerts list": list_of(ALERT), "alerts acknowledge": list_of(ALERT),
     "settings show": list_of(record({"from": TEXT}, key=TEXT, value=TEXT)),

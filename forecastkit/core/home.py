@@ -117,6 +117,11 @@ class Home:
         return self.folder / "raw"
 
     @property
+    def drift_nulls(self) -> Path:
+        "The folder of what drift measures look like without drift, by version; computed, may be deleted."
+        return self.folder / "drift"
+
+    @property
     def fitted_states(self) -> Path:
         "The folder of fitted regime and anomaly models; computed, may be deleted."
         return self.folder / "states"

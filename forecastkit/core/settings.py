@@ -279,11 +279,18 @@ class MonitorSettings:
     )
     quiet: str = key("", word("nothing, or hours such as 22-7", r"(|([01]?\d|2[0-3])-([01]?\d|2[0-3]))"),
                      "hours, by the clock of the exchange, in which only what is critical is delivered")  # fmt: skip
+    group: str = key("rule", word("one of rule, all, none", "rule|all|none"),
+                     "what goes out as one message: alerts of a rule, all of them, or none with another")  # fmt: skip
     seconds: float = key(30.0, number(0.1, 600), "seconds that a sink has to answer")
     due_hours: float = key(12.0, number(0.1, 1000), "hours after a close by which the daily job must have run")
     vendor_failures: float = key(
         0.2, FRACTION, "share of series of a vendor that failed in a week, from which on it is an alert"
     )
+    drift_rows: int = key(63, whole(20, 2520), "newest sessions that are checked for drift")
+    drift_reference: int = key(
+        1260, whole(40, 25_200), "sessions before a version was trained that they are held against, at most"
+    )
+    drift_level: float = key(0.05, number(0.0001, 1), "chance of a false alarm in the whole check of a day")
     keep_days: int = key(730, whole(1, 100_000), "days for which measured drift and performance are kept")
 
 # %% ../../nbs/00_core/08_settings.ipynb #8a483940
@@ -299,11 +306,17 @@ class ModelsSettings:
     retire_unused: int = key(
         0, whole(0, 100_000), "the same for a line without any stored forecast, after it was written down; 0: never"
     )
+    retire_decayed: int = key(
+        0,
+        whole(0, 100_000),
+        "sessions after the detector of decay raised its alarm about the outcomes of a line that does not serve, after which it is retired; 0: never",
+    )
     promote_at: float = key(
         0.0,
         number(0, 1e9),
         "least e-value, for each variant tried, at which a line on trial becomes the champion; 0: never by itself",
     )
+    automatic: bool = key(False, FLAG, "daily applies these rules at its end, each change on record with its evidence")
 
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {

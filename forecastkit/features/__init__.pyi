@@ -16,6 +16,7 @@ from .cache import (
 )
 from .quality import (
     quality_column as quality_column,
+    QualityFlags as QualityFlags,
     TemporalValidator as TemporalValidator,
 )
 from .volatility import (

@@ -12,7 +12,7 @@ a forecast is made, and a report names every reason. The judgement of a session 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from .frames import check_order, checked_features
 from ..calendars import Date
 
 # %% auto #0
-__all__ = ['quality_column', 'TemporalValidator']
+__all__ = ['QualityFlags', 'quality_column', 'TemporalValidator']
 
 # %% ../../nbs/30_features/03_quality.ipynb #6e670903
 MIN_CHANGES = 10  # how many gaps must have been seen before a usual one is believed
@@ -106,6 +106,11 @@ class QualityFlags:
     warming: np.ndarray  # no value yet
     outside: np.ndarray  # not between its bounds
     stale: np.ndarray  # a series behind it stands still
+
+    def row(self, place: int) -> QualityFlags:
+        "The flags of one session alone."
+        kinds = ("counted", "missing", "warming", "outside", "stale")
+        return replace(self, **{kind: getattr(self, kind)[[place]] for kind in kinds})
 
 # %% ../../nbs/30_features/03_quality.ipynb #7dc2d69c
 def _stale_series(values: np.ndarray, rules: ColumnRules) -> dict[str, np.ndarray]:
@@ -262,6 +267,10 @@ class TemporalValidator:
         alone = not isinstance(features, pd.DataFrame) and self.profile is None
         return quality_flags(rows, self.declarations, {"absent": ()} if alone else self.profile)
 
+    def judge(self, features: pd.DataFrame) -> QualityFlags:
+        "What is wrong with each value, each session judged from the rows up to it: asked once, it serves the reports of many."
+        return self._flags(features, features)
+
     def status(self, score: float) -> str:
         "The word for a score."
         return STATUSES[sum(score < threshold for threshold in self.thresholds)]
@@ -283,12 +292,17 @@ class TemporalValidator:
         verdict = "fit to forecast from" if usable else f"below {self.thresholds[-1]:.2f}, no forecast should be made"
         return usable, f"quality {score:.2f}, {self.status(score)}: {verdict}"
 
-    def get_quality_report(self, features: pd.DataFrame | Mapping[str, Any], date: Date) -> dict[str, Any]:
+    def get_quality_report(
+        self,
+        features: pd.DataFrame | Mapping[str, Any],  # one row a session, or the values of one session by name
+        date: Date,
+        judged: QualityFlags | None = None,  # what `judge` said of these features
+    ) -> dict[str, Any]:
         "Score, status, issues in words, share of sound features by family, and the features of each kind of finding."
         rows = _judged_rows(features, date)
-        found = self._flags(features, rows)
+        found = (judged or self._flags(features, rows)).row(len(rows) - 1)
         rules, shares = found.rules, sound_shares(found)
-        score = float(_score(shares, len(rows))[-1])
+        score = float(_score(shares, 1)[-1])
         named = {kind: [rules.names[j] for j in flags[-1].nonzero()[0]] for kind, flags in
                  {"missing": found.missing, "out_of_range": found.outside, "stale": found.stale, "warming_up": found.warming}.items()}  # fmt: skip
         issues = _stale_issues(rows, rules, found.stale[-1]) + _missing_issues(rows, rules, found.missing[-1])

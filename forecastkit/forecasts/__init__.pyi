@@ -3,6 +3,8 @@
 from .plotting import (
     ACCENT as ACCENT,
     FAINT as FAINT,
+    blank_axes as blank_axes,
+    figure_html as figure_html,
     fan_chart as fan_chart,
     house_style as house_style,
     INK as INK,

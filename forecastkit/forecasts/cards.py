@@ -22,8 +22,8 @@ from .distribution import InPoints
 from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons', 'direction_in_short', 'reasons_in_short',
-           'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_card']
+__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons', 'risk_in_short', 'direction_in_short',
+           'reasons_in_short', 'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_risk', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -159,6 +159,13 @@ def direction_reasons(f: Shown) -> list[str]:
     return [printable(str(reason)) for reason in (f.metadata.get("direction") or {}).get("reasons", [])]
 
 
+def risk_in_short(f: Shown) -> str:
+    "The risk score and what raises it; empty where none is stored."
+    if not (told := f.metadata.get("risk")):
+        return ""
+    return f"{told['score']:.2f} (0 to 1): {'; '.join(printable(str(reason)) for reason in told['reasons'])}"
+
+
 def direction_in_short(f: Shown) -> str:
     "The same on one line."
     if told := f.metadata.get("direction"):
@@ -280,6 +287,7 @@ def terminal_card(f: Shown, width: int = 72) -> str:
         *(note_lines(results, width, "results") if (results := results_in_short(f)) else []),
         *(line for of, said in reasons_in_short(f).items() for line in note_lines(said, width, f"why this {of}")),
         f"{'feature quality':16s}{f.feature_quality:.2f}",
+        *(note_lines(risk, width, "risk score") if (risk := risk_in_short(f)) else []),
         *(line for note in data_notes(f) for line in note_lines(note, width)),
         line,
     ])  # fmt: skip
@@ -368,6 +376,14 @@ def html_quantiles(f: Shown) -> str:
     return f'<table style="{frame}">{body}</table>'
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #3c2ae1e4
+def html_risk(f: Shown) -> str:
+    "The risk score on a line, what it is worth as its tooltip; empty where none is stored."
+    if not (said := risk_in_short(f)):
+        return ""
+    worth = escape(printable(str(f.metadata["risk"].get("evidence", ""))), quote=True)
+    return f'<div style="{MUTED}" title="{worth}">risk score {escape(said)}</div>'
+
+
 def html_card(f: Shown) -> str:
     "The forecast as a self-contained piece of HTML: numbers, fan chart, regimes, quantiles; readable on dark pages too."
     ax = plot_forecast(f, ax=blank_axes(7.6, 2.5))
@@ -375,7 +391,7 @@ def html_card(f: Shown) -> str:
     calendar = f"{escape(f.cohort)}, size of changes &times; {f.cohort_weight:.2f}"
     results = [f"results {said}" for said in [results_in_short(f)] if said]
     said = (*results, *reasons_in_short(f).values(), *data_notes(f))
-    notes = "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in said)
+    notes = html_risk(f) + "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in said)
     return (
         f'<div style="{frame};font-family:system-ui,sans-serif;line-height:1.35">'
         '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:4px 16px">'

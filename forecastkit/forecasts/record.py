@@ -114,6 +114,8 @@ METADATA_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "results_expected": (lambda v: _is_day(v["date"]) and v["known"] in ("scheduled", "predicted", "overdue"),
                          "a day as 2018-02-01, and whether it is scheduled, predicted or overdue"),
     "explanation": (lambda v: all(map(_is_contribution, v.values())), "base, value and contributions, of middle and width"),
+    "risk": (lambda v: _is_number(v["score"]) and 0 <= v["score"] <= 1 and all(isinstance(one, str) for one in v["reasons"]),
+             "a score within 0..1 and its reasons"),
 }  # fmt: skip
 
 
@@ -165,7 +167,7 @@ SHOWN_PROBS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)  # t
 
 
 def public_form(f: Forecast) -> dict[str, Any]:
-    "A forecast as nested dictionaries; `regime_probabilities`, `explanation` and `direction` are absent where there are none."
+    "A forecast as nested dictionaries; `regime_probabilities`, `explanation`, `direction` and `risk` are absent where there are none."
     points, versions = f.in_points, ("model_version", "code_version", "data_fingerprint")
     metadata = {
         "observation_date": f"{f.origin:%Y-%m-%d}", "forecast_date": f"{f.target_session:%Y-%m-%d}",
@@ -183,7 +185,8 @@ def public_form(f: Forecast) -> dict[str, Any]:
         "forecast_date": metadata["forecast_date"], "feature_quality": f.feature_quality,
         "metadata": metadata | ({"current_vix": f.last_value} if f.symbol == "VIX" else {})
         | {name: getattr(f, name) for name in versions},
-        **{name: f.metadata[name] for name in ("explanation", "direction") if name in f.metadata},
+        **({"risk_score": f.risk_score} if "risk" in f.metadata else {}),
+        **{name: f.metadata[name] for name in ("explanation", "direction", "risk") if name in f.metadata},
     }  # fmt: skip
 
 # %% ../../nbs/10_forecasts/04_record.ipynb #02800599
@@ -358,6 +361,11 @@ class Forecast(Mapping):
         "The chance that the likelier sign comes, calibrated on past outcomes; pulled to 0.5 by poor feature quality."
         chance = max(self.chance_of_rise, 1.0 - self.chance_of_rise)
         return 0.5 + (chance - 0.5) * min(1.0, self.feature_quality)
+
+    @property
+    def risk_score(self) -> float | None:
+        "Where the chance that the 80 % range misses stands among those of the learning span, 0..1; None where no risk is stored."
+        return float(self.metadata["risk"]["score"]) if self.metadata.get("risk") else None
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         "Draw n changes, per cent; raises `DataError` for a count or a generator that is none."

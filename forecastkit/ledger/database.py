@@ -205,15 +205,26 @@ class PredictionDatabase:
             forecast, features = forecast_from_record(forecast, self.calendar)
         return self.store_predictions([(forecast, features)]) == 1
 
-    def store_predictions(self, made: Iterable[tuple[Forecast, Any]]) -> int:
+    def store_predictions(
+        self,
+        made: Iterable[tuple[Forecast, Any]],
+        beside: Callable[[sa.Connection], None] | None = None,  # writes what is stored with them or not at all
+    ) -> int:
         "Store forecasts with their features, all or none; returns how many were new."
         made = list(made)
         known = with_retry(self.engine, lambda c: stored_ids(c, [forecast.prediction_id for forecast, _ in made]))
         new = [pair for pair in made if pair[0].prediction_id not in known]
         now, rows_at = self.clock(), cache(lambda moment: prediction_rows(new, moment, self.calendar))
-        if not rows_at(now):  # made before the lock is taken, and once
+        if not rows_at(now) and beside is None:  # made before the lock is taken, and once
             return 0
-        return with_retry(self.engine, lambda c: append_forecasts(c, rows_at, now), write=True)
+
+        def write(connection: sa.Connection) -> int:
+            stored = append_forecasts(connection, rows_at, now)
+            if beside is not None:
+                beside(connection)
+            return stored
+
+        return with_retry(self.engine, write, write=True)
 
     def record_outcomes(self, symbol: str, close: pd.Series, data_fingerprint: str = "") -> int:
         "Write down what happened to the stored forecasts of a symbol, from closes by session; returns how many were new."

@@ -31,8 +31,10 @@ from forecastkit.ledger.schema import (
     DRIFT,
     HORIZONS,
     JOB_EVENTS,
+    VERSION_LINES,
     PAUSES,
     PROMOTIONS,
+    SHADOW_EVENTS,
 )
 from .schema import SNAPSHOTS, TRAINING_EVENTS
 
@@ -212,6 +214,9 @@ REVISIONS: tuple[str, ...] = (
     "0005",
     "0008",
     "0009",
+    "0010",
+    "0012",
+    "0013",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -222,8 +227,10 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DRIFT: "0008",
     SNAPSHOTS: "0008",
     ALERT_EVENTS: "0009",
+    SHADOW_EVENTS: "0010",
     DELIVERIES: "0009",
     HORIZONS: "0005",
+    VERSION_LINES: "0012",
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
@@ -303,6 +310,9 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "012465bf99f368c5",
     "08d3ff47ce191258",
     "c90df85beb2ed224",
+    "28490a2cb9bd89f0",
+    "83cb113709386dd8",
+    "cc30becccacbb572",
 )  # of the tables and indexes by revision
 
 

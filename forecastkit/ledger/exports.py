@@ -32,7 +32,7 @@ RECORD_COLUMNS: tuple[str, ...] = (
     "last_value", "explanation",
 )  # fmt: skip
 RESULT_COLUMNS: tuple[str, ...] = (
-    "point_estimate", "confidence_score", *(f"p_{name}" for name in VIX_REGIMES), "outcome", "outcome_level", *SCORE_COLUMNS,
+    "point_estimate", "confidence_score", "risk_score", *(f"p_{name}" for name in VIX_REGIMES), "outcome", "outcome_level", *SCORE_COLUMNS,
     "previous_hash", "row_hash",
 )  # fmt: skip
 
@@ -44,7 +44,15 @@ def quantile_name(p: float) -> str:
 
 def flat_forecast(forecast: Forecast) -> dict[str, Any]:
     "The numbers of one forecast by the names of their columns, and its contributions as JSON."
-    names = ("cohort", "cohort_weight", "feature_quality", "last_value", "point_estimate", "confidence_score")
+    names = (
+        "cohort",
+        "cohort_weight",
+        "feature_quality",
+        "last_value",
+        "point_estimate",
+        "confidence_score",
+        "risk_score",
+    )
     quantiles = {quantile_name(p): value for p, value in zip(forecast.probs, forecast.values)}
     chances = {f"p_{name}": chance for name, chance in forecast.regime_probabilities.items()}
     parts = {"explanation": canonical_json(forecast.metadata.get("explanation") or {})}

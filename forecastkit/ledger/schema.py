@@ -1,4 +1,4 @@
-"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests, pauses, promotions, training runs, jobs and alerts, of the ends of their hash chains, and of what a monitor measured.
+"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, and of what a monitor measured.
 
 Tables that only grow, one that says how long each of them is and which row came last, and three for a monitor
 that are thinned with time. The same definition serves
@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'TRAINING_RESULTS',
-           'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'DRIFT', 'SNAPSHOTS',
-           'DELIVERIES', 'UNCHAINED', 'Moment']
+__all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'VERSION_LINES',
+           'TRAINING_RESULTS', 'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'SHADOW_EVENTS', 'CHAIN', 'CHAINED',
+           'VIEWS', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -133,6 +133,10 @@ PROMOTIONS = _table(
     action=sa.String, from_stage=sa.String, to_stage=sa.String, who=sa.String, why=sa.String, evidence=sa.String, made_at=Moment,
     effective=DayColumn, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
+VERSION_LINES = _table(
+    "model_lines", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("version", "line"),
+    seq=sa.Integer, version=sa.String, line=sa.String, made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #82291d45
 TRAINING_RESULTS: dict[str, Any] = {  # empty before a training run has ended
@@ -162,6 +166,12 @@ ALERT_EVENTS = _table(
     seq=sa.Integer, alert=sa.Integer, event=sa.String, rule=sa.String, subject=sa.String, severity=sa.String, said=sa.String,
     who=sa.String, made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
+SHADOW_EVENTS = _table(
+    "shadow_events", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("deployment", "event", "symbol", "origin"),
+    seq=sa.Integer, deployment=sa.Integer, event=sa.String, target=sa.String, kind=sa.String, horizon=sa.Integer, line=sa.String,
+    symbol=sa.String, origin=DayColumn, arm=sa.String, served_id=sa.String, said=sa.String, who=sa.String, why=sa.String,
+    made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #d1243fbf
 CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
@@ -175,10 +185,13 @@ CHAINED: dict[sa.Table, int] = {
     PROMOTIONS: 7,
     JOB_EVENTS: 8,
     ALERT_EVENTS: 9,
+    SHADOW_EVENTS: 10,
+    VERSION_LINES: 12,
 }  # table -> id of its row in `chain`
 VIEWS: tuple[str, ...] = (  # made by migrations; those that read others come first
     "served_forecasts", "model_training_metrics", "model_registry_enhanced", "latest_training_runs", "training_runs",
     "job_runs", "alerts", "drift_this_week", "decayed_lines", "model_predictions_v2", "model_predictions_enhanced",
+    "shadow_deployments",
 )  # fmt: skip
 for _view in VIEWS:
     sa.event.listen(METADATA, "before_drop", sa.DDL(f"DROP VIEW IF EXISTS {_view}"))  # they stand on the tables

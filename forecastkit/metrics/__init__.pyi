@@ -1,4 +1,4 @@
-"""Scores of probability forecasts, their calibration, the significance of a difference, and the drift of what they stand on."""
+"""Scores of probability forecasts, their calibration, the significance of a difference, tests that may be read on any day, and the drift of what they stand on."""
 
 from .scores import (
     brier as brier,
@@ -68,6 +68,7 @@ from .drift_null import (
 from .drift import (
     check_drift as check_drift,
     DriftReport as DriftReport,
+    false_alarms_a_year as false_alarms_a_year,
 )
 from .change_detectors import (
     ChangeDetector as ChangeDetector,
@@ -75,5 +76,14 @@ from .change_detectors import (
     ChangeReport as ChangeReport,
     crps_ratio as crps_ratio,
     expected_crps as expected_crps,
+    past_crps as past_crps,
     fit_change_detector as fit_change_detector,
+)
+from .sequential_tests import (
+    clip_bound as clip_bound,
+    confidence_sequence as confidence_sequence,
+    decision_time as decision_time,
+    log_e_values as log_e_values,
+    sequential_test as sequential_test,
+    SequentialTest as SequentialTest,
 )

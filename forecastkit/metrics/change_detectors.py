@@ -24,9 +24,9 @@ from .scores import crps
 from .significance import hac_se
 
 # %% auto #0
-__all__ = ['CHARTS', 'CHART_WORDS', 'PIT_TAIL', 'normal_pit', 'increments', 'page_charts', 'right_forecasts', 'ChangeReport',
-           'ChangeDetector', 'against', 'fit_change_detector', 'thresholds_of', 'expected_crps', 'CRPSRatio',
-           'crps_ratio']
+__all__ = ['CHARTS', 'CHART_WORDS', 'EPISODE', 'PIT_TAIL', 'normal_pit', 'increments', 'page_charts', 'right_forecasts',
+           'ChangeReport', 'ChangeDetector', 'against', 'fit_change_detector', 'thresholds_of', 'expected_crps',
+           'CRPSRatio', 'crps_ratio', 'past_crps']
 
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #0719846c
 CHARTS: tuple[str, ...] = ("narrow", "wide", "low", "high")
@@ -36,6 +36,7 @@ CHART_WORDS = {
     "low": "outcomes lie above the forecasts",
     "high": "outcomes lie below the forecasts",
 }
+EPISODE = 250  # outcomes within which alarms of one chart are one episode
 PIT_TAIL = 0.01  # where the outermost quantiles stand; beyond them the PIT knows no more
 
 
@@ -96,6 +97,22 @@ class ChangeReport:
     def ok(self) -> bool:
         "Whether there was no alarm."
         return not self.alarms
+
+    @property
+    def episodes(self) -> tuple[tuple[pd.Timestamp, pd.Timestamp, str], ...]:
+        "The first alarm of each episode: one of the same chart within `EPISODE` outcomes of the last tells of the same thing."
+        found, last = [], {}
+        for alarm in self.alarms:
+            place = int(self.charts.index.searchsorted(alarm[0]))
+            if place - last.get(alarm[2], -EPISODE - 1) > EPISODE:
+                found.append(alarm)
+            last[alarm[2]] = place
+        return tuple(found)
+
+    @property
+    def per_decade(self) -> float:
+        "The chance of a false alarm in ten years of sessions."
+        return 1 - math.exp(-2520 / self.run_length)
 
     @property
     def verdict(self) -> str:
@@ -236,3 +253,18 @@ def crps_ratio(
     "Mean of realised over expected CRPS with its error. Raises `DataError`."
     ratio = crps(y, quantiles, probs) / expected_crps(quantiles, probs)
     return CRPSRatio(float(ratio.mean()), hac_se(ratio, lag), len(ratio))
+
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #a9fe079a
+def past_crps(
+    outcomes: ArrayLike,  # (n,) in the order in which they became known
+    origins: ArrayLike,  # (n,) session of each origin
+    known_at: ArrayLike,  # (n,) session at whose close each outcome was known, rising
+    window: int = 2520,  # outcomes that count, the last ones
+    fewest: int = 60,  # rows with fewer are NaN
+) -> np.ndarray:
+    "The CRPS of the quantiles of the outcomes that were known at each origin, (n,), in the unit of the outcomes."
+    y = np.asarray(outcomes, dtype=float)
+    rolling = pd.Series(y).rolling(window, min_periods=fewest)
+    table = np.column_stack([rolling.quantile(p).to_numpy() for p in PROBS])
+    table = np.vstack([np.full((1, len(PROBS)), np.nan), table])
+    return crps(y, table[np.searchsorted(np.asarray(known_at), np.asarray(origins), side="right")])

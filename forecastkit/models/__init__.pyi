@@ -117,3 +117,18 @@ from .multi_target import (
     MultiTarget as MultiTarget,
     outcome_targets as outcome_targets,
 )
+from .risk_score import (
+    DRIFT_ROWS as DRIFT_ROWS,
+    KNOWN_ROWS as KNOWN_ROWS,
+    learn_risk as learn_risk,
+    log_width_ratio as log_width_ratio,
+    member_disagreement as member_disagreement,
+    movers_drift as movers_drift,
+    risk_correlations as risk_correlations,
+    risk_deciles as risk_deciles,
+    RISK_EVIDENCE as RISK_EVIDENCE,
+    RISK_PARTS as RISK_PARTS,
+    risk_record as risk_record,
+    RiskModel as RiskModel,
+    shipped_risk_model as shipped_risk_model,
+)

@@ -170,8 +170,8 @@ class ProbabilisticForecaster(HistoryForecaster):
         self.sample_ = X.iloc[-KEPT_ROWS:]
         return self
 
-    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
-        "Raw quantiles of the log change for all rows of `X`, or its `last` rows; (rows, 23). Raises `FeatureDimensionError`."
+    def member_quantiles(self, X: pd.DataFrame, last: int | None = None) -> list[np.ndarray]:
+        "Raw quantiles of each member, climatology last; (rows, 23) each. Raises `FeatureDimensionError`."
         require_fitted(self)
         X = checked_table(X)
         check_columns(X, self.features_)
@@ -179,6 +179,11 @@ class ProbabilisticForecaster(HistoryForecaster):
         for member in self.members_:
             with self.watch_.stage(f"predict {member_label(member)}"):
                 said.append(member.predict_quantiles(X, last))
+        return said
+
+    def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
+        "Raw quantiles of the log change for all rows of `X`, or its `last` rows; (rows, 23). Raises `FeatureDimensionError`."
+        said = self.member_quantiles(X, last)
         pooled = linear_pool(said, self.weights_)
         return (
             shrink_upper_tail(pooled, said[-1], self.tail_share_) if self.tail_share_ else pooled

@@ -65,6 +65,13 @@ from .lines import (
     stored_line as stored_line,
     target_key as target_key,
 )
+from .version_lines import (
+    in_line as in_line,
+    LineRegistry as LineRegistry,
+    lines_of_versions as lines_of_versions,
+    OWN_CODE_LINE as OWN_CODE_LINE,
+    record_lines as record_lines,
+)
 from .promotions import (
     champion as champion,
     pin as pin,
@@ -84,18 +91,30 @@ from .served import (
 from .ensemble_loader import (
     ModelLoader as ModelLoader,
     ProductionEnsemble as ProductionEnsemble,
+    told_weights as told_weights,
     untrained_ensemble as untrained_ensemble,
     version_info as version_info,
     version_records as version_records,
     VersionRecord as VersionRecord,
 )
+from .performance import (
+    outcome_measures as outcome_measures,
+    rolling_performance as rolling_performance,
+)
 from .monitoring import (
     decayed_lines as decayed_lines,
     drift_this_week as drift_this_week,
+    latest_performance as latest_performance,
+    measured_performance as measured_performance,
     monitor as monitor,
     MonitorReport as MonitorReport,
-    rolling_performance as rolling_performance,
+    judge_targets as judge_targets,
+    JudgedTarget as JudgedTarget,
+    performance_table as performance_table,
+    read_monitor as read_monitor,
+    recent_forecasts as recent_forecasts,
     store_drift as store_drift,
+    store_performance as store_performance,
     thin_measurements as thin_measurements,
     view_table as view_table,
 )
@@ -121,4 +140,27 @@ from .retention import (
 from .promotion_rules import (
     begin_trial as begin_trial,
     promote_by_rule as promote_by_rule,
+)
+from .shadow import (
+    arm_of as arm_of,
+    create_shadow_deployment as create_shadow_deployment,
+    OtherArm as OtherArm,
+    paired_origins as paired_origins,
+    ShadowDeployment as ShadowDeployment,
+    stop_shadow_deployment as stop_shadow_deployment,
+    store_arms as store_arms,
+    stored_deployments as stored_deployments,
+)
+from .shadow_verdicts import (
+    describe_shadow as describe_shadow,
+    evaluate_shadow_deployments as evaluate_shadow_deployments,
+    plot_shadow as plot_shadow,
+    read_shadow_deployment as read_shadow_deployment,
+    ShadowReading as ShadowReading,
+)
+from .line_rules import (
+    apply_line_rules as apply_line_rules,
+    line_decay as line_decay,
+    lines_to_retire as lines_to_retire,
+    RulesReport as RulesReport,
 )

@@ -9,7 +9,7 @@ the ledger, never the names of files; and what it tells of a model is read from 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,14 +30,15 @@ from forecastkit.core import (
 from ..ledger import MODELS, PredictionDatabase, with_retry
 from .manifests import Manifest, counted, manifests, odd_files, parsed, version_folder
 from .registry import ModelRegistry
-from .lines import LineTarget
-from .promotions import standing_of, stored_promotions
+from .lines import HOUSE_LINES, PANEL_KEY, Champion, LineTarget, house_line
+from .promotions import Standing, standing_of, stored_promotions
 from .training_runs import TrainingRun, latest_run
+from .version_lines import in_line, lines_of_versions
 
 # %% auto #0
-__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'pinned_versions', 'records_in_force', 'told_weights',
-           'told_scores', 'ensemble_accuracy', 'checked_text', 'version_info', 'load_ensemble', 'matched_columns',
-           'ProductionEnsemble', 'untrained_text', 'untrained_ensemble', 'ModelLoader']
+__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'standings', 'serving_lines', 'records_in_force',
+           'told_weights', 'told_scores', 'ensemble_accuracy', 'checked_text', 'version_info', 'load_ensemble',
+           'matched_columns', 'ProductionEnsemble', 'untrained_text', 'untrained_ensemble', 'ModelLoader']
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #77551c55
 KIND_FILES: Mapping[str, str] = {
@@ -102,30 +103,49 @@ def version_records(
         start += len(rows)
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #b17b0002
-def pinned_versions(
+def standings(
     database: PredictionDatabase,
-) -> dict[LineTarget, str]:
-    "The pinned version of each target that has one, by the promotions on record."
+) -> dict[LineTarget, Standing]:
+    "What the promotions amount to, for each target that has any."
     rows = stored_promotions(database)
-    found = {one: standing_of(one, [row for row in rows if row.target == one]) for one in {row.target for row in rows}}
-    return {one: held.champion.version for one, held in found.items() if held.champion.version}
+    return {one: standing_of(one, [row for row in rows if row.target == one]) for one in {row.target for row in rows}}
 
 
+def serving_lines(
+    found: Mapping[LineTarget, Standing],  # as `standings` gives it
+    record: VersionRecord,
+    symbol: str,  # one that it serves
+) -> set[str]:
+    "The lines of which a version like this one must be to serve a symbol; directions go with the panel and with the symbol."
+
+    def name_of(key: str) -> str:
+        held = found.get(LineTarget(key, record.kind, record.horizon))
+        return (held.champion.line if held else house_line(key)).name
+
+    shared = record.symbol not in UNIVERSES or record.symbol == "PANEL"
+    return {name_of(f"{record.symbol}_d1")} if shared else {name_of(PANEL_KEY), name_of(f"{symbol}_d1")}
+
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #b17b0003
 def records_in_force(
     records: Sequence[VersionRecord],  # newest first
     symbol: str,  # one that they serve
-    pins: Mapping[LineTarget, str],  # as `pinned_versions` gives them
+    promoted: Mapping[LineTarget, Standing],  # as `standings` gives it
+    lines: Mapping[str, Collection[str]],  # as `lines_of_versions` gives them
 ) -> list[VersionRecord]:
-    "Of each kind of model, kind of change and horizon the version that serves a symbol: the pinned one, or the newest; a pin of its own comes first."
+    "Of each kind of model, kind of change and horizon the version that serves a symbol: the pinned one, or the newest of the line that serves."
     found, others = list[VersionRecord](), dict[Any, VersionRecord]()
-    own = {(one.kind, one.horizon): version for one, version in pins.items() if one.key == f"{symbol}_d1"}
+    serving = {target: held.champion for target, held in promoted.items()}
     for one in records:
-        if (pin := own.get((one.kind, one.horizon))) is not None:
-            found += [one] if one.version == pin else []  # no other model answers where a symbol has a pin of its own
-            continue
-        place, shared = (one.what, one.kind, one.horizon), LineTarget(f"{one.symbol}_d1", one.kind, one.horizon)
-        if one.version == pins.get(shared) or place not in others:
-            others[place] = one
+        own, shared = (LineTarget(f"{name}_d1", one.kind, one.horizon) for name in (symbol, one.symbol))
+        first = serving.get(own, Champion(house_line(own.key)))
+        if first.version:
+            found += [one] if one.version == first.version else []  # no other model answers beside a pin
+        elif one.symbol == "PANEL" and not first.as_in_force:
+            continue  # a line of its own answers for the symbol
+        elif one.version == serving.get(shared, first).version:
+            others[one.what, one.kind, one.horizon] = one
+        elif in_line(one.version, serving_lines(promoted, one, symbol), lines):
+            others.setdefault((one.what, one.kind, one.horizon), one)
     return found + [one for one in records if one in others.values()]
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #22b9e6fc
@@ -179,6 +199,7 @@ def version_info(
     record: VersionRecord,
     symbol: str,  # one that it serves
     timeframe: str = "d1",
+    lines: Collection[str] = HOUSE_LINES,  # those that it is of, see `lines_of_versions`
 ) -> dict[str, Any]:
     "What is known of a version, in JSON's own types; `status` is ready, missing or damaged. The model is not loaded."
     status, text = checked_text(database, folder, record)
@@ -186,6 +207,7 @@ def version_info(
     size = sum(one.stat().st_size for one in path.rglob("*") if one.is_file() and not one.is_symlink())
     return {
         "symbol": symbol, "timeframe": timeframe, "timestamp": record.timestamp, "version": record.version, "what": record.what,
+        "lines": sorted(lines),
         "horizon": record.horizon, "trained_at": f"{record.trained_at:%Y-%m-%d}", "created_at": record.created_at.isoformat(),
         "ensemble_accuracy": ensemble_accuracy(scores), "weights": told_weights(text), "scores": scores,
         "file_size_mb": size / 2**20, "file_path": str(path), "status": status, "symbols": len(record.symbols),
@@ -300,19 +322,34 @@ class ModelLoader:
 
     def info(self, symbol: str, timeframe: str = "d1", what: str | None = "ensemble") -> dict[str, Any] | None:
         "What is known of the version in force, see `version_info`; None where there is none. The model is not loaded."
-        symbol, pins = canonical_symbol(symbol), pinned_versions(self.database)
-        found = self.records(symbol, timeframe, what)
-        record = next(found, None) if not pins else next(iter(records_in_force(list(found), symbol, pins)), None)
-        return None if record is None else version_info(self.database, self.folder, record, symbol, timeframe)
+        symbol, promoted = canonical_symbol(symbol), standings(self.database)
+        found, lines = self.records(symbol, timeframe, what), dict[str, Collection[str]]()
+        for one in found if not promoted else ():  # most often the first is of the house: one query tells
+            lines |= lines_of_versions(self.database, [one.version])
+            if in_line(one.version, serving_lines(promoted, one, symbol), lines):
+                return self._info(one, symbol, timeframe, lines)
+        lines = lines_of_versions(self.database) if promoted else lines
+        record = next(iter(records_in_force(list(found), symbol, promoted, lines)), None)
+        return None if record is None else self._info(record, symbol, timeframe, lines)
+
+    def _info(
+        self, record: VersionRecord, symbol: str, timeframe: str, lines: Mapping[str, Collection[str]]
+    ) -> dict[str, Any]:
+        own = lines.get(record.version, [house_line(f"{record.symbol}_d1").name])
+        return version_info(self.database, self.folder, record, symbol, timeframe, own)
 
     def table(self, symbol: str | None = None, what: str | None = None) -> list[dict[str, Any]]:
         "What is known of every version under every symbol that it serves, newest first; `stage` is champion for those in force."
         wanted = None if symbol is None else canonical_symbol(symbol)
-        held, pins, rows = list(self.records(symbol, what=what)), pinned_versions(self.database), []
+        held, promoted, rows = list(self.records(symbol, what=what)), standings(self.database), []
+        lines = lines_of_versions(self.database)
         names = {name for one in held for name in one.symbols if wanted in (None, name)}
-        serving = {name: records_in_force([one for one in held if name in one.symbols], name, pins) for name in names}
+        serving = {
+            name: records_in_force([one for one in held if name in one.symbols], name, promoted, lines)
+            for name in names
+        }
         for one in held:
-            info = version_info(self.database, self.folder, one, one.symbol)
+            info = self._info(one, one.symbol, "d1", lines)
             for name in (name for name in one.symbols if name in names):
                 rows.append({"stage": "champion" if one in serving[name] else "retired"} | info | {"symbol": name})
         return rows

@@ -9,7 +9,6 @@ what holds now. When nothing is wrong it has three lines to say."""
 # %% ../../nbs/60_ops/25_monitoring.ipynb #d598cf57
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,21 +20,36 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import printable
-from ..ledger import DELIVERIES, DRIFT, SNAPSHOTS, PredictionDatabase, active_pauses, fetch, with_retry
+from forecastkit.ledger import (
+    DELIVERIES,
+    DRIFT,
+    PREDICTIONS,
+    SNAPSHOTS,
+    PredictionDatabase,
+    active_pauses,
+    fetch,
+    with_retry,
+)
 from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
+from ..metrics import CHART_WORDS
 from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
+from .model_monitor import MEASURE_WORDS, OUTCOME_WINDOWS, RUN_LENGTH, DegradationReport
+from .model_monitor import followed_outcomes, judge_decay, window_table
+from .performance import PERFORMANCE_COLUMNS, rolling_performance
 
 # %% auto #0
-__all__ = ['SNAPSHOT_WINDOWS', 'FALLS', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
-           'decayed_lines', 'outcome_measures', 'measures_of', 'rolling_performance', 'store_performance',
-           'finding_alerts', 'MonitorReport', 'count_checked', 'monitor']
+__all__ = ['MONITORED_RULES', 'WORKING', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week', 'decayed_lines',
+           'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table', 'store_performance', 'decay_alert',
+           'finding_alerts', 'MonitorReport', 'count_checked', 'measured_performance', 'recent_forecasts',
+           'latest_performance', 'read_monitor', 'monitor']
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #81d82a0c
 def replace_measured(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
-) -> int:
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[str],
+    fixed: Sequence[tuple[Any, ...]] = (),  # keys whose rows go even where nothing takes their place
+) -> int:  # fmt: skip
     "Put rows in place of those of the same keys; returns how many."
-    for found in {tuple(row[key] for key in keys) for row in rows}:
+    for found in {*fixed, *(tuple(row[key] for key in keys) for row in rows)}:
         connection.execute(sa.delete(table).where(*(table.c[key] == value for key, value in zip(keys, found))))
     if rows:
         connection.execute(sa.insert(table), [*rows])
@@ -53,7 +67,7 @@ def store_drift(
     symbol: str,
     session: Any,  # the last of the window
     model_version: str = "",
-    series: str = "features",  # or predictions, outcomes, residuals, pit, regimes
+    series: str = "features",  # or joint, feeds, predictions, outcomes, residuals, pit, regimes
     families: Mapping[str, str] | None = None,  # feature -> family
     window_rows: int = 63,
 ) -> int:
@@ -70,7 +84,8 @@ def store_drift(
         for name, row in zip(table.index, table.to_dict("records"))
     ]  # fmt: skip
     keys = ("session", "symbol", "model_version", "series")
-    return with_retry(database.engine, partial(replace_measured, table=DRIFT, rows=rows, keys=keys), write=True)
+    work = partial(replace_measured, table=DRIFT, rows=rows, keys=keys, fixed=[tuple(fixed[key] for key in keys)])
+    return with_retry(database.engine, work, write=True)
 
 
 def thin_measurements(
@@ -103,85 +118,63 @@ def decayed_lines(database: PredictionDatabase) -> pd.DataFrame:
     return view_table(database, "decayed_lines")
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #b3f0518d
-SNAPSHOT_WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
-FALLS: dict[str, tuple[float, int]] = {"hit_rate": (0.1, -1), "coverage_80": (0.1, -1), "calibration_error": (0.1, 1)}
+@dataclass(frozen=True, eq=False)
+class JudgedTarget:
+    "How the forecasts of one target have done."
+
+    symbol: str
+    kind: str
+    horizon: int
+    session: pd.Timestamp  # of the last outcome
+    windows: pd.DataFrame  # by measure and window: value, se, usual, n
+    report: DegradationReport | None  # None: too few outcomes to be judged
+
+    @property
+    def decayed(self) -> bool:
+        "Whether the change detector has spoken."
+        return self.report is not None and self.report.noticed
 
 
-def outcome_measures(rows: pd.DataFrame) -> pd.DataFrame:
-    "By forecast with a known outcome, in order: symbol, kind, horizon, target_session, hit, inside, pit, crps."
-    known = rows.dropna(subset="outcome").sort_values(["symbol", "kind", "horizon", "target_session"], kind="stable")
-    records = [json.loads(text) for text in known["forecast"]]
-    medians = np.array([np.interp(0.5, record["probs"], record["values"]) for record in records])
-    pit = known["pit"].to_numpy()
-    return known[["symbol", "kind", "horizon", "target_session", "pit", "crps"]].assign(
-        hit=((medians > 0) == (known["outcome"].to_numpy() > 0)).astype(float),
-        inside=(np.abs(pit - 0.5) <= 0.4).astype(float),
-    )
+def judge_target(part: pd.DataFrame, windows: Sequence[int] = OUTCOME_WINDOWS) -> JudgedTarget:
+    "Measure and judge the forecasts of one target, as `PredictionDatabase.get_predictions` gives them."
+    symbol, kind, horizon = part.iloc[0][["symbol", "kind", "horizon"]]
+    known, few = followed_outcomes(part), [w for w in windows if w <= part["outcome"].notna().sum()]
+    before = known[: max(len(known) - 250, len(known) // 2)]
+    settled = {"horizon": int(horizon), "windows": tuple(few)}
+    report = judge_decay(known, before, version=symbol, **settled) if len(before) >= 120 else None
+    table = window_table(known, before, **settled) if report is None else report.windows
+    return JudgedTarget(symbol, kind, int(horizon), known.index[-1], table, report)
 
 
-def measures_of(part: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    "Measure -> value and its error over some outcomes of one target; overlapping outcomes count as fewer."
-    n = max(len(part) / max(int(part["horizon"].iloc[0]), 1), 2.0)
-    ordered = np.sort(part["pit"].to_numpy())
-    error = float(np.abs(ordered - (np.arange(len(ordered)) + 0.5) / len(ordered)).mean())
-    hit, inside, crps = (float(part[name].mean()) for name in ("hit", "inside", "crps"))
-    return {
-        "hit_rate": (hit, (max(hit * (1 - hit), 0.05) / n) ** 0.5), "coverage_80": (inside, (max(inside * (1 - inside), 0.05) / n) ** 0.5),
-        "calibration_error": (error, 0.3 / n**0.5), "crps": (crps, float(part["crps"].std(ddof=0)) / n**0.5),
-    }  # fmt: skip
+def judge_targets(
+    rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
+    windows: Sequence[int] = OUTCOME_WINDOWS,
+) -> list[JudgedTarget]:
+    "Every target with as many outcomes as the shortest window."
+    known = rows.dropna(subset="outcome").groupby(["symbol", "kind", "horizon"], sort=True)
+    return [judge_target(part, windows) for _, part in known if len(part) >= min(windows)]
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #fc3d3dce
-def rolling_performance(
-    rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
-    windows: Sequence[int] = SNAPSHOT_WINDOWS,
-) -> pd.DataFrame:
-    "One row a target, window and measure: n, value, se, reference (before the window), decayed, session of the last outcome."
+def performance_table(judged: Sequence[JudgedTarget]) -> pd.DataFrame:
+    "One row a target, window and measure: n, value, se, reference, decayed, session of the last outcome; `change` is the detector."
     found = []
-    for (symbol, kind, horizon), part in outcome_measures(rows).groupby(["symbol", "kind", "horizon"], sort=True):
-        for window in (w for w in windows if len(part) >= w):
-            last, before = part.tail(window), part.iloc[:-window]
-            usual = measures_of(before) if len(before) >= min(windows) else {}
-            for metric, (value, se) in measures_of(last).items():
-                reference = usual.get(metric, (np.nan, np.nan))[0]
-                limit, sign = FALLS.get(metric, (np.inf, 1))
-                worse = sign * (value - reference)
-                found.append(
-                    (
-                        symbol,
-                        kind,
-                        horizon,
-                        window,
-                        metric,
-                        len(last),
-                        value,
-                        se,
-                        reference,
-                        bool(worse > max(limit, 3 * se)),
-                        last["target_session"].iloc[-1],
-                    )
-                )
-    columns = [
-        "symbol",
-        "kind",
-        "horizon",
-        "window_rows",
-        "metric",
-        "n",
-        "value",
-        "se",
-        "reference",
-        "decayed",
-        "session",
-    ]
-    return pd.DataFrame(found, columns=columns)
+    for one in judged:
+        about = ("symbol", one.symbol, one.kind, one.horizon)
+        for row in one.windows.reset_index().to_dict("records"):
+            numbers = (int(row["n"]), row["value"], row["se"], row["usual"])
+            found.append((*about, row["window"], row["measure"], *numbers, False, one.session))
+        if one.report is not None:
+            last = one.report.change.charts.tail(60)  # 1 is an alarm
+            found.append((*about, 60, "change", len(last), last.max(axis=None), np.nan, 1.0, one.decayed, one.session))
+    return pd.DataFrame(found, columns=list(PERFORMANCE_COLUMNS))
 
 
 def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
-    "Write down what `rolling_performance` found; returns how many rows."
+    "Write down what `measured_performance` found; returns how many rows."
     now = database.clock()
     rows = [
         {
-            "measured_at": now, "session": row["session"].date(), "scope": "symbol", "name": row["symbol"], "line": row["kind"],
+            "measured_at": now, "session": row["session"].date(), "scope": row["scope"], "name": row["symbol"], "line": row["kind"],
             **{key: int(row[key]) for key in ("horizon", "window_rows", "n")}, "metric": row["metric"], "decayed": bool(row["decayed"]),
             **{key: number_or_none(row[key]) for key in ("value", "se", "reference")},
         }
@@ -194,42 +187,80 @@ def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
     )
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #a33526e1
+def first_names(names: Sequence[str], most: int = 3) -> str:
+    "Some names, and how many more there are."
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+# %% ../../nbs/60_ops/25_monitoring.ipynb #2e86f7bc
 MONITORED_RULES: tuple[str, ...] = ("drift", "decay", "missed_job", "vendor", "paused")
 
 
-def finding_alerts(drifted: pd.DataFrame, decayed: pd.DataFrame, pauses: Sequence[Any]) -> list[Alert]:
+def decay_alert(one: JudgedTarget) -> Alert | None:
+    "Critical where the change detector has spoken, information where a rule of thumb is worse than a hundredth of all windows."
+    subject = f"target:{one.symbol} {one.kind} {one.horizon}"
+    see = f"See forecastkit forecasts list --symbol {one.symbol}; pause it with forecastkit pauses add symbol:{one.symbol}."
+    if one.report is not None and one.decayed:
+        _, since, chart = one.report.change.alarms[-1]
+        sure = f"chance of a false alarm in ten years {one.report.change.per_decade:.0%}"
+        return Alert("decay", subject, "critical", CHART_WORDS[chart], f"{since:%Y-%m-%d}", sure, see)
+    for rule in one.report.rules if one.report is not None else ():
+        if rule.severity == "medium":
+            sure = f"without change it stands on {rule.null.fires:.0%} of days"
+            return Alert("decay", subject, "info", f"{rule}", f"{one.session:%Y-%m-%d}", sure, see)
+    return None
+
+
+def finding_alerts(drifted: pd.DataFrame, judged: Sequence[JudgedTarget], pauses: Sequence[Any]) -> list[Alert]:
     "One alert a symbol that drifted, a target that decayed, and a pause."
     found = []
     for symbol, part in drifted.groupby("symbol"):
-        names = ", ".join(part.sort_values("family_wise_p")["feature"].astype(str).head(3))
+        names = list(dict.fromkeys(part.sort_values("family_wise_p", kind="stable")["feature"].astype(str)))
         p = part["family_wise_p"].min()
         sure = f"chance without drift {p:.2g}, over all features" if np.isfinite(p) else "counted, not tested"
-        found.append(Alert("drift", f"symbol:{symbol}", "warning", f"{len(part)} features drifted: {names}", str(part["since"].min())[:10], sure,
-                           "See the view drift_this_week of the ledger; retrain if the market changed, mend the feed if it did."))  # fmt: skip
-    for (name, line, horizon), part in decayed.groupby(["name", "line", "horizon"]):
-        worst = part.iloc[0]
-        what = f"{worst['metric']} {worst['value']:.3g} over {worst['n']} outcomes, usually {worst['reference']:.3g}"
-        found.append(Alert("decay", f"target:{name} {line} {horizon}", "warning", what, str(worst["session"])[:10], f"its error is {worst['se']:.2g}",
-                           f"See forecastkit forecasts list --symbol {name}; pause it with forecastkit pauses add symbol:{name}."))  # fmt: skip
+        found.append(Alert("drift", f"symbol:{symbol}", "warning", f"drifted: {first_names(names)}", str(part["since"].min())[:10], sure,
+                           "See forecastkit monitor --html FILE; mend the feed if it changed (forecastkit data health), retrain if the market did."))  # fmt: skip
+    found += [alert for one in judged if (alert := decay_alert(one))]
     found += [
         Alert("paused", pause.subject, "info", f"paused by {pause.who}: {pause.why}", f"{pause.since:%Y-%m-%d}", "it is on record", f"Lift it with forecastkit pauses lift {pause.number}.")
         for pause in pauses
     ]  # fmt: skip
     return found
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #2e86f7bc
+# %% ../../nbs/60_ops/25_monitoring.ipynb #3c307eec
+def drift_line(drifted: pd.DataFrame, checked: int) -> str:
+    "What drifted this week, in a line."
+    if not checked:
+        return "Drift: no check on record; forecastkit daily keeps one."
+    surest = drifted.sort_values("family_wise_p", na_position="first", kind="stable")
+    told = f": {first_names(list(dict.fromkeys(surest['feature'].astype(str))))}" if len(drifted) else ""
+    return f"Drift this week: {len(drifted)} of {checked} checked{told}."
+
+
+def performance_line(performance: pd.DataFrame) -> str:
+    "How many targets do worse than usual, in a line, beside how often that is said for nothing."
+    own = performance[performance["scope"] == "symbol"]
+    targets, worse = own.groupby(["symbol", "kind", "horizon"]).ngroups, sorted(set(own.loc[own["decayed"], "symbol"]))
+    judged = int((own["metric"] == "change").sum())
+    if not targets:
+        return "Performance: fewer than 20 outcomes are known of each target; forecastkit daily records them."
+    told = f"{': ' if worse else ''}{first_names(worse)} ({252 * judged / RUN_LENGTH:.2g} false alarms a year expected)"
+    return f"Performance: {targets} {'target' if targets == 1 else 'targets'} measured, {judged} judged, {len(worse)} worse than usual{told}."
+
+# %% ../../nbs/60_ops/25_monitoring.ipynb #74b9e49a
 @dataclass(frozen=True)
 class MonitorReport:
     "What a monitor found."
 
     as_of: str  # moment, UTC
     drifted: pd.DataFrame  # this week
-    checked: int  # features that were checked in that week
-    performance: pd.DataFrame  # by target, window and measure
-    jobs: tuple[JobRun, ...]  # the last of each job
+    checked: int  # features that were checked at the last session of a check
+    performance: pd.DataFrame  # by symbol, sector and state, window and measure
+    jobs: tuple[JobRun, ...]  # the last of each job that is not at work
     alerts: tuple[StoredAlert, ...]  # that stand
     raised: int  # of these, by this run
     paused: tuple[str, ...]
+    running: tuple[JobRun, ...] = ()  # jobs at work
 
     @property
     def ok(self) -> bool:
@@ -238,20 +269,14 @@ class MonitorReport:
 
     def lines(self) -> list[str]:
         "Three lines, and one more for each alert."
-        last = (
-            ", ".join(f"{run.job} {run.outcome} {run.started:%Y-%m-%d %H:%M} UTC" for run in self.jobs)
-            or "no job on record"
-        )
-        targets = len(self.performance[["symbol", "kind", "horizon"]].drop_duplicates())
-        decayed = self.performance.loc[self.performance["decayed"], "symbol"].nunique()
-        return [
-            f"Drift this week: {len(self.drifted)} of {self.checked} checked."
-            if self.checked
-            else "Drift: no check on record; ops.store_drift keeps one.",
-            f"Performance: {targets} targets measured, {decayed} worse than usual.",
-            f"Jobs: {last}. {len(self.alerts)} alerts stand.",
-            *(f"{one.number}. [{one.alert.severity}] {one.alert.subject}: {one.alert}" for one in self.alerts),
-        ]
+        alerts = [f"{one.number}. [{one.alert.severity}] {one.alert.subject}: {one.alert}" for one in self.alerts]
+        return [drift_line(self.drifted, self.checked), performance_line(self.performance), self._job_line(), *alerts]
+
+    def _job_line(self) -> str:
+        ended = [f"{run.job} {run.outcome} {run.started:%Y-%m-%d %H:%M} UTC" for run in self.jobs]
+        at_work = [f"{run.job} at work since {run.started:%H:%M} UTC" for run in self.running]
+        stand = f"{len(self.alerts)} {'alert stands' if len(self.alerts) == 1 else 'alerts stand'}"
+        return f"Jobs: {', '.join([*ended, *at_work]) or 'no job on record'}. {stand}."
 
     def __str__(self) -> str:
         return printable("\n".join(self.lines()), lines=True)
@@ -266,13 +291,77 @@ class MonitorReport:
             "jobs": [{"job": run.job, "outcome": run.outcome, "started": run.started.isoformat(), "ended": run.ended and run.ended.isoformat()} for run in self.jobs],
         }  # fmt: skip
 
-# %% ../../nbs/60_ops/25_monitoring.ipynb #3c307eec
+# %% ../../nbs/60_ops/25_monitoring.ipynb #ddf182a1
 def count_checked(connection: sa.Connection) -> int:
     "How many features were checked at the last session of a drift check, over all symbols."
     last = sa.select(sa.func.max(DRIFT.c.session)).scalar_subquery()
     return connection.scalar(sa.select(sa.func.count()).select_from(DRIFT).where(DRIFT.c.session == last)) or 0
 
+# %% ../../nbs/60_ops/25_monitoring.ipynb #29fa47de
+def measured_performance(
+    rows: pd.DataFrame,  # as `recent_forecasts` gives them
+    judged: Sequence[JudgedTarget],  # of the same rows
+    sectors: Mapping[str, str] | None = None,  # symbol -> sector
+    states: Mapping[Any, str] | None = None,  # session -> state of the market
+) -> pd.DataFrame:
+    "What was measured of each symbol, with its judgement, and of each sector and state, in one table."
+    own = performance_table(judged)
+    found = rolling_performance(rows, sectors=sectors, states=states)
+    if not len(own):
+        return own
+    keys = list(
+        PERFORMANCE_COLUMNS[:6]
+    )  # errors are of one kind everywhere: of sessions apart, see `performance.measures_of`
+    se = own[keys].merge(found[[*keys, "se"]], how="left", on=keys)["se"]
+    own = own.assign(se=se.fillna(own["se"]).to_numpy())
+    more = found[(found["scope"] != "symbol") | ~found["metric"].isin(list(MEASURE_WORDS))]
+    return pd.concat([own, more], ignore_index=True) if len(more) else own
 
+
+def recent_forecasts(
+    database: PredictionDatabase,
+    sessions: int = 500,  # up to that of the last forecast
+) -> pd.DataFrame:
+    "The forecasts of the last sessions of a ledger with their outcomes, as `PredictionDatabase.get_predictions` gives them."
+    last = with_retry(database.engine, lambda c: c.scalar(sa.select(sa.func.max(PREDICTIONS.c.origin))))
+    if last is None:
+        return database.get_predictions(limit=1)
+    days = database.calendar.sessions
+    return database.get_predictions(start=days[max(int(days.searchsorted(pd.Timestamp(last))) - sessions, 0)])
+
+
+def latest_performance(database: PredictionDatabase) -> pd.DataFrame:
+    "The last stored measurement of each symbol, sector and state, in the columns of `rolling_performance`."
+    one, other = SNAPSHOTS.c, SNAPSHOTS.alias().c
+    same = [one[key] == other[key] for key in ("scope", "name", "line", "horizon")]
+    newest = sa.select(sa.func.max(other.session)).where(*same).scalar_subquery()
+    found = with_retry(
+        database.engine, lambda c: fetch(c, sa.select(SNAPSHOTS).where(one.session == newest).order_by(one.seq))
+    )
+    found = found.rename(columns={"name": "symbol", "line": "kind"}).astype({"decayed": bool})
+    return found.assign(session=pd.to_datetime(found["session"]))[list(PERFORMANCE_COLUMNS)]
+
+# %% ../../nbs/60_ops/25_monitoring.ipynb #51a73a3a
+WORKING: timedelta = timedelta(hours=6)  # after which a run without an end is not believed to be at work
+
+
+def read_monitor(
+    database: PredictionDatabase,
+    performance: pd.DataFrame | None = None,  # just measured; None: what was stored last
+    raised: int = 0,  # alerts that were raised just now
+) -> MonitorReport:
+    "What is on record of drift, performance, jobs, alerts and pauses. Writes nothing."
+    now, runs = database.clock(), [run for run in stored_jobs(database) if run.job != "monitor"]
+    running = tuple(run for run in runs if run.ended is None and now - run.started < WORKING)
+    last = {run.job: run for run in runs if run not in running}
+    measured = latest_performance(database) if performance is None else performance
+    checked = with_retry(database.engine, count_checked)
+    return MonitorReport(
+        now.isoformat(timespec="seconds"), drift_this_week(database), checked, measured, tuple(last.values()),
+        tuple(open_alerts(database)), raised, tuple(map(str, active_pauses(database))), running,
+    )  # fmt: skip
+
+# %% ../../nbs/60_ops/25_monitoring.ipynb #850b0d87
 def monitor(
     database: PredictionDatabase,
     expect: Sequence[str] = (),  # jobs that must have run, such as daily
@@ -280,23 +369,16 @@ def monitor(
     due_hours: float = 12.0,  # after a close
     vendor_failures: float = 0.2,
     sessions: int = 500,  # of forecasts that performance is measured on
+    sectors: Mapping[str, str] | None = None,  # symbol -> sector
 ) -> MonitorReport:
     "Measure, keep the alerts, and report. Nothing is delivered: see `outbox.deliver_alerts`."
-    now, calendar = database.clock(), database.calendar
-    start = calendar.sessions[max(int(calendar.closes.searchsorted(now)) - sessions, 0)]
-    performance = rolling_performance(database.get_predictions(start=start))
+    rows = recent_forecasts(database, sessions)
+    judged, runs = judge_targets(rows), stored_jobs(database)
+    performance = measured_performance(rows, judged, sectors)
     store_performance(database, performance)
-    runs, drifted, pauses = stored_jobs(database), drift_this_week(database), active_pauses(database)
-    decayed = decayed_lines(database)
-    shortest = decayed[decayed["window_rows"] == decayed["window_rows"].min()]
-    alerts = finding_alerts(drifted, shortest, pauses)
-    alerts += vendor_alerts(runs, now, vendor_failures)
-    alerts += [alert for job in expect if (alert := missed_job(runs, job, calendar, now, due_hours))]
+    alerts = finding_alerts(drift_this_week(database), judged, active_pauses(database))
+    alerts += vendor_alerts(runs, database.clock(), vendor_failures)
+    missed = [missed_job(runs, job, database.calendar, database.clock(), due_hours) for job in expect]
+    alerts += [alert for alert in missed if alert]
     rules = [rule for rule in MONITORED_RULES if rule != "missed_job" or expect]
-    raised = keep_alerts(database, rules, alerts, policy)
-    last = {run.job: run for run in runs if run.job != "monitor"}  # which is just at work
-    checked = with_retry(database.engine, count_checked)
-    return MonitorReport(
-        now.isoformat(timespec="seconds"), drifted, checked, performance, tuple(last.values()), tuple(open_alerts(database)),
-        len(raised), tuple(map(str, pauses)),
-    )  # fmt: skip
+    return read_monitor(database, performance, len(keep_alerts(database, rules, alerts, policy)))

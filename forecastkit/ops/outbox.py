@@ -1,4 +1,4 @@
-"""The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and rule, and keeps whatever was not delivered.
+"""The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and group of alerts, and keeps whatever was not delivered.
 
 A row of the outbox is taken under a lease, sent, and marked as delivered. A process killed between two of these steps leaves a row whose
 lease ends: it is sent again, so an alert may arrive twice but never not at all. A sink that fails is asked again later and later; one
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -24,27 +25,33 @@ from .alert_sinks import SEVERITIES, Message, Sink
 from .alerts import StoredAlert, alerts_in
 
 # %% auto #0
-__all__ = ['LEASE', 'LONGEST_WAIT', 'message_of', 'Batch', 'take', 'DeliveryReport', 'deliver_alerts', 'undelivered']
+__all__ = ['LEASE', 'LONGEST_WAIT', 'GROUPINGS', 'message_of', 'Batch', 'take', 'DeliveryReport', 'deliver_alerts', 'undelivered']
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #8b15baef
 def message_of(
-    alerts: Sequence[StoredAlert],  # of one rule, at least one
+    alerts: Sequence[StoredAlert],  # at least one
 ) -> Message:
-    "The message of one alert, or of several of a kind: the most severe first."
+    "The message of one alert, or of several: the most severe first."
     ordered = sorted(alerts, key=lambda one: (-SEVERITIES.index(one.alert.severity), one.number))
     first = ordered[0].alert
     told = first.subject if len(ordered) == 1 else f"{len(ordered)} alerts"
+    kinds = ", ".join(dict.fromkeys(one.alert.rule.replace("_", " ") for one in ordered))
     lines = [
         f"{one.number}. [{one.alert.severity}] {one.alert.subject}: {one.alert.what}\n   since {one.alert.since}; "
         f"{one.alert.how_sure}\n   What to do: {one.alert.what_to_do}"
         for one in ordered
     ]
     close = f"Seen? forecastkit alerts acknowledge {' '.join(str(one.number) for one in ordered[:20])}"
-    return Message(first.severity, f"forecastkit: {first.rule.replace('_', ' ')}, {told}", "\n".join([*lines, close]))
+    return Message(first.severity, f"forecastkit: {kinds}, {told}", "\n".join([*lines, close]))
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #db9f5c75
 LEASE = timedelta(minutes=5)  # how long a row is left to whoever took it
 LONGEST_WAIT = timedelta(hours=6)  # between two attempts at a dead sink
+GROUPINGS: dict[str, Callable[[Any], Any]] = {  # what rows of one message have in common
+    "rule": lambda row: row.rule,  # one message for all that drifted, one for all that decayed
+    "all": lambda row: None,  # one message for everything
+    "none": lambda row: row.alert,  # one message an alert
+}
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,9 @@ def take(
     connection: sa.Connection,  # of a writing transaction
     sink: str,
     now: datetime,
+    group: str = "rule",  # see `GROUPINGS`
 ) -> Batch | None:
-    "Take what is due at a sink by the rule of its oldest row; None where nothing is due."
+    "Take what is due at a sink and belongs into one message with its oldest row; None where nothing is due."
     out = DELIVERIES.c
     free = sa.or_(out.leased_until.is_(None), out.leased_until < now)
     query = sa.select(out.seq, out.alert, out.attempts, ALERT_EVENTS.c.rule).join(
@@ -70,7 +78,7 @@ def take(
     )
     query = query.where(out.sink == sink, out.delivered_at.is_(None), out.due_at <= now, free).order_by(out.seq)
     rows = connection.execute(query.with_for_update(of=DELIVERIES, skip_locked=True)).all()
-    rows = [row for row in rows if row.rule == rows[0].rule]
+    rows = [row for row in rows if GROUPINGS[group](row) == GROUPINGS[group](rows[0])]
     if not rows:
         return None
     numbers = tuple(row.seq for row in rows)
@@ -145,21 +153,26 @@ def settle(database: PredictionDatabase, attempts: Sequence[Attempt], seconds: f
         with_retry(database.engine, work, write=True)
 
 
-def take_all(connection: sa.Connection, sinks: Collection[str], now: datetime) -> list[Batch]:
+def take_all(connection: sa.Connection, sinks: Collection[str], now: datetime, group: str) -> list[Batch]:
     "What is due, one batch a sink."
-    return [batch for sink in sinks if (batch := take(connection, sink, now)) is not None]
+    return [batch for sink in sinks if (batch := take(connection, sink, now, group)) is not None]
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #dea14a65
 def deliver_alerts(
     database: PredictionDatabase,
     sinks: Mapping[str, Sink],  # by name
     seconds: float = 30.0,  # after which sinks that have not answered are left behind
+    group: str = "rule",  # what goes into one message, see `GROUPINGS`
 ) -> DeliveryReport:
-    "Send what is due, one message a sink and rule; what is not delivered stays in the outbox. Raises only for the database."
+    "Send what is due; what is not delivered stays in the outbox. Raises `DataError` for another grouping, else only for the database."
+    if group not in GROUPINGS:
+        raise DataError(f"alerts are grouped by {', '.join(GROUPINGS)}, not by {group!r}")
     failed: dict[str, str] = {}
     delivered = 0
     while alive := [name for name in sinks if name not in failed]:
-        taken = with_retry(database.engine, partial(take_all, sinks=alive, now=database.clock()), write=True)
+        taken = with_retry(
+            database.engine, partial(take_all, sinks=alive, now=database.clock(), group=group), write=True
+        )
         attempts = [Attempt(batch, sinks[batch.sink]) for batch in taken]
         settle(database, attempts, seconds)
         delivered += sum(len(attempt.batch.rows) for attempt in attempts if attempt.ended is None)

@@ -9,6 +9,7 @@ grows, so there is no moment with two champions or with none, a kill leaves the 
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -145,7 +146,7 @@ class Standing:
     def champion_at(self, session: Any) -> Champion:
         "The one that serves an origin."
         day = pd.Timestamp(session).date()
-        return [one for one in self.served if one.since is None or one.since <= day][-1]
+        return self.served[max(bisect_right(self.served, day, key=lambda one: one.since or date.min) - 1, 0)]
 
     def take(self, row: Promotion) -> None:
         "Go on by one row."

@@ -8,18 +8,21 @@ in force, and the refit grid names the version of a day on which nobody asked. P
 # %% ../../nbs/60_ops/11_served.ipynb #bfa28714
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
 from ..ledger import PREDICTIONS, fetch, with_retry
-from .lines import LineTarget
-from .promotions import Promotion, promotions_in, standing_of
-from .registry import ModelRegistry
+from .lines import HOUSE_LINES, Champion, LineTarget
+from .promotions import Standing, promotions_in, standing_of
+from .registry import ModelRegistry, stored_versions
+from .version_lines import lines_in
 
 # %% auto #0
-__all__ = ['SERVED_COLUMNS', 'grid_version', 'served_on']
+__all__ = ['SERVED_COLUMNS', 'GridVersions', 'silent_rows', 'served_on']
 
 # %% ../../nbs/60_ops/11_served.ipynb #cf38eef0
 SERVED_COLUMNS: tuple[str, ...] = (
@@ -29,67 +32,91 @@ _SERVED = sa.table(
     "served_forecasts", *(sa.column(name) for name in ("symbol", "kind", "prediction_id", "version", "target", "line", "pinned")),
     sa.column("session", PREDICTIONS.c.origin.type), sa.column("made_at", PREDICTIONS.c.made_at.type), sa.column("horizon"), sa.column("promotion"),
 )  # fmt: skip
+_TARGET, _ORDER = (
+    ("target", "kind", "horizon"),
+    (_SERVED.c.session, _SERVED.c.symbol, _SERVED.c.kind, _SERVED.c.horizon),
+)
 
+# %% ../../nbs/60_ops/11_served.ipynb #5e12ed02
+class GridVersions:
+    "The version in force of any target and line at any session, from one read of the versions and their lines."
 
-def grid_version(
-    versions: pd.DataFrame,  # as `ModelRegistry.versions` gives them
-    target: LineTarget,
-    session: pd.Timestamp,
-    pinned: str = "",
-) -> str:
-    "The version in force for a target at a session: the pinned one, or the last one trained by then; empty where there is none."
-    own = versions[
-        (versions["symbol"] == target.symbol)
-        & (versions["kind"] == target.kind)
-        & (versions["horizon"] == target.horizon)
-    ]
-    own = own[own["trained_at"] <= session]
-    return pinned or (str(own["version"].iloc[-1]) if len(own) else "")
+    def __init__(
+        self,
+        versions: pd.DataFrame,  # in the order of training: version, symbol, kind, horizon, trained_at
+        lines: Mapping[str, Collection[str]],  # as `lines_of_versions` gives them
+    ):
+        self._held: dict[tuple[str, str, int, str], tuple[list[pd.Timestamp], list[str]]] = {}
+        names = ("version", "symbol", "kind", "horizon", "trained_at")
+        for version, *about, trained_at in zip(*(versions[name] for name in names), strict=True):
+            for line in lines.get(version, HOUSE_LINES):
+                days, held = self._held.setdefault((*about, line), ([], []))
+                days.append(trained_at)
+                held.append(version)
 
+    def at(self, target: LineTarget, serving: Champion, session: pd.Timestamp) -> str:
+        "The pinned version, or the last one that the line had trained by a session; empty where there is none."
+        place = (target.symbol, target.kind, target.horizon, serving.line.name)
+        days, held = self._held.get(place, ([], []))
+        found = bisect_right(days, session)
+        return serving.version or (held[found - 1] if found else "")
 
-def served_on(
-    registry: ModelRegistry,
-    day: Any,  # a session, or the days after it until the next
-    target: LineTarget | None = None,  # None: all
+# %% ../../nbs/60_ops/11_served.ipynb #5e12ed06
+def silent_rows(
+    sessions: Iterable[pd.Timestamp],
+    standings: Iterable[Standing],
+    grid: GridVersions,
+    made: Collection[tuple[Any, ...]],  # session and target of the forecasts on record
+) -> list[tuple[Any, ...]]:
+    "One row a session and target with promotions and without a forecast: `SERVED_COLUMNS` without what only a forecast has."
+    rows, held = [], list(standings)
+    for session in sessions:
+        for one in held:
+            if (session, *one.target) not in made:
+                target, found = one.target, one.champion_at(session)
+                about = (session, target.key, target.symbol, target.kind, target.horizon, found.line.name)
+                rows.append((*about, grid.at(target, found, session), found.version, found.number))
+    return rows
+
+# %% ../../nbs/60_ops/11_served.ipynb #5e12ed08
+def served_table(
+    table: pd.DataFrame,  # forecasts on record
+    sessions: pd.DatetimeIndex,
+    standings: Iterable[Standing],
+    versions: pd.DataFrame,
+    grid: GridVersions,
 ) -> pd.DataFrame:
-    "One row a forecast that was made at a session, and one a target that had a champion and no forecast: see `SERVED_COLUMNS`."
-    database = registry.database
-    session, versions = database.calendar.on_or_before(day), registry.versions()
-
-    def look(connection: sa.Connection) -> tuple[pd.DataFrame, list[Promotion]]:
-        query = (
-            sa.select(_SERVED)
-            .where(_SERVED.c.session == session.date())
-            .order_by(_SERVED.c.symbol, _SERVED.c.kind, _SERVED.c.horizon)
-        )
-        return fetch(connection, query), promotions_in(connection)
-
-    table, rows = with_retry(database.engine, look)
-    made = {LineTarget(*key) for key in zip(table["target"], table["kind"], table["horizon"], strict=True)}
-    silent = []
-    for one in dict.fromkeys(row.target for row in rows):
-        found = standing_of(one, (row for row in rows if row.target == one)).champion_at(session)
-        if one not in made:
-            version = grid_version(versions, one, session, found.version)
-            silent.append(
-                (
-                    session,
-                    one.key,
-                    one.symbol,
-                    one.kind,
-                    one.horizon,
-                    found.line.name,
-                    version,
-                    found.version,
-                    found.number,
-                )
-            )
+    "The rows of the sessions, those of targets without a forecast among them."
+    table = table.assign(session=pd.DatetimeIndex(table["session"]).as_unit("us"))
+    table = table[table["session"].isin(sessions)]
+    keys = (table["session"], *(table[name] for name in _TARGET))
+    silent = silent_rows(sessions, standings, grid, set(zip(*keys, strict=True)))
     names = [name for name in SERVED_COLUMNS if name not in ("trained_at", "prediction_id", "made_at")]
     table = pd.concat([part for part in (table, pd.DataFrame(silent, columns=names)) if len(part)] or [table])
     table["trained_at"] = table["version"].map(dict(zip(versions["version"], versions["trained_at"], strict=True)))
     table = table.reindex(columns=list(SERVED_COLUMNS)).astype({"prediction_id": object}).fillna({"prediction_id": ""})
-    if target is not None:
-        table = table[
-            (table["target"] == target.key) & (table["kind"] == target.kind) & (table["horizon"] == target.horizon)
-        ]
-    return table.reset_index(drop=True)
+    place = pd.Series(range(len(sessions)), sessions)
+    return table.iloc[table["session"].map(place).argsort(kind="stable")].reset_index(drop=True)
+
+# %% ../../nbs/60_ops/11_served.ipynb #5e12ed07
+def served_on(
+    registry: ModelRegistry,
+    day: Any,  # a session, or the days after it until the next; or several of them
+    target: LineTarget | None = None,  # None: all
+) -> pd.DataFrame:
+    "One row a forecast that was made at a session, and one a target that had a champion and no forecast: see `SERVED_COLUMNS`."
+    days = [day] if isinstance(day, str) or not isinstance(day, Iterable) else day
+    sessions = pd.DatetimeIndex([registry.database.calendar.on_or_before(one) for one in days]).unique()
+    own = sa.true() if target is None else sa.and_(*(_SERVED.c[n] == v for n, v in zip(_TARGET, target, strict=True)))
+    if not len(sessions):
+        return pd.DataFrame(columns=list(SERVED_COLUMNS))
+    first, last = sessions.min().date(), sessions.max().date()
+    query = sa.select(_SERVED).where(own, _SERVED.c.session.between(first, last))
+
+    def look(connection: sa.Connection) -> Any:
+        rows, told = promotions_in(connection, target), fetch(connection, query.order_by(*_ORDER))
+        return told, [standing_of(one, (row for row in rows if row.target == one)) for one in dict.fromkeys(row.target for row in rows)], lines_in(connection)  # fmt: skip
+
+    table, standings, lines = with_retry(registry.database.engine, look)
+    versions = stored_versions(registry.database)
+    return served_table(table, sessions, standings, versions, GridVersions(versions, lines))

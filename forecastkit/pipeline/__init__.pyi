@@ -126,6 +126,22 @@ from .training import (
     TrainingReport as TrainingReport,
     TUNING as TUNING,
 )
+from .drift_check import (
+    check_day as check_day,
+    DayCheck as DayCheck,
+    DriftWindows as DriftWindows,
+    sectors_of_home as sectors_of_home,
+    watch_day as watch_day,
+)
+from .universe_drift import (
+    check_universe as check_universe,
+    watch_universe as watch_universe,
+)
 from .live_sizing import (
     live_sizer as live_sizer,
+)
+from .daily_predictor import (
+    AdvancedDailyPredictor as AdvancedDailyPredictor,
+    BatchRecord as BatchRecord,
+    DailyPredictions as DailyPredictions,
 )

@@ -32,7 +32,7 @@ from forecastkit.core import (
 )
 from ..data import MarketData
 from ..forecasts import cdf_at
-from ..ops import ModelRegistry
+from ..ops import LineRegistry, ModelRegistry
 from .panel_preparation import INDEX_SYMBOLS, PreparedPanel
 from .preparation import Prepared
 
@@ -284,4 +284,6 @@ def load_direction(
 
 def direction_registry(registry: Any) -> ModelRegistry | None:
     "The registry of directions in the same folder and database as one of forecasters."
+    if isinstance(registry, LineRegistry):
+        return LineRegistry(registry.folder, registry.database, registry.line, load_direction)
     return None if registry is None else ModelRegistry(registry.folder, registry.database, load_direction)

@@ -21,7 +21,7 @@ from forecastkit.core import (
     digest,
 )
 from ..forecasts import DIRECTION_MARGIN, Forecast
-from ..ops import model_version
+from ..ops import LineRegistry, model_version
 from forecastkit.pipeline.direction_inputs import (
     DirectionCombiner,
     DirectionInputs,
@@ -90,6 +90,8 @@ class DirectionSystem:
                 self.registry.save(
                     name, self._held[name], target=self.inputs.target, origin=grid, symbols=self.inputs.symbols
                 )
+            elif stored and self.keep and isinstance(self.registry, LineRegistry):
+                self.registry.note([name])
         return self._held[name]
 
     def base_rate(self, grid: pd.Timestamp) -> float:

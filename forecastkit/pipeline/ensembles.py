@@ -47,9 +47,11 @@ class EnsembleLoader:
 
     @staticmethod
     def get_model_info(symbol: str, timeframe: str = "d1", settings: Settings | None = None) -> dict[str, Any] | None:
-        "Weights, scores, size, path and status of the newest version, which is not loaded; None where there is none."
+        "Weights, scores, size, path and status of the ensemble in force, or of the forecaster where there is no ensemble, as of the VIX; not loaded."
         with model_loader(settings) as loader:
-            return loader.info(symbol, timeframe) if loader else None
+            if loader is None:
+                return None
+            return loader.info(symbol, timeframe) or loader.info(symbol, timeframe, "forecaster")
 
     @staticmethod
     def load_latest_model(

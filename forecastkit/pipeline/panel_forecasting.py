@@ -22,7 +22,7 @@ from ..core import DataError, Settings, load_settings, read_value
 from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
-from ..ops import Champion, ModelRegistry, champion, line_target, load_panel
+from ..ops import Champion, LineRegistry, ModelRegistry, champion, line_target, load_panel
 from .directions import recently_told
 from .explanation import explain_forecasts, recently_explained
 from .loading import open_market
@@ -170,13 +170,15 @@ class UniverseSystem:
         later = [day for day in self._prepared if day >= through and serving == self._champion]
         if not later:
             raw = self.settings.home.raw_quantiles
-            settings, pin = self._served_by(serving)
-            panel = prepare_panel(self.market, self.universe, settings, through, self.registry, raw, pin=pin)
+            settings, pin = self.served_by(serving)
+            registry = LineRegistry(self.registry.folder, self.database, serving.line.name, load_panel)
+            panel = prepare_panel(self.market, self.universe, settings, through, registry, raw, pin=pin)
+            panel.versions.note(panel.names.values())
             self._prepared = {through: panel}  # one is enough: it answers for every session before it
             self._champion = serving
         return self._prepared[min(self._prepared)]
 
-    def _served_by(self, serving: Champion) -> tuple[Settings, Any]:
+    def served_by(self, serving: Champion) -> tuple[Settings, Any]:
         "The settings of a champion, and its pinned version."
         if serving.as_in_force:
             return self.settings, None

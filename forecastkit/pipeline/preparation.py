@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -25,9 +25,9 @@ from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError
 from ..core import Stopwatch, code_version, digest, find_key, make_key, read_arrays, write_arrays
 from ..data import MarketData, Repair, price_doubts, repair_notes
 from ..evaluation import RefitSchedule, walk_forward
-from ..features import FeatureEngine, ColumnCache
+from ..features import ColumnCache, FeatureEngine, QualityFlags
 from ..forecasts import Forecast, cdf_at
-from ..ops import ModelRegistry, model_version
+from ..ops import LineRegistry, ModelRegistry, model_version
 from .profile import TargetProfile, profile_of
 from .user_code import probe_user_code, probe_user_members
 
@@ -86,6 +86,11 @@ class Versions:
         if self.registry is not None and not getattr(model, "extra_members", None):  # the user's own are never written
             self.registry.save(self.name(grid), model, target=self.target, origin=grid, symbols=self.symbols)
 
+    def note(self, names: Iterable[str]) -> None:
+        "Put on record that stored versions are of the registry's line, whoever has trained them; a pinned one stays what it was."
+        if isinstance(self.registry, LineRegistry):
+            self.registry.note(name for name in names if self.pinned is None or name != self.pinned[1])
+
     def path(self, grid: pd.Timestamp, origins: pd.Index) -> Path | None:
         "The file that keeps a version's raw quantiles for a block of origins."
         return self.folder and self.folder / self.name(grid) / f"{self.fingerprints[sessions_of(origins)[-1]]}.npz"
@@ -135,6 +140,11 @@ class Prepared:
     def names(self) -> dict[pd.Timestamp, str]:
         "The model version of each refit session."
         return {grid: self.versions.name(grid) for grid in self.grid.unique()}
+
+    @cached_property
+    def judged(self) -> QualityFlags:
+        "What is wrong with each value of the features, by session."
+        return self.profile.validator().judge(self.features)
 
     @cached_property
     def numbers(self) -> pd.DataFrame:
@@ -380,4 +390,5 @@ def quality_doubts(prepared: Prepared, origin: pd.Timestamp) -> list[str]:
 def quality_report(prepared: Prepared, origin: pd.Timestamp) -> dict[str, Any]:
     "The quality report of an origin's row: score, status, issues by name."
     q = prepared.settings.quality
-    return prepared.profile.validator((q.excellent, q.good, q.usable)).get_quality_report(prepared.features, origin)
+    validator = prepared.profile.validator((q.excellent, q.good, q.usable))
+    return validator.get_quality_report(prepared.features, origin, prepared.judged)

@@ -9,7 +9,7 @@ predict, widths are calibrated. Cached columns and raw quantiles are not used, b
 # %% ../../nbs/65_pipeline/65_recomputation.ipynb #7b2588ca
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,7 @@ import pandas as pd
 from ..core import DataError, Settings, Target, code_version
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase, stored_targets
-from ..ops import ModelRegistry
+from ..ops import ModelRegistry, champion, line_target
 from .directions import direction_difference, with_directions
 from .explanation import explanation_difference, with_explanations
 from .panel_forecasting import UniverseSystem
@@ -55,6 +55,19 @@ def comparable(
     versions = dict(zip(prepared.origins, (prepared.names[grid] for grid in prepared.grid)))
     model, data = rows["origin"].map(versions), rows["origin"].map(prepared.versions.fingerprints)
     return rows[(model == rows["model_version"]) & (data == rows["data_fingerprint"])]
+
+
+def by_champion(
+    system: IntegratedSystem,
+    rows: pd.DataFrame,  # stored forecasts of its target
+) -> Iterator[tuple[Prepared, pd.DataFrame]]:
+    "The forecasts that each line or pinned version served, with what that line prepares as of the last of them; nothing is written."
+    for own, days in system.systems(pd.DatetimeIndex(rows["origin"].unique()).sort_values()):
+        registry: Any = StoredModels(own.registry)
+        made = prepare(
+            own.market, own.target, own.settings, days[-1], registry, own_profile=own.profile, pin=own.pinned()
+        )
+        yield made, rows[rows["origin"].isin(days)]
 
 # %% ../../nbs/65_pipeline/65_recomputation.ipynb #a54c2058
 TOLERANCE: float = 1e-6  # of a quantile in per cent
@@ -130,14 +143,13 @@ def recompute_forecasts(
     inside = drawn[drawn["origin"] <= system.origin()] if len(drawn) else drawn
     if not len(inside) or not sample:
         return Recomputation(len(stored), (), 0, needing)
-    registry: Any = StoredModels(system.registry)
-    through = inside["origin"].iloc[-1]
-    prepared = prepare(system.market, target, system.settings, through, registry, own_profile=system.profile)
-    found = comparable(inside, prepared)
+    held = [(prepared, comparable(rows, prepared)) for prepared, rows in by_champion(system, inside)]
+    made_by = {place: prepared for prepared, rows in held for place in rows.index}
+    found = pd.concat([rows for _, rows in held])
     found = found.sample(min(sample, len(found)), random_state=seed).sort_values("origin")
     lines = []
-    for text in found["forecast"]:
-        forecast = Forecast.from_json(text)
+    for place, text in found["forecast"].items():
+        forecast, prepared = Forecast.from_json(text), made_by[place]
         again = explained_alike(forecast, build_forecast(prepared, forecast.origin, forecast.made_at), prepared)
         if words := difference(forecast, again):
             lines.append(f"{forecast.symbol} {forecast.origin:%Y-%m-%d} (version {forecast.model_version}) {words}")
@@ -151,15 +163,17 @@ class StoredPanels:
         self.settings, self.database, self._held = settings, database, dict[tuple[Any, ...], PreparedPanel]()
 
     def prepared(self, key: str, target: Target, through: pd.Timestamp) -> PreparedPanel:
-        "The panel as of a session or a later one; raises `DataError` where universe or data are not there."
-        place = (key, target.kind, target.horizon)
+        "The panel of the line that serves a session, as of that session or a later one; raises `DataError` where universe or data are not there."
+        line = line_target(replace(target, symbol=PANEL))
+        serving = champion(self.database, line, through)
+        place = (key, line.kind, line.horizon, serving.line.digest, serving.version, serving.version and serving.since)
         if place not in self._held or self._held[place].last < through:
             asked = replace(self.settings.forecast, symbol=PANEL, kind=target.kind, horizon=target.horizon)
             own = replace(self.settings, forecast=asked)
             system = UniverseSystem(kept_universe(key, own.home.universes), own, database=self.database)
             models: Any = StoredModels(system.registry)
-            last = min(through, system.origin())
-            self._held[place] = prepare_panel(system.market, system.universe, system.settings, last, models)
+            last, (lined, pin) = min(through, system.origin()), system.served_by(serving)
+            self._held[place] = prepare_panel(system.market, system.universe, lined, last, models, pin=pin)
         return self._held[place]
 
 

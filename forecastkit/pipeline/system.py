@@ -37,14 +37,16 @@ from ..data import MarketData
 from ..features import FeatureCache, FeatureEngine, TemporalValidator
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
-from ..ops import Champion, ModelRegistry, house_line, line_target
+from ..ops import OWN_CODE_LINE, Champion, LineRegistry, house_line, line_target, standing
 from .daily import Day, assess_anomaly, gather_day, scorecard_path
 from .directions import recently_told
 from .explanation import recently_explained
 from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
+from .risk import recently_scored
 from .serving import champion_spans, line_settings, pinned_version
+from .shadow_arms import arm_spans, pair_shadows
 from .user_code import probe_user_code, with_user_code
 
 # %% auto #0
@@ -118,7 +120,7 @@ def make_batch(
     with tqdm(total=len(days), desc="forecasts", unit="session", disable=not progress or len(days) < BATCH_SIZE) as bar:
         for group in (days[i : i + BATCH_SIZE] for i in range(0, len(days), BATCH_SIZE)):
             made = recently_explained(prepared, make_forecasts(prepared, group, batch.skipped), days)
-            made = recently_told(prepared, made, days)
+            made = recently_scored(prepared, recently_told(prepared, made, days), days)
             if database is not None:
                 batch.stored += database.store_predictions([(f, prepared.row(f.origin)) for f in made])
                 if on_stored is not None:
@@ -136,7 +138,9 @@ def store_forecast(
     "The forecast of a session, and whether it was newly stored; raises `DataQualityError` (and stores nothing) for poor data."
     made = build_forecast(prepared, origin, datetime.now(UTC))
     day = pd.DatetimeIndex([origin])
-    (forecast,) = recently_told(prepared, recently_explained(prepared, [made], day), day)
+    (forecast,) = recently_scored(
+        prepared, recently_told(prepared, recently_explained(prepared, [made], day), day), day
+    )
     if database is None:
         return forecast, False
     if database.store_prediction(forecast, prepared.row(origin)):
@@ -237,9 +241,10 @@ class IntegratedSystem:
         return self.database
 
     @cached_property
-    def registry(self) -> ModelRegistry:
-        "The stored model versions."
-        return ModelRegistry(self.models_dir, self.database)
+    def registry(self) -> LineRegistry:
+        "The stored model versions, and the line of this system."
+        line = OWN_CODE_LINE if self.profile.user_code and not self._champion.number else self._champion.line.name
+        return LineRegistry(self.models_dir, self.database, line)
 
     @cached_property
     def feature_engine(self) -> FeatureEngine:
@@ -279,11 +284,13 @@ class IntegratedSystem:
                 raw,
                 cache=cache,
                 own_profile=self.profile,
-                pin=self._pin(),
+                pin=self.pinned(),
             )
+            self._prepared.versions.note(() if self.profile.members else self._prepared.names.values())
         return self._prepared
 
-    def _pin(self) -> Any:
+    def pinned(self) -> Any:
+        "The `PinnedVersion` that answers here against the refit grid; None where none is pinned."
         if not self._champion.version:
             return None
         stored = self.registry.versions()
@@ -296,7 +303,17 @@ class IntegratedSystem:
     def _spans(self, days: pd.DatetimeIndex) -> list[tuple[Champion, pd.DatetimeIndex]]:
         if self.profile.user_code or self._champion.number:  # a line was chosen already
             return [(self._champion, days)]
-        return champion_spans(self.database, line_target(self.target), days)
+        target = line_target(self.target)
+        return arm_spans(self.database, target, champion_spans(self.database, target, days))
+
+    def systems(self, days: pd.DatetimeIndex) -> list[tuple[IntegratedSystem, pd.DatetimeIndex]]:
+        "The systems of the champions of some sessions, each with those that it serves, in order."
+        found: dict[int, tuple[IntegratedSystem, pd.DatetimeIndex]] = {}
+        for champion, part in self._spans(days):
+            own = self._system_of(champion)
+            before = found[id(own)][1] if id(own) in found else part[:0]
+            found[id(own)] = (own, pd.DatetimeIndex([*before, *part]))
+        return list(found.values())
 
     def _system_of(self, champion: Champion) -> IntegratedSystem:
         if champion.as_in_force or champion == self._champion:
@@ -415,8 +432,8 @@ class IntegratedSystem:
         origin, raw, cache = self.origin(as_of), self.home.raw_quantiles, self.feature_engine.cache
         serving = self.serving(origin)
         prepared = prepare(
-            self.market, self.target, serving.settings, origin, self.registry, raw, origin, cache, own_profile=self.profile,
-            pin=serving._pin(),
+            self.market, self.target, serving.settings, origin, serving.registry, raw, origin, cache, own_profile=self.profile,
+            pin=serving.pinned(),
         )  # fmt: skip
         made = build_forecast(prepared, origin, datetime.now(UTC))
         day = pd.DatetimeIndex([origin])
@@ -426,7 +443,19 @@ class IntegratedSystem:
         "The daily job: forecast, backfill what has no forecast yet, record outcomes, and gather what a page shows."
         origin, known = self.origin(as_of), pd.DatetimeIndex(self.forecast_history["origin"])
         serving = self.serving(origin)
-        return run_day(serving.prepared(origin), origin, self.database, known, self._fill)
+        day = run_day(serving.prepared(origin), origin, self.database, known, self._fill)
+        self._pair(origin)
+        return day
+
+    def _pair(self, through: pd.Timestamp) -> dict[int, int]:
+        "Let the arms of shadow deployments that did not serve forecast what was served up to a session; pairs by deployment."
+        target = line_target(self.target)
+
+        def prepared_by(challenger: Champion | None) -> Prepared:
+            serving = standing(self.database, target).champion_at(through) if challenger is None else challenger
+            return self._system_of(serving).prepared(through)
+
+        return {} if self.profile.user_code else pair_shadows(self.database, target, through, prepared_by)
 
     def _fill(self, days: pd.DatetimeIndex) -> ForecastBatch:
         "The forecasts of earlier sessions, each by the champion of its session, stored."

@@ -18,13 +18,14 @@ import pandas as pd
 from ..calendars import Calendar, sessions_of
 from ..core import Settings, Target, code_version, digest
 from ..metrics import coverage, crps, interval
+from ..ops import told_weights
 from .directions import DirectionSystem, directions_of
 from .panel_preparation import LEARNT, PreparedPanel
 from .preparation import Prepared
 
 # %% auto #0
-__all__ = ['VALIDATION_SESSIONS', 'told', 'Walk', 'walk_of', 'training_places', 'training_scores', 'signal_scores',
-           'settings_digest', 'Trained', 'trained', 'run_results']
+__all__ = ['VALIDATION_SESSIONS', 'told', 'Walk', 'walk_of', 'training_places', 'training_scores', 'signal_scores', 'tree_gains',
+           'pool_facts', 'settings_digest', 'Trained', 'trained', 'run_results']
 
 # %% ../../nbs/65_pipeline/56_training_results.ipynb #20c1e75d
 VALIDATION_SESSIONS: int = 252  # sessions before a refit that scores are taken over
@@ -205,6 +206,31 @@ def signal_scores(
 
 told = signal_scores(pd.DataFrame({"ensemble": [0.6, 0.4, 0.7, np.nan], "up": [1.0, 0.0, 0.0, 1.0]}))
 
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #9001fac2
+def tree_gains(member: Any) -> dict[str, float]:
+    "The share of each column in the gain of a member's trees, adding up to 1; empty for a member without trees."
+    trees = getattr(member, "trees_", getattr(member, "trees", None))
+    columns = getattr(member, "columns_", getattr(member, "columns", None))
+    if trees is None or not columns or not hasattr(trees, "get_score"):
+        return {}
+    gain = {
+        columns[int(name[1:])]: float(value) for name, value in trees.get_score(importance_type="total_gain").items()
+    }
+    total = sum(gain.values())
+    return {name: value / total for name, value in gain.items()} if total else {}
+
+
+def pool_facts(model: Any) -> tuple[dict[str, float], dict[str, float]]:
+    "The weight of each member of a forecaster or a panel, and how much their trees read each column, foremost first."
+    members, weights = (
+        list(model.members_),
+        [float(one) for one in (model.weights_ if hasattr(model, "weights_") else model.weights)],
+    )
+    named = told_weights({"members": [{"kind": type(one).__name__} for one in members], "weights": weights})
+    gains = pd.DataFrame([tree_gains(one) for one in members]).mul(weights[: len(members)], axis=0).sum()
+    shares = (gains / gains.sum()).sort_values(ascending=False, kind="stable").head(MOST_IMPORTANT)
+    return named, {str(name): float(share) for name, share in shares.items() if share > 0}
+
 # %% ../../nbs/65_pipeline/56_training_results.ipynb #8c794494
 def settings_digest(settings: Settings, *more: str) -> str:
     "A name for the settings that shape forecasts and directions: a run with another trains anew."
@@ -220,6 +246,7 @@ class Trained:
     samples: int  # rows that the version learnt from
     lookback: int  # sessions that they reach over
     training: Mapping[str, float]  # `training_scores`
+    pool: tuple[Mapping[str, float], Mapping[str, float]] | None = None  # `pool_facts`; None: the model is not stored
 
     @property
     def version(self) -> str:
@@ -235,7 +262,8 @@ def trained(prepared: Prepared | PreparedPanel) -> Trained:
     scores = (
         {} if model is None else training_scores(prepared, model, places)
     )  # models of the user's own are not stored
-    return Trained(prepared, direction_facts(prepared), len(places), int(last - first), scores)
+    pool = None if model is None else pool_facts(model)
+    return Trained(prepared, direction_facts(prepared), len(places), int(last - first), scores, pool)
 
 # %% ../../nbs/65_pipeline/56_training_results.ipynb #05ab2d58
 def run_results(
@@ -247,6 +275,7 @@ def run_results(
     prepared, walk, facts = made.prepared, walk_of(made.prepared, symbol), made.directions
     said = facts.said[facts.said.index.get_level_values("symbol") == symbol] if len(facts.said) else facts.said
     signals, settings = signal_scores(said), prepared.settings
+    weights, importance = (facts.weights, facts.importance) if facts.weights else made.pool or (None, None)
     validation = walk.crps("validation")
     performances = {"signals": signals, "members": facts.members} | (
         {"intervals": walk.coverages()} if intervals else {}
@@ -257,7 +286,7 @@ def run_results(
         "lookback_days": made.lookback, "n_training_samples": made.samples, "n_validation_samples": int(walk.rows("validation").sum()),
         "ensemble_validation_accuracy": signals.get("ensemble", {}).get("accuracy"), "score": walk.skill(),
         "training_score": made.training.get(symbol), "validation_score": validation, "test_score": walk.crps("test"),
-        "model_performances": performances, "weights": dict(facts.weights), "feature_importance": dict(facts.importance),
+        "model_performances": performances, "weights": weights and dict(weights), "feature_importance": importance and dict(importance),
         "hyperparameters": {**asdict(settings.model), "settings": shaped}, "prediction_intervals": int(intervals),
         "version": made.version, "direction_version": facts.version or None, "models_artifact_path": f"models/{made.version}" if kept else None,
         "code_version": code_version(), "data_fingerprint": str(prepared.versions.fingerprints[prepared.last]),

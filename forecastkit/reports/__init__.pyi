@@ -62,3 +62,9 @@ from .backtest_page import (
     equity_picture as equity_picture,
     exposure_picture as exposure_picture,
 )
+from .monitoring_page import (
+    gather_monitoring as gather_monitoring,
+    Monitoring as Monitoring,
+    monitoring_headline as monitoring_headline,
+    watch_section as watch_section,
+)

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from forecastkit.ledger.migrations.enhanced import ENHANCED_V2, enhanced
 from forecastkit.ledger.migrations.steps import begin_chain, chained_columns, create_view
 
 revision = "0008"
@@ -69,42 +70,6 @@ WEEK = (
     "FROM real_time_drift_detections WHERE drifted AND session > {first} "
     "GROUP BY symbol, model_version, series, feature, family"
 )
-# SQLite lets no view call its functions of JSON where a schema is not trusted, so the lists are followed as text
-MEDIAN = (
-    "(WITH RECURSIVE s(i, probs, vals, q, v) AS ("
-    "SELECT 0, substr(p.forecast, instr(p.forecast, '\"probs\":[') + 9), substr(p.forecast, instr(p.forecast, '\"values\":[') + 10), '', '' "
-    "UNION ALL SELECT i + 1, substr(probs, instr(probs, ',') + 1), substr(vals, instr(vals, ',') + 1), "
-    "substr(probs, 1, instr(probs, ',') - 1), substr(vals, 1, instr(vals, ',') - 1) FROM s WHERE i < 200 AND q <> '{level}') "
-    "SELECT CAST(v AS REAL) FROM s WHERE q = '{level}')"
-)
-DIRECTION = "substr(p.forecast, instr(p.forecast, '\"direction\":{{') + 13)"
-
-
-def after(words: str, name: str, begin: int, otherwise: str) -> str:
-    "An SQLite expression: what stands behind a key in the direction of a forecast, NULL where it has none."
-    tail = f"substr({DIRECTION}, instr({DIRECTION}, '\"{name}\":') + {begin})".replace("{{", "{")
-    return f"CASE WHEN instr(p.forecast, '\"direction\":{{') > 0 THEN {words.format(tail=tail)} ELSE {otherwise} END"
-
-
-MEDIAN_PG = (
-    "(SELECT v.value::double precision FROM json_array_elements_text(p.forecast::json->'probs') WITH ORDINALITY AS q(value, place) "
-    "JOIN json_array_elements_text(p.forecast::json->'values') WITH ORDINALITY AS v(value, place) USING (place) "
-    "WHERE q.value::double precision = {level})"
-)
-ENHANCED = (
-    "SELECT p.prediction_id, p.symbol, p.origin AS prediction_date, p.target_session, p.horizon, p.kind, p.model_version, "
-    "{median} AS prediction, {low} AS lower_bound, {high} AS upper_bound, {confidence} AS confidence_score, "
-    "{label} AS direction, p.timeliness, p.num_features_used, p.made_at, o.change AS actual_value "
-    "FROM predictions AS p LEFT JOIN outcomes AS o "
-    "ON o.symbol = p.symbol AND o.kind = p.kind AND o.origin = p.origin AND o.horizon = p.horizon"
-)
-
-
-def enhanced(level: str, confidence: str, label: str) -> str:
-    "The view of forecasts in the columns of the documents."
-    levels = {name: level.format(level=p) for name, p in (("median", 0.5), ("low", 0.1), ("high", 0.9))}
-    return ENHANCED.format(**levels, confidence=confidence, label=label)
-
 
 VIEWS = {
     "job_runs": (
@@ -121,25 +86,8 @@ VIEWS = {
         "FROM performance_snapshots AS s WHERE decayed AND session = (SELECT max(session) FROM performance_snapshots AS t "
         "WHERE t.scope = s.scope AND t.name = s.name AND t.line = s.line AND t.horizon = s.horizon)",
     ),
-    "model_predictions_enhanced": (
-        enhanced(
-            MEDIAN,
-            after("CAST({tail} AS REAL)", "confidence", 13, "NULL"),
-            after("substr({tail}, 1, instr({tail}, '\"') - 1)", "label", 9, "NULL"),
-        ),
-        enhanced(
-            MEDIAN_PG,
-            "(p.forecast::json->'metadata'->'direction'->>'confidence')::double precision",
-            "p.forecast::json->'metadata'->'direction'->>'label'",
-        ),
-    ),
-    "model_predictions_v2": (
-        "SELECT e.*, abs(e.actual_value - e.prediction) AS absolute_error, "
-        "e.actual_value BETWEEN e.lower_bound AND e.upper_bound AS inside_80, "
-        "p.stored_at, p.code_version, p.data_fingerprint, EXISTS (SELECT 1 FROM predictions AS o WHERE o.symbol = p.symbol "
-        "AND o.kind = p.kind AND o.origin = p.origin AND o.horizon = p.horizon AND o.model_version <> p.model_version) "
-        "AS has_other_versions FROM model_predictions_enhanced AS e JOIN predictions AS p ON p.prediction_id = e.prediction_id",
-    ),
+    "model_predictions_enhanced": enhanced(),
+    "model_predictions_v2": (ENHANCED_V2,),
 }
 
 

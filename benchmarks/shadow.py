@@ -1,0 +1,191 @@
+"""Does a shadow test hold its level read daily, how long does a decision take, and what does a day of a thousand symbols cost?
+
+    python benchmarks/shadow.py walk FILE.npz                          CRPS of climatology, AR(1), HAR, GARCH, linear quantiles on the embedded VIX
+    python benchmarks/shadow.py null FILE.npz [--runs 500]             two models of equal expected score, read on each of 500 sessions
+    python benchmarks/shadow.py power FILE.npz [--runs 200]            a challenger better by 2 % and by 5 %: sessions until decided
+
+Null and power take pairs of models: the signs of their real differences are flipped in blocks, which makes their expected scores equal; two pairs are
+simulated (too narrow against too wide ranges of equal CRPS; two forecasters with errors of their own). Beside the sequential test stands Diebold-Mariano at the
+same one-sided level, read daily from the 60th session on.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.signal import lfilter
+from scipy.special import ndtr
+
+from forecastkit.metrics import decision_time, log_e_values
+
+HORIZON, LEVEL, CLIP, BLOCK = 5, 0.05, 0.5, 20
+PAIRS = (("climatology", "har"), ("ar1", "har"), ("har", "linear"), ("garch", "har"), ("garch", "linear"))
+
+
+def walk(path: str) -> None:
+    "The CRPS of each model at each origin of the embedded VIX, in per cent, in order of time."
+    from functools import partial
+
+    import pandas as pd
+
+    from forecastkit.core import PROBS, Target, load_settings
+    from forecastkit.data import load_market
+    from forecastkit.evaluation import walk_forward
+    from forecastkit.metrics import crps
+    from forecastkit.models import GARCHHAR, HARLocationScale, LinearQuantile, ar1_quantiles, climatology_quantiles
+    from forecastkit.pipeline.preparation import refit_schedule
+    from forecastkit.pipeline.profile import profile_of
+
+    target, settings = Target("VIX"), load_settings(overrides={"data.sources": "sample", "run.progress": False})
+    profile, market = profile_of(target), load_market("sample", symbols={"VIX", "SPX"})
+    calendar, level = market.calendar, market.close("VIX")
+    X = profile.engine().build_features(market).loc["1992":].drop(columns="cohort_weight").select_dtypes("number")
+    y = calendar.outcomes(level, HORIZON).reindex(X.index)
+    known = y.dropna()
+    schedule = refit_schedule(target, settings, calendar)
+    first = known.index[800]
+    origins = known.index[known.index >= first]
+    log_level = pd.Series(np.log(level.to_numpy()), level.index)
+    found = {
+        "climatology": climatology_quantiles(y, origins, HORIZON, calendar=calendar),
+        "ar1": ar1_quantiles(log_level, known, origins, HORIZON, calendar),
+    }
+    makers = {
+        "har": partial(HARLocationScale, profile.har_recipe),
+        "linear": partial(LinearQuantile, profile.recipe),
+        "garch": partial(GARCHHAR, profile.recipe, HORIZON, seed=0),
+    }
+    for name, make in makers.items():
+        raw = walk_forward(X.loc[: origins[-1]], y, make, schedule, first=first, progress=False)
+        at = raw.origins.get_indexer(origins)
+        found[name] = np.where((at >= 0)[:, None], raw.quantiles[at], np.nan)
+        print(name, flush=True)
+    good = np.all([np.isfinite(q).all(axis=1) for q in found.values()], axis=0)
+    outcome = target.from_log(known[origins].to_numpy()[good])
+    np.savez(path, **{name: crps(outcome, target.from_log(q[good]), PROBS) for name, q in found.items()})
+
+
+def normal_crps(middle, width, y):
+    "The CRPS of normal forecasts in closed form (Gneiting and Raftery, 2007)."
+    z = (y - middle) / width
+    return width * (z * (2 * ndtr(z) - 1) + np.sqrt(2 / np.pi) * np.exp(-z * z / 2) - 1 / np.sqrt(np.pi))
+
+
+def persistent(rng, shape, memory):
+    "Autoregressive errors of unit variance."
+    return lfilter([np.sqrt(1 - memory**2)], [1, -memory], rng.standard_normal((shape[0], shape[1] + 300)), axis=-1)[
+        :, 300:
+    ]
+
+
+def simulated(kind: str, runs: int, n: int, seed: int):
+    "CRPS of two forecasters of equal expected score on markets whose volatility clusters, (runs, n) each."
+    rng = np.random.default_rng(seed)
+    vol = np.exp(0.35 * persistent(rng, (runs, n + HORIZON), 0.98))
+    sums = np.cumsum(np.pad(vol * rng.standard_normal(vol.shape), ((0, 0), (1, 0))), axis=1)
+    y = (sums[:, HORIZON:] - sums[:, :-HORIZON])[:, :n]
+    sigma = np.sqrt(np.cumsum(np.pad(vol**2, ((0, 0), (1, 0))), axis=1))
+    sigma = np.sqrt(sigma[:, HORIZON:] ** 2 - sigma[:, :-HORIZON] ** 2)[:, :n]
+    if (
+        kind == "narrow and wide"
+    ):  # both wrong by as much: the true width is known, so the conditional expectations are equal
+        expected = lambda s: np.sqrt(2 * (1 + s**2)) - s  # noqa: E731
+        wide = brentq(lambda s: expected(s) - expected(0.7), 1.0, 3.0)
+        return normal_crps(0.0, 0.7 * sigma, y), normal_crps(0.0, wide * sigma, y)
+    own = [(0.1 * persistent(rng, y.shape, 0.9), np.exp(0.08 * persistent(rng, y.shape, 0.95))) for _ in range(2)]
+    return tuple(normal_crps(middle * sigma, width * sigma, y) for middle, width in own)
+
+
+def flipped(a: np.ndarray, b: np.ndarray, runs: int, n: int, seed: int):
+    "Real differences with signs drawn by block, each run beginning somewhere else, and the score of the champion beside: (runs, n) each."
+    rng = np.random.default_rng(seed)
+    rows = (rng.integers(0, len(a), runs)[:, None] + np.arange(n)) % len(a)
+    signs = rng.choice([-1.0, 1.0], (runs, n // BLOCK + 1)).repeat(BLOCK, axis=1)[:, :n]
+    return (a - b)[rows] * signs, np.maximum(a, 0)[rows]
+
+
+def pairs_of(path: str, runs: int, n: int):
+    "Name, differences of mean zero and champion's scores of each pair."
+    kept = np.load(path)
+    for champion, challenger in PAIRS:
+        yield f"{champion} and {challenger}", *flipped(kept[champion], kept[challenger], runs, n, 1)
+    for kind in ("narrow and wide", "errors of their own"):
+        a, b = simulated(kind, runs, n, 2)
+        yield kind, a - b, a
+
+
+def read(difference: np.ndarray, bound: float) -> np.ndarray:
+    "The e-value of each run on each session, in parts that fit into memory."
+    return np.concatenate(
+        [log_e_values(part, bound, HORIZON) for part in np.array_split(difference, max(1, difference.size // 50_000))]
+    )
+
+
+def daily_t(difference: np.ndarray, first: int = 60, lag: int = 3 * HORIZON) -> np.ndarray:
+    "Diebold-Mariano's t (Newey-West) of each run, read on each session from `first` on, (runs, n - first)."
+    found = []
+    for n in range(first, difference.shape[1] + 1):
+        d = difference[:, :n] - difference[:, :n].mean(axis=1, keepdims=True)
+        total = (d * d).sum(axis=1)
+        for k in range(1, lag + 1):
+            total = total + 2 * (1 - k / (lag + 1)) * (d[:, k:] * d[:, :-k]).sum(axis=1)
+        found.append(difference[:, :n].mean(axis=1) * n / np.sqrt(np.maximum(total, 1e-12)))
+    return np.stack(found, axis=1)
+
+
+def null(path: str, runs: int, n: int = 500) -> dict:
+    "How often a test of two equal models says that one is better, ever in 500 sessions."
+    found = {}
+    for name, difference, score in pairs_of(path, runs, n):
+        bound = CLIP * score.mean()
+        e = (read(difference, bound) >= -np.log(LEVEL)).any(axis=1)
+        t = daily_t(difference[:200]) > 1.645
+        share = float(e.mean())
+        found[name] = {"sequential": share, "se": round(float(np.sqrt(share * (1 - share) / runs)), 4), "daily DM": float(t.any(axis=1).mean()),
+                       "DM once": float(t[:, -1].mean()), "relative sd": round(float(difference.std() / score.mean()), 3),
+                       "clipped": round(float((np.abs(difference) > bound).mean()), 4)}  # fmt: skip
+        print(name, json.dumps(found[name]), flush=True)
+    return found
+
+
+def power(path: str, runs: int) -> dict:
+    "Sessions until a challenger better by a share of the champion's score is found so: median and quartiles, and what was announced."
+    found = {}
+    for effect, n in ((0.02, 8000), (0.05, 2500)):
+        for name, difference, score in pairs_of(path, runs, n):
+            bound, better = CLIP * score.mean(), difference + effect * score
+            over = read(better, bound) >= -np.log(LEVEL)
+            first = np.where(over.any(axis=1), over.argmax(axis=1) + 1, 10 * n)
+            announced = decision_time(effect * score.mean(), float(better.std()), bound, HORIZON, LEVEL)
+            quartiles = [int(q) if q <= n else None for q in np.quantile(first, (0.25, 0.5, 0.75))]
+            kept = float(np.clip(better, -bound, bound).mean() / better.mean())
+            found[f"{name} {effect:.0%}"] = {
+                "quartiles": quartiles,
+                "announced": announced,
+                "mean kept by the clip": round(kept, 3),
+            }
+            print(f"{name} {effect:.0%}", json.dumps(found[f"{name} {effect:.0%}"]), flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=("walk", "null", "power"))
+    parser.add_argument("file")
+    parser.add_argument("--runs", type=int)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    if asked.part == "walk":
+        return walk(asked.file)
+    found = null(asked.file, asked.runs or 500) if asked.part == "null" else power(asked.file, asked.runs or 200)
+    if asked.out:
+        asked.out.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

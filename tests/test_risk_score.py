@@ -1,0 +1,161 @@
+"The risk score: learnt once and frozen, monotone in its parts, told with a forecast without touching it, and in the views of the documents."
+
+import json
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from engines import made as stored_forecast
+
+from forecastkit.cli.schemas import SCHEMAS
+from forecastkit.core import DataError, ModelIntegrityError, Target, load_settings
+from forecastkit.data import synthetic_market
+from forecastkit.forecasts import Forecast
+from forecastkit.ledger import PredictionDatabase
+from forecastkit.models import RISK_PARTS, RiskModel, learn_risk, risk_correlations, risk_record, shipped_risk_model
+from forecastkit.ops.model_monitor import followed_outcomes, rolling_measures
+from forecastkit.pipeline import IntegratedSystem
+from forecastkit.pipeline.risk import recently_scored, risk_parts
+
+RNG = np.random.default_rng(11)
+DAYS = pd.bdate_range("1992-01-02", periods=3000)
+PARTS = pd.DataFrame(RNG.standard_normal((3000, 5)), DAYS, list(RISK_PARTS))
+MISSED = RNG.random(3000) < 1 / (1 + np.exp(1.5 - PARTS["novelty"] + PARTS["quality"]))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> RiskModel:
+    model = shipped_risk_model(Target("VIX"))
+    assert model is not None
+    return model
+
+
+def test_a_part_can_only_raise_the_risk_and_noise_stays_near_nothing():
+    slopes = dict(zip(RISK_PARTS, learn_risk(PARTS, MISSED).coefficients))
+    assert slopes["novelty"] > 0.7
+    assert slopes["quality"] == 0.0  # the planted law goes the wrong way: refused
+    assert abs(slopes["drift"]) + abs(slopes["width"]) + abs(slopes["disagreement"]) < 0.4
+
+
+def test_too_little_to_learn_from_is_said():
+    with pytest.raises(DataError, match="250 origins"):
+        learn_risk(PARTS[:100], MISSED[:100])
+    with pytest.raises(DataError, match="some of which were poor"):
+        learn_risk(PARTS, np.zeros(3000))
+
+
+def test_a_changed_file_is_no_risk_model(tmp_path):
+    model = learn_risk(PARTS, MISSED)
+    model.save(tmp_path / "risk.json")
+    assert RiskModel.load(tmp_path / "risk.json") == model
+    state = json.loads((tmp_path / "risk.json").read_text())
+    (tmp_path / "risk.json").write_text(json.dumps(state | {"intercept": 0.0}))
+    with pytest.raises(ModelIntegrityError, match="not the risk model that was written"):
+        RiskModel.load(tmp_path / "risk.json")
+    (tmp_path / "risk.json").write_text("[]")
+    with pytest.raises(ModelIntegrityError, match="is no risk model"):
+        RiskModel.load(tmp_path / "risk.json")
+
+
+def test_the_shipped_model_was_learnt_up_to_2009_and_is_monotone(shipped):
+    assert shipped.last < "2010" and (shipped.symbol, shipped.horizon) == ("VIX", 5)
+    usual = pd.DataFrame([shipped.centre], columns=list(shipped.names))
+    for name, spread in zip(shipped.names, shipped.scale):
+        raised = pd.concat([usual] + [usual.assign(**{name: usual[name] + k * spread}) for k in (1, 2, 9)])
+        steps = np.diff(shipped.score(raised))
+        assert (steps >= 0).all() or (name == "width" and (steps <= 0).all())
+    assert 0 <= shipped.score(usual)[0] <= 1
+    assert shipped_risk_model(Target("VIX", horizon=21)) is None and shipped_risk_model(Target("AAPL")) is None
+
+
+def test_an_unknown_part_counts_as_usual(shipped):
+    usual = pd.DataFrame([shipped.centre], columns=list(shipped.names))
+    unknown = usual * np.nan
+    assert shipped.chance(unknown) == shipped.chance(usual)
+    told = risk_record(shipped, unknown)
+    assert set(told["parts"].values()) == {None} and told["reasons"] == ["nothing about it is unusual"]
+
+
+def test_the_error_of_a_rank_correlation_knows_that_outcomes_overlap():
+    "Averages of 60 days of noise against each other look correlated to a plain error; drawn in blocks they do not."
+    smooth = pd.DataFrame(RNG.standard_normal((2000, 2))).rolling(60).mean().dropna()
+    found = risk_correlations(smooth[[0]], smooth[[1]], draws=200)
+    assert found["se"].iloc[0] > 3 / math.sqrt(len(smooth))
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory) -> IntegratedSystem:
+    home, market = tmp_path_factory.mktemp("home"), synthetic_market(seed=3, sessions=640, start="2014-01-02").market
+    given = {"data.home": str(home), "model.rounds": 4, "run.n_jobs": 1, "run.progress": False}
+    return IntegratedSystem(settings=load_settings(environ={}, overrides=given), market=market)
+
+
+def test_a_new_forecast_tells_its_risk_and_an_old_one_is_not_touched(system):
+    made = system.generate_forecast()
+    told = made.metadata["risk"]
+    assert made.risk_score == told["score"] == made["risk_score"] and 0 <= made.risk_score <= 1
+    assert all(value is not None for value in told["parts"].values()) and told["evidence"]
+    jsonschema.validate(json.loads(json.dumps(made.to_dict())), SCHEMAS["forecast"])
+    assert f"risk score      {made.risk_score:.2f}" in str(made) and told["evidence"][:40] in made._repr_html_()
+    old = replace(made, metadata={name: value for name, value in made.metadata.items() if name != "risk"})
+    assert old.prediction_id == made.prediction_id and old.values == made.values
+    assert old.risk_score is None and "risk" not in old.to_json() and "risk_score" not in old.to_dict()
+    again = system.generate_forecast()
+    assert again.to_json() == made.to_json()
+
+
+def test_a_batch_tells_what_single_days_tell(system):
+    prepared = system.prepared(system.origin())
+    days = prepared.origins[-4:]
+    together = risk_parts(prepared, {day: {} for day in days})
+    alone = pd.concat([risk_parts(prepared, {day: {}}) for day in days])
+    pd.testing.assert_frame_equal(together, alone, rtol=1e-12)
+
+
+def test_a_part_that_fails_costs_no_forecast(system, monkeypatch):
+    prepared = system.prepared(system.origin())
+    made = [stored_forecast(1)]
+    monkeypatch.setattr("forecastkit.pipeline.risk.risk_parts", lambda *_: 1 / 0)
+    with pytest.warns(match="no risk score is stored"):
+        assert recently_scored(prepared, made, pd.DatetimeIndex([made[0].origin])) == made
+
+
+def test_an_edited_risk_is_refused():
+    with pytest.raises(DataError, match="risk must be a score"):
+        replace(stored_forecast(1), metadata={"risk": {"score": 2.0, "reasons": []}})
+
+
+def test_the_view_of_the_documents_has_the_score_and_null_without_one():
+    with_risk = replace(
+        stored_forecast(1),
+        metadata={"risk": {"amounts": {}, "reasons": ["x"], "score": 0.25}},
+        made_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    without: Forecast = stored_forecast(1, "other")
+    db = PredictionDatabase("sqlite://")
+    db.store_predictions([(with_risk, None), (without, None)])
+    with db.engine.connect() as connection:
+        words = "SELECT model_version, risk_score FROM model_predictions_enhanced"
+        found = {row.model_version: row.risk_score for row in connection.execute(sa.text(words))}
+    assert found == {with_risk.model_version: 0.25, "other": None}
+
+
+def test_a_monitor_reads_the_expected_crps_and_a_baseline_out_of_the_ledger():
+    "Ratio and skill need nothing but stored forecasts and outcomes; outcomes later than an origin never count there."
+    rows = [stored_forecast(i) for i in range(200)]
+    came = RNG.normal(0, 10, 200)
+    table = pd.DataFrame(
+        {"origin": [f.origin for f in rows], "target_session": [f.target_session for f in rows], "outcome": came, "pit": 0.5,
+         "crps": [f.crps(x) for f, x in zip(rows, came)], "forecast": [f.to_json() for f in rows]}
+    )  # fmt: skip
+    followed = followed_outcomes(table)
+    assert followed["baseline_crps"].isna().sum() == 64 and followed["crps_ratio"].notna().all()
+    later = table.assign(outcome=np.where(np.arange(200) > 150, 99.0, came))
+    assert followed_outcomes(later)["baseline_crps"][:151].equals(followed["baseline_crps"][:151])
+    measured = rolling_measures(followed, 60)["skill"].iloc[-1]
+    assert measured == pytest.approx(1 - followed["crps"][-60:].mean() / followed["baseline_crps"][-60:].mean())
