@@ -102,6 +102,10 @@ from .findings import (
 from .docstrings import (
     attach_face as attach_face,
 )
+from .program_values import (
+    for_program as for_program,
+    table_records as table_records,
+)
 from .stopwatch import (
     stage_key as stage_key,
     Stopwatch as Stopwatch,
