@@ -3,7 +3,7 @@
     python benchmarks/drift.py size [--runs 200] [--draws 200]         iid noise, a synthetic market's features, their residuals
     python benchmarks/drift.py planted [--runs 20]                     scale, correlation; unit, stale feed, zeros, missing rows
     python benchmarks/drift.py detector [--runs 200]                   run length, and ranges that halve
-    python benchmarks/drift.py replay [--sources "folder:PATH, sample"] [--first 2005]     a line of models, day by day up to 2018
+    python benchmarks/drift.py replay [FILE.npz] [--line house] [--first 2005]             a line of models, day by day up to 2018; FILE keeps it
     python benchmarks/drift.py export FOLDER [--runs 5]                data for rivals/drift_rivals.py, run where these are installed
 
 One check compares 63 rows with 1,260 of 232 features. A false alarm is any feature, any correlation, or the residuals together found to have moved
@@ -101,17 +101,18 @@ def linear(seed: int) -> pd.DataFrame:
     return pd.DataFrame(x[300:], columns=[f"f{i}" for i in range(FEATURES)])
 
 
+def sized(frames, draws: int) -> dict:
+    "One law: each frame is 1,260 rows of reference and 63 of now."
+    return summary([checked(frame, draws, seed) for seed, frame in enumerate(frames)])
+
+
 def size(runs: int, draws: int) -> None:
-    told("iid", summary([checked(noise(seed), draws, seed) for seed in range(runs)]))
-    left = [checked(residual_frame(linear(seed)), draws, seed) for seed in range(runs)]
-    told("residuals of features that remember 1 to 20 sessions", summary(left))
-    raw = [checked(frame, draws, i) for i, frame in enumerate(windows(runs))]
-    told("features of a synthetic market", summary(raw))
-    told(
-        "features that remember 1 to 20 sessions", summary([checked(linear(seed), draws, seed) for seed in range(runs)])
-    )
-    left = [checked(residual_frame(frame), draws, i) for i, frame in enumerate(windows(runs // 4))]
-    told("residuals of a synthetic market's features", summary(left))
+    told("iid", sized((noise(seed) for seed in range(runs)), draws))
+    told("features of a synthetic market", sized(windows(runs), draws))
+    told("residuals of a synthetic market's features", sized(map(residual_frame, windows(runs)), draws))
+    told("features that remember 1 to 20 sessions", sized((linear(seed) for seed in range(runs)), draws))
+    left = (residual_frame(linear(seed)) for seed in range(runs))
+    told("residuals of features that remember 1 to 20 sessions", sized(left, draws))
 
 
 def residual_frame(frame: pd.DataFrame) -> pd.DataFrame:
@@ -193,73 +194,129 @@ def detector(runs: int) -> None:
     told("sessions from the first forecast of half the width to the alarm", {"median": float(np.median(delays)), "90 %": float(np.quantile(delays, 0.9)), "false alarms before": before, "runs": runs})  # fmt: skip
 
 
-def replay(sources: str, first: int) -> None:
-    "A line of models refitted each quarter, followed day by day with all default rules; then with its ranges halved at 20 dates."
+def har_line(sources: str) -> tuple[np.ndarray, np.ndarray, pd.DatetimeIndex, np.ndarray]:
+    "A HAR location-scale line of the VIX refitted each quarter: raw quantiles, outcomes, origins, closes."
     from functools import partial
 
     from forecastkit.calendars import get_calendar
-    from forecastkit.core import PROBS, Target
+    from forecastkit.core import Target
     from forecastkit.core.settings import load_settings
     from forecastkit.data.sources import load_market
     from forecastkit.evaluation import walk_forward
     from forecastkit.models import HARLocationScale
-    from forecastkit.ops.model_monitor import detector_for, replay_decay
     from forecastkit.pipeline.preparation import refit_schedule
     from forecastkit.pipeline.profile import profile_of
 
-    warnings.simplefilter("ignore")
-    settings, nyse, target = (
-        load_settings(overrides={"run.progress": False}),
-        get_calendar("XNYS"),
-        Target("VIX", "log_return", HORIZON),
-    )
-    market = load_market(sources).as_of(pd.Timestamp("2018-12-31"))
+    settings, nyse = load_settings(overrides={"run.progress": False}), get_calendar("XNYS")
+    market, target = load_market(sources).as_of(LAST), Target("VIX", "log_return", HORIZON)
     profile = profile_of(target)
     X, y = profile.engine().build_features(market), nyse.outcomes(market.close("VIX"), HORIZON)
     schedule = replace(refit_schedule(target, settings, nyse), drift_limit=None)
     walk = walk_forward(X, y, partial(HARLocationScale, profile.har_recipe), schedule)
-    truth = y.reindex(walk.origins).to_numpy()
-    known = np.isfinite(truth)
-    table, truth, origins = walk.quantiles[known], truth[known], walk.origins[known]
-
-    def outcomes(values: np.ndarray) -> pd.DataFrame:
-        middle = values[:, list(PROBS).index(0.5)]
-        told_hit = ((middle > 0) == (truth > 0)).astype(float)
-        ratio = crps(truth, values) / expected_crps(values)
-        return pd.DataFrame({"pit": pit(truth, values), "hit": told_hit, "crps_ratio": ratio}, index=origins)
-
-    whole = outcomes(table)
-    told("span", {"first": str(origins[0].date()), "last": str(origins[-1].date()), "outcomes": len(whole)})
-    start = pd.Timestamp(f"{first}-01-01")
-    alerts = replay_decay(whole, start, horizon=HORIZON)
-    years = (whole.index >= start).sum() / 252
-    counts = alerts["severity"].value_counts().to_dict()
-    told(
-        "unchanged model",
-        {"years": round(years, 1), "alerts": counts, "a year": {k: round(v / years, 2) for k, v in counts.items()}},
+    return (
+        walk.quantiles,
+        y.reindex(walk.origins).to_numpy(),
+        walk.origins,
+        market.close("VIX")[walk.origins].to_numpy(),
     )
-    high = alerts[alerts["severity"] == "high"]
-    told("high", {str(row.session.date()): row.words for row in high.itertuples()})
-    middle = table[:, [list(PROBS).index(0.5)]]
-    begins, delays = np.linspace(np.searchsorted(origins, start), len(origins) - 400, 20).astype(int), []
-    usual, before = whole.loc[whole.index < start, "pit"], np.searchsorted(origins, start)
-    wary = detector_for(HORIZON).with_past(usual)
-    told(
-        "thresholds",
-        {
-            "right": detector_for(HORIZON).thresholds.round(1).tolist(),
-            "with its past": wary.thresholds.round(1).tolist(),
-        },
-    )
-    for begin in begins:
-        first_row, last_row = max(begin - 250, before), begin + 400
-        halved = table[first_row:last_row].copy()
-        place = begin - first_row
-        halved[place:] = middle[begin:last_row] + 0.5 * (halved[place:] - middle[begin:last_row])
-        levels = pd.Series(pit(truth[first_row:last_row], halved))
-        alarms = wary.follow(levels, usual).alarms
+
+
+def calibrated_har_line(sources: str) -> tuple[np.ndarray, np.ndarray, pd.DatetimeIndex, np.ndarray]:
+    "The same with the widths that are calibrated as forecasts that are served."
+    from forecastkit.models import calibrate
+
+    raw, truth, origins, close = har_line(sources)
+    known_from = np.minimum(np.arange(len(raw)) + HORIZON, len(raw))
+    return calibrate(raw, truth, np.digitize(close, [15, 20, 30]), known_from).quantiles, truth, origins, close
+
+
+def house_line(sources: str) -> tuple[np.ndarray, np.ndarray, pd.DatetimeIndex, np.ndarray]:
+    "What `forecastkit forecast` serves at default settings, on every origin: calibrated quantiles of the pool."
+    from forecastkit.core import Target
+    from forecastkit.core.settings import load_settings
+    from forecastkit.data.sources import load_market
+    from forecastkit.pipeline.preparation import prepare
+
+    settings, market = load_settings(overrides={"run.progress": False, "run.n_jobs": 1}), load_market(sources)
+    made = prepare(market, Target("VIX", "log_return", HORIZON), settings, LAST)
+    close = market.close("VIX")[made.origins].to_numpy()
+    return made.quantiles, made.outcomes.reindex(made.origins).to_numpy(), made.origins, close
+
+
+LINES = {"raw": har_line, "calibrated": calibrated_har_line, "house": house_line}
+LAST = pd.Timestamp("2018-12-31")
+
+
+def as_outcomes(values: np.ndarray, truth: np.ndarray, origins: pd.DatetimeIndex) -> pd.DataFrame:
+    "What a monitor follows, by origin."
+    from forecastkit.core import PROBS
+
+    told_hit = ((values[:, list(PROBS).index(0.5)] > 0) == (truth > 0)).astype(float)
+    ratio = crps(truth, values) / expected_crps(values)
+    return pd.DataFrame({"pit": pit(truth, values), "hit": told_hit, "crps_ratio": ratio}, index=origins)
+
+
+def halved_delays(
+    table: np.ndarray, truth: np.ndarray, origins: pd.DatetimeIndex, start: pd.Timestamp, runs: int = 20
+) -> list[float]:
+    "Sessions from the first forecast of half the width to the alarm, from so many dates after the start."
+    from forecastkit.core import PROBS
+    from forecastkit.ops.model_monitor import detector_for
+
+    before = int(np.searchsorted(origins, start))
+    usual, middle = pit(truth[:before], table[:before]), table[:, [list(PROBS).index(0.5)]]
+    wary, delays = detector_for(HORIZON).with_past(usual), []
+    for begin in np.linspace(before, len(origins) - 400, runs).astype(int):
+        rows = slice(max(begin - 250, before), begin + 400)
+        place, halved = begin - rows.start, table[rows].copy()
+        halved[place:] = middle[rows][place:] + 0.5 * (halved[place:] - middle[rows][place:])
+        alarms = wary.follow(pd.Series(pit(truth[rows], halved)), usual).alarms
         delays.append(next((float(day - place + HORIZON) for day, *_ in alarms if day >= place), np.inf))
-    told("halved ranges, sessions", {"median": float(np.median(delays)), "all": delays})
+    return delays
+
+
+def held(whole: pd.DataFrame, alerts: pd.DataFrame) -> dict:
+    "What really happened between the beginning of each high alert and its day."
+    said = {}
+    for row in alerts.itertuples():
+        part = whole[pd.Timestamp(row.words.rsplit(" ", 1)[1]) : row.session]
+        inside = ((part["pit"] - 0.5).abs() <= 0.4).mean()
+        happened = (
+            f"80 % range held {inside:.0%} of {len(part)}, CRPS {part['crps_ratio'].mean():.2f} times what was expected"
+        )
+        said[str(row.session.date())] = f"{row.words}: {happened}"
+    return said
+
+
+def replay(sources: str, first: int, line: str, cached: Path | None = None) -> dict:
+    "A line followed day by day with all default rules, and with its ranges halved at 20 dates."
+    from forecastkit.ops.model_monitor import replay_decay
+
+    warnings.simplefilter("ignore")
+    if cached is not None and cached.exists():
+        kept = np.load(cached)
+        table, truth, origins = kept["table"], kept["truth"], pd.DatetimeIndex(kept["origins"])
+    else:
+        table, truth, origins, _ = LINES[line](sources)
+        if cached is not None:
+            np.savez(cached, table=table, truth=truth, origins=origins.to_numpy())
+    known = np.isfinite(truth)
+    table, truth, origins = table[known], truth[known], pd.DatetimeIndex(origins[known])
+    whole, start = as_outcomes(table, truth, origins), pd.Timestamp(f"{first}-01-01")
+    alerts, after = replay_decay(whole, start, horizon=HORIZON), whole[whole.index >= start]
+    years = len(after) / 252
+    inside = (after["pit"] - 0.5).abs() <= 0.4
+    delays = halved_delays(table, truth, origins, start)
+    found = {
+        "line": line, "span": [str(after.index[0].date()), str(after.index[-1].date())], "outcomes": len(after),
+        "80 % range held": round(float(inside.mean()), 3), "alerts": alerts["severity"].value_counts().to_dict(),
+        "alerts a year": (alerts["severity"].value_counts() / years).round(2).to_dict(),
+        "by rule": {f"{s} {m}": int(n) for (s, m), n in alerts.groupby(["severity", "measure"]).size().items()},
+        "high": held(whole, alerts[alerts["severity"] == "high"]),
+        "halved ranges, sessions": {"median": float(np.median(delays)), "worst": max(delays), "all": delays},
+    }  # fmt: skip
+    told("replay", found)
+    return found
 
 
 def export(folder: Path, runs: int) -> None:
@@ -274,9 +331,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=("size", "planted", "detector", "replay", "export"))
     parser.add_argument("folder", nargs="?", type=Path)
-    for name, usual in (("runs", 200), ("draws", 200), ("first", 2005)):
+    for name, usual in (("runs", 200), ("draws", 100), ("first", 2005)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--sources", default="sample")
+    parser.add_argument("--line", choices=tuple(LINES), default="house", help="of models, that is replayed")
     asked = parser.parse_args()
     if asked.part == "size":
         size(asked.runs, asked.draws)
@@ -285,7 +343,7 @@ def main() -> None:
     elif asked.part == "detector":
         detector(asked.runs)
     elif asked.part == "replay":
-        replay(asked.sources, asked.first)
+        replay(asked.sources, asked.first, asked.line, asked.folder)
     else:
         export(asked.folder, asked.runs)
 

@@ -49,8 +49,9 @@ def five_years(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def few_years(five_years):
-    "That folder is what the settings name as their sources."
+    "That folder is what the settings name as their sources, and their boosting is short."
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORECASTKIT_MODEL_ROUNDS", "5")
         patch.setenv("FORECASTKIT_DATA_SOURCES", f"folder:{five_years}")
         yield
 

@@ -28,8 +28,18 @@ def market():
 
 
 @pytest.fixture(scope="module")
-def prepared(market, tmp_path_factory):
-    return prepare(market, Target("VIX"), settings_at(tmp_path_factory.mktemp("home")), market.last_session())
+def system(market, tmp_path_factory):
+    return IntegratedSystem(settings=settings_at(tmp_path_factory.mktemp("home")), market=market)
+
+
+@pytest.fixture(scope="module")
+def day(system):
+    return system.daily()
+
+
+@pytest.fixture(scope="module")
+def prepared(market, system, day):
+    return prepare(market, Target("VIX"), system.settings, market.last_session(), system.registry)
 
 
 def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
@@ -57,20 +67,18 @@ def test_regimes_from_the_shelf_are_those_fitted_anew(tmp_path):
     assert sorted(tmp_path.iterdir()) == kept  # a day of the past asks for no other versions
 
 
-def test_an_unusual_day_is_the_same_from_the_shelf_and_from_an_earlier_market(market, prepared, tmp_path):
+def test_an_unusual_day_is_the_same_from_the_shelf_and_from_an_earlier_market(market, system, prepared, tmp_path):
     whole = assess_anomaly(prepared, prepared.last)
     for _ in range(2):
         same_days(assess_anomaly(prepared, prepared.last, tmp_path), whole)
     cut = prepared.origins[-150]
-    then = prepare(market.as_of(cut), prepared.target, prepared.settings, cut)
+    then = prepare(market.as_of(cut), prepared.target, prepared.settings, cut, system.registry)
     early = assess_anomaly(then, cut)
     same(early.p_values, whole.p_values.loc[:cut])
     same_days(assess_anomaly(prepared, cut), early)
 
 
-def test_scores_are_those_of_the_stored_forecasts(market, tmp_path):
-    system = IntegratedSystem(settings=settings_at(tmp_path), market=market)
-    day = system.daily()
+def test_scores_are_those_of_the_stored_forecasts(system, day):
     scores = forecast_scores(system.prepared(day.as_of), day.as_of).loc[day.record.index]
     np.testing.assert_allclose(scores["crps"], day.record["crps"], rtol=1e-9)
     np.testing.assert_allclose(scores["climatology"], day.record["crps_climatology"], rtol=1e-9)
@@ -98,21 +106,20 @@ def test_with_too_little_history_the_day_says_nothing(prepared):
     assert early.ranked == 0 and early.reasons.empty and early.p_values["p_value"].isna().all()
 
 
-def test_the_forecast_does_not_know_of_it(market, tmp_path, monkeypatch):
+def test_the_forecast_does_not_know_of_it(market, day, tmp_path, monkeypatch):
     from forecastkit.regimes import anomalies as anomalies
 
-    usual = IntegratedSystem(settings=settings_at(tmp_path / "one"), market=market).daily()
     monkeypatch.setattr(anomalies, "conformal_p_values", lambda known, scores: np.full(scores.shape, 1e-9))
-    alarmed = IntegratedSystem(settings=settings_at(tmp_path / "two"), market=market).daily()
+    alarmed = IntegratedSystem(settings=settings_at(tmp_path), market=market).daily()
     assert (alarmed.anomaly.p_values["p_value"].dropna() == 1e-9).all()
-    assert alarmed.forecast.values == usual.forecast.values
-    assert alarmed.forecast.prediction_id == usual.forecast.prediction_id
+    assert alarmed.forecast.values == day.forecast.values
+    assert alarmed.forecast.prediction_id == day.forecast.prediction_id
 
 
 def test_a_stock_has_a_day_of_its_own_kind(tmp_path):
     bars = synthetic_market(seed=3, sessions=900, stocks=("AAPL",)).market
     target = Target("AAPL", "log_return")
-    prepared = prepare(bars, target, settings_at(tmp_path), bars.last_session())
+    prepared = prepare(bars, target, settings_at(tmp_path), bars.last_session(), first=bars.close("AAPL").index[-60])
     anomaly = assess_anomaly(prepared, prepared.last, tmp_path)
     assert 0 < anomaly.p_values.loc[prepared.last, "p_value"] <= 1
     assert len(anomaly.reasons) > 10
@@ -121,7 +128,7 @@ def test_a_stock_has_a_day_of_its_own_kind(tmp_path):
 def test_on_the_embedded_data_february_2018_stands_out(tmp_path, five_years):
     market = load_market(f"folder:{five_years}")
     storm = pd.Timestamp("2018-02-05")
-    prepared = prepare(market, Target("VIX"), settings_at(tmp_path), storm)
+    prepared = prepare(market, Target("VIX"), settings_at(tmp_path), storm, first=pd.Timestamp("2017-12-01"))
     anomaly = assess_anomaly(prepared, storm)
     assert anomaly.p_values.loc[storm, "p_value"] <= 0.005
     assert anomaly.p_values.loc[storm, "change"] <= 0.005

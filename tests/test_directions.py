@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
+from proofs import mostly_slow
 
 from forecastkit.core import load_settings
 from forecastkit.data import synthetic_market
@@ -107,7 +108,7 @@ def later(self: DirectionSystem, rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("every_calibrator")
-@pytest.mark.parametrize("leak", ["none", "_learn_meta", "_learn_calibrator"])
+@pytest.mark.parametrize("leak", mostly_slow(["none", "_learn_calibrator", "_learn_meta"]))
 def test_what_the_audit_compares_shows_a_leak_in_meta_learner_and_calibrator(
     panel: PreparedPanel, early: PreparedPanel, leak: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +149,7 @@ def test_without_support_a_calibrator_changes_nothing(panel: PreparedPanel, syst
     assert system.combiner(grid).calibrated(told, "bull_low") is told
 
 
-@pytest.mark.parametrize("leak", ["none", "ensemble", "tables", "combiner"])
+@pytest.mark.parametrize("leak", mostly_slow(["none", "combiner", "ensemble", "tables"]))
 def test_a_planted_leak_is_found_and_none_where_there_is_none(
     panel: PreparedPanel, early: PreparedPanel, leak: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,17 @@ import pytest
 from scipy.stats import ks_2samp
 
 from forecastkit.core import DataError
-from forecastkit.metrics import DriftNull, check_drift, feed_faults, fit_change_detector, fit_drift_null, ks, psi
-from forecastkit.metrics.change_detectors import right_forecasts
+from forecastkit.metrics import (
+    DriftNull,
+    check_drift,
+    false_alarms_a_year,
+    feed_faults,
+    fit_change_detector,
+    fit_drift_null,
+    ks,
+    psi,
+)
+from forecastkit.metrics.change_detectors import CHARTS, ChangeReport, right_forecasts
 from forecastkit.ops.model_monitor import DECAY_RULES, judge_decay, replay_decay, rule_nulls
 
 ROWS, REFERENCE, FEATURES = 40, 400, 30
@@ -129,3 +138,24 @@ def test_usual_rules_fire_often_without_change_and_are_told_so():
     assert report.rules[0].fired and "without change" in report.verdict and report.rules[0].usual == 0.9
     alerts = replay_decay(same, days[600])
     assert (alerts["severity"] == "high").sum() <= 1 and (alerts["session"] >= days[600]).all()
+
+
+def test_alarms_of_one_chart_within_a_year_of_outcomes_are_one_episode():
+    days = pd.bdate_range("2010-01-01", periods=1000)
+    at = {10: "narrow", 200: "narrow", 440: "narrow", 450: "low", 900: "narrow"}
+    alarms = tuple((days[place], days[place - 5], chart) for place, chart in at.items())
+    report = ChangeReport(pd.DataFrame(0.0, days, list(CHARTS)), alarms, 12_600)
+    assert [(days.get_loc(day), chart) for day, _, chart in report.episodes] == [
+        (10, "narrow"),
+        (450, "low"),
+        (900, "narrow"),
+    ]
+    assert round(report.per_decade, 2) == 0.18
+
+
+def test_a_check_says_how_often_it_cries_in_a_year_without_drift(null):
+    assert false_alarms_a_year() <= 1 and false_alarms_a_year(0.01) <= false_alarms_a_year() <= false_alarms_a_year(
+        0.05
+    )
+    said = check_drift(null, noise(7, ROWS)).to_dict()
+    assert said["false_alarms_a_year"] == false_alarms_a_year(said["level"])

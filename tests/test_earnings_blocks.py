@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proofs import scaled
 
 from forecastkit.calendars import earnings_blocks, earnings_table, get_calendar, next_reports, reaction_mask
 
@@ -45,7 +46,7 @@ def stated(table: pd.DataFrame, symbol: str, session: pd.Timestamp) -> tuple[obj
     return best
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=scaled(8), deadline=None)
 @given(st.lists(REPORTS, min_size=1, max_size=14))
 def test_blocks_say_what_each_ticker_alone_says_and_both_what_the_rows_say(rows):
     table, symbols = table_of(rows), ("AAA", "BBB", "CCC")

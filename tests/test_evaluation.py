@@ -98,6 +98,7 @@ def test_two_processes_give_the_same_bits(card, tmp_path, walks_in_processes):
     assert without_clock(card_at(tmp_path, run__n_jobs=2)) == without_clock(card)
 
 
+@pytest.mark.slow("test_walkforward.py::test_two_dask_workers_give_the_same_bits")
 def test_two_dask_workers_give_the_same_bits(card, tmp_path):
     from distributed import LocalCluster
 

@@ -314,7 +314,14 @@ def test_a_kind_of_ones_own_is_loaded_only_if_the_caller_says_so(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::forecastkit.core.errors.DataWarning")  # meetings are known from 2000 on
-def test_the_real_vix(shared_data):
+@pytest.mark.parametrize(
+    ("first", "every", "near"),
+    [
+        ("2014-01-02", 2016, 0.03),  # one model and five years, whose coverage is known less well
+        pytest.param("2005-01-03", 504, 0.02, marks=pytest.mark.slow("test_the_real_vix")),
+    ],
+)
+def test_the_real_vix(shared_data, first, every, near):
     "On a dozen features, refitted every other year: skill against climatology, and calibrated ranges in every regime."
     from forecastkit.data.sources import load_market
     from forecastkit.evaluation import RefitSchedule, walk_forward
@@ -328,8 +335,8 @@ def test_the_real_vix(shared_data):
         X,
         y,
         lambda: ProbabilisticForecaster(Target("VIX")),
-        RefitSchedule(NYSE, 5, every=504),
-        first="2005-01-03",
+        RefitSchedule(NYSE, 5, every=every),
+        first=first,
     )
     at, truth = NYSE.positions(raw.origins), y[raw.origins].to_numpy()
     regime = vix_regime(X.loc[raw.origins, "vix"].to_numpy())
@@ -339,6 +346,6 @@ def test_the_real_vix(shared_data):
     gain = skill(crps(change(truth[ok]), change(made[ok])), base)
     assert gain.value > 0.045 and gain.t > 4
     inside = coverage(truth, *interval(made, 0.8)).astype(bool)
-    assert inside[ok].mean() == pytest.approx(0.8, abs=0.02)
+    assert inside[ok].mean() == pytest.approx(0.8, abs=near)
     for k in range(4):
         assert inside[ok & (regime == k)].mean() == pytest.approx(0.8, abs=0.05)

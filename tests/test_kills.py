@@ -5,6 +5,7 @@ import sys
 import time
 
 import kill_batch
+import pytest
 from engines import opened, pg_ctl
 from kill_batch import kills, system_at
 
@@ -18,6 +19,9 @@ def test_two_kills_lose_nothing(tmp_path):  # benchmarks/kills.py kills as often
     assert inside, "every kill came too late to test anything"
 
 
+@pytest.mark.slow(
+    "test_database.py::test_a_server_that_stops_and_starts_in_the_middle_of_a_batch_costs_nothing_reported"
+)
 def test_a_batch_outlives_a_server_that_restarts_twice(server, postgres, tmp_path):
     command = [sys.executable, kill_batch.__file__, str(tmp_path / "home"), postgres]
     batch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proofs import mostly_slow
 
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
@@ -95,10 +96,11 @@ def test_errors_of_transitions_match_repeated_histories():
     assert np.mean(stated) == pytest.approx(np.std(drawn), rel=0.2)
 
 
-def test_errors_of_means_match_repeated_histories():
+@pytest.mark.parametrize("histories", mostly_slow([100, 300], short=1))
+def test_errors_of_means_match_repeated_histories(histories):
     rng, means, stated = np.random.default_rng(1), [], []
     states = pd.Series(np.where(np.arange(1500) // 25 % 2 == 0, "bull_low", "bear_crisis"), dtype="str")
-    for _ in range(300):
+    for _ in range(histories):
         close = pd.Series(np.exp(np.cumsum(rng.normal(0, 0.01, 1500))))
         row = market_state_table(states, close, lag=5).loc["bull_low"]
         means.append(row["mean"]), stated.append(row["mean_se"])

@@ -36,6 +36,8 @@ def test_the_wheel_works_from_another_folder(installed_wheel, five_years, tmp_pa
     env = {k: v for k, v in os.environ.items() if not k.startswith("FORECASTKIT_")} | {
         "PYTHONPATH": str(installed_wheel),
         "FORECASTKIT_DATA_SOURCES": f"folder:{five_years}",
+        "FORECASTKIT_MODEL_ROUNDS": "5",
+        "FORECASTKIT_RUN_N_JOBS": "1",
     }
     where = subprocess.run([sys.executable, "-c", "import forecastkit; print(forecastkit.__file__)"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert where.stdout.startswith(str(installed_wheel))

@@ -1,5 +1,6 @@
 "`forecasts verify` makes forecasts of a panel again, in the universe they were made in, and finds what was edited."
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -26,16 +27,29 @@ def bars(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def system(bars, tmp_path) -> UniverseSystem:
+def system_at(home: Path, bars: Path) -> UniverseSystem:
     given = {
-        "data.home": str(tmp_path),
+        "data.home": str(home),
         "data.sources": f"folder:{bars}",
         "model.rounds": 4,
         "run.n_jobs": 1,
         "run.progress": False,
     }
     return UniverseSystem(Universe(NAMES, {"AAA": "a"}), load_settings(environ={}, overrides=given))
+
+
+@pytest.fixture(scope="module")
+def trained(bars, tmp_path_factory) -> Path:
+    "A home with trained versions and no forecast."
+    system = system_at(tmp_path_factory.mktemp("trained"), bars)
+    system.forecast(store=False)
+    system.database.close()
+    return system.settings.home.folder
+
+
+@pytest.fixture
+def system(trained, bars, tmp_path) -> UniverseSystem:
+    return system_at(shutil.copytree(trained, tmp_path / "home"), bars)
 
 
 def test_true_forecasts_are_made_again(system):

@@ -5,23 +5,30 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
+import numpy as np
+import pandas as pd
 import pytest
 from engines import DAYS, made, opened
 from test_stored_horizons import record_of
 
-from forecastkit.cli.main import main
+from forecastkit import reports
+from forecastkit.cli.main import main, run_daily
 from forecastkit.cli.schemas import SCHEMAS
-from forecastkit.core import DataError, Target, load_settings
+from forecastkit.core import PROBS, DataError, Target, load_settings
 from forecastkit.ledger import PredictionDatabase, audit_ledger, store_horizons
 from forecastkit.ops import (
     Line,
     LineTarget,
     ModelRegistry,
+    apply_line_rules,
     begin_runs,
     begin_trial,
     champion,
+    line_decay,
+    lines_to_retire,
     pin,
     promote,
     promote_by_rule,
@@ -283,6 +290,80 @@ def test_a_line_that_came_to_serve_since_the_look_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(retention, "write_promotion", promoted_first)
     assert retire_stale_lines(db, settings_of(retire_unused=10)) == []
     assert standing(db, TARGET).stages["deep"] == "champion"
+
+
+def served_by_deep(tmp_path, decays: bool) -> ModelRegistry:
+    "A line whose ranges were right for 150 outcomes and, where it decays, too narrow for as many; others serve now."
+    registry, target, n = registry_of(tmp_path, "sqlite://"), LineTarget("VIX_d1", "pct_change", 1), 300
+    CLOCK.moment = DAYS[0].to_pydatetime().replace(tzinfo=UTC)
+    promote(registry, target, Line("deep"), effective=DAYS[0], **ADA)
+    values, rng = np.linspace(-10, 10, len(PROBS)), np.random.default_rng(3)
+    about = {"horizon": 1, "values": values}
+    registry.database.store_predictions([(made(i, target_session=DAYS[i + 1], **about), None) for i in range(n)])
+    change = np.interp(rng.uniform(size=n), PROBS, values)
+    change[n // 2 :] = rng.choice([-9.9, 9.9], n - n // 2) if decays else change[n // 2 :]
+    level = pd.Series(20 * np.cumprod(np.append(1.0, 1 + change / 100)), DAYS[: n + 1])
+    CLOCK.moment = DAYS[n + 2].to_pydatetime().replace(tzinfo=UTC)
+    registry.database.record_outcomes("VIX", level, "data")
+    for name in ("second", "third"):
+        promote(registry, target, Line(name), **ADA)
+    return registry
+
+
+def test_a_line_whose_outcomes_have_decayed_retires_by_its_own_rule_and_a_sound_one_stays(tmp_path):
+    db, target = served_by_deep(tmp_path, decays=True).database, LineTarget("VIX_d1", "pct_change", 1)
+    found = line_decay(db, target, "deep")
+    assert DAYS[150] < found.since < DAYS[220]  # noticed soon after it began, and not before
+    assert lines_to_retire(db, settings_of()) == [] == lines_to_retire(db, settings_of(retire_decayed=200))
+    assert [(one.line, one.reason) for one in lines_to_retire(db, settings_of(retire_decayed=60))] == [
+        ("deep", "decayed")
+    ]
+    report = apply_line_rules(db, settings_of(retire_decayed=60))
+    (row,) = report.retired
+    assert row.evidence == {"rule": "models.retire_decayed is 60"} and f"{found.since:%Y-%m-%d}" in row.why
+    assert str(report).startswith("rules of lines: deep retired for VIX_d1 (decayed: ") and "\n" not in str(report)
+    assert standing(db, target).stages["deep"] == "retired" and db.verify() == []
+    assert str(apply_line_rules(db, settings_of(retire_decayed=60))) == "rules of lines: nothing to change"
+    sound = served_by_deep(tmp_path / "sound", decays=False).database
+    assert line_decay(sound, target, "deep") is None and lines_to_retire(sound, settings_of(retire_decayed=1)) == []
+
+
+def test_the_rules_promote_a_shadow_by_the_evidence_and_say_who_waits(tmp_path):
+    db = registry_of(tmp_path, "sqlite://").database
+    begin_trial(db, settings_of(promote_at=20), TARGET, Line("deep"), **ADA)
+    begin_trial(db, settings_of(promote_at=20), TARGET, Line("weak"), **ADA)
+    trials = [(TARGET, "deep", EVIDENCE), (TARGET, "weak", EVIDENCE | {"e_value": 3.0})]
+    assert apply_line_rules(db, settings_of(), trials).promoted == ()  # off
+    report = apply_line_rules(db, settings_of(promote_at=20), trials)
+    assert [row.line.name for row in report.promoted] == ["deep"] and "weak" in report.refused[0]
+    assert str(report).endswith("; 1 on trial wait") and champion(db, TARGET).line.name == "deep"
+
+
+@pytest.mark.parametrize("automatic", [True, False])
+def test_daily_applies_the_rules_at_its_end_only_where_it_may_and_says_so_in_a_line(
+    tmp_path, capsys, monkeypatch, automatic
+):
+    db = registry_of(tmp_path, "sqlite://").database
+    register_line(db, TARGET, Line("deep"), **ADA)
+    forward(days=300)
+    about = {"seconds_by_stage": {}, "forecast": "a forecast", "stored": 0, "outcomes_recorded": 0, "failure": None}
+    day = SimpleNamespace(as_of=DAYS[30], **about)
+    settings = load_settings(
+        environ={},
+        overrides={
+            "models.automatic": automatic,
+            "models.retire_unused": 60,
+            "data.sources": "sample",
+            "run.progress": False,
+        },
+    )
+    system = SimpleNamespace(settings=settings, database=db, first_run_notice=lambda _: "", daily=lambda _: day)
+    monkeypatch.setattr(reports, "run_report", lambda *_: "page.html")
+    said = {}
+    run_daily(system, None, tmp_path, {}, said)
+    words = "rules of lines: deep retired for VIX_d1 (unused: " if automatic else ""
+    assert said.get("rules", "").startswith(words) and capsys.readouterr().out.count("rules of lines") == automatic
+    assert standing(db, TARGET).stages["deep"] == ("retired" if automatic else "candidate")
 
 
 # ---------------------------------------------------------------- promotion by a rule

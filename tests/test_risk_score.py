@@ -18,6 +18,7 @@ from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.models import RISK_PARTS, RiskModel, learn_risk, risk_correlations, risk_record, shipped_risk_model
+from forecastkit.ops.model_monitor import followed_outcomes, rolling_measures
 from forecastkit.pipeline import IntegratedSystem
 from forecastkit.pipeline.risk import recently_scored, risk_parts
 
@@ -142,3 +143,19 @@ def test_the_view_of_the_documents_has_the_score_and_null_without_one():
         words = "SELECT model_version, risk_score FROM model_predictions_enhanced"
         found = {row.model_version: row.risk_score for row in connection.execute(sa.text(words))}
     assert found == {with_risk.model_version: 0.25, "other": None}
+
+
+def test_a_monitor_reads_the_expected_crps_and_a_baseline_out_of_the_ledger():
+    "Ratio and skill need nothing but stored forecasts and outcomes; outcomes later than an origin never count there."
+    rows = [stored_forecast(i) for i in range(200)]
+    came = RNG.normal(0, 10, 200)
+    table = pd.DataFrame(
+        {"origin": [f.origin for f in rows], "target_session": [f.target_session for f in rows], "outcome": came, "pit": 0.5,
+         "crps": [f.crps(x) for f, x in zip(rows, came)], "forecast": [f.to_json() for f in rows]}
+    )  # fmt: skip
+    followed = followed_outcomes(table)
+    assert followed["baseline_crps"].isna().sum() == 64 and followed["crps_ratio"].notna().all()
+    later = table.assign(outcome=np.where(np.arange(200) > 150, 99.0, came))
+    assert followed_outcomes(later)["baseline_crps"][:151].equals(followed["baseline_crps"][:151])
+    measured = rolling_measures(followed, 60)["skill"].iloc[-1]
+    assert measured == pytest.approx(1 - followed["crps"][-60:].mean() / followed["baseline_crps"][-60:].mean())

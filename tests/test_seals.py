@@ -34,12 +34,12 @@ from forecastkit.pipeline import IntegratedSystem, recompute_forecasts
 from forecastkit.regimes.fit_cache import fit_or_load
 
 NYSE = get_calendar("XNYS")
-MARKET = synthetic_market(seed=11, sessions=1300).market
+MARKET = synthetic_market(seed=11, sessions=1000).market
 
 
 def system_at(home: Path) -> IntegratedSystem:
     "A system of the seeded market, with short boosting."
-    overrides = {"data.home": str(home), "run.progress": False, "model.rounds": 20, "data.feature_cache": 0}
+    overrides = {"data.home": str(home), "run.progress": False, "model.rounds": 5, "data.feature_cache": 0}
     return IntegratedSystem(settings=load_settings(environ={}, overrides=overrides), market=MARKET)
 
 

@@ -25,6 +25,7 @@ def settings_at(home, **more):
         "run.progress": False,
         "forecast.symbol": "AAA",
         "forecast.kind": "log_return",
+        "model.walk_start": "2016-01-04",
     }
     return load_settings(environ={}, overrides=given | {name.replace("__", "."): value for name, value in more.items()})
 

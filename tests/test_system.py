@@ -41,7 +41,7 @@ def without_clock(text: str) -> dict:
 
 @pytest.fixture(scope="module")
 def market():
-    return synthetic_market(seed=11, sessions=1300).market
+    return synthetic_market(seed=11, sessions=1000).market
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,8 @@ def test_two_runs_in_two_homes_give_the_same_bytes(system, market, tmp_path):
 def test_one_thread_and_two_give_the_same_bytes(tmp_path, five_years):
     made = []
     for threads in ("1", "2"):
-        env = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
+        quick = {"OMP_WAIT_POLICY": "passive", "FORECASTKIT_MODEL_ROUNDS": "20", "FORECASTKIT_RUN_N_JOBS": "1"}
+        env = os.environ | quick | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
         command = [sys.executable, "-m", "forecastkit", "forecast", "--json", "--sources", f"folder:{five_years}", "--as-of", "2016-09-30", "--home", str(tmp_path / threads)]  # fmt: skip
         run = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=tmp_path)
         made.append(without_clock(run.stdout))
@@ -86,7 +87,7 @@ def test_the_provisional_forecast_is_what_the_version_in_force_gives_and_is_not_
     raw = model.predict_quantiles(prepared.features, last=1)[0]
     np.testing.assert_array_equal(early.values, fresh.target.from_log(raw))
     assert early.metadata["calibration"].startswith("off")
-    assert fresh.daily().forecast.model_version == early.model_version
+    assert fresh.generate_forecast().model_version == early.model_version
 
 
 def test_not_storing_stores_nothing(market, tmp_path):
@@ -198,18 +199,23 @@ def test_the_settings_of_drift_and_dask_reach_the_walk(five_years):
         prepare(market, target, replace(base, run=replace(base.run, dask="tcp://127.0.0.1:9")), end)
 
 
-def test_nothing_sees_tomorrow(five_years):
-    market = load_market(f"folder:{five_years}")
-    end = market.last_session(["VIX", "SPX"])
-    days = market.bars("VIX").loc[first_possible(market) : end].index
+@pytest.mark.parametrize(
+    ("end", "cuts", "whole"),
+    [
+        ("2016-12-30", 8, [2, 6]),
+        pytest.param("2018-12-31", 20, [1, 6, 10, 14, 18], marks=pytest.mark.slow("test_nothing_sees_tomorrow")),
+    ],
+)
+def test_nothing_sees_tomorrow(five_years, end, cuts, whole):
+    market = load_market(f"folder:{five_years}").as_of(end)
+    days = market.bars("VIX").loc[first_possible(market) :].index
     rng = np.random.default_rng(20181231)
-    dates = days[np.sort(rng.choice(len(days), 20, replace=False))]
-    check_as_of(market, dates, dates[[1, 6, 10, 14, 18]])
+    dates = days[np.sort(rng.choice(len(days), cuts, replace=False))]
+    check_as_of(market, dates, dates[whole])
 
 
 def test_own_bars_train_few_versions_and_are_forecast_by_the_one_in_force(monkeypatch):
     from forecastkit.models import ProbabilisticForecaster
-    from forecastkit.pipeline.preparation import prepare
 
     fitted, fit = [], ProbabilisticForecaster.fit
     monkeypatch.setattr(
@@ -221,6 +227,12 @@ def test_own_bars_train_few_versions_and_are_forecast_by_the_one_in_force(monkey
     assert fitted == sorted(set(fitted)) and len(fitted) <= 7  # 17 spans of the grid, every fourth and both ends
     assert made.metadata["trained_at"] == f"{nyse.grid_session(bars.index[-1]):%Y-%m-%d}" == f"{fitted[-1]:%Y-%m-%d}"
     assert made.metadata["calibration"] == "on"
+
+
+@pytest.mark.slow("test_own_bars_train_few_versions_and_are_forecast_by_the_one_in_force")
+def test_few_versions_of_own_bars_give_the_median_of_many_and_about_their_width():
+    market = synthetic_market(seed=3, sessions=1700).market
+    bars, nyse = market.bars("SPX"), market.calendar
     settings, own = load_settings(), MarketData({"MINE": bars}, events=market.events, calendar=nyse)
     target, last = Target("MINE", "log_return"), bars.index[-1]
     dense, held = (prepare(own, target, settings, last, first=bars.index[-1000], hold=hold) for hold in (1, 4))

@@ -38,39 +38,45 @@ fk.forecast("VIX", horizon="5")
 """
 
 
-def mypy(folder: Path, name: str, site: Path | None) -> list[tuple[int, str]]:
-    "What mypy --strict says of a script: line and message."
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    "What mypy knows of pandas and numpy once it has read them."
+    return tmp_path_factory.mktemp("mypy")
+
+
+def mypy(folder: Path, cache: Path, site: Path | None) -> list[tuple[str, int, str]]:
+    "What mypy --strict says of the scripts: file, line and message."
     env = os.environ | ({"MYPYPATH": str(site)} if site else {})
     command = [
         *(sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"),
-        *("--disable-error-code=import-untyped", "--cache-dir", str(folder / "cache"), name),
+        *("--disable-error-code=import-untyped", "--cache-dir", str(cache), "correct.py", "wrong.py"),
     ]
     run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert run.returncode in (0, 1), run.stderr
     lines = [line.split(":", 3) for line in run.stdout.splitlines() if ": error:" in line]
-    return [(int(line), message) for _, line, _, message in lines]
+    return [(name, int(line), message) for name, line, _, message in lines]
 
 
-def pyright(folder: Path, name: str, site: Path | None) -> list[tuple[int, str]]:
-    "What pyright says of a script: line and message."
+def pyright(folder: Path, cache: Path, site: Path | None) -> list[tuple[str, int, str]]:
+    "What pyright says of the scripts: file, line and message."
     config = {"typeCheckingMode": "standard", "pythonVersion": "3.11", "extraPaths": [str(site)] if site else []}
     (folder / "pyrightconfig.json").write_text(json.dumps(config))
-    command = [Path(sys.executable).with_name("basedpyright"), "--outputjson", "--pythonpath", sys.executable, name]
+    command = [Path(sys.executable).with_name("basedpyright"), "--outputjson", "--pythonpath", sys.executable, "correct.py", "wrong.py"]  # fmt: skip
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     found = json.loads(run.stdout)["generalDiagnostics"]
-    return [(one["range"]["start"]["line"] + 1, one["message"]) for one in found if one["severity"] == "error"]
+    errors = [one for one in found if one["severity"] == "error"]
+    return [(Path(one["file"]).name, one["range"]["start"]["line"] + 1, one["message"]) for one in errors]
 
 
 @pytest.mark.parametrize("where", ["editable", "wheel"])
 @pytest.mark.parametrize("checker", [mypy, pyright], ids=["mypy", "pyright"])
-def test_the_types_of_the_faces_reach_a_user(checker, where, tmp_path, request):
+def test_the_types_of_the_faces_reach_a_user(checker, where, cache, tmp_path, request):
     site = request.getfixturevalue("installed_wheel") if where == "wheel" else None
     (tmp_path / "correct.py").write_text(CORRECT)
     (tmp_path / "wrong.py").write_text(WRONG)
-    assert checker(tmp_path, "correct.py", site) == []
-    found = checker(tmp_path, "wrong.py", site)
-    assert {line for line, _ in found} == {3, 4, 5}, found
-    words = dict(found)
+    found = checker(tmp_path, cache, site)
+    assert {(name, line) for name, line, _ in found} == {("wrong.py", 3), ("wrong.py", 4), ("wrong.py", 5)}, found
+    words = {line: message for _, line, message in found}
     assert "forcast" in words[3]
     for line, name in ((4, "symbl"), (5, "horizon")):  # one symbol or several: two signatures
         assert name in words[line] or "overload" in words[line], words

@@ -181,15 +181,17 @@ def test_the_page_says_first_what_the_probe_found(here, capsys):
     assert "written with hindsight" in text and "<script" not in text
 
 
-def test_dask_workers_keep_the_same_books(tmp_path, market):
+def test_dask_workers_keep_the_same_books(tmp_path, market, whole):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         spread = books_of(tmp_path / "dask", market, run__dask=cluster.scheduler_address)
-    np.testing.assert_array_equal(spread.result.equity, books_of(tmp_path / "one", market).result.equity)
+    np.testing.assert_array_equal(spread.result.equity, whole.books.result.equity)
 
 
-def test_the_full_audit_trains_again_and_finds_nothing(tmp_path, market):
-    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(tmp_path), market, full_audit=True)
+@pytest.mark.slow("test_a_future_that_continues_differently_changes_no_earlier_equity")
+@pytest.mark.usefixtures("whole")
+def test_the_full_audit_trains_again_and_finds_nothing(trained, market):
+    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(trained), market, full_audit=True)
     assert found.ok and "panel forecast" in " ".join(report.subject for report in found.verdict)
 
 
@@ -215,17 +217,29 @@ def books_of(home: Path, market, **more: object):
     return backtest_universe(Universe(NAMES), *SPAN, settings_at(home, **more), market)
 
 
-def test_two_processes_and_a_second_run_keep_the_same_books(tmp_path, market, walks_in_processes):
-    first, again = books_of(tmp_path / "one", market), books_of(tmp_path / "one", market)
-    two = books_of(tmp_path / "two", market, run__n_jobs=2)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    "A home in which the versions of the universe lie once `whole` has run."
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture(scope="module")
+def whole(trained, market) -> SimpleNamespace:
+    "The books of a run that nobody disturbed, and how many files it kept."
+    books = books_of(trained, market)
+    return SimpleNamespace(books=books, files=len(list((trained / "raw").glob("*/*.npz"))))
+
+
+def test_two_processes_and_a_second_run_keep_the_same_books(tmp_path, market, trained, whole, walks_in_processes):
+    first, again = whole.books, books_of(trained, market)
+    two = books_of(tmp_path, market, run__n_jobs=2)
     for other in (again, two):
         np.testing.assert_array_equal(first.result.equity, other.result.equity)
         assert first.result.to_dict() == other.result.to_dict()
     assert first.ok and first.verdict[0].facts["values compared"] > 0
 
 
-def test_a_run_that_is_killed_keeps_the_same_books_when_run_again(tmp_path, market):
-    whole = books_of(tmp_path / "whole", market)
+def test_a_run_that_is_killed_keeps_the_same_books_when_run_again(tmp_path, market, whole):
     home, script = tmp_path / "killed", Path(__file__).with_name("kill_backtest.py")
     victim = subprocess.Popen([sys.executable, str(script), str(home)])
     while not list((home / "raw").glob("*/*.npz")) and victim.poll() is None:
@@ -233,20 +247,18 @@ def test_a_run_that_is_killed_keeps_the_same_books_when_run_again(tmp_path, mark
     victim.kill()
     victim.wait()
     kept = len(list((home / "raw").glob("*/*.npz")))
-    assert 0 < kept < len(list((tmp_path / "whole" / "raw").glob("*/*.npz"))), "the kill came too late to test anything"
-    np.testing.assert_array_equal(whole.result.equity, books_of(home, market).result.equity)
+    assert 0 < kept < whole.files, "the kill came too late to test anything"
+    np.testing.assert_array_equal(whole.books.result.equity, books_of(home, market).result.equity)
 
 
-def test_a_future_that_continues_differently_changes_no_earlier_equity(tmp_path, market):
+def test_a_future_that_continues_differently_changes_no_earlier_equity(tmp_path, market, whole):
     days, other = market.bars("AAA").index, market
     cut = days.searchsorted(pd.Timestamp("2015-03-02"))
     for name in NAMES:
         bars = market.bars(name).copy()
         bars.loc[days[cut:], ["open", "high", "low", "close"]] *= 1.3
         other = other.with_series(name, bars)
-    runs = [
-        books_of(tmp_path / str(i), one).result.equity.loc[: days[cut - 1]] for i, one in enumerate((market, other))
-    ]
+    runs = [run.result.equity.loc[: days[cut - 1]] for run in (whole.books, books_of(tmp_path, other))]
     assert len(runs[0]) > 100
     np.testing.assert_array_equal(*runs)
 
@@ -302,9 +314,8 @@ def test_the_page_shows_the_run_that_was_made_and_runs_nothing_again(here, monke
         assert shown[0].to_dict()[name] == found[name]
 
 
-def test_a_kept_run_that_somebody_changed_is_no_result(tmp_path, market):
-    run = books_of(tmp_path, market)
-    file = keep_backtest(run, tmp_path / "run.npz")
+def test_a_kept_run_that_somebody_changed_is_no_result(tmp_path, whole):
+    file = keep_backtest(whole.books, tmp_path / "run.npz")
     with np.load(file) as kept:
         arrays = {name: kept[name] for name in kept.files}
     arrays["strategy.cash"] = arrays["strategy.cash"] + 1000.0
@@ -400,18 +411,20 @@ def test_a_file_that_holds_no_orders_is_one_line(here, text, capsys):
     assert err.count("\n") == 1 and "none.csv" in err and not out
 
 
-def test_forecasts_of_data_that_would_be_refused_are_not_traded(tmp_path, market, monkeypatch):
+@pytest.mark.usefixtures("whole")
+def test_forecasts_of_data_that_would_be_refused_are_not_traded(trained, market, monkeypatch):
     from forecastkit.pipeline import backtest_inputs
 
     terms = BacktestTerms(fraction=50.0, short=True)  # so that something is held at all
     monkeypatch.setattr(backtest_inputs, "refused_rows", lambda prepared, rows: np.ones(len(rows), dtype=bool))
-    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(tmp_path), market, terms=terms)
+    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(trained), market, terms=terms)
     assert len(found.result.trades) == 0 and "quality is refused" in found.remarks[0]
 
 
-def test_optimal_sizes_break_no_limit_and_balance(tmp_path, market):
+@pytest.mark.usefixtures("whole")
+def test_optimal_sizes_break_no_limit_and_balance(trained, market):
     terms = BacktestTerms(method="optimal", fraction=5.0, every=10)
-    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(tmp_path), market, terms=terms)
+    found = backtest_universe(Universe(NAMES), *SPAN, settings_at(trained), market, terms=terms)
     assert max(found.result.to_dict()["identities"].values()) < 1e-9
 
 
@@ -429,7 +442,7 @@ def test_edited_code_under_the_same_name_is_another_trial(here, capsys):
 
     def trials(code: str) -> int:
         mine.write_text(code)
-        assert command(here, "held", *home, "--strategy", f"{mine}:held", "--json") == 0
+        assert command(here, "held", *home, "--strategy", f"{mine}:held", "--end", "2016-03-30", "--json") == 0
         return json.loads(capsys.readouterr().out)["sharpe"]["trials"]
 
     assert [trials(text), trials(text), trials("# a remark\n" + text)] == [1, 1, 1]

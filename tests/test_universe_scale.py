@@ -20,6 +20,7 @@ def prepared(market: MarketData, home: Path, **run: object) -> PreparedPanel:
     return prepare_panel(market, Universe(NAMES), settings, market.last_session())
 
 
+@pytest.mark.slow("test_universe_backtest.py::test_dask_workers_keep_the_same_books")
 def test_two_dask_workers_give_the_bits_of_one_process(tmp_path):
     distributed = pytest.importorskip("distributed", reason="two Dask workers need the extra forecastkit[dask]")
     market = synthetic_market(seed=5, sessions=700, start="2014-01-02", stocks=NAMES).market

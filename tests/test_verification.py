@@ -53,6 +53,7 @@ def test_what_has_no_door_of_its_own_is_named(market):
     assert report.notes[0] == "audited inside it: scalers, medians, members, pool and width calibrator"
 
 
+@pytest.mark.slow("test_what_has_no_door_of_its_own_is_named")
 def test_a_calibrator_that_is_fed_too_early_is_found_in_the_whole_forecast(market, monkeypatch):
     def too_early(origins, horizon, calendar="XNYS"):
         return np.minimum(np.arange(len(origins)) + 1, len(origins))  # the outcome of five sessions, known after one

@@ -270,17 +270,21 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be
 def retire_stale(
     dry_run: DryRun = False, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False
 ) -> None:
-    """Retire the lines that nobody uses, by retire_age and retire_unused of [models] in the settings; never a champion.
+    """Retire the lines that are too old, unused or decayed, by the rules of [models] in the settings; never a champion.
 
     Example:
 
       forecastkit models retire-stale --dry-run
     """
-    from forecastkit.ops import retire_stale_lines, stale_lines
+    from forecastkit.ops import lines_to_retire, retire_stale_lines
 
     settings = settings_with(data__home=home)
     with open_ledger(settings) as database:
-        found: list[Any] = stale_lines(database, settings) if dry_run else retire_stale_lines(database, settings)
+        found: list[Any] = (
+            lines_to_retire(database, settings)
+            if dry_run
+            else retire_stale_lines(database, settings, look=lines_to_retire)
+        )
     if as_json:
         rows = [
             {

@@ -68,6 +68,7 @@ from .drift_null import (
 from .drift import (
     check_drift as check_drift,
     DriftReport as DriftReport,
+    false_alarms_a_year as false_alarms_a_year,
 )
 from .change_detectors import (
     ChangeDetector as ChangeDetector,
@@ -75,6 +76,7 @@ from .change_detectors import (
     ChangeReport as ChangeReport,
     crps_ratio as crps_ratio,
     expected_crps as expected_crps,
+    past_crps as past_crps,
     fit_change_detector as fit_change_detector,
 )
 from .sequential_tests import (

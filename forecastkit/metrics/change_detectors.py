@@ -26,7 +26,7 @@ from .significance import hac_se
 # %% auto #0
 __all__ = ['CHARTS', 'CHART_WORDS', 'EPISODE', 'PIT_TAIL', 'normal_pit', 'increments', 'page_charts', 'right_forecasts',
            'ChangeReport', 'ChangeDetector', 'against', 'fit_change_detector', 'thresholds_of', 'expected_crps',
-           'CRPSRatio', 'crps_ratio']
+           'CRPSRatio', 'crps_ratio', 'past_crps']
 
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #0719846c
 CHARTS: tuple[str, ...] = ("narrow", "wide", "low", "high")
@@ -253,3 +253,18 @@ def crps_ratio(
     "Mean of realised over expected CRPS with its error. Raises `DataError`."
     ratio = crps(y, quantiles, probs) / expected_crps(quantiles, probs)
     return CRPSRatio(float(ratio.mean()), hac_se(ratio, lag), len(ratio))
+
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #a9fe079a
+def past_crps(
+    outcomes: ArrayLike,  # (n,) in the order in which they became known
+    origins: ArrayLike,  # (n,) session of each origin
+    known_at: ArrayLike,  # (n,) session at whose close each outcome was known, rising
+    window: int = 2520,  # outcomes that count, the last ones
+    fewest: int = 60,  # rows with fewer are NaN
+) -> np.ndarray:
+    "The CRPS of the quantiles of the outcomes that were known at each origin, (n,), in the unit of the outcomes."
+    y = np.asarray(outcomes, dtype=float)
+    rolling = pd.Series(y).rolling(window, min_periods=fewest)
+    table = np.column_stack([rolling.quantile(p).to_numpy() for p in PROBS])
+    table = np.vstack([np.full((1, len(PROBS)), np.nan), table])
+    return crps(y, table[np.searchsorted(np.asarray(known_at), np.asarray(origins), side="right")])

@@ -9,7 +9,7 @@ was looked at, and the verdict is a sentence that says how many features a rule 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,16 @@ from forecastkit.metrics.drift_null import (
 from .feeds import FeedFault, feed_faults
 
 # %% auto #0
-__all__ = ['DriftReport', 'check_drift']
+__all__ = ['DAILY_LEVEL', 'ALARMS_A_YEAR', 'false_alarms_a_year', 'DriftReport', 'check_drift']
+
+# %% ../../nbs/05_metrics/08_drift.ipynb #dlevel02
+DAILY_LEVEL = 0.01  # of false alarms of one check
+ALARMS_A_YEAR = {0.01: 0.79, 0.02: 1.29, 0.05: 1.67}  # level -> episodes in a year of daily checks without drift
+
+
+def false_alarms_a_year(level: float = DAILY_LEVEL) -> float:
+    "How many false alarms a year of daily checks is expected to raise; measured, see `validation_drift`."
+    return float(np.interp(level, [0.0, *ALARMS_A_YEAR], [0.0, *ALARMS_A_YEAR.values()]))
 
 # %% ../../nbs/05_metrics/08_drift.ipynb #675d51ed
 @dataclass(frozen=True, eq=False)
@@ -49,6 +58,9 @@ class DriftReport:
     untested: tuple[str, ...]  # features that did not vary in the reference or had too many gaps
     level: float  # of false alarms, all measures together
     limit: float  # of the PSI
+    tops: np.ndarray = field(
+        default_factory=lambda: np.empty(0), repr=False
+    )  # (draws,) the largest height of each draw
 
     @property
     def family_wise_p(self) -> float:
@@ -90,7 +102,7 @@ class DriftReport:
         joint = {name: {"value": value, "p": p} for name, (value, p) in self.joint.items()}
         return {
             "checked": len(self.table), "drifted": self.drifted, "family_wise_p": self.family_wise_p, "verdict": self.verdict,
-            "above_limit": self.above, "expected_above_limit": self.expected, "joint": joint, "untested": list(self.untested),
+            "level": self.level, "false_alarms_a_year": false_alarms_a_year(self.level), "above_limit": self.above, "expected_above_limit": self.expected, "joint": joint, "untested": list(self.untested),
             "faults": [{"feature": f.feature, "kind": f.kind, "since": f.since, "words": str(f)} for f in self.faults],
             "rows": rows,
         }  # fmt: skip
@@ -99,13 +111,17 @@ class DriftReport:
 def _measures_of(null: DriftNull, values: np.ndarray) -> np.ndarray:
     "The four measures of the recent rows, (4, tested); NaN for columns with gaps in more than half of them."
     table, counts = null.known
-    found = np.full((len(MEASURES), len(counts)), np.nan)
-    for j, n in enumerate(counts):
-        now = values[~np.isnan(values[:, j]), j]
-        if 2 * len(now) >= null.rows:
-            left, right = places(table[:n, j], now)
-            moments = effects_of_places(left, right, n)
-            found[:, j] = [psi_of_places(left, null.own_bins[j]), ks_of_places(left, right), *moments]
+    found, gaps = np.full((len(MEASURES), len(counts)), np.nan), np.isnan(values)
+    alike: dict[int, list[int]] = {}  # columns with as many values are measured at once
+    for j, held in enumerate((~gaps).sum(axis=0).tolist()):
+        alike.setdefault(held, []).append(j)
+    for held, columns in alike.items():
+        if 2 * held >= null.rows:
+            pairs = [places(table[: counts[j], j], values[~gaps[:, j], j]) for j in columns]
+            left, right = (np.array(side) for side in zip(*pairs))
+            moments = effects_of_places(left, right, counts[columns][:, None])
+            shares = [psi_of_places(left, null.own_bins[columns]), ks_of_places(left, right)]
+            found[:, columns] = [*shares, *moments]
     return found
 
 
@@ -122,7 +138,7 @@ def _joint_of(null: DriftNull, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def check_drift(
     null: DriftNull,  # see `fit_drift_null`
     recent: pd.DataFrame,  # the newest rows of the same features, at least `null.rows`; more give residuals their past
-    level: float = 0.05,  # of false alarms, all measures together
+    level: float = DAILY_LEVEL,  # of false alarms, all measures together
     limit: float = 0.2,  # of the PSI, by the rule of thumb
 ) -> DriftReport:
     "Hold the newest rows against the reference. Raises `DataError` for other columns or too few rows."
@@ -141,12 +157,29 @@ def check_drift(
             f"{name}_p": np.where(null.judged[i], chance_of(null.measures[:, i], found[i], i > 1), np.nan),
         }
     by_feature = p[:-2].reshape(found.shape).min(axis=0)
-    rows = pd.DataFrame(columns | {"p": by_feature, "drifted": by_feature <= level}, index=tested)
+    rows = pd.DataFrame(
+        columns
+        | {
+            "p": by_feature,
+            "drifted": by_feature <= level,
+            "height": heights[-1, :-2].reshape(found.shape).max(axis=0),
+        },
+        index=tested,
+    )
     together = {name: (float(v), float(q)) for name, v, q in zip(("correlation", "residuals"), joint, p[-2:])}
     above = int((found[0] > limit)[null.judged[0]].sum())
     expected = float((null.measures[:, 0] > limit)[:, null.judged[0]].sum(axis=1).mean())
     faults = feed_faults(pd.DataFrame(null.reference, columns=recent.columns), recent)
     untested = tuple(null.names[~null.tested].tolist())
     return DriftReport(
-        rows, together, tuple(tested[pair].tolist()), tuple(faults), above, expected, untested, level, limit
+        rows,
+        together,
+        tuple(tested[pair].tolist()),
+        tuple(faults),
+        above,
+        expected,
+        untested,
+        level,
+        limit,
+        heights[:-1].max(axis=1),
     )

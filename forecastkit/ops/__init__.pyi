@@ -158,3 +158,9 @@ from .shadow_verdicts import (
     read_shadow_deployment as read_shadow_deployment,
     ShadowReading as ShadowReading,
 )
+from .line_rules import (
+    apply_line_rules as apply_line_rules,
+    line_decay as line_decay,
+    lines_to_retire as lines_to_retire,
+    RulesReport as RulesReport,
+)

@@ -22,7 +22,7 @@ import pandas as pd
 from ..core import DataError
 from ..forecasts import ACCENT, FAINT, WARNING, house_style, session_axes
 from ..ledger import PredictionDatabase
-from ..metrics import CHART_WORDS, ChangeDetector, ChangeReport, expected_crps, fit_change_detector
+from ..metrics import CHART_WORDS, ChangeDetector, ChangeReport, expected_crps, fit_change_detector, past_crps
 from ..metrics import hac_lag, hac_se
 
 # %% auto #0
@@ -338,7 +338,7 @@ def replay_decay(
 def followed_outcomes(
     rows: pd.DataFrame,  # of one target, as `PredictionDatabase.get_predictions` gives them
 ) -> pd.DataFrame:
-    "What a monitor follows, by target session: pit, hit, crps_ratio."
+    "What a monitor follows, by target session: pit, hit, crps_ratio, and crps beside that of the outcomes known at each origin."
     known = rows.dropna(subset="outcome").sort_values("target_session")
     records = [json.loads(text) for text in known["forecast"]]
     expected, medians = np.full(len(known), np.nan), np.full(len(known), np.nan)
@@ -350,7 +350,15 @@ def followed_outcomes(
         expected[places] = expected_crps(table, probs)
         medians[places] = [np.interp(0.5, probs, values) for values in table]
     hit = ((medians > 0) == (known["outcome"].to_numpy() > 0)).astype(float)
-    columns = {"pit": known["pit"].to_numpy(), "hit": hit, "crps_ratio": known["crps"].to_numpy() / expected}
+    score = known["crps"].to_numpy()
+    baseline = past_crps(known["outcome"], known["origin"], known["target_session"])
+    columns = {
+        "pit": known["pit"].to_numpy(),
+        "hit": hit,
+        "crps_ratio": score / expected,
+        "crps": score,
+        "baseline_crps": baseline,
+    }
     return pd.DataFrame(columns, index=pd.DatetimeIndex(known["target_session"], name="session"))
 
 

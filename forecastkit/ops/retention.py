@@ -12,7 +12,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -59,9 +59,16 @@ class StaleLine(NamedTuple):
     stage: str
     sessions: int  # since its last stored forecast, or since its last row where it has none
     rule: str  # what it has outlived
+    reason: str = "age"  # age, unused or decayed
+    found: str = ""  # what the evidence says beside the rule
 
     def __str__(self) -> str:
-        return f"{self.line} ({self.stage}) for {self.target}: {self.sessions} sessions without a forecast; {self.rule}"
+        return f"{self.line} ({self.stage}) for {self.target}: {self.reason}, {self.why}; {self.rule}"
+
+    @property
+    def why(self) -> str:
+        "The reason in words."
+        return self.found or f"{self.sessions} sessions without a stored forecast"
 
 
 _SERVED = sa.table(
@@ -113,7 +120,8 @@ def stale_lines(database: PredictionDatabase, settings: Settings) -> list[StaleL
             name for name, stage in found.stages.items() if stage != RETIRED and name not in spared_lines(found)
         ):
             idle, rule = line_idle(database.calendar, today, found, line, last.get(line), settings)
-            made += [StaleLine(found.target, line, found.stages[line], idle, rule)] if rule else []
+            reason = "age" if line in last else "unused"
+            made += [StaleLine(found.target, line, found.stages[line], idle, rule, reason)] if rule else []
     return made
 
 # %% ../../nbs/60_ops/13_retention.ipynb #411f4c11
@@ -121,10 +129,11 @@ def retire_stale_lines(
     database: PredictionDatabase,
     settings: Settings,  # [models] retire_age and retire_unused
     who: str = "models.retire",
+    look: Callable[[PredictionDatabase, Settings], list[StaleLine]] = stale_lines,  # which lines
 ) -> list[Promotion]:
     "Retire the lines that `stale_lines` names, one row each with the rule as evidence; one that came to serve meanwhile stays."
     made = []
-    for one in stale_lines(database, settings):
+    for one in look(database, settings):
 
         def decide(found: Standing, stale: StaleLine = one) -> tuple[str, Champion, str, str]:
             stage = found.stages[stale.line]
@@ -133,10 +142,10 @@ def retire_stale_lines(
             return RETIRE, Champion(known_line(found, stale.line)), stage, RETIRED
 
         try:
-            why = f"{one.sessions} sessions without a stored forecast"
-            made.append(write_promotion(database, one.target, decide, who=who, why=why, evidence={"rule": one.rule}))
+            said = {"why": f"{one.reason}: {one.why}", "evidence": {"rule": one.rule}}
+            made.append(write_promotion(database, one.target, decide, who=who, **said))
         except DataError:
-            if any((left.target, left.line) == (one.target, one.line) for left in stale_lines(database, settings)):
+            if any((left.target, left.line) == (one.target, one.line) for left in look(database, settings)):
                 raise
     return made
 

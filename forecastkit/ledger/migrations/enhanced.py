@@ -31,9 +31,9 @@ ENHANCED_V2 = (
 
 def after(part: str, name: str, text: bool = False) -> str:
     "An SQLite expression: the number, or the text, behind a key in a part of a forecast's metadata; NULL where it has none."
-    begun, key = f'"{part}":{{', f'"{name}":' + '"' * text
+    begun, key = f'"{part}":{{', f'"{name}":'
     rest = f"substr(p.forecast, instr(p.forecast, '{begun}') + {len(begun)})"
-    tail = f"substr({rest}, instr({rest}, '{key}') + {len(key)})"
+    tail = f"substr({rest}, instr({rest}, '{key}') + {len(key) + text})"
     words = f"substr({tail}, 1, instr({tail}, '\"') - 1)" if text else f"CAST({tail} AS REAL)"
     return f"CASE WHEN instr(p.forecast, '{begun}') > 0 THEN {words} ELSE NULL END"
 
@@ -42,11 +42,11 @@ def enhanced(
     risk: bool = False,  # whether the risk score is a column
 ) -> tuple[str, str]:
     "The words of the view for SQLite and for PostgreSQL."
-    of = "(p.forecast::json->'metadata'->'{}'->>'{}')"
+    of = "p.forecast::json->'metadata'->'{}'->>'{}'"
     spellings = (
         (MEDIAN, after("direction", "confidence"), after("direction", "label", text=True), after("risk", "score")),
-        (MEDIAN_PG, of.format("direction", "confidence") + "::double precision", of.format("direction", "label"),
-         of.format("risk", "score") + "::double precision"),
+        (MEDIAN_PG, f"({of.format('direction', 'confidence')})::double precision", of.format("direction", "label"),
+         f"({of.format('risk', 'score')})::double precision"),
     )  # fmt: skip
     sqlite, postgresql = (
         ENHANCED.format(
