@@ -95,6 +95,24 @@ def test_the_null_of_a_version_is_simulated_once_and_again_where_its_file_is_dam
     assert len(calls) == 2 and [one.name for one in path.parent.iterdir()] == ["one.npz"]
 
 
+def test_symbols_of_a_universe_that_never_drifted_are_quiet_together():
+    "Each alone would cry on one day in twenty; of twenty symbols one would on most days."
+    from forecastkit.pipeline.drift_check import check_columns
+    from forecastkit.pipeline.universe_drift import joined_rows
+
+    rng, days = np.random.default_rng(8), pd.bdate_range("2015-01-02", periods=500, name="session")
+    frames = {f"S{i}": pd.DataFrame(rng.standard_normal((500, 3)), days, list("abc")) for i in range(20)}
+    frames["S7"].iloc[-50:, 0] += 2
+    reports = {name: check_columns(frame, days[420], None, WINDOWS) for name, frame in frames.items()}
+    found = joined_rows(reports)
+    assert {name: list(one.index[one["drifted"]]) for name, one in found.items() if one["drifted"].any()} == {
+        "S7": ["a"]
+    }
+    assert (
+        min(one["p"].min() for one in found.values()) < 0.01
+    )  # a null of 200 draws alone could not say that of twenty
+
+
 def test_no_window_of_now_overlaps_the_reference_of_its_version(tmp_path):
     prepared = prepared_of(tmp_path)
     from forecastkit.pipeline.drift_check import drift_reference

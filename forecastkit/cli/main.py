@@ -28,6 +28,7 @@ from .ledger import backup, forecasts_app, restore
 from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .pauses import pauses_app
+from .serve import keys_app, serve
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -46,7 +47,6 @@ from forecastkit.cli.options import (
     command_group,
     emit,
     print_note,
-    records,
     report_parameters,
     settings_with,
     stage_lines,
@@ -57,7 +57,7 @@ from forecastkit.cli.options import (
 from .schemas import schema
 from .verification import verify
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError, read_value
+from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError, read_value, table_records
 
 # %% auto #0
 __all__ = ['app', 'settings_app', 'LEAK', 'POOR', 'POOR_KINDS', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options',
@@ -75,6 +75,7 @@ app.add_typer(pauses_app, name="pauses")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 app.add_typer(settings_app, name="settings")
 
 # %% ../../nbs/80_cli/20_main.ipynb #f927d684
@@ -253,11 +254,13 @@ def print_universe(
     html: Path | None = None,  # where its page goes
 ) -> None:
     "The forecasts of a universe as a table, and as a page; leaves with exit code 1 if a symbol has none."
-    from forecastkit.pipeline import forecast_universe, read_universe_file
+    from forecastkit.pipeline import PANEL, UniverseSystem, read_universe_file, settings_for, watch_universe
 
     if as_json and as_csv:
         raise SettingsError("--json and --csv are two forms of one table: give one of them")
-    made = forecast_universe(read_universe_file(path, earnings), settings=settings, **options)
+    own = settings_for(settings, PANEL, options["horizon"], options["kind"])
+    system = UniverseSystem(read_universe_file(path, earnings), own)
+    made = system.forecast(options["as_of"], store=options["store"])
     table = made.table().reset_index()
     if as_csv:
         emit(table.to_csv(index=False).removesuffix("\n"), as_json=False)
@@ -265,6 +268,8 @@ def print_universe(
         emit(table if as_json else table.drop(columns=["notes", "prediction_id"]).round(2), as_json)
     for note in table.loc[table["feature_quality"] < 1, "notes"].iloc[:NOTES_SHOWN]:
         print_note(f"note: {note}")
+    for why in watch_universe(system, system.origin(options["as_of"])) if options["store"] else ():
+        print_note(f"note: {why}")
     if html is not None:
         write_universe_page(path, earnings, settings, options, html)
     raise typer.Exit(1 if made.skipped else 0)
@@ -370,7 +375,7 @@ def print_training(report: Any, as_json: bool) -> None:
         print_note(f"note: {run.symbol}: the run of {run.run_date:%Y-%m-%d %H:%M} had been killed")
     table = report.table().reset_index()
     if as_json:
-        emit({"model_version": report.version, "runs": records(table)}, as_json)
+        emit({"model_version": report.version, "runs": table_records(table)}, as_json)
         return
     emit(table.drop(columns=["version", "error_message"]).round(3), as_json)
     for row in table[table["status"] == "failed"].itertuples():
@@ -490,7 +495,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, backtest, monitor, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, monitor, verify, explain, download, serve, backup, restore, schema):
     add_command(app)(command)
 
 

@@ -9,7 +9,7 @@ was looked at, and the verdict is a sentence that says how many features a rule 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,9 @@ class DriftReport:
     untested: tuple[str, ...]  # features that did not vary in the reference or had too many gaps
     level: float  # of false alarms, all measures together
     limit: float  # of the PSI
+    tops: np.ndarray = field(
+        default_factory=lambda: np.empty(0), repr=False
+    )  # (draws,) the largest height of each draw
 
     @property
     def family_wise_p(self) -> float:
@@ -154,12 +157,29 @@ def check_drift(
             f"{name}_p": np.where(null.judged[i], chance_of(null.measures[:, i], found[i], i > 1), np.nan),
         }
     by_feature = p[:-2].reshape(found.shape).min(axis=0)
-    rows = pd.DataFrame(columns | {"p": by_feature, "drifted": by_feature <= level}, index=tested)
+    rows = pd.DataFrame(
+        columns
+        | {
+            "p": by_feature,
+            "drifted": by_feature <= level,
+            "height": heights[-1, :-2].reshape(found.shape).max(axis=0),
+        },
+        index=tested,
+    )
     together = {name: (float(v), float(q)) for name, v, q in zip(("correlation", "residuals"), joint, p[-2:])}
     above = int((found[0] > limit)[null.judged[0]].sum())
     expected = float((null.measures[:, 0] > limit)[:, null.judged[0]].sum(axis=1).mean())
     faults = feed_faults(pd.DataFrame(null.reference, columns=recent.columns), recent)
     untested = tuple(null.names[~null.tested].tolist())
     return DriftReport(
-        rows, together, tuple(tested[pair].tolist()), tuple(faults), above, expected, untested, level, limit
+        rows,
+        together,
+        tuple(tested[pair].tolist()),
+        tuple(faults),
+        above,
+        expected,
+        untested,
+        level,
+        limit,
+        heights[:-1].max(axis=1),
     )

@@ -308,8 +308,15 @@ def measured_performance(
     "What was measured of each symbol, with its judgement, and of each sector and state, in one table."
     own = performance_table(judged)
     found = rolling_performance(rows, sectors=sectors, states=states)
+    if not len(own):
+        return own
+    keys = list(
+        PERFORMANCE_COLUMNS[:6]
+    )  # errors are of one kind everywhere: of sessions apart, see `performance.measures_of`
+    se = own[keys].merge(found[[*keys, "se"]], how="left", on=keys)["se"]
+    own = own.assign(se=se.fillna(own["se"]).to_numpy())
     more = found[(found["scope"] != "symbol") | ~found["metric"].isin(list(MEASURE_WORDS))]
-    return pd.concat([one for one in (own, more) if len(one)], ignore_index=True) if len(own) else own
+    return pd.concat([own, more], ignore_index=True) if len(more) else own
 
 
 def recent_forecasts(

@@ -133,6 +133,10 @@ from .drift_check import (
     sectors_of_home as sectors_of_home,
     watch_day as watch_day,
 )
+from .universe_drift import (
+    check_universe as check_universe,
+    watch_universe as watch_universe,
+)
 from .live_sizing import (
     live_sizer as live_sizer,
 )

@@ -28,9 +28,9 @@ from ..ops import store_drift, store_performance
 from .preparation import Prepared
 
 # %% auto #0
-__all__ = ['SERIES_OF', 'DriftWindows', 'drift_reference', 'kept_null', 'rows_of_check', 'rows_of_faults', 'series_of',
-           'check_columns', 'DayCheck', 'null_path', 'judged_features', 'check_day', 'feature_rows', 'forecast_rows',
-           'sectors_of_home', 'watch_day']
+__all__ = ['SERIES_OF', 'DriftWindows', 'drift_reference', 'kept_null', 'rows_of_check', 'kinds_of', 'rows_of_faults',
+           'series_of', 'check_columns', 'DayCheck', 'null_path', 'judged_features', 'check_day', 'feature_rows',
+           'forecast_rows', 'sectors_of_home', 'watch_day']
 
 # %% ../../nbs/65_pipeline/67_drift_check.ipynb #545683b2
 @dataclass(frozen=True)
@@ -104,6 +104,11 @@ def rows_of_check(
     }
 
 
+def kinds_of(rows: pd.DataFrame) -> dict[str, str]:
+    "Feature -> kind of fault, which stands in the place of its family; empty for rows of a check."
+    return {str(name): str(kind) for name, kind in rows["kind"].items()} if "kind" in rows else {}
+
+
 def rows_of_faults(faults: Iterable[FeedFault]) -> pd.DataFrame:
     "Rows for `store_drift`, one a feature at fault."
     found = {fault.feature: f"{fault.kind}" for fault in faults}
@@ -170,7 +175,7 @@ def check_day(
     found = feature_rows(known, grid, null_path(prepared, grid, "features"), windows, skipped)
     found |= forecast_rows(followed, origin, grid, null_path(prepared, grid, "forecasts"), windows, skipped)
     stored = sum(
-        store_drift(database, rows, target.symbol, origin, version, series, families, windows.rows)
+        store_drift(database, rows, target.symbol, origin, version, series, families | kinds_of(rows), windows.rows)
         for series, rows in found.items()
     )
     drifted = [str(name) for rows in found.values() for name in rows.index[rows["drifted"].astype(bool)]]

@@ -164,8 +164,13 @@ def drift_section(page: Monitoring) -> str:
 def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
     "What drifted this week, the surest first."
     rows = drifted.sort_values("family_wise_p", na_position="first", kind="stable").head(most)
+    of = (
+        rows["series"]
+        .map(SERIES_WORDS)
+        .where(rows["series"] != "feeds", "feed at fault: " + rows["family"].astype(str))
+    )
     shown = pd.DataFrame({
-        "symbol": rows["symbol"], "of": rows["family"].where(rows["series"] == "features", rows["series"].map(SERIES_WORDS)),
+        "symbol": rows["symbol"], "of": rows["family"].where(rows["series"] == "features", of),
         "since": [str(day)[:10] for day in rows["since"]], "sessions": rows["sessions"].astype(str),
         "shift (s.d.)": ["" if pd.isna(x) else f"{x:.2f}" for x in rows["effect"]],
         "chance without drift": ["counted" if pd.isna(p) else f"{p:.2g}" for p in rows["family_wise_p"]],
@@ -388,7 +393,7 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
     shown = pd.DataFrame({
         "job": [run.job for run in rows], "outcome": [run.outcome for run in rows],
         "took": ["" if run.ended is None else f"{(run.ended - run.started).total_seconds():.0f} s" for run in rows],
-        "said": [str(run.detail.get("error", ""))[:120] or ", ".join(f"{v} {k}" for k, v in run.detail.items() if isinstance(v, int)) for run in rows],
+        "said": [str(run.detail.get("error", ""))[:120] or ", ".join(f"{k} {v}" for k, v in run.detail.items() if isinstance(v, int)) for run in rows],
     }).set_index(pd.Index([f"{run.started:%Y-%m-%d %H:%M}" for run in rows], name="started (UTC)"))  # fmt: skip
     missed = [one for one in page.alerts if one.alert.rule == "missed_job"]
     own = [run for run in page.jobs if run.job != "monitor" and run not in page.report.running]
