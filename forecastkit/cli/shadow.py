@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from .ledger import open_ledger
-from .models import open_models, recipe_of
+from .models import Who, open_models, recipe_of
 from .options import AsJson, HomeFolder, Quiet, command_group, emit, settings_with, writable_file
 
 # %% auto #0
-__all__ = ['shadow_app', 'Who', 'deployment_row', 'print_deployments', 'begin', 'list_deployments', 'shadow_page', 'evaluate',
-           'stop']
+__all__ = ['shadow_app', 'deployment_row', 'print_deployments', 'begin', 'list_deployments', 'shadow_page',
+           'evaluate_deployments', 'stop']
 
 # %% ../../nbs/80_cli/14_shadow.ipynb #73b3b59d
 def deployment_row(one: Any) -> dict[str, Any]:
@@ -45,7 +45,6 @@ def print_deployments(found: list[Any], as_json: bool) -> None:
 
 # %% ../../nbs/80_cli/14_shadow.ipynb #61d519c5
 shadow_app = command_group("Challengers beside the champion: what they have shown, on any day.")
-Who = Annotated[str | None, typer.Option(help="Who says so; by default the user who is logged in.")]
 
 
 @shadow_app.command("begin")
@@ -115,7 +114,7 @@ def shadow_page(readings: list[Any]) -> str:
 
 
 @shadow_app.command("evaluate")
-def evaluate(
+def evaluate_deployments(
     look: Annotated[bool, typer.Option("--look", help="Only look: end nothing.")] = False,
     page: Annotated[Path | None, typer.Option(help="Write the pictures into this HTML file.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
