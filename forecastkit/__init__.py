@@ -19,6 +19,7 @@ Modules:
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
+- `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it.
 - `forecastkit.cli.verification`: The verification at the terminal: `verify` audits the forecast of a target, of a universe, or a function of your own for look-ahead, and prints one report a part.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
@@ -27,6 +28,7 @@ Modules:
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
 - `forecastkit.core.pauses`: `Pause`: the record of a pause (subject, who, since, why, lifted, by whom); `pause_subject` spells its subject in one way.
+- `forecastkit.core.program_values`: Values for a program: `for_program` brings any answer into JSON's own types, `table_records` makes records of a table's rows.
 - `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
 - `forecastkit.core.seals`: Seals on computed files: a secret key in the home folder, and HMAC sums that nobody who does not hold the key can make.
 - `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
@@ -87,11 +89,12 @@ Modules:
 - `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.horizons`: Forecasts of several horizons in the ledger: `store_horizons`, `stored_horizons`, `horizon_tables`; each is one row of a chained table of its own.
+- `forecastkit.ledger.listing`: Listing the ledger: `ledger_rows` and `horizon_rows` give stored forecasts in levels, a row for each, as `forecasts list` and `GET /forecasts` show them.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, and of what a monitor measured.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.change_detectors`: Online change detectors for forecasts: Page's cumulative sums of the PIT for ranges too narrow, too wide, too high, too low, with a stated average run length; and the CRPS that a forecast itself expects.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
@@ -226,7 +229,17 @@ Modules:
 - `forecastkit.vendors.http`: The HTTP client for vendors: within a rate limit, with retries of passing failures, and errors of one sentence that show no secret.
 - `forecastkit.vendors.response`: The response of a vendor's server: read to its end within a deadline and a bound of memory, and refused where it is not what was asked for.
 - `forecastkit.vendors.universe`: A universe of symbols from a CSV file, each with its sector and the span in which it belongs, and a warning where nobody ever left.
-- `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded."""
+- `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded.
+- `forecastkit.web.answers`: Answers of the HTTP API: stored forecasts, lists of them, universe, models, what served on a day, health and metrics; each is a function of the ledger.
+- `forecastkit.web.app`: The app of the HTTP API: `create_app` gives the addresses of forecasts, lists, models, jobs, health and metrics, with problems for whatever fails.
+- `forecastkit.web.guard`: The guard of the HTTP API: `Guard` reads a body within a limit and a time, refuses addresses that carry keys, and writes the access log.
+- `forecastkit.web.jobs`: Jobs of the HTTP API: `Forecasters` keeps systems warm, `JobBoard` claims questions in the database so that each is worked on once, and works on them.
+- `forecastkit.web.keys`: Keys of the HTTP API: `add_key`, `stored_keys`, `revoke_key`, and `KeyRing`, which knows a presented key without asking the database.
+- `forecastkit.web.limits`: Rate limits of the HTTP API by the library `limits`: counted in memory for one worker, in the database for several, exact in both.
+- `forecastkit.web.openapi`: OpenAPI of the HTTP API: schemas and examples of questions, answers and problems, as `GET /openapi.json` gives them.
+- `forecastkit.web.problems`: Problem documents of the HTTP API (RFC 9457): `HttpProblem`, `Refusal`, and `problem_of`, which makes one of each kind of error of the toolkit.
+- `forecastkit.web.questions`: Questions of the HTTP API: `ForecastQuestion` is what a caller sends, `Asked` is what it means under the settings of the server.
+- `forecastkit.web.service`: The service behind the HTTP API: `Service` holds database, keys, limits, remembered answers and jobs; `answer_question` answers a question with them."""
 
 from .core import attach_face
 

@@ -71,9 +71,6 @@ def open_ledger(settings: Any) -> Iterator[Any]:
 # %% ../../nbs/80_cli/04_ledger.ipynb #9b4a9223
 forecasts_app = command_group("The ledger of forecasts and outcomes.")
 
-LEDGER_COLUMNS: tuple[str, ...] = (
-    "symbol", "origin", "target_session", "horizon", "made", "last", "median", "low_80", "high_80", "outcome", "inside_80", "risk_score", "id",
-)  # fmt: skip
 Start = Annotated[str | None, typer.Option(help="First origin.")]
 End = Annotated[str | None, typer.Option(help="Last origin.")]
 SeveralHorizons = Annotated[
@@ -81,48 +78,16 @@ SeveralHorizons = Annotated[
 ]
 
 
-def ledger_rows(
-    rows: Any,  # the DataFrame that `get_predictions` gives
-) -> Any:
-    "The columns of the ledger that a person reads, as a DataFrame."
-    import numpy as np
-
-    from forecastkit.forecasts import Forecast
-
-    made = [Forecast.from_json(text) for text in rows["forecast"]]
-    ranges = np.array([f.in_points.quantile(np.array([0.1, 0.5, 0.9])) for f in made]).reshape(-1, 3).round(2)
-    days = {name: rows[name].astype(str) for name in ("origin", "target_session")}
-    return rows.assign(
-        **days, made=rows["timeliness"], last=[f.last_value for f in made], low_80=ranges[:, 0], median=ranges[:, 1],
-        high_80=ranges[:, 2], outcome=rows["outcome_level"].round(2), id=rows["prediction_id"],
-        risk_score=np.array([f.risk_score for f in made], dtype=float).round(2),
-    )[list(LEDGER_COLUMNS)]  # fmt: skip
-
 # %% ../../nbs/80_cli/04_ledger.ipynb #cfc10ab4
-def rows_of_horizons(
-    records: Any,  # as `ledger.stored_horizons` gives them
-) -> Any:
-    "One row a horizon of each record, as a person reads it, as a DataFrame."
-    import pandas as pd
-
-    rows = [
-        {"symbol": one.symbol, "origin": one.origin, "horizon": horizon, "target": line["target"], "last": one.last_value,
-         "median": round(one.in_points(horizon).quantile(0.5), 2), "low_80": round(line["low_80"], 2), "high_80": round(line["high_80"], 2),
-         "width_factor": round(line["width_factor"], 3), "id": one.prediction_id}
-        for one in records for horizon, line in one.table().iterrows()
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 def print_stored_horizons(
     settings: Any, symbol: str | None, start: Any, end: Any, limit: int | None, as_json: bool
 ) -> None:
     "Print the stored records of several horizons."
-    from forecastkit.ledger import stored_horizons
+    from forecastkit.ledger import horizon_rows, stored_horizons
 
     with open_ledger(settings) as database:
         found = stored_horizons(database, symbol=symbol, start=start, end=end, limit=limit)
-    table = rows_of_horizons(found)
+    table = horizon_rows(found)
     emit(table if len(table) or as_json else "no forecasts of several horizons", as_json)
 
 
@@ -161,6 +126,8 @@ def forecasts_list(
 
       forecastkit forecasts list --multi-horizon
     """
+    from forecastkit.ledger import ledger_rows
+
     settings, limit = settings_with(data__home=home), None if everything else last
     if absent := ledger_is_absent(settings):
         if not quiet:

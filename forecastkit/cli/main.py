@@ -28,6 +28,7 @@ from .ledger import backup, forecasts_app, restore
 from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .pauses import pauses_app
+from .serve import keys_app, serve
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -46,7 +47,6 @@ from forecastkit.cli.options import (
     command_group,
     emit,
     print_note,
-    records,
     report_parameters,
     settings_with,
     stage_lines,
@@ -57,7 +57,7 @@ from forecastkit.cli.options import (
 from .schemas import schema
 from .verification import verify
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError, read_value
+from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError, read_value, table_records
 
 # %% auto #0
 __all__ = ['app', 'settings_app', 'LEAK', 'POOR', 'POOR_KINDS', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options',
@@ -75,6 +75,7 @@ app.add_typer(pauses_app, name="pauses")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 app.add_typer(settings_app, name="settings")
 
 # %% ../../nbs/80_cli/20_main.ipynb #f927d684
@@ -374,7 +375,7 @@ def print_training(report: Any, as_json: bool) -> None:
         print_note(f"note: {run.symbol}: the run of {run.run_date:%Y-%m-%d %H:%M} had been killed")
     table = report.table().reset_index()
     if as_json:
-        emit({"model_version": report.version, "runs": records(table)}, as_json)
+        emit({"model_version": report.version, "runs": table_records(table)}, as_json)
         return
     emit(table.drop(columns=["version", "error_message"]).round(3), as_json)
     for row in table[table["status"] == "failed"].itertuples():
@@ -494,7 +495,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, backtest, monitor, verify, explain, download, backup, restore, schema):
+for command in (evaluate, backtest, monitor, verify, explain, download, serve, backup, restore, schema):
     add_command(app)(command)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,9 +20,8 @@ import typer
 
 # %% auto #0
 __all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'Members', 'AsJson', 'Quiet', 'WIDE',
-           'DAY_AS_MOMENT', 'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now',
-           'writable_file', 'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'records',
-           'for_program', 'emit', 'print_note']
+           'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'writable_file',
+           'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'emit', 'print_note']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -182,48 +180,18 @@ def print_table(frame: Any) -> None:
         table.add_row(*(escape(cell_text(value)) for value in row))
     Console(width=WIDE, soft_wrap=True, highlight=False).print(table)
 
-# %% ../../nbs/80_cli/01_options.ipynb #5225dc06
-def records(frame: Any) -> list[dict[str, Any]]:
-    "The rows of a DataFrame as records: blanks are None, days are ISO text."
-    import pandas as pd
-
-    days = {str(name): column.dt.strftime("%Y-%m-%d") for name, column in frame.select_dtypes("datetime").items()}
-    columns = [str(name) for name in frame.columns]
-    rows = frame.assign(**days).itertuples(index=False)
-    return [{name: None if pd.isna(value) else value for name, value in zip(columns, row)} for row in rows]
-
-
-DAY_AS_MOMENT: re.Pattern[str] = re.compile(r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00$")  # a day, written as a moment
-
-
-def for_program(value: Any) -> Any:
-    "The value in JSON's own types: no blanks in keys, days and moments as ISO text, what is not defined null."
-    from datetime import date
-
-    from forecastkit.core import plain
-
-    if isinstance(value, dict):
-        return {str(key).strip().replace(" ", "_"): for_program(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [for_program(one) for one in value]
-    if isinstance(value, date):  # datetimes and Timestamps are dates too; the one that is no date equals nothing
-        value = value.isoformat() if value == value else None
-    if isinstance(value, str):
-        return DAY_AS_MOMENT.sub(r"\1", value)
-    return plain(value)
-
 # %% ../../nbs/80_cli/01_options.ipynb #3907da15
 def emit(
     value: Any,  # a DataFrame, a record, a list of records, or text
     as_json: bool,  # JSON for a program, or a table for a person
 ) -> None:
     "Print a table, records or text: as JSON, or as a person reads it; nothing of it controls the terminal."
-    from forecastkit.core import printable
+    from forecastkit.core import for_program, printable, table_records
 
     pandas = sys.modules.get("pandas")  # without it no value is a frame, and `--version` answers at once
     table = pandas is not None and isinstance(value, pandas.DataFrame)
     if as_json:
-        print(json.dumps(for_program(records(value) if table else value), indent=1))
+        print(json.dumps(for_program(table_records(value) if table else value), indent=1))
     elif table:
         print_table(value)
     else:

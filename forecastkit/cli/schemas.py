@@ -19,8 +19,8 @@ from .options import Quiet, emit
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RISK', 'FORECAST', 'UNIVERSE', 'COMPARISON',
            'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
-           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'ALERT', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW',
-           'MODEL_LINES', 'SCHEMAS']
+           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'ALERT', 'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION',
+           'SERVED_ROW', 'KEY', 'MODEL_LINES', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -181,6 +181,7 @@ BACKTEST: Schema = record(
 ALERT: Schema = record(
     number=COUNT, rule=TEXT, subject=TEXT, severity=TEXT, what=TEXT, since=TEXT, how_sure=TEXT, what_to_do=TEXT, raised=TEXT, state=TEXT,
 )  # fmt: skip
+MOMENT_OR_NULL: Schema = {"type": ["string", "null"]}
 STORED_MODEL: Schema = record(
     symbol=TEXT, timeframe=TEXT, version=TEXT, what=TEXT, lines=list_of(TEXT), horizon=COUNT, trained_at=DAY, created_at=TEXT, stage=TEXT, weights={}, scores={}, status=TEXT,
 )  # fmt: skip
@@ -191,6 +192,7 @@ PROMOTION: Schema = record(
 SERVED_ROW: Schema = record(
     session=DAY, target=TEXT, symbol=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, version=TEXT, pinned=TEXT, trained_at=DAY, promotion=COUNT, prediction_id=TEXT,
 )  # fmt: skip
+KEY: Schema = record(id=TEXT, name=TEXT, scope=TEXT, created_at=TEXT, **dict.fromkeys(("expires_at", "revoked_at", "last_used_at"), MOMENT_OR_NULL))
 MODEL_LINES: Schema = record(
     target=TEXT,
     kind=TEXT,
@@ -201,6 +203,7 @@ MODEL_LINES: Schema = record(
     promotions=list_of(PROMOTION),
 )
 SCHEMAS: dict[str, Schema] = {
+    "keys add": record(key=TEXT, **KEY["properties"]), "keys list": list_of(KEY), "keys revoke": list_of(KEY),
     "models list": list_of(STORED_MODEL), "models info": {"type": "object"}, "models lines": MODEL_LINES, "models promote": PROMOTION,
     "models rollback": PROMOTION, "models retire": PROMOTION, "models serve-on": list_of(SERVED_ROW), "models retire-stale": list_of(record(target=TEXT, line=TEXT, what=TEXT, retired=FLAG)),
     "models prune": record(kept=table_of(TEXT), removed=list_of(TEXT), freed=COUNT, dry_run=FLAG),

@@ -31,12 +31,12 @@ from .readers import Reader, flag, listed, number, unquoted, whole, word
 
 # %% auto #0
 __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT', 'RULE',
-           'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'SECTIONS', 'stars', 'without_secrets', 'key',
+           'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'ASKED', 'SECTIONS', 'stars', 'without_secrets', 'key',
            'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings', 'steps_ahead', 'HorizonSettings',
            'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address', 'LiveSettings', 'rules', 'ReleaseSettings',
-           'DirectionSettings', 'named_sinks', 'MonitorSettings', 'ModelsSettings', 'known_key', 'read_value',
-           'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings',
-           'settings_problems', 'settings_report', 'default_ini']
+           'DirectionSettings', 'named_sinks', 'MonitorSettings', 'ModelsSettings', 'WebSettings', 'known_key',
+           'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers',
+           'load_settings', 'settings_problems', 'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -290,7 +290,9 @@ class MonitorSettings:
     drift_reference: int = key(
         1260, whole(40, 25_200), "sessions before a version was trained that they are held against, at most"
     )
-    drift_level: float = key(0.05, number(0.0001, 1), "chance of a false alarm in the whole check of a day")
+    drift_level: float = key(
+        0.01, number(0.0001, 1), "chance of a false alarm in the check of a day: 0.01 is less than one a year"
+    )
     keep_days: int = key(730, whole(1, 100_000), "days for which measured drift and performance are kept")
 
 # %% ../../nbs/00_core/08_settings.ipynb #8a483940
@@ -318,10 +320,31 @@ class ModelsSettings:
     )
     automatic: bool = key(False, FLAG, "daily applies these rules at its end, each change on record with its evidence")
 
+# %% ../../nbs/00_core/08_settings.ipynb #webset01
+ASKED = rules(SYMBOL, "nothing, or symbols with commas between such as VIX, AAPL")
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    "What the HTTP API allows, and how long it works on a question."
+
+    host: str = key("127.0.0.1", word("an address to listen at such as 127.0.0.1", r"[A-Za-z0-9.:_-]+"), "where it listens")
+    port: int = key(8080, whole(0, 65_535), "the port; 0: any that is free")
+    workers: int = key(1, whole(1, 256), "processes that answer; several count questions in the database")
+    symbols: tuple[str, ...] = key((), ASKED, "what may be asked for; empty: whatever the sources hold")
+    per_minute: int = key(100, whole(1, 1_000_000), "questions that a key may ask in a minute")
+    body_limit: int = key(16_384, whole(256, 10_000_000), "bytes that the body of a question may have")
+    seconds: float = key(
+        10.0, number(0.05, 600), "to wait for a body, and for a forecast before the answer is a job to ask for"
+    )
+    jobs: int = key(1, whole(1, 256), "forecasts that are made at a time")
+    queue: int = key(20, whole(0, 10_000), "forecasts that wait at most")
+    refresh: float = key(300.0, number(0.1, 86_400), "seconds after which sources are read again")
+
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
-    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "models": ModelsSettings, "database": DatabaseSettings, "run": RunSettings,
+    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "models": ModelsSettings, "web": WebSettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
 # %% ../../nbs/00_core/08_settings.ipynb #fefc3569
@@ -369,6 +392,7 @@ class Settings:
     direction: DirectionSettings = DirectionSettings()  # how directions are told
     monitor: MonitorSettings = MonitorSettings()  # what is expected, and who is told
     models: ModelsSettings = ModelsSettings()  # when lines retire or serve by themselves
+    web: WebSettings = WebSettings()  # what the HTTP API allows
     database: DatabaseSettings = DatabaseSettings()  # where forecasts are kept
     run: RunSettings = RunSettings()  # processes and progress
     loaded: dict[str, tuple[str, Any]] = field(default_factory=dict, compare=False, repr=False)  # key -> layer, value

@@ -4,6 +4,9 @@ from .schema import (
     CHAIN as CHAIN,
     CHAINED as CHAINED,
     ALERT_EVENTS as ALERT_EVENTS,
+    API_COUNTS as API_COUNTS,
+    API_JOBS as API_JOBS,
+    API_KEYS as API_KEYS,
     DELIVERIES as DELIVERIES,
     DRIFT as DRIFT,
     JOB_EVENTS as JOB_EVENTS,
@@ -16,6 +19,7 @@ from .schema import (
     PAUSES as PAUSES,
     SHADOW_EVENTS as SHADOW_EVENTS,
     SNAPSHOTS as SNAPSHOTS,
+    UNCOPIED as UNCOPIED,
     VIEWS as VIEWS,
     PREDICTIONS as PREDICTIONS,
     TRAINING_EVENTS as TRAINING_EVENTS,
@@ -36,6 +40,7 @@ from .engine import (
     transaction as transaction,
     upgrade as upgrade,
     VERSION_TABLE as VERSION_TABLE,
+    server_unavailable as server_unavailable,
     with_retry as with_retry,
 )
 from .chain import (
@@ -47,6 +52,8 @@ from .chain import (
 )
 from .database import (
     PredictionDatabase as PredictionDatabase,
+    as_date as as_date,
+    read_predictions as read_predictions,
     select_predictions as select_predictions,
     stored_targets as stored_targets,
 )
@@ -78,4 +85,9 @@ from .pauses import (
     keep_pause as keep_pause,
     lift_pause as lift_pause,
     stored_pauses as stored_pauses,
+)
+from .listing import (
+    horizon_rows as horizon_rows,
+    LEDGER_COLUMNS as LEDGER_COLUMNS,
+    ledger_rows as ledger_rows,
 )

@@ -36,7 +36,7 @@ from forecastkit.ledger.schema import (
     PROMOTIONS,
     SHADOW_EVENTS,
 )
-from .schema import SNAPSHOTS, TRAINING_EVENTS
+from .schema import SNAPSHOTS, TRAINING_EVENTS, UNCOPIED
 
 # %% auto #0
 __all__ = ['SNAPSHOT_READ', 'Result', 'REVISIONS', 'READABLE_REVISIONS', 'TABLES_SINCE', 'VERSION_TABLE', 'Definition',
@@ -217,6 +217,7 @@ REVISIONS: tuple[str, ...] = (
     "0010",
     "0012",
     "0013",
+    "0011",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -231,6 +232,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DELIVERIES: "0009",
     HORIZONS: "0005",
     VERSION_LINES: "0012",
+    **dict.fromkeys(UNCOPIED, "0011"),
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
@@ -313,6 +315,7 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "28490a2cb9bd89f0",
     "83cb113709386dd8",
     "cc30becccacbb572",
+    "29ea459cc7201985",
 )  # of the tables and indexes by revision
 
 

@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from ..core import DataError, KEY_BYTES, KEY_FILE, adopt_key, canonical_json, code_version, confined
 from ..core import file_checksum, find_key, folder_checksums
 from ..core import folder_differences, printable
-from ..ledger import CHAIN, CHAINED, UNCHAINED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
+from ..ledger import CHAIN, CHAINED, UNCHAINED, UNCOPIED, METADATA, MODELS, PredictionDatabase, VERSION_TABLE
 from forecastkit.ledger import (
     broken_chains,
     chain_end,
@@ -57,8 +57,8 @@ def copy_rows(
     source: sa.Connection,
     target: sa.Connection,  # of a writing transaction; its tables are new
 ) -> None:
-    "Copy all rows of all tables, chain and all."
-    held = held_tables(source, METADATA.sorted_tables)
+    "Copy all rows of all tables but those of the API, chain and all."
+    held = [table for table in held_tables(source, METADATA.sorted_tables) if table not in UNCOPIED]
     target.execute(sa.delete(CHAIN).where(CHAIN.c.id.in_([CHAINED[table] for table in held if table in CHAINED])))
     for table in held:
         query = sa.select(table).order_by(*table.primary_key)

@@ -1,0 +1,5 @@
+"""The HTTP API: keys, limits, questions and answers, and a client."""
+
+from ..core import attach_face
+
+__getattr__, __dir__, __all__ = attach_face(__name__, __file__)

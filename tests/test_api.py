@@ -1,0 +1,194 @@
+"The HTTP API from its outside: who may ask, what comes back, and what is refused; in process, without a network."
+
+import json
+
+import pytest
+from engines import DAYS, made
+from fastapi.testclient import TestClient
+
+from forecastkit.core import load_settings
+from forecastkit.data import synthetic_market
+from forecastkit.forecasts import Forecast
+from forecastkit.ledger import PredictionDatabase
+from forecastkit.web import add_key, create_app
+
+ASK = {"symbol": "AAA", "date": "2016-02-05"}
+
+
+def settings_at(home, **more):
+    given = {
+        "data.home": str(home), "model.rounds": 1, "model.min_train_rows": 100, "run.n_jobs": 1, "forecast.explain": 0, "direction.sessions": 0,
+        "web.seconds": 500, "web.symbols": "AAA, VIX",
+    }  # fmt: skip
+    return load_settings(environ={}, overrides=given | {k.replace("__", "."): v for k, v in more.items()})
+
+
+@pytest.fixture(scope="module")
+def market():
+    return synthetic_market(seed=3, sessions=330, start="2014-12-01", stocks=("AAA",)).market
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    "A home with three stored forecasts of the VIX and a key of each scope."
+    folder = tmp_path_factory.mktemp("home")
+    db = PredictionDatabase(f"sqlite:///{folder}/forecasts.db")
+    db.store_predictions([(made(i), None) for i in range(3)])
+    keys = {scope: add_key(db, scope, scope)[1] for scope in ("read", "forecast", "admin")}
+    db.close()
+    return folder, keys
+
+
+@pytest.fixture(scope="module")
+def api(home, market):
+    with TestClient(
+        create_app(settings_at(home[0], web__per_minute=100_000), market), raise_server_exceptions=False
+    ) as client:
+        yield client
+
+
+def bearer(home, scope="forecast") -> dict[str, str]:
+    return {"Authorization": f"Bearer {home[1][scope]}"}
+
+
+def is_problem(answer, status: int) -> dict:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    told = answer.json()
+    assert told["status"] == status and told["title"] and told["detail"] and told["remedy"]
+    return told
+
+
+def test_a_fresh_forecast_is_made_stored_and_ever_after_the_same(api, home):
+    first = api.post("/forecast", json=ASK, headers=bearer(home))
+    assert first.status_code == 200, first.text
+    for same in (ASK, ASK | {"horizon": 5}, ASK | {"kind": "log_return"}, ASK | {"symbol": "aaa"}):
+        assert api.post("/forecast", json=same, headers=bearer(home)).content == first.content
+    stored = api.get(f"/forecasts/{first.json()['prediction_id']}", headers=bearer(home))
+    assert Forecast.from_json(stored.text).prediction_id == first.json()["prediction_id"]
+    assert len(api.get("/forecasts", params={"symbol": "AAA"}, headers=bearer(home)).json()) == 1
+
+
+def test_several_horizons_are_one_record(api, home):
+    first = api.post("/forecast", json=ASK | {"horizons": [5, 1]}, headers=bearer(home))
+    assert first.status_code == 200 and set(first.json()["horizons"]) == {"1", "5"}
+    assert api.post("/forecast", json=ASK | {"horizons": [1, 5]}, headers=bearer(home)).content == first.content
+
+
+def test_a_stored_forecast_is_found_without_data(api, home):
+    "They are of a time before the series here begin."
+    day, path = f"{DAYS[0]:%Y-%m-%d}", "/forecast"
+    found = api.post(path, json={"symbol": "^VIX", "date": day}, headers={"X-API-Key": home[1]["forecast"]}).json()
+    assert found["prediction_id"] == made(0).prediction_id
+    is_problem(api.post(path, json={"symbol": "VIX", "date": "2009-01-05"}, headers=bearer(home)), 422)
+
+
+def test_lists_have_pages_in_json_and_csv(api, home):
+    page = api.get("/forecasts", params={"symbol": "VIX", "limit": 2}, headers=bearer(home, "read"))
+    rest = api.get(page.links["next"]["url"], headers=bearer(home, "read"))
+    origins = [row["origin"] for row in page.json() + rest.json()]
+    assert origins == sorted(origins, reverse=True) and len(origins) == 3 and "next" not in rest.links
+    csv = api.get("/forecasts", params={"symbol": "VIX"}, headers=bearer(home, "read") | {"Accept": "text/csv"})
+    assert (
+        csv.headers["content-type"].startswith("text/csv")
+        and csv.text.startswith("symbol,origin,")
+        and csv.text.count("\n") == 4
+    )
+
+
+def test_the_other_addresses_answer(api, home):
+    def get(path, **headers):
+        answer = api.get(path, headers=bearer(home, "read") | headers)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    assert [row["symbol"] for row in get("/universe").json()] == ["AAA", "VIX"]
+    assert get("/models", Accept="application/json").json() is not None
+    assert get(f"/served-on/{DAYS[0]:%Y-%m-%d}").json()[0]["symbol"] == "VIX"
+    assert "performance" in get("/metrics").json()
+    assert (
+        "forecastkit_forecasts 3" in get("/metrics", Accept="text/plain").text
+        or "forecastkit_forecasts" in get("/metrics", Accept="text/plain").text
+    )
+    assert get("/health").json()["newest_origin"]
+    assert api.get("/health").json() == {"live": True, "ready": True}
+
+
+def test_keys_are_needed_and_each_scope_contains_those_before(api, home):
+    assert "www-authenticate" in api.get("/forecasts").headers
+    is_problem(api.get("/forecasts"), 401)
+    is_problem(api.get("/forecasts", headers={"X-API-Key": "fk_00000000_" + 43 * "A"}), 401)
+    is_problem(api.get("/health", headers={"X-API-Key": "wrong"}), 401)
+    is_problem(api.post("/forecast", json=ASK, headers=bearer(home, "read")), 403)
+    is_problem(api.get("/forecasts", headers=bearer(home) | {"X-API-Key": "other"}), 400)
+    assert api.get("/forecasts", headers=bearer(home, "admin")).status_code == 200
+
+
+def test_a_key_in_the_address_is_refused_and_not_told(api, home, caplog):
+    caplog.set_level("INFO", logger="forecastkit.access")
+    for query in (f"?api_key={home[1]['read']}", f"?symbol={home[1]['read']}"):
+        is_problem(api.get(f"/forecasts{query}"), 400)
+    api.get("/forecasts", headers=bearer(home, "read"))
+    assert home[1]["read"] not in caplog.text and '"path": "/forecasts"' in caplog.text
+    assert json.loads(caplog.records[-1].message)["key"] == home[1]["read"][3:11]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b'{"symbol": 5}', b'{"symbol": "VIX", "horizon": NaN}', b'{"symbol": "VIX", "horizon": 1e999}',
+        b'{"symbol": "VIX", "horizon": true}', b'{"symbol": "VIX", "horizons": []}', b'{"symbol": "VIX", "horizon": 5, "horizons": [1]}',
+        b'{"symbol": "../../etc/passwd"}', b'{"symbol": "http://example.org"}', b'{"symbol": "VIX\\u0000"}', b'{"symbol": "VIX", "date": "2018-02-30"}',
+        b'{"symbol": "VIX", "model": "x.skops"}', b'{"symbol": "VIX", "sources": "folder:/"}', b'{"symbol": "VIX", "kind": "x"}',
+        b"[" * 9000 + b"]" * 7000, b'{"symbol": "VIX", "x": ' + b"[" * 7000 + b"]" * 7000 + b"}", b"\xff\xfe", '{"symbol": "VIX\u202e"}'.encode(),
+    ],
+)  # fmt: skip
+def test_what_is_no_question_is_refused_with_a_reason(api, home, body):
+    headers = bearer(home) | {"Content-Type": "application/json"}
+    told = is_problem(api.post("/forecast", content=body, headers=headers), 422)
+    assert "etc/passwd" not in json.dumps(told) and "skops" not in json.dumps(told)
+
+
+def test_bodies_have_a_limit_and_a_kind(api, home):
+    big = b'{"symbol": "VIX"' + b" " * 20_000 + b"}"
+    is_problem(api.post("/forecast", content=big, headers=bearer(home) | {"Content-Type": "application/json"}), 413)
+    is_problem(
+        api.post("/forecast", content=iter([big]), headers=bearer(home) | {"Content-Type": "application/json"}), 413
+    )
+    is_problem(api.post("/forecast", data={"symbol": "VIX"}, headers=bearer(home)), 415)
+
+
+def test_addresses_and_methods_that_are_none(api, home):
+    is_problem(api.get("/nothing", headers=bearer(home)), 404)
+    is_problem(api.delete("/forecasts", headers=bearer(home)), 405)
+    is_problem(api.get("/forecasts/..%2f..%2fetc", headers=bearer(home)), 404)
+    is_problem(api.get("/forecasts/0eff9888-ea94-5cb0-88ac-62a8b999417d", headers=bearer(home)), 404)
+    is_problem(api.get("/jobs/0eff9888-ea94-5cb0-88ac-62a8b999417d", headers=bearer(home)), 404)
+    is_problem(api.get("/served-on/2018-13-01", headers=bearer(home)), 422)
+    is_problem(api.get("/forecasts", params={"limit": 0}, headers=bearer(home)), 422)
+    is_problem(api.get("/forecasts", params={"start": "2018-02-05", "end": "2018-02-01"}, headers=bearer(home)), 422)
+    is_problem(api.post("/forecast", json={"symbol": "NONE"}, headers=bearer(home)), 404)
+    assert "access-control-allow-origin" not in api.get("/health", headers={"Origin": "http://example.org"}).headers
+
+
+def test_what_every_answer_carries(api, home):
+    one, other = (api.get("/health", headers={"X-Request-ID": "mine\x01"}) for _ in range(2))
+    assert one.headers["x-request-id"] != other.headers["x-request-id"] != "mine"
+    assert (one.headers["cache-control"], one.headers["x-content-type-options"]) == ("no-store", "nosniff")
+
+
+def test_openapi_names_every_address_with_examples(api):
+    described = api.get("/openapi.json").json()
+    assert set(described["paths"]) == {
+        "/forecast",
+        "/forecasts",
+        "/forecasts/{id}",
+        "/jobs/{id}",
+        "/universe",
+        "/models",
+        "/served-on/{date}",
+        "/metrics",
+        "/health",
+    }
+    question = described["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert question["examples"] and not question["additionalProperties"]
+    assert {"HTTPBearer", "APIKeyHeader"} == set(described["components"]["securitySchemes"])
