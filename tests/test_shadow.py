@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import NormalDist
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecastkit.cli.main import main
+from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.core import PROBS, DataError, load_settings
 from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
@@ -263,11 +265,14 @@ def test_the_terminal_tells_the_same_and_writes_the_page(tmp_path, capsys) -> No
     base = ["--home", home, "--json"]
     made = ["shadow", "begin", "VIX_d1", "deep", "--set", "model.rounds=200", "--why", "a try", "--bound", "3", *base]
     assert run(*made) == 0
-    (row,) = json.loads(capsys.readouterr().out)
+    (row,) = said = json.loads(capsys.readouterr().out)
+    jsonschema.validate(said, SCHEMAS["shadow begin"])
     assert row["active"] and "a decision takes about" in row["takes"]
     page = tmp_path / "shadow.html"
     assert run("shadow", "evaluate", "--page", str(page), *base) == 0
-    assert json.loads(capsys.readouterr().out)[0]["verdict"] == "undecided" and "<h1>" in page.read_text()
+    said = json.loads(capsys.readouterr().out)
+    jsonschema.validate(said, SCHEMAS["shadow evaluate"])
+    assert said[0]["verdict"] == "undecided" and "<h1>" in page.read_text()
     assert run("shadow", "stop", "1", "--why", "over", *base) == 0
     capsys.readouterr()
     assert run("shadow", "stop", "1", "--why", "over", *base) == 2
