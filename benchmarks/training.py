@@ -1,12 +1,13 @@
 """Training of universes: how long a hundred tickers take, and that a training killed at random moments ends as one left alone.
 
     python benchmarks/training.py --kills 20 [--begin 1990-01-02] [--as-of 2018-12-31] [--seed 0]
-    python benchmarks/training.py --market ../shared/market [--data ../shared/data] [--begin 2010-01-04] [--jobs 2]
+    python benchmarks/training.py --market ../shared/market [--data ../shared/data] [--begin 2010-01-04] [--jobs 2] [--tickers 20]
 
 The first trains the embedded stocks in a home of its own and, in another, again and again: SIGKILL comes at a random moment of each
 attempt, and the next goes on. In the end both homes must hold the same versions, byte for byte, the ledger must verify, and every
 run that an attempt began must be on record, killed or completed. The second trains all stocks of a folder of bars once and says
-how long each stage took. One line of JSON each; wall-clock seconds depend on what else the machine does, so its load stands beside.
+how long each phase took: the market read, the panel prepared and its versions trained, the directions, the runs written down. One line
+of JSON each, seconds of clock and of processor; the clock depends on what else the machine does, so its load stands beside.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from forecastkit.data import MarketData
 from forecastkit.ledger import PredictionDatabase, audit_ledger, file_url
 from forecastkit.ops import stored_training_runs
 from forecastkit.pipeline import TrainingJob, Universe, open_market
+from forecastkit.pipeline.training_results import trained
 
 
 def settings_at(home: Path, **more: Any) -> Any:
@@ -112,24 +116,47 @@ def kills(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
 
 
+class Phases:
+    "Seconds of clock and processor, other processes included, by phase."
+
+    def __init__(self):
+        self.found: dict[str, tuple[float, float]] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        "Measures what is done meanwhile."
+        began, before = time.perf_counter(), os.times()
+        yield
+        spent = sum(os.times()[:4]) - sum(before[:4])
+        self.found[name] = round(time.perf_counter() - began, 1), round(spent, 1)
+
+
 def whole(args: argparse.Namespace, home: Path) -> dict[str, Any]:
-    "Train all stocks of a folder once."
-    names = [path.name.removesuffix(".csv.gz").replace("_", ".") for path in (args.market / "stocks").glob("*.csv.gz")]
+    "Train the stocks of a folder once, phase by phase."
+    names = [
+        path.name.removesuffix(".csv.gz").replace("_", ".")
+        for path in sorted((args.market / "stocks").glob("*.csv.gz"))
+    ][: args.tickers]
     universe = Universe(tuple(names), earnings=read_earnings(args.market / "earnings_dates.csv"))
     sources = f"folder:{args.market}, folder:{args.data}, sample"
     settings = settings_at(home, data__sources=sources, model__walk_start=args.begin, run__n_jobs=args.jobs)
-    load, began, before = os.getloadavg()[0], time.perf_counter(), os.times()
+    load, phases = os.getloadavg()[0], Phases()
     job = TrainingJob(universe, settings)
-    report = job.run(args.as_of)
-    seconds, after = time.perf_counter() - began, os.times()
+    with phases.phase("market"):
+        session = job.system.origin(args.as_of)
+    with phases.phase("panel"):
+        prepared = job.system.prepared(session)
+    with phases.phase("directions"):
+        trained(prepared)
+    with phases.phase("runs"):
+        report = job.run(session)
+    seconds, processor = (sum(one[k] for one in phases.found.values()) for k in (0, 1))
     begun = time.perf_counter()
     again = TrainingJob(universe, settings, market=job.system.market).run(args.as_of)
-    stages = {
-        name: round(value, 1) for name, value in job.system.prepared(job.system.origin(args.as_of)).seconds.items()
-    }
+    stages = {name: round(value, 1) for name, value in prepared.seconds.items()}
     return {
         "tickers": len(report.runs), "failed": len(report.failed), "version": report.version, "seconds": round(seconds, 1), "stages": stages,
-        "processor": round(sum(after[:4]) - sum(before[:4]), 1), "load_before": round(load, 1), "load_after": round(os.getloadavg()[0], 1),
+        "processor": round(processor, 1), "phases": phases.found, "load_before": round(load, 1), "load_after": round(os.getloadavg()[0], 1),
         "repeat_seconds": round(time.perf_counter() - begun, 1), "kept": len(again.kept),
     }  # fmt: skip
 
@@ -141,6 +168,7 @@ def main() -> int:
     parser.add_argument("--market", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--begin")
+    parser.add_argument("--tickers", type=int, help="only so many of the folder")
     parser.add_argument("--as-of", default="2018-12-31")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--jobs", type=int, default=2)

@@ -217,7 +217,7 @@ def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
         "daily",
         "--quiet",
         "--as-of",
-        "2016-09-30",
+        "2015-12-31",
         "--home",
         str(tmp_path / "home"),
         "--output",
@@ -225,13 +225,13 @@ def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
     )
     code, out, err = run(capsys, *arguments)
     assert code == 0, err
-    page = (tmp_path / "pages" / "2016-09-30" / "daily.html").read_text()
+    page = (tmp_path / "pages" / "2015-12-31" / "daily.html").read_text()
     assert "page:" in out and "VIX" in out
     written = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", page)  # letters of a picture may spell anything
     assert "<script" not in written and "http" not in written.replace("http-equiv", "")
-    assert 'src="data:image/png;base64' in page and "As of the close of Friday, 30 September 2016" in page
-    assert "this is a forecast from September 2016, not of today" in page
-    assert (tmp_path / "pages" / "2016-09-30" / "daily.ipynb").exists()
+    assert 'src="data:image/png;base64' in page and "As of the close of Thursday, 31 December 2015" in page
+    assert "this is a forecast from December 2015, not of today" in page
+    assert (tmp_path / "pages" / "2015-12-31" / "daily.ipynb").exists()
     code, out, _ = run(capsys, *arguments)
     assert code == 0 and "0 forecasts and 0 outcomes newly stored" in out
 
@@ -280,7 +280,7 @@ def test_a_function_of_ones_own_is_audited_in_one_line(tmp_path, capsys):
         "def past(market):\n    return market.close('SPX').rolling(5).mean().to_frame('mean')\n\n\n"
         "def tomorrow(market):\n    return market.close('SPX').shift(-1).to_frame('next')\n"
     )
-    ask = ("verify", "--cuts", "3", "--sources", "sample", "--home", str(tmp_path / "home"), "--function")
+    ask = ("verify", "--cuts", "3", "--home", str(tmp_path / "home"), "--function")
     assert run(capsys, *ask, f"{tmp_path}/mine.py:past")[0] == 0
     code, out, err = run(capsys, *ask, f"{tmp_path}/mine.py:tomorrow")
     assert code == 1 and "next" in out and err == ""

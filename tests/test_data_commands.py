@@ -168,7 +168,7 @@ def forecast_from(capsys, home: Path, sources: str) -> dict:
 
 
 def test_a_forecast_from_a_snapshot_is_that_of_the_study(tmp_path, capsys, no_network, monkeypatch):
-    monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "20")
+    monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "5")
     bars, home = tmp_path / "bars", tmp_path / "home"
     bars.mkdir()
     market = load_market("sample", symbols={"VIX", "SPX"})
@@ -279,7 +279,7 @@ def test_wrong_wishes_for_earnings_are_refused_in_one_line(arguments, says, tmp_
 @pytest.fixture
 def pages(tmp_path, monkeypatch):
     "The daily job with a report that is only noted."
-    monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "20")
+    monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "5")
     rendered: list[str] = []
     monkeypatch.setattr(
         "forecastkit.reports.run_report",

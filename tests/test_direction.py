@@ -156,7 +156,7 @@ def test_a_second_training_gives_the_same_files(market, tmp_path):
     assert one == two
 
 
-@pytest.mark.parametrize("spoilt", ["direction.json", "direction.npz", "member0.skops", "member1.ubj", "member2.skops"])
+@pytest.mark.parametrize("spoilt", ["direction.json", "direction.npz", "member0.skops", "member1.ubj", "member2.npz"])
 def test_a_file_that_was_changed_is_refused(market, tmp_path, spoilt):
     X, _, y = market
     sums = DirectionEnsemble().fit(X[:4000], y[:4000]).save(tmp_path)

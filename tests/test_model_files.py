@@ -16,6 +16,7 @@ import pytest
 import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -32,7 +33,7 @@ from xgboost import XGBClassifier
 from forecastkit.core import DataError, ModelIntegrityError, Target, pack_arrays, read_state, unpack_arrays, write_state
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.models import DirectionEnsemble
-from forecastkit.models.classifier_files import check_trees, trees_in
+from forecastkit.models.classifier_files import check_trees, pack_archive, pack_classifier, trees_in, unpack_classifier
 from forecastkit.models.direction import ARRAYS_FILE, DIRECTION_FILE
 from forecastkit.ops import ModelRegistry, back_up, model_problems, restore
 
@@ -275,6 +276,37 @@ def spoilt_boosting(**changes: int) -> bytes:
     for name, value in changes.items():
         boosting._predictors[0][0].nodes[name][0] = value
     return skops.io.dumps(boosting)
+
+
+FOREST_CHANGES = {
+    "a child outside its forest": lambda a: {"left_child": np.where(np.arange(len(a["left_child"])), a["left_child"], 50_000_000)},
+    "a forest that leads back": lambda a: {"right_child": np.where(a["right_child"] == -1, -1, 0)},
+    "a column that no forest has": lambda a: {"feature": np.where(a["feature"] == -2, -2, 10**6)},
+    "trees of other sizes": lambda a: {"sizes": a["sizes"][::-1] + np.array([1, 0, -1])},
+    "a tree of no nodes": lambda a: {"sizes": np.array([0, *a["sizes"][1:]])},
+    "a tree that is missing": lambda a: {"seeds": a["seeds"][1:]},
+    "values of other classes": lambda a: {"values": a["values"][:, :, :1]},
+    "a shell that is no forest": lambda a: {"archive": np.frombuffer(pack_archive(grown(DummyClassifier())), np.uint8)},
+    "a shell that nobody allowed": lambda a: {"archive": np.frombuffer(skops.io.dumps(Own()), np.uint8)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FOREST_CHANGES)
+def test_a_forest_of_other_numbers_is_refused(what):
+    forest = grown(RandomForestClassifier(3, max_depth=3, random_state=0))
+    entry, content = pack_classifier(forest)
+    arrays = unpack_arrays(content)
+    assert entry == {"kind": "npz"}
+    with pytest.raises(ModelIntegrityError):
+        unpack_classifier(entry, pack_arrays(arrays | FOREST_CHANGES[what](arrays)))
+    unpack_classifier(entry, content)
+
+
+def test_a_forest_as_it_was_stored_before_still_comes_back():
+    forest = grown(RandomForestClassifier(3, max_depth=3, random_state=0))
+    table = pd.DataFrame(np.random.default_rng(2).standard_normal((50, 3)), columns=["a", "b", "c"])
+    for entry, content in (({"kind": "skops"}, pack_archive(forest)), pack_classifier(forest)):
+        assert np.array_equal(unpack_classifier(entry, content).predict_proba(table), forest.predict_proba(table))
 
 
 def test_sound_trees_of_every_kind_come_back():

@@ -44,6 +44,7 @@ from .files import (
     read_bounded as read_bounded,
     read_file as read_file,
     read_state as read_state,
+    synced_later as synced_later,
     unpack_arrays as unpack_arrays,
     write_arrays as write_arrays,
     write_atomic as write_atomic,

@@ -19,8 +19,9 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
@@ -32,11 +33,11 @@ from .errors import DataError, ModelIntegrityError
 from .text import printable
 
 # %% auto #0
-__all__ = ['LARGEST_READ', 'READ_ERRORS', 'TIGHTEST_ARCHIVE', 'SMALL_ARCHIVE', 'SEAL', 'plain', 'canonical_json', 'digest',
-           'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum', 'folder_checksums',
-           'folder_differences', 'write_files', 'read_bounded', 'read_file', 'pack_arrays', 'check_archive',
-           'unpack_arrays', 'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state', 'read_state',
-           'code_version']
+__all__ = ['SYNCED', 'LARGEST_READ', 'READ_ERRORS', 'TIGHTEST_ARCHIVE', 'SMALL_ARCHIVE', 'SEAL', 'plain', 'canonical_json',
+           'digest', 'synced_later', 'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum',
+           'folder_checksums', 'folder_differences', 'write_files', 'read_bounded', 'read_file', 'pack_arrays',
+           'check_archive', 'unpack_arrays', 'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state',
+           'read_state', 'code_version']
 
 # %% ../../nbs/00_core/03_files.ipynb #f6f85103
 def plain(
@@ -81,6 +82,19 @@ def digest(
     "The first `length` hex digits of the SHA-256 of the canonical JSON."
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
+# %% ../../nbs/00_core/03_files.ipynb #5ync0001
+SYNCED: ContextVar[bool] = ContextVar("synced", default=True)  # whether a file that is written is brought to the disk
+
+
+@contextmanager
+def synced_later() -> Iterator[None]:
+    "What is written meanwhile is not brought to the disk file by file: for a folder that is synced whole before it has its name."
+    token = SYNCED.set(False)
+    try:
+        yield
+    finally:
+        SYNCED.reset(token)
+
 # %% ../../nbs/00_core/03_files.ipynb #ec85cc8e
 @contextmanager
 def open_atomic(
@@ -94,7 +108,8 @@ def open_atomic(
         with temporary.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if SYNCED.get():
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # gone already unless something went wrong
@@ -206,14 +221,13 @@ def read_file(
 # %% ../../nbs/00_core/03_files.ipynb #841ecab2
 def pack_arrays(
     arrays: Mapping[str, np.ndarray],  # of numbers, dates or text
-    compress: bool = False,  # smaller and slower
+    compress: bool | Collection[str] = False,  # smaller and slower: all arrays, or those of these names
 ) -> bytes:
     "Arrays as the content of an npz file; the same arrays give the same bytes."
-    kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with zipfile.ZipFile(
-        buffer := io.BytesIO(), "w", kind, compresslevel=1
-    ) as archive:  # numpy's level 6 takes five times as long
+    small = arrays.keys() & (arrays if compress is True else compress or ())
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w", compresslevel=1) as archive:  # level 6 takes five times as long
         for name, array in arrays.items():
+            archive.compression = zipfile.ZIP_DEFLATED if name in small else zipfile.ZIP_STORED
             with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
                 np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
     return buffer.getvalue()

@@ -290,7 +290,9 @@ class MonitorSettings:
     drift_reference: int = key(
         1260, whole(40, 25_200), "sessions before a version was trained that they are held against, at most"
     )
-    drift_level: float = key(0.05, number(0.0001, 1), "chance of a false alarm in the whole check of a day")
+    drift_level: float = key(
+        0.01, number(0.0001, 1), "chance of a false alarm in the check of a day: 0.01 is less than one a year"
+    )
     keep_days: int = key(730, whole(1, 100_000), "days for which measured drift and performance are kept")
 
 # %% ../../nbs/00_core/08_settings.ipynb #8a483940

@@ -154,13 +154,7 @@ def checked_features(
     if ordered:
         check_order(frame.index, dated)
     wanted = needed if needed is not None else columns
-    if wanted is not None:
-        missing = [name for name in wanted if name not in frame.columns]
-        if missing:
-            raise FeatureDimensionError(
-                f"the features lack {missing[0]} ({len(missing)} of {len(wanted)}): use those that {reader} was fitted on"
-            )
-        frame = frame[list(wanted)] if list(frame.columns) != list(wanted) else frame
+    frame = frame if wanted is None else _picked_columns(frame, wanted, reader)
     return _without_infinities(_float_columns(_named_once(frame)), reader)
 
 # %% ../../nbs/30_features/00_frames.ipynb #41030a1a
@@ -170,6 +164,20 @@ def _check_shape(X: pd.DataFrame) -> None:
         raise DataError(f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
     if not len(X):
         raise DataError("X has no rows (0 sample(s)): hand over at least one session")
+
+
+def _picked_columns(X: pd.DataFrame, wanted: Sequence[str], reader: str) -> pd.DataFrame:
+    "These columns of the frame, by one look at its names; raises `FeatureDimensionError` where one is absent."
+    names = X.columns.tolist()
+    place = {name: at for at, name in enumerate(names)}
+    if missing := [name for name in wanted if name not in place]:
+        raise FeatureDimensionError(
+            f"the features lack {missing[0]} ({len(missing)} of {len(wanted)}): use those that {reader} was fitted on"
+        )
+    if names == list(wanted):
+        return X
+    once = len(place) == len(names)
+    return X.take([place[name] for name in wanted], axis=1) if once else X[list(wanted)]
 
 
 def _named_once(X: pd.DataFrame) -> pd.DataFrame:

@@ -190,10 +190,11 @@ class QuantileEstimator(QuantilePredictions, RegressorMixin, BaseEstimator):
         columns = None if has_names(X) or count is None else array_names(count)
         if has_names(X):
             names = [*dict.fromkeys([*names, *(name for name in beside if name in X)])]
-        if last is not None and isinstance(X, pd.DataFrame):
+        judged = last is not None and isinstance(X, pd.DataFrame)
+        if judged:
             checked_features(X, columns, (), reader)  # the order of all rows
             X = last_rows(X, last)
-        return last_rows(checked_features(X, columns, names, reader), last)
+        return last_rows(checked_features(X, columns, names, reader, ordered=not judged), last)
 
 # %% ../../nbs/40_models/01_base.ipynb #4d45519b
 def require_fitted(model: Any) -> None:
@@ -243,11 +244,12 @@ def float_table(
     logged: Sequence[str] = (),  # those of them that enter as their logarithm
 ) -> np.ndarray:
     "Columns as a table of floats, (n, k), NaN where there is no finite value. Raises `FeatureDimensionError`."
-    if absent := [name for name in names if name not in X.columns]:
+    place = {name: at for at, name in enumerate(X.columns.tolist())}
+    if absent := [name for name in names if name not in place]:
         raise FeatureDimensionError(
             f"the features lack {', '.join(absent)}: hand over all that the model was fitted on"
         )
-    table = np.array(X[list(names)], dtype=float, order="C")
+    table = np.array(X.take([place[name] for name in names], axis=1), dtype=float, order="C")
     with np.errstate(invalid="ignore", divide="ignore"):
         for j, name in enumerate(names):
             if name in logged:

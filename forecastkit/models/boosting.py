@@ -71,11 +71,12 @@ def tree_table(
     columns: list[str],  # as `tree_columns` gave them in training
 ) -> np.ndarray:
     "These columns as 32-bit floats, (n, k); NaN where there is no finite value. Raises `FeatureDimensionError`."
-    if absent := [name for name in columns if name not in X.columns]:
+    place = {name: at for at, name in enumerate(X.columns.tolist())}
+    if absent := [name for name in columns if name not in place]:
         raise FeatureDimensionError(
             f"the features lack {', '.join(absent)}: hand over all that the model was fitted on"
         )
-    frame = X[columns]
+    frame = X.take([place[name] for name in columns], axis=1)
     if COHORT in columns:
         frame = frame.assign(**{COHORT: pd.Index(COHORTS).get_indexer(pd.Index(frame[COHORT]))})
     table = np.ascontiguousarray(frame, dtype=np.float32)
@@ -103,10 +104,17 @@ def grow_trees(
 def node_numbers(
     text: bytes,  # UBJ as XGBoost writes it
     name: bytes,  # of an array of four-byte numbers that each tree has
-) -> list[np.ndarray]:
-    "The array of each tree."
-    found = re.finditer(name + rb"\[\$l#L(?=(.{8}))", text, re.S)
-    return [np.frombuffer(text, ">i4", int.from_bytes(m[1], "big"), m.end(1)) for m in found]
+) -> tuple[np.ndarray, np.ndarray]:
+    "How many numbers the array of each tree has, (trees,), and all of them in one row; raises `ValueError` where they are not there."
+    raw, before = np.frombuffer(text, np.uint8), text.split(mark := name + b"[$l#L")[:-1]
+    at = np.cumsum([len(one) + len(mark) for one in before], dtype=np.int64)
+    if len(at) and at[-1] + 8 > len(raw):
+        raise ValueError("the trees are not whole")
+    sizes = raw[at[:, None] + np.arange(8)].view(">i8")[:, 0].astype(np.int64)
+    if ((sizes < 0) | (sizes > (len(raw) - at - 8) // 4)).any() or 4 * sizes.sum() > len(raw):
+        raise ValueError("the trees are not whole")
+    first = np.repeat(at + 8 - 4 * (np.cumsum(sizes) - sizes), sizes) + 4 * np.arange(sizes.sum())
+    return sizes, raw[first[:, None] + np.arange(4)].view(">i4")[:, 0].astype(np.int64)
 
 
 def list_numbers(
@@ -129,18 +137,16 @@ def check_nodes(
 ) -> int:
     "The number of trees; raises `ValueError` where a node leads out of its tree, back into it, or to a column that is not there."
     names = (b"left_children", b"right_children", b"split_indices")
-    left, right, reads = (node_numbers(text, name) for name in names)
-    sizes = np.array([len(one) for one in left])
-    if not len(sizes) or any([len(one) for one in arrays] != sizes.tolist() for arrays in (right, reads)):
+    (sizes, a), (right, b), (reads, read) = (node_numbers(text, name) for name in names)
+    if not len(sizes) or not (np.array_equal(sizes, right) and np.array_equal(sizes, reads)):
         raise ValueError("the trees are not whole")
     starts, own = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
-    a, b, read = (np.concatenate(arrays).astype(np.int64) for arrays in (left, right, reads))
     inner = (a != -1) | (b != -1)
     inside = [(one[inner] > 0) & (one[inner] < own[inner]) for one in (a, b)]
     children = np.concatenate([(one + starts)[inner] for one in (a, b)])
     if not np.all(inside) or len(np.unique(children)) < len(children):
         raise ValueError("a node leads out of its tree or back into it")
-    if ((read[inner] < 0) | (read[inner] >= columns)).any() or any(map(len, node_numbers(text, b"categories_nodes"))):
+    if ((read[inner] < 0) | (read[inner] >= columns)).any() or node_numbers(text, b"categories_nodes")[0].any():
         raise ValueError("a tree reads what is no column of numbers")
     return len(sizes)
 

@@ -11,23 +11,26 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import BaseEnsemble
+from sklearn.ensemble import BaseEnsemble, ExtraTreesClassifier, RandomForestClassifier
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.tree import _tree
 from sklearn.tree._tree import Tree
 from xgboost import XGBClassifier
 
-from ..core import DataError, ModelIntegrityError, check_archive
+from ..core import DataError, ModelIntegrityError, check_archive, digest, pack_arrays, unpack_arrays
 from .boosting import read_booster
 from .persistence import as_integrity_error
 
 # %% auto #0
-__all__ = ['TRUSTED', 'ADDRESS', 'class_names', 'steady_archive', 'plain_params', 'pack_classifier', 'inner_parts', 'trees_in',
-           'check_trees', 'unpack_classifier']
+__all__ = ['TRUSTED', 'ADDRESS', 'FORESTS', 'NODE_DTYPE', 'GROWN', 'OWN_PARTS', 'class_names', 'steady_archive', 'plain_params',
+           'pack_archive', 'is_plain_forest', 'pack_forest', 'pack_classifier', 'inner_parts', 'trees_in',
+           'check_branches', 'check_trees', 'unpack_archive', 'unpack_forest', 'unpack_classifier']
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #1ce688b8
 TRUSTED: tuple[str, ...] = (
@@ -78,22 +81,13 @@ def plain_params(
     return params
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #e31439b6
-def pack_classifier(
+def pack_archive(
     model: Any,  # fitted
     kinds: Sequence[type] = (),  # classes that may be loaded, beyond those of `TRUSTED`
-) -> tuple[dict[str, Any], bytes]:
-    "What its file is, in JSON's own types, and its bytes. Raises `DataError` for a model that could not be read back."
+) -> bytes:
+    "A model as an archive of skops. Raises `DataError` for one that could not be read back."
     import skops.io
 
-    if type(model) is XGBClassifier:
-        trees = bytes(model.get_booster().save_raw("ubj"))
-        try:
-            read_booster(trees)
-        except ValueError as error:
-            raise DataError(
-                f"an XGBClassifier of this kind could not be read back ({error}): use the booster gbtree"
-            ) from error
-        return {"kind": "ubj", "params": plain_params(model)}, trees
     name = type(model).__name__
     try:
         content = steady_archive(skops.io.dumps(model))
@@ -106,7 +100,61 @@ def pack_classifier(
         raise DataError(
             f"a {name} holds what may not be loaded again ({told}): hand these classes over as kinds=, to save and to load"
         )
-    return {"kind": "skops"}, content
+    return content
+
+# %% ../../nbs/40_models/13_classifier_files.ipynb #207e5be7
+FORESTS: tuple[type, ...] = (RandomForestClassifier, ExtraTreesClassifier)
+NODE_DTYPE: Any = vars(_tree)["NODE_DTYPE"]  # how scikit-learn holds a node
+GROWN: Any = Tree
+OWN_PARTS: tuple[str, ...] = ("tree_", "random_state")  # what the trees of a forest do not share
+
+
+def is_plain_forest(
+    model: Any,
+) -> bool:
+    "Whether a classifier is a forest of scikit-learn whose trees differ in their nodes and seeds alone."
+    grown = getattr(model, "estimators_", []) if type(model) in FORESTS else []
+    shared = {digest({k: v for k, v in vars(one).items() if k not in OWN_PARTS}) for one in grown}
+    return len(shared) == 1 and all(type(one.random_state) is int for one in grown)
+
+
+def pack_forest(
+    forest: Any,  # fitted, see `is_plain_forest`
+    kinds: Sequence[type] = (),  # as in `pack_archive`
+) -> bytes:
+    "The nodes of all trees in one row, their seeds, and an archive of the forest without them, as an npz file."
+    shell, first = copy(forest), copy(forest.estimators_[0])
+    del first.tree_
+    shell.estimators_ = [first]
+    trees = [one.tree_.__getstate__() for one in forest.estimators_]
+    nodes = {str(name): np.concatenate([one["nodes"][name] for one in trees]) for name in NODE_DTYPE.names}
+    own = {
+        "sizes": np.array([one["node_count"] for one in trees]),
+        "depths": np.array([one["max_depth"] for one in trees]),
+        "seeds": np.array([one.random_state for one in forest.estimators_]),
+        "values": np.concatenate([one["values"] for one in trees]),
+    }
+    archive = np.frombuffer(pack_archive(shell, kinds), np.uint8)
+    return pack_arrays({"archive": archive} | own | nodes, compress=True)
+
+# %% ../../nbs/40_models/13_classifier_files.ipynb #a38a7899
+def pack_classifier(
+    model: Any,  # fitted
+    kinds: Sequence[type] = (),  # classes that may be loaded, beyond those of `TRUSTED`
+) -> tuple[dict[str, Any], bytes]:
+    "What its file is, in JSON's own types, and its bytes. Raises `DataError` for a model that could not be read back."
+    if type(model) is XGBClassifier:
+        trees = bytes(model.get_booster().save_raw("ubj"))
+        try:
+            read_booster(trees)
+        except ValueError as error:
+            raise DataError(
+                f"an XGBClassifier of this kind could not be read back ({error}): use the booster gbtree"
+            ) from error
+        return {"kind": "ubj", "params": plain_params(model)}, trees
+    if is_plain_forest(model):
+        return {"kind": "npz"}, pack_forest(model, kinds)
+    return {"kind": "skops"}, pack_archive(model, kinds)
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #b17a0002
 def inner_parts(
@@ -142,6 +190,29 @@ def trees_in(
             left += [(one, width) for one in inner_parts(part)]
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #b17a0003
+def check_branches(
+    left: np.ndarray,  # (n,) the left child of each node, counted within its tree
+    right: np.ndarray,  # (n,)
+    feature: np.ndarray,  # (n,) the column that is asked about
+    inner: np.ndarray,  # (n,) whether a node has children
+    sizes: Sequence[int] | np.ndarray,  # nodes of each tree, of which the n are made up
+    width: int,  # columns that there are
+) -> None:
+    "Raise `ModelIntegrityError` where trees are empty or lead out of themselves, in a circle, or to a column that there is not."
+    sizes = np.asarray(sizes)
+    whole = sizes.ndim == 1 and len(sizes) and sizes.min() > 0 and sizes.sum() == len(left)
+    size = np.repeat(sizes, sizes)[inner] if whole else np.zeros(0, int)
+    place = (np.arange(len(left)) - np.repeat(np.cumsum(sizes) - sizes, sizes))[inner] if whole else size
+    if (
+        not whole
+        or not all(((place < child[inner]) & (child[inner] < size)).all() for child in (left, right))
+        or not ((feature[inner] >= 0) & (feature[inner] < width)).all()
+    ):
+        raise ModelIntegrityError(
+            "a tree leads out of itself, or to a column that there is not: train this version again"
+        )
+
+# %% ../../nbs/40_models/13_classifier_files.ipynb #5e16923c
 def check_trees(
     model: Any,  # as it was loaded
 ) -> None:
@@ -156,36 +227,66 @@ def check_trees(
         else:
             left, right, feature = tree.children_left, tree.children_right, tree.feature
             inner, sets, of = left != -1, np.zeros(0, bool), np.zeros(0, int)
-        place = np.arange(len(left))[inner]
-        inside = [(place < child[inner]) & (child[inner] < len(left)) for child in (left, right)]
-        columns = (feature[inner] >= 0) & (feature[inner] < width)
-        if not len(left) or not np.all([*inside, columns]):
-            raise ModelIntegrityError(
-                "a tree leads out of itself, or to a column that there is not: train this version again"
-            )
+        check_branches(left, right, feature, inner, [len(left)], width)
         if sets.any() and (
             tree.raw_left_cat_bitsets.shape[1:] != (8,) or of[sets].max() >= len(tree.raw_left_cat_bitsets)
         ):
             raise ModelIntegrityError("a tree asks for categories that there are not: train this version again")
 
 # %% ../../nbs/40_models/13_classifier_files.ipynb #86edd321
+def unpack_archive(
+    content: bytes,  # as `pack_archive` gave it
+    kinds: Sequence[type] = (),  # as in `pack_archive`
+) -> Any:
+    "The model of an archive. Raises `ModelIntegrityError` for bytes that are none, and for trees that lead out of themselves."
+    import skops.io
+
+    try:
+        check_archive(content)
+        found = skops.io.loads(content, trusted=class_names(kinds))
+    except zipfile.BadZipFile as error:
+        raise ModelIntegrityError("the stored classifier is no archive: train this version again") from error
+    check_trees(found)
+    return found
+
+
+def unpack_forest(
+    content: bytes,  # as `pack_forest` gave it
+    kinds: Sequence[type] = (),  # as in `pack_archive`
+) -> Any:
+    "The forest of `pack_forest`, its nodes checked all at once."
+    arrays = unpack_arrays(content)
+    shell = unpack_archive(arrays["archive"].tobytes(), kinds)
+    if type(shell) not in FORESTS:
+        raise ModelIntegrityError("the stored forest is none: train this version again")
+    (first,), values, sizes = shell.estimators_, arrays["values"], arrays["sizes"]
+    nodes = np.zeros(len(values), NODE_DTYPE)
+    for name in NODE_DTYPE.names:
+        nodes[name] = arrays[str(name)]
+    left, right, feature = (nodes[name] for name in ("left_child", "right_child", "feature"))
+    width = min(shell.n_features_in_, first.n_features_in_)
+    check_branches(left, right, feature, left != -1, sizes, width)
+    classes, shell.estimators_ = np.atleast_1d(first.n_classes_).astype(np.intp), []
+    begins = (np.cumsum(sizes) - sizes).tolist()
+    for begin, size, depth, seed in zip(
+        begins, *(arrays[n].tolist() for n in ("sizes", "depths", "seeds")), strict=True
+    ):
+        one, tree, own = copy(first), GROWN(first.n_features_in_, classes, first.n_outputs_), slice(begin, begin + size)
+        tree.__setstate__({"max_depth": depth, "node_count": size, "nodes": nodes[own], "values": values[own]})
+        one.tree_, one.random_state = tree, seed
+        shell.estimators_.append(one)
+    return shell
+
+# %% ../../nbs/40_models/13_classifier_files.ipynb #bdb983c5
 def unpack_classifier(
     entry: Mapping[str, Any],  # as `pack_classifier` gave it
     content: bytes,
     kinds: Sequence[type] = (),  # as in `pack_classifier`
 ) -> Any:
     "The classifier of `pack_classifier`. Raises `ModelIntegrityError` for bytes that are none, or that name another class."
-    import skops.io
-
     with as_integrity_error():
         if entry["kind"] == "ubj":
             model = XGBClassifier(**entry["params"])
             model.load_model(read_booster(content).save_raw("ubj"))
             return model
-        try:
-            check_archive(content)
-            found = skops.io.loads(content, trusted=class_names(kinds))
-            check_trees(found)
-            return found
-        except zipfile.BadZipFile as error:
-            raise ModelIntegrityError("the stored classifier is no archive: train this version again") from error
+        return (unpack_forest if entry["kind"] == "npz" else unpack_archive)(content, kinds)

@@ -55,10 +55,10 @@ def checked_table(
         )
     numbers = [name for name in X.columns if name != COHORT]
     checked = checked_features(X, needed=numbers, reader="ProbabilisticForecaster")
-    changed = np.isinf(X[numbers].to_numpy(dtype=float)).any() or any(
-        X[name].dtype.kind not in "fiub" for name in numbers
-    )
-    return checked.assign(**{n: X[n] for n in X.columns if n == COHORT})[list(X.columns)] if changed else X
+    kinds = [kind.kind for name, kind in zip(X.columns, X.dtypes) if name != COHORT]
+    changed = not {*kinds}.issubset("fiub") or np.isinf(X[numbers].to_numpy(dtype=float)).any()
+    table = checked.assign(**{n: X[n] for n in X.columns if n == COHORT})[list(X.columns)] if changed else X
+    return table.set_axis(table.columns.astype(object), axis=1)  # names of Arrow are slow to look up, column by column
 
 
 def training_profile(

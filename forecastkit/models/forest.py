@@ -91,7 +91,18 @@ def leaf_indices(
 
 # %% ../../nbs/40_models/05_forest.ipynb #8537cce8
 ROWS_AT_ONCE: int = 64  # rows whose weights are held together
+FEW_ROWS: int = 4  # rows for which looking up each leaf is quicker than putting all days in the order of their leaves
 ROUNDING: float = 1e-9  # a sum of shares may fall short of a probability by that much
+
+
+def weights_of_row(
+    leaves: np.ndarray,  # (trees,) of a row to forecast from
+    past: np.ndarray,  # (trees, n) leaves of the training rows
+) -> np.ndarray:
+    "The weight of each training row, added up tree by tree, (n,)."
+    tree, day = np.nonzero(past == leaves[:, None])
+    shares = 1 / np.maximum(np.bincount(tree, minlength=len(past)), 1)
+    return np.bincount(day, shares[tree], minlength=past.shape[1])
 
 
 def cumulative_weights(
@@ -99,6 +110,9 @@ def cumulative_weights(
     past: np.ndarray,  # (trees, n) leaves of the training rows, by residual in rising order
 ) -> np.ndarray:
     "The weight of all residuals up to each one, (m, n)."
+    if len(here) <= FEW_ROWS:
+        weight = [weights_of_row(leaves, past) for leaves in here]
+        return np.cumsum(np.reshape(weight, (len(here), past.shape[1])), axis=1) / len(past)
     weight = np.zeros((len(here), past.shape[1]))
     for leaf, days in zip(here.T, past):
         count = np.bincount(days, minlength=int(leaf.max()) + 1)
@@ -162,7 +176,7 @@ class QuantileForest(ResidualEstimator):
         params = {"recipe": recipe_state(self.recipe), "trees": self.trees, "seed": self.seed}
         arrays = self.trees_._asdict() | {"past": self.past_, "residual": self.residual_}
         return params | {"columns": self.columns_, "base": self.base_.to_state()[0]}, {
-            "forest.npz": pack_arrays(arrays, compress=True)
+            "forest.npz": pack_arrays(arrays, compress=self.trees_._fields)  # leaves of rows hardly shrink
         }
 
     @classmethod

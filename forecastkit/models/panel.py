@@ -10,7 +10,7 @@ that of all; its worth is the width. A ticker that it never saw is served at onc
 # %% ../../nbs/40_models/18_panel.ipynb #1b06d9ac
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,9 +134,11 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
             VarianceMix.fit(rows, residual, [n for n in terms if n in rows]) for terms in (GARCH_TERMS, EWMA_TERMS)
         ]
         chosen = tuple(rows.columns if self.columns is None else self.columns)
-        self.members_ = [line, *mixes, ScaleTrees.fit(rows, residual, line, chosen, self.rounds, self.seed)]
-        kinds = self._kinds(rows)
-        self.shapes_ = [fit_shapes(residual / member.scale(rows), kinds) for member in self.members_]
+        own, kinds = line.scale(rows), self._kinds(rows)
+        trees, grown = ScaleTrees.fit_scaled(rows, residual, line, chosen, self.rounds, self.seed, own)
+        self.members_ = [line, *mixes, trees]
+        scales = [own, *(mix.scale(rows) for mix in mixes), grown]
+        self.shapes_ = [fit_shapes(residual / scale, kinds) for scale in scales]
         self.features_, self.n_features_in_ = list(table.columns), table.shape[1]
         self.sample_ = table.iloc[-KEPT_ROWS:].copy()
         return self
@@ -151,20 +153,22 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
     def member_quantiles(self, X: pd.DataFrame) -> list[np.ndarray]:
         "The quantiles that each member gives to each row, in the order of `members_`, each (n, 23)."
         check_is_fitted(self, "members_")
+        return self._tables(X, range(len(self.members_)))
+
+    def _tables(self, X: pd.DataFrame, places: Iterable[int]) -> list[np.ndarray]:
+        "The quantiles of the members at these places."
         rows = checked_panel(X, self.features_)
         location, kinds = self._location(rows.index.get_level_values("symbol")), self._kinds(rows)
-        return [
-            location[:, None] + member.scale(rows)[:, None] * shape[kinds]
-            for member, shape in zip(self.members_, self.shapes_)
-        ]
+        chosen = [(self.members_[place], self.shapes_[place]) for place in places]
+        return [location[:, None] + member.scale(rows)[:, None] * shape[kinds] for member, shape in chosen]
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "Raw quantiles of the log change at core.PROBS for the rows of X, or its last rows, (n, 23); a row depends on that row alone."
-        tables = self.member_quantiles(X if last is None else X.iloc[-last:])
-        pieces = [slice(at, at + PIECE) for at in range(0, len(tables[0]), PIECE)]
-        used = [(table, weight) for table, weight in zip(tables, self.weights) if weight > 0]
-        weights = [weight for _, weight in used]
-        return np.concatenate([linear_pool([table[piece] for table, _ in used], weights) for piece in pieces])
+        check_is_fitted(self, "members_")
+        used = [place for place, weight in enumerate(self.weights) if weight > 0]
+        rows, weights = X if last is None else X.iloc[-last:], [self.weights[place] for place in used]
+        tables, pieces = self._tables(rows, used), [slice(at, at + PIECE) for at in range(0, len(rows), PIECE)]
+        return np.concatenate([linear_pool([table[piece] for table in tables], weights) for piece in pieces])
 
     def score(self, X: pd.DataFrame, y: OutcomeValues, sample_weight: Sequence[float] | None = None) -> float:
         "The negative mean CRPS over the rows with a known outcome: more is better, 0 is perfect."

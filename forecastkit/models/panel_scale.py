@@ -165,8 +165,10 @@ def _float32(X: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
         raise FeatureDimensionError(
             f"the features lack {', '.join(absent[:4])}: hand over all that the model was fitted on"
         )
-    table = np.ascontiguousarray(X[list(columns)], dtype=np.float32)
-    return np.where(np.isfinite(table), table, np.float32("nan"))
+    own = X if list(columns) == X.columns.tolist() else X[list(columns)]
+    table = np.array(own, dtype=np.float32, order="C")
+    table[np.isinf(table)] = np.nan
+    return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,15 +184,34 @@ class ScaleTrees:
         cls, X: pd.DataFrame, residual: np.ndarray, base: ScaleLine, columns: Sequence[str], rounds: int, seed: int
     ) -> ScaleTrees:
         "Trees over these columns, on the residuals in units of the line's scale."
-        size = np.maximum(np.abs(residual) / base.scale(X), 1e-6)
-        used = tuple(name for name in columns if X[name].notna().any())
-        data = xgboost.QuantileDMatrix(_float32(X, used), size, max_bin=TREE_PARAMS["max_bin"], nthread=1)
-        return cls(base, used, xgboost.train({**TREE_PARAMS, "seed": seed}, data, rounds))
+        return cls.fit_scaled(X, residual, base, columns, rounds, seed, base.scale(X))[0]
+
+    @classmethod
+    def fit_scaled(
+        cls,
+        X: pd.DataFrame,
+        residual: np.ndarray,
+        base: ScaleLine,
+        columns: Sequence[str],
+        rounds: int,
+        seed: int,
+        base_scale: np.ndarray,  # (n,) of the base at these rows
+    ) -> tuple[ScaleTrees, np.ndarray]:
+        "The same, and the scale of each training row."
+        size = np.maximum(np.abs(residual) / base_scale, 1e-6)
+        seen = X.notna().any()
+        used = tuple(name for name in columns if bool(seen[name]))
+        table = _float32(X, used)
+        data = xgboost.QuantileDMatrix(table, size, max_bin=TREE_PARAMS["max_bin"], nthread=1)
+        made = cls(base, used, xgboost.train({**TREE_PARAMS, "seed": seed}, data, rounds))
+        return made, made._multiplied(base_scale, table)
+
+    def _multiplied(self, base_scale: np.ndarray, table: np.ndarray) -> np.ndarray:
+        return base_scale * np.clip(self.trees.inplace_predict(table).astype(float), 0.2, 5.0)
 
     def scale(self, X: pd.DataFrame) -> np.ndarray:
         "The scale of each row, (n,)."
-        factor = self.trees.inplace_predict(_float32(X, self.columns)).astype(float)
-        return self.base.scale(X) * np.clip(factor, 0.2, 5.0)
+        return self._multiplied(self.base.scale(X), _float32(X, self.columns))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "The line in JSON's own types, and the trees as UBJ."

@@ -94,7 +94,7 @@ def pack_table(
     X: pd.DataFrame,  # numbers and text by session, or by session and symbol
 ) -> dict[str, np.ndarray]:
     "A table as arrays of numbers, dates and text; empty where its rows or columns are named by anything else."
-    text = [name for name in X if X[name].dtype.kind not in "fiub"]
+    text = [name for name, kind in zip(X.columns, X.dtypes) if kind.kind not in "fiub"]
     levels = {f"row{k}": X.index.get_level_values(k) for k in range(X.index.nlevels)}
     labels = [str(name or "") for name in X.index.names]
     known = all(one.dtype.kind in "Mi" or pd.api.types.is_string_dtype(one) for one in levels.values())

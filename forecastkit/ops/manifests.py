@@ -190,9 +190,9 @@ def counted(
 def best_manifest(
     folder: Path,
     found: Sequence[Manifest],  # those of its version that count, at least one
-) -> Manifest:
-    "The manifest that describes a folder best."
-    return min(found, key=lambda one: len(folder_problems(folder, one)))
+) -> tuple[Manifest, list[str]]:
+    "The manifest that describes a folder best, and what differs from it, one phrase a file."
+    return min(((one, folder_problems(folder, one)) for one in found), key=lambda judged: len(judged[1]))
 
 
 def manifest_differences(
@@ -200,7 +200,7 @@ def manifest_differences(
     found: Sequence[Manifest],  # those of its version that count
 ) -> list[str]:
     "What differs between a folder and the manifest that describes it best, one phrase a file."
-    return folder_problems(folder, best_manifest(folder, found)) if found else ["its manifest was changed"]
+    return best_manifest(folder, found)[1] if found else ["its manifest was changed"]
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #ed69e210
 def forged(

@@ -31,7 +31,7 @@ from forecastkit.ledger import (
     with_retry,
 )
 from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
-from ..metrics import CHART_WORDS
+from ..metrics import CHART_WORDS, false_alarms_a_year
 from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
 from .model_monitor import MEASURE_WORDS, OUTCOME_WINDOWS, RUN_LENGTH, DegradationReport
 from .model_monitor import followed_outcomes, judge_decay, window_table
@@ -234,7 +234,8 @@ def drift_line(drifted: pd.DataFrame, checked: int) -> str:
         return "Drift: no check on record; forecastkit daily keeps one."
     surest = drifted.sort_values("family_wise_p", na_position="first", kind="stable")
     told = f": {first_names(list(dict.fromkeys(surest['feature'].astype(str))))}" if len(drifted) else ""
-    return f"Drift this week: {len(drifted)} of {checked} checked{told}."
+    usual = f"{false_alarms_a_year():.1g} false alarms a year expected at the default level"
+    return f"Drift this week: {len(drifted)} of {checked} checked{told} ({usual})."
 
 
 def performance_line(performance: pd.DataFrame) -> str:

@@ -22,7 +22,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import DataError, ModelIntegrityError, ModelNotFoundError, Target, digest, find_key
-from ..core import folder_checksums, make_key
+from ..core import folder_checksums, make_key, synced_later
 from ..ledger import MODELS, PredictionDatabase, database_file, fetch, with_retry
 from forecastkit.ops.manifests import (
     Manifest,
@@ -149,7 +149,8 @@ def write_model(
 ) -> dict[str, str]:
     "Let a model write its files, bring them to the disk, and return their checksums. Raises `DataError` for files that would not be read."
     folder.mkdir()
-    model.save(folder)
+    with synced_later():
+        model.save(folder)
     if odd := odd_files(folder):
         raise DataError(f"this model cannot be stored, {odd[0]}: let save write JSON, npz, UBJ or skops")
     fsync_tree(folder)
@@ -252,11 +253,13 @@ class ModelRegistry:
 
     def load(self, version: str) -> Any:
         "The stored model. Raises `ModelNotFoundError` if there is none, `ModelIntegrityError` naming a file that was changed."
-        if not self.has(version):
+        path, held = version_folder(self.folder, version), manifests(self.database, version)
+        if not (path.is_dir() and held):
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
-        path, held, key = version_folder(self.folder, version), manifests(self.database, version), find_key(self.folder)
         self._check_key(held)
-        if wrong := manifest_differences(path, found := counted(held, key)):
+        found = counted(held, key := find_key(self.folder))
+        best, wrong = best_manifest(path, found) if found else (held[0], ["its manifest was changed"])
+        if wrong:
             later = next(
                 (
                     f" (row {one.row} of the models says so, without a valid seal)"
@@ -266,7 +269,7 @@ class ModelRegistry:
                 "",
             )
             raise ModelIntegrityError(f"model {version}: {wrong[0]}{later}; delete {path} to have it trained again")
-        return self.loader(path, best_manifest(path, found).files)
+        return self.loader(path, best.files)
 
     def check_key(self, target: Target) -> None:
         "Raise `ModelIntegrityError` where models of a target are there that another key than that of the home has sealed."

@@ -40,7 +40,7 @@ class DriftWindows:
     rows: int = 63  # the newest
     reference: int = 1260  # at most so many before
     draws: int = 500  # histories simulated without drift
-    level: float = 0.05  # of false alarms, over all checks of a day
+    level: float = 0.01  # of false alarms, over all checks of a day; see `metrics.false_alarms_a_year`
 
 
 def drift_reference(

@@ -66,15 +66,10 @@ def hysteresis(
 ) -> np.ndarray:
     "The level of each value, from 0 to the number of bounds; -1 where it is NaN, and the level before it is kept in mind."
     levels, now = np.full(len(values), -1), -1
-    up, down = np.asarray(bounds) + margin, np.asarray(bounds) - margin
-    for row, value in enumerate(values.tolist()):
-        if value != value:
-            continue
-        if now < 0:
-            now = int(np.searchsorted(bounds, value, "right"))
-        else:
-            now = max(now, int(np.searchsorted(up, value, "right")))
-            now = min(now, int(np.searchsorted(down, value, "right")))
+    first, least, most = (np.searchsorted(np.asarray(bounds) + off, values, "right") for off in (0.0, margin, -margin))
+    known = np.flatnonzero(~np.isnan(values))
+    for row, start, low, high in zip(known.tolist(), *(one[known].tolist() for one in (first, least, most))):
+        now = start if now < 0 else min(max(now, low), high)
         levels[row] = now
     return levels
 
