@@ -28,6 +28,7 @@ from .ledger import backup, forecasts_app, restore
 from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .pauses import pauses_app
+from .shadow import shadow_app
 from .serve import keys_app, serve
 from forecastkit.cli.options import (
     AsJson,
@@ -72,6 +73,7 @@ app = command_group(
 settings_app = command_group("The settings in force, and where each comes from.")
 app.add_typer(forecasts_app, name="forecasts")
 app.add_typer(pauses_app, name="pauses")
+app.add_typer(shadow_app, name="shadow")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")

@@ -20,7 +20,7 @@ __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RIS
            'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
            'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'ALERT', 'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION',
-           'SERVED_ROW', 'KEY', 'MODEL_LINES', 'SCHEMAS']
+           'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT', 'SHADOW_READING', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -202,7 +202,17 @@ MODEL_LINES: Schema = record(
     stages=table_of(TEXT),
     promotions=list_of(PROMOTION),
 )
+DEPLOYMENT: Schema = record(
+    deployment_id=COUNT, target=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, recipe=table_of({}), first=DAY, sessions=COUNT, traffic_percentage=NUMBER,
+    bound=NUMBER, alpha=SHARE, active=FLAG, takes=TEXT, who=TEXT, why=TEXT,
+)  # fmt: skip
+SHADOW_READING: Schema = record(
+    deployment_id=COUNT, target=TEXT, line=TEXT, first=DAY, sessions=COUNT, of_sessions=COUNT, traffic_percentage=NUMBER, active=FLAG,
+    verdict={"enum": ["better", "worse", "undecided"]}, pairs=COUNT, clipped=COUNT, bound=NUMBER, alpha=SHARE, crps=table_of(NUMBER),
+    evidence=table_of({}), text=TEXT,
+)  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
+    "shadow begin": list_of(DEPLOYMENT), "shadow list": list_of(DEPLOYMENT), "shadow stop": list_of(DEPLOYMENT), "shadow evaluate": list_of(SHADOW_READING),
     "keys add": record(key=TEXT, **KEY["properties"]), "keys list": list_of(KEY), "keys revoke": list_of(KEY),
     "models list": list_of(STORED_MODEL), "models info": {"type": "object"}, "models lines": MODEL_LINES, "models promote": PROMOTION,
     "models rollback": PROMOTION, "models retire": PROMOTION, "models serve-on": list_of(SERVED_ROW), "models retire-stale": list_of(record(target=TEXT, line=TEXT, what=TEXT, retired=FLAG)),

@@ -141,7 +141,7 @@ def drift_map(history: pd.DataFrame) -> Any:
 def picture(figure: Any, alt: str) -> str:
     "A figure as an image of the page with a text for those who cannot see it; the page turns its colours in the dark and scrolls it on a phone."
     image = figure_html(figure, alt).replace(' style="max-width:100%"', "")
-    return f'<div class="output_png">{image}</div>'
+    return f'<div class="output_png wide">{image}</div>'
 
 
 def drift_section(page: Monitoring) -> str:
@@ -171,8 +171,8 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
     )
     shown = pd.DataFrame({
         "symbol": rows["symbol"], "of": rows["family"].where(rows["series"] == "features", of),
-        "since": [str(day)[:10] for day in rows["since"]], "sessions": rows["sessions"].astype(str),
-        "shift (s.d.)": ["" if pd.isna(x) else f"{x:.2f}" for x in rows["effect"]],
+        "first this week": [str(day)[:10] for day in rows["since"]], "sessions": rows["sessions"].astype(str),
+        "shift (s.d.)": ["" if pd.isna(x) else f"{x:.2f}" for x in rows["effect"].where(rows["series"] != "joint")],
         "chance without drift": ["counted" if pd.isna(p) else f"{p:.2g}" for p in rows["family_wise_p"]],
     }).set_index(pd.Index(rows["feature"], name="feature"))  # fmt: skip
     more = f"The {most} surest of {len(drifted)}." if len(drifted) > most else ""
