@@ -232,6 +232,7 @@ Modules:
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded.
 - `forecastkit.web.answers`: Answers of the HTTP API: stored forecasts, lists of them, universe, models, what served on a day, health and metrics; each is a function of the ledger.
 - `forecastkit.web.app`: The app of the HTTP API: `create_app` gives the addresses of forecasts, lists, models, jobs, health and metrics, with problems for whatever fails.
+- `forecastkit.web.client`: The client of the HTTP API: `Client` asks for forecasts, waits for jobs, and gives the stored record back as a `Forecast`, equal in every bit.
 - `forecastkit.web.guard`: The guard of the HTTP API: `Guard` reads a body within a limit and a time, refuses addresses that carry keys, and writes the access log.
 - `forecastkit.web.jobs`: Jobs of the HTTP API: `Forecasters` keeps systems warm, `JobBoard` claims questions in the database so that each is worked on once, and works on them.
 - `forecastkit.web.keys`: Keys of the HTTP API: `add_key`, `stored_keys`, `revoke_key`, and `KeyRing`, which knows a presented key without asking the database.

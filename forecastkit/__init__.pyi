@@ -15,6 +15,7 @@ from . import ledger as ledger
 from . import ops as ops
 from . import pipeline as pipeline
 from . import reports as reports
+from . import web as web
 from . import cli as cli
 from .core import Target as Target, load_settings as load_settings
 from .forecasts import Forecast as Forecast

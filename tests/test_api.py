@@ -6,11 +6,12 @@ import pytest
 from engines import DAYS, made
 from fastapi.testclient import TestClient
 
-from forecastkit.core import load_settings
+from forecastkit.core import DataError, load_settings
 from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase
-from forecastkit.web import add_key, create_app
+from forecastkit.web import add_key, create_app, revoke_key, stored_keys
+from forecastkit.web.jobs import job_answer
 
 ASK = {"symbol": "AAA", "date": "2016-02-05"}
 
@@ -192,3 +193,66 @@ def test_openapi_names_every_address_with_examples(api):
     question = described["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert question["examples"] and not question["additionalProperties"]
     assert {"HTTPBearer", "APIKeyHeader"} == set(described["components"]["securitySchemes"])
+
+
+@pytest.mark.parametrize("workers", [1, 2], ids=["in memory", "in the database"])
+def test_the_limit_is_exact_and_says_how_long_to_wait(home, market, tmp_path, workers):
+    db = PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+    key = add_key(db, "busy")[1]
+    settings = settings_at(tmp_path, web__per_minute=5, web__workers=workers)
+    with (
+        TestClient(create_app(settings, market), headers={"X-API-Key": key}) as one,
+        TestClient(create_app(settings, market), headers={"X-API-Key": key}) as two,
+    ):
+        asked = [one, two if workers == 2 else one] * 3
+        answers = [client.get("/forecasts") for client in asked]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    is_problem(answers[-1], 429)
+    db.close()
+
+
+def test_a_revoked_or_expired_key_is_refused_and_its_last_use_is_known(home, market, tmp_path):
+    db = PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+    key = add_key(db, "leaver")[1]
+    app = create_app(settings_at(tmp_path), market)
+    with TestClient(app, headers={"X-API-Key": key}) as client:
+        assert client.get("/forecasts").status_code == 200
+        revoke_key(db, "leaver")
+        app.state.service.due = 0.0  # the next look is due
+        assert "revoked" in is_problem(client.get("/forecasts"), 401)["detail"]
+    assert stored_keys(db)[0].last_used_at is not None
+    db.close()
+
+
+def test_while_the_database_is_away_every_question_is_503_and_then_it_goes_on(home, market, tmp_path, monkeypatch):
+    key = add_key(PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db"), "one")[1]
+    app = create_app(settings_at(tmp_path), market)
+    with TestClient(app, headers={"X-API-Key": key}) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("forecastkit.web.service.ledger_length", raising)
+            for path in ("/forecasts", "/health"):
+                assert client.get(path).headers["retry-after"] == "5"
+                is_problem(client.get(path), 503)
+        app.state.service.due = 0.0
+        assert client.get("/forecasts").status_code == 200
+
+
+def raising(connection):
+    raise DataError("the database is away")
+
+
+def test_what_takes_long_is_a_job_to_ask_for_and_the_same_question_is_the_same_job(home, market, tmp_path):
+    key = add_key(PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db"), "one", "forecast")[1]
+    with TestClient(create_app(settings_at(tmp_path, web__seconds=0.05), market), headers={"X-API-Key": key}) as client:
+        while (first := client.post("/forecast", json=ASK)).status_code == 503:
+            pass  # a busy machine may not read the ledger in a twentieth of a second
+        assert first.status_code == 202 and first.headers["location"] == first.json()["url"]
+        while (again := client.post("/forecast", json=ASK)).status_code == 503:
+            pass
+        assert again.status_code == 200 or again.json()["job"] == first.json()["job"]
+    db = PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+    told = job_answer(db, first.json()["job"])  # the app that stopped has finished what ran
+    assert told["state"] == "done" and len(db.get_predictions()) == 1
+    assert db.get_predictions()["prediction_id"][0] == told["prediction_id"]
+    db.close()

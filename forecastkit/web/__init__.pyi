@@ -21,3 +21,6 @@ from .app import (
 from .server import (
     run_server as run_server,
 )
+from .client import (
+    Client as Client,
+)

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage, Storage
+from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from ..core import DataError
@@ -23,7 +23,7 @@ from ..ledger import API_COUNTS, transaction
 from .problems import Refusal
 
 # %% auto #0
-__all__ = ['raise_count', 'DatabaseStorage', 'Limiter']
+__all__ = ['raise_count', 'DatabaseStorage', 'MemoryCounts', 'Limiter']
 
 # %% ../../nbs/75_web/03_limits.ipynb #1980e6e3
 def raise_count(
@@ -95,6 +95,46 @@ class DatabaseStorage(Storage):
         with transaction(self.engine, write=True) as connection:
             connection.execute(sa.delete(API_COUNTS).where(API_COUNTS.c.id == key))
 
+# %% ../../nbs/75_web/03_limits.ipynb #memcnt02
+class MemoryCounts(Storage):
+    "Counts of one worker: key -> count and end of its window."
+
+    STORAGE_SCHEME = None
+    base_exceptions = ()
+
+    def __init__(self, clock: Callable[[], float] = time.time):
+        super().__init__()
+        self.clock, self.counts = clock, dict[str, tuple[int, float]]()
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        "Raise a count."
+        count, until = self.counts.get(key, (0, 0.0))
+        now = self.clock()
+        self.counts[key] = (count + amount, until) if until > now else (amount, now + expiry)
+        return self.counts[key][0]
+
+    def get(self, key: str) -> int:
+        "The count of a window that is not over."
+        count, until = self.counts.get(key, (0, 0.0))
+        return count if until > self.clock() else 0
+
+    def get_expiry(self, key: str) -> float:
+        "When its window ends."
+        return self.counts.get(key, (0, self.clock()))[1]
+
+    def check(self) -> bool:
+        "Memory is always there."
+        return True
+
+    def reset(self) -> int | None:
+        "Forget all counts; returns how many."
+        found, self.counts = len(self.counts), {}
+        return found
+
+    def clear(self, key: str) -> None:
+        "Forget one count."
+        self.counts.pop(key, None)
+
 # %% ../../nbs/75_web/03_limits.ipynb #f8922d56
 class Limiter:
     "Counts the questions of each key."
@@ -105,13 +145,13 @@ class Limiter:
         storage: Storage | None = None,  # None: in memory
     ):
         self.item = RateLimitItemPerMinute(per_minute)
-        self.storage = MemoryStorage() if storage is None else storage
+        self.storage = MemoryCounts() if storage is None else storage
         self.strategy = FixedWindowRateLimiter(self.storage)
 
     @property
     def in_memory(self) -> bool:
         "Whether counting takes no time worth speaking of."
-        return isinstance(self.storage, MemoryStorage)
+        return isinstance(self.storage, MemoryCounts)
 
     def count(self, key: str) -> None:
         "Count a question; raises `Refusal` beyond the limit."
