@@ -1,0 +1,43 @@
+# forecastkit in a container: `docker build -t forecastkit:0.3.0 .`, then `docker run --rm forecastkit:0.3.0 --help`.
+# PYTHON_TAG may name a digest, such as 3.11-slim-bookworm@sha256:..., for a base that never changes.
+ARG PYTHON_TAG=3.11-slim-bookworm
+
+# Wheels of everything that is installed, at the versions of constraints.txt.
+FROM python:${PYTHON_TAG} AS build
+WORKDIR /src
+COPY constraints.txt pyproject.toml README.md LICENSE DATA_LICENSES.md ./
+# xgboost-cpu is the same version of the same library without its CUDA part, which no container without a GPU can use.
+RUN sed -i 's/"xgboost>=/"xgboost-cpu>=/' pyproject.toml \
+    && sed -i -e 's/^xgboost==/xgboost-cpu==/' -e '/^nvidia-nccl/d' constraints.txt \
+    && python -m pip install --no-cache-dir -c constraints.txt setuptools wheel
+COPY forecastkit forecastkit
+RUN python -m pip wheel --no-cache-dir --no-build-isolation --wheel-dir /wheels -c constraints.txt '.[api,live,postgres,alerts]'
+
+# An environment that is made from these wheels alone: nothing is fetched here.
+FROM python:${PYTHON_TAG} AS environment
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    python -m venv --without-pip /opt/forecastkit \
+    && python -m pip --python /opt/forecastkit/bin/python install --no-cache-dir --no-index --find-links /wheels 'forecastkit[api,live,postgres,alerts]' \
+    && python -m pip --python /opt/forecastkit/bin/python check
+
+FROM python:${PYTHON_TAG}
+# The user may write the two volumes and /tmp, nothing else.
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin forecastkit \
+    && install -d -o forecastkit -g forecastkit -m 0750 /var/lib/forecastkit /var/backups/forecastkit
+COPY --from=environment /opt/forecastkit /opt/forecastkit
+ENV PATH=/opt/forecastkit/bin:$PATH \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1 \
+    OMP_NUM_THREADS=1 \
+    OPENBLAS_NUM_THREADS=1 \
+    OMP_WAIT_POLICY=passive \
+    FORECASTKIT_DATA_HOME=/var/lib/forecastkit \
+    FORECASTKIT_WEB_HOST=0.0.0.0
+USER 10001:10001
+WORKDIR /var/lib/forecastkit
+VOLUME /var/lib/forecastkit
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/health', timeout=4)"]
+ENTRYPOINT ["forecastkit"]
+CMD ["serve"]
