@@ -3,6 +3,7 @@
 import configparser
 import json
 import re
+import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -19,7 +20,7 @@ FILES = [ROOT / "Dockerfile", ROOT / ".dockerignore", ROOT / "compose.yaml", *UN
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 OURS = {name: one for name, one in COMPOSE["services"].items() if name != "database"}
 DOCKERFILE = re.sub(
-    r"\\\n\s*", "", "".join(l for l in (ROOT / "Dockerfile").read_text().splitlines(True) if l[0] != "#")
+    r"\\\n\s*", "", "".join(line for line in (ROOT / "Dockerfile").read_text().splitlines(True) if line[0] != "#")
 )
 STEPS = [tuple(line.split(None, 1)) for line in DOCKERFILE.splitlines() if line.strip()]
 LAST = STEPS[max(i for i, (word, _) in enumerate(STEPS) if word == "FROM") :]
@@ -75,7 +76,7 @@ def test_versions_are_pinned_and_xgboost_comes_without_cuda():
 def test_a_service_is_confined(name):
     one = COMPOSE["services"][name]
     assert one["read_only"] is True and one["cap_drop"] == ["ALL"] and "privileged" not in one
-    assert one["security_opt"] == ["no-new-privileges:true"] and "healthcheck" in one or name == "api"
+    assert one["security_opt"] == ["no-new-privileges:true"] and ("healthcheck" in one or name == "api")
     assert all(port.startswith("127.0.0.1:") for port in one.get("ports", ()))
     assert all(volume.split(":")[0] in COMPOSE["volumes"] for volume in one["volumes"])
     assert set(one["secrets"]) <= set(COMPOSE["secrets"]) and set(one["networks"]) <= set(COMPOSE["networks"])
@@ -95,6 +96,22 @@ def test_compose_expands_no_variable_that_a_shell_should_see():
     "`$$` reaches the shell; a single `$` must be a variable of Compose, in braces and with a default."
     text = (ROOT / "compose.yaml").read_text().replace("$$", "")
     assert len(re.findall(r"\$", text)) == len(re.findall(r"\$\{[A-Z_]+:-[^}]*\}", text))
+
+
+def test_the_shell_hands_over_the_password_and_waits_until_the_evening(tmp_path):
+    (tmp_path / "database_password").write_text("a word\n")
+    entry = [word.replace("$$", "$").replace("/run/secrets", str(tmp_path)) for word in OURS["api"]["entrypoint"]]
+    told = subprocess.run([*entry, "printenv", "PGPASSWORD"], capture_output=True, text=True, check=True)
+    assert told.stdout == "a word\n"
+    waits = re.search(r"sleep (.+)", OURS["daily"]["command"][-1])[1].replace("$$", "$")
+    seconds = subprocess.run(
+        ["sh", "-c", f"echo {waits}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"TZ": "UTC", "PATH": "/usr/bin:/bin"},
+    )
+    assert 0 < int(seconds.stdout) <= 86400
 
 
 def test_every_command_and_option_exists():
