@@ -1,9 +1,10 @@
 # forecastkit in a container: `docker build -t forecastkit:0.3.0 .`, then `docker run --rm forecastkit:0.3.0 --help`.
-# PYTHON_TAG may name a digest, such as 3.11-slim-bookworm@sha256:..., for a base that never changes.
+# Each tag may name a digest, such as 3.11-slim-bookworm@sha256:..., for a base that never changes.
+ARG BUILD_TAG=3.11-bookworm
 ARG PYTHON_TAG=3.11-slim-bookworm
 
 # Wheels of everything that is installed, at the versions of constraints.txt.
-FROM python:${PYTHON_TAG} AS build
+FROM python:${BUILD_TAG} AS build
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE DATA_LICENSES.md ./
 # xgboost-cpu is the same version of the same library without its CUDA part, which no container without a GPU can use.
@@ -14,11 +15,22 @@ COPY forecastkit forecastkit
 RUN python -m pip wheel --no-cache-dir --no-build-isolation --wheel-dir /wheels -c constraints.txt '.[api,live,postgres,alerts]'
 
 # An environment that is made from these wheels alone: nothing is fetched here.
-FROM python:${PYTHON_TAG} AS environment
+FROM python:${BUILD_TAG} AS environment
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python -m venv --without-pip /opt/forecastkit \
-    && python -m pip --python /opt/forecastkit/bin/python install --no-cache-dir --no-index --find-links /wheels 'forecastkit[api,live,postgres,alerts]' \
+    && python -m pip --python /opt/forecastkit/bin/python install --no-cache-dir --no-compile --no-index --find-links /wheels 'forecastkit[api,live,postgres,alerts]' \
     && python -m pip --python /opt/forecastkit/bin/python check
+# What never runs goes, a quarter of a gigabyte: tests and sources of libraries, Arrow's RPC, symbols for debuggers.
+WORKDIR /opt/forecastkit/lib
+RUN find . -type d '(' -name tests -o -name test -o -path '*/plotly/labextension' -o -path '*/pyarrow/include' ')' -prune -exec rm -rf {} + \
+    && find . -type f '(' -name '*.c' -o -name '*.cpp' -o -name '*.h' -o -name '*.hpp' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.map' -o -path '*/pyarrow/*flight*' ')' -delete \
+    && find . -type f '(' -name '*.cpython-*.so' -o -name '*.abi3.so' ')' -exec strip --strip-unneeded {} +
+# Every module of forecastkit and what it leans on is imported: that proves the environment, and compiles what a read-only root cannot compile later.
+WORKDIR /
+RUN OMP_NUM_THREADS=1 /opt/forecastkit/bin/python -c "from importlib import import_module as load; from pkgutil import walk_packages as walk; import forecastkit; \
+names = [m.name for m in walk(forecastkit.__path__, 'forecastkit.') if '__main__' not in m.name and 'migrations' not in m.name]; \
+more = 'apprise arch hmmlearn.hmm httpx ipykernel.kernelapp limits matplotlib.pyplot nbconvert papermill psycopg pyarrow.dataset pyarrow.parquet skfolio statsmodels.api talib uvicorn uvloop xgboost yfinance'; \
+print(len([load(name) for name in (*names, *more.split())]), 'modules')"
 
 FROM python:${PYTHON_TAG}
 # The user may write the two volumes and /tmp, nothing else.

@@ -58,7 +58,8 @@ def test_what_the_dockerfile_copies_is_sent_and_exists():
 
 def test_versions_are_pinned_and_xgboost_comes_without_cuda():
     tags = re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
-    assert set(tags) == {"python:${PYTHON_TAG}"} and re.search(r"ARG PYTHON_TAG=3\.11-slim-\w+", DOCKERFILE)
+    assert set(tags) == {"python:${BUILD_TAG}", "python:${PYTHON_TAG}"} and tags[-1] == "python:${PYTHON_TAG}"
+    assert re.search(r"ARG BUILD_TAG=3\.11-\w+\n+ARG PYTHON_TAG=3\.11-slim-\w+", DOCKERFILE)
     images = {one["image"] for one in COMPOSE["services"].values()}
     assert all(":" in image and not image.endswith(":latest") for image in images)
     assert all(
