@@ -20,7 +20,7 @@ RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python -m venv --without-pip /opt/forecastkit \
     && python -m pip --python /opt/forecastkit/bin/python install --no-cache-dir --no-compile --no-index --find-links /wheels 'forecastkit[api,live,postgres,alerts]' \
     && python -m pip --python /opt/forecastkit/bin/python check
-# What never runs goes, a quarter of a gigabyte: tests and sources of libraries, Arrow's RPC, symbols for debuggers.
+# What never runs goes, some 200 MB: tests and sources of libraries, Arrow's RPC, symbols for debuggers.
 WORKDIR /opt/forecastkit/lib
 RUN find . -type d '(' -name tests -o -name test -o -path '*/plotly/labextension' -o -path '*/pyarrow/include' ')' -prune -exec rm -rf {} + \
     && find . -type f '(' -name '*.c' -o -name '*.cpp' -o -name '*.h' -o -name '*.hpp' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.map' -o -path '*/pyarrow/*flight*' ')' -delete \
