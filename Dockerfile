@@ -11,6 +11,9 @@ COPY constraints.txt pyproject.toml README.md LICENSE DATA_LICENSES.md ./
 RUN sed -i 's/"xgboost>=/"xgboost-cpu>=/' pyproject.toml \
     && sed -i -e 's/^xgboost==/xgboost-cpu==/' -e '/^nvidia-nccl/d' constraints.txt \
     && python -m pip install --no-cache-dir -c constraints.txt setuptools wheel
+# the package links to the experiment log and to the notebooks of its reports
+COPY experiments.jsonl ./
+COPY reports reports
 COPY forecastkit forecastkit
 RUN python -m pip wheel --no-cache-dir --no-build-isolation --wheel-dir /wheels -c constraints.txt '.[api,live,postgres,alerts]'
 

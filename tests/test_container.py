@@ -56,6 +56,13 @@ def test_what_the_dockerfile_copies_is_sent_and_exists():
     assert not any(fnmatch(name, pattern) for name in copied for pattern in ("*secret*", "*.env", "*.db"))
 
 
+def test_what_the_package_links_to_is_copied_too():
+    "A link that leads nowhere in the image gives a wheel without its notebooks, and a daily job without a page."
+    copied = [name for w, rest in STEPS if w == "COPY" and "--from" not in rest for name in rest.split()[:-1]]
+    links = [path for path in (ROOT / "forecastkit").rglob("*") if path.is_symlink()]
+    assert links and all(path.resolve().relative_to(ROOT).parts[0] in copied for path in links)
+
+
 def test_versions_are_pinned_and_xgboost_comes_without_cuda():
     tags = re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
     assert set(tags) == {"python:${BUILD_TAG}", "python:${PYTHON_TAG}"} and tags[-1] == "python:${PYTHON_TAG}"
