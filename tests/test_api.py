@@ -185,6 +185,7 @@ def test_openapi_names_every_address_with_examples(api):
     }
     question = described["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert question["examples"] and not question["additionalProperties"]
+    assert question["properties"]["date"]["format"] == "date" and {} in described["paths"]["/health"]["get"]["security"]
     assert {"HTTPBearer", "APIKeyHeader"} == set(described["components"]["securitySchemes"])
 
 
