@@ -13,11 +13,11 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # %% auto #0
-__all__ = ['HEAD_SECONDS', 'HEAD_BYTES', 'short_answer', 'LimitedConnection']
+__all__ = ['HEAD_SECONDS', 'MOST_HEAD', 'short_answer', 'LimitedConnection']
 
 # %% ../../nbs/75_web/13_connections.ipynb #c0117707
 HEAD_SECONDS: float = 10.0
-HEAD_BYTES: int = 16_384  # request line and headers
+MOST_HEAD: int = 16_384  # request line and headers
 
 
 def short_answer(status: str) -> bytes:
@@ -54,7 +54,7 @@ class LimitedConnection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             return self.head_arrived()
         self.head_bytes += len(data)
-        if self.head_bytes > HEAD_BYTES:
+        if self.head_bytes > MOST_HEAD:
             self.refuse("431 Request Header Fields Too Large")
         elif self.head_timer is None:
             self.head_timer = self.loop.call_later(HEAD_SECONDS, self.refuse, "408 Request Timeout")
