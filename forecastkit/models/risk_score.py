@@ -229,7 +229,9 @@ def part_words(name: str, value: float, usual: float) -> str:
         "novelty": lambda: f"unusual day: one ordinary day in {10**value:,.0f} is as far out",
         "quality": lambda: f"feature quality {1 - value:.2f}, usually {1 - usual:.2f}",
         "drift": lambda: f"what moved it has drifted: distance {value:.2f}, usually {usual:.2f}",
-        "width": lambda: f"range {math.exp(value):.1f} times as wide as usual",
+        "width": lambda: (
+            f"range {math.exp(value):.1f} times as wide as the median of the {USUAL_WIDTHS} forecasts before it"
+        ),
         "disagreement": lambda: f"members disagree: medians {value:.0%} of the range apart, usually {usual:.0%}",
     }[name]()
 
