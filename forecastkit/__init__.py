@@ -142,7 +142,7 @@ Modules:
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.drift_watch`: A drift watch for what a model says and what comes of it: predictions, widths, outcomes, residuals, PIT and regime frequencies as columns for the drift check, and a heat map of what moved.
 - `forecastkit.ops.ensemble_loader`: A loader of stored models by symbol and timeframe: which versions there are, what one weighs and scores without loading it, and the ensemble that answers for a frame.
-- `forecastkit.ops.job_runs`: Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `vendor_alerts` counts failures.
+- `forecastkit.ops.job_runs`: Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `failed_jobs` and `vendor_alerts` say what failed.
 - `forecastkit.ops.line_rules`: Rules of lines: `line_decay` judges the outcomes of one line, `lines_to_retire` names those that are too old, unused or decayed, and `apply_line_rules` retires and promotes by the settings, each change on record with its evidence.
 - `forecastkit.ops.lines`: A line of models is a recipe with its settings under a name; `target_key` spells what it forecasts, and stages say what it may do.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
@@ -233,10 +233,11 @@ Modules:
 - `forecastkit.web.answers`: Answers of the HTTP API: stored forecasts, lists of them, universe, models, what served on a day, health and metrics; each is a function of the ledger.
 - `forecastkit.web.app`: The app of the HTTP API: `create_app` gives the addresses of forecasts, lists, models, jobs, health and metrics, with problems for whatever fails.
 - `forecastkit.web.client`: The client of the HTTP API: `Client` asks for forecasts, waits for jobs, and gives the stored record back as a `Forecast`, equal in every bit.
+- `forecastkit.web.connections`: Connections of the HTTP API: `LimitedConnection` is how uvicorn speaks HTTP, with a limit on size and time of what comes before a body.
 - `forecastkit.web.guard`: The guard of the HTTP API: `Guard` reads a body within a limit and a time, refuses addresses that carry keys, and writes the access log.
 - `forecastkit.web.jobs`: Jobs of the HTTP API: `Forecasters` keeps systems warm, `JobBoard` claims questions in the database so that each is worked on once, and works on them.
 - `forecastkit.web.keys`: Keys of the HTTP API: `add_key`, `stored_keys`, `revoke_key`, and `KeyRing`, which knows a presented key without asking the database.
-- `forecastkit.web.limits`: Rate limits of the HTTP API by the library `limits`: counted in memory for one worker, in the database for several, exact in both.
+- `forecastkit.web.limits`: Rate limits of the HTTP API by the library `limits`: counted in memory for one worker, in a shared table for several, exact in both.
 - `forecastkit.web.openapi`: OpenAPI of the HTTP API: schemas and examples of questions, answers and problems, as `GET /openapi.json` gives them.
 - `forecastkit.web.problems`: Problem documents of the HTTP API (RFC 9457): `HttpProblem`, `Refusal`, and `problem_of`, which makes one of each kind of error of the toolkit.
 - `forecastkit.web.questions`: Questions of the HTTP API: `ForecastQuestion` is what a caller sends, `Asked` is what it means under the settings of the server.

@@ -12,11 +12,20 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from engines import opened
 
-from forecastkit.core import DataError, SettingsError
+from forecastkit.cli.monitor import deliver
+from forecastkit.core import DataError, SettingsError, load_settings
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ops import outbox
 from forecastkit.ops.alert_sinks import AppriseSink, FileSink, Message, sink_reference
-from forecastkit.ops.alerts import Alert, AlertPolicy, acknowledge_alert, keep_alerts, open_alerts, stored_alerts
+from forecastkit.ops.alerts import (
+    Alert,
+    AlertPolicy,
+    acknowledge_alert,
+    acknowledge_alerts,
+    keep_alerts,
+    open_alerts,
+    stored_alerts,
+)
 from forecastkit.ops.outbox import deliver_alerts
 
 pytest_plugins = ("engine_fixtures",)
@@ -284,3 +293,33 @@ def test_a_sink_that_works_is_given_the_message(servers, tmp_path):
     finally:
         server.shutdown()
     assert json.loads(got[0])["title"] == "the daily job is late"
+
+
+def test_a_late_sink_is_named_with_all_of_its_seconds_and_a_refusing_one_by_its_own_reason(
+    servers, tmp_path, monkeypatch
+):
+    "The time of a sink is its own: neither the start of its process nor another sink that hangs is counted against it."
+    pytest.importorskip("apprise")
+    for name, port in servers.items():
+        monkeypatch.setenv(name.upper(), f"json://127.0.0.1:{port}/")
+    monkeypatch.setenv("MISSPELT", "slackk://one/two/three")
+    names = ("env:SILENT", "env:REFUSES", "env:MISSPELT", "file:alerts.jsonl")
+    settings = load_settings(overrides={"monitor.sinks": names, "monitor.seconds": 3.0, "data.home": str(tmp_path)})
+    db = PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+    keep_alerts(db, ["drift"], [alert()], AlertPolicy())  # while no sink was set
+    report = deliver(db, settings)
+    assert report.delivered == 1 and report.waiting == 3, report
+    assert "did not answer within 3 s" in report.failed["env:SILENT"]
+    assert all("did not take it" in report.failed[name] for name in ("env:REFUSES", "env:MISSPELT"))
+    again = deliver(db, settings)
+    assert not again.failed and again.delivered == 0
+    assert all(f"{name} waits until 20" in str(again) for name in names[:3]) and "did not take it" in str(again)
+
+
+def test_alerts_are_acknowledged_all_or_none_and_once(db):
+    keep_alerts(db, ["drift"], [alert("symbol:A"), alert("symbol:B")])
+    with pytest.raises(DataError, match="no alert 9"):
+        acknowledge_alerts(db, [1, 9], "Ada")
+    assert [one.acknowledged for one in stored_alerts(db)] == [None, None]
+    assert [one.number for one in acknowledge_alerts(db, [1, 1, 2], "Ada")] == [1, 2]
+    assert all("(seen by Ada)" in str(one) for one in stored_alerts(db))

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from api_server import settings_at
 from engines import DAYS, made
 from fastapi.testclient import TestClient
 
-from forecastkit.core import DataError, load_settings
+from forecastkit.core import DataError
 from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase
@@ -14,14 +15,6 @@ from forecastkit.web import add_key, create_app, revoke_key, stored_keys
 from forecastkit.web.jobs import job_answer
 
 ASK = {"symbol": "AAA", "date": "2016-02-05"}
-
-
-def settings_at(home, **more):
-    given = {
-        "data.home": str(home), "model.rounds": 1, "model.min_train_rows": 100, "run.n_jobs": 1, "forecast.explain": 0, "direction.sessions": 0,
-        "web.seconds": 500, "web.symbols": "AAA, VIX",
-    }  # fmt: skip
-    return load_settings(environ={}, overrides=given | {k.replace("__", "."): v for k, v in more.items()})
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +185,7 @@ def test_openapi_names_every_address_with_examples(api):
     }
     question = described["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert question["examples"] and not question["additionalProperties"]
+    assert question["properties"]["date"]["format"] == "date" and {} in described["paths"]["/health"]["get"]["security"]
     assert {"HTTPBearer", "APIKeyHeader"} == set(described["components"]["securitySchemes"])
 
 

@@ -21,7 +21,17 @@ from forecastkit.models import (
     ProbabilisticForecaster,
     persistence,
 )
-from forecastkit.ops import LineTarget, ModelLoader, ModelRegistry, load_panel, pin, rollback
+from forecastkit.ops import (
+    Line,
+    LineTarget,
+    ModelLoader,
+    ModelRegistry,
+    load_panel,
+    pin,
+    promote,
+    record_lines,
+    rollback,
+)
 from forecastkit.ops.ensemble_loader import load_ensemble
 from forecastkit.ops.training_runs import begin_runs, end_run
 from forecastkit.pipeline import EnsembleLoader, get_production_ensemble_with_trained_weights
@@ -120,6 +130,41 @@ def test_a_damaged_text_is_told_and_not_believed(loader, trained, how):
     assert (info["status"], info["weights"], info["ensemble_accuracy"]) == ("damaged", {}, None)
     with pytest.raises(ModelIntegrityError):
         loader.ensemble("AAPL")
+
+
+def test_a_lost_file_beside_the_text_and_a_changed_byte_are_told(loader, forecaster):
+    folder = keep(loader, forecaster[0], "aaa", "2018-05-01")
+    one = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "forecaster.json")[0]
+    held = one.read_bytes()
+    one.write_bytes(bytes([held[0] ^ 1]) + held[1:])  # of the same size: found where all is read
+    assert loader.info("VIX", what="forecaster", whole=True)["status"] == "damaged"
+    one.unlink()
+    assert loader.info("VIX", what="forecaster")["status"] == loader.table("VIX")[0]["status"] == "damaged"
+
+
+def test_a_champion_without_a_version_leaves_the_one_before_in_force(loader, forecaster):
+    keep(loader, forecaster[0], "aaa", "2018-05-01")
+    registry, target = ModelRegistry(loader.folder, loader.database), LineTarget("VIX_d1", Target("VIX").kind, 5)
+    promote(registry, target, Line("deep", {"model.rounds": 9}), who="me", why="a try", effective="2018-06-01")
+    info = loader.info("VIX", what=None)
+    assert (info["version"], info["awaited"]) == ("aaa", ["deep from 2018-06-01 on"])
+    assert [row["stage"] for row in loader.table("VIX")] == ["champion"]
+    record_lines(loader.database, ["bbb"], "deep")
+    keep(loader, forecaster[0], "bbb", "2018-06-01")
+    info = loader.info("VIX", what=None)
+    assert info["version"] == "bbb" and "awaited" not in info
+    assert [row["stage"] for row in loader.table("VIX")] == ["champion", "retired"]
+
+
+def test_what_weighs_nothing_is_told_last(loader, trained, tmp_path):
+    class Combiner:
+        def save(self, folder):
+            (folder / "combiner.json").write_text("{}")
+
+    keep(loader, Combiner(), "ccc", "2018-05-01", "VIX")
+    assert loader.info("VIX", what=None)["what"] == "combiner"
+    keep(loader, trained, "aaa", "2018-04-02", "VIX")
+    assert loader.info("VIX", what=None)["what"] == "ensemble"
 
 
 def test_a_frame_with_other_columns_is_refused_by_their_names(loader, trained):

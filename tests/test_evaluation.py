@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_poor_features_are_not_scored(home):
     span = span_of(system.market, system.target, *SPAN)
     poor = prepared.features["feature_quality"].copy()
     poor.loc[span[10:20]] = 0.5
-    worse = type(prepared)(**{**vars(prepared), "features": prepared.features.assign(feature_quality=poor)})
+    worse = replace(prepared, features=prepared.features.assign(feature_quality=poor))
     assert list(scored_origins(worse, span)) == list(scored_origins(prepared, span).delete(range(10, 20)))
 
 

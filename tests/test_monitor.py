@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,14 @@ from engines import DAYS, made, opened
 
 from forecastkit.calendars import get_calendar
 from forecastkit.cli.main import main
-from forecastkit.core import PROBS, DataError
+from forecastkit.cli.monitor import watch_of_day
+from forecastkit.cli.options import writable_file
+from forecastkit.core import PROBS, DataError, SettingsError, load_settings
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase, fetch
 from forecastkit.ledger.engine import transaction
 from forecastkit.ledger.schema import VIEWS
+from forecastkit.ops.alerts import acknowledge_alert
 from forecastkit.ops.job_runs import missed_job, recorded_job, stored_jobs, vendor_alerts
 from forecastkit.ops.monitoring import decayed_lines, drift_this_week, monitor, store_drift, thin_measurements
 
@@ -178,3 +182,74 @@ def test_a_dead_sink_delays_no_forecast(home, monkeypatch):
     with recorded_job(db, "daily"):
         monitor(db, ["daily"])
     assert time.monotonic() - start < 30
+
+
+def test_a_test_message_goes_to_every_sink_whatever_the_one_before_does(home, monkeypatch, capsys):
+    monkeypatch.setenv("FORECASTKIT_MONITOR_SINKS", "env:NOT_SET, file:/proc/none/a, file:alerts.jsonl")
+    assert run(home, "alerts", "deliver", "--test") == 1
+    said = capsys.readouterr().out
+    assert said.count("not delivered") == 2 and "file:alerts.jsonl: delivered" in said
+    assert "to try this sink" in (home / "alerts.jsonl").read_text()
+
+
+def test_the_daily_job_keeps_the_alerts_that_the_monitor_says_after_it(tmp_path):
+    "Both read the same record, so neither says that no alert stands while the other warns."
+    database = PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db")
+    store_drift(database, FOUND, "VIX", "2018-02-05")
+
+    class Stored:
+        settings = load_settings(overrides={"data.home": str(tmp_path)})
+
+        def serving(self, origin):
+            raise DataError("nothing to check")
+
+    system = Stored()
+    system.database = database
+    told = watch_of_day(system, DAYS[0])
+    assert (
+        not told["ok"] and told["lines"][2:] == monitor(database).lines()[2:] and "1 alert stands" in told["lines"][2]
+    )
+
+
+def test_a_watch_as_json_is_one_line_of_json_a_look(home, monkeypatch, capsys):
+    def stop(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", stop)
+    run(home, "monitor", "--watch", "--json", "--expect", "daily")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["ok"] is False
+
+
+def test_a_job_that_failed_is_an_alert_until_it_ran_again(home, capsys):
+    db = PredictionDatabase(f"sqlite:///{home}/forecasts.db")
+    with pytest.raises(DataError), recorded_job(db, "daily"):
+        raise DataError("no data")
+    with recorded_job(db, "daily"):  # at work again: nothing is said yet
+        assert monitor(db).ok
+    with pytest.raises(DataError), recorded_job(db, "daily"):
+        raise DataError("no data")
+    assert run(home, "monitor", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    (one,) = told["alerts"]
+    assert told["ok"] is False and one["rule"] == "failed_job" and "no data" in one["what"]
+    with recorded_job(db, "daily"):
+        pass
+    assert monitor(db).ok
+
+
+def test_what_drifted_is_named_in_one_order_and_what_was_seen_says_so():
+    db = opened("sqlite://")
+    store_drift(db, FOUND.assign(p=float("nan"), drifted=True).iloc[::-1], "VIX", "2018-02-05")
+    report = monitor(db)
+    assert all("rsi, slope" in line for line in (report.lines()[0], report.lines()[3]))
+    acknowledge_alert(db, 1, "Ada")
+    assert monitor(db).lines()[3].endswith("(seen by Ada)")
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_any_work(home):
+    "Folders of the kernel say that they can be written."
+    for place in ("/proc/page.html", str(home)):
+        with pytest.raises(SettingsError, match="cannot be written"):
+            writable_file(Path(place))
+    assert not (home / "alerts.jsonl").exists()

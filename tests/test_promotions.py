@@ -146,6 +146,15 @@ def test_a_change_never_reaches_back_to_a_forecast_on_record(url, tmp_path):
     assert served_on(registry, DAYS[30], TARGET)["line"].tolist() == ["house-pool"]
 
 
+def test_without_a_forecast_a_change_counts_from_the_last_training_and_not_from_today(tmp_path):
+    later = Clock(datetime(2026, 11, 27, 12, 0, tzinfo=UTC))
+    registry = ModelRegistry(tmp_path / "models", opened("sqlite://", clock=later))
+    assert promote(registry, LineTarget("SPY_d1"), DEEP, **ADA).effective.year == 2026  # nothing is known
+    registry.save("one", Plain(), target=Target("VIX"), origin=DAYS[9])
+    assert promote(registry, TARGET, DEEP, **ADA).effective == DAYS[9].date()
+    assert promote(registry, LineTarget("QQQ_d1"), DEEP, **ADA).effective == DAYS[9].date()  # as far as the home goes
+
+
 def promote_at_once(url: str, k: int, gate, answers) -> None:
     registry = ModelRegistry("no-models-here", opened(url))
     seen = promotion_head(registry.database)

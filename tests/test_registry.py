@@ -17,6 +17,7 @@ import pytest
 from forecastkit.core import DataError, ModelIntegrityError, ModelNotFoundError, Target, find_key, folder_checksums
 from forecastkit.ledger import MODELS, append, transaction
 from forecastkit.ledger.database import PredictionDatabase
+from forecastkit.ops import ModelLoader, prune_models
 from forecastkit.ops.manifests import Manifest, manifests, record_manifest, sealed
 from forecastkit.ops.registry import SAVING_PREFIX, ModelRegistry, model_problems
 
@@ -91,6 +92,24 @@ def test_files_that_are_missing_or_smuggled_in_are_named(registry):
         with pytest.raises(ModelIntegrityError, match=r"b\.json was changed"):
             registry.load("abc")
         (path / "b.json").unlink()
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_in_place_of_a_folder_is_one_damaged_version_and_stops_no_other(registry, tmp_path, dangling):
+    for version in ("abc", "def"):
+        registry.save(version, Parts(), **ABOUT)
+    elsewhere = tmp_path / "elsewhere"
+    (registry.folder / "abc").rename(elsewhere)
+    (registry.folder / "abc").symlink_to(elsewhere / "gone" if dangling else elsewhere)
+    with pytest.raises(ModelIntegrityError, match="its folder is a link; delete"):
+        registry.load("abc")
+    rows = ModelLoader(registry.folder, registry.database).table()
+    assert {row["version"]: row["status"] for row in rows} == {"abc": "damaged", "def": "ready"}
+    assert any("its folder is a link" in line for line in model_problems(registry.database, registry.folder))
+    assert "is a link: delete" in prune_models(registry).kept["abc"]
+    (registry.folder / "abc").unlink()
+    registry.save("abc", Parts(), **ABOUT)
+    assert registry.load("abc").number == Parts().number
 
 
 def test_a_manifest_in_the_folder_vouches_for_nothing(registry, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from forecastkit.core import ModelIntegrityError, ModelNotFoundError, Target, load_settings
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.ops import Line, ModelLoader, line_target, pin, promote, rollback, served_on
-from forecastkit.pipeline import IntegratedSystem, UniverseSystem
+from forecastkit.pipeline import IntegratedSystem, TrainingJob, UniverseSystem
 from forecastkit.pipeline.recomputation import recompute_forecasts
 
 ADA = {"who": "Ada", "why": "a try"}
@@ -73,6 +73,23 @@ def test_a_champion_serves_from_its_session_on_and_a_rollback_ends_it(before, ma
     assert "house-pool" in loader.info("AAA", what=None)["lines"] and system.database.verify() == []
     checked = recompute_forecasts(IntegratedSystem(settings=before.settings, market=market), seed=1)
     assert checked.sampled == checked.stored == 9 and checked.differing == ()
+
+
+def test_a_line_promoted_after_a_training_is_what_train_forecast_and_info_agree_on(market, tmp_path):
+    settings, target = settings_at(tmp_path), line_target(Target("AAA", "log_return"))
+    days = market.close("AAA").index
+    first = TrainingJob(None, settings, market=market).run(days[-30])
+    system = IntegratedSystem(settings=settings, market=market)
+    assert promote(system.registry, target, DEEP, **ADA).effective <= days[-30].date()
+    again = TrainingJob(None, settings, market=market).run(days[-30])
+    assert again.version != first.version and not again.kept and [run.line for run in again.runs] == ["deep"]
+    assert TrainingJob(None, settings, market=market).run(days[-30]).kept[0].run == again.runs[0].run
+    assert system.generate_forecast(days[-30]).model_version == again.version
+    loader = ModelLoader(system.registry.folder, system.database)
+    assert loader.info("AAA", what="forecaster")["version"] == again.version
+    assert loader.info("AAA", what=None)["lines"] == ["deep"]
+    pin(system.registry, target, again.version, effective=days[-20], **ADA)
+    assert TrainingJob(None, settings, market=market).run(days[-15]).version == again.version
 
 
 def test_a_pinned_version_answers_against_the_grid_and_is_never_trained_in_its_place(market, tmp_path):

@@ -80,3 +80,35 @@ def test_the_types_of_the_faces_reach_a_user(checker, where, cache, tmp_path, re
     assert "forcast" in words[3]
     for line, name in ((4, "symbl"), (5, "horizon")):  # one symbol or several: two signatures
         assert name in words[line] or "overload" in words[line], words
+
+
+CALLER = """\
+from typing import Any
+
+import forecastkit as fk
+
+with fk.web.Client("fk_1", address="http://127.0.0.1:8080", timeout=5.0) as api:
+    record: dict[str, Any] = api.forecast("VIX", date="2018-02-05", horizon=5)
+    whole: fk.Forecast = api.stored(record["prediction_id"])
+    rows: list[dict[str, Any]] = api.forecasts(symbol="VIX", limit=5)
+"""
+MISTAKEN = """\
+import forecastkit as fk
+
+api = fk.web.Client("fk_1")
+api.forecast(symbl="VIX")
+api.forecast("VIX", horizon="5")
+api.forecasts(limt=5)
+"""
+
+
+def test_the_client_of_the_api_is_typed_within_and_without(cache, tmp_path):
+    "Its source passes mypy --strict, and so does who calls it."
+    own = Path(__file__).resolve().parents[1] / "forecastkit/web/client.py"
+    (tmp_path / "correct.py").write_text(CALLER)
+    (tmp_path / "wrong.py").write_text(MISTAKEN)
+    found = mypy(tmp_path, cache, None)
+    assert {(name, line) for name, line, _ in found} == {("wrong.py", 4), ("wrong.py", 5), ("wrong.py", 6)}, found
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--disable-error-code=import-untyped", "--cache-dir", str(cache), str(own)]  # fmt: skip
+    run = subprocess.run(command, cwd=own.parents[2], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from engines import DAYS, made, opened
 
 from forecastkit.cli.main import main
-from forecastkit.core import Target, load_settings
+from forecastkit.core import DataError, Target, load_settings
 from forecastkit.ledger import DRIFT, SNAPSHOTS, PredictionDatabase, fetch, with_retry
 from forecastkit.ops import (
     Alert,
@@ -25,9 +25,11 @@ from forecastkit.ops import (
     store_performance,
     stored_alerts,
 )
+from forecastkit.ops.job_runs import recorded_job
 from forecastkit.pipeline import DriftWindows, check_day, watch_day
 from forecastkit.pipeline.drift_check import null_path, sectors_of_home
 from forecastkit.reports import gather_monitoring, watch_section
+from forecastkit.reports.html import STYLE
 from forecastkit.reports.monitoring_page import alerts_section, drift_section, jobs_section, performance_section
 
 pytest_plugins = ("engine_fixtures",)
@@ -220,3 +222,16 @@ def test_the_page_stands_alone_and_holds_no_secret(tmp_path, monkeypatch, capsys
     everything = said.out + said.err + "".join(one.read_bytes().decode("latin-1") for one in files)
     found = [secret for secret in SECRETS if secret in everything or secret.lower() in everything]
     assert not found, f"{found} in one of {[one.name for one in files]}"
+
+
+def test_the_reason_of_a_failed_job_is_whole_and_its_column_wraps():
+    database, why = (
+        PredictionDatabase("sqlite://"),
+        "the folder of bars has no series of " + ", ".join(f"S{k}" for k in range(40)),
+    )
+    with pytest.raises(DataError), recorded_job(database, "daily"):
+        raise DataError(why)
+    shown = jobs_section(gather_monitoring(database))
+    assert (
+        "S39" in shown and 'class="wrapped"' in shown and ".wrapped table.fk td:last-child{white-space:normal" in STYLE
+    )

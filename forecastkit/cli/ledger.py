@@ -77,7 +77,6 @@ SeveralHorizons = Annotated[
     bool, typer.Option("--multi-horizon", help="The records of several horizons instead, a row for each horizon.")
 ]
 
-
 # %% ../../nbs/80_cli/04_ledger.ipynb #cfc10ab4
 def print_stored_horizons(
     settings: Any, symbol: str | None, start: Any, end: Any, limit: int | None, as_json: bool

@@ -58,11 +58,11 @@ from forecastkit.cli.options import (
 from .schemas import schema
 from .verification import verify
 from ..core import DataError, DataQualityError, DataWarning, ModelIntegrityError, ModelNotFoundError
-from ..core import LookAheadError, SettingsError, Stopwatch, UserCodeError, read_value, table_records
+from ..core import LookAheadError, SettingsError, Stopwatch, read_value, table_records
 
 # %% auto #0
-__all__ = ['app', 'settings_app', 'LEAK', 'POOR', 'POOR_KINDS', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options',
-           'print_warning', 'error_text', 'sigterm_as_exit', 'main']
+__all__ = ['app', 'settings_app', 'LEAK', 'POOR', 'INTERRUPTED', 'TERMINATED', 'print_version', 'options', 'print_warning',
+           'error_text', 'sigterm_as_exit', 'main']
 
 # %% ../../nbs/80_cli/20_main.ipynb #eecc7730
 app = command_group(
@@ -371,6 +371,15 @@ def training_settings(
     return settings_for(settings_with(quiet, **changes), PANEL, horizon, kind)
 
 
+TRAINING_WORDS: dict[str, str] = {
+    "ensemble_validation_accuracy": "right directions",
+    "validation_score": "validation crps, %",
+    "score": "crps saved",
+    "test_score": "test crps, %",
+    "seconds": "seconds",
+}  # what the columns of a training are called at the terminal
+
+
 def print_training(report: Any, as_json: bool) -> None:
     "The runs of a `TrainingReport` as a table, and the version that they trained."
     for run in report.lost:
@@ -379,7 +388,11 @@ def print_training(report: Any, as_json: bool) -> None:
     if as_json:
         emit({"model_version": report.version, "runs": table_records(table)}, as_json)
         return
-    emit(table.drop(columns=["version", "error_message"]).round(3), as_json)
+    emit(table.drop(columns=["version", "error_message"]).round(3).rename(columns=TRAINING_WORDS), as_json)
+    emit(
+        "crps is the mean over the year before the last refit (validation) and since then (test); saved is its share below climatology",
+        as_json,
+    )
     for row in table[table["status"] == "failed"].itertuples():
         print_note(f"{row.symbol}: {row.error_message}")
     emit(f"model version in force: {report.version}", as_json)
@@ -579,8 +592,7 @@ def error_text(error: Exception) -> str:
 
 
 LEAK: int = 1  # the exit code where code of the user's own knows tomorrow
-POOR: int = 3  # where the data are too poor, or the user's code failed
-POOR_KINDS: tuple[type[Exception], ...] = (DataQualityError, UserCodeError)
+POOR: int = 3  # where the data are too poor; code of the user's that fails is bad input, 2
 INTERRUPTED: int = 130  # the exit code that Ctrl-C is turned into
 TERMINATED: int = 143  # the exit code of SIGTERM, as a shell counts it
 
@@ -608,7 +620,7 @@ def main(arguments: list[str] | None = None) -> int:
     except known as error:
         text = " ".join(error_text(error).split())
         print_note(f"forecastkit: {text}")
-        return LEAK if isinstance(error, LookAheadError) else POOR if isinstance(error, POOR_KINDS) else 2
+        return LEAK if isinstance(error, LookAheadError) else POOR if isinstance(error, DataQualityError) else 2
     except (KeyboardInterrupt, SystemExit) as leave:
         code = leave.code if isinstance(leave, SystemExit) else INTERRUPTED
         if not isinstance(code, int) or code not in (INTERRUPTED, TERMINATED):

@@ -22,8 +22,8 @@ from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Symbol, command_g
 
 # %% auto #0
 __all__ = ['models_app', 'TargetArgument', 'Who', 'Why', 'Evidence', 'From', 'DryRun', 'open_models', 'read_evidence',
-           'recipe_of', 'promotion_row', 'print_promotion', 'version_rows', 'list_models', 'info', 'lines',
-           'promote_line', 'roll_back_line', 'retire_line', 'retire_stale', 'prune', 'serve_on']
+           'recipe_of', 'promotion_row', 'print_promotion', 'version_rows', 'list_models', 'said_value', 'info',
+           'lines', 'promote_line', 'roll_back_line', 'retire_line', 'retire_stale', 'prune', 'serve_on']
 
 # %% ../../nbs/80_cli/09_models.ipynb #c5b29db1
 @contextmanager
@@ -102,7 +102,10 @@ Evidence = Annotated[
 ]
 From = Annotated[
     str | None,
-    typer.Option("--from", help="First session that it serves; by default the first that is not forecast yet."),
+    typer.Option(
+        "--from",
+        help="First session that it serves; by default the first that is not forecast yet; without a forecast, the last that a version was trained to.",
+    ),
 ]
 
 
@@ -126,13 +129,34 @@ def list_models(symbol: Symbol = None, home: HomeFolder = None, as_json: AsJson 
     if as_json:
         emit(rows, as_json)
         return
-    shown = ("symbol", "timeframe", "horizon", "what", "stage", "version", "trained_at", "status")
-    for row in rows:
-        emit("  ".join(str(row.get(name, "")) for name in shown), as_json)
     if not rows:
         emit("no model is stored: train one with `forecastkit train`", as_json)
+        return
+    import pandas as pd
+
+    shown = ["symbol", "timeframe", "horizon", "what", "stage", "version", "trained_at", "status"]
+    emit(pd.DataFrame(rows, columns=shown).set_index("symbol"), as_json)
+    for path in dict.fromkeys(row["file_path"] for row in rows if row["status"] == "damaged"):
+        emit(f"damaged: delete {path} to have it trained again", as_json)
 
 # %% ../../nbs/80_cli/09_models.ipynb #e62256fe
+def said_value(value: Any) -> str:
+    "A value for a reader: numbers by their names, one below the other where they are many."
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        nested = any(isinstance(one, dict) for one in value.values())
+        between = f"\n{'':23s}" if nested else ", "
+        return between.join(f"{name} {said_value(one)}" for name, one in value.items()) or "none"
+    return (
+        (", ".join(map(str, value)) or "none")
+        if isinstance(value, list)
+        else "unknown"
+        if value is None
+        else f"{value}"
+    )
+
+
 @models_app.command("info")
 def info(target: TargetArgument, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """All that is known of the version in force for a symbol, without loading it.
@@ -146,12 +170,12 @@ def info(target: TargetArgument, home: HomeFolder = None, as_json: AsJson = Fals
 
     symbol, timeframe = parsed_key(target)
     with open_models(None, None, None, home) as (registry, _):
-        found = ModelLoader(registry.folder, registry.database).info(symbol, timeframe, None)
+        found = ModelLoader(registry.folder, registry.database).info(symbol, timeframe, None, whole=True)
     if found is None:
         raise ModelNotFoundError(
-            f"no model of {symbol}_{timeframe} is stored: train it with `forecastkit train --symbol {symbol}`"
+            f"no model of {symbol}_{timeframe} is in force: train it with `forecastkit train --symbol {symbol}`"
         )
-    emit(found if as_json else "\n".join(f"{name:22s} {value}" for name, value in found.items()), as_json)
+    emit(found if as_json else "\n".join(f"{name:22s} {said_value(value)}" for name, value in found.items()), as_json)
 
 # %% ../../nbs/80_cli/09_models.ipynb #m0d1n199
 @models_app.command("lines")
@@ -181,7 +205,7 @@ def lines(
     emit(
         "\n".join(
             [
-                f"{found.champion} serves {wanted}",
+                f"{found.champion} serves {wanted}" + (f" from {since} on" if (since := found.champion.since) else ""),
                 *(f"  {name:24s} {stage}" for name, stage in found.stages.items()),
                 *map(str, found.rows),
             ]

@@ -9,6 +9,7 @@ line of cron runs it after the daily job. `alerts` shows them, acknowledges them
 from __future__ import annotations
 
 import getpass
+import json
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -35,29 +36,46 @@ def policy_of(settings: Any) -> Any:
     return AlertPolicy(chosen.sinks, chosen.least, timedelta(hours=chosen.cool_down), quiet)
 
 
-def deliver(database: Any, settings: Any) -> Any:
-    "Deliver what is due to the sinks of the settings; the `DeliveryReport`."
-    from forecastkit.ops import deliver_alerts, sinks_of
+def chosen_sinks(settings: Any) -> Any:
+    "The sinks of the settings by name, each with all of its seconds."
+    from forecastkit.ops import sinks_of
 
-    return deliver_alerts(
-        database,
-        sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds / 3),
-        settings.monitor.seconds,
-        settings.monitor.group,
-    )
+    return sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds)
+
+
+def deliver(database: Any, settings: Any) -> Any:
+    "Deliver what is due to the sinks of the settings, and what stood before there was a sink; the `DeliveryReport`."
+    from forecastkit.ops import deliver_alerts, queue_untold
+
+    queue_untold(database, policy_of(settings))
+    longest = 2 * settings.monitor.seconds + 60  # two attempts, and what it takes to start them
+    return deliver_alerts(database, chosen_sinks(settings), longest, settings.monitor.group)
+
+
+def send_to_all(settings: Any, message: Any) -> dict[str, str]:
+    "Send a message to every sink, without outbox; why it was not taken, by sink, empty where it was."
+    from forecastkit.core import printable, redacted
+
+    told: dict[str, str] = {}
+    for name, sink in chosen_sinks(settings).items():
+        try:
+            sink(message)
+            told[name] = ""
+        except Exception as error:  # the sinks after it are to be told all the same
+            kept = isinstance(error, (DataError, SettingsError))
+            told[name] = printable(redacted(f"{error}" if kept else f"{type(error).__name__}: {error}"), most=300)
+    return told
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #56cdf9f7
 def tell_directly(settings: Any, expect: list[str], why: str) -> None:
     "Send word of a record that cannot be read to every sink, without outbox; what fails is noted on standard error."
     from forecastkit.core import redacted
-    from forecastkit.ops import Message, sinks_of
+    from forecastkit.ops import Message
 
     message = Message("critical", f"forecastkit: {', '.join(expect)} cannot be checked", redacted(why))
-    for name, sink in sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds / 3).items():
-        try:
-            sink(message)
-        except DataError as error:
-            print_note(f"{name}: {error}")
+    for name, failure in send_to_all(settings, message).items():
+        if failure:
+            print_note(f"{name}: {failure}")
 
 
 def look_once(settings: Any, expect: list[str]) -> Any:
@@ -88,14 +106,17 @@ def watch_of_day(
     system: Any,  # an `IntegratedSystem` whose forecast of the session is stored
     origin: Any,  # the session
 ) -> dict[str, Any]:
-    "Look for drift after the forecast, and say what is on record: `ok` and the lines. What fails is a line, and fails no job."
-    from forecastkit.ops import read_monitor
+    "Look for drift after the forecast, keep the alerts, and say what is on record: `ok` and the lines. What fails is a line, and fails no job."
+    from forecastkit.ops import RECORDED_RULES, keep_alerts, read_monitor, recorded_alerts
     from forecastkit.pipeline import watch_day
 
+    database, settings = system.database, system.settings
     for why in watch_day(system, origin):
         print_note(f"note: {why}")
     try:
-        report = read_monitor(system.database)
+        found = recorded_alerts(database, settings.monitor.vendor_failures)
+        keep_alerts(database, RECORDED_RULES, found, policy_of(settings))
+        report = read_monitor(database)
     except (DataError, OSError) as error:
         return {"ok": False, "lines": [f"The watch cannot be read: {error}"]}
     return {"ok": report.ok, "lines": report.lines()}
@@ -104,11 +125,16 @@ def watch_of_day(
 JOBS: tuple[str, ...] = ("daily", "monitor")
 
 
-def watch(settings: Any, expect: list[str], minutes: float) -> None:
-    "Look again and again, until interrupted; only what is new is printed."
+def watch(settings: Any, expect: list[str], minutes: float, as_json: bool) -> None:
+    "Look again and again, until interrupted; only what is new is printed, or all of it as a line of JSON each time."
+    from forecastkit.core import for_program
+
     while True:
         report = look_once(settings, expect)
-        emit(str(report) if report.raised or not report.ok else report.lines()[-1], as_json=False)
+        if as_json:
+            print(json.dumps(for_program(report.to_dict())), flush=True)
+        else:
+            emit(str(report) if report.raised or not report.ok else report.lines()[-1], as_json=False)
         time.sleep(60 * minutes)
 
 
@@ -138,7 +164,7 @@ def monitor(
     if not once:
         if html is not None:
             raise SettingsError("--html is of one look: leave --watch away")
-        watch(settings, expected, minutes)
+        watch(settings, expected, minutes, as_json)
     report = look_once(settings, expected)
     emit(report.to_dict() if as_json else str(report), as_json)
     if html is not None:
@@ -172,11 +198,7 @@ def list_alerts(
         emit([one.to_dict() for one in found], as_json)
         return
     for one in found:
-        seen = f" (seen by {one.acknowledged_by})" if one.acknowledged else ""
-        emit(
-            f"{one.number}. [{one.alert.severity}] {one.alert.subject}: {one.alert}{seen}{'' if one.stands else ' Resolved.'}",
-            as_json,
-        )
+        emit(str(one), as_json)
     if not found:
         emit("no alert stands", as_json)
 
@@ -193,10 +215,10 @@ def acknowledge(
 
       forecastkit alerts acknowledge 3 4 --who Ada
     """
-    from forecastkit.ops import acknowledge_alert
+    from forecastkit.ops import acknowledge_alerts
 
     with open_ledger(settings_with(data__home=home)) as database:
-        found = [acknowledge_alert(database, number, getpass.getuser() if who is None else who) for number in numbers]
+        found = acknowledge_alerts(database, numbers, getpass.getuser() if who is None else who)
     lines = [f"{one.number}. {one.alert.subject}: seen by {one.acknowledged_by}" for one in found]
     emit([one.to_dict() for one in found] if as_json else "\n".join(lines), as_json)
 
@@ -214,16 +236,17 @@ def deliver_now(
 
       forecastkit alerts deliver --test
     """
-    from forecastkit.ops import Message, sinks_of
+    from forecastkit.ops import Message
 
     settings = settings_with(data__home=home)
     if not settings.monitor.sinks:
         raise SettingsError("monitor.sinks names no sink: set it to one such as file:alerts.jsonl or env:ALERTS_SLACK")
     if test:
-        for name, sink in sinks_of(settings.monitor.sinks, settings.data.home, settings.monitor.seconds / 3).items():
-            sink(Message("info", "forecastkit: a message to try this sink", "If you read this, alerts arrive here."))
-            emit(f"{name}: delivered", as_json=False)
-        return
+        message = Message("info", "forecastkit: a message to try this sink", "If you read this, alerts arrive here.")
+        told = send_to_all(settings, message)
+        for name, failure in told.items():
+            emit(f"{name}: {f'not delivered: {failure}' if failure else 'delivered'}", as_json=False)
+        raise typer.Exit(1 if any(told.values()) else 0)
     with open_ledger(settings) as database:
         sent = deliver(database, settings)
     emit(str(sent), as_json=False)

@@ -114,11 +114,20 @@ def utc_now() -> Any:
 # %% ../../nbs/80_cli/01_options.ipynb #4e2c84f7
 def writable_file(path: Path | None) -> Path | None:
     "The path of a file that is written at the end; raises `SettingsError` at once where it could not be."
+    import tempfile
+
     from forecastkit.core import SettingsError
 
     above = next((one for one in path.absolute().parents if one.exists()), None) if path is not None else None
+    refusal = f"{path} cannot be written: name a file in a folder that can be"
     if path is not None and (path.is_dir() or above is None or not above.is_dir() or not os.access(above, os.W_OK)):
-        raise SettingsError(f"{path} cannot be written: name a file in a folder that can be")
+        raise SettingsError(refusal)
+    if above is not None:
+        try:  # some folders say that they can be written, such as those of the kernel
+            with tempfile.TemporaryFile(dir=above):
+                pass
+        except OSError:
+            raise SettingsError(refusal) from None
     return path
 
 

@@ -192,7 +192,13 @@ PROMOTION: Schema = record(
 SERVED_ROW: Schema = record(
     session=DAY, target=TEXT, symbol=TEXT, kind=TEXT, horizon=COUNT, line=TEXT, version=TEXT, pinned=TEXT, trained_at=DAY, promotion=COUNT, prediction_id=TEXT,
 )  # fmt: skip
-KEY: Schema = record(id=TEXT, name=TEXT, scope=TEXT, created_at=TEXT, **dict.fromkeys(("expires_at", "revoked_at", "last_used_at"), MOMENT_OR_NULL))
+KEY: Schema = record(
+    id=TEXT,
+    name=TEXT,
+    scope=TEXT,
+    created_at=TEXT,
+    **dict.fromkeys(("expires_at", "revoked_at", "last_used_at"), MOMENT_OR_NULL),
+)
 MODEL_LINES: Schema = record(
     target=TEXT,
     kind=TEXT,

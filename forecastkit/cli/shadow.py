@@ -44,7 +44,7 @@ def print_deployments(found: list[Any], as_json: bool) -> None:
         emit("no shadow deployment is on record", as_json)
 
 # %% ../../nbs/80_cli/14_shadow.ipynb #61d519c5
-shadow_app = command_group("Challengers beside the champion: what they have shown, on any day.")
+shadow_app = command_group("Challengers beside the champion, and what they have shown.")
 
 
 @shadow_app.command("begin")

@@ -328,7 +328,9 @@ ASKED = rules(SYMBOL, "nothing, or symbols with commas between such as VIX, AAPL
 class WebSettings:
     "What the HTTP API allows, and how long it works on a question."
 
-    host: str = key("127.0.0.1", word("an address to listen at such as 127.0.0.1", r"[A-Za-z0-9.:_-]+"), "where it listens")
+    host: str = key(
+        "127.0.0.1", word("an address to listen at such as 127.0.0.1", r"[A-Za-z0-9.:_-]+"), "where it listens"
+    )
     port: int = key(8080, whole(0, 65_535), "the port; 0: any that is free")
     workers: int = key(1, whole(1, 256), "processes that answer; several count questions in the database")
     symbols: tuple[str, ...] = key((), ASKED, "what may be asked for; empty: whatever the sources hold")

@@ -141,7 +141,8 @@ def results_in_short(f: Shown) -> str:
 def direction_in_words(f: Shown) -> str:
     "What can be said about the direction: the likelier sign and its confidence, or that there is none to be seen."
     if told := f.metadata.get("direction"):
-        return f"Direction: {'. '.join(map(printable, told['reasons']))}."
+        first, *others = [printable(str(reason)) for reason in told["reasons"]]
+        return f"Direction: {'. '.join([first, *(f'{one[:1].upper()}{one[1:]}' for one in others)])}."
     rise, usual = show_percent(f.chance_of_rise), ""
     if "base_rate" in f.metadata:
         usual = f", and the base rate of a rise is {show_percent(f.base_rate)}"
@@ -197,7 +198,7 @@ def reasons_in_short(f: Shown) -> dict[str, str]:
 
 
 def in_words(f: Shown) -> list[str]:
-    "Three to eight plain sentences: the expected value, ranges, regimes, confidence and its meaning, calendar, reasons."
+    "Three to nine plain sentences: the expected value, ranges, regimes, confidence and its meaning, calendar, reasons, risk."
     points, unit = f.in_points, "%" if f.kind == "pct_change" else "% in logs"
     (low8, high8), (low9, high9), (down, up) = points.interval(0.8), points.interval(0.9), f.interval(0.8)
     sentences = [
@@ -218,6 +219,8 @@ def in_words(f: Shown) -> list[str]:
     if results := results_in_short(f):
         sentences += [f"Results are {results}."]
     sentences += [f"{said[0].upper()}{said[1:]}." for said in reasons_in_short(f).values()]
+    if risk := risk_in_short(f):
+        sentences += [f"Its risk score is {risk}."]
     return sentences + [f"In the data: {'; '.join(notes)}." for notes in [data_notes(f)] if notes]
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #f6f40aff

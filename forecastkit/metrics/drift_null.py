@@ -211,7 +211,7 @@ MEASURES: tuple[str, ...] = ("psi", "ks", "shift", "spread")
 def effects_of_places(
     left: np.ndarray,  # (..., m) share of the reference below each recent value
     right: np.ndarray,  # (..., m) the same, values that are equal included
-    n: int,  # rows of reference
+    n: int | np.ndarray,  # rows of reference, one number or one for each
 ) -> list[np.ndarray]:
     "Mean, and log of the standard deviation, of the normal scores of recent values that stand at these places: (...) each."
     scores = np.interp(((left + right) / 2 * n + 0.5) / (n + 1), *normal_grid())

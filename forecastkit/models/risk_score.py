@@ -42,7 +42,7 @@ def log_width_ratio(
 ) -> np.ndarray:
     "Log of each width over the median of those before it, (n,); NaN until there are 60."
     series = pd.Series(np.asarray(widths, dtype=float))
-    return np.log(series / series.shift(1).rolling(usual, min_periods=60).median()).to_numpy()
+    return np.log((series / series.shift(1).rolling(usual, min_periods=60).median()).to_numpy())
 
 
 def member_disagreement(
@@ -51,9 +51,11 @@ def member_disagreement(
     widths: ArrayLike,  # (n,) of the pool's 80 % range
 ) -> np.ndarray:
     "Weighted standard deviation of the members' medians over the width of the pool, (n,)."
-    said, shares = np.asarray(medians, dtype=float), np.asarray(weights, dtype=float)[:, None]
-    middle = (shares * said).sum(axis=0) / shares.sum()
-    return np.sqrt((shares * (said - middle) ** 2).sum(axis=0) / shares.sum()) / np.asarray(widths, dtype=float)
+    said, shares, whole = np.asarray(medians, dtype=float), np.asarray(weights, dtype=float), float(np.sum(weights))
+    # One member after another: numpy adds a single column in another order than many, and one forecast must equal the batch bit for bit.
+    middle = sum(share * row for share, row in zip(shares, said)) / whole
+    spread = sum(share * (row - middle) ** 2 for share, row in zip(shares, said)) / whole
+    return np.sqrt(spread) / np.asarray(widths, dtype=float)
 
 # %% ../../nbs/40_models/31_risk_score.ipynb #5e2aa470
 MOVERS: int = 10  # features with the largest contributions
@@ -227,7 +229,9 @@ def part_words(name: str, value: float, usual: float) -> str:
         "novelty": lambda: f"unusual day: one ordinary day in {10**value:,.0f} is as far out",
         "quality": lambda: f"feature quality {1 - value:.2f}, usually {1 - usual:.2f}",
         "drift": lambda: f"what moved it has drifted: distance {value:.2f}, usually {usual:.2f}",
-        "width": lambda: f"range {math.exp(value):.1f} times as wide as usual",
+        "width": lambda: (
+            f"range {math.exp(value):.1f} times as wide as the median of the {USUAL_WIDTHS} forecasts before it"
+        ),
         "disagreement": lambda: f"members disagree: medians {value:.0%} of the range apart, usually {usual:.0%}",
     }[name]()
 

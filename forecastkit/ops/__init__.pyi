@@ -35,9 +35,11 @@ from .alert_sinks import (
 )
 from .alerts import (
     acknowledge_alert as acknowledge_alert,
+    acknowledge_alerts as acknowledge_alerts,
     Alert as Alert,
     AlertPolicy as AlertPolicy,
     keep_alerts as keep_alerts,
+    queue_untold as queue_untold,
     open_alerts as open_alerts,
     stored_alerts as stored_alerts,
     StoredAlert as StoredAlert,
@@ -48,6 +50,7 @@ from .outbox import (
 )
 from .job_runs import (
     JobRun as JobRun,
+    failed_jobs as failed_jobs,
     missed_job as missed_job,
     recorded_job as recorded_job,
     stored_jobs as stored_jobs,
@@ -102,6 +105,8 @@ from .performance import (
     rolling_performance as rolling_performance,
 )
 from .monitoring import (
+    RECORDED_RULES as RECORDED_RULES,
+    recorded_alerts as recorded_alerts,
     decayed_lines as decayed_lines,
     drift_this_week as drift_this_week,
     latest_performance as latest_performance,

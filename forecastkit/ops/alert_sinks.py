@@ -14,6 +14,7 @@ import os
 import re
 import subprocess  # nosec B404
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,8 +24,9 @@ from urllib.parse import unquote, urlsplit
 from ..core import DataError, SettingsError, printable, redacted
 
 # %% auto #0
-__all__ = ['SEVERITIES', 'Sink', 'REFERENCE', 'CHILD', 'Message', 'secret_parts', 'without_secrets_of', 'sink_reference',
-           'kept_address', 'from_keyring', 'FileSink', 'deliver_as_child', 'AppriseSink', 'sink_of', 'sinks_of']
+__all__ = ['SEVERITIES', 'Sink', 'REFERENCE', 'START', 'CHILD', 'Message', 'secret_parts', 'without_secrets_of', 'sink_reference',
+           'kept_address', 'from_keyring', 'FileSink', 'say_late', 'deliver_as_child', 'refused', 'AppriseSink',
+           'sink_of', 'sinks_of']
 
 # %% ../../nbs/60_ops/21_alert_sinks.ipynb #8ec90bda
 SEVERITIES: tuple[str, ...] = ("info", "warning", "critical")  # in rising order
@@ -121,6 +123,13 @@ class FileSink:
             raise DataError(f"the file of alerts {self.path} cannot be written ({error.strerror})") from error
 
 # %% ../../nbs/60_ops/21_alert_sinks.ipynb #a6f2f3d7
+def say_late() -> None:
+    "Print that there was no answer in time, and end the process whatever it hangs in."
+    sys.stdout.write(json.dumps({"ok": False, "late": True, "why": ""}))
+    sys.stdout.flush()
+    os._exit(0)
+
+
 def deliver_as_child() -> None:
     "Read an address and a message from standard input, send it through Apprise, and print whether and why not."
     import logging
@@ -128,10 +137,15 @@ def deliver_as_child() -> None:
     import apprise
 
     given = json.load(sys.stdin)
+    late = threading.Timer(given["seconds"], say_late)
+    late.daemon = True
     kinds = {"info": "info", "warning": "warning", "critical": "failure"}
     with apprise.LogCapture(level=logging.INFO) as log:
         door = apprise.Apprise()
-        ok = door.add(given["address"]) and door.notify(given["body"], given["title"], kinds[given["severity"]])
+        ok = door.add(given["address"])
+        late.start()  # only now: what it takes to start and to load Apprise is not the sink's
+        ok = ok and door.notify(given["body"], given["title"], kinds[given["severity"]])
+        late.cancel()
         lines = [line for line in str(log.getvalue()).splitlines() if line.strip()]
     why = without_secrets_of(
         given["address"], lines[-1].rpartition(" - ")[2] if lines else "the address is none of Apprise's"
@@ -139,29 +153,35 @@ def deliver_as_child() -> None:
     sys.stdout.write(json.dumps({"ok": bool(ok), "why": "" if ok else why}))
 
 
+START = 30.0  # seconds that the process has to start, which are not the sink's
 CHILD = "from forecastkit.ops.alert_sinks import deliver_as_child; deliver_as_child()"
 
 # %% ../../nbs/60_ops/21_alert_sinks.ipynb #fd6513c0
+def refused(error: BaseException) -> bool:
+    "Whether a sink answered and did not take it: it may be asked again at once, one that hangs is not."
+    return isinstance(error, DataError) and not isinstance(error.__cause__, TimeoutError)
+
+
 @dataclass(frozen=True)
 class AppriseSink:
     "Sends each message through Apprise, in a process that is ended after `seconds`."
 
     reference: str  # env:VARIABLE or keyring:SERVICE/USER
-    seconds: float = 10.0  # for one attempt
-    attempts: int = 2
+    seconds: float = 10.0  # that the service has for one attempt
+    attempts: int = 2  # of one that refuses; one that is late is not asked again at once
     environ: Mapping[str, str] | None = field(default=None, repr=False)
 
     def once(self, message: Message) -> None:
         "One attempt; raises `DataError`."
         address = kept_address(self.reference, self.environ)
-        given = json.dumps({"address": address, **asdict(message)})
-        command = [sys.executable, "-c", CHILD]
+        given = json.dumps({"address": address, "seconds": self.seconds, **asdict(message)})
+        command, late = [sys.executable, "-c", CHILD], f"{self.reference} did not answer within {self.seconds:g} s"
         try:
             done = subprocess.run(  # noqa: S603  # nosec B603
-                command, input=given, timeout=self.seconds, capture_output=True, text=True, check=False
+                command, input=given, timeout=self.seconds + START, capture_output=True, text=True, check=False
             )
         except subprocess.TimeoutExpired:
-            raise DataError(f"{self.reference} did not answer within {self.seconds:g} s") from None
+            raise DataError(late) from TimeoutError()
         if "No module named 'apprise'" in done.stderr:
             raise DataError(f"{self.reference} needs Apprise: pip install 'forecastkit[alerts]'")
         answer = (
@@ -169,15 +189,17 @@ class AppriseSink:
             if done.returncode == 0 and done.stdout
             else {"ok": False, "why": "it ended without an answer"}
         )
+        if answer.get("late"):
+            raise DataError(late) from TimeoutError()
         if not answer["ok"]:
             raise DataError(f"{self.reference} did not take it: {without_secrets_of(address, answer['why'])}")
 
     def __call__(self, message: Message) -> None:
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
         tries = Retrying(
             stop=stop_after_attempt(self.attempts), wait=wait_exponential_jitter(1, 8),
-            retry=retry_if_exception_type(DataError), reraise=True,
+            retry=retry_if_exception(refused), reraise=True,
         )  # fmt: skip
         tries(self.once, message)
 

@@ -23,7 +23,7 @@ from .alert_sinks import SEVERITIES
 
 # %% auto #0
 __all__ = ['RAISED', 'ACKNOWLEDGED', 'RESOLVED', 'Alert', 'AlertPolicy', 'StoredAlert', 'stored_alerts', 'open_alerts',
-           'keep_alerts', 'acknowledge_alert']
+           'keep_alerts', 'queue_untold', 'acknowledge_alerts', 'acknowledge_alert']
 
 # %% ../../nbs/60_ops/22_alerts.ipynb #06c046cc
 @dataclass(frozen=True)
@@ -96,6 +96,10 @@ class StoredAlert:
         "Whether its reason was still there when it was last looked at."
         return self.resolved is None
 
+    def __str__(self) -> str:
+        seen = f" (seen by {self.acknowledged_by})" if self.acknowledged else ""
+        return f"{self.number}. [{self.alert.severity}] {self.alert.subject}: {self.alert}{seen}{'' if self.stands else ' Resolved.'}"
+
     def to_dict(self) -> dict[str, Any]:
         "For a program."
         moments = {n: (m := getattr(self, n)) and m.isoformat() for n in ("raised", "acknowledged", "resolved")}
@@ -144,14 +148,15 @@ def open_alerts(database: PredictionDatabase) -> list[StoredAlert]:
 # %% ../../nbs/60_ops/22_alerts.ipynb #badd2fb0
 def queue(
     connection: sa.Connection, number: int, alert: Alert, reason: str, policy: AlertPolicy, now: datetime, tz: Any
-) -> None:
-    "Put an alert into the outbox, once for each sink."
+) -> bool:
+    "Put an alert into the outbox, once for each sink; whether there was any to be told."
     if SEVERITIES.index(alert.severity) < SEVERITIES.index(policy.least):
-        return
+        return False
     row = {"alert": number, "reason": reason, "queued_at": now, "due_at": policy.due(alert.severity, now, tz)}
     rows = [{**row, "sink": sink, "attempts": 0, "error": ""} for sink in policy.sinks]
     if rows:
         connection.execute(sa.insert(DELIVERIES), rows)
+    return bool(rows)
 
 
 def last_queued(connection: sa.Connection) -> dict[tuple[str, str], tuple[datetime, int]]:
@@ -212,25 +217,52 @@ def keep_alerts(
 
     return with_retry(database.engine, keep, write=True)
 
-# %% ../../nbs/60_ops/22_alerts.ipynb #cce08df8
-def acknowledge_alert(
+# %% ../../nbs/60_ops/22_alerts.ipynb #untold01
+def queue_untold(
     database: PredictionDatabase,
-    number: int,  # as `stored_alerts` gives it
+    policy: AlertPolicy,
+) -> int:
+    "Put alerts that stand, that nobody has seen and that were never in the outbox into it; returns how many alerts."
+    now, tz = database.clock(), database.calendar.tz
+
+    def write(connection: sa.Connection) -> int:
+        chain_end(connection, ALERT_EVENTS, lock=True)
+        told = last_queued(connection)
+        standing = [one for one in alerts_in(connection).values() if one.stands and one.acknowledged is None]
+        untold = [one for one in standing if one.alert.key not in told]
+        return sum(queue(connection, one.number, one.alert, "raised", policy, now, tz) for one in untold)
+
+    return with_retry(database.engine, write, write=True)
+
+# %% ../../nbs/60_ops/22_alerts.ipynb #cce08df8
+def acknowledge_alerts(
+    database: PredictionDatabase,
+    numbers: Iterable[int],  # as `stored_alerts` gives them; one that is named twice counts once
     who: str,
-) -> StoredAlert:
-    "End the reminders of an alert; raises `DataError` where there is none of that number, or somebody acknowledged it before."
+) -> list[StoredAlert]:
+    "End the reminders of alerts, of all or of none; raises `DataError` where a number is unknown, or was acknowledged before."
     name, now = printable(redacted(who), most=200).strip(), database.clock()
     if not name:
         raise DataError("an alert is acknowledged by somebody: say who")
 
-    def write(connection: sa.Connection) -> StoredAlert:
+    wanted = list(dict.fromkeys(numbers))
+
+    def write(connection: sa.Connection) -> list[StoredAlert]:
         chain_end(connection, ALERT_EVENTS, lock=True)
-        found = alerts_in(connection).get(number)
-        if found is None:
-            raise DataError(f"there is no alert {number}: see `forecastkit alerts list`")
-        if found.acknowledged is not None:
-            raise DataError(f"alert {number} was acknowledged by {found.acknowledged_by} already")
-        write_event(connection, number, ACKNOWLEDGED, found.alert, name, now)
-        return alerts_in(connection)[number]
+        known = alerts_in(connection)
+        for number in wanted:
+            if (found := known.get(number)) is None:
+                raise DataError(f"there is no alert {number}: see `forecastkit alerts list`")
+            if found.acknowledged is not None:
+                raise DataError(f"alert {number} was acknowledged by {found.acknowledged_by} already")
+        for number in wanted:
+            write_event(connection, number, ACKNOWLEDGED, known[number].alert, name, now)
+        known = alerts_in(connection)
+        return [known[number] for number in wanted]
 
     return with_retry(database.engine, write, write=True)
+
+
+def acknowledge_alert(database: PredictionDatabase, number: int, who: str) -> StoredAlert:
+    "End the reminders of one alert, see `acknowledge_alerts`."
+    return acknowledge_alerts(database, [number], who)[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,17 +29,18 @@ from forecastkit.core import (
     read_file,
 )
 from ..ledger import MODELS, PredictionDatabase, with_retry
-from .manifests import Manifest, counted, manifests, odd_files, parsed, version_folder
-from .registry import ModelRegistry
+from .manifests import Manifest, counted, folder_problems, manifests, odd_files, parsed, version_folder
+from .registry import ModelRegistry, is_there
 from .lines import HOUSE_LINES, PANEL_KEY, Champion, LineTarget, house_line
 from .promotions import Standing, standing_of, stored_promotions
 from .training_runs import TrainingRun, latest_run
 from .version_lines import in_line, lines_of_versions
 
 # %% auto #0
-__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'standings', 'serving_lines', 'records_in_force',
-           'told_weights', 'told_scores', 'ensemble_accuracy', 'checked_text', 'version_info', 'load_ensemble',
-           'matched_columns', 'ProductionEnsemble', 'untrained_text', 'untrained_ensemble', 'ModelLoader']
+__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'standings', 'serving_lines', 'standings_with_versions',
+           'records_in_force', 'told_weights', 'told_scores', 'ensemble_accuracy', 'checked_text', 'version_info',
+           'load_ensemble', 'matched_columns', 'ProductionEnsemble', 'untrained_text', 'untrained_ensemble',
+           'ModelLoader']
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #77551c55
 KIND_FILES: Mapping[str, str] = {
@@ -126,6 +128,25 @@ def serving_lines(
     return {name_of(f"{record.symbol}_d1")} if shared else {name_of(PANEL_KEY), name_of(f"{symbol}_d1")}
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #b17b0003
+def standings_with_versions(
+    promoted: Mapping[LineTarget, Standing],  # as `standings` gives it
+    records: Sequence[VersionRecord],  # of every kind of model
+    lines: Mapping[str, Collection[str]],  # as `lines_of_versions` gives them
+) -> dict[LineTarget, Standing]:
+    "The standings as far as versions are stored: a champion whose first version is still to be trained leaves the one before it in force."
+    found: dict[LineTarget, Standing] = {}
+    for target, held in promoted.items():
+        own = [one.version for one in records if LineTarget(f"{one.symbol}_d1", one.kind, one.horizon) == target]
+        served = list(held.served)
+        while not (last := served[-1]).as_in_force:
+            if last.version in own or (not last.version and any(in_line(one, [last.line.name], lines) for one in own)):
+                break
+            served.pop()
+        found[target] = copy(held)
+        found[target].served = served
+    return found
+
+
 def records_in_force(
     records: Sequence[VersionRecord],  # newest first
     symbol: str,  # one that they serve
@@ -181,13 +202,15 @@ def checked_text(
     database: PredictionDatabase,
     folder: str | Path,  # the registry's
     record: VersionRecord,
+    whole: bool = False,  # read every file, as loading does; else names, sizes and the text tell
 ) -> tuple[str, dict[str, Any]]:
-    "Whether a version is ready, missing or damaged, as far as names, sizes and its text tell, and that text."
+    "Whether a version is ready, missing or damaged, and its text."
     path, file = version_folder(folder, record.version), KIND_FILES.get(record.what)
-    if not path.is_dir():
+    if not is_there(path):
         return "missing", {}
     for one in counted(manifests(database, record.version), find_key(folder)):
-        if not odd_files(path, one.sizes):
+        absent = [name for name in one.files if not (path / name).is_file()]
+        if not (absent or (folder_problems(path, one) if whole else odd_files(path, one.sizes))):
             with suppress(*READ_ERRORS):  # damaged, or of another manifest
                 return "ready", json.loads(read_file(path, file, one.files)) if file else {}
     return "damaged", {}
@@ -200,11 +223,13 @@ def version_info(
     symbol: str,  # one that it serves
     timeframe: str = "d1",
     lines: Collection[str] = HOUSE_LINES,  # those that it is of, see `lines_of_versions`
+    whole: bool = False,  # read every file, as loading does
 ) -> dict[str, Any]:
     "What is known of a version, in JSON's own types; `status` is ready, missing or damaged. The model is not loaded."
-    status, text = checked_text(database, folder, record)
+    status, text = checked_text(database, folder, record, whole)
     path, scores = version_folder(folder, record.version), told_scores(text)
-    size = sum(one.stat().st_size for one in path.rglob("*") if one.is_file() and not one.is_symlink())
+    inside = () if path.is_symlink() else path.rglob("*")
+    size = sum(one.stat().st_size for one in inside if one.is_file() and not one.is_symlink())
     return {
         "symbol": symbol, "timeframe": timeframe, "timestamp": record.timestamp, "version": record.version, "what": record.what,
         "lines": sorted(lines),
@@ -315,34 +340,56 @@ class ModelLoader:
         "The versions by target key, such as `AAPL_d1`, newest first; those whose folder is gone are left out."
         found: dict[str, list[str]] = {}
         for one in self.records(what=what):
-            if version_folder(self.folder, one.version).is_dir():
+            path = version_folder(self.folder, one.version)
+            if path.is_dir() and not path.is_symlink():
                 for symbol in one.symbols:
                     found.setdefault(f"{symbol}_d1", []).append(one.version)
         return dict(sorted(found.items()))
 
-    def info(self, symbol: str, timeframe: str = "d1", what: str | None = "ensemble") -> dict[str, Any] | None:
+    def info(
+        self, symbol: str, timeframe: str = "d1", what: str | None = "ensemble", whole: bool = False
+    ) -> dict[str, Any] | None:
         "What is known of the version in force, see `version_info`; None where there is none. The model is not loaded."
         symbol, promoted = canonical_symbol(symbol), standings(self.database)
-        found, lines = self.records(symbol, timeframe, what), dict[str, Collection[str]]()
-        for one in found if not promoted else ():  # most often the first is of the house: one query tells
+        lines = dict[str, Collection[str]]()
+        for one in (
+            self.records(symbol, timeframe, what) if not promoted else ()
+        ):  # most often the first is of the house
             lines |= lines_of_versions(self.database, [one.version])
-            if in_line(one.version, serving_lines(promoted, one, symbol), lines):
-                return self._info(one, symbol, timeframe, lines)
-        lines = lines_of_versions(self.database) if promoted else lines
-        record = next(iter(records_in_force(list(found), symbol, promoted, lines)), None)
-        return None if record is None else self._info(record, symbol, timeframe, lines)
+            told = what == one.what or one.what != "combiner"  # which weighs nothing and has no scores
+            if told and in_line(one.version, serving_lines(promoted, one, symbol), lines):
+                return self._info(one, symbol, timeframe, lines, whole)
+        lines, every = lines_of_versions(self.database), list(self.records(symbol, timeframe, None))
+        stored = standings_with_versions(promoted, every, lines)
+        found = records_in_force([one for one in every if what in (None, one.what)], symbol, stored, lines)
+        record = min(found, key=lambda one: what is None and one.what == "combiner", default=None)
+        if record is None:
+            return None
+        awaited = [
+            f"{held.champion} from {held.champion.since} on"
+            for at, held in promoted.items()
+            if held.champion != stored[at].champion and at.symbol in (symbol, *UNIVERSES)
+        ]
+        told = {"awaited": awaited} if awaited else {}  # champions whose first version is still to be trained
+        return self._info(record, symbol, timeframe, lines, whole) | told
 
     def _info(
-        self, record: VersionRecord, symbol: str, timeframe: str, lines: Mapping[str, Collection[str]]
+        self,
+        record: VersionRecord,
+        symbol: str,
+        timeframe: str,
+        lines: Mapping[str, Collection[str]],
+        whole: bool = False,
     ) -> dict[str, Any]:
         own = lines.get(record.version, [house_line(f"{record.symbol}_d1").name])
-        return version_info(self.database, self.folder, record, symbol, timeframe, own)
+        return version_info(self.database, self.folder, record, symbol, timeframe, own, whole)
 
     def table(self, symbol: str | None = None, what: str | None = None) -> list[dict[str, Any]]:
         "What is known of every version under every symbol that it serves, newest first; `stage` is champion for those in force."
         wanted = None if symbol is None else canonical_symbol(symbol)
         held, promoted, rows = list(self.records(symbol, what=what)), standings(self.database), []
         lines = lines_of_versions(self.database)
+        promoted = standings_with_versions(promoted, list(self.records(symbol, what=None)), lines)
         names = {name for one in held for name in one.symbols if wanted in (None, name)}
         serving = {
             name: records_in_force([one for one in held if name in one.symbols], name, promoted, lines)

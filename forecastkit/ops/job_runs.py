@@ -1,4 +1,4 @@
-"""Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `vendor_alerts` counts failures.
+"""Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `failed_jobs` and `vendor_alerts` say what failed.
 
 A job that fails says so. A job that does not run says nothing, and nothing is what a quiet day looks like. So each run is on record from
 its start, and whoever expects one asks the record whether it ended after the close it was meant for. The rows are chained: that a day was
@@ -25,8 +25,8 @@ from ..ledger import JOB_EVENTS, PredictionDatabase, append, chain_end, held_tab
 from .alerts import Alert
 
 # %% auto #0
-__all__ = ['DONE', 'IDLE', 'FAILED', 'UNFINISHED', 'JobRun', 'job_runs_in', 'stored_jobs', 'recorded_job', 'missed_job',
-           'vendor_counts', 'vendor_alerts']
+__all__ = ['DONE', 'IDLE', 'FAILED', 'UNFINISHED', 'WORKING', 'JobRun', 'job_runs_in', 'stored_jobs', 'recorded_job',
+           'missed_job', 'failed_jobs', 'vendor_counts', 'vendor_alerts']
 
 # %% ../../nbs/60_ops/24_job_runs.ipynb #c8732a81
 DONE, IDLE, FAILED, UNFINISHED = "done", "idle", "failed", "unfinished"
@@ -142,6 +142,21 @@ def missed_job(
         f"{close:%Y-%m-%d %H:%M} UTC ({since})", f"it is no estimate: the record holds no run that ended since; {tried}",
         f"Run forecastkit {job}, and look at cron and its mail.",
     )  # fmt: skip
+
+
+WORKING: timedelta = timedelta(hours=6)  # after which a run without an end is not believed to be at work
+
+
+def failed_jobs(runs: Iterable[JobRun], now: datetime) -> list[Alert]:
+    "An alert for each job whose last run failed or never ended; none while it is at work again."
+    last = {run.job: run for run in runs if run.job != "monitor"}  # whoever asks is the monitor
+    return [
+        Alert(
+            "failed_job", f"job:{run.job}", "warning", f"{run.job} {run.outcome}: {run.detail.get('error', 'it left no word why')}",
+            f"{run.started:%Y-%m-%d %H:%M} UTC", "it is on record", f"Mend what it says and run forecastkit {run.job.replace('_', ' ')} again.",
+        )
+        for run in last.values() if not run.counts and (run.ended is not None or now - run.started >= WORKING)
+    ]  # fmt: skip
 
 # %% ../../nbs/60_ops/24_job_runs.ipynb #1421a1df
 def vendor_counts(

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import DataError, HashChain, KEY_FILE, LARGEST_READ, Target, canonical_json, confined, digest
+from ..core import DataError, HashChain, KEY_FILE, LARGEST_READ, Target, canonical_json, digest
 from ..core import folder_checksums, folder_differences, key_fingerprint, keyed_sum, make_key
 from ..ledger import MODELS, PredictionDatabase, append, chain_end, with_retry
 
@@ -35,7 +35,7 @@ def version_folder(
     "The folder of a version; raises `DataError` for a name that no version can have."
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", version):
         raise DataError(f"{version!r} is no name of a model version: it has up to 64 letters, digits, '-' and '_'")
-    return confined(root, version)
+    return Path(root).resolve() / version
 
 # %% ../../nbs/60_ops/00_manifests.ipynb #71a4f2f8
 class Manifest(NamedTuple):
@@ -146,6 +146,8 @@ def odd_files(
     sizes: Mapping[str, int] = MappingProxyType({}),  # bytes by path, as far as they are known
 ) -> list[str]:
     "The files that cannot be a model's by their kind and size, one phrase each; nothing is read."
+    if folder.is_symlink():
+        return ["its folder is a link"]
     wrong = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

@@ -32,16 +32,16 @@ from forecastkit.ledger import (
 )
 from .alerts import Alert, AlertPolicy, StoredAlert, keep_alerts, open_alerts
 from ..metrics import CHART_WORDS, false_alarms_a_year
-from .job_runs import JobRun, missed_job, stored_jobs, vendor_alerts
+from .job_runs import WORKING, JobRun, failed_jobs, missed_job, stored_jobs, vendor_alerts
 from .model_monitor import MEASURE_WORDS, OUTCOME_WINDOWS, RUN_LENGTH, DegradationReport
 from .model_monitor import followed_outcomes, judge_decay, window_table
 from .performance import PERFORMANCE_COLUMNS, rolling_performance
 
 # %% auto #0
-__all__ = ['MONITORED_RULES', 'WORKING', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week', 'decayed_lines',
-           'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table', 'store_performance', 'decay_alert',
-           'finding_alerts', 'MonitorReport', 'count_checked', 'measured_performance', 'recent_forecasts',
-           'latest_performance', 'read_monitor', 'monitor']
+__all__ = ['RECORDED_RULES', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
+           'decayed_lines', 'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table', 'store_performance',
+           'decay_alert', 'finding_alerts', 'MonitorReport', 'count_checked', 'measured_performance',
+           'recent_forecasts', 'latest_performance', 'read_monitor', 'recorded_alerts', 'monitor']
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #81d82a0c
 def replace_measured(
@@ -192,8 +192,15 @@ def first_names(names: Sequence[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
 
+
+def surest_names(drifted: pd.DataFrame) -> list[str]:
+    "What drifted, each once: what is counted first, then the surest."
+    ordered = drifted.sort_values(["family_wise_p", "feature"], na_position="first", kind="stable")
+    return list(dict.fromkeys(ordered["feature"].astype(str)))
+
 # %% ../../nbs/60_ops/25_monitoring.ipynb #2e86f7bc
-MONITORED_RULES: tuple[str, ...] = ("drift", "decay", "missed_job", "vendor", "paused")
+RECORDED_RULES: tuple[str, ...] = ("drift", "failed_job", "vendor", "paused")  # that are read and need no measuring
+MONITORED_RULES: tuple[str, ...] = (*RECORDED_RULES, "decay", "missed_job")
 
 
 def decay_alert(one: JudgedTarget) -> Alert | None:
@@ -211,16 +218,14 @@ def decay_alert(one: JudgedTarget) -> Alert | None:
     return None
 
 
-def finding_alerts(drifted: pd.DataFrame, judged: Sequence[JudgedTarget], pauses: Sequence[Any]) -> list[Alert]:
-    "One alert a symbol that drifted, a target that decayed, and a pause."
+def finding_alerts(drifted: pd.DataFrame, pauses: Sequence[Any]) -> list[Alert]:
+    "One alert a symbol that drifted, and a pause."
     found = []
     for symbol, part in drifted.groupby("symbol"):
-        names = list(dict.fromkeys(part.sort_values("family_wise_p", kind="stable")["feature"].astype(str)))
-        p = part["family_wise_p"].min()
+        names, p = surest_names(part), part["family_wise_p"].min()
         sure = f"chance without drift {p:.2g}, over all features" if np.isfinite(p) else "counted, not tested"
         found.append(Alert("drift", f"symbol:{symbol}", "warning", f"drifted: {first_names(names)}", str(part["since"].min())[:10], sure,
                            "See forecastkit monitor --html FILE; mend the feed if it changed (forecastkit data health), retrain if the market did."))  # fmt: skip
-    found += [alert for one in judged if (alert := decay_alert(one))]
     found += [
         Alert("paused", pause.subject, "info", f"paused by {pause.who}: {pause.why}", f"{pause.since:%Y-%m-%d}", "it is on record", f"Lift it with forecastkit pauses lift {pause.number}.")
         for pause in pauses
@@ -232,8 +237,7 @@ def drift_line(drifted: pd.DataFrame, checked: int) -> str:
     "What drifted this week, in a line."
     if not checked:
         return "Drift: no check on record; forecastkit daily keeps one."
-    surest = drifted.sort_values("family_wise_p", na_position="first", kind="stable")
-    told = f": {first_names(list(dict.fromkeys(surest['feature'].astype(str))))}" if len(drifted) else ""
+    told = f": {first_names(surest_names(drifted))}" if len(drifted) else ""
     usual = f"{false_alarms_a_year():.1g} false alarms a year expected at the default level"
     return f"Drift this week: {len(drifted)} of {checked} checked{told} ({usual})."
 
@@ -270,7 +274,7 @@ class MonitorReport:
 
     def lines(self) -> list[str]:
         "Three lines, and one more for each alert."
-        alerts = [f"{one.number}. [{one.alert.severity}] {one.alert.subject}: {one.alert}" for one in self.alerts]
+        alerts = [f"{one}" for one in self.alerts]
         return [drift_line(self.drifted, self.checked), performance_line(self.performance), self._job_line(), *alerts]
 
     def _job_line(self) -> str:
@@ -343,9 +347,6 @@ def latest_performance(database: PredictionDatabase) -> pd.DataFrame:
     return found.assign(session=pd.to_datetime(found["session"]))[list(PERFORMANCE_COLUMNS)]
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #51a73a3a
-WORKING: timedelta = timedelta(hours=6)  # after which a run without an end is not believed to be at work
-
-
 def read_monitor(
     database: PredictionDatabase,
     performance: pd.DataFrame | None = None,  # just measured; None: what was stored last
@@ -363,6 +364,16 @@ def read_monitor(
     )  # fmt: skip
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #850b0d87
+def recorded_alerts(
+    database: PredictionDatabase,
+    vendor_failures: float = 0.2,
+) -> list[Alert]:
+    "What holds now by `RECORDED_RULES`: the daily job and the monitor read the same."
+    runs, now = stored_jobs(database), database.clock()
+    found = finding_alerts(drift_this_week(database), active_pauses(database))
+    return [*found, *failed_jobs(runs, now), *vendor_alerts(runs, now, vendor_failures)]
+
+
 def monitor(
     database: PredictionDatabase,
     expect: Sequence[str] = (),  # jobs that must have run, such as daily
@@ -377,8 +388,7 @@ def monitor(
     judged, runs = judge_targets(rows), stored_jobs(database)
     performance = measured_performance(rows, judged, sectors)
     store_performance(database, performance)
-    alerts = finding_alerts(drift_this_week(database), judged, active_pauses(database))
-    alerts += vendor_alerts(runs, database.clock(), vendor_failures)
+    alerts = [*recorded_alerts(database, vendor_failures), *(alert for one in judged if (alert := decay_alert(one)))]
     missed = [missed_job(runs, job, database.calendar, database.clock(), due_hours) for job in expect]
     alerts += [alert for alert in missed if alert]
     rules = [rule for rule in MONITORED_RULES if rule != "missed_job" or expect]

@@ -25,7 +25,8 @@ from .alert_sinks import SEVERITIES, Message, Sink
 from .alerts import StoredAlert, alerts_in
 
 # %% auto #0
-__all__ = ['LEASE', 'LONGEST_WAIT', 'GROUPINGS', 'message_of', 'Batch', 'take', 'DeliveryReport', 'deliver_alerts', 'undelivered']
+__all__ = ['LEASE', 'LONGEST_WAIT', 'GROUPINGS', 'message_of', 'Batch', 'take', 'DeliveryReport', 'deliver_alerts', 'undelivered',
+           'waiting_words']
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #8b15baef
 def message_of(
@@ -136,10 +137,12 @@ class DeliveryReport:
     failed: dict[str, str]  # sink -> why it took nothing more
     waiting: int  # rows that are still to be delivered, now or later
     unknown: tuple[str, ...] = ()  # sinks that rows wait for and that no setting names
+    later: dict[str, str] = field(default_factory=dict)  # sink -> until when its rows wait, and why
 
     def __str__(self) -> str:
         parts = [f"{self.delivered} delivered", f"{self.waiting} waiting"]
         parts += [f"{sink}: {why}" for sink, why in self.failed.items()]
+        parts += [f"{sink} waits {why}" for sink, why in self.later.items() if sink not in self.failed]
         return "; ".join([*parts, *(f"{sink} is in no setting" for sink in self.unknown)])
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #settle01
@@ -161,7 +164,7 @@ def take_all(connection: sa.Connection, sinks: Collection[str], now: datetime, g
 def deliver_alerts(
     database: PredictionDatabase,
     sinks: Mapping[str, Sink],  # by name
-    seconds: float = 30.0,  # after which sinks that have not answered are left behind
+    seconds: float = 90.0,  # after which sinks that have not answered are left behind; longer than any sink takes by itself
     group: str = "rule",  # what goes into one message, see `GROUPINGS`
 ) -> DeliveryReport:
     "Send what is due; what is not delivered stays in the outbox. Raises `DataError` for another grouping, else only for the database."
@@ -181,8 +184,9 @@ def deliver_alerts(
             break
     waiting = with_retry(database.engine, undelivered)
     return DeliveryReport(
-        delivered, failed, sum(waiting.values()), tuple(name for name in waiting if name not in sinks)
-    )
+        delivered, failed, sum(waiting.values()), tuple(name for name in waiting if name not in sinks),
+        with_retry(database.engine, waiting_words),
+    )  # fmt: skip
 
 
 def undelivered(connection: sa.Connection) -> dict[str, int]:
@@ -190,3 +194,13 @@ def undelivered(connection: sa.Connection) -> dict[str, int]:
     out = DELIVERIES.c
     query = sa.select(out.sink, sa.func.count()).where(out.delivered_at.is_(None)).group_by(out.sink).order_by(out.sink)
     return {str(sink): int(n) for sink, n in connection.execute(query)}
+
+
+def waiting_words(connection: sa.Connection) -> dict[str, str]:
+    "Until when rows wait for each sink, and why: the last failure, or the quiet hours."
+    out = DELIVERIES.c
+    query = sa.select(out.sink, out.due_at, out.error).where(out.delivered_at.is_(None)).order_by(out.sink, out.due_at)
+    found: dict[str, str] = {}
+    for sink, due, error in connection.execute(query):
+        found.setdefault(str(sink), f"until {due:%Y-%m-%d %H:%M} UTC ({error or 'not due yet, or on its way'})")
+    return found

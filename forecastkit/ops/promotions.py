@@ -49,8 +49,8 @@ from .registry import ModelRegistry, load_panel
 # %% auto #0
 __all__ = ['ADD', 'PROMOTE', 'PIN', 'ROLLBACK', 'RETIRE', 'ACTIONS', 'Head', 'Decide', 'Promotion', 'promotion_of',
            'promotions_in', 'stored_promotions', 'Standing', 'standing_of', 'standing', 'champion', 'promotion_head',
-           'refuse_outdated', 'last_forecast_session', 'effective_session', 'refuse_future', 'write_promotion',
-           'known_line', 'require_servable', 'register_line', 'promote', 'pin', 'rollback', 'retire']
+           'refuse_outdated', 'last_forecast_session', 'last_known_session', 'effective_session', 'refuse_future',
+           'write_promotion', 'known_line', 'require_servable', 'register_line', 'promote', 'pin', 'rollback', 'retire']
 
 # %% ../../nbs/60_ops/09_promotions.ipynb #f9208f26
 ADD, PROMOTE, PIN, ROLLBACK, RETIRE = ACTIONS = ("add", "promote", "pin", "rollback", "retire")
@@ -219,6 +219,16 @@ def last_forecast_session(connection: sa.Connection, target: LineTarget) -> date
     return connection.scalar(query.where(PREDICTIONS.c.symbol == target.symbol))
 
 
+def last_known_session(connection: sa.Connection, target: LineTarget) -> date | None:
+    "The last session that a stored version of a target was trained to; without one the last of any version or forecast."
+    trained = sa.select(sa.func.max(MODELS.c.trained_at))
+    own = zip(("symbol", "kind", "horizon"), (target.symbol, target.kind, target.horizon), strict=True)
+    if found := connection.scalar(trained.where(*(MODELS.c[name] == value for name, value in own))):
+        return found
+    last = (connection.scalar(query) for query in (trained, sa.select(sa.func.max(PREDICTIONS.c.origin))))
+    return max((one for one in last if one), default=None)
+
+
 def effective_session(
     connection: sa.Connection,
     found: Standing,
@@ -230,7 +240,8 @@ def effective_session(
     last, before = last_forecast_session(connection, found.target), found.champion.since
     earliest = [one for one in (last and calendar.offset(calendar.on_or_before(last), 1).date(), before) if one]
     if wanted is None:
-        return max(earliest) if earliest else calendar.on_or_before(made_at.date()).date()
+        today, known = calendar.on_or_before(made_at.date()).date(), last_known_session(connection, found.target)
+        return max(earliest, default=min(today, known or today))
     day = calendar.session(wanted).date()
     if last and day <= last:
         raise DataError(f"the forecast of {last} is on record: a change counts from {max(earliest)} on at the earliest")

@@ -64,6 +64,11 @@ def stored_versions(database: PredictionDatabase) -> pd.DataFrame:
     return table.assign(trained_at=pd.to_datetime(table["trained_at"]).astype("datetime64[us]")).reset_index(drop=True)
 
 
+def is_there(path: Path) -> bool:
+    "Whether something lies where the folder of a version would: a link counts, so that it is refused and not written through."
+    return path.is_dir() or path.is_symlink()
+
+
 def present(
     found: Sequence[Manifest],  # of all versions
     folder: Path,  # the registry's
@@ -72,7 +77,7 @@ def present(
     versions: dict[str, list[Manifest]] = {}
     for one in found:
         versions.setdefault(one.version, []).append(one)
-    return {version: held for version, held in versions.items() if version_folder(folder, version).is_dir()}
+    return {version: held for version, held in versions.items() if is_there(version_folder(folder, version))}
 
 # %% ../../nbs/60_ops/01_registry.ipynb #fd8ca057
 def damaged_models(
@@ -223,7 +228,7 @@ class ModelRegistry:
 
     def has(self, version: str) -> bool:
         "Whether this version can be loaded: its files and a manifest of them are there."
-        return version_folder(self.folder, version).is_dir() and bool(manifests(self.database, version))
+        return is_there(version_folder(self.folder, version)) and bool(manifests(self.database, version))
 
     def save(
         self,
@@ -254,7 +259,7 @@ class ModelRegistry:
     def load(self, version: str) -> Any:
         "The stored model. Raises `ModelNotFoundError` if there is none, `ModelIntegrityError` naming a file that was changed."
         path, held = version_folder(self.folder, version), manifests(self.database, version)
-        if not (path.is_dir() and held):
+        if not (is_there(path) and held):
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
         self._check_key(held)
         found = counted(held, key := find_key(self.folder))

@@ -240,10 +240,12 @@ def move_away(
     for table in (PREDICTIONS, HORIZONS, PROMOTIONS):
         if not dry_run and table in chained_tables(connection):
             chain_end(connection, table, lock=True)
-    there = [one for one in records if version_folder(registry.folder, one.version).is_dir()]
-    kept, removed, freed = kept_versions(connection, registry.folder, there, keep), list[str](), 0
+    places = {one.version: version_folder(registry.folder, one.version) for one in records}
+    links = {version: f"its folder is a link: delete {path}" for version, path in places.items() if path.is_symlink()}
+    there = [one for one in records if one.version not in links and places[one.version].is_dir()]
+    kept, removed, freed = kept_versions(connection, registry.folder, there, keep) | links, list[str](), 0
     for version in (one.version for one in there if one.version not in kept):
-        path = version_folder(registry.folder, version)
+        path = places[version]
         size = sum(file_sizes(path).values())
         try:
             if not dry_run:

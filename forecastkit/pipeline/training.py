@@ -22,9 +22,19 @@ from tqdm import tqdm
 from ..core import DataWarning, Settings, SettingsError, code_version, load_settings
 from ..data import MarketData
 from ..ledger import PredictionDatabase
-from ..ops import ModelRegistry, TrainingRun, artifact_hash, begin_runs, close_lost_runs, end_run, latest_run
+from forecastkit.ops import (
+    ModelRegistry,
+    TrainingRun,
+    artifact_hash,
+    begin_runs,
+    champion,
+    close_lost_runs,
+    end_run,
+    latest_run,
+    line_target,
+)
 from .panel_forecasting import UniverseSystem
-from .panel_preparation import panel_fingerprints, panel_members
+from .panel_preparation import panel_fingerprints, panel_members, panel_target
 from .panel_universe import Universe
 from .profile import target_of
 from .system import IntegratedSystem
@@ -138,12 +148,22 @@ class TrainingJob:
         own = self.system
         return own.universe.symbols if isinstance(own, UniverseSystem) else (own.target.symbol,)
 
+    def serving(self, session: pd.Timestamp) -> tuple[IntegratedSystem | UniverseSystem, str]:
+        "The system whose versions forecasts of a session come from, and the name of its line."
+        own = self.system
+        if isinstance(own, UniverseSystem):
+            return own, champion(own.database, line_target(panel_target(own.settings)), session).line.name
+        if own.profile.user_code:
+            return own, self.line
+        own = own.serving(session)
+        return own, own.registry.line
+
     def wanted(self, session: pd.Timestamp) -> dict[str, Any]:
         "What a completed run as of a session has in its row."
-        own = self.system
+        own, line = self.serving(session)
         user = own.profile.user_digest if isinstance(own, IntegratedSystem) else ""
         return {
-            "line": self.line, "kind": own.settings.forecast.kind, "code_version": code_version(), "data_fingerprint": data_seen(own, session),
+            "line": line, "kind": own.settings.forecast.kind, "code_version": code_version(), "data_fingerprint": data_seen(own, session),
             "prediction_intervals": int(self.intervals), "settings": settings_digest(own.settings, user),
         }  # fmt: skip
 
@@ -168,7 +188,7 @@ class TrainingJob:
         open_symbols = [s for s in self.symbols if s not in {run.symbol for run in kept}]
         if not open_symbols:
             return TrainingReport(kept[0].version, [], kept, lost)
-        runs = begin_runs(database, [replace(target, symbol=s) for s in open_symbols], self.line, self.timeframe)
+        runs = begin_runs(database, [replace(target, symbol=s) for s in open_symbols], wanted["line"], self.timeframe)
         began = time.perf_counter()
         made = self._train(session, runs)
         return TrainingReport(made.version, [*self._finish(runs, made, began)], kept, lost)
@@ -176,7 +196,7 @@ class TrainingJob:
     def _train(self, session: pd.Timestamp, runs: Sequence[TrainingRun]) -> Trained:
         "What all runs share; where it cannot be made, each of them is ended with the reason."
         try:
-            return trained(self.system.prepared(session))
+            return trained(self.serving(session)[0].prepared(session))
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "killed"
             why = (str(error) if status == "failed" else "it was stopped") or type(error).__name__

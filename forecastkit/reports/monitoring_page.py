@@ -393,7 +393,7 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
     shown = pd.DataFrame({
         "job": [run.job for run in rows], "outcome": [run.outcome for run in rows],
         "took": ["" if run.ended is None else f"{(run.ended - run.started).total_seconds():.0f} s" for run in rows],
-        "said": [str(run.detail.get("error", ""))[:120] or ", ".join(f"{k} {v}" for k, v in run.detail.items() if isinstance(v, int)) for run in rows],
+        "said": [str(run.detail.get("error", "")) or ", ".join(f"{k} {v}" for k, v in run.detail.items() if isinstance(v, int)) for run in rows],
     }).set_index(pd.Index([f"{run.started:%Y-%m-%d %H:%M}" for run in rows], name="started (UTC)"))  # fmt: skip
     missed = [one for one in page.alerts if one.alert.rule == "missed_job"]
     own = [run for run in page.jobs if run.job != "monitor" and run not in page.report.running]
@@ -403,7 +403,7 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
         if missed
         else "None was missed, as far as forecastkit monitor --expect daily has looked."
     )
-    return paragraph(told) + scrolled(table(shown))
+    return paragraph(told) + f'<div class="wrapped">{scrolled(table(shown))}</div>'
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #e490bc3b
 def monitoring_headline(page: Monitoring) -> str:

@@ -167,7 +167,9 @@ def health_of(database: PredictionDatabase, settings: Settings) -> dict[str, Any
     behind = (
         None
         if newest is None
-        else int((calendar.closes[calendar.sessions > pd.Timestamp(newest.origin)] <= pd.Timestamp(database.clock())).sum())
+        else int(
+            (calendar.closes[calendar.sessions > pd.Timestamp(newest.origin)] <= pd.Timestamp(database.clock())).sum()
+        )
     )
     return {
         "newest_origin": newest and newest.origin, "sessions_behind": behind, "symbol": newest and newest.symbol, "model_version": newest and newest.model_version,

@@ -40,7 +40,15 @@ from .jobs import job_answer
 from .keys import Key
 from .openapi import ANSWERS, QUESTION_BODY, problem_answers, with_problem
 from .problems import TITLES, HttpProblem, Refusal, problem_of
-from .questions import DAY_TEXT, SYMBOL_TEXT, ForecastQuestion, checked_day, meaning_of, refused_fields
+from forecastkit.web.questions import (
+    DAY_FORMAT,
+    DAY_TEXT,
+    SYMBOL_TEXT,
+    ForecastQuestion,
+    checked_day,
+    meaning_of,
+    refused_fields,
+)
 from .service import Service, answer_question, beat, known_symbols
 
 # %% auto #0
@@ -137,7 +145,7 @@ async def post_forecast(request: Request) -> Response:
 
 # %% ../../nbs/75_web/10_app.ipynb #502ab1a3
 SymbolField = Annotated[str | None, Query(pattern=SYMBOL_TEXT, description="Only this symbol.")]
-DayField = Annotated[str | None, Query(pattern=DAY_TEXT)]
+DayField = Annotated[str | None, Query(pattern=DAY_TEXT, json_schema_extra=DAY_FORMAT)]
 
 
 def wants_csv(request: Request, form: str | None) -> bool:
@@ -200,7 +208,9 @@ async def get_models(request: Request, symbol: SymbolField = None) -> Response:
     return as_json(await service.read(model_rows, service.settings, service.database, symbol))
 
 
-async def get_served(request: Request, date: Annotated[str, Path(pattern=DAY_TEXT)]) -> Response:
+async def get_served(
+    request: Request, date: Annotated[str, Path(pattern=DAY_TEXT, json_schema_extra=DAY_FORMAT)]
+) -> Response:
     "Which line and version served each target on a day."
     service = service_of(request)
     return as_json(await service.read(served_rows, service.settings, service.database, checked_day(date)))
@@ -275,7 +285,7 @@ def create_app(
         said = problem_answers(*((401, 403, 429) if scope else (401,)), *statuses) | ANSWERS[path]
         app.add_api_route(
             path, function, methods=[method], dependencies=[needs(scope)] if scope else [], responses=said, response_class=Response,
-            openapi_extra=QUESTION_BODY if method == "POST" else None, name=function.__name__,
+            openapi_extra=QUESTION_BODY if method == "POST" else None if scope else {"security": [{}]}, name=function.__name__,
         )  # fmt: skip
     for kind in (Exception, RequestValidationError, HTTPException, Refusal, ValueError, LookupError, RuntimeError):
         app.add_exception_handler(kind, answer_problem)

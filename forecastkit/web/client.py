@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from ..core import DataError, printable
 from ..forecasts import Forecast
 
 # %% auto #0
-__all__ = ['checked_answer', 'Client']
+__all__ = ['checked_answer', 'QuestionFields', 'FilterFields', 'Client']
 
 # %% ../../nbs/75_web/12_client.ipynb #c6091a5a
 def checked_answer(answer: Any) -> Any:
@@ -29,6 +29,27 @@ def checked_answer(answer: Any) -> Any:
     except (ValueError, KeyError, TypeError):
         said = f"the server answered {answer.status_code}: is this the address of a forecastkit server?"
     raise DataError(printable(said, most=500))
+
+# %% ../../nbs/75_web/12_client.ipynb #clifld01
+class QuestionFields(TypedDict, total=False):
+    "What may be said of a question besides its symbol."
+
+    date: str | None  # a session; by default the last of the data
+    horizon: int | None
+    horizons: list[int] | None  # several at once, as one record
+    kind: str | None  # pct_change or log_return
+
+
+class FilterFields(TypedDict, total=False):
+    "Which stored forecasts are asked for."
+
+    symbol: str | None
+    start: str | None  # first origin
+    end: str | None
+    horizon: int | None
+    kind: str | None
+    limit: int | None
+    offset: int | None
 
 # %% ../../nbs/75_web/12_client.ipynb #97a3a78e
 class Client:
@@ -59,8 +80,8 @@ class Client:
         given = {name: value for name, value in fields.items() if value is not None}
         return checked_answer(self._http.get(path, params=given)).json()
 
-    def forecast(self, symbol: str, wait: float = 600.0, **question: Any) -> dict[str, Any]:
-        "The record that answers a question (date, horizon, horizons, kind); waits while it is made. Raises `DataError`."
+    def forecast(self, symbol: str, wait: float = 600.0, **question: Unpack[QuestionFields]) -> dict[str, Any]:
+        "The record that answers a question; waits while it is made. Raises `DataError`."
         until, body = time.monotonic() + wait, {"symbol": symbol, **question}
         while (answer := checked_answer(self._http.post("/forecast", json=body))).status_code == 202:
             if time.monotonic() > until:
@@ -68,12 +89,14 @@ class Client:
                     f"job {answer.json()['job']} is not done after {wait:g} seconds: ask the same again later"
                 )
             time.sleep(min(float(answer.headers.get("Retry-After", 2)), max(until - time.monotonic(), 0.0)))
-        return answer.json()
+        record: dict[str, Any] = answer.json()
+        return record
 
     def stored(self, prediction_id: str) -> Forecast:
         "A stored forecast, whole distribution and all."
         return Forecast.from_json(checked_answer(self._http.get(f"/forecasts/{prediction_id}")).text)
 
-    def forecasts(self, **fields: Any) -> list[dict[str, Any]]:
-        "Stored forecasts with their outcomes, newest first: fields are symbol, start, end, horizon, kind, limit, offset."
-        return self.get("/forecasts", **fields)
+    def forecasts(self, **fields: Unpack[FilterFields]) -> list[dict[str, Any]]:
+        "Stored forecasts with their outcomes, newest first."
+        rows: list[dict[str, Any]] = self.get("/forecasts", **fields)
+        return rows

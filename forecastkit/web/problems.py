@@ -84,7 +84,9 @@ def problem_of(error: BaseException) -> HttpProblem:
         return error.problem
     if database_is_away(error):
         wait = {"Retry-After": str(RETRY_SECONDS)}
-        return HttpProblem(503, "the database cannot be reached just now", f"Ask again in {RETRY_SECONDS} seconds.", wait)
+        return HttpProblem(
+            503, "the database cannot be reached just now", f"Ask again in {RETRY_SECONDS} seconds.", wait
+        )
     status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), 500)
     if status == 500:
         return HttpProblem(500, "an error that nobody foresaw", "Tell whoever runs this server; its log says more.")

@@ -22,8 +22,8 @@ from ..pipeline import settings_for, timeframe_horizons
 from .problems import Refusal
 
 # %% auto #0
-__all__ = ['Sessions', 'SYMBOL_TEXT', 'DAY_TEXT', 'QUESTION_FIELDS', 'whole_number', 'ForecastQuestion', 'Asked', 'asked_target',
-           'SettingsKey', 'meaning_of', 'checked_day', 'refused_fields']
+__all__ = ['Sessions', 'SYMBOL_TEXT', 'DAY_TEXT', 'DAY_FORMAT', 'QUESTION_FIELDS', 'whole_number', 'ForecastQuestion', 'Asked',
+           'asked_target', 'SettingsKey', 'meaning_of', 'checked_day', 'refused_fields']
 
 # %% ../../nbs/75_web/04_questions.ipynb #36e3776c
 def whole_number(value: Any) -> Any:
@@ -35,7 +35,8 @@ def whole_number(value: Any) -> Any:
 
 Sessions = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=252)]
 SYMBOL_TEXT: str = r"^\^?[A-Za-z0-9][A-Za-z0-9._=-]{0,31}$"
-DAY_TEXT: str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+DAY_TEXT: str = r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+DAY_FORMAT: dict[str, Any] = {"format": "date"}
 
 # %% ../../nbs/75_web/04_questions.ipynb #36151ece
 class ForecastQuestion(BaseModel):
@@ -52,7 +53,9 @@ class ForecastQuestion(BaseModel):
         },
     )
     symbol: str = Field(pattern=SYMBOL_TEXT, description="One of those that GET /universe lists.")
-    date: str | None = Field(None, pattern=DAY_TEXT, description="A session; by default the last of the data.")
+    date: str | None = Field(
+        None, pattern=DAY_TEXT, json_schema_extra=DAY_FORMAT, description="A session; by default the last."
+    )
     horizon: Sessions | None = Field(None, description="How many sessions ahead.")
     horizons: list[Sessions] | None = Field(
         None, min_length=1, max_length=12, description="Several at once, as one coherent record."

@@ -22,8 +22,8 @@ def server_options(settings: Settings) -> dict[str, Any]:
     web = settings.web
     return {
         "host": web.host, "port": web.port, "workers": web.workers, "factory": True, "access_log": False, "log_level": "warning", "server_header": False,
-        "proxy_headers": False, "timeout_keep_alive": 15, "timeout_worker_healthcheck": 120, "limit_concurrency": 1000, "h11_max_incomplete_event_size": 16_384,
-        "backlog": 512,
+        "proxy_headers": False, "timeout_keep_alive": 15, "timeout_worker_healthcheck": 120, "limit_concurrency": 1000, "http": "forecastkit.web.connections:LimitedConnection",
+        "ws": "none", "backlog": 512,
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from ..ledger import PredictionDatabase, transaction
 from .answers import ledger_length, stored_answer, universe
 from .jobs import Forecasters, JobBoard, keep_alive
 from .keys import Key, KeyRing, note_use, stored_keys
-from .limits import DatabaseStorage, Limiter
+from .limits import Limiter, shared_storage
 from .problems import Refusal
 from .questions import Asked, SettingsKey
 
@@ -42,7 +42,7 @@ class Service:
         self.settings, self.key = settings, SettingsKey(settings)
         self.database = PredictionDatabase(settings.database_url(), settings.data.calendar)
         self.ring, self.answers = KeyRing(), dict[Asked, bytes]()
-        self.limiter = Limiter(web.per_minute, None if web.workers == 1 else DatabaseStorage(self.database.engine))
+        self.limiter = Limiter(web.per_minute, None if web.workers == 1 else shared_storage(self.database.engine))
         self.board = JobBoard(Forecasters(settings, self.database, market), self.database, web.jobs, web.queue)
         self.readers = ThreadPoolExecutor(8, thread_name_prefix="read")
         self.length: tuple[int, ...] = ()
@@ -78,6 +78,7 @@ class Service:
         self.board.close()
         self.tidy()
         self.readers.shutdown()
+        self.limiter.close()
         self.database.close()
 
 # %% ../../nbs/75_web/08_service.ipynb #cf400b89
