@@ -250,3 +250,17 @@ def test_what_takes_long_is_a_job_to_ask_for_and_the_same_question_is_the_same_j
     assert told["state"] == "done" and len(db.get_predictions()) == 1
     assert db.get_predictions()["prediction_id"][0] == told["prediction_id"]
     db.close()
+
+
+@pytest.mark.parametrize(("code", "error", "match"), [(1, DataError, "did not start"), (143, SystemExit, "143")])
+def test_told_to_stop_is_not_a_failure_to_start(tmp_path, monkeypatch, code, error, match):
+    import uvicorn
+
+    from forecastkit.web.server import run_server
+
+    def leave(*args: object, **options: object) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(uvicorn, "run", leave)
+    with pytest.raises(error, match=match):
+        run_server(settings_at(tmp_path), quiet=True)

@@ -178,7 +178,7 @@ def test_no_forecast_is_made_under_a_key_that_was_replaced(used_home, tmp_path):
     with pytest.raises(ModelIntegrityError, match=r"is not the one that sealed the models .* \(lost or replaced\?\)"):
         system.generate_forecast(NYSE.offset(system.origin(), -1), store_prediction=False)
     shutil.rmtree(tmp_path / "home" / "models")  # the remedy where no backup of the key is there
-    with pytest.warns(DataWarning, match="is computed again"):
+    with pytest.warns(DataWarning, match="is (computed|fitted) again"):
         (Home(tmp_path / "home").raw_quantiles / "block").mkdir()
         shutil.copytree(used_home / "raw", tmp_path / "home" / "raw", dirs_exist_ok=True)
         again = system.generate_forecast(NYSE.offset(system.origin(), -1), store_prediction=False)

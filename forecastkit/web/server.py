@@ -62,7 +62,9 @@ def run_server(
     try:
         uvicorn.run("forecastkit.web.server:worker_app", **server_options(settings))
     except SystemExit as left:
-        if left.code:
+        if left.code in (1, 3):  # what uvicorn says where no port is had, and where the application does not start
             raise DataError(
                 f"the server did not start: is port {settings.web.port} taken? Name another with --port"
             ) from left
+        if left.code:  # told to stop by a signal, after it finished what ran
+            raise
