@@ -21,7 +21,7 @@ RUN python -m pip wheel --no-cache-dir --no-build-isolation --wheel-dir /wheels 
 FROM python:${BUILD_TAG} AS environment
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     python -m venv --without-pip /opt/forecastkit \
-    && python -m pip --python /opt/forecastkit/bin/python install --no-cache-dir --no-compile --no-index --find-links /wheels 'forecastkit[api,live,postgres,alerts]' \
+    && python -m pip --python /opt/forecastkit/bin/python install --no-cache-dir --no-compile --no-index /wheels/*.whl \
     && python -m pip --python /opt/forecastkit/bin/python check
 # What never runs goes, some 200 MB: tests and sources of libraries, Arrow's RPC, symbols for debuggers.
 WORKDIR /opt/forecastkit/lib

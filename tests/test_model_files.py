@@ -166,9 +166,9 @@ def test_a_folder_that_was_changed_is_not_loaded_and_not_backed_up(registry, par
     assert packed.models == 0 and len(packed.left_out) == 1
 
 
-def test_a_folder_that_is_a_link_leads_out(registry, parts):
+def test_a_folder_that_is_a_link_is_refused(registry, parts):
     a_link_of_the_folder(registry.save("one", Files(parts), **ABOUT))
-    with pytest.raises(DataError, match="leads outside"):
+    with pytest.raises(ModelIntegrityError, match="its folder is a link; delete"):
         registry.load("one")
 
 

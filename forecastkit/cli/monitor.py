@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -132,7 +133,8 @@ def watch(settings: Any, expect: list[str], minutes: float, as_json: bool) -> No
     while True:
         report = look_once(settings, expect)
         if as_json:
-            print(json.dumps(for_program(report.to_dict())), flush=True)
+            emit(json.dumps(for_program(report.to_dict())), as_json=False)
+            sys.stdout.flush()
         else:
             emit(str(report) if report.raised or not report.ok else report.lines()[-1], as_json=False)
         time.sleep(60 * minutes)
