@@ -220,7 +220,8 @@ def in_words(f: Shown) -> list[str]:
         sentences += [f"Results are {results}."]
     sentences += [f"{said[0].upper()}{said[1:]}." for said in reasons_in_short(f).values()]
     if risk := risk_in_short(f):
-        sentences += [f"Its risk score is {risk}."]
+        evidence = printable(str(f.metadata["risk"].get("evidence", "")))
+        sentences += [f"Its risk score is {risk}." + (f" {evidence[0].upper()}{evidence[1:]}." if evidence else "")]
     return sentences + [f"In the data: {'; '.join(notes)}." for notes in [data_notes(f)] if notes]
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #f6f40aff
