@@ -35,6 +35,7 @@ Modules:
 - `forecastkit.core.stopwatch`: `Stopwatch`: seconds by stage, added up where a stage comes more than once; `stage_key` names a stage for a program.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
+- `forecastkit.core.threads`: `one_thread`: a block in which the numerical libraries add with one thread, so that the same numbers give the same bits.
 - `forecastkit.data.bar_clock`: Slots of intraday bars, the bars that come next, and scales by slot that make a series of bars as even as a series of days.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.folders`: `FolderSource`: a folder of CSV and Parquet files named by their symbols, wide files and VIX futures as a source of series.
