@@ -57,7 +57,7 @@ def keep_returns(
     path = folder / f"{name}.npz"
     if not path.exists():
         packed = io.BytesIO()
-        days = pd.DatetimeIndex(returns.index).as_unit("us").asi8
+        days = returns.index.to_numpy().astype("M8[us]").astype(np.int64)
         np.savez_compressed(packed, sessions=days, returns=returns.to_numpy(dtype=float))
         write_atomic(path, packed.getvalue())
     return path
