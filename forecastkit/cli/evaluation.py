@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core import SettingsError
-from .options import AsJson, Features, HomeFolder, Horizon, Kind, Members, Model, Quiet, Sources, Symbol
+from .options import AsJson, Features, HomeFolder, Horizon, Kind, Members, OwnModel, Quiet, Sources, Symbol
 from forecastkit.cli.options import (
     emit,
     report_parameters,
@@ -129,7 +129,7 @@ def evaluate(
     sources: Sources = None, home: HomeFolder = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
-    features: Features = None, members: Members = None, model: Model = None, quiet: Quiet = False,
+    features: Features = None, members: Members = None, model: OwnModel = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """What the forecasts of a span of years were worth: skill, ranges, regimes, cohorts, direction, beside their baselines.
 

@@ -21,7 +21,7 @@ from forecastkit.cli.options import (
     HomeFolder,
     Horizon,
     Members,
-    Model,
+    OwnModel,
     Quiet,
     Sources,
     Symbol,
@@ -103,7 +103,7 @@ def verify(
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
-    features: Features = None, members: Members = None, model: Model = None, quiet: Quiet = False,
+    features: Features = None, members: Members = None, model: OwnModel = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 otherwise.
 

@@ -21,13 +21,13 @@ from .evaluation import evaluate
 from .preparation import Prepared
 
 # %% auto #0
-__all__ = ['TRIAL', 'trial_name', 'counted_trial', 'evaluate_model']
+__all__ = ['TRIAL', 'model_trial', 'counted_trial', 'evaluate_model']
 
 # %% ../../nbs/65_pipeline/26_ring.ipynb #5b9e1282
 TRIAL: str = "model"  # the kind of an entry for a model of the user's
 
 
-def trial_name(
+def model_trial(
     prepared: Prepared,
     span: tuple[Any, Any],  # first and last origin asked for
 ) -> str:
@@ -64,5 +64,5 @@ def evaluate_model(
 ) -> Scorecard:
     "The scorecard of a model of the user's, with the pool of the house among its baselines, counted as a trial."
     log = ExperimentLog(prepared.settings.home.experiments)
-    card = counted_trial(log, trial_name(prepared, (start, end)), lambda: evaluate(prepared, start, end, house))
+    card = counted_trial(log, model_trial(prepared, (start, end)), lambda: evaluate(prepared, start, end, house))
     return replace(card, variants_tried=variants_tried(shipped_log(), log))
