@@ -7730,6 +7730,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'forecastkit/web/questions.py'),
                                            'forecastkit.web.questions.asked_target': ( '75_web/questions.html#asked_target',
                                                                                        'forecastkit/web/questions.py'),
+                                           'forecastkit.web.questions.check_days': ( '75_web/questions.html#check_days',
+                                                                                     'forecastkit/web/questions.py'),
                                            'forecastkit.web.questions.checked_day': ( '75_web/questions.html#checked_day',
                                                                                       'forecastkit/web/questions.py'),
                                            'forecastkit.web.questions.meaning_of': ( '75_web/questions.html#meaning_of',
@@ -7760,4 +7762,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'forecastkit.web.service.beat': ('75_web/service.html#beat', 'forecastkit/web/service.py'),
                                          'forecastkit.web.service.known_symbols': ( '75_web/service.html#known_symbols',
                                                                                     'forecastkit/web/service.py'),
-                                         'forecastkit.web.service.look': ('75_web/service.html#look', 'forecastkit/web/service.py')}}}
+                                         'forecastkit.web.service.look': ('75_web/service.html#look', 'forecastkit/web/service.py'),
+                                         'forecastkit.web.service.refuse_paused': ( '75_web/service.html#refuse_paused',
+                                                                                    'forecastkit/web/service.py')}}}
