@@ -86,6 +86,7 @@ from .settings import (
     settings_report as settings_report,
 )
 from .experiments import (
+    PLAN as PLAN,
     ExperimentLog as ExperimentLog,
     shipped_log as shipped_log,
     trials_text as trials_text,

@@ -209,6 +209,8 @@ def unfitted(model: Any) -> Any:
 class HistoryForecaster(QuantilePredictions):
     "A model of the whole history up to each row, with parameters as scikit-learn's `clone` and `GridSearchCV` read them."
 
+    reads_history: bool = True  # `fit` takes rows whose outcome is not known yet, too
+
     def __sklearn_tags__(self) -> Any:
         return QuantileEstimator().__sklearn_tags__()
 
