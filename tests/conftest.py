@@ -70,9 +70,11 @@ def five_years(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def few_years(five_years):
-    "That folder is what the settings name as their sources, and their boosting is short."
+    "That folder is what the settings name as their sources, versions are few, their boosting is short, and one process works."
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORECASTKIT_MODEL_ROUNDS", "5")
+        patch.setenv("FORECASTKIT_MODEL_REFIT_EVERY", "126")
+        patch.setenv("FORECASTKIT_RUN_N_JOBS", "1")
         patch.setenv("FORECASTKIT_DATA_SOURCES", f"folder:{five_years}")
         yield
 

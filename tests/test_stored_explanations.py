@@ -36,7 +36,13 @@ def bars(tmp_path_factory) -> Path:
 
 
 def settings_at(home: Path, bars: Path, **more):
-    given = {"data.home": str(home), "data.sources": f"folder:{bars}", "model.rounds": 4, "run.n_jobs": 1}
+    given = {
+        "data.home": str(home),
+        "data.sources": f"folder:{bars}",
+        "model.rounds": 4,
+        "model.refit_every": 126,
+        "run.n_jobs": 1,
+    }
     return load_settings(environ={}, overrides=given | {"run.progress": False} | more)
 
 
