@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,6 +21,9 @@ LONG_FILES = [
 ]
 # fmt: on
 
+
+settings.register_profile("untimed", deadline=None)  # timing decides no test
+settings.load_profile("untimed")
 
 # Objects by the hundred thousand live as long as a worker: to look through them for circles took a twelfth of the time.
 gc.set_threshold(200_000, 20, 20)

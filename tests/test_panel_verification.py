@@ -21,9 +21,7 @@ from forecastkit.pipeline.panel_verification import universe_parts
 from forecastkit.pipeline.verification import part_report
 
 STOCKS = ("AAPL", "JNJ", "KO", "XOM")
-QUICK = load_settings(
-    environ={}, overrides={"run.progress": False, "run.n_jobs": 1, "model.rounds": 3, "model.refit_every": 126}
-)
+QUICK = load_settings(environ={}, overrides={"run.progress": False, "run.n_jobs": 1, "model.rounds": 3})
 PARTS = ["stock features", "research features", "breadth and sector rotation", "the twelve market states"]
 
 

@@ -19,7 +19,7 @@ from forecastkit.pipeline.verification import audit_parts, function_in, split_re
 VIX = Target("VIX")
 QUICK = load_settings(
     environ={},
-    overrides={"run.progress": False, "model.rounds": 3, "model.refit_every": 126, "model.min_calibration_origins": 50},
+    overrides={"run.progress": False, "model.rounds": 3, "model.min_calibration_origins": 50},
 )
 HOUSE = ["features, cohorts, weights and quality", "regimes", "anomalies", "the whole forecast"]
 
