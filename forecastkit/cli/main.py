@@ -28,6 +28,7 @@ from .ledger import backup, forecasts_app, restore
 from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .pauses import pauses_app
+from .imports import forecasts_import, forecasts_lines  # noqa: F401  (they mount themselves)
 from .shadow import shadow_app
 from .serve import keys_app, serve
 from forecastkit.cli.options import (

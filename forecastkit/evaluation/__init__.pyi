@@ -51,3 +51,10 @@ from .direction_scorecard import (
 from .coherence import (
     coherence_price as coherence_price,
 )
+from .forecast_files import (
+    FILE_COLUMNS as FILE_COLUMNS,
+    ForecastFile as ForecastFile,
+    log_quantiles as log_quantiles,
+    read_forecast_file as read_forecast_file,
+    Refusal as Refusal,
+)

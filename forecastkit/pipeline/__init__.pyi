@@ -103,6 +103,11 @@ from .recomputation import (
 from .universe import (
     for_each_symbol as for_each_symbol,
 )
+from .given_forecasts import (
+    evaluate_forecasts as evaluate_forecasts,
+    GivenCard as GivenCard,
+    import_file as import_file,
+)
 from .panel_evaluation import (
     evaluate_panel as evaluate_panel,
     evaluate_universe as evaluate_universe,
