@@ -14,7 +14,9 @@ from forecastkit.core.experiments import ExperimentLog
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.ledger import PredictionDatabase, audit_ledger, import_forecasts, imported_forecasts
 from forecastkit.models import ProbabilisticForecaster
-from forecastkit.pipeline import IntegratedSystem
+from forecastkit.ops import create_shadow_deployment, line_target, stored_deployments
+from forecastkit.ops.shadow import paired_origins
+from forecastkit.pipeline import IntegratedSystem, own_line, profile_of
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -280,3 +282,46 @@ def test_both_engines_take_the_same_rows(theirs, url):
     assert imported_forecasts(database, "desk")["values"].tolist() == rows["values"].tolist()
     assert audit_ledger(database).ok
     database.close()
+
+
+def test_a_model_of_ones_own_is_a_challenger_by_the_digest_of_its_code_and_never_by_a_name_in_the_ledger(
+    home, tmp_path
+):
+    database = PredictionDatabase(f"sqlite:///{tmp_path}/ledger.db")
+    target, profile = fk.Target("VIX"), profile_of(fk.Target("VIX"))
+    house = IntegratedSystem(
+        settings=load_settings(overrides={"data.home": tmp_path}), market=MARKET, database=database
+    )
+    first = house.prepared(MARKET.close("VIX").index[470]).origins[:4]
+    line = own_line("mine", "mine.py:Normal", profile)
+    create_shadow_deployment(database, line_target(target), line, bound=2.0, first=first[1])
+    assert "mine.py" not in repr(stored_deployments(database)) and list(line.recipe) == ["model.own"]
+
+    def day(as_of, **models):
+        settings = load_settings(overrides={"data.home": tmp_path})
+        IntegratedSystem(settings=settings, market=MARKET, database=database, challengers=models).daily(as_of)
+        [one] = stored_deployments(database)
+        return len(paired_origins(database, one))
+
+    with pytest.warns(fk.core.DataWarning, match="hand it over, --challenger mine=FILE.py:NAME"):
+        assert day(first[2]) == 0
+    with pytest.warns(fk.core.DataWarning, match="begun with other code"):
+        assert day(first[2], mine="mine.py:linear") == 0
+    assert day(first[3], mine="mine.py:Normal") == 3  # what was left open is filled
+    with database.engine.connect() as connection:
+        said = connection.exec_driver_sql("SELECT said FROM shadow_events WHERE event = 'pair'").scalars().all()
+    assert all("Normal alone, of the user's own" in one for one in said)
+    database.close()
+
+
+def test_the_terminal_begins_a_challenger_with_a_model_of_ones_own(house, home, capsys):
+    house_origin = IntegratedSystem().generate_forecast().origin
+    begin = ["shadow", "begin", "VIX_d1", "normal", "--model", "mine.py:Normal", "--why", "a try", "--json"]
+    # fewer than 60 settled forecasts give no bound of the clip
+    assert main(begin) == 2 and "60 give the bound" in capsys.readouterr().err
+    assert main([*begin, "--bound", "2"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    own = own_line("normal", "mine.py:Normal", profile_of(fk.Target("VIX")))
+    assert row["recipe"] == dict(own.recipe) and house_origin is not None
+    assert main(["daily", "--challenger", "normal", "--quiet"]) == 2
+    assert "LINE=FILE.py:NAME" in capsys.readouterr().err

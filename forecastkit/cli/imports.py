@@ -17,17 +17,26 @@ from typing import Annotated, Any
 
 import typer
 
+from ..core import SettingsError
 from .ledger import forecasts_app, ledger_is_absent, open_ledger
 from .models import Who
 from .options import AsJson, HomeFolder, Quiet, Sources, add_command, emit, print_note, settings_with
 
 # %% auto #0
-__all__ = ['line_of', 'refusal_rows', 'forecasts_import', 'forecasts_lines']
+__all__ = ['line_of', 'named_places', 'refusal_rows', 'forecasts_import', 'forecasts_lines']
 
 # %% ../../nbs/80_cli/16_imports.ipynb #52bd0d16
 def line_of(path: Path) -> str:
     "The name of a line after its file: small letters, digits, '.', '-' and '_'."
     return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:64]
+
+
+def named_places(pairs: list[str]) -> dict[str, str]:
+    "Where the models of some lines are, out of LINE=FILE.py:NAME. Raises `SettingsError` for what is no pair."
+    found = dict(pair.partition("=")[::2] for pair in pairs)
+    if odd := [name for name, place in found.items() if not name or not place]:
+        raise SettingsError(f"--challenger {odd[0]!r} is no pair: write it as LINE=FILE.py:NAME")
+    return found
 
 
 def refusal_rows(refused: Any) -> list[dict[str, Any]]:

@@ -63,6 +63,7 @@ from .lines import (
     Line as Line,
     line_target as line_target,
     LineTarget as LineTarget,
+    OWN_MODEL as OWN_MODEL,
     PANEL_KEY as PANEL_KEY,
     parsed_key as parsed_key,
     stored_line as stored_line,

@@ -26,6 +26,9 @@ from .preparation import (
     prepare as prepare,
     Prepared as Prepared,
 )
+from .serving import (
+    own_line as own_line,
+)
 from .daily import (
     Day as Day,
     worst_quarters_sentence as worst_quarters_sentence,
