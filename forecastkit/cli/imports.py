@@ -33,7 +33,7 @@ def line_of(path: Path) -> str:
 
 def named_places(pairs: list[str]) -> dict[str, str]:
     "Where the models of some lines are, out of LINE=FILE.py:NAME. Raises `SettingsError` for what is no pair."
-    found = dict(pair.partition("=")[::2] for pair in pairs)
+    found = {name: place for name, _, place in (pair.partition("=") for pair in pairs)}
     if odd := [name for name, place in found.items() if not name or not place]:
         raise SettingsError(f"--challenger {odd[0]!r} is no pair: write it as LINE=FILE.py:NAME")
     return found

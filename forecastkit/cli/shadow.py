@@ -90,7 +90,7 @@ def begin(
     from forecastkit.ops import Line, create_shadow_deployment, stored_deployments
 
     with open_models(target, horizon, None, home) as (registry, wanted):
-        challenger = Line(line, recipe_of(set_) | own_recipe(wanted, model)) if set_ or model else line
+        challenger = Line(line, recipe_of(set_ or []) | own_recipe(wanted, model)) if set_ or model else line
         number = create_shadow_deployment(
             registry.database, wanted, challenger, traffic, sessions, who=getpass.getuser() if who is None else who, why=why,
             bound=bound, first=first, settings=settings_with(data__home=home),

@@ -52,15 +52,16 @@ def import_rows(
 ) -> list[dict[str, Any]]:
     "The rows of `imported_forecasts`, but for source, who, number and hashes."
     found = []
-    for horizon, part in given.groupby("horizon"):
-        targets = calendar.target_sessions(part["origin"], int(horizon))
+    for horizon in sorted({int(one) for one in given["horizon"]}):
+        part = given[given["horizon"] == horizon]
+        targets = calendar.target_sessions(part["origin"], horizon)
         moments = [max(moment.to_pydatetime(), stored_at) for moment in pd.to_datetime(part["made_at"], utc=True)]
         kinds = timeliness_of(part["origin"], targets, moments, calendar)
-        for row, target, kind in zip(part.itertuples(), targets, kinds, strict=True):
+        for row, target, kind in zip(part.to_dict("records"), targets, kinds, strict=True):
             found.append({
-                "line": line, "symbol": row.symbol, "kind": row.kind, "horizon": int(row.horizon), "origin": row.origin.date(),
-                "target_session": target.date(), "made_at": pd.Timestamp(row.made_at).to_pydatetime(), "stored_at": stored_at, "timeliness": str(kind),
-                "quantiles": canonical_json({f"{p:g}": float(v) for p, v in zip(row.probs, row.values_, strict=True)}),
+                "line": line, "symbol": row["symbol"], "kind": row["kind"], "horizon": horizon, "origin": row["origin"].date(),
+                "target_session": target.date(), "made_at": pd.Timestamp(row["made_at"]).to_pydatetime(), "stored_at": stored_at,
+                "timeliness": str(kind), "quantiles": canonical_json({f"{p:g}": float(v) for p, v in zip(row["probs"], row["values"], strict=True)}),
             })  # fmt: skip
     return found
 
@@ -93,7 +94,7 @@ def import_forecasts(
 ) -> Imported:
     "Append the forecasts that a line does not have yet, all or none. Raises `DataError` for a name that is none."
     now, name = database.clock(), import_line(line)
-    rows = import_rows(name, given.rename(columns={"values": "values_"}), now, database.calendar)
+    rows = import_rows(name, given, now, database.calendar)
 
     def write(connection: sa.Connection) -> Imported:
         chain_end(connection, IMPORTS, lock=True)  # of two who import one file the second sees the rows of the first
@@ -135,11 +136,11 @@ def imported_forecasts(
 
     rows = with_retry(database.engine, read)
     said = [sorted((float(p), float(v)) for p, v in json.loads(text).items()) for text in rows["quantiles"]]
-    probs, values = ([[pair[k] for pair in one] for one in said] for k in (0, 1))
     origins = pd.to_datetime(rows["origin"]).astype("datetime64[us]")
-    return rows.drop(columns=["quantiles", "previous_hash", "row_hash"]).assign(
-        origin=origins, probs=probs, values=values
-    )
+    found = rows.drop(columns=["quantiles", "previous_hash", "row_hash"]).assign(origin=origins)
+    for k, name in enumerate(("probs", "values")):
+        found[name] = pd.Series([[pair[k] for pair in one] for one in said], found.index, dtype=object)
+    return found
 
 
 def import_problems(row: Mapping[str, Any], calendar: Calendar) -> Iterator[str]:

@@ -69,8 +69,9 @@ def with_timeliness(
 ) -> pd.DataFrame:
     "The rows with live, late or backfill by the moment at which each says that it was made."
     found = []
-    for horizon, part in rows.groupby("horizon"):
-        targets = calendar.target_sessions(part["origin"], int(horizon))
+    for horizon in sorted({int(one) for one in rows["horizon"]}):
+        part = rows[rows["horizon"] == horizon]
+        targets = calendar.target_sessions(part["origin"], horizon)
         found.append(part.assign(timeliness=timeliness_of(part["origin"], targets, part["made_at"], calendar)))
     return pd.concat(found).sort_index() if found else rows.assign(timeliness="")
 
