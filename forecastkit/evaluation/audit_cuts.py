@@ -168,13 +168,13 @@ def plan_cuts(
     n: int = 240,
     seed: int = 0,
 ) -> CutPlan:
-    "Half of `n` rows drawn evenly, the others from the kinds in turn, the last row among them; all rows where there are no more than `n`."
+    "Half of `n` rows drawn evenly, the others from the kinds in turn; all rows where there are no more than `n`."
     rng = np.random.default_rng(seed)
     if len(rows) <= n:
         return CutPlan(rows[rng.permutation(len(rows))], rows, len(rows), kinds)
     even = [rng.choice(np.arange(len(rows))[block]) for block in np.array_split(np.arange(len(rows)), max(1, n // 2))]
     chosen = set(rows[even])
-    queues = [iter(spread_over(found, chosen, rng)) for found in ({"last": rows[-1:]} | dict(kinds)).values()]
+    queues = [iter(spread_over(found, chosen, rng)) for found in kinds.values()]
     while queues and len(chosen) < n:
         for queue in [*queues]:
             row = next((one for one in queue if one not in chosen), None)

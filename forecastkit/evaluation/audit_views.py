@@ -20,7 +20,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_integer_
 from ..calendars import Calendar
 from ..core import DataError
 from ..data import MarketData
-from .perturbations import Counterfactuals, gap_sessions, perturbed_rows
+from .perturbations import Counterfactuals, gap_sessions, perturbed_rows, splice
 from .traces import aligned, as_table, decision_times
 from .audit_cuts import date_kinds, value_kinds
 
@@ -193,8 +193,9 @@ class MarketViews:
     "A market, of which the function reads what was noted."
 
     def __init__(self, market: MarketData, read: Collection[str], decide: str = "close", seed: int = 0):
-        self.market, self.decide = market, decide
+        self.market, self.decide, self.seed = market, decide, seed
         self.read = sorted(set(read) & set(market.symbols))
+        self.series_only = not set(read) - {*self.read} and bool(self.read)
         self.others = Counterfactuals(narrowed(market, read), seed)
 
     def moment(self, cut: pd.Timestamp) -> int:
@@ -207,7 +208,13 @@ class MarketViews:
         return self.others.truncated(pd.Timestamp(self.moment(cut), unit="us", tz="UTC"))
 
     def perturbed(self, cut: pd.Timestamp) -> MarketData:
-        return self.others.perturbed(pd.Timestamp(self.moment(cut), unit="us", tz="UTC"))
+        moment, other = pd.Timestamp(self.moment(cut), unit="us", tz="UTC"), self.others.market
+        if not self.series_only:
+            return self.others.perturbed(moment)
+        rng = np.random.default_rng([self.seed, abs(int(moment.timestamp()))])
+        for name in self.read:  # meetings, members and reports were not read: they need no other future
+            other = other.with_series(name, splice(name, self.others.given[name], moment, rng, self.market.calendar))
+        return other
 
     def elsewhere(self) -> MarketData:
         return self.others.perturbed(self.others.first - pd.Timedelta(days=1))

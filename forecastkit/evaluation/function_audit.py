@@ -3,7 +3,7 @@
 # %% ../../nbs/45_evaluation/13_function_audit.ipynb #c852984d
 """The audit of a function of one's own: a function of a market, of bars, of a close series or of any frame is asked at hundreds of cuts, first in a fresh process, and must not know tomorrow.
 
-`audit` in `lookahead` asks a function that one trusts to be without memory. A stranger's function may remember: a scaler that is fixed at its first call on the whole sample
+`audit_market_function` asks a function that one trusts to be without memory. A stranger's function may remember: a scaler that is fixed at its first call on the whole sample
 gives every later call the same numbers, and cut-off data show nothing. So the whole is asked first in a process of its own, then cut-off and perturbed views
 here in random order, and the whole last. An answer that depends on what was asked before is a finding. Cuts lie within the function's rows, of every kind of day;
 only what the function reads is perturbed; and the report says how rare a leak might still be."""
@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 
 from ..calendars import Calendar
-from ..core import DataWarning, Finding, Report, UserCodeError, format_value
+from ..core import DataWarning, Finding, Report, SettingsError, UserCodeError, format_value
 from ..data import MarketData
 from ..features import user_code, wants_symbol
 from .traces import Difference, column_differences, differences
@@ -34,7 +34,7 @@ from .audit_views import FrameViews, MarketViews, ObservedMarket, Views
 # %% auto #0
 __all__ = ['FORMS', 'ANNOTATED', 'annotated_form', 'shown_form', 'called', 'FirstAnswer', 'first_of_market', 'first_of_frame',
            'given', 'in_fresh_process', 'Search', 'search_cuts', 'memory_findings', 'response_notes', 'date_findings',
-           'AuditLimits', 'searched', 'audit_report', 'audit_function', 'audit_frame']
+           'AuditLimits', 'searched', 'audit_report', 'first_answer', 'views_of', 'audit']
 
 # %% ../../nbs/45_evaluation/13_function_audit.ipynb #b2878524
 FORMS: tuple[str, ...] = ("market", "bars", "close")
@@ -322,51 +322,77 @@ def audit_report(
         "takes": first.form, "reads": ", ".join(sorted(first.read)) or "the frame", "columns": first.table.shape[1], "rows": len(first.table),
         "cuts": search.asked, "seed": limits.seed, "values compared": search.compared, "smallest share of rows": bound,
     }  # fmt: skip
-    notes.append(
-        f"a leak on {bound:.1%} of the rows or more would have been found with 95 %; rarer ones where they fall on a kind of day below"
-    )
     table = plan.asked(search.asked)
+    kinds = ", ".join(f"{kind} {row['cuts']:.0f} of {row['rows']:.0f}" for kind, row in table.iterrows())
+    notes.append(
+        f"a leak on {bound:.1%} of all rows or more would have been found with 95 %; cuts by kind of row: {kinds}"
+    )
     findings = thrown or [*as_findings(search.differences, search.asked), *found, *dated]
     return Report(f"look-ahead audit of {name}", tuple(findings), facts, tuple(notes), {"cuts by kind of day": table})
 
-# %% ../../nbs/45_evaluation/13_function_audit.ipynb #c3453fbf
-def audit_function(
-    fn: Callable[..., Any],  # of a market, of bars, or of closes; its answer has one row a session
-    market: MarketData,
-    symbol: str = "SPX",  # whose bars or closes a function is given that takes no market
+# %% ../../nbs/45_evaluation/13_function_audit.ipynb #8dac5a91
+def first_answer(
+    source: Callable[[], Callable[..., Any]],  # gives the function
+    data: MarketData | pd.DataFrame | pd.Series,
+    symbol: str,
+    name: str,
+) -> FirstAnswer:
+    "The first answer of a function, in a fresh process. Raises `UserCodeError`."
+    ask = partial(first_of_market, symbol=symbol) if isinstance(data, MarketData) else first_of_frame
+    return in_fresh_process(partial(ask, source, data, name=name), name)
+
+
+def views_of(
+    data: MarketData | pd.DataFrame | pd.Series,
+    first: FirstAnswer,
+    symbol: str,
+    decide: str = "close",
+    seed: int = 0,
+    calendar: Calendar | None = None,
+) -> Views:
+    "What a function is shown that takes what the first answer says."
+    if not isinstance(data, MarketData):
+        return FrameViews(data, seed, calendar)
+    if first.form == "market":
+        return MarketViews(data, first.read, decide, seed)
+    if decide != "close":
+        raise SettingsError(
+            f"rows decided at the {decide} are asked of a function of a market: let it take one, def f(market)"
+        )
+    return FrameViews(shown_form(first.form, data, symbol), seed, data.calendar)
+
+# %% ../../nbs/45_evaluation/13_function_audit.ipynb #ce1137a8
+def audit(
+    fn: Callable[
+        ..., Any
+    ],  # of a market, of bars, of closes, or of a frame like the one given; its answer has one row a date
+    data: MarketData
+    | pd.DataFrame
+    | pd.Series,  # a market, or rows by date, daily or intraday, each known at its own moment
+    symbol: str = "SPX",  # of a market: whose bars or closes a function is given that takes no market
     decide: str = "close",  # or open: when a row of a function of a market is used
-    limits: AuditLimits = AuditLimits(),
     *,
+    cuts: int = 240,
+    seconds: float = 60.0,  # after which no further cut is asked
+    tolerance: float = 1e-9,  # relative; 0: to the last bit
+    seed: int = 0,
+    n_jobs: int = 1,  # processes
+    calendar: Calendar | None = None,  # of a frame: gives days of expiry as a kind
     name: str | None = None,  # what the report calls it
     source: Callable[[], Callable[..., Any]]
     | None = None,  # gives the function in a fresh process; None: it is sent there
     on_cut: Callable[[], None] | None = None,  # called after each cut
 ) -> Report:
-    "Whether a function knows more than could be known when each of its rows is decided. Raises `UserCodeError` where it fails, `DataError` for a symbol that is absent."
-    name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
-    ask = partial(first_of_market, source or partial(given, fn), market, symbol, name)
-    first = in_fresh_process(ask, name)
-    if first.form == "market":
-        return audit_report(
-            fn, MarketViews(market, first.read, decide, limits.seed), first, limits, name, symbol, market, on_cut
-        )
-    views = FrameViews(shown_form(first.form, market, symbol), limits.seed, market.calendar)
-    return audit_report(fn, views, first, limits, name, symbol, None, on_cut)
+    """
+    Whether a function knows more than could be known when each of its rows is decided.
 
-
-def audit_frame(
-    fn: Callable[
-        ..., Any
-    ],  # of a frame or series like this one; its answer has one row a date, or one a row of the frame
-    frame: pd.DataFrame | pd.Series,  # rows by date, daily or intraday, each known at its own moment
-    limits: AuditLimits = AuditLimits(),
-    *,
-    name: str | None = None,
-    calendar: Calendar | None = None,  # gives days of expiry as a kind
-    on_cut: Callable[[], None] | None = None,
-) -> Report:
-    "Whether a function of a frame knows rows that come later. Raises `DataError` for a frame without dates, `UserCodeError` where the function fails."
+    Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same answer twice; `state`: the same
+    answer as in a fresh process; `metadata`: the dates of the series it reads. Raises `UserCodeError` where the function fails,
+    `DataError` for a symbol that is absent or a frame without dates.
+    """
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
-    views = FrameViews(frame, limits.seed, calendar)
-    first = in_fresh_process(partial(first_of_frame, partial(given, fn), frame, name), name)
-    return audit_report(fn, views, first, limits, name, None, None, on_cut)
+    limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs)
+    first = first_answer(source or partial(given, fn), data, symbol, name)
+    views = views_of(data, first, symbol, decide, seed, calendar)
+    market = data if first.form == "market" and isinstance(data, MarketData) else None
+    return audit_report(fn, views, first, limits, name, symbol if first.form == "market" else None, market, on_cut)
