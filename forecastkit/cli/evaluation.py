@@ -16,7 +16,18 @@ from typing import Annotated, Any
 import typer
 
 from ..core import SettingsError
-from .options import AsJson, Features, HomeFolder, Horizon, Kind, Members, OwnModel, Quiet, Sources, Symbol
+from forecastkit.cli.options import (
+    AsJson,
+    Features,
+    HomeFolder,
+    Horizon,
+    Kind,
+    Members,
+    OwnModel,
+    Quiet,
+    Sources,
+    Symbol,
+)
 from forecastkit.cli.options import (
     emit,
     report_parameters,
@@ -165,7 +176,9 @@ def evaluate(
     given = {"data__sources": sources, "data__home": home, "run__n_jobs": jobs, "run__dask": dask}
     if universe is not None:
         if any(one is not None for one in (features, members, model)):
-            raise SettingsError("--features, --members and --model are those of one target: leave them or --universe away")
+            raise SettingsError(
+                "--features, --members and --model are those of one target: leave them or --universe away"
+            )
         if symbol is not None or kind is not None or horizons is not None:
             raise SettingsError(
                 "--universe scores log returns of all its symbols over one horizon: leave --symbol, --kind and --horizons away"
@@ -180,7 +193,8 @@ def evaluate(
             raise SettingsError("--horizons prints one table: leave --horizon and --html away, or ask for one horizon")
         each = [target_settings(symbol, h, kind, quiet or as_json, **given) for h in parsed_horizons(horizons)]
         cards = [
-            IntegratedSystem(settings=one, features=features, members=members, model=model).evaluate(start, end) for one in each
+            IntegratedSystem(settings=one, features=features, members=members, model=model).evaluate(start, end)
+            for one in each
         ]
         return emit([card.to_dict() for card in cards] if as_json else horizons_table(cards).reset_index(), as_json)
     card = IntegratedSystem(settings=settings, features=features, members=members, model=model).evaluate(start, end)

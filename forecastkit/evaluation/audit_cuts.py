@@ -89,9 +89,9 @@ def rare_rows(
     most: float = 0.05,  # share of rows up to which a value is rare
 ) -> pd.DatetimeIndex:
     "The rows on which a value stands that few rows have, and those beside a gap; none of a column in which every value differs."
-    counts = column.map(column.value_counts())
+    counts = column.map(column.value_counts()).astype(float)
     repeated = column.nunique() < 0.5 * column.count()
-    rare = (counts <= most * len(column)) & column.notna() & repeated
+    rare = counts.le(most * len(column)) & column.notna() & repeated
     gaps = column.isna() & ~column.isna().cummin()  # the warm-up is no gap
     return pd.DatetimeIndex(column.index[rare | gaps | gaps.shift(-1, fill_value=False)])
 
@@ -108,10 +108,11 @@ def value_kinds(
         f"largest moves {of}": [extreme_rows(numbers[name].diff()) for name in numbers],
         f"rare or absent {of}": [rare_rows(table[name]) for name in table],
     }
-    joined = {name: pd.DatetimeIndex(np.unique(np.concatenate([np.asarray(one) for one in parts]))) if parts else table.index[:0]
-              for name, parts in kinds.items()}  # fmt: skip
-    return {name: rows.tz_localize(table.index.tz) if rows.tz is None and table.index.tz is not None else rows
-            for name, rows in joined.items() if len(rows)}  # fmt: skip
+    rows = pd.DatetimeIndex(table.index)
+    found = {
+        name: rows[np.logical_or.reduce([rows.isin(one) for one in parts])] for name, parts in kinds.items() if parts
+    }
+    return {name: chosen for name, chosen in found.items() if len(chosen)}
 
 # %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #3798382c
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ Whoever audits a function has either a market, in which every row carries the mo
 index. Both are shown in three ways: whole, truncated at a cut, and with other values after it. Perturbing two hundred series to ask a function that reads one of them is
 waste, so a market is observed first: it notes what is read, and the others are left out of the views."""
 
-# %% ../../nbs/45_evaluation/12_audit_views.ipynb #4966b7e4
+# %% ../../nbs/45_evaluation/12_audit_views.ipynb #5fb1d5a5
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -140,7 +140,9 @@ def perturbed_frame(
 ) -> pd.DataFrame | pd.Series:
     "The frame with other values in all rows after the first `known`."
     if isinstance(frame, pd.Series):
-        return pd.concat([frame.iloc[:known], perturbed_column(frame.iloc[known:], frame, rng)]).rename(frame.name)
+        other = perturbed_frame(frame.to_frame("value"), known, rng)["value"]
+        other.name = frame.name
+        return other
     later = frame.iloc[known:]
     prices = {"open", "high", "low", "close", "volume"}
     bars = (

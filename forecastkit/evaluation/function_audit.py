@@ -8,14 +8,14 @@ gives every later call the same numbers, and cut-off data show nothing. So the w
 here in random order, and the whole last. An answer that depends on what was asked before is a finding. Cuts lie within the function's rows, of every kind of day;
 only what the function reads is perturbed; and the report says how rare a leak might still be."""
 
-# %% ../../nbs/45_evaluation/13_function_audit.ipynb #e1c8e646
+# %% ../../nbs/45_evaluation/13_function_audit.ipynb #7be84458
 from __future__ import annotations
 
 import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -27,7 +27,7 @@ from ..core import DataWarning, Finding, Report, SettingsError, UserCodeError, f
 from ..data import MarketData
 from ..features import user_code, wants_symbol
 from .traces import Difference, column_differences, differences
-from .lookahead import PROBES, as_findings, metadata_findings, unrevised_series
+from .lookahead import as_findings, metadata_findings, unrevised_series
 from .audit_cuts import CutPlan, plan_cuts
 from .audit_views import FrameViews, MarketViews, ObservedMarket, Views
 
@@ -145,7 +145,7 @@ def in_fresh_process(
         except Exception as error:  # pickling calls code of the user's, which may fail in any way
             if "pickle" not in f"{type(error).__name__} {error}".lower():
                 raise
-            return FirstAnswer(**{**vars(ask()), "fresh": False})
+            return replace(ask(), fresh=False)
 
 # %% ../../nbs/45_evaluation/13_function_audit.ipynb #a9ff5c2d
 @dataclass
@@ -167,7 +167,7 @@ def search_cuts(
     symbol: str | None = None,
     tolerance: float = 1e-9,
     until: float = float("inf"),  # of `time.monotonic`
-    on_cut: Callable[[], None] | None = None,  # called after each cut
+    on_cut: Callable[[], object] | None = None,  # called after each cut
 ) -> Search:
     "Ask about truncated and perturbed views at each cut, in the order given, and compare all earlier rows with the first answer."
     found = Search()
@@ -203,8 +203,8 @@ def memory_findings(
         (first, last, "state", "in a fresh process, and {other} after other questions: it remembers something between calls, or depends on its process"),
     ):  # fmt: skip
         rows, names = a.index.union(b.index), [*a.columns, *(name for name in b.columns if name not in a.columns)]
-        both = (one.reindex(index=rows, columns=names) for one in (a, b))
-        for t in column_differences(*both, probe, rows[-1] if len(rows) else pd.NaT, tolerance):
+        one, other = (table.reindex(index=rows, columns=names) for table in (a, b))
+        for t in column_differences(one, other, probe, rows[-1], tolerance) if len(rows) else []:
             told = words.format(other=format_value(t.other))
             found.append(
                 Finding(
@@ -266,7 +266,7 @@ class AuditLimits:
 
 def searched(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, plan: CutPlan, limits: AuditLimits, name: str, symbol: str | None,
-    on_cut: Callable[[], None] | None = None,
+    on_cut: Callable[[], object] | None = None,
 ) -> Search:  # fmt: skip
     "The search of all cuts, in this process or in several."
     ask = partial(search_cuts, fn, views, first.table, name=name, symbol=symbol, tolerance=limits.tolerance)
@@ -285,7 +285,7 @@ def searched(
 
 def audit_report(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, limits: AuditLimits, name: str, symbol: str | None,
-    market: MarketData | None = None, on_cut: Callable[[], None] | None = None,
+    market: MarketData | None = None, on_cut: Callable[[], object] | None = None,
 ) -> Report:  # fmt: skip
     "The report of one function, after its first answer. Raises `UserCodeError` where nothing could be compared."
     plan = plan_cuts(pd.DatetimeIndex(first.table.index), views.kinds(first.table), limits.cuts, limits.seed)
@@ -381,7 +381,7 @@ def audit(
     name: str | None = None,  # what the report calls it
     source: Callable[[], Callable[..., Any]]
     | None = None,  # gives the function in a fresh process; None: it is sent there
-    on_cut: Callable[[], None] | None = None,  # called after each cut
+    on_cut: Callable[[], object] | None = None,  # called after each cut
 ) -> Report:
     """
     Whether a function knows more than could be known when each of its rows is decided.

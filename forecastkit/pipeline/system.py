@@ -219,7 +219,9 @@ class IntegratedSystem:
                 f"profile= is that of {own.target}, and {self.target} is to be forecast: give the profile of what is forecast"
             )
         self._house = own  # without code of the user's
-        self.profile: TargetProfile = with_user_code(own, features, members, model)  # its series, features, regimes and models
+        self.profile: TargetProfile = with_user_code(
+            own, features, members, model
+        )  # its series, features, regimes and models
 
     @cached_property
     def market(self) -> MarketData:
