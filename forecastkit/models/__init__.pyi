@@ -1,5 +1,12 @@
 """Baselines, quantile models, their pool, width calibration, and the probabilistic forecaster."""
 
+from .shapes import (
+    changed_fields as changed_fields,
+    parse_shape as parse_shape,
+    PoolShape as PoolShape,
+    shape_text as shape_text,
+    tree_params as tree_params,
+)
 from .base import (
     crps_scorer as crps_scorer,
     QuantileModel as QuantileModel,
