@@ -187,10 +187,14 @@ class ProbabilisticForecaster(HistoryForecaster):
         self.members_, self.watch_ = [], Stopwatch()
         for member in members:
             with self.watch_.stage(f"fit {member_label(member)}"):
-                self.members_.append(unfitted(member).fit(X, y))
+                self.members_.append(self._fit_member(unfitted(member), X, y))
         self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
         self.sample_ = X.iloc[-KEPT_ROWS:]
         return self
+
+    def _fit_member(self, member: Any, X: pd.DataFrame, y: pd.Series) -> Any:
+        "A member fitted on these rows; a search looks up what it has fitted before."
+        return member.fit(X, y)
 
     def member_quantiles(self, X: pd.DataFrame, last: int | None = None) -> list[np.ndarray]:
         "Raw quantiles of each member, climatology last; (rows, 23) each. Raises `FeatureDimensionError`."
