@@ -8,7 +8,6 @@ uses today, which is always the first that is tried. No space may hold what deci
 # %% ../../nbs/40_models/33_search_spaces.ipynb #e2c1d793
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

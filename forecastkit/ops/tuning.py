@@ -335,7 +335,7 @@ def optimize_hyperparameters(
     seed: int = 42,
     sampler: str = "tpe",  # or random
     pruner: str = "median",  # or hyperband, none
-    outer: OuterFolds | None = OuterFolds(),  # noqa: B008  (frozen)
+    outer: OuterFolds | None = OuterFolds(),
     early_stop: bool = True,
     log: ExperimentLog | None = None,  # the user's: every trial is an entry
     progress: bool = False,
@@ -363,7 +363,7 @@ def optimize_hyperparameters(
                 for k, fold in enumerate(outer_folds(task, outer.folds), start=1)
             ]  # fmt: skip
             tuned, default = (np.concatenate([one[name] for one in found]) for name in ("tuned", "default"))
-            study.set_user_attr("nested", nested_gain(tuned, default, task.horizon))
+            study.set_user_attr("nested", nested_gain(tuned.tolist(), default.tolist(), task.horizon))
         run_trials(whole, n_trials, tick=tick, **options)
     default_trial = next(t for t in whole.finished() if "default" in t.user_attrs)
     study.set_user_attr("default_loss", default_trial.value)
