@@ -136,7 +136,7 @@ Modules:
 - `forecastkit.models.purged_folds`: Sessions of a table by number, columns that differ between symbols, thinned rows, and purged folds whose training lies a horizon away from what they test; whole numbers and known outcomes are checked.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.risk_score`: A frozen logistic model of an error larger than usual: novelty, data quality, drift, width and disagreement of the members, as a risk score within 0..1 with its reasons; not better than the width alone.
-- `forecastkit.models.search_spaces`: `SearchSpace` and `Parameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
+- `forecastkit.models.search_spaces`: `SearchSpace` and `SearchParameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
 - `forecastkit.models.shapes`: `PoolShape`: shapes of trees and forests, weights of the kinds of members, floor and tail of the pool, as one record that is written as a line of text.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.models.user_members`: User members: any object with `fit` and `predict_quantiles` joins the pool, and `ResidualQuantiles` gives a scikit-learn regressor its quantiles

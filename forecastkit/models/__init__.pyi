@@ -153,7 +153,7 @@ from .search_spaces import (
     make_pool as make_pool,
     ModelTerms as ModelTerms,
     PANEL_SPACE as PANEL_SPACE,
-    Parameter as Parameter,
+    SearchParameter as SearchParameter,
     POOL_SPACE as POOL_SPACE,
     pool_shape as pool_shape,
     SearchSpace as SearchSpace,

@@ -1,4 +1,4 @@
-"""`SearchSpace` and `Parameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
+"""`SearchSpace` and `SearchParameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
 
 A search is no better than the space that it walks. Here a space is data: each number with its bounds and with the value that the house
 uses today, which is always the first that is tried. No space may hold what decides which rows a model is tested on."""
@@ -27,9 +27,10 @@ from .panel_scale import TREE_PARAMS
 from .shapes import KINDS_OF_MEMBER, SHAPE_BOUNDS, PoolShape, tree_params
 
 # %% auto #0
-__all__ = ['UNTUNABLE', 'POOL_SPACE', 'STOCK_SPACE', 'Memory', 'REMEMBERED', 'PANEL_SPACE', 'BOOSTING_SPACE', 'DIRECTION_SPACE',
-           'MakeModel', 'Parameter', 'SearchSpace', 'pool_shape', 'RememberedMember', 'RememberingForecaster',
-           'tuned_direction_members', 'ModelTerms', 'make_pool', 'make_panel', 'make_boosting', 'make_direction']
+__all__ = ['UNTUNABLE', 'POOL_SPACE', 'STOCK_SPACE', 'Memory', 'REMEMBERED_ANSWERS', 'PANEL_SPACE', 'BOOSTING_SPACE',
+           'DIRECTION_SPACE', 'MakeModel', 'SearchParameter', 'SearchSpace', 'pool_shape', 'RememberedMember',
+           'RememberingForecaster', 'tuned_direction_members', 'ModelTerms', 'make_pool', 'make_panel', 'make_boosting',
+           'make_direction']
 
 # %% ../../nbs/40_models/33_search_spaces.ipynb #5e2e7f75
 UNTUNABLE: frozenset[str] = frozenset(
@@ -38,7 +39,7 @@ UNTUNABLE: frozenset[str] = frozenset(
 
 
 @dataclass(frozen=True)
-class Parameter:
+class SearchParameter:
     "One number or choice that may be tuned. Raises `DataError` where name, bounds and default do not go together."
 
     name: str
@@ -83,14 +84,14 @@ class SearchSpace:
     "Parameters under a name. Raises `DataError` for none, and for two of one name."
 
     name: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[SearchParameter, ...]
 
     def __post_init__(self) -> None:
         names = [one.name for one in self.parameters]
         if not names or len(set(names)) < len(names):
             raise DataError(f"the search space {self.name} has no parameters, or two of one name: {', '.join(names)}")
 
-    def __iter__(self) -> Iterator[Parameter]:
+    def __iter__(self) -> Iterator[SearchParameter]:
         return iter(self.parameters)
 
     @property
@@ -111,31 +112,31 @@ class SearchSpace:
         return {name: value for name, value in values.items() if value != self.defaults.get(name)}
 
 # %% ../../nbs/40_models/33_search_spaces.ipynb #b3bfd31b
-def tree_parameters(house: Mapping[str, Any], leaf: tuple[float, float]) -> tuple[Parameter, ...]:
+def tree_parameters(house: Mapping[str, Any], leaf: tuple[float, float]) -> tuple[SearchParameter, ...]:
     "The parameters of boosted trees around those of the house."
     return (
-        Parameter("rounds", "int", 100, 30, 300, log=True),
-        Parameter("depth", "int", house["max_depth"], 2, 6),
-        Parameter("learning_rate", "float", house["learning_rate"], 0.008, 0.12, log=True),
-        Parameter("min_child_weight", "int", house["min_child_weight"], *leaf, log=True),
-        Parameter("row_share", "float", house["subsample"], 0.3, 1.0),
-        Parameter("column_share", "float", house["colsample_bynode"], 0.05, 0.8),
+        SearchParameter("rounds", "int", 100, 30, 300, log=True),
+        SearchParameter("depth", "int", house["max_depth"], 2, 6),
+        SearchParameter("learning_rate", "float", house["learning_rate"], 0.008, 0.12, log=True),
+        SearchParameter("min_child_weight", "int", house["min_child_weight"], *leaf, log=True),
+        SearchParameter("row_share", "float", house["subsample"], 0.3, 1.0),
+        SearchParameter("column_share", "float", house["colsample_bynode"], 0.05, 0.8),
     )
 
 
-def weight_parameter(kind: str) -> Parameter:
+def weight_parameter(kind: str) -> SearchParameter:
     "The weight of a kind of member beside 1 of the HAR model."
-    return Parameter(kind, "float", 1.0, 0.0, 3.0)
+    return SearchParameter(kind, "float", 1.0, 0.0, 3.0)
 
 # %% ../../nbs/40_models/33_search_spaces.ipynb #e26156b1
 POOL_SPACE: SearchSpace = SearchSpace(
     "pool",
     (
         *tree_parameters(XGB_PARAMS, (10, 160)),
-        Parameter("leaf", "int", FOREST["min_samples_leaf"], 8, 80, log=True),
-        Parameter("forest_columns", "float", FOREST["max_features"], 0.03, 0.5, log=True),
-        Parameter("floor", "choice", 0.005, choices=(0.002, 0.005, 0.012)),
-        Parameter("tail_half_life", "float", 4.0, 1.0, 64.0, log=True),
+        SearchParameter("leaf", "int", FOREST["min_samples_leaf"], 8, 80, log=True),
+        SearchParameter("forest_columns", "float", FOREST["max_features"], 0.03, 0.5, log=True),
+        SearchParameter("floor", "choice", 0.005, choices=(0.002, 0.005, 0.012)),
+        SearchParameter("tail_half_life", "float", 4.0, 1.0, 64.0, log=True),
         *(weight_parameter(kind) for kind in KINDS_OF_MEMBER if kind != "har"),
     ),
 )
@@ -143,7 +144,7 @@ STOCK_SPACE: SearchSpace = SearchSpace(
     "stock pool",
     (
         *(one for one in POOL_SPACE if one.name not in ("floor", "tail_half_life")),
-        Parameter("floor", "choice", 0.001, choices=(0.0005, 0.001, 0.003)),
+        SearchParameter("floor", "choice", 0.001, choices=(0.0005, 0.001, 0.003)),
     ),
 )
 
@@ -154,7 +155,7 @@ def pool_shape(values: Mapping[str, Any]) -> PoolShape:
 
 # %% ../../nbs/40_models/33_search_spaces.ipynb #adeba3ce
 Memory = dict[Any, np.ndarray]
-REMEMBERED: int = 160  # answers of members: some 15 MB
+REMEMBERED_ANSWERS: int = 160  # answers of members: some 15 MB
 
 
 class RememberedMember:
@@ -171,7 +172,7 @@ class RememberedMember:
         if said is None:
             said = self.member.fit(self.X, self.y).predict_quantiles(X, last)
         self.memory[key] = said  # the newest stands last
-        for old in list(self.memory)[: max(len(self.memory) - REMEMBERED, 0)]:
+        for old in list(self.memory)[: max(len(self.memory) - REMEMBERED_ANSWERS, 0)]:
             self.memory.pop(old, None)
         return said
 
@@ -190,14 +191,14 @@ BOOSTING_SPACE: SearchSpace = SearchSpace("boosted quantiles", tree_parameters(X
 DIRECTION_SPACE: SearchSpace = SearchSpace(
     "direction",
     (
-        Parameter("penalty", "float", 0.01, 1e-4, 1.0, log=True),
-        Parameter("rounds", "int", 60, 20, 200, log=True),
-        Parameter("depth", "int", 3, 2, 5),
-        Parameter("learning_rate", "float", 0.04, 0.01, 0.15, log=True),
-        Parameter("min_child_weight", "int", 40, 10, 400, log=True),
-        Parameter("forest_depth", "int", 5, 2, 10),
-        Parameter("leaf", "int", 50, 10, 400, log=True),
-        Parameter("shrink", "float", 0.5, 0.0, 1.0),
+        SearchParameter("penalty", "float", 0.01, 1e-4, 1.0, log=True),
+        SearchParameter("rounds", "int", 60, 20, 200, log=True),
+        SearchParameter("depth", "int", 3, 2, 5),
+        SearchParameter("learning_rate", "float", 0.04, 0.01, 0.15, log=True),
+        SearchParameter("min_child_weight", "int", 40, 10, 400, log=True),
+        SearchParameter("forest_depth", "int", 5, 2, 10),
+        SearchParameter("leaf", "int", 50, 10, 400, log=True),
+        SearchParameter("shrink", "float", 0.5, 0.0, 1.0),
     ),
 )
 

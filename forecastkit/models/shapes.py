@@ -16,7 +16,7 @@ from ..core import SettingsError, printable
 
 # %% auto #0
 __all__ = ['KINDS_OF_MEMBER', 'SHAPE_BOUNDS', 'WHOLE_FIELDS', 'FOREST_NAMES', 'BOOSTING_NAMES', 'TreeParams', 'PoolShape',
-           'whole_number', 'changed_fields', 'shape_text', 'parse_shape', 'tree_params']
+           'whole_field', 'changed_fields', 'shape_text', 'parse_shape', 'tree_params']
 
 # %% ../../nbs/40_models/00_shapes.ipynb #7a8d101f
 KINDS_OF_MEMBER: tuple[str, ...] = ("linear", "garch", "forest", "boosting", "har", "raw")  # raw: trees without a scale
@@ -55,7 +55,7 @@ class PoolShape:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
                 raise SettingsError(f"the pool's {name} is {value!r:.40}: give a number from {least:g} to {most:g}")
             if name in WHOLE_FIELDS:
-                object.__setattr__(self, name, whole_number(name, value))
+                object.__setattr__(self, name, whole_field(name, value))
         if not any(self.weight(kind) > 0 for kind in KINDS_OF_MEMBER):
             raise SettingsError(f"no kind of member has a weight: give one of {', '.join(KINDS_OF_MEMBER)} more than 0")
 
@@ -68,7 +68,7 @@ class PoolShape:
 WHOLE_FIELDS: tuple[str, ...] = ("depth", "leaf")
 
 
-def whole_number(name: str, value: float) -> int:
+def whole_field(name: str, value: float) -> int:
     "The number as an integer; raises `SettingsError` where it is not whole."
     if value != int(value):
         raise SettingsError(f"the pool's {name} is {value!r:.40}: give a whole number")

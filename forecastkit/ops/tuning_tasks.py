@@ -21,7 +21,7 @@ from ..core import DataError, LookAheadError, Target
 from ..metrics import crps
 
 # %% auto #0
-__all__ = ['Loss', 'MODEL_CONFIGS', 'PROBE_CUTS', 'Fold', 'FOLDS_TUNED', 'ModelConfig', 'log_loss_of', 'losses_of', 'predictions',
+__all__ = ['Loss', 'MODEL_CONFIGS', 'TABLE_CUTS', 'Fold', 'FOLDS_TUNED', 'ModelConfig', 'log_loss_of', 'losses_of', 'predictions',
            'ModelConfigs', 'TuningTask', 'tuning_folds', 'fold_losses', 'block_means', 'register_target',
            'tuning_task_of']
 
@@ -81,14 +81,15 @@ class ModelConfigs(Mapping[str, ModelConfig]):
 
     @cached_property
     def _house(self) -> dict[str, ModelConfig]:
-        from forecastkit import models as m
+        from forecastkit.models import BOOSTING_SPACE, DIRECTION_SPACE, PANEL_SPACE, POOL_SPACE, STOCK_SPACE
+        from forecastkit.models import make_boosting, make_direction, make_panel, make_pool
 
         return {
-            "VIX": ModelConfig(m.POOL_SPACE, m.make_pool, history=True),
-            "stock": ModelConfig(m.STOCK_SPACE, m.make_pool, history=True),
-            "panel": ModelConfig(m.PANEL_SPACE, m.make_panel),
-            "direction": ModelConfig(m.DIRECTION_SPACE, m.make_direction, "log_loss"),
-            "boosting": ModelConfig(m.BOOSTING_SPACE, m.make_boosting),
+            "VIX": ModelConfig(POOL_SPACE, make_pool, history=True),
+            "stock": ModelConfig(STOCK_SPACE, make_pool, history=True),
+            "panel": ModelConfig(PANEL_SPACE, make_panel),
+            "direction": ModelConfig(DIRECTION_SPACE, make_direction, "log_loss"),
+            "boosting": ModelConfig(BOOSTING_SPACE, make_boosting),
         }
 
     def __getitem__(self, name: str) -> ModelConfig:
@@ -162,7 +163,7 @@ class TuningTask:
         if self.features is None:
             return self.X
         made = self.features(values, self.data)
-        for place in np.linspace(0.4, 0.95, PROBE_CUTS):
+        for place in np.linspace(0.4, 0.95, TABLE_CUTS):
             self._probe(values, made, self.X.index[int(place * len(self.X))])
         return made.reindex(self.X.index)
 
@@ -182,7 +183,7 @@ class TuningTask:
             )
 
 
-PROBE_CUTS: int = 3
+TABLE_CUTS: int = 3
 
 # %% ../../nbs/60_ops/17_tuning_tasks.ipynb #ce94f78b
 Fold = tuple[np.ndarray, np.ndarray]  # numbers of the rows to train on, and of those to test on
