@@ -52,7 +52,7 @@ def ledger_is_absent(settings: Any) -> str:
         return ""
     if lost := lost_ledger(settings):
         return f"{lost}; restore a backup of it"
-    return f"there is no ledger at {display_url(url)}: name its folder with --home, or make a forecast first"
+    return f"there is no ledger at {display_url(url)}: name its folder with --home, or begin one with `forecastkit forecast` or `forecastkit train`"
 
 
 @contextmanager
