@@ -24,7 +24,15 @@ from scipy.special import ndtr
 from forecastkit.metrics import decision_time, log_e_values
 
 HORIZON, LEVEL, CLIP, BLOCK, LAST = 5, 0.05, 0.5, 20, "2018-12-31"
-PAIRS = (("climatology", "house"), ("har", "house"), ("climatology", "har"), ("ar1", "har"), ("har", "linear"), ("garch", "har"), ("garch", "linear"))
+PAIRS = (
+    ("climatology", "house"),
+    ("har", "house"),
+    ("climatology", "har"),
+    ("ar1", "har"),
+    ("har", "linear"),
+    ("garch", "har"),
+    ("garch", "linear"),
+)
 
 
 def walk(path: str) -> None:

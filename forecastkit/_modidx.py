@@ -4896,6 +4896,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'forecastkit/ops/served.py'),
                                         'forecastkit.ops.served.GridVersions.at': ( '60_ops/served.html#gridversions.at',
                                                                                     'forecastkit/ops/served.py'),
+                                        'forecastkit.ops.served.lines_served': ( '60_ops/served.html#lines_served',
+                                                                                 'forecastkit/ops/served.py'),
                                         'forecastkit.ops.served.refuse_to_come': ( '60_ops/served.html#refuse_to_come',
                                                                                    'forecastkit/ops/served.py'),
                                         'forecastkit.ops.served.served_on': ('60_ops/served.html#served_on', 'forecastkit/ops/served.py'),

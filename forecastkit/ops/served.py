@@ -16,14 +16,14 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import DataError
-from ..ledger import PREDICTIONS, fetch, with_retry
+from ..ledger import PREDICTIONS, PROMOTIONS, PredictionDatabase, chained_tables, fetch, with_retry
 from .lines import HOUSE_LINES, Champion, LineTarget
 from .promotions import Standing, promotions_in, standing_of
 from .registry import ModelRegistry, stored_versions
 from .version_lines import lines_in
 
 # %% auto #0
-__all__ = ['SERVED_COLUMNS', 'GridVersions', 'silent_rows', 'served_on']
+__all__ = ['SERVED_COLUMNS', 'GridVersions', 'silent_rows', 'served_on', 'lines_served']
 
 # %% ../../nbs/60_ops/11_served.ipynb #cf38eef0
 SERVED_COLUMNS: tuple[str, ...] = (
@@ -76,7 +76,7 @@ def silent_rows(
             if (session, *one.target) not in made:
                 target, found = one.target, one.champion_at(session)
                 version = grid.at(target, found, session)
-                if not version and not found.number:
+                if not version and len(one.served) == 1:
                     continue  # nothing was trained or promoted: nothing could have served
                 about = (session, target.key, target.symbol, target.kind, target.horizon, found.line.name)
                 rows.append((*about, version, found.version, found.number))
@@ -134,3 +134,23 @@ def served_on(
     refuse_to_come(sessions, calendar.on_or_before(registry.database.clock().date()), standings)
     versions = stored_versions(registry.database)
     return served_table(table, sessions, standings, versions, GridVersions(versions, lines))
+
+# %% ../../nbs/60_ops/11_served.ipynb #5e12ed10
+def lines_served(
+    database: PredictionDatabase,
+    prediction_ids: Iterable[str],
+) -> pd.Series:
+    "The line that made each forecast, in the order asked for; empty where the database is too old to say."
+    wanted = [*prediction_ids]
+
+    def look(connection: sa.Connection) -> dict[str, str]:
+        if PROMOTIONS not in chained_tables(connection):
+            return {}
+        parts = [wanted[at : at + 500] for at in range(0, len(wanted), 500)]
+        query = sa.select(_SERVED.c.prediction_id, _SERVED.c.line)
+        return {
+            i: line for part in parts for i, line in connection.execute(query.where(_SERVED.c.prediction_id.in_(part)))
+        }
+
+    found = with_retry(database.engine, look)
+    return pd.Series([found.get(one, "") for one in wanted], dtype=object)

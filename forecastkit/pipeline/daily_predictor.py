@@ -170,7 +170,9 @@ class AdvancedDailyPredictor:
         if key not in self._panels:
             settings = line_settings(system.settings, line)
             raw, database = system.settings.home.raw_quantiles, self.database
-            registry = LineRegistry(system.registry.folder, database, line.name, load_panel)  # its versions are no champion's
+            registry = LineRegistry(
+                system.registry.folder, database, line.name, load_panel
+            )  # its versions are no champion's
             self._panels[key] = prepare_panel(system.market, system.universe, settings, session, registry, raw)
         return self._panels[key]
 

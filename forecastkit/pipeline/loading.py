@@ -67,8 +67,12 @@ def open_market(
 def require_symbol(settings: Settings, symbol: str) -> None:
     "Raise `DataError` for a symbol that is in none of the sources; what a vendor has is known only when it was asked."
     sources = settings.data.sources
-    if not vendors_in(sources) and not any(symbol in one for one in open_sources(sources, stored_sources(settings.data.home))):
-        raise DataError(f"{symbol} is in none of the sources ({', '.join(sources)}): `forecastkit data list` shows what is")
+    if not vendors_in(sources) and not any(
+        symbol in one for one in open_sources(sources, stored_sources(settings.data.home))
+    ):
+        raise DataError(
+            f"{symbol} is in none of the sources ({', '.join(sources)}): `forecastkit data list` shows what is"
+        )
 
 # %% ../../nbs/65_pipeline/05_loading.ipynb #0b13aac5
 def open_layers(
