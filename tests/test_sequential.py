@@ -61,7 +61,6 @@ def test_what_is_read_is_never_more_than_what_stands_when_open_bets_are_settled(
     for last in range(len(y) - horizon + 1):  # nobody bets after session last + horizon - 1
         settled = 0.0
         for share in BET_SHARES:
-
             later, stakes = 1.0, {}
             for session in range(last + horizon):
                 later += stakes.pop(session - horizon, 0.0) * (1 + y[session - horizon])

@@ -31,12 +31,13 @@ from .readers import Reader, flag, listed, number, unquoted, whole, word
 
 # %% auto #0
 __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT', 'RULE',
-           'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'ASKED', 'SECTIONS', 'stars', 'without_secrets', 'key',
-           'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings', 'steps_ahead', 'HorizonSettings',
-           'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address', 'LiveSettings', 'rules', 'ReleaseSettings',
-           'DirectionSettings', 'named_sinks', 'MonitorSettings', 'ModelsSettings', 'WebSettings', 'known_key',
-           'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment', 'read_layers',
-           'load_settings', 'settings_problems', 'settings_report', 'default_ini']
+           'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'ASKED', 'DECIDE_NUMBERS', 'SECTIONS', 'stars',
+           'without_secrets', 'key', 'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings',
+           'steps_ahead', 'HorizonSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address',
+           'LiveSettings', 'rules', 'ReleaseSettings', 'DirectionSettings', 'named_sinks', 'MonitorSettings',
+           'ModelsSettings', 'WebSettings', 'known_key', 'read_value', 'Settings', 'ini_value', 'uncommented',
+           'read_ini', 'read_environment', 'read_layers', 'load_settings', 'settings_problems', 'settings_report',
+           'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -345,6 +346,7 @@ class WebSettings:
     refresh: float = key(300.0, number(0.1, 86_400), "seconds after which sources are read again")
 
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
+DECIDE_NUMBERS: tuple[str, ...] = ("releases", "forecast", "model", "horizons", "quality", "direction")  # sections
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
     "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "models": ModelsSettings, "web": WebSettings, "database": DatabaseSettings, "run": RunSettings,
@@ -441,6 +443,12 @@ class Settings:
         "SQLAlchemy address of the database: the one set, or the SQLite file `forecasts.db` in the home folder."
         file = quote(self.home.database.as_posix(), safe="/: ")  # the name of a folder may contain ? or %
         return self.database.url or f"sqlite:///{file}"
+
+    def configuration(self) -> dict[str, str]:
+        "Every setting that decides a number, as settings.ini spells it: what must be known to get the same again."
+        decide = {name: value for name, _, value in self._items() if name.partition(".")[0] in DECIDE_NUMBERS}
+        more = {f"data.{name}": getattr(self.data, name) for name in ("sources", "calendar")}
+        return {name: ini_value(value) for name, value in (more | decide).items()}
 
     def model_digest(self) -> str:
         "Hash of the settings that shape a trained model; equal digests mean that a stored model may serve."

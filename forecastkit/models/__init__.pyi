@@ -126,7 +126,6 @@ from .risk_score import (
     movers_drift as movers_drift,
     risk_correlations as risk_correlations,
     risk_deciles as risk_deciles,
-    RISK_EVIDENCE as RISK_EVIDENCE,
     RISK_PARTS as RISK_PARTS,
     risk_record as risk_record,
     RiskModel as RiskModel,

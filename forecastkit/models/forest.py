@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import ExtraTreesRegressor
-from threadpoolctl import threadpool_limits
 
-from ..core import PROBS, pack_arrays, unpack_arrays
+from ..core import PROBS, one_thread, pack_arrays, unpack_arrays
 from ..forecasts import strictly_increasing
 from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, OutcomeValues, Recipe, with_base
 from .boosting import ResidualEstimator, read_base, read_recipe, recipe_state, tree_table
@@ -36,7 +35,7 @@ def grow_forest(
     seed: int,
 ) -> ExtraTreesRegressor:
     "Extremely randomised trees; the same whenever they are grown from the same numbers."
-    with threadpool_limits(1):
+    with one_thread():
         return ExtraTreesRegressor(trees, random_state=seed, **FOREST).fit(table, residual)
 
 # %% ../../nbs/40_models/05_forest.ipynb #369b7cc0

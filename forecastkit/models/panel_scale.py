@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xgboost
-from threadpoolctl import threadpool_limits
 
-from ..core import DataError, FeatureDimensionError, PROBS
+from ..core import PROBS, DataError, FeatureDimensionError, one_thread
 from ..forecasts import strictly_increasing
 from .base import Linear, fit_terms
 from .boosting import read_booster
@@ -55,7 +54,7 @@ def fit_scale_line(
     pull[0] = 0.0
     solution = np.zeros(design.shape[1])
     solution[0] = np.log(size.mean())
-    with threadpool_limits(1):  # two threads would add in another order
+    with one_thread():  # two threads would add in another order
         for _ in range(STEPS):
             ratio = np.minimum(size * np.exp(-(design @ solution)), 50.0)
             gradient = design.T @ (1.0 - ratio) / len(X) + pull * solution

@@ -34,6 +34,9 @@ from .daily import (
 from .evaluation import (
     evaluate as evaluate,
 )
+from .ring import (
+    evaluate_model as evaluate_model,
+)
 from .explanation import (
     explain_forecasts as explain_forecasts,
     forecast_null as forecast_null,
