@@ -89,6 +89,7 @@ from .promotions import (
     stored_promotions as stored_promotions,
 )
 from .served import (
+    lines_served as lines_served,
     served_on as served_on,
 )
 from .ensemble_loader import (
