@@ -105,7 +105,7 @@ Modules:
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.selection_bias`: Selection bias: the minimum track-record length, the probability of backtest overfitting by combinatorial purged cross-validation, and the record that stands beside every backtest.
-- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference, interleaved for overlapping outcomes, its confidence sequence, and the time a decision will take.
+- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference with overlapping bets for overlapping outcomes, its confidence sequence, and the time a decision will take.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.attribution`: Attribution of a pooled forecast: every member taken apart, and the path integral that carries its Shapley values through the linear pool to median and width
 - `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.

@@ -257,9 +257,10 @@ class DirectionSettings:
     weights_by_sector: tuple[str, ...] = key((), WEIGHTS, "the same for the stocks of a sector")
 
 # %% ../../nbs/00_core/08_settings.ipynb #a1e47501
-SINK = word("", r"(file:(?!.*://)\S.*|env:\w+|keyring:[^\s:]+/[^\s:]+)")
+SINK = word("", r"(file:(?!.*://)(?!(.*[/\\])?\.\.([/\\]|$))\S.*|env:\w+|keyring:[^\s:]+/[^\s:]+)")
 SINKS = rules(
-    SINK, "nothing, or names with commas between such as file:alerts.jsonl, env:VARIABLE, keyring:SERVICE/USER"
+    SINK,
+    "nothing, or names with commas between such as file:alerts.jsonl (in the home folder; .. is refused), env:VARIABLE, keyring:SERVICE/USER",
 )
 
 
