@@ -135,7 +135,7 @@ HEALTH: Schema = record(
 SERIES: Schema = record(symbol=TEXT, kind={}, first=DAY, last=DAY, rows=COUNT, repairs=COUNT, source=TEXT, note={})
 STORED: Schema = record(
     {"risk_score": {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "see the forecast's risk; null where none is stored"}}, symbol=TEXT, origin=DAY, target_session=DAY, horizon=COUNT, made=TEXT, last=NUMBER, median=NUMBER, low_80=NUMBER,
-    high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
+    high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT, line=TEXT,
 )  # fmt: skip
 MEASURED: Schema = record(value=NUMBER, se=NUMBER, base=NUMBER, gain=NUMBER, gain_se=NUMBER, t=NUMBER)
 CALIBRATED: Schema = record(

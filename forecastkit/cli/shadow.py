@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from .ledger import open_ledger
-from .models import Who, open_models, recipe_of
+from .models import Who, open_models, recipe_of, require_target
 from forecastkit.cli.options import (
     AsJson,
     HomeFolder,
@@ -90,6 +90,7 @@ def begin(
     from forecastkit.ops import Line, create_shadow_deployment, stored_deployments
 
     with open_models(target, horizon, None, home) as (registry, wanted):
+        require_target(registry, wanted, home)
         challenger = Line(line, recipe_of(set_ or []) | own_recipe(wanted, model)) if set_ or model else line
         number = create_shadow_deployment(
             registry.database, wanted, challenger, traffic, sessions, who=getpass.getuser() if who is None else who, why=why,

@@ -115,3 +115,6 @@ from .pauses import (
     Pause as Pause,
     pause_subject as pause_subject,
 )
+from .threads import (
+    one_thread as one_thread,
+)

@@ -4,7 +4,7 @@ from .traces import (
     MarketFunction as MarketFunction,
 )
 from .lookahead import (
-    audit as audit,
+    audit_market_function as audit_market_function,
     audit_folds as audit_folds,
     audit_many as audit_many,
 )
@@ -57,4 +57,7 @@ from .forecast_files import (
     log_quantiles as log_quantiles,
     read_forecast_file as read_forecast_file,
     Refusal as Refusal,
+)
+from .function_audit import (
+    audit as audit,
 )

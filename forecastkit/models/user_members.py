@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from ..core import PROBS, UserCodeError
+from ..core import PROBS, UserCodeError, one_thread
 from ..features import user_code
 from ..forecasts import strictly_increasing
 from .base import HistoryForecaster, fit_linear, last_rows, training_data, unfitted
@@ -86,7 +85,7 @@ class UserMember:
         "Fit a copy of the model on the rows with outcomes. Raises `UserCodeError`."
         rows, outcome = training_data(X.select_dtypes("number"), y)
         known = pd.Series(outcome, rows.index)
-        with user_code(f"member {self.name}"), threadpool_limits(1):
+        with user_code(f"member {self.name}"), one_thread():
             self.model_ = unfitted(self.model)
             self.model_.fit(X if self.reads_history else rows, known)
         return self
@@ -99,7 +98,7 @@ class UserMember:
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "What the model says, (rows, 23). Raises `UserCodeError` where it is not quantiles."
         rows, numbers = last_rows(X, last), X if self.reads_history else X.select_dtypes("number")
-        with user_code(f"member {self.name}"), threadpool_limits(1):
+        with user_code(f"member {self.name}"), one_thread():
             ask = self.model_.predict_quantiles
             whole = "last" in inspect.signature(ask).parameters
             said = np.asarray(ask(numbers, last=last) if whole else ask(last_rows(numbers, last)), dtype=float)

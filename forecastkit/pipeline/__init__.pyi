@@ -16,6 +16,7 @@ from .loading import (
     lost_ledger as lost_ledger,
     missing_runs as missing_runs,
     open_market as open_market,
+    require_symbol as require_symbol,
     readable_sources as readable_sources,
     require_series as require_series,
     setting_problems as setting_problems,
