@@ -56,7 +56,7 @@ from .forecast_files import (
     ForecastFile as ForecastFile,
     log_quantiles as log_quantiles,
     read_forecast_file as read_forecast_file,
-    Refusal as Refusal,
+    RefusedRow as RefusedRow,
 )
 from .function_audit import (
     audit as audit,

@@ -29,8 +29,8 @@ from ..core import PROBS, DataError, Target, named_symbol, printable
 from ..forecasts import quantile_at, strictly_increasing
 
 # %% auto #0
-__all__ = ['FILE_COLUMNS', 'REASONS', 'SLACK', 'KEY', 'quantile_columns', 'file_table', 'Refusal', 'Refused', 'ForecastFile',
-           'log_quantiles', 'read_forecast_file']
+__all__ = ['FILE_COLUMNS', 'REASONS', 'SLACK', 'ROW_KEY', 'quantile_columns', 'file_table', 'RefusedRow', 'Refused',
+           'ForecastFile', 'log_quantiles', 'read_forecast_file']
 
 # %% ../../nbs/45_evaluation/10_forecast_files.ipynb #08529396
 FILE_COLUMNS: tuple[str, ...] = (
@@ -86,7 +86,7 @@ REASONS: tuple[str, ...] = (
 SLACK = timedelta(minutes=5)  # what two clocks may differ by
 
 
-class Refusal(NamedTuple):
+class RefusedRow(NamedTuple):
     "Why a row was not taken."
 
     line: int  # of the file; the first row stands on line 2
@@ -189,7 +189,7 @@ def _row(
     }
 
 # %% ../../nbs/45_evaluation/10_forecast_files.ipynb #2776a48c
-KEY: tuple[str, ...] = ("symbol", "kind", "horizon", "origin")  # what a forecast is of
+ROW_KEY: tuple[str, ...] = ("symbol", "kind", "horizon", "origin")  # what a forecast is of
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ class ForecastFile:
     name: str
     digest: str  # SHA-256 of the file
     rows: pd.DataFrame  # symbol, kind, horizon, origin, made_at, probs, values (per cent at probs), by line
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedRow, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -235,22 +235,22 @@ def read_forecast_file(
     table = file_table(file)
     columns = quantile_columns(list(table.columns))
     taken: dict[tuple[Any, ...], dict[str, Any]] = {}
-    refused, lines = list[Refusal](), dict[tuple[Any, ...], int]()
+    refused, lines = list[RefusedRow](), dict[tuple[Any, ...], int]()
     for line, row in zip(table.index, table.to_dict("records")):
         text = {str(name): str(value).strip() for name, value in row.items()}
         try:
             if not any(text.values()):
                 continue  # an empty line
             said = _row(text, columns, calendar, now, kind_of)
-            key = tuple(said[name] for name in KEY)
+            key = tuple(said[name] for name in ROW_KEY)
             if key in taken:
                 raise Refused(
                     "duplicated", f"{said['symbol']} {said['origin']:%Y-%m-%d} stands on line {lines[key]} already"
                 )
             taken[key], lines[key] = said, line
         except Refused as refusal:
-            refused.append(Refusal(line, *refusal.args))
-    names = (*KEY, "made_at", "probs", "values")
+            refused.append(RefusedRow(line, *refusal.args))
+    names = (*ROW_KEY, "made_at", "probs", "values")
     rows = pd.DataFrame(list(taken.values()), index=list(lines.values()), columns=list(names))
     found = ForecastFile(file.name, hashlib.sha256(file.read_bytes()).hexdigest(), rows, tuple(refused))
     if not taken:

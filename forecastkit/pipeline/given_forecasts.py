@@ -24,7 +24,7 @@ from ..core import DataError, Settings, plain
 from ..data import open_sources, stored_sources
 from forecastkit.evaluation import (
     ForecastFile,
-    Refusal,
+    RefusedRow,
     Scorecard,
     check_enough,
     log_quantiles,
@@ -80,7 +80,7 @@ def given_rows(
     where: str | Path,  # FILE.csv, FILE.parquet, or the name of an imported line
     settings: Settings,
     database: PredictionDatabase,
-) -> tuple[pd.DataFrame, tuple[Refusal, ...]]:
+) -> tuple[pd.DataFrame, tuple[RefusedRow, ...]]:
     "The rows of a file or of a line, with `timeliness`, and what was refused. Raises `DataError` where there is none that can be taken."
     if Path(where).suffix:
         file = read_file_of(where, settings, database.clock())
@@ -167,7 +167,7 @@ def evaluate_forecasts(
     settings: Settings,
     start: Any = None,
     end: Any = None,
-) -> tuple[list[GivenCard], tuple[Refusal, ...]]:
+) -> tuple[list[GivenCard], tuple[RefusedRow, ...]]:
     "A card for each target of a file or a line, and the rows that were refused. Raises `DataError`."
     database = IntegratedSystem(settings=settings).database
     rows, refused = given_rows(where, settings, database)
@@ -183,7 +183,7 @@ def import_file(
     settings: Settings,
     line: str,
     who: str,
-) -> tuple[Imported, tuple[Refusal, ...]]:
+) -> tuple[Imported, tuple[RefusedRow, ...]]:
     "Take the rows of a file into the ledger as a line of their own; what was stored and what was refused. Raises `DataError`, and stores nothing then."
     database = IntegratedSystem(settings=settings).database
     file = read_file_of(path, settings, database.clock())
