@@ -99,7 +99,7 @@ def import_forecasts(
         chain_end(connection, IMPORTS, lock=True)  # of two who import one file the second sees the rows of the first
         before = (last_stored_at(connection), connection.scalar(sa.select(sa.func.max(IMPORTS.c.stored_at))))
         now = max(
-            clock, *(moment for moment in before if moment is not None)
+            [clock, *(moment for moment in before if moment is not None)]
         )  # a clock that is set back makes nothing live
         rows = import_rows(name, given, now, database.calendar)
         columns = (*(IMPORTS.c[key] for key in KEYS), IMPORTS.c.quantiles, IMPORTS.c.made_at)
