@@ -189,10 +189,14 @@ def asked_twice(settings: Any, n: int, clients: int = 4) -> tuple[list[str], Cou
         with one.under_way(clients), two.under_way(clients):
             pass
     found = faults_of(settings, asked, one, two)
-    return found + [f"two answers to {asked[k]}" for k in one.answers if one.answers[k] != two.answers[k]], one.seen + two.seen
+    return found + [
+        f"two answers to {asked[k]}" for k in one.answers if one.answers[k] != two.answers[k]
+    ], one.seen + two.seen
 
 
-def database_restarted(settings: Any, n: int, stop: partial, start: partial, away: float, clients: int = 8) -> tuple[list[str], Counter]:
+def database_restarted(
+    settings: Any, n: int, stop: partial, start: partial, away: float, clients: int = 8
+) -> tuple[list[str], Counter]:
     "A server whose database is taken away when a third is answered, and comes back after some seconds."
     market = faults_market()
     asked = questions(n, market)
