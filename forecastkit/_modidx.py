@@ -4704,6 +4704,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                              'forecastkit/ops/monitoring.py'),
                                             'forecastkit.ops.monitoring.MonitorReport.to_dict': ( '60_ops/monitoring.html#monitorreport.to_dict',
                                                                                                   'forecastkit/ops/monitoring.py'),
+                                            'forecastkit.ops.monitoring.checked_symbols': ( '60_ops/monitoring.html#checked_symbols',
+                                                                                            'forecastkit/ops/monitoring.py'),
                                             'forecastkit.ops.monitoring.count_checked': ( '60_ops/monitoring.html#count_checked',
                                                                                           'forecastkit/ops/monitoring.py'),
                                             'forecastkit.ops.monitoring.decay_alert': ( '60_ops/monitoring.html#decay_alert',

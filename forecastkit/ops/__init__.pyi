@@ -109,6 +109,7 @@ from .monitoring import (
     RECORDED_RULES as RECORDED_RULES,
     recorded_alerts as recorded_alerts,
     decayed_lines as decayed_lines,
+    checked_symbols as checked_symbols,
     drift_this_week as drift_this_week,
     latest_performance as latest_performance,
     measured_performance as measured_performance,
