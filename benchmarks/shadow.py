@@ -294,7 +294,8 @@ def daily(symbols: int) -> dict:
     from forecastkit.data import synthetic_market
     from forecastkit.ledger import PredictionDatabase
     from forecastkit.ops import Line
-    from forecastkit.pipeline import AdvancedDailyPredictor, make_panel_forecasts
+    from forecastkit.pipeline import AdvancedDailyPredictor
+    from forecastkit.pipeline.panel_forecasting import make_panel_forecasts
 
     peak = lambda: round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: E731
     names = tuple(f"S{k:04d}" for k in range(symbols))

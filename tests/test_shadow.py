@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import NormalDist
@@ -225,6 +226,7 @@ def test_a_harmful_challenger_is_stopped_and_an_equal_one_runs_to_its_end(databa
 def test_seven_sessions_decide_nothing_and_the_terms_say_so(database) -> None:
     one = begin(database, sessions=7)
     assert "will decide nothing" in one.terms.announcement(5)
+    assert "seven sessions decide nothing" in replace(one.terms, sessions=5000).announcement(5)
     settle(database, one, database.calendar.sessions_in_range("2016-01-04", "2016-01-12"), (0.5, 8.0), 8.0)
     (reading,) = evaluate_shadow_deployments(database)
     assert reading.test.verdict == "undecided"
@@ -354,7 +356,11 @@ def test_the_terminal_tells_the_same_and_writes_the_page(tmp_path, capsys) -> No
     assert run("shadow", "evaluate", "--page", str(page), *base) == 0
     said = json.loads(capsys.readouterr().out)
     jsonschema.validate(said, SCHEMAS["shadow evaluate"])
-    assert said[0]["verdict"] == "undecided" and "<h1>" in page.read_text()
+    assert (
+        said[0]["verdict"] == "undecided"
+        and "a decision takes about" in page.read_text()
+        and "decide nothing" in page.read_text()
+    )
     assert run("shadow", "stop", "1", "--why", "over", *base) == 0
     capsys.readouterr()
     assert run("shadow", "stop", "1", "--why", "over", *base) == 2
