@@ -63,6 +63,7 @@ from .lines import (
     Line as Line,
     line_target as line_target,
     LineTarget as LineTarget,
+    OWN_MODEL as OWN_MODEL,
     PANEL_KEY as PANEL_KEY,
     parsed_key as parsed_key,
     stored_line as stored_line,
@@ -170,4 +171,26 @@ from .line_rules import (
     line_decay as line_decay,
     lines_to_retire as lines_to_retire,
     RulesReport as RulesReport,
+)
+from .tuning_tasks import (
+    block_means as block_means,
+    Fold as Fold,
+    fold_losses as fold_losses,
+    MODEL_CONFIGS as MODEL_CONFIGS,
+    ModelConfig as ModelConfig,
+    ModelConfigs as ModelConfigs,
+    register_target as register_target,
+    tuning_folds as tuning_folds,
+    tuning_task_of as tuning_task_of,
+    TuningTask as TuningTask,
+)
+from .tuning import (
+    nested_gain as nested_gain,
+    new_sampler as new_sampler,
+    open_study as open_study,
+    optimize_hyperparameters as optimize_hyperparameters,
+    OuterFolds as OuterFolds,
+    run_trials as run_trials,
+    Search as Search,
+    tuned_line as tuned_line,
 )

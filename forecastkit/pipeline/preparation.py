@@ -84,7 +84,9 @@ class Versions:
 
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a forecaster that was trained at a refit session."
-        stored = hasattr(model, "save") and not getattr(model, "extra_members", None)  # the user's own are never written
+        stored = hasattr(model, "save") and not getattr(
+            model, "extra_members", None
+        )  # the user's own are never written
         if self.registry is not None and stored:
             self.registry.save(self.name(grid), model, target=self.target, origin=grid, symbols=self.symbols)
 
@@ -291,7 +293,7 @@ def prepare(
     pin: Any = None,  # a `serving.PinnedVersion` that answers against the refit grid
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
-    from forecastkit.models import ProbabilisticForecaster, calibrate
+    from forecastkit.models import ProbabilisticForecaster, calibrate, parse_shape
 
     require_sessions(market, target.symbol)
     profile = own_profile or profile_of(target, settings.forecast.regime_bounds)
@@ -324,6 +326,7 @@ def prepare(
     if first is not None:
         schedule = replace(schedule, drift_limit=None, walk_start=None)  # drift is measured from the walk's beginning
     extra: dict[str, Any] = {"extra_members": profile.members} if profile.members else {}
+    extra |= {"shape": parse_shape(model.pool)} if model.pool else {}
     pool = partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed, **extra)
     walk = partial(
         walk_forward, X, y, pool if profile.model is None else partial(copy.copy, profile.model),
