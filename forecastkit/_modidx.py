@@ -4769,6 +4769,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'forecastkit/ops/parallel_tuning.py'),
                                                  'forecastkit.ops.parallel_tuning._start_workers': ( '60_ops/parallel_tuning.html#_start_workers',
                                                                                                      'forecastkit/ops/parallel_tuning.py'),
+                                                 'forecastkit.ops.parallel_tuning._sync_less': ( '60_ops/parallel_tuning.html#_sync_less',
+                                                                                                 'forecastkit/ops/parallel_tuning.py'),
                                                  'forecastkit.ops.parallel_tuning._ticket_state': ( '60_ops/parallel_tuning.html#_ticket_state',
                                                                                                     'forecastkit/ops/parallel_tuning.py'),
                                                  'forecastkit.ops.parallel_tuning.add_tickets': ( '60_ops/parallel_tuning.html#add_tickets',

@@ -169,3 +169,12 @@ from .line_rules import (
     lines_to_retire as lines_to_retire,
     RulesReport as RulesReport,
 )
+from .parallel_tuning import (
+    add_tickets as add_tickets,
+    best_of as best_of,
+    open_tuning_storage as open_tuning_storage,
+    ParallelOptimizer as ParallelOptimizer,
+    ticket_states as ticket_states,
+    TuningWork as TuningWork,
+    work_on as work_on,
+)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import sys
 import time
 import warnings
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -25,10 +27,10 @@ from ..core import DataError, SettingsError, redacted
 from ..ledger import configure_sqlite, creation_lock, database_file, display_url, file_url, parse_database_url
 
 # %% auto #0
-__all__ = ['STORAGE_CALLS', 'RETRIES', 'Objective', 'server_away', 'patient', 'tuning_address', 'storage_lock', 'require_optuna',
-           'open_tuning_storage', 'ticket_states', 'add_tickets', 'NoTicketError', 'memory_high_mb', 'make_sampler',
-           'make_pruner', 'TuningWork', 'recorded_trial', 'work_on', 'memory_there_mb', 'room_for', 'ParallelOptimizer',
-           'best_of']
+__all__ = ['STORAGE_CALLS', 'RETRIES', 'PATIENCE', 'Objective', 'server_away', 'patient', 'tuning_address', 'storage_lock',
+           'require_optuna', 'open_tuning_storage', 'ticket_states', 'add_tickets', 'NoTicketError', 'memory_high_mb',
+           'make_sampler', 'make_pruner', 'TuningWork', 'recorded_trial', 'work_on', 'memory_there_mb', 'room_for',
+           'ParallelOptimizer', 'best_of']
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #88138e9d
 STORAGE_CALLS: tuple[str, ...] = (
@@ -41,7 +43,7 @@ STORAGE_CALLS: tuple[str, ...] = (
 
 def server_away(error: BaseException) -> bool:
     "Whether a call of the storage failed because its database could not be reached or was busy."
-    lost = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
+    lost = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.PendingRollbackError)
     return isinstance(error, lost) or isinstance(error.__cause__, lost)
 
 
@@ -65,6 +67,7 @@ def patient(
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #db92f892
 RETRIES: int = 3  # of a trial whose worker died
+PATIENCE: float = 300.0  # seconds to wait for a server that is away
 
 
 def tuning_address(
@@ -101,25 +104,32 @@ def require_optuna() -> None:
 def open_tuning_storage(
     where: str | Path,  # sqlite:///FILE, postgresql://USER@HOST/NAME, or a file
     heartbeat: int = 20,  # seconds; a worker that was not heard of for three of them is dead
-    patience: float = 300.0,  # seconds to wait for a server that is away
+    patience: float = PATIENCE,  # seconds that a call waits for a server that is away
+    opening: float = 10.0,  # seconds that the first call waits: the address may be wrong
 ) -> Any:
     "Optuna's storage of an address, made if need be, which any number of processes may share. Raises `DataError`."
     require_optuna()
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
     url = tuning_address(where)
-    file, options = database_file(url), {"pool_pre_ping": True}
+    file = database_file(url)
+    options: dict[str, Any] = {"pool_pre_ping": True}
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         options["execution_options"] = {"write": True}  # else two processes read a ticket as free and both take it
     alive = {"heartbeat_interval": heartbeat, "grace_period": 3 * heartbeat}
     retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
-    with _one_line(url), ExitStack() as held:
-        patient(held.enter_context, patience)(storage_lock(url))
-        storage = RDBStorage(url.render_as_string(False), options, heartbeat_stale_trial_callback=retry, **alive)
-        if file is not None:
-            configure_sqlite(storage.engine)
-            storage.engine.dispose()  # its first connection knows nothing of the line above
+
+    def make() -> Any:
+        with storage_lock(url):
+            return RDBStorage(url.render_as_string(False), options, heartbeat_stale_trial_callback=retry, **alive)
+
+    with _one_line(url):
+        storage = patient(make, opening)()
+    if file is not None:
+        configure_sqlite(storage.engine)
+        sa.event.listen(storage.engine, "connect", _sync_less)
+        storage.engine.dispose()  # its first connection knows nothing of the line above
     return _enduring(storage, patience)
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #9f252818
@@ -131,6 +141,11 @@ def _one_line(url: sa.URL) -> Iterator[None]:
     except (ImportError, sa.exc.DBAPIError, OSError) as error:
         why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise DataError(f"the storage {display_url(url)} cannot be used: {redacted(why)}") from error
+
+
+def _sync_less(connection: Any, record: Any) -> None:
+    "Let SQLite sync at its checkpoints: a power cut may cost the last trials, a killed process costs none."
+    connection.execute("PRAGMA synchronous=NORMAL").close()
 
 
 def _enduring(storage: Any, patience: float) -> Any:
@@ -177,14 +192,17 @@ def add_tickets(
     "Write down the trials that are still to be made, so that with those on record there are `n_trials`; how many were added."
     from optuna.trial import TrialState, create_trial
 
-    with storage_lock(tuning_address(where)):
-        states = ticket_states(study)
-        lost = [ticket for ticket, state in states.items() if state == "lost"]
-        free = (number for number in count() if number not in states)
-        new = [ticket if ticket >= 0 else next(free) for ticket in lost] + list(islice(free, max(n_trials - len(states), 0)))
-        for ticket in new:
-            study.add_trial(create_trial(state=TrialState.WAITING, user_attrs={"ticket": ticket}))
-    return len(new)
+    def write() -> int:
+        with storage_lock(tuning_address(where)):
+            states = ticket_states(study)
+            lost = [ticket for ticket, state in states.items() if state == "lost"]
+            free = (number for number in count() if number not in states)
+            new = list(islice(free, max(n_trials - len(states), 0)))
+            for ticket in [*(one if one >= 0 else next(free) for one in lost), *new]:
+                study.add_trial(create_trial(state=TrialState.WAITING, user_attrs={"ticket": ticket}))
+        return len(lost) + len(new)
+
+    return patient(write, PATIENCE)()
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #c7bb6cb5
 class NoTicketError(Exception):
@@ -243,13 +261,12 @@ class TuningWork:
     pruner: str = "none"
     seed: int = 0
     heartbeat: int = 20
-    patience: float = 300.0
 
     def open_study(self, storage: Any = None) -> Any:
         "The study, made if need be."
         import optuna
 
-        storage = storage or open_tuning_storage(self.where, self.heartbeat, self.patience)
+        storage = storage or open_tuning_storage(self.where, self.heartbeat)
         pruner = make_pruner(self.pruner)
         return optuna.create_study(storage=storage, study_name=self.study, pruner=pruner, load_if_exists=True)
 
@@ -288,7 +305,7 @@ def work_on(
     "Make trials until no ticket waits; how many were made. Run it in as many processes as you like."
     from optuna.exceptions import UpdateFinishedTrialError
 
-    storage = open_tuning_storage(work.where, work.heartbeat, work.patience)
+    storage = open_tuning_storage(work.where, work.heartbeat, opening=PATIENCE)
     study, objective, made = work.open_study(storage), recorded_trial(work.make_objective(work.target), work), 0
     create = storage._create_new_trial
 
@@ -356,11 +373,12 @@ def _dask_workers(address: str) -> Iterator[Callable[[TuningWork], Any]]:
         from distributed import Client
     except ImportError:
         raise SettingsError("a Dask scheduler needs the extra: pip install 'forecastkit[dask]'") from None
+    place = urlsplit(address)
     try:
-        client = Client(address, set_as_default=False, timeout=10)
+        socket.create_connection((place.hostname, place.port), timeout=10).close()  # a Client that fails lingers on
     except (OSError, ValueError) as error:
         raise SettingsError(f"no Dask scheduler answers at {address}: start one, or do without") from error
-    with client, client.get_executor(pure=False) as executor:
+    with Client(address, set_as_default=False) as client, client.get_executor(pure=False) as executor:
         yield lambda work: executor.submit(work_on, work)
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #31b20c17
