@@ -42,6 +42,13 @@ def done_once(study, n_trials: int) -> bool:
     return sorted(one.user_attrs["ticket"] for one in trials) == list(range(n_trials))
 
 
+def ask_and_die(storage, study) -> None:
+    "What a worker leaves that was killed as soon as it had taken a ticket."
+    study.ask()
+    for over in storage.beating.values():
+        over.set()
+
+
 def restart(server, after: float) -> None:
     time.sleep(after)
     pg_ctl(server, "-m", "immediate", "stop")
@@ -51,9 +58,10 @@ def restart(server, after: float) -> None:
 
 def test_workers_on_postgresql_go_on_after_a_restart_of_the_server_and_share_all_trials(server, postgres, tmp_path):
     work = TuningWork(postgres, "VIX", "VIX", partial(make_bowl, str(tmp_path), 0.1, ()), heartbeat=1)
-    study = work.open_study()
+    storage = open_tuning_storage(postgres, heartbeat=1)
+    study = work.open_study(storage)
     add_tickets(study, postgres, 14)
-    study.ask()  # a worker that took the first ticket and died
+    ask_and_die(storage, study)
     with ThreadPoolExecutor(3) as pool:
         workers = [pool.submit(work_on, work) for _ in range(2)]
         pool.submit(restart, server, 0.3).result()
@@ -148,9 +156,10 @@ def test_two_workers_with_one_seed_draw_different_parameters(here):
 
 def test_a_worker_killed_before_its_first_heartbeat_is_missed(here):
     work = bowl(here, "no-heartbeat")
-    study = work.open_study()
+    storage = open_tuning_storage(work.where, heartbeat=1)
+    study = work.open_study(storage)
     add_tickets(study, work.where, 1)
-    study.ask()  # a worker that took the ticket and died
+    ask_and_die(storage, study)
     assert set(ticket_states(study).values()) == {"running"}
     time.sleep(4.1)
     fail_stale_trials(study)

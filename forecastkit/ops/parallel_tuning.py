@@ -9,6 +9,7 @@ import math
 import os
 import socket
 import sys
+import threading
 import time
 import warnings
 from collections import Counter
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -152,15 +154,28 @@ def _enduring(storage: Any, patience: float) -> Any:
     "The storage with calls that wait for the server, in which a trial is never running without a heartbeat."
     for name in STORAGE_CALLS:
         setattr(storage, name, patient(getattr(storage, name), patience))
-    change_state, beat = storage.set_trial_state_values, storage.record_heartbeat
-
-    def set_trial_state_values(trial_id: int, state: Any, values: Any = None) -> bool:
-        if state.name == "RUNNING":  # a worker killed before its first heartbeat would never be missed
-            beat(trial_id)
-        return change_state(trial_id, state, values)
-
-    storage.set_trial_state_values = set_trial_state_values
+    storage.beating = {}  # by trial that this process works on, what ends its heartbeat
+    storage.set_trial_state_values = partial(_change_state, storage, storage.set_trial_state_values)
     return storage
+
+
+def _change_state(storage: Any, change: Callable[..., bool], trial_id: int, state: Any, values: Any = None) -> bool:
+    "Change the state of a trial; it has a heartbeat before it counts as running, and until it is finished."
+    if state.name == "RUNNING":
+        storage.record_heartbeat(trial_id)  # a worker killed before its first heartbeat would never be missed
+    changed = change(trial_id, state, values)
+    if state.name == "RUNNING" and changed:
+        over = storage.beating[trial_id] = threading.Event()
+        threading.Thread(target=_beat, args=(storage, trial_id, over), daemon=True).start()
+    elif trial_id in storage.beating:
+        storage.beating.pop(trial_id).set()
+    return changed
+
+
+def _beat(storage: Any, trial_id: int, over: threading.Event) -> None:
+    "Say that the worker of a trial lives, until it is over."
+    while not over.wait(storage.heartbeat_interval):
+        storage.record_heartbeat(trial_id)
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #9287b3a0
 def ticket_states(
