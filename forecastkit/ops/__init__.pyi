@@ -175,6 +175,7 @@ from .parallel_tuning import (
     open_tuning_storage as open_tuning_storage,
     ParallelOptimizer as ParallelOptimizer,
     ticket_states as ticket_states,
+    tuning_address as tuning_address,
     TuningWork as TuningWork,
     work_on as work_on,
 )
