@@ -21,6 +21,7 @@ from forecastkit.cli.options import (
     HomeFolder,
     Horizon,
     Members,
+    OwnModel,
     Quiet,
     Sources,
     Symbol,
@@ -43,6 +44,7 @@ class Audit:
     symbol: str | None = None  # of the target
     features: str | None = None  # of the user's own, beside those of the target
     members: str | None = None
+    model: str | None = None  # in place of the pool
     cuts: int | None = None  # None: as many as the subject takes by default
     fitted: int | None = None
     decide: str = "close"  # when the rows of a function are used
@@ -53,11 +55,10 @@ class Audit:
             raise SettingsError(f"{given[0]} and {given[1]} both say what is audited: give one of them")
         if self.earnings is not None and self.universe is None:
             raise SettingsError("--earnings belongs to a universe: give --universe FILE or --universe sample")
-        if (self.features is not None or self.members is not None) and (
-            self.universe is not None or self.function is not None
-        ):
+        own = any(one is not None for one in (self.features, self.members, self.model))
+        if own and (self.universe is not None or self.function is not None):
             raise SettingsError(
-                "--features and --members are those of one target: give them without --universe and --function"
+                "--features, --members and --model are those of one target: give them without --universe and --function"
             )
 
     def counts(self, cuts: int, fitted: int) -> tuple[int, int]:
@@ -86,17 +87,10 @@ def audit_reports(
         if on_report is not None:
             on_report(report)
         return [report]
-    system = IntegratedSystem(settings=settings, features=audit.features, members=audit.members)
+    own = {"features": audit.features, "members": audit.members, "model": audit.model}
+    system = IntegratedSystem(settings=settings, **own)
     counts = audit.counts(100, 5)
-    return verify(
-        system.market,
-        system.target,
-        settings,
-        *counts,
-        on_report=on_report,
-        features=audit.features,
-        members=audit.members,
-    )
+    return verify(system.market, system.target, settings, *counts, on_report=on_report, **own)
 
 # %% ../../nbs/80_cli/06_verification.ipynb #aa9f3931
 def verify(
@@ -109,7 +103,7 @@ def verify(
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
-    features: Features = None, members: Members = None, quiet: Quiet = False,
+    features: Features = None, members: Members = None, model: OwnModel = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 otherwise.
 
@@ -124,11 +118,13 @@ def verify(
       forecastkit verify --function features.ipynb:momentum
 
       forecastkit verify --features mine.py:momentum --fitted 1
+
+      forecastkit verify --model mine.py:Booster --cuts 0
     """
     from forecastkit.core import write_page
 
     settings = target_settings(symbol, horizon, None, True, data__sources=sources, data__home=home, run__n_jobs=jobs)
-    audit = Audit(universe, earnings, function, symbol, features, members, cuts, fitted, decide)
+    audit = Audit(universe, earnings, function, symbol, features, members, model, cuts, fitted, decide)
     found = audit_reports(audit, settings, None if as_json else lambda report: emit(report, as_json=False))
     if as_json:
         emit([report.to_dict() for report in found], as_json)

@@ -86,7 +86,7 @@ def audit_parts(
             partial(forecasts_of, **both),
             True,
             "scalers, medians, members, pool and width calibrator",
-            tolerance=1e-9 if profile.members else 0.0,  # a library's linear algebra depends on the rows beside a row
+            tolerance=1e-9 if profile.own_models else 0.0,  # a library's linear algebra depends on the rows beside a row
         ),
     ]
 
@@ -138,6 +138,7 @@ def verify(
     *,
     features: Any = None,  # of your own, audited beside those of the house: functions, `Feature`s, or FILE.py:NAME
     members: Any = None,  # models of your own, audited inside the whole forecast
+    model: Any = None,  # a model of your own in place of the pool, audited alike
 ) -> list[Report]:
     "One report for each part that is audited: whether it knew more than could be known. Equal means to the last bit."
     shared, reports = market.shared_sessions(profile_of(target).needed)[1:-1], []
@@ -151,7 +152,7 @@ def verify(
         if on_report is not None:
             on_report(report)
 
-    for part in audit_parts(market, target, settings, with_user_code(profile_of(target), features, members)):
+    for part in audit_parts(market, target, settings, with_user_code(profile_of(target), features, members, model)):
         if len(sampled[part.fitted]):
             add(part_report(part, market, sampled[part.fitted], seed, settings.run.n_jobs))
     for report in split_reports(market, target, settings):
