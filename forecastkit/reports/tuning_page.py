@@ -14,7 +14,13 @@ import pandas as pd
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, blank_axes, house_style
 from .html import paragraph, percent, table
 from .monitoring_page import picture, scrolled
-from .tuning_studies import TuningRecord, gain_words, parameter_pairs, parameter_weights, weight_words
+from forecastkit.reports.tuning_studies import (
+    TuningRecord,
+    gain_words,
+    parameter_pairs,
+    parameter_weights,
+    weight_words,
+)
 
 # %% auto #0
 __all__ = ['convergence_picture', 'convergence_section', 'weights_picture', 'weights_section', 'pairs_picture', 'pairs_section',
@@ -37,7 +43,9 @@ def convergence_picture(record: TuningRecord) -> Any:
         low, high = float(losses.min()), float(losses.quantile(0.9))
         edges = [low, high] + ([record.default_loss] if np.isfinite(record.default_loss) else [])
         room = 0.12 * max(max(edges) - min(edges), 1e-12)
-        ax.set(ylim=(min(edges) - room, max(edges) + room), xlim=(-1, len(record.trials)), xlabel="trial", ylabel="loss")
+        ax.set(
+            ylim=(min(edges) - room, max(edges) + room), xlim=(-1, len(record.trials)), xlabel="trial", ylabel="loss"
+        )
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, frameon=False)
     return ax
 
@@ -111,7 +119,7 @@ def pairs_picture(record: TuningRecord, pairs: pd.DataFrame) -> Any:
         figure = Figure(figsize=(9.2, max(2.6, 0.9 + 0.26 * len(names))), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
         grid = pd.DataFrame(np.nan, index=names, columns=names)
-        for (one, other), row in pairs.iterrows():
+        for (one, other), row in zip(pairs.index, pairs.to_dict("records"), strict=True):
             grid.loc[one, other] = grid.loc[other, one] = row["weight"]
             if row["matters"]:
                 places = names.index(one), names.index(other)
@@ -143,7 +151,11 @@ def pairs_section(record: TuningRecord) -> str:
     if not len(pairs):
         return paragraph("Too few trials were scored whole to look at pairs of parameters.")
     matter = [f"{one} with {other}" for one, other in pairs.index[pairs["matters"].astype(bool)]]
-    told = f"Work together: {', '.join(matter)}." if matter else "No pair of parameters works together in a way that chance would not show."
+    told = (
+        f"Work together: {', '.join(matter)}."
+        if matter
+        else "No pair of parameters works together in a way that chance would not show."
+    )
     first, second = pairs.index[0]
     alt = f"Weights of pairs of parameters; the heaviest is {first} with {second}, {percent(pairs['weight'].iloc[0])}"
     words = f"Left: the share of the losses' order that a pair explains beyond its two parameters alone; a red point where it passes {percent(pairs['null'].iloc[0])}, as the heaviest pair does in 5 of 100 random orders. Right: the trials of the heaviest pair."
@@ -155,15 +167,17 @@ def slices_picture(record: TuningRecord, across: int = 4) -> Any:
     from matplotlib.figure import Figure
 
     losses = record.losses
-    names = [name for name in record.params if record.params.loc[losses.index, name].nunique() > 1]
+    names, scored = record.varied, record.params.loc[losses.index]
     down = -(-len(names) // across)
     with house_style():
         figure = Figure(figsize=(9.2, 0.3 + 1.75 * down), layout="constrained")
         places = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
         for ax, name in zip(places, names, strict=False):
-            values = record.params.loc[losses.index, name].dropna()
+            values = scored[name].dropna()
             x, choices = _positions(values, record.scales[name])
-            ax.scatter(x, losses[values.index], c=values.index, cmap="Blues", vmin=-0.6 * len(record.trials), s=12, linewidth=0)
+            ax.scatter(
+                x, losses[values.index], c=values.index, cmap="Blues", vmin=-0.6 * len(record.trials), s=12, linewidth=0
+            )
             _scale_axis(ax.xaxis, record.scales[name], choices)
             if record.default in values.index:
                 ax.axvline(x[list(values.index).index(record.default)], color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
@@ -177,7 +191,7 @@ def slices_picture(record: TuningRecord, across: int = 4) -> Any:
 
 def slices_section(record: TuningRecord) -> str:
     "The slices, or what is missing for them."
-    if len(record.losses) < 2 or not len(record.params.columns):
+    if len(record.losses) < 2 or not record.varied:
         return paragraph("Too few trials were scored whole.")
     alt = f"Loss by the value of each parameter: {', '.join(map(str, record.params))}"
     words = "Each point is a trial, later ones darker; the dashed line is the default. The worst 5 of 100 trials lie above the pictures."
@@ -187,13 +201,12 @@ def slices_section(record: TuningRecord) -> str:
 def parallel_picture(record: TuningRecord) -> Any:
     "A line for each trial across its parameters, the best tenth on top; returns the axes."
     losses = record.losses
-    names = [name for name in record.params if record.params.loc[losses.index, name].nunique() > 1]
-    shown = record.params.loc[losses.index, names]
-    places = pd.DataFrame(index=shown.index)
-    for name in names:
+    shown, columns = record.params.loc[losses.index, record.varied], dict[str, np.ndarray]()
+    for name in record.varied:
         x, _ = _positions(shown[name], record.scales[name])
         x = np.log(x) if record.scales[name] == "log" else x
-        places[name] = (x - np.nanmin(x)) / max(np.nanmax(x) - np.nanmin(x), 1e-12)
+        columns[name] = (x - np.nanmin(x)) / max(np.nanmax(x) - np.nanmin(x), 1e-12)
+    places = pd.DataFrame(columns, index=shown.index)
     best = losses.nsmallest(max(len(losses) // 10, 1)).index
     with house_style():
         ax = blank_axes(9.2, 2.7)
@@ -208,9 +221,13 @@ def parallel_picture(record: TuningRecord) -> Any:
 def _name_axes(ax: Any, shown: pd.DataFrame, scales: Mapping[str, str]) -> None:
     "Upright lines with a parameter's name below and its ends."
     ends = []
-    for at, name in enumerate(shown):
+    for at, name in enumerate(map(str, shown)):
         ax.axvline(at, color="#c5ccd3", linewidth=0.9, zorder=0)
-        values = sorted(shown[name].dropna().astype(str)) if scales[name] == "choice" else shown[name].dropna().sort_values().tolist()
+        values = (
+            sorted(shown[name].dropna().astype(str))
+            if scales[name] == "choice"
+            else shown[name].dropna().sort_values().tolist()
+        )
         low, high = (one if isinstance(one, str) else f"{one:.3g}" for one in (values[0], values[-1]))
         ends.append(f"{name}\n{low[:12]} to {high[:12]}")
     ax.set_xticks(range(len(ends)), ends, fontsize=7 if len(ends) < 8 else 6)
@@ -221,7 +238,7 @@ def _name_axes(ax: Any, shown: pd.DataFrame, scales: Mapping[str, str]) -> None:
 def parallel_section(record: TuningRecord) -> str:
     "The lines and the table of the best trials, or what is missing for them."
     losses = record.losses
-    if len(losses) < 2 or not len(record.params.columns):
+    if len(losses) < 2 or not record.varied:
         return paragraph("Too few trials were scored whole.")
     best = losses.nsmallest(5)
     rows = record.params.loc[best.index].map(lambda one: one if isinstance(one, str) else f"{one:.4g}")
@@ -280,7 +297,11 @@ def studies_section(records: Sequence[TuningRecord]) -> str:
     if len(records) < 2:
         return shown
     gained = [one.target for one in records if one.nested and one.nested["t"] >= 2]
-    told = f"Tuning gained on unseen folds for {', '.join(gained)}." if gained else "Tuning gained on unseen folds for no target."
+    told = (
+        f"Tuning gained on unseen folds for {', '.join(gained)}."
+        if gained
+        else "Tuning gained on unseen folds for no target."
+    )
     alt = "Nested gain of " + "; ".join(f"{one.target}: {gain_words(one.nested)}" for one in records)
     return paragraph(told) + picture(ensemble_picture(records), alt) + shown
 

@@ -51,9 +51,18 @@ class TuningRecord:
         return int(self.losses.idxmin()) if len(self.losses) else None
 
     @property
+    def varied(self) -> list[str]:
+        "The parameters that differ among the trials scored whole."
+        shown = self.params.loc[self.losses.index]
+        return [str(name) for name in shown if len(shown[name].dropna().unique()) > 1]
+
+    @property
     def noise(self) -> float:
         "The standard error of the difference between the best trial and the default, over their blocks; NaN where it is not known."
-        one, other = self.blocks.get(-1 if self.best is None else self.best, ()), self.blocks.get(-1 if self.default is None else self.default, ())
+        one, other = (
+            self.blocks.get(-1 if self.best is None else self.best, ()),
+            self.blocks.get(-1 if self.default is None else self.default, ()),
+        )
         if self.best == self.default or len(one) != len(other) or len(one) < 2:
             return math.nan
         apart = np.subtract(one, other)
@@ -76,7 +85,9 @@ def tuning_record(
     scales = {
         name: "choice" if hasattr(kind, "choices") else "log" if kind.log else "linear" for name, kind in seen.items()
     }
-    blocks = {one.number: one.user_attrs.get("block_losses") or one.user_attrs.get("fold_losses") or () for one in trials}
+    blocks = {
+        one.number: one.user_attrs.get("block_losses") or one.user_attrs.get("fold_losses") or () for one in trials
+    }
     default = next((one.number for one in trials if "default" in one.user_attrs and one.state.name == "COMPLETE"), None)
     loss = kept.get("default_loss", math.nan if default is None else rows[default]["loss"])
     table = pd.DataFrame.from_dict(rows, "index", columns=["state", "loss", "seconds", "memory_mb"])
@@ -143,7 +154,7 @@ def _scored(record: TuningRecord) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     "The ranks of the losses, of length 1, and the columns of each parameter that varied, of the trials scored whole."
     losses = record.losses
     shown = record.params.loc[losses.index]
-    names = [name for name in shown if shown[name].notna().all() and shown[name].nunique() > 1]
+    names = [name for name in record.varied if shown[name].notna().all()]
     rank = losses.rank().to_numpy(dtype=float)
     rank = (rank - rank.mean()) / max(float(np.linalg.norm(rank - rank.mean())), 1e-12)
     return rank, {name: _codes(shown[name], record.scales[name]) for name in names}
@@ -172,7 +183,9 @@ def parameter_weights(
 def _against(rows: pd.DataFrame, found: np.ndarray, null: np.ndarray) -> pd.DataFrame:
     "The weights beside the maximum of each random order, the heaviest first."
     p = (1 + (null[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (1 + len(null))
-    shown = pd.DataFrame({"weight": found, "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index)
+    shown = pd.DataFrame(
+        {"weight": found, "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index
+    )
     return shown.sort_values("weight", ascending=False, kind="stable")
 
 # %% ../../nbs/70_reports/12_tuning_studies.ipynb #c359cb05
