@@ -84,7 +84,9 @@ class Versions:
 
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a forecaster that was trained at a refit session."
-        stored = hasattr(model, "save") and not getattr(model, "extra_members", None)  # the user's own are never written
+        stored = hasattr(model, "save") and not getattr(
+            model, "extra_members", None
+        )  # the user's own are never written
         if self.registry is not None and stored:
             self.registry.save(self.name(grid), model, target=self.target, origin=grid, symbols=self.symbols)
 
