@@ -196,7 +196,7 @@ from .tuning import (
 )
 from .parallel_tuning import (
     add_tickets as add_tickets,
-    best_of as best_of,
+    best_params_of as best_params_of,
     open_tuning_storage as open_tuning_storage,
     ParallelOptimizer as ParallelOptimizer,
     ticket_states as ticket_states,
