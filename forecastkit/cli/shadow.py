@@ -128,9 +128,10 @@ def shadow_page(readings: list[Any]) -> str:
 
     parts = []
     for reading in readings:
-        words = html.escape(reading.text())
+        one = reading.deployment
+        words, ahead = html.escape(reading.text()), html.escape(one.terms.announcement(one.target.horizon))
         picture = figure_html(plot_shadow(reading)[0].figure, describe_shadow(reading)) if reading.test.pairs else ""
-        parts.append(f"<h2>{html.escape(str(reading.deployment))}</h2>\n<p>{words}</p>\n{picture}")
+        parts.append(f"<h2>{html.escape(str(one))}</h2>\n<p>By its terms {ahead}.</p>\n<p>{words}</p>\n{picture}")
     body = "\n".join(parts) or "<p>No shadow deployment runs.</p>"
     return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Shadow deployments</title>\n<h1>Shadow deployments</h1>\n{body}\n</html>\n'
 

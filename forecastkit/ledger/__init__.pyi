@@ -29,6 +29,8 @@ from .schema import (
 )
 from .engine import (
     chained_tables as chained_tables,
+    configure_sqlite as configure_sqlite,
+    creation_lock as creation_lock,
     definitions as definitions,
     display_url as display_url,
     fetch as fetch,
