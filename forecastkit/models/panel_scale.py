@@ -195,6 +195,7 @@ class ScaleTrees:
         rounds: int,
         seed: int,
         base_scale: np.ndarray,  # (n,) of the base at these rows
+        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
     ) -> tuple[ScaleTrees, np.ndarray]:
         "The same, and the scale of each training row."
         size = np.maximum(np.abs(residual) / base_scale, 1e-6)
@@ -202,7 +203,7 @@ class ScaleTrees:
         used = tuple(name for name in columns if bool(seen[name]))
         table = _float32(X, used)
         data = xgboost.QuantileDMatrix(table, size, max_bin=TREE_PARAMS["max_bin"], nthread=1)
-        made = cls(base, used, xgboost.train({**TREE_PARAMS, "seed": seed}, data, rounds))
+        made = cls(base, used, xgboost.train({**TREE_PARAMS, **(params or {}), "seed": seed}, data, rounds))
         return made, made._multiplied(base_scale, table)
 
     def _multiplied(self, base_scale: np.ndarray, table: np.ndarray) -> np.ndarray:
