@@ -30,6 +30,7 @@ from .models import models_app
 from .pauses import pauses_app
 from .shadow import shadow_app
 from .serve import keys_app, serve
+from .study import study_app
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -78,6 +79,7 @@ app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
+app.add_typer(study_app, name="study")
 app.add_typer(settings_app, name="settings")
 
 # %% ../../nbs/80_cli/20_main.ipynb #f927d684

@@ -51,3 +51,9 @@ from .direction_scorecard import (
 from .coherence import (
     coherence_price as coherence_price,
 )
+from .ablation import (
+    AblationResult as AblationResult,
+    AblationStudy as AblationStudy,
+    PartEffect as PartEffect,
+    sharpe_difference as sharpe_difference,
+)

@@ -44,6 +44,8 @@ from .confidence import (
     shrunk_chance as shrunk_chance,
 )
 from .forecaster import (
+    default_members as default_members,
+    member_label as member_label,
     ProbabilisticForecaster as ProbabilisticForecaster,
     recipe_for as recipe_for,
 )
@@ -130,4 +132,9 @@ from .risk_score import (
     risk_record as risk_record,
     RiskModel as RiskModel,
     shipped_risk_model as shipped_risk_model,
+)
+from .regime_folds import (
+    regime_folds as regime_folds,
+    regime_losses as regime_losses,
+    RegimeFold as RegimeFold,
 )

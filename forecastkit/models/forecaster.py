@@ -149,16 +149,18 @@ class ProbabilisticForecaster(HistoryForecaster):
         seed: int = 42,
         members: Sequence[Any] | None = None,  # models of your own, not fitted, pooled alike; None: `default_members`
         extra_members: Sequence[Any] | None = None,  # models of your own beside these; never written to disk
+        without: Sequence[str] = (),  # default members to leave out, as `member_label` names them; never written to disk
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
-        self.extra_members = extra_members
+        self.extra_members, self.without = extra_members, without
 
     def fit(self, X: pd.DataFrame, y: OutcomeValues) -> ProbabilisticForecaster:
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
         X = checked_table(X)
         y = matched_outcomes(X.index, y)
         recipe, horizon = self.recipe or recipe_for(X.columns), self.target.horizon
-        members = list(self.members or default_members(recipe, horizon, self.rounds, self.seed))
+        default = default_members(recipe, horizon, self.rounds, self.seed)
+        members = list(self.members or [one for one in default if member_label(one) not in self.without])
         members[-1:-1] = self.extra_members or ()  # the last one is climatology
         self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y))
         self.tail_share_ = 0.0 if self.members else tail_share(horizon, recipe.tail_half_life)
@@ -208,6 +210,8 @@ class ProbabilisticForecaster(HistoryForecaster):
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write the fitted model into a folder (JSON and UBJ); returns the SHA-256 of each file by its name."
         require_fitted(self)
+        if self.without:
+            raise DataError(f"a pool without {', '.join(self.without)} is a study's, and not stored: fit the whole one")
         if self.extra_members:
             names = ", ".join(getattr(member, "name", type(member).__name__) for member in self.extra_members)
             raise DataError(
