@@ -9,7 +9,7 @@ beside the number of parts that were asked, and beside the smallest difference t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def sharpe_difference(
     found = sharpe_ratio(returns) - sharpe_ratio(other)
     if np.allclose(returns, other, rtol=0, atol=1e-14):
         return found, 0.0, 1.0
-    block = max(1.0, float(optimal_block_length(returns - other)["stationary"].iloc[0]))
+    block = max(1, round(float(optimal_block_length(returns - other)["stationary"].iloc[0])))
 
     def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.array([sharpe_ratio(a) - sharpe_ratio(b)])
@@ -205,6 +205,6 @@ class AblationStudy:
         bar = tqdm(rest.items(), desc="ablation", unit="part", disable=not progress)
         found = [self.effect(part, whole, self.run(kept)) for part, kept in bar]
         adjusted = holm([one.p for one in found])
-        effects = tuple(PartEffect(**(asdict(one) | {"holm_p": float(p)})) for one, p in zip(found, adjusted))
+        effects = tuple(replace(one, holm_p=float(p)) for one, p in zip(found, adjusted))
         level = float(whole.mean()) if self.measure == "loss" else sharpe_ratio(whole.dropna())
         return AblationResult(self.measure, level, effects, 1 + len(self.parts))

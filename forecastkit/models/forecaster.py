@@ -149,7 +149,9 @@ class ProbabilisticForecaster(HistoryForecaster):
         seed: int = 42,
         members: Sequence[Any] | None = None,  # models of your own, not fitted, pooled alike; None: `default_members`
         extra_members: Sequence[Any] | None = None,  # models of your own beside these; never written to disk
-        without: Sequence[str] = (),  # default members to leave out, as `member_label` names them; never written to disk
+        without: Sequence[
+            str
+        ] = (),  # default members to leave out, as `member_label` names them; never written to disk
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
         self.extra_members, self.without = extra_members, without

@@ -37,7 +37,9 @@ def states_of_sessions(
     given = pd.Series(np.asarray(states, dtype=object), dtype=object)
     if len(given) != len(place) or (np.diff(place) < 0).any():
         raise DataError(f"{len(given)} states of {len(place)} rows: give one for each row, in order of sessions")
-    found = given.where(given.notna(), None).groupby(place).agg(lambda one: tuple(dict.fromkeys(one)))
+    found = (
+        given.map(lambda one: None if pd.isna(one) else one).groupby(place).agg(lambda one: tuple(dict.fromkeys(one)))
+    )
     if (mixed := found[found.map(len) > 1]).size:
         raise DataError(
             f"session {mixed.index[0]} has the states {' and '.join(map(str, mixed.iloc[0]))}: a session has one"

@@ -113,7 +113,8 @@ class PoolRun:
             make = partial(
                 ProbabilisticForecaster, self.target, self.profile.recipe, model.rounds, model.seed, without=members
             )
-            first = self.table[0].index[max(0, self.table[0].index.searchsorted(self.start) - LEAD)]
+            days = pd.DatetimeIndex(self.table[0].index)
+            first = days[max(0, int(days.searchsorted(self.start)) - LEAD)]
             self._raw[members, families] = walk_forward(
                 self.features(families),
                 y,
@@ -229,7 +230,7 @@ class BookRun:
                 for name in forecasts:
                     one = system.combined(session, name)
                     if one is not None:
-                        alike = float(np.nanmean(signals.loc[(session, name)].to_numpy(dtype=float)))
+                        alike = float(np.nanmean(np.asarray(signals.loc[(session, name)], dtype=float)))
                         rows[session, name] = {
                             "learnt": one["probability"],
                             "alike": alike,
