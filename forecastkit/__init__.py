@@ -12,6 +12,7 @@ Modules:
 - `forecastkit.cli.data`: `download`, `data list`, `data health`, `data snapshot` and `data fomc`: the commands about data.
 - `forecastkit.cli.evaluation`: `evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
 - `forecastkit.cli.explanation`: The command `explain`, the explanation of a forecast: what each feature adds to the middle and to the width of one forecast, as two tables, as JSON, or as a page with pictures
+- `forecastkit.cli.imports`: The commands of imported forecasts: `forecasts import` takes a file of quantiles into the ledger as a line of its own, `forecasts lines` lists what was imported
 - `forecastkit.cli.ledger`: `forecasts list`, `directions`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
 - `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
@@ -35,6 +36,7 @@ Modules:
 - `forecastkit.core.stopwatch`: `Stopwatch`: seconds by stage, added up where a stage comes more than once; `stage_key` names a stage for a program.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
+- `forecastkit.core.threads`: `one_thread`: a block in which the numerical libraries add with one thread, so that the same numbers give the same bits.
 - `forecastkit.data.bar_clock`: Slots of intraday bars, the bars that come next, and scales by slot that make a series of bars as even as a series of days.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.folders`: `FolderSource`: a folder of CSV and Parquet files named by their symbols, wide files and VIX futures as a source of series.
@@ -52,8 +54,12 @@ Modules:
 - `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.ablation`: `AblationStudy` drops one part after the other, lets the rest be fitted again, and tests each loss of quality in pairs: on scores by Diebold and Mariano, on Sharpe ratios by a stationary bootstrap, adjusted by Holm, with the smallest effect that could have been found.
+- `forecastkit.evaluation.audit_cuts`: The cuts of an audit: which rows are asked, drawn from every kind of day, and the smallest share of days on which a leak would have been found.
+- `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
 - `forecastkit.evaluation.direction_scorecard`: `score_directions`: Brier score, log loss, hit rate of labels, and calibration of stated directions, each beside the base rate and with an error clustered by sessions.
+- `forecastkit.evaluation.forecast_files`: Forecast files: `read_forecast_file` takes a CSV or Parquet file of quantiles made elsewhere and refuses each row that cannot be true, with one line
+- `forecastkit.evaluation.function_audit`: The audit of a function of one's own: a function of a market, of bars, of a close series or of any frame is asked at hundreds of cuts, first in a fresh process, and must not know tomorrow.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
@@ -90,6 +96,7 @@ Modules:
 - `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.horizons`: Forecasts of several horizons in the ledger: `store_horizons`, `stored_horizons`, `horizon_tables`; each is one row of a chained table of its own.
+- `forecastkit.ledger.imports`: Imported forecasts: `import_forecasts` appends quantiles that were made elsewhere under the name of a line, `imported_forecasts` reads them, `import_problems` checks them
 - `forecastkit.ledger.listing`: Listing the ledger: `ledger_rows` and `horizon_rows` give stored forecasts in levels, a row for each, as `forecasts list` and `GET /forecasts` show them.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
@@ -105,7 +112,7 @@ Modules:
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
 - `forecastkit.metrics.selection_bias`: Selection bias: the minimum track-record length, the probability of backtest overfitting by combinatorial purged cross-validation, and the record that stands beside every backtest.
-- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference, interleaved for overlapping outcomes, its confidence sequence, and the time a decision will take.
+- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference with overlapping bets for overlapping outcomes, its confidence sequence, and the time a decision will take.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.attribution`: Attribution of a pooled forecast: every member taken apart, and the path integral that carries its Shapley values through the linear pool to median and width
 - `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
@@ -137,6 +144,8 @@ Modules:
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.regime_folds`: Regime folds test a model on all sessions of one market state after it was trained on the others alone, purged and embargoed at every border, beside contiguous purged folds on the same rows.
 - `forecastkit.models.risk_score`: A frozen logistic model of an error larger than usual: novelty, data quality, drift, width and disagreement of the members, as a risk score within 0..1 with its reasons; not better than the width alone.
+- `forecastkit.models.search_spaces`: `SearchSpace` and `SearchParameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
+- `forecastkit.models.shapes`: `PoolShape`: shapes of trees and forests, weights of the kinds of members, floor and tail of the pool, as one record that is written as a line of text.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.models.user_members`: User members: any object with `fit` and `predict_quantiles` joins the pool, and `ResidualQuantiles` gives a scikit-learn regressor its quantiles
 - `forecastkit.ops.alert_sinks`: Sinks of alerts: `sink_of` opens `file:PATH`, `env:VARIABLE` or `keyring:SERVICE/USER`; `AppriseSink` sends by mail, Slack, webhook and more.
@@ -152,6 +161,7 @@ Modules:
 - `forecastkit.ops.model_monitor`: The model monitor: rolling hit rate, calibration error, CRPS and skill over 20, 60 and 250 outcomes with their errors, the usual rules of degradation beside how often they fire on a model that has not changed.
 - `forecastkit.ops.monitoring`: Monitoring of a ledger: `monitor` measures performance, reads drift, jobs, vendors and pauses, keeps the alerts and says it in three lines or as JSON.
 - `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and group of alerts, and keeps whatever was not delivered.
+- `forecastkit.ops.parallel_tuning`: Parallel tuning: `ParallelOptimizer` runs the trials of several targets in processes of one machine, of several machines or of Dask over one storage, and loses none.
 - `forecastkit.ops.performance`: Rolling performance of stored forecasts: `rolling_performance` measures the last 20, 60 and 250 outcomes of each symbol, sector and market state, each value with its error.
 - `forecastkit.ops.promotion_rules`: A promotion rule is an e-value stated before the evidence begins: `begin_trial` puts it on record, `promote_by_rule` promotes under it or refuses.
 - `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.
@@ -161,6 +171,8 @@ Modules:
 - `forecastkit.ops.shadow`: Shadow deployments and A/B splits on record: `create_shadow_deployment` begins one with its terms, `arm_of` splits the traffic, pairs of forecasts are kept together, and `stop_shadow_deployment` ends it.
 - `forecastkit.ops.shadow_verdicts`: Verdicts on shadow deployments: `read_shadow_deployment` compares the two arms by an anytime-valid test, `evaluate_shadow_deployments` reads all of them and ends those that are decided, and `plot_shadow` draws the evidence over time.
 - `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
+- `forecastkit.ops.tuning`: Tuning with `optimize_hyperparameters`: TPE over a search space, pruning across purged folds, a gain measured on outer folds that no search has seen, every trial in the experiment log, and studies that go on after a kill.
+- `forecastkit.ops.tuning_tasks`: `TuningTask`, `ModelConfig` and `MODEL_CONFIGS`: a target with its rows, the model and search space of each kind of target, purged folds inside the training window, and the losses of a choice on them.
 - `forecastkit.ops.version_lines`: Lines of versions: `record_lines` writes into a chained table for which line each model version was trained, `LineRegistry` does so whenever it stores one, and `in_line` answers from it.
 - `forecastkit.pipeline.ablation`: Ablation of the house: `pool_ablation` drops members, feature families and the calibration of a pool that is fitted again each time; `book_ablation` drops direction, meta-learner, calibration, sizing and stops of a book.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
@@ -175,6 +187,7 @@ Modules:
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, and the contributions that a forecast carries in its record
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
+- `forecastkit.pipeline.given_forecasts`: Given forecasts: `evaluate_forecasts` scores a file of quantiles, or an imported line, beside the house and its baselines, and `import_file` takes a file into the ledger
 - `forecastkit.pipeline.horizons`: Forecasts of several horizons joined to one coherent record, and forecasts of intraday and weekly bars by a clock that counts bars.
 - `forecastkit.pipeline.kept_backtests`: `keep_backtest` writes a universe's backtest with its verdict into one file, `kept_backtest` reads it: a page shows the run that was made, and not a second one.
 - `forecastkit.pipeline.live_sizing`: `live_sizer` gives the sizer of a running account: a fall from the peak is written into the ledger as a pause, and whatever pauses stand there are honoured.
@@ -188,6 +201,7 @@ Modules:
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
+- `forecastkit.pipeline.ring`: The ring: `evaluate_model` scores a model of the user's beside the pool of the house on the same origins, and `counted_trial` writes it into the user's experiment log
 - `forecastkit.pipeline.risk`: Novelty, quality, drift of what moved it, width and disagreement of the members, by origin, and the risk score that the frozen model reads from them, written into new forecasts.
 - `forecastkit.pipeline.search`: `search_book` books every combination of signal weights, Kelly fraction and stops, writes each into the log of tries, and lets a nested walk-forward search say what choosing among them was worth.
 - `forecastkit.pipeline.serving`: Serving follows the promotions on record: `line_settings` lays a line's recipe over the settings, `PinnedVersion` lets one version answer against the refit grid.
@@ -197,7 +211,7 @@ Modules:
 - `forecastkit.pipeline.tried_strategies`: Tried strategies are counted in a log of the home, each once, with their settings, and their returns are kept beside it, so that every backtest says what its choice is worth.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.universe_drift`: Drift of a universe: `check_universe` checks the features of each symbol and stores what moved; its chances hold for all symbols together.
-- `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features and members to a profile, `probe_user_code` asks them for look-ahead
+- `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features, members or a model to a profile, `probe_user_code` asks them for look-ahead
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session
@@ -213,6 +227,8 @@ Modules:
 - `forecastkit.reports.panel_scorecard`: Tables and pictures of a panel's scorecard: skill, coverage by stock, sector, VIX band and year, the PIT, each with its clustered error.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
+- `forecastkit.reports.tuning_page`: The parts of the tuning page: convergence, weights of parameters beside their null, pairs, slices, parallel coordinates, and studies side by side.
+- `forecastkit.reports.tuning_studies`: Tuning studies as tables: `read_tuning` takes them from a storage, `parameter_weights` and `parameter_pairs` say which parameters mattered beside a null, `gain_words` what the search was worth.
 - `forecastkit.reports.universe_page`: `universe_table`, `sector_map`, `state_strip_html`, `names_section` and `past_section`: the universe page as escaped, self-contained HTML.
 - `forecastkit.reports.universe_rows`: `ticker_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
 - `forecastkit.trading.backtest`: `BacktestEngine`: a walk-forward backtest that asks a forecast function at each close with the market as of that close, sizes, fills in the next session, and checks its books.

@@ -129,6 +129,9 @@ class ModelSettings:
         500, whole(50, 100_000), "fewest walk-forward outcomes before widths are calibrated"
     )
     rounds: int = key(100, whole(1, 10_000), "boosting rounds", shapes_model=True)
+    pool: str = key(
+        "", word("nothing, or numbers of the pool such as depth=4 leaf=30", r"(?:[a-z_]+=[0-9.e+-]+(?: |$))*"),
+        "what differs from the house in trees, forest and weights, as a tuning found it; empty: nothing", shapes_model=True)  # fmt: skip
     band_gain: float = key(0.005, FRACTION, "step of the width calibration over all sessions")
     regime_gain: float = key(0.01, FRACTION, "step of the width calibration within a VIX regime")
     drift_limit: float = key(
@@ -254,9 +257,10 @@ class DirectionSettings:
     weights_by_sector: tuple[str, ...] = key((), WEIGHTS, "the same for the stocks of a sector")
 
 # %% ../../nbs/00_core/08_settings.ipynb #a1e47501
-SINK = word("", r"(file:(?!.*://)\S.*|env:\w+|keyring:[^\s:]+/[^\s:]+)")
+SINK = word("", r"(file:(?!.*://)(?!(.*[/\\])?\.\.([/\\]|$))\S.*|env:\w+|keyring:[^\s:]+/[^\s:]+)")
 SINKS = rules(
-    SINK, "nothing, or names with commas between such as file:alerts.jsonl, env:VARIABLE, keyring:SERVICE/USER"
+    SINK,
+    "nothing, or names with commas between such as file:alerts.jsonl (in the home folder; .. is refused), env:VARIABLE, keyring:SERVICE/USER",
 )
 
 
@@ -451,7 +455,8 @@ class Settings:
 
     def model_digest(self) -> str:
         "Hash of the settings that shape a trained model; equal digests mean that a stored model may serve."
-        return digest({name: value for name, declared, value in self._items() if declared.metadata["shapes_model"]})
+        shaping = [(name, value) for name, declared, value in self._items() if declared.metadata["shapes_model"]]
+        return digest({name: value for name, value in shaping if value != ""})  # nothing said, nothing changed
 
 
 def ini_value(value: Any) -> str:

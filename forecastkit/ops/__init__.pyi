@@ -63,6 +63,7 @@ from .lines import (
     Line as Line,
     line_target as line_target,
     LineTarget as LineTarget,
+    OWN_MODEL as OWN_MODEL,
     PANEL_KEY as PANEL_KEY,
     parsed_key as parsed_key,
     stored_line as stored_line,
@@ -89,6 +90,7 @@ from .promotions import (
     stored_promotions as stored_promotions,
 )
 from .served import (
+    lines_served as lines_served,
     served_on as served_on,
 )
 from .ensemble_loader import (
@@ -108,6 +110,7 @@ from .monitoring import (
     RECORDED_RULES as RECORDED_RULES,
     recorded_alerts as recorded_alerts,
     decayed_lines as decayed_lines,
+    checked_symbols as checked_symbols,
     drift_this_week as drift_this_week,
     latest_performance as latest_performance,
     measured_performance as measured_performance,
@@ -168,4 +171,36 @@ from .line_rules import (
     line_decay as line_decay,
     lines_to_retire as lines_to_retire,
     RulesReport as RulesReport,
+)
+from .tuning_tasks import (
+    block_means as block_means,
+    Fold as Fold,
+    fold_losses as fold_losses,
+    MODEL_CONFIGS as MODEL_CONFIGS,
+    ModelConfig as ModelConfig,
+    ModelConfigs as ModelConfigs,
+    register_target as register_target,
+    tuning_folds as tuning_folds,
+    tuning_task_of as tuning_task_of,
+    TuningTask as TuningTask,
+)
+from .tuning import (
+    nested_gain as nested_gain,
+    new_sampler as new_sampler,
+    open_study as open_study,
+    optimize_hyperparameters as optimize_hyperparameters,
+    OuterFolds as OuterFolds,
+    run_trials as run_trials,
+    Search as Search,
+    tuned_line as tuned_line,
+)
+from .parallel_tuning import (
+    add_tickets as add_tickets,
+    best_params_of as best_params_of,
+    open_tuning_storage as open_tuning_storage,
+    ParallelOptimizer as ParallelOptimizer,
+    ticket_states as ticket_states,
+    tuning_address as tuning_address,
+    TuningWork as TuningWork,
+    work_on as work_on,
 )

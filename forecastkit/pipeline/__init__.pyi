@@ -16,6 +16,7 @@ from .loading import (
     lost_ledger as lost_ledger,
     missing_runs as missing_runs,
     open_market as open_market,
+    require_symbol as require_symbol,
     readable_sources as readable_sources,
     require_series as require_series,
     setting_problems as setting_problems,
@@ -26,12 +27,18 @@ from .preparation import (
     prepare as prepare,
     Prepared as Prepared,
 )
+from .serving import (
+    own_line as own_line,
+)
 from .daily import (
     Day as Day,
     worst_quarters_sentence as worst_quarters_sentence,
 )
 from .evaluation import (
     evaluate as evaluate,
+)
+from .ring import (
+    evaluate_model as evaluate_model,
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,
@@ -99,6 +106,11 @@ from .recomputation import (
 )
 from .universe import (
     for_each_symbol as for_each_symbol,
+)
+from .given_forecasts import (
+    evaluate_forecasts as evaluate_forecasts,
+    GivenCard as GivenCard,
+    import_file as import_file,
 )
 from .panel_evaluation import (
     evaluate_panel as evaluate_panel,

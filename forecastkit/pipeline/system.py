@@ -12,7 +12,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -45,7 +45,7 @@ from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
 from .risk import recently_scored
-from .serving import champion_spans, line_settings, pinned_version
+from .serving import champion_spans, line_profile, line_settings, pinned_version
 from .shadow_arms import arm_spans, pair_shadows
 from .user_code import probe_user_code, with_user_code
 
@@ -203,7 +203,9 @@ class IntegratedSystem:
         *,
         features: Any = None,  # of your own beside those of the house: functions, `Feature`s, or FILE.py:NAME
         members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
+        model: Any = None,  # one of these in place of the house's pool, or the name of one that an installed package offers
         profile: TargetProfile | None = None,  # by default that of the target
+        challengers: Mapping[str, Any] | None = None,  # models of your own that lines on record name, by the line
     ):
         self.settings = settings or load_settings()
         self.target = target_of(self.settings)
@@ -217,9 +219,11 @@ class IntegratedSystem:
             raise SettingsError(
                 f"profile= is that of {own.target}, and {self.target} is to be forecast: give the profile of what is forecast"
             )
+        self.challengers = dict(challengers or {})
+        self._house = own  # without code of the user's
         self.profile: TargetProfile = with_user_code(
-            own, features, members
-        )  # its series, features, regimes and members
+            own, features, members, model
+        )  # its series, features, regimes and models
 
     @cached_property
     def market(self) -> MarketData:
@@ -286,7 +290,7 @@ class IntegratedSystem:
                 own_profile=self.profile,
                 pin=self.pinned(),
             )
-            self._prepared.versions.note(() if self.profile.members else self._prepared.names.values())
+            self._prepared.versions.note(() if self.profile.own_models else self._prepared.names.values())
         return self._prepared
 
     def pinned(self) -> Any:
@@ -321,7 +325,8 @@ class IntegratedSystem:
         key = (champion.line.digest, champion.version, champion.version and champion.since)
         if key not in self._serving:
             settings = line_settings(self.settings, champion.line)
-            made = IntegratedSystem(self.models_dir, settings, self.market, self.database, profile=self.profile)
+            profile = line_profile(self.profile, champion.line, self.challengers)
+            made = IntegratedSystem(self.models_dir, settings, self.market, self.database, profile=profile)
             made._champion = champion
             self._serving[key] = made
         return self._serving[key]
@@ -382,12 +387,19 @@ class IntegratedSystem:
     ) -> Any:
         "The `Scorecard` of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
         from forecastkit.pipeline.evaluation import evaluate, span_of  # loads the models
+        from forecastkit.pipeline.ring import evaluate_model
 
         began, horizon, watch = time.perf_counter(), self.target.horizon, Stopwatch()
         with watch.stage("market"):
             calendar = self.market.calendar
         span = span_of(self.market, self.target, start, end)  # refused before hours are spent on it
-        card = evaluate(self.prepared(self.origin(calendar.offset(span[-1], horizon))), start, end)
+        last = self.origin(calendar.offset(span[-1], horizon))
+        prepared = self.prepared(last)
+        if self.profile.model is None:
+            card = evaluate(prepared, start, end)
+        else:
+            house = IntegratedSystem(self.models_dir, self.settings, self.market, self.database, profile=self._house)
+            card = evaluate_model(prepared, house.prepared(last), start, end)
         watch.add(card.seconds_by_stage)
         card = replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds)
         kept = scorecard_path(self.target, self.settings, self.profile.user_digest)
@@ -453,7 +465,11 @@ class IntegratedSystem:
 
         def prepared_by(challenger: Champion | None) -> Prepared:
             serving = standing(self.database, target).champion_at(through) if challenger is None else challenger
-            return self._system_of(serving).prepared(through)
+            try:
+                return self._system_of(serving).prepared(through)
+            except DataError as error:  # a gap, which is filled once it can be
+                warnings.warn(f"line {serving.line.name} did not forecast beside: {error}", DataWarning, stacklevel=2)
+                raise
 
         return {} if self.profile.user_code else pair_shadows(self.database, target, through, prepared_by)
 
