@@ -130,6 +130,7 @@ Modules:
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.held_out_regimes`: Regime folds test a model on all sessions of one market state after it was trained on the others alone, purged and embargoed at every border, beside contiguous purged folds on the same rows.
 - `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
 - `forecastkit.models.multi_target`: `MultiTarget`: one call trains a model for each of several targets and scores them out of fold beside the target's own baseline; what is supported becomes one hedging score.
 - `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
@@ -142,7 +143,6 @@ Modules:
 - `forecastkit.models.prediction_intervals`: `PredictionIntervals`: intervals that hold a stated share of outcomes, by conformalised quantile regression with calibration rows a horizon away from the training rows.
 - `forecastkit.models.purged_folds`: Sessions of a table by number, columns that differ between symbols, thinned rows, and purged folds whose training lies a horizon away from what they test; whole numbers and known outcomes are checked.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
-- `forecastkit.models.regime_folds`: Regime folds test a model on all sessions of one market state after it was trained on the others alone, purged and embargoed at every border, beside contiguous purged folds on the same rows.
 - `forecastkit.models.risk_score`: A frozen logistic model of an error larger than usual: novelty, data quality, drift, width and disagreement of the members, as a risk score within 0..1 with its reasons; not better than the width alone.
 - `forecastkit.models.search_spaces`: `SearchSpace` and `SearchParameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
 - `forecastkit.models.shapes`: `PoolShape`: shapes of trees and forests, weights of the kinds of members, floor and tail of the pool, as one record that is written as a line of text.
@@ -236,7 +236,7 @@ Modules:
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
 - `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
 - `forecastkit.trading.kept_results`: `keep_result` writes a backtest's result with its books into one file of arrays; `kept_result` reads it, checks the books again, and gives the same result to the last bit.
-- `forecastkit.trading.nested_search`: `nested_search` chooses among candidates on the sessions before each outer fold and judges the choice on that fold, so that no session that judges was ever tuned on; `sweep_returns` gives it the returns of a sweep.
+- `forecastkit.trading.nested_choice`: `nested_search` chooses among candidates on the sessions before each outer fold and judges the choice on that fold, so that no session that judges was ever tuned on; `sweep_returns` gives it the returns of a sweep.
 - `forecastkit.trading.order_files`: `read_orders` reads the orders of a CSV file: symbol, session, side, size, kind and levels; what makes no sense is refused with one line each.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.

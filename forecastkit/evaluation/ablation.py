@@ -20,7 +20,8 @@ from ..core import DataError, plain
 from ..metrics import hac_lag, holm, sharpe_ratio, skill, smallest_effect, two_sided_p
 
 # %% auto #0
-__all__ = ['DRAWS', 'MEASURES', 'sharpe_difference', 'PartEffect', 'loss_effect', 'AblationResult', 'paired', 'AblationStudy']
+__all__ = ['DRAWS', 'ABLATION_MEASURES', 'sharpe_difference', 'PartEffect', 'loss_effect', 'AblationResult', 'paired',
+           'AblationStudy']
 
 # %% ../../nbs/45_evaluation/16_ablation.ipynb #984936d5
 DRAWS: int = 2000
@@ -48,7 +49,7 @@ def sharpe_difference(
     return found, float(drawn.std(ddof=1)), (beyond + 1) / (draws + 1)
 
 # %% ../../nbs/45_evaluation/16_ablation.ipynb #016009ae
-MEASURES: tuple[str, ...] = ("loss", "return")  # by date: losses of forecasts, or returns of a book
+ABLATION_MEASURES: tuple[str, ...] = ("loss", "return")  # by date: losses of forecasts, or returns of a book
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,8 @@ class AblationStudy:
     ):
         self.parts, self.run, self.measure = tuple(parts), run, measure
         self.horizon, self.draws, self.seed = horizon, draws, seed
-        if measure not in MEASURES:
-            raise DataError(f"measure is {' or '.join(MEASURES)}, and {measure!r} is neither")
+        if measure not in ABLATION_MEASURES:
+            raise DataError(f"measure is {' or '.join(ABLATION_MEASURES)}, and {measure!r} is neither")
         if not self.parts or len(set(self.parts)) < len(self.parts):
             raise DataError("an ablation takes one part or more, each named once")
 

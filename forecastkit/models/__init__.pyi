@@ -146,7 +146,7 @@ from .risk_score import (
     RiskModel as RiskModel,
     shipped_risk_model as shipped_risk_model,
 )
-from .regime_folds import (
+from .held_out_regimes import (
     regime_folds as regime_folds,
     regime_losses as regime_losses,
     RegimeFold as RegimeFold,

@@ -30,11 +30,11 @@ from .profile import TargetProfile, profile_of
 from ..trading import BacktestEngine
 
 # %% auto #0
-__all__ = ['CALIBRATION', 'BOOK_PARTS', 'WEIGHTS', 'pool_members', 'feature_families', 'pool_parts', 'PoolRun', 'chosen_parts',
-           'pool_ablation', 'RefittedDirections', 'BookRun', 'book_run', 'book_ablation', 'log_study']
+__all__ = ['CALIBRATION_PART', 'BOOK_PARTS', 'SIGNAL_WEIGHTS', 'pool_members', 'feature_families', 'pool_parts', 'PoolRun',
+           'chosen_parts', 'pool_ablation', 'RefittedDirections', 'BookRun', 'book_run', 'book_ablation', 'log_study']
 
 # %% ../../nbs/65_pipeline/91_ablation.ipynb #fc9cc409
-CALIBRATION: str = "calibration"
+CALIBRATION_PART: str = "calibration"
 
 
 def pool_members(profile: TargetProfile, model: Any) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def pool_parts(
     "All parts of the pool of a target that can be dropped."
     profile = profile_of(target, settings.forecast.regime_bounds)
     members = (f"member {name}" for name in pool_members(profile, settings.model))
-    return (*members, *(f"features {family}" for family in feature_families(profile)), CALIBRATION)
+    return (*members, *(f"features {family}" for family in feature_families(profile)), CALIBRATION_PART)
 
 # %% ../../nbs/65_pipeline/91_ablation.ipynb #c5d51722
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ class PoolRun:
         members = tuple(name for kind, _, name in gone if kind == "member")
         families = tuple(name for kind, _, name in gone if kind == "features")
         raw = self.walk(members, families)
-        calibrated = CALIBRATION in kept or CALIBRATION not in self.parts
+        calibrated = CALIBRATION_PART in kept or CALIBRATION_PART not in self.parts
         q = self.calibrated(raw) if calibrated else raw.quantiles
         origins = pd.DatetimeIndex(raw.origins)
         change = self.table[1].reindex(origins).to_numpy()
@@ -185,8 +185,12 @@ def pool_ablation(
     return AblationStudy(asked, run, "loss", target.horizon).results(settings.run.progress)
 
 # %% ../../nbs/65_pipeline/91_ablation.ipynb #5d7eb3f1
-BOOK_PARTS: tuple[str, ...] = ("direction", "meta-learner", CALIBRATION, "sizing", "stops")
-WEIGHTS: tuple[str, ...] = ("learnt", "alike", "none")  # of signals: by the meta-learner, all the same, or no direction
+BOOK_PARTS: tuple[str, ...] = ("direction", "meta-learner", CALIBRATION_PART, "sizing", "stops")
+SIGNAL_WEIGHTS: tuple[str, ...] = (
+    "learnt",
+    "alike",
+    "none",
+)  # of signals: by the meta-learner, all the same, or no direction
 
 
 class RefittedDirections(DirectionSystem):
@@ -241,7 +245,7 @@ class BookRun:
 
     def held(
         self,
-        weights: str,  # of `WEIGHTS`
+        weights: str,  # of `SIGNAL_WEIGHTS`
         calibrate: bool,
     ) -> dict[pd.Timestamp, dict[str, Any]]:
         "The forecasts of the tickers that may be held at each session."
@@ -256,7 +260,7 @@ class BookRun:
 
     def returns(
         self,
-        weights: str,  # of `WEIGHTS`
+        weights: str,  # of `SIGNAL_WEIGHTS`
         calibrate: bool,
         sized: bool,  # by the sizer; else each ticker held alike
         terms: BacktestTerms,
@@ -278,7 +282,7 @@ class BookRun:
         used = {part: part in kept or part not in self.parts for part in BOOK_PARTS}
         weights = "none" if not used["direction"] else "learnt" if used["meta-learner"] else "alike"
         terms = self.terms if used["stops"] else replace(self.terms, stops=False)
-        return self.returns(weights, used[CALIBRATION], used["sizing"], terms)
+        return self.returns(weights, used[CALIBRATION_PART], used["sizing"], terms)
 
 # %% ../../nbs/65_pipeline/91_ablation.ipynb #0123a09f
 def book_run(

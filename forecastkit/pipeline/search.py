@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from ..core import DataError, ExperimentLog, Settings
 from ..data import MarketData
 from ..metrics import sharpe_ratio
-from .ablation import WEIGHTS, book_run
+from .ablation import SIGNAL_WEIGHTS, book_run
 from .backtest import BacktestTerms
 from .tried_strategies import count_trial, keep_returns, trial_name
 from ..trading import NestedSearch, nested_search, stops_kind
@@ -33,7 +33,7 @@ __all__ = ['Candidate', 'book_candidates', 'search_book']
 class Candidate:
     "One combination of settings."
 
-    weights: str = "learnt"  # of signals, see `pipeline.ablation.WEIGHTS`
+    weights: str = "learnt"  # of signals, see `pipeline.ablation.SIGNAL_WEIGHTS`
     fraction: float = 0.25  # of Kelly's size
     stops: str = "none"  # none, quantiles or atr
 
@@ -46,15 +46,15 @@ class Candidate:
 
 
 def book_candidates(
-    weights: Iterable[str] = WEIGHTS,
+    weights: Iterable[str] = SIGNAL_WEIGHTS,
     fractions: Iterable[float] = (0.25, 0.1, 0.5),
     stops: Iterable[str] = ("none", "quantiles", "atr"),
 ) -> list[Candidate]:
     "All combinations, the usual one first. Raises `DataError` for settings that there are not."
     made = [Candidate(*values) for values in product(weights, fractions, stops)]
     for one in made:
-        if one.weights not in WEIGHTS:
-            raise DataError(f"weights {one.weights} are unknown: they are {', '.join(WEIGHTS)}")
+        if one.weights not in SIGNAL_WEIGHTS:
+            raise DataError(f"weights {one.weights} are unknown: they are {', '.join(SIGNAL_WEIGHTS)}")
         if not 0 <= one.fraction < float("inf"):
             raise DataError(f"a fraction of Kelly's size is a finite number and not below 0, and {one.fraction} is not")
         stops_kind(False if one.stops == "none" else one.stops)

@@ -59,7 +59,7 @@ from .kept_results import (
 from .order_files import (
     read_orders as read_orders,
 )
-from .nested_search import (
+from .nested_choice import (
     nested_search as nested_search,
     NestedSearch as NestedSearch,
     OuterFold as OuterFold,
