@@ -149,3 +149,6 @@ from .daily_predictor import (
     BatchRecord as BatchRecord,
     DailyPredictions as DailyPredictions,
 )
+from .tuning import (
+    tuning_task as tuning_task,
+)
