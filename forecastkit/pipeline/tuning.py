@@ -33,7 +33,8 @@ from .profile import PANEL, PROFILES, profile_of, settings_for, target_of
 from .serving import line_settings
 
 # %% auto #0
-__all__ = ['DIRECTION_NAME', 'symbol_task', 'panel_task', 'config_of', 'tuning_task']
+__all__ = ['DIRECTION_NAME', 'symbol_task', 'panel_task', 'config_of', 'tuning_task', 'Tuning', 'nested_words', 'keep_candidate',
+           'train_candidate', 'tune_target', 'market_of']
 
 # %% ../../nbs/65_pipeline/71_tuning.ipynb #0565a0ef
 def symbol_task(
@@ -114,4 +115,132 @@ def _session(market: MarketData, symbols: Any, as_of: Any) -> pd.Timestamp:
     "The session asked for; by default the last one that any of the symbols has."
     if as_of is not None:
         return market.calendar.session(as_of)
-    return max(market.close(symbol).dropna().index[-1] for symbol in symbols if symbol in market)
+    ends = [market.close(symbol).dropna().index[-1] for symbol in symbols if symbol in market]
+    if not ends:
+        raise DataError(f"there are no bars of {', '.join(symbols)}: check the spelling, or add a source")
+    return max(ends)
+
+# %% ../../nbs/65_pipeline/71_tuning.ipynb #3920217e
+@dataclass(frozen=True)
+class Tuning:
+    "What a search found for a target."
+
+    target: str
+    study: Any  # Optuna's
+    best: Mapping[str, Any]  # parameters
+    line: Line | None = None  # the candidate
+    version: str = ""  # of the line, trained at the session
+    note: str = ""  # why there is no candidate
+
+    @property
+    def counts(self) -> dict[str, int]:
+        "Trials of the study by state."
+        states = [trial.state.name for trial in self.study.get_trials(deepcopy=False)]
+        names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
+        return {name: states.count(state) for name, state in names.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        "For a program."
+        said, line = self.study.user_attrs, self.line
+        return {
+            "target": self.target, "study": self.study.study_name, "trials": self.counts, "best": dict(self.best),
+            "best_loss": self.study.best_value, "default_loss": said["default_loss"], "nested": said.get("nested"),
+            "stopped": said.get("stopped", ""), "line": line.name if line else None, "recipe": dict(line.recipe) if line else {},
+            "version": self.version, "note": self.note,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        counts, said = self.counts, self.study.user_attrs
+        own = 100 * (1 - self.study.best_value / said["default_loss"])
+        told = [
+            f"{self.target}: {counts['complete']} trials whole, {counts['pruned']} pruned, {counts['failed']} failed",
+            f"  {own:.2f} % better than the default on the folds that chose it, which proves nothing",
+            f"  {nested_words(said.get('nested'))}",
+            *([f"  stopped {said['stopped']}"] if said.get("stopped") else []),
+            f"  candidate {self.line.name}: {self.line.stored}" if self.line else f"  {self.note}",
+        ]
+        return "\n".join(told)
+
+
+def nested_words(found: Mapping[str, float] | None) -> str:
+    "The nested gain in words; below twice its error it is none."
+    if not found:
+        return "no outer folds: what searching is worth was not measured"
+    gain = f"{100 * found['gain']:.2f} % (s.e. {100 * found['se']:.2f}, t {found['t']:.1f}, {found['n']} sessions)"
+    return f"on outer folds that no search saw: {gain}{'' if found['t'] > 2 else ', which is none'}"
+
+# %% ../../nbs/65_pipeline/71_tuning.ipynb #cfe98899
+def keep_candidate(
+    line: Line,
+    task: TuningTask,
+    study: Any,
+    settings: Settings,
+    database: PredictionDatabase,
+) -> LineTarget:
+    "Write the line of a search down as a candidate with its evidence, where it is not on record yet."
+    if task.target is None:
+        raise DataError(f"{task.name} is no target of forecasts: its best parameters make no line")
+    wanted, found = line_target(task.target), study.user_attrs.get("nested")
+    if line.name not in standing(database, wanted).stages:
+        trials = len(study.get_trials(deepcopy=False))
+        evidence = {"trials": trials, "scorecard": nested_words(found), **({"p_value": float(two_sided_p(found["t"]))} if found else {})}  # fmt: skip
+        why = f"tuned in {trials} trials: {nested_words(found)}"
+        register_line(database, wanted, line, who=getpass.getuser(), why=why, evidence=evidence)
+    return wanted
+
+
+def train_candidate(line: Line, settings: Settings, market: MarketData, through: pd.Timestamp, database: PredictionDatabase) -> str:  # fmt: skip
+    "Train the version of a line in force at a session; returns its name."
+    own = line_settings(settings, line)
+    registry = LineRegistry(settings.home.models, database, line.name)
+    prepared = prepare(market, target_of(own), own, through, registry, first=through)
+    return prepared.names[prepared.grid[-1]]
+
+# %% ../../nbs/65_pipeline/71_tuning.ipynb #978a921c
+def tune_target(
+    target: Any,  # a symbol, PANEL, DIRECTION, a registered name, a function of features and outcomes, or a `TuningTask`
+    settings: Settings | None = None,  # by default those in force
+    *,
+    market: MarketData | None = None,  # by default that of the sources
+    database: PredictionDatabase | None = None,  # by default that of the settings
+    config: ModelConfig | str | None = None,  # by default that of the target
+    as_of: Any = None,  # a session; by default the last of the data
+    since: Any = None,  # no session before it is tested
+    universe: Universe | str = "sample",  # of PANEL and DIRECTION
+    n_trials: int = 100,
+    storage: Any = None,  # by default the studies of the home
+    candidate: bool = True,  # whether the best choice becomes a candidate line
+    **options: Any,  # of `optimize_hyperparameters`: use_cv, n_jobs, outer, pruner, sampler, early_stop, study_name, progress
+) -> Tuning:
+    "Tune a target and keep its best choice as a candidate. Raises `DataError`, `LookAheadError` or `SettingsError`."
+    base = settings or load_settings()
+    own, task, chosen, found = base, target, config, market
+    if isinstance(target, str) and target not in MODEL_CONFIGS.registered:
+        own = settings_for(base, PANEL if target.upper() in (PANEL, DIRECTION_NAME) else target)
+        found = found if found is not None else market_of(own, target, universe)
+        task, mine = tuning_task(target, base, found, as_of=as_of, since=since, universe=universe)
+        chosen = config or mine
+    base.home.folder.mkdir(parents=True, exist_ok=True)
+    where = f"sqlite:///{base.home.studies.resolve().as_posix()}" if storage is None else storage
+    log = ExperimentLog(base.home.experiments)
+    study, best = optimize_hyperparameters(task, chosen, n_trials, storage=where, log=log, **options)
+    made = Tuning(str(study.user_attrs["target"]), study, best)
+    if not candidate or not isinstance(task, TuningTask) or task.target is None or found is None:
+        return replace(made, note="no candidate was asked for" if not candidate else "a target of one's own has no line")
+    try:
+        line = tuned_line(made.target, MODEL_CONFIGS[chosen] if isinstance(chosen, str) else chosen, best)
+    except DataError as error:
+        return replace(made, note=str(error))
+    ledger = database or PredictionDatabase(base.database_url(), base.data.calendar)
+    keep_candidate(line, task, study, own, ledger)
+    through = sessions_of(task.X.index)[-1]
+    single = task.target.symbol not in (PANEL, DIRECTION_NAME)  # a panel's versions are trained when it forecasts
+    return replace(made, line=line, version=train_candidate(line, own, found, through, ledger) if single else "")
+
+
+def market_of(settings: Settings, name: str, universe: Universe | str) -> MarketData:
+    "The market that a target of the market needs."
+    if name.upper() in (PANEL, DIRECTION_NAME):
+        return open_market(settings, universe_from(universe).profile(panel_target(settings)).wanted, ())
+    profile = profile_of(target_of(settings), settings.forecast.regime_bounds)
+    return open_market(settings, profile.wanted, profile.needed)
