@@ -30,6 +30,7 @@ from .models import models_app
 from .pauses import pauses_app
 from .shadow import shadow_app
 from .serve import keys_app, serve
+from .tune import tune_app
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -77,6 +78,7 @@ app.add_typer(shadow_app, name="shadow")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(tune_app, name="tune")
 app.add_typer(keys_app, name="keys")
 app.add_typer(settings_app, name="settings")
 

@@ -20,7 +20,8 @@ __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RIS
            'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
            'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'BACKTEST', 'ALERT', 'MOMENT_OR_NULL',
-           'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT', 'SHADOW_READING', 'SCHEMAS']
+           'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT', 'SHADOW_READING', 'TUNING',
+           'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -224,7 +225,13 @@ SHADOW_READING: Schema = record(
     verdict={"enum": ["better", "worse", "undecided"]}, pairs=COUNT, clipped=COUNT, bound=NUMBER, alpha=SHARE, crps=table_of(NUMBER),
     evidence=table_of({}), text=TEXT,
 )  # fmt: skip
+TUNING: Schema = record(
+    target=TEXT, study=TEXT, trials=record(complete=COUNT, pruned=COUNT, failed=COUNT), best=table_of({}), best_loss=NUMBER, default_loss=NUMBER,
+    nested={"type": ["object", "null"], "description": "gain (share of the default's loss), se, t and n sessions, on outer folds that no search saw"},
+    stopped=TEXT, line=MOMENT_OR_NULL, recipe=table_of({}), version=TEXT, note=TEXT,
+)  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
+    "tune": list_of(TUNING),
     "shadow begin": list_of(DEPLOYMENT), "shadow list": list_of(DEPLOYMENT), "shadow stop": list_of(DEPLOYMENT), "shadow evaluate": list_of(SHADOW_READING),
     "keys add": record(key=TEXT, **KEY["properties"]), "keys list": list_of(KEY), "keys revoke": list_of(KEY),
     "models list": list_of(STORED_MODEL), "models info": {"type": "object"}, "models lines": MODEL_LINES, "models promote": PROMOTION,
