@@ -28,9 +28,11 @@ from .ledger import backup, forecasts_app, restore
 from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .pauses import pauses_app
+from .imports import forecasts_import, forecasts_lines, named_places  # noqa: F401  (they mount themselves)
 from .shadow import shadow_app
 from .serve import keys_app, serve
 from .tune import tune_app
+from .study import study_app
 from forecastkit.cli.options import (
     AsJson,
     AsOf,
@@ -80,6 +82,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 app.add_typer(tune_app, name="tune")
 app.add_typer(keys_app, name="keys")
+app.add_typer(study_app, name="study")
 app.add_typer(settings_app, name="settings")
 
 # %% ../../nbs/80_cli/20_main.ipynb #f927d684
@@ -146,6 +149,7 @@ def provisional_words(
 def daily(
     sources: Sources = None, home: HomeFolder = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
     kind: Kind = None, features: Features = None, members: Members = None,
+    challenger: Annotated[list[str] | None, typer.Option(help="A model of your own that a line on record names, as LINE=FILE.py:NAME; may be repeated. The file is run.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Update live sources, record outcomes, forecast, look for drift, and write the page of the day.
@@ -158,6 +162,8 @@ def daily(
 
       forecastkit daily --sources "cboe, fred, yahoo"
 
+      forecastkit daily --challenger mine=mine.py:Booster
+
       forecastkit daily --json
     """
     from forecastkit.ops import recorded_job
@@ -165,7 +171,8 @@ def daily(
 
     settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
     require_folder(output)
-    system = IntegratedSystem(settings=settings, features=features, members=members)
+    challengers = named_places(challenger or [])
+    system = IntegratedSystem(settings=settings, features=features, members=members, challengers=challengers)
     with recorded_job(system.database, "daily") as said:
         own = {"features": absolute_place(features), "members": absolute_place(members)}
         run_daily(system, as_of, output, own, said, as_json)

@@ -19,9 +19,9 @@ from .options import Quiet, emit
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RISK', 'FORECAST', 'UNIVERSE', 'COMPARISON',
            'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
-           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'BACKTEST', 'ALERT', 'MOMENT_OR_NULL',
-           'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT', 'SHADOW_READING', 'TUNING',
-           'SCHEMAS']
+           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'ABLATION', 'SEARCH', 'BACKTEST', 'ALERT',
+           'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT',
+           'SHADOW_READING', 'TUNING', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -173,6 +173,14 @@ SELECTION: Schema = record(
     needed=NUMBER | {"description": "sessions at which one try is told from zero; null: more than any number"},
     needed_of_trials=NUMBER, significant=FLAG, overfitting=record(probability=SHARE, loss=SHARE, splits=COUNT, strategies=COUNT) | NULLABLE,
 )  # fmt: skip
+ABLATION: Schema = record(
+    measure={"enum": ["loss", "return"]}, whole=NUMBER, tried=COUNT, carrying=list_of(TEXT),
+    parts=list_of(record(part=TEXT, effect=NUMBER, se=NUMBER, p=SHARE, holm_p=SHARE, smallest=NUMBER, rows=COUNT, carries=FLAG, harms=FLAG)),
+)  # fmt: skip
+SEARCH: Schema = record(
+    folds=list_of(record(start=DAY, end=DAY, chosen=TEXT, inside=NUMBER, outside=NUMBER, usual=NUMBER)), sharpe=record(value=NUMBER, se=NUMBER),
+    usual=NUMBER | {"description": "Sharpe ratio of the first candidate throughout"}, candidates=list_of(TEXT), stable=FLAG, selection=SELECTION,
+)  # fmt: skip
 BACKTEST: Schema = record(
     universe=TEXT, tickers=COUNT, subject=TEXT | {"description": "what decided"}, start=DAY, end=DAY, sessions=COUNT, fills=TEXT,
     equity_final=NUMBER, annual_return=NUMBER, annual_volatility=NUMBER, sharpe=record(value=NUMBER, se=NUMBER, psr=SHARE, dsr=SHARE, trials=COUNT),
@@ -230,8 +238,17 @@ TUNING: Schema = record(
     nested={"type": ["object", "null"], "description": "gain (share of the default's loss), se, t and n sessions, on outer folds that no search saw"},
     stopped=TEXT, line=MOMENT_OR_NULL, recipe=table_of({}), version=TEXT, note=TEXT,
 )  # fmt: skip
+REFUSALS: Schema = list_of(record(line=COUNT, reason=TEXT, words=TEXT))
+GIVEN_PART: Schema = record(n=COUNT, crps=NUMBER, skill=table_of(COMPARISON))
+GIVEN_CARD: Schema = record(
+    **SCORECARD["properties"], kind=TEXT, forecasts=COUNT, without_outcome=COUNT, without_house=COUNT,
+    by_timeliness=record(live=GIVEN_PART, late=GIVEN_PART, backfill=GIVEN_PART),
+)  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
     "tune": list_of(TUNING),
+    "evaluate --forecasts": record(cards=list_of(GIVEN_CARD), refused=REFUSALS),
+    "forecasts import": record(line=TEXT, stored=record(live=COUNT, late=COUNT, backfill=COUNT), known=COUNT, contradicted=list_of(TEXT), refused=REFUSALS),
+    "forecasts lines": list_of(record(line=TEXT, symbol=TEXT, kind=TEXT, horizon=COUNT, forecasts=COUNT, first=DAY, last=DAY, live=COUNT, late=COUNT, backfill=COUNT)),
     "shadow begin": list_of(DEPLOYMENT), "shadow list": list_of(DEPLOYMENT), "shadow stop": list_of(DEPLOYMENT), "shadow evaluate": list_of(SHADOW_READING),
     "keys add": record(key=TEXT, **KEY["properties"]), "keys list": list_of(KEY), "keys revoke": list_of(KEY),
     "models list": list_of(STORED_MODEL), "models info": {"type": "object"}, "models lines": MODEL_LINES, "models promote": PROMOTION,
@@ -243,7 +260,7 @@ SCHEMAS: dict[str, Schema] = {
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
-    "backtest": BACKTEST,
+    "backtest": BACKTEST, "study ablation": ABLATION, "study search": SEARCH,
     "monitor": record(
         as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
         alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),

@@ -4,7 +4,7 @@ from .traces import (
     MarketFunction as MarketFunction,
 )
 from .lookahead import (
-    audit as audit,
+    audit_market_function as audit_market_function,
     audit_folds as audit_folds,
     audit_many as audit_many,
 )
@@ -50,4 +50,20 @@ from .direction_scorecard import (
 )
 from .coherence import (
     coherence_price as coherence_price,
+)
+from .ablation import (
+    AblationResult as AblationResult,
+    AblationStudy as AblationStudy,
+    PartEffect as PartEffect,
+    sharpe_difference as sharpe_difference,
+)
+from .forecast_files import (
+    FILE_COLUMNS as FILE_COLUMNS,
+    ForecastFile as ForecastFile,
+    log_quantiles as log_quantiles,
+    read_forecast_file as read_forecast_file,
+    RefusedRow as RefusedRow,
+)
+from .function_audit import (
+    audit as audit,
 )

@@ -17,6 +17,7 @@ from .schema import (
     VERSION_LINES as VERSION_LINES,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    IMPORTS as IMPORTS,
     SHADOW_EVENTS as SHADOW_EVENTS,
     SNAPSHOTS as SNAPSHOTS,
     UNCOPIED as UNCOPIED,
@@ -28,6 +29,8 @@ from .schema import (
 )
 from .engine import (
     chained_tables as chained_tables,
+    configure_sqlite as configure_sqlite,
+    creation_lock as creation_lock,
     definitions as definitions,
     display_url as display_url,
     fetch as fetch,
@@ -68,6 +71,10 @@ from .horizons import (
     store_horizons as store_horizons,
     stored_horizons as stored_horizons,
 )
+from .records import (
+    TIMELINESS as TIMELINESS,
+    timeliness_of as timeliness_of,
+)
 from .rescoring import (
     rescore as rescore,
 )
@@ -85,6 +92,12 @@ from .pauses import (
     keep_pause as keep_pause,
     lift_pause as lift_pause,
     stored_pauses as stored_pauses,
+)
+from .imports import (
+    import_forecasts as import_forecasts,
+    import_line as import_line,
+    Imported as Imported,
+    imported_forecasts as imported_forecasts,
 )
 from .listing import (
     horizon_rows as horizon_rows,

@@ -30,6 +30,7 @@ from forecastkit.ledger.schema import (
     DELIVERIES,
     DRIFT,
     HORIZONS,
+    IMPORTS,
     JOB_EVENTS,
     VERSION_LINES,
     PAUSES,
@@ -219,6 +220,7 @@ REVISIONS: tuple[str, ...] = (
     "0013",
     "0011",
     "0016",
+    "0014",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -233,6 +235,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DELIVERIES: "0009",
     HORIZONS: "0005",
     VERSION_LINES: "0012",
+    IMPORTS: "0014",
     **dict.fromkeys(UNCOPIED, "0011"),
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"

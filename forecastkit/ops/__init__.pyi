@@ -63,6 +63,7 @@ from .lines import (
     Line as Line,
     line_target as line_target,
     LineTarget as LineTarget,
+    OWN_MODEL as OWN_MODEL,
     PANEL_KEY as PANEL_KEY,
     parsed_key as parsed_key,
     stored_line as stored_line,
@@ -109,6 +110,7 @@ from .monitoring import (
     RECORDED_RULES as RECORDED_RULES,
     recorded_alerts as recorded_alerts,
     decayed_lines as decayed_lines,
+    checked_symbols as checked_symbols,
     drift_this_week as drift_this_week,
     latest_performance as latest_performance,
     measured_performance as measured_performance,
@@ -191,4 +193,14 @@ from .tuning import (
     run_trials as run_trials,
     Search as Search,
     tuned_line as tuned_line,
+)
+from .parallel_tuning import (
+    add_tickets as add_tickets,
+    best_params_of as best_params_of,
+    open_tuning_storage as open_tuning_storage,
+    ParallelOptimizer as ParallelOptimizer,
+    ticket_states as ticket_states,
+    tuning_address as tuning_address,
+    TuningWork as TuningWork,
+    work_on as work_on,
 )

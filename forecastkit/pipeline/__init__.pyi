@@ -27,6 +27,9 @@ from .preparation import (
     prepare as prepare,
     Prepared as Prepared,
 )
+from .serving import (
+    own_line as own_line,
+)
 from .daily import (
     Day as Day,
     worst_quarters_sentence as worst_quarters_sentence,
@@ -104,6 +107,11 @@ from .recomputation import (
 from .universe import (
     for_each_symbol as for_each_symbol,
 )
+from .given_forecasts import (
+    evaluate_forecasts as evaluate_forecasts,
+    GivenCard as GivenCard,
+    import_file as import_file,
+)
 from .panel_evaluation import (
     evaluate_panel as evaluate_panel,
     evaluate_universe as evaluate_universe,
@@ -154,4 +162,15 @@ from .tuning import (
     tune_target as tune_target,
     Tuning as Tuning,
     tuning_task as tuning_task,
+)
+from .ablation import (
+    book_ablation as book_ablation,
+    log_study as log_study,
+    pool_ablation as pool_ablation,
+    pool_parts as pool_parts,
+)
+from .search import (
+    book_candidates as book_candidates,
+    Candidate as Candidate,
+    search_book as search_book,
 )

@@ -29,7 +29,7 @@ import pandas as pd
 
 from ..core import DataError, Finding, LookAheadError, Report, UserCodeError
 from ..data import MarketData
-from ..evaluation import audit
+from ..evaluation import audit_market_function
 from ..features import Feature, compute_features, user_code, user_code_digest, user_feature
 from .profile import TargetProfile, UserPart
 
@@ -265,7 +265,7 @@ def ask_user_features(profile: TargetProfile, market: MarketData) -> None:
         )
     names = ", ".join(map(str, columns))
     asked = partial(user_columns, features=features, symbol=symbol)
-    report = audit(asked, market, cuts=PROBE_CUTS, subject=f"feature {names}")
+    report = audit_market_function(asked, market, cuts=PROBE_CUTS, subject=f"feature {names}")
     require_no_look_ahead(report)
     if not report.facts["values compared"]:
         raise UserCodeError(
