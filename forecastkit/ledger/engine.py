@@ -34,6 +34,7 @@ from forecastkit.ledger.schema import (
     VERSION_LINES,
     PAUSES,
     PROMOTIONS,
+    PAPER_EVENTS,
     SHADOW_EVENTS,
 )
 from .schema import SNAPSHOTS, TRAINING_EVENTS, UNCOPIED
@@ -218,6 +219,7 @@ REVISIONS: tuple[str, ...] = (
     "0012",
     "0013",
     "0011",
+    "0015",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -232,6 +234,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DELIVERIES: "0009",
     HORIZONS: "0005",
     VERSION_LINES: "0012",
+    PAPER_EVENTS: "0015",
     **dict.fromkeys(UNCOPIED, "0011"),
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"

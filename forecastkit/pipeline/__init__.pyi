@@ -117,6 +117,12 @@ from .kept_backtests import (
     keep_backtest as keep_backtest,
     kept_backtest as kept_backtest,
 )
+from .paper import (
+    keep_paper as keep_paper,
+    PAPER as PAPER,
+    paper_universe as paper_universe,
+    PaperBook as PaperBook,
+)
 from .training_results import (
     run_results as run_results,
 )

@@ -34,6 +34,7 @@ from .sizing import (
     BREAKER as BREAKER,
     breaker_pauses as breaker_pauses,
     kelly_fraction as kelly_fraction,
+    PEAK_WINDOW as PEAK_WINDOW,
     pause_reason as pause_reason,
     PositionSizer as PositionSizer,
 )
@@ -43,8 +44,10 @@ from .results import (
 )
 from .backtest import (
     BacktestEngine as BacktestEngine,
+    benchmark_decisions as benchmark_decisions,
     DecisionRule as DecisionRule,
     ForecastFunction as ForecastFunction,
+    run_decisions as run_decisions,
     settle_session as settle_session,
     Sizer as Sizer,
     stops_kind as stops_kind,
