@@ -17,6 +17,7 @@ Modules:
 - `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
 - `forecastkit.cli.monitor`: The commands `monitor` (`--expect daily` is the dead-man) and `alerts list`, `acknowledge`, `deliver`, `test`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
+- `forecastkit.cli.paper`: `paper` keeps a paper book from the stored forecasts and prints its result, positions, orders and last trades, or, with `--json`, what a program reads.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
 - `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it.

@@ -123,6 +123,14 @@ from .paper import (
     paper_universe as paper_universe,
     PaperBook as PaperBook,
 )
+from .paper_standing import (
+    orders_table as orders_table,
+    paper_standing as paper_standing,
+    PaperStanding as PaperStanding,
+    positions_table as positions_table,
+    standing_at as standing_at,
+    trades_table as trades_table,
+)
 from .training_results import (
     run_results as run_results,
 )

@@ -221,9 +221,14 @@ class PaperBook:
         self._system = UniverseSystem(paper_universe(self.settings), self.settings, market, database)
         self.database = self._system.database
 
-    def rows(self, last: int | None = None) -> list[PaperRow]:
+    def rows(
+        self,
+        last: int | None = None,  # only so many of the newest
+        through: Any = None,  # a session; by default its last
+    ) -> list[PaperRow]:
         "Its rows, see `ledger.PaperRow`."
-        return with_retry(self.database.engine, lambda connection: paper_rows(connection, self.book, last))
+        found = with_retry(self.database.engine, lambda connection: paper_rows(connection, self.book, last))
+        return found if through is None else [row for row in found if row.session <= pd.Timestamp(through)]
 
     @cached_property
     def terms(self) -> PaperTerms | None:
@@ -234,7 +239,7 @@ class PaperBook:
     @cached_property
     def system(self) -> UniverseSystem:
         "The system of its universe."
-        if self.terms is None:
+        if self.terms is None or self.terms.universe.symbols == self._system.universe.symbols:
             return self._system
         return UniverseSystem(self.terms.universe, self.settings, self._market, self.database)
 
@@ -301,9 +306,12 @@ class PaperBook:
         steps = (with_retry(self.database.engine, step.written, write=True) for step in self.due(as_of))
         return [row for row in steps if row is not None]
 
-    def result(self) -> BacktestResult:
+    def result(
+        self,
+        through: Any = None,  # a session; by default its last
+    ) -> BacktestResult:
         "The book as the result of a backtest, beside the same benchmarks. Raises `DataError` before its first session."
-        rows, own = self.rows()[1:], self.terms
+        rows, own = self.rows(through=through)[1:], self.terms
         if own is None or not rows:
             raise DataError(f"the paper book {self.book} has no session yet: forecastkit paper keeps it")
         days = pd.DatetimeIndex([row.session for row in rows])
