@@ -5673,6 +5673,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'forecastkit/pipeline/paper.py'),
                                             'forecastkit.pipeline.paper.PaperBook.open': ( '65_pipeline/paper.html#paperbook.open',
                                                                                            'forecastkit/pipeline/paper.py'),
+                                            'forecastkit.pipeline.paper.PaperBook.own_terms': ( '65_pipeline/paper.html#paperbook.own_terms',
+                                                                                                'forecastkit/pipeline/paper.py'),
                                             'forecastkit.pipeline.paper.PaperBook.prices': ( '65_pipeline/paper.html#paperbook.prices',
                                                                                              'forecastkit/pipeline/paper.py'),
                                             'forecastkit.pipeline.paper.PaperBook.result': ( '65_pipeline/paper.html#paperbook.result',

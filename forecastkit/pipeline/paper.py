@@ -236,6 +236,13 @@ class PaperBook:
         first = with_retry(self.database.engine, lambda connection: paper_opening(connection, self.book))
         return None if first is None else PaperTerms.from_dict(first.said)
 
+    @property
+    def own_terms(self) -> PaperTerms:
+        "The terms it was opened with; raises `DataError` where it is not open."
+        if self.terms is None:
+            raise DataError(f"there is no paper book {self.book}: forecastkit paper opens one")
+        return self.terms
+
     @cached_property
     def system(self) -> UniverseSystem:
         "The system of its universe."
@@ -270,36 +277,31 @@ class PaperBook:
         with_retry(self.database.engine, write, write=True)
         for name in ("terms", "system"):
             self.__dict__.pop(name, None)  # they are read again
-        assert self.terms is not None
-        return self.terms
+        return self.own_terms
 
     def prices(self, through: pd.Timestamp) -> PriceBlocks:
         "The bars of its universe from its first session on."
-        assert self.terms is not None
-        market = self.system.market.as_of(through)
-        names = [name for name in self.terms.universe.symbols if name in market]
-        return PriceBlocks.from_market(market, names, self.terms.start, through)
+        own, market = self.own_terms, self.system.market.as_of(through)
+        names = [name for name in own.universe.symbols if name in market]
+        return PriceBlocks.from_market(market, names, own.start, through)
 
     def due(
         self,
         as_of: Any = None,  # the last session; by default the last on which half of the universe has a close
     ) -> Iterator[PaperSession]:
         "The sessions that are due, in order."
-        assert self.terms is not None
-        through, (*_, last) = self.system.origin(as_of), self.rows(1)
-        if through < (last.session if last.number else self.terms.start):
+        own, through, (*_, last) = self.own_terms, self.system.origin(as_of), self.rows(1)
+        if through < (last.session if last.number else own.start):
             return
         prices = self.prices(through)
         days = prices.sessions if last.number == 0 else prices.sessions[prices.sessions > last.session]
         if not len(days):
             return
-        found, _ = stored_decisions(self.database, self.terms.universe.symbols, days, self.terms.horizon)
+        found, _ = stored_decisions(self.database, own.universe.symbols, days, own.horizon)
         every = self.settings.model.refit_every
-        states = state_history(self.system.market.as_of(through), every) if self.terms.terms.stops else None
+        states = state_history(self.system.market.as_of(through), every) if own.terms.stops else None
         for day in days:
-            yield PaperSession(
-                self.book, self.terms, prices, day, found.get(day), self.database, day == days[-1], states
-            )
+            yield PaperSession(self.book, own, prices, day, found.get(day), self.database, day == days[-1], states)
 
     def keep(self, as_of: Any = None) -> list[PaperRow]:
         "Take all sessions that are due, each in one transaction; the rows that were written."
@@ -311,8 +313,8 @@ class PaperBook:
         through: Any = None,  # a session; by default its last
     ) -> BacktestResult:
         "The book as the result of a backtest, beside the same benchmarks. Raises `DataError` before its first session."
-        rows, own = self.rows(through=through)[1:], self.terms
-        if own is None or not rows:
+        rows, own = self.rows(through=through)[1:], self.own_terms
+        if not rows:
             raise DataError(f"the paper book {self.book} has no session yet: forecastkit paper keeps it")
         days = pd.DatetimeIndex([row.session for row in rows])
         market = self.system.market.as_of(days[-1])

@@ -53,12 +53,14 @@ def paper_section(
     }
     own = 100 * standing.profit / standing.result.books.start_cash
     told = f"{own:+.2f} % since it was opened; {', '.join(f'{name} {value:+.2f} %' for name, value in beside.items())}, at the same costs."
-    held = positions_table(standing.row)
+    held, waiting = positions_table(standing.row), orders_table(standing.row)
     tables = {
         "Positions": held.assign(share=100 * held["share"])
         .rename(columns={"share": "% of the equity"})
         .set_index("symbol"),
-        "Orders for the next session": orders_table(standing.row).dropna(axis="columns", how="all").set_index("symbol"),
+        "Orders for the next session": (
+            waiting.dropna(axis="columns", how="all") if len(waiting) else waiting
+        ).set_index("symbol"),
         "Last trades": trades_table(standing.result).set_index("ticker"),
     }
     shown = "".join(table(_cells(frame), title) for title, frame in tables.items() if len(frame))

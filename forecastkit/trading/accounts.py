@@ -57,8 +57,10 @@ class AccountState:
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> AccountState:
         "The state as `to_dict` gave it."
-        rows = {name: {key: tuple(row) for key, row in kept[name].items()} for name in ("levels", "orders")}
-        return cls(**(dict(kept) | rows | {"session": pd.Timestamp(kept["session"]).as_unit("us")}))
+        given: dict[str, Any] = dict(kept) | {"session": pd.Timestamp(kept["session"]).as_unit("us")}
+        for name in ("levels", "orders"):
+            given[name] = {key: tuple(row) for key, row in kept[name].items()}
+        return cls(**given)
 
 # %% ../../nbs/50_trading/13_accounts.ipynb #94aa72ad
 def _rows(
@@ -186,8 +188,10 @@ class SessionEntries:
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> SessionEntries:
         "The entries as `dataclasses.asdict` gave them, through JSON."
-        rows = {name: tuple(tuple(row) for row in kept[name]) for name in ("fills", "rejects")}
-        return cls(**(dict(kept) | rows))
+        given: dict[str, Any] = dict(kept)
+        for name in ("fills", "rejects"):
+            given[name] = tuple(tuple(row) for row in kept[name])
+        return cls(**given)
 
 
 def session_entries(
