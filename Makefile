@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test proofs check notebooks docs rivals figures controls clean
+.PHONY: help install report test proofs check ruff pyrefly bandit notebooks docs rivals figures controls clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,10 +31,9 @@ report: install  ## The main job on the embedded real data: forecast card, store
 	@$(BIN)/forecastkit daily
 
 test: install  ## Everything that must hold
-	@$(BIN)/python -m pytest tests/test_architecture.py tests/test_notebooks.py
 	@FORECASTKIT_RUN_N_JOBS=1 $(BIN)/nbdev-test --n-workers 2
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --durations=10 --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85 \
-	  --ignore=tests/test_architecture.py --ignore=tests/test_notebooks.py
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=10 \
+	  --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85
 	@$(MAKE) --no-print-directory check
 
 proofs: install  ## The long proofs (marker `slow`), and properties on ten times as many examples
@@ -42,9 +41,16 @@ proofs: install  ## The long proofs (marker `slow`), and properties on ten times
 	@HYPOTHESIS_PROFILE=proofs $(BIN)/python -m pytest -q -n 2 -m "not slow" $$(grep -lw scaled tests/test_*.py)
 
 check: install  ## ruff, pyrefly, bandit
+	@$(MAKE) --no-print-directory -j2 -O ruff pyrefly bandit
+
+ruff:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check nbs tests benchmarks reports
+
+pyrefly:
 	@$(BIN)/pyrefly check
+
+bandit:
 	@$(BIN)/bandit -q -r forecastkit -c pyproject.toml
 
 notebooks: install  ## Export, run every notebook with its outputs stored, clean

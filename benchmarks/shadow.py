@@ -1,6 +1,6 @@
 """Does a shadow test hold its level read daily, how long does a decision take, and what does a day of a thousand symbols cost?
 
-    python benchmarks/shadow.py walk FILE.npz                          CRPS of climatology, AR(1), HAR, GARCH, linear quantiles on the embedded VIX
+    python benchmarks/shadow.py walk FILE.npz                          CRPS of the house's pool, climatology, AR(1), HAR, GARCH, linear quantiles on the embedded VIX
     python benchmarks/shadow.py null FILE.npz [--runs 500]             two models of equal expected score, read on each of 500 sessions
     python benchmarks/shadow.py power FILE.npz [--runs 200]            a challenger better by 2 % and by 5 %: sessions until decided
 
@@ -23,8 +23,16 @@ from scipy.special import ndtr
 
 from forecastkit.metrics import decision_time, log_e_values
 
-HORIZON, LEVEL, CLIP, BLOCK = 5, 0.05, 0.5, 20
-PAIRS = (("climatology", "har"), ("ar1", "har"), ("har", "linear"), ("garch", "har"), ("garch", "linear"))
+HORIZON, LEVEL, CLIP, BLOCK, LAST = 5, 0.05, 0.5, 20, "2018-12-31"
+PAIRS = (
+    ("climatology", "house"),
+    ("har", "house"),
+    ("climatology", "har"),
+    ("ar1", "har"),
+    ("har", "linear"),
+    ("garch", "har"),
+    ("garch", "linear"),
+)
 
 
 def walk(path: str) -> None:
@@ -38,11 +46,12 @@ def walk(path: str) -> None:
     from forecastkit.evaluation import walk_forward
     from forecastkit.metrics import crps
     from forecastkit.models import GARCHHAR, HARLocationScale, LinearQuantile, ar1_quantiles, climatology_quantiles
-    from forecastkit.pipeline.preparation import refit_schedule
+    from forecastkit.pipeline.preparation import prepare, refit_schedule
     from forecastkit.pipeline.profile import profile_of
 
-    target, settings = Target("VIX"), load_settings(overrides={"data.sources": "sample", "run.progress": False})
-    profile, market = profile_of(target), load_market("sample", symbols={"VIX", "SPX"})
+    given = {"data.sources": "sample", "run.progress": False, "run.n_jobs": 1}
+    target, settings = Target("VIX"), load_settings(environ={}, overrides=given)
+    profile, market = profile_of(target), load_market("sample", symbols={"VIX", "SPX"}).as_of(pd.Timestamp(LAST))
     calendar, level = market.calendar, market.close("VIX")
     X = profile.engine().build_features(market).loc["1992":].drop(columns="cohort_weight").select_dtypes("number")
     y = calendar.outcomes(level, HORIZON).reindex(X.index)
@@ -65,6 +74,9 @@ def walk(path: str) -> None:
         at = raw.origins.get_indexer(origins)
         found[name] = np.where((at >= 0)[:, None], raw.quantiles[at], np.nan)
         print(name, flush=True)
+    house = prepare(load_market("sample"), target, settings, pd.Timestamp(LAST))  # the pool, calibrated, as it serves
+    at = house.origins.get_indexer(origins)
+    found["house"] = np.where((at >= 0)[:, None], house.quantiles[at], np.nan)
     good = np.all([np.isfinite(q).all(axis=1) for q in found.values()], axis=0)
     outcome = target.from_log(known[origins].to_numpy()[good])
     np.savez(path, **{name: crps(outcome, target.from_log(q[good]), PROBS) for name, q in found.items()})
@@ -119,13 +131,6 @@ def pairs_of(path: str, runs: int, n: int):
         yield kind, a - b, a
 
 
-def read(difference: np.ndarray, bound: float) -> np.ndarray:
-    "The e-value of each run on each session, in parts that fit into memory."
-    return np.concatenate(
-        [log_e_values(part, bound, HORIZON) for part in np.array_split(difference, max(1, difference.size // 50_000))]
-    )
-
-
 def daily_t(difference: np.ndarray, first: int = 60, lag: int = 3 * HORIZON) -> np.ndarray:
     "Diebold-Mariano's t (Newey-West) of each run, read on each session from `first` on, (runs, n - first)."
     found = []
@@ -143,7 +148,7 @@ def null(path: str, runs: int, n: int = 500) -> dict:
     found = {}
     for name, difference, score in pairs_of(path, runs, n):
         bound = CLIP * score.mean()
-        e = (read(difference, bound) >= -np.log(LEVEL)).any(axis=1)
+        e = (log_e_values(difference, bound, HORIZON) >= -np.log(LEVEL)).any(axis=1)
         t = daily_t(difference[:200]) > 1.645
         share = float(e.mean())
         found[name] = {"sequential": share, "se": round(float(np.sqrt(share * (1 - share) / runs)), 4), "daily DM": float(t.any(axis=1).mean()),
@@ -159,7 +164,7 @@ def power(path: str, runs: int) -> dict:
     for effect, n in ((0.02, 8000), (0.05, 2500)):
         for name, difference, score in pairs_of(path, runs, n):
             bound, better = CLIP * score.mean(), difference + effect * score
-            over = read(better, bound) >= -np.log(LEVEL)
+            over = log_e_values(better, bound, HORIZON) >= -np.log(LEVEL)
             first = np.where(over.any(axis=1), over.argmax(axis=1) + 1, 10 * n)
             announced = decision_time(effect * score.mean(), float(better.std()), bound, HORIZON, LEVEL)
             quartiles = [int(q) if q <= n else None for q in np.quantile(first, (0.25, 0.5, 0.75))]

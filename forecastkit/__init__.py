@@ -36,6 +36,7 @@ Modules:
 - `forecastkit.core.stopwatch`: `Stopwatch`: seconds by stage, added up where a stage comes more than once; `stage_key` names a stage for a program.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
+- `forecastkit.core.threads`: `one_thread`: a block in which the numerical libraries add with one thread, so that the same numbers give the same bits.
 - `forecastkit.data.bar_clock`: Slots of intraday bars, the bars that come next, and scales by slot that make a series of bars as even as a series of days.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.folders`: `FolderSource`: a folder of CSV and Parquet files named by their symbols, wide files and VIX futures as a source of series.
@@ -52,8 +53,11 @@ Modules:
 - `forecastkit.data.store`: The point-in-time store under `home`: one Parquet file a symbol, every revision kept with the moment it was known, checksums and fast copies.
 - `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
+- `forecastkit.evaluation.audit_cuts`: The cuts of an audit: which rows are asked, drawn from every kind of day, and the smallest share of days on which a leak would have been found.
+- `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
 - `forecastkit.evaluation.direction_scorecard`: `score_directions`: Brier score, log loss, hit rate of labels, and calibration of stated directions, each beside the base rate and with an error clustered by sessions.
+- `forecastkit.evaluation.function_audit`: The audit of a function of one's own: a function of a market, of bars, of a close series or of any frame is asked at hundreds of cuts, first in a fresh process, and must not know tomorrow.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
@@ -105,7 +109,8 @@ Modules:
 - `forecastkit.metrics.feeds`: Feed faults found on the first day: a unit that changed, a value that stands still, a column of zeros, rows that are missing, a constant that moves.
 - `forecastkit.metrics.performance`: Performance measures: the Sharpe ratio with its HAC standard error, probabilistic and deflated Sharpe ratios, Sortino, Calmar, drawdowns, expected shortfall, hit rate and profit factor.
 - `forecastkit.metrics.scores`: Proper scores, one value a row: pinball loss, CRPS, Brier, log loss, ranked probability; and errors of points and variances.
-- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference, interleaved for overlapping outcomes, its confidence sequence, and the time a decision will take.
+- `forecastkit.metrics.selection_bias`: Selection bias: the minimum track-record length, the probability of backtest overfitting by combinatorial purged cross-validation, and the record that stands beside every backtest.
+- `forecastkit.metrics.sequential_tests`: Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference with overlapping bets for overlapping outcomes, its confidence sequence, and the time a decision will take.
 - `forecastkit.metrics.significance`: Standard errors of mean scores that know of overlapping outcomes (HAC, Newey-West), the Diebold-Mariano test, and skill with its significance.
 - `forecastkit.models.attribution`: Attribution of a pooled forecast: every member taken apart, and the path integral that carries its Shapley values through the linear pool to median and width
 - `forecastkit.models.base`: Base of the models: the interface `QuantileModel`, the terms and straight lines that linear models share, and the recipes that name their columns.
@@ -136,6 +141,8 @@ Modules:
 - `forecastkit.models.purged_folds`: Sessions of a table by number, columns that differ between symbols, thinned rows, and purged folds whose training lies a horizon away from what they test; whole numbers and known outcomes are checked.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.risk_score`: A frozen logistic model of an error larger than usual: novelty, data quality, drift, width and disagreement of the members, as a risk score within 0..1 with its reasons; not better than the width alone.
+- `forecastkit.models.search_spaces`: `SearchSpace` and `SearchParameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
+- `forecastkit.models.shapes`: `PoolShape`: shapes of trees and forests, weights of the kinds of members, floor and tail of the pool, as one record that is written as a line of text.
 - `forecastkit.models.shapley`: Exact Shapley values: lines by their slopes, boosted trees by XGBoost's TreeSHAP, and any function of a forest's training days by TreeSHAP as a quadrature
 - `forecastkit.models.user_members`: User members: any object with `fit` and `predict_quantiles` joins the pool, and `ResidualQuantiles` gives a scikit-learn regressor its quantiles
 - `forecastkit.ops.alert_sinks`: Sinks of alerts: `sink_of` opens `file:PATH`, `env:VARIABLE` or `keyring:SERVICE/USER`; `AppriseSink` sends by mail, Slack, webhook and more.
@@ -160,6 +167,8 @@ Modules:
 - `forecastkit.ops.shadow`: Shadow deployments and A/B splits on record: `create_shadow_deployment` begins one with its terms, `arm_of` splits the traffic, pairs of forecasts are kept together, and `stop_shadow_deployment` ends it.
 - `forecastkit.ops.shadow_verdicts`: Verdicts on shadow deployments: `read_shadow_deployment` compares the two arms by an anytime-valid test, `evaluate_shadow_deployments` reads all of them and ends those that are decided, and `plot_shadow` draws the evidence over time.
 - `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
+- `forecastkit.ops.tuning`: Tuning with `optimize_hyperparameters`: TPE over a search space, pruning across purged folds, a gain measured on outer folds that no search has seen, every trial in the experiment log, and studies that go on after a kill.
+- `forecastkit.ops.tuning_tasks`: `TuningTask`, `ModelConfig` and `MODEL_CONFIGS`: a target with its rows, the model and search space of each kind of target, purged folds inside the training window, and the losses of a choice on them.
 - `forecastkit.ops.version_lines`: Lines of versions: `record_lines` writes into a chained table for which line each model version was trained, `LineRegistry` does so whenever it stores one, and `in_line` answers from it.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
@@ -187,14 +196,16 @@ Modules:
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
+- `forecastkit.pipeline.ring`: The ring: `evaluate_model` scores a model of the user's beside the pool of the house on the same origins, and `counted_trial` writes it into the user's experiment log
 - `forecastkit.pipeline.risk`: Novelty, quality, drift of what moved it, width and disagreement of the members, by origin, and the risk score that the frozen model reads from them, written into new forecasts.
 - `forecastkit.pipeline.serving`: Serving follows the promotions on record: `line_settings` lays a line's recipe over the settings, `PinnedVersion` lets one version answer against the refit grid.
 - `forecastkit.pipeline.shadow_arms`: Shadow arms in the pipeline: `arm_spans` lets the challenger serve its share of origins, and `pair_shadows` forecasts what the arm that did not serve would have said, and keeps it beside the served forecast.
 - `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
 - `forecastkit.pipeline.training_results`: Training results of one symbol: `run_results` gives the columns of a training run, with the scores of the version in and out of sample, its direction ensemble's accuracy, weights and feature importance.
+- `forecastkit.pipeline.tried_strategies`: Tried strategies are counted in a log of the home, each once, with their settings, and their returns are kept beside it, so that every backtest says what its choice is worth.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.universe_drift`: Drift of a universe: `check_universe` checks the features of each symbol and stores what moved; its chances hold for all symbols together.
-- `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features and members to a profile, `probe_user_code` asks them for look-ahead
+- `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features, members or a model to a profile, `probe_user_code` asks them for look-ahead
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
 - `forecastkit.regimes.detector`: `RegimeDetector`: the regimes risk_on, neutral and risk_off by a hidden Markov model, as filtered probabilities of each session

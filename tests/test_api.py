@@ -7,10 +7,11 @@ from api_server import settings_at
 from engines import DAYS, made
 from fastapi.testclient import TestClient
 
-from forecastkit.core import DataError
+from forecastkit.core import DataError, Target
 from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
-from forecastkit.ledger import PredictionDatabase
+from forecastkit.ledger import PredictionDatabase, add_pause, lift_pause
+from forecastkit.ops import line_target, standing
 from forecastkit.web import add_key, create_app, revoke_key, stored_keys
 from forecastkit.web.jobs import job_answer
 
@@ -73,7 +74,7 @@ def test_a_stored_forecast_is_found_without_data(api, home):
     day, path = f"{DAYS[0]:%Y-%m-%d}", "/forecast"
     found = api.post(path, json={"symbol": "^VIX", "date": day}, headers={"X-API-Key": home[1]["forecast"]}).json()
     assert found["prediction_id"] == made(0).prediction_id
-    is_problem(api.post(path, json={"symbol": "VIX", "date": "2009-01-05"}, headers=bearer(home)), 422)
+    is_problem(api.post(path, json={"symbol": "VIX", "date": "2009-01-05"}, headers=bearer(home)), 409)
 
 
 def test_lists_have_pages_in_json_and_csv(api, home):
@@ -158,6 +159,15 @@ def test_addresses_and_methods_that_are_none(api, home):
     is_problem(api.get("/forecasts/0eff9888-ea94-5cb0-88ac-62a8b999417d", headers=bearer(home)), 404)
     is_problem(api.get("/jobs/0eff9888-ea94-5cb0-88ac-62a8b999417d", headers=bearer(home)), 404)
     is_problem(api.get("/served-on/2018-13-01", headers=bearer(home)), 422)
+    for day in ("1000-01-01", "2099-01-05"):  # of which nothing is known any more, or yet
+        is_problem(api.get(f"/served-on/{day}", headers=bearer(home)), 404)
+    for day in (
+        "1000-01-01",
+        "2016-02-06",
+        "2027-02-05",
+    ):  # no session of the calendar, no session at all, after the data
+        told = is_problem(api.post("/forecast", json=ASK | {"date": day}, headers=bearer(home)), 409)
+        assert told["remedy"] != "Ask another question."
     is_problem(api.get("/forecasts", params={"limit": 0}, headers=bearer(home)), 422)
     is_problem(api.get("/forecasts", params={"start": "2018-02-05", "end": "2018-02-01"}, headers=bearer(home)), 422)
     is_problem(api.post("/forecast", json={"symbol": "NONE"}, headers=bearer(home)), 404)
@@ -185,8 +195,28 @@ def test_openapi_names_every_address_with_examples(api):
     }
     question = described["paths"]["/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert question["examples"] and not question["additionalProperties"]
+    several = question["properties"]["horizons"]["anyOf"][0]
+    assert several["items"] == {"type": "integer", "minimum": 1, "maximum": 252} and question["not"]["required"]
     assert question["properties"]["date"]["format"] == "date" and {} in described["paths"]["/health"]["get"]["security"]
     assert {"HTTPBearer", "APIKeyHeader"} == set(described["components"]["securitySchemes"])
+
+
+def test_what_is_paused_is_refused_with_whoever_can_lift_it(api, home):
+    "By everything, by the symbol and by the line that serves it; lists and records stay readable."
+    service = api.app.state.service
+    line = standing(service.database, line_target(Target("AAA", "log_return", 5))).champion.line.name
+    known = api.post("/forecast", json=ASK, headers=bearer(home)).json()["prediction_id"]
+    for subject in ("symbol:AAA", f"line:{line}", "all"):
+        pause = add_pause(service.database, subject, "a person", "prices in /srv/prices are late")
+        service.due = 0.0  # the next look is due
+        for question in (ASK, {"symbol": "AAA"}, ASK | {"horizons": [1, 5]}):
+            told = is_problem(api.post("/forecast", json=question, headers=bearer(home)), 409)
+        assert subject in told["detail"] and "/srv" not in told["detail"]
+        assert f"pauses lift {pause.number}" in told["remedy"]
+        assert api.get(f"/forecasts/{known}", headers=bearer(home)).status_code == 200
+        lift_pause(service.database, pause.number, "a person", "they are back")
+    service.due = 0.0
+    assert api.post("/forecast", json=ASK, headers=bearer(home)).status_code == 200
 
 
 @pytest.mark.parametrize("workers", [1, 2], ids=["in memory", "in the database"])

@@ -21,7 +21,7 @@ from forecastkit.core import DataError
 from forecastkit.data import freeze_snapshot, load_market
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.evaluation import audit
+from forecastkit.evaluation import audit_market_function
 from forecastkit.features import compute_panel, earnings_panel_features
 
 NYSE = get_calendar("XNYS")
@@ -52,7 +52,7 @@ def features(market: MarketData) -> pd.DataFrame:
 def test_the_audit_finds_no_leak(market):
     whole = features(market)
     assert whole["earnings_within_5"].mean() > 0.05 and whole.notna().any().all()
-    report = audit(features, market, cuts=25)
+    report = audit_market_function(features, market, cuts=25)
     assert report.ok, report
 
 
@@ -61,7 +61,7 @@ def test_the_audit_finds_a_calendar_that_was_not_known(market):
         told = market.events.assign(known_at=market.events["known_at"] - pd.Timedelta(days=30), kind="scheduled")
         return earnings_features(told, "SPX", market.bars("SPX").index, market.calendar)
 
-    assert not audit(peeking, market, cuts=25).ok
+    assert not audit_market_function(peeking, market, cuts=25).ok
 
 
 def test_every_row_equals_that_of_the_table_known_at_its_close(table):
@@ -135,7 +135,7 @@ def test_a_view_holds_no_report_that_came_later(reporting):
 
 
 def test_the_audit_reaches_the_reports_of_a_market(reporting):
-    report = audit(lambda market: panel_of(market, market.earnings), reporting, cuts=8, tolerance=0)
+    report = audit_market_function(lambda market: panel_of(market, market.earnings), reporting, cuts=8, tolerance=0)
     assert report.ok, report
 
     def of_the_evening(market: MarketData) -> pd.Series:
@@ -145,9 +145,11 @@ def test_the_audit_reaches_the_reports_of_a_market(reporting):
         told = market.earnings.assign(known_at=market.earnings["known_at"] - pd.Timedelta(days=30), kind="scheduled")
         return panel_of(market, told)
 
-    assert not audit(early, reporting, cuts=8).ok
+    assert not audit_market_function(early, reporting, cuts=8).ok
     days = pd.DatetimeIndex(reporting.earnings["date"].unique())
-    assert not audit(of_the_evening, reporting, cuts=days[days.isin(reporting.close("SPX").index)][:3]).ok
+    assert not audit_market_function(
+        of_the_evening, reporting, cuts=days[days.isin(reporting.close("SPX").index)][:3]
+    ).ok
 
 
 def test_a_fingerprint_answers_to_the_reports_of_its_own_symbols(reporting):

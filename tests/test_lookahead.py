@@ -16,7 +16,7 @@ from forecastkit.core.findings import write_page
 from forecastkit.data.market import MarketData
 from forecastkit.data.splits import ExpandingSplit
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.evaluation.lookahead import audit, audit_folds, audit_many, measure_warmup
+from forecastkit.evaluation.lookahead import audit_folds, audit_many, audit_market_function, measure_warmup
 from forecastkit.evaluation.perturbations import (
     Counterfactuals,
     gap_sessions,
@@ -80,7 +80,7 @@ def test_the_corpus_is_large_and_explained():
     "engine", [FeatureEngine(), FeatureEngine(stock_features("AAPL"), symbol="AAPL")], ids=["VIX", "AAPL"]
 )
 def test_the_features_of_the_house_pass_to_the_last_bit(engine, market):
-    report = audit(engine.build_features, market, cuts=5, tolerance=0)
+    report = audit_market_function(engine.build_features, market, cuts=5, tolerance=0)
     assert report.ok, report
     assert report.facts["values compared"] > 10**5
     functions = {"today's": engine.build_features, "yesterday's": lambda market: engine.build_features(market).shift(1)}
@@ -104,12 +104,12 @@ def test_filtered_regimes_pass_and_smoothed_ones_are_found():
 
 
 def test_both_values_of_a_finding_can_be_computed_again(small):
-    [row] = audit(centred_mean, small, cuts=9).findings.query("probe == 'truncate'").to_dict("records")
+    [row] = audit_market_function(centred_mean, small, cuts=9).findings.query("probe == 'truncate'").to_dict("records")
     assert row["value"] == centred_mean(small)[row["session"]]
     known = centred_mean(small.as_of(row["cut"]))[row["session"]]
     assert np.isnan(known) and np.isnan(row["other"])
     assert row["reach"] == 2  # of a window of five, two sessions lie ahead
-    [row] = audit(centred_mean, small, cuts=9).findings.query("probe == 'perturb'").to_dict("records")
+    [row] = audit_market_function(centred_mean, small, cuts=9).findings.query("probe == 'perturb'").to_dict("records")
     other = Counterfactuals(small, 0).perturbed(NYSE.closes_of([row["cut"]])[0])
     assert row["other"] == centred_mean(other)[row["session"]] != row["value"]
 
@@ -118,11 +118,11 @@ def test_same_seed_same_report_in_one_process_or_two(small):
     functions = {"one": centred_mean, "two": shifted_back}
     first, again, parallel = (audit_many(functions, small, cuts=6, seed=3, n_jobs=n) for n in (1, 1, 2))
     assert [r.to_dict() for r in first] == [r.to_dict() for r in again] == [r.to_dict() for r in parallel]
-    assert first[0].to_dict() == audit(centred_mean, small, cuts=6, seed=3, subject="one").to_dict()
+    assert first[0].to_dict() == audit_market_function(centred_mean, small, cuts=6, seed=3, subject="one").to_dict()
 
 
 def test_a_report_is_json_and_a_page(small, tmp_path):
-    report = audit(shifted_back, small, cuts=4)
+    report = audit_market_function(shifted_back, small, cuts=4)
     assert json.loads(json.dumps(report.to_dict()))["ok"] is False
     page = write_page(tmp_path / "page.html", [report]).read_text()
     assert "SPX" in page and "http" not in page and "<script" not in page
@@ -130,7 +130,7 @@ def test_a_report_is_json_and_a_page(small, tmp_path):
 
 def test_a_function_that_throws_dice_is_told_so(small):
     rng = np.random.default_rng(0)
-    report = audit(lambda market: market.close("VIX") * rng.normal(), small, cuts=3)
+    report = audit_market_function(lambda market: market.close("VIX") * rng.normal(), small, cuts=3)
     assert set(report.findings["probe"]) == {"repeat"}
 
 
@@ -141,13 +141,15 @@ def test_no_answer_is_an_answer_without_values(small):
         return market.close("VIX").iloc[then:]
 
     cuts = small.close("VIX").index[[100, 300]]
-    patient, hasty = (audit(partial(needs_a_year, then=then), small, cuts=cuts) for then in (252, 0))
+    patient, hasty = (audit_market_function(partial(needs_a_year, then=then), small, cuts=cuts) for then in (252, 0))
     assert patient.ok and "give at least a year" in patient.notes[-1]
     assert not hasty.ok  # rows of the first year that only the second has made possible
 
 
 def test_what_does_not_answer_to_the_market_is_named(small):
-    report = audit(lambda market: pd.DataFrame({"vix": market.close("VIX"), "brought": 1.0}), small, cuts=2)
+    report = audit_market_function(
+        lambda market: pd.DataFrame({"vix": market.close("VIX"), "brought": 1.0}), small, cuts=2
+    )
     assert report.ok and "1 of 2 columns" in report.notes[0] and report.notes[0].endswith("brought")
 
 
@@ -156,7 +158,7 @@ def test_what_does_not_answer_to_the_market_is_named(small):
 )
 def test_an_answer_without_dates_is_refused(answer, small):
     with pytest.raises(DataError):
-        audit(lambda market: answer, small, cuts=2)
+        audit_market_function(lambda market: answer, small, cuts=2)
 
 
 # ---------------------------------------------------------------- moments
@@ -230,22 +232,24 @@ def test_dates_that_pretend_are_found_where_they_are_read(market):
         {"value": np.linspace(4, 8, 24)}, pd.date_range("2007-01-01", periods=24, freq="MS", unit="us")
     )
     early = market.with_series("UNRATE", rates.assign(known_at=rates.index.tz_localize("UTC")))
-    report = audit(lambda market: market.at_sessions("UNRATE", market.close("SPX").index), early, cuts=3)
+    report = audit_market_function(
+        lambda market: market.at_sessions("UNRATE", market.close("SPX").index), early, cuts=3
+    )
     assert report.findings["probe"].tolist() == ["metadata"] and report.findings["feature"].tolist() == ["UNRATE"]
     assert "one version" in report.notes[0]
     assert (
-        audit(centred_mean, early, cuts=3).findings["probe"].isin(["truncate", "perturb"]).all()
+        audit_market_function(centred_mean, early, cuts=3).findings["probe"].isin(["truncate", "perturb"]).all()
     )  # it does not read UNRATE
     series = {symbol: rows_with_known_at(market, symbol) for symbol in market.symbols}
     today = members_table(days).assign(known_at=NYSE.closes_of(days[:1])[0] - pd.Timedelta(days=1), change=1)
     undated = MarketData(series, members=today)
-    report = audit(
+    report = audit_market_function(
         lambda market: market.close("SPX") * market.members["symbol"].isin(["KO", "XOM"]).mean(), undated, cuts=3
     )
     assert "members" in report.findings.query("probe == 'metadata'")["feature"].tolist()
     events = market.events.assign(known_at=market.events["date"].dt.tz_localize("UTC") - pd.Timedelta(days=30))
     known = MarketData(series, events=events)
-    report = audit(lambda market: pd.Series(float(len(market.events)), days), known, cuts=3)
+    report = audit_market_function(lambda market: pd.Series(float(len(market.events)), days), known, cuts=3)
     assert "events" in report.findings.query("probe == 'metadata'")["feature"].tolist()
 
 
@@ -269,7 +273,7 @@ def test_the_measured_warmup_is_the_window(market):
         )
 
     assert measure_warmup(fn, market).to_dict() == {"level": 0, "change_5": 5, "mean_22": 21, "all": np.inf}
-    report = audit(fn, market, cuts=3, warmup={"level": 0, "change_5": 4, "mean_22": 21})
+    report = audit_market_function(fn, market, cuts=3, warmup={"level": 0, "change_5": 4, "mean_22": 21})
     assert report.findings[["feature", "probe", "value", "other"]].to_numpy().tolist() == [
         ["change_5", "warmup", 4.0, 5.0]
     ]

@@ -9,7 +9,7 @@ from proofs import mostly_slow
 
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.evaluation import audit
+from forecastkit.evaluation import audit_market_function
 from forecastkit.regimes import (
     MARKET_STATES,
     MarketStates,
@@ -46,7 +46,7 @@ def states_of(market: MarketData) -> pd.DataFrame:
 def test_the_audit_finds_no_leak(market):
     whole = states_of(market)
     assert whole["state"].nunique() > 3
-    report = audit(states_of, market, cuts=20)
+    report = audit_market_function(states_of, market, cuts=20)
     assert report.ok, report
 
 
@@ -55,7 +55,7 @@ def test_bounds_learnt_from_all_rows_are_found(market):
         X = market_state_inputs(market.close("SPX"))
         return MarketStates(None).fit(X).state_probabilities(X, 0)
 
-    assert not audit(peeking, market, cuts=20).ok
+    assert not audit_market_function(peeking, market, cuts=20).ok
 
 
 @settings(max_examples=60, deadline=None)

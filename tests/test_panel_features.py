@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from forecastkit.core import DataError
 from forecastkit.data import MarketData
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.evaluation import audit
+from forecastkit.evaluation import audit_market_function
 from forecastkit.features import calculate_all_features, compute_panel, panel_features
 from forecastkit.features.panel_inputs import CARRIED
 
@@ -98,7 +98,9 @@ def test_bounds_hold_and_every_declaration_is_of_use(panel):
 
 def test_nothing_sees_tomorrow_to_the_last_bit(market):
     warmup = {f"{f.name} AAA": f.warmup for f in panel_features()}
-    report = audit(lambda view: compute_panel(view, sectors=SECTORS), market, cuts=5, tolerance=0, warmup=warmup)
+    report = audit_market_function(
+        lambda view: compute_panel(view, sectors=SECTORS), market, cuts=5, tolerance=0, warmup=warmup
+    )
     assert report.findings.empty, report
 
 

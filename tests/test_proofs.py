@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from conftest import LONG_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "tests").glob("test_*.py"))
@@ -51,3 +52,8 @@ def test_make_test_leaves_out_what_make_proofs_runs():
     recipes = {part.split(":")[0]: part for part in text.split("\n\n")}
     assert '-m "not slow"' in recipes["test"] and "-m slow" not in recipes["test"]
     assert "pytest -q -n 2 -m slow --durations=10\n" in recipes["proofs"]
+
+
+def test_every_file_that_begins_first_is_there():
+    assert len(LONG_FILES) == len(set(LONG_FILES))
+    assert {f"test_{name}" for name in LONG_FILES} <= {path.stem for path in FILES}

@@ -9,7 +9,7 @@ import pytest
 from forecastkit.core import DataWarning
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.evaluation import audit
+from forecastkit.evaluation import audit_market_function
 from forecastkit.features import (
     after_hours_volume_pct,
     breadth_rotation,
@@ -65,7 +65,7 @@ FUNCTIONS = {
 def test_the_audit_finds_no_leak(market, name):
     whole = FUNCTIONS[name](market)
     assert whole.notna().any().all()
-    report = audit(FUNCTIONS[name], market, cuts=12)
+    report = audit_market_function(FUNCTIONS[name], market, cuts=12)
     assert report.ok, report
 
 
@@ -75,7 +75,7 @@ def test_a_yield_read_by_its_day_would_be_found(market):
         rate = market.macro("DGS10").reindex(close.index)
         return close.diff().rolling(63).corr(rate.diff()).to_frame("yields")
 
-    assert not audit(peeking, market, cuts=12).ok
+    assert not audit_market_function(peeking, market, cuts=12).ok
 
 
 def test_what_was_traded_in_the_evening_belongs_to_the_next_session(market):

@@ -18,7 +18,7 @@ from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.models import RISK_PARTS, RiskModel, learn_risk, risk_correlations, risk_record, shipped_risk_model
-from forecastkit.models.risk_score import RISK_EVIDENCE, part_words
+from forecastkit.models.risk_score import part_words
 from forecastkit.ops.model_monitor import followed_outcomes, rolling_measures
 from forecastkit.pipeline import IntegratedSystem
 from forecastkit.pipeline.risk import recently_scored, risk_parts
@@ -162,12 +162,20 @@ def test_a_monitor_reads_the_expected_crps_and_a_baseline_out_of_the_ledger():
     assert measured == pytest.approx(1 - followed["crps"][-60:].mean() / followed["baseline_crps"][-60:].mean())
 
 
-def test_the_words_of_a_forecast_tell_its_risk_and_what_its_width_is_held_against():
+def test_the_words_of_a_forecast_tell_its_risk_and_what_its_width_is_held_against(shipped):
     "The daily page is made of these words; every sentence in them begins as one."
     reasons = [part_words("width", math.log(1.1), 0.0)]
-    risk = {"score": 0.68, "reasons": reasons, "evidence": RISK_EVIDENCE}
+    risk = {"score": 0.68, "reasons": reasons, "evidence": shipped.evidence}
     direction = {"label": "neutral", "reasons": ["no direction is told", "the distribution sees a rise at 48 %"]}
     told = " ".join(replace(stored_forecast(3), metadata={"risk": risk, "direction": direction}).words())
     assert "risk score is 0.68 (0 to 1): range 1.1 times as wide as the median of the 250 forecasts before it." in told
     assert "no better than the width" in told  # no number without what it was worth
     assert "told. The distribution" in told
+
+
+def test_a_model_that_was_not_measured_claims_nothing_of_the_shipped_one(shipped):
+    "What a score was worth belongs to the model that was measured, and is under its seal."
+    own = learn_risk(PARTS, MISSED)
+    assert "was not measured" in risk_record(own, PARTS[:1])["evidence"]
+    assert "rank correlation 0.33" in shipped.evidence
+    assert replace(shipped, evidence="perfect").seal != shipped.seal

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from forecastkit.core import SettingsError, Target, settings_report
 from forecastkit.core.settings import SECTIONS, Settings, default_ini, load_settings
+from forecastkit.ops import sink_reference
 
 ROOT = Path(__file__).parents[1]
 ADDRESSES = ("yahoo", "cboe", "fred", "alfred", "finra", "edgar", "edgar_tickers", "fomc")
@@ -120,7 +121,7 @@ def test_every_key_that_shapes_a_model_changes_the_digest_and_no_other_does():
                "run.dask": "tcp://host:8786", **{f"horizons.{frame}": (3, 7) for frame in ("m15", "h1", "h4", "d1", "w1")}, "releases.rules": ("NROU quarter 30 15",), "direction.weights_by_state": ("bear_elevated: breadth 2",),
                "direction.weights_by_sector": ("Energy: breadth 2",), "direction.calibrate": True,
                "monitor.sinks": ("file:alerts.jsonl",), "monitor.least": "info", "monitor.quiet": "22-7",
-               "monitor.group": "all", "models.automatic": True, "paper.automatic": True, "paper.capital": 5e5, "paper.universe": "AAPL", "paper.fill": "vwap", "paper.stops": "atr", "paper.short": True, "web.symbols": ("VIX",), "web.host": "::1", "web.body_limit": 1000}  # fmt: skip
+               "monitor.group": "all", "model.pool": "depth=4", "models.automatic": True, "paper.automatic": True, "paper.capital": 5e5, "paper.universe": "AAPL", "paper.fill": "vwap", "paper.stops": "atr", "paper.short": True, "web.symbols": ("VIX",), "web.host": "::1", "web.body_limit": 1000}  # fmt: skip
     special |= {f"live.{name}": "http://127.0.0.1:8080" for name in ADDRESSES}
     for section, f in KEYS:
         name = f"{section}.{f.name}"
@@ -221,6 +222,17 @@ def test_a_report_for_programs_lists_every_mistake(tmp_path):
     )
     disordered = settings_report(overrides={"quality.good": 0.99}, environ={})
     assert "increasing thresholds" in disordered["problems"][0]
+
+
+@pytest.mark.parametrize("place", ["../alerts.jsonl", "..", "a/../../b", "/var/../etc/a", r"..\alerts.jsonl"])
+def test_a_file_of_alerts_lies_in_the_home_or_is_absolute_and_never_above(place):
+    with pytest.raises(SettingsError, match=r"in the home folder; \.\. is refused"):
+        load_settings(overrides={"monitor.sinks": f"file:{place}"}, environ={})
+    with pytest.raises(SettingsError, match=r"no \.\. in it"):
+        sink_reference(f"file:{place}")
+    for fine in ("file:alerts.jsonl", "file:/var/log/a..b.jsonl", "file:deep/alerts..jsonl"):
+        assert load_settings(overrides={"monitor.sinks": fine}, environ={}).monitor.sinks == (fine,)
+        assert sink_reference(fine) == fine
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,11 @@ from forecastkit.ops import (
     arm_of,
     create_shadow_deployment,
     evaluate_shadow_deployments,
+    lines_served,
     promote,
+    record_lines,
+    register_line,
+    served_on,
     standing,
     store_arms,
     stored_deployments,
@@ -117,6 +121,38 @@ def test_the_other_arm_is_kept_and_is_none_of_what_was_said(database) -> None:
     kept = [Forecast.from_json(text).model_version for text in rows["said"]]
     assert all(a != b for a, b in zip(kept, expected)) and rows["arm"].tolist() == expected
     assert database.verify() == []
+
+
+def test_every_door_names_the_line_that_made_a_forecast_of_the_other_arm(database, tmp_path) -> None:
+    one = begin(database, traffic=40.0)
+    days = database.calendar.sessions_in_range("2016-01-04", "2016-02-12")
+    store_arms(database, *pairs_of(database, one, days[:-1]))
+    record_lines(database, ["challenger"], "deep")
+    database.store_predictions(
+        [(forecast_of(database.calendar, days[-1], 5.0, "challenger"), None)]
+    )  # the other arm failed
+    expected = ["deep" if one.arm("VIX", day) == "challenger" else "house-pool" for day in days[:-1]] + ["deep"]
+    told = served_on(ModelRegistry(tmp_path / "models", database), days)
+    assert told["line"].tolist() == expected and {"deep", "house-pool"} == set(expected)
+    assert set(told.loc[told["line"] == "deep", "promotion"]) == {0}
+    assert lines_served(database, told["prediction_id"]).tolist() == expected
+
+
+def test_what_was_neither_trained_nor_promoted_has_not_served_and_days_to_come_are_refused(database, tmp_path) -> None:
+    register_line(
+        database,
+        LineTarget("ZZZ_d1", "pct_change", 5),
+        Line("deep", {"model.rounds": 3}),
+        stage="candidate",
+        who="Ada",
+        why="a try",
+    )
+    registry = ModelRegistry(tmp_path / "models", database)
+    assert len(served_on(registry, "2018-12-28")) == 0
+    with pytest.raises(
+        DataError, match="2019-06-03 has not come yet: the last session that can be asked for is 2018-12-28"
+    ):
+        served_on(registry, "2019-06-03")
 
 
 def test_a_kill_at_any_step_leaves_both_arms_or_none(database, monkeypatch) -> None:
@@ -263,6 +299,15 @@ def test_the_terminal_tells_the_same_and_writes_the_page(tmp_path, capsys) -> No
     settings = load_settings(environ={}, overrides={"data.home": home})
     PredictionDatabase(settings.database_url()).close()
     base = ["--home", home, "--json"]
+    unknown = ["deep", "--set", "model.rounds=200", "--why", "a try", "--home", home]
+    for words in (
+        ["shadow", "begin", "ZZZ_d1", *unknown],
+        ["models", "promote", "ZZZ_d1", *unknown, "--stage", "candidate"],
+    ):
+        assert run(*words) == 2
+        assert "ZZZ is in none of the sources (sample)" in capsys.readouterr().err
+    assert run("models", "serve-on", "2099-01-05", "--home", home) == 2
+    assert "has not come yet: the last session that can be asked for" in capsys.readouterr().err
     made = ["shadow", "begin", "VIX_d1", "deep", "--set", "model.rounds=200", "--why", "a try", "--bound", "3", *base]
     assert run(*made) == 0
     (row,) = said = json.loads(capsys.readouterr().out)

@@ -23,7 +23,8 @@ from forecastkit.pipeline import (
     keep_backtest,
     kept_backtest,
 )
-from forecastkit.pipeline.backtest import count_trial, strategy_identity
+from forecastkit.pipeline.backtest import strategy_identity
+from forecastkit.pipeline.tried_strategies import count_trial
 from forecastkit.trading import CostModel
 
 NAMES = ("AAA", "BBB", "CCC", "DDD")

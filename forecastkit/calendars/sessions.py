@@ -137,7 +137,9 @@ class Calendar:
         before = int(self.sessions.searchsorted(day)) - 1
         if before < 0 or day > self.sessions[-1]:
             span = f"{self.sessions[0]:%Y-%m-%d} to {self.sessions[-1]:%Y-%m-%d}"
-            return DataError(f"{day:%Y-%m-%d} is outside the calendar of {self.name}, which knows {span}")
+            return DataError(
+                f"{day:%Y-%m-%d} is outside the calendar of {self.name}, which knows {span}: choose a day of that span"
+            )
         what = "unplanned closure" if day in self.adhoc else "weekend" if day.weekday() >= 5 else "holiday"
         previous = f"the session before is {self.sessions[before]:%Y-%m-%d}"
         return DataError(f"{day:%Y-%m-%d} is no session of {self.name} ({what}): {previous}")

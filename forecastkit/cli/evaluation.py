@@ -16,7 +16,18 @@ from typing import Annotated, Any
 import typer
 
 from ..core import SettingsError
-from .options import AsJson, Features, HomeFolder, Horizon, Kind, Members, Quiet, Sources, Symbol
+from forecastkit.cli.options import (
+    AsJson,
+    Features,
+    HomeFolder,
+    Horizon,
+    Kind,
+    Members,
+    OwnModel,
+    Quiet,
+    Sources,
+    Symbol,
+)
 from forecastkit.cli.options import (
     emit,
     report_parameters,
@@ -129,7 +140,7 @@ def evaluate(
     sources: Sources = None, home: HomeFolder = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
-    features: Features = None, members: Members = None, quiet: Quiet = False,
+    features: Features = None, members: Members = None, model: OwnModel = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """What the forecasts of a span of years were worth: skill, ranges, regimes, cohorts, direction, beside their baselines.
 
@@ -144,6 +155,8 @@ def evaluate(
       forecastkit evaluate --universe sample --start 2005-01-03 --end 2018-12-21
 
       forecastkit evaluate --features mine.py:momentum --start 2016-01-04 --end 2018-12-21
+
+      forecastkit evaluate --model mine.py:Booster --start 2005-01-03 --end 2018-12-21
     """
     from forecastkit.pipeline import IntegratedSystem
     from forecastkit.reports import (
@@ -162,8 +175,10 @@ def evaluate(
 
     given = {"data__sources": sources, "data__home": home, "run__n_jobs": jobs, "run__dask": dask}
     if universe is not None:
-        if features is not None or members is not None:
-            raise SettingsError("--features and --members are those of one target: leave them or --universe away")
+        if any(one is not None for one in (features, members, model)):
+            raise SettingsError(
+                "--features, --members and --model are those of one target: leave them or --universe away"
+            )
         if symbol is not None or kind is not None or horizons is not None:
             raise SettingsError(
                 "--universe scores log returns of all its symbols over one horizon: leave --symbol, --kind and --horizons away"
@@ -178,10 +193,11 @@ def evaluate(
             raise SettingsError("--horizons prints one table: leave --horizon and --html away, or ask for one horizon")
         each = [target_settings(symbol, h, kind, quiet or as_json, **given) for h in parsed_horizons(horizons)]
         cards = [
-            IntegratedSystem(settings=one, features=features, members=members).evaluate(start, end) for one in each
+            IntegratedSystem(settings=one, features=features, members=members, model=model).evaluate(start, end)
+            for one in each
         ]
         return emit([card.to_dict() for card in cards] if as_json else horizons_table(cards).reset_index(), as_json)
-    card = IntegratedSystem(settings=settings, features=features, members=members).evaluate(start, end)
+    card = IntegratedSystem(settings=settings, features=features, members=members, model=model).evaluate(start, end)
     if as_json:
         emit(card.to_dict(), as_json)
     else:
@@ -207,5 +223,6 @@ def evaluate(
             end=end,
             features=absolute_place(features),
             members=absolute_place(members),
+            model=absolute_place(model),
         )
         write_evaluation("evaluation", html, shown, settings.run.progress)

@@ -52,7 +52,7 @@ def ledger_is_absent(settings: Any) -> str:
         return ""
     if lost := lost_ledger(settings):
         return f"{lost}; restore a backup of it"
-    return f"there is no ledger at {display_url(url)}: name its folder with --home, or make a forecast first"
+    return f"there is no ledger at {display_url(url)}: name its folder with --home, or begin one with `forecastkit forecast` or `forecastkit train`"
 
 
 @contextmanager
@@ -126,6 +126,7 @@ def forecasts_list(
       forecastkit forecasts list --multi-horizon
     """
     from forecastkit.ledger import ledger_rows
+    from forecastkit.ops import lines_served
 
     settings, limit = settings_with(data__home=home), None if everything else last
     if absent := ledger_is_absent(settings):
@@ -138,9 +139,10 @@ def forecasts_list(
         made = database.forecast_counts(start, end, every_version=True)
         counts = made if everything else database.forecast_counts(start, end)
         rows = database.get_predictions(symbol, start, end, limit=limit, every_version=everything)
+        served = lines_served(database, rows["prediction_id"])
     if not quiet and (note := what_is_left(symbol, counts, len(rows), made)):
         print_note(f"note: {note}")
-    emit(ledger_rows(rows), as_json)
+    emit(ledger_rows(rows).assign(line=served.to_numpy()), as_json)
 
 # %% ../../nbs/80_cli/04_ledger.ipynb #d1rec711
 @add_command(forecasts_app, "directions")

@@ -21,9 +21,10 @@ from .ledger import open_ledger
 from .options import AsJson, HomeFolder, Horizon, Kind, Quiet, Symbol, command_group, emit, settings_with
 
 # %% auto #0
-__all__ = ['models_app', 'TargetArgument', 'Who', 'Why', 'Evidence', 'From', 'DryRun', 'open_models', 'read_evidence',
-           'recipe_of', 'promotion_row', 'print_promotion', 'version_rows', 'list_models', 'said_value', 'info',
-           'lines', 'promote_line', 'roll_back_line', 'retire_line', 'retire_stale', 'prune', 'serve_on']
+__all__ = ['models_app', 'TargetArgument', 'Who', 'Why', 'Evidence', 'From', 'DryRun', 'open_models', 'require_target',
+           'read_evidence', 'recipe_of', 'promotion_row', 'print_promotion', 'version_rows', 'list_models',
+           'said_value', 'info', 'lines', 'promote_line', 'roll_back_line', 'retire_line', 'retire_stale', 'prune',
+           'serve_on']
 
 # %% ../../nbs/80_cli/09_models.ipynb #c5b29db1
 @contextmanager
@@ -45,6 +46,15 @@ def open_models(
             ModelRegistry(settings.home.models, database),
             LineTarget(target_key(own.symbol, timeframe), own.kind, own.horizon),
         )
+
+
+def require_target(registry: Any, target: Any, home: str | None) -> None:
+    "Raise `DataError` for a target that no source has and no version was trained for."
+    from forecastkit.ops import PANEL_KEY
+    from forecastkit.pipeline import require_symbol
+
+    if target.key != PANEL_KEY and not version_rows(registry, target.symbol):
+        require_symbol(settings_with(data__home=home), target.symbol)
 
 
 def read_evidence(
@@ -236,6 +246,7 @@ def promote_line(
     from forecastkit.ops import Line, promote, promotion_head, register_line
 
     with open_models(target, horizon, kind, home) as (registry, wanted):
+        require_target(registry, wanted, home)
         seen = promotion_head(registry.database)
         said: dict[str, Any] = {
             "who": getpass.getuser() if who is None else who,

@@ -245,9 +245,10 @@ def deliver_now(
         raise SettingsError("monitor.sinks names no sink: set it to one such as file:alerts.jsonl or env:ALERTS_SLACK")
     if test:
         message = Message("info", "forecastkit: a message to try this sink", "If you read this, alerts arrive here.")
-        told = send_to_all(settings, message)
+        told, sinks = send_to_all(settings, message), chosen_sinks(settings)
         for name, failure in told.items():
-            emit(f"{name}: {f'not delivered: {failure}' if failure else 'delivered'}", as_json=False)
+            where = f" to {sinks[name].path.absolute()}" if name.startswith("file:") else ""
+            emit(f"{name}: {f'not delivered: {failure}' if failure else f'delivered{where}'}", as_json=False)
         raise typer.Exit(1 if any(told.values()) else 0)
     with open_ledger(settings) as database:
         sent = deliver(database, settings)

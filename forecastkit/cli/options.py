@@ -19,8 +19,8 @@ from typing import Annotated, Any
 import typer
 
 # %% auto #0
-__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'Members', 'AsJson', 'Quiet', 'WIDE',
-           'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'writable_file',
+__all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'Members', 'OwnModel', 'AsJson', 'Quiet',
+           'WIDE', 'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'writable_file',
            'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'emit', 'print_note']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
@@ -49,6 +49,12 @@ Members = Annotated[
     str | None,
     typer.Option(
         help="Models of your own beside those of the house: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
+    ),
+]
+OwnModel = Annotated[
+    str | None,
+    typer.Option(
+        help="A model of your own in place of the house's pool: FILE.py:NAME, NOTEBOOK.ipynb:NAME, or the name of an installed one. The file is run."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program; `forecastkit schema` describes it.")]

@@ -19,8 +19,9 @@ from .options import Quiet, emit
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RISK', 'FORECAST', 'UNIVERSE', 'COMPARISON',
            'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
-           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'BACKTEST', 'PAPER_BOOK', 'ALERT', 'MOMENT_OR_NULL', 'STORED_MODEL',
-           'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT', 'SHADOW_READING', 'SCHEMAS']
+           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'BACKTEST', 'PAPER_BOOK', 'ALERT',
+           'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT',
+           'SHADOW_READING', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -134,7 +135,7 @@ HEALTH: Schema = record(
 SERIES: Schema = record(symbol=TEXT, kind={}, first=DAY, last=DAY, rows=COUNT, repairs=COUNT, source=TEXT, note={})
 STORED: Schema = record(
     {"risk_score": {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "see the forecast's risk; null where none is stored"}}, symbol=TEXT, origin=DAY, target_session=DAY, horizon=COUNT, made=TEXT, last=NUMBER, median=NUMBER, low_80=NUMBER,
-    high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT,
+    high_80=NUMBER, outcome=NUMBER, inside_80={}, id=TEXT, line=TEXT,
 )  # fmt: skip
 MEASURED: Schema = record(value=NUMBER, se=NUMBER, base=NUMBER, gain=NUMBER, gain_se=NUMBER, t=NUMBER)
 CALIBRATED: Schema = record(
@@ -166,9 +167,16 @@ SPAN: Schema = record(
     {"return": NUMBER}, sessions=COUNT, volatility=NUMBER, sharpe=NUMBER, sharpe_se=NUMBER, max_drawdown=NUMBER
 )
 TRADED: Schema = record(profit=NUMBER, costs=NUMBER, traded=NUMBER, trades=COUNT, hit_rate=SHARE)
+NULLABLE: Schema = {"type": ["object", "null"]}
+SELECTION: Schema = record(
+    psr=SHARE, dsr=SHARE, trials=COUNT | {"description": "strategies tried; null: unknown"}, sessions=COUNT,
+    needed=NUMBER | {"description": "sessions at which one try is told from zero; null: more than any number"},
+    needed_of_trials=NUMBER, significant=FLAG, overfitting=record(probability=SHARE, loss=SHARE, splits=COUNT, strategies=COUNT) | NULLABLE,
+)  # fmt: skip
 BACKTEST: Schema = record(
     universe=TEXT, tickers=COUNT, subject=TEXT | {"description": "what decided"}, start=DAY, end=DAY, sessions=COUNT, fills=TEXT,
     equity_final=NUMBER, annual_return=NUMBER, annual_volatility=NUMBER, sharpe=record(value=NUMBER, se=NUMBER, psr=SHARE, dsr=SHARE, trials=COUNT),
+    selection=SELECTION,
     sortino=NUMBER, calmar=NUMBER, hit_rate=SHARE, profit_factor=NUMBER, expected_shortfall=NUMBER, max_drawdown=NUMBER,
     longest_underwater=COUNT, turnover=NUMBER | {"description": "times a year, half of bought and sold over equity"}, gross_exposure=NUMBER,
     net_exposure=NUMBER, costs=table_of(NUMBER) | {"description": "money by kind"}, trades=COUNT, rejects=COUNT, by_year=table_of(SPAN),

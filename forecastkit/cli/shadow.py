@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from .ledger import open_ledger
-from .models import Who, open_models, recipe_of
+from .models import Who, open_models, recipe_of, require_target
 from .options import AsJson, HomeFolder, Quiet, command_group, emit, settings_with, writable_file
 
 # %% auto #0
@@ -69,6 +69,7 @@ def begin(
     from forecastkit.ops import Line, create_shadow_deployment, stored_deployments
 
     with open_models(target, horizon, None, home) as (registry, wanted):
+        require_target(registry, wanted, home)
         challenger = Line(line, recipe_of(set_)) if set_ else line
         number = create_shadow_deployment(
             registry.database, wanted, challenger, traffic, sessions, who=getpass.getuser() if who is None else who, why=why,

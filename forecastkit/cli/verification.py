@@ -8,6 +8,7 @@ there, and compares to the last bit. It takes a target by default, a universe of
 # %% ../../nbs/80_cli/06_verification.ipynb #bf2b55e9
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,12 @@ from forecastkit.cli.options import (
     HomeFolder,
     Horizon,
     Members,
+    OwnModel,
     Quiet,
     Sources,
     Symbol,
     emit,
+    print_note,
     target_settings,
 )
 from ..core import SettingsError
@@ -40,25 +43,33 @@ class Audit:
     universe: str | None = None  # a CSV of symbols, or sample
     earnings: Path | None = None  # of the universe
     function: str | None = None  # FILE.py:NAME or NOTEBOOK.ipynb:NAME
-    symbol: str | None = None  # of the target
+    symbol: str | None = None  # of the target; with a function, whose bars or closes it is given
     features: str | None = None  # of the user's own, beside those of the target
     members: str | None = None
+    model: str | None = None  # in place of the pool
     cuts: int | None = None  # None: as many as the subject takes by default
     fitted: int | None = None
     decide: str = "close"  # when the rows of a function are used
+    seconds: float | None = None  # after which no further cut of a function is asked
+    tolerance: float | None = None  # of a function
 
     def __post_init__(self) -> None:
-        subjects = {"--universe": self.universe, "--function": self.function, "--symbol": self.symbol}
+        symbol = self.symbol if self.function is None else None
+        subjects = {"--universe": self.universe, "--function": self.function, "--symbol": symbol}
         if len(given := [name for name, value in subjects.items() if value is not None]) > 1:
             raise SettingsError(f"{given[0]} and {given[1]} both say what is audited: give one of them")
         if self.earnings is not None and self.universe is None:
             raise SettingsError("--earnings belongs to a universe: give --universe FILE or --universe sample")
-        if (self.features is not None or self.members is not None) and (
-            self.universe is not None or self.function is not None
-        ):
+        own = any(one is not None for one in (self.features, self.members, self.model))
+        if own and (self.universe is not None or self.function is not None):
             raise SettingsError(
-                "--features and --members are those of one target: give them without --universe and --function"
+                "--features, --members and --model are those of one target: give them without --universe and --function"
             )
+
+        if self.function is None and (self.seconds is not None or self.tolerance is not None):
+            raise SettingsError("--seconds and --tolerance are those of a function: give --function FILE.py:NAME")
+        if self.function is not None and self.cuts == 0:
+            raise SettingsError("--cuts 0 asks a function nothing: give 1 or more")
 
     def counts(self, cuts: int, fitted: int) -> tuple[int, int]:
         "The sessions at which features, and at which models are audited: those told, or these."
@@ -79,39 +90,38 @@ def audit_reports(
         market = open_market(settings, symbols_beside(panel))
         return verify_universe(market, panel, settings, *audit.counts(10, 1), on_report=on_report)
     if audit.function is not None:
-        cuts, _ = audit.counts(40, 0)
         report = verify_function(
-            audit.function, open_market(settings), audit.decide, min(cuts, 40), n_jobs=settings.run.n_jobs
-        )
+            audit.function, open_market(settings), audit.decide, audit.counts(240, 0)[0], n_jobs=settings.run.n_jobs,
+            symbol=audit.symbol or "SPX", seconds=math.inf if audit.cuts and audit.seconds is None else audit.seconds or 60.0,
+            tolerance=1e-9 if audit.tolerance is None else audit.tolerance, progress=settings.run.progress,
+        )  # fmt: skip
         if on_report is not None:
             on_report(report)
         return [report]
-    system = IntegratedSystem(settings=settings, features=audit.features, members=audit.members)
+    own = {"features": audit.features, "members": audit.members, "model": audit.model}
+    system = IntegratedSystem(settings=settings, **own)
     counts = audit.counts(100, 5)
-    return verify(
-        system.market,
-        system.target,
-        settings,
-        *counts,
-        on_report=on_report,
-        features=audit.features,
-        members=audit.members,
-    )
+    return verify(system.market, system.target, settings, *counts, on_report=on_report, **own)
 
 # %% ../../nbs/80_cli/06_verification.ipynb #aa9f3931
+FAILED: int = 3  # the exit code where the audited function fails
+
+
 def verify(
-    cuts: Annotated[int | None, typer.Option(min=0, help="At how many sessions features are audited (100, of a universe 10); 0 leaves them out.")] = None,
+    cuts: Annotated[int | None, typer.Option(min=0, help="At how many sessions features are audited (100, of a universe 10, a function 240); 0 leaves them out.")] = None,
     fitted: Annotated[int | None, typer.Option(min=0, help="At how many sessions models are trained again and audited (5, of a universe 1); 0 leaves them out.")] = None,
     universe: Annotated[str | None, typer.Option(help="Audit stock features, market states and panel forecast of a CSV of symbols, or of sample.")] = None,
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     function: Annotated[str | None, typer.Option(help="Audit a function of your own instead: FILE.py:NAME or NOTEBOOK.ipynb:NAME.")] = None,
     decide: Annotated[str, typer.Option(help="When the rows of that function are used: close or open.")] = "close",
+    seconds: Annotated[float | None, typer.Option(min=1, help="Stop asking that function after so long (60, without --cuts).")] = None,
+    tolerance: Annotated[float | None, typer.Option(min=0, help="Relative difference that counts as none (1e-9); 0: to the last bit.")] = None,
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
-    features: Features = None, members: Members = None, quiet: Quiet = False,
+    features: Features = None, members: Members = None, model: OwnModel = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 otherwise.
+    """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 for a leak, 2 for bad input, 3 where a function of your own fails.
 
     Examples:
 
@@ -123,13 +133,36 @@ def verify(
 
       forecastkit verify --function features.ipynb:momentum
 
-      forecastkit verify --features mine.py:momentum --fitted 1
-    """
-    from forecastkit.core import write_page
+      forecastkit verify --function mine.py:momentum --symbol SPX --cuts 500
 
-    settings = target_settings(symbol, horizon, None, True, data__sources=sources, data__home=home, run__n_jobs=jobs)
-    audit = Audit(universe, earnings, function, symbol, features, members, cuts, fitted, decide)
-    found = audit_reports(audit, settings, None if as_json else lambda report: emit(report, as_json=False))
+    A function takes a market (def f(market)), the bars of --symbol (def f(bars: pd.DataFrame)) or its closes (def f(close: pd.Series)); without an annotation
+    it is tried with each. It returns a Series or DataFrame by session.
+
+      forecastkit verify --features mine.py:momentum --fitted 1
+
+      forecastkit verify --model mine.py:Booster --cuts 0
+    """
+    from forecastkit.core import UserCodeError, write_page
+
+    settings = target_settings(
+        symbol if function is None else None,
+        horizon,
+        None,
+        True,
+        data__sources=sources,
+        data__home=home,
+        run__n_jobs=jobs,
+    )
+    audit = Audit(
+        universe, earnings, function, symbol, features, members, model, cuts, fitted, decide, seconds, tolerance
+    )
+    try:
+        found = audit_reports(audit, settings, None if as_json else lambda report: emit(report, as_json=False))
+    except UserCodeError as error:
+        if function is None:
+            raise
+        print_note(f"forecastkit: {error}")  # whoever reads exit codes must not take a failure for a leak
+        raise typer.Exit(FAILED) from error
     if as_json:
         emit([report.to_dict() for report in found], as_json)
     if html is not None:

@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings and a stopwatch."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch and threads."""
 
 from .docstrings import attach_face as _attach_face
 

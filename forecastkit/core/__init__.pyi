@@ -86,6 +86,7 @@ from .settings import (
     settings_report as settings_report,
 )
 from .experiments import (
+    PLAN as PLAN,
     ExperimentLog as ExperimentLog,
     shipped_log as shipped_log,
     trials_text as trials_text,
@@ -113,4 +114,7 @@ from .stopwatch import (
 from .pauses import (
     Pause as Pause,
     pause_subject as pause_subject,
+)
+from .threads import (
+    one_thread as one_thread,
 )

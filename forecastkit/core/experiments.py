@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
@@ -21,8 +22,8 @@ from .files import canonical_json, lock_file, plain
 from .chain import GENESIS, HashChain
 
 # %% auto #0
-__all__ = ['LOG_CHAIN', 'PLAN', 'chained_line', 'parse_line', 'log_problems', 'add_line', 'ExperimentLog', 'shipped_log',
-           'variants_tried', 'trials_text']
+__all__ = ['LOG_CHAIN', 'UNKNOWN', 'PLAN', 'chained_line', 'parse_line', 'log_problems', 'add_line', 'commit_in',
+           'checked_out_commit', 'entry_of', 'ExperimentLog', 'shipped_log', 'variants_tried', 'trials_text']
 
 # %% ../../nbs/00_core/09_experiments.ipynb #1a135090
 LOG_CHAIN: HashChain = HashChain("previous", "hash", number=None, inside=True)  # the convention of the log's lines
@@ -85,8 +86,57 @@ def add_line(
         os.fsync(file.fileno())
     return line
 
+# %% ../../nbs/00_core/09_experiments.ipynb #4726aabc
+UNKNOWN: str = "unknown"
+
+
+def commit_in(
+    git: Path,  # the folder .git, or that of a worktree
+) -> str:
+    "The commit that a git folder's HEAD points to; `unknown` where none can be read."
+    head = (git / "HEAD").read_text().strip()
+    name = head.removeprefix("ref: ")
+    common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+    loose = next((base / name for base in (git, common) if (base / name).is_file()), None)
+    if name != head and loose is not None:
+        head = loose.read_text().strip()
+    elif name != head and (packed := common / "packed-refs").is_file():
+        pairs = (line.split() for line in packed.read_text().splitlines())
+        head = next((pair[0] for pair in pairs if len(pair) == 2 and pair[1] == name), "")
+    return head if re.fullmatch(r"[0-9a-f]{40,64}", head) else UNKNOWN
+
+
+def checked_out_commit(
+    folder: str | Path = ".",
+) -> str:
+    "The commit checked out in the repository that a folder lies in; `unknown` outside one."
+    place = Path(folder).resolve()
+    for git in (above / ".git" for above in (place, *place.parents)):
+        try:
+            if git.is_dir():
+                return commit_in(git)
+            if git.is_file():
+                return commit_in(git.parent / git.read_text().strip().removeprefix("gitdir: "))
+        except (OSError, UnicodeDecodeError):
+            return UNKNOWN
+    return UNKNOWN
+
 # %% ../../nbs/00_core/09_experiments.ipynb #5f193af9
 PLAN: str = "plan"  # the kind of an entry that announces a try
+
+
+def entry_of(
+    what: Mapping[str, str],  # kind, name and reason
+    result: Mapping[str, Any],
+    when: str | None,  # ISO time; None: now
+    configuration: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    "The content of a line, with the commit that was checked out. Raises `DataError` for an experiment without a reason."
+    if not all(isinstance(text, str) and text.strip() for text in what.values()):
+        raise DataError("an experiment needs a kind, a name and a reason: say what was tried and why")
+    moment = when or datetime.now(UTC).isoformat(timespec="seconds")
+    known = UNKNOWN if configuration is None else dict(configuration)
+    return {**what, "result": dict(result), "when": moment, "git": checked_out_commit(), "configuration": known}
 
 
 class ExperimentLog:
@@ -105,12 +155,11 @@ class ExperimentLog:
         why: str,  # the question it answers
         result: Mapping[str, Any],  # what came out; `variants` in it counts more than one
         when: str | None = None,  # ISO time; default: now, UTC
+        configuration: Mapping[str, Any] | None = None,  # all that decides its numbers; None: unknown
     ) -> dict[str, Any]:
         "Add one entry and return it; safe beside other writers. Raises `DataError` if entry or log make no sense."
-        if not all(isinstance(text, str) and text.strip() for text in (kind, name, why)):
-            raise DataError("an experiment needs a kind, a name and a reason: say what was tried and why")
-        moment = when or datetime.now(UTC).isoformat(timespec="seconds")
-        return add_line(self.path, {"kind": kind, "name": name, "why": why, "result": dict(result), "when": moment})
+        what = {"kind": kind, "name": name, "why": why}
+        return add_line(self.path, entry_of(what, result, when, configuration))
 
     def plan(
         self,
@@ -118,9 +167,10 @@ class ExperimentLog:
         why: str,
         counts_if: str,  # what would count as a success
         when: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         "Announce a try before it is scored. Raises `DataError` as `append` does."
-        return self.append(PLAN, name, why, {"counts_if": counts_if}, when)
+        return self.append(PLAN, name, why, {"counts_if": counts_if}, when, configuration)
 
     def verify(
         self,

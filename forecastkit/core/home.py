@@ -67,6 +67,11 @@ class Home:
         return self.folder / "backtests.jsonl"
 
     @property
+    def backtest_returns(self) -> Path:
+        "The returns of the strategies that were tried in backtests, a file each."
+        return self.folder / "backtests"
+
+    @property
     def meetings(self) -> Path:
         "The FOMC meetings that were downloaded, beyond those in the package."
         return self.folder / "meetings.csv"

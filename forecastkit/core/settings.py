@@ -31,12 +31,13 @@ from .readers import Reader, flag, listed, number, unquoted, whole, word
 
 # %% auto #0
 __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', 'SCHEDULER', 'WEB', 'CALENDAR', 'CONTACT', 'RULE',
-           'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'ASKED', 'SECTIONS', 'stars', 'without_secrets', 'key',
-           'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings', 'steps_ahead', 'HorizonSettings',
-           'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address', 'LiveSettings', 'rules', 'ReleaseSettings',
-           'DirectionSettings', 'named_sinks', 'MonitorSettings', 'ModelsSettings', 'PaperSettings', 'WebSettings',
-           'known_key', 'read_value', 'Settings', 'ini_value', 'uncommented', 'read_ini', 'read_environment',
-           'read_layers', 'load_settings', 'settings_problems', 'settings_report', 'default_ini']
+           'RULES', 'WEIGHT', 'WEIGHTS', 'SINK', 'SINKS', 'ASKED', 'DECIDE_NUMBERS', 'SECTIONS', 'stars',
+           'without_secrets', 'key', 'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings',
+           'steps_ahead', 'HorizonSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address',
+           'LiveSettings', 'rules', 'ReleaseSettings', 'DirectionSettings', 'named_sinks', 'MonitorSettings',
+           'ModelsSettings', 'PaperSettings', 'WebSettings', 'known_key', 'read_value', 'Settings', 'ini_value',
+           'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings', 'settings_problems',
+           'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -128,6 +129,9 @@ class ModelSettings:
         500, whole(50, 100_000), "fewest walk-forward outcomes before widths are calibrated"
     )
     rounds: int = key(100, whole(1, 10_000), "boosting rounds", shapes_model=True)
+    pool: str = key(
+        "", word("nothing, or numbers of the pool such as depth=4 leaf=30", r"(?:[a-z_]+=[0-9.e+-]+(?: |$))*"),
+        "what differs from the house in trees, forest and weights, as a tuning found it; empty: nothing", shapes_model=True)  # fmt: skip
     band_gain: float = key(0.005, FRACTION, "step of the width calibration over all sessions")
     regime_gain: float = key(0.01, FRACTION, "step of the width calibration within a VIX regime")
     drift_limit: float = key(
@@ -253,9 +257,10 @@ class DirectionSettings:
     weights_by_sector: tuple[str, ...] = key((), WEIGHTS, "the same for the stocks of a sector")
 
 # %% ../../nbs/00_core/08_settings.ipynb #a1e47501
-SINK = word("", r"(file:(?!.*://)\S.*|env:\w+|keyring:[^\s:]+/[^\s:]+)")
+SINK = word("", r"(file:(?!.*://)(?!(.*[/\\])?\.\.([/\\]|$))\S.*|env:\w+|keyring:[^\s:]+/[^\s:]+)")
 SINKS = rules(
-    SINK, "nothing, or names with commas between such as file:alerts.jsonl, env:VARIABLE, keyring:SERVICE/USER"
+    SINK,
+    "nothing, or names with commas between such as file:alerts.jsonl (in the home folder; .. is refused), env:VARIABLE, keyring:SERVICE/USER",
 )
 
 
@@ -372,6 +377,7 @@ class WebSettings:
     refresh: float = key(300.0, number(0.1, 86_400), "seconds after which sources are read again")
 
 # %% ../../nbs/00_core/08_settings.ipynb #012f4be9
+DECIDE_NUMBERS: tuple[str, ...] = ("releases", "forecast", "model", "horizons", "quality", "direction")  # sections
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
     "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "models": ModelsSettings, "paper": PaperSettings, "web": WebSettings, "database": DatabaseSettings, "run": RunSettings,
@@ -470,9 +476,16 @@ class Settings:
         file = quote(self.home.database.as_posix(), safe="/: ")  # the name of a folder may contain ? or %
         return self.database.url or f"sqlite:///{file}"
 
+    def configuration(self) -> dict[str, str]:
+        "Every setting that decides a number, as settings.ini spells it: what must be known to get the same again."
+        decide = {name: value for name, _, value in self._items() if name.partition(".")[0] in DECIDE_NUMBERS}
+        more = {f"data.{name}": getattr(self.data, name) for name in ("sources", "calendar")}
+        return {name: ini_value(value) for name, value in (more | decide).items()}
+
     def model_digest(self) -> str:
         "Hash of the settings that shape a trained model; equal digests mean that a stored model may serve."
-        return digest({name: value for name, declared, value in self._items() if declared.metadata["shapes_model"]})
+        shaping = [(name, value) for name, declared, value in self._items() if declared.metadata["shapes_model"]]
+        return digest({name: value for name, value in shaping if value != ""})  # nothing said, nothing changed
 
 
 def ini_value(value: Any) -> str:

@@ -4,7 +4,7 @@ from .traces import (
     MarketFunction as MarketFunction,
 )
 from .lookahead import (
-    audit as audit,
+    audit_market_function as audit_market_function,
     audit_folds as audit_folds,
     audit_many as audit_many,
 )
@@ -50,4 +50,7 @@ from .direction_scorecard import (
 )
 from .coherence import (
     coherence_price as coherence_price,
+)
+from .function_audit import (
+    audit as audit,
 )

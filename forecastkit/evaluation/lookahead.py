@@ -36,7 +36,7 @@ from ..data import FOREVER, MarketData, assert_no_leak
 
 # %% auto #0
 __all__ = ['REVISED', 'PROBES', 'metadata_findings', 'unrevised_series', 'audit_folds', 'measure_warmup', 'ProbeResults',
-           'probe_cuts', 'as_findings', 'audit_many', 'audit']
+           'probe_cuts', 'as_findings', 'audit_many', 'audit_market_function']
 
 # %% ../../nbs/45_evaluation/03_lookahead.ipynb #ab85c7b7
 REVISED: frozenset[str] = frozenset({"NFCI", "ICSA", "PAYEMS", "UNRATE"})  # published more than once, see releases
@@ -334,7 +334,7 @@ def audit_many(
     warmup: Mapping[str, int] | None = None,  # declared rows of history by column, to be measured
     n_jobs: int = 1,  # processes
 ) -> list[Report]:
-    "One report a function, as `audit` makes it; the made-up markets are shared by all."
+    "One report a function, as `audit_market_function` makes it; the made-up markets are shared by all."
     days = sample_cuts(market, cuts, seed) if isinstance(cuts, int) else [market.calendar.session(cut) for cut in cuts]
     spec = _AuditSpec(market, decide, pd.DatetimeIndex(days), seed, tolerance, warmup or {})
     wholes, others = {name: call_on(fn, market) for name, fn in functions.items()}, Counterfactuals(market, seed)
@@ -343,7 +343,7 @@ def audit_many(
     return [_report(name, fn, wholes[name], found[name], spec, elsewhere) for name, fn in functions.items()]
 
 
-def audit(
+def audit_market_function(
     fn: MarketFunction,
     market: MarketData,
     decide: str = "close",  # or open: when the row of a session is used

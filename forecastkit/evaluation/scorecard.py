@@ -299,11 +299,13 @@ def score_forecasts(
     outcomes: Outcomes,  # as `observe_outcomes` gives them
     baselines: Mapping[str, np.ndarray],  # the same of each baseline; `ar1` also serves for the regimes
     shares: ArrayLike = 1.0,  # of the forecasts' direction that past outcomes support, as `direction_shares` gives them
+    baseline_shares: Mapping[str, ArrayLike] | None = None,  # the same of baselines by name; 1 where it is not said
 ) -> Scorecard:
     "What forecasts are worth beside each baseline. Raises `DataError` for rows that do not match, and for too few of them."
     check_enough(len(outcomes.rows), outcomes.target.horizon)
     scores = row_scores(forecasts, outcomes, shares)
-    others = {name: row_scores(quantiles, outcomes) for name, quantiles in baselines.items()}
+    told = baseline_shares or {}
+    others = {name: row_scores(said, outcomes, told.get(name, 1.0)) for name, said in baselines.items()}
     summaries = {name: summarise_scores(found, others, outcomes) for name, found in others.items()}
     return Scorecard(outcomes, scores, others, summarise_scores(scores, others, outcomes), summaries)
 

@@ -73,6 +73,7 @@ from .panel_quality import (
 from .user_features import (
     user_code as user_code,
     user_code_digest as user_code_digest,
+    wants_symbol as wants_symbol,
     USER_FAMILY as USER_FAMILY,
     user_feature as user_feature,
 )

@@ -51,7 +51,10 @@ def library_name(thing: Any) -> str | None:
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names:
         return f"{module}.{name} of Python {platform.python_version()}"
-    version = None if top == "forecastkit" else getattr(sys.modules.get(top), "__version__", None)
+    own = (
+        code_version() if module.startswith("forecastkit.models.") else None
+    )  # no formula reads them; versions bear it too
+    version = own if top == "forecastkit" else getattr(sys.modules.get(top), "__version__", None)
     return f"{module}.{name} of {top} {version}" if version else None
 
 

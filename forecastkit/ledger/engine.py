@@ -219,6 +219,7 @@ REVISIONS: tuple[str, ...] = (
     "0012",
     "0013",
     "0011",
+    "0016",
     "0015",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables

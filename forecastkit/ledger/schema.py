@@ -169,6 +169,7 @@ ALERT_EVENTS = _table(
 )  # fmt: skip
 SHADOW_EVENTS = _table(
     "shadow_events", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("deployment", "event", "symbol", "origin"),
+    sa.Index("shadow_events_by_served", "served_id"),
     seq=sa.Integer, deployment=sa.Integer, event=sa.String, target=sa.String, kind=sa.String, horizon=sa.Integer, line=sa.String,
     symbol=sa.String, origin=DayColumn, arm=sa.String, served_id=sa.String, said=sa.String, who=sa.String, why=sa.String,
     made_at=Moment, previous_hash=sa.String, row_hash=sa.String,

@@ -87,3 +87,12 @@ from .sequential_tests import (
     sequential_test as sequential_test,
     SequentialTest as SequentialTest,
 )
+from .selection_bias import (
+    combinatorial_splits as combinatorial_splits,
+    measure_selection as measure_selection,
+    minimum_track_record as minimum_track_record,
+    Overfitting as Overfitting,
+    overfitting_probability as overfitting_probability,
+    SelectionBias as SelectionBias,
+    sessions_text as sessions_text,
+)

@@ -1,4 +1,4 @@
-"""Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference, interleaved for overlapping outcomes, its confidence sequence, and the time a decision will take.
+"""Anytime-valid (sequential) tests of a mean score difference: a betting e-process on the clipped difference with overlapping bets for overlapping outcomes, its confidence sequence, and the time a decision will take.
 
 A challenger runs beside the champion, and somebody looks at the scores every morning. A test with a fixed sample, read every morning until it says
 yes, says yes about nothing far too often. The tests here hold whenever they are read and whenever one stops, also where outcomes overlap."""
@@ -67,15 +67,19 @@ def log_e_values(
     horizon: int = 1,  # sessions until an outcome is known
 ) -> np.ndarray:
     "Logarithm of the e-value on the session each outcome becomes known, (..., n); above zero speaks for the challenger. Raises `DataError`."
-    clipped = checked_differences(difference, bound, horizon)
-    factors, lost = log_factors(clipped, bound), np.log1p(-BET_SHARES)
-    chain = np.arange(clipped.shape[-1]) % horizon
-    total = np.full(clipped.shape, -np.inf)
-    for one in range(horizon):
-        own = (chain == one)[:, None]
-        money = np.cumsum(np.where(own, factors, 0.0), axis=-2) + np.where(own, 0.0, lost)
-        total = np.logaddexp(total, log_mean_exp(money))
-    return total - math.log(horizon)
+    returned = 1 + np.nan_to_num(checked_differences(difference, bound, horizon))[..., None] / bound
+    read, free = np.empty(returned.shape[:-1]), np.ones((*returned.shape[:-2], len(BET_SHARES)))
+    bets, scale = np.empty((horizon, *free.shape)), np.zeros(free.shape)
+    for t in range(-horizon, read.shape[-1]):
+        if t >= 0:  # the outcome of origin t is known
+            free = free + bets[t % horizon] * returned[..., t, :]
+            read[..., t] = log_mean_exp(scale + np.log(free))
+        bets[t % horizon] = BET_SHARES * free
+        free = free - bets[t % horizon]
+        if t % 50 == 49:  # long before a number gets too large or too small
+            total = free + bets.sum(axis=0)
+            free, bets, scale = free / total, bets / total, scale + np.log(total)
+    return read
 
 
 def checked_differences(difference: ArrayLike, bound: float, horizon: int) -> np.ndarray:
@@ -207,9 +211,10 @@ def decision_time(
     "Sessions after which a challenger better by `effect` is typically found so; None: later than `longest`. Raises `DataError`."
     if not (effect > 0 and sd > 0 and bound > 0):
         raise DataError("the time of a decision takes an effect, a standard deviation and a bound above zero")
-    mu, var = min(effect, bound) / bound, (sd / bound) ** 2 + (min(effect, bound) / bound) ** 2
-    growth = BET_SHARES * mu - BET_SHARES**2 * var / 2
-    outcomes = np.arange(1, longest // horizon + 1)
-    charge = (horizon - 1) / horizon * np.log1p(-BET_SHARES)
-    over = np.flatnonzero(log_mean_exp(outcomes[:, None] * growth + charge) >= -math.log(alpha))
-    return int(outcomes[over[0]] * horizon) if len(over) else None
+    mu, overlap = min(effect, bound) / bound, (2 * horizon**2 + 1) / (3 * horizon)
+    stake = BET_SHARES / (1 + (horizon - 1) * BET_SHARES)
+    growth = stake * mu - stake**2 * (overlap * (sd / bound) ** 2 + mu**2) / 2
+    sessions = np.arange(1, longest + 1)
+    free = np.log1p(-(horizon - 1) * stake)  # of the money: the rest stands in open bets
+    over = np.flatnonzero(log_mean_exp(sessions[:, None] * growth + free) >= -math.log(alpha))
+    return int(sessions[over[0]]) if len(over) else None

@@ -1,5 +1,12 @@
 """Baselines, quantile models, their pool, width calibration, and the probabilistic forecaster."""
 
+from .shapes import (
+    changed_fields as changed_fields,
+    parse_shape as parse_shape,
+    PoolShape as PoolShape,
+    shape_text as shape_text,
+    tree_params as tree_params,
+)
 from .base import (
     crps_scorer as crps_scorer,
     QuantileModel as QuantileModel,
@@ -96,7 +103,13 @@ from .direction import (
     DirectionEnsemble as DirectionEnsemble,
     Directions as Directions,
 )
-from .purged_folds import LEAST_SESSIONS as LEAST_SESSIONS
+from .purged_folds import (
+    LEAST_SESSIONS as LEAST_SESSIONS,
+    purged_walk as purged_walk,
+    require_purged as require_purged,
+    require_whole as require_whole,
+    session_places as session_places,
+)
 from .user_members import (
     ResidualQuantiles as ResidualQuantiles,
     user_member as user_member,
@@ -126,9 +139,23 @@ from .risk_score import (
     movers_drift as movers_drift,
     risk_correlations as risk_correlations,
     risk_deciles as risk_deciles,
-    RISK_EVIDENCE as RISK_EVIDENCE,
     RISK_PARTS as RISK_PARTS,
     risk_record as risk_record,
     RiskModel as RiskModel,
     shipped_risk_model as shipped_risk_model,
+)
+from .search_spaces import (
+    BOOSTING_SPACE as BOOSTING_SPACE,
+    DIRECTION_SPACE as DIRECTION_SPACE,
+    make_boosting as make_boosting,
+    make_direction as make_direction,
+    make_panel as make_panel,
+    make_pool as make_pool,
+    ModelTerms as ModelTerms,
+    PANEL_SPACE as PANEL_SPACE,
+    SearchParameter as SearchParameter,
+    POOL_SPACE as POOL_SPACE,
+    pool_shape as pool_shape,
+    SearchSpace as SearchSpace,
+    STOCK_SPACE as STOCK_SPACE,
 )

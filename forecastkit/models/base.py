@@ -19,9 +19,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.base import clone as sklearn_clone
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
-from ..core import PROBS, DataError, FeatureDimensionError
+from ..core import PROBS, DataError, FeatureDimensionError, one_thread
 from ..features import checked_features, checked_outcomes
 from ..forecasts import quantile_at
 from ..metrics import crps
@@ -210,6 +209,8 @@ def unfitted(model: Any) -> Any:
 class HistoryForecaster(QuantilePredictions):
     "A model of the whole history up to each row, with parameters as scikit-learn's `clone` and `GridSearchCV` read them."
 
+    reads_history: bool = True  # `fit` takes rows whose outcome is not known yet, too
+
     def __sklearn_tags__(self) -> Any:
         return QuantileEstimator().__sklearn_tags__()
 
@@ -334,7 +335,7 @@ def fit_linear(
 ) -> Linear:
     "Ordinary least squares on the terms, with a constant."
     terms = fit_terms(X, names, logged)
-    with threadpool_limits(1):  # two threads would add in another order
+    with one_thread():  # two threads would add in another order
         solution = np.linalg.lstsq(np.column_stack([np.ones(len(X)), terms.matrix(X)]), y, rcond=None)[0]
     return Linear(terms, solution[:1], solution[1:, None])
 

@@ -95,10 +95,11 @@ def grow_trees(
     residual: np.ndarray,  # (n,) what the trees learn
     rounds: int,  # trees for each level
     seed: int,  # of the rows and columns that each tree sees
+    params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
 ) -> xgboost.Booster:
     "Trees for the quantiles of the residual at LEVELS; the same bits whenever they are grown from the same numbers."
     data = xgboost.QuantileDMatrix(table, residual, max_bin=XGB_PARAMS["max_bin"], nthread=1)
-    return xgboost.train(XGB_PARAMS | {"seed": seed}, data, rounds)
+    return xgboost.train(XGB_PARAMS | dict(params or {}) | {"seed": seed}, data, rounds)
 
 # %% ../../nbs/40_models/04_boosting.ipynb #58f9a35f
 def node_numbers(
@@ -267,13 +268,14 @@ class BoostedResidual(ResidualEstimator):
         recipe: Recipe | None = VOLATILITY_RECIPE,  # of location and scale; None: the trees learn the log change itself
         rounds: int = 100,  # trees for each of LEVELS
         seed: int = 42,  # of the rows and columns that each tree sees
+        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
     ):
-        self.recipe, self.rounds, self.seed = recipe, rounds, seed
+        self.recipe, self.rounds, self.seed, self.params = recipe, rounds, seed, params
 
     def fit(self, X: FeatureValues, y: OutcomeValues) -> BoostedResidual:
         "Fit location and scale, then grow trees on the standardised residuals."
         table, residual = self._fit_residual(X, y)
-        self.trees_ = grow_trees(table, residual, self.rounds, self.seed)
+        self.trees_ = grow_trees(table, residual, self.rounds, self.seed, self.params)
         return self
 
     def predict_quantiles(self, X: FeatureValues, last: int | None = None) -> np.ndarray:
@@ -298,13 +300,14 @@ class BoostedResidual(ResidualEstimator):
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Everything learnt but the trees, in JSON's own types; the trees as the file `trees.ubj`."
         params = {"recipe": recipe_state(self.recipe), "rounds": self.rounds, "seed": self.seed}
-        state = {**params, "columns": self.columns_, "base": self.base_.to_state()[0]}
+        own = {"params": dict(self.params)} if self.params else {}
+        state = {**params, **own, "columns": self.columns_, "base": self.base_.to_state()[0]}
         return state, {"trees.ubj": bytes(self.trees_.save_raw("ubj"))}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], blobs: Mapping[str, bytes]) -> BoostedResidual:
         "The model that `to_state` described."
-        model = cls(read_recipe(state["recipe"]), state["rounds"], state["seed"])
+        model = cls(read_recipe(state["recipe"]), state["rounds"], state["seed"], state.get("params"))
         model.base_, model.columns_ = read_base(state["base"]), list(state["columns"])
         model.trees_ = read_booster(blobs["trees.ubj"])
         return model

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import isotonic_regression
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+from ..core import one_thread
 
 from .confidence import panel_share
 
@@ -48,7 +48,7 @@ def logistic_curve(
     table, grid = (terms(np.clip(one, LEAST_CHANCE, 1 - LEAST_CHANCE)) for one in (np.tile(mean, 2), GRID))
     happened, weight = np.repeat([1.0, 0.0], len(at)), np.concatenate([count * came, count * (1 - came)])
     kept = list(range(table.shape[1]))
-    with threadpool_limits(1):
+    with one_thread():
         while kept:
             line = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(table[:, kept], happened, weight)
             if (line.coef_[0] >= 0).all():

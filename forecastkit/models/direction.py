@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data  # pyrefly: ignore[missing-module-attribute]
-from threadpoolctl import threadpool_limits
+from ..core import one_thread
 
 from forecastkit.core import (
     DataError,
@@ -224,7 +224,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         made = direction_members(self.read_, self.seed) if self.members is None else checked_members(self.members)
         folds = usable_folds(up[rows], place[rows], self.horizon)
         samples = [np.arange(len(rows)), *(train for train, _ in folds)]
-        with threadpool_limits(1):
+        with one_thread():
             self.members_, *outside_members = fitted_members(made, learnt, up[rows], samples, self.n_jobs)
             outside = self._weigh(list(zip(outside_members, folds)), learnt, up[rows], place[rows])
             self._keep_scores(learnt, up[rows], outside)
@@ -276,7 +276,7 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         )
 
     def _beyond(self, table: pd.DataFrame) -> np.ndarray:
-        with threadpool_limits(1):
+        with one_thread():
             return (
                 np.column_stack([m.predict_proba(table[self.read_])[:, 1] for m in self.members_.values()])
                 - self.base_rate_

@@ -10,7 +10,7 @@ quantiles are raw: their widths are corrected afterwards, by `calibration`, whic
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,12 @@ from .garch import GARCHHAR
 from .persistence import FORMAT, MODEL_KINDS, KEPT_ROWS, STATE_FILE, check_sample
 from .persistence import as_integrity_error, pack_member, pack_sample, parse_state, unpack_member
 from .baselines import Climatology, HARLocationScale
+from .shapes import PoolShape, changed_fields, tree_params
 from .pool import linear_pool, shrink_upper_tail, tail_share, weights_by_rows
 from .quantile_regression import LinearQuantile
 
 # %% auto #0
-__all__ = ['recipe_for', 'default_members', 'member_label', 'ProbabilisticForecaster']
+__all__ = ['recipe_for', 'shaped_recipe', 'default_members', 'member_label', 'ProbabilisticForecaster']
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #11df1c51
 def checked_table(
@@ -97,21 +98,29 @@ def recipe_for(columns: Collection[str]) -> Recipe:
     return VOLATILITY_RECIPE if set(VOLATILITY_RECIPE.quantiles) & set(columns) else STOCK_RECIPE
 
 
+def shaped_recipe(recipe: Recipe, shape: PoolShape) -> Recipe:
+    "The recipe with the floor and the half-life of a shape, where it has any."
+    given = {name: getattr(shape, name) for name in ("floor", "tail_half_life")}
+    return replace(recipe, **{name: value for name, value in given.items() if value is not None})
+
+
 def default_members(
     recipe: Recipe,
     horizon: int,  # sessions, which the simulated member walks one by one
     rounds: int,  # trees for each level of the boosted member
     seed: int,
+    shape: PoolShape | None = None,  # of trees and forest; None: that of the house
 ) -> list[QuantileModel]:
     "The members of the pool, not fitted yet: seven kinds, and climatology, which has weight where rows are few."
+    leaves, trees = tree_params(shape or PoolShape())
     return [
         LinearQuantile(recipe),
         GARCHHAR(recipe, horizon, seed=seed),
-        QuantileForest(recipe, seed=seed),
-        BoostedResidual(recipe, rounds, seed),
+        QuantileForest(recipe, seed=seed, params=leaves),
+        BoostedResidual(recipe, rounds, seed, trees),
         HARLocationScale(recipe),
-        QuantileForest(None, seed=seed),
-        BoostedResidual(None, rounds, seed),
+        QuantileForest(None, seed=seed, params=leaves),
+        BoostedResidual(None, rounds, seed, trees),
         Climatology(),
     ]
 
@@ -124,12 +133,23 @@ def equal_weights(members: Sequence[Any]) -> list[float]:
     return [1.0 / len(members)] * len(members)
 
 
+def kind_weight(member: Any, shape: PoolShape) -> float:
+    "The weight of a member's kind: none for climatology, 1 for a kind of the user's own."
+    if isinstance(member, Climatology):
+        return 0.0
+    raw = isinstance(member, (QuantileForest, BoostedResidual)) and member.recipe is None
+    kinds = {LinearQuantile: "linear", GARCHHAR: "garch", QuantileForest: "forest", BoostedResidual: "boosting", HARLocationScale: "har"}  # fmt: skip
+    name = "raw" if raw else kinds.get(type(member))
+    return shape.weight(name) if name else 1.0
+
+
 def default_weights(
     members: Sequence[QuantileModel],  # of `default_members`
     rows: int,  # that they are trained on
+    shape: PoolShape | None = None,  # weights of the kinds; None: those of the house
 ) -> list[float]:
-    "The weights of the default pool: equal but for climatology, which has none, and leaning on the frugal where rows are few."
-    learners = [not isinstance(member, Climatology) for member in members]
+    "The weights of the default pool: by kind, none for climatology, and leaning on the frugal where rows are few."
+    learners = [kind_weight(member, shape or PoolShape()) for member in members]
     return weights_by_rows(learners, [isinstance(member, FRUGAL) for member in members], rows)
 
 # %% ../../nbs/40_models/10_forecaster.ipynb #984b3b17
@@ -149,26 +169,32 @@ class ProbabilisticForecaster(HistoryForecaster):
         seed: int = 42,
         members: Sequence[Any] | None = None,  # models of your own, not fitted, pooled alike; None: `default_members`
         extra_members: Sequence[Any] | None = None,  # models of your own beside these; never written to disk
+        shape: PoolShape | None = None,  # of trees, forest, weights; None: that of the house
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
-        self.extra_members = extra_members
+        self.extra_members, self.shape = extra_members, shape
 
     def fit(self, X: pd.DataFrame, y: OutcomeValues) -> ProbabilisticForecaster:
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
         X = checked_table(X)
         y = matched_outcomes(X.index, y)
-        recipe, horizon = self.recipe or recipe_for(X.columns), self.target.horizon
-        members = list(self.members or default_members(recipe, horizon, self.rounds, self.seed))
+        horizon, shape = self.target.horizon, self.shape or PoolShape()
+        recipe = shaped_recipe(self.recipe or recipe_for(X.columns), shape)
+        members = list(self.members or default_members(recipe, horizon, self.rounds, self.seed, shape))
         members[-1:-1] = self.extra_members or ()  # the last one is climatology
-        self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y))
+        self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y), shape)
         self.tail_share_ = 0.0 if self.members else tail_share(horizon, recipe.tail_half_life)
         self.members_, self.watch_ = [], Stopwatch()
         for member in members:
             with self.watch_.stage(f"fit {member_label(member)}"):
-                self.members_.append(unfitted(member).fit(X, y))
+                self.members_.append(self._fit_member(unfitted(member), X, y))
         self.features_, self.profile_ = list(X.columns), training_profile(X.loc[y.index])
         self.sample_ = X.iloc[-KEPT_ROWS:]
         return self
+
+    def _fit_member(self, member: Any, X: pd.DataFrame, y: pd.Series) -> Any:
+        "A member fitted on these rows; a search looks up what it has fitted before."
+        return member.fit(X, y)
 
     def member_quantiles(self, X: pd.DataFrame, last: int | None = None) -> list[np.ndarray]:
         "Raw quantiles of each member, climatology last; (rows, 23) each. Raises `FeatureDimensionError`."
@@ -218,7 +244,7 @@ class ProbabilisticForecaster(HistoryForecaster):
             "format": FORMAT, "target": asdict(self.target), "rounds": self.rounds, "seed": self.seed,
             "recipe": asdict(self.recipe) if self.recipe else None, "default": self.members is None,
             "features": self.features_, "profile": self.profile_, "members": [entry for entry, _ in made],
-            "weights": self.weights_, "tail_share": self.tail_share_,
+            "weights": self.weights_, "tail_share": self.tail_share_, **({"shape": changed_fields(self.shape)} if self.shape else {}),
         }  # fmt: skip
         blobs = {name: blob for _, files in made for name, blob in files.items()}
         blobs |= pack_sample(self.sample_, self._sampled)
@@ -238,7 +264,8 @@ class ProbabilisticForecaster(HistoryForecaster):
             made = [unpack_member(entry, read, kinds) for entry in text["members"]]
             recipe = Recipe.from_state(text["recipe"]) if text["recipe"] else None
             members = None if text["default"] else [unfitted(member) for member in made]
-            model = cls(Target(**text["target"]), recipe, text["rounds"], text["seed"], members)
+            shape = PoolShape(**text["shape"]) if "shape" in text else None
+            model = cls(Target(**text["target"]), recipe, text["rounds"], text["seed"], members, shape=shape)
             model.watch_ = Stopwatch()
             model.members_, model.features_, model.profile_ = made, list(text["features"]), dict(text["profile"])
             model.weights_ = [float(weight) for weight in text.get("weights", equal_weights(made))]

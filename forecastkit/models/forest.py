@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import ExtraTreesRegressor
-from threadpoolctl import threadpool_limits
 
-from ..core import PROBS, pack_arrays, unpack_arrays
+from ..core import PROBS, one_thread, pack_arrays, unpack_arrays
 from ..forecasts import strictly_increasing
 from .base import MEDIAN, VOLATILITY_RECIPE, FeatureValues, OutcomeValues, Recipe, with_base
 from .boosting import ResidualEstimator, read_base, read_recipe, recipe_state, tree_table
@@ -34,10 +33,11 @@ def grow_forest(
     residual: np.ndarray,  # (n,) what the trees part
     trees: int,
     seed: int,
+    params: Mapping[str, Any] | None = None,  # of scikit-learn's trees, laid over those of the house
 ) -> ExtraTreesRegressor:
     "Extremely randomised trees; the same whenever they are grown from the same numbers."
-    with threadpool_limits(1):
-        return ExtraTreesRegressor(trees, random_state=seed, **FOREST).fit(table, residual)
+    with one_thread():
+        return ExtraTreesRegressor(trees, random_state=seed, **(FOREST | dict(params or {}))).fit(table, residual)
 
 # %% ../../nbs/40_models/05_forest.ipynb #369b7cc0
 class Trees(NamedTuple):
@@ -145,13 +145,14 @@ class QuantileForest(ResidualEstimator):
         recipe: Recipe | None = VOLATILITY_RECIPE,  # of location and scale; None: the trees learn the log change itself
         trees: int = 100,
         seed: int = 42,
+        params: Mapping[str, Any] | None = None,  # of scikit-learn's trees, laid over those of the house
     ):
-        self.recipe, self.trees, self.seed = recipe, trees, seed
+        self.recipe, self.trees, self.seed, self.params = recipe, trees, seed, params
 
     def fit(self, X: FeatureValues, y: OutcomeValues) -> QuantileForest:
         "Fit location and scale, grow the trees on the standardised residuals, and keep the leaf of every training row."
         table, residual = self._fit_residual(X, y)
-        forest = grow_forest(table, residual, self.trees, self.seed)
+        forest = grow_forest(table, residual, self.trees, self.seed, self.params)
         self.trees_ = trees_of_forest(forest)
         order = np.argsort(residual, kind="stable")
         self.residual_ = residual[order]
@@ -174,6 +175,7 @@ class QuantileForest(ResidualEstimator):
     def to_state(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         "Columns, location and scale in JSON's own types; trees, leaves and residuals as the file `forest.npz`."
         params = {"recipe": recipe_state(self.recipe), "trees": self.trees, "seed": self.seed}
+        params |= {"params": dict(self.params)} if self.params else {}
         arrays = self.trees_._asdict() | {"past": self.past_, "residual": self.residual_}
         return params | {"columns": self.columns_, "base": self.base_.to_state()[0]}, {
             "forest.npz": pack_arrays(arrays, compress=self.trees_._fields)  # leaves of rows hardly shrink
@@ -182,7 +184,7 @@ class QuantileForest(ResidualEstimator):
     @classmethod
     def from_state(cls, state: Mapping[str, Any], blobs: Mapping[str, bytes]) -> QuantileForest:
         "The model that `to_state` described."
-        model = cls(read_recipe(state["recipe"]), state["trees"], state["seed"])
+        model = cls(read_recipe(state["recipe"]), state["trees"], state["seed"], state.get("params"))
         model.base_, model.columns_ = read_base(state["base"]), list(state["columns"])
         arrays = unpack_arrays(blobs["forest.npz"])
         model.past_, model.residual_ = arrays.pop("past"), arrays.pop("residual")

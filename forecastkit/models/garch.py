@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
-from threadpoolctl import threadpool_limits
 
 from .base import MEDIAN, VOLATILITY_RECIPE, HistoryForecaster, OutcomeValues, Recipe
 from forecastkit.models.base import (
@@ -29,7 +28,7 @@ from forecastkit.models.base import (
     require_fitted,
 )
 from .baselines import MIN_OUTCOMES, WIDTH_OF_0_2, width_of_0_2
-from ..core import DataError, PROBS
+from ..core import PROBS, DataError, one_thread
 from ..features import checked_features
 from ..forecasts import strictly_increasing
 
@@ -93,7 +92,7 @@ def daily_mean(
     "The four coefficients of the mean change of a day, by least squares; the last three are 0 for a drift."
     used = 4 if reverting else 1
     table, change = har_terms(trailing_windows(level))[start:-1, :used], np.diff(level)[start:]
-    with threadpool_limits(1):  # two threads would add in another order
+    with one_thread():  # two threads would add in another order
         return np.r_[np.linalg.lstsq(table, change, rcond=None)[0], np.zeros(4 - used)]
 
 
@@ -150,7 +149,7 @@ def fit_variance(
     from arch.univariate import GARCH, ZeroMean
 
     model = ZeroMean(surprise / math.sqrt(unit), volatility=GARCH(p=1, o=1, q=1), rescale=False)
-    with threadpool_limits(1):
+    with one_thread():
         found = model.fit(disp="off", show_warning=False)
     omega, alpha, gamma, beta = (float(v) for v in found.params)
     stable = omega > 0 and alpha + gamma / 2 + beta < 1  # false for NaN

@@ -109,8 +109,10 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
         seed: int = 42,
         columns: Sequence[str] | None = None,  # that the trees read; None: all of X
         weights: Sequence[float] = POOL_WEIGHTS,  # of the line, GARCH's terms, EWMA and the trees in the pool
+        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
     ):
         self.horizon, self.rounds, self.seed, self.columns, self.weights = horizon, rounds, seed, columns, weights
+        self.params = params
 
     def __sklearn_tags__(self) -> Any:
         tags: Any = super().__sklearn_tags__()  # pyrefly: ignore[missing-attribute]
@@ -135,7 +137,7 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
         ]
         chosen = tuple(rows.columns if self.columns is None else self.columns)
         own, kinds = line.scale(rows), self._kinds(rows)
-        trees, grown = ScaleTrees.fit_scaled(rows, residual, line, chosen, self.rounds, self.seed, own)
+        trees, grown = ScaleTrees.fit_scaled(rows, residual, line, chosen, self.rounds, self.seed, own, self.params)
         self.members_ = [line, *mixes, trees]
         scales = [own, *(mix.scale(rows) for mix in mixes), grown]
         self.shapes_ = [fit_shapes(residual / scale, kinds) for scale in scales]
@@ -176,12 +178,16 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
         known = np.isfinite(outcome)
         return -float(np.average(crps(outcome[known], self.predict_quantiles(X[known])), weights=sample_weight))
 
+    def _stored_params(self) -> dict[str, Any]:
+        "The parameters; `params` only where there are any, so that a version of the house is written as ever."
+        return {name: value for name, value in self.get_params().items() if name != "params" or value}
+
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write the fitted model into a folder (JSON and UBJ); returns the SHA-256 of each file by its name."
         check_is_fitted(self, "members_")
         made = [pack_member(member, place) for place, member in enumerate(self.members_)]
         text = {
-            "format": FORMAT, "kind": "panel", "params": {**self.get_params(), "columns": self.columns and list(self.columns), "weights": list(self.weights)},
+            "format": FORMAT, "kind": "panel", "params": {**self._stored_params(), "columns": self.columns and list(self.columns), "weights": list(self.weights)},
             "drift": self.drift_, "drifts": self.drifts_, "features": self.features_,
             "shapes": [shape.tolist() for shape in self.shapes_], "members": [entry for entry, _ in made],
         }  # fmt: skip

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xgboost
-from threadpoolctl import threadpool_limits
 
-from ..core import DataError, FeatureDimensionError, PROBS
+from ..core import PROBS, DataError, FeatureDimensionError, one_thread
 from ..forecasts import strictly_increasing
 from .base import Linear, fit_terms
 from .boosting import read_booster
@@ -55,7 +54,7 @@ def fit_scale_line(
     pull[0] = 0.0
     solution = np.zeros(design.shape[1])
     solution[0] = np.log(size.mean())
-    with threadpool_limits(1):  # two threads would add in another order
+    with one_thread():  # two threads would add in another order
         for _ in range(STEPS):
             ratio = np.minimum(size * np.exp(-(design @ solution)), 50.0)
             gradient = design.T @ (1.0 - ratio) / len(X) + pull * solution
@@ -196,6 +195,7 @@ class ScaleTrees:
         rounds: int,
         seed: int,
         base_scale: np.ndarray,  # (n,) of the base at these rows
+        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
     ) -> tuple[ScaleTrees, np.ndarray]:
         "The same, and the scale of each training row."
         size = np.maximum(np.abs(residual) / base_scale, 1e-6)
@@ -203,7 +203,7 @@ class ScaleTrees:
         used = tuple(name for name in columns if bool(seen[name]))
         table = _float32(X, used)
         data = xgboost.QuantileDMatrix(table, size, max_bin=TREE_PARAMS["max_bin"], nthread=1)
-        made = cls(base, used, xgboost.train({**TREE_PARAMS, "seed": seed}, data, rounds))
+        made = cls(base, used, xgboost.train({**TREE_PARAMS, **(params or {}), "seed": seed}, data, rounds))
         return made, made._multiplied(base_scale, table)
 
     def _multiplied(self, base_scale: np.ndarray, table: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ ENOUGH_ROWS: int = 2520  # training rows from which a pool has its full weights:
 
 
 def weights_by_rows(
-    full: Sequence[bool],  # which members share the weight where rows abound
+    full: Sequence[float],  # relative weights of the members where rows abound; True and False count as 1 and 0
     frugal: Sequence[bool],  # which share it where there are none
     rows: int,  # that the members are trained on
     enough: int = ENOUGH_ROWS,

@@ -20,7 +20,7 @@ from ..core import DataError
 
 # %% auto #0
 __all__ = ['MAX_ROWS', 'FOLDS', 'LEAST_SESSIONS', 'require_whole', 'require_share', 'rise_outcomes', 'session_places',
-           'own_columns', 'thinned', 'purged_folds', 'usable_folds']
+           'own_columns', 'thinned', 'purged_folds', 'usable_folds', 'purged_walk', 'require_purged']
 
 # %% ../../nbs/40_models/15_purged_folds.ipynb #f01d0007
 def require_whole(
@@ -122,3 +122,37 @@ def usable_folds(
     folds = list(purged_folds(place, horizon))
     enough = len(np.unique(place)) >= LEAST_SESSIONS
     return folds if enough and all(len(np.unique(up[train])) == 2 for train, _ in folds) else []
+
+# %% ../../nbs/40_models/15_purged_folds.ipynb #428c0ccc
+def purged_walk(
+    place: np.ndarray,  # (n,) number of the session of each row, not falling
+    horizon: int,
+    folds: int,
+    start: float = 0.5,  # share of the sessions before the first test
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    "Rows to train on and rows to test on, forward in time: each fold trains on all whose outcome is known when its test begins."
+    sessions = np.unique(place)
+    for tested in np.array_split(sessions[int(start * len(sessions)) :], folds):
+        if not len(tested) or tested[0] - horizon < sessions[0]:
+            raise DataError(
+                f"{len(sessions)} sessions cannot be cut into {folds} folds: use fewer, or bring more history"
+            )
+        yield np.flatnonzero(place <= tested[0] - horizon), np.flatnonzero((place >= tested[0]) & (place <= tested[-1]))
+
+
+def require_purged(
+    place: np.ndarray,  # (n,) number of the session of each row
+    train: np.ndarray,  # numbers of rows
+    test: np.ndarray,
+    horizon: int,  # sessions over which an outcome runs
+) -> None:
+    "Raise `DataError` where a row is trained on whose outcome overlaps that of a tested one."
+    learnt, tested = np.unique(place[train]), np.unique(place[test])
+    first = np.searchsorted(learnt, tested - horizon, side="right")
+    leaks = first < np.searchsorted(learnt, tested + horizon)
+    if leaks.any():
+        at = int(np.flatnonzero(leaks)[0])
+        apart = int(abs(learnt[first[at]] - tested[at]))
+        raise DataError(
+            f"the split leaks: a training row and a tested row are {apart} sessions apart, less than the horizon of {horizon}"
+        )

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
-from ..core import PROBS
+from ..core import PROBS, one_thread
 from ..forecasts import strictly_increasing
 from forecastkit.models.base import (
     MEDIAN,
@@ -69,7 +68,7 @@ def quantile_lines(
     lines = np.zeros((len(probs), table.shape[1]))
     lines[:, 0] = np.quantile(y, probs)
     miss = y - lines[:, :1]
-    with threadpool_limits(1):  # two threads would add in another order
+    with one_thread():  # two threads would add in another order
         for width in np.array(SMOOTHING_WIDTHS) * (y.std() or 1e-9):
             for _ in range(MAX_STEPS):
                 step, moved = newton_step(table, pairs, miss, probs, width)

@@ -27,8 +27,8 @@ from ..metrics import hac_lag, ks
 
 # %% auto #0
 __all__ = ['RISK_PARTS', 'USUAL_WIDTHS', 'MOVERS', 'DRIFT_ROWS', 'KNOWN_ROWS', 'RANK_GRID', 'COEFFICIENT_PRIOR', 'SIGNED',
-           'RISK_EVIDENCE', 'TELLING', 'SHIPPED_RISK', 'log_width_ratio', 'member_disagreement', 'movers_drift',
-           'RiskModel', 'unique_steps', 'fit_logistic', 'learn_risk', 'part_words', 'risk_reasons', 'risk_record',
+           'TELLING', 'SHIPPED_RISK', 'log_width_ratio', 'member_disagreement', 'movers_drift', 'RiskModel',
+           'unique_steps', 'fit_logistic', 'learn_risk', 'part_words', 'risk_reasons', 'risk_record',
            'shipped_risk_model', 'ranked', 'risk_correlations', 'risk_deciles']
 
 # %% ../../nbs/40_models/31_risk_score.ipynb #f4918450
@@ -99,6 +99,7 @@ class RiskModel:
     coefficients: tuple[float, ...]
     intercept: float
     chances: tuple[float, ...]  # of a poor forecast in the learning span, at `RANK_GRID`
+    evidence: str = "what the score is worth was not measured on later years"  # one sentence, without its full stop
 
     def standardised(self, parts: pd.DataFrame) -> np.ndarray:
         "Each part in standard deviations from its mean, clipped at 3; 0 where it is unknown, (n, parts)."
@@ -217,12 +218,6 @@ def learn_risk(
     )
 
 # %% ../../nbs/40_models/31_risk_score.ipynb #890ed1f6
-RISK_EVIDENCE: str = (  # what the frozen model was worth on 2010-2018, see the last section
-    "on 2010-2018 it ranked how large the error was beside past frequencies (rank correlation 0.33, s.e. 0.03), no better than the width "
-    "of the range alone, and misses of the 80 % range did not rise with it (0.02, s.e. 0.02)"
-)
-
-
 def part_words(name: str, value: float, usual: float) -> str:
     "A part of the risk score in words."
     return {
@@ -260,12 +255,12 @@ def risk_record(
         "score": float(model.score(row)[0]), "chance": float(model.chance(row)[0]), "of": model.poor, "parts": known,
         "amounts": {name: float(value) for name, value in model.amounts(row).iloc[0].items()},
         "reasons": risk_reasons(model, row), "model": model.seal[:16], "learnt": f"{model.first} .. {model.last}",
-        "evidence": RISK_EVIDENCE,
+        "evidence": model.evidence,
     }  # fmt: skip
 
 # %% ../../nbs/40_models/31_risk_score.ipynb #2aba5fec
 SHIPPED_RISK: dict[tuple[str, str, int], tuple[str, str]] = {  # file and seal of each target's model
-    ("VIX", "pct_change", 5): ("risk_vix_5.json", "936b9b11f038fea6"),
+    ("VIX", "pct_change", 5): ("risk_vix_5.json", "849e6255aa35df91"),
 }
 
 

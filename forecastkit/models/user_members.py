@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from ..core import PROBS, UserCodeError
+from ..core import PROBS, UserCodeError, one_thread
 from ..features import user_code
 from ..forecasts import strictly_increasing
 from .base import HistoryForecaster, fit_linear, last_rows, training_data, unfitted
@@ -85,15 +84,21 @@ class UserMember:
     def fit(self, X: pd.DataFrame, y: pd.Series) -> UserMember:
         "Fit a copy of the model on the rows with outcomes. Raises `UserCodeError`."
         rows, outcome = training_data(X.select_dtypes("number"), y)
-        with user_code(f"member {self.name}"), threadpool_limits(1):
+        known = pd.Series(outcome, rows.index)
+        with user_code(f"member {self.name}"), one_thread():
             self.model_ = unfitted(self.model)
-            self.model_.fit(rows, pd.Series(outcome, rows.index))
+            self.model_.fit(X if self.reads_history else rows, known)
         return self
+
+    @property
+    def reads_history(self) -> bool:
+        "Whether the model is fitted on the whole table, as those of the house are."
+        return bool(getattr(self.model, "reads_history", False))
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "What the model says, (rows, 23). Raises `UserCodeError` where it is not quantiles."
-        rows, numbers = last_rows(X, last), X.select_dtypes("number")
-        with user_code(f"member {self.name}"), threadpool_limits(1):
+        rows, numbers = last_rows(X, last), X if self.reads_history else X.select_dtypes("number")
+        with user_code(f"member {self.name}"), one_thread():
             ask = self.model_.predict_quantiles
             whole = "last" in inspect.signature(ask).parameters
             said = np.asarray(ask(numbers, last=last) if whole else ask(last_rows(numbers, last)), dtype=float)
@@ -111,6 +116,7 @@ class UserMember:
 def user_member(
     given: Any,  # a model, or its class; a regressor is wrapped in `ResidualQuantiles`
     name: str | None = None,  # by default that of its class
+    horizon: int = 22,  # sessions ahead; the errors of a regressor are taken at least so far from what it has learnt
 ) -> UserMember:
     "A model of the user's as a member. Raises `UserCodeError` for what cannot be one."
     name = name or (given.__name__ if isinstance(given, type) else type(given).__name__)
@@ -118,7 +124,7 @@ def user_member(
         with user_code(f"member {name}"):
             given = given()
     if not hasattr(given, "predict_quantiles") and hasattr(given, "fit") and hasattr(given, "predict"):
-        given = ResidualQuantiles(given)
+        given = ResidualQuantiles(given, gap=max(22, horizon))
     if not (hasattr(given, "fit") and hasattr(given, "predict_quantiles")):
         raise UserCodeError(
             f"member {name} is no model: give it fit(X, y) and predict_quantiles(X), or fit and predict as scikit-learn has them"

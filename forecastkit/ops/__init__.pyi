@@ -89,6 +89,7 @@ from .promotions import (
     stored_promotions as stored_promotions,
 )
 from .served import (
+    lines_served as lines_served,
     served_on as served_on,
 )
 from .ensemble_loader import (
@@ -168,4 +169,26 @@ from .line_rules import (
     line_decay as line_decay,
     lines_to_retire as lines_to_retire,
     RulesReport as RulesReport,
+)
+from .tuning_tasks import (
+    block_means as block_means,
+    Fold as Fold,
+    fold_losses as fold_losses,
+    MODEL_CONFIGS as MODEL_CONFIGS,
+    ModelConfig as ModelConfig,
+    ModelConfigs as ModelConfigs,
+    register_target as register_target,
+    tuning_folds as tuning_folds,
+    tuning_task_of as tuning_task_of,
+    TuningTask as TuningTask,
+)
+from .tuning import (
+    nested_gain as nested_gain,
+    new_sampler as new_sampler,
+    open_study as open_study,
+    optimize_hyperparameters as optimize_hyperparameters,
+    OuterFolds as OuterFolds,
+    run_trials as run_trials,
+    Search as Search,
+    tuned_line as tuned_line,
 )

@@ -65,6 +65,10 @@ REFERENCE = re.compile(r"(?P<kind>file|env|keyring):(?P<place>\S.*)")
 def sink_reference(text: str) -> str:
     "The name of a sink; raises `SettingsError` for what is none, without showing it: it may be an address with its password."
     found = REFERENCE.fullmatch(str(text).strip())
+    if found is not None and found["kind"] == "file" and ".." in re.split(r"[/\\]", found["place"]):
+        raise SettingsError(
+            "a sink file:PATH has no .. in it: a relative path lies in the home folder, any other is absolute"
+        )
     if found is None or "://" in found["place"] or (found["kind"] == "keyring" and "/" not in found["place"]):
         raise SettingsError(
             "a sink of alerts is named file:PATH, env:VARIABLE or keyring:SERVICE/USER; an address holds a secret: "
@@ -206,7 +210,7 @@ class AppriseSink:
 # %% ../../nbs/60_ops/21_alert_sinks.ipynb #4e22cbd8
 def sink_of(
     reference: str,  # file:PATH, env:VARIABLE, keyring:SERVICE/USER
-    home: Path = Path(),  # where a relative file lies
+    home: Path = Path(),  # the folder in which a relative file lies, never above it
     seconds: float = 10.0,  # for one attempt
     environ: Mapping[str, str] | None = None,  # instead of the process's environment
 ) -> Sink:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 
 from ..core import DataError, Target, canonical_json, digest, named_symbol, printable, read_value
+from ..models import parse_shape
 
 # %% auto #0
 __all__ = ['PANEL_KEY', 'RECIPE_KEYS', 'HOUSE_LINES', 'CANDIDATE', 'SHADOW', 'CHAMPION', 'RETIRED', 'LINE_STAGES',
@@ -47,7 +48,9 @@ def parsed_key(
     return named_symbol(symbol), timeframe
 
 # %% ../../nbs/60_ops/08_lines.ipynb #b9f766a8
-RECIPE_KEYS: tuple[str, ...] = ("model.seed", "model.train_start", "model.refit_every", "model.rounds")
+RECIPE_KEYS: tuple[str, ...] = (
+    "model.seed", "model.train_start", "model.refit_every", "model.rounds", "model.pool",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Line:
             raise DataError(
                 f"{self.name} is the line of the settings in force: give a line with settings of its own another name"
             )
+        parse_shape(checked.get("model.pool", ""))
         object.__setattr__(self, "recipe", checked)
 
     @property

@@ -15,14 +15,15 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from ..ledger import PREDICTIONS, fetch, with_retry
+from ..core import DataError
+from ..ledger import PREDICTIONS, PROMOTIONS, PredictionDatabase, chained_tables, fetch, with_retry
 from .lines import HOUSE_LINES, Champion, LineTarget
 from .promotions import Standing, promotions_in, standing_of
 from .registry import ModelRegistry, stored_versions
 from .version_lines import lines_in
 
 # %% auto #0
-__all__ = ['SERVED_COLUMNS', 'GridVersions', 'silent_rows', 'served_on']
+__all__ = ['SERVED_COLUMNS', 'GridVersions', 'silent_rows', 'served_on', 'lines_served']
 
 # %% ../../nbs/60_ops/11_served.ipynb #cf38eef0
 SERVED_COLUMNS: tuple[str, ...] = (
@@ -68,14 +69,17 @@ def silent_rows(
     grid: GridVersions,
     made: Collection[tuple[Any, ...]],  # session and target of the forecasts on record
 ) -> list[tuple[Any, ...]]:
-    "One row a session and target with promotions and without a forecast: `SERVED_COLUMNS` without what only a forecast has."
+    "One row a session and target without a forecast where a champion was promoted or a version stood: `SERVED_COLUMNS` without what only a forecast has."
     rows, held = [], list(standings)
     for session in sessions:
         for one in held:
             if (session, *one.target) not in made:
                 target, found = one.target, one.champion_at(session)
+                version = grid.at(target, found, session)
+                if not version and len(one.served) == 1:
+                    continue  # nothing was trained or promoted: nothing could have served
                 about = (session, target.key, target.symbol, target.kind, target.horizon, found.line.name)
-                rows.append((*about, grid.at(target, found, session), found.version, found.number))
+                rows.append((*about, version, found.version, found.number))
     return rows
 
 # %% ../../nbs/60_ops/11_served.ipynb #5e12ed08
@@ -98,15 +102,24 @@ def served_table(
     place = pd.Series(range(len(sessions)), sessions)
     return table.iloc[table["session"].map(place).argsort(kind="stable")].reset_index(drop=True)
 
+# %% ../../nbs/60_ops/11_served.ipynb #5e12ed09
+def refuse_to_come(sessions: pd.DatetimeIndex, today: pd.Timestamp, standings: Iterable[Standing]) -> None:
+    "Raise `DataError` for a session after today and after all that is decided already."
+    until = max([today, *(pd.Timestamp(row.effective) for one in standings for row in one.rows)])
+    if sessions.max() > until:
+        words = f"the last session that can be asked for is {until:%Y-%m-%d}"
+        raise DataError(f"{sessions.max():%Y-%m-%d} has not come yet: {words}")
+
 # %% ../../nbs/60_ops/11_served.ipynb #5e12ed07
 def served_on(
     registry: ModelRegistry,
     day: Any,  # a session, or the days after it until the next; or several of them
     target: LineTarget | None = None,  # None: all
 ) -> pd.DataFrame:
-    "One row a forecast that was made at a session, and one a target that had a champion and no forecast: see `SERVED_COLUMNS`."
-    days = [day] if isinstance(day, str) or not isinstance(day, Iterable) else day
-    sessions = pd.DatetimeIndex([registry.database.calendar.on_or_before(one) for one in days]).unique()
+    "One row a forecast that was made at a session, and one a target that had a champion and no forecast: see `SERVED_COLUMNS`. Raises `DataError` for a session to come."
+    days = [day] if isinstance(day, str) or not isinstance(day, Iterable) else [*day]
+    calendar = registry.database.calendar
+    sessions = pd.DatetimeIndex([calendar.on_or_before(one) for one in days]).unique()
     own = sa.true() if target is None else sa.and_(*(_SERVED.c[n] == v for n, v in zip(_TARGET, target, strict=True)))
     if not len(sessions):
         return pd.DataFrame(columns=list(SERVED_COLUMNS))
@@ -118,5 +131,26 @@ def served_on(
         return told, [standing_of(one, (row for row in rows if row.target == one)) for one in dict.fromkeys(row.target for row in rows)], lines_in(connection)  # fmt: skip
 
     table, standings, lines = with_retry(registry.database.engine, look)
+    refuse_to_come(sessions, calendar.on_or_before(registry.database.clock().date()), standings)
     versions = stored_versions(registry.database)
     return served_table(table, sessions, standings, versions, GridVersions(versions, lines))
+
+# %% ../../nbs/60_ops/11_served.ipynb #5e12ed10
+def lines_served(
+    database: PredictionDatabase,
+    prediction_ids: Iterable[str],
+) -> pd.Series:
+    "The line that made each forecast, in the order asked for; empty where the database is too old to say."
+    wanted = [*prediction_ids]
+
+    def look(connection: sa.Connection) -> dict[str, str]:
+        if PROMOTIONS not in chained_tables(connection):
+            return {}
+        parts = [wanted[at : at + 500] for at in range(0, len(wanted), 500)]
+        query = sa.select(_SERVED.c.prediction_id, _SERVED.c.line)
+        return {
+            i: line for part in parts for i, line in connection.execute(query.where(_SERVED.c.prediction_id.in_(part)))
+        }
+
+    found = with_retry(database.engine, look)
+    return pd.Series([found.get(one, "") for one in wanted], dtype=object)

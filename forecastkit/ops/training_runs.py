@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import DataError, Target, canonical_json, digest
+from ..core import DataError, Target, canonical_json, digest, printable
 from forecastkit.ledger import (
     MODELS,
     TRAINING_EVENTS,
@@ -261,6 +261,9 @@ def close_lost_runs(database: PredictionDatabase) -> list[TrainingRun]:
 def _table(database: PredictionDatabase, view: sa.TableClause, asked: Mapping[str, Any]) -> pd.DataFrame:
     where = [view.c[name] == value for name, value in asked.items() if value is not None]
     query = sa.select(*view.c).where(*where).order_by(view.c.run_date, view.c.symbol)
+
+    if not isinstance(database, PredictionDatabase):
+        raise DataError(f"{printable(repr(database), most=80)} is no ledger: open it with PredictionDatabase(URL)")
 
     def read(connection: sa.Connection) -> pd.DataFrame:
         there = TRAINING_EVENTS in chained_tables(connection)

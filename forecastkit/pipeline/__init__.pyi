@@ -16,6 +16,7 @@ from .loading import (
     lost_ledger as lost_ledger,
     missing_runs as missing_runs,
     open_market as open_market,
+    require_symbol as require_symbol,
     readable_sources as readable_sources,
     require_series as require_series,
     setting_problems as setting_problems,
@@ -32,6 +33,9 @@ from .daily import (
 )
 from .evaluation import (
     evaluate as evaluate,
+)
+from .ring import (
+    evaluate_model as evaluate_model,
 )
 from .explanation import (
     explain_forecasts as explain_forecasts,

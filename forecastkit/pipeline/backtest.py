@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ..core import DataError, ExperimentLog, Report, Settings, Stopwatch, UserCodeError, digest, plain
+from ..core import DataError, Report, Settings, Stopwatch, UserCodeError, digest, plain
 from ..data import MarketData
 from forecastkit.trading import (
     BacktestEngine,
@@ -47,13 +47,13 @@ from forecastkit.pipeline.backtest_inputs import (
 from .panel_forecasting import UniverseSystem
 from .panel_universe import Universe
 from .panel_verification import verify_universe
+from .tried_strategies import beside_its_trials
 from .verification import function_in
 
 # %% auto #0
-__all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'count_trial', 'FileOrders',
-           'Decisions', 'strategy_identity', 'panel_subject', 'ledger_subject', 'orders_subject', 'orders_words',
-           'strategy_subject', 'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of',
-           'backtest_universe']
+__all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'FileOrders', 'Decisions',
+           'strategy_identity', 'panel_subject', 'ledger_subject', 'orders_subject', 'orders_words', 'strategy_subject',
+           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of', 'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -157,21 +157,6 @@ class UniverseBacktest:
             f"{self.subject}; {self.universe.name}, {len(self.result.books.prices.tickers)} tickers", *verdict, self.result.text(),
             f"books: cash, positions, trades and limits agree to {checked:.1g} of the equity", *self.remarks, self.survivorship,
         ])  # fmt: skip
-
-# %% ../../nbs/65_pipeline/85_backtest.ipynb #28b88c6c
-def count_trial(
-    log: ExperimentLog,
-    what: Mapping[str, Any],  # everything that makes it another strategy
-    result: BacktestResult,
-) -> int | None:
-    "How many strategies the log holds, this one among them; a strategy that is run again is not counted twice."
-    name = digest(plain(dict(what)))
-    known = [entry["name"] for entry in log.entries()] if log.path.exists() and not log.verify() else []
-    if name not in known and (not log.path.exists() or not log.verify()):
-        log.append("backtest", name, str(what["subject"]), {"sharpe": result.sharpe.value})
-    return (
-        None if log.verify() else len({entry["name"] for entry in log.entries()})
-    )  # two processes may add one at once
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #212c6715
 class FileOrders(NamedTuple):
@@ -401,8 +386,9 @@ def backtest_universe(
         "start": str(start),
         "end": str(end),
     }
-    tried = count_trial(ExperimentLog(system.settings.home.backtests), what, result)
-    result = replace(result, notes=notes, trials=tried)
+    result = beside_its_trials(
+        system.settings.home, what, replace(result, notes=notes), system.settings.configuration()
+    )
     told = survivorship_words(
         system.universe,
         system.market,

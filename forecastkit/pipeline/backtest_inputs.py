@@ -22,7 +22,7 @@ import pandas as pd
 
 from ..core import DataError, Finding, PROBS, Report
 from ..data import MarketData
-from ..evaluation import audit
+from ..evaluation import audit_market_function
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from ..trading import Holdings, Limits, PositionSizer
@@ -221,14 +221,14 @@ def strategy_probe(
     drawn = sample_sessions(sessions[:-1], cuts, seed)
     subject = getattr(strategy, "__name__", "the strategy")
     if is_weights_function(strategy):
-        return audit(strategy, market, cuts=drawn, seed=seed, subject=subject)
+        return audit_market_function(strategy, market, cuts=drawn, seed=seed, subject=subject)
 
     def at_sessions(cut: MarketData) -> pd.DataFrame:
         known = [day for day in drawn if day <= max(cut.close(n).index[-1] for n in names if n in cut)]
         rows = {day: {name: value_of(one) for name, one in strategy(cut.as_of(day), names).items()} for day in known}
         return pd.DataFrame.from_dict(rows, orient="index").reindex(index=pd.DatetimeIndex(known), columns=list(names))
 
-    return audit(at_sessions, market, cuts=drawn, seed=seed, subject=subject)
+    return audit_market_function(at_sessions, market, cuts=drawn, seed=seed, subject=subject)
 
 # %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #14620f32
 def table_decisions(

@@ -24,6 +24,7 @@ from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
 from forecastkit.ops import (
     Line,
+    LineRegistry,
     LineTarget,
     OtherArm,
     ShadowDeployment,
@@ -32,6 +33,7 @@ from forecastkit.ops import (
     drift_this_week,
     evaluate_shadow_deployments,
     line_target,
+    load_panel,
     store_arms,
     stored_deployments,
 )
@@ -167,8 +169,11 @@ class AdvancedDailyPredictor:
         key, system = (line.digest, session), self._system
         if key not in self._panels:
             settings = line_settings(system.settings, line)
-            raw = system.settings.home.raw_quantiles
-            self._panels[key] = prepare_panel(system.market, system.universe, settings, session, system.registry, raw)
+            raw, database = system.settings.home.raw_quantiles, self.database
+            registry = LineRegistry(
+                system.registry.folder, database, line.name, load_panel
+            )  # its versions are no champion's
+            self._panels[key] = prepare_panel(system.market, system.universe, settings, session, registry, raw)
         return self._panels[key]
 
     def predict_daily(

@@ -277,7 +277,7 @@ def label_reason(label: str, chance: float, base: float, horizon: int) -> str:
     "The first reason: the label, the base rate, and how far the chance lies from it."
     usual = f"{100 * base:.0f} % of all {SPANS.get(horizon, f'spans of {horizon} sessions')}"
     if label == "neutral":
-        return f"neutral: rises are {usual}, and nothing moves that by more than {100 * DIRECTION_MARGIN:.0f} points"
+        return f"neutral: a rise has the usual chance ({usual}) to within {100 * DIRECTION_MARGIN:.0f} points"
     side = "more" if chance > base else "less"
     return f"{label}: a rise has {100 * chance:.0f} %, {100 * abs(chance - base):.0f} points {side} than usual (rises are {usual})"
 

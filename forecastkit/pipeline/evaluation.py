@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..core import DataError, Stopwatch, Target, shipped_log, variants_tried
@@ -24,7 +25,7 @@ from .preparation import Prepared
 from .profile import profile_of
 
 # %% auto #0
-__all__ = ['span_of', 'evaluate']
+__all__ = ['span_of', 'said_at', 'evaluate']
 
 # %% ../../nbs/65_pipeline/25_evaluation.ipynb #3f90a264
 def span_of(
@@ -69,23 +70,34 @@ def observed_outcomes(
     return observe_outcomes(counted, origins, prepared.target, cohorts, bounds, calendar=prepared.view.calendar)
 
 # %% ../../nbs/65_pipeline/25_evaluation.ipynb #6590cddb
+def said_at(prepared: Prepared, origins: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
+    "The calibrated quantiles at some of its origins, (n, 23), and the shares of their directions, (n,)."
+    at = prepared.origins.get_indexer(origins)
+    return prepared.quantiles[at], prepared.direction_shares[at]
+
+
 def evaluate(
     prepared: Prepared,  # what is known at the session up to which outcomes count; see `IntegratedSystem.evaluate`
     start: Any = None,  # first origin; by default the first possible one
     end: Any = None,  # last origin; by default the last with a known outcome
+    house: Prepared | None = None,  # the pool of the house, which stands among the baselines of another model
 ) -> Scorecard:
     "The scorecard of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
     began, watch = time.perf_counter(), Stopwatch(prepared.seconds)
     origins = scored_origins(prepared, span_of(prepared.view, prepared.target, start, end))
+    beside = {} if house is None else {"house": house}
+    for other in beside.values():
+        origins = origins[origins.isin(other.origins)]
     check_enough(len(origins), prepared.target.horizon)
     outcomes = observed_outcomes(prepared, origins)
     scored = pd.DatetimeIndex(outcomes.rows.index)
-    at = prepared.origins.get_indexer(scored)
     with watch.stage("baselines"):
-        baselines = baseline_quantiles(prepared, scored)
+        baselines = {name: said_at(other, scored)[0] for name, other in beside.items()}
+        baselines |= baseline_quantiles(house or prepared, scored)
     with watch.stage("scoring"):
-        shares = prepared.direction_shares[at]
-        card = score_forecasts(prepared.quantiles[at], outcomes, baselines, shares)
+        quantiles, shares = said_at(prepared, scored)
+        told = {name: said_at(other, scored)[1] for name, other in beside.items()}
+        card = score_forecasts(quantiles, outcomes, baselines, shares, told)
     tried = variants_tried(shipped_log(), *user_logs(prepared.settings.data.home))
     seconds = time.perf_counter() - began
     return replace(card, seconds=seconds, seconds_by_stage=watch.seconds, variants_tried=tried)

@@ -31,8 +31,8 @@ from ..data import MarketData, Source, Store, load_market, open_source, open_sou
 from ..ledger import database_file, display_url, parse_database_url
 
 # %% auto #0
-__all__ = ['vendors_in', 'readable_sources', 'open_market', 'fetch_series', 'update', 'require_series', 'setting_problems',
-           'missing_runs', 'lost_ledger']
+__all__ = ['vendors_in', 'readable_sources', 'open_market', 'require_symbol', 'fetch_series', 'update', 'require_series',
+           'setting_problems', 'missing_runs', 'lost_ledger']
 
 # %% ../../nbs/65_pipeline/05_loading.ipynb #9c4d92bf
 def vendors_in(
@@ -62,6 +62,17 @@ def open_market(
     if absent and vendors_in(data.sources):
         raise DataError(f"{absent[0]} was not fetched yet: forecastkit download --symbols {','.join(absent)}")
     return load_market(opened, symbols, needed, data.calendar, settings.run.progress, events=all_meetings(data.home))
+
+
+def require_symbol(settings: Settings, symbol: str) -> None:
+    "Raise `DataError` for a symbol that is in none of the sources; what a vendor has is known only when it was asked."
+    sources = settings.data.sources
+    if not vendors_in(sources) and not any(
+        symbol in one for one in open_sources(sources, stored_sources(settings.data.home))
+    ):
+        raise DataError(
+            f"{symbol} is in none of the sources ({', '.join(sources)}): `forecastkit data list` shows what is"
+        )
 
 # %% ../../nbs/65_pipeline/05_loading.ipynb #0b13aac5
 def open_layers(

@@ -317,7 +317,7 @@ def prepare_panel(
     pin: Any = None,  # a `serving.PinnedVersion` that answers against the refit grid
 ) -> PreparedPanel:
     "Features, raw forecasts of the versions in force, and calibrated widths of all tickers for all sessions up to one."
-    from forecastkit.models import calibrate_panel
+    from forecastkit.models import calibrate_panel, parse_shape, tree_params
 
     if folder is not None:
         if registry is not None:
@@ -342,9 +342,10 @@ def prepare_panel(
         prints = panel_fingerprints(view, universe, symbols, dated[dated >= days[0]])
     versions = Versions(target, settings, prints, registry, folder, symbols)
     schedule = replace(refit_schedule(target, settings, calendar), needs=(LEARNT,), drift_limit=None)
+    own = {"params": tree_params(parse_shape(model.pool))[1]} if model.pool else {}
     with watch.stage("walk"):
         raw = walk_forward(
-            X, y, partial(universe.profile(target).recipe, horizon, model.rounds, model.seed), schedule, store=versions,
+            X, y, partial(universe.profile(target).recipe, horizon, model.rounds, model.seed, **own), schedule, store=versions,
             n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress, watch=watch,
         )  # fmt: skip
         if pin is not None:

@@ -8,6 +8,7 @@ works on the market as of one session, so that it looks the same tomorrow."""
 # %% ../../nbs/65_pipeline/10_preparation.ipynb #1d9f01a8
 from __future__ import annotations
 
+import copy
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +84,10 @@ class Versions:
 
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a forecaster that was trained at a refit session."
-        if self.registry is not None and not getattr(model, "extra_members", None):  # the user's own are never written
+        stored = hasattr(model, "save") and not getattr(
+            model, "extra_members", None
+        )  # the user's own are never written
+        if self.registry is not None and stored:
             self.registry.save(self.name(grid), model, target=self.target, origin=grid, symbols=self.symbols)
 
     def note(self, names: Iterable[str]) -> None:
@@ -163,6 +167,8 @@ class Prepared:
 
     def pool_words(self, grid: pd.Timestamp) -> str:
         "How the pool of the version trained at a refit session weighs its members."
+        if self.profile.model is not None:
+            return f"{self.profile.model.name} alone, of the user's own"
         if grid not in self._pool_words:  # a batch has thousands of origins, and few versions
             from forecastkit.models import weights_in_words
 
@@ -287,7 +293,7 @@ def prepare(
     pin: Any = None,  # a `serving.PinnedVersion` that answers against the refit grid
 ) -> Prepared:
     "Features, raw forecasts of the versions in force, and calibrated widths for all origins up to a session."
-    from forecastkit.models import ProbabilisticForecaster, calibrate
+    from forecastkit.models import ProbabilisticForecaster, calibrate, parse_shape
 
     require_sessions(market, target.symbol)
     profile = own_profile or profile_of(target, settings.forecast.regime_bounds)
@@ -320,8 +326,10 @@ def prepare(
     if first is not None:
         schedule = replace(schedule, drift_limit=None, walk_start=None)  # drift is measured from the walk's beginning
     extra: dict[str, Any] = {"extra_members": profile.members} if profile.members else {}
+    extra |= {"shape": parse_shape(model.pool)} if model.pool else {}
+    pool = partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed, **extra)
     walk = partial(
-        walk_forward, X, y, partial(ProbabilisticForecaster, target, profile.recipe, model.rounds, model.seed, **extra),
+        walk_forward, X, y, pool if profile.model is None else partial(copy.copy, profile.model),
         store=versions, n_jobs=settings.run.n_jobs, dask=settings.run.dask, progress=settings.run.progress,
         watch=watch,
     )  # fmt: skip

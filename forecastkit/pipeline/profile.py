@@ -60,6 +60,7 @@ class TargetProfile:
     regime_bounds: tuple[float, ...] = ()  # levels that part the regimes; none where the target has no regimes
     default_kind: str = "log_return"  # how a change is measured when nobody says
     members: tuple[Any, ...] = ()  # models of the user's, pooled beside those of the house
+    model: Any = None  # a model of the user's that forecasts in place of the pool
     user_code: tuple[UserPart, ...] = ()  # what of all this is the user's own; see `user_code.with_user_code`
     probed: bool = False  # whether that was asked for look-ahead already
     tickers: tuple[str, ...] = ()  # those of a panel, for whom TICKER stands among the needs of its features
@@ -75,6 +76,11 @@ class TargetProfile:
         return tuple(
             sorted({need for feature in self.declarations for need in self.series_of(feature)} | set(self.context))
         )
+
+    @property
+    def own_models(self) -> tuple[Any, ...]:
+        "The models of the user's: members of the pool, or the one in its place."
+        return self.members if self.model is None else (self.model,)
 
     @property
     def recipe(self) -> Any:

@@ -131,7 +131,10 @@ def recompute_forecasts(
     stored = system.database.get_predictions(
         target.symbol, horizon=target.horizon, kind=target.kind, every_version=True
     )
-    versions, fitted_again = stored["model_version"].unique(), bool(system.profile.members)  # see `models.user_members`
+    versions, fitted_again = (
+        stored["model_version"].unique(),
+        bool(system.profile.own_models),
+    )  # see `models.user_members`
     loadable = [version for version in versions if fitted_again or system.registry.has(version)]
     own = ~stored["forecast"].str.contains('"panel":', regex=False)  # those of a universe are another model's
     made_with = [stored_user_code(text) for text in stored["forecast"]]

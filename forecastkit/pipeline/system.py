@@ -203,6 +203,7 @@ class IntegratedSystem:
         *,
         features: Any = None,  # of your own beside those of the house: functions, `Feature`s, or FILE.py:NAME
         members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
+        model: Any = None,  # one of these in place of the house's pool, or the name of one that an installed package offers
         profile: TargetProfile | None = None,  # by default that of the target
     ):
         self.settings = settings or load_settings()
@@ -217,9 +218,10 @@ class IntegratedSystem:
             raise SettingsError(
                 f"profile= is that of {own.target}, and {self.target} is to be forecast: give the profile of what is forecast"
             )
+        self._house = own  # without code of the user's
         self.profile: TargetProfile = with_user_code(
-            own, features, members
-        )  # its series, features, regimes and members
+            own, features, members, model
+        )  # its series, features, regimes and models
 
     @cached_property
     def market(self) -> MarketData:
@@ -286,7 +288,7 @@ class IntegratedSystem:
                 own_profile=self.profile,
                 pin=self.pinned(),
             )
-            self._prepared.versions.note(() if self.profile.members else self._prepared.names.values())
+            self._prepared.versions.note(() if self.profile.own_models else self._prepared.names.values())
         return self._prepared
 
     def pinned(self) -> Any:
@@ -382,12 +384,19 @@ class IntegratedSystem:
     ) -> Any:
         "The `Scorecard` of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
         from forecastkit.pipeline.evaluation import evaluate, span_of  # loads the models
+        from forecastkit.pipeline.ring import evaluate_model
 
         began, horizon, watch = time.perf_counter(), self.target.horizon, Stopwatch()
         with watch.stage("market"):
             calendar = self.market.calendar
         span = span_of(self.market, self.target, start, end)  # refused before hours are spent on it
-        card = evaluate(self.prepared(self.origin(calendar.offset(span[-1], horizon))), start, end)
+        last = self.origin(calendar.offset(span[-1], horizon))
+        prepared = self.prepared(last)
+        if self.profile.model is None:
+            card = evaluate(prepared, start, end)
+        else:
+            house = IntegratedSystem(self.models_dir, self.settings, self.market, self.database, profile=self._house)
+            card = evaluate_model(prepared, house.prepared(last), start, end)
         watch.add(card.seconds_by_stage)
         card = replace(card, seconds=time.perf_counter() - began, seconds_by_stage=watch.seconds)
         kept = scorecard_path(self.target, self.settings, self.profile.user_digest)

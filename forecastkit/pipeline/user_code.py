@@ -1,4 +1,4 @@
-"""User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features and members to a profile, `probe_user_code` asks them for look-ahead
+"""User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features, members or a model to a profile, `probe_user_code` asks them for look-ahead
 
 How does a function of one's own get into a forecast?
 
@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.abc import ExecutionLoader
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,14 +29,15 @@ import pandas as pd
 
 from ..core import DataError, Finding, LookAheadError, Report, UserCodeError
 from ..data import MarketData
-from ..evaluation import audit
+from ..evaluation import audit_market_function
 from ..features import Feature, compute_features, user_code, user_code_digest, user_feature
 from .profile import TargetProfile, UserPart
 
 # %% auto #0
-__all__ = ['RESERVED', 'PROBE_CUTS', 'MEMBER_ROWS', 'load_user_code', 'named_user_code', 'recipes_with', 'with_user_features',
-           'with_user_members', 'with_user_code', 'user_columns', 'user_features_of', 'require_no_look_ahead',
-           'ask_user_features', 'probe_user_members', 'probe_user_code']
+__all__ = ['RESERVED', 'MODEL_GROUP', 'PROBE_CUTS', 'TOO_GOOD', 'MEMBER_ROWS', 'load_user_code', 'named_user_code',
+           'recipes_with', 'with_user_features', 'with_user_members', 'installed_model', 'with_user_model',
+           'with_user_code', 'user_columns', 'user_features_of', 'require_no_look_ahead', 'ask_user_features',
+           'require_outcomes_unknown', 'probe_user_members', 'probe_user_code']
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #a0075e3a
 class _Cells(ExecutionLoader):
@@ -178,7 +180,7 @@ def with_user_members(profile: TargetProfile, given: Any) -> TargetProfile:
     from forecastkit.models import user_member
 
     asked = named_user_code(given)
-    members = tuple(user_member(thing, name) for name, thing in asked)
+    members = tuple(user_member(thing, name, profile.target.horizon) for name, thing in asked)
     names = [member.name for member in (*profile.members, *members)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserCodeError(f"two members are called {twice[0]}: name them, members={{'mine': ..., 'other': ...}}")
@@ -188,15 +190,48 @@ def with_user_members(profile: TargetProfile, given: Any) -> TargetProfile:
     ]
     return replace(profile, members=(*profile.members, *members), user_code=(*profile.user_code, *parts))
 
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #cf92b487
+MODEL_GROUP: str = "forecastkit.models"  # the entry points of installed packages that offer models
 
+
+def installed_model(name: str) -> Any:
+    "The model that an installed package offers under this name. Raises `DataError` where none does, `UserCodeError` where it fails."
+    found = entry_points(group=MODEL_GROUP)
+    if name not in found.names:
+        there = f"installed packages offer {', '.join(sorted(found.names))}" if found.names else "no package offers any"
+        raise DataError(
+            f"no model is called {name}: give FILE.py:NAME, or the name of an entry point of {MODEL_GROUP}; {there}"
+        )
+    with user_code(f"loading model {name}"):
+        return next(iter(found.select(name=name))).load()
+
+
+def with_user_model(profile: TargetProfile, given: Any) -> TargetProfile:
+    "The profile with a model of a user's in place of the pool. Raises `DataError` or `UserCodeError`."
+    from forecastkit.models import user_member
+
+    named = isinstance(given, str) and ":" not in given
+    asked = [(given, installed_model(given))] if named else named_user_code(given)
+    if len(asked) != 1 or profile.members:
+        raise UserCodeError(
+            "a model forecasts alone: name one, without members, which the pool of the house takes beside its own"
+        )
+    (name, thing) = asked[0]
+    model = user_member(thing, name, profile.target.horizon)
+    part = UserPart("model", model.name, user_code_digest(thing, f"member {model.name}"))
+    return replace(profile, model=model, user_code=(*profile.user_code, part))
+
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #8ea50dd7
 def with_user_code(
     profile: TargetProfile,
     features: Any = None,  # functions of the market or `Feature`s: one, a list, a dict by name, or FILE.py:NAME
     members: Any = None,  # models with fit and predict_quantiles, or regressors: given alike
+    model: Any = None,  # one of these in place of the pool; also the name of an entry point of MODEL_GROUP
 ) -> TargetProfile:
     "The profile with code of the user's own; the same one where there is none. Raises `DataError` or `UserCodeError`."
     profile = profile if features is None else with_user_features(profile, features)
-    return profile if members is None else with_user_members(profile, members)
+    profile = profile if members is None else with_user_members(profile, members)
+    return profile if model is None else with_user_model(profile, model)
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #881bd8de
 PROBE_CUTS: int = 8  # sessions at which code of the user's is asked before it is used
@@ -230,14 +265,30 @@ def ask_user_features(profile: TargetProfile, market: MarketData) -> None:
         )
     names = ", ".join(map(str, columns))
     asked = partial(user_columns, features=features, symbol=symbol)
-    report = audit(asked, market, cuts=PROBE_CUTS, subject=f"feature {names}")
+    report = audit_market_function(asked, market, cuts=PROBE_CUTS, subject=f"feature {names}")
     require_no_look_ahead(report)
     if not report.facts["values compared"]:
         raise UserCodeError(
             f"feature {names} answers on the whole market only, so that it cannot be asked for look-ahead: let it answer on one that ends earlier"
         )
 
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #647964c0
+TOO_GOOD: float = 0.8  # rank correlation of medians with outcomes that were never handed over
 
+
+def require_outcomes_unknown(
+    name: str,  # of a member
+    said: np.ndarray,  # (n, 23) its quantiles
+    outcomes: pd.Series,  # what came, (n,), of which it was told nothing
+) -> None:
+    "Raise `LookAheadError` for a model that says what came though nobody told it: it reads the outcomes somewhere else."
+    medians = pd.Series(said[:, said.shape[1] // 2], outcomes.index)
+    agree = float(medians.rank().corr(outcomes.rank())) if np.ptp(medians) else 0.0
+    if agree > TOO_GOOD:
+        words = f"its medians follow {len(outcomes)} outcomes that it was not told (rank correlation {agree:.2f}): let it learn from X and y alone"
+        require_no_look_ahead(Report(f"member {name}", (Finding(name, "untold", words, outcomes.index[-1]),)))
+
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #8de154ff
 _PASSED: set[tuple[str, str, str]] = set()  # what was asked in this process and had nothing to hide
 
 
@@ -254,24 +305,25 @@ def probe_user_members(
     "Fit each member of the user's twice and ask it about rows with and without later ones. Raises `LookAheadError` or `UserCodeError`."
     if (
         profile.probed
-        or not profile.members
+        or not profile.own_models
         or (key := (profile.user_digest, str(X.index[-1]), str(len(X)))) in _PASSED
     ):
         return
     known = y.dropna().tail(MEMBER_ROWS)
     learnt, history = known.iloc[: 4 * len(known) // 5], X.loc[: known.index[-1]]
-    asked = len(known) - len(learnt)
+    asked, past = len(known) - len(learnt), X.loc[: learnt.index[-1]]
     cut = history.iloc[: len(history) - asked // 2]
-    for member in profile.members:
-        first, again = (copy.deepcopy(member).fit(X, learnt).predict_quantiles(history, asked) for _ in range(2))
+    for member in profile.own_models:
+        first, again = (copy.deepcopy(member).fit(past, learnt).predict_quantiles(history, asked) for _ in range(2))
         if not np.allclose(first, again, rtol=1e-6, atol=1e-9):
             raise UserCodeError(f"member {member.name} answers otherwise when it is fitted again: fix its seed")
-        alone = copy.deepcopy(member).fit(X, learnt).predict_quantiles(cut, asked - asked // 2)
+        alone = copy.deepcopy(member).fit(past, learnt).predict_quantiles(cut, asked - asked // 2)
         moved = np.abs(alone - first[: len(alone)]).max(axis=1) > 1e-6
         if moved.any():
             day = cut.index[-len(alone) :][moved][-1]
             words = f"{day:%Y-%m-%d}: another answer with other rows after it: let each row depend on itself and on earlier ones"
             require_no_look_ahead(Report(f"member {member.name}", (Finding(member.name, "truncate", words, day),)))
+        require_outcomes_unknown(member.name, first, known.iloc[len(learnt) :])
     _PASSED.add(key)
 
 

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tqdm import tqdm
+
 from ..evaluation import MarketFunction, audit, audit_folds, audit_many
 from ..core import DataError, PROBS, Report, Settings, Target, load_settings
 from .daily import REGIME_SERIES, anomaly_p_values, filtered_regimes
@@ -86,7 +88,9 @@ def audit_parts(
             partial(forecasts_of, **both),
             True,
             "scalers, medians, members, pool and width calibrator",
-            tolerance=1e-9 if profile.members else 0.0,  # a library's linear algebra depends on the rows beside a row
+            tolerance=1e-9
+            if profile.own_models
+            else 0.0,  # a library's linear algebra depends on the rows beside a row
         ),
     ]
 
@@ -138,6 +142,7 @@ def verify(
     *,
     features: Any = None,  # of your own, audited beside those of the house: functions, `Feature`s, or FILE.py:NAME
     members: Any = None,  # models of your own, audited inside the whole forecast
+    model: Any = None,  # a model of your own in place of the pool, audited alike
 ) -> list[Report]:
     "One report for each part that is audited: whether it knew more than could be known. Equal means to the last bit."
     shared, reports = market.shared_sessions(profile_of(target).needed)[1:-1], []
@@ -151,7 +156,7 @@ def verify(
         if on_report is not None:
             on_report(report)
 
-    for part in audit_parts(market, target, settings, with_user_code(profile_of(target), features, members)):
+    for part in audit_parts(market, target, settings, with_user_code(profile_of(target), features, members, model)):
         if len(sampled[part.fitted]):
             add(part_report(part, market, sampled[part.fitted], seed, settings.run.n_jobs))
     for report in split_reports(market, target, settings):
@@ -170,12 +175,21 @@ def function_in(
 
 
 def verify_function(
-    where: str,  # FILE.py:NAME or NOTEBOOK.ipynb:NAME of a function from a market to a frame or series by session
+    where: str,  # FILE.py:NAME or NOTEBOOK.ipynb:NAME of a function of a market, of bars or of closes
     market: MarketData,
     decide: str = "close",  # or open: when the row of a session is used
-    cuts: int = 40,
+    cuts: int = 240,
     seed: int = 0,
     n_jobs: int = 1,  # processes
+    *,
+    symbol: str = "SPX",  # whose bars or closes a function is given that takes no market
+    seconds: float = 60.0,  # after which no further cut is asked
+    tolerance: float = 1e-9,  # relative; 0: to the last bit
+    progress: bool = False,
 ) -> Report:
-    "Whether a function of one's own knows more than could be known, see `lookahead.audit`. Raises `DataError` if there is none."
-    return audit(function_in(where), market, decide, cuts, seed, subject=where, n_jobs=n_jobs)
+    "Whether a function of one's own knows more than could be known, see `evaluation.audit`. Raises `DataError` if there is none, `UserCodeError` if it fails."
+    with tqdm(total=cuts, desc=where.rpartition(":")[2], unit="cut", disable=not progress, leave=False) as bar:
+        return audit(
+            function_in(where), market, symbol, decide, cuts=cuts, seconds=seconds, tolerance=tolerance, seed=seed, n_jobs=n_jobs,
+            name=where, source=partial(function_in, where), on_cut=bar.update,
+        )  # fmt: skip

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from hmmlearn.base import ConvergenceMonitor
 from hmmlearn.hmm import GaussianHMM
-from threadpoolctl import threadpool_limits
+from ..core import one_thread
 
 # %% auto #0
 __all__ = ['filter_states', 'smooth_states', 'HMMParameters', 'HMMFit', 'fit_hmm', 'rejection_reason']
@@ -226,7 +226,7 @@ def fit_hmm(
     guess = initial_states(score, usual)
     levels = np.einsum("nk,nd->kd", guess, after) / guess.sum(axis=0)[:, None]
     sticky = np.full((k, k), 0.06 / k) + 0.94 * np.eye(k)
-    with threadpool_limits(1):
+    with one_thread():
         tries = [expectation_maximisation(before, after, initial_states(score, c), sticky, levels, 1.0) for c in cuts]
         best = max(tries, key=EMFit.log_posterior)
         weights = best.hmm.predict_proba(after - best.memory * before)

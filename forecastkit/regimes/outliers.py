@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import IsolationForest
-from threadpoolctl import threadpool_limits
 
-from ..core import ModelIntegrityError
+from ..core import ModelIntegrityError, one_thread
 
 # %% auto #0
 __all__ = ['reference_quantiles', 'ReferenceModel', 'fit_reference', 'outlier_scores', 'score_contributions', 'reference_arrays',
@@ -121,7 +120,7 @@ def fit_isolation_trees(
     seed: int = 42,
 ) -> IsolationTrees:
     "An isolation forest of scikit-learn, each tree grown on at most 256 rows, as arrays."
-    with threadpool_limits(1):
+    with one_thread():
         forest = IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(_tree_input(Z))
     grown = forest.estimators_
     ends = np.cumsum([tree.tree_.node_count for tree in grown])
@@ -165,7 +164,7 @@ class ReferenceModel(NamedTuple):
 def _family_distances(Z: np.ndarray, R: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
     "The log distance of each row in each family, (n, families); NaN where a row has nothing of the family."
     columns = []
-    with threadpool_limits(1):
+    with one_thread():
         pieces = [distance_contributions(Z[:, group], R[np.ix_(group, group)]) for group in groups]
     for group, parts in zip(groups, pieces):
         total = sum(np.nan_to_num(parts[:, j]) for j in range(len(group)))
@@ -216,7 +215,7 @@ def score_contributions(
     "The part of each feature in its family's squared distance (1 a family: a day in twenty), and in the forest's score: (p, 2)."
     Z, R = standardise(row, model.quantiles), model.correlation
     parts = np.full(row.shape[1], np.nan)
-    with threadpool_limits(1):
+    with one_thread():
         for group, far in zip(groups, model.reference[1, 1:-1]):
             parts[group] = distance_contributions(Z[:, group], R[np.ix_(group, group)])[0] / np.exp(2 * far)
     ordinary = np.where(np.eye(len(parts), dtype=bool), 0.0, Z)

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, session_axes
-from ..metrics import hac_se
+from ..metrics import SelectionBias, hac_se, sessions_text
 from ..trading import se_text
 from .html import paragraph
 
 # %% auto #0
 __all__ = ['STRATEGY_NAMES', 'LAG', 'IDENTITY_NAMES', 'LINES', 'backtest_basis', 'verdict_html', 'per_cent', 'with_se',
-           'beside_table', 'measures_table', 'costs_table', 'difference_sentence', 'span_table', 'traded_table',
-           'identities_table', 'equity_picture', 'exposure_picture']
+           'beside_table', 'selection_rows', 'measures_table', 'costs_table', 'difference_sentence', 'span_table',
+           'traded_table', 'identities_table', 'equity_picture', 'exposure_picture']
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #2685048d
 def backtest_basis(
@@ -80,6 +80,19 @@ def beside_table(run: Any) -> pd.DataFrame:
     }, [STRATEGY_NAMES.get(str(name), str(name)) for name in beside.index])  # fmt: skip
 
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #569e8b9a
+def selection_rows(
+    bias: SelectionBias,
+) -> dict[str, str]:
+    "What the ratio is worth as the best of all tries, as rows of a table."
+    o, known = bias.overfitting, bias.trials is not None
+    fit = "unknown: it takes two tries on these sessions"
+    return {
+        "track record": f"{bias.sessions:,} sessions", "needed by one try": sessions_text(bias.needed),
+        "needed by the best of all tried": sessions_text(bias.needed_of_trials) if known else "unknown",
+        "probability of overfitting": fit if o is None else f"{o.probability:.2f} ({o.splits} splits, {o.strategies} tries)",
+    }  # fmt: skip
+
+
 def measures_table(run: Any) -> pd.DataFrame:
     "The measures of the strategy as text."
     result, m, e = run.result, run.result.measures, run.result.errors
@@ -88,7 +101,7 @@ def measures_table(run: Any) -> pd.DataFrame:
     rows = {
         "money at the end": f"{result.equity.iloc[-1]:,.0f}", "Sharpe ratio": f"{sharpe.value:.2f} (s.e. {sharpe.se:.2f})",
         "probability that it is above 0": f"{sharpe.psr:.2f}", "above the best of all tried": "" if np.isnan(sharpe.dsr) else f"{sharpe.dsr:.2f}",
-        "strategies tried here": tried, "Sortino ratio": f"{m['sortino']:.2f}{se_text(e['sortino'], '.2f')}", "Calmar ratio": f"{m['calmar']:.2f}{se_text(e['calmar'], '.2f')}",
+        "strategies tried here": tried, **selection_rows(result.selection), "Sortino ratio": f"{m['sortino']:.2f}{se_text(e['sortino'], '.2f')}", "Calmar ratio": f"{m['calmar']:.2f}{se_text(e['calmar'], '.2f')}",
         "expected shortfall of a session, 5 %": f"{100 * m['expected_shortfall']:.2f} %{se_text(100 * e['expected_shortfall'], '.2f')}", "longest time under water": f"{m['longest_underwater']:,} sessions",
         "trades": f"{len(result.trades):,}", "trades with a gain": f"{100 * m['hit_rate']:.0f} %{se_text(100 * e['hit_rate'], '.1f')}", "gains over losses": f"{m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
         "turnover a year": f"{m['turnover']:.1f} times", "invested on average": f"{100 * m['gross_exposure']:.0f} %",

@@ -40,7 +40,7 @@ __all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'sk
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #51a0e25e
 SCORE_NAMES: dict[str, str] = {
-    "forecaster": "this forecast", **BASELINE_NAMES, "ewma": "EWMA",
+    "forecaster": "this forecast", "house": "house pool", **BASELINE_NAMES, "ewma": "EWMA",
     "transition_matrix": "transition matrix", "log_loss": "log loss", "regime_brier": "Brier score", "rps": "ranked probability score",
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ..calendars import Date
 from ..core import DataError, ExperimentLog, require_kind, require_number
 from ..data import MarketData
-from ..evaluation import MarketFunction, audit
+from ..evaluation import MarketFunction, audit_market_function
 from .books import Books
 from .costs import CostModel
 from .execution import FillRules
@@ -306,7 +306,7 @@ class BacktestEngine:
     ) -> BacktestResult:
         "The backtest of weights that a function computes for all sessions at once; audited first, and refused if it saw tomorrow."
         require_kind(weights_of, Callable, "a strategy is a function of a market")
-        report = audit(weights_of, self.market, cuts=cuts)
+        report = audit_market_function(weights_of, self.market, cuts=cuts)
         if not report.ok and not despite_leak:
             raise DataError(
                 f"this strategy saw tomorrow, and its books would say nothing ({report.found[0]}); despite_leak=True runs it"

@@ -77,6 +77,8 @@ def keep_result(
     arrays: dict[str, Any] = dict(price_arrays(result.books.prices))
     for name, books in {"strategy": result.books, **result.benchmarks}.items():
         arrays |= book_arrays(name, books)
+    if result.tried is not None:
+        arrays |= {"tried": result.tried.to_numpy(dtype=float), "tried.names": np.array(list(result.tried), dtype=str)}
     facts = json.dumps({"result": result_facts(result), "more": dict(more or {})})
     packed = io.BytesIO()
     np.savez(packed, **arrays, facts=np.array(facts))
@@ -118,9 +120,12 @@ def result_in(
     states = facts["states"]
     if states is not None:
         states = pd.Series([state for _, state in states], pd.DatetimeIndex([day for day, _ in states]).as_unit("us"))
+    tried = None
+    if "tried" in arrays:
+        tried = pd.DataFrame(arrays["tried"], prices.sessions[1:], list(map(str, arrays["tried.names"])))
     return BacktestResult(
         books.pop("strategy"), FillRules(**facts["rules"]), facts["trials"], facts["sectors"], states, books, facts["breach"],
-        tuple(facts["notes"]), facts["fall"],
+        tuple(facts["notes"]), facts["fall"], tried,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 from ..core import Pause, plain
 from ..forecasts import ACCENT, FAINT, WARNING, house_style
 from forecastkit.metrics import (
+    SelectionBias,
     Sharpe,
     annual_return,
     annual_volatility,
@@ -28,6 +29,7 @@ from forecastkit.metrics import (
     expected_shortfall,
     hit_rate,
     longest_underwater,
+    measure_selection,
     measure_sharpe,
     profit_factor,
     sharpe_ratio,
@@ -135,6 +137,7 @@ class BacktestResult:
     breach: float = 0.0  # by how much a decided weight broke a limit at most
     notes: tuple[str, ...] = ()  # what must be said on every page
     fall: float | None = None  # from the peak at which the sizer took no new risk; None: it has no breaker
+    tried: pd.DataFrame | None = None  # returns of all strategies tried on these sessions, a column each
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
@@ -160,6 +163,11 @@ class BacktestResult:
     def sharpe(self) -> Sharpe:
         "The Sharpe ratio with its standard error, PSR and deflated value."
         return measure_sharpe(self.returns, self.trials)
+
+    @cached_property
+    def selection(self) -> SelectionBias:
+        "What the Sharpe ratio is worth as the best of all that were tried."
+        return measure_selection(self.returns, self.trials, self.tried, self.sharpe)
 
     @property
     def trades(self) -> pd.DataFrame:
@@ -245,7 +253,7 @@ class BacktestResult:
         }
         return plain({
             "start": f"{self.sessions[0]:%Y-%m-%d}", "end": f"{self.sessions[-1]:%Y-%m-%d}", "sessions": len(self.sessions),
-            "equity_final": float(self.equity.iloc[-1]), "sharpe": asdict(self.sharpe), **self.measures, "errors": self.errors,
+            "equity_final": float(self.equity.iloc[-1]), "sharpe": asdict(self.sharpe), "selection": self.selection.to_dict(), **self.measures, "errors": self.errors,
             "costs": self.costs, "trades": len(self.trades), "rejects": len(self.books.rejects), **tables,
             "benchmarks": self.beside.drop("strategy").to_dict("index"), "fills": self.rules.text(), "notes": self.notes,
             "identities": self.books.identities() | {"limits": self.breach},
@@ -258,6 +266,7 @@ class BacktestResult:
         lines = [
             *self.notes, f"{self.sessions[0]:%Y-%m-%d} to {self.sessions[-1]:%Y-%m-%d}, {len(self.sessions)} sessions; {self.rules.text()}",
             f"return {m['annual_return']:.1%}{se_text(e['annual_return'], '.1%')} a year, volatility {m['annual_volatility']:.1%}, Sharpe {self.sharpe.text()}",
+            f"selection bias: {self.selection.text()}",
             f"deepest drawdown {m['max_drawdown']:.1%}, {m['longest_underwater']} sessions under water, shortfall {m['expected_shortfall']:.2%}{se_text(e['expected_shortfall'], '.2%')}",
             f"Sortino ratio {m['sortino']:.2f}{se_text(e['sortino'], '.2f')}, Calmar ratio {m['calmar']:.2f}{se_text(e['calmar'], '.2f')}, gains over losses {m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
             f"{len(self.trades)} trades, hit rate {m['hit_rate']:.0%}{se_text(e['hit_rate'], '.1%')}, turnover {m['turnover']:.1f} a year, costs {paid:,.0f}, {len(self.books.rejects)} orders refused",

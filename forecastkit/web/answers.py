@@ -119,9 +119,11 @@ def horizon_page(
     start: str | None = None,
     end: str | None = None,
     limit: int = 100,
+    offset: int = 0,
 ) -> pd.DataFrame:
     "The newest stored records of several horizons, a row for each horizon, newest record first."
-    return horizon_rows(stored_horizons(database, symbol=symbol, start=start, end=end, limit=limit)[::-1])
+    found = stored_horizons(database, symbol=symbol, start=start, end=end, limit=limit + offset)[::-1]
+    return horizon_rows(found[offset:])
 
 # %% ../../nbs/75_web/05_answers.ipynb #01002def
 def universe(settings: Settings) -> tuple[str, ...]:
@@ -151,7 +153,10 @@ def model_rows(settings: Settings, database: PredictionDatabase, symbol: str | N
 
 
 def served_rows(settings: Settings, database: PredictionDatabase, day: str) -> list[dict[str, Any]]:
-    "What served on a day, as `forecastkit models serve-on --json` shows it."
+    "What served on a day, as `forecastkit models serve-on --json` shows it; raises `Refusal` for a day that is not known yet, or no more."
+    known, today = database.calendar.sessions, f"{database.clock():%Y-%m-%d}"
+    if not f"{known[0]:%Y-%m-%d}" <= day <= today:
+        raise Refusal(404, "nothing is known of that day", f"Ask for one from {known[0]:%Y-%m-%d} to {today}.")
     table = served_on(ModelRegistry(settings.home.models, database), day)
     return table_records(table.drop(columns="made_at"))
 

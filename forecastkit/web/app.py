@@ -45,6 +45,7 @@ from forecastkit.web.questions import (
     DAY_TEXT,
     SYMBOL_TEXT,
     ForecastQuestion,
+    check_days,
     checked_day,
     meaning_of,
     refused_fields,
@@ -162,10 +163,9 @@ async def get_forecasts(
 ) -> Response:  # fmt: skip
     "Stored forecasts with their outcomes, newest first, a page at a time; JSON, or CSV by `format` or `Accept`."
     service = service_of(request)
-    for day in (start, end):
-        checked_day(day or "2018-02-05")
+    check_days(start, end)
     if several:
-        table = await service.read(horizon_page, service.database, symbol, start, end, limit)
+        table = await service.read(horizon_page, service.database, symbol, start, end, limit, offset)
     else:
         table = await service.read(forecast_page, service.database, symbol, start, end, horizon, kind, limit, offset)
     csv, headers = wants_csv(request, form), {}
@@ -240,10 +240,10 @@ async def get_metrics(request: Request) -> Response:
 
 # %% ../../nbs/75_web/10_app.ipynb #c079d29e
 ROUTES: tuple[tuple[str, str, Any, str | None, tuple[int, ...]], ...] = (
-    ("POST", "/forecast", post_forecast, "forecast", (404, 408, 409, 413, 415)), ("GET", "/forecasts", get_forecasts, "read", ()),
+    ("POST", "/forecast", post_forecast, "forecast", (404, 408, 413, 415)), ("GET", "/forecasts", get_forecasts, "read", ()),
     ("GET", "/forecasts/{id}", get_record, "read", (404,)), ("GET", "/jobs/{id}", get_job, "read", (404,)),
     ("GET", "/universe", get_universe, "read", ()), ("GET", "/models", get_models, "read", ()),
-    ("GET", "/served-on/{date}", get_served, "read", ()), ("GET", "/metrics", get_metrics, "read", ()),
+    ("GET", "/served-on/{date}", get_served, "read", (404,)), ("GET", "/metrics", get_metrics, "read", ()),
     ("GET", "/health", get_health, None, ()),
 )  # fmt: skip
 TIDY_SECONDS: float = 10.0
@@ -285,7 +285,7 @@ def create_app(
         said = problem_answers(*((401, 403, 429) if scope else (401,)), *statuses) | ANSWERS[path]
         app.add_api_route(
             path, function, methods=[method], dependencies=[needs(scope)] if scope else [], responses=said, response_class=Response,
-            openapi_extra=QUESTION_BODY if method == "POST" else None if scope else {"security": [{}]}, name=function.__name__,
+            openapi_extra=QUESTION_BODY if method == "POST" else None if scope else {"security": [{}]}, name=function.__name__, operation_id=function.__name__,
         )  # fmt: skip
     for kind in (Exception, RequestValidationError, HTTPException, Refusal, ValueError, LookupError, RuntimeError):
         app.add_exception_handler(kind, answer_problem)

@@ -16,7 +16,7 @@ from .questions import ForecastQuestion
 
 # %% auto #0
 __all__ = ['Schema', 'WORD', 'NUMBER_OR_NULL', 'COUNT_OR_NULL', 'WORD_OR_NULL', 'PROBLEM_SCHEMA', 'FORECAST_SCHEMA', 'JOB_SCHEMA',
-           'ROW', 'LISTED', 'ANSWERS', 'QUESTION_BODY', 'an_object', 'a_list', 'an_answer', 'problem_answers',
+           'LINKS', 'ROW', 'LISTED', 'ANSWERS', 'QUESTION_BODY', 'an_object', 'a_list', 'an_answer', 'problem_answers',
            'with_problem']
 
 # %% ../../nbs/75_web/09_openapi.ipynb #d98195d4
@@ -52,6 +52,10 @@ FORECAST_SCHEMA |= {
 JOB_SCHEMA: Schema = an_object(
     job={"type": "string", "format": "uuid"}, state={"enum": ["running", "done", "failed", "lost"]}
 )
+LINKS: dict[int, Schema] = {
+    200: {"stored": {"operationId": "get_record", "parameters": {"id": "$response.body#/prediction_id"}}},
+    202: {"job": {"operationId": "get_job", "parameters": {"id": "$response.body#/job"}}},
+}
 
 # %% ../../nbs/75_web/09_openapi.ipynb #a7fd3a38
 def an_answer(description: str, schema: Schema, media: str = "application/json") -> Schema:
@@ -64,7 +68,9 @@ ROW: Schema = an_object(
 )  # fmt: skip
 LISTED: Schema = a_list({"type": "object"})
 ANSWERS: dict[str, dict[int | str, Schema]] = {
-    "/forecast": {200: an_answer("The record.", FORECAST_SCHEMA), 202: an_answer("It is being made: ask the job.", JOB_SCHEMA)},
+    "/forecast": {
+        200: an_answer("The record.", FORECAST_SCHEMA) | {"links": LINKS[200]}, 202: an_answer("It is being made: ask the job.", JOB_SCHEMA) | {"links": LINKS[202]},
+    },
     "/forecasts": {200: {"description": "One page.", "content": {"application/json": {"schema": LISTED}, "text/csv": {"schema": WORD}}}},
     "/forecasts/{id}": {200: an_answer("The stored record.", an_object(symbol=WORD, kind=WORD, made_at=WORD))},
     "/jobs/{id}": {200: an_answer("The state of the job.", JOB_SCHEMA)},
@@ -83,7 +89,8 @@ def problem_answers(*statuses: int) -> dict[int | str, Schema]:
     "What OpenAPI says of the problems that an address may answer with."
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        status: an_answer(TITLES[status], schema, PROBLEM_MEDIA) for status in sorted({400, 422, 500, 503, *statuses})
+        status: an_answer(TITLES[status], schema, PROBLEM_MEDIA)
+        for status in sorted({400, 409, 422, 500, 503, *statuses})
     }
 
 

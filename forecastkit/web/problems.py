@@ -60,7 +60,7 @@ class Refusal(Exception):
 
 # %% ../../nbs/75_web/01_problems.ipynb #11825e03
 STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
-    (DataQualityError, 409), (ModelNotFoundError, 404), (ModelIntegrityError, 409), (SettingsError, 422), (DataError, 422),
+    (DataQualityError, 409), (ModelNotFoundError, 404), (ModelIntegrityError, 409), (SettingsError, 422), (DataError, 409),
 )  # fmt: skip
 RETRY_SECONDS: int = 5  # after which a question to a server that was away may be asked again
 

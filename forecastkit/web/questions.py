@@ -23,7 +23,7 @@ from .problems import Refusal
 
 # %% auto #0
 __all__ = ['Sessions', 'SYMBOL_TEXT', 'DAY_TEXT', 'DAY_FORMAT', 'QUESTION_FIELDS', 'whole_number', 'ForecastQuestion', 'Asked',
-           'asked_target', 'SettingsKey', 'meaning_of', 'checked_day', 'refused_fields']
+           'asked_target', 'SettingsKey', 'meaning_of', 'checked_day', 'check_days', 'refused_fields']
 
 # %% ../../nbs/75_web/04_questions.ipynb #36e3776c
 def whole_number(value: Any) -> Any:
@@ -33,7 +33,7 @@ def whole_number(value: Any) -> Any:
     return value
 
 
-Sessions = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=252)]
+Sessions = Annotated[int, Field(ge=1, le=252), BeforeValidator(whole_number)]
 SYMBOL_TEXT: str = r"^\^?[A-Za-z0-9][A-Za-z0-9._=-]{0,31}$"
 DAY_TEXT: str = r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 DAY_FORMAT: dict[str, Any] = {"format": "date"}
@@ -49,7 +49,11 @@ class ForecastQuestion(BaseModel):
                 {"symbol": "VIX"},
                 {"symbol": "VIX", "date": "2018-02-05", "horizon": 5},
                 {"symbol": "VIX", "horizons": [1, 5, 21]},
-            ]
+            ],
+            "not": {
+                "required": ["horizon", "horizons"],
+                "properties": {"horizon": {"type": "integer"}, "horizons": {"type": "array"}},
+            },
         },
     )
     symbol: str = Field(pattern=SYMBOL_TEXT, description="One of those that GET /universe lists.")
@@ -121,6 +125,13 @@ def checked_day(text: str) -> str:
     except ValueError:
         raise Refusal(422, "date is no day of the calendar", "Write it as 2018-02-05.") from None
     return text
+
+
+def check_days(start: str | None, end: str | None) -> None:
+    "Raise `Refusal` for days that are none, and for a first one after the last."
+    days = [checked_day(day) for day in (start, end) if day is not None]
+    if days != sorted(days):
+        raise Refusal(422, "start lies after end, and no origin between them", "Exchange the two.")
 
 # %% ../../nbs/75_web/04_questions.ipynb #9b3ad688
 def refused_fields(errors: Any) -> str:

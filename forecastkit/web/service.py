@@ -16,18 +16,19 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ..core import DataError, Settings
+from ..core import DataError, Pause, Settings, Target
 from ..data import MarketData
-from ..ledger import PredictionDatabase, transaction
+from ..ledger import PredictionDatabase, active_pauses, transaction
 from .answers import ledger_length, stored_answer, universe
 from .jobs import Forecasters, JobBoard, keep_alive
 from .keys import Key, KeyRing, note_use, stored_keys
 from .limits import Limiter, shared_storage
-from .problems import Refusal
+from ..ops import line_target, standing
+from .problems import Refusal, without_places
 from .questions import Asked, SettingsKey
 
 # %% auto #0
-__all__ = ['BEAT_SECONDS', 'REMEMBERED', 'Service', 'look', 'beat', 'known_symbols', 'answer_question']
+__all__ = ['BEAT_SECONDS', 'REMEMBERED', 'Service', 'look', 'beat', 'known_symbols', 'refuse_paused', 'answer_question']
 
 # %% ../../nbs/75_web/08_service.ipynb #694b95de
 BEAT_SECONDS: float = 0.5
@@ -46,6 +47,7 @@ class Service:
         self.board = JobBoard(Forecasters(settings, self.database, market), self.database, web.jobs, web.queue)
         self.readers = ThreadPoolExecutor(8, thread_name_prefix="read")
         self.length: tuple[int, ...] = ()
+        self.pauses: list[Pause] = []  # that stand
         self.due, self.away, self.beating = 0.0, "", asyncio.Lock()
         self.symbols: tuple[float, frozenset[str]] = (-1e9, frozenset())
         self.measured: tuple[Any, list[dict[str, Any]]] = (None, [])
@@ -83,10 +85,11 @@ class Service:
 
 # %% ../../nbs/75_web/08_service.ipynb #cf400b89
 def look(service: Service) -> None:
-    "See whether the ledger has grown and which keys are in force."
+    "See whether the ledger has grown, which keys are in force and what is paused."
     with transaction(service.database.engine) as connection:
         length = ledger_length(connection)
     service.ring.replace(stored_keys(service.database))
+    service.pauses = active_pauses(service.database)
     if length != service.length:
         service.length, service.answers = length, {}
 
@@ -113,9 +116,23 @@ async def known_symbols(service: Service) -> frozenset[str]:
         service.symbols = (time.monotonic(), frozenset(found))
     return service.symbols[1]
 
+# %% ../../nbs/75_web/08_service.ipynb #9d41b67f
+def refuse_paused(service: Service, asked: Asked) -> None:
+    "Raise `Refusal` where symbol or line of a question are paused."
+    line = ""
+    if any(pause.subject.startswith("line:") for pause in service.pauses):
+        target = line_target(Target(asked.symbol, asked.kind, asked.horizons[0]))
+        line = standing(service.database, target).champion.line.name
+    for pause in service.pauses:
+        if pause.covers(asked.symbol, line):
+            said = f"{pause.subject} is paused since {pause.since:%Y-%m-%d}: {without_places(pause.why)}"
+            raise Refusal(409, said, f"Whoever runs this server lifts it with forecastkit pauses lift {pause.number}.")
+
 # %% ../../nbs/75_web/08_service.ipynb #705c9eae
 async def answer_question(service: Service, asked: Asked) -> bytes | None:
     "The record that answers a question; None while it is being made. Raises `Refusal` and what forecasting raises."
+    if service.pauses:
+        await service.read(refuse_paused, service, asked)
     if (found := service.answers.get(asked)) is not None:
         return found
     length = service.length

@@ -1,0 +1,144 @@
+"The audit of a function of one's own: leaks on few days, remembered or encoded ones are found; what a function takes; exit codes."
+
+import numpy as np
+import pandas as pd
+import pytest
+from leaks.sparse import ENCODED, INNOCENT, REMEMBERED, SPARSE
+
+from forecastkit.cli.main import main
+from forecastkit.core import SettingsError, UserCodeError
+from forecastkit.data import synthetic_market
+from forecastkit.evaluation import audit
+from forecastkit.evaluation.audit_cuts import date_kinds, plan_cuts, smallest_share
+from forecastkit.evaluation.audit_views import FrameViews
+from forecastkit.evaluation.function_audit import AuditLimits, FirstAnswer, audit_report, memory_findings
+
+
+@pytest.fixture(scope="module")
+def close() -> pd.Series:
+    return synthetic_market(sessions=1200, seed=5).market.close("SPX")
+
+
+def reported(fn, data, cuts: int = 80):
+    "The report of a function without memory, whose first answer needs no process of its own."
+    views = FrameViews(data)
+    first = FirstAnswer(views.table(fn(views.whole()), views.whole()))
+    return audit_report(fn, views, first, AuditLimits(cuts=cuts), "asked", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["on quarter ends", "on year ends", "on lowest levels", "filled_backwards", "month_end_from_the_data"]
+)
+def test_a_leak_on_few_days_is_found(name, close):
+    assert not reported(SPARSE[name], close).ok
+
+
+@pytest.mark.parametrize("name", ["in_the_seventh_digit", "in_words", "in_the_rows_that_are_left_out", "in_a_seed"])
+def test_an_encoded_leak_is_found(name, close):
+    assert not reported(ENCODED[name], close, 40).ok
+
+
+@pytest.mark.parametrize(
+    "name", ["on quarter ends", "calendar_of_month_ends", "cache_by_content", "words_of_the_past", "rows_after_a_year"]
+)
+def test_an_innocent_is_not_accused(name, close):
+    assert reported(INNOCENT[name], close, 40).ok
+
+
+def test_what_is_remembered_between_calls_is_found_and_said(close):
+    "Two of the corpus through the whole door; the process costs more than the question."
+    for name in ("scaler_of_the_first_call", "cache_by_symbol"):
+        assert "state" in set(audit(REMEMBERED[name], close, cuts=4).findings["probe"])
+
+
+def test_dice_are_told_from_memory():
+    days = pd.bdate_range("2020-01-01", periods=3)
+    one, two = (pd.DataFrame({"x": values}, days) for values in ([1.0, 2, 3], [1.0, 2, 4]))
+    assert [found.probe for found in memory_findings(one, one, two)] == ["repeat"]
+    assert [found.probe for found in memory_findings(one, two, two)] == ["state"]
+
+
+def test_an_intraday_frame_is_audited_row_by_row(close):
+    hours = pd.DatetimeIndex([day + pd.Timedelta(hours=h) for day in close.index[:80] for h in (10, 12, 15)], tz="UTC")
+    bars = pd.DataFrame({"price": np.linspace(5, 9, 240) + np.sin(np.arange(240.0)), "lots": 3}, hours)
+    known = reported(lambda bars: bars["price"].rolling(3).mean(), bars, 40)
+    assert known.ok and known.facts["rows"] == 240
+    last_of_day = reported(lambda bars: bars["price"].groupby(bars.index.date).transform("last"), bars, 40)
+    assert not last_of_day.ok
+    assert "last rows of a day" in last_of_day.tables["cuts by kind of day"].index
+
+
+def test_the_bound_is_that_of_drawing_without_repetition(close):
+    rows = close.index
+    plan = plan_cuts(rows, date_kinds(rows), 100, seed=2)
+    assert plan.bound(0) == 1.0 and plan.bound(100) == smallest_share(1200, 50)
+    leaking, rng = round(plan.bound(100) * 1200), np.random.default_rng(0)
+    met = [rng.choice(1200, leaking, replace=False) < 50 for _ in range(3000)]
+    assert 0.935 < np.mean([one.any() for one in met]) < 0.97
+
+
+def test_every_kind_of_day_is_asked_where_its_days_are_few(close):
+    plan = plan_cuts(close.index, FrameViews(close).kinds(close.to_frame()), 240)
+    table = plan.asked(240)
+    assert (table["cuts"] >= np.minimum(table["rows"], 4)).all()
+    assert table.loc["quarter ends", "cuts"] >= 8
+
+
+def test_decided_at_the_open_asks_for_a_function_of_a_market(close):
+    market = synthetic_market(sessions=300, seed=5).market
+    with pytest.raises(SettingsError, match="let it take one"):
+        audit(lambda close: close.diff(), market, decide="open", cuts=2)
+
+
+def test_a_function_that_answers_on_everything_only_has_proven_nothing(close):
+    def hasty(shown):
+        if not shown.equals(close):
+            raise ValueError("too short")
+        return shown
+
+    with pytest.raises(UserCodeError, match="answers on the whole data only"):
+        reported(hasty, close, 4)
+
+
+CODE = """
+import sys
+import pandas as pd
+
+def momentum(bars):
+    return bars["close"].pct_change(20)
+
+def peeking(close: pd.Series):
+    return close.shift(-1)
+
+def breaking(bars):
+    raise RuntimeError("no such thing")
+
+def leaving(bars):
+    sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize(("name", "code", "says"), [("momentum", 0, "nothing found"), ("peeking", 1, "finding"), ("breaking", 3, "RuntimeError"), ("leaving", 3, "SystemExit")])  # fmt: skip
+def test_the_exit_code_tells_a_leak_from_a_failure(name, code, says, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(CODE)
+    asked = [
+        "verify",
+        "--function",
+        f"{tmp_path}/mine.py:{name}",
+        "--cuts",
+        "3",
+        "--home",
+        str(tmp_path / "home"),
+        "--quiet",
+    ]
+    with pytest.raises(SystemExit) as left:
+        main(asked)
+    told = capsys.readouterr()
+    assert left.value.code == code and says in told.out + told.err
+    assert "Traceback" not in told.err and len(told.err.splitlines()) <= 1
+
+
+def test_bad_input_is_neither(tmp_path, capsys):
+    for words in (["--function", "nowhere.py:f"], ["--seconds", "5"], ["--function", "mine.py:f", "--cuts", "0"]):
+        assert main(["verify", *words, "--home", str(tmp_path)]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
