@@ -3,6 +3,9 @@
     python benchmarks/shadow.py walk FILE.npz                          CRPS of the house's pool, climatology, AR(1), HAR, GARCH, linear quantiles on the embedded VIX
     python benchmarks/shadow.py null FILE.npz [--runs 500]             two models of equal expected score, read on each of 500 sessions
     python benchmarks/shadow.py power FILE.npz [--runs 200]            a challenger better by 2 % and by 5 %: sessions until decided
+    python benchmarks/shadow.py daily [--symbols 1000]                 an evening of predict_daily with two arms beside a plain loop: time, success, memory
+    python benchmarks/shadow.py kills [--runs 20]                      processes killed while they store both arms: both or none of an origin is left
+    python benchmarks/shadow.py split                                  the share of a traffic of 20 % against its binomial error
 
 Null and power take pairs of models: the signs of their real differences are flipped in blocks, which makes their expected scores equal; two pairs are
 simulated (too narrow against too wide ranges of equal CRPS; two forecasters with errors of their own). Beside the sequential test stands Diebold-Mariano at the
@@ -178,16 +181,172 @@ def power(path: str, runs: int) -> dict:
     return found
 
 
+def split(runs: int, traffic: float = 20.0) -> dict:
+    "How far the share that the challenger serves lies from what was asked, in binomial standard errors."
+    import pandas as pd
+
+    from forecastkit.ops import arm_of
+
+    days, z = [str(day.date()) for day in pd.bdate_range("2010-01-04", periods=1000)], []
+    for number in range(1, runs + 1):
+        share = np.mean([arm_of(number, "VIX", day, traffic) == "challenger" for day in days])
+        z.append((share - traffic / 100) / np.sqrt(traffic / 100 * (1 - traffic / 100) / len(days)))
+    found = {
+        "deployments": runs,
+        "within 2 standard errors": float(np.mean(np.abs(z) < 2)),
+        "expected": 0.954,
+        "largest": float(np.abs(z).max()),
+    }
+    print(json.dumps(found), flush=True)
+    return found
+
+
+def kills(runs: int, symbols: int = 40) -> dict:
+    "Processes killed by SIGKILL while they store a batch of both arms: how often a kill fell between, and whether an arm was ever left alone."
+    import random
+    import signal
+    import tempfile
+    import time
+    from datetime import UTC, datetime
+
+    from forecastkit.core import PROBS
+    from forecastkit.forecasts import Forecast
+    from forecastkit.ledger import PredictionDatabase
+    from forecastkit.ops import Line, LineTarget, OtherArm, create_shadow_deployment, store_arms, stored_deployments
+
+    def forecast(calendar, symbol, day, version):
+        return Forecast(
+            symbol=symbol, origin=day, target_session=calendar.offset(day, 5), horizon=5, kind="pct_change", probs=PROBS, values=np.linspace(-9, 9, len(PROBS)),
+            last_value=20.0, model_version=version, code_version="0", data_fingerprint="d", cohort="mid_cycle", cohort_weight=1.0, feature_quality=1.0,
+            made_at=datetime(2018, 12, 28, tzinfo=UTC),
+        )  # fmt: skip
+
+    def batches(url, days):
+        database = PredictionDatabase(url)
+        one = stored_deployments(database)[0]
+        for day in days:
+            made = [
+                (forecast(database.calendar, f"S{k}", day, "ours"), forecast(database.calendar, f"S{k}", day, "theirs"))
+                for k in range(symbols)
+            ]
+            store_arms(
+                database,
+                [(ours, None) for ours, _ in made],
+                [OtherArm(one, theirs, "champion", ours.prediction_id) for ours, theirs in made],
+            )
+
+    chance, alone, partial, stored = random.Random(0), 0, 0, 0  # noqa: S311
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/f.db"
+        database = PredictionDatabase(url)
+        create_shadow_deployment(
+            database,
+            LineTarget("VIX_d1", "pct_change", 5),
+            Line("deep", {"model.rounds": 200}),
+            0.0,
+            4000,
+            bound=3.0,
+            first="2003-01-02",
+        )
+        calendar, at = database.calendar, 0
+        days = calendar.sessions_in_range("2003-01-02", "2018-12-20")
+        database.close()
+        for _ in range(runs):
+            if not (child := os.fork()):
+                batches(url, days[at:])
+                os._exit(0)
+            time.sleep(chance.uniform(0.2, 1.5))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            database = PredictionDatabase(url)
+            with database.engine.connect() as connection:
+                served = dict(
+                    connection.exec_driver_sql("SELECT origin, count(*) FROM predictions GROUP BY origin").fetchall()
+                )
+                pairs = dict(
+                    connection.exec_driver_sql(
+                        "SELECT origin, count(*) FROM shadow_events WHERE event = 'pair' GROUP BY origin"
+                    ).fetchall()
+                )
+            alone += served != pairs
+            partial += any(n != symbols for n in served.values())
+            stored, at = sum(served.values()), len(served)
+            assert database.verify() == []
+            database.close()
+    found = {
+        "kills": runs,
+        "origins": at,
+        "forecasts": stored,
+        "an arm alone (asked 0)": alone,
+        "half a batch (asked 0)": partial,
+    }
+    print(json.dumps(found), flush=True)
+    return found
+
+
+def daily(symbols: int) -> dict:
+    "An evening of `predict_daily` with a challenger, in one batch of a thousand, beside a plain loop that forecasts and stores symbol after symbol."
+    import resource
+    import tempfile
+    import time
+
+    from forecastkit.core import load_settings
+    from forecastkit.data import synthetic_market
+    from forecastkit.ledger import PredictionDatabase
+    from forecastkit.ops import Line
+    from forecastkit.pipeline import AdvancedDailyPredictor
+    from forecastkit.pipeline.panel_forecasting import make_panel_forecasts
+
+    peak = lambda: round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: E731
+    names = tuple(f"S{k:04d}" for k in range(symbols))
+    market = synthetic_market(seed=3, sessions=640, start="2014-01-02", stocks=names).market
+    with tempfile.TemporaryDirectory() as home:
+        given = {"data.home": home, "model.rounds": 5, "run.n_jobs": 1, "run.progress": False}
+        predictor = AdvancedDailyPredictor([*names, "GONE"], load_settings(environ={}, overrides=given), market)
+        predictor.create_shadow_deployment(
+            Line("few", {"model.rounds": 3}), 20.0, 250, bound=1.0, first=market.last_session()
+        )
+        session = predictor._system.origin()
+        began = time.process_time()
+        panel = predictor._system.prepared(session)
+        ready = {"preparation": round(time.process_time() - began, 1), "MB": peak()}
+        began = time.process_time()
+        loop = PredictionDatabase(f"sqlite:///{home}/loop.db")
+        for name in names:
+            make_panel_forecasts(panel, session, [name], loop)
+        plain = {
+            "seconds": round(time.process_time() - began, 2),
+            "symbols a second": round(symbols / (time.process_time() - began), 1),
+            "MB": peak(),
+        }
+        loop.close()
+        found = {"symbols": symbols, "preparation": ready, "plain loop, one arm": plain}
+        for arms in (False, True):
+            began = time.process_time()
+            evening = predictor.predict_daily(arms, False, 1000)
+            took = time.process_time() - began
+            found[f"predict_daily, {1 + arms} arm(s)"] = {"seconds": round(took, 2), "symbols a second": round(symbols / took, 1), "success": round(evening.success_rate, 4), "pairs": evening.to_dict()["pairs"], "MB": peak()}  # fmt: skip
+            print(json.dumps(found), flush=True)
+        predictor.database.close()
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("walk", "null", "power"))
-    parser.add_argument("file")
+    parser.add_argument("part", choices=("walk", "null", "power", "daily", "kills", "split"))
+    parser.add_argument("file", nargs="?", help="of walk, null and power")
     parser.add_argument("--runs", type=int)
+    parser.add_argument("--symbols", type=int, default=1000)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     if asked.part == "walk":
         return walk(asked.file)
-    found = null(asked.file, asked.runs or 500) if asked.part == "null" else power(asked.file, asked.runs or 200)
+    if asked.part in ("null", "power"):
+        found = null(asked.file, asked.runs or 500) if asked.part == "null" else power(asked.file, asked.runs or 200)
+    elif asked.part == "daily":
+        found = daily(asked.symbols)
+    else:
+        found = kills(asked.runs or 20) if asked.part == "kills" else split(asked.runs or 200)
     if asked.out:
         asked.out.write_text(json.dumps(found))
 

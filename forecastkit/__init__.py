@@ -12,6 +12,7 @@ Modules:
 - `forecastkit.cli.data`: `download`, `data list`, `data health`, `data snapshot` and `data fomc`: the commands about data.
 - `forecastkit.cli.evaluation`: `evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
 - `forecastkit.cli.explanation`: The command `explain`, the explanation of a forecast: what each feature adds to the middle and to the width of one forecast, as two tables, as JSON, or as a page with pictures
+- `forecastkit.cli.imports`: The commands of imported forecasts: `forecasts import` takes a file of quantiles into the ledger as a line of its own, `forecasts lines` lists what was imported
 - `forecastkit.cli.ledger`: `forecasts list`, `directions`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
 - `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
@@ -57,6 +58,7 @@ Modules:
 - `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
 - `forecastkit.evaluation.direction_scorecard`: `score_directions`: Brier score, log loss, hit rate of labels, and calibration of stated directions, each beside the base rate and with an error clustered by sessions.
+- `forecastkit.evaluation.forecast_files`: Forecast files: `read_forecast_file` takes a CSV or Parquet file of quantiles made elsewhere and refuses each row that cannot be true, with one line
 - `forecastkit.evaluation.function_audit`: The audit of a function of one's own: a function of a market, of bars, of a close series or of any frame is asked at hundreds of cuts, first in a fresh process, and must not know tomorrow.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
@@ -94,6 +96,7 @@ Modules:
 - `forecastkit.ledger.engine`: Opening a database engine, transactions, retries while a server restarts, and schema upgrades by Alembic migrations.
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.horizons`: Forecasts of several horizons in the ledger: `store_horizons`, `stored_horizons`, `horizon_tables`; each is one row of a chained table of its own.
+- `forecastkit.ledger.imports`: Imported forecasts: `import_forecasts` appends quantiles that were made elsewhere under the name of a line, `imported_forecasts` reads them, `import_problems` checks them
 - `forecastkit.ledger.listing`: Listing the ledger: `ledger_rows` and `horizon_rows` give stored forecasts in levels, a row for each, as `forecasts list` and `GET /forecasts` show them.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.paper`: `write_paper` appends the opening or a session of a paper book to its chained table, once and under a lock; `paper_rows` reads a book, `paper_summaries` where each stands.
@@ -182,6 +185,7 @@ Modules:
 - `forecastkit.pipeline.evaluation`: `evaluate` scores what the daily job would have stored on each day, beside climatology, AR(1), HAR and GARCH walked forward.
 - `forecastkit.pipeline.explanation`: Explanations of forecasts as they were stored: middle and width of every origin by the model version in force, and the contributions that a forecast carries in its record
 - `forecastkit.pipeline.forecasting`: `forecast` is the one front door: it decides whether it was given a symbol, several symbols, or data in memory, and forecasts that.
+- `forecastkit.pipeline.given_forecasts`: Given forecasts: `evaluate_forecasts` scores a file of quantiles, or an imported line, beside the house and its baselines, and `import_file` takes a file into the ledger
 - `forecastkit.pipeline.horizons`: Forecasts of several horizons joined to one coherent record, and forecasts of intraday and weekly bars by a clock that counts bars.
 - `forecastkit.pipeline.kept_backtests`: `keep_backtest` writes a universe's backtest with its verdict into one file, `kept_backtest` reads it: a page shows the run that was made, and not a second one.
 - `forecastkit.pipeline.live_sizing`: `live_sizer` gives the sizer of a running account: a fall from the peak is written into the ledger as a pause, and whatever pauses stand there are honoured.

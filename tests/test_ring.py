@@ -2,15 +2,23 @@
 
 import json
 
+import jsonschema
+import pandas as pd
 import pytest
 
 import forecastkit as fk
 from forecastkit.cli.main import main as command
+from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.core import LookAheadError, UserCodeError, load_settings, shipped_log
 from forecastkit.core.experiments import ExperimentLog
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.ledger import PredictionDatabase, audit_ledger, import_forecasts, imported_forecasts
 from forecastkit.models import ProbabilisticForecaster
-from forecastkit.pipeline import IntegratedSystem
+from forecastkit.ops import create_shadow_deployment, line_target, stored_deployments
+from forecastkit.ops.shadow import paired_origins
+from forecastkit.pipeline import IntegratedSystem, own_line, profile_of
+
+pytest_plugins = ("engine_fixtures",)
 
 MARKET = synthetic_market(seed=11, sessions=640, start="2013-01-02").market
 SMALL = {
@@ -160,3 +168,160 @@ def test_one_model_alone_and_not_beside_members(home):
         IntegratedSystem(market=MARKET, members="mine.py:Normal", model=ProbabilisticForecaster())
     with pytest.raises(UserCodeError, match="forecasts alone"):
         IntegratedSystem(market=MARKET, model=["mine.py:Normal", "mine.py:linear"])
+
+
+BAD_ROWS = {  # by line of the file: what is written over a sound row, and the reason that is told
+    3: ({"q50": 20}, "crossing"), 4: ({"q50": ""}, "missing"), 5: ({"origin": 0}, "duplicated"), 6: ({"made_at": "2091-01-02T22:00:00Z"}, "future"),
+    7: ({"symbol": "ZZZZ"}, "unknown_symbol"), 8: ({"q90": "inf"}, "not_finite"), 9: ({"horizon": "300"}, "horizon"), 10: ({"made_at": "2014-10-01"}, "made_at"),
+    11: ({"made_at": "1999-01-04T22:00:00Z"}, "too_early"), 12: ({"origin": "2014-12-25"}, "origin"), 13: ({"q10": -100}, "impossible"),
+    14: ({"kind": "points"}, "kind"), 15: ({"q90": "ten"}, "not_finite"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def theirs(home):
+    "A file of quantiles made in the evening of each origin, with one row for every slip."
+    days = MARKET.close("VIX").index[440:620]
+    moments = [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in MARKET.calendar.closes_of(days) + pd.Timedelta(hours=1)]
+    table = pd.DataFrame(
+        {"symbol": "VIX", "origin": days.strftime("%Y-%m-%d"), "horizon": "5", "made_at": moments, "kind": "pct_change"}
+    )
+    table = table.assign(q10="-14", q50="0.5", q90="16").astype(object)
+    for line, (slip, _) in BAD_ROWS.items():
+        for name, value in slip.items():
+            table.loc[line - 2, name] = table.loc[0, "origin"] if value == 0 else value
+    table = table.astype(str)
+    table.to_csv(home / "theirs.csv", index=False)
+    table.to_parquet(home / "theirs.parquet")
+    table.assign(symbol="ZZZZ").to_csv(home / "bad.csv", index=False)
+    return home / "theirs.csv"
+
+
+def told_reasons(lines):
+    return {int(line.split(":")[0].removeprefix("line ")): line.rpartition("(")[2].rstrip(")") for line in lines}
+
+
+def test_a_file_of_quantiles_is_scored_and_every_slip_is_one_line(house, theirs, capsys):
+    assert main(["evaluate", "--forecasts", "theirs.csv", "--quiet"]) == 0
+    told = capsys.readouterr()
+    assert told_reasons(told.err.splitlines()) == {line: reason for line, (_, reason) in BAD_ROWS.items()}
+    assert "house pool" in told.out and "live" in told.out
+    assert main(["evaluate", "--forecasts", "theirs.parquet", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["line"]: row["reason"] for row in found["refused"]} == {
+        line: reason for line, (_, reason) in BAD_ROWS.items()
+    }
+    [card] = found["cards"]
+    assert card["forecasts"] == 180 - len(BAD_ROWS) == card["origins"] + card["without_outcome"] + card["without_house"]
+    assert card["by_timeliness"]["live"]["n"] == card["origins"] and card["by_timeliness"]["backfill"]["n"] == 0
+    assert card["baselines"]["house"]["crps"] > 0
+    jsonschema.validate(found, SCHEMAS["evaluate --forecasts"])
+
+
+def test_an_import_is_a_line_of_its_own_chained_idempotent_and_never_believed_better_than_it_can_be(
+    house, theirs, capsys
+):
+    lines = lambda: main(["forecasts", "lines", "--json"]) or json.loads(capsys.readouterr().out)  # noqa: E731
+    assert main(["forecasts", "import", "bad.csv", "--quiet"]) == 2
+    assert "nothing can be taken" in (said := capsys.readouterr().err) and len(said.splitlines()) == 1
+    assert lines() == []
+    assert main(["forecasts", "import", "theirs.csv", "--json"]) == 1
+    first = json.loads(capsys.readouterr().out)
+    assert first["stored"] == {"live": 0, "late": 0, "backfill": 167} and len(first["refused"]) == len(BAD_ROWS)
+    jsonschema.validate(first, SCHEMAS["forecasts import"])
+    assert main(["forecasts", "import", "theirs.parquet", "--line", "theirs", "--json"]) == 1
+    again = json.loads(capsys.readouterr().out)
+    assert sum(again["stored"].values()) == 0 and again["known"] == 167
+    found = lines()
+    jsonschema.validate(found, SCHEMAS["forecasts lines"])
+    assert [row["forecasts"] for row in found] == [167] and found[0]["backfill"] == 167
+    database = PredictionDatabase(load_settings().database_url())
+    assert len(database.get_predictions(every_version=True)) == 0  # it competes with nothing that is served
+    assert database.verify() == [] and audit_ledger(database).ok and audit_ledger(database).counts["imported"] == 167
+    assert main(["evaluate", "--forecasts", "theirs", "--json", "--quiet"]) == 0
+    [card] = json.loads(capsys.readouterr().out)["cards"]
+    assert card["by_timeliness"]["backfill"]["n"] == card["origins"]
+    changed = pd.read_csv(theirs, dtype=str, keep_default_na=False)
+    changed.loc[20, "q50"] = "1.5"
+    changed.to_csv(theirs.with_name("changed.csv"), index=False)
+    assert main(["forecasts", "import", "changed.csv", "--line", "theirs"]) == 1
+    assert "1 contradict what is stored" in capsys.readouterr().out
+    assert main(["forecasts", "import", "theirs.csv", "--line", "house-pool"]) == 2
+
+
+def test_a_changed_row_of_an_imported_line_is_found(house, theirs, tmp_path):
+    days = MARKET.close("VIX").index[440:443]
+    closes = MARKET.calendar.closes_of(days)
+    rows = pd.DataFrame(
+        {"symbol": "VIX", "kind": "pct_change", "horizon": 5, "origin": days, "made_at": closes.to_pydatetime()}
+    )
+    rows["probs"], rows["values"] = [(0.1, 0.9)] * 3, [[-9.0, 9.0]] * 3
+    database = PredictionDatabase(f"sqlite:///{tmp_path}/ledger.db", clock=lambda: closes[-1].to_pydatetime())
+    assert dict(import_forecasts(database, "desk", rows, "desk.csv", "ann").stored) == {
+        "live": 1,
+        "late": 2,
+        "backfill": 0,
+    }
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER imported_forecasts_no_update")
+        connection.exec_driver_sql("UPDATE imported_forecasts SET timeliness = 'live' WHERE seq = 1")
+    words = [problem.words for problem in audit_ledger(database).problems if problem.table == "imported_forecasts"]
+    assert any("is called live" in one for one in words) and len(words) == 2
+
+
+def test_both_engines_take_the_same_rows(theirs, url):
+    days = MARKET.close("VIX").index[440:443]
+    closes = MARKET.calendar.closes_of(days)
+    rows = pd.DataFrame(
+        {"symbol": "VIX", "kind": "pct_change", "horizon": 5, "origin": days, "made_at": closes.to_pydatetime()}
+    )
+    rows["probs"], rows["values"] = [(0.1, 0.9)] * 3, [[-9.0, 9.0]] * 3
+    database = PredictionDatabase(url, clock=lambda: closes[-1].to_pydatetime())
+    for known in (0, 3):
+        assert import_forecasts(database, "desk", rows, "desk.csv", "ann").known == known
+    assert imported_forecasts(database, "desk")["values"].tolist() == rows["values"].tolist()
+    assert audit_ledger(database).ok
+    database.close()
+
+
+def test_a_model_of_ones_own_is_a_challenger_by_the_digest_of_its_code_and_never_by_a_name_in_the_ledger(
+    home, tmp_path
+):
+    database = PredictionDatabase(f"sqlite:///{tmp_path}/ledger.db")
+    target, profile = fk.Target("VIX"), profile_of(fk.Target("VIX"))
+    house = IntegratedSystem(
+        settings=load_settings(overrides={"data.home": tmp_path}), market=MARKET, database=database
+    )
+    first = house.prepared(MARKET.close("VIX").index[470]).origins[:4]
+    line = own_line("mine", "mine.py:Normal", profile)
+    create_shadow_deployment(database, line_target(target), line, bound=2.0, first=first[1])
+    assert "mine.py" not in repr(stored_deployments(database)) and list(line.recipe) == ["model.own"]
+
+    def day(as_of, **models):
+        settings = load_settings(overrides={"data.home": tmp_path})
+        IntegratedSystem(settings=settings, market=MARKET, database=database, challengers=models).daily(as_of)
+        [one] = stored_deployments(database)
+        return len(paired_origins(database, one))
+
+    with pytest.warns(fk.core.DataWarning, match="hand it over, --challenger mine=FILE.py:NAME"):
+        assert day(first[2]) == 0
+    with pytest.warns(fk.core.DataWarning, match="begun with other code"):
+        assert day(first[2], mine="mine.py:linear") == 0
+    assert day(first[3], mine="mine.py:Normal") == 3  # what was left open is filled
+    with database.engine.connect() as connection:
+        said = connection.exec_driver_sql("SELECT said FROM shadow_events WHERE event = 'pair'").scalars().all()
+    assert all("Normal alone, of the user's own" in one for one in said)
+    database.close()
+
+
+def test_the_terminal_begins_a_challenger_with_a_model_of_ones_own(house, home, capsys):
+    house_origin = IntegratedSystem().generate_forecast().origin
+    begin = ["shadow", "begin", "VIX_d1", "normal", "--model", "mine.py:Normal", "--why", "a try", "--json"]
+    # fewer than 60 settled forecasts give no bound of the clip
+    assert main(begin) == 2 and "60 give the bound" in capsys.readouterr().err
+    assert main([*begin, "--bound", "2"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    own = own_line("normal", "mine.py:Normal", profile_of(fk.Target("VIX")))
+    assert row["recipe"] == dict(own.recipe) and house_origin is not None
+    assert main(["daily", "--challenger", "normal", "--quiet"]) == 2
+    assert "LINE=FILE.py:NAME" in capsys.readouterr().err

@@ -30,6 +30,7 @@ from forecastkit.cli.options import (
 )
 from forecastkit.cli.options import (
     emit,
+    print_note,
     report_parameters,
     absolute_place,
     settings_with,
@@ -128,6 +129,38 @@ def print_universe_scorecard(
         )
         write_evaluation("universe_evaluation", html, given, settings.run.progress)
 
+# %% ../../nbs/80_cli/03_evaluation.ipynb #r1nggv02
+def print_given(
+    where: str,  # FILE.csv, FILE.parquet, or the name of an imported line
+    span: tuple[str | None, str | None],  # first and last origin
+    settings: Any,
+    as_json: bool,
+) -> None:
+    "The scorecards of forecasts that were made elsewhere; what was refused is told on standard error, or in the JSON."
+    import pandas as pd
+
+    from forecastkit.pipeline import evaluate_forecasts
+    from forecastkit.reports import basis, coverage_table, skill_table
+
+    cards, refused = evaluate_forecasts(where, settings, *span)
+    if as_json:
+        rows = [{"line": one.line, "reason": one.reason, "words": one.words} for one in refused]
+        return emit({"cards": [one.to_dict() for one in cards], "refused": rows}, as_json)
+    for one in refused:
+        print_note(one)
+    for one in cards:
+        emit(basis(one.card), as_json=False)
+        left = f"{one.without_outcome} without an outcome yet, {one.without_house} without a forecast of the house"
+        emit(f"{one.forecasts} forecasts: {len(one.card.origins)} scored, {left}", as_json=False)
+        kinds = {
+            name: {"origins": part["n"], "CRPS": part["crps"]}
+            | {f"skill, {k}": v.text() for k, v in part["skill"].items()}
+            for name, part in one.by_timeliness.items()
+            if part["n"]
+        }
+        tables = {"Skill by the CRPS": skill_table(one.card), "Ranges": coverage_table(one.card)}
+        print_tables(tables | {"By when they were made": pd.DataFrame(kinds).T.fillna("too few")})
+
 # %% ../../nbs/80_cli/03_evaluation.ipynb #0df1d2f6
 def evaluate(
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
@@ -140,7 +173,9 @@ def evaluate(
     sources: Sources = None, home: HomeFolder = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
-    features: Features = None, members: Members = None, model: OwnModel = None, quiet: Quiet = False,
+    features: Features = None, members: Members = None, model: OwnModel = None,
+    forecasts: Annotated[str | None, typer.Option(help="Quantiles made elsewhere instead: FILE.csv, FILE.parquet, or the name of an imported line.")] = None,
+    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """What the forecasts of a span of years were worth: skill, ranges, regimes, cohorts, direction, beside their baselines.
 
@@ -157,6 +192,8 @@ def evaluate(
       forecastkit evaluate --features mine.py:momentum --start 2016-01-04 --end 2018-12-21
 
       forecastkit evaluate --model mine.py:Booster --start 2005-01-03 --end 2018-12-21
+
+      forecastkit evaluate --forecasts desk.csv --start 2016-01-04
     """
     from forecastkit.pipeline import IntegratedSystem
     from forecastkit.reports import (
@@ -174,6 +211,13 @@ def evaluate(
     )
 
     given = {"data__sources": sources, "data__home": home, "run__n_jobs": jobs, "run__dask": dask}
+    if forecasts is not None:
+        others = (symbol, horizon, kind, horizons, universe, features, members, model, html)
+        if any(one is not None for one in others):
+            raise SettingsError(
+                "--forecasts says itself what is forecast: leave all but --start, --end and where data and home are away"
+            )
+        return print_given(forecasts, (start, end), settings_with(quiet or as_json, **given), as_json)
     if universe is not None:
         if any(one is not None for one in (features, members, model)):
             raise SettingsError(

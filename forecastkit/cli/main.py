@@ -29,6 +29,7 @@ from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .paper import paper, paper_of_day
 from .pauses import pauses_app
+from .imports import forecasts_import, forecasts_lines, named_places  # noqa: F401  (they mount themselves)
 from .shadow import shadow_app
 from .serve import keys_app, serve
 from forecastkit.cli.options import (
@@ -145,6 +146,7 @@ def provisional_words(
 def daily(
     sources: Sources = None, home: HomeFolder = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
     kind: Kind = None, features: Features = None, members: Members = None,
+    challenger: Annotated[list[str] | None, typer.Option(help="A model of your own that a line on record names, as LINE=FILE.py:NAME; may be repeated. The file is run.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports/output"), as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Update live sources, record outcomes, forecast, look for drift, and write the page of the day.
@@ -157,6 +159,8 @@ def daily(
 
       forecastkit daily --sources "cboe, fred, yahoo"
 
+      forecastkit daily --challenger mine=mine.py:Booster
+
       forecastkit daily --json
     """
     from forecastkit.ops import recorded_job
@@ -164,7 +168,8 @@ def daily(
 
     settings = target_settings(symbol, horizon, kind, quiet or as_json, data__sources=sources, data__home=home)
     require_folder(output)
-    system = IntegratedSystem(settings=settings, features=features, members=members)
+    challengers = named_places(challenger or [])
+    system = IntegratedSystem(settings=settings, features=features, members=members, challengers=challengers)
     with recorded_job(system.database, "daily") as said:
         own = {"features": absolute_place(features), "members": absolute_place(members)}
         run_daily(system, as_of, output, own, said, as_json)

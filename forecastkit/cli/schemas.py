@@ -21,7 +21,7 @@ __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RIS
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
            'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'BACKTEST', 'PAPER_BOOK', 'ALERT',
            'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT',
-           'SHADOW_READING', 'SCHEMAS']
+           'SHADOW_READING', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -233,7 +233,16 @@ SHADOW_READING: Schema = record(
     verdict={"enum": ["better", "worse", "undecided"]}, pairs=COUNT, clipped=COUNT, bound=NUMBER, alpha=SHARE, crps=table_of(NUMBER),
     evidence=table_of({}), text=TEXT,
 )  # fmt: skip
+REFUSALS: Schema = list_of(record(line=COUNT, reason=TEXT, words=TEXT))
+GIVEN_PART: Schema = record(n=COUNT, crps=NUMBER, skill=table_of(COMPARISON))
+GIVEN_CARD: Schema = record(
+    **SCORECARD["properties"], kind=TEXT, forecasts=COUNT, without_outcome=COUNT, without_house=COUNT,
+    by_timeliness=record(live=GIVEN_PART, late=GIVEN_PART, backfill=GIVEN_PART),
+)  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
+    "evaluate --forecasts": record(cards=list_of(GIVEN_CARD), refused=REFUSALS),
+    "forecasts import": record(line=TEXT, stored=record(live=COUNT, late=COUNT, backfill=COUNT), known=COUNT, contradicted=list_of(TEXT), refused=REFUSALS),
+    "forecasts lines": list_of(record(line=TEXT, symbol=TEXT, kind=TEXT, horizon=COUNT, forecasts=COUNT, first=DAY, last=DAY, live=COUNT, late=COUNT, backfill=COUNT)),
     "shadow begin": list_of(DEPLOYMENT), "shadow list": list_of(DEPLOYMENT), "shadow stop": list_of(DEPLOYMENT), "shadow evaluate": list_of(SHADOW_READING),
     "keys add": record(key=TEXT, **KEY["properties"]), "keys list": list_of(KEY), "keys revoke": list_of(KEY),
     "models list": list_of(STORED_MODEL), "models info": {"type": "object"}, "models lines": MODEL_LINES, "models promote": PROMOTION,

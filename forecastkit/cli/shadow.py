@@ -15,10 +15,19 @@ import typer
 
 from .ledger import open_ledger
 from .models import Who, open_models, recipe_of, require_target
-from .options import AsJson, HomeFolder, Quiet, command_group, emit, settings_with, writable_file
+from forecastkit.cli.options import (
+    AsJson,
+    HomeFolder,
+    OwnModel,
+    Quiet,
+    command_group,
+    emit,
+    settings_with,
+    writable_file,
+)
 
 # %% auto #0
-__all__ = ['shadow_app', 'deployment_row', 'print_deployments', 'begin', 'list_deployments', 'shadow_page',
+__all__ = ['shadow_app', 'deployment_row', 'print_deployments', 'own_recipe', 'begin', 'list_deployments', 'shadow_page',
            'evaluate_deployments', 'stop']
 
 # %% ../../nbs/80_cli/14_shadow.ipynb #73b3b59d
@@ -44,6 +53,15 @@ def print_deployments(found: list[Any], as_json: bool) -> None:
         emit("no shadow deployment is on record", as_json)
 
 # %% ../../nbs/80_cli/14_shadow.ipynb #61d519c5
+def own_recipe(wanted: Any, model: str | None) -> dict[str, str]:
+    "What a line notes of a model of the user's for a target: the digest of its code; nothing where there is none."
+    from forecastkit.core import Target
+    from forecastkit.pipeline import own_line, profile_of
+
+    target = Target(wanted.symbol, wanted.kind, wanted.horizon)
+    return {} if model is None else dict(own_line("own", model, profile_of(target)).recipe)
+
+
 shadow_app = command_group("Challengers beside the champion, and what they have shown.")
 
 
@@ -53,6 +71,7 @@ def begin(
     line: Annotated[str, typer.Argument(help="Name of the challenger's line.", metavar="LINE")],
     why: Annotated[str, typer.Option(help="The reason, in one line.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="A setting of a new line, such as model.rounds=200; may be repeated.")] = None,
+    model: OwnModel = None,
     traffic: Annotated[float, typer.Option(help="Per cent of the origins that the challenger serves; 0: none.")] = 0.0,
     sessions: Annotated[int, typer.Option(help="How many sessions count at most.")] = 1250,
     bound: Annotated[float | None, typer.Option(help="What differences of the CRPS are clipped to; by default half the champion's mean.")] = None,
@@ -62,15 +81,17 @@ def begin(
 ) -> None:  # fmt: skip
     """Let a challenger forecast beside the champion, and say how long a decision takes.
 
-    Example:
+    Examples:
 
       forecastkit shadow begin VIX_d1 deep --set model.rounds=200 --why "slower learning"
+
+      forecastkit shadow begin VIX_d1 mine --model mine.py:Booster --why "better in the ring"
     """
     from forecastkit.ops import Line, create_shadow_deployment, stored_deployments
 
     with open_models(target, horizon, None, home) as (registry, wanted):
         require_target(registry, wanted, home)
-        challenger = Line(line, recipe_of(set_)) if set_ else line
+        challenger = Line(line, recipe_of(set_ or []) | own_recipe(wanted, model)) if set_ or model else line
         number = create_shadow_deployment(
             registry.database, wanted, challenger, traffic, sessions, who=getpass.getuser() if who is None else who, why=why,
             bound=bound, first=first, settings=settings_with(data__home=home),
@@ -107,9 +128,10 @@ def shadow_page(readings: list[Any]) -> str:
 
     parts = []
     for reading in readings:
-        words = html.escape(reading.text())
+        one = reading.deployment
+        words, ahead = html.escape(reading.text()), html.escape(one.terms.announcement(one.target.horizon))
         picture = figure_html(plot_shadow(reading)[0].figure, describe_shadow(reading)) if reading.test.pairs else ""
-        parts.append(f"<h2>{html.escape(str(reading.deployment))}</h2>\n<p>{words}</p>\n{picture}")
+        parts.append(f"<h2>{html.escape(str(one))}</h2>\n<p>By its terms {ahead}.</p>\n<p>{words}</p>\n{picture}")
     body = "\n".join(parts) or "<p>No shadow deployment runs.</p>"
     return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Shadow deployments</title>\n<h1>Shadow deployments</h1>\n{body}\n</html>\n'
 

@@ -51,6 +51,13 @@ from .direction_scorecard import (
 from .coherence import (
     coherence_price as coherence_price,
 )
+from .forecast_files import (
+    FILE_COLUMNS as FILE_COLUMNS,
+    ForecastFile as ForecastFile,
+    log_quantiles as log_quantiles,
+    read_forecast_file as read_forecast_file,
+    RefusedRow as RefusedRow,
+)
 from .function_audit import (
     audit as audit,
 )

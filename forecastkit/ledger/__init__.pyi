@@ -17,6 +17,7 @@ from .schema import (
     VERSION_LINES as VERSION_LINES,
     MODELS as MODELS,
     PAUSES as PAUSES,
+    IMPORTS as IMPORTS,
     SHADOW_EVENTS as SHADOW_EVENTS,
     SNAPSHOTS as SNAPSHOTS,
     UNCOPIED as UNCOPIED,
@@ -68,6 +69,10 @@ from .horizons import (
     store_horizons as store_horizons,
     stored_horizons as stored_horizons,
 )
+from .records import (
+    TIMELINESS as TIMELINESS,
+    timeliness_of as timeliness_of,
+)
 from .rescoring import (
     rescore as rescore,
 )
@@ -87,6 +92,12 @@ from .pauses import (
     lift_pause as lift_pause,
     pauses_in as pauses_in,
     stored_pauses as stored_pauses,
+)
+from .imports import (
+    import_forecasts as import_forecasts,
+    import_line as import_line,
+    Imported as Imported,
+    imported_forecasts as imported_forecasts,
 )
 from .listing import (
     horizon_rows as horizon_rows,

@@ -43,7 +43,8 @@ from .engine import chained_tables, trigger_problems, with_retry
 from .horizons import joined_singles, row_contradictions, single_contradictions
 from .records import SCORE_COLUMNS, score_records
 from .rescoring import log_changes, recomputed_id, rescore
-from .schema import HORIZONS, OUTCOMES, PREDICTIONS
+from .imports import import_problems
+from .schema import HORIZONS, IMPORTS, OUTCOMES, PREDICTIONS
 
 # %% auto #0
 __all__ = ['Audit', 'audit_ledger', 'write_checked', 'read_checked', 'ledger_ends', 'absent_heads']
@@ -367,6 +368,15 @@ class Auditor:
                 self.problems.append(Problem(HORIZONS.name, row["seq"], row_name(row), words))
         self.counts.update(of_several_horizons=len(given))
 
+    def imported(self, rows: Iterable[sa.Row], calendar: Calendar) -> None:
+        "Look at some rows of forecasts that were made elsewhere."
+        given = as_dicts(sa.select(IMPORTS), rows)
+        for row in given:
+            self.problems += [
+                Problem(IMPORTS.name, row["seq"], row_name(row), words) for words in import_problems(row, calendar)
+            ]
+        self.counts.update(imported=len(given))
+
     def notes(self) -> list[str]:
         "What is worth knowing, and no fault."
         words = "count from a close that was revised since the forecast"
@@ -391,6 +401,7 @@ def audit_ledger(
             PREDICTIONS.name: Look(joined_forecasts(), found.forecasts),
             OUTCOMES.name: Look(joined_outcomes(), found.outcomes),
             HORIZONS.name: Look(sa.select(HORIZONS), partial(found.several, connection=connection)),
+            IMPORTS.name: Look(sa.select(IMPORTS), partial(found.imported, calendar=database.calendar)),
         }
         broken = broken_chains(connection, since, looks, batch)
         for part in connection.execute(answered_since(starts).execution_options(yield_per=batch)).partitions():
@@ -400,7 +411,7 @@ def audit_ledger(
         )  # fmt: skip
         ends = chain_ends(connection)
         counts = {name: found.counts[name] for name in ("forecasts", "with_outcome", "outcomes")}
-        counts |= {"of_several_horizons": n} if (n := found.counts["of_several_horizons"]) else {}
+        counts |= {name: n for name in ("of_several_horizons", "imported") if (n := found.counts[name])}
         return Audit(counts, ends[PREDICTIONS.name][1], problems, tuple(found.notes()), ends)
 
     return with_retry(database.engine, look)

@@ -43,7 +43,7 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model and its line, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert, a shadow deployment, a paper book and its session."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model and its line, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert, a shadow deployment, a paper book and its session, an imported forecast."
     if "book" in row:
         return f"session {row['session']} of book {row['book']}" if row["number"] else f"opening of book {row['book']}"
     if "from_stage" in row:
@@ -56,6 +56,8 @@ def row_name(row: Mapping[str, Any]) -> str:
         return f"{row['event']} of {row['job']}" if "job" in row else f"alert on {row['subject']}, {row['event']}"
     if "run" in row:
         return f"{row['symbol']} {row['timeframe']} {row['status']}"
+    if "quantiles" in row:
+        return f"{row['symbol']} {row['origin']} of line {row['line']}"
     if "line" in row:
         return f"model {row['version']} of line {row['line']}"
     return f"{row['symbol']} {row['origin']}" if "origin" in row else f"model {row['version']}"

@@ -30,6 +30,7 @@ from forecastkit.ledger.schema import (
     DELIVERIES,
     DRIFT,
     HORIZONS,
+    IMPORTS,
     JOB_EVENTS,
     VERSION_LINES,
     PAUSES,
@@ -220,6 +221,7 @@ REVISIONS: tuple[str, ...] = (
     "0013",
     "0011",
     "0016",
+    "0014",
     "0015",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
@@ -235,6 +237,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     DELIVERIES: "0009",
     HORIZONS: "0005",
     VERSION_LINES: "0012",
+    IMPORTS: "0014",
     PAPER_EVENTS: "0015",
     **dict.fromkeys(UNCOPIED, "0011"),
 }  # the revision that brought a later table

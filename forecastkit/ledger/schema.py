@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'VERSION_LINES',
-           'TRAINING_RESULTS', 'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'SHADOW_EVENTS', 'PAPER_EVENTS',
-           'CHAIN', 'CHAINED', 'VIEWS', 'API_KEYS', 'API_COUNTS', 'API_JOBS', 'UNCOPIED', 'DRIFT', 'SNAPSHOTS',
-           'DELIVERIES', 'UNCHAINED', 'Moment']
+           'TRAINING_RESULTS', 'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'IMPORTS', 'SHADOW_EVENTS',
+           'PAPER_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'API_KEYS', 'API_COUNTS', 'API_JOBS', 'UNCOPIED', 'DRIFT',
+           'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -167,6 +167,12 @@ ALERT_EVENTS = _table(
     seq=sa.Integer, alert=sa.Integer, event=sa.String, rule=sa.String, subject=sa.String, severity=sa.String, said=sa.String,
     who=sa.String, made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
 )  # fmt: skip
+IMPORTS = _table(
+    "imported_forecasts", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("line", "symbol", "kind", "horizon", "origin"),
+    seq=sa.Integer, line=sa.String, symbol=sa.String, kind=sa.String, horizon=sa.Integer, origin=DayColumn, target_session=DayColumn,
+    made_at=Moment, stored_at=Moment, timeliness=sa.String, quantiles=sa.String, source=sa.String, who=sa.String,
+    previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
 SHADOW_EVENTS = _table(
     "shadow_events", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("deployment", "event", "symbol", "origin"),
     sa.Index("shadow_events_by_served", "served_id"),
@@ -194,6 +200,7 @@ CHAINED: dict[sa.Table, int] = {
     ALERT_EVENTS: 9,
     SHADOW_EVENTS: 10,
     VERSION_LINES: 12,
+    IMPORTS: 14,
     PAPER_EVENTS: 15,
 }  # table -> id of its row in `chain`
 VIEWS: tuple[str, ...] = (  # made by migrations; those that read others come first

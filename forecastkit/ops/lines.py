@@ -21,7 +21,7 @@ from ..core import DataError, Target, canonical_json, digest, named_symbol, prin
 from ..models import parse_shape
 
 # %% auto #0
-__all__ = ['PANEL_KEY', 'RECIPE_KEYS', 'HOUSE_LINES', 'CANDIDATE', 'SHADOW', 'CHAMPION', 'RETIRED', 'LINE_STAGES',
+__all__ = ['PANEL_KEY', 'RECIPE_KEYS', 'OWN_MODEL', 'HOUSE_LINES', 'CANDIDATE', 'SHADOW', 'CHAMPION', 'RETIRED', 'LINE_STAGES',
            'EVIDENCE_KEYS', 'target_key', 'parsed_key', 'Line', 'stored_line', 'house_line', 'LineTarget',
            'line_target', 'Champion', 'checked_evidence', 'checked_words']
 
@@ -51,6 +51,9 @@ def parsed_key(
 RECIPE_KEYS: tuple[str, ...] = (
     "model.seed", "model.train_start", "model.refit_every", "model.rounds", "model.pool",
 )  # fmt: skip
+OWN_MODEL: str = (
+    "model.own"  # the digest of a model of the user's, whose code is handed over and never found by the ledger
+)
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,17 @@ class Line:
             raise DataError(
                 f"{printable(repr(self.name))} is no name of a line: it has up to 64 small letters, digits, '.', '-' and '_'"
             )
-        odd = [key for key in self.recipe if key not in RECIPE_KEYS]
+        odd, own = [key for key in self.recipe if key not in (*RECIPE_KEYS, OWN_MODEL)], self.recipe.get(OWN_MODEL)
         if odd:
             raise DataError(f"{printable(repr(odd[0]))} shapes no model: a line holds {', '.join(RECIPE_KEYS)}")
         checked = {
             key: read_value(key, self.recipe[key], f"line {self.name}") for key in RECIPE_KEYS if key in self.recipe
         }
+        if own is not None and not (isinstance(own, str) and re.fullmatch(r"[0-9a-f]{16}", own)):
+            raise DataError(
+                f"{OWN_MODEL} is {printable(repr(own))}: it is the digest of a model, which `shadow begin --model` notes"
+            )
+        checked |= {OWN_MODEL: own} if own is not None else {}
         if self.name in HOUSE_LINES and checked:
             raise DataError(
                 f"{self.name} is the line of the settings in force: give a line with settings of its own another name"

@@ -39,9 +39,10 @@ from .performance import PERFORMANCE_COLUMNS, rolling_performance
 
 # %% auto #0
 __all__ = ['RECORDED_RULES', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
-           'decayed_lines', 'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table', 'store_performance',
-           'decay_alert', 'finding_alerts', 'MonitorReport', 'count_checked', 'measured_performance',
-           'recent_forecasts', 'latest_performance', 'read_monitor', 'recorded_alerts', 'monitor']
+           'checked_symbols', 'decayed_lines', 'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table',
+           'store_performance', 'decay_alert', 'finding_alerts', 'MonitorReport', 'count_checked',
+           'measured_performance', 'recent_forecasts', 'latest_performance', 'read_monitor', 'recorded_alerts',
+           'monitor']
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #81d82a0c
 def replace_measured(
@@ -111,6 +112,12 @@ def view_table(database: PredictionDatabase, view: str) -> pd.DataFrame:
 def drift_this_week(database: PredictionDatabase) -> pd.DataFrame:
     "What drifted in the week before the last checked session: symbol, feature, since, sessions, effect, family_wise_p."
     return view_table(database, "drift_this_week")
+
+
+def checked_symbols(database: PredictionDatabase, session: pd.Timestamp) -> set[str]:
+    "The symbols whose drift was checked at a session."
+    query = sa.select(DRIFT.c.symbol).where(DRIFT.c.session == session.date()).distinct()
+    return with_retry(database.engine, lambda connection: set(connection.scalars(query)))
 
 
 def decayed_lines(database: PredictionDatabase) -> pd.DataFrame:

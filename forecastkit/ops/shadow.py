@@ -99,7 +99,8 @@ class ShadowTerms:
             for effect, n in self.times(horizon).items()
         ]
         enough = [n for n in self.times(horizon).values() if n and n <= self.sessions]
-        short = "" if enough else f"; {self.sessions:,} sessions will decide nothing but a far larger difference"
+        least = f"; {self.sessions:,} sessions will decide nothing but a far larger difference"
+        short = "; seven sessions decide nothing" if enough else least
         return f"a decision takes about {' and '.join(times)}{short}"
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #25ac5731

@@ -155,33 +155,27 @@ def plot_shadow(reading: ShadowReading) -> Any:
     "E-values by session with the line that decides, and the confidence sequence of the mean difference; returns both axes."
     import matplotlib.pyplot as plt
 
-    test, days = reading.test, reading.sessions
+    test, days, decides = reading.test, reading.sessions, 1 / reading.test.alpha
+    names = (reading.deployment.line.name, reading.deployment.target.key)
+    outside = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 2, "frameon": False, "borderaxespad": 0.1}
     with house_style():
-        above, below = plt.subplots(2, 1, figsize=(7.5, 5.0), sharex=True, layout="constrained")[1]
-        above.semilogy(days, test.e_value, label="the challenger is better")
-        above.semilogy(days, test.e_harm, label="it is worse", linestyle="--")
-        above.axhline(1 / test.alpha, color="0.3", linewidth=0.8)
-        above.annotate(
-            f"{1 / test.alpha:g} decides",
-            (0.01, 1 / test.alpha),
-            xycoords=("axes fraction", "data"),
-            va="bottom",
-            fontsize=8,
-        )
-        above.set_ylim(bottom=1e-3)
-        above.set(
-            ylabel="e-value",
-            title=f"{reading.deployment.line.name} beside the champion of {reading.deployment.target.key}",
-        )
-        above.legend(loc="upper left", bbox_to_anchor=(0.0, 0.85), frameon=False)
+        figure, (above, below) = plt.subplots(2, 1, figsize=(7.5, 5.2), sharex=True, layout="constrained")
+        figure.suptitle(f"{names[0]} beside the champion of {names[1]}: {test.verdict}", x=0.02, ha="left")
+        above.semilogy(days, test.e_value, label="evidence that it is better")
+        above.semilogy(days, test.e_harm, label="that it is worse", linestyle="--")
+        above.axhline(decides, color="0.3", linewidth=0.8)
+        place = {"xycoords": ("axes fraction", "data"), "va": "bottom", "fontsize": 8}
+        above.annotate(f"{decides:g} decides", (0.01, decides), **place)
+        above.set(ylabel="e-value", ylim=(1e-3, max(10 * decides, 2 * test.e_value.max(), 2 * test.e_harm.max())))
+        above.legend(**outside)
         below.fill_between(days, test.low, test.high, alpha=0.25, label=f"{1 - test.alpha:.0%} confidence sequence")
-        below.plot(days, test.mean, label="mean difference so far")
+        below.plot(days, test.mean, label="mean so far")
         below.axhline(0.0, color="0.3", linewidth=0.8)
-        below.set(ylabel="CRPS, champion minus challenger")
-        below.legend(loc="lower right", frameon=False)
+        below.set(ylabel="CRPS saved by the challenger")
+        below.legend(**outside)
     return above, below
 
-
+# %% ../../nbs/60_ops/27_shadow_verdicts.ipynb #5af815d0
 def describe_shadow(reading: ShadowReading) -> str:
     "The picture in words, for those who cannot see it."
     if not reading.test.pairs:

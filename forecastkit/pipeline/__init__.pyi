@@ -27,6 +27,9 @@ from .preparation import (
     prepare as prepare,
     Prepared as Prepared,
 )
+from .serving import (
+    own_line as own_line,
+)
 from .daily import (
     Day as Day,
     worst_quarters_sentence as worst_quarters_sentence,
@@ -103,6 +106,11 @@ from .recomputation import (
 )
 from .universe import (
     for_each_symbol as for_each_symbol,
+)
+from .given_forecasts import (
+    evaluate_forecasts as evaluate_forecasts,
+    GivenCard as GivenCard,
+    import_file as import_file,
 )
 from .panel_evaluation import (
     evaluate_panel as evaluate_panel,

@@ -15,14 +15,17 @@ from typing import Any
 import pandas as pd
 
 from ..calendars import sessions_of
-from ..core import ModelNotFoundError, Settings
+from ..core import DataError, ModelNotFoundError, Settings
 from ..evaluation import RefitSchedule, walk_forward
 from ..ledger import PredictionDatabase
-from ..ops import Champion, Line, LineTarget, standing, stored_promotions
+from ..ops import OWN_MODEL, Champion, Line, LineTarget, standing, stored_promotions
 from .preparation import Versions
+from .profile import TargetProfile
+from .user_code import with_user_code
 
 # %% auto #0
-__all__ = ['line_settings', 'champion_spans', 'own_champions', 'PinnedStore', 'PinnedVersion', 'pinned_version']
+__all__ = ['line_settings', 'own_line', 'line_profile', 'champion_spans', 'own_champions', 'PinnedStore', 'PinnedVersion',
+           'pinned_version']
 
 # %% ../../nbs/65_pipeline/12_serving.ipynb #ec3a1724
 def line_settings(
@@ -30,8 +33,35 @@ def line_settings(
     line: Line,
 ) -> Settings:
     "The settings in force with those of a line laid over them; the same ones for a line of the house."
-    given = {key.removeprefix("model."): value for key, value in line.recipe.items()}
+    given = {key.removeprefix("model."): value for key, value in line.recipe.items() if key != OWN_MODEL}
     return replace(settings, model=replace(settings.model, **given)) if given else settings
+
+# %% ../../nbs/65_pipeline/12_serving.ipynb #r1ngsv02
+def own_line(
+    name: str,
+    model: Any,  # as `user_code.with_user_code` takes it
+    profile: TargetProfile,  # of what is forecast
+) -> Line:
+    "The line of a model of the user's: its recipe is the digest of its code. Raises `DataError` or `UserCodeError`."
+    return Line(name, {OWN_MODEL: with_user_code(profile, model=model).user_digest})
+
+
+def line_profile(
+    profile: TargetProfile,
+    line: Line,
+    models: Mapping[str, Any],  # of the user's, by the name of their line
+) -> TargetProfile:
+    "The profile that a line forecasts with. Raises `DataError` where its model is the user's and was not handed over, or is another."
+    if (wanted := line.recipe.get(OWN_MODEL)) is None:
+        return profile
+    if line.name not in models:
+        raise DataError(f"line {line.name} is a model of your own: hand it over, --challenger {line.name}=FILE.py:NAME")
+    found = with_user_code(profile, model=models[line.name])
+    if found.user_digest != wanted:
+        raise DataError(
+            f"line {line.name} was begun with other code (digest {wanted}, this is {found.user_digest}): give the old code, or begin another line"
+        )
+    return found
 
 # %% ../../nbs/65_pipeline/12_serving.ipynb #ef984c36
 def champion_spans(

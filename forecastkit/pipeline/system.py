@@ -12,7 +12,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -45,7 +45,7 @@ from .loading import lost_ledger, open_market
 from .preparation import Prepared, build_forecast, prepare
 from .profile import TargetProfile, profile_of, target_of
 from .risk import recently_scored
-from .serving import champion_spans, line_settings, pinned_version
+from .serving import champion_spans, line_profile, line_settings, pinned_version
 from .shadow_arms import arm_spans, pair_shadows
 from .user_code import probe_user_code, with_user_code
 
@@ -205,6 +205,7 @@ class IntegratedSystem:
         members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
         model: Any = None,  # one of these in place of the house's pool, or the name of one that an installed package offers
         profile: TargetProfile | None = None,  # by default that of the target
+        challengers: Mapping[str, Any] | None = None,  # models of your own that lines on record name, by the line
     ):
         self.settings = settings or load_settings()
         self.target = target_of(self.settings)
@@ -218,6 +219,7 @@ class IntegratedSystem:
             raise SettingsError(
                 f"profile= is that of {own.target}, and {self.target} is to be forecast: give the profile of what is forecast"
             )
+        self.challengers = dict(challengers or {})
         self._house = own  # without code of the user's
         self.profile: TargetProfile = with_user_code(
             own, features, members, model
@@ -323,7 +325,8 @@ class IntegratedSystem:
         key = (champion.line.digest, champion.version, champion.version and champion.since)
         if key not in self._serving:
             settings = line_settings(self.settings, champion.line)
-            made = IntegratedSystem(self.models_dir, settings, self.market, self.database, profile=self.profile)
+            profile = line_profile(self.profile, champion.line, self.challengers)
+            made = IntegratedSystem(self.models_dir, settings, self.market, self.database, profile=profile)
             made._champion = champion
             self._serving[key] = made
         return self._serving[key]
@@ -462,7 +465,11 @@ class IntegratedSystem:
 
         def prepared_by(challenger: Champion | None) -> Prepared:
             serving = standing(self.database, target).champion_at(through) if challenger is None else challenger
-            return self._system_of(serving).prepared(through)
+            try:
+                return self._system_of(serving).prepared(through)
+            except DataError as error:  # a gap, which is filled once it can be
+                warnings.warn(f"line {serving.line.name} did not forecast beside: {error}", DataWarning, stacklevel=2)
+                raise
 
         return {} if self.profile.user_code else pair_shadows(self.database, target, through, prepared_by)
 
