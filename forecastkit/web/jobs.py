@@ -20,6 +20,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pandas as pd
 import sqlalchemy as sa
 
 from ..calendars import add_releases
@@ -32,8 +33,8 @@ from .problems import HttpProblem, Refusal, problem_of
 from .questions import Asked
 
 # %% auto #0
-__all__ = ['WARM_SYSTEMS', 'ALIVE_SECONDS', 'RUNNING', 'DONE_JOB', 'FAILED_JOB', 'LOST_JOB', 'Forecasters', 'make_answer',
-           'claim_job', 'end_job', 'keep_alive', 'job_answer', 'JobBoard']
+__all__ = ['WARM_SYSTEMS', 'ALIVE_SECONDS', 'RUNNING', 'DONE_JOB', 'FAILED_JOB', 'LOST_JOB', 'Forecasters', 'prepare_span',
+           'make_answer', 'claim_job', 'end_job', 'keep_alive', 'job_answer', 'JobBoard']
 
 # %% ../../nbs/75_web/06_jobs.ipynb #db4626c0
 WARM_SYSTEMS: int = 16  # targets whose systems are kept
@@ -68,12 +69,22 @@ class Forecasters:
             return system, lock
 
 # %% ../../nbs/75_web/06_jobs.ipynb #3926b2da
+def prepare_span(system: IntegratedSystem, origin: pd.Timestamp) -> None:
+    "Prepare through the last session that the version of an origin serves: the forecasts of the sessions up to it cost a third then."
+    days = system.market.shared_sessions(system.profile.needed)
+    days = days[days >= origin]
+    grid = system.market.calendar.refit_sessions(days, system.settings.model.refit_every)  # the first serves the origin
+    with suppress(DataError):  # of later sessions; the one asked for may be in order
+        system.serving(origin).prepared(days[days < grid[1]][-1] if len(grid) > 1 else days[-1])
+
+
 def make_answer(forecasters: Forecasters, asked: Asked) -> bytes:
     "The record that answers a question: the stored one, or one that is made and stored now. Raises what forecasting raises."
 
     def made(horizon: int) -> Any:
         system, lock = forecasters.system(asked.symbol, asked.kind, horizon)
         with lock:
+            prepare_span(system, system.origin(asked.day))
             return system.generate_forecast(asked.day)
 
     system, lock = forecasters.system(asked.symbol, asked.kind, asked.horizons[0])
