@@ -137,7 +137,7 @@ from .paper import (
 )
 from .paper_standing import (
     orders_table as orders_table,
-    paper_standing as paper_standing,
+    standing_of as standing_of,
     PaperStanding as PaperStanding,
     positions_table as positions_table,
     standing_at as standing_at,

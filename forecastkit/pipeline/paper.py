@@ -34,8 +34,7 @@ from forecastkit.ledger import (
     paper_rows,
     with_retry,
 )
-from ..ledger import write_paper
-from ..ledger.records import check_made_after, timeliness_of
+from ..ledger import check_made_after, timeliness_of, write_paper
 from .backtest import BacktestTerms, state_history
 from .backtest_inputs import stored_decisions
 from .kept_backtests import kept_terms

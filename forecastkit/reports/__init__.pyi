@@ -68,7 +68,7 @@ from .monitoring_page import (
     monitoring_headline as monitoring_headline,
     watch_section as watch_section,
 )
-from .paper_section import (
+from .paper_page import (
     paper_picture as paper_picture,
     paper_section as paper_section,
 )
