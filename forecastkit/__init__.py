@@ -161,6 +161,7 @@ Modules:
 - `forecastkit.ops.model_monitor`: The model monitor: rolling hit rate, calibration error, CRPS and skill over 20, 60 and 250 outcomes with their errors, the usual rules of degradation beside how often they fire on a model that has not changed.
 - `forecastkit.ops.monitoring`: Monitoring of a ledger: `monitor` measures performance, reads drift, jobs, vendors and pauses, keeps the alerts and says it in three lines or as JSON.
 - `forecastkit.ops.outbox`: The outbox of alerts: `deliver_alerts` takes what is due, sends one message a sink and group of alerts, and keeps whatever was not delivered.
+- `forecastkit.ops.parallel_tuning`: Parallel tuning: `ParallelOptimizer` runs the trials of several targets in processes of one machine, of several machines or of Dask over one storage, and loses none.
 - `forecastkit.ops.performance`: Rolling performance of stored forecasts: `rolling_performance` measures the last 20, 60 and 250 outcomes of each symbol, sector and market state, each value with its error.
 - `forecastkit.ops.promotion_rules`: A promotion rule is an e-value stated before the evidence begins: `begin_trial` puts it on record, `promote_by_rule` promotes under it or refuses.
 - `forecastkit.ops.promotions`: The ledger of promotions: `promote`, `pin`, `rollback` and `retire` write one chained row each, and `champion` answers from them.
@@ -225,6 +226,8 @@ Modules:
 - `forecastkit.reports.panel_scorecard`: Tables and pictures of a panel's scorecard: skill, coverage by stock, sector, VIX band and year, the PIT, each with its clustered error.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.
+- `forecastkit.reports.tuning_page`: The parts of the tuning page: convergence, weights of parameters beside their null, pairs, slices, parallel coordinates, and studies side by side.
+- `forecastkit.reports.tuning_studies`: Tuning studies as tables: `read_tuning` takes them from a storage, `parameter_weights` and `parameter_pairs` say which parameters mattered beside a null, `gain_words` what the search was worth.
 - `forecastkit.reports.universe_page`: `universe_table`, `sector_map`, `state_strip_html`, `names_section` and `past_section`: the universe page as escaped, self-contained HTML.
 - `forecastkit.reports.universe_rows`: `ticker_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
 - `forecastkit.trading.accounts`: `AccountState` is what of an account has to be stored at a close so that another process goes on tomorrow as if it had never stopped: shares, cash, levels, orders; `SessionEntries` are what was booked in a session, and `books_of` makes `Books` of many.

@@ -29,6 +29,8 @@ from .schema import (
 )
 from .engine import (
     chained_tables as chained_tables,
+    configure_sqlite as configure_sqlite,
+    creation_lock as creation_lock,
     definitions as definitions,
     display_url as display_url,
     fetch as fetch,
@@ -70,6 +72,7 @@ from .horizons import (
     stored_horizons as stored_horizons,
 )
 from .records import (
+    check_made_after as check_made_after,
     TIMELINESS as TIMELINESS,
     timeliness_of as timeliness_of,
 )

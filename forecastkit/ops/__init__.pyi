@@ -194,3 +194,13 @@ from .tuning import (
     Search as Search,
     tuned_line as tuned_line,
 )
+from .parallel_tuning import (
+    add_tickets as add_tickets,
+    best_params_of as best_params_of,
+    open_tuning_storage as open_tuning_storage,
+    ParallelOptimizer as ParallelOptimizer,
+    ticket_states as ticket_states,
+    tuning_address as tuning_address,
+    TuningWork as TuningWork,
+    work_on as work_on,
+)

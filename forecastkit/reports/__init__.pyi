@@ -71,4 +71,17 @@ from .monitoring_page import (
 from .paper_page import (
     paper_picture as paper_picture,
     paper_section as paper_section,
+from .tuning_studies import (
+    gain_words as gain_words,
+    parameter_pairs as parameter_pairs,
+    parameter_weights as parameter_weights,
+    read_tuning as read_tuning,
+    tuning_record as tuning_record,
+    tuning_summary as tuning_summary,
+    TuningRecord as TuningRecord,
+)
+from .tuning_page import (
+    studies_section as studies_section,
+    study_sections as study_sections,
+    tuning_headline as tuning_headline,
 )
