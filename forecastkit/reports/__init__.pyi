@@ -71,6 +71,7 @@ from .monitoring_page import (
 from .paper_page import (
     paper_picture as paper_picture,
     paper_section as paper_section,
+)
 from .tuning_studies import (
     gain_words as gain_words,
     parameter_pairs as parameter_pairs,
