@@ -17,7 +17,7 @@ from forecastkit.core import PROBS, DataError, load_settings
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import add_pause, lift_pause, paper_days, paper_summaries, stored_pauses
-from forecastkit.pipeline import PaperBook, keep_paper, standing_of
+from forecastkit.pipeline import PaperBook, keep_paper, book_standing
 from forecastkit.pipeline.paper import paper_terms
 from forecastkit.trading import BacktestEngine
 
@@ -251,7 +251,7 @@ def test_a_book_keeps_the_terms_it_was_opened_with(market, tmp_path):
         database=database,
     )
     assert (book.terms.terms.capital, book.terms.universe.symbols) == (100_000, STOCKS)
-    assert standing_of(book).row.number == 4
+    assert book_standing(book).row.number == 4
 
 
 def test_the_command_prints_what_its_schema_promises(tmp_path, capsys, monkeypatch):

@@ -50,7 +50,7 @@ def kept_standing(
     forecast: bool = False,  # make and store the forecasts of the session first
 ) -> Any:
     "Keep a book and say where it stands."
-    from forecastkit.pipeline import PaperBook, UniverseSystem, paper_universe, standing_of
+    from forecastkit.pipeline import PaperBook, UniverseSystem, paper_universe, book_standing
 
     kept = PaperBook(settings, book)
     if forecast:
@@ -60,7 +60,7 @@ def kept_standing(
             print_note(f"note: {symbol}: {why}")
     kept.open(as_of if start is None else start)
     written = kept.keep(as_of)
-    return standing_of(kept, len(written))
+    return book_standing(kept, len(written))
 
 # %% ../../nbs/80_cli/17_paper.ipynb #8388a1aa
 def paper(

@@ -137,7 +137,7 @@ from .paper import (
 )
 from .paper_standing import (
     orders_table as orders_table,
-    standing_of as standing_of,
+    book_standing as book_standing,
     PaperStanding as PaperStanding,
     positions_table as positions_table,
     standing_at as standing_at,

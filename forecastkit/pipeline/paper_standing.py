@@ -8,7 +8,7 @@ Once a day somebody asks: what is it worth, what does it hold, what will it do t
 from __future__ import annotations
 
 # %% auto #0
-__all__ = ['FEWEST_SESSIONS', 'positions_table', 'orders_table', 'trades_table', 'PaperStanding', 'standing_of', 'standing_at']
+__all__ = ['FEWEST_SESSIONS', 'positions_table', 'orders_table', 'trades_table', 'PaperStanding', 'book_standing', 'standing_at']
 
 # %% ../../nbs/65_pipeline/89_paper_standing.ipynb #11e385cf
 from collections import Counter
@@ -113,7 +113,7 @@ class PaperStanding:
         return "\n".join(lines)
 
 # %% ../../nbs/65_pipeline/89_paper_standing.ipynb #aa30ab09
-def standing_of(
+def book_standing(
     book: PaperBook,
     written: int = 0,  # sessions that were taken just now
     through: Any = None,  # a session; by default its last
@@ -136,4 +136,4 @@ def standing_at(
     "Where a book stood after a session; None where there is none that was kept on it."
     kept = PaperBook(settings, book, database=database)
     rows = kept.rows(through=session)
-    return standing_of(kept, 0, session) if len(rows) > 1 and rows[-1].session == session else None
+    return book_standing(kept, 0, session) if len(rows) > 1 and rows[-1].session == session else None
