@@ -17,7 +17,7 @@ from forecastkit.core import PROBS, DataError, load_settings
 from forecastkit.data import MarketData, synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import add_pause, lift_pause, paper_days, paper_summaries, stored_pauses
-from forecastkit.pipeline import PaperBook, keep_paper, book_standing
+from forecastkit.pipeline import PaperBook, book_standing, keep_paper
 from forecastkit.pipeline.paper import paper_terms
 from forecastkit.trading import BacktestEngine
 
