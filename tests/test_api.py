@@ -96,6 +96,22 @@ def test_lists_have_pages_in_json_and_csv(api, home):
     )
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/forecasts?symbl=AAA",
+        "/forecasts?limit=1&limit=2",
+        "/universe?symbol=VIX",
+        "/models?page=2",
+        "/forecasts?horizons=5",
+    ],
+)
+def test_a_field_that_nobody_reads_is_refused_and_not_answered_as_if_it_were_not_there(api, home, address):
+    told = is_problem(api.get(address, headers=bearer(home, "read")), 422)
+    assert "field" in told["detail"] and "symbl" not in told["remedy"]
+    assert api.get(address).status_code == 401  # a stranger is told nothing
+
+
 def test_the_other_addresses_answer(api, home):
     def get(path, **headers):
         answer = api.get(path, headers=bearer(home, "read") | headers)
