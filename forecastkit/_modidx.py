@@ -5275,6 +5275,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'forecastkit/ops/registry.py'),
                                           'forecastkit.ops.registry.ModelRegistry.save': ( '60_ops/registry.html#modelregistry.save',
                                                                                            'forecastkit/ops/registry.py'),
+                                          'forecastkit.ops.registry.ModelRegistry.verified': ( '60_ops/registry.html#modelregistry.verified',
+                                                                                               'forecastkit/ops/registry.py'),
                                           'forecastkit.ops.registry.ModelRegistry.versions': ( '60_ops/registry.html#modelregistry.versions',
                                                                                                'forecastkit/ops/registry.py'),
                                           'forecastkit.ops.registry.damaged_models': ( '60_ops/registry.html#damaged_models',
