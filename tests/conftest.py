@@ -29,9 +29,22 @@ settings.load_profile("untimed")
 gc.set_threshold(200_000, 20, 20)
 
 
+# What trains models over lines that the others run too: its tests are run untraced, because a traced model takes half as long again.
+# fmt: off
+UNTRACED = {
+    "system", "forecaster", "data_commands", "panel_pipeline", "day", "directions", "verification", "panel_verification",
+    "lookahead", "horizons", "promised_names", "seals", "told_symbols", "forecasting", "universe", "earnings", "direction",
+    "regimes", "rescoring", "retention", "walkforward", "backtest", "types", "package", "explain", "training",
+}
+# fmt: on
+
+
 def pytest_collection_modifyitems(items):
     place = {f"test_{name}": number for number, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    for item in items:
+        if item.path.stem.removeprefix("test_") in UNTRACED:
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -93,7 +106,7 @@ def installed_wheel(tmp_path_factory) -> Path:
     (wheel,) = folder.glob("forecastkit-*.whl")
     target = folder / "site"
     subprocess.run(
-        [*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)],
+        [*pip, "install", "--no-compile", "--no-deps", "--no-index", "--target", str(target), str(wheel)],
         check=True,
         capture_output=True,
     )
