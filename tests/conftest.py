@@ -6,28 +6,46 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # The files that take longest, longest first: they begin first, so that no worker ends with a long one.
 # fmt: off
 LONG_FILES = [
-    "user_code", "system", "forecaster", "data_commands", "universe_backtest", "cli", "panel_pipeline", "day",
-    "stored_explanations", "directions", "verification", "panel_verification", "lookahead", "horizons", "multi_target",
-    "promised_names", "evaluation", "watch", "seals", "earnings", "direction", "confidence_calibrator", "told_symbols",
-    "universe", "universe_page", "training", "shadow", "forecasting", "regimes", "explain", "retention", "rescoring",
-    "reports", "serving", "walkforward", "backtest", "stored_horizons", "types", "package",
+    "database", "user_code", "system", "cli", "backups", "data_commands", "panel_pipeline", "directions", "forecaster",
+    "universe_backtest", "panel_verification", "evaluation", "lookahead", "horizons", "multi_target", "verification", "package",
+    "stored_explanations", "promised_names", "day", "watch", "seals", "reports", "earnings", "direction",
+    "confidence_calibrator", "sources", "hostile_vendors", "estimators", "universe", "universe_page", "training", "shadow",
+    "forecasting", "told_symbols", "regimes", "explain", "retention", "rescoring", "serving", "walkforward", "backtest",
+    "volatility_features", "stored_horizons", "types", "alerts", "doubtful_tickers", "kills",
 ]
 # fmt: on
 
+
+settings.register_profile("untimed", deadline=None)  # timing decides no test
+settings.load_profile("untimed")
 
 # Objects by the hundred thousand live as long as a worker: to look through them for circles took a twelfth of the time.
 gc.set_threshold(200_000, 20, 20)
 
 
+# What trains models over lines that the others run too: its tests are run untraced, because a traced model takes half as long again.
+# fmt: off
+UNTRACED = {
+    "system", "forecaster", "data_commands", "panel_pipeline", "day", "directions", "verification", "panel_verification",
+    "lookahead", "horizons", "promised_names", "seals", "told_symbols", "forecasting", "universe", "earnings", "direction",
+    "regimes", "rescoring", "retention", "walkforward", "backtest", "types", "package", "explain", "training",
+}
+# fmt: on
+
+
 def pytest_collection_modifyitems(items):
     place = {f"test_{name}": number for number, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    for item in items:
+        if item.path.stem.removeprefix("test_") in UNTRACED:
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,9 +88,11 @@ def five_years(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def few_years(five_years):
-    "That folder is what the settings name as their sources, and their boosting is short."
+    "That folder is what the settings name as their sources, versions are few, their boosting is short, and one process works."
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORECASTKIT_MODEL_ROUNDS", "5")
+        patch.setenv("FORECASTKIT_MODEL_REFIT_EVERY", "126")
+        patch.setenv("FORECASTKIT_RUN_N_JOBS", "1")
         patch.setenv("FORECASTKIT_DATA_SOURCES", f"folder:{five_years}")
         yield
 
@@ -87,7 +107,7 @@ def installed_wheel(tmp_path_factory) -> Path:
     (wheel,) = folder.glob("forecastkit-*.whl")
     target = folder / "site"
     subprocess.run(
-        [*pip, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)],
+        [*pip, "install", "--no-compile", "--no-deps", "--no-index", "--target", str(target), str(wheel)],
         check=True,
         capture_output=True,
     )
