@@ -20,9 +20,9 @@ __all__ = ['lookahead_assertion', 'pytest_configure', 'pytest_collection_modifyi
 @pytest.fixture(name="assert_no_lookahead")
 def lookahead_assertion() -> Callable[..., Any]:
     "A function of a function and its data that fails the test where a row knows later ones, see `evaluation.assert_no_lookahead`."
-    from forecastkit.evaluation import assert_no_lookahead as asserted
+    from forecastkit.evaluation.audit_outputs import assert_no_lookahead
 
-    return asserted
+    return assert_no_lookahead
 
 
 def pytest_configure(config: pytest.Config) -> None:

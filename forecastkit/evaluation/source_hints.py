@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 # %% auto #0
-__all__ = ['WINDOWED', 'FITTED', 'STATISTICS', 'SourceHint', 'literal', 'argument', 'below_window', 'reason', 'hints_in',
-           'source_hints']
+__all__ = ['WINDOWED', 'FITTED', 'STATISTICS', 'SourceHint', 'literal', 'argument', 'below_window', 'lookahead_reason',
+           'hints_in', 'source_hints']
 
 # %% ../../nbs/45_evaluation/13_source_hints.ipynb #67a4c10e
 class SourceHint(NamedTuple):
@@ -59,7 +59,7 @@ def below_window(node: ast.AST) -> bool:
     return False
 
 
-def reason(call: ast.Call) -> str | None:
+def lookahead_reason(call: ast.Call) -> str | None:
     "Why a call may look ahead; None where nothing says so."
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     step, method = argument(call, 0, "periods"), argument(call, 99, "method")
@@ -113,7 +113,7 @@ def hints_in(
         return []
     return sorted(
         SourceHint(node.lineno + first - 1, " ".join(ast.unparse(node).split())[-80:], why)
-        for node in ast.walk(tree) if isinstance(node, ast.Call) and (why := reason(node))
+        for node in ast.walk(tree) if isinstance(node, ast.Call) and (why := lookahead_reason(node))
     )  # fmt: skip
 
 
