@@ -120,8 +120,8 @@ def cost_curve(run: Any) -> pd.DataFrame:
     for multiple in MULTIPLES:
         at = r + (1 - multiple) * paid
         rows[f"{multiple:g} times"] = {
-            "return a year, %": 252 * 100 * at.mean(),
-            "Sharpe": sharpe_ratio(at),
+            "return a year, %": 252 * 100 * at.mean() if known else math.nan,
+            "Sharpe": sharpe_ratio(at) if known else math.nan,
             "s.e.": sharpe_se(at),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -137,18 +137,21 @@ def capacity_curve(run: Any) -> pd.DataFrame:
     fills, prices = books.fills, books.prices
     cell = fills.session, fills.ticker
     share = np.abs(fills.shares) / np.where(prices.volume[cell] > 0, prices.volume[cell], np.nan)
+    known = bool(np.isfinite(share).any())
     swing, value = np.nan_to_num(prices.volatility[cell], nan=0.02), np.abs(fills.shares) * fills.price
     for size in SIZES:
         extra = (
-            np.bincount(fills.session, value * IMPACT * swing * np.sqrt(size * share), len(books.equity))[1:]
+            np.bincount(
+                fills.session, value * IMPACT * swing * np.sqrt(size * np.nan_to_num(share)), len(books.equity)
+            )[1:]
             / books.equity[:-1]
         )
         at = r - extra
-        most = np.nanmax(size * share) if np.isfinite(share).any() else math.nan
+        most = np.nanmax(size * share) if known else math.nan
         rows[f"{size * books.start_cash:,.0f}"] = {
-            "largest share of a volume, %": 100 * most,
-            "return a year, %": 252 * 100 * at.mean(),
-            "Sharpe": sharpe_ratio(at),
+            "largest share of a volume, %": 100 * most if known else math.nan,
+            "return a year, %": 252 * 100 * at.mean() if known else math.nan,
+            "Sharpe": sharpe_ratio(at) if known else math.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("capital")
 
