@@ -120,8 +120,8 @@ def cost_curve(run: Any) -> pd.DataFrame:
     for multiple in MULTIPLES:
         at = r + (1 - multiple) * paid
         rows[f"{multiple:g} times"] = {
-            "return a year, %": 252 * 100 * at.mean() if known else math.nan,
-            "Sharpe": sharpe_ratio(at) if known else math.nan,
+            "return a year, %": 252 * 100 * at.mean(),
+            "Sharpe": sharpe_ratio(at),
             "s.e.": sharpe_se(at),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
