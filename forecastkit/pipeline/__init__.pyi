@@ -171,6 +171,12 @@ from .daily_predictor import (
     BatchRecord as BatchRecord,
     DailyPredictions as DailyPredictions,
 )
+from .tuning import (
+    nested_words as nested_words,
+    tune_target as tune_target,
+    Tuning as Tuning,
+    tuning_task as tuning_task,
+)
 from .ablation import (
     book_ablation as book_ablation,
     log_study as log_study,
