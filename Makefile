@@ -31,7 +31,7 @@ report: install  ## The main job on the embedded real data: forecast card, store
 	@$(BIN)/forecastkit daily
 
 test: install  ## Everything that must hold
-	@FORECASTKIT_RUN_N_JOBS=1 $(BIN)/nbdev-test --n-workers 2
+	@FORECASTKIT_RUN_N_JOBS=1 $(BIN)/python .ci/notebooks.py
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=10 \
 	  --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85
 	@$(MAKE) --no-print-directory check
@@ -41,7 +41,7 @@ proofs: install  ## The long proofs (marker `slow`), and properties on ten times
 	@HYPOTHESIS_PROFILE=proofs $(BIN)/python -m pytest -q -n 2 -m "not slow" $$(grep -lw scaled tests/test_*.py)
 
 check: install  ## ruff, pyrefly, bandit
-	@$(MAKE) --no-print-directory -j2 -O ruff pyrefly bandit
+	@$(MAKE) --no-print-directory -j2 ruff pyrefly bandit
 
 ruff:
 	@$(BIN)/ruff check .

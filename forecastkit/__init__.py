@@ -18,6 +18,7 @@ Modules:
 - `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
 - `forecastkit.cli.monitor`: The commands `monitor` (`--expect daily` is the dead-man) and `alerts list`, `acknowledge`, `deliver`, `test`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
+- `forecastkit.cli.paper`: `paper` keeps a paper book from the stored forecasts and prints its result, positions, orders and last trades, or, with `--json`, what a program reads.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
 - `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it.
@@ -55,6 +56,7 @@ Modules:
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.ablation`: `AblationStudy` drops one part after the other, lets the rest be fitted again, and tests each loss of quality in pairs: on scores by Diebold and Mariano, on Sharpe ratios by a stationary bootstrap, adjusted by Holm, with the smallest effect that could have been found.
 - `forecastkit.evaluation.audit_cuts`: The cuts of an audit: which rows are asked, drawn from every kind of day, and the smallest share of days on which a leak would have been found.
+- `forecastkit.evaluation.audit_outputs`: Outputs of an audit for machines: `assert_no_lookahead` fails a test, `github_annotations` mark the line in a pull request, `sarif` is read by code scanning.
 - `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
 - `forecastkit.evaluation.direction_scorecard`: `score_directions`: Brier score, log loss, hit rate of labels, and calibration of stated directions, each beside the base rate and with an error clustered by sessions.
@@ -63,8 +65,10 @@ Modules:
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.pytest_plugin`: The plugin of pytest: the fixture `assert_no_lookahead`, and the marker `lookahead` on every test that uses it.
 - `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
+- `forecastkit.evaluation.source_hints`: Hints from the source of a function, with line numbers: negative shifts, centred windows, backward fills, nearest or forward merges, interpolation and whole-sample statistics; a hint is no verdict.
 - `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
 - `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
 - `forecastkit.features.base`: The base of all features: `Feature` declares one, `compute_features` computes any list of them as known at each close
@@ -99,10 +103,11 @@ Modules:
 - `forecastkit.ledger.imports`: Imported forecasts: `import_forecasts` appends quantiles that were made elsewhere under the name of a line, `imported_forecasts` reads them, `import_problems` checks them
 - `forecastkit.ledger.listing`: Listing the ledger: `ledger_rows` and `horizon_rows` give stored forecasts in levels, a row for each, as `forecasts list` and `GET /forecasts` show them.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
+- `forecastkit.ledger.paper`: `write_paper` appends the opening or a session of a paper book to its chained table, once and under a lock; `paper_rows` reads a book, `paper_summaries` where each stands.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts, shadow deployments and paper books, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.change_detectors`: Online change detectors for forecasts: Page's cumulative sums of the PIT for ranges too narrow, too wide, too high, too low, with a stated average run length; and the CRPS that a forecast itself expects.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
@@ -198,6 +203,7 @@ Modules:
 - `forecastkit.pipeline.panel_preparation`: `prepare_panel` puts the features of all tickers, the panel's versions, raw quantiles and calibrated widths in order, and `build_panel_forecast` makes a record of one ticker and session
 - `forecastkit.pipeline.panel_universe`: `Universe`: the symbols of a panel, their sectors and their earnings calendar, read from a CSV file, a list of symbols or the sample
 - `forecastkit.pipeline.panel_verification`: `verify_universe` hands every stock feature, the research features, the market states and the panel forecast to the look-ahead audit.
+- `forecastkit.pipeline.paper`: `keep_paper` carries a paper book through all sessions that are due: fills, decisions by the stored forecasts, one transaction a session, and the pauses honoured; `paper_result` reads the book as a backtest's result.
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
@@ -209,6 +215,7 @@ Modules:
 - `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
 - `forecastkit.pipeline.training_results`: Training results of one symbol: `run_results` gives the columns of a training run, with the scores of the version in and out of sample, its direction ensemble's accuracy, weights and feature importance.
 - `forecastkit.pipeline.tried_strategies`: Tried strategies are counted in a log of the home, each once, with their settings, and their returns are kept beside it, so that every backtest says what its choice is worth.
+- `forecastkit.pipeline.tuning`: Tuning with `tuning_task` and `tune_target`: features and outcomes of a symbol or of a panel as a task, a search that is kept in the home, every trial in the user's log, and the best parameters as a candidate line.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.universe_drift`: Drift of a universe: `check_universe` checks the features of each symbol and stores what moved; its chances hold for all symbols together.
 - `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features, members or a model to a profile, `probe_user_code` asks them for look-ahead
@@ -221,6 +228,7 @@ Modules:
 - `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.regimes.state_outcomes`: Mean return and volatility after each of the twelve market states with their errors, and two pictures: a strip through time and a map of the states.
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
+- `forecastkit.reports.backtest_sections`: `month_table`, `rolling_picture`, `trades_picture`, `cost_curve`, `capacity_curve` and `verdict_words` show of a backtest what a portfolio manager asks next; `generate_report` writes its page and the same as JSON.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
 - `forecastkit.reports.explanations`: Pictures and tables of explanations: a waterfall for one forecast, a heat strip of families by month, the shap library's beeswarm and dependence plots
 - `forecastkit.reports.monitoring_page`: The parts of the monitoring page, made from what is on record: `watch_section` for the daily page, `gather_monitoring` and a picture or table for each question.
@@ -231,6 +239,7 @@ Modules:
 - `forecastkit.reports.tuning_studies`: Tuning studies as tables: `read_tuning` takes them from a storage, `parameter_weights` and `parameter_pairs` say which parameters mattered beside a null, `gain_words` what the search was worth.
 - `forecastkit.reports.universe_page`: `universe_table`, `sector_map`, `state_strip_html`, `names_section` and `past_section`: the universe page as escaped, self-contained HTML.
 - `forecastkit.reports.universe_rows`: `ticker_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
+- `forecastkit.trading.accounts`: `AccountState` is what of an account has to be stored at a close so that another process goes on tomorrow as if it had never stopped: shares, cash, levels, orders; `SessionEntries` are what was booked in a session, and `books_of` makes `Books` of many.
 - `forecastkit.trading.backtest`: `BacktestEngine`: a walk-forward backtest that asks a forecast function at each close with the market as of that close, sizes, fills in the next session, and checks its books.
 - `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
@@ -240,6 +249,7 @@ Modules:
 - `forecastkit.trading.order_files`: `read_orders` reads the orders of a CSV file: symbol, session, side, size, kind and levels; what makes no sense is refused with one line each.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
+- `forecastkit.trading.scenarios`: `ScenarioTester` runs a strategy through past crises, shocked prices, synthetic paths of one market state and faulty data, and says of each scenario whether it stayed within limits that were stated before.
 - `forecastkit.trading.sweeps`: `sweep`: return, Sharpe ratio, drawdown and trades of many parameter sets on many tickers, each an account of its own, one set in memory at a time.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.

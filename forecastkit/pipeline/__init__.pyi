@@ -129,6 +129,20 @@ from .kept_backtests import (
     keep_backtest as keep_backtest,
     kept_backtest as kept_backtest,
 )
+from .paper import (
+    keep_paper as keep_paper,
+    PAPER as PAPER,
+    paper_universe as paper_universe,
+    PaperBook as PaperBook,
+)
+from .paper_standing import (
+    orders_table as orders_table,
+    book_standing as book_standing,
+    PaperStanding as PaperStanding,
+    positions_table as positions_table,
+    standing_at as standing_at,
+    trades_table as trades_table,
+)
 from .training_results import (
     run_results as run_results,
 )
@@ -156,6 +170,12 @@ from .daily_predictor import (
     AdvancedDailyPredictor as AdvancedDailyPredictor,
     BatchRecord as BatchRecord,
     DailyPredictions as DailyPredictions,
+)
+from .tuning import (
+    nested_words as nested_words,
+    tune_target as tune_target,
+    Tuning as Tuning,
+    tuning_task as tuning_task,
 )
 from .ablation import (
     book_ablation as book_ablation,
