@@ -85,7 +85,7 @@ def main() -> None:
         step("python -m venv .venv", [sys.executable, "-m", "venv", ".venv"])
         step('pip install "forecastkit[api]"', [f"{empty}/.venv/bin/pip", "install", "--quiet", f"{wheel}[api]"])
         program = f"{empty}/.venv/bin/forecastkit"
-        step("forecastkit daily", [program, "daily", "--quiet"])
+        step("forecastkit daily", [program, "daily"])
         told = step("forecastkit keys add", [program, "keys", "add", "dashboard", "--scope", "forecast"])
         key = re.search(r"fk_\w{8}_[\w-]+", told)
         if key is None:
