@@ -7201,6 +7201,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                 'forecastkit/reports/tuning_studies.py'),
                                                     'forecastkit.reports.tuning_studies.TuningRecord.noise': ( '70_reports/tuning_studies.html#tuningrecord.noise',
                                                                                                                'forecastkit/reports/tuning_studies.py'),
+                                                    'forecastkit.reports.tuning_studies.TuningRecord.ranks': ( '70_reports/tuning_studies.html#tuningrecord.ranks',
+                                                                                                               'forecastkit/reports/tuning_studies.py'),
                                                     'forecastkit.reports.tuning_studies.TuningRecord.varied': ( '70_reports/tuning_studies.html#tuningrecord.varied',
                                                                                                                 'forecastkit/reports/tuning_studies.py'),
                                                     'forecastkit.reports.tuning_studies._against': ( '70_reports/tuning_studies.html#_against',
