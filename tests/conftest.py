@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,6 +21,9 @@ LONG_FILES = [
 ]
 # fmt: on
 
+
+settings.register_profile("untimed", deadline=None)  # timing decides no test
+settings.load_profile("untimed")
 
 # Objects by the hundred thousand live as long as a worker: to look through them for circles took a twelfth of the time.
 gc.set_threshold(200_000, 20, 20)
@@ -70,9 +74,11 @@ def five_years(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def few_years(five_years):
-    "That folder is what the settings name as their sources, and their boosting is short."
+    "That folder is what the settings name as their sources, versions are few, their boosting is short, and one process works."
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORECASTKIT_MODEL_ROUNDS", "5")
+        patch.setenv("FORECASTKIT_MODEL_REFIT_EVERY", "126")
+        patch.setenv("FORECASTKIT_RUN_N_JOBS", "1")
         patch.setenv("FORECASTKIT_DATA_SOURCES", f"folder:{five_years}")
         yield
 

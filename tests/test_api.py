@@ -1,6 +1,10 @@
 "The HTTP API from its outside: who may ask, what comes back, and what is refused; in process, without a network."
 
+import asyncio
+import gc
 import json
+import time
+from concurrent.futures import Future
 
 import pytest
 from api_server import settings_at
@@ -14,6 +18,8 @@ from forecastkit.ledger import PredictionDatabase, add_pause, lift_pause
 from forecastkit.ops import line_target, standing
 from forecastkit.web import add_key, create_app, revoke_key, stored_keys
 from forecastkit.web.jobs import job_answer
+from forecastkit.web.questions import Asked
+from forecastkit.web.service import Service, answer_question
 
 ASK = {"symbol": "AAA", "date": "2016-02-05"}
 
@@ -280,6 +286,25 @@ def test_what_takes_long_is_a_job_to_ask_for_and_the_same_question_is_the_same_j
     assert told["state"] == "done" and len(db.get_predictions()) == 1
     assert db.get_predictions()["prediction_id"][0] == told["prediction_id"]
     db.close()
+
+
+def test_what_fails_after_the_caller_has_left_is_told_by_the_job_and_not_by_the_log(tmp_path, market):
+    "The loop calls an error that nobody took an accident, and prints a traceback."
+
+    async def asked() -> list[object]:
+        told: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+        service, late = Service(settings_at(tmp_path, web__seconds=0.05), market), Future()
+        service.symbols, service.board.start = (time.monotonic(), frozenset({"AAA"})), lambda question, work=late: work
+        assert await answer_question(service, Asked("AAA", "log_return", (5,), False)) is None
+        late.set_exception(DataError("no data: bring some"))
+        await asyncio.sleep(0.05)
+        del late, service.board.start
+        gc.collect()
+        service.close()
+        return told
+
+    assert asyncio.run(asked()) == []
 
 
 @pytest.mark.parametrize(("code", "error", "match"), [(1, DataError, "did not start"), (143, SystemExit, "143")])

@@ -18,7 +18,8 @@ NYSE = get_calendar("XNYS")
 
 def settings_at(home, **more):
     return load_settings(
-        environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 3, **more}
+        environ={},
+        overrides={"data.home": str(home), "run.progress": False, "model.rounds": 3, "model.refit_every": 126, **more},
     )
 
 

@@ -31,7 +31,13 @@ from forecastkit.pipeline.directions import direction_difference
 
 NOW = datetime(2017, 3, 6, 21, tzinfo=UTC)
 QUICK = load_settings(
-    overrides={"model.rounds": 5, "run.n_jobs": 1, "run.progress": False, "direction.calibrate": True}
+    overrides={
+        "model.rounds": 5,
+        "model.refit_every": 126,
+        "run.n_jobs": 1,
+        "run.progress": False,
+        "direction.calibrate": True,
+    }
 )
 MARKET = synthetic_market(seed=3, sessions=1300, start="2012-01-03", stocks=("AAA", "BBB", "CCC")).market
 

@@ -19,7 +19,9 @@ CLOSE = BARS["close"]
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     home = str(tmp_path_factory.mktemp("home"))
-    return load_settings(environ={}, overrides={"data.home": home, "run.progress": False, "model.rounds": 5})
+    return load_settings(
+        environ={}, overrides={"data.home": home, "run.progress": False, "model.rounds": 5, "model.refit_every": 126}
+    )
 
 
 def body(forecast: fk.Forecast) -> dict:

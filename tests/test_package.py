@@ -37,6 +37,7 @@ def test_the_wheel_works_from_another_folder(installed_wheel, five_years, tmp_pa
         "PYTHONPATH": str(installed_wheel),
         "FORECASTKIT_DATA_SOURCES": f"folder:{five_years}",
         "FORECASTKIT_MODEL_ROUNDS": "5",
+        "FORECASTKIT_MODEL_REFIT_EVERY": "126",
         "FORECASTKIT_RUN_N_JOBS": "1",
     }
     where = subprocess.run([sys.executable, "-c", "import forecastkit; print(forecastkit.__file__)"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip

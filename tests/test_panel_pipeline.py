@@ -44,7 +44,13 @@ def market() -> MarketData:
 
 
 def settings_at(home: Path, **more: object) -> Settings:
-    given = {"data.home": str(home), "model.rounds": 5, "run.n_jobs": 1, "run.progress": False}
+    given = {
+        "data.home": str(home),
+        "model.rounds": 5,
+        "model.refit_every": 126,
+        "run.n_jobs": 1,
+        "run.progress": False,
+    }
     return load_settings(environ={}, overrides=given | {name.replace("__", "."): value for name, value in more.items()})
 
 

@@ -109,7 +109,12 @@ def test_the_record_of_the_document_is_stored(tmp_path):
 def system(tmp_path_factory):
     settings = fk.load_settings(
         environ={},
-        overrides={"data.home": str(tmp_path_factory.mktemp("home")), "run.progress": False, "model.rounds": 5},
+        overrides={
+            "data.home": str(tmp_path_factory.mktemp("home")),
+            "run.progress": False,
+            "model.rounds": 5,
+            "model.refit_every": 126,
+        },
     )
     return fk.IntegratedSystem(settings=settings, market=fk.synthetic_market(seed=3, sessions=900).market)
 

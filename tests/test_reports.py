@@ -29,7 +29,10 @@ from forecastkit.reports.runner import kernel_config, run_report
 @pytest.fixture(scope="module")
 def day(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    quick = load_settings(environ={}, overrides={"data.home": str(home), "run.progress": False, "model.rounds": 3})
+    quick = load_settings(
+        environ={},
+        overrides={"data.home": str(home), "run.progress": False, "model.rounds": 3, "model.refit_every": 126},
+    )
     return IntegratedSystem(settings=quick, market=synthetic_market(seed=7, sessions=1100).market).daily()
 
 

@@ -39,7 +39,13 @@ MARKET = synthetic_market(seed=11, sessions=1000).market
 
 def system_at(home: Path) -> IntegratedSystem:
     "A system of the seeded market, with short boosting."
-    overrides = {"data.home": str(home), "run.progress": False, "model.rounds": 5, "data.feature_cache": 0}
+    overrides = {
+        "data.home": str(home),
+        "run.progress": False,
+        "model.rounds": 5,
+        "model.refit_every": 126,
+        "data.feature_cache": 0,
+    }
     return IntegratedSystem(settings=load_settings(environ={}, overrides=overrides), market=MARKET)
 
 

@@ -264,7 +264,13 @@ def test_a_changed_pair_is_found(database) -> None:
 @pytest.fixture(scope="module")
 def predicted(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    given = {"data.home": str(home), "model.rounds": 5, "run.n_jobs": 1, "run.progress": False}
+    given = {
+        "data.home": str(home),
+        "model.rounds": 5,
+        "model.refit_every": 126,
+        "run.n_jobs": 1,
+        "run.progress": False,
+    }
     market = synthetic_market(seed=3, sessions=640, start="2014-01-02", stocks=NAMES).market
     predictor = AdvancedDailyPredictor([*NAMES, "GONE"], load_settings(environ={}, overrides=given), market)
     predictor.create_shadow_deployment(

@@ -36,7 +36,13 @@ def bars(tmp_path_factory) -> Path:
 
 
 def settings_at(home: Path, bars: Path, **more):
-    given = {"data.home": str(home), "data.sources": f"folder:{bars}", "model.rounds": 4, "run.n_jobs": 1}
+    given = {
+        "data.home": str(home),
+        "data.sources": f"folder:{bars}",
+        "model.rounds": 4,
+        "model.refit_every": 126,
+        "run.n_jobs": 1,
+    }
     return load_settings(environ={}, overrides=given | {"run.progress": False} | more)
 
 
@@ -85,6 +91,7 @@ def test_the_contributions_sum_to_the_forecast_in_memory_store_export_and_json(s
         assert_sums(json.loads(row["explanation"]), logs)
     capsys.readouterr()
     monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "4")
+    monkeypatch.setenv("FORECASTKIT_MODEL_REFIT_EVERY", "126")
     with suppress(SystemExit):
         main(["forecast", "--json", "--sources", f"folder:{bars}", "--home", str(home)])
     printed = json.loads(capsys.readouterr().out)
@@ -212,6 +219,7 @@ def test_a_run_makes_no_warning(bars, tmp_path):
 
 def test_a_universe_is_explained_by_command_as_its_forecasts_are_stored(universe, bars, home, tmp_path, capsys, monkeypatch):  # fmt: skip
     monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "4")
+    monkeypatch.setenv("FORECASTKIT_MODEL_REFIT_EVERY", "126")
     (tmp_path / "mine.csv").write_text("symbol,sector\n" + "".join(f"{n},{'a' * (n == 'AAA')}\n" for n in NAMES))
     command = ["explain", "--universe", str(tmp_path / "mine.csv"), "--sources", f"folder:{bars}", "--home", str(home)]
 

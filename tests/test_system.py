@@ -27,10 +27,10 @@ NYSE = get_calendar("XNYS")
 
 
 def settings_at(home, **more):
-    "Quiet settings with their own home, and a short boosting: what is tested here does not depend on its length."
+    "Quiet settings with their own home, few versions and a short boosting: what is tested here does not depend on them."
     return load_settings(
         environ={},
-        overrides={"data.home": str(home), "run.progress": False, "model.rounds": 20}
+        overrides={"data.home": str(home), "run.progress": False, "model.rounds": 5, "model.refit_every": 126}
         | {k.replace("__", "."): v for k, v in more.items()},
     )
 
@@ -61,7 +61,12 @@ def test_two_runs_in_two_homes_give_the_same_bytes(system, market, tmp_path):
 def test_one_thread_and_two_give_the_same_bytes(tmp_path, five_years):
     made = []
     for threads in ("1", "2"):
-        quick = {"OMP_WAIT_POLICY": "passive", "FORECASTKIT_MODEL_ROUNDS": "20", "FORECASTKIT_RUN_N_JOBS": "1"}
+        quick = {
+            "OMP_WAIT_POLICY": "passive",
+            "FORECASTKIT_MODEL_ROUNDS": "5",
+            "FORECASTKIT_MODEL_REFIT_EVERY": "126",
+            "FORECASTKIT_RUN_N_JOBS": "1",
+        }
         env = os.environ | quick | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
         command = [sys.executable, "-m", "forecastkit", "forecast", "--json", "--sources", f"folder:{five_years}", "--as-of", "2016-09-30", "--home", str(tmp_path / threads)]  # fmt: skip
         run = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=tmp_path)
@@ -162,7 +167,7 @@ def equal_frames(left, right):
 
 def check_as_of(market, dates, whole):
     "Rows computed from the whole market equal, bit for bit, those computed from the market cut at each date."
-    target, settings = Target("VIX"), settings_at("unused")
+    target, settings = Target("VIX"), settings_at("unused", model__refit_every=63)
     engine = profile_of(target).engine()
     X = engine.build_features(market)
     regimes = filtered_regimes(market)

@@ -110,7 +110,12 @@ def test_a_file_that_was_passed_over_stands_in_the_record(tmp_path):
     (tmp_path / "old").mkdir()
     bars.to_csv(tmp_path / "MINE.csv")
     bars[["close"]].to_csv(tmp_path / "old" / "MINE.csv")
-    overrides = {"data.home": str(tmp_path / "home"), "run.progress": False, "model.rounds": 5}
+    overrides = {
+        "data.home": str(tmp_path / "home"),
+        "run.progress": False,
+        "model.rounds": 5,
+        "model.refit_every": 126,
+    }
     settings = load_settings(environ={}, overrides=overrides)
     made = fk.forecast("MINE", sources=f"folder:{tmp_path}", settings=settings)
     [note] = made.metadata["data_notes"]

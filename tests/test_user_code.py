@@ -18,7 +18,7 @@ from forecastkit.pipeline import IntegratedSystem, load_user_code, profile_of, w
 MARKET = synthetic_market(seed=11, sessions=900, start="2013-01-02", stocks=["MINE"]).market
 SMALL = {
     "model.train_start": "2010-01-04", "model.walk_start": "2010-01-04", "model.min_train_rows": "500", "model.rounds": "5",
-    "run.progress": False,
+    "model.refit_every": "126", "run.progress": False,
 }  # fmt: skip
 FILE = """import numpy as np
 
@@ -157,7 +157,12 @@ def test_the_terminal_refuses_it_in_one_line_and_stores_nothing(home, capsys, co
 def test_verify_reports_it_by_its_name(home, capsys):
     assert main(["verify", "--symbol", "MINE", "--features", "mine.py:tomorrow", "--cuts", "3", "--fitted", "0"]) == 1
     assert "tomorrow [" in capsys.readouterr().out
-    assert main(["verify", "--symbol", "MINE", "--features", "mine.py:reach", "--cuts", "3", "--fitted", "1"]) == 0
+    assert (
+        main(
+            ["verify", "--symbol", "MINE", "--features", "mine.py:reach", "--cuts", "3", "--fitted", "1", "--jobs", "1"]
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize(

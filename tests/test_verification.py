@@ -18,7 +18,8 @@ from forecastkit.pipeline.verification import audit_parts, function_in, split_re
 
 VIX = Target("VIX")
 QUICK = load_settings(
-    environ={}, overrides={"run.progress": False, "model.rounds": 3, "model.min_calibration_origins": 50}
+    environ={},
+    overrides={"run.progress": False, "model.rounds": 3, "model.min_calibration_origins": 50},
 )
 HOUSE = ["features, cohorts, weights and quality", "regimes", "anomalies", "the whole forecast"]
 

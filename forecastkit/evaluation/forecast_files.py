@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,11 +119,13 @@ def _target(row: Mapping[str, str], kind_of: Callable[[str], str | None]) -> Tar
     return Target(symbol, kind, int(float(row["horizon"])))
 
 
-def _origin(text: str, calendar: Calendar) -> pd.Timestamp:
-    "The session of a row."
+@lru_cache(maxsize=10_000)  # many symbols share a session
+def _origin(text: str, calendar: Calendar) -> tuple[pd.Timestamp, datetime]:
+    "The session of a row, and its close."
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}([ T]00:00:00)?", text):
         try:
-            return calendar.session(text[:10])
+            day = calendar.session(text[:10])
+            return day, calendar.closes_of([day])[0].to_pydatetime()
         except (DataError, ValueError):
             pass
     raise Refused("origin", f"{text!r} is no session of {calendar}: write it as 2018-02-05")
@@ -168,10 +171,9 @@ def _row(
     "What a row says, if it can be true."
     if absent := [name for name in (*FILE_COLUMNS, *columns) if not row[name]]:
         raise Refused("missing", f"{', '.join(absent[:3])} {'is' if len(absent) == 1 else 'are'} missing")
-    target, origin, made_at = _target(row, kind_of), _origin(row["origin"], calendar), _moment(row["made_at"])
+    target, (origin, close), made_at = _target(row, kind_of), _origin(row["origin"], calendar), _moment(row["made_at"])
     if made_at > now + SLACK:
         raise Refused("future", f"made_at {row['made_at']} lies in the future")
-    close = calendar.closes_of([origin])[0].to_pydatetime()
     if made_at < close:
         raise Refused(
             "too_early",

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from ..calendars import Calendar
 from ..core import DataError, canonical_json, printable
 from .chain import append, chain_end
-from .database import PredictionDatabase
+from .database import PredictionDatabase, last_stored_at
 from .engine import chained_tables, fetch, with_retry
 from .records import TIMELINESS, timeliness_of
 from .schema import IMPORTS
@@ -93,11 +93,15 @@ def import_forecasts(
     who: str,
 ) -> Imported:
     "Append the forecasts that a line does not have yet, all or none. Raises `DataError` for a name that is none."
-    now, name = database.clock(), import_line(line)
-    rows = import_rows(name, given, now, database.calendar)
+    clock, name = database.clock(), import_line(line)
 
     def write(connection: sa.Connection) -> Imported:
         chain_end(connection, IMPORTS, lock=True)  # of two who import one file the second sees the rows of the first
+        before = (last_stored_at(connection), connection.scalar(sa.select(sa.func.max(IMPORTS.c.stored_at))))
+        now = max(
+            [clock, *(moment for moment in before if moment is not None)]
+        )  # a clock that is set back makes nothing live
+        rows = import_rows(name, given, now, database.calendar)
         columns = (*(IMPORTS.c[key] for key in KEYS), IMPORTS.c.quantiles, IMPORTS.c.made_at)
         there = {
             tuple(row[:4]): tuple(row[4:])

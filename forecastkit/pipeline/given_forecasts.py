@@ -10,6 +10,7 @@ of a file by the moments that it states, of an imported line by those at which t
 # %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #94de33d1
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from ..calendars import Calendar, get_calendar
-from ..core import DataError, Settings, plain
+from ..core import DataError, DataWarning, Settings, plain
 from ..data import open_sources, stored_sources
 from forecastkit.evaluation import (
     ForecastFile,
@@ -168,13 +169,20 @@ def evaluate_forecasts(
     start: Any = None,
     end: Any = None,
 ) -> tuple[list[GivenCard], tuple[RefusedRow, ...]]:
-    "A card for each target of a file or a line, and the rows that were refused. Raises `DataError`."
+    "A card for each target of a file or a line, and the rows that were refused; a target that cannot be scored warns. Raises `DataError` where none can."
     database = IntegratedSystem(settings=settings).database
     rows, refused = given_rows(where, settings, database)
-    cards = []
+    cards, left = [], list[str]()
     for (symbol, kind, horizon), part in rows.groupby(["symbol", "kind", "horizon"]):
         system = IntegratedSystem(settings=settings_for(settings, symbol, int(horizon), kind), database=database)
-        cards.append(evaluate_given(system, part, start, end))
+        try:
+            cards.append(evaluate_given(system, part, start, end))
+        except DataError as error:
+            left.append(f"{symbol}, {horizon} ahead: {error}")
+    if left and not cards:
+        raise DataError("; ".join(left[:3]))
+    for words in left:
+        warnings.warn(words, DataWarning, stacklevel=2)
     return cards, refused
 
 # %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #d5fc05cd

@@ -144,9 +144,12 @@ async def answer_question(service: Service, asked: Asked) -> bytes | None:
         work = await service.read(service.board.start, asked)
         if work is None:
             return None
-        waited = asyncio.shield(asyncio.wrap_future(work))
+        made = asyncio.wrap_future(work)
+        made.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # the job says what failed, not the log
         try:
-            found = await asyncio.wait_for(waited, service.settings.web.seconds)
+            found = await asyncio.wait_for(asyncio.shield(made), service.settings.web.seconds)
         except TimeoutError:
             return None
     if asked.day is not None and length == service.length and len(service.answers) < REMEMBERED:
