@@ -62,6 +62,11 @@ class Home:
         return self.folder / "experiments.jsonl"
 
     @property
+    def studies(self) -> Path:
+        "The SQLite file of tuning studies, unless another storage is named."
+        return self.folder / "studies.db"
+
+    @property
     def backtests(self) -> Path:
         "The log of the strategies that were tried in backtests."
         return self.folder / "backtests.jsonl"

@@ -79,6 +79,11 @@ class ModelConfigs(Mapping[str, ModelConfig]):
     def __init__(self) -> None:
         self._own: dict[str, ModelConfig] = {}
 
+    @property
+    def registered(self) -> tuple[str, ...]:
+        "The names of registered targets."
+        return tuple(self._own)
+
     @cached_property
     def _house(self) -> dict[str, ModelConfig]:
         from forecastkit.models import BOOSTING_SPACE, DIRECTION_SPACE, PANEL_SPACE, POOL_SPACE, STOCK_SPACE

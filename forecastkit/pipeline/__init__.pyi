@@ -157,3 +157,9 @@ from .daily_predictor import (
     BatchRecord as BatchRecord,
     DailyPredictions as DailyPredictions,
 )
+from .tuning import (
+    nested_words as nested_words,
+    tune_target as tune_target,
+    Tuning as Tuning,
+    tuning_task as tuning_task,
+)
