@@ -205,6 +205,7 @@ Modules:
 - `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
 - `forecastkit.pipeline.training_results`: Training results of one symbol: `run_results` gives the columns of a training run, with the scores of the version in and out of sample, its direction ensemble's accuracy, weights and feature importance.
 - `forecastkit.pipeline.tried_strategies`: Tried strategies are counted in a log of the home, each once, with their settings, and their returns are kept beside it, so that every backtest says what its choice is worth.
+- `forecastkit.pipeline.tuning`: Tuning with `tuning_task` and `tune_target`: features and outcomes of a symbol or of a panel as a task, a search that is kept in the home, every trial in the user's log, and the best parameters as a candidate line.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.universe_drift`: Drift of a universe: `check_universe` checks the features of each symbol and stores what moved; its chances hold for all symbols together.
 - `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features, members or a model to a profile, `probe_user_code` asks them for look-ahead
