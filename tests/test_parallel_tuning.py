@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -214,7 +215,15 @@ def test_workers_start_as_far_as_memory_goes(here):
     assert not room_for([10.0], math.nan, 100)
 
 
-def test_the_search_of_the_house_runs_in_processes_with_its_outer_folds(tmp_path):
+@contextmanager
+def one_thread():
+    "Starts workers in a thread of this process: a new one imports for a second what is here already."
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda work: pool.submit(work_on, work)
+
+
+def test_the_search_of_the_house_runs_with_its_outer_folds_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("forecastkit.ops.parallel_tuning._processes", one_thread)
     rng = np.random.default_rng(0)
     days = pd.bdate_range("2005-01-03", periods=700)
     X = pd.DataFrame(rng.normal(size=(700, 3)), index=days, columns=list("abc"))
@@ -227,7 +236,7 @@ def test_the_search_of_the_house_runs_in_processes_with_its_outer_folds(tmp_path
     assert study.user_attrs["nested"].keys() == {"gain", "se", "t", "n"}
     assert study.user_attrs["default_loss"] == study.trials[0].value
     assert best == study.best_params
-    assert len(log.entries()) == 3, "the trials of the search are entries"
+    assert len(log.entries()) == 5, "every trial is an entry, those before the outer fold too"
 
 
 @pytest.mark.parametrize(

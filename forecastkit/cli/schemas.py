@@ -19,9 +19,9 @@ from .options import Quiet, emit
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RISK', 'FORECAST', 'UNIVERSE', 'COMPARISON',
            'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
-           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'BACKTEST', 'ALERT', 'MOMENT_OR_NULL',
-           'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT', 'SHADOW_READING', 'REFUSALS',
-           'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
+           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'ABLATION', 'SEARCH', 'BACKTEST', 'ALERT',
+           'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT',
+           'SHADOW_READING', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -173,6 +173,14 @@ SELECTION: Schema = record(
     needed=NUMBER | {"description": "sessions at which one try is told from zero; null: more than any number"},
     needed_of_trials=NUMBER, significant=FLAG, overfitting=record(probability=SHARE, loss=SHARE, splits=COUNT, strategies=COUNT) | NULLABLE,
 )  # fmt: skip
+ABLATION: Schema = record(
+    measure={"enum": ["loss", "return"]}, whole=NUMBER, tried=COUNT, carrying=list_of(TEXT),
+    parts=list_of(record(part=TEXT, effect=NUMBER, se=NUMBER, p=SHARE, holm_p=SHARE, smallest=NUMBER, rows=COUNT, carries=FLAG, harms=FLAG)),
+)  # fmt: skip
+SEARCH: Schema = record(
+    folds=list_of(record(start=DAY, end=DAY, chosen=TEXT, inside=NUMBER, outside=NUMBER, usual=NUMBER)), sharpe=record(value=NUMBER, se=NUMBER),
+    usual=NUMBER | {"description": "Sharpe ratio of the first candidate throughout"}, candidates=list_of(TEXT), stable=FLAG, selection=SELECTION,
+)  # fmt: skip
 BACKTEST: Schema = record(
     universe=TEXT, tickers=COUNT, subject=TEXT | {"description": "what decided"}, start=DAY, end=DAY, sessions=COUNT, fills=TEXT,
     equity_final=NUMBER, annual_return=NUMBER, annual_volatility=NUMBER, sharpe=record(value=NUMBER, se=NUMBER, psr=SHARE, dsr=SHARE, trials=COUNT),
@@ -246,7 +254,7 @@ SCHEMAS: dict[str, Schema] = {
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
-    "backtest": BACKTEST,
+    "backtest": BACKTEST, "study ablation": ABLATION, "study search": SEARCH,
     "monitor": record(
         as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
         alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),

@@ -51,6 +51,12 @@ from .direction_scorecard import (
 from .coherence import (
     coherence_price as coherence_price,
 )
+from .ablation import (
+    AblationResult as AblationResult,
+    AblationStudy as AblationStudy,
+    PartEffect as PartEffect,
+    sharpe_difference as sharpe_difference,
+)
 from .forecast_files import (
     FILE_COLUMNS as FILE_COLUMNS,
     ForecastFile as ForecastFile,

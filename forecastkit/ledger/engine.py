@@ -320,6 +320,8 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "83cb113709386dd8",
     "cc30becccacbb572",
     "29ea459cc7201985",
+    "c2676a47c1e4ee48",
+    "5c9c7236e9a062ce",
 )  # of the tables and indexes by revision
 
 

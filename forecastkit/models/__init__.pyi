@@ -51,6 +51,8 @@ from .confidence import (
     shrunk_chance as shrunk_chance,
 )
 from .forecaster import (
+    default_members as default_members,
+    member_label as member_label,
     ProbabilisticForecaster as ProbabilisticForecaster,
     recipe_for as recipe_for,
 )
@@ -143,6 +145,11 @@ from .risk_score import (
     risk_record as risk_record,
     RiskModel as RiskModel,
     shipped_risk_model as shipped_risk_model,
+)
+from .held_out_regimes import (
+    regime_folds as regime_folds,
+    regime_losses as regime_losses,
+    RegimeFold as RegimeFold,
 )
 from .search_spaces import (
     BOOSTING_SPACE as BOOSTING_SPACE,

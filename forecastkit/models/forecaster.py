@@ -170,9 +170,10 @@ class ProbabilisticForecaster(HistoryForecaster):
         members: Sequence[Any] | None = None,  # models of your own, not fitted, pooled alike; None: `default_members`
         extra_members: Sequence[Any] | None = None,  # models of your own beside these; never written to disk
         shape: PoolShape | None = None,  # of trees, forest, weights; None: that of the house
+        without: Sequence[str] = (),  # default members to leave out, as `member_label` names them; never stored
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members
-        self.extra_members, self.shape = extra_members, shape
+        self.extra_members, self.shape, self.without = extra_members, shape, without
 
     def fit(self, X: pd.DataFrame, y: OutcomeValues) -> ProbabilisticForecaster:
         "Fit all members; `X` is the whole feature history, `y` the known outcomes (log changes by origin). Raises `DataError`."
@@ -180,7 +181,8 @@ class ProbabilisticForecaster(HistoryForecaster):
         y = matched_outcomes(X.index, y)
         horizon, shape = self.target.horizon, self.shape or PoolShape()
         recipe = shaped_recipe(self.recipe or recipe_for(X.columns), shape)
-        members = list(self.members or default_members(recipe, horizon, self.rounds, self.seed, shape))
+        default = default_members(recipe, horizon, self.rounds, self.seed, shape)
+        members = list(self.members or [one for one in default if member_label(one) not in self.without])
         members[-1:-1] = self.extra_members or ()  # the last one is climatology
         self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y), shape)
         self.tail_share_ = 0.0 if self.members else tail_share(horizon, recipe.tail_half_life)
@@ -234,6 +236,8 @@ class ProbabilisticForecaster(HistoryForecaster):
     def save(self, folder: str | Path) -> dict[str, str]:
         "Write the fitted model into a folder (JSON and UBJ); returns the SHA-256 of each file by its name."
         require_fitted(self)
+        if self.without:
+            raise DataError(f"a pool without {', '.join(self.without)} is a study's, and not stored: fit the whole one")
         if self.extra_members:
             names = ", ".join(getattr(member, "name", type(member).__name__) for member in self.extra_members)
             raise DataError(

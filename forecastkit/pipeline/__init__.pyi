@@ -163,3 +163,14 @@ from .tuning import (
     Tuning as Tuning,
     tuning_task as tuning_task,
 )
+from .ablation import (
+    book_ablation as book_ablation,
+    log_study as log_study,
+    pool_ablation as pool_ablation,
+    pool_parts as pool_parts,
+)
+from .search import (
+    book_candidates as book_candidates,
+    Candidate as Candidate,
+    search_book as search_book,
+)

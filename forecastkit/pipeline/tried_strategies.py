@@ -34,7 +34,7 @@ def trial_name(
 def count_trial(
     log: ExperimentLog,
     what: Mapping[str, Any],  # everything that makes it another strategy
-    result: BacktestResult,
+    result: Any,  # with a Sharpe ratio, such as a `BacktestResult`
     configuration: Mapping[str, Any] | None = None,  # the settings that decide numbers
 ) -> int | None:
     "How many strategies the log holds, this one among them; a strategy that is run again is not counted twice."

@@ -59,3 +59,9 @@ from .kept_results import (
 from .order_files import (
     read_orders as read_orders,
 )
+from .nested_choice import (
+    nested_search as nested_search,
+    NestedSearch as NestedSearch,
+    OuterFold as OuterFold,
+    sweep_returns as sweep_returns,
+)
