@@ -1,10 +1,10 @@
 """What tuning is worth and what it costs: asked beside measured.
 
-    python benchmarks/tuning.py speed      100 trials on the embedded VIX, by the clock (asked: 15 minutes on two cores)
-    python benchmarks/tuning.py pruning    the median pruner against none on the same choices
-    python benchmarks/tuning.py planted    TPE against random search on a planted optimum, 20 seeds, paired
-    python benchmarks/tuning.py vix        nested gain 2005-2013, then the winner on 2014-2018
-    python benchmarks/tuning.py panel      the same for the 20 stocks that come with the package
+python benchmarks/tuning.py speed      100 trials on the embedded VIX, by the clock (asked: 15 minutes on two cores)
+python benchmarks/tuning.py pruning    the median pruner against none on the same choices
+python benchmarks/tuning.py planted    TPE against random search on a planted optimum, 20 seeds, paired
+python benchmarks/tuning.py vix        nested gain 2005-2013, then the winner on 2014-2018
+python benchmarks/tuning.py panel      the same for the 20 stocks that come with the package
 """
 
 import argparse
@@ -18,8 +18,17 @@ import pandas as pd
 from forecastkit.core import DataWarning, load_settings
 from forecastkit.metrics import hac_lag, skill
 from forecastkit.models import SearchParameter, SearchSpace
-from forecastkit.ops import ModelConfig, OuterFolds, Search, TuningTask, fold_losses, open_study
-from forecastkit.ops import optimize_hyperparameters, run_trials, tuning_folds
+from forecastkit.ops import (
+    ModelConfig,
+    OuterFolds,
+    Search,
+    TuningTask,
+    fold_losses,
+    open_study,
+    optimize_hyperparameters,
+    run_trials,
+    tuning_folds,
+)
 from forecastkit.pipeline import tuning_task
 
 INNER, HOLDOUT, LAST = "2013-12-31", "2014-01-02", "2018-12-31"
@@ -55,9 +64,7 @@ def pruning(args):
           f"{found['none'][0]:.0f} s), best {found['median'][1]:.6f} with and {found['none'][1]:.6f} without")  # fmt: skip
 
 
-BOWL = SearchSpace(
-    "bowl", tuple(SearchParameter(name, "float", -4.0, -5.0, 5.0) for name in ("a", "b", "c", "d"))
-)
+BOWL = SearchSpace("bowl", tuple(SearchParameter(name, "float", -4.0, -5.0, 5.0) for name in ("a", "b", "c", "d")))
 OPTIMUM = {"a": 1.5, "b": -2.0, "c": 3.0, "d": 0.5}
 
 

@@ -31,6 +31,7 @@ from .pauses import pauses_app
 from .imports import forecasts_import, forecasts_lines, named_places  # noqa: F401  (they mount themselves)
 from .shadow import shadow_app
 from .serve import keys_app, serve
+from .tune import tune_app
 from .study import study_app
 from forecastkit.cli.options import (
     AsJson,
@@ -79,6 +80,7 @@ app.add_typer(shadow_app, name="shadow")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(tune_app, name="tune")
 app.add_typer(keys_app, name="keys")
 app.add_typer(study_app, name="study")
 app.add_typer(settings_app, name="settings")

@@ -21,7 +21,7 @@ __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RIS
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
            'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'ABLATION', 'SEARCH', 'BACKTEST', 'ALERT',
            'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT',
-           'SHADOW_READING', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
+           'SHADOW_READING', 'TUNING', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -233,6 +233,11 @@ SHADOW_READING: Schema = record(
     verdict={"enum": ["better", "worse", "undecided"]}, pairs=COUNT, clipped=COUNT, bound=NUMBER, alpha=SHARE, crps=table_of(NUMBER),
     evidence=table_of({}), text=TEXT,
 )  # fmt: skip
+TUNING: Schema = record(
+    target=TEXT, study=TEXT, trials=record(complete=COUNT, pruned=COUNT, failed=COUNT), best=table_of({}), best_loss=NUMBER, default_loss=NUMBER,
+    nested={"type": ["object", "null"], "description": "gain (share of the default's loss), se, t and n sessions, on outer folds that no search saw"},
+    stopped=TEXT, line=MOMENT_OR_NULL, recipe=table_of({}), version=TEXT, note=TEXT,
+)  # fmt: skip
 REFUSALS: Schema = list_of(record(line=COUNT, reason=TEXT, words=TEXT))
 GIVEN_PART: Schema = record(n=COUNT, crps=NUMBER, skill=table_of(COMPARISON))
 GIVEN_CARD: Schema = record(
@@ -240,6 +245,7 @@ GIVEN_CARD: Schema = record(
     by_timeliness=record(live=GIVEN_PART, late=GIVEN_PART, backfill=GIVEN_PART),
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
+    "tune": list_of(TUNING),
     "evaluate --forecasts": record(cards=list_of(GIVEN_CARD), refused=REFUSALS),
     "forecasts import": record(line=TEXT, stored=record(live=COUNT, late=COUNT, backfill=COUNT), known=COUNT, contradicted=list_of(TEXT), refused=REFUSALS),
     "forecasts lines": list_of(record(line=TEXT, symbol=TEXT, kind=TEXT, horizon=COUNT, forecasts=COUNT, first=DAY, last=DAY, live=COUNT, late=COUNT, backfill=COUNT)),

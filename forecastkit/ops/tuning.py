@@ -145,9 +145,11 @@ class Search:
         with self.lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the multivariate sampler calls itself experimental
             trials = self.study.get_trials(deepcopy=False)
-            over = [t for t in trials if t.state.is_finished() and t.state.name != "FAIL"]
+            over = [t for t in trials if t.state.is_finished() and "interrupted" not in t.user_attrs]
             waiting = [t for t in trials if not t.state.is_finished() and "default" in t.user_attrs]
-            if not any("default" in t.user_attrs for t in over) and not (waiting and self.parallel):
+            if not any("default" in t.user_attrs for t in over if t.state.name != "FAIL") and not (
+                waiting and self.parallel
+            ):
                 self.study.enqueue_trial(self.config.space.defaults, user_attrs={"default": True})
             self.study.sampler = new_sampler(self.sampler, self.seed, len(over), self.worker, self.parallel)
             trial = self.study.ask()
@@ -185,9 +187,12 @@ def run_trial(search: Search) -> Any:
         loss = float(np.concatenate(losses).mean())
         note_trial(search, trial, values, losses, pruned, {"seconds": time.perf_counter() - began, "memory_mb": memory})
     except BaseException as error:
-        trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])
+        own = isinstance(
+            error, Exception
+        )  # else a person or a signal ended it, and the same choice will be asked again
+        trial.set_user_attr("error" if own else "interrupted", f"{type(error).__name__}: {error}"[:500])
         search.study.tell(trial, state=states.FAIL)
-        if isinstance(error, LookAheadError) or not isinstance(error, Exception):
+        if isinstance(error, LookAheadError) or not own:
             raise
         return search.study.get_trials(deepcopy=False)[trial.number]
     return search.study.tell(trial, state=states.PRUNED) if pruned else search.study.tell(trial, loss)
@@ -215,7 +220,7 @@ def note_trial(
 
 # %% ../../nbs/60_ops/29_tuning.ipynb #4f1c71d0
 LEAST_TRIALS: int = 20  # before a search may stop early
-FAILURES: int = 5  # in a row end a search
+FAILURES: int = 10  # in a row end a search
 
 
 def expected_gain(

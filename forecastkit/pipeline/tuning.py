@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import sessions_of
-from ..core import DataError, ExperimentLog, Settings, Target, load_settings, named_symbol
+from ..core import DataError, ExperimentLog, Settings, load_settings, named_symbol
 from ..data import MarketData
 from ..features import compute_panel
 from ..ledger import PredictionDatabase
@@ -226,9 +226,12 @@ def tune_target(
     study, best = optimize_hyperparameters(task, chosen, n_trials, storage=where, log=log, **options)
     made = Tuning(str(study.user_attrs["target"]), study, best)
     if not candidate or not isinstance(task, TuningTask) or task.target is None or found is None:
-        return replace(made, note="no candidate was asked for" if not candidate else "a target of one's own has no line")
+        return replace(
+            made, note="no candidate was asked for" if not candidate else "a target of one's own has no line"
+        )
     try:
-        line = tuned_line(made.target, MODEL_CONFIGS[chosen] if isinstance(chosen, str) else chosen, best)
+        held = chosen if isinstance(chosen, ModelConfig) else MODEL_CONFIGS[chosen or "boosting"]
+        line = tuned_line(made.target, held, best)
     except DataError as error:
         return replace(made, note=str(error))
     ledger = database or PredictionDatabase(base.database_url(), base.data.calendar)
