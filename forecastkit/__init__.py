@@ -21,6 +21,7 @@ Modules:
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
 - `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it.
+- `forecastkit.cli.tune_report`: The command `tune report` says of each study of a storage what its search was worth, which parameters mattered, and writes the page of it.
 - `forecastkit.cli.verification`: The verification at the terminal: `verify` audits the forecast of a target, of a universe, or a function of your own for look-ahead, and prints one report a part.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
@@ -53,6 +54,7 @@ Modules:
 - `forecastkit.data.store`: The point-in-time store under `home`: one Parquet file a symbol, every revision kept with the moment it was known, checksums and fast copies.
 - `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
+- `forecastkit.evaluation.ablation`: `AblationStudy` drops one part after the other, lets the rest be fitted again, and tests each loss of quality in pairs: on scores by Diebold and Mariano, on Sharpe ratios by a stationary bootstrap, adjusted by Holm, with the smallest effect that could have been found.
 - `forecastkit.evaluation.audit_cuts`: The cuts of an audit: which rows are asked, drawn from every kind of day, and the smallest share of days on which a leak would have been found.
 - `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
@@ -129,6 +131,7 @@ Modules:
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.held_out_regimes`: Regime folds test a model on all sessions of one market state after it was trained on the others alone, purged and embargoed at every border, beside contiguous purged folds on the same rows.
 - `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
 - `forecastkit.models.multi_target`: `MultiTarget`: one call trains a model for each of several targets and scores them out of fold beside the target's own baseline; what is supported becomes one hedging score.
 - `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
@@ -172,6 +175,7 @@ Modules:
 - `forecastkit.ops.tuning`: Tuning with `optimize_hyperparameters`: TPE over a search space, pruning across purged folds, a gain measured on outer folds that no search has seen, every trial in the experiment log, and studies that go on after a kill.
 - `forecastkit.ops.tuning_tasks`: `TuningTask`, `ModelConfig` and `MODEL_CONFIGS`: a target with its rows, the model and search space of each kind of target, purged folds inside the training window, and the losses of a choice on them.
 - `forecastkit.ops.version_lines`: Lines of versions: `record_lines` writes into a chained table for which line each model version was trained, `LineRegistry` does so whenever it stores one, and `in_line` answers from it.
+- `forecastkit.pipeline.ablation`: Ablation of the house: `pool_ablation` drops members, feature families and the calibration of a pool that is fitted again each time; `book_ablation` drops direction, meta-learner, calibration, sizing and stops of a book.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
@@ -200,6 +204,7 @@ Modules:
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
 - `forecastkit.pipeline.ring`: The ring: `evaluate_model` scores a model of the user's beside the pool of the house on the same origins, and `counted_trial` writes it into the user's experiment log
 - `forecastkit.pipeline.risk`: Novelty, quality, drift of what moved it, width and disagreement of the members, by origin, and the risk score that the frozen model reads from them, written into new forecasts.
+- `forecastkit.pipeline.search`: `search_book` books every combination of signal weights, Kelly fraction and stops, writes each into the log of tries, and lets a nested walk-forward search say what choosing among them was worth.
 - `forecastkit.pipeline.serving`: Serving follows the promotions on record: `line_settings` lays a line's recipe over the settings, `PinnedVersion` lets one version answer against the refit grid.
 - `forecastkit.pipeline.shadow_arms`: Shadow arms in the pipeline: `arm_spans` lets the challenger serve its share of origins, and `pair_shadows` forecasts what the arm that did not serve would have said, and keeps it beside the served forecast.
 - `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
@@ -233,6 +238,7 @@ Modules:
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
 - `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
 - `forecastkit.trading.kept_results`: `keep_result` writes a backtest's result with its books into one file of arrays; `kept_result` reads it, checks the books again, and gives the same result to the last bit.
+- `forecastkit.trading.nested_choice`: `nested_search` chooses among candidates on the sessions before each outer fold and judges the choice on that fold, so that no session that judges was ever tuned on; `sweep_returns` gives it the returns of a sweep.
 - `forecastkit.trading.order_files`: `read_orders` reads the orders of a CSV file: symbol, session, side, size, kind and levels; what makes no sense is refused with one line each.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.

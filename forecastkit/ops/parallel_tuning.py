@@ -264,7 +264,9 @@ class TuningWork:
     pruner: str = "none"
     seed: int = 0
     heartbeat: int = 20
-    search: tuple[TuningTask, ModelConfig, Sequence[Fold]] | None = None  # of `optimize_hyperparameters`, in place of an objective
+    search: tuple[TuningTask, ModelConfig, Sequence[Fold]] | None = (
+        None  # of `optimize_hyperparameters`, in place of an objective
+    )
     log: ExperimentLog | None = None  # of the user: every trial of a search is an entry
 
     def open_study(self, storage: Any = None) -> Any:
@@ -454,7 +456,9 @@ def _reap(tuning: _Tuning, done: int) -> None:
         try:
             future.result()
         except Exception as error:
-            if not isinstance(error, BrokenProcessPool) and type(error).__name__ != "KilledWorker":  # Dask's name for it
+            if (
+                not isinstance(error, BrokenProcessPool) and type(error).__name__ != "KilledWorker"
+            ):  # Dask's name for it
                 raise
             tuning.deaths += 1
     if tuning.deaths > 2 * RETRIES:
@@ -487,7 +491,9 @@ class ParallelOptimizer:
     "Tunes several targets at once, in processes of this machine, of several machines, or of Dask."
 
     n_jobs: int = 2  # workers at once, over all targets
-    make_objective: Callable[[str], Objective] | None = None  # of one's own, from a target's name; None: that of `optimize_hyperparameters`
+    make_objective: Callable[[str], Objective] | None = (
+        None  # of one's own, from a target's name; None: that of `optimize_hyperparameters`
+    )
     storage: str | Path = "studies.db"  # an SQLite file, or postgresql://USER@HOST/NAME, which machines share
     memory_mb: float | None = None  # that all workers together may take; None: four fifths of what is free
     dask: str = ""  # address of a Dask scheduler whose workers make the trials
@@ -495,7 +501,7 @@ class ParallelOptimizer:
     seed: int = 42
     sampler: str = "tpe"
     pruner: str = "median"
-    outer: OuterFolds | None = OuterFolds()
+    outer: OuterFolds | None = field(default_factory=OuterFolds)
     log: ExperimentLog | None = None
     progress: bool = True  # a progress bar over all trials
     heartbeat: int = 20  # seconds; a worker not heard of for three of them is dead, and its trial is made again
@@ -519,7 +525,12 @@ class ParallelOptimizer:
 
     def _works(self, name: str, target: Any) -> list[TuningWork]:
         "The search of a target, and the searches before each outer fold."
-        options: dict[str, Any] = {"sampler": self.sampler, "seed": self.seed, "heartbeat": self.heartbeat, "pruner": self.pruner}
+        options: dict[str, Any] = {
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "heartbeat": self.heartbeat,
+            "pruner": self.pruner,
+        }
         whole = TuningWork(str(self.storage), name, name, self.make_objective, **options, log=self.log)
         if self.make_objective is not None:
             return [whole]
@@ -571,4 +582,6 @@ def best_params_of(study: Any) -> dict[str, Any]:
         return dict(study.best_params)
     except ValueError:
         said = [one.user_attrs["error"] for one in study.get_trials(deepcopy=False) if "error" in one.user_attrs]
-        raise DataError(f"no trial of {study.study_name} has a result: {said[-1] if said else 'all were pruned'}") from None
+        raise DataError(
+            f"no trial of {study.study_name} has a result: {said[-1] if said else 'all were pruned'}"
+        ) from None
