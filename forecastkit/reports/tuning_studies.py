@@ -20,7 +20,7 @@ import pandas as pd
 
 from ..core import DataError
 from ..ledger import display_url
-from ..ops import open_tuning_storage, tuning_address
+from ..ops import open_tuning_storage, require_optuna, tuning_address
 from .html import percent
 
 # %% auto #0
@@ -52,7 +52,9 @@ class TuningRecord:
     def ranks(self) -> pd.Series:
         "The order of the trials, by number: a pruned one counts as worse than any that was scored whole."
         scored, pruned = self.losses.rank(), self.trials.index[self.trials["state"] == "PRUNED"]
-        return pd.concat([scored, pd.Series(len(scored) + (len(pruned) + 1) / 2, index=pruned, dtype=float)]).sort_index()
+        return pd.concat(
+            [scored, pd.Series(len(scored) + (len(pruned) + 1) / 2, index=pruned, dtype=float)]
+        ).sort_index()
 
     @property
     def best(self) -> int | None:
@@ -68,7 +70,10 @@ class TuningRecord:
     @property
     def noise(self) -> float:
         "The standard error of the difference between the best trial and the default, over their blocks; NaN where it is not known."
-        one, other = self.blocks.get(-1 if self.best is None else self.best, ()), self.blocks.get(-1 if self.default is None else self.default, ())
+        one, other = (
+            self.blocks.get(-1 if self.best is None else self.best, ()),
+            self.blocks.get(-1 if self.default is None else self.default, ()),
+        )
         if self.best == self.default or len(one) != len(other) or len(one) < 2:
             return math.nan
         apart = np.subtract(one, other)
@@ -91,7 +96,9 @@ def tuning_record(
     scales = {
         name: "choice" if hasattr(kind, "choices") else "log" if kind.log else "linear" for name, kind in seen.items()
     }
-    blocks = {one.number: one.user_attrs.get("block_losses") or one.user_attrs.get("fold_losses") or () for one in trials}
+    blocks = {
+        one.number: one.user_attrs.get("block_losses") or one.user_attrs.get("fold_losses") or () for one in trials
+    }
     default = next((one.number for one in trials if "default" in one.user_attrs and one.state.name == "COMPLETE"), None)
     loss = kept.get("default_loss", math.nan if default is None else rows[default]["loss"])
     table = pd.DataFrame.from_dict(rows, "index", columns=["state", "loss", "seconds", "memory_mb"])
@@ -120,6 +127,7 @@ def read_tuning(
     names: Sequence[str] = (),  # studies or targets; empty: every one
 ) -> list[TuningRecord]:
     "The studies of a storage, the searches that only measure others left out. Raises `DataError`."
+    require_optuna()
     import optuna
 
     records: list[TuningRecord] = []
@@ -189,7 +197,9 @@ def parameter_weights(
 def _against(rows: pd.DataFrame, found: np.ndarray, null: np.ndarray) -> pd.DataFrame:
     "The weights beside the maximum of each random order, the heaviest first."
     p = (1 + (null[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (1 + len(null))
-    shown = pd.DataFrame({"weight": found, "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index)
+    shown = pd.DataFrame(
+        {"weight": found, "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index
+    )
     return shown.sort_values("weight", ascending=False, kind="stable")
 
 # %% ../../nbs/70_reports/12_tuning_studies.ipynb #c359cb05
