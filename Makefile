@@ -31,7 +31,7 @@ report: install  ## The main job on the embedded real data: forecast card, store
 	@$(BIN)/forecastkit daily
 
 test: install  ## Everything that must hold
-	@FORECASTKIT_RUN_N_JOBS=1 $(BIN)/nbdev-test --n-workers 2
+	@FORECASTKIT_RUN_N_JOBS=1 $(BIN)/python .ci/notebooks.py
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --durations=10 \
 	  --cov=forecastkit --cov-report=term:skip-covered --cov-fail-under=85
 	@$(MAKE) --no-print-directory check

@@ -18,6 +18,7 @@ Modules:
 - `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
 - `forecastkit.cli.monitor`: The commands `monitor` (`--expect daily` is the dead-man) and `alerts list`, `acknowledge`, `deliver`, `test`.
 - `forecastkit.cli.options`: The options that commands share, settings with options laid over them, and printing as a table or as JSON.
+- `forecastkit.cli.paper`: `paper` keeps a paper book from the stored forecasts and prints its result, positions, orders and last trades, or, with `--json`, what a program reads.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
 - `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it.
@@ -100,10 +101,11 @@ Modules:
 - `forecastkit.ledger.imports`: Imported forecasts: `import_forecasts` appends quantiles that were made elsewhere under the name of a line, `imported_forecasts` reads them, `import_problems` checks them
 - `forecastkit.ledger.listing`: Listing the ledger: `ledger_rows` and `horizon_rows` give stored forecasts in levels, a row for each, as `forecasts list` and `GET /forecasts` show them.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
+- `forecastkit.ledger.paper`: `write_paper` appends the opening or a session of a paper book to its chained table, once and under a lock; `paper_rows` reads a book, `paper_summaries` where each stands.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
-- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
+- `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts, shadow deployments and paper books, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
 - `forecastkit.metrics.calibration`: Whether stated probabilities are calibrated: coverage of ranges, the probability integral transform and its test, and the calibration error beside that of a perfect forecaster.
 - `forecastkit.metrics.change_detectors`: Online change detectors for forecasts: Page's cumulative sums of the PIT for ranges too narrow, too wide, too high, too low, with a stated average run length; and the CRPS that a forecast itself expects.
 - `forecastkit.metrics.clusters`: Cluster-robust standard errors of a panel's mean scores, by blocks of sessions, and skill, PIT and its histogram measured with them.
@@ -199,6 +201,7 @@ Modules:
 - `forecastkit.pipeline.panel_preparation`: `prepare_panel` puts the features of all tickers, the panel's versions, raw quantiles and calibrated widths in order, and `build_panel_forecast` makes a record of one ticker and session
 - `forecastkit.pipeline.panel_universe`: `Universe`: the symbols of a panel, their sectors and their earnings calendar, read from a CSV file, a list of symbols or the sample
 - `forecastkit.pipeline.panel_verification`: `verify_universe` hands every stock feature, the research features, the market states and the panel forecast to the look-ahead audit.
+- `forecastkit.pipeline.paper`: `keep_paper` carries a paper book through all sessions that are due: fills, decisions by the stored forecasts, one transaction a session, and the pauses honoured; `paper_result` reads the book as a backtest's result.
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
@@ -233,6 +236,7 @@ Modules:
 - `forecastkit.reports.tuning_studies`: Tuning studies as tables: `read_tuning` takes them from a storage, `parameter_weights` and `parameter_pairs` say which parameters mattered beside a null, `gain_words` what the search was worth.
 - `forecastkit.reports.universe_page`: `universe_table`, `sector_map`, `state_strip_html`, `names_section` and `past_section`: the universe page as escaped, self-contained HTML.
 - `forecastkit.reports.universe_rows`: `ticker_rows`, `unusual_names`, `market_states`, `past_year` and `forecast_reasons`: each number of the universe page, beside the number that is usual.
+- `forecastkit.trading.accounts`: `AccountState` is what of an account has to be stored at a close so that another process goes on tomorrow as if it had never stopped: shares, cash, levels, orders; `SessionEntries` are what was booked in a session, and `books_of` makes `Books` of many.
 - `forecastkit.trading.backtest`: `BacktestEngine`: a walk-forward backtest that asks a forecast function at each close with the market as of that close, sizes, fills in the next session, and checks its books.
 - `forecastkit.trading.books`: `Books` hold every fill, position, cost and trade of a run, and check on every run that cash, positions and trades agree.
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.

@@ -23,6 +23,7 @@ def frame(seed, n=1200, r2=0.3):
     return X, pd.DataFrame({"told": told, "untold": noise[:, 1], "rises": (told > 0).astype(int)}, X.index)
 
 
+@pytest.mark.no_cover
 def test_targets_that_can_be_told_have_skill_and_a_voice_and_others_have_none():
     voiced = []
     for seed in range(6):

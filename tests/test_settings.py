@@ -121,7 +121,7 @@ def test_every_key_that_shapes_a_model_changes_the_digest_and_no_other_does():
                "run.dask": "tcp://host:8786", **{f"horizons.{frame}": (3, 7) for frame in ("m15", "h1", "h4", "d1", "w1")}, "releases.rules": ("NROU quarter 30 15",), "direction.weights_by_state": ("bear_elevated: breadth 2",),
                "direction.weights_by_sector": ("Energy: breadth 2",), "direction.calibrate": True,
                "monitor.sinks": ("file:alerts.jsonl",), "monitor.least": "info", "monitor.quiet": "22-7",
-               "monitor.group": "all", "model.pool": "depth=4", "models.automatic": True, "web.symbols": ("VIX",), "web.host": "::1", "web.body_limit": 1000}  # fmt: skip
+               "monitor.group": "all", "model.pool": "depth=4", "models.automatic": True, "paper.automatic": True, "paper.capital": 5e5, "paper.universe": "AAPL", "paper.fill": "vwap", "paper.stops": "atr", "paper.short": True, "web.symbols": ("VIX",), "web.host": "::1", "web.body_limit": 1000}  # fmt: skip
     special |= {f"live.{name}": "http://127.0.0.1:8080" for name in ADDRESSES}
     for section, f in KEYS:
         name = f"{section}.{f.name}"

@@ -102,6 +102,7 @@ def stored(home):
     return PredictionDatabase(settings.database_url()).get_predictions(every_version=True)["forecast"].tolist()
 
 
+@pytest.mark.no_cover
 def test_a_feature_of_ones_own_through_memory_file_store_and_terminal(home, capsys):
     plain = fk.forecast("MINE")
     own = fk.forecast("MINE", features=reach)
@@ -315,6 +316,7 @@ def models(home):
     return home
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["Normal", "ridge"])
 def test_a_member_of_ones_own_through_the_doors(models, capsys, name, walks_in_processes):
     plain, own = fk.forecast("MINE"), fk.forecast("MINE", members=f"models.py:{name}")

@@ -27,6 +27,7 @@ from .explanation import explain
 from .ledger import backup, forecasts_app, restore
 from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
+from .paper import paper, paper_of_day
 from .pauses import pauses_app
 from .imports import forecasts_import, forecasts_lines, named_places  # noqa: F401  (they mount themselves)
 from .shadow import shadow_app
@@ -178,18 +179,19 @@ def daily(
         run_daily(system, as_of, output, own, said, as_json)
 
 
-def emit_day(day: Any, page: Path, watched: Mapping[str, Any], home: Path, as_json: bool) -> None:
+def emit_day(day: Any, page: Path, watched: Mapping[str, Any], home: Path, as_json: bool, book: Any = None) -> None:
     "The forecast of a day or why there is none, what was stored, where the page lies, and the three lines of the watch."
     stored = {"stored": int(day.stored), "outcomes_recorded": int(day.outcomes_recorded), "page": str(page)}
     if as_json:
         made = {"forecast": day.forecast and day.forecast.to_dict(), "failure": day.failure and str(day.failure)}
-        emit({"outcome": "done", **made, **stored, "watch": watched}, as_json)
+        kept = {"paper": book.to_dict()} if book else {}  # a `PaperStanding`
+        emit({"outcome": "done", **made, **stored, "watch": watched, **kept}, as_json)
         return
     emit(day.forecast or f"No forecast: {day.failure}", as_json)
     emit(
         f"\n{day.stored} forecasts and {day.outcomes_recorded} outcomes newly stored in {home}\npage: {page}\n", as_json
     )
-    emit("\n".join(watched["lines"]), as_json)
+    emit("\n".join([*watched["lines"], *(["", book.text()] if book else [])]), as_json)
 
 
 def run_daily(
@@ -218,6 +220,8 @@ def run_daily(
     watch = Stopwatch(day.seconds_by_stage)
     with watch.stage("watch"):
         watched = watch_of_day(system, day.as_of)
+    with watch.stage("paper"):
+        book = paper_of_day(system, day.as_of)
     with watch.stage("page"):
         page = run_report(
             "daily",
@@ -225,7 +229,7 @@ def run_daily(
             report_parameters("daily", settings, as_of=stamp, **own),
             not quiet,
         )
-    emit_day(day, page, watched, settings.data.home, as_json)
+    emit_day(day, page, watched, settings.data.home, as_json, book)
     if not quiet:
         print_note(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}")
     said |= {"forecasts": int(day.stored), "outcomes": int(day.outcomes_recorded)}
@@ -519,7 +523,7 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, backtest, monitor, verify, explain, download, serve, backup, restore, schema):
+for command in (evaluate, backtest, paper, monitor, verify, explain, download, serve, backup, restore, schema):
     add_command(app)(command)
 
 

@@ -19,9 +19,9 @@ from .options import Quiet, emit
 __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RISK', 'FORECAST', 'UNIVERSE', 'COMPARISON',
            'SUMMARY', 'PART', 'STAGES', 'SCORECARD', 'PANEL_SUMMARY', 'PANEL_PART', 'PANEL_SCORECARD', 'REPORT',
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
-           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'ABLATION', 'SEARCH', 'BACKTEST', 'ALERT',
-           'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES', 'DEPLOYMENT',
-           'SHADOW_READING', 'STUDY_REPORT', 'TUNING', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
+           'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'ABLATION', 'SEARCH', 'BACKTEST',
+           'PAPER_BOOK', 'ALERT', 'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES',
+           'DEPLOYMENT', 'SHADOW_READING', 'STUDY_REPORT', 'TUNED', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -194,6 +194,14 @@ BACKTEST: Schema = record(
 )  # fmt: skip
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #f5478ecb
+PAPER_BOOK: Schema = record(
+    book=TEXT, opened=DAY, session=DAY, sessions=COUNT, written=COUNT | {"description": "sessions that this run took"}, capital=NUMBER, equity=NUMBER, cash=NUMBER,
+    profit=NUMBER, day_change=NUMBER | {"description": "return of the last session"}, max_drawdown=NUMBER, sharpe=NUMBER, sharpe_se=NUMBER, costs=NUMBER,
+    positions=list_of(record(symbol=TEXT, shares=NUMBER, price=NUMBER, value=NUMBER, share=NUMBER)),
+    orders=list_of(record(symbol=TEXT, shares=NUMBER, stop_loss=NUMBER, take_profit=NUMBER, trail=NUMBER)),
+    trades=list_of(record(ticker=TEXT, side=TEXT, entry=DAY, exit=DAY, shares=NUMBER, entry_price=NUMBER, exit_price=NUMBER, exit_by=TEXT, profit=NUMBER)),
+    paused=list_of(TEXT), timeliness=record(live=COUNT, late=COUNT, backfill=COUNT), benchmarks=table_of(NUMBER) | {"description": "return since the start"}, notes=list_of(TEXT),
+)  # fmt: skip
 ALERT: Schema = record(
     number=COUNT, rule=TEXT, subject=TEXT, severity=TEXT, what=TEXT, since=TEXT, how_sure=TEXT, what_to_do=TEXT, raised=TEXT, state=TEXT,
 )  # fmt: skip
@@ -240,7 +248,7 @@ STUDY_REPORT: Schema = record(
     nested={"type": ["object", "null"]}, gain=TEXT, stopped=TEXT, seconds=NUMBER, memory_mb=NUMBER,
     parameters=list_of(_PARAMETER), pairs=list_of(_PARAMETER),
 )  # fmt: skip
-TUNING: Schema = record(
+TUNED: Schema = record(
     target=TEXT, study=TEXT, trials=record(complete=COUNT, pruned=COUNT, failed=COUNT), best=table_of({}), best_loss=NUMBER, default_loss=NUMBER,
     nested={"type": ["object", "null"], "description": "gain (share of the default's loss), se, t and n sessions, on outer folds that no search saw"},
     stopped=TEXT, line=MOMENT_OR_NULL, recipe=table_of({}), version=TEXT, note=TEXT,
@@ -252,7 +260,7 @@ GIVEN_CARD: Schema = record(
     by_timeliness=record(live=GIVEN_PART, late=GIVEN_PART, backfill=GIVEN_PART),
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
-    "tune": list_of(TUNING),
+    "tune": list_of(TUNED),
     "tune report": list_of(STUDY_REPORT),
     "evaluate --forecasts": record(cards=list_of(GIVEN_CARD), refused=REFUSALS),
     "forecasts import": record(line=TEXT, stored=record(live=COUNT, late=COUNT, backfill=COUNT), known=COUNT, contradicted=list_of(TEXT), refused=REFUSALS),
@@ -268,14 +276,14 @@ SCHEMAS: dict[str, Schema] = {
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
-    "backtest": BACKTEST, "study ablation": ABLATION, "study search": SEARCH,
+    "backtest": BACKTEST, "paper": PAPER_BOOK, "study ablation": ABLATION, "study search": SEARCH,
     "monitor": record(
         as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
         alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),
     ),
     "daily": record(
         {"forecast": {"type": ["object", "null"]}, "failure": {"type": ["string", "null"]}, "stored": COUNT, "outcomes_recorded": COUNT, "page": TEXT,
-         "watch": record(ok=FLAG, lines=list_of(TEXT)), "note": TEXT},
+         "watch": record(ok=FLAG, lines=list_of(TEXT)), "note": TEXT, "paper": {"anyOf": [PAPER_BOOK, {"type": "null"}]}},
         outcome={"enum": ["done", "idle"]},
     ),
     "alerts list": list_of(ALERT), "alerts acknowledge": list_of(ALERT),

@@ -35,9 +35,9 @@ __all__ = ['FRACTION', 'TEXT', 'SYMBOL', 'DATE', 'FOLDER', 'FLAG', 'DATABASE', '
            'without_secrets', 'key', 'calendar_name', 'DataSettings', 'ForecastSettings', 'ModelSettings',
            'steps_ahead', 'HorizonSettings', 'QualitySettings', 'DatabaseSettings', 'RunSettings', 'address',
            'LiveSettings', 'rules', 'ReleaseSettings', 'DirectionSettings', 'named_sinks', 'MonitorSettings',
-           'ModelsSettings', 'WebSettings', 'known_key', 'read_value', 'Settings', 'ini_value', 'uncommented',
-           'read_ini', 'read_environment', 'read_layers', 'load_settings', 'settings_problems', 'settings_report',
-           'default_ini']
+           'ModelsSettings', 'PaperSettings', 'WebSettings', 'known_key', 'read_value', 'Settings', 'ini_value',
+           'uncommented', 'read_ini', 'read_environment', 'read_layers', 'load_settings', 'settings_problems',
+           'settings_report', 'default_ini']
 
 # %% ../../nbs/00_core/08_settings.ipynb #66ddb488
 def stars(text: str) -> str:
@@ -325,6 +325,34 @@ class ModelsSettings:
     )
     automatic: bool = key(False, FLAG, "daily applies these rules at its end, each change on record with its evidence")
 
+# %% ../../nbs/00_core/08_settings.ipynb #2fe46b17
+@dataclass(frozen=True)
+class PaperSettings:
+    "What a paper book trades, and how; a book that is open keeps its own terms."
+
+    automatic: bool = key(False, FLAG, "daily forecasts the universe of the paper book at its end and keeps the book")
+    universe: str = key(
+        "sample", TEXT, "what it trades: a CSV with a column symbol, the word sample, or symbols with commas between"
+    )
+    capital: float = key(1_000_000.0, number(1, 1e15), "money at the start")
+    fraction: float = key(0.25, number(0, 10), "of Kelly's size")
+    fill: str = key(
+        "",
+        word("nothing, or one of open, close, vwap", "|open|close|vwap"),
+        "where orders fill in the next session; empty: open, or close where bars have closes alone",
+    )
+    cost_bps: float = key(
+        -1.0,
+        number(-1, 10_000),
+        "all costs of a trade in basis points of its value; -1: those of a large US stock by kind",
+    )
+    stops: str = key(
+        "",
+        word("nothing, or one of quantiles, atr", "|quantiles|atr"),
+        "orders carry a stop loss and a target, by the quantiles of their forecast or by the average true range; empty: none",
+    )
+    short: bool = key(False, FLAG, "shares can be borrowed and sold")
+
 # %% ../../nbs/00_core/08_settings.ipynb #webset01
 ASKED = rules(SYMBOL, "nothing, or symbols with commas between such as VIX, AAPL")
 
@@ -352,7 +380,7 @@ class WebSettings:
 DECIDE_NUMBERS: tuple[str, ...] = ("releases", "forecast", "model", "horizons", "quality", "direction")  # sections
 SECTIONS: dict[str, type] = {
     "data": DataSettings, "live": LiveSettings, "releases": ReleaseSettings, "forecast": ForecastSettings, "model": ModelSettings,
-    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "models": ModelsSettings, "web": WebSettings, "database": DatabaseSettings, "run": RunSettings,
+    "horizons": HorizonSettings, "quality": QualitySettings, "direction": DirectionSettings, "monitor": MonitorSettings, "models": ModelsSettings, "paper": PaperSettings, "web": WebSettings, "database": DatabaseSettings, "run": RunSettings,
 }  # fmt: skip
 
 # %% ../../nbs/00_core/08_settings.ipynb #fefc3569
@@ -400,6 +428,7 @@ class Settings:
     direction: DirectionSettings = DirectionSettings()  # how directions are told
     monitor: MonitorSettings = MonitorSettings()  # what is expected, and who is told
     models: ModelsSettings = ModelsSettings()  # when lines retire or serve by themselves
+    paper: PaperSettings = PaperSettings()  # what a paper book trades
     web: WebSettings = WebSettings()  # what the HTTP API allows
     database: DatabaseSettings = DatabaseSettings()  # where forecasts are kept
     run: RunSettings = RunSettings()  # processes and progress

@@ -72,6 +72,7 @@ from .horizons import (
     stored_horizons as stored_horizons,
 )
 from .records import (
+    check_made_after as check_made_after,
     TIMELINESS as TIMELINESS,
     timeliness_of as timeliness_of,
 )
@@ -90,7 +91,9 @@ from .pauses import (
     active_pauses as active_pauses,
     add_pause as add_pause,
     keep_pause as keep_pause,
+    keep_pause_in as keep_pause_in,
     lift_pause as lift_pause,
+    pauses_in as pauses_in,
     stored_pauses as stored_pauses,
 )
 from .imports import (
@@ -103,4 +106,14 @@ from .listing import (
     horizon_rows as horizon_rows,
     LEDGER_COLUMNS as LEDGER_COLUMNS,
     ledger_rows as ledger_rows,
+)
+from .paper import (
+    lock_paper as lock_paper,
+    paper_days as paper_days,
+    paper_equities as paper_equities,
+    paper_opening as paper_opening,
+    paper_rows as paper_rows,
+    paper_summaries as paper_summaries,
+    PaperRow as PaperRow,
+    write_paper as write_paper,
 )

@@ -43,7 +43,9 @@ class Problem:
 
 
 def row_name(row: Mapping[str, Any]) -> str:
-    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model and its line, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert, a shadow deployment, an imported forecast."
+    "What a row is about: symbol and origin of a forecast or an outcome, the version of a model and its line, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert, a shadow deployment, a paper book and its session, an imported forecast."
+    if "book" in row:
+        return f"session {row['session']} of book {row['book']}" if row["number"] else f"opening of book {row['book']}"
     if "from_stage" in row:
         return f"{row['action']} of {row['line']} for {row['target']}"
     if "pause" in row:

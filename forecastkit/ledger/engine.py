@@ -35,6 +35,7 @@ from forecastkit.ledger.schema import (
     VERSION_LINES,
     PAUSES,
     PROMOTIONS,
+    PAPER_EVENTS,
     SHADOW_EVENTS,
 )
 from .schema import SNAPSHOTS, TRAINING_EVENTS, UNCOPIED
@@ -221,6 +222,7 @@ REVISIONS: tuple[str, ...] = (
     "0011",
     "0016",
     "0014",
+    "0015",
 )  # in the order of their steps
 READABLE_REVISIONS: tuple[str, ...] = REVISIONS[1:]  # have all columns that this code reads of their tables
 TABLES_SINCE: dict[sa.Table, str] = {
@@ -236,6 +238,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
     HORIZONS: "0005",
     VERSION_LINES: "0012",
     IMPORTS: "0014",
+    PAPER_EVENTS: "0015",
     **dict.fromkeys(UNCOPIED, "0011"),
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -20,7 +21,8 @@ from .engine import chained_tables, with_retry
 from .schema import PAUSES
 
 # %% auto #0
-__all__ = ['BEGUN', 'LIFTED', 'pauses_in', 'stored_pauses', 'active_pauses', 'add_pause', 'lift_pause', 'keep_pause']
+__all__ = ['BEGUN', 'LIFTED', 'pauses_in', 'stored_pauses', 'active_pauses', 'add_pause', 'lift_pause', 'keep_pause_in',
+           'keep_pause']
 
 # %% ../../nbs/55_ledger/09_pauses.ipynb #9e888016
 BEGUN, LIFTED = "pause", "lift"
@@ -92,6 +94,25 @@ def lift_pause(
     return with_retry(database.engine, lambda connection: _lift(connection, number, who, why, now), write=True)
 
 # %% ../../nbs/55_ledger/09_pauses.ipynb #add22383
+def keep_pause_in(
+    connection: sa.Connection,  # of a writing transaction
+    subject: str,
+    who: str,  # the guard
+    why: str | None,  # None: the reason is gone
+    now: datetime,
+    lifted_because: str = "the reason is gone",
+) -> Pause | None:
+    "The same as `keep_pause`, in a transaction that does more."
+    wanted = Pause(subject, who, now, why or "none")
+    chain_end(connection, PAUSES, lock=True)
+    own = [p for p in pauses_in(connection).values() if p.active and (p.subject, p.who) == (wanted.subject, who)]
+    for pause in own if why is None else ():
+        _lift(connection, pause.number, who, lifted_because, now)
+    if why is None:
+        return None
+    return own[0] if own else _begin(connection, wanted)
+
+
 def keep_pause(
     database: PredictionDatabase,
     subject: str,
@@ -101,15 +122,5 @@ def keep_pause(
 ) -> Pause | None:
     "Let a guard's pause of a subject stand as long as it has a reason; returns the one that stands."
     now = database.clock()
-    wanted = Pause(subject, who, now, why or "none")
-
-    def keep(connection: sa.Connection) -> Pause | None:
-        chain_end(connection, PAUSES, lock=True)
-        own = [p for p in pauses_in(connection).values() if p.active and (p.subject, p.who) == (wanted.subject, who)]
-        for pause in own if why is None else ():
-            _lift(connection, pause.number, who, lifted_because, now)
-        if why is None:
-            return None
-        return own[0] if own else _begin(connection, wanted)
-
+    keep = partial(keep_pause_in, subject=subject, who=who, why=why, now=now, lifted_because=lifted_because)
     return with_retry(database.engine, keep, write=True)

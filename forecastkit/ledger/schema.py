@@ -1,4 +1,4 @@
-"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts and shadow deployments, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
+"""The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts, shadow deployments and paper books, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
 
 Tables that only grow, one that says how long each of them is and which row came last, three for a monitor
 that are thinned with time, and three for the API. The same definition serves
@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'OUTCOMES', 'MODELS', 'PAUSES', 'HORIZONS', 'PROMOTIONS', 'VERSION_LINES',
-           'TRAINING_RESULTS', 'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'IMPORTS', 'SHADOW_EVENTS', 'CHAIN',
-           'CHAINED', 'VIEWS', 'API_KEYS', 'API_COUNTS', 'API_JOBS', 'UNCOPIED', 'DRIFT', 'SNAPSHOTS', 'DELIVERIES',
-           'UNCHAINED', 'Moment']
+           'TRAINING_RESULTS', 'TRAINING_EVENTS', 'JOB_EVENTS', 'ALERT_EVENTS', 'IMPORTS', 'SHADOW_EVENTS',
+           'PAPER_EVENTS', 'CHAIN', 'CHAINED', 'VIEWS', 'API_KEYS', 'API_COUNTS', 'API_JOBS', 'UNCOPIED', 'DRIFT',
+           'SNAPSHOTS', 'DELIVERIES', 'UNCHAINED', 'Moment']
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #7e420a52
 class SQLiteText(sa.types.UserDefinedType):
@@ -182,6 +182,11 @@ SHADOW_EVENTS = _table(
 )  # fmt: skip
 
 # %% ../../nbs/55_ledger/01_schema.ipynb #d1243fbf
+PAPER_EVENTS = _table(
+    "paper_events", sa.PrimaryKeyConstraint("seq"), sa.UniqueConstraint("book", "number"),
+    seq=sa.Integer, book=sa.String, number=sa.Integer, session=DayColumn, cash=sa.Double, equity=sa.Double, timeliness=sa.String,
+    said=sa.String, made_at=Moment, previous_hash=sa.String, row_hash=sa.String,
+)  # fmt: skip
 CHAIN = _table("chain", sa.PrimaryKeyConstraint("id"), id=sa.Integer, length=sa.Integer, head=sa.String)
 CHAINED: dict[sa.Table, int] = {
     PREDICTIONS: 1,
@@ -196,11 +201,12 @@ CHAINED: dict[sa.Table, int] = {
     SHADOW_EVENTS: 10,
     VERSION_LINES: 12,
     IMPORTS: 14,
+    PAPER_EVENTS: 15,
 }  # table -> id of its row in `chain`
 VIEWS: tuple[str, ...] = (  # made by migrations; those that read others come first
     "served_forecasts", "model_training_metrics", "model_registry_enhanced", "latest_training_runs", "training_runs",
     "job_runs", "alerts", "drift_this_week", "decayed_lines", "model_predictions_v2", "model_predictions_enhanced",
-    "shadow_deployments",
+    "shadow_deployments", "paper_books", "paper_days",
 )  # fmt: skip
 for _view in VIEWS:
     sa.event.listen(METADATA, "before_drop", sa.DDL(f"DROP VIEW IF EXISTS {_view}"))  # they stand on the tables

@@ -215,8 +215,10 @@ def note_trial(
             "pruned": pruned,
             "target": search.task.name,
         }
+        whole = {"space": search.config.space.name, **search.config.space.defaults, **values}
         why = f"which {search.config.space.name} parameters forecast {search.task.name} best"
-        search.log.append("tuning", f"{search.study.study_name}: trial {trial.number}", why, plain(result))
+        name = f"{search.study.study_name}: trial {trial.number}"
+        search.log.append("tuning", name, why, plain(result), configuration=plain(whole))
 
 # %% ../../nbs/60_ops/29_tuning.ipynb #4f1c71d0
 LEAST_TRIALS: int = 20  # before a search may stop early

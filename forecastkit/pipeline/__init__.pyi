@@ -129,6 +129,20 @@ from .kept_backtests import (
     keep_backtest as keep_backtest,
     kept_backtest as kept_backtest,
 )
+from .paper import (
+    keep_paper as keep_paper,
+    PAPER as PAPER,
+    paper_universe as paper_universe,
+    PaperBook as PaperBook,
+)
+from .paper_standing import (
+    orders_table as orders_table,
+    book_standing as book_standing,
+    PaperStanding as PaperStanding,
+    positions_table as positions_table,
+    standing_at as standing_at,
+    trades_table as trades_table,
+)
 from .training_results import (
     run_results as run_results,
 )

@@ -13,7 +13,7 @@ import sys
 from contextlib import redirect_stdout
 from functools import wraps
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -23,6 +23,8 @@ import pandas as pd
 from ..core import DataError, Finding, PROBS, Report
 from ..data import MarketData
 from ..evaluation import audit_market_function
+from ..forecasts import Forecast
+from ..ledger import PredictionDatabase
 from ..trading import Holdings, Limits, PositionSizer
 from .panel_evaluation import refused_rows
 from .panel_forecasting import UniverseSystem
@@ -40,7 +42,8 @@ from .verification import sample_sessions
 # %% auto #0
 __all__ = ['Strategy', 'RowForecast', 'panel_decisions', 'without_refused', 'session_features', 'compute_panel_rows', 'different',
            'probe_session', 'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'value_of',
-           'decision_of', 'strategy_probe', 'table_decisions', 'StrategySizer', 'limits_words', 'ledger_decisions']
+           'decision_of', 'strategy_probe', 'table_decisions', 'StrategySizer', 'limits_words', 'stored_decisions',
+           'ledger_decisions']
 
 # %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #b4a38715
 class RowForecast(NamedTuple):
@@ -309,29 +312,34 @@ def limits_words(sizer: StrategySizer) -> str:
     return f"weights are held to the limits; of {cut['decisions']:,} decisions {', '.join(told) or 'none was cut'}"
 
 # %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #39d5269c
+def stored_decisions(
+    database: PredictionDatabase,
+    symbols: Sequence[str],
+    sessions: pd.DatetimeIndex,
+    horizon: int,
+) -> tuple[dict[pd.Timestamp, dict[str, Any]], dict[str, int]]:
+    "The stored forecasts of a span by session and ticker, and how many were made live, late and as backfill."
+    found, made = dict[pd.Timestamp, dict[str, Any]](), dict[str, int]()
+    for symbol in symbols:
+        once = database.get_predictions(symbol, sessions[0], sessions[-1], horizon).drop_duplicates("origin")
+        told = zip(pd.DatetimeIndex(once["origin"]), once["forecast"].astype(str), once["timeliness"].astype(str))
+        for day, text, kind in told:
+            found.setdefault(day, {})[symbol] = Forecast.from_json(text)
+            made[kind] = made.get(kind, 0) + 1
+    return found, made
+
+
 def ledger_decisions(
     system: UniverseSystem,
     sessions: pd.DatetimeIndex,
 ) -> tuple[dict[pd.Timestamp, dict[str, Any]], Report]:
     "The stored forecasts of a span by session and ticker, and what can be said of when they were made. Raises `DataError`."
     database, horizon = system.database, system.settings.forecast.horizon
-    found, made = dict[pd.Timestamp, dict[str, Any]](), dict[str, int]()
-    for symbol in system.universe.symbols:
-        rows = database.get_predictions(symbol, sessions[0], sessions[-1], horizon)
-        once = rows.drop_duplicates("origin")
-        for day, name, kind in zip(
-            pd.DatetimeIndex(once["origin"]), once["prediction_id"].astype(str), once["timeliness"].astype(str)
-        ):
-            found.setdefault(day, {})[symbol] = database.get_forecast(name)
-            made[kind] = made.get(kind, 0) + 1
+    found, made = stored_decisions(database, system.universe.symbols, sessions, horizon)
     if not found:
         raise DataError(
             f"the ledger holds no forecast of this universe over {horizon} sessions from {sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}"
         )
     broken = tuple(Finding("ledger", "chain", str(problem)) for problem in database.verify())
-    return found, Report(
-        "the ledger that the forecasts are from",
-        broken,
-        made,
-        ("late and backfill forecasts were made after the fact",),
-    )
+    note = "late and backfill forecasts were made after the fact"
+    return found, Report("the ledger that the forecasts are from", broken, made, (note,))

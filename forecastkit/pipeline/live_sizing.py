@@ -9,14 +9,46 @@ in the ledger, where people see it, beside the pauses that they made themselves.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
-from ..ledger import PredictionDatabase, active_pauses, keep_pause
+import sqlalchemy as sa
+
+from ..core import Pause
+from ..ledger import PredictionDatabase, active_pauses, keep_pause_in, pauses_in, with_retry
 from ..trading import BREAKER, Holdings, PositionSizer, pause_reason
 
 # %% auto #0
-__all__ = ['live_sizer']
+__all__ = ['pauses_at', 'keep_breaker', 'live_sizer']
 
 # %% ../../nbs/65_pipeline/87_live_sizing.ipynb #7f126e2d
+def pauses_at(
+    connection: sa.Connection,
+    moment: datetime,  # with time zone
+    portfolio: str = "",  # whose breaker is left to its sizer, which knows the fall from the equity
+) -> list[Pause]:
+    "The pauses that stood at a moment."
+    stood = [
+        replace(pause, lifted=None, lifted_by="")
+        for pause in pauses_in(connection).values()
+        if pause.since <= moment and (pause.lifted is None or pause.lifted > moment)
+    ]
+    return [pause for pause in stood if (pause.subject, pause.who) != (f"portfolio:{portfolio}", BREAKER)]
+
+
+def keep_breaker(
+    connection: sa.Connection,  # of a writing transaction
+    sizer: PositionSizer,
+    portfolio: str,  # its name, such as paper
+    holdings: Holdings,  # at the last close, with the peak
+    now: datetime,
+) -> Pause | None:
+    "Begin, keep or lift the pause of a portfolio whose equity has fallen by the limit of its sizer; the one that stands."
+    why = pause_reason(holdings, sizer.limits.drawdown)
+    over = f"equity {holdings.equity:,.0f}: less below the peak than the limit"
+    return keep_pause_in(connection, f"portfolio:{portfolio}", BREAKER, why, now, over)
+
+
 def live_sizer(
     database: PredictionDatabase,
     sizer: PositionSizer,
@@ -24,12 +56,7 @@ def live_sizer(
     holdings: Holdings,  # at the last close, with the peak
 ) -> PositionSizer:
     "The sizer with all pauses that stand, after the breaker's own pause of the portfolio was begun, kept or lifted in the ledger."
-    why = pause_reason(holdings, sizer.limits.drawdown)
-    keep_pause(
-        database,
-        f"portfolio:{portfolio}",
-        BREAKER,
-        why,
-        f"equity {holdings.equity:,.0f}: less below the peak than the limit",
-    )
+    now = database.clock()
+    keep = partial(keep_breaker, sizer=sizer, portfolio=portfolio, holdings=holdings, now=now)
+    with_retry(database.engine, keep, write=True)
     return replace(sizer, portfolio=portfolio, pauses=tuple(active_pauses(database)))

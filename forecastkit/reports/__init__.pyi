@@ -68,6 +68,10 @@ from .monitoring_page import (
     monitoring_headline as monitoring_headline,
     watch_section as watch_section,
 )
+from .paper_page import (
+    paper_picture as paper_picture,
+    paper_section as paper_section,
+)
 from .tuning_studies import (
     gain_words as gain_words,
     parameter_pairs as parameter_pairs,

@@ -198,7 +198,7 @@ def _against(rows: pd.DataFrame, found: np.ndarray, null: np.ndarray) -> pd.Data
     "The weights beside the maximum of each random order, the heaviest first."
     p = (1 + (null[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (1 + len(null))
     shown = pd.DataFrame(
-        {"weight": found, "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index
+        {"weight": found.clip(0, 1), "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index
     )
     return shown.sort_values("weight", ascending=False, kind="stable")
 

@@ -34,6 +34,7 @@ from .sizing import (
     BREAKER as BREAKER,
     breaker_pauses as breaker_pauses,
     kelly_fraction as kelly_fraction,
+    PEAK_WINDOW as PEAK_WINDOW,
     pause_reason as pause_reason,
     PositionSizer as PositionSizer,
 )
@@ -43,7 +44,11 @@ from .results import (
 )
 from .backtest import (
     BacktestEngine as BacktestEngine,
+    benchmark_decisions as benchmark_decisions,
+    DecisionRule as DecisionRule,
     ForecastFunction as ForecastFunction,
+    run_decisions as run_decisions,
+    settle_session as settle_session,
     Sizer as Sizer,
     stops_kind as stops_kind,
 )
@@ -55,6 +60,16 @@ from .sweeps import (
 from .kept_results import (
     keep_result as keep_result,
     kept_result as kept_result,
+)
+from .accounts import (
+    account_state as account_state,
+    AccountState as AccountState,
+    books_of as books_of,
+    in_new_shares as in_new_shares,
+    restated as restated,
+    resume as resume,
+    session_entries as session_entries,
+    SessionEntries as SessionEntries,
 )
 from .order_files import (
     read_orders as read_orders,

@@ -23,7 +23,7 @@ from ..evaluation import MarketFunction, audit_market_function
 from .books import Books
 from .costs import CostModel
 from .execution import FillRules
-from .orders import Order, order_blocks, refuse_index
+from .orders import Order, OrderBlocks, order_blocks, refuse_index
 from .portfolio import Holdings, Portfolio, holdings_of, orders_for, simulate
 from .prices import PriceBlocks
 from .results import BacktestResult
@@ -31,8 +31,8 @@ from .sizing import PEAK_WINDOW
 
 # %% auto #0
 __all__ = ['Forecasts', 'ForecastFunction', 'Sizer', 'Decision', 'Protection', 'STOPS', 'REBALANCE', 'TARGET_VOLATILITY',
-           'as_weights', 'as_forecasts', 'by_session', 'not_from_tomorrow', 'run_decisions', 'stops_kind',
-           'benchmark_decisions', 'BacktestEngine']
+           'as_weights', 'as_forecasts', 'by_session', 'not_from_tomorrow', 'decide_nothing', 'settle_session',
+           'run_decisions', 'stops_kind', 'benchmark_decisions', 'DecisionRule', 'BacktestEngine']
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #d34cc348
 Forecasts = Mapping[str, Any]  # by ticker
@@ -98,6 +98,29 @@ def not_from_tomorrow(
             )
     return forecasts
 
+# %% ../../nbs/50_trading/09_backtest.ipynb #7205e5f6
+def decide_nothing(t: int, holdings: Holdings) -> None:
+    "The decision to leave everything as it is."
+
+
+def settle_session(
+    portfolio: Portfolio,
+    orders: OrderBlocks | None,  # decided at the close before
+    equities: list[float],  # at the start and at each close so far; gets one more
+    decide: Decision,
+    whole: bool = True,  # no fractions of shares
+    protect: Protection | None = None,  # stops and targets of what was decided; None: none
+) -> OrderBlocks | None:
+    "Fill in the next session what was decided at the close before, and decide again; the orders for the session after it."
+    portfolio.step(orders)
+    equities.append(portfolio.equity)
+    holdings = holdings_of(portfolio, max(equities[-PEAK_WINDOW:]))
+    if holdings.equity <= 0:
+        raise DataError(f"everything was lost on {holdings.session:%Y-%m-%d}: there is nothing left to trade with")
+    weights = decide(portfolio.t, holdings)
+    levels = None if weights is None or protect is None else protect(holdings, weights)
+    return None if weights is None else orders_for(weights, portfolio, whole, levels)
+
 # %% ../../nbs/50_trading/09_backtest.ipynb #a634afbc
 def run_decisions(
     prices: PriceBlocks,
@@ -111,15 +134,9 @@ def run_decisions(
 ) -> Books:
     "Step over the sessions: fill what was decided at the close before, then decide again. The books are checked."
     portfolio, orders, equities = Portfolio(prices, cash, costs, rules), None, [cash]
-    for t, session in enumerate(tqdm(prices.sessions, "books", unit="session", disable=not progress)):
-        portfolio.step(orders)
-        equities.append(portfolio.equity)
-        holdings = holdings_of(portfolio, max(equities[-PEAK_WINDOW:]))
-        if holdings.equity <= 0:
-            raise DataError(f"everything was lost on {session:%Y-%m-%d}: there is nothing left to trade with")
-        weights = decide(t, holdings) if t + 1 < len(prices.sessions) else None
-        levels = None if weights is None or protect is None else protect(holdings, weights)
-        orders = None if weights is None else orders_for(weights, portfolio, whole, levels)
+    last = len(prices.sessions) - 1
+    for t in tqdm(range(last + 1), "books", unit="session", disable=not progress):
+        orders = settle_session(portfolio, orders, equities, decide if t < last else decide_nothing, whole, protect)
     return portfolio.books().check()
 
 # %% ../../nbs/50_trading/09_backtest.ipynb #5b8f6386
@@ -168,6 +185,49 @@ def benchmark_decisions(
 
     return {"buy_and_hold": hold, "equal_weight": even, "volatility_targeted": targeted}
 
+# %% ../../nbs/50_trading/09_backtest.ipynb #fd52677a
+class DecisionRule:
+    "Weights from forecasts by a sizer whose limits are checked, with its stops and targets. Raises `DataError`, and `ArithmeticError`."
+
+    def __init__(
+        self,
+        prices: PriceBlocks,
+        sizer: Sizer = as_weights,
+        stops: str
+        | bool = False,  # every order carries stop and target of the sizer, by `quantiles` (True) or by `atr`
+        states: pd.Series | None = None,  # the market state known at each close
+        sectors: Mapping[str, str] | None = None,  # by ticker, where the sizer names none
+    ):
+        require_kind(sizer, Callable, "a sizer is a function of forecasts and holdings, such as `PositionSizer`")
+        self.prices, self.sizer, self.states, self.kind = prices, sizer, states, stops_kind(stops)
+        self.limits, self.breach = getattr(sizer, "limits", None), 0.0  # of a limit, at most
+        self.sectors = getattr(sizer, "sectors", sectors or {})
+        self._levels, self._used = getattr(sizer, "stops_and_targets", None), dict[str, Any]()
+        if self.kind and self._levels is None:
+            raise DataError("this sizer knows no stops: use PositionSizer, or stops=False")
+
+    def weights(self, forecasts: Forecasts, holdings: Holdings) -> Mapping[str, float]:
+        "The weights decided at a close; raises `ArithmeticError` if they break a limit by more than 1e-9."
+        self._used = dict(not_from_tomorrow(as_forecasts(forecasts, holdings.session), holdings.session))
+        weights = as_forecasts(self.sizer(self._used, holdings), holdings.session, "a sizer")
+        if self.limits is not None:
+            self.breach = max(self.breach, self.limits.breach(weights, self.sectors, holdings.weights))
+            if self.breach > 1e-9:
+                raise ArithmeticError(
+                    f"decided weights break a limit by {self.breach:.2g}; this is a fault of the sizer"
+                )
+        return weights
+
+    def levels(self, holdings: Holdings, weights: Mapping[str, float]) -> Mapping[str, tuple[float, ...]]:
+        "Stop loss, target and, where it follows, trail of what was decided, by ticker."
+        state = None if self.states is None else self.states.get(holdings.session)
+        if self._levels is None or self.kind is None:
+            return {}
+        if self.kind == "quantiles":
+            return self._levels(self._used, holdings, weights, state)
+        ranges = self.prices.average_true_range[self.prices.sessions.searchsorted(holdings.session)].tolist()
+        return self._levels(self._used, holdings, weights, state, dict(zip(self.prices.tickers, ranges)))
+
 # %% ../../nbs/50_trading/09_backtest.ipynb #bb9ebab5
 @dataclass(frozen=True)
 class BacktestEngine:
@@ -200,7 +260,6 @@ class BacktestEngine:
         progress: bool = False,  # a bar over the sessions
     ) -> BacktestResult:
         "Forecast, size, fill and book from session to session. Raises `DataError`, and `ArithmeticError` for a broken limit or identity."
-        require_kind(sizer, Callable, "a sizer is a function of forecasts and holdings, such as `PositionSizer`")
         if (
             not isinstance(every, int | np.integer)
             or every < 1
@@ -209,37 +268,21 @@ class BacktestEngine:
             raise DataError(
                 "a backtest takes a function or forecasts by session, and decides on every so many sessions: every=1 or more"
             )
-        prices, limits = self._prices(universe, start, end), _LimitWatch(sizer, self.sectors)
+        prices = self._prices(universe, start, end)
         if states is not None:
             require_kind(states, pd.Series, "states are a series by session")
         ask = forecasts if callable(forecasts) else None
         given = {} if callable(forecasts) else by_session(forecasts)
 
-        used: dict[str, Any] = {}
-        levels = getattr(sizer, "stops_and_targets", None)
-        if stops and levels is None:
-            raise DataError("this sizer knows no stops: use PositionSizer, or stops=False")
-        by_range = stops_kind(stops) == "atr"
-
-        def protect(holdings: Holdings, weights: Mapping[str, float]) -> Mapping[str, tuple[float, ...]]:
-            state = None if states is None else states.get(holdings.session)
-            if not by_range:
-                return levels(used, holdings, weights, state) if levels else {}
-            ranges = prices.average_true_range[prices.sessions.searchsorted(holdings.session)].tolist()
-            return levels(used, holdings, weights, state, dict(zip(prices.tickers, ranges))) if levels else {}
+        rule = DecisionRule(prices, sizer, stops, states, self.sectors)
 
         def decide(t: int, holdings: Holdings) -> Mapping[str, float] | None:
             found = given.get(holdings.session)
             if ask is not None and t % every == 0:
                 found = ask(self.market.as_of(holdings.session), prices.tickers)
-            if found is None:
-                return None
-            found = not_from_tomorrow(as_forecasts(found, holdings.session), holdings.session)
-            used.clear()
-            used.update(found)
-            return limits.checked(as_forecasts(sizer(found, holdings), holdings.session, "a sizer"), holdings)
+            return None if found is None else rule.weights(found, holdings)
 
-        books = self._run(prices, decide, protect if stops else None, progress)
+        books = self._run(prices, decide, rule.levels if stops else None, progress)
         beside = (
             {name: self._run(prices, other) for name, other in benchmark_decisions(prices).items()}
             if benchmarks
@@ -248,8 +291,8 @@ class BacktestEngine:
         if not isinstance(trials, ExperimentLog | int | None):
             raise DataError(f"trials is {trials!r}: give a number of strategies, their log, or None")
         tried = trials.count() if isinstance(trials, ExperimentLog) else trials
-        fall = None if limits.limits is None else limits.limits.drawdown
-        return BacktestResult(books, self.rules, tried, self.sectors, states, beside, limits.breach, (), fall)
+        fall = None if rule.limits is None else rule.limits.drawdown
+        return BacktestResult(books, self.rules, tried, self.sectors, states, beside, rule.breach, (), fall)
 
     def run_strategy(
         self,
@@ -322,20 +365,3 @@ class BacktestEngine:
         self, prices: PriceBlocks, decide: Decision, protect: Protection | None = None, progress: bool = False
     ) -> Books:
         return run_decisions(prices, decide, self.cash, self.costs, self.rules, self.whole, protect, progress)
-
-
-class _LimitWatch:
-    "The largest breach of the limits of a sizer, where it states any."
-
-    def __init__(self, sizer: Sizer, sectors: Mapping[str, str]):
-        self.limits, self.sectors, self.breach = getattr(sizer, "limits", None), getattr(sizer, "sectors", sectors), 0.0
-
-    def checked(self, weights: Mapping[str, float], holdings: Holdings) -> Mapping[str, float]:
-        "The weights; raises `ArithmeticError` if they break a limit by more than 1e-9."
-        if self.limits is not None:
-            self.breach = max(self.breach, self.limits.breach(weights, self.sectors, holdings.weights))
-            if self.breach > 1e-9:
-                raise ArithmeticError(
-                    f"decided weights break a limit by {self.breach:.2g}; this is a fault of the sizer"
-                )
-        return weights
