@@ -58,6 +58,7 @@ def test_two_runs_in_two_homes_give_the_same_bytes(system, market, tmp_path):
     assert without_clock(stored.to_json()) == without_clock(other.to_json())
 
 
+@pytest.mark.slow("test_forecaster.py::test_one_thread_and_two_give_the_same_bits")
 def test_one_thread_and_two_give_the_same_bytes(tmp_path, five_years):
     made = []
     for threads in ("1", "2"):
