@@ -226,6 +226,7 @@ Modules:
 - `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.regimes.state_outcomes`: Mean return and volatility after each of the twelve market states with their errors, and two pictures: a strip through time and a map of the states.
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
+- `forecastkit.reports.backtest_sections`: `month_table`, `rolling_picture`, `trades_picture`, `cost_curve`, `capacity_curve` and `verdict_words` show of a backtest what a portfolio manager asks next; `generate_report` writes its page and the same as JSON.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
 - `forecastkit.reports.explanations`: Pictures and tables of explanations: a waterfall for one forecast, a heat strip of families by month, the shap library's beeswarm and dependence plots
 - `forecastkit.reports.monitoring_page`: The parts of the monitoring page, made from what is on record: `watch_section` for the daily page, `gather_monitoring` and a picture or table for each question.
@@ -246,6 +247,7 @@ Modules:
 - `forecastkit.trading.order_files`: `read_orders` reads the orders of a CSV file: symbol, session, side, size, kind and levels; what makes no sense is refused with one line each.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
+- `forecastkit.trading.scenarios`: `ScenarioTester` runs a strategy through past crises, shocked prices, synthetic paths of one market state and faulty data, and says of each scenario whether it stayed within limits that were stated before.
 - `forecastkit.trading.sweeps`: `sweep`: return, Sharpe ratio, drawdown and trades of many parameter sets on many tickers, each an account of its own, one set in memory at a time.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
