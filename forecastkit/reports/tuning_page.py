@@ -17,13 +17,7 @@ import pandas as pd
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, blank_axes, house_style
 from .html import paragraph, percent, table
 from .monitoring_page import picture, scrolled
-from forecastkit.reports.tuning_studies import (
-    TuningRecord,
-    gain_words,
-    parameter_pairs,
-    parameter_weights,
-    weight_words,
-)
+from .tuning_studies import TuningRecord, gain_words, parameter_pairs, parameter_weights, weight_words
 
 # %% auto #0
 __all__ = ['convergence_picture', 'convergence_section', 'weights_picture', 'weights_section', 'pairs_picture', 'pairs_section',
@@ -46,9 +40,7 @@ def convergence_picture(record: TuningRecord) -> Any:
         low, high = float(losses.min()), float(losses.quantile(0.9))
         edges = [low, high] + ([record.default_loss] if np.isfinite(record.default_loss) else [])
         room = 0.12 * max(max(edges) - min(edges), 1e-12)
-        ax.set(
-            ylim=(min(edges) - room, max(edges) + room), xlim=(-1, len(record.trials)), xlabel="trial", ylabel="loss"
-        )
+        ax.set(ylim=(min(edges) - room, max(edges) + room), xlim=(-1, len(record.trials)), xlabel="trial", ylabel="loss")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, frameon=False)
     return ax
 
@@ -92,7 +84,7 @@ def weights_section(record: TuningRecord) -> str:
         return told
     alt = "Weights of parameters: " + ", ".join(f"{name} {percent(row.weight)}" for name, row in weights.iterrows())
     null = percent(weights["null"].iloc[0])
-    words = f"Red line: {null}, which the heaviest of all parameters passes in 5 of 100 random orders of the same losses. What stays below it is indistinguishable from nothing."
+    words = f"Red line: {null}, which the heaviest of all parameters passes in 5 of 100 random orders of the same trials. What stays below it is indistinguishable from nothing."
     return told + picture(weights_picture(weights).figure, alt) + paragraph(words, "quiet")
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #87e081d4
@@ -108,6 +100,9 @@ def _scale_axis(axis: Any, scale: str, names: Sequence[str]) -> None:
     "Ticks of an axis of matplotlib for a parameter."
     if scale == "log":
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        low, high = axis.get_data_interval()
+        axis.set_ticks(np.geomspace(low, high, 3), [f"{one:.2g}" for one in np.geomspace(low, high, 3)])
+        axis.set_ticks([], minor=True)
     elif scale == "choice":
         axis.set_ticks(range(len(names)), names)
         getattr(axis.axes, f"set_{axis.axis_name}lim")(-0.5, len(names) - 0.5)
@@ -152,16 +147,12 @@ def pairs_section(record: TuningRecord) -> str:
     "The map of pairs and what it says, or what is missing for it."
     pairs = parameter_pairs(record)
     if not len(pairs):
-        return paragraph("Too few trials were scored whole to look at pairs of parameters.")
+        return paragraph("Too few trials for so many parameters to look at pairs of them.")
     matter = [f"{one} with {other}" for one, other in pairs.index[pairs["matters"].astype(bool)]]
-    told = (
-        f"Work together: {', '.join(matter)}."
-        if matter
-        else "No pair of parameters works together in a way that chance would not show."
-    )
+    told = f"Work together: {', '.join(matter)}." if matter else "No pair of parameters works together in a way that chance would not show."
     first, second = pairs.index[0]
     alt = f"Weights of pairs of parameters; the heaviest is {first} with {second}, {percent(pairs['weight'].iloc[0])}"
-    words = f"Left: the share of the losses' order that a pair explains beyond its two parameters alone; a red point where it passes {percent(pairs['null'].iloc[0])}, as the heaviest pair does in 5 of 100 random orders. Right: the trials of the heaviest pair."
+    words = f"Left: of what the parameters alone leave unexplained, the share that a pair explains; a red point where it passes {percent(pairs['null'].iloc[0])}, as the heaviest pair does in 5 of 100 random orders. Right: the trials of the heaviest pair."
     return paragraph(told) + picture(pairs_picture(record, pairs), alt) + paragraph(words, "quiet")
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #1fa435bc
@@ -178,9 +169,7 @@ def slices_picture(record: TuningRecord, across: int = 4) -> Any:
         for ax, name in zip(places, names, strict=False):
             values = scored[name].dropna()
             x, choices = _positions(values, record.scales[name])
-            ax.scatter(
-                x, losses[values.index], c=values.index, cmap="Blues", vmin=-0.6 * len(record.trials), s=12, linewidth=0
-            )
+            ax.scatter(x, losses[values.index], c=values.index, cmap="Blues", vmin=-0.6 * len(record.trials), s=12, linewidth=0)
             _scale_axis(ax.xaxis, record.scales[name], choices)
             if record.default in values.index:
                 ax.axvline(x[list(values.index).index(record.default)], color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
@@ -226,11 +215,7 @@ def _name_axes(ax: Any, shown: pd.DataFrame, scales: Mapping[str, str]) -> None:
     ends = []
     for at, name in enumerate(map(str, shown)):
         ax.axvline(at, color="#c5ccd3", linewidth=0.9, zorder=0)
-        values = (
-            sorted(shown[name].dropna().astype(str))
-            if scales[name] == "choice"
-            else shown[name].dropna().sort_values().tolist()
-        )
+        values = sorted(shown[name].dropna().astype(str)) if scales[name] == "choice" else shown[name].dropna().sort_values().tolist()
         low, high = (one if isinstance(one, str) else f"{one:.3g}" for one in (values[0], values[-1]))
         ends.append(f"{name}\n{low[:12]} to {high[:12]}")
     ax.set_xticks(range(len(ends)), ends, fontsize=7 if len(ends) < 8 else 6)
@@ -259,14 +244,14 @@ def studies_table(records: Sequence[TuningRecord]) -> str:
         count, best = one.trials["state"].value_counts(), one.losses.min()
         nested = one.nested or {}
         rows[one.name] = {
-            "target": one.target, "trials": str(len(one.trials)), "pruned": str(count.get("PRUNED", 0)), "failed": str(count.get("FAIL", 0)),
+            "trials": str(len(one.trials)), "pruned": str(count.get("PRUNED", 0)), "failed": str(count.get("FAIL", 0)),
             "best loss": f"{best:.4g}", "default": f"{one.default_loss:.4g}",
-            "gain where chosen": percent(1 - best / one.default_loss, 1) if np.isfinite(one.default_loss) else "",
-            "gain unseen": f"{percent(nested['gain'], 1)} ± {percent(2 * nested['se'], 1)}" if nested else "not measured",
-            "minutes": f"{one.trials['seconds'].sum() / 60:.1f}", "memory, MB": f"{one.trials['memory_mb'].max():.0f}",
+            "where chosen": percent(1 - best / one.default_loss, 1) if np.isfinite(one.default_loss) else "",
+            "unseen": f"{percent(nested['gain'], 1)} ± {percent(2 * nested['se'], 1)}" if nested else "not measured",
+            "minutes": f"{one.trials['seconds'].sum() / 60:.1f}", "MB": f"{one.trials['memory_mb'].max():.0f}",
         }  # fmt: skip
     shown = pd.DataFrame.from_dict(rows, "index").replace("nan", "").rename_axis("study")
-    return scrolled(table(shown, "± is two standard errors"))
+    return scrolled(table(shown, "Gain where chosen and on unseen folds; ± is two standard errors"))
 
 
 def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
@@ -300,11 +285,7 @@ def studies_section(records: Sequence[TuningRecord]) -> str:
     if len(records) < 2:
         return shown
     gained = [one.target for one in records if one.nested and one.nested["t"] >= 2]
-    told = (
-        f"Tuning gained on unseen folds for {', '.join(gained)}."
-        if gained
-        else "Tuning gained on unseen folds for no target."
-    )
+    told = f"Tuning gained on unseen folds for {', '.join(gained)}." if gained else "Tuning gained on unseen folds for no target."
     alt = "Nested gain of " + "; ".join(f"{one.target}: {gain_words(one.nested)}" for one in records)
     return paragraph(told) + picture(ensemble_picture(records), alt) + shown
 
@@ -313,7 +294,7 @@ def tuning_headline(records: Sequence[TuningRecord]) -> str:
     "Title, and what each search was worth in words."
     trials = sum(len(one.trials) for one in records)
     lead = f"{len(records)} {'study' if len(records) == 1 else 'studies'}, {trials} trials. What a search was worth is said by folds that none of its trials saw."
-    told = "".join(paragraph(f"{one.target}: gain {gain_words(one.nested)}.") for one in records)
+    told = "".join(paragraph(f"{one.target}, gain on unseen folds: {gain_words(one.nested)}.") for one in records)
     return f"<h1>What tuning was worth</h1>{paragraph(lead, 'lead')}{told}"
 
 
