@@ -180,7 +180,8 @@ def verdict_words(run: Any) -> list[str]:
     beside = result.beside
     if len(beside) > 1:
         best = beside.drop("strategy")["sharpe"].idxmax()
-        ahead = "ahead of" if sharpe.value > beside.loc[best, "sharpe"] else "behind"
+        gap, error = sharpe.value - beside.loc[best, "sharpe"], math.hypot(sharpe.se, beside.loc[best, "sharpe_se"])
+        ahead = "not told apart from" if not abs(gap) > 2 * error else "ahead of" if gap > 0 else "behind"
         told.append(
             f"It is {ahead} the best simple benchmark ({str(best).replace('_', ' ')}, Sharpe ratio {beside.loc[best, 'sharpe']:.2f}) at the same costs."
         )
