@@ -41,7 +41,7 @@ proofs: install  ## The long proofs (marker `slow`), and properties on ten times
 	@HYPOTHESIS_PROFILE=proofs $(BIN)/python -m pytest -q -n 2 -m "not slow" $$(grep -lw scaled tests/test_*.py)
 
 check: install  ## ruff, pyrefly, bandit
-	@$(MAKE) --no-print-directory -j2 -O ruff pyrefly bandit
+	@$(MAKE) --no-print-directory -j2 ruff pyrefly bandit
 
 ruff:
 	@$(BIN)/ruff check .

@@ -22,6 +22,7 @@ Modules:
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
 - `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it.
+- `forecastkit.cli.tune_report`: The command `tune report` says of each study of a storage what its search was worth, which parameters mattered, and writes the page of it.
 - `forecastkit.cli.verification`: The verification at the terminal: `verify` audits the forecast of a target, of a universe, or a function of your own for look-ahead, and prints one report a part.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
@@ -56,6 +57,7 @@ Modules:
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.ablation`: `AblationStudy` drops one part after the other, lets the rest be fitted again, and tests each loss of quality in pairs: on scores by Diebold and Mariano, on Sharpe ratios by a stationary bootstrap, adjusted by Holm, with the smallest effect that could have been found.
 - `forecastkit.evaluation.audit_cuts`: The cuts of an audit: which rows are asked, drawn from every kind of day, and the smallest share of days on which a leak would have been found.
+- `forecastkit.evaluation.audit_outputs`: Outputs of an audit for machines: `assert_no_lookahead` fails a test, `github_annotations` mark the line in a pull request, `sarif` is read by code scanning.
 - `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
 - `forecastkit.evaluation.direction_scorecard`: `score_directions`: Brier score, log loss, hit rate of labels, and calibration of stated directions, each beside the base rate and with an error clustered by sessions.
@@ -64,8 +66,10 @@ Modules:
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
+- `forecastkit.evaluation.pytest_plugin`: The plugin of pytest: the fixture `assert_no_lookahead`, and the marker `lookahead` on every test that uses it.
 - `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
+- `forecastkit.evaluation.source_hints`: Hints from the source of a function, with line numbers: negative shifts, centred windows, backward fills, nearest or forward merges, interpolation and whole-sample statistics; a hint is no verdict.
 - `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
 - `forecastkit.evaluation.walkforward`: A walk-forward runner: each origin is forecast by the version in force on its day, trained on outcomes known by then.
 - `forecastkit.features.base`: The base of all features: `Feature` declares one, `compute_features` computes any list of them as known at each close
@@ -225,6 +229,7 @@ Modules:
 - `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.regimes.state_outcomes`: Mean return and volatility after each of the twelve market states with their errors, and two pictures: a strip through time and a map of the states.
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
+- `forecastkit.reports.backtest_sections`: `month_table`, `rolling_picture`, `trades_picture`, `cost_curve`, `capacity_curve` and `verdict_words` show of a backtest what a portfolio manager asks next; `generate_report` writes its page and the same as JSON.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
 - `forecastkit.reports.explanations`: Pictures and tables of explanations: a waterfall for one forecast, a heat strip of families by month, the shap library's beeswarm and dependence plots
 - `forecastkit.reports.monitoring_page`: The parts of the monitoring page, made from what is on record: `watch_section` for the daily page, `gather_monitoring` and a picture or table for each question.
@@ -245,6 +250,7 @@ Modules:
 - `forecastkit.trading.order_files`: `read_orders` reads the orders of a CSV file: symbol, session, side, size, kind and levels; what makes no sense is refused with one line each.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
+- `forecastkit.trading.scenarios`: `ScenarioTester` runs a strategy through past crises, shocked prices, synthetic paths of one market state and faulty data, and says of each scenario whether it stayed within limits that were stated before.
 - `forecastkit.trading.sweeps`: `sweep`: return, Sharpe ratio, drawdown and trades of many parameter sets on many tickers, each an account of its own, one set in memory at a time.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.

@@ -35,7 +35,8 @@ gc.set_threshold(200_000, 20, 20)
 UNTRACED = {
     "system", "forecaster", "data_commands", "panel_pipeline", "day", "directions", "verification", "panel_verification",
     "lookahead", "horizons", "promised_names", "seals", "told_symbols", "forecasting", "universe", "earnings", "direction",
-    "regimes", "rescoring", "retention", "walkforward", "backtest", "types", "package", "explain", "training",
+    "regimes", "rescoring", "retention", "walkforward", "backtest", "types", "package", "explain", "training", "database", "estimators",
+    "volatility_features", "doubtful_tickers", "kills",
 }
 # fmt: on
 

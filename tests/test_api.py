@@ -6,11 +6,13 @@ import json
 import time
 from concurrent.futures import Future
 
+import jsonschema
 import pytest
 from api_server import settings_at
 from engines import DAYS, made
 from fastapi.testclient import TestClient
 
+from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.core import DataError, Target
 from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
@@ -110,6 +112,21 @@ def test_a_field_that_nobody_reads_is_refused_and_not_answered_as_if_it_were_not
     told = is_problem(api.get(address, headers=bearer(home, "read")), 422)
     assert "field" in told["detail"] and "symbl" not in told["remedy"]
     assert api.get(address).status_code == 401  # a stranger is told nothing
+
+
+def test_lists_of_several_horizons_have_pages_and_filters_too(api, home):
+    for day in ("2016-02-08", "2016-02-09"):
+        asked = {"symbol": "AAA", "date": day, "horizons": [1, 5]}
+        assert api.post("/forecast", json=asked, headers=bearer(home)).status_code == 200
+    which = {"several": True, "start": "2016-02-08", "limit": 1}
+    page = api.get("/forecasts", params=which, headers=bearer(home, "read"))
+    rest = api.get(page.links["next"]["url"], headers=bearer(home, "read"))
+    told = [(row["origin"], row["horizon"]) for row in page.json() + rest.json()]
+    assert told == [("2016-02-09", 1), ("2016-02-09", 5), ("2016-02-08", 1), ("2016-02-08", 5)]
+    of_five = api.get("/forecasts", params=which | {"horizon": 5, "limit": 9}, headers=bearer(home, "read"))
+    assert [row["horizon"] for row in of_five.json()] == [5, 5] and "next" not in of_five.links
+    for nothing in ({"horizon": 2}, {"kind": "pct_change"}):
+        assert api.get("/forecasts", params=which | nothing, headers=bearer(home, "read")).json() == []
 
 
 def test_the_other_addresses_answer(api, home):
@@ -221,6 +238,70 @@ def test_openapi_names_every_address_with_examples(api):
     assert several["items"] == {"type": "integer", "minimum": 1, "maximum": 252} and question["not"]["required"]
     assert question["properties"]["date"]["format"] == "date" and {} in described["paths"]["/health"]["get"]["security"]
     assert {"HTTPBearer", "APIKeyHeader"} == set(described["components"]["securitySchemes"])
+
+
+SAME = {
+    "/forecast": ("POST", ["forecast"]), "/forecasts": ("GET", ["forecasts list", "forecasts list --multi-horizon"]),
+    "/models": ("GET", ["models list"]), "/served-on/{date}": ("GET", ["models serve-on"]),
+}  # fmt: skip
+
+ONLY_AT_THE_TERMINAL = {"forecasts list": {"line"}}
+
+
+def record_schemas(schema: dict) -> list[dict]:
+    "The schemas of records that a schema of answers speaks of."
+    parts = schema.get("anyOf", [schema])
+    return [part.get("items", part) for part in parts]
+
+
+def kinds_of(schema: dict) -> set[str]:
+    "The kinds of values that a schema admits; empty where it says nothing of them."
+    said = schema.get("type", [])
+    return {said} if isinstance(said, str) else set(said)
+
+
+@pytest.mark.parametrize("path", SAME)
+def test_openapi_says_of_a_record_what_the_terminal_says_of_it(api, path):
+    "`forecastkit schema COMMAND` describes the same records."
+    method, commands = SAME[path]
+    answer = api.get("/openapi.json").json()["paths"][path][method.lower()]["responses"]["200"]
+    told = record_schemas(answer["content"]["application/json"]["schema"])
+    for over_http, command in zip(told, commands, strict=path != "/forecast"):  # several horizons have no command
+        (at_the_terminal,) = record_schemas(SCHEMAS[command])
+        own, other = over_http["properties"], at_the_terminal["properties"]
+        differing = {
+            name for name in own.keys() & other.keys()
+            if kinds_of(other[name]) and kinds_of(own[name]) != kinds_of(other[name])
+        }  # fmt: skip
+        assert differing == set()
+        assert set(at_the_terminal["required"]) - own.keys() <= ONLY_AT_THE_TERMINAL.get(command, set())
+        assert set(over_http["required"]) <= other.keys()
+
+
+def test_openapi_says_of_the_runs_of_jobs_what_the_terminal_says_of_them(api):
+    told = api.get("/openapi.json").json()["paths"]["/health"]["get"]["responses"]["200"]["content"]
+    assert told["application/json"]["schema"]["properties"]["jobs"] == SCHEMAS["monitor"]["properties"]["jobs"]
+
+
+def test_answers_are_as_openapi_and_the_terminal_describe_them(api, home):
+    described = api.get("/openapi.json").json()["paths"]
+    asked = {"symbol": "AAA", "date": "2016-02-05"}
+    answers = {
+        "/forecast": api.post("/forecast", json=asked, headers=bearer(home)),
+        "/forecasts": api.get("/forecasts", headers=bearer(home)),
+        "/models": api.get("/models", headers=bearer(home)),
+        "/served-on/{date}": api.get("/served-on/2016-02-05", headers=bearer(home)),
+        "/universe": api.get("/universe", headers=bearer(home)),
+        "/health": api.get("/health", headers=bearer(home)),
+        "/metrics": api.get("/metrics", headers=bearer(home)),
+    }
+    for path, answer in answers.items():
+        method = "post" if path == "/forecast" else "get"
+        assert answer.status_code == 200 and answer.json(), path
+        schema = described[path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+        jsonschema.validate(answer.json(), schema)
+        if path in SAME and path != "/forecasts":  # whose rows do not name the line
+            jsonschema.validate(answer.json(), SCHEMAS[SAME[path][1][0]])
 
 
 def test_what_is_paused_is_refused_with_whoever_can_lift_it(api, home):

@@ -122,11 +122,15 @@ def test_a_file_of_ones_own_is_judged_alike(case, monkeypatch, capsys):
     assert report["ok"] is (case in LOOKALIKES) and code == (0 if report["ok"] else 1)
 
 
-def test_verify_of_a_universe_file(tmp_path, capsys):
-    page, file = tmp_path / "page.html", tmp_path / "mine.csv"
-    file.write_text("symbol,sector\nAAPL,a\nKO,b\nPEP,b\n")
-    (tmp_path / "earnings_dates.csv").write_text("symbol,date\nAAPL,2009-01-21\nKO,2010-02-09\n")
-    code = leaving("verify", "--universe", str(file), "--sources", "sample", "--home", str(tmp_path / "home"), "--cuts", "1", "--fitted", "0", "--json", "--html", str(page))  # fmt: skip
+def test_verify_of_a_universe_file(tmp_path, capsys, market):
+    page, file, bars = tmp_path / "page.html", tmp_path / "mine.csv", tmp_path / "bars"
+    bars.mkdir()
+    for symbol in ("VIX", "SPX", *STOCKS):
+        market.bars(symbol).rename_axis("date").to_csv(bars / f"{symbol}.csv")
+    file.write_text("symbol,sector\nAAPL,a\nKO,b\nXOM,b\n")
+    days = market.close("AAPL").index[[300, 500]]
+    (tmp_path / "earnings_dates.csv").write_text(f"symbol,date\nAAPL,{days[0]:%Y-%m-%d}\nKO,{days[1]:%Y-%m-%d}\n")
+    code = leaving("verify", "--universe", str(file), "--sources", f"folder:{bars}", "--jobs", "1", "--home", str(tmp_path / "home"), "--cuts", "1", "--fitted", "0", "--json", "--html", str(page))  # fmt: skip
     reports = json.loads(capsys.readouterr().out)
     assert code == 0 and len(reports) == 4 and all(report["ok"] for report in reports)
     assert "stock features" in page.read_text()

@@ -8,9 +8,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import tuning_objectives
 from engines import pg_ctl
@@ -18,7 +21,8 @@ from optuna.storages import fail_stale_trials
 from optuna.trial import TrialState
 from tuning_objectives import bowl_optimizer, evaluated, make_bowl
 
-from forecastkit.core import DataError, SettingsError
+from forecastkit.core import DataError, ExperimentLog, SettingsError
+from forecastkit.ops import OuterFolds, TuningTask, new_sampler
 from forecastkit.ops.parallel_tuning import (
     RETRIES,
     ParallelOptimizer,
@@ -26,7 +30,6 @@ from forecastkit.ops.parallel_tuning import (
     _begin,
     _start_workers,
     add_tickets,
-    make_sampler,
     open_tuning_storage,
     room_for,
     ticket_states,
@@ -149,7 +152,7 @@ def test_two_workers_with_one_seed_draw_different_parameters(here):
     first, second = study.ask(), work.open_study().ask()  # both before either has a result
     values = []
     for trial in (first, second):
-        trial.study.sampler = make_sampler("random", 5, trial.user_attrs["ticket"])
+        trial.study.sampler = new_sampler("random", 5, trial.user_attrs["ticket"])
         values.append(trial.suggest_float("x", -3, 3))
     assert values[0] != values[1]
 
@@ -212,9 +215,33 @@ def test_workers_start_as_far_as_memory_goes(here):
     assert not room_for([10.0], math.nan, 100)
 
 
+@contextmanager
+def one_thread():
+    "Starts workers in a thread of this process: a new one imports for a second what is here already."
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda work: pool.submit(work_on, work)
+
+
+def test_the_search_of_the_house_runs_with_its_outer_folds_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("forecastkit.ops.parallel_tuning._processes", one_thread)
+    rng = np.random.default_rng(0)
+    days = pd.bdate_range("2005-01-03", periods=700)
+    X = pd.DataFrame(rng.normal(size=(700, 3)), index=days, columns=list("abc"))
+    task = TuningTask("wave", X, X["a"] + pd.Series(rng.normal(size=700), index=days))
+    log = ExperimentLog(tmp_path / "log.jsonl")
+    optimizer = ParallelOptimizer(1, storage=tmp_path / "studies.db", use_cv=False, outer=OuterFolds(1, 2), log=log, heartbeat=1, progress=False)  # fmt: skip
+    study, best = optimizer.optimize_ensemble_parallel([task], 3)["wave"]
+    assert len(study.trials) == 3
+    assert sorted(one.user_attrs["ticket"] for one in study.trials) == [0, 1, 2]
+    assert study.user_attrs["nested"].keys() == {"gain", "se", "t", "n"}
+    assert study.user_attrs["default_loss"] == study.trials[0].value
+    assert best == study.best_params
+    assert len(log.entries()) == 5, "every trial is an entry, those before the outer fold too"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [({"n_jobs": 0}, "n_jobs of at least 1"), ({"make_objective": None}, "give make_objective"), ({"pruner": "hard"}, "no pruner"),
+    [({"n_jobs": 0}, "give at least 1"), ({"make_objective": None}, "VIX"), ({"pruner": "hard"}, "is no pruner"),
      ({"storage": "mysql://x/y"}, "no address"), ({"storage": "postgresql+psycopg://nobody@127.0.0.1:9/x"}, "cannot be used")],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_in_one_line(arguments, said, tmp_path, monkeypatch):

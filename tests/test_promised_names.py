@@ -368,6 +368,24 @@ def test_intervals_have_a_lower_and_an_upper_end():
     assert lower.shape == upper.shape == (50,) and (lower < upper).all()
 
 
+def test_hyperparameters_are_optimised_as_the_document_calls_it():
+    from forecastkit.ops import MODEL_CONFIGS, OuterFolds, optimize_hyperparameters, register_target
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.standard_normal((240, 2)), pd.bdate_range("2015-01-01", periods=240), ["a", "b"])
+    register_target("net_profit", X, X["a"] + rng.standard_normal(240))
+    study, best_params = optimize_hyperparameters(
+        target="net_profit",
+        config=MODEL_CONFIGS["net_profit"],
+        n_trials=2,
+        use_cv=False,
+        n_jobs=2,
+        outer=OuterFolds(1, 1),
+    )
+    assert len(study.trials) == 2 and study.best_params == best_params
+    assert set(study.user_attrs["nested"]) == {"gain", "se", "t", "n"}
+
+
 # ---------------------------------------------------------------- pipeline: the stored ensembles of 001.md, whose tests stand here as the document has them
 
 

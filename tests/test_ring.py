@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import forecastkit as fk
-from forecastkit.calendars import Calendar
+from forecastkit.calendars import get_calendar
 from forecastkit.cli.main import main as command
 from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.core import DataError, LookAheadError, UserCodeError, load_settings, shipped_log
@@ -227,7 +227,9 @@ def test_a_row_with_too_many_fields_shifts_nothing_and_is_refused_alone(tmp_path
 
     def read(text: str) -> ForecastFile:
         file.write_text(text, encoding="utf-8")
-        return read_forecast_file(file, Calendar(), datetime(2018, 3, 1, tzinfo=UTC), lambda symbol: "pct_change")
+        return read_forecast_file(
+            file, get_calendar("XNYS"), datetime(2018, 3, 1, tzinfo=UTC), lambda symbol: "pct_change"
+        )
 
     for more in (",", ",,"):  # as spreadsheets leave them
         [taken] = read(head + row + more + "\n").rows.itertuples()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError, DataQualityError, DataWarning, SettingsError, Target
+from forecastkit.core import DataError, DataQualityError, DataWarning, ModelIntegrityError, SettingsError, Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
@@ -58,6 +59,7 @@ def test_two_runs_in_two_homes_give_the_same_bytes(system, market, tmp_path):
     assert without_clock(stored.to_json()) == without_clock(other.to_json())
 
 
+@pytest.mark.slow("test_forecaster.py::test_one_thread_and_two_give_the_same_bits")
 def test_one_thread_and_two_give_the_same_bytes(tmp_path, five_years):
     made = []
     for threads in ("1", "2"):
@@ -93,6 +95,28 @@ def test_the_provisional_forecast_is_what_the_version_in_force_gives_and_is_not_
     np.testing.assert_array_equal(early.values, fresh.target.from_log(raw))
     assert early.metadata["calibration"].startswith("off")
     assert fresh.generate_forecast().model_version == early.model_version
+
+
+def test_a_warm_system_finds_out_that_its_stored_model_was_damaged_or_replaced(market, tmp_path):
+    "The version loaded last stays in memory, not past its files."
+    warm = IntegratedSystem(settings=settings_at(tmp_path), market=market)
+    version = warm.generate_forecast().model_version
+    versions, registry = warm.prepared(market.close("VIX").index[-1]).versions, warm.registry
+    grid = next(day for day in reversed(versions.fingerprints.index) if versions.name(day) == version)
+    assert versions.load(grid) is versions.load(grid)
+    another = registry.load(version)
+    another.tail_share_ = 0.5
+    folder = registry.folder / version
+    file = next(path for path in sorted(folder.rglob("*")) if path.is_file())
+    stat, held = file.stat(), file.read_bytes()
+    file.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))  # as long as before, and as old
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(ModelIntegrityError, match="was changed"):
+        versions.load(grid)
+    shutil.rmtree(folder)
+    assert versions.load(grid) is None
+    registry.save(version, another, target=warm.target, origin=grid)  # as trained on another machine
+    assert versions.load(grid).tail_share_ == 0.5
 
 
 def test_not_storing_stores_nothing(market, tmp_path):

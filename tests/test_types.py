@@ -68,8 +68,15 @@ def pyright(folder: Path, cache: Path, site: Path | None) -> list[tuple[str, int
     return [(Path(one["file"]).name, one["range"]["start"]["line"] + 1, one["message"]) for one in errors]
 
 
-@pytest.mark.parametrize("where", ["editable", "wheel"])
-@pytest.mark.parametrize("checker", [mypy, pyright], ids=["mypy", "pyright"])
+@pytest.mark.parametrize(
+    ("checker", "where"),
+    [
+        (mypy, "editable"),
+        (pyright, "wheel"),
+        pytest.param(mypy, "wheel", marks=pytest.mark.slow("test_the_types_of_the_faces_reach_a_user")),
+        pytest.param(pyright, "editable", marks=pytest.mark.slow("test_the_types_of_the_faces_reach_a_user")),
+    ],
+)
 def test_the_types_of_the_faces_reach_a_user(checker, where, cache, tmp_path, request):
     site = request.getfixturevalue("installed_wheel") if where == "wheel" else None
     (tmp_path / "correct.py").write_text(CORRECT)

@@ -182,7 +182,7 @@ def test_the_page_says_first_what_the_probe_found(here, capsys):
     assert "written with hindsight" in text and "<script" not in text
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow("test_two_processes_and_a_second_run_keep_the_same_books")
 def test_dask_workers_keep_the_same_books(tmp_path, market, whole):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:

@@ -32,7 +32,7 @@ from .pauses import pauses_app
 from .imports import forecasts_import, forecasts_lines, named_places  # noqa: F401  (they mount themselves)
 from .shadow import shadow_app
 from .serve import keys_app, serve
-from .tune import tune_app
+from .tune_report import tune_app
 from .study import study_app
 from forecastkit.cli.options import (
     AsJson,

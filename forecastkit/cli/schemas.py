@@ -21,7 +21,7 @@ __all__ = ['LEVELS', 'QUANTILES', 'STORED_PART', 'STORED_DIRECTION', 'STORED_RIS
            'HEALTH', 'SERIES', 'STORED', 'MEASURED', 'CALIBRATED', 'DIRECTIONS', 'STORED_HORIZONS', 'PARTS',
            'EXPLANATION', 'BOOK', 'SPAN', 'TRADED', 'NULLABLE', 'SELECTION', 'ABLATION', 'SEARCH', 'BACKTEST',
            'PAPER_BOOK', 'ALERT', 'MOMENT_OR_NULL', 'STORED_MODEL', 'PROMOTION', 'SERVED_ROW', 'KEY', 'MODEL_LINES',
-           'DEPLOYMENT', 'SHADOW_READING', 'TUNED', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
+           'DEPLOYMENT', 'SHADOW_READING', 'STUDY_REPORT', 'TUNED', 'REFUSALS', 'GIVEN_PART', 'GIVEN_CARD', 'SCHEMAS']
 
 # %% ../../nbs/80_cli/15_schemas.ipynb #eea8e955
 Schema = dict[str, Any]
@@ -241,6 +241,13 @@ SHADOW_READING: Schema = record(
     verdict={"enum": ["better", "worse", "undecided"]}, pairs=COUNT, clipped=COUNT, bound=NUMBER, alpha=SHARE, crps=table_of(NUMBER),
     evidence=table_of({}), text=TEXT,
 )  # fmt: skip
+_PARAMETER: Schema = record(weight=SHARE, null=SHARE, p=SHARE, matters=FLAG)
+STUDY_REPORT: Schema = record(
+    study=TEXT, target=TEXT, trials=COUNT, scored=COUNT, pruned=COUNT, failed=COUNT, best_trial=COUNT, best_loss=NUMBER, best_params=table_of({}), default_loss=NUMBER,
+    noise={"type": ["number", "null"], "description": "standard error of the difference between best and default, on the folds that chose"},
+    nested={"type": ["object", "null"]}, gain=TEXT, stopped=TEXT, seconds=NUMBER, memory_mb=NUMBER,
+    parameters=list_of(_PARAMETER), pairs=list_of(_PARAMETER),
+)  # fmt: skip
 TUNED: Schema = record(
     target=TEXT, study=TEXT, trials=record(complete=COUNT, pruned=COUNT, failed=COUNT), best=table_of({}), best_loss=NUMBER, default_loss=NUMBER,
     nested={"type": ["object", "null"], "description": "gain (share of the default's loss), se, t and n sessions, on outer folds that no search saw"},
@@ -254,6 +261,7 @@ GIVEN_CARD: Schema = record(
 )  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
     "tune": list_of(TUNED),
+    "tune report": list_of(STUDY_REPORT),
     "evaluate --forecasts": record(cards=list_of(GIVEN_CARD), refused=REFUSALS),
     "forecasts import": record(line=TEXT, stored=record(live=COUNT, late=COUNT, backfill=COUNT), known=COUNT, contradicted=list_of(TEXT), refused=REFUSALS),
     "forecasts lines": list_of(record(line=TEXT, symbol=TEXT, kind=TEXT, horizon=COUNT, forecasts=COUNT, first=DAY, last=DAY, live=COUNT, late=COUNT, backfill=COUNT)),

@@ -8,6 +8,7 @@ there, and compares to the last bit. It takes a target by default, a universe of
 # %% ../../nbs/80_cli/06_verification.ipynb #bf2b55e9
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,6 +105,19 @@ def audit_reports(
     return verify(system.market, system.target, settings, *counts, on_report=on_report, **own)
 
 # %% ../../nbs/80_cli/06_verification.ipynb #aa9f3931
+def tell_reviewers(function: str, report: Any, github: bool, sarif_file: Path | None) -> None:
+    "Print annotations, and write SARIF, both at the line of the function."
+    from forecastkit.core import write_atomic
+    from forecastkit.evaluation import github_annotations, sarif, written_at
+    from forecastkit.pipeline import load_user_code
+
+    path, line = Path(function.rpartition(":")[0]).as_posix(), written_at(load_user_code(function))[1]
+    if github:
+        print("\n".join(github_annotations(report, path, line)) or report.headline)
+    if sarif_file is not None:
+        write_atomic(sarif_file, json.dumps(sarif([(report, path, line)]), indent=1).encode())
+
+
 FAILED: int = 3  # the exit code where the audited function fails
 
 
@@ -115,6 +129,8 @@ def verify(
     function: Annotated[str | None, typer.Option(help="Audit a function of your own instead: FILE.py:NAME or NOTEBOOK.ipynb:NAME.")] = None,
     decide: Annotated[str, typer.Option(help="When the rows of that function are used: close or open.")] = "close",
     seconds: Annotated[float | None, typer.Option(min=1, help="Stop asking that function after so long (60, without --cuts).")] = None,
+    github: Annotated[bool, typer.Option("--github", help="Print what is found in that function as annotations of a GitHub workflow.")] = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write what is found in that function as SARIF, for code scanning.")] = None,
     tolerance: Annotated[float | None, typer.Option(min=0, help="Relative difference that counts as none (1e-9); 0: to the last bit.")] = None,
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
@@ -134,6 +150,8 @@ def verify(
       forecastkit verify --function features.ipynb:momentum
 
       forecastkit verify --function mine.py:momentum --symbol SPX --cuts 500
+
+      forecastkit verify --function mine.py:momentum --github --sarif audit.sarif
 
     A function takes a market (def f(market)), the bars of --symbol (def f(bars: pd.DataFrame)) or its closes (def f(close: pd.Series)); without an annotation
     it is tried with each. It returns a Series or DataFrame by session.
@@ -156,8 +174,12 @@ def verify(
     audit = Audit(
         universe, earnings, function, symbol, features, members, model, cuts, fitted, decide, seconds, tolerance
     )
+    if function is None and (github or sarif is not None):
+        raise SettingsError("--github and --sarif tell of a function: give --function FILE.py:NAME")
     try:
-        found = audit_reports(audit, settings, None if as_json else lambda report: emit(report, as_json=False))
+        found = audit_reports(
+            audit, settings, None if as_json or github else lambda report: emit(report, as_json=False)
+        )
     except UserCodeError as error:
         if function is None:
             raise
@@ -165,6 +187,8 @@ def verify(
         raise typer.Exit(FAILED) from error
     if as_json:
         emit([report.to_dict() for report in found], as_json)
+    if function is not None and (github or sarif is not None):
+        tell_reviewers(function, found[0], github, sarif)
     if html is not None:
         write_page(html, found, "Does anything see tomorrow?")
     raise typer.Exit(0 if all(report.ok for report in found) else 1)

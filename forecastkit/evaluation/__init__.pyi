@@ -67,3 +67,9 @@ from .forecast_files import (
 from .function_audit import (
     audit as audit,
 )
+from .audit_outputs import (
+    assert_no_lookahead as assert_no_lookahead,
+    github_annotations as github_annotations,
+    sarif as sarif,
+    written_at as written_at,
+)

@@ -67,6 +67,9 @@ def select_horizons(
     start: Any = None,  # first origin
     end: Any = None,  # last origin
     limit: int | None = None,  # only the newest so many
+    kind: str | None = None,
+    horizon: int | None = None,  # that a record holds
+    offset: int | None = None,  # so many of the newest are passed over
 ) -> sa.Select:
     "The query for stored records, newest origin first; conditions that are None choose everything."
     check_span(start, end)
@@ -76,7 +79,10 @@ def select_horizons(
     where += (
         [sa.func.substr(c.origin, 1, 10) <= as_date(end).isoformat()] if end is not None else []
     )  # a moment begins with its day
-    return sa.select(HORIZONS).where(*where).order_by(c.origin.desc(), c.symbol.desc(), c.seq.desc()).limit(limit)
+    where += [c.kind == kind] if kind else []
+    where += [(sa.literal(",") + c.horizons + ",").contains(f",{horizon},")] if horizon is not None else []
+    newest = sa.select(HORIZONS).where(*where).order_by(c.origin.desc(), c.symbol.desc(), c.seq.desc())
+    return newest.limit(limit).offset(offset)
 
 
 def stored_horizons(

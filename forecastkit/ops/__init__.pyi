@@ -199,6 +199,7 @@ from .parallel_tuning import (
     best_params_of as best_params_of,
     open_tuning_storage as open_tuning_storage,
     ParallelOptimizer as ParallelOptimizer,
+    require_optuna as require_optuna,
     ticket_states as ticket_states,
     tuning_address as tuning_address,
     TuningWork as TuningWork,

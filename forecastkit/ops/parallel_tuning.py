@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -29,13 +29,16 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from ..core import DataError, SettingsError, redacted
+from ..core import DataError, ExperimentLog, SettingsError, redacted
 from ..ledger import configure_sqlite, creation_lock, database_file, display_url, file_url, parse_database_url
+from .tuning import OuterFolds, Search, new_pruner, new_sampler, open_study
+from .tuning import optimize_hyperparameters, outer_folds, run_trial, suggested
+from .tuning_tasks import MODEL_CONFIGS, Fold, ModelConfig, TuningTask, tuning_folds, tuning_task_of
 
 # %% auto #0
 __all__ = ['STORAGE_CALLS', 'RETRIES', 'PATIENCE', 'Objective', 'server_away', 'patient', 'tuning_address', 'storage_lock',
            'require_optuna', 'open_tuning_storage', 'ticket_states', 'add_tickets', 'NoTicketError', 'memory_high_mb',
-           'make_sampler', 'make_pruner', 'TuningWork', 'recorded_trial', 'work_on', 'memory_there_mb', 'room_for',
+           'TuningWork', 'recorded_trial', 'TicketSearch', 'work_on', 'memory_there_mb', 'room_for',
            'ParallelOptimizer', 'best_params_of']
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #88138e9d
@@ -100,7 +103,9 @@ def storage_lock(url: sa.URL) -> Iterator[None]:
 def require_optuna() -> None:
     "Raise `SettingsError` where Optuna is not installed; its remarks about what is new in it are left out."
     try:
-        import optuna
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its progress bar, where there are no widgets
+            import optuna
     except ImportError:
         raise SettingsError("tuning needs the extra: pip install 'forecastkit[tune]'") from None
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -207,6 +212,7 @@ def add_tickets(
     study: Any,  # an `optuna.Study`
     where: str | Path,  # the address of its storage
     n_trials: int,  # in all
+    first: dict[str, Any] | None = None,  # the parameters of the first one: those that serve now
 ) -> int:
     "Write down the trials that are still to be made, so that with those on record there are `n_trials`; how many were added."
     from optuna.trial import TrialState, create_trial
@@ -218,7 +224,10 @@ def add_tickets(
             free = (number for number in count() if number not in states)
             new = list(islice(free, max(n_trials - len(states), 0)))
             for ticket in [*(one if one >= 0 else next(free) for one in lost), *new]:
-                study.add_trial(create_trial(state=TrialState.WAITING, user_attrs={"ticket": ticket}))
+                if ticket == 0 and first is not None:
+                    study.enqueue_trial(first, user_attrs={"ticket": 0, "default": True})
+                else:
+                    study.add_trial(create_trial(state=TrialState.WAITING, user_attrs={"ticket": ticket}))
         return len(lost) + len(new)
 
     return patient(write, PATIENCE)()
@@ -239,35 +248,6 @@ def memory_high_mb() -> float:
         return math.nan
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 
-
-def make_sampler(
-    name: str,  # tpe or random
-    seed: int,
-    ticket: int,  # of the trial
-) -> Any:
-    "The sampler of one trial: two workers never draw the same, and one worker draws the same whenever it is resumed."
-    import numpy as np
-    import optuna
-
-    own = int(np.random.SeedSequence((seed, ticket)).generate_state(1)[0])
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=own)
-    return optuna.samplers.TPESampler(seed=own, multivariate=True)
-
-
-def make_pruner(name: str) -> Any:
-    "The pruner of a name: median, hyperband or none."
-    import optuna
-
-    kinds = {
-        "median": optuna.pruners.MedianPruner,
-        "hyperband": optuna.pruners.HyperbandPruner,
-        "none": optuna.pruners.NopPruner,
-    }
-    if name not in kinds:
-        raise SettingsError(f"no pruner is called {name!r}: choose {', '.join(kinds)}")
-    return kinds[name]()
-
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #8a3d741b
 Objective = Callable[[Any], float]  # from an `optuna.Trial` to its loss
 
@@ -279,19 +259,31 @@ class TuningWork:
     where: str  # the address of the storage
     study: str  # its name
     target: str
-    make_objective: Callable[[str], Objective]  # from a target to the objective of its trials
+    make_objective: Callable[[str], Objective] | None = None  # from a target to the objective of its trials
     sampler: str = "tpe"
     pruner: str = "none"
     seed: int = 0
     heartbeat: int = 20
+    search: tuple[TuningTask, ModelConfig, Sequence[Fold]] | None = (
+        None  # of `optimize_hyperparameters`, in place of an objective
+    )
+    log: ExperimentLog | None = None  # of the user: every trial of a search is an entry
 
     def open_study(self, storage: Any = None) -> Any:
         "The study, made if need be."
         import optuna
 
         storage = storage or open_tuning_storage(self.where, self.heartbeat)
-        pruner = make_pruner(self.pruner)
+        if self.search is not None:
+            options: dict[str, Any] = {"study_name": self.study, "seed": self.seed, "pruner": self.pruner}
+            return open_study(*self.search, storage=storage, **options)
+        pruner = new_pruner(self.pruner, 4)
         return optuna.create_study(storage=storage, study_name=self.study, pruner=pruner, load_if_exists=True)
+
+    @property
+    def first(self) -> dict[str, Any] | None:
+        "The parameters of the first trial: those that serve now; None where nobody has said them."
+        return None if self.search is None else dict(self.search[1].space.defaults)
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #e3514178
 def recorded_trial(objective: Objective, work: TuningWork) -> Objective:
@@ -303,7 +295,7 @@ def recorded_trial(objective: Objective, work: TuningWork) -> Objective:
         started = time.perf_counter()
         try:
             ticket = trial.user_attrs.get("ticket", trial.number)
-            trial.study.sampler = make_sampler(work.sampler, work.seed, ticket)
+            trial.study.sampler = new_sampler(work.sampler, work.seed, ticket, parallel=True)
             loss = float(objective(trial))
             if not math.isfinite(loss):
                 raise DataError(f"the loss is {loss}")
@@ -321,6 +313,27 @@ def recorded_trial(objective: Objective, work: TuningWork) -> Objective:
     return run
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #62575284
+class TicketSearch(Search):
+    "A search whose trials are tickets: what one draws follows from its ticket, whoever makes it."
+
+    def asked(self) -> tuple[Any, dict[str, Any]]:
+        "The next ticket and its choice; raises `NoTicketError`."
+        trial = self.study.ask()
+        ticket = trial.user_attrs.get("ticket", trial.number)
+        self.study.sampler = new_sampler(self.sampler, self.seed, ticket, parallel=True)
+        return trial, {one.name: suggested(trial, one) for one in self.config.space}
+
+
+def _one_trial(work: TuningWork, study: Any) -> Callable[[], Any]:
+    "What makes the next trial: of a search, or of an objective."
+    if work.search is not None:
+        return partial(run_trial, TicketSearch(study, *work.search, work.seed, work.sampler, log=work.log))
+    if work.make_objective is None:
+        raise SettingsError("nothing to tune: give a search, or make_objective")
+    objective = recorded_trial(work.make_objective(work.target), work)
+    return partial(study.optimize, objective, n_trials=1, catch=(Exception,))
+
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #313d167d
 def work_on(
     work: TuningWork,
     parent: int = 0,  # the process that must live on; 0: none
@@ -329,7 +342,8 @@ def work_on(
     from optuna.exceptions import UpdateFinishedTrialError
 
     storage = open_tuning_storage(work.where, work.heartbeat, opening=PATIENCE)
-    study, objective, made = work.open_study(storage), recorded_trial(work.make_objective(work.target), work), 0
+    study, made = work.open_study(storage), 0
+    make_trial = _one_trial(work, study)
     create = storage._create_new_trial
 
     def only_tickets(study_id: int, template_trial: Any = None) -> Any:
@@ -340,7 +354,7 @@ def work_on(
     storage._create_new_trial = only_tickets
     while not parent or os.getppid() == parent:
         try:
-            study.optimize(objective, n_trials=1, catch=(Exception,))
+            make_trial()
             made += 1
         except NoTicketError:
             break
@@ -411,6 +425,7 @@ class _Tuning:
 
     work: TuningWork
     study: Any
+    n_trials: int
     running: list[Any] = field(default_factory=list)  # the futures of its workers
     deaths: int = 0  # of workers, since a trial was last finished
     finished: int = 0
@@ -429,8 +444,8 @@ def _begin(work: TuningWork, n_trials: int) -> _Tuning:
     "A target with its tickets written."
     study = work.open_study()
     study.set_user_attr("target", work.target)
-    add_tickets(study, work.where, n_trials)
-    return _Tuning(work, study)
+    add_tickets(study, work.where, n_trials, work.first)
+    return _Tuning(work, study, n_trials)
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #c4f00606
 def _reap(tuning: _Tuning, done: int) -> None:
@@ -450,16 +465,16 @@ def _reap(tuning: _Tuning, done: int) -> None:
         raise DataError(f"workers of {tuning.work.target} die again and again: is there memory enough?")
 
 
-def _advance(tuning: _Tuning, n_trials: int) -> bool:
+def _advance(tuning: _Tuning) -> bool:
     "Hand out again what dead workers left; whether the target is done with."
     from optuna.storages import fail_stale_trials
 
     states = tuning.count()
     _reap(tuning, states["done"])
-    if not states["waiting"] and states["done"] < n_trials:
+    if not states["waiting"] and states["done"] < tuning.n_trials:
         fail_stale_trials(tuning.study)
-        add_tickets(tuning.study, tuning.work.where, n_trials)
-    return states["done"] >= n_trials and not tuning.running
+        add_tickets(tuning.study, tuning.work.where, tuning.n_trials, tuning.work.first)
+    return states["done"] >= tuning.n_trials and not tuning.running
 
 
 def _start_workers(tunings: Sequence[_Tuning], start: Callable[[TuningWork], Any], most: int, budget: float) -> None:
@@ -476,42 +491,74 @@ class ParallelOptimizer:
     "Tunes several targets at once, in processes of this machine, of several machines, or of Dask."
 
     n_jobs: int = 2  # workers at once, over all targets
-    make_objective: Callable[[str], Objective] | None = None  # from a target to the objective of its trials
-    storage: str | Path = "tuning.db"  # an SQLite file, or postgresql://USER@HOST/NAME, which machines share
+    make_objective: Callable[[str], Objective] | None = (
+        None  # of one's own, from a target's name; None: that of `optimize_hyperparameters`
+    )
+    storage: str | Path = "studies.db"  # an SQLite file, or postgresql://USER@HOST/NAME, which machines share
     memory_mb: float | None = None  # that all workers together may take; None: four fifths of what is free
     dask: str = ""  # address of a Dask scheduler whose workers make the trials
-    sampler: str = "tpe"  # tpe or random
-    pruner: str = "none"  # median, hyperband or none
-    seed: int = 0
-    heartbeat: int = 20  # seconds; a worker not heard of for three of them is dead, and its trial is made again
+    use_cv: Any = True  # as for `optimize_hyperparameters`, like the six that follow
+    seed: int = 42
+    sampler: str = "tpe"
+    pruner: str = "median"
+    outer: OuterFolds | None = field(default_factory=OuterFolds)
+    log: ExperimentLog | None = None
     progress: bool = True  # a progress bar over all trials
+    heartbeat: int = 20  # seconds; a worker not heard of for three of them is dead, and its trial is made again
 
     def optimize_ensemble_parallel(
         self,
-        targets: Sequence[str],
+        targets: Sequence[Any],  # names of registered targets, tasks, or functions that return features and outcomes
         n_trials_per_target: int = 100,
         max_workers: int | None = None,  # targets at once; None: all of them
     ) -> dict[str, tuple[Any, dict[str, Any]]]:
         "The study and the best parameters of each target. Called again, or elsewhere with the same storage, it goes on where it stands."
-        works = [self._work(target) for target in dict.fromkeys(targets)]
-        tunings = [_begin(work, n_trials_per_target) for work in works]
-        with _dask_workers(self.dask) if self.dask else _processes() as start:
-            self._supervise(tunings, n_trials_per_target, max_workers or len(tunings), start)
-        return {one.work.target: (one.study, best_params_of(one.study)) for one in tunings}
-
-    def _work(self, target: str) -> TuningWork:
-        "What the workers of a target need to know."
+        if self.n_jobs < 1:
+            raise SettingsError(f"n_jobs is {self.n_jobs}: give at least 1")
         require_optuna()
-        if self.make_objective is None or self.n_jobs < 1:
-            raise SettingsError(
-                "give make_objective, a function from a target to the objective of its trials, and n_jobs of at least 1"
-            )
-        where, make = str(self.storage), self.make_objective
-        return TuningWork(where, target, target, make, self.sampler, self.pruner, self.seed, self.heartbeat)
+        named = {(one if isinstance(one, str) else tuning_task_of(one).name): one for one in targets}
+        works = {name: self._works(name, one) for name, one in named.items()}
+        tunings = [_begin(work, self._trials(work, n_trials_per_target)) for own in works.values() for work in own]
+        with _dask_workers(self.dask) if self.dask else _processes() as start:
+            self._supervise(tunings, max_workers or len(works), start)
+        return {name: self._result(own[0], n_trials_per_target) for name, own in works.items()}
 
-    def _supervise(
-        self, tunings: list[_Tuning], n_trials: int, at_once: int, start: Callable[[TuningWork], Any]
-    ) -> None:
+    def _works(self, name: str, target: Any) -> list[TuningWork]:
+        "The search of a target, and the searches before each outer fold."
+        options: dict[str, Any] = {
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "heartbeat": self.heartbeat,
+            "pruner": self.pruner,
+        }
+        whole = TuningWork(str(self.storage), name, name, self.make_objective, **options, log=self.log)
+        if self.make_objective is not None:
+            return [whole]
+        task = tuning_task_of(target)
+        config = MODEL_CONFIGS[name if name in MODEL_CONFIGS else "boosting"]
+        found = [replace(whole, search=(task, config, tuning_folds(task, self.use_cv)))]
+        for k, fold in enumerate(outer_folds(task, self.outer.folds) if self.outer else (), start=1):
+            folds = tuning_folds(task, self.use_cv, fold[0][-1] + 1)
+            found.append(replace(whole, study=f"{name}, outer fold {k}", search=(task, config, folds)))
+        return found
+
+    def _trials(self, work: TuningWork, n_trials: int) -> int:
+        "How many trials a study has in the end."
+        return n_trials if work.study == work.target or self.outer is None else self.outer.trials
+
+    def _result(self, work: TuningWork, n_trials: int) -> tuple[Any, dict[str, Any]]:
+        "The study with what its search was worth, and the best parameters."
+        storage = open_tuning_storage(work.where, self.heartbeat)
+        if work.search is None:
+            study = work.open_study(storage)
+            return study, best_params_of(study)
+        task, config, _ = work.search
+        return optimize_hyperparameters(
+            task, config, n_trials, self.use_cv, storage=storage, study_name=work.study, seed=self.seed, sampler=self.sampler,
+            pruner=self.pruner, outer=self.outer, early_stop=False, log=self.log,
+        )  # fmt: skip
+
+    def _supervise(self, tunings: list[_Tuning], at_once: int, start: Callable[[TuningWork], Any]) -> None:
         "Keep workers at work until every target is done with."
         from concurrent.futures import FIRST_COMPLETED, wait
 
@@ -519,13 +566,14 @@ class ParallelOptimizer:
 
         budget = math.inf if self.dask else 0.8 * memory_there_mb() if self.memory_mb is None else self.memory_mb
         left = list(tunings)
-        with tqdm(total=n_trials * len(tunings), desc="trials", disable=not self.progress) as bar:
-            while left := [one for one in left if not _advance(one, n_trials)]:
-                _start_workers(left[:at_once], start, self.n_jobs, budget)
+        with tqdm(total=sum(one.n_trials for one in tunings), desc="trials", disable=not self.progress) as bar:
+            while left := [one for one in left if not _advance(one)]:
+                names = list(dict.fromkeys(one.work.target for one in left))[:at_once]
+                _start_workers([one for one in left if one.work.target in names], start, self.n_jobs, budget)
                 wait([future for one in left for future in one.running], 0.5, FIRST_COMPLETED)
                 if not any(one.running for one in left):
                     time.sleep(0.5)  # others work on the last trials
-                bar.update(sum(min(one.finished, n_trials) for one in tunings) - bar.n)
+                bar.update(sum(min(one.finished, one.n_trials) for one in tunings) - bar.n)
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #f2a6ada5
 def best_params_of(study: Any) -> dict[str, Any]:

@@ -256,8 +256,8 @@ class ModelRegistry:
             raise DataError(f"{why}: set data.home to a folder one may write to") from error
         return path
 
-    def load(self, version: str) -> Any:
-        "The stored model. Raises `ModelNotFoundError` if there is none, `ModelIntegrityError` naming a file that was changed."
+    def verified(self, version: str) -> tuple[Path, Manifest]:
+        "Folder and manifest of a version, all its bytes compared. Raises `ModelNotFoundError` if there is none, `ModelIntegrityError` naming a file that was changed."
         path, held = version_folder(self.folder, version), manifests(self.database, version)
         if not (is_there(path) and held):
             raise ModelNotFoundError(f"no stored model has the version {version}: train it with `forecastkit train`")
@@ -274,7 +274,12 @@ class ModelRegistry:
                 "",
             )
             raise ModelIntegrityError(f"model {version}: {wrong[0]}{later}; delete {path} to have it trained again")
-        return self.loader(path, best.files)
+        return path, best
+
+    def load(self, version: str) -> Any:
+        "The stored model; raises as `verified` does."
+        path, manifest = self.verified(version)
+        return self.loader(path, manifest.files)
 
     def check_key(self, target: Target) -> None:
         "Raise `ModelIntegrityError` where models of a target are there that another key than that of the home has sealed."

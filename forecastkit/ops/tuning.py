@@ -215,8 +215,10 @@ def note_trial(
             "pruned": pruned,
             "target": search.task.name,
         }
+        whole = {"space": search.config.space.name, **search.config.space.defaults, **values}
         why = f"which {search.config.space.name} parameters forecast {search.task.name} best"
-        search.log.append("tuning", f"{search.study.study_name}: trial {trial.number}", why, plain(result))
+        name = f"{search.study.study_name}: trial {trial.number}"
+        search.log.append("tuning", name, why, plain(result), configuration=plain(whole))
 
 # %% ../../nbs/60_ops/29_tuning.ipynb #4f1c71d0
 LEAST_TRIALS: int = 20  # before a search may stop early
@@ -268,15 +270,27 @@ def run_trials(
     tick: Callable[[Any], None] | None = None,  # told of each trial
 ) -> Any:
     "Bring a study to so many trials; returns it. Raises `DataError` where trials fail one after the other."
-    failures, over = 0, threading.Event()
+    failures, running, over = 0, 0, threading.Event()
+
+    def taken() -> bool:
+        "Whether a trial is left, which is then this thread's."
+        nonlocal running
+        with search.lock:
+            left = not over.is_set() and len(search.finished()) + running < n_trials
+            running += left
+            return left
 
     def work(worker: int) -> None:
-        nonlocal failures
-        while not over.is_set() and len(search.finished()) + worker < n_trials:
-            if early_stop and (why := stops_early(search, n_trials)):
-                search.study.set_user_attr("stopped", why)
-                break
-            trial = run_trial(search)
+        nonlocal failures, running
+        while taken():
+            try:
+                if early_stop and (why := stops_early(search, n_trials)):
+                    search.study.set_user_attr("stopped", why)
+                    break
+                trial = run_trial(search)
+            finally:
+                with search.lock:
+                    running -= 1
             failures = 0 if trial.state.name != "FAIL" else failures + 1
             if failures >= FAILURES:
                 raise DataError(f"{failures} trials failed in a row, the last one with {trial.user_attrs['error']}")

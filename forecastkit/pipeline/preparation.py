@@ -68,7 +68,9 @@ class Versions:
     symbols: tuple[str, ...] = ()  # those of a panel
     user_digest: str = ""  # of the code of the user's own, see `TargetProfile.user_digest`
     pinned: tuple[pd.Timestamp, str] | None = None  # the session a pinned version was trained on, and its name
-    _last: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # the one loaded last
+    _last: dict[str, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # the one loaded last, with the checksums of its files
 
     def name(self, grid: pd.Timestamp) -> str:
         "The version trained at a refit session."
@@ -79,15 +81,15 @@ class Versions:
         return model_version(self.target, grid, self.fingerprints[grid], shaped, code_version())
 
     def load(self, grid: pd.Timestamp) -> Any:
-        "The stored forecaster of a refit session, or None. The last one stays in memory: explanation and risk ask for it one after the other."
+        "The stored forecaster of a refit session, or None. The last one stays in memory, for as long as its files are those it was read from."
         name = self.name(grid)
         if self.registry is None or not self.registry.has(name):
             return None
-        if name not in self._last:
-            loaded = self.registry.load(name)
+        path, manifest = self.registry.verified(name)  # every time: files may be damaged or replaced meanwhile
+        if self._last.get(name, ({}, None))[0] != manifest.files:
             self._last.clear()
-            self._last[name] = loaded
-        return self._last[name]
+            self._last[name] = manifest.files, self.registry.loader(path, manifest.files)
+        return self._last[name][1]
 
     def save(self, grid: pd.Timestamp, model: Any) -> None:
         "Store a forecaster that was trained at a refit session."

@@ -40,7 +40,12 @@ class StoredModels:
     "A registry that only reads: what is not stored is trained for this once, and nothing is written."
 
     def __init__(self, registry: ModelRegistry):
-        self.has, self.load = registry.has, registry.load
+        self.has, self.load, self.verified, self.loader = (
+            registry.has,
+            registry.load,
+            registry.verified,
+            registry.loader,
+        )
         self.folder, self.database = registry.folder, registry.database
 
     def save(self, *args: Any, **kwargs: Any) -> None:

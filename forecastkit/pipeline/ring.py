@@ -11,7 +11,7 @@ scores ten models will find a good one among them by luck: each is announced and
 # %% ../../nbs/65_pipeline/26_ring.ipynb #b8ee0db5
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,17 +42,21 @@ def counted_trial(
     log: ExperimentLog,  # the user's own; made where there is none
     name: str,
     score: Callable[[], Scorecard],
+    configuration: Mapping[str, Any] | None = None,  # the settings that decide its numbers
 ) -> Scorecard:
     "The card of a trial, which is announced before and counted after it. Raises `DataError` for a log that is broken."
     entries = log.entries() if log.path.exists() else []
     there = {(entry["kind"], entry["name"]) for entry in entries}
     why = "a model of the user's beside the pool of the house"
     if not there & {(PLAN, name), (TRIAL, name)}:
-        log.plan(name, why, "its CRPS is lower than the pool's by more than two standard errors")
+        log.plan(
+            name, why, "its CRPS is lower than the pool's by more than two standard errors", configuration=configuration
+        )
     card = score()
     if (TRIAL, name) not in there:
         found = {against: comparison.to_dict() for against, comparison in card.summary.skill.items()}
-        log.append(TRIAL, name, why, {"origins": len(card.origins), "crps": card.summary.crps, "skill": found})
+        result = {"origins": len(card.origins), "crps": card.summary.crps, "skill": found}
+        log.append(TRIAL, name, why, result, configuration=configuration)
     return card
 
 # %% ../../nbs/65_pipeline/26_ring.ipynb #5f2a2bb6
@@ -64,5 +68,6 @@ def evaluate_model(
 ) -> Scorecard:
     "The scorecard of a model of the user's, with the pool of the house among its baselines, counted as a trial."
     log = ExperimentLog(prepared.settings.home.experiments)
-    card = counted_trial(log, model_trial(prepared, (start, end)), lambda: evaluate(prepared, start, end, house))
+    name, known = model_trial(prepared, (start, end)), prepared.settings.configuration()
+    card = counted_trial(log, name, lambda: evaluate(prepared, start, end, house), known)
     return replace(card, variants_tried=variants_tried(shipped_log(), log))

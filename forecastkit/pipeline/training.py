@@ -247,4 +247,4 @@ class EnhancedModelTrainer:
         return {"label": self.label, "model_version": report.version, "metrics": metrics, "report": report}
 
 
-TUNING: str = "hyper-parameters are not tuned yet: those of the settings are trained, without trials"
+TUNING: str = "a training searches no parameters: those of the settings are trained; `forecastkit tune` searches, and leaves a candidate line"

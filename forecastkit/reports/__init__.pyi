@@ -68,6 +68,16 @@ from .monitoring_page import (
     monitoring_headline as monitoring_headline,
     watch_section as watch_section,
 )
+from .backtest_sections import (
+    capacity_curve as capacity_curve,
+    cost_curve as cost_curve,
+    generate_report as generate_report,
+    month_table as month_table,
+    rolling_picture as rolling_picture,
+    rolling_sharpe as rolling_sharpe,
+    trades_picture as trades_picture,
+    verdict_words as verdict_words,
+)
 from .paper_page import (
     paper_picture as paper_picture,
     paper_section as paper_section,

@@ -92,7 +92,7 @@ def weights_section(record: TuningRecord) -> str:
         return told
     alt = "Weights of parameters: " + ", ".join(f"{name} {percent(row.weight)}" for name, row in weights.iterrows())
     null = percent(weights["null"].iloc[0])
-    words = f"Red line: {null}, which the heaviest of all parameters passes in 5 of 100 random orders of the same losses. What stays below it is indistinguishable from nothing."
+    words = f"Red line: {null}, which the heaviest of all parameters passes in 5 of 100 random orders of the same trials. What stays below it is indistinguishable from nothing."
     return told + picture(weights_picture(weights).figure, alt) + paragraph(words, "quiet")
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #87e081d4
@@ -108,6 +108,9 @@ def _scale_axis(axis: Any, scale: str, names: Sequence[str]) -> None:
     "Ticks of an axis of matplotlib for a parameter."
     if scale == "log":
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        low, high = axis.get_data_interval()
+        axis.set_ticks(np.geomspace(low, high, 3), [f"{float(f'{one:.2g}'):g}" for one in np.geomspace(low, high, 3)])
+        axis.set_ticks([], minor=True)
     elif scale == "choice":
         axis.set_ticks(range(len(names)), names)
         getattr(axis.axes, f"set_{axis.axis_name}lim")(-0.5, len(names) - 0.5)
@@ -152,7 +155,7 @@ def pairs_section(record: TuningRecord) -> str:
     "The map of pairs and what it says, or what is missing for it."
     pairs = parameter_pairs(record)
     if not len(pairs):
-        return paragraph("Too few trials were scored whole to look at pairs of parameters.")
+        return paragraph("Too few trials for so many parameters to look at pairs of them.")
     matter = [f"{one} with {other}" for one, other in pairs.index[pairs["matters"].astype(bool)]]
     told = (
         f"Work together: {', '.join(matter)}."
@@ -161,7 +164,7 @@ def pairs_section(record: TuningRecord) -> str:
     )
     first, second = pairs.index[0]
     alt = f"Weights of pairs of parameters; the heaviest is {first} with {second}, {percent(pairs['weight'].iloc[0])}"
-    words = f"Left: the share of the losses' order that a pair explains beyond its two parameters alone; a red point where it passes {percent(pairs['null'].iloc[0])}, as the heaviest pair does in 5 of 100 random orders. Right: the trials of the heaviest pair."
+    words = f"Left: of what the parameters alone leave unexplained, the share that a pair explains; a red point where it passes {percent(pairs['null'].iloc[0])}, as the heaviest pair does in 5 of 100 random orders. Right: the trials of the heaviest pair."
     return paragraph(told) + picture(pairs_picture(record, pairs), alt) + paragraph(words, "quiet")
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #1fa435bc
@@ -259,14 +262,14 @@ def studies_table(records: Sequence[TuningRecord]) -> str:
         count, best = one.trials["state"].value_counts(), one.losses.min()
         nested = one.nested or {}
         rows[one.name] = {
-            "target": one.target, "trials": str(len(one.trials)), "pruned": str(count.get("PRUNED", 0)), "failed": str(count.get("FAIL", 0)),
+            "trials": str(len(one.trials)), "pruned": str(count.get("PRUNED", 0)), "failed": str(count.get("FAIL", 0)),
             "best loss": f"{best:.4g}", "default": f"{one.default_loss:.4g}",
-            "gain where chosen": percent(1 - best / one.default_loss, 1) if np.isfinite(one.default_loss) else "",
-            "gain unseen": f"{percent(nested['gain'], 1)} ± {percent(2 * nested['se'], 1)}" if nested else "not measured",
-            "minutes": f"{one.trials['seconds'].sum() / 60:.1f}", "memory, MB": f"{one.trials['memory_mb'].max():.0f}",
+            "where chosen": percent(1 - best / one.default_loss, 1) if np.isfinite(one.default_loss) else "",
+            "unseen": f"{percent(nested['gain'], 1)} ± {percent(2 * nested['se'], 1)}" if nested else "not measured",
+            "minutes": f"{one.trials['seconds'].sum() / 60:.1f}", "MB": f"{one.trials['memory_mb'].max():.0f}",
         }  # fmt: skip
     shown = pd.DataFrame.from_dict(rows, "index").replace("nan", "").rename_axis("study")
-    return scrolled(table(shown, "± is two standard errors"))
+    return scrolled(table(shown, "Gain where chosen and on unseen folds; ± is two standard errors"))
 
 
 def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
@@ -313,7 +316,7 @@ def tuning_headline(records: Sequence[TuningRecord]) -> str:
     "Title, and what each search was worth in words."
     trials = sum(len(one.trials) for one in records)
     lead = f"{len(records)} {'study' if len(records) == 1 else 'studies'}, {trials} trials. What a search was worth is said by folds that none of its trials saw."
-    told = "".join(paragraph(f"{one.target}: gain {gain_words(one.nested)}.") for one in records)
+    told = "".join(paragraph(f"{one.target}, gain on unseen folds: {gain_words(one.nested)}.") for one in records)
     return f"<h1>What tuning was worth</h1>{paragraph(lead, 'lead')}{told}"
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from ..core import DataError
 from ..ledger import display_url
-from ..ops import open_tuning_storage, tuning_address
+from ..ops import open_tuning_storage, require_optuna, tuning_address
 from .html import percent
 
 # %% auto #0
@@ -47,6 +47,14 @@ class TuningRecord:
     def losses(self) -> pd.Series:
         "The losses of the trials that were scored whole, by number."
         return self.trials["loss"].dropna()
+
+    @property
+    def ranks(self) -> pd.Series:
+        "The order of the trials, by number: a pruned one counts as worse than any that was scored whole."
+        scored, pruned = self.losses.rank(), self.trials.index[self.trials["state"] == "PRUNED"]
+        return pd.concat(
+            [scored, pd.Series(len(scored) + (len(pruned) + 1) / 2, index=pruned, dtype=float)]
+        ).sort_index()
 
     @property
     def best(self) -> int | None:
@@ -119,6 +127,7 @@ def read_tuning(
     names: Sequence[str] = (),  # studies or targets; empty: every one
 ) -> list[TuningRecord]:
     "The studies of a storage, the searches that only measure others left out. Raises `DataError`."
+    require_optuna()
     import optuna
 
     records: list[TuningRecord] = []
@@ -154,12 +163,12 @@ def _beyond(columns: np.ndarray, rest: np.ndarray) -> np.ndarray:
 
 
 def _scored(record: TuningRecord) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    "The ranks of the losses, of length 1, and the columns of each parameter that varied, of the trials scored whole."
-    losses = record.losses
-    shown = record.params.loc[losses.index]
+    "The ranks of the trials, of length 1, and the columns of each parameter that varied."
+    ranks = record.ranks
+    shown = record.params.loc[ranks.index]
     names = [name for name in record.varied if shown[name].notna().all()]
-    rank = losses.rank().to_numpy(dtype=float)
-    if len(rank) < LEAST_SCORED:
+    rank = ranks.to_numpy(dtype=float)
+    if len(record.losses) < LEAST_SCORED:
         return rank, {}
     rank = (rank - rank.mean()) / max(float(np.linalg.norm(rank - rank.mean())), 1e-12)
     return rank, {name: _codes(shown[name], record.scales[name]) for name in names}
@@ -173,7 +182,7 @@ def parameter_weights(
     """By parameter: weight (the share of the losses' order that it alone explains), null (what the best of all parameters reaches in 5 % of
     random orders), p (family-wise), matters. The permutation null of the maximum: Westfall and Young, 1993."""
     rank, codes = _scored(record)
-    if len(rank) < LEAST_SCORED or not codes:
+    if not codes or len(rank) < 2 * sum(2 * one.shape[1] for one in codes.values()):
         return pd.DataFrame(columns=["weight", "null", "p", "matters"])
     bent = {name: np.hstack([one, one**2 - (one**2).mean(axis=0)]) for name, one in codes.items()}
     ones, rng, found = np.ones((len(rank), 1)), np.random.default_rng(seed), []
@@ -189,7 +198,7 @@ def _against(rows: pd.DataFrame, found: np.ndarray, null: np.ndarray) -> pd.Data
     "The weights beside the maximum of each random order, the heaviest first."
     p = (1 + (null[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (1 + len(null))
     shown = pd.DataFrame(
-        {"weight": found, "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index
+        {"weight": found.clip(0, 1), "null": np.quantile(null, 0.95), "p": p, "matters": p < 0.05}, index=rows.index
     )
     return shown.sort_values("weight", ascending=False, kind="stable")
 
@@ -199,16 +208,18 @@ def parameter_pairs(
     shuffles: int = 999,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """By pair (first, second): weight (the share of the losses' order that their product explains beyond every parameter alone), null, p and
+    """By pair (first, second): weight (of the order that the parameters alone leave unexplained, the share that their product explains), null, p and
     matters, as for `parameter_weights`; what is permuted are residuals: Freedman and Lane, 1983."""
     rank, codes = _scored(record)
     pairs = list(combinations(codes, 2))
     rows = pd.DataFrame(index=pd.MultiIndex.from_tuples(pairs, names=["first", "second"]) if pairs else [])
-    if len(rank) < 2 * LEAST_SCORED or not pairs:
+    if not pairs or len(rank) < 2 * sum(2 * one.shape[1] for one in codes.values()):
         return pd.DataFrame(columns=["weight", "null", "p", "matters"])
     alone = np.hstack([np.ones((len(rank), 1)), *(np.hstack([one, one**2]) for one in codes.values())])
-    left, rng = rank - alone @ np.linalg.lstsq(alone, rank, rcond=None)[0], np.random.default_rng(seed)
-    orders = np.column_stack([left, *(rng.permutation(left) for _ in range(shuffles))])
+    rng, free = np.random.default_rng(seed), np.eye(len(rank)) - alone @ np.linalg.pinv(alone)
+    left = free @ rank
+    orders = free @ np.column_stack([left, *(rng.permutation(left) for _ in range(shuffles))])
+    orders /= np.linalg.norm(orders, axis=0)
     found = []
     for one, other in pairs:
         product = (codes[one][:, :, None] * codes[other][:, None, :]).reshape(len(rank), -1)
@@ -233,7 +244,7 @@ def gain_words(
 def weight_words(weights: pd.DataFrame) -> str:
     "Which parameters matter and which cannot be told from nothing, in one sentence or two."
     if not len(weights):
-        return f"Fewer than {LEAST_SCORED} trials were scored whole: nothing can be said of parameters yet."
+        return "Too few trials for so many parameters: nothing can be said of them yet."
     matter, rest = ([str(name) for name in weights.index[weights["matters"] == flag]] for flag in (True, False))
     told = f"{_listed(matter)} {'matters' if len(matter) == 1 else 'matter'}." if matter else "No parameter matters."
     return told + (f" Indistinguishable from nothing: {_listed(rest)}." if rest else "")

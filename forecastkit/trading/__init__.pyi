@@ -80,3 +80,17 @@ from .nested_choice import (
     OuterFold as OuterFold,
     sweep_returns as sweep_returns,
 )
+from .scenarios import (
+    ANNOUNCED as ANNOUNCED,
+    KNOWN_UNTIL as KNOWN_UNTIL,
+    OUT_OF_REACH as OUT_OF_REACH,
+    REPLAYS as REPLAYS,
+    ScenarioLimits as ScenarioLimits,
+    ScenarioReport as ScenarioReport,
+    ScenarioResult as ScenarioResult,
+    ScenarioTester as ScenarioTester,
+    shock_correlation as shock_correlation,
+    shock_prices as shock_prices,
+    shock_volatility as shock_volatility,
+    state_path as state_path,
+)

@@ -118,12 +118,15 @@ def horizon_page(
     symbol: str | None = None,
     start: str | None = None,
     end: str | None = None,
-    limit: int = 100,
+    horizon: int | None = None,
+    kind: str | None = None,
+    limit: int = 100,  # records
     offset: int = 0,
 ) -> pd.DataFrame:
-    "The newest stored records of several horizons, a row for each horizon, newest record first."
-    found = stored_horizons(database, symbol=symbol, start=start, end=end, limit=limit + offset)[::-1]
-    return horizon_rows(found[offset:])
+    "The newest stored records of several horizons, newest first: a row for each horizon, or for the one asked for."
+    which = {"symbol": symbol, "start": start, "end": end, "horizon": horizon, "kind": kind}
+    table = horizon_rows(stored_horizons(database, **which, limit=limit, offset=offset)[::-1])
+    return table if horizon is None or table.empty else table[table["horizon"] == horizon]
 
 # %% ../../nbs/75_web/05_answers.ipynb #01002def
 def universe(settings: Settings) -> tuple[str, ...]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ledger import LEDGER_COLUMNS
 from .problems import PROBLEM_MEDIA, TITLES, HttpProblem
 from .questions import ForecastQuestion
 
 # %% auto #0
-__all__ = ['Schema', 'WORD', 'NUMBER_OR_NULL', 'COUNT_OR_NULL', 'WORD_OR_NULL', 'PROBLEM_SCHEMA', 'FORECAST_SCHEMA', 'JOB_SCHEMA',
-           'LINKS', 'ROW', 'LISTED', 'ANSWERS', 'QUESTION_BODY', 'an_object', 'a_list', 'an_answer', 'problem_answers',
-           'with_problem']
+__all__ = ['Schema', 'WORD', 'NUMBER_OR_NULL', 'COUNT_OR_NULL', 'WORD_OR_NULL', 'UUID_WORD', 'PROBLEM_SCHEMA', 'PERCENTS',
+           'FORECAST_SCHEMA', 'SEVERAL_SCHEMA', 'JOB_SCHEMA', 'LINKS', 'RANGE', 'ROW', 'HORIZON_ROW', 'MODEL_ROW',
+           'SERVED_RECORD', 'LISTED', 'JOB_RUN', 'HEALTH_SCHEMA', 'ANSWERS', 'QUESTION_BODY', 'an_object', 'a_list',
+           'an_answer', 'problem_answers', 'with_problem']
 
 # %% ../../nbs/75_web/09_openapi.ipynb #d98195d4
 Schema = dict[str, Any]
@@ -25,6 +25,7 @@ WORD: Schema = {"type": "string"}
 NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 COUNT_OR_NULL: Schema = {"type": ["integer", "null"]}
 WORD_OR_NULL: Schema = {"type": ["string", "null"]}
+UUID_WORD: Schema = {"type": "string", "format": "uuid"}
 
 
 def an_object(**properties: Schema) -> Schema:
@@ -40,22 +41,59 @@ def a_list(item: Schema) -> Schema:
 PROBLEM_SCHEMA: Schema = an_object(type=WORD, title=WORD, status={"type": "integer"}, detail=WORD, remedy=WORD) | {
     "description": "RFC 9457", "examples": [HttpProblem(404, "no series of this symbol is here", "Ask GET /universe for those there are.").to_dict()],
 }  # fmt: skip
+
+# %% ../../nbs/75_web/09_openapi.ipynb #oarec002
+PERCENTS: Schema = an_object(**{f"q{p:02d}": {"type": "number"} for p in (5, 10, 25, 50, 75, 90, 95)})
 FORECAST_SCHEMA: Schema = an_object(
-    prediction_id={"type": "string", "format": "uuid"}, symbol=WORD, kind=WORD, made_at=WORD
-)
+    prediction_id=UUID_WORD, symbol=WORD, kind=WORD, made_at=WORD, point_estimate={"type": "number"}, quantiles=PERCENTS, label=WORD, cohort=WORD,
+    forecast_date=WORD_OR_NULL, metadata={"type": "object"},
+    **dict.fromkeys(("confidence_score", "prob_rise", "chance_of_rise", "base_rate", "feature_quality"), NUMBER_OR_NULL),
+)  # fmt: skip
 FORECAST_SCHEMA |= {
     "examples": [
         {"prediction_id": "0eff9888-ea94-5cb0-88ac-62a8b999417d", "symbol": "VIX", "kind": "pct_change", "made_at": "2018-02-05T22:30:00+00:00",
-         "point_estimate": -7.2, "quantiles": {"q05": -27.8, "q50": -11.5, "q95": 28.0}, "confidence_score": 0.7, "forecast_date": "2018-02-12"}
+         "point_estimate": -7.2, "quantiles": {"q05": -37.8, "q10": -31.9, "q25": -22.3, "q50": -11.5, "q75": 1.9, "q90": 17.3, "q95": 28.0},
+         "label": "bearish", "cohort": "mid_cycle", "forecast_date": "2018-02-12", "metadata": {"current_value": 37.32, "horizon_sessions": 5},
+         "confidence_score": 0.7, "prob_rise": 0.28, "chance_of_rise": 0.3, "base_rate": 0.47, "feature_quality": 1.0}
     ]
 }  # fmt: skip
-JOB_SCHEMA: Schema = an_object(
-    job={"type": "string", "format": "uuid"}, state={"enum": ["running", "done", "failed", "lost"]}
+SEVERAL_SCHEMA: Schema = an_object(
+    prediction_id=UUID_WORD, symbol=WORD, kind=WORD, made_at=WORD, horizons={"type": "object"}
 )
+
+# %% ../../nbs/75_web/09_openapi.ipynb #oarec005
+JOB_SCHEMA: Schema = an_object(job=UUID_WORD, state={"enum": ["running", "done", "failed", "lost"]})
 LINKS: dict[int, Schema] = {
     200: {"stored": {"operationId": "get_record", "parameters": {"id": "$response.body#/prediction_id"}}},
     202: {"job": {"operationId": "get_job", "parameters": {"id": "$response.body#/job"}}},
 }
+
+# %% ../../nbs/75_web/09_openapi.ipynb #oarec008
+RANGE: dict[str, Schema] = dict.fromkeys(("last", "median", "low_80", "high_80"), NUMBER_OR_NULL)
+ROW: Schema = an_object(
+    symbol=WORD, origin=WORD_OR_NULL, target_session=WORD_OR_NULL, horizon=COUNT_OR_NULL, made=WORD, outcome=NUMBER_OR_NULL, inside_80={},
+    risk_score=NUMBER_OR_NULL, id=WORD, **RANGE,
+)  # fmt: skip
+HORIZON_ROW: Schema = an_object(
+    symbol=WORD, origin=WORD, horizon=COUNT_OR_NULL, target=WORD, width_factor=NUMBER_OR_NULL, id=WORD, **RANGE
+)
+MODEL_ROW: Schema = an_object(
+    horizon=COUNT_OR_NULL, lines=a_list(WORD), trained_at=WORD_OR_NULL, weights={}, scores={},
+    **dict.fromkeys(("symbol", "timeframe", "version", "what", "created_at", "stage", "status"), WORD),
+)  # fmt: skip
+SERVED_RECORD: Schema = an_object(
+    session=WORD_OR_NULL, horizon=COUNT_OR_NULL, trained_at=WORD_OR_NULL, promotion=COUNT_OR_NULL,
+    **dict.fromkeys(("target", "symbol", "kind", "line", "version", "pinned", "prediction_id"), WORD),
+)  # fmt: skip
+LISTED: Schema = a_list({"type": "object"})
+
+# %% ../../nbs/75_web/09_openapi.ipynb #oarec011
+JOB_RUN: Schema = an_object(job=WORD, outcome=WORD, started=WORD, ended=WORD_OR_NULL)
+HEALTH_SCHEMA: Schema = an_object(live={"type": "boolean"}, ready={"type": "boolean"})
+HEALTH_SCHEMA["properties"] |= {
+    "sessions_behind": COUNT_OR_NULL, "jobs": a_list(JOB_RUN), "version": WORD, "jobs_open": COUNT_OR_NULL,
+    **dict.fromkeys(("newest_origin", "symbol", "model_version", "stored_at"), WORD_OR_NULL),
+}  # fmt: skip
 
 # %% ../../nbs/75_web/09_openapi.ipynb #a7fd3a38
 def an_answer(description: str, schema: Schema, media: str = "application/json") -> Schema:
@@ -63,22 +101,18 @@ def an_answer(description: str, schema: Schema, media: str = "application/json")
     return {"description": description, "content": {media: {"schema": schema}}}
 
 
-ROW: Schema = an_object(
-    **{name: {} for name in LEDGER_COLUMNS} | dict.fromkeys(("symbol", "id", "made"), WORD) | dict.fromkeys(("last", "median", "low_80", "high_80", "outcome"), NUMBER_OR_NULL)
-)  # fmt: skip
-LISTED: Schema = a_list({"type": "object"})
 ANSWERS: dict[str, dict[int | str, Schema]] = {
     "/forecast": {
-        200: an_answer("The record.", FORECAST_SCHEMA) | {"links": LINKS[200]}, 202: an_answer("It is being made: ask the job.", JOB_SCHEMA) | {"links": LINKS[202]},
+        200: an_answer("The record.", {"anyOf": [FORECAST_SCHEMA, SEVERAL_SCHEMA]}) | {"links": LINKS[200]}, 202: an_answer("It is being made: ask the job.", JOB_SCHEMA) | {"links": LINKS[202]},
     },
-    "/forecasts": {200: {"description": "One page.", "content": {"application/json": {"schema": LISTED}, "text/csv": {"schema": WORD}}}},
+    "/forecasts": {200: {"description": "One page.", "content": {"application/json": {"schema": {"anyOf": [a_list(ROW), a_list(HORIZON_ROW)]}}, "text/csv": {"schema": WORD}}}},
     "/forecasts/{id}": {200: an_answer("The stored record.", an_object(symbol=WORD, kind=WORD, made_at=WORD))},
     "/jobs/{id}": {200: an_answer("The state of the job.", JOB_SCHEMA)},
     "/universe": {200: an_answer("One record a symbol.", a_list(an_object(symbol=WORD, stored=a_list({"type": "object"}))))},
-    "/models": {200: an_answer("One record a version.", LISTED)},
-    "/served-on/{date}": {200: an_answer("One record a target.", a_list(an_object(session=WORD, target=WORD, line=WORD_OR_NULL, version=WORD_OR_NULL)))},
+    "/models": {200: an_answer("One record a version.", a_list(MODEL_ROW))},
+    "/served-on/{date}": {200: an_answer("One record a target.", a_list(SERVED_RECORD))},
     "/metrics": {200: {"description": "Measured performance.", "content": {"application/json": {"schema": an_object(performance=LISTED)}, "text/plain": {"schema": WORD}}}},
-    "/health": {200: an_answer("Alive and ready.", an_object(live={"type": "boolean"}, ready={"type": "boolean"}))},
+    "/health": {200: an_answer("Alive and ready.", HEALTH_SCHEMA)},
 }  # fmt: skip
 QUESTION_BODY: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": ForecastQuestion.model_json_schema()}}}

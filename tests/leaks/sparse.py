@@ -358,9 +358,9 @@ def cache_by_content(close):
     return BY_CONTENT.setdefault(str(key), change(close).rolling(5).mean())
 
 
-@innocent
+@remembered
 def cache_of_the_past_by_day(close):
-    "What is kept for a day does not depend on later ones."
+    "No row knows a later one, but a day that was seen once keeps its value whatever the data say afterwards."
     for day, value in change(close).items():
         BY_CONTENT.setdefault(str(day), value)
     return pd.Series([BY_CONTENT[str(day)] for day in close.index], close.index)
