@@ -177,17 +177,13 @@ async def get_forecasts(
     "Stored forecasts with their outcomes, newest first, a page at a time; JSON, or CSV by `format` or `Accept`."
     service = service_of(request)
     check_days(start, end)
-    if several:
-        table = await service.read(horizon_page, service.database, symbol, start, end, limit, offset)
-    else:
-        table = await service.read(forecast_page, service.database, symbol, start, end, horizon, kind, limit, offset)
+    page = horizon_page if several else forecast_page
+    table = await service.read(page, service.database, symbol, start, end, horizon, kind, limit, offset)
     csv, headers = wants_csv(request, form), {}
-    if not several and len(table) == limit:
+    if len(set(table.get("id", ()))) == limit:
         given = {"symbol": symbol, "start": start, "end": end, "horizon": horizon, "kind": kind, "format": form}
-        pairs = {name: value for name, value in given.items() if value is not None} | {
-            "limit": limit,
-            "offset": offset + limit,
-        }
+        given |= {"several": "true" if several else None, "limit": limit, "offset": offset + limit}
+        pairs = {name: value for name, value in given.items() if value is not None}
         headers["Link"] = f'</forecasts?{urlencode(pairs)}>; rel="next"'
     return Response(page_bytes(table, csv), headers=headers, media_type="text/csv" if csv else "application/json")
 
