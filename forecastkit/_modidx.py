@@ -6580,6 +6580,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'forecastkit/pipeline/risk.py')},
             'forecastkit.pipeline.scenarios': { 'forecastkit.pipeline.scenarios.equal_weight': ( '65_pipeline/scenarios.html#equal_weight',
                                                                                                  'forecastkit/pipeline/scenarios.py'),
+                                                'forecastkit.pipeline.scenarios.held_from': ( '65_pipeline/scenarios.html#held_from',
+                                                                                              'forecastkit/pipeline/scenarios.py'),
                                                 'forecastkit.pipeline.scenarios.strategy_scenarios': ( '65_pipeline/scenarios.html#strategy_scenarios',
                                                                                                        'forecastkit/pipeline/scenarios.py')},
             'forecastkit.pipeline.search': { 'forecastkit.pipeline.search.Candidate': ( '65_pipeline/search.html#candidate',

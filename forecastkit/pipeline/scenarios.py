@@ -28,12 +28,24 @@ from forecastkit.trading import (
 )
 
 # %% auto #0
-__all__ = ['equal_weight', 'strategy_scenarios']
+__all__ = ['equal_weight', 'held_from', 'strategy_scenarios']
 
 # %% ../../nbs/65_pipeline/90_scenarios.ipynb #4b8615fa
 def equal_weight(view: MarketData, tickers: tuple[str, ...]) -> dict[str, float]:
     "The same weight in each ticker, 95 % in all."
     return dict.fromkeys(tickers, 0.95 / len(tickers))
+
+
+def held_from(
+    strategy: Strategy,  # weights by session, from a market
+    market: MarketData,
+    names: tuple[str, ...],
+    first: pd.Timestamp,
+) -> dict[pd.Timestamp, dict[str, float]]:
+    "The weights from a session on; there those of the last decision before it, which would be held by then."
+    found = table_decisions(strategy, market, names, market.close(names[-1]).index)
+    before = [day for day in found if day <= first]
+    return {day: one for day, one in found.items() if day > first} | ({first: found[max(before)]} if before else {})
 
 
 def strategy_scenarios(
@@ -57,8 +69,7 @@ def strategy_scenarios(
     has_opens = any(known.bars(name)["open"].notna().any() for name in names)
 
     def run(given: MarketData, first: pd.Timestamp, last: pd.Timestamp) -> BacktestResult:
-        days = given.close(names[-1]).loc[first:last].index[:: terms.every]
-        asked = table_decisions(function, given.as_of(last), names, days) if is_weights_function(function) else function
+        asked = held_from(function, given.as_of(last), names, first) if is_weights_function(function) else function
         engine = BacktestEngine(given, terms.costs, terms.rules(has_opens), terms.capital, system.universe.sectors)
         sizer = StrategySizer(terms.sizer(system.universe.sectors))
         return engine.run_walk_forward_backtest(asked, names, first, last, sizer, terms.every, benchmarks=False)
