@@ -262,6 +262,11 @@ def test_openapi_says_of_a_record_what_the_terminal_says_of_it(api, path):
         assert set(over_http["required"]) <= other.keys()
 
 
+def test_openapi_says_of_the_runs_of_jobs_what_the_terminal_says_of_them(api):
+    told = api.get("/openapi.json").json()["paths"]["/health"]["get"]["responses"]["200"]["content"]
+    assert told["application/json"]["schema"]["properties"]["jobs"] == SCHEMAS["monitor"]["properties"]["jobs"]
+
+
 def test_answers_are_as_openapi_and_the_terminal_describe_them(api, home):
     described = api.get("/openapi.json").json()["paths"]
     asked = {"symbol": "AAA", "date": "2016-02-05"}

@@ -99,9 +99,8 @@ def recipe_for(columns: Collection[str]) -> Recipe:
 
 
 def shaped_recipe(recipe: Recipe, shape: PoolShape) -> Recipe:
-    "The recipe with the floor and the half-life of a shape, where it has any."
-    given = {name: getattr(shape, name) for name in ("floor", "tail_half_life")}
-    return replace(recipe, **{name: value for name, value in given.items() if value is not None})
+    "The recipe of the members, with the floor of a shape where it has one; the tail is drawn after pooling and shapes no member."
+    return recipe if shape.floor is None else replace(recipe, floor=shape.floor)
 
 
 def default_members(
@@ -185,7 +184,11 @@ class ProbabilisticForecaster(HistoryForecaster):
         members = list(self.members or [one for one in default if member_label(one) not in self.without])
         members[-1:-1] = self.extra_members or ()  # the last one is climatology
         self.weights_ = equal_weights(members) if self.members else default_weights(members, len(y), shape)
-        self.tail_share_ = 0.0 if self.members else tail_share(horizon, recipe.tail_half_life)
+        self.tail_share_ = (
+            0.0
+            if self.members
+            else tail_share(horizon, recipe.tail_half_life if shape.tail_half_life is None else shape.tail_half_life)
+        )
         self.members_, self.watch_ = [], Stopwatch()
         for member in members:
             with self.watch_.stage(f"fit {member_label(member)}"):

@@ -163,7 +163,8 @@ class RememberedMember:
 
     def __init__(self, member: Any, X: pd.DataFrame, y: pd.Series, memory: Memory):
         self.member, self.X, self.y, self.memory = member, X, y, memory
-        self.key_ = (repr(member), len(X), X.index[-1], len(y), y.index[0], y.index[-1])
+        own = repr(sorted(member.get_params(deep=False).items()))  # the repr of an estimator may be cut short
+        self.key_ = (type(member).__name__, own, len(X), X.index[-1], len(y), y.index[0], y.index[-1])
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:
         "What the member says, from memory where it said so before."
