@@ -98,6 +98,22 @@ def test_lists_have_pages_in_json_and_csv(api, home):
     )
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/forecasts?symbl=AAA",
+        "/forecasts?limit=1&limit=2",
+        "/universe?symbol=VIX",
+        "/models?page=2",
+        "/forecasts?horizons=5",
+    ],
+)
+def test_a_field_that_nobody_reads_is_refused_and_not_answered_as_if_it_were_not_there(api, home, address):
+    told = is_problem(api.get(address, headers=bearer(home, "read")), 422)
+    assert "field" in told["detail"] and "symbl" not in told["remedy"]
+    assert api.get(address).status_code == 401  # a stranger is told nothing
+
+
 def test_lists_of_several_horizons_have_pages_and_filters_too(api, home):
     for day in ("2016-02-08", "2016-02-09"):
         asked = {"symbol": "AAA", "date": day, "horizons": [1, 5]}
@@ -260,6 +276,11 @@ def test_openapi_says_of_a_record_what_the_terminal_says_of_it(api, path):
         assert differing == set()
         assert set(at_the_terminal["required"]) - own.keys() <= ONLY_AT_THE_TERMINAL.get(command, set())
         assert set(over_http["required"]) <= other.keys()
+
+
+def test_openapi_says_of_the_runs_of_jobs_what_the_terminal_says_of_them(api):
+    told = api.get("/openapi.json").json()["paths"]["/health"]["get"]["responses"]["200"]["content"]
+    assert told["application/json"]["schema"]["properties"]["jobs"] == SCHEMAS["monitor"]["properties"]["jobs"]
 
 
 def test_answers_are_as_openapi_and_the_terminal_describe_them(api, home):

@@ -1,17 +1,20 @@
 """Models and forecasts of one's own in the ring: scored as the house is, refused where they know tomorrow, counted as trials."""
 
 import json
+from datetime import UTC, datetime
 
 import jsonschema
 import pandas as pd
 import pytest
 
 import forecastkit as fk
+from forecastkit.calendars import get_calendar
 from forecastkit.cli.main import main as command
 from forecastkit.cli.schemas import SCHEMAS
-from forecastkit.core import LookAheadError, UserCodeError, load_settings, shipped_log
+from forecastkit.core import DataError, LookAheadError, UserCodeError, load_settings, shipped_log
 from forecastkit.core.experiments import ExperimentLog
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.evaluation import ForecastFile, read_forecast_file
 from forecastkit.ledger import PredictionDatabase, audit_ledger, import_forecasts, imported_forecasts
 from forecastkit.models import ProbabilisticForecaster
 from forecastkit.ops import create_shadow_deployment, line_target, stored_deployments
@@ -216,6 +219,35 @@ def test_a_file_of_quantiles_is_scored_and_every_slip_is_one_line(house, theirs,
     assert card["by_timeliness"]["live"]["n"] == card["origins"] and card["by_timeliness"]["backfill"]["n"] == 0
     assert card["baselines"]["house"]["crps"] > 0
     jsonschema.validate(found, SCHEMAS["evaluate --forecasts"])
+
+
+def test_a_row_with_too_many_fields_shifts_nothing_and_is_refused_alone(tmp_path):
+    head, row = "\ufeffsymbol,origin,horizon,made_at,q10,q50,q90\n", "VIX,2018-02-06,5,2018-02-06T22:00:00Z,-20,-3,20"
+    file = tmp_path / "desk.csv"
+
+    def read(text: str) -> ForecastFile:
+        file.write_text(text, encoding="utf-8")
+        return read_forecast_file(
+            file, get_calendar("XNYS"), datetime(2018, 3, 1, tzinfo=UTC), lambda symbol: "pct_change"
+        )
+
+    for more in (",", ",,"):  # as spreadsheets leave them
+        [taken] = read(head + row + more + "\n").rows.itertuples()
+        assert (taken.symbol, taken.horizon, *taken.values) == ("VIX", 5, -20, -3, 20)
+    found = read(head + row + "\n" + row.replace("-06", "-07") + ",5\n\n" + row.replace("VIX", '"V\nX"') + "\n" + row)
+    assert [(line, reason) for line, reason, _ in found.refused] == [
+        (3, "beyond"),
+        (5, "unknown_symbol"),
+        (7, "duplicated"),
+    ]
+    for text, words in {
+        head.replace("q90", "q50") + row: "column q50 twice",
+        head + row + '\n"VIX': "save it as CSV",
+        head: "no row below its header",
+        "": "lacks the column symbol",
+    }.items():
+        with pytest.raises(DataError, match=words):
+            read(text)
 
 
 def test_an_import_is_a_line_of_its_own_chained_idempotent_and_never_believed_better_than_it_can_be(

@@ -33,6 +33,7 @@ from .imports import forecasts_import, forecasts_lines, named_places  # noqa: F4
 from .shadow import shadow_app
 from .serve import keys_app, serve
 from .tune_report import tune_app
+from .scenarios import scenarios
 from .study import study_app
 from forecastkit.cli.options import (
     AsJson,
@@ -525,6 +526,9 @@ def report(
 
 for command in (evaluate, backtest, paper, monitor, verify, explain, download, serve, backup, restore, schema):
     add_command(app)(command)
+
+
+add_command(study_app)(scenarios)
 
 
 @add_command(settings_app, "show")

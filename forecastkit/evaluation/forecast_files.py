@@ -11,6 +11,7 @@ taken is refused whole. Whether a forecast was live is decided elsewhere, by the
 # %% ../../nbs/45_evaluation/10_forecast_files.ipynb #6a6d6b66
 from __future__ import annotations
 
+import csv
 import hashlib
 import math
 import re
@@ -57,32 +58,62 @@ def quantile_columns(columns: Collection[str]) -> dict[str, float]:
         raise DataError("a file of forecasts needs two quantiles or more, each once, such as q10, q50 and q90")
     return dict(sorted(found.items(), key=lambda pair: pair[1]))
 
+# %% ../../nbs/45_evaluation/10_forecast_files.ipynb #c4d20e9b
+_BEYOND: str = "(beyond the columns)"
+
+
+def _csv_table(path: Path) -> pd.DataFrame:
+    "The rows of a CSV file as text, by the line on which each begins; under `_BEYOND` what stands beyond its columns."
+    rows, begins = list[dict[str, str]](), list[int]()
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines, strict=True)
+        header = [name.strip() for name in next(reader, [])]
+        line = reader.line_num + 1
+        for cells in reader:
+            more = {_BEYOND: "".join(cells[len(header) :])}
+            rows.append({name: cell for name, cell in zip(header, cells) if name} | more)
+            begins.append(line)
+            line = reader.line_num + 1
+    names = list(filter(None, header))
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{path.name} has the column {printable(twice[0])} twice: give each column one name")
+    return pd.DataFrame(rows, begins, [*names, _BEYOND]).fillna("")
+
+
+def _parquet_table(path: Path) -> pd.DataFrame:
+    "The rows of a Parquet file as text, numbered as the lines of a CSV file would be."
+    table = pd.read_parquet(path).map(lambda value: "" if pd.isna(value) else str(value))
+    return table.set_axis(range(2, len(table) + 2), axis=0).rename(columns=lambda name: str(name).strip())
+
 # %% ../../nbs/45_evaluation/10_forecast_files.ipynb #698b8125
 def file_table(path: Path) -> pd.DataFrame:
     "The rows of a forecast file as text, with the number of the line of each. Raises `DataError` for what is none."
     readers: dict[str, Callable[[], pd.DataFrame]] = {
-        ".csv": lambda: pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False),
-        ".parquet": lambda: pd.read_parquet(path).map(lambda value: "" if pd.isna(value) else str(value)),
+        ".csv": lambda: _csv_table(path),
+        ".parquet": lambda: _parquet_table(path),
     }
     if path.suffix.lower() not in readers:
         raise DataError(f"{path.name} is no file of forecasts: give FILE.csv or FILE.parquet")
     try:
         table = readers[path.suffix.lower()]()
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, csv.Error) as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path.name} cannot be read: {why}") from error
-    table.columns = [str(name).strip() for name in table.columns]
+        raise DataError(
+            f"{path.name} cannot be read ({why}): save it as CSV with commas in UTF-8, or as Parquet"
+        ) from error
     if missing := [name for name in FILE_COLUMNS if name not in table]:
         raise DataError(
             f"{path.name} lacks the column {', '.join(missing)}: it needs {', '.join(FILE_COLUMNS)}, and quantiles such as q05"
         )
-    return table.set_axis(range(2, len(table) + 2), axis=0)
+    return table
 
 # %% ../../nbs/45_evaluation/10_forecast_files.ipynb #e41fc014
 REASONS: tuple[str, ...] = (
-    "missing", "unknown_symbol", "horizon", "kind", "origin", "made_at", "future", "too_early", "not_finite", "crossing", "impossible", "duplicated",
+    "missing", "unknown_symbol", "horizon", "kind", "origin", "made_at", "future", "too_early", "not_finite", "crossing", "impossible", "duplicated", "beyond",
 )  # fmt: skip
 SLACK = timedelta(minutes=5)  # what two clocks may differ by
 
@@ -243,6 +274,8 @@ def read_forecast_file(
         try:
             if not any(text.values()):
                 continue  # an empty line
+            if text.get(_BEYOND):
+                raise Refused("beyond", "the row has more fields than there are columns: write 1.5, and not 1,5")
             said = _row(text, columns, calendar, now, kind_of)
             key = tuple(said[name] for name in ROW_KEY)
             if key in taken:
@@ -256,5 +289,7 @@ def read_forecast_file(
     rows = pd.DataFrame(list(taken.values()), index=list(lines.values()), columns=list(names))
     found = ForecastFile(file.name, hashlib.sha256(file.read_bytes()).hexdigest(), rows, tuple(refused))
     if not taken:
-        raise DataError("; ".join([f"{found}: nothing can be taken", *map(str, refused[:3])]))
+        raise DataError(
+            "; ".join([f"{found}: nothing can be taken", *map(str, refused[:3] or ["it has no row below its header"])])
+        )
     return found

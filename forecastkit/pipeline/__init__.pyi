@@ -188,3 +188,6 @@ from .search import (
     Candidate as Candidate,
     search_book as search_book,
 )
+from .scenarios import (
+    strategy_scenarios as strategy_scenarios,
+)

@@ -17,7 +17,13 @@ import pandas as pd
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, blank_axes, house_style
 from .html import paragraph, percent, table
 from .monitoring_page import picture, scrolled
-from .tuning_studies import TuningRecord, gain_words, parameter_pairs, parameter_weights, weight_words
+from forecastkit.reports.tuning_studies import (
+    TuningRecord,
+    gain_words,
+    parameter_pairs,
+    parameter_weights,
+    weight_words,
+)
 
 # %% auto #0
 __all__ = ['convergence_picture', 'convergence_section', 'weights_picture', 'weights_section', 'pairs_picture', 'pairs_section',
@@ -40,7 +46,9 @@ def convergence_picture(record: TuningRecord) -> Any:
         low, high = float(losses.min()), float(losses.quantile(0.9))
         edges = [low, high] + ([record.default_loss] if np.isfinite(record.default_loss) else [])
         room = 0.12 * max(max(edges) - min(edges), 1e-12)
-        ax.set(ylim=(min(edges) - room, max(edges) + room), xlim=(-1, len(record.trials)), xlabel="trial", ylabel="loss")
+        ax.set(
+            ylim=(min(edges) - room, max(edges) + room), xlim=(-1, len(record.trials)), xlabel="trial", ylabel="loss"
+        )
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, frameon=False)
     return ax
 
@@ -101,7 +109,7 @@ def _scale_axis(axis: Any, scale: str, names: Sequence[str]) -> None:
     if scale == "log":
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
         low, high = axis.get_data_interval()
-        axis.set_ticks(np.geomspace(low, high, 3), [f"{one:.2g}" for one in np.geomspace(low, high, 3)])
+        axis.set_ticks(np.geomspace(low, high, 3), [f"{float(f'{one:.2g}'):g}" for one in np.geomspace(low, high, 3)])
         axis.set_ticks([], minor=True)
     elif scale == "choice":
         axis.set_ticks(range(len(names)), names)
@@ -149,7 +157,11 @@ def pairs_section(record: TuningRecord) -> str:
     if not len(pairs):
         return paragraph("Too few trials for so many parameters to look at pairs of them.")
     matter = [f"{one} with {other}" for one, other in pairs.index[pairs["matters"].astype(bool)]]
-    told = f"Work together: {', '.join(matter)}." if matter else "No pair of parameters works together in a way that chance would not show."
+    told = (
+        f"Work together: {', '.join(matter)}."
+        if matter
+        else "No pair of parameters works together in a way that chance would not show."
+    )
     first, second = pairs.index[0]
     alt = f"Weights of pairs of parameters; the heaviest is {first} with {second}, {percent(pairs['weight'].iloc[0])}"
     words = f"Left: of what the parameters alone leave unexplained, the share that a pair explains; a red point where it passes {percent(pairs['null'].iloc[0])}, as the heaviest pair does in 5 of 100 random orders. Right: the trials of the heaviest pair."
@@ -169,7 +181,9 @@ def slices_picture(record: TuningRecord, across: int = 4) -> Any:
         for ax, name in zip(places, names, strict=False):
             values = scored[name].dropna()
             x, choices = _positions(values, record.scales[name])
-            ax.scatter(x, losses[values.index], c=values.index, cmap="Blues", vmin=-0.6 * len(record.trials), s=12, linewidth=0)
+            ax.scatter(
+                x, losses[values.index], c=values.index, cmap="Blues", vmin=-0.6 * len(record.trials), s=12, linewidth=0
+            )
             _scale_axis(ax.xaxis, record.scales[name], choices)
             if record.default in values.index:
                 ax.axvline(x[list(values.index).index(record.default)], color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
@@ -215,7 +229,11 @@ def _name_axes(ax: Any, shown: pd.DataFrame, scales: Mapping[str, str]) -> None:
     ends = []
     for at, name in enumerate(map(str, shown)):
         ax.axvline(at, color="#c5ccd3", linewidth=0.9, zorder=0)
-        values = sorted(shown[name].dropna().astype(str)) if scales[name] == "choice" else shown[name].dropna().sort_values().tolist()
+        values = (
+            sorted(shown[name].dropna().astype(str))
+            if scales[name] == "choice"
+            else shown[name].dropna().sort_values().tolist()
+        )
         low, high = (one if isinstance(one, str) else f"{one:.3g}" for one in (values[0], values[-1]))
         ends.append(f"{name}\n{low[:12]} to {high[:12]}")
     ax.set_xticks(range(len(ends)), ends, fontsize=7 if len(ends) < 8 else 6)
@@ -285,7 +303,11 @@ def studies_section(records: Sequence[TuningRecord]) -> str:
     if len(records) < 2:
         return shown
     gained = [one.target for one in records if one.nested and one.nested["t"] >= 2]
-    told = f"Tuning gained on unseen folds for {', '.join(gained)}." if gained else "Tuning gained on unseen folds for no target."
+    told = (
+        f"Tuning gained on unseen folds for {', '.join(gained)}."
+        if gained
+        else "Tuning gained on unseen folds for no target."
+    )
     alt = "Nested gain of " + "; ".join(f"{one.target}: {gain_words(one.nested)}" for one in records)
     return paragraph(told) + picture(ensemble_picture(records), alt) + shown
 

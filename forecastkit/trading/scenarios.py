@@ -158,9 +158,7 @@ class ScenarioResult:
     kind: str  # replay, shock, fault, synthetic
     start: str
     end: str
-    verdict: (
-        str  # pass, fail; refused: the data were refused, which is a right answer to a fault; absent: not in these data
-    )
+    verdict: str  # pass, fail; refused: the data were refused, which is a right answer to a fault; absent: not in these data; idle: nothing was traded
     change: float | None = None  # of the equity
     drawdown: float | None = None
     worst_session: float | None = None
@@ -230,6 +228,8 @@ class ScenarioTester:
             return ScenarioResult(*shown, "refused" if kind == "fault" else "fail", said=str(error))
         except Exception as error:  # whatever the strategy does is what is tested
             return ScenarioResult(*shown, "fail", said=f"{type(error).__name__}: {error}")
+        if not len(result.books.fills.ticker):
+            return ScenarioResult(*shown, "idle", said="nothing was traded, so nothing is known")
         broken = tuple(self.limits.broken(result))
         grown = float(result.equity.iloc[-1]) / result.books.start_cash - 1
         return ScenarioResult(

@@ -93,9 +93,22 @@ def needs(scope: str) -> Any:
         key = service.ring.admit(given, scope, datetime.now(UTC))
         request.scope["state"]["key"] = key.id
         await service.count(key)
+        _check_fields(request)
         return key
 
     return Depends(admitted)
+
+# %% ../../nbs/75_web/10_app.ipynb #b7e1a5f0
+def _check_fields(request: Request) -> None:
+    "Raise `Refusal` for a field of the address that nobody reads, and for one that stands there twice."
+    given = [name for name, _ in request.query_params.multi_items()]
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    if not set(given) <= set(known):
+        raise Refusal(
+            422, "the address has a field that is unknown here", f"Fields there are: {', '.join(known) or 'none'}."
+        )
+    if len(given) > len(set(given)):
+        raise Refusal(422, "a field stands twice in the address", "Give each field once.")
 
 # %% ../../nbs/75_web/10_app.ipynb #5dcfb059
 REMEDIES: dict[int, str] = {

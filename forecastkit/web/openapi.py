@@ -16,8 +16,8 @@ from .questions import ForecastQuestion
 # %% auto #0
 __all__ = ['Schema', 'WORD', 'NUMBER_OR_NULL', 'COUNT_OR_NULL', 'WORD_OR_NULL', 'UUID_WORD', 'PROBLEM_SCHEMA', 'PERCENTS',
            'FORECAST_SCHEMA', 'SEVERAL_SCHEMA', 'JOB_SCHEMA', 'LINKS', 'RANGE', 'ROW', 'HORIZON_ROW', 'MODEL_ROW',
-           'SERVED_RECORD', 'LISTED', 'ANSWERS', 'QUESTION_BODY', 'an_object', 'a_list', 'an_answer', 'problem_answers',
-           'with_problem']
+           'SERVED_RECORD', 'LISTED', 'JOB_RUN', 'HEALTH_SCHEMA', 'ANSWERS', 'QUESTION_BODY', 'an_object', 'a_list',
+           'an_answer', 'problem_answers', 'with_problem']
 
 # %% ../../nbs/75_web/09_openapi.ipynb #d98195d4
 Schema = dict[str, Any]
@@ -87,6 +87,14 @@ SERVED_RECORD: Schema = an_object(
 )  # fmt: skip
 LISTED: Schema = a_list({"type": "object"})
 
+# %% ../../nbs/75_web/09_openapi.ipynb #oarec011
+JOB_RUN: Schema = an_object(job=WORD, outcome=WORD, started=WORD, ended=WORD_OR_NULL)
+HEALTH_SCHEMA: Schema = an_object(live={"type": "boolean"}, ready={"type": "boolean"})
+HEALTH_SCHEMA["properties"] |= {
+    "sessions_behind": COUNT_OR_NULL, "jobs": a_list(JOB_RUN), "version": WORD, "jobs_open": COUNT_OR_NULL,
+    **dict.fromkeys(("newest_origin", "symbol", "model_version", "stored_at"), WORD_OR_NULL),
+}  # fmt: skip
+
 # %% ../../nbs/75_web/09_openapi.ipynb #a7fd3a38
 def an_answer(description: str, schema: Schema, media: str = "application/json") -> Schema:
     "What OpenAPI says of one answer."
@@ -104,7 +112,7 @@ ANSWERS: dict[str, dict[int | str, Schema]] = {
     "/models": {200: an_answer("One record a version.", a_list(MODEL_ROW))},
     "/served-on/{date}": {200: an_answer("One record a target.", a_list(SERVED_RECORD))},
     "/metrics": {200: {"description": "Measured performance.", "content": {"application/json": {"schema": an_object(performance=LISTED)}, "text/plain": {"schema": WORD}}}},
-    "/health": {200: an_answer("Alive and ready.", an_object(live={"type": "boolean"}, ready={"type": "boolean"}))},
+    "/health": {200: an_answer("Alive and ready.", HEALTH_SCHEMA)},
 }  # fmt: skip
 QUESTION_BODY: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": ForecastQuestion.model_json_schema()}}}
