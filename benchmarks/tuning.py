@@ -112,12 +112,13 @@ def judged(task, config, best, since):
 def nested(name, args):
     "Nested gain before 2014, and the winner of the last search on 2014-2018, as one result."
     began = time.process_time()
-    task, config = tuning_task(name, settings(), as_of=INNER, since="2005-01-03")
+    own = settings()
+    task, config = tuning_task(name, own, as_of=INNER, since="2005-01-03")
+    later, _ = tuning_task(name, own, as_of=LAST)
     study, best = optimize_hyperparameters(
         task, config, args.trials, outer=OuterFolds(args.outer, args.outer_trials), progress=True
     )
     found = study.user_attrs["nested"]
-    later, _ = tuning_task(name, settings(), as_of=LAST)
     after = judged(later, config, best, HOLDOUT)
     result = {
         "nested": found, "stopped": study.user_attrs.get("stopped", ""), "default_loss": study.user_attrs["default_loss"],

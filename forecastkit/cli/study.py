@@ -31,7 +31,7 @@ __all__ = ['study_app', 'Universes', 'Start', 'End', 'Every', 'Jobs', 'names_in'
            'search']
 
 # %% ../../nbs/80_cli/19_study.ipynb #c790ee11
-study_app = command_group("What carries a result, and what choosing among settings is worth.")
+study_app = command_group("What carries a result, and what choosing settings is worth.")
 
 
 def names_in(
