@@ -43,7 +43,7 @@ def held_from(
     first: pd.Timestamp,
 ) -> dict[pd.Timestamp, dict[str, float]]:
     "The weights from a session on; there those of the last decision before it, which would be held by then."
-    found = table_decisions(strategy, market, names, market.close(names[-1]).index)
+    found = table_decisions(strategy, market, names, pd.DatetimeIndex(market.close(names[-1]).index))
     before = [day for day in found if day <= first]
     return {day: one for day, one in found.items() if day > first} | ({first: found[max(before)]} if before else {})
 

@@ -56,7 +56,7 @@ class ScenarioLimits:
 # %% ../../nbs/50_trading/15_scenarios.ipynb #1f0ebf65
 def _moved(market: MarketData, closes: pd.DataFrame) -> MarketData:
     "The market with other closes; the rest of each bar moves with its own."
-    for name in closes:
+    for name in map(str, closes):
         bars, new = market.bars(name).copy(), closes[name].dropna()
         ratio = new / bars["close"].reindex(new.index)
         for column in ("open", "high", "low", "close"):
@@ -80,9 +80,9 @@ def _rebuilt(
 ) -> MarketData:
     "The market whose log returns from a session on are changed."
     closes = _closes(market, names)
-    r = np.log(closes).diff().loc[session:]
+    r = closes.transform(np.log).diff().loc[session:]
     before = closes.loc[:session].iloc[-2] if len(closes.loc[:session]) > 1 else closes.iloc[0]
-    return _moved(market, np.exp(change(r).cumsum()) * before)
+    return _moved(market, change(r).cumsum().transform(np.exp) * before)
 
 
 def shock_volatility(market: MarketData, names: Sequence[str], session: pd.Timestamp, factor: float) -> MarketData:
@@ -133,7 +133,7 @@ def state_path(
 ) -> MarketData:
     "The market whose returns from a session on are drawn from the sessions before it that followed a close in one state. Raises `DataError` for too few."
     closes = _closes(market, names)
-    r = np.log(closes).diff()
+    r = closes.transform(np.log).diff()
     pool = r[(states.reindex(r.index).shift() == state) & (r.index < session)].dropna()
     if len(pool) < 2 * block:
         raise DataError(f"{len(pool)} sessions in the state {state} before {session:%Y-%m-%d}: {2 * block} are needed")
@@ -259,15 +259,14 @@ class ScenarioTester:
             if len(names) > 1 or "correlation" not in name
         ]
         found += [self.one(name, "fault", days[0], days[-1], change) for name, change in faults.items()]
-        known = pd.Series(dtype=object) if self.states is None else self.states.loc[:at].dropna()
-        worst = [state for state, n in known.value_counts().items() if str(state).startswith("bear") and n >= 40][:2]
+        states = pd.Series(dtype=object) if self.states is None else self.states
+        counts = states.loc[:at].dropna().astype(str).value_counts()
+        worst = [str(state) for state, n in counts.items() if str(state).startswith("bear") and n >= 40][:2]
         for state in worst:
             for seed in range(seeds):
-                change = lambda m, state=state, seed=seed: state_path(m, names, self.states, state, at, seed)  # noqa: E731
+                change = lambda m, state=state, seed=seed: state_path(m, names, states, state, at, seed)  # noqa: E731
                 found.append(
-                    self.one(
-                        f"{str(state).replace('_', ', ')}, path {seed + 1}", "synthetic", days[0], days[-1], change
-                    )
+                    self.one(f"{state.replace('_', ', ')}, path {seed + 1}", "synthetic", days[0], days[-1], change)
                 )
         return found
 
