@@ -113,7 +113,7 @@ def tell_reviewers(function: str, report: Any, github: bool, sarif_file: Path | 
 
     path, line = Path(function.rpartition(":")[0]).as_posix(), written_at(load_user_code(function))[1]
     if github:
-        print("\n".join(github_annotations(report, path, line)) or report.headline)
+        emit("\n".join(github_annotations(report, path, line)) or report.headline, as_json=False)
     if sarif_file is not None:
         write_atomic(sarif_file, json.dumps(sarif([(report, path, line)]), indent=1).encode())
 

@@ -325,6 +325,7 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "29ea459cc7201985",
     "c2676a47c1e4ee48",
     "5c9c7236e9a062ce",
+    "a01675f8ff23c4ce",
 )  # of the tables and indexes by revision
 
 
