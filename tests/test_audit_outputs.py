@@ -91,6 +91,8 @@ def test_the_hook_runs_the_command_on_the_function_that_is_named(repository, cap
 def test_outputs_of_a_function_are_refused_without_one(tmp_path, capsys):
     assert main(["verify", "--github", "--home", str(tmp_path)]) == 2
     assert "--function" in capsys.readouterr().err
+    assert main(["verify", "--function", "mine.py:f", "--github", "--json", "--home", str(tmp_path)]) == 2
+    assert "give one of them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

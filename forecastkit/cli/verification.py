@@ -176,6 +176,8 @@ def verify(
     )
     if function is None and (github or sarif is not None):
         raise SettingsError("--github and --sarif tell of a function: give --function FILE.py:NAME")
+    if as_json and github:
+        raise SettingsError("--json and --github both say what is printed: give one of them")
     try:
         found = audit_reports(
             audit, settings, None if as_json or github else lambda report: emit(report, as_json=False)
