@@ -117,8 +117,10 @@ def test_the_panel_has_ten_leaks_and_five_lookalikes():
 @pytest.mark.parametrize("case", mostly_slow(SHORT_FIRST), ids=str)
 def test_a_file_of_ones_own_is_judged_alike(case, monkeypatch, capsys):
     monkeypatch.setattr("forecastkit.pipeline.open_market", lambda *given, **named: corpus_market())
+    known = len(LEAKS + LOOKALIKES)
     code = leaving("verify", "--function", f"{CORPUS}:{case.fn.__name__}", "--cuts", "10", "--json")
     [report] = json.loads(capsys.readouterr().out)
+    assert len(LEAKS + LOOKALIKES) == known  # loading the file lists nothing again
     assert report["ok"] is (case in LOOKALIKES) and code == (0 if report["ok"] else 1)
 
 

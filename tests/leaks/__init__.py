@@ -43,7 +43,8 @@ def innocent(fn: Function | None = None, *, decide: str = "close"):
 
 def _listed(cases: list[Case], fn: Function | None, decide: str):
     def note(one: Function) -> Function:
-        cases.append(Case(one, decide))
+        if one.__module__.startswith(f"{__name__}."):  # a file that `verify --function` loads in this process is no second corpus
+            cases.append(Case(one, decide))
         return one
 
     return note if fn is None else note(fn)
