@@ -8732,6 +8732,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'forecastkit/web/questions.py'),
                                            'forecastkit.web.questions.asked_target': ( '75_web/questions.html#asked_target',
                                                                                        'forecastkit/web/questions.py'),
+                                           'forecastkit.web.questions.check_answerable': ( '75_web/questions.html#check_answerable',
+                                                                                           'forecastkit/web/questions.py'),
                                            'forecastkit.web.questions.check_days': ( '75_web/questions.html#check_days',
                                                                                      'forecastkit/web/questions.py'),
                                            'forecastkit.web.questions.checked_day': ( '75_web/questions.html#checked_day',

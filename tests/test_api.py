@@ -182,6 +182,20 @@ def test_what_is_no_question_is_refused_with_a_reason(api, home, body):
     assert "etc/passwd" not in json.dumps(told) and "skops" not in json.dumps(told)
 
 
+@pytest.mark.parametrize(
+    "day, words",
+    [
+        ("2018-02-03", "weekend"),
+        ("1950-01-03", "outside the calendar"),
+        ("2018-12-25", "holiday"),
+        ("2099-12-31", "outside the calendar"),
+    ],
+)
+def test_a_day_on_which_no_forecast_can_be_made_is_refused_at_once(api, home, day, words):
+    told = is_problem(api.post("/forecast", json={"symbol": "VIX", "date": day}, headers=bearer(home)), 422)
+    assert words in told["detail"] and "leave date out" in json.dumps(told)
+
+
 def test_bodies_have_a_limit_and_a_kind(api, home):
     big = b'{"symbol": "VIX"' + b" " * 20_000 + b"}"
     is_problem(api.post("/forecast", content=big, headers=bearer(home) | {"Content-Type": "application/json"}), 413)

@@ -333,10 +333,22 @@ def test_the_drift_of_an_evening_is_checked_once_where_it_is_not_on_record(predi
 def test_the_arms_of_symbols_are_served_as_the_hash_says(predicted) -> None:
     evening = predicted.predict_daily(enable_drift_detection=False)
     one = stored_deployments(predicted.database)[0]
-    panel = predicted.challengers(next(iter(evening.values())).origin)[0].panel
+    panel = predicted.challengers(next(iter(evening.values())).origin)[0][0].panel
     for symbol, forecast in evening.items():
         theirs = forecast.model_version in panel.names.values()
         assert theirs == (one.arm(symbol, forecast.origin) == "challenger")
+
+
+def test_a_challenger_that_cannot_be_prepared_stops_no_evening(predicted, monkeypatch) -> None:
+    def unprepared(*given) -> None:
+        raise DataError("too few rows to fit the line")
+
+    monkeypatch.setattr(predicted, "_panel_of", unprepared)
+    evening = predicted.predict_daily(enable_drift_detection=False)
+    assert len(evening) == 4 and evening.batches[0].pairs == 0
+    [note] = evening.shadow_notes
+    assert "few, has no pairs on" in note and "too few rows to fit the line" in note
+    assert stored_jobs(predicted.database, "predict_daily")[-1].detail["not_asked"] == [note]
 
 
 def test_the_terminal_tells_the_same_and_writes_the_page(tmp_path, capsys) -> None:

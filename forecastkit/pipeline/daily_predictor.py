@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from tqdm import tqdm
 
-from ..core import DataError, Settings, load_settings
+from ..core import DataError, ModelIntegrityError, Settings, load_settings
 from ..data import MarketData
 from ..forecasts import Forecast
 from ..ledger import PredictionDatabase
@@ -70,6 +70,7 @@ class DailyPredictions(SymbolForecasts):
     def __init__(self) -> None:
         super().__init__()
         self.batches, self.drift = list[BatchRecord](), pd.DataFrame()
+        self.shadow_notes = list[str]()  # challengers that could not be asked, and why
         self.drift_notes = list[str]()  # what the check of drift could not do
 
     @property
@@ -85,7 +86,7 @@ class DailyPredictions(SymbolForecasts):
         return {
             "symbols": asked, "forecasts": len(self), "stored": self.stored, "pairs": sum(batch.pairs for batch in self.batches),
             "batches": len(self.batches), "seconds": round(seconds, 3), "throughput": round(asked / seconds, 2) if seconds else None,
-            "success_rate": self.success_rate, "failed": dict(list(self.skipped.items())[:20]),
+            "success_rate": self.success_rate, "failed": dict(list(self.skipped.items())[:20]), "not_asked": list(self.shadow_notes),
         }  # fmt: skip
 
 # %% ../../nbs/65_pipeline/73_daily_predictor.ipynb #2e7281c3
@@ -162,11 +163,20 @@ class AdvancedDailyPredictor:
         "A reading of each deployment that runs; those that are decided, worse or over are ended."
         return evaluate_shadow_deployments(self.database)
 
-    def challengers(self, session: pd.Timestamp) -> list[Challenger]:
-        "The deployments that count at a session, each with the panel of its line."
+    def challengers(self, session: pd.Timestamp) -> tuple[list[Challenger], list[str]]:
+        "The deployments that count at a session, each with the panel of its line, and why others cannot be asked: the champion serves without them."
         running = stored_deployments(self.database, self.target, active=True)
-        counting = [one for one in running if one.counts(session, self.database.calendar)]
-        return [Challenger(one, self._panel_of(one.line, session)) for one in counting]
+        asked, notes = list[Challenger](), list[str]()
+        for one in running:
+            if not one.counts(session, self.database.calendar):
+                continue
+            try:
+                asked.append(Challenger(one, self._panel_of(one.line, session)))
+            except (DataError, ModelIntegrityError) as error:
+                notes.append(
+                    f"deployment {one.deployment_id}, {one.line.name}, has no pairs on {session:%Y-%m-%d}: {error}"
+                )
+        return asked, notes
 
     def _panel_of(self, line: Line, session: pd.Timestamp) -> PreparedPanel:
         key, system = (line.digest, session), self._system
@@ -195,7 +205,7 @@ class AdvancedDailyPredictor:
         session, result = self._system.origin(as_of), DailyPredictions()
         with recorded_job(self.database, "predict_daily") as said:
             panel = self._system.prepared(session)
-            challengers = self.challengers(session) if enable_shadow_deployment else []
+            challengers, result.shadow_notes = self.challengers(session) if enable_shadow_deployment else ([], [])
             symbols = self._system.universe.symbols
             with tqdm(total=len(symbols), unit="symbol", disable=not self._system.settings.run.progress) as bar:
                 for at in range(0, len(symbols), batch_size):

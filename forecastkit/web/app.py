@@ -47,6 +47,7 @@ from forecastkit.web.questions import (
     ForecastQuestion,
     check_days,
     checked_day,
+    check_answerable,
     meaning_of,
     refused_fields,
 )
@@ -150,6 +151,8 @@ async def post_forecast(request: Request) -> Response:
     "Forecast one symbol; the same question gives the same record. What takes long is answered with a job to ask for."
     service = service_of(request)
     asked = meaning_of(read_question(request, await request.body()), service.key)
+    if asked.day is not None:
+        check_answerable(asked.day, service.database.calendar, service.database.clock().date())
     found = await answer_question(service, asked)
     if found is not None:
         return Response(found, media_type="application/json")

@@ -17,13 +17,15 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ..core import Settings
+from ..calendars import Calendar
+from ..core import DataError, Settings
 from ..pipeline import settings_for, timeframe_horizons
 from .problems import Refusal
 
 # %% auto #0
 __all__ = ['Sessions', 'SYMBOL_TEXT', 'DAY_TEXT', 'DAY_FORMAT', 'QUESTION_FIELDS', 'whole_number', 'ForecastQuestion', 'Asked',
-           'asked_target', 'SettingsKey', 'meaning_of', 'checked_day', 'check_days', 'refused_fields']
+           'asked_target', 'SettingsKey', 'meaning_of', 'checked_day', 'check_answerable', 'check_days',
+           'refused_fields']
 
 # %% ../../nbs/75_web/04_questions.ipynb #36e3776c
 def whole_number(value: Any) -> Any:
@@ -125,6 +127,17 @@ def checked_day(text: str) -> str:
     except ValueError:
         raise Refusal(422, "date is no day of the calendar", "Write it as 2018-02-05.") from None
     return text
+
+
+def check_answerable(text: str, calendar: Calendar, today: Day) -> None:
+    "Raise `Refusal` for a day on which no forecast can be made: no session of the calendar, or one to come."
+    remedy = "Ask for a session that has come, or leave date out for the last one."
+    try:
+        session = calendar.session(text)
+    except DataError as error:
+        raise Refusal(422, str(error), remedy) from None
+    if session.date() > today:
+        raise Refusal(422, f"{text} has not come yet: today is {today}", remedy)
 
 
 def check_days(start: str | None, end: str | None) -> None:
