@@ -43,7 +43,7 @@ def innocent(fn: Function | None = None, *, decide: str = "close"):
 
 def _listed(cases: list[Case], fn: Function | None, decide: str):
     def note(one: Function) -> Function:
-        if one.__module__.startswith(f"{__name__}."):  # a file that `verify --function` loads in this process is no second corpus
+        if one.__module__.startswith(f"{__name__}."):  # not where `verify --function` loads a file again
             cases.append(Case(one, decide))
         return one
 
