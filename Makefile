@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test proofs check ruff pyrefly bandit notebooks docs rivals figures controls clean
+.PHONY: help install report test proofs check ruff pyrefly bandit notebooks docs dist lowest latest weaknesses rivals figures controls clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,33 @@ notebooks: install  ## Export, run every notebook with its outputs stored, clean
 docs: install  ## The documentation site in _docs (with Quarto; plain pages without)
 	@if command -v quarto >/dev/null; then $(BIN)/nbdev-docs; else $(BIN)/python .ci/plain_docs.py; fi
 
+# Tools that are wanted a few times a year run in environments of their own, at the versions of constraints.txt.
+TOOL := $(BIN)/uv tool run --quiet --constraints constraints.txt
+
+dist: install  ## Wheel and sources in dist/, checked and tried elsewhere; build/sbom.json lists what a user gets
+	@rm -rf dist build
+	@$(BIN)/python -m build --no-isolation >/dev/null
+	@$(TOOL) twine check --strict dist/*
+	@$(BIN)/uv venv --quiet --python $(BIN)/python build/environment
+	@$(BIN)/uv pip install --quiet --python build/environment/bin/python -c constraints.txt dist/*.whl
+	@cd build && FORECASTKIT_MODEL_WALK_START=1995-01-03 environment/bin/forecastkit daily --quiet --sources sample --as-of 1996-06-28 && ls reports/output/*/daily.html
+	@$(TOOL) --from cyclonedx-bom cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file build/sbom.json build/environment
+
+EXTRAS := live,postgres,dask,explain,tune,alerts,api
+lowest: install  ## Every test at the oldest versions that pyproject.toml allows, in .venv-lowest
+	@$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) .venv-lowest
+	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct '.[$(EXTRAS)]'
+	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --config-settings editable_mode=compat -e '.[dev]'
+	@.venv-lowest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not pinned"
+
+latest: install  ## Every test at the newest versions that there are, in .venv-latest
+	@$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) .venv-latest
+	@$(BIN)/uv pip install --quiet --python .venv-latest/bin/python --upgrade --config-settings editable_mode=compat -e '.[dev]'
+	@.venv-latest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not pinned"
+
+weaknesses: install  ## pip-audit: known weaknesses of the pinned versions
+	@$(TOOL) pip-audit --requirement constraints.txt --no-deps --disable-pip
+
 RIVALS ?= /tmp/forecastkit-rivals
 rivals: install  ## forecastkit beside other libraries, in an environment of their own (half an hour)
 	@$(BIN)/uv venv -q --allow-existing $(RIVALS)/venv
@@ -76,5 +103,5 @@ controls: install  ## Four random walks, where there is nothing to see (five min
 	@$(BIN)/python benchmarks/controls.py
 
 clean:  ## Everything that was made here, but not your data and not .venv
-	@rm -rf build dist *.egg-info _docs _proc .pytest_cache .ruff_cache .hypothesis .coverage reports/output nbs/nbdev.yml nbs/sidebar.yml
+	@rm -rf build dist .venv-lowest .venv-latest *.egg-info _docs _proc .pytest_cache .ruff_cache .hypothesis .coverage reports/output nbs/nbdev.yml nbs/sidebar.yml
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
