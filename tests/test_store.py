@@ -16,11 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
+from forecastkit.cli.main import main
 from forecastkit.core import DataError
 from forecastkit.data.health import health_report
+from forecastkit.data.market import MarketData
 from forecastkit.data.snapshots import SnapshotSource, freeze_snapshot, list_snapshots, stored_sources
 from forecastkit.data.sources import FolderSource, load_market
-from forecastkit.data.store import Store, effective_moment, read_rows
+from forecastkit.data.store import Store, effective_moment, read_rows, write_rows
 from forecastkit.data.synthetic import synthetic_market
 
 NYSE = get_calendar("XNYS")
@@ -88,6 +90,115 @@ def test_a_published_value_that_changes_is_known_from_its_fetch(store):
     view = load_market([store]).as_of
     assert view("2018-02-06").macro("DGS10").tolist() == [2.7, 2.8]
     assert view("2018-02-07").macro("DGS10").tolist() == [2.7, 2.9]
+
+
+QUARTERS = pd.DatetimeIndex(["2008-07-01", "2008-10-01"])
+GROWTH = "A191RL1Q225SBEA"
+
+
+def told(*rows: tuple[int, str, float]) -> pd.DataFrame:
+    "Vintages of growth: quarter, day of publication, value."
+    moments = pd.DatetimeIndex([f"{day} 13:30Z" for _, day, _ in rows]).as_unit("us")
+    return pd.DataFrame(
+        {"value": [value for *_, value in rows], "known_at": moments}, QUARTERS[[place for place, *_ in rows]]
+    )
+
+
+def test_two_publications_corrected_in_one_evening_are_one_change(store, tmp_path, capsys):
+    first = told((1, "2009-01-30", -3.8), (1, "2009-02-27", -6.2), (0, "2008-10-30", -0.3))
+    store.put(GROWTH, first, "alfred", "2009-03-02 22:00Z", NYSE)
+    again = told((1, "2009-01-30", -3.6), (1, "2009-02-27", -6.3), (0, "2008-10-30", -0.3))
+    assert store.put(GROWTH, again, "alfred", "2009-03-03 22:00Z", NYSE).revised == 1
+    for copy in (None, *store.cache.iterdir()):  # from the quick copy, and from the file
+        if copy:
+            copy.unlink()
+        market = load_market([store])
+        seen = [
+            market.as_of(day).macro(GROWTH).iloc[-1] for day in ("2009-01-30", "2009-02-27", "2009-03-03", "2009-03-04")
+        ]
+        assert seen == [-3.8, -6.2, -6.2, -6.3]
+        assert market.macro(GROWTH).tolist() == [-0.3, -6.3]
+    assert MarketData({GROWTH: store.read(GROWTH, NYSE).frame}).fingerprint() == market.fingerprint()
+    export = store.read(GROWTH, NYSE).frame.rename_axis("date").reset_index()
+    (tmp_path / "files").mkdir()
+    export.to_csv(tmp_path / "files" / f"{GROWTH}.csv", index=False)
+    assert load_market([FolderSource(tmp_path / "files")]).fingerprint() == market.fingerprint()
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["data", "list", "--sources", "store", "--home", str(tmp_path)])
+    assert GROWTH in capsys.readouterr().out
+
+
+def test_a_publication_that_is_past_stays_as_it_was_told(store):
+    store.put(GROWTH, told((1, "2009-01-30", -3.8), (1, "2009-02-27", -6.2)), "alfred", "2009-03-02 22:00Z", NYSE)
+    for again in (told((1, "2009-01-30", -3.6), (1, "2009-02-27", -6.2)), told((1, "2009-01-30", -3.6))):
+        assert store.put(GROWTH, again, "alfred", "2009-03-03 22:00Z", NYSE).revised == 0
+        assert load_market([store]).macro(GROWTH).tolist() == [-6.2]
+
+
+def test_a_correction_may_be_taken_back(store):
+    for minute, value in enumerate((-3.8, -3.6, -3.8, -3.6)):
+        store.put(GROWTH, told((1, "2009-01-30", value)), "alfred", f"2009-03-02 22:0{minute}Z", NYSE)
+        assert load_market([store]).macro(GROWTH).tolist() == [value]
+    with pytest.raises(
+        DataError, match=r"2008-10-01: a change fetched before .* check the clock"
+    ):  # the same moment again
+        store.put(GROWTH, told((1, "2009-01-30", -3.5)), "alfred", "2009-03-02 22:03Z", NYSE)
+    assert load_market([store]).macro(GROWTH).tolist() == [-3.6]
+
+
+def test_a_home_that_holds_two_values_of_one_moment_is_read(store):
+    "Homes written before 0.3 may: of the two the one that was published later counts, as it stands behind the other."
+    store.put(GROWTH, told((1, "2009-01-30", -3.8), (1, "2009-02-27", -6.2)), "alfred", "2009-03-02 22:00Z", NYSE)
+    rows, about = read_rows(store.path(GROWTH))
+    moment = pd.Timestamp("2009-03-03 22:00Z").as_unit("us")
+    twins = rows.assign(value=[-3.6, -6.3], known_at=moment, fetched_at=moment)
+    write_rows(
+        store.path(GROWTH), pd.concat([rows, twins]), {name: about[name] for name in ("symbol", "repairs", "origin")}
+    )
+    assert load_market([store]).macro(GROWTH).tolist() == [-6.3]
+    assert store.verify() == []
+
+
+@st.composite
+def fetches(draw):
+    "What a vendor tells at six moments of a few days: bars, values, or vintages of two days each."
+    kind = draw(st.sampled_from(["bars", "values", "vintages"]))
+    sizes = st.sampled_from([1.0, 1.5, 2.0])
+    told_days = st.lists(st.integers(0, 9), min_size=1, max_size=6, unique=True).map(sorted)
+    steps = draw(st.lists(st.sampled_from([1, 30, 200, 700, 1500]), min_size=6, max_size=6))
+    moments = pd.Timestamp(f"{STOCK.index[14]:%Y-%m-%d} 21:00Z") + pd.to_timedelta(np.cumsum(steps), unit="min")
+    found = []
+    for _ in steps:
+        days = STOCK.index[draw(told_days)]
+        if kind == "bars":
+            found.append(STOCK.loc[days[0] : STOCK.index[9]] * draw(sizes))
+            continue
+        frame = pd.DataFrame({"value": [draw(sizes) for _ in days]}, days)
+        if kind == "vintages":
+            early = days.tz_localize("UTC") + pd.Timedelta(hours=13)
+            late = frame.assign(value=[draw(sizes) for _ in days], known_at=early + pd.Timedelta(hours=5))
+            frame = pd.concat([frame.assign(known_at=early), late][: draw(st.integers(1, 2))])
+        found.append(frame)
+    return list(zip(moments, found))
+
+
+@settings(max_examples=25, deadline=None)
+@given(told=fetches())
+def test_whatever_is_corrected_the_market_loads_and_says_the_last(tmp_path_factory, told):
+    store, late = Store(tmp_path_factory.mktemp("told")), set()
+    for moment, frame in told:
+        bars = "close" in frame.columns
+        symbol, column = ("MINE", "close") if bars else ("DGS10", "value")
+        store.put(symbol, frame, "me", moment, NYSE)
+        market = load_market([store])
+        series = market.close(symbol) if bars else market.macro(symbol)
+        last = frame[~frame.index.duplicated(keep="last")][column]
+        if "known_at" in frame.columns and not frame.index.has_duplicates:
+            last = last[
+                ~last.index.isin(late)
+            ]  # an early publication alone changes nothing where the later one is held
+        late |= set(frame.index[frame.index.duplicated()])
+        assert series.loc[last.index].tolist() == last.tolist()
 
 
 @pytest.mark.parametrize("hour, seen", [("18:00", 119), ("22:00", 119)])
@@ -273,6 +384,13 @@ def test_a_half_snapshot_is_none(store, tmp_path):
     for name in ("paper", "../x", ""):
         with pytest.raises(DataError):
             SnapshotSource(tmp_path, name)
+
+
+@pytest.mark.parametrize("apart, revised", [(0.9e-6, 0), (1.1e-6, 1), (-0.9e-6, 0), (-1.1e-6, 1)])
+def test_noise_ends_at_one_part_in_a_million(store, apart, revised):
+    store.put("MINE", STOCK, "me", EVENING, NYSE)
+    changed = STOCK.iloc[[7]].assign(volume=STOCK["volume"].iloc[7] * (1 + apart))
+    assert store.put("MINE", changed, "me", "2011-02-01 22:00Z", NYSE).revised == revised
 
 
 def test_values_of_another_dtype_are_the_same_telling(store):

@@ -82,6 +82,61 @@ def effective_moment(
     return calendar.closes[last] if shut else moment
 
 
+def last_versions(rows: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
+    "The version of each of these days that became known last, blank where there is none."
+    return rows[~rows.index.duplicated(keep="last")].reindex(days)
+
+
+def in_order(held: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
+    "Rows of both in the order in which they became known."
+    return pd.concat([held, fresh]).reset_index().sort_values(["known_at", "date"], kind="stable").set_index("date")
+
+
+def replacing(fetch: pd.DataFrame, previous: pd.DataFrame, values: list[str], moments: np.ndarray) -> pd.DataFrame:
+    "The rows of a fetch known from these moments on (UTC), blanks filled from the versions before them."
+    filled = fetch[values].where(fetch[values].notna(), previous[values])
+    return fetch.assign(
+        **{name: filled[name] for name in values}, known_at=pd.DatetimeIndex(moments).tz_localize("UTC")
+    )
+
+
+def refuse_early(days: pd.Index, early: np.ndarray) -> None:
+    "Raise `DataError` for the first of the days marked True: a change fetched before its predecessor was known."
+    if early.any():
+        raise DataError(
+            f"{days[early][0]:%Y-%m-%d}: a change fetched before the value it changes was known: check the clock"
+        )
+
+# %% ../../nbs/20_data/11_store.ipynb #be093ed8
+def held_vintages(held: pd.DataFrame, fetch: pd.DataFrame) -> np.ndarray:
+    "Which rows of a fetch are held: the same day, published at the same moment."
+    asked, there = (pd.MultiIndex.from_arrays([rows.index, naive_utc(rows["known_at"])]) for rows in (fetch, held))
+    return np.asarray(asked.isin(there))
+
+
+def newest_vintages(rows: pd.DataFrame, fetch: pd.DataFrame) -> np.ndarray:
+    "Which rows of a fetch are the last that was published of their day, as far as the rows can tell."
+    published = naive_utc(rows["known_at"]) != naive_utc(rows["fetched_at"])  # the others are changes that we noticed
+    moments = pd.concat([rows["known_at"][published], fetch["known_at"]]).groupby(level=0).max()
+    return np.asarray(naive_utc(fetch["known_at"]) == naive_utc(moments[fetch.index]))
+
+
+def merge_vintages(
+    held: pd.DataFrame,  # not empty
+    fetch: pd.DataFrame,  # with fetched_at and source; a day may be there more than once, each time with its moment
+    values: list[str],
+    now: np.datetime64,
+) -> Merged:
+    "The rows of both: what was published and not held, and a change of what is known where the last publication of a day says another value."
+    present = held_vintages(held, fetch)
+    rows = in_order(held, fetch[~present])
+    previous = last_versions(rows, pd.DatetimeIndex(fetch.index))
+    changed = newest_vintages(rows, fetch) & _differ(fetch[values], previous[values])
+    refuse_early(fetch.index, changed & (naive_utc(previous["known_at"]) >= now))
+    fresh = replacing(fetch, previous, values, np.full(len(fetch), now))[changed]
+    return Merged(in_order(rows, fresh), int((~present).sum()), int(changed.sum()), int((present & ~changed).sum()))
+
+# %% ../../nbs/20_data/11_store.ipynb #d877cc11
 def merge(
     held: pd.DataFrame,  # what the store holds, see `Merged.rows`; perhaps empty
     fetch: pd.DataFrame,  # as `with_known_at` gives it
@@ -92,34 +147,22 @@ def merge(
 ) -> Merged:
     "The rows of both; raises `DataError` for a change that was fetched before the version it would replace was known."
     values = [name for name in fetch.columns if name != "known_at"]
-    fetch = fetch.assign(fetched_at=fetched_at, source=source)
+    fetch, now = fetch.assign(fetched_at=fetched_at, source=source), naive_utc(pd.Series([fetched_at]))[0]
     if held.empty:
         return Merged(fetch, len(fetch), 0, 0)
-    keys = ["date", "known_at"] if vintages else ["date"]
-    last = held.reset_index().drop_duplicates(keys, keep="last")
-    previous = fetch.reset_index()[keys].merge(last, on=keys, how="left").set_axis(fetch.index)
+    if vintages:
+        return merge_vintages(held, fetch, values, now)
+    previous = last_versions(held, pd.DatetimeIndex(fetch.index))
     present = previous["fetched_at"].notna().to_numpy()
     changed = present & _differ(fetch[values], previous[values])
-    if vintages:  # a version that was itself revised is held under the moment of its revision
-        changed &= _differ(fetch[values], held[~held.index.duplicated(keep="last")].reindex(fetch.index)[values])
-    before, known, now = (
-        naive_utc(previous["known_at"]),
-        naive_utc(fetch["known_at"]),
-        naive_utc(pd.Series([fetched_at]))[0],
-    )
-    early = changed & (before >= now)
-    if early.any():
-        raise DataError(
-            f"{fetch.index[early][0]:%Y-%m-%d}: a change fetched before the value it changes was known: check the clock"
-        )
-    bars = "close" in values and not vintages
+    before, known = naive_utc(previous["known_at"]), naive_utc(fetch["known_at"])
+    refuse_early(fetch.index, changed & (before >= now))
+    bars = "close" in values
     since = naive_utc(pd.Series([effective_moment(fetched_at, calendar)]))[0] if bars else now
     known = np.maximum(known, since) if bars and changed.any() else known
-    moments = pd.DatetimeIndex(np.where(changed, np.where(before < since, since, now), known)).tz_localize("UTC")
-    filled = fetch[values].where(fetch[values].notna(), previous[values])
-    fresh = fetch.assign(**{name: filled[name] for name in values}, known_at=moments)[changed | ~present]
-    rows = pd.concat([held, fresh]).reset_index().sort_values(["known_at", "date"], kind="stable").set_index("date")
-    return Merged(rows, int((~present).sum()), int(changed.sum()), int((present & ~changed).sum()))
+    moments = np.where(changed, np.where(before < since, since, now), known)
+    fresh = replacing(fetch, previous, values, moments)[changed | ~present]
+    return Merged(in_order(held, fresh), int((~present).sum()), int(changed.sum()), int((present & ~changed).sum()))
 
 # %% ../../nbs/20_data/11_store.ipynb #625cb3a2
 METADATA_KEY = b"forecastkit"  # of our entry in a Parquet file's metadata
@@ -341,6 +384,9 @@ class ParquetFolder:
         values = dict(zip(quick.about["columns"], quick.values))
         known = pd.DatetimeIndex(quick.known).tz_localize("UTC")
         frame = pd.DataFrame({**values, "known_at": known}, pd.DatetimeIndex(quick.days), copy=False)
+        twins = (quick.days[1:] == quick.days[:-1]) & (quick.known[1:] == quick.known[:-1])
+        if twins.any():  # written before 0.3: two vintages of a day, both changed in one fetch; the later one is last
+            frame = frame[~np.append(twins, False)]
         texts = quick.about["repairs"]
         return Reading(frame, repairs_from_rows(texts, set(frame.index)) if texts else (), quick.about["origin"])
 
