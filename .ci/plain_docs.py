@@ -34,7 +34,9 @@ def links(written: list[Path]) -> str:
     "The list of pages, district by district."
     found = []
     for folder, pages in groupby(written, key=lambda page: page.parent):
-        items = "\n".join(f'<li><a href="{page.as_posix()}">{page.stem}</a></li>' for page in pages if page.stem != "index")
+        items = "\n".join(
+            f'<li><a href="{page.as_posix()}">{page.stem}</a></li>' for page in pages if page.stem != "index"
+        )
         found.append(f"<h3>{plain(folder.name)}</h3>\n<ul>{items}</ul>" if folder.name else f"<ul>{items}</ul>")
     return "\n".join(found)
 
