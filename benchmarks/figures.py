@@ -3,6 +3,7 @@
     make figures                                          # the printed command for 1, 5 and 21 sessions ahead
     .venv/bin/python benchmarks/figures.py HOME           # the same, in a home of one's own that keeps the versions
     .venv/bin/python benchmarks/figures.py --table        # only write the tables again out of docs/figures.json
+    .venv/bin/python benchmarks/figures.py --look         # the announced look at 2019-2022, out of experiments.jsonl
     .venv/bin/python benchmarks/figures.py --stocks CARD.json --ablation TABLE.json     # what panel_skill.py and panel_ablation.py wrote
 
 No figure of what the forecasts were worth stands anywhere else by hand: the tour reads docs/figures.json, the pages compute theirs.
@@ -16,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from forecastkit.core import ExperimentLog
+
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES, README = ROOT / "docs" / "figures.json", ROOT / "README.md"
 COMMAND = "forecastkit evaluate --sources sample --start 2005-01-03 --end 2018-12-21"
@@ -24,6 +27,10 @@ BASELINES = {"climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch"
 MARKS = ("<!-- figures: make figures -->", "<!-- end of figures -->")
 STOCK_COMMAND = "forecastkit evaluate --universe sample --sources sample --start 2005-01-03 --end 2018-12-21"
 STOCK_BASELINES = {"climatology": "climatology", "ewma": "EWMA", "garch": "GARCH"}
+LOOK, LOOK_MARKS = (
+    "The announced look at 2019-2022",
+    ("<!-- figures of the look: benchmarks/figures.py --look -->", "<!-- end of the figures of the look -->"),
+)
 STOCK_MARKS = ("<!-- figures of stocks: benchmarks/figures.py --stocks -->", "<!-- end of the figures of stocks -->")
 
 
@@ -128,6 +135,48 @@ def stock_table(figures: dict[str, Any]) -> str:
     return "\n".join([STOCK_MARKS[0], head, *rows, *dropped, STOCK_MARKS[1]])
 
 
+def needed_of_look(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    "The part of the look's one result that its table shows."
+    [told] = [entry["result"] for entry in entries if entry["name"] == LOOK and entry["kind"] == "try"]
+    found = {}
+    for part in (told["before"], told["looked at"]):
+        found[f"{part['start'][:4]}-{part['end'][:4]}"] = {
+            "rows": part["rows"], "skill": part["skill"], "held_80": part["coverage"]["0.8"], "held_80_se": part["coverage_se"]["0.8"],
+            "by_stock": [share for share, _ in part["coverage_80_by_stock"].values()], "by_year": list(part["coverage_80_by_year"].values()),
+            "sharpe": {name: [book["sharpe"], book["sharpe_se"]] for name, book in part["books"].items()}, "gain": part["sharpe_gain_over_equal_weight"],
+        }  # fmt: skip
+    crises = {book: told[f"crises, {book}"] for book in ("panel", "equal weight")}
+    return {"spans": found, "crises": crises}
+
+
+def look_table(look: dict[str, Any]) -> str:
+    "The part of the README between the marks of the look."
+    names = " | ".join(STOCK_BASELINES.values())
+    rows = [f"| origins | forecasts | {names} | 80 % range held | by stock | by year |\n|{'---|' * 8}"]
+    for span, found in look["spans"].items():
+        skills = " | ".join(
+            f"{100 * found['skill'][name]['value']:+.2f} % ({100 * found['skill'][name]['se']:.2f}; t {found['skill'][name]['t']:.1f})"
+            for name in STOCK_BASELINES
+        )
+        ends = " | ".join(f"{100 * min(found[by]):.0f} to {100 * max(found[by]):.0f}" for by in ("by_stock", "by_year"))
+        held = f"{100 * found['held_80']:.1f} % ({100 * found['held_80_se']:.1f})"
+        rows.append(f"| {span} | {found['rows']:,} | {skills} | {held} | {ends} |")
+    rows += ["", f"| book | Sharpe of the forecasts | of equal weight | difference |\n|{'---|' * 4}"]
+    for span, found in look["spans"].items():
+        own, other = (
+            f"{value:.2f} ({se:.2f})" for value, se in (found["sharpe"]["panel"], found["sharpe"]["equal weight"])
+        )
+        rows.append(f"| {span} | {own} | {other} | {found['gain']['gain']:+.2f} ({found['gain']['se']:.2f}) |")
+    rows += ["", f"| crisis | book | change | deepest fall | worst session | limits 15, 20, 5 % |\n|{'---|' * 6}"]
+    for book, results in look["crises"].items():
+        for one in results:
+            numbers = " | ".join(f"{100 * one[key]:+.1f} %" for key in ("change", "drawdown", "worst_session"))
+            kept = f"broke {' and '.join(one['broken']).replace('_', ' ')}" if one["broken"] else "kept"
+            name = "forecasts" if book == "panel" else book
+            rows.append(f"| {one['name']} | {name} | {numbers} | {kept} |")
+    return "\n".join([LOOK_MARKS[0], *rows, LOOK_MARKS[1]])
+
+
 def between(text: str, marks: tuple[str, str], part: str) -> str:
     "The text with this part, which has the marks around it, in the place of the one that stands there."
     before, mark, rest = text.partition(marks[0])
@@ -137,6 +186,7 @@ def between(text: str, marks: tuple[str, str], part: str) -> str:
 def with_table(text: str, figures: dict[str, Any]) -> str:
     "The README with the tables of these figures."
     text = between(text, MARKS, table(figures))
+    text = between(text, LOOK_MARKS, look_table(figures["look"])) if "look" in figures else text
     return between(text, STOCK_MARKS, stock_table(figures["stocks"])) if "stocks" in figures else text
 
 
@@ -160,11 +210,14 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("home", nargs="?", help="a home that keeps the versions")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--look", action="store_true")
     parser.add_argument("--stocks", type=Path, action="append", default=[], metavar="CARD")
     parser.add_argument("--ablation", type=Path)
     args = parser.parse_args(arguments)
     figures = json.loads(FIGURES.read_text())
-    if args.stocks or args.ablation:
+    if args.look:
+        figures["look"] = needed_of_look(ExperimentLog(ROOT / "experiments.jsonl").entries())
+    elif args.stocks or args.ablation:
         figures = with_stocks(figures, [json.loads(path.read_text()) for path in args.stocks], args.ablation)
     elif not args.table:
         with tempfile.TemporaryDirectory() as scratch:

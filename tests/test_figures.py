@@ -54,3 +54,15 @@ def test_a_scorecard_of_stocks_becomes_a_line(figures):
     assert line.startswith("| twenty | 2005-2018 | 70,360 |") and "80.0 % (1.2)" in line
     family = {"columns": 3, "per_cent": 0.251, "se": 0.06, "holm_p": 0.0004, "smallest_effect": 0.168}
     assert figures.ablation_row("trend", family) == "| trend | 3 | +0.25 % (0.06) | 0.0004 | 0.17 % |"
+
+
+def test_the_table_of_the_look_is_that_of_the_log(figures):
+    from forecastkit.core import ExperimentLog
+
+    stored = json.loads(figures.FIGURES.read_text())["look"]
+    entries = ExperimentLog(ROOT / "experiments.jsonl").entries()
+    assert stored == figures.needed_of_look(entries)
+    kinds = [entry["kind"] for entry in entries if entry["name"] == figures.LOOK]
+    assert kinds == ["plan", "try"], "announced once, looked at once"
+    shown = figures.look_table(stored)
+    assert f"{stored['spans']['2019-2022']['sharpe']['panel'][0]:.2f} (" in shown.split("| 2019-2022 |")[2]
