@@ -268,6 +268,16 @@ def test_outcomes_are_joined_once_and_only_when_their_session_is_over(url):
     assert db.coverage("VIX", 0.8, last=3)["n"] == 3
 
 
+def test_no_outcome_is_recorded_before_the_close_of_its_session(url):
+    close = pd.Series(np.linspace(10, 20, len(DAYS)), DAYS)  # of sessions to come, too
+    for apart, recorded in ((-1, 3), (0, 1), (0, 0)):  # microseconds
+        moment = NYSE.closes_of([DAYS[8]])[0].to_pydatetime() + timedelta(microseconds=apart)
+        db = opened(url, clock=lambda moment=moment: moment)
+        db.store_predictions([(made(i), None) for i in range(6)])
+        assert db.record_outcomes("VIX", close) == recorded
+    assert db.get_predictions()["target_session"][lambda rows: db.get_predictions()["outcome"].notna()].max() == DAYS[8]
+
+
 def test_more_at_once_than_a_statement_has_parameters(url):
     db = opened(url)
     many = [(made(i % 400, f"version {i // 400}"), {"vix": float(i)}) for i in range(1200)]

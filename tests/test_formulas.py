@@ -110,12 +110,12 @@ def corr(one: np.ndarray, other: np.ndarray) -> float:
 def parts(symbol: str) -> dict[str, np.ndarray]:
     "Night, day and the variances of a day from its range."
     b = bars(symbol)
-    o, h, l, c = (np.log(b[name]) for name in ("open", "high", "low", "close"))
-    swing = np.where(h > l, h - l, np.nan)
+    o, h, low, c = (np.log(b[name]) for name in ("open", "high", "low", "close"))
+    swing = np.where(h > low, h - low, np.nan)
     return {
         "gap": np.append(np.nan, o[1:] - c[:-1]), "day": c - o, "range": swing,
         "parkinson": swing**2 / (4 * np.log(2)), "garman_klass": swing**2 / 2 - (2 * np.log(2) - 1) * (c - o) ** 2,
-        "rogers_satchell": (h - c) * (h - o) + (l - c) * (l - o), "place": (b["close"] - b["low"]) / (b["high"] - b["low"]),
+        "rogers_satchell": (h - c) * (h - o) + (low - c) * (low - o), "place": (b["close"] - b["low"]) / (b["high"] - b["low"]),
     }  # fmt: skip
 
 
