@@ -23,6 +23,7 @@ from forecastkit.core import (
     load_settings,
     variants_tried,
 )
+from forecastkit.data import synthetic_market
 from forecastkit.models import (
     POOL_SPACE,
     PoolShape,
@@ -49,7 +50,7 @@ from forecastkit.ops import (
     tuning_folds,
 )
 from forecastkit.ops.tuning import expected_gain, run_trial
-from forecastkit.pipeline import tune_target
+from forecastkit.pipeline import Universe, tune_target
 from forecastkit.pipeline.serving import line_settings
 
 SPACE = SearchSpace(
@@ -313,9 +314,9 @@ def net_profit():
 """
 
 
-def ran(*words):
+def ran(*words, command="tune"):
     try:
-        return main(["tune", *words])
+        return main([command, *words])
     except SystemExit as leave:
         return leave.code
 
@@ -391,3 +392,47 @@ def test_members_that_differ_deep_in_a_long_recipe_are_not_taken_for_each_other(
     one, other = (RememberedMember(forest, X, y, {}).key_ for forest in forests)
     assert repr(forests[0]) == repr(forests[1])  # scikit-learn cuts it short
     assert one != other
+
+
+def test_a_direction_is_tuned_on_the_columns_that_its_ensemble_reads(tmp_path):
+    names = ("AAA", "BBB", "CCC")
+    market = synthetic_market(seed=3, sessions=700, start="2014-01-02", stocks=names).market
+    given = {"data.home": str(tmp_path), "run.progress": False, "run.n_jobs": 1}
+    made = tune_target(
+        "DIRECTION", load_settings(environ={}, overrides=given), market=market, universe=Universe(names), n_trials=2,
+        use_cv=False, outer=None,
+    )  # fmt: skip
+    assert made.counts == {"complete": 2, "pruned": 0, "failed": 0} and 0 < made.study.best_value < 1
+    assert made.line is None and made.note
+
+
+def test_a_training_searches_where_it_is_asked_to_and_the_champion_stays(tmp_path, capsys):
+    words = (
+        "--symbol",
+        "VIX",
+        "--as-of",
+        "2010-06-30",
+        "--home",
+        str(tmp_path),
+        "--sources",
+        "sample",
+        "--quiet",
+    )
+    monkey = {
+        "FORECASTKIT_MODEL_ROUNDS": "5",
+        "FORECASTKIT_MODEL_TRAIN_START": "2007-01-03",
+        "FORECASTKIT_MODEL_WALK_START": "2010-01-04",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in monkey.items():
+            patch.setenv(name, value)
+        asked = {}
+        patch.setattr(
+            "forecastkit.pipeline.model_trainer.tune_target",
+            lambda *given, **named: asked.update(named, target=given[0]) or "searched",
+        )
+        code = ran(*words, "--tune-hyperparameters", "--n-trials", "7", command="train")
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    assert (asked["target"], asked["n_trials"], str(asked["as_of"])) == ("VIX", 7, "2010-06-30")
+    assert "searched" in said.err and "model version in force" in said.out

@@ -419,7 +419,8 @@ def train(
     every: Annotated[bool, typer.Option("--all", help="All stocks that come with the package, as --universe sample.")] = False,
     universe: Annotated[Path | None, typer.Option(help="CSV with a column symbol, or the word sample: one version for all, a run for each.")] = None,
     timeframe: Annotated[str, typer.Option(help="Bars that are trained from: d1.")] = "d1",
-    tune: Annotated[bool, typer.Option("--tune/--no-tune", help="Search for hyper-parameters; not built yet.")] = False,
+    tune: Annotated[bool, typer.Option("--tune-hyperparameters/--no-tune", help="Search parameters first; the best choice becomes a candidate line.")] = False,
+    n_trials: Annotated[int, typer.Option(min=1, help="Trials of the search.")] = 100,
     disable_intervals: Annotated[bool, typer.Option("--disable-intervals", help="Do not measure how often outcomes fell into the ranges.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")] = None,
 ) -> None:  # fmt: skip
@@ -436,19 +437,22 @@ def train(
       forecastkit train --all --jobs 2 --disable-intervals
 
       forecastkit train --universe mine.csv --sources store --json
+
+      forecastkit train --symbol VIX --tune-hyperparameters --n-trials 100
     """
-    from forecastkit.pipeline import TUNING, TrainingJob
+    from forecastkit.pipeline import TrainingJob, tune_job
 
     given = Path("sample") if every else universe
     if (every and universe is not None) or (given is not None and symbol is not None):
         raise SettingsError("--symbol, --all and --universe each say what to train: give one of them")
-    if tune:
-        print_note(f"note: {TUNING}")
     changes = {"data__sources": sources, "data__home": home, "run__n_jobs": jobs}
     settings = training_settings(given, symbol, horizon, kind, quiet or as_json, changes)
-    report = TrainingJob(
+    job = TrainingJob(
         given, settings, timeframe=timeframe, intervals=not disable_intervals, features=features, members=members
-    ).run(as_of)
+    )
+    if tune:
+        print_note(str(tune_job(job, given, n_trials, as_of, progress=settings.run.progress)))
+    report = job.run(as_of)
     print_training(report, as_json)
     raise typer.Exit(1 if report.failed else 0)
 

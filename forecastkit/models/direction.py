@@ -9,7 +9,7 @@ the share of such claims that came true on sessions they had not learnt from."""
 # %% ../../nbs/40_models/26_direction.ipynb #84a5c658
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ from forecastkit.models.purged_folds import (
 )
 
 # %% auto #0
-__all__ = ['STEP', 'SAMPLE_ROWS', 'DIRECTION_FILE', 'ARRAYS_FILE', 'stacked_weights', 'Directions', 'labels_of',
+__all__ = ['STEP', 'MakeMembers', 'SAMPLE_ROWS', 'DIRECTION_FILE', 'ARRAYS_FILE', 'stacked_weights', 'Directions', 'labels_of',
            'direction_scores', 'ChangeSizes', 'DirectionEnsemble']
 
 # %% ../../nbs/40_models/26_direction.ipynb #afc08817
@@ -152,6 +152,7 @@ class ChangeSizes:
         return found / max(len(self.ratios), 1)
 
 # %% ../../nbs/40_models/26_direction.ipynb #b27265e3
+MakeMembers = Callable[[Sequence[str], int], Mapping[str, Any]]
 SAMPLE_ROWS: int = 32  # rows whose predictions are kept, and made again at loading
 DIRECTION_FILE: str = "direction.json"
 ARRAYS_FILE: str = "direction.npz"
@@ -162,7 +163,9 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        members: Mapping[str, Any] | None = None,  # classifiers by name; None: `direction_members`
+        members: Mapping[str, Any]
+        | MakeMembers
+        | None = None,  # classifiers by name, or made of columns and a seed; None: `direction_members`
         horizon: int = 5,  # sessions over which an outcome runs
         margin: float = DIRECTION_MARGIN,  # the chance of a rise must leave the base rate by as much for a label
         band: float = 0.01,  # a log change within it is neutral, in `probabilities`
@@ -221,7 +224,8 @@ class DirectionEnsemble(ClassifierMixin, BaseEstimator):
         rows = rows if len(np.unique(up[rows])) == 2 else np.arange(len(up))
         self.base_rate_, learnt = float(up.mean()), table[self.read_].iloc[rows]
         self.sizes_ = ChangeSizes.fit(table, None if changes is None else np.asarray(changes, dtype=float), self.scale)
-        made = direction_members(self.read_, self.seed) if self.members is None else checked_members(self.members)
+        wanted = direction_members if self.members is None else self.members
+        made = checked_members(wanted(self.read_, self.seed) if callable(wanted) else wanted)
         folds = usable_folds(up[rows], place[rows], self.horizon)
         samples = [np.arange(len(rows)), *(train for train, _ in folds)]
         with one_thread():

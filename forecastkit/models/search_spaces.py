@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -204,7 +205,7 @@ DIRECTION_SPACE: SearchSpace = SearchSpace(
 )
 
 
-def tuned_direction_members(columns: Any, values: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def tuned_direction_members(columns: Any, seed: int, values: Mapping[str, Any]) -> dict[str, Any]:
     "The classifiers of a direction ensemble with a choice of their space."
     members = direction_members(columns, seed)
     members["logistic"][-1].set_params(C=values["penalty"])
@@ -251,5 +252,5 @@ def make_boosting(values: Mapping[str, Any], terms: ModelTerms, memory: Memory) 
 
 def make_direction(values: Mapping[str, Any], terms: ModelTerms, memory: Memory) -> DirectionEnsemble:
     "The direction ensemble of a choice of `DIRECTION_SPACE`."
-    members = tuned_direction_members(terms.columns, values, terms.seed)
+    members = partial(tuned_direction_members, values=dict(values))  # of the columns that the ensemble will read
     return DirectionEnsemble(members, horizon=terms.horizon, shrink=float(values["shrink"]), seed=terms.seed)

@@ -147,10 +147,12 @@ from .training_results import (
     run_results as run_results,
 )
 from .training import (
-    EnhancedModelTrainer as EnhancedModelTrainer,
     TrainingJob as TrainingJob,
     TrainingReport as TrainingReport,
-    TUNING as TUNING,
+)
+from .model_trainer import (
+    EnhancedModelTrainer as EnhancedModelTrainer,
+    tune_job as tune_job,
 )
 from .drift_check import (
     check_day as check_day,

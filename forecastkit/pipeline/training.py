@@ -1,4 +1,4 @@
-"""Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger; `EnhancedModelTrainer` is its documented form.
+"""Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger.
 
 Training may take hours and may be killed. Each version is stored the moment it is trained, each symbol's run is in the ledger
 before its training begins, and the next job writes down what became of runs whose process died, then goes on where it stopped."""
@@ -9,7 +9,6 @@ before its training begins, and the next job writes down what became of runs who
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from ..core import DataWarning, Settings, SettingsError, code_version, load_settings
+from ..core import Settings, SettingsError, code_version, load_settings
 from ..data import MarketData
 from ..ledger import PredictionDatabase
 from forecastkit.ops import (
@@ -43,7 +42,7 @@ from .universe import work_on
 from .user_code import probe_user_code
 
 # %% auto #0
-__all__ = ['SHARED_LINES', 'TUNING', 'data_seen', 'is_same_training', 'TrainingReport', 'TrainingJob', 'EnhancedModelTrainer']
+__all__ = ['SHARED_LINES', 'data_seen', 'is_same_training', 'TrainingReport', 'TrainingJob']
 
 # %% ../../nbs/65_pipeline/58_training.ipynb #5b9f372c
 def data_seen(
@@ -217,34 +216,3 @@ class TrainingJob:
                     yield end_run(database, run.run, "failed", error_message=done.error, seconds=seconds)
                 else:
                     yield end_run(database, run.run, "completed", **done.value, seconds=seconds, artifact_hash=total)
-
-# %% ../../nbs/65_pipeline/58_training.ipynb #0e4aed4f
-class EnhancedModelTrainer:
-    "Trains a universe, or one symbol, and answers with its version and metrics in one dictionary."
-
-    def __init__(
-        self,
-        model_version: str = "",  # a label of your own; the name of a version follows from its content
-        universe: Universe | str | Path | Collection[str] | None = "sample",  # None: the target of the settings alone
-        settings: Settings | None = None,
-        **options: Any,  # market, database, features, members, see `TrainingJob`
-    ):
-        self.label = model_version
-        self._options: dict[str, Any] = {"universe": universe, "settings": settings, **options}
-
-    def train_model(
-        self,
-        tune_hyperparameters: bool = False,
-        n_trials: int = 100,  # of the tuning
-        enable_prediction_intervals: bool = True,
-        as_of: Any = None,  # a session; by default the last of the data
-    ) -> dict[str, Any]:
-        "Train what is missing: label, version, metrics by symbol, and the report. Raises `DataError`."
-        if tune_hyperparameters:
-            warnings.warn(TUNING, DataWarning, stacklevel=2)
-        report = TrainingJob(**self._options, intervals=enable_prediction_intervals).run(as_of)
-        metrics = report.table().drop(columns=["run", "version"]).to_dict("index")
-        return {"label": self.label, "model_version": report.version, "metrics": metrics, "report": report}
-
-
-TUNING: str = "a training searches no parameters: those of the settings are trained; `forecastkit tune` searches, and leaves a candidate line"
