@@ -18,7 +18,7 @@ from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase, add_pause, lift_pause
 from forecastkit.ops import line_target, standing
-from forecastkit.web import add_key, create_app, revoke_key, stored_keys
+from forecastkit.web import Client, add_key, create_app, revoke_key, stored_keys
 from forecastkit.web.jobs import job_answer
 from forecastkit.web.questions import Asked
 from forecastkit.web.service import Service, answer_question
@@ -430,3 +430,16 @@ def test_told_to_stop_is_not_a_failure_to_start(tmp_path, monkeypatch, code, err
     monkeypatch.setattr(uvicorn, "run", leave)
     with pytest.raises(error, match=match):
         run_server(settings_at(tmp_path), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "words"),
+    [
+        ("k", "http://127.0.0.1:9", "is `forecastkit serve` running"),
+        ("k", "ftp://x", "an address such as"),
+        ("", "http://127.0.0.1:9", "give the key"),
+    ],
+)
+def test_a_client_without_a_server_says_what_to_do(key, address, words):
+    with pytest.raises(DataError, match=words):
+        Client(key, address, timeout=2.0).forecast("VIX")

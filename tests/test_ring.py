@@ -148,6 +148,36 @@ def test_a_model_that_reads_the_outcomes_elsewhere_is_refused(home):
         IntegratedSystem(market=MARKET, model=Reads()).evaluate(START)
 
 
+def test_a_model_that_waits_for_the_walk_or_remembers_what_the_probe_told_it_is_refused_and_its_trial_is_answered(home):
+    answers, fits, told = MARKET.calendar.outcomes(MARKET.close("VIX"), 5).fillna(0.0).to_dict(), [], {}
+
+    class Waits:
+        def fit(self, X, y):
+            fits.append(len(y))
+            self.width = y.std()
+            return self
+
+        def predict_quantiles(self, X):
+            known = answers if len(fits) > 3 else {}
+            return [[known.get(day, 0.0)] for day in X.index] + self.width * fk.core.PROBS[None, :]
+
+    class Remembers(Waits):
+        def fit(self, X, y):
+            told.update(zip(X.index, y))
+            self.width = y.std()
+            return self
+
+        def predict_quantiles(self, X):
+            return [[told.get(day, 0.0)] for day in X.index] + self.width * fk.core.PROBS[None, :]
+
+    for one in (Waits(), Remembers()):
+        before = log().count()
+        with pytest.raises(LookAheadError, match="outcomes that it was not told"):
+            IntegratedSystem(market=MARKET, model=one).evaluate(START)
+        assert log().count() == before + 1 and log().unanswered() == []
+        assert "not told" in log().entries()[-1]["result"]["refused"]
+
+
 def test_an_installed_package_offers_models_by_name(home, monkeypatch, capsys):
     site = home / "site"
     (site / "ringmodels-1.0.dist-info").mkdir(parents=True)

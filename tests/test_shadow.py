@@ -250,6 +250,7 @@ def test_what_makes_no_sense_is_refused(database) -> None:
         with pytest.raises(DataError, match=words):
             wrong()
     assert one.active
+    assert not {"third", "x"} & set(standing(database, VIX).stages), "a refusal leaves no line behind"
 
 
 def test_a_changed_pair_is_found(database) -> None:

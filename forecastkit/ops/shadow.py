@@ -28,6 +28,7 @@ from forecastkit.ledger import (
     append,
     chain_end,
     chained_tables,
+    transaction,
     with_retry,
 )
 from ..metrics import clip_bound, decision_time
@@ -45,8 +46,8 @@ from forecastkit.ops.promotions import (
 # %% auto #0
 __all__ = ['ARMS', 'ASSUMED_SD', 'EFFECTS', 'REFERENCE_SESSIONS', 'BEGIN', 'PAIR', 'VERDICT', 'ENDED', 'SHADOW_EVENT_KINDS',
            'arm_of', 'ShadowTerms', 'ShadowDeployment', 'deployments_in', 'stored_deployments', 'reference_scores',
-           'shadow_event', 'create_shadow_deployment', 'write_begin', 'OtherArm', 'write_pairs', 'paired_origins',
-           'store_arms', 'stop_shadow_deployment']
+           'shadow_event', 'create_shadow_deployment', 'begun_in', 'write_begin', 'OtherArm', 'write_pairs',
+           'paired_origins', 'store_arms', 'stop_shadow_deployment']
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #4623582c
 ARMS: tuple[str, str] = ("champion", "challenger")
@@ -230,14 +231,29 @@ def create_shadow_deployment(
     score = float(scores.mean()) if len(scores) else 2 * limit
     terms = ShadowTerms(duration_days, limit, score, float(traffic_percentage), alpha, len(scores), dict(line.recipe))
     said = {"who": checked_words("who", who), "why": checked_words("why", why)}
+    wanted = ShadowDeployment(0, target, line, terms, date.min, created=database.clock(), **said)
+    with transaction(database.engine) as connection:
+        begun_in(connection, database, wanted, first)  # what is refused leaves no line behind
     if found.stages.get(line.name) != SHADOW:
         ruled = settings is not None and settings.models.promote_at > 0
         begin_trial(database, settings, target, line, **said) if ruled else register_line(
             database, target, line, stage=SHADOW, **said
         )
-    return write_begin(
-        database, ShadowDeployment(0, target, line, terms, date.min, created=database.clock(), **said), first
-    )
+    return write_begin(database, wanted, first)
+
+
+def begun_in(
+    connection: sa.Connection, database: PredictionDatabase, wanted: ShadowDeployment, first: Any
+) -> ShadowDeployment:
+    "The deployment with its number and first session. Raises `DataError` beside one that runs, and for a session that is no beginning."
+    own = [one for one in deployments_in(connection).values() if one.active and one.target == wanted.target]
+    alone = [one for one in own if one.line.name == wanted.line.name or one.terms.traffic or wanted.terms.traffic]
+    if alone:
+        raise DataError(f"shadow deployment {alone[0].deployment_id} of {wanted.target} runs already: stop it first")
+    number = (connection.scalar(sa.select(sa.func.max(SHADOW_EVENTS.c.deployment))) or 0) + 1
+    found = standing_of(wanted.target, promotions_in(connection, wanted.target))
+    day = effective_session(connection, found, database.calendar, wanted.created, first)
+    return replace(wanted, deployment_id=number, first=day)
 
 
 def write_begin(database: PredictionDatabase, wanted: ShadowDeployment, first: Any) -> int:
@@ -246,23 +262,13 @@ def write_begin(database: PredictionDatabase, wanted: ShadowDeployment, first: A
     def write(connection: sa.Connection) -> int:
         chain_end(connection, PREDICTIONS, lock=True)  # no forecast is stored between the look and the row
         chain_end(connection, SHADOW_EVENTS, lock=True)
-        own = [one for one in deployments_in(connection).values() if one.active and one.target == wanted.target]
-        if twice := [
-            one for one in own if one.line.name == wanted.line.name or one.terms.traffic or wanted.terms.traffic
-        ]:
-            raise DataError(
-                f"shadow deployment {twice[0].deployment_id} of {wanted.target} runs already: stop it first"
-            )
-        number = (connection.scalar(sa.select(sa.func.max(SHADOW_EVENTS.c.deployment))) or 0) + 1
-        found = standing_of(wanted.target, promotions_in(connection, wanted.target))
-        day = effective_session(connection, found, database.calendar, wanted.created, first)
-        begun = replace(wanted, deployment_id=number, first=day)
+        begun = begun_in(connection, database, wanted, first)
         append(
             connection,
             SHADOW_EVENTS,
             [shadow_event(begun, BEGIN, wanted.created, said=canonical_json(vars(wanted.terms)))],
         )
-        return number
+        return begun.deployment_id
 
     return with_retry(database.engine, write, write=True)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..core import Settings, SettingsError, load_settings
 from .panel_universe import Universe, universe_from
+from .system import IntegratedSystem
 from .training import TrainingJob
 from .tuning import Tuning, tune_target
 
@@ -29,15 +30,14 @@ def tune_job(
     **options: Any,  # of `tune_target`
 ) -> Tuning:
     "Search the parameters of what a job trains; the best choice is a candidate line. Raises `SettingsError` and `DataError`."
-    system = job.system
-    if universe is None and system.profile.user_code:
+    own = job.system
+    if isinstance(own, IntegratedSystem) and own.profile.user_code:
         raise SettingsError(
             "the parameters that are searched are the house's: leave features and members of your own away"
         )
-    given = {"market": system.market, "database": system.database, "as_of": as_of, "n_trials": n_trials} | options
-    if universe is None:
-        return tune_target(job.symbols[0], job.settings, **given)
-    return tune_target("PANEL", job.settings, universe=universe_from(universe), **given)
+    options |= {"as_of": as_of, "n_trials": n_trials}
+    target, what = (job.symbols[0], "sample") if universe is None else ("PANEL", universe_from(universe))
+    return tune_target(target, job.settings, market=own.market, database=own.database, universe=what, **options)
 
 # %% ../../nbs/65_pipeline/74_model_trainer.ipynb #bbf43ed2
 class EnhancedModelTrainer:

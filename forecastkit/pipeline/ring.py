@@ -15,13 +15,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..core import PLAN, ExperimentLog, shipped_log, variants_tried
+import pandas as pd
+
+from ..core import PLAN, DataError, ExperimentLog, shipped_log, variants_tried
 from ..evaluation import Scorecard
-from .evaluation import evaluate
+from .evaluation import evaluate, said_at
 from .preparation import Prepared
+from .user_code import require_outcomes_unknown
 
 # %% auto #0
-__all__ = ['TRIAL', 'model_trial', 'counted_trial', 'evaluate_model']
+__all__ = ['TRIAL', 'STRETCH', 'model_trial', 'counted_trial', 'require_walk_untold', 'evaluate_model']
 
 # %% ../../nbs/65_pipeline/26_ring.ipynb #5b9e1282
 TRIAL: str = "model"  # the kind of an entry for a model of the user's
@@ -52,7 +55,12 @@ def counted_trial(
         log.plan(
             name, why, "its CRPS is lower than the pool's by more than two standard errors", configuration=configuration
         )
-    card = score()
+    try:
+        card = score()
+    except DataError as error:  # what was announced is answered, and counts
+        if (TRIAL, name) not in there:
+            log.append(TRIAL, name, why, {"refused": str(error)}, configuration=configuration)
+        raise
     if (TRIAL, name) not in there:
         found = {against: comparison.to_dict() for against, comparison in card.summary.skill.items()}
         result = {"origins": len(card.origins), "crps": card.summary.crps, "skill": found}
@@ -60,6 +68,21 @@ def counted_trial(
     return card
 
 # %% ../../nbs/65_pipeline/26_ring.ipynb #5f2a2bb6
+STRETCH: int = 60  # outcomes that do not overlap, in which a model is asked whether it follows what it was not told
+
+
+def require_walk_untold(
+    prepared: Prepared,  # with a model of the user's
+    card: Scorecard,
+) -> None:
+    "Raise `LookAheadError` where the forecasts of a walk follow outcomes that the model was not told, on the whole or on a stretch of it."
+    changes, name = card.outcomes.rows["change"], prepared.profile.user_code[-1].name
+    said, long = said_at(prepared, pd.DatetimeIndex(changes.index))[0], STRETCH * prepared.target.horizon
+    require_outcomes_unknown(name, said, changes)
+    for at in range(0, len(changes) - long + 1, long // 2):
+        require_outcomes_unknown(name, said[at : at + long], changes.iloc[at : at + long])
+
+
 def evaluate_model(
     prepared: Prepared,  # with a model of the user's in place of the pool
     house: Prepared,  # the same with the pool
@@ -69,5 +92,11 @@ def evaluate_model(
     "The scorecard of a model of the user's, with the pool of the house among its baselines, counted as a trial."
     log = ExperimentLog(prepared.settings.home.experiments)
     name, known = model_trial(prepared, (start, end)), prepared.settings.configuration()
-    card = counted_trial(log, name, lambda: evaluate(prepared, start, end, house), known)
+
+    def score() -> Scorecard:
+        card = evaluate(prepared, start, end, house)
+        require_walk_untold(prepared, card)
+        return card
+
+    card = counted_trial(log, name, score, known)
     return replace(card, variants_tried=variants_tried(shipped_log(), log))

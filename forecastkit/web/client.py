@@ -64,6 +64,10 @@ class Client:
     ):
         import httpx
 
+        if not key or not address.startswith(("http://", "https://")):
+            raise DataError(
+                "give the key that `forecastkit keys add` shows, and an address such as http://127.0.0.1:8080"
+            )
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout, transport=transport)
 
@@ -75,15 +79,25 @@ class Client:
     ) -> None:
         self._http.close()
 
+    def _asked(self, method: str, path: str, **sent: Any) -> Any:
+        "The checked answer to a request; raises `DataError` where none comes."
+        import httpx
+
+        try:
+            return checked_answer(self._http.request(method, path, **sent))
+        except httpx.TransportError as error:
+            said = f"no answer from {self._http.base_url}: {error}; is `forecastkit serve` running there?"
+            raise DataError(printable(said, most=500)) from None
+
     def get(self, path: str, **fields: Any) -> Any:
         "The JSON that an address answers with, such as `/universe`; fields that are None are left out."
         given = {name: value for name, value in fields.items() if value is not None}
-        return checked_answer(self._http.get(path, params=given)).json()
+        return self._asked("GET", path, params=given).json()
 
     def forecast(self, symbol: str, wait: float = 600.0, **question: Unpack[QuestionFields]) -> dict[str, Any]:
         "The record that answers a question; waits while it is made. Raises `DataError`."
         until, body = time.monotonic() + wait, {"symbol": symbol, **question}
-        while (answer := checked_answer(self._http.post("/forecast", json=body))).status_code == 202:
+        while (answer := self._asked("POST", "/forecast", json=body)).status_code == 202:
             if time.monotonic() > until:
                 raise DataError(
                     f"job {answer.json()['job']} is not done after {wait:g} seconds: ask the same again later"
@@ -94,7 +108,7 @@ class Client:
 
     def stored(self, prediction_id: str) -> Forecast:
         "A stored forecast, whole distribution and all."
-        return Forecast.from_json(checked_answer(self._http.get(f"/forecasts/{prediction_id}")).text)
+        return Forecast.from_json(self._asked("GET", f"/forecasts/{prediction_id}").text)
 
     def forecasts(self, **fields: Unpack[FilterFields]) -> list[dict[str, Any]]:
         "Stored forecasts with their outcomes, newest first."
