@@ -37,7 +37,7 @@ from .profile import TargetProfile, UserPart
 __all__ = ['RESERVED', 'MODEL_GROUP', 'PROBE_CUTS', 'TOO_GOOD', 'MEMBER_ROWS', 'load_user_code', 'named_user_code',
            'recipes_with', 'with_user_features', 'with_user_members', 'installed_model', 'with_user_model',
            'with_user_code', 'user_columns', 'user_features_of', 'require_no_look_ahead', 'ask_user_features',
-           'require_outcomes_unknown', 'probe_user_members', 'probe_user_code']
+           'require_outcomes_unknown', 'ask_early', 'require_no_memory', 'probe_user_members', 'probe_user_code']
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #a0075e3a
 class _Cells(ExecutionLoader):
@@ -297,12 +297,28 @@ MEMBER_ROWS: int = (
 )
 
 
+def ask_early(member: Any, past: pd.DataFrame, learnt: pd.Series) -> np.ndarray:
+    "What a copy of a member, fitted on the first three quarters of some outcomes, says of the rows of the last, (n, 23)."
+    told = learnt.iloc[: 3 * len(learnt) // 4]
+    fitted = copy.deepcopy(member).fit(past.loc[: told.index[-1]], told)
+    return fitted.predict_quantiles(past, len(learnt) - len(told))
+
+
+def require_no_memory(name: str, before: np.ndarray, after: np.ndarray, learnt: pd.Series) -> None:
+    "Raise `LookAheadError` for a member whose answer changed once another copy of it had learnt later outcomes: it keeps them somewhere."
+    moved = ~np.isclose(before, after, rtol=1e-6, atol=1e-9).all(axis=1)
+    if moved.any():
+        day = learnt.index[-len(before) :][moved][-1]
+        words = f"{day:%Y-%m-%d}: another answer to the same question once it had been fitted on later outcomes: it remembers them between fits"
+        require_no_look_ahead(Report(f"member {name}", (Finding(name, "memory", words, day),)))
+
+
 def probe_user_members(
     profile: TargetProfile,
     X: pd.DataFrame,  # features by session
     y: pd.Series,  # outcomes, NaN where not known
 ) -> None:
-    "Fit each member of the user's twice and ask it about rows with and without later ones. Raises `LookAheadError` or `UserCodeError`."
+    "Fit each member of the user's twice, ask it about rows with and without later ones, and the first question again in the end. Raises `LookAheadError` or `UserCodeError`."
     if (
         profile.probed
         or not profile.own_models
@@ -314,6 +330,7 @@ def probe_user_members(
     asked, past = len(known) - len(learnt), X.loc[: learnt.index[-1]]
     cut = history.iloc[: len(history) - asked // 2]
     for member in profile.own_models:
+        early = ask_early(member, past, learnt)  # before it has seen the rest
         first, again = (copy.deepcopy(member).fit(past, learnt).predict_quantiles(history, asked) for _ in range(2))
         if not np.allclose(first, again, rtol=1e-6, atol=1e-9):
             raise UserCodeError(f"member {member.name} answers otherwise when it is fitted again: fix its seed")
@@ -324,6 +341,7 @@ def probe_user_members(
             words = f"{day:%Y-%m-%d}: another answer with other rows after it: let each row depend on itself and on earlier ones"
             require_no_look_ahead(Report(f"member {member.name}", (Finding(member.name, "truncate", words, day),)))
         require_outcomes_unknown(member.name, first, known.iloc[len(learnt) :])
+        require_no_memory(member.name, early, ask_early(member, past, learnt), learnt)
     _PASSED.add(key)
 
 
