@@ -21,6 +21,11 @@ from .distribution import (
     quantile_at as quantile_at,
     strictly_increasing as strictly_increasing,
 )
+from .cards import (
+    show_day as show_day,
+    show_level as show_level,
+    show_percent as show_percent,
+)
 from .record import (
     DIRECTION_MARGIN as DIRECTION_MARGIN,
     Forecast as Forecast,

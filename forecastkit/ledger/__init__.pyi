@@ -117,3 +117,6 @@ from .paper import (
     PaperRow as PaperRow,
     write_paper as write_paper,
 )
+from .reader import (
+    open_reader as open_reader,
+)

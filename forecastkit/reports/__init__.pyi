@@ -63,9 +63,11 @@ from .backtest_page import (
     exposure_picture as exposure_picture,
 )
 from .monitoring_page import (
+    drift_history as drift_history,
     gather_monitoring as gather_monitoring,
     Monitoring as Monitoring,
     monitoring_headline as monitoring_headline,
+    rolling_skill as rolling_skill,
     watch_section as watch_section,
 )
 from .backtest_sections import (

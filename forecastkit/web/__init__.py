@@ -1,4 +1,4 @@
-"""The HTTP API: keys, limits, questions and answers, and a client."""
+"""The HTTP API: keys, limits, questions and answers, and a client; the dashboard."""
 
 from ..core import attach_face
 

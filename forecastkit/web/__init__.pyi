@@ -1,4 +1,4 @@
-"""The HTTP API: keys, limits, questions and answers, the app and its server, and a client."""
+"""The HTTP API: keys, limits, questions and answers, the app and its server, and a client; the dashboard."""
 
 from .problems import (
     HttpProblem as HttpProblem,
@@ -23,4 +23,7 @@ from .server import (
 )
 from .client import (
     Client as Client,
+)
+from .dashboard_server import (
+    run_dashboard as run_dashboard,
 )
