@@ -27,6 +27,7 @@ from forecastkit.ops import (
     store_arms,
     store_drift,
     store_performance,
+    stored_deployments,
 )
 
 NYSE = get_calendar("XNYS")
@@ -72,17 +73,29 @@ def paper_row(number: int, equity: float) -> PaperRow:
     return PaperRow("paper", number, DAYS[number], equity, equity, "" if number == 0 else "live", said, moment)
 
 
-def write_record(database: PredictionDatabase, last: int) -> None:
-    "Forecasts up to the session before the last, and the outcomes known then."
-    made = [(forecast_of(name, i), {"slope": 0.1}) for i in range(last) for name in NAMES]
-    database.store_predictions(made)
+def write_record(database: PredictionDatabase, last: int, trial: int) -> None:
+    "Forecasts up to the session before the last, those of the VIX beside a challenger that is narrower from `trial` on, and the outcomes known then."
+    database.store_predictions([(forecast_of(name, i), {"slope": 0.1}) for i in range(trial) for name in NAMES])
+    database.record_outcomes_of({name: level.iloc[:trial] for name, level in LEVELS.items()})
+    begin_trial_of(database, trial)
+    (deployment,) = stored_deployments(database)
+    for i in range(trial, last):
+        served = forecast_of("VIX", i)
+        other = OtherArm(deployment, forecast_of("VIX", i, 1.6, "other"), "champion", served.prediction_id)
+        store_arms(database, [(served, {"slope": 0.1})], [other])
+    database.store_predictions([(forecast_of(name, i), {"slope": 0.1}) for i in range(trial, last) for name in SECTORS])
     database.record_outcomes_of({name: level.iloc[:last] for name, level in LEVELS.items()})
 
 
-def write_operations(database: PredictionDatabase, last: int) -> None:
-    "A candidate and a trial, drift, performance by symbol, sector and state, jobs, alerts, and a paper book."
+def begin_trial_of(database: PredictionDatabase, first: int) -> None:
+    "Put a candidate on record and on trial."
     vix = LineTarget("VIX_d1", "pct_change", 1)
-    register_line(database, vix, Line("wider", {"model.rounds": 50}), who="Ada", why="to be tried")
+    register_line(database, vix, Line("wider", {"model.rounds": "50"}), who="Ada", why="to be tried")
+    create_shadow_deployment(database, vix, "wider", duration_days=250, who="Ada", why="a trial", first=DAYS[first])
+
+
+def write_operations(database: PredictionDatabase, last: int) -> None:
+    "Drift, performance by symbol, sector and state, jobs, alerts, and a paper book."
     drift = pd.DataFrame(
         {"psi": 0.3, "psi_p": 0.01, "ks": 0.2, "ks_p": [0.01, 0.5], "p": [0.02, 1.0], "drifted": [True, False]},
         index=["slope", "rsi"],
@@ -113,23 +126,11 @@ def write_operations(database: PredictionDatabase, last: int) -> None:
     with_retry(database.engine, keep, write=True)
 
 
-def write_trial(database: PredictionDatabase, first: int, last: int) -> None:
-    "A challenger beside the champion of the VIX, narrower and better, over some sessions."
-    vix = LineTarget("VIX_d1", "pct_change", 1)
-    create_shadow_deployment(database, vix, "wider", sessions=250, who="Ada", why="a trial", first=DAYS[first])
-    for i in range(first, last):
-        store_arms(
-            database,
-            [(forecast_of("VIX", i), {"slope": 0.1})],
-            [OtherArm("VIX", DAYS[i], forecast_of("VIX", i, 1.6, "other"))],
-        )
-
-
 def filled_home(folder: Path, last: int = len(DAYS) - 1) -> Path:
     "A home with all of it, its last forecast that of the session before `last`."
     clock = CLOSES[last].to_pydatetime() + timedelta(hours=2)
     database = PredictionDatabase(f"sqlite:///{folder}/forecasts.db", clock=lambda: clock)
-    write_record(database, last)
+    write_record(database, last, 150)
     write_operations(database, last)
     database.close()
     (folder / "universes").mkdir(exist_ok=True)

@@ -1,7 +1,13 @@
-"The dashboard: every page without an exception on nothing and on a filled ledger, its figures those of the database, and no way to write."
+"The dashboard: every page without an exception on nothing and on a filled ledger, its figures those of the database, in process and in a real browser, and no way to write."
 
+import os
+import re
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -9,14 +15,27 @@ import sqlalchemy as sa
 
 pytest.importorskip("streamlit", reason="the dashboard needs streamlit: pip install 'forecastkit[dashboard]'")
 
-from dashboard_ledger import DAYS, NAMES, filled_home
+from dashboard_ledger import DAYS, NAMES, SECTORS, filled_home, forecast_of
 from streamlit.testing.v1 import AppTest
 
+from forecastkit.cli.main import app
 from forecastkit.core import DataError
-from forecastkit.ledger import PredictionDatabase, ledger_rows, open_reader, with_retry
+from forecastkit.ledger import PredictionDatabase, ledger_rows, open_reader, paper_days, with_retry
+from forecastkit.ops import (
+    latest_performance,
+    outcome_measures,
+    read_shadow_deployment,
+    stored_alerts,
+    stored_deployments,
+    stored_promotions,
+)
+from forecastkit.pipeline import stored_directions
 from forecastkit.web.dashboard import PAGES
 from forecastkit.web.dashboard_frames import forecast_tiles
 from forecastkit.web.dashboard_server import dashboard_options
+
+LAST = len(DAYS) - 1  # the session of the database's clock
+VIX = {"symbol": "VIX", "horizon": 1, "kind": "pct_change"}
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +59,16 @@ def program(name: str) -> None:
 def page(name: str, home: Path, monkeypatch) -> AppTest:
     "A page as it is after its first run."
     monkeypatch.setenv("FORECASTKIT_DATA_HOME", str(home))
-    shown = AppTest.from_function(program, kwargs={"name": name}, default_timeout=120).run()
+    shown = AppTest.from_function(program, kwargs={"name": name}, default_timeout=300).run()
     assert not shown.exception, shown.exception[0].value
     return shown
 
 
 def text_of(shown: AppTest) -> str:
-    "All that a page says in words and HTML."
-    return "\n".join(
-        str(one.value if hasattr(one, "value") else one.body)
-        for kind in ("markdown", "caption", "info", "warning", "html")
-        for one in shown.get(kind)
-    )
+    "All that a page says in words and HTML, without its style."
+    kinds = ("markdown", "caption", "info", "warning", "success", "html")
+    said = [str(getattr(one, "value", None) or getattr(one, "body", "")) for kind in kinds for one in shown.get(kind)]
+    return "\n".join(one for one in said if not one.startswith("<style>"))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -62,19 +79,36 @@ def test_without_a_ledger_a_page_says_what_to_run_and_makes_none(name, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> Path:
+    "A home with a ledger that holds nothing."
+    folder = tmp_path_factory.mktemp("bare")
+    PredictionDatabase(f"sqlite:///{folder}/forecasts.db").close()
+    return folder
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_an_empty_ledger_is_no_error(name, tmp_path, monkeypatch):
-    PredictionDatabase(f"sqlite:///{tmp_path}/forecasts.db").close()
-    assert "forecastkit " in text_of(page(name, tmp_path, monkeypatch))
+def test_an_empty_ledger_names_commands_that_there_are(name, bare, monkeypatch):
+    named = re.findall(r"Run `forecastkit ([a-z -]+)", text_of(page(name, bare, monkeypatch)))
+    assert named
+    for command in named:
+        first = command.split()[0]
+        groups = {one.name: one.typer_instance for one in app.registered_groups}
+        held = {one.name or one.callback.__name__ for one in app.registered_commands}
+        assert first in held | groups.keys(), command
+        if first in groups:
+            within = {one.name or one.callback.__name__ for one in groups[first].registered_commands}
+            assert command.split()[1] in within, command
 
 
 def test_today_shows_the_newest_forecast_as_the_database_has_it(home, database, monkeypatch):
-    shown, newest = page("today", home, monkeypatch), database.latest("VIX", 1, "pct_change")
+    shown, newest = page("today", home, monkeypatch), database.latest(**VIX)
     said = text_of(shown)
     for name, value, below in forecast_tiles(newest):
         assert name in said and value in said and below in said
-    first = ledger_rows(database.get_predictions("VIX", limit=1)).iloc[0]
-    assert all(f"{first[name]:,.2f}" in said for name in ("last", "median", "low_80", "high_80"))
+    for row in ledger_rows(database.get_predictions("VIX", limit=3)).itertuples():
+        assert all(f"{number:,.2f}" in said for number in (row.last, row.median, row.low_80, row.high_80))
+    assert f"{newest.in_points.quantile(0.95):,.2f}" in said
     assert len(shown.selectbox[0].options) == len(NAMES)
 
 
@@ -90,16 +124,70 @@ def test_the_universe_has_a_row_for_each_ticker_and_is_searched(home, database, 
     assert shown.dataframe[0].value["symbol"].tolist() == ["AAA", "BBB"]
 
 
+def test_the_state_map_counts_what_the_forecasts_told(home, database, monkeypatch):
+    said, told = text_of(page("states", home, monkeypatch)), stored_directions(database, "AAA")
+    counts = told["state"].value_counts()
+    assert said.count("<td") == 12 and f"{counts['bear_crisis']} (now)" in said
+    assert all(f">{counts[state]}" in said for state in counts.index)
+    assert f"of {len(told)}" in said
+
+
+def test_the_track_record_is_that_of_the_stored_outcomes(home, database, monkeypatch):
+    said = text_of(page("record", home, monkeypatch))
+    rows = database.get_predictions("VIX").dropna(subset="outcome")
+    measured = outcome_measures(rows)
+    assert f"{len(rows):,} outcomes ({len(rows)} backfill)" in said
+    for level in (50, 80, 90):
+        assert f"{100 * measured[f'inside_{level}'].mean():.1f} %" in said
+    assert f"{rows['crps'].astype(float).max():,.2f}" in said
+    assert "Inside the 80 % range, last 60 outcomes" in said and "Places of" in said
+
+
+def test_lines_show_champion_challenger_ledger_and_confidence_sequence(home, database, monkeypatch):
+    said = text_of(page("lines", home, monkeypatch))
+    reading = read_shadow_deployment(database, stored_deployments(database)[0])
+    assert reading.text() in said and "wider (shadow)" in said
+    assert f"{reading.test.mean[-1]:.3g}" in said and f"{reading.test.low[-1]:.3g}" in said
+    assert all(f"<td>{row.why}</td>" in said for row in stored_promotions(database))
+
+
+def test_health_shows_alerts_escaped_drift_and_jobs(home, database, monkeypatch):
+    said = text_of(page("health", home, monkeypatch))
+    (alert,) = stored_alerts(database)
+    assert (
+        alert.alert.what_to_do in said and "slope drifted &lt;b&gt;twice&lt;/b&gt;" in said and "<b>twice" not in said
+    )
+    assert f"forecasts {len(NAMES)}" in said and "slope" in said and "12 sessions" in said
+    assert "Something needs a look" in said
+
+
+def test_the_paper_book_is_that_of_the_ledger(home, database, monkeypatch):
+    said, days = text_of(page("paper", home, monkeypatch)), paper_days(database, "paper")
+    assert f"{days['equity'].iloc[-1]:,.2f}" in said
+    assert f"{100 * (days['equity'].iloc[-1] / 1000 - 1):+.2f} %" in said
+    assert "AAA" in said and "CCC" in said and "90.00" in said
+
+
+def test_sectors_and_states_show_what_was_measured(home, database, monkeypatch):
+    said, measured = text_of(page("sectors", home, monkeypatch)), latest_performance(database)
+    rows = measured[
+        (measured["metric"] == "crps_skill")
+        & (measured["window_rows"] == 60)
+        & measured["scope"].isin(["sector", "state"])
+    ]
+    assert len(rows) and all(f"{100 * value:.1f} %" in said for value in rows["value"].astype(float))
+    assert all(sector in said for sector in SECTORS.values())
+
+
 def test_what_is_read_cannot_be_written(home):
     reader = open_reader(f"sqlite:///{home}/forecasts.db")
-    for work, write in (
-        (lambda c: None, True),
-        (lambda c: c.execute(sa.text("DELETE FROM deliveries")), False),
-        (lambda c: c.execute(sa.text("CREATE TABLE x (y)")), False),
-    ):
-        with pytest.raises(DataError):
-            with_retry(reader.engine, work, write=write)
-    assert reader.latest("VIX", 1, "pct_change").origin == DAYS[-2]
+    statements = ("DELETE FROM alert_deliveries", "CREATE TABLE x (y)", "INSERT INTO chain VALUES (99, 0, '')")
+    with pytest.raises(DataError, match="opened to be read"):
+        with_retry(reader.engine, lambda c: None, write=True)
+    for statement in statements:
+        with pytest.raises(DataError, match="readonly"):
+            with_retry(reader.engine, lambda c, s=statement: c.execute(sa.text(s)))
+    assert reader.latest(**VIX).origin == DAYS[LAST - 1]
     reader.close()
 
 
@@ -118,3 +206,150 @@ def test_forecastkit_alone_imports_no_streamlit():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+# In a browser: one server, whose home is empty at first, and one window.
+
+
+def browser_path() -> str:
+    "Chromium; where CI is set a test fails without it, elsewhere it is skipped with the reason."
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    missing = "no Chromium on the path: apt-get install chromium" if found is None else ""
+    try:
+        import playwright  # noqa: F401
+    except ModuleNotFoundError:
+        missing = "playwright is not installed: pip install playwright"
+    if missing and os.environ.get("CI"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    "The folder of a home without a ledger, and the address at which `forecastkit dashboard` shows it."
+    browser_path()
+    folder = tmp_path_factory.mktemp("served")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code = "import sys; from forecastkit.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "dashboard", "--port", str(port), "--home", str(folder), "--quiet"]
+    server = subprocess.Popen(command, cwd=folder)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield folder, f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def wait_for(address: str, server: subprocess.Popen, seconds: float = 300) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert server.poll() is None, "the server did not start"
+        try:
+            with urllib.request.urlopen(address, timeout=10):  # noqa: S310
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("the server does not answer")
+
+
+class Window:
+    "A page of Chromium that remembers what went wrong and whom it asked."
+
+    def __init__(self, browser, address: str, **options):
+        self.page = browser.new_context(**options).new_page()
+        self.page.set_default_timeout(300_000)
+        self.errors, self.asked = [], set()
+        self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.asked.add(request.url))
+        self.page.on("websocket", lambda socket: self.asked.add(socket.url))
+        self.page.goto(address)
+
+    def opened(self, title: str) -> str:
+        "The text of a page once it stands whole; its navigation is not part of it."
+        self.page.get_by_role("heading", level=1, name=title, exact=True).wait_for()
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        assert not self.page.locator("[data-testid=stException]").count()
+        return self.page.locator("[data-testid=stMain]").inner_text()
+
+    def goes_to(self, title: str) -> str:
+        "The text of a page, by its link."
+        self.page.get_by_role("link", name=title, exact=True).click()
+        return self.opened(title)
+
+
+@pytest.fixture(scope="module")
+def window(served):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        yield Window(browser, served[1], viewport={"width": 1280, "height": 900})
+        browser.close()
+
+
+def test_in_a_browser_every_page_opens_on_nothing_and_shows_a_forecast_that_lands(served, window, home):
+    folder, _ = served
+    for title, _page in PAGES.values():
+        assert "forecastkit daily" in window.goes_to(title)
+    window.goes_to("Today")
+    ready = folder / "forecasts.copy"
+    shutil.copy(home / "forecasts.db", ready)
+    shutil.copytree(home / "universes", folder / "universes")
+    ready.replace(folder / "forecasts.db")
+    window.page.get_by_text("From the close of").wait_for()
+    database = PredictionDatabase(f"sqlite:///{folder}/forecasts.db")
+    try:
+        assert all(value in window.opened("Today") for _, value, _ in forecast_tiles(database.latest(**VIX)))
+        database.store_predictions([(forecast_of("VIX", LAST), None)])
+        window.page.get_by_text(f"From the close of {DAYS[LAST]:%a} {DAYS[LAST].day} {DAYS[LAST]:%b %Y}").wait_for()
+        tiles = forecast_tiles(database.latest(**VIX))
+        assert all(value in window.opened("Today") for _, value, _ in tiles)
+    finally:
+        database.close()
+
+
+def test_in_a_browser_every_page_is_whole_has_words_for_pictures_and_asks_nobody_else(served, window):
+    pictures = 0
+    for title, _page in PAGES.values():
+        said = window.goes_to(title)
+        assert (
+            "Run forecastkit" not in said.replace("forecastkit shadow", "").replace("forecastkit models", "")
+            or title == "Today"
+        ), said
+        charts = window.page.locator("[data-testid=stVegaLiteChart]")
+        charts.first.wait_for() if charts.count() else None
+        words = charts.evaluate_all(
+            "all => all.map(one => [one, ...one.querySelectorAll('[aria-label]')].map(e => e.getAttribute('aria-label') || '').join(' '))"
+        )
+        assert all(len(one.strip()) > 30 for one in words), words
+        pictures += len(words)
+    assert pictures >= 8
+    assert not window.errors, window.errors
+    assert {re.match(r"(?:blob:)?\w+://([^/:]+)|data:", one)[1] or "127.0.0.1" for one in window.asked} == {"127.0.0.1"}
+
+
+def test_in_a_browser_the_pages_are_reached_by_keyboard_and_fit_a_phone(served, window):
+    window.goes_to("Today")
+    reached = False
+    for _ in range(60):
+        window.page.keyboard.press("Tab")
+        if reached := window.page.evaluate("document.activeElement.innerText || ''").strip() == "Market states":
+            break
+    assert reached, "no link has the focus after 60 tabs"
+    window.page.keyboard.press("Enter")
+    assert "bear" in window.opened("Market states")
+    window.page.set_viewport_size({"width": 400, "height": 800})
+    for title in ("Track record", "Lines"):
+        window.page.set_viewport_size({"width": 1280, "height": 800})
+        window.goes_to(title)
+        window.page.set_viewport_size({"width": 400, "height": 800})
+        window.page.wait_for_function("document.documentElement.scrollWidth <= 400")
+        wide = window.page.locator("[data-testid=stMain] .fk-scroll").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect().right)"
+        )
+        assert all(right <= 400 for right in wide)

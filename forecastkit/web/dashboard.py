@@ -13,11 +13,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 # %% auto #0
-__all__ = ['REFRESH_SECONDS', 'STYLE', 'PAGES', 'opened', 'read_once', 'watch_ledger', 'hint', 'show_picture', 'target_words',
-           'chosen_target', 'today_page', 'universe_page', 'universe_columns', 'show_page', 'show_dashboard']
+__all__ = ['REFRESH_SECONDS', 'STYLE', 'SHOWN_SCOPES', 'SCOPE_METRICS', 'PAGES', 'opened', 'read_once', 'watch_ledger', 'hint',
+           'show_picture', 'target_words', 'chosen_target', 'today_page', 'universe_page', 'universe_columns',
+           'states_page', 'record_page', 'show_rolling', 'lines_page', 'health_page', 'paper_page', 'scopes_page',
+           'show_page', 'show_dashboard']
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #a21055a8
 from forecastkit.core import (
@@ -35,26 +38,55 @@ from forecastkit.ledger import (
     parse_database_url,
 )
 from forecastkit.pipeline import (
+    orders_table,
+    positions_table,
     sectors_of_home,
 )
 from forecastkit.web.dashboard_charts import (
     Picture,
+    band_line,
+    drift_picture,
     fan_picture,
+    line_picture,
+    pit_picture,
+    scope_picture,
+    states_html,
+    strip_picture,
     table_html,
     tiles_html,
 )
 from forecastkit.web.dashboard_frames import (
+    coverage_frame,
     forecast_tiles,
+    pit_frame,
     quantile_frame,
     recent_sentence,
     regime_frame,
     search_rows,
+    sector_frame,
+    skill_words,
+    state_cells,
+    state_sentence,
 )
 from forecastkit.web.dashboard_reads import (
     ledger_mark,
     listed_targets,
-    read_today,
+    paper_books,
+    read_health,
+    read_lines,
+    read_paper,
+    read_record,
+    read_scopes,
+    read_states,
     read_tickers,
+    read_today,
+)
+from forecastkit.web.dashboard_records import (
+    alerts_frame,
+    drifted_frame,
+    jobs_frame,
+    scope_frame,
+    sequence_frame,
 )
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #9a400b68
@@ -193,8 +225,194 @@ def universe_columns() -> dict[str, Any]:
     }  # fmt: skip
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #b50b9084
+def states_page(database: Any, settings: Settings) -> None:
+    "The twelve market states: the map of sessions, the present one, and the last two years as a strip."
+    found = read_once("states", database, read_states)
+    if not len(found.history):
+        hint(
+            "No forecast on record says in which state the market was: a stored direction does (`direction.sessions` in the settings).",
+            "forecastkit daily",
+        )
+        return
+    st.markdown(state_sentence(found.history))
+    st.html(states_html(state_cells(found.history)))
+    show_picture(strip_picture(found.history.tail(504)), "History")
+    st.caption(f"As the forecasts of {found.symbol} told them, by the versions in force at each session.")
+
+# %% ../../nbs/75_web/18_dashboard.ipynb #fa27934d
+def record_page(database: Any, settings: Settings) -> None:
+    "Coverage beside what was promised, skill over time, the PIT, and the worst misses of a target."
+    if (target := chosen_target(database, settings)) is None:
+        return
+    found = read_once("record", database, read_record, target)
+    if not len(found.measured):
+        hint(
+            "No outcome of this target is known yet: outcomes are recorded once their sessions have closed.",
+            "forecastkit daily",
+        )
+        return
+    made = found.rows["timeliness"].value_counts()
+    kinds = ", ".join(f"{made[kind]:,} {kind}" for kind in ("live", "late", "backfill") if kind in made)
+    st.markdown(
+        f"{len(found.measured):,} outcomes ({kinds}). Only live forecasts are proof. CRPS skill on climatology: **{skill_words(found.measured)}**."
+    )
+    coverage = coverage_frame(found.measured)
+    words = {name: [f"{100 * x:.1f} %" for x in coverage[name]] for name in ("promised", "inside", "se")}
+    st.html(
+        table_html(
+            coverage.assign(**words).rename(columns={"se": "standard error"}), "Outcomes inside the central ranges"
+        )
+    )
+    show_rolling(found.rolling, len(found.measured))
+    if len(found.measured) >= 40:
+        show_picture(pit_picture(pit_frame(found.measured)), "Calibration (PIT)")
+    st.html(table_html(found.misses, "The worst misses, by CRPS"))
+
+
+def show_rolling(rolling: pd.DataFrame, outcomes: int, window: int = 60) -> None:
+    "Coverage and skill over the last outcomes, or how many are missing."
+    parts = [
+        ("inside", f"Inside the 80 % range, last {window} outcomes", 0.8),
+        ("skill", f"CRPS skill on climatology, last {window} outcomes", 0.0),
+    ]
+    for name, title, expected in parts:
+        known = rolling.dropna(subset=name).rename_axis("session").reset_index()
+        if len(known):
+            band = pd.DataFrame(
+                {
+                    "session": known["session"],
+                    "value": known[name],
+                    "low": known[name] - 2 * known[f"{name}_se"],
+                    "high": known[name] + 2 * known[f"{name}_se"],
+                }
+            )
+            show_picture(band_line(band.assign(high=band["high"].clip(upper=1.0)), title, expected), title)
+    if not len(rolling):
+        hint(f"{outcomes} outcomes are known, {window} are drawn together.", "forecastkit daily")
+
+# %% ../../nbs/75_web/18_dashboard.ipynb #deec1b11
+def lines_page(database: Any, settings: Settings) -> None:
+    "Champions and challengers, the promotion ledger, and how trials stand by their confidence sequences."
+    found = read_once("lines", database, read_lines)
+    if not len(found.stages):
+        hint("No target is on record yet.", "forecastkit daily")
+        return
+    st.html(table_html(found.stages, "Who serves"))
+    if found.more:
+        st.caption(f"{found.more:,} more targets are served by the house's own line alone.")
+    for reading in found.readings:
+        st.subheader(f"{reading.deployment.line.name} beside the champion of {reading.deployment.target}")
+        st.markdown(reading.text())
+        if len(rows := sequence_frame(reading).dropna(subset=["value", "low", "high"])):
+            show_picture(
+                band_line(rows, "CRPS saved by the challenger, mean so far", 0.0, ".3f"), "Confidence sequence"
+            )
+    if not found.readings:
+        hint("No challenger is on trial.", "forecastkit shadow begin --help")
+    if len(found.changes):
+        st.html(table_html(found.changes, "Promotion ledger, newest first"))
+    else:
+        hint("Nothing was promoted yet.", "forecastkit models promote --help")
+
+# %% ../../nbs/75_web/18_dashboard.ipynb #35eafa37
+def health_page(database: Any, settings: Settings) -> None:
+    "Drift, alerts and job runs, as the monitor has them on record."
+    found = read_once("health", database, read_health)
+    (st.success if found.report.ok else st.warning)(
+        "Nothing needs to be done." if found.report.ok else "Something needs a look: see the alerts below."
+    )
+    st.markdown("\n".join(f"- {line}" for line in found.report.lines()[:3]))
+    for why in found.report.paused:
+        st.warning(f"Paused: {why}")
+    if len(found.alerts):
+        st.html(table_html(alerts_frame(found.alerts), "Alerts, those that stand first (UTC)"))
+    else:
+        hint("No alert is on record.", "forecastkit monitor")
+    if len(found.drift):
+        show_picture(drift_picture(found.drift), "Drift")
+        st.html(table_html(drifted_frame(found.report.drifted), f"Drifted this week: {len(found.report.drifted)}"))
+    else:
+        hint("No check of drift is on record yet.", "forecastkit daily")
+    if len(found.jobs):
+        st.html(table_html(jobs_frame(found.jobs), "Runs of the jobs, newest first"))
+    else:
+        hint("No job is on record.", "forecastkit daily")
+
+# %% ../../nbs/75_web/18_dashboard.ipynb #2f86ff56
+def paper_page(database: Any, settings: Settings) -> None:
+    "A paper book: what it is worth, its equity and falls, positions and orders."
+    books = read_once("books", database, paper_books)
+    if not books:
+        hint("There is no paper book.", "forecastkit paper")
+        return
+    book = st.selectbox("Book", books)
+    found = read_once("paper", database, read_paper, book)
+    if found.last is None:
+        hint(f"The book {book} is open and has no session yet.", "forecastkit paper")
+        return
+    day = found.days.iloc[-1]
+    held, waiting = positions_table(found.last), orders_table(found.last)
+    st.html(tiles_html([
+        ("Equity", f"{day['equity']:,.2f}", f"on {show_day(day['session'])}"), ("Since the start", f"{day['since']:+.2f} %", f"from {found.summary['capital']:,.2f}"),
+        ("Deepest fall", f"{found.days['fall'].min():.2f} %", f"over {len(found.days)} sessions"), ("Positions", f"{len(held)}", f"{len(waiting)} orders wait"),
+    ]))  # fmt: skip
+    for why in found.last.said["paused"]:
+        st.warning(f"Paused: {why}")
+    show_picture(line_picture(found.days, "equity", "equity"), "Equity")
+    show_picture(line_picture(found.days, "fall", "fall from the highest so far, %"), "Falls")
+    st.html(
+        table_html(held.assign(share=100 * held["share"]).rename(columns={"share": "% of the equity"}), "Positions")
+    )
+    st.html(
+        table_html(
+            waiting.dropna(axis="columns", how="all") if len(waiting) else waiting, "Orders for the next session"
+        )
+    )
+
+# %% ../../nbs/75_web/18_dashboard.ipynb #b0727bee
+SHOWN_SCOPES: dict[str, str] = {"sector": "By sector", "state": "By market state"}
+SCOPE_METRICS: dict[str, tuple[str, float]] = {
+    "CRPS skill on climatology": ("crps_skill", 0.0),
+    "Inside the 80 % range": ("coverage", 0.8),
+}
+
+
+def scopes_page(database: Any, settings: Settings) -> None:
+    "How sectors and market states fare, with two standard errors, and what the newest forecasts say of each sector."
+    measured = read_once("scopes", database, read_scopes)
+    words = st.selectbox("Measure", list(SCOPE_METRICS))
+    metric, expected = SCOPE_METRICS[words]
+    for scope, title in SHOWN_SCOPES.items():
+        windows = sorted(set(measured.loc[measured["scope"] == scope, "window_rows"]))
+        if not windows:
+            hint(
+                f"Nothing is measured {title[:1].lower()}{title[1:]} yet: it takes 20 outcomes.", "forecastkit monitor"
+            )
+            continue
+        rows = scope_frame(measured, scope, metric, window := min(windows, key=lambda one: abs(one - 60)))
+        if len(rows):
+            show_picture(
+                scope_picture(rows, words, expected=expected), f"{title}, the last {window} sessions with an outcome"
+            )
+            shares = {name: [f"{100 * x:.1f} %" for x in rows[name]] for name in ("value", "low", "high")}
+            st.html(
+                table_html(rows.assign(**shares).drop(columns="reference"), f"{words}, {title[:1].lower()}{title[1:]}")
+            )
+    sectors = sector_frame(read_once("universe", database, read_tickers, sectors_of_home(settings.home.universes)))
+    if len(sectors):
+        st.html(
+            table_html(
+                sectors.assign(rise=[f"{100 * x:.0f} %" for x in sectors["rise"]]).rename(
+                    columns={"width": "median width, % of close", "rise": "mean chance of a rise"}
+                ),
+                "The newest forecasts by sector",
+            )
+        )
+
+# %% ../../nbs/75_web/18_dashboard.ipynb #147e0141
 PAGES: dict[str, tuple[str, Callable[[Any, Settings], None]]] = {
-    "today": ("Today", today_page), "universe": ("Universe", universe_page),
+    "today": ("Today", today_page), "universe": ("Universe", universe_page), "states": ("Market states", states_page), "record": ("Track record", record_page),
+    "lines": ("Lines", lines_page), "health": ("Health", health_page), "paper": ("Paper book", paper_page), "sectors": ("Sectors and states", scopes_page),
 }  # fmt: skip
 
 
