@@ -21,7 +21,7 @@ Modules:
 - `forecastkit.cli.paper`: `paper` keeps a paper book from the stored forecasts and prints its result, positions, orders and last trades, or, with `--json`, what a program reads.
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
-- `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it.
+- `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it; `dashboard` shows the ledger in a browser.
 - `forecastkit.cli.tune_report`: The command `tune report` says of each study of a storage what its search was worth, which parameters mattered, and writes the page of it.
 - `forecastkit.cli.verification`: The verification at the terminal: `verify` audits the forecast of a target, of a universe, or a function of your own for look-ahead, and prints one report a part.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
@@ -106,6 +106,7 @@ Modules:
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.paper`: `write_paper` appends the opening or a session of a paper book to its chained table, once and under a lock; `paper_rows` reads a book, `paper_summaries` where each stands.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for whoever acts.
+- `forecastkit.ledger.reader`: `open_reader` opens a ledger for a program that looks at it all day: it makes nothing, brings nothing up to date, and every connection refuses to write.
 - `forecastkit.ledger.records`: Rules of the ledger's records: whether a forecast was live, late or a backfill, what its row holds, its outcome and its scores.
 - `forecastkit.ledger.rescoring`: Mean, regime probabilities, PIT, CRPS and ranges of a stored forecast by independent code in plain Python, from its JSON alone.
 - `forecastkit.ledger.schema`: The database schema of the ledger: the tables of forecasts (of one horizon and of several), outcomes, model manifests and their lines, pauses, promotions, training runs, jobs, alerts, shadow deployments and paper books, of the ends of their hash chains, of what a monitor measured, and of what the API keeps.
@@ -269,6 +270,12 @@ Modules:
 - `forecastkit.web.app`: The app of the HTTP API: `create_app` gives the addresses of forecasts, lists, models, jobs, health and metrics, with problems for whatever fails.
 - `forecastkit.web.client`: The client of the HTTP API: `Client` asks for forecasts, waits for jobs, and gives the stored record back as a `Forecast`, equal in every bit.
 - `forecastkit.web.connections`: Connections of the HTTP API: `LimitedConnection` is how uvicorn speaks HTTP, with a limit on size and time of what comes before a body.
+- `forecastkit.web.dashboard`: `show_dashboard` is the page that stays open: today, universe, market states, track record, lines, health, paper book, sectors and states, read from the ledger and from nothing else.
+- `forecastkit.web.dashboard_charts`: `fan_picture`, `band_line`, `pit_picture`, `scope_picture`, `line_picture` and `strip_picture` make Vega charts of small frames; `tiles_html`, `table_html` and `states_html` make escaped HTML.
+- `forecastkit.web.dashboard_frames`: `forecast_tiles`, `fan_frame`, `universe_frame`, `state_cells`, `coverage_frame`, `pit_frame`, `worst_frame` and others turn what the ledger answers into the small tables that the dashboard draws.
+- `forecastkit.web.dashboard_reads`: `read_today`, `read_tickers`, `read_states`, `read_record`, `read_lines`, `read_health`, `read_paper` and `read_scopes` ask the ledger what a page shows; `ledger_mark` tells whether anything is new.
+- `forecastkit.web.dashboard_records`: `stages_frame`, `sequence_frame`, `alerts_frame`, `jobs_frame`, `equity_frame` and `scope_frame` turn lines, trials, alerts, jobs, paper books and measured performance into the tables of the dashboard.
+- `forecastkit.web.dashboard_server`: `run_dashboard` starts Streamlit with the options of `dashboard_options`: loopback, no usage statistics, no watcher of files, no upload, no details of errors in the page.
 - `forecastkit.web.guard`: The guard of the HTTP API: `Guard` reads a body within a limit and a time, refuses addresses that carry keys, and writes the access log.
 - `forecastkit.web.jobs`: Jobs of the HTTP API: `Forecasters` keeps systems warm, `JobBoard` claims questions in the database so that each is worked on once, and works on them.
 - `forecastkit.web.keys`: Keys of the HTTP API: `add_key`, `stored_keys`, `revoke_key`, and `KeyRing`, which knows a presented key without asking the database.

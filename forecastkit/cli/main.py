@@ -31,7 +31,7 @@ from .paper import paper, paper_of_day
 from .pauses import pauses_app
 from .imports import forecasts_import, forecasts_lines, named_places  # noqa: F401  (they mount themselves)
 from .shadow import shadow_app
-from .serve import keys_app, serve
+from .serve import dashboard, keys_app, serve
 from .tune_report import tune_app
 from .scenarios import scenarios
 from .study import study_app
@@ -528,7 +528,20 @@ def report(
     emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
 
 
-for command in (evaluate, backtest, paper, monitor, verify, explain, download, serve, backup, restore, schema):
+for command in (
+    evaluate,
+    backtest,
+    paper,
+    monitor,
+    verify,
+    explain,
+    download,
+    serve,
+    dashboard,
+    backup,
+    restore,
+    schema,
+):
     add_command(app)(command)
 
 
