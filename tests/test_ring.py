@@ -15,6 +15,7 @@ from forecastkit.core import DataError, LookAheadError, UserCodeError, load_sett
 from forecastkit.core.experiments import ExperimentLog
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.evaluation import ForecastFile, read_forecast_file
+from forecastkit.evaluation.forecast_files import file_table
 from forecastkit.ledger import PredictionDatabase, audit_ledger, import_forecasts, imported_forecasts
 from forecastkit.models import ProbabilisticForecaster
 from forecastkit.ops import create_shadow_deployment, line_target, stored_deployments
@@ -389,3 +390,10 @@ def test_the_terminal_begins_a_challenger_with_a_model_of_ones_own(house, home, 
     assert row["recipe"] == dict(own.recipe) and house_origin is not None
     assert main(["daily", "--challenger", "normal", "--quiet"]) == 2
     assert "LINE=FILE.py:NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_file_of_semicolons_or_tabs_is_told_how_to_be_saved(tmp_path, mark):
+    (tmp_path / "desk.csv").write_text(mark.join(("symbol", "origin", "horizon", "made_at", "q50")) + "\n")
+    with pytest.raises(DataError, match="save it with commas"):
+        file_table(tmp_path / "desk.csv")

@@ -104,7 +104,7 @@ class UserMember:
             said = np.asarray(ask(numbers, last=last) if whole else ask(last_rows(numbers, last)), dtype=float)
         if said.shape != (len(rows), len(PROBS)):
             raise UserCodeError(
-                f"member {self.name} answers with the shape {said.shape}: {(len(rows), len(PROBS))} is asked, a row each with the quantiles at core.PROBS"
+                f"member {self.name} answers with the shape {said.shape}: {(len(rows), len(PROBS))} is asked, a row each with the quantiles at the {len(PROBS)} levels of forecastkit.core.PROBS, {PROBS[0]:g}, {PROBS[1]:g}, .. {PROBS[-1]:g}"
             )
         if not np.isfinite(said).all() or (np.diff(said, axis=1) < 0).any():
             raise UserCodeError(
