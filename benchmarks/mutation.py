@@ -15,6 +15,9 @@ the order is that of the draw, and what was done by then is an unbiased part of 
 line of a fault counts. A survivor that was judged to change nothing that can be seen stands with its reason in
 `mutation_survivors.md`; it counts as survived.
 
+Measured so far: the first 11 of the draw of seed 25, of which 9 were noticed (95 % interval of the share 52 to 95 %); see
+`mutation_survivors.md`.
+
 Own code and not mutmut or cosmic-ray: both run a test command in a new process for every fault, five seconds of imports each, and know nothing
 of notebooks whose cells become the package.
 """
@@ -509,6 +512,8 @@ def naming(path: str) -> dict[str, float]:
         for file in files:
             scores[file] = scores.get(file, 0.0) + 1 / len(files)
     for file, (text, _) in test_words().items():
+        if Path(path).stem in file:
+            scores[file] = scores.get(file, 0.0) + 20
         if dotted in text or f"from {dotted.rpartition('.')[0]} import {Path(path).stem}" in text:
             scores[file] = scores.get(file, 0.0) + 10
     return scores

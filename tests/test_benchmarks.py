@@ -103,3 +103,41 @@ def test_the_control_is_a_random_walk(modules):
     assert abs(vix.corr(spx)) < noise
     again = modules[1].random_market(seed=3)
     assert again.fingerprint() == market.fingerprint() != modules[1].random_market(seed=4).fingerprint()
+
+
+FAULTY = """"text"
+LEAST = 3
+def f(a: int, b=0.5, *, c: "int" = 2):
+    "docstring"
+    a += 1
+    if not (a < b and c in (1, 2)):
+        raise ValueError(f"{a + 1} is wrong")
+    x = max(a, b) - g(a, b) * a[1:]
+    x.sort()
+    return min(x)
+"""
+
+
+def test_a_fault_is_one_change_that_can_be_read_as_python(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from mutation import drawn, faults_of
+
+    (tmp_path / "m.py").write_text(FAULTY)
+    found = faults_of(tmp_path / "m.py", tmp_path)
+    changes = {(fault.kind, fault.before, fault.after) for fault in found}
+    assert changes > {
+        ("constant", "3", "(4)"), ("constant", "3", "(2)"), ("constant", "0.5", "(0.75)"), ("removed statement", "a += 1", "pass"),
+        ("boundary", "a < b", "(a <= b)"), ("boundary", "c in (1, 2)", "(c not in (1, 2))"), ("swapped arguments", "g(a, b)", "(g(b, a))"),
+        ("and/or", "a < b and c in (1, 2)", "(a < b or c in (1, 2))"), ("dropped not", "not (a < b and c in (1, 2))", "(a < b and c in (1, 2))"),
+        ("min/max", "max(a, b)", "(min(a, b))"), ("min/max", "min(x)", "(max(x))"), ("slice", "a[1:]", "(a[1 + 1:])"),
+        ("removed statement", "x.sort()", "pass"), ("arithmetic", "g(a, b) * a[1:]", "(g(a, b) / a[1:])"),
+    }  # fmt: skip
+    assert not any("text" in before or "wrong" in before for kind, before, _ in changes if kind != "removed statement")
+    root = BENCHMARKS.parent
+    for fault in [*((tmp_path, one) for one in found), *((root, one) for one in drawn(root, 100, seed=1))]:
+        folder, one = fault
+        raw, (begin, end) = (folder / one.path).read_bytes(), one.span
+        assert raw[begin:end].decode() == one.before
+        changed = ast.parse(raw[:begin] + one.after.encode() + raw[end:])
+        assert ast.dump(changed) != ast.dump(ast.parse(raw)), one.name
+    assert drawn(root, 20, seed=1) == drawn(root, 20, seed=1) != drawn(root, 20, seed=2)

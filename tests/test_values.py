@@ -9,6 +9,7 @@ import pytest
 
 from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, Settings, Target, load_settings
+from forecastkit.data.checks import jump_faults
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features.base import winsorized
@@ -346,3 +347,14 @@ def test_a_market_that_is_revised_is_another_from_that_session_on():
 def test_a_replaced_section_keeps_its_digest():
     settings = Settings()
     assert replace(settings, run=replace(settings.run, n_jobs=1)).model_digest() == settings.model_digest()
+
+
+# Splits
+
+
+@pytest.mark.parametrize("ratio", [1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
+def test_a_split_is_named_by_its_ratio(ratio):
+    bars = MARKET.bars("SPX").iloc[:200].copy()
+    bars.loc[bars.index[120] :, ["open", "high", "low", "close"]] /= ratio
+    (found,) = jump_faults("MINE", bars)
+    assert found.kind == "unadjusted split" and f"{ratio:g} for 1 on {bars.index[120]:%Y-%m-%d}" in found.words
