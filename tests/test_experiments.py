@@ -3,14 +3,16 @@
 import json
 import multiprocessing
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecastkit.core import DataError
-from forecastkit.core.experiments import ExperimentLog, log_problems, shipped_log, trials_text
+from forecastkit.core import DataError, canonical_json, file_lock
+from forecastkit.core.experiments import ExperimentLog, chained_line, log_problems, shipped_log, trials_text
 
 
 def write_some(path: Path, writer: int, entries: int) -> None:
@@ -136,3 +138,37 @@ def test_one_broken_log_makes_the_sum_unknown(tmp_path, written):
     shutil.copy(own.path, tmp_path / "copy.jsonl")
     own.path.unlink()
     assert trials_text(shipped_log(), own) == "trials unknown"
+
+
+def test_a_reader_waits_for_a_line_that_is_being_written(tmp_path):
+    log = ExperimentLog(tmp_path / "log.jsonl")
+    first = log.append("search", "one", "why", {"skill": 0.1})
+    line = canonical_json(chained_line({**first, "name": "two"}, first["hash"])).encode() + b"\n"
+    begun = threading.Event()
+
+    def write():
+        with file_lock(log.path), log.path.open("ab") as file:
+            file.write(line[:40])
+            file.flush()
+            begun.set()
+            time.sleep(0.3)
+            file.write(line[40:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert begun.wait(10)
+    found = log.verify()
+    writer.join()
+    assert found == []
+
+
+def test_a_log_in_a_folder_that_cannot_be_written_is_read(tmp_path, monkeypatch):
+    log = ExperimentLog(tmp_path / "log.jsonl")
+    log.append("search", "one", "why", {"skill": 0.1})
+    log.path.write_bytes(log.path.read_bytes()[:-1])
+
+    def refused(path):
+        raise PermissionError(13, "no lock here")
+
+    monkeypatch.setattr("forecastkit.core.experiments.file_lock", refused)
+    assert log.verify() == ["line 1 has no end: the file was cut off"]

@@ -17,12 +17,20 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.cli.main import main
-from forecastkit.core import DataError
+from forecastkit.core import DataError, keyed_sum
 from forecastkit.data.health import health_report
 from forecastkit.data.market import MarketData
 from forecastkit.data.snapshots import SnapshotSource, freeze_snapshot, list_snapshots, stored_sources
 from forecastkit.data.sources import FolderSource, load_market
-from forecastkit.data.store import Store, effective_moment, read_rows, write_rows
+from forecastkit.data.store import (
+    CachedSeries,
+    Store,
+    effective_moment,
+    read_cached,
+    read_rows,
+    write_cached,
+    write_rows,
+)
 from forecastkit.data.synthetic import synthetic_market
 
 NYSE = get_calendar("XNYS")
@@ -397,3 +405,25 @@ def test_values_of_another_dtype_are_the_same_telling(store):
     store.put("MINE", STOCK, "me", EVENING, NYSE)
     receipt = store.put("MINE", STOCK.astype(np.float32), "me", EVENING, NYSE)
     assert receipt.revised == 0
+
+
+def test_a_quick_copy_of_another_version_is_made_again(tmp_path):
+    "What bears its sum and is no Arrow, such as the copies of 0.2, is no copy; the file behind it is read."
+    about, numbers = b'{"columns":["close"]}'.ljust(24), np.arange(6.0)
+    content = np.array([3], dtype=np.int64).tobytes() + about + numbers.tobytes()
+    copy = tmp_path / "VIX@1-2-3"
+    for text in (content, b"", bytes(8), b"ARROW1\0\0" + content):
+        copy.write_bytes(text + bytes.fromhex(keyed_sum(text, b"")))
+        assert read_cached(str(copy)) is None
+    copy.write_bytes(b"short")
+    assert read_cached(str(copy)) is None and read_cached(str(tmp_path / "absent")) is None
+
+
+def test_a_quick_copy_gives_every_bit_back(tmp_path):
+    days = np.array(["2018-02-05", "2018-02-06"], dtype="datetime64[us]")
+    values = np.array([[-0.0, np.nan], [5e-324, np.inf]])
+    quick = CachedSeries({"columns": ["a", "b"], "origin": "Zürich"}, days, days + 1, values)
+    write_cached(tmp_path / "copy", quick)
+    back = read_cached(str(tmp_path / "copy"))
+    assert back.about == quick.about and back.values.shape == (2, 2)
+    assert [part.tobytes() for part in back[1:]] == [part.tobytes() for part in quick[1:]]

@@ -35,7 +35,7 @@ from .files import (
     folder_checksums as folder_checksums,
     folder_differences as folder_differences,
     LARGEST_READ as LARGEST_READ,
-    lock_file as lock_file,
+    file_lock as file_lock,
     open_atomic as open_atomic,
     pack_arrays as pack_arrays,
     plain as plain,

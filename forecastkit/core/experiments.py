@@ -12,17 +12,18 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .files import canonical_json, lock_file, plain
+from .files import canonical_json, file_lock, plain
 from .chain import GENESIS, HashChain
 
 # %% auto #0
-__all__ = ['LOG_CHAIN', 'UNKNOWN', 'PLAN', 'chained_line', 'parse_line', 'log_problems', 'add_line', 'commit_in',
+__all__ = ['LOG_CHAIN', 'UNKNOWN', 'PLAN', 'chained_line', 'parse_line', 'log_problems', 'add_line', 'read_log', 'commit_in',
            'checked_out_commit', 'entry_of', 'ExperimentLog', 'shipped_log', 'variants_tried', 'trials_text']
 
 # %% ../../nbs/00_core/09_experiments.ipynb #1a135090
@@ -72,8 +73,7 @@ def add_line(
 ) -> dict[str, Any]:
     "Chain an entry to the last line and append it, alone with the file; raises `DataError` for a log that is broken."
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        lock_file(file)
+    with file_lock(path), path.open("a+b") as file:
         file.seek(0)
         text = file.read().decode(errors="replace")
         if found := log_problems(text):
@@ -85,6 +85,15 @@ def add_line(
         file.flush()
         os.fsync(file.fileno())
     return line
+
+
+def read_log(path: Path) -> str:
+    "The text of a log, whole even beside a writer; a folder in which no lock can be made has none."
+    text = path.read_bytes()
+    if text and not text.endswith(b"\n"):
+        with suppress(OSError), file_lock(path):
+            text = path.read_bytes()
+    return text.decode(errors="replace")
 
 # %% ../../nbs/00_core/09_experiments.ipynb #4726aabc
 UNKNOWN: str = "unknown"
@@ -178,9 +187,7 @@ class ExperimentLog:
     ) -> list[str]:
         "What is wrong, each problem naming its line; empty if the log is whole."
         try:
-            with self.path.open("rb") as file:
-                lock_file(file, shared=True)
-                text = file.read().decode(errors="replace")
+            text = read_log(self.path)
         except OSError as error:
             return [f"{self.path.name} cannot be read: {error.strerror}"]
         found = log_problems(text) if text else [f"{self.path.name} holds no entry"]

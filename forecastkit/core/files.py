@@ -20,7 +20,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import date, datetime
 from importlib import resources
@@ -34,7 +34,7 @@ from .text import printable
 
 # %% auto #0
 __all__ = ['SYNCED', 'LARGEST_READ', 'READ_ERRORS', 'TIGHTEST_ARCHIVE', 'SMALL_ARCHIVE', 'SEAL', 'plain', 'canonical_json',
-           'digest', 'synced_later', 'open_atomic', 'write_atomic', 'confined', 'lock_file', 'file_checksum',
+           'digest', 'synced_later', 'open_atomic', 'write_atomic', 'confined', 'file_lock', 'file_checksum',
            'folder_checksums', 'folder_differences', 'write_files', 'read_bounded', 'read_file', 'pack_arrays',
            'check_archive', 'unpack_arrays', 'arrays_checksum', 'write_arrays', 'read_arrays', 'write_state',
            'read_state', 'code_version']
@@ -137,15 +137,13 @@ def confined(
     return path
 
 # %% ../../nbs/00_core/03_files.ipynb #6642b838
-def lock_file(
-    file: IO[bytes] | int,  # a file or the descriptor of a folder; closing it releases the lock
-    shared: bool = False,  # readers share, a writer is alone
-) -> None:
-    "Wait until no other process is in the way, then hold the lock. Only on POSIX; elsewhere one process may write."
-    if os.name == "posix":
-        import fcntl
+def file_lock(
+    path: str | Path,  # of what is written; the lock is a hidden file beside it
+) -> AbstractContextManager[Any]:
+    "Wait until no other process or thread writes this file, and keep them waiting, by the library filelock, on any system."
+    from filelock import FileLock
 
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    return FileLock(Path(path).with_name(f".{Path(path).name}.lock"))
 
 # %% ../../nbs/00_core/03_files.ipynb #0d35615b
 def file_checksum(

@@ -332,10 +332,8 @@ class DownloadReport:
 # %% ../../nbs/25_vendors/11_download.ipynb #f7956466
 def download_lock(home: str | Path | Home) -> Any:
     "A lock that one download holds; raises `DataError` while another does. It dies with its process."
-    try:
-        from filelock import FileLock, Timeout
-    except ImportError as error:
-        raise DataError("download needs filelock: pip install 'forecastkit[live]'") from error
+    from filelock import FileLock, Timeout
+
     lock = FileLock(Home(home).download_lock)
     Home(home).folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -9,7 +9,6 @@ answer, or a `DataError` of one sentence that names what was asked for, the serv
 from __future__ import annotations
 
 import base64
-import random
 import re
 import threading
 import time
@@ -32,7 +31,7 @@ from forecastkit.vendors.response import (
 )
 
 # %% auto #0
-__all__ = ['SECRET_NAMES', 'RateLimiter', 'backoff_seconds', 'host_of', 'secrets_in', 'HttpClient']
+__all__ = ['LONGEST_WAIT', 'SECRET_NAMES', 'RateLimiter', 'host_of', 'secrets_in', 'HttpClient']
 
 # %% ../../nbs/25_vendors/02_http.ipynb #a991a484
 class RateLimiter:
@@ -63,15 +62,7 @@ class RateLimiter:
         return turn - now
 
 # %% ../../nbs/25_vendors/02_http.ipynb #4adcaa05
-def backoff_seconds(
-    attempt: int,  # 1 after the first failure
-    requested: float,  # seconds the vendor asked for
-    first: float,  # bound of the first wait, seconds; it doubles
-    draw: Callable[[], float] = random.random,  # uniform on 0..1
-    longest: float = 60.0,
-) -> float:
-    "Seconds to wait before the next attempt: what was asked for, and a random part of a bound that doubles."
-    return requested + draw() * min(longest, first * 2 ** (attempt - 1))
+LONGEST_WAIT: float = 60.0  # seconds between two attempts, beside what a vendor asks for
 
 # %% ../../nbs/25_vendors/02_http.ipynb #bfa777ca
 def host_of(address: str) -> str:
@@ -149,17 +140,18 @@ class HttpClient:
             raise DataError(f"answers: {message}")
         return document
 
-    def _pause(self, state: Any) -> float:
-        requested = state.outcome.exception().wait
+    def _requested(self, retry_state: Any) -> float:
+        requested = retry_state.outcome.exception().wait
         if requested > self.max_wait:
             raise DataError(f"asks to wait {requested:.0f} s: ask again then")
-        return backoff_seconds(state.attempt_number, requested, self.first_wait)
+        return float(requested)
 
     def _ask(self, what: str, address: str, params: Mapping[str, str], form: str) -> Any:
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
         self._secrets |= secrets_in(address, params)
-        retry = Retrying(stop=stop_after_attempt(self.attempts), wait=self._pause, sleep=self.sleep, reraise=True,
+        wait = wait_random_exponential(self.first_wait, max=LONGEST_WAIT) + self._requested
+        retry = Retrying(stop=stop_after_attempt(self.attempts), wait=wait, sleep=self.sleep, reraise=True,
                          retry=retry_if_exception_type(TransientError))  # fmt: skip
         try:
             return retry(self._once, with_params(address, params), form)

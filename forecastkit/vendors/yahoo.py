@@ -23,7 +23,7 @@ import pandas as pd
 from ..calendars import scheduled_dates
 from ..core import DataError, canonical_symbol, redacted
 from .response import below
-from .http import HttpClient, RateLimiter, backoff_seconds, secrets_in
+from .http import LONGEST_WAIT, HttpClient, RateLimiter, secrets_in
 from .base import UNREADABLE, DayBound, FetchResult, LiveSource, failure_of
 
 # %% auto #0
@@ -216,14 +216,18 @@ def yfinance_tables(
         return {ticker: _one_of(found, ticker, reasons) for ticker in tickers}
 
     def fetch(tickers: Sequence[str], start: DayBound = None) -> Tables:
-        found = once(tickers, start)
-        for attempt in range(1, attempts):
+        from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
+
+        found, busy = Tables(), [*tickers]
+
+        def ask() -> list[str]:
+            found.update(once(busy, start))
             failed = {ticker: str(table) for ticker, table in found.items() if isinstance(table, DataError)}
-            busy = [ticker for ticker, reason in failed.items() if TRANSIENT_REASON.search(reason)]
-            if not busy:
-                break
-            sleep(backoff_seconds(attempt, 0.0, first_wait))
-            found |= once(busy, start)
+            busy[:] = [ticker for ticker, reason in failed.items() if TRANSIENT_REASON.search(reason)]
+            return busy
+
+        Retrying(stop=stop_after_attempt(attempts), wait=wait_random_exponential(first_wait, max=LONGEST_WAIT), sleep=sleep,
+                 retry=retry_if_result(bool), retry_error_callback=lambda state: state)(ask)  # fmt: skip
         return found
 
     return fetch
