@@ -1,11 +1,13 @@
 "Fixtures shared by all tests."
 
+import functools
 import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +58,48 @@ def walks_stay_here():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walkforward, "VERSIONS_A_PROCESS", 10**6)
+        yield
+
+
+MIGRATED = {
+    "database",
+    "old_homes",
+    "kills",
+    "pauses",
+    "ledger_commands",
+}  # files whose ledgers go through every migration
+
+
+@functools.cache
+def ledger_statements() -> tuple[str, ...]:
+    "What all migrations leave in an empty ledger, as SQL: twenty times as quick as the migrations."
+    from forecastkit.ledger.engine import REVISIONS, make_engine, transaction, upgrade
+
+    engine = make_engine("sqlite://")
+    with transaction(engine, write=True) as connection:
+        upgrade(connection, REVISIONS[-1])
+    with engine.connect() as connection:
+        dumped = tuple(connection.connection.driver_connection.iterdump())
+    engine.dispose()
+    return dumped[1:-1]  # without BEGIN and COMMIT
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ledgers_begin_at_the_end(request):
+    "An empty SQLite ledger gets its tables in one go; `test_database` proves them those of the migrations."
+    from forecastkit.ledger import engine
+
+    migrate = engine.upgrade
+
+    def upgrade(connection, revision="head"):
+        if connection.dialect.name != "sqlite" or revision != "head" or sa.inspect(connection).get_table_names():
+            return migrate(connection, revision)
+        for statement in ledger_statements():
+            connection.exec_driver_sql(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.stem.removeprefix("test_") not in MIGRATED:
+            patch.setattr(engine, "upgrade", upgrade)
         yield
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from conftest import ledger_statements
 from engines import DAYS, FORK, made, needs_fork, opened, pg_ctl, run_all, swap, tampered
 
 import forecastkit.ledger.engine as module
@@ -734,3 +735,14 @@ def test_the_newest_forecasts_are_found_through_an_index(tmp_path):
     with db.engine.connect() as connection:
         plan = " | ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
     assert "SCAN predictions USING INDEX predictions_by_origin" in plan and "TEMP B-TREE FOR ORDER BY" not in plan, plan
+
+
+def test_the_ledgers_of_other_tests_are_those_that_the_migrations_make(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "quick.db")) as quick:
+        for statement in ledger_statements():
+            quick.execute(statement)
+        engine = open_database(f"sqlite:///{tmp_path}/made.db")
+        with closing(sqlite3.connect(tmp_path / "made.db")) as made_by_steps:
+            assert module.definitions(quick) == module.definitions(made_by_steps)
+            assert list(quick.iterdump()) == list(made_by_steps.iterdump())
+        engine.dispose()
