@@ -24,7 +24,16 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of, saved_earnings
-from ..core import DataError, Home, canonical_json, canonical_symbol, find_key, keyed_sum, write_atomic
+from forecastkit.core import (
+    DataError,
+    Home,
+    canonical_json,
+    canonical_symbol,
+    file_lock,
+    find_key,
+    keyed_sum,
+    write_atomic,
+)
 from .market import Repair, bars_history, macro_history
 from .frames import Reading, clean_series
 
@@ -251,11 +260,13 @@ def to_cached(rows: pd.DataFrame, about: Mapping[str, Any]) -> CachedSeries:
 
 
 def encode_cached(quick: CachedSeries) -> bytes:
-    "The length of the description of the series, that as JSON, and the arrays one after the other, in steps of eight bytes."
-    about = canonical_json(quick.about).encode()
-    about += b" " * (-len(about) % 8)
-    head = np.array([len(about) // 8], dtype=np.int64).tobytes()
-    return b"".join([head, about, quick.days.tobytes(), quick.known.tobytes(), quick.values.tobytes()])
+    "The description of the series as JSON, and its arrays, as tensors of Arrow one after the other."
+    import pyarrow as pa
+
+    sink, about = pa.BufferOutputStream(), np.frombuffer(canonical_json(quick.about).encode(), dtype=np.uint8)
+    for array in (about, quick.days.view(np.int64), quick.known.view(np.int64), quick.values):
+        pa.ipc.write_tensor(pa.Tensor.from_numpy(array), sink)
+    return bytes(sink.getvalue())
 
 
 def write_cached(path: str | Path, quick: CachedSeries) -> None:
@@ -266,22 +277,17 @@ def write_cached(path: str | Path, quick: CachedSeries) -> None:
 
 def read_cached(path: str) -> CachedSeries | None:
     "A quick copy; None if there is none, or not one that was written here."
+    import pyarrow as pa
+
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            data = bytearray(os.fstat(file.fileno()).st_size)
-            whole = file.readinto(data) == len(data)
-        whole = whole and keyed_sum(data[:-SUM_BYTES], find_key(path)) == data[-SUM_BYTES:].hex()
-        del data[-SUM_BYTES:]
-        numbers = np.frombuffer(data, dtype=np.float64)
-        start = 1 + int(numbers[:1].view(np.int64)[0])
-        about = json.loads(numbers[1:start].tobytes())
-        n, rest = divmod(len(numbers) - start, len(about["columns"]) + 2)
-    except (OSError, ValueError, IndexError, KeyError, TypeError):
+        data = memoryview(Path(path).read_bytes())
+        if keyed_sum(data[:-SUM_BYTES], find_key(path)) != data[-SUM_BYTES:].hex():
+            return None
+        source = pa.BufferReader(data[:-SUM_BYTES])
+        about, days, known, values = (pa.ipc.read_tensor(source).to_numpy() for _ in CachedSeries._fields)
+        return CachedSeries(json.loads(about.tobytes()), days.view("M8[us]"), known.view("M8[us]"), values)
+    except (OSError, ValueError):  # absent, or of another version of this code
         return None
-    if rest or not whole:
-        return None
-    days, known = (numbers[start + k * n : start + (k + 1) * n].view("M8[us]") for k in (0, 1))
-    return CachedSeries(about, days, known, numbers[start + 2 * n :].reshape(-1, n))
 
 # %% ../../nbs/20_data/11_store.ipynb #860ffeba
 def load_cached(
@@ -445,15 +451,13 @@ class Store(ParquetFolder):
         calendar: Calendar,
     ) -> Receipt:
         "Add a fetch; the same fetch again changes no byte. Raises `DataError` for rows that no market would take."
-        from filelock import FileLock
-
         symbol, now = canonical_symbol(symbol), utc_moment(fetched_at)
         rows, repairs = with_known_at(symbol, frame, calendar)
         vintages = "known_at" in frame.columns
         open_ = (rows["known_at"] > now).to_numpy() if "close" in rows.columns else np.zeros(len(rows), dtype=bool)
         path = self.path(symbol)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / f".{path.name}.lock"):
+        with file_lock(path):
             held, about = read_rows(path) if path.is_file() else (pd.DataFrame(), {})
             merged = merge(held, rows[~open_], now, source, calendar_of(symbol, calendar), vintages)
             listed = repairs_to_rows({*repairs_from_rows(about.get("repairs", []), ()), *repairs})
