@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,7 +22,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ..core import DataError, digest, file_lock, printable, redacted
+from ..core import DataError, digest, printable, redacted
 from forecastkit.ledger.schema import (
     ALERT_EVENTS,
     CHAIN,
@@ -356,12 +356,19 @@ def refuse_foreign(connection: sa.Connection) -> None:
 def creation_lock(
     file: Path | None,  # of an SQLite database; None locks nothing
 ) -> Iterator[None]:
-    "Hold the lock of a database: of many processes that find no tables, one makes them and the others wait."
-    with ExitStack() as held:
-        if file is not None and not is_read_only(file):
-            with suppress(OSError):  # a file system without locks: SQLite's own must do
-                held.enter_context(file_lock(file))
+    "Hold a lock on the folder of a database: of many processes that find no tables, one makes them and the others wait."
+    if file is None or os.name != "posix":
         yield
+        return
+    import fcntl
+
+    descriptor = os.open(file.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: SQLite's own must do
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #fb5b2e80
 def open_database(address: str | sa.URL) -> sa.Engine:
