@@ -94,3 +94,25 @@ def test_bars_add_up():
     ax = contribution_bars(parts, blank_axes(), most=5)
     assert len(ax.patches) == 6
     assert sum(p.get_width() for p in ax.patches) == pytest.approx(parts.sum())
+
+
+def test_pairs_of_features_draw_every_complete_session_once_and_leave_the_style_alone():
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    from forecastkit.features import plot_feature_pairs
+
+    rng, days = np.random.default_rng(3), pd.bdate_range("2018-01-01", periods=60)
+    table = pd.DataFrame(rng.normal(size=(60, 3)), days, ["a", "b", "c"])
+    table.iloc[:5, 1] = np.nan
+    state = pd.Series(["calm", "wild"] * 30, days, name="market")
+    before = dict(matplotlib.rcParams)
+    grid = plot_feature_pairs(table, state)
+    assert dict(matplotlib.rcParams) == before
+    below = [grid.axes[i, j] for i in range(3) for j in range(i)]
+    assert [sum(len(part.get_offsets()) for part in ax.collections) for ax in below] == [55, 55, 55]
+    assert all(grid.axes[i, j] is None for i in range(3) for j in range(i + 1, 3))
+    assert {text.get_text() for text in grid.legend.get_texts()} == {"calm", "wild"}
+    plt.close(grid.figure)
+    with pytest.raises(DataError, match="takes 2 to 6"):
+        plot_feature_pairs(pd.concat([table, table.add_suffix("2"), table.add_suffix("3")], axis=1))

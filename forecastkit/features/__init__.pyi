@@ -77,3 +77,6 @@ from .user_features import (
     USER_FAMILY as USER_FAMILY,
     user_feature as user_feature,
 )
+from .plots import (
+    plot_feature_pairs as plot_feature_pairs,
+)
