@@ -140,18 +140,19 @@ class HttpClient:
             raise DataError(f"answers: {message}")
         return document
 
-    def _requested(self, retry_state: Any) -> float:
+    def _pause(self, retry_state: Any) -> float:
+        from tenacity import wait_random_exponential
+
         requested = retry_state.outcome.exception().wait
         if requested > self.max_wait:
             raise DataError(f"asks to wait {requested:.0f} s: ask again then")
-        return float(requested)
+        return requested + wait_random_exponential(self.first_wait, max=LONGEST_WAIT)(retry_state)
 
     def _ask(self, what: str, address: str, params: Mapping[str, str], form: str) -> Any:
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
         self._secrets |= secrets_in(address, params)
-        wait = wait_random_exponential(self.first_wait, max=LONGEST_WAIT) + self._requested
-        retry = Retrying(stop=stop_after_attempt(self.attempts), wait=wait, sleep=self.sleep, reraise=True,
+        retry = Retrying(stop=stop_after_attempt(self.attempts), wait=self._pause, sleep=self.sleep, reraise=True,
                          retry=retry_if_exception_type(TransientError))  # fmt: skip
         try:
             return retry(self._once, with_params(address, params), form)
