@@ -82,6 +82,7 @@ Modules:
 - `forecastkit.features.panel_inputs`: `PanelInputs`: the bars of many tickers as blocks of sessions and tickers, each value as known at the close of its session; members and sectors
 - `forecastkit.features.panel_quality`: `ticker_doubts` says what speaks against a ticker at its last bar, and `with_doubts` takes it off the quality of its features.
 - `forecastkit.features.panel_windows`: Sums, means, deviations, extremes, fading means, lines and ranks over the windows of a whole panel at once, as numpy blocks of sessions and tickers
+- `forecastkit.features.plots`: Pair plots of features in the house style by seaborn: each feature's distribution, each pair's points, split by a state where one is given
 - `forecastkit.features.price`: Features of one price series: generators of levels, deviations, changes, volatilities, ranges, drawdowns and TA-Lib indicators
 - `forecastkit.features.quality`: `TemporalValidator` and `quality_column`: missing, stale, out-of-range and warming-up features as one quality score of a session
 - `forecastkit.features.regime`: `regime_features`, `FeatureCalculator` and `FeatureSet`: nine features of VIX, index, yields and credit for the regime model
