@@ -106,7 +106,7 @@ def file_table(path: Path) -> pd.DataFrame:
             f"{path.name} cannot be read ({why}): save it as CSV with commas in UTF-8, or as Parquet"
         ) from error
     if missing := [name for name in FILE_COLUMNS if name not in table]:
-        if len(table.columns) == 1 and any(mark in str(table.columns[0]) for mark in ";\t"):
+        if any(mark in str(table.columns[0]) for mark in ";\t"):
             raise DataError(
                 f"{path.name} parts its columns by semicolons or tabs: save it with commas, and with points in numbers"
             )
