@@ -241,7 +241,7 @@ def test_the_search_of_the_house_runs_with_its_outer_folds_beside_it(tmp_path, m
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [({"n_jobs": 0}, "give at least 1"), ({"make_objective": None}, "VIX"), ({"pruner": "hard"}, "is no pruner"),
+    [({"n_jobs": 0}, "whole number of 1 or more"), ({"make_objective": None}, "VIX"), ({"pruner": "hard"}, "is no pruner"),
      ({"storage": "mysql://x/y"}, "no address"), ({"storage": "postgresql+psycopg://nobody@127.0.0.1:9/x"}, "cannot be used")],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_in_one_line(arguments, said, tmp_path, monkeypatch):

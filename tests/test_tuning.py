@@ -1,6 +1,7 @@
 "A search is reproducible, goes on after a kill, sees no row that judges it, refuses leaks, and counts every trial."
 
 import json
+import sqlite3
 import sys
 from typing import ClassVar
 
@@ -41,6 +42,7 @@ from forecastkit.ops import (
     Line,
     ModelConfig,
     OuterFolds,
+    ParallelOptimizer,
     Search,
     TuningTask,
     open_study,
@@ -355,6 +357,122 @@ def test_the_command_tunes_a_target_of_ones_own_and_goes_on_after_ctrl_c(tmp_pat
     assert found[0]["target"] == "net_profit" and found[0]["trials"] == {"complete": 3, "pruned": 0, "failed": 0}
     assert len(calls) == 6 and ExperimentLog(home / "experiments.jsonl").count() == 5
     assert ran("--home", str(home)) == 2 and "nothing to tune" in capsys.readouterr().err
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    "Tunes a function of a file in a moment; returns the code of the command."
+    file = tmp_path / "own.py"
+
+    def tune(body, *words):
+        file.write_text(f"{PROFITS}\n\ndef own():\n    {body}\n")
+        return ran("--targets", f"{file}:own", "--n-trials", "2", "--one-fold", "--outer", "0", "--home", str(tmp_path / "home"), "--quiet", *words)  # fmt: skip
+
+    return tune
+
+
+def test_the_storage_is_a_file_as_in_the_report(own_file, tmp_path, capsys):
+    file = tmp_path / "mine.db"
+    assert own_file("return net_profit()", "--storage", str(file)) in (0, None) and file.is_file()
+    capsys.readouterr()
+    assert ran("report", "--storage", str(file)) in (0, None)
+    assert "own (own-" in capsys.readouterr().out
+
+
+FOREIGN = {
+    "shop": "CREATE TABLE customers (name text)",
+    "school": "CREATE TABLE studies (a int)",
+}
+
+
+@pytest.mark.parametrize("table", [*FOREIGN, "torn", "empty"])
+@pytest.mark.parametrize("command", ["tune", "report"])
+def test_what_is_no_storage_of_studies_is_refused_and_stays_as_it_is(own_file, tmp_path, capsys, table, command):
+    file = tmp_path / "foreign.db"
+    if table in FOREIGN:
+        with sqlite3.connect(file) as connection:
+            connection.execute(FOREIGN[table])
+        connection.close()
+    else:
+        file.write_bytes(b"" if table == "empty" else b"SQLite, or so it says" * 500)
+    if (table, command) == ("empty", "tune"):
+        return  # a file made for it is taken
+    before, beside = file.read_bytes(), sorted(tmp_path.glob("foreign*"))
+    words = ("--storage", str(file))
+    assert (own_file("return net_profit()", *words) if command == "tune" else ran("report", *words)) == 2
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) == 1 and ("no storage of studies" in said or "not a database" in said)
+    assert file.read_bytes() == before and sorted(tmp_path.glob("foreign*")) == beside
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('raise RuntimeError("boom")', "target own failed: RuntimeError: boom (own.py, line"),
+        ("return None", "target own returns NoneType: return features"),
+        ("import sys; sys.exit(0)", "target own failed: SystemExit: 0"),
+        ("return net_profit()[0], 'abc'", "outcomes are one number a row of the features, 260 here"),
+    ],
+)
+def test_a_target_of_ones_own_that_breaks_is_one_line(own_file, capsys, body, said):
+    assert own_file(body) == 2
+    told = capsys.readouterr().err
+    assert said in told and len(told.strip().splitlines()) == 1
+
+
+def leaky(ahead, horizon, of=lambda y: y):
+    rng = np.random.default_rng(2)
+    X, y = pd.DataFrame({"noise": rng.normal(size=600)}, DAYS), pd.Series(rng.normal(size=600), DAYS)
+    return TuningTask("leaky", X.assign(told=of(y.shift(-ahead))), y, horizon)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "horizon", "of"),
+    [(0, 1, np.exp), (1, 1, lambda y: y.fillna(0)), (3, 5, lambda y: -y), (5, 5, lambda y: y + 0.01)],
+)
+def test_a_feature_that_is_the_outcome_is_refused(ahead, horizon, of):
+    with pytest.raises(LookAheadError, match="feature told is the outcome"):
+        optimize_hyperparameters(leaky(ahead, horizon, of), CONFIG, 2, outer=None)
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_target_with_honest_skill_passes(persistent):
+    rng = np.random.default_rng(2)
+    known = pd.Series(rng.normal(size=600), DAYS)
+    honest = pd.DataFrame({"known": known}), 3 * known + 0.5 * rng.normal(size=600)  # rank correlation .985
+    walk = known.cumsum()
+    X, y = (pd.DataFrame({"level": walk}), walk.shift(-1)) if persistent else honest
+    assert X.iloc[:, 0].corr(y, method="spearman") > 0.95
+    study, _ = optimize_hyperparameters(lambda: (X, y), CONFIG, 2, outer=None)
+    assert len(study.trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"n_trials": 0}, "n_trials = 0 is no whole number of 1 or more"),
+        ({"n_trials": -1}, "n_trials = -1 is no whole"),
+        ({"n_trials": 1.5}, "n_trials = 1.5 is no whole"),
+        ({"n_jobs": 0}, "n_jobs = 0 is no whole"),
+        ({"config": {}}, "config is a dict: give a ModelConfig, or one of VIX"),
+        ({"config": {"rounds": 3}}, "config is a dict"),
+        ({"config": "deep"}, "config is 'deep'"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_with_the_remedy(options, said):
+    with pytest.raises(DataError, match=said):
+        optimize_hyperparameters(TASK, **({"config": CONFIG, "outer": None} | options))
+
+
+def test_an_ensemble_is_a_list_of_targets_and_has_a_worker(tmp_path):
+    for jobs in (0, -3):
+        with pytest.raises(DataError, match="is no whole number of 1 or more"):
+            ParallelOptimizer(n_jobs=jobs)
+    optimizer = ParallelOptimizer(storage=tmp_path / "studies.db")
+    for targets, said in (("net_profit", r"give \['net_profit'\]"), ([], "targets is empty: give a list")):
+        with pytest.raises(DataError, match=said):
+            optimizer.optimize_ensemble_parallel(targets=targets)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_target_of_the_market_leaves_a_candidate_that_serves_nobody(tmp_path):

@@ -68,7 +68,7 @@ def tune(
     outer_trials: Annotated[int, typer.Option(min=1, help="Trials before each outer fold.")] = 25,
     since: Annotated[str | None, typer.Option(help="No session before this one is tested, such as 2005-01-03.")] = None,
     universe: Annotated[str, typer.Option(help="Of PANEL and DIRECTION: a CSV with a column symbol, or sample.")] = "sample",
-    storage: Annotated[str | None, typer.Option(help="Where studies lie, such as postgresql+psycopg://me@server/studies; by default studies.db in the home.")] = None,
+    storage: Annotated[str | None, typer.Option(help="Where studies lie: a file, or an address such as postgresql+psycopg://me@server/studies; by default studies.db in the home.")] = None,
     study_name: Annotated[str | None, typer.Option(help="Name of the study, for one target; by default one that follows from the question.")] = None,
     pruner: Annotated[str, typer.Option(help="median, hyperband or none.")] = "median",
     early_stop: Annotated[bool, typer.Option("--early-stop/--all-trials", help="Stop where the gain still expected is below the noise.")] = True,

@@ -34,6 +34,7 @@ from .engine import (
     definitions as definitions,
     display_url as display_url,
     fetch as fetch,
+    connect_read_only as connect_read_only,
     database_file as database_file,
     file_url as file_url,
     held_tables as held_tables,

@@ -172,6 +172,11 @@ from .line_rules import (
     lines_to_retire as lines_to_retire,
     RulesReport as RulesReport,
 )
+from .tuning_storage import (
+    open_tuning_storage as open_tuning_storage,
+    require_optuna as require_optuna,
+    tuning_address as tuning_address,
+)
 from .tuning_tasks import (
     block_means as block_means,
     Fold as Fold,
@@ -197,11 +202,8 @@ from .tuning import (
 from .parallel_tuning import (
     add_tickets as add_tickets,
     best_params_of as best_params_of,
-    open_tuning_storage as open_tuning_storage,
     ParallelOptimizer as ParallelOptimizer,
-    require_optuna as require_optuna,
     ticket_states as ticket_states,
-    tuning_address as tuning_address,
     TuningWork as TuningWork,
     work_on as work_on,
 )

@@ -13,11 +13,9 @@ import math
 import os
 import socket
 import sys
-import threading
 import time
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -27,164 +25,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
-
 from ..core import DataError, ExperimentLog, SettingsError, redacted
-from ..ledger import configure_sqlite, creation_lock, database_file, display_url, file_url, parse_database_url
 from .tuning import OuterFolds, Search, new_pruner, new_sampler, open_study
 from .tuning import optimize_hyperparameters, outer_folds, run_trial, suggested
+from .tuning_storage import PATIENCE, RETRIES, open_tuning_storage, patient, require_optuna
+from .tuning_storage import storage_lock, tuning_address
 from .tuning_tasks import MODEL_CONFIGS, Fold, ModelConfig, TuningTask, tuning_folds, tuning_task_of
 
 # %% auto #0
-__all__ = ['STORAGE_CALLS', 'RETRIES', 'PATIENCE', 'Objective', 'server_away', 'patient', 'tuning_address', 'storage_lock',
-           'require_optuna', 'open_tuning_storage', 'ticket_states', 'add_tickets', 'NoTicketError', 'memory_high_mb',
-           'TuningWork', 'recorded_trial', 'TicketSearch', 'work_on', 'memory_there_mb', 'room_for',
-           'ParallelOptimizer', 'best_params_of']
-
-# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #88138e9d
-STORAGE_CALLS: tuple[str, ...] = (
-    "_create_new_trial", "_get_trials", "_get_stale_trial_ids", "_set_trial_param", "_get_best_trial_id", "create_new_trial", "create_new_study",
-    "get_all_studies", "get_all_trials", "get_study_directions", "get_study_id_from_name", "get_study_name_from_id", "get_study_system_attrs",
-    "get_study_user_attrs", "get_trial", "record_heartbeat", "set_study_system_attr", "set_study_user_attr", "set_trial_intermediate_value",
-    "set_trial_param", "set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr",
-)  # fmt: skip
-
-
-def server_away(error: BaseException) -> bool:
-    "Whether a call of the storage failed because its database could not be reached or was busy."
-    lost = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.PendingRollbackError)
-    return isinstance(error, lost) or isinstance(error.__cause__, lost)
-
-
-def patient(
-    call: Callable[..., Any],
-    seconds: float,  # to try again for, while the server is away
-) -> Callable[..., Any]:
-    "The call, done again while its database is away."
-
-    def again(*args: Any, **more: Any) -> Any:
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                return call(*args, **more)
-            except Exception as error:
-                if not server_away(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.2)
-
-    return again
-
-# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #db92f892
-RETRIES: int = 3  # of a trial whose worker died
-PATIENCE: float = 300.0  # seconds to wait for a server that is away
-
-
-def tuning_address(
-    where: str | Path,  # an address, or an SQLite file
-) -> sa.URL:
-    "The address of a study's storage; a path is one of an SQLite file. Raises `DataError`."
-    return parse_database_url(str(where)) if "://" in str(where) else file_url(where)
-
-
-@contextmanager
-def storage_lock(url: sa.URL) -> Iterator[None]:
-    "One process of all machines at a time: a lock on the folder of an SQLite file, an advisory lock of PostgreSQL."
-    file = database_file(url)
-    if file is not None:
-        with creation_lock(file):
-            yield
-        return
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(721021)"))
-        yield
-
-# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #ffd39e80
-def require_optuna() -> None:
-    "Raise `SettingsError` where Optuna is not installed; its remarks about what is new in it are left out."
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its progress bar, where there are no widgets
-            import optuna
-    except ImportError:
-        raise SettingsError("tuning needs the extra: pip install 'forecastkit[tune]'") from None
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-def open_tuning_storage(
-    where: str | Path,  # sqlite:///FILE, postgresql://USER@HOST/NAME, or a file
-    heartbeat: int = 20,  # seconds; a worker that was not heard of for three of them is dead
-    patience: float = PATIENCE,  # seconds that a call waits for a server that is away
-    opening: float = 10.0,  # seconds that the first call waits: the address may be wrong
-) -> Any:
-    "Optuna's storage of an address, made if need be, which any number of processes may share. Raises `DataError`."
-    require_optuna()
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-
-    url = tuning_address(where)
-    file = database_file(url)
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        options["execution_options"] = {"write": True}  # else two processes read a ticket as free and both take it
-    alive = {"heartbeat_interval": heartbeat, "grace_period": 3 * heartbeat}
-    retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
-
-    def make() -> Any:
-        with storage_lock(url):
-            return RDBStorage(url.render_as_string(False), options, heartbeat_stale_trial_callback=retry, **alive)
-
-    with _one_line(url):
-        storage = patient(make, opening)()
-    if file is not None:
-        configure_sqlite(storage.engine)
-        sa.event.listen(storage.engine, "connect", _sync_less)
-        storage.engine.dispose()  # its first connection knows nothing of the line above
-    return _enduring(storage, patience)
-
-# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #9f252818
-@contextmanager
-def _one_line(url: sa.URL) -> Iterator[None]:
-    "What the driver complains of becomes one line of `DataError`."
-    try:
-        yield
-    except (ImportError, sa.exc.DBAPIError, OSError) as error:
-        why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise DataError(f"the storage {display_url(url)} cannot be used: {redacted(why)}") from error
-
-
-def _sync_less(connection: Any, record: Any) -> None:
-    "Let SQLite sync at its checkpoints: a power cut may cost the last trials, a killed process costs none."
-    connection.execute("PRAGMA synchronous=NORMAL").close()
-
-
-def _enduring(storage: Any, patience: float) -> Any:
-    "The storage with calls that wait for the server, in which a trial is never running without a heartbeat."
-    for name in STORAGE_CALLS:
-        setattr(storage, name, patient(getattr(storage, name), patience))
-    storage.beating = {}  # by trial that this process works on, what ends its heartbeat
-    storage.set_trial_state_values = partial(_change_state, storage, storage.set_trial_state_values)
-    return storage
-
-
-def _change_state(storage: Any, change: Callable[..., bool], trial_id: int, state: Any, values: Any = None) -> bool:
-    "Change the state of a trial; it has a heartbeat before it counts as running, and until it is finished."
-    if state.name == "RUNNING":
-        storage.record_heartbeat(trial_id)  # a worker killed before its first heartbeat would never be missed
-    changed = change(trial_id, state, values)
-    if state.name == "RUNNING" and changed:
-        over = storage.beating[trial_id] = threading.Event()
-        threading.Thread(target=_beat, args=(storage, trial_id, over), daemon=True).start()
-    elif trial_id in storage.beating:
-        storage.beating.pop(trial_id).set()
-    return changed
-
-
-def _beat(storage: Any, trial_id: int, over: threading.Event) -> None:
-    "Say that the worker of a trial lives, until it is over."
-    while not over.wait(storage.heartbeat_interval):
-        storage.record_heartbeat(trial_id)
+__all__ = ['Objective', 'ticket_states', 'add_tickets', 'NoTicketError', 'memory_high_mb', 'TuningWork', 'recorded_trial',
+           'TicketSearch', 'work_on', 'memory_there_mb', 'room_for', 'ParallelOptimizer', 'best_params_of']
 
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #9287b3a0
 def ticket_states(
@@ -506,6 +356,11 @@ class ParallelOptimizer:
     progress: bool = True  # a progress bar over all trials
     heartbeat: int = 20  # seconds; a worker not heard of for three of them is dead, and its trial is made again
 
+    def __post_init__(self) -> None:
+        from forecastkit.models import require_whole
+
+        require_whole(self.n_jobs, 1, "n_jobs")
+
     def optimize_ensemble_parallel(
         self,
         targets: Sequence[Any],  # names of registered targets, tasks, or functions that return features and outcomes
@@ -513,9 +368,14 @@ class ParallelOptimizer:
         max_workers: int | None = None,  # targets at once; None: all of them
     ) -> dict[str, tuple[Any, dict[str, Any]]]:
         "The study and the best parameters of each target. Called again, or elsewhere with the same storage, it goes on where it stands."
-        if self.n_jobs < 1:
-            raise SettingsError(f"n_jobs is {self.n_jobs}: give at least 1")
+        from forecastkit.models import require_whole
+
         require_optuna()
+        if isinstance(targets, str) or not isinstance(targets, Iterable):
+            raise DataError(f"targets = {targets!r:.60} is no list: give [{targets!r:.60}]")
+        if not (targets := list(targets)):
+            raise DataError("targets is empty: give a list of names, tasks or functions")
+        require_whole(n_trials_per_target, 1, "n_trials_per_target")
         named = {(one if isinstance(one, str) else tuning_task_of(one).name): one for one in targets}
         works = {name: self._works(name, one) for name, one in named.items()}
         tunings = [_begin(work, self._trials(work, n_trials_per_target)) for own in works.values() for work in own]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from tqdm import tqdm
 from ..core import DataError, ExperimentLog, LookAheadError, SettingsError, digest, plain
 from ..metrics import hac_lag, skill
 from .lines import Line
+from .tuning_storage import open_tuning_storage
 from forecastkit.ops.tuning_tasks import (
     MODEL_CONFIGS,
     Fold,
@@ -349,7 +351,7 @@ def optimize_hyperparameters(
     use_cv: Any = True,  # four purged folds; False: the last fifth; or a splitter of one's own
     n_jobs: int = 1,  # threads; one gives the same bits for the same seed
     *,
-    storage: Any = None,  # where studies lie, such as sqlite:///studies.db; None: in memory
+    storage: Any = None,  # where studies lie: a file, an address such as postgresql://me@server/studies, a storage of Optuna's; None: in memory
     study_name: str | None = None,
     seed: int = 42,
     sampler: str = "tpe",  # or random
@@ -360,9 +362,15 @@ def optimize_hyperparameters(
     progress: bool = False,
 ) -> tuple[Any, dict[str, Any]]:
     "Tune a target's model; returns the Optuna study and the best parameters. Raises `DataError`, `LookAheadError` or `SettingsError`."
+    from forecastkit.models import require_whole
+
+    require_whole(n_trials, 1, "n_trials")
+    require_whole(n_jobs, 1, "n_jobs")
     task = tuning_task_of(target)
-    config = config or (task.name if task.name in MODEL_CONFIGS else "boosting")
-    config = MODEL_CONFIGS[config] if isinstance(config, str) else config
+    config = MODEL_CONFIGS.chosen(
+        (task.name if task.name in MODEL_CONFIGS else "boosting") if config is None else config
+    )
+    storage = open_tuning_storage(storage) if isinstance(storage, (str, Path)) else storage
     options: dict[str, Any] = {"n_jobs": n_jobs, "early_stop": early_stop}
     total = n_trials + (outer.folds * outer.trials if outer else 0)
     with tqdm(total=total, desc=f"tuning {task.name}", unit="trial", disable=not progress) as bar:

@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import sessions_of
-from ..core import DataError, LookAheadError, Target
+from ..core import DataError, LookAheadError, Target, UserCodeError
+from ..features import user_code
 from ..metrics import crps
 
 # %% auto #0
-__all__ = ['Loss', 'MODEL_CONFIGS', 'TABLE_CUTS', 'Fold', 'FOLDS_TUNED', 'ModelConfig', 'log_loss_of', 'losses_of', 'predictions',
-           'ModelConfigs', 'TuningTask', 'tuning_folds', 'fold_losses', 'block_means', 'register_target',
-           'tuning_task_of']
+__all__ = ['Loss', 'MODEL_CONFIGS', 'TABLE_CUTS', 'COPIED', 'COPIED_ROWS', 'Fold', 'FOLDS_TUNED', 'ModelConfig', 'log_loss_of',
+           'losses_of', 'predictions', 'ModelConfigs', 'TuningTask', 'require_no_outcome', 'tuning_folds',
+           'fold_losses', 'block_means', 'register_target', 'tuning_task_of']
 
 # %% ../../nbs/60_ops/17_tuning_tasks.ipynb #05f546dc
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]  # outcomes and predictions -> (n,) losses
@@ -97,6 +98,15 @@ class ModelConfigs(Mapping[str, ModelConfig]):
             "boosting": ModelConfig(BOOSTING_SPACE, make_boosting),
         }
 
+    def chosen(self, config: ModelConfig | str) -> ModelConfig:
+        "A configuration, or that of a name. Raises `DataError` for anything else."
+        if isinstance(config, ModelConfig):
+            return config
+        if not isinstance(config, str) or config not in self:
+            what = f"{config!r:.40}" if isinstance(config, str) else f"a {type(config).__name__}"
+            raise DataError(f"config is {what}: give a ModelConfig, or one of {', '.join(self)}")
+        return self[config]
+
     def __getitem__(self, name: str) -> ModelConfig:
         if name not in self:
             raise KeyError(f"no configuration is called {name}: there are {', '.join(self)}; register_target adds one")
@@ -136,7 +146,7 @@ class TuningTask:
         require_whole(self.horizon, 1, "horizon")
         if not isinstance(self.X, pd.DataFrame) or not self.X.index.is_monotonic_increasing:
             raise DataError(f"{self.name}: features are a frame in order of time: hand over X.sort_index()")
-        y = self.y if isinstance(self.y, pd.Series) else pd.Series(np.asarray(self.y, dtype=float), self.X.index)
+        y = self.y if isinstance(self.y, pd.Series) else _outcomes_beside(self.name, self.X, self.y)
         if not y.index.isin(self.X.index).all():
             raise DataError(f"{self.name}: some outcomes belong to no row of the features")
         object.__setattr__(self, "y", y.reindex(self.X.index).astype(float))
@@ -189,6 +199,36 @@ class TuningTask:
 
 
 TABLE_CUTS: int = 3
+
+
+def _outcomes_beside(name: str, X: pd.DataFrame, y: Any) -> pd.Series:
+    "Outcomes that stand in the order of the rows. Raises `DataError` where they are no numbers, or not as many."
+    try:
+        return pd.Series(np.asarray(y, dtype=float), X.index)
+    except (TypeError, ValueError):
+        raise DataError(f"{name}: outcomes are one number a row of the features, {len(X)} here") from None
+
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #17cc724e
+COPIED: tuple[float, float] = (0.99, 0.9)  # rank correlation of a copy with the outcome, and of their changes
+COPIED_ROWS: int = 30  # fewer say nothing
+
+
+def require_no_outcome(task: TuningTask) -> None:
+    "Raise `LookAheadError` where a feature is the outcome of its row, or one that comes to be known within the horizon after it."
+    X = task.X.select_dtypes(["number", "bool"]).astype(float)
+    symbols = task.X.index.get_level_values(-1) if task.X.index.nlevels > 1 else np.zeros(len(X))
+    for ahead in range(task.horizon + 1):
+        later = task.y.groupby(symbols).shift(-ahead)
+        ranks, rank = X.rank(), later.rank()
+        apart, moved = ranks.groupby(symbols).diff(), rank.groupby(symbols).diff()
+        with np.errstate(all="ignore"):
+            alike = (ranks.corrwith(rank).abs() > COPIED[0]) & (apart.corrwith(moved).abs() > COPIED[1])
+        both = X.notna().mul(later.notna(), axis=0).sum()
+        for column in X.columns[alike & (both >= COPIED_ROWS)]:
+            when = f"{ahead} row{'s' * (ahead > 1)} later" if ahead else "of its own row"
+            raise LookAheadError(
+                f"{task.name}: feature {column} is the outcome {when}: leave it away, or move it to the row where it was known"
+            )
 
 # %% ../../nbs/60_ops/17_tuning_tasks.ipynb #ce94f78b
 Fold = tuple[np.ndarray, np.ndarray]  # numbers of the rows to train on, and of those to test on
@@ -268,21 +308,37 @@ def register_target(
     loss: str | Loss | None = None,  # None: that of the configuration
 ) -> None:
     "Make a target known by its name, and its configuration in `MODEL_CONFIGS`."
-    chosen = MODEL_CONFIGS[config] if isinstance(config, str) else config
+    chosen = MODEL_CONFIGS.chosen(config)
     MODEL_CONFIGS._own[name] = chosen if loss is None else replace(chosen, loss=loss)
-    _TARGETS[name] = lambda: TuningTask(name, *(X() if callable(X) else (X, y)), horizon=horizon)
+    _TARGETS[name] = lambda: TuningTask(name, *(_asked(X, name) if callable(X) else (X, y)), horizon=horizon)
+
+
+def _asked(function: Callable[[], Any], name: str) -> tuple[Any, Any]:
+    "What a function of the user's returns. Raises `UserCodeError` where it fails, or returns no features and outcomes."
+    with user_code(f"target {name}"):
+        found = function()
+    if not isinstance(found, (tuple, list)) or len(found) != 2:
+        raise UserCodeError(
+            f"target {name} returns {type(found).__name__}: return features, a frame by session, and outcomes"
+        )
+    return found[0], found[1]
 
 
 def tuning_task_of(target: TuningTask | str | Callable[[], tuple[pd.DataFrame, pd.Series]]) -> TuningTask:
-    "The task of a registered name, or of a function that returns features and outcomes. Raises `DataError`."
+    "The task of a registered name, or of a function that returns features and outcomes. Raises `DataError` or `LookAheadError`."
     if isinstance(target, TuningTask):
-        return target
-    if callable(target):
-        return TuningTask(getattr(target, "__name__", "target"), *target())
-    if target not in _TARGETS:
+        task = target
+    elif callable(target):
+        name = getattr(target, "__name__", "target")
+        task = TuningTask(name, *_asked(target, name))
+    elif target in _TARGETS:
+        task = _TARGETS[target]()
+    else:
         known = ", ".join(_TARGETS) or "none"
         raise DataError(
             f"no target is called {target} (registered: {known}): register_target gives one a name, "
             "pipeline.tuning_task prepares a symbol of the market"
         )
-    return _TARGETS[target]()
+    if task.target is None:  # those of the market are made of what is known at each session
+        require_no_outcome(task)
+    return task

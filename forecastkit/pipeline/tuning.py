@@ -219,9 +219,9 @@ def tune_target(
         own = settings_for(base, PANEL if target.upper() in (PANEL, DIRECTION_NAME) else target)
         found = found if found is not None else market_of(own, target, universe)
         task, mine = tuning_task(target, base, found, as_of=as_of, since=since, universe=universe)
-        chosen = config or mine
+        chosen = mine if config is None else config
     base.home.folder.mkdir(parents=True, exist_ok=True)
-    where = f"sqlite:///{base.home.studies.resolve().as_posix()}" if storage is None else storage
+    where = base.home.studies if storage is None else storage
     log = ExperimentLog(base.home.experiments)
     study, best = optimize_hyperparameters(task, chosen, n_trials, storage=where, log=log, **options)
     made = Tuning(str(study.user_attrs["target"]), study, best)
@@ -230,7 +230,7 @@ def tune_target(
             made, note="no candidate was asked for" if not candidate else "a target of one's own has no line"
         )
     try:
-        held = chosen if isinstance(chosen, ModelConfig) else MODEL_CONFIGS[chosen or "boosting"]
+        held = MODEL_CONFIGS.chosen(chosen or "boosting")
         line = tuned_line(made.target, held, best)
     except DataError as error:
         return replace(made, note=str(error))

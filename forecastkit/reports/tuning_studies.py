@@ -132,7 +132,7 @@ def read_tuning(
 
     records: list[TuningRecord] = []
     for place in _storages(where):
-        storage = open_tuning_storage(place)
+        storage = open_tuning_storage(place, read_only=True)
         for name in optuna.get_all_study_names(storage):
             if OUTER not in name:
                 records.append(tuning_record(optuna.load_study(study_name=name, storage=storage)))
