@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -14,9 +15,20 @@ from optuna.trial import TrialState, create_trial
 from typer.testing import CliRunner
 
 from forecastkit.cli.main import app
+from forecastkit.cli.tune_report import study_lines
 from forecastkit.core import DataError
 from forecastkit.ops import open_tuning_storage
-from forecastkit.reports import gain_words, parameter_pairs, parameter_weights, read_tuning, study_sections
+from forecastkit.reports import (
+    gain_words,
+    parameter_pairs,
+    parameter_weights,
+    read_tuning,
+    studies_section,
+    study_sections,
+    tuning_headline,
+    tuning_summary,
+)
+from forecastkit.reports.tuning_page import convergence_picture, ensemble_picture
 from forecastkit.reports.tuning_studies import TuningRecord
 
 
@@ -107,3 +119,38 @@ def test_the_command_says_what_the_page_says(studies, tmp_path, monkeypatch):
     assert "<i>x" not in html
     assert "Warning" not in html
     assert not re.findall(r'(?:src|href)="(?!data:|#)', html), "it loads nothing"
+
+
+def two_of_one_target(n=4):
+    "Two studies of one target, and one of another."
+    names = (("profit", "profit-1a"), ("profit", "profit-2b"), ("loss", "loss-3c"))
+    nested = {"gain": 0.001, "se": 0.01, "t": 0.1, "n": 500}
+    return [replace(a_record(k, n=n), target=target, name=name, nested=nested, default_loss=1.0) for k, (target, name) in enumerate(names)]  # fmt: skip
+
+
+def test_two_studies_of_one_target_are_told_apart():
+    records, labels = two_of_one_target(), ["profit (profit-1a)", "profit (profit-2b)", "loss"]
+    left, right = ensemble_picture(records).axes
+    assert [one.get_text() for one in left.get_yticklabels()] == labels[::-1]
+    assert [one.get_text() for one in right.get_legend().get_texts()] == labels
+    for page, mark in ((tuning_headline(records), ", gain"), (studies_section(records), ": none")):
+        assert all(f"{label}{mark}" in unescape(page).replace("\xa0", " ") for label in labels)
+
+
+def test_trials_are_counted_in_whole_numbers():
+    for ax in (convergence_picture(two_of_one_target()[0]), ensemble_picture(two_of_one_target()).axes[1]):
+        ticks = ax.get_xticks()
+        assert len(ticks) and all(float(one).is_integer() for one in ticks), ticks
+
+
+def test_what_is_not_known_is_said_in_words(tmp_path):
+    record = a_record(1)  # without blocks, and without a default
+    told = study_lines(tuning_summary(record))
+    assert "default not scored, noise of the difference unknown" in told
+    assert "the default was not scored" in study_sections(record)
+    assert not re.search(r"\bnan\b", told + re.sub(r"base64,[^\"]*", "", study_sections(record)))
+
+
+def test_the_page_fits_a_phone():
+    assert study_sections(a_record(1)).startswith('<div class="fitted">')
+    assert studies_section(two_of_one_target()).startswith('<div class="fitted">')

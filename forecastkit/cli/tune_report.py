@@ -8,6 +8,7 @@ parameters are worth another search. The command reads a storage and changes not
 # %% ../../nbs/80_cli/18_tune_report.ipynb #74386eb7
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,11 +25,14 @@ def study_lines(
     summary: dict[str, Any],  # as `reports.tuning_summary` gives it
 ) -> str:
     "What a study says, for a person."
+    apart, default = summary["noise"], summary["default_loss"]
+    noise = f"{apart:.2g}" if math.isfinite(apart) else "unknown: the best is the default, or blocks are not on record"
+    serves = f"{default:.4g}" if math.isfinite(default) else "not scored"
     best, heavy = summary["best_loss"], [one for one in summary["parameters"] if one["matters"]]
     told = [
         f"{summary['target']} ({summary['study']}): {summary['trials']} trials, {summary['pruned']} pruned, {summary['failed']} failed",
         f"  gain on unseen folds: {summary['gain']}",
-        "  no trial was scored whole yet" if best is None else f"  best loss {best:.4g}, default {summary['default_loss']:.4g}, noise of the difference {summary['noise']:.2g}",
+        "  no trial was scored whole yet" if best is None else f"  best loss {best:.4g}, default {serves}, noise of the difference {noise}",
         "  matter: " + (", ".join(f"{one['parameter']} ({one['weight']:.0%})" for one in heavy) or "no parameter that chance would not show"),
     ]  # fmt: skip
     return "\n".join([*told, *([f"  stopped: {summary['stopped']}"] if summary["stopped"] else [])])

@@ -8,6 +8,7 @@ where do the good trials lie. It is drawn from records alone, and needs nothing 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #13bcf497
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from forecastkit.reports.tuning_studies import (
 
 # %% auto #0
 __all__ = ['convergence_picture', 'convergence_section', 'weights_picture', 'weights_section', 'pairs_picture', 'pairs_section',
-           'slices_picture', 'slices_section', 'parallel_picture', 'parallel_section', 'studies_table',
+           'slices_picture', 'slices_section', 'parallel_picture', 'parallel_section', 'study_labels', 'studies_table',
            'ensemble_picture', 'studies_section', 'tuning_headline', 'study_sections']
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #ad39e3ce
@@ -49,6 +50,7 @@ def convergence_picture(record: TuningRecord) -> Any:
         ax.set(
             ylim=(min(edges) - room, max(edges) + room), xlim=(-1, len(record.trials)), xlabel="trial", ylabel="loss"
         )
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, frameon=False)
     return ax
 
@@ -59,14 +61,15 @@ def convergence_section(record: TuningRecord) -> str:
         return paragraph("No trial was scored whole yet.")
     losses, best = record.losses, record.losses[record.best]
     above = int((losses > convergence_picture(record).get_ylim()[1]).sum())
-    told = f"Best: trial {record.best} with a loss of {best:.4g}; the default has {record.default_loss:.4g}. "
+    default = f"has {record.default_loss:.4g}" if np.isfinite(record.default_loss) else "was not scored"
+    told = f"Best: trial {record.best} with a loss of {best:.4g}; the default {default}. "
     if np.isfinite(record.noise):
         apart = record.default_loss - best
         told += f"They differ by {apart:.2g} on the folds that chose it, with a standard error of {record.noise:.2g}: "
         told += "within noise. " if apart < 2 * record.noise else "beyond noise, but chosen as the best of all. "
     told += f"{above} trials lie above the picture. " if above else ""
     told += record.stopped and f"The search stopped early: {record.stopped}."
-    alt = f"Loss by trial, {len(losses)} trials scored whole, best {best:.4g}, default {record.default_loss:.4g}"
+    alt = f"Loss by trial, {len(losses)} trials scored whole, best {best:.4g}; the default {default}"
     return picture(convergence_picture(record).figure, alt) + paragraph(told, "quiet")
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #b4c187d5
@@ -255,6 +258,12 @@ def parallel_section(record: TuningRecord) -> str:
     return picture(parallel_picture(record).figure, alt) + paragraph(words, "quiet") + scrolled(shown)
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #f79b0377
+def study_labels(records: Sequence[TuningRecord]) -> list[str]:
+    "The target of each study, with the study's name where two studies share a target."
+    shared = Counter(one.target for one in records)
+    return [one.target if shared[one.target] == 1 else f"{one.target} ({one.name})" for one in records]
+
+
 def studies_table(records: Sequence[TuningRecord]) -> str:
     "A line for each study: how much was tried, what it gained where it was chosen, and what on folds that no trial saw."
     rows = {}
@@ -279,19 +288,23 @@ def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
     with house_style():
         figure = Figure(figsize=(9.2, max(2.3, 1.0 + 0.3 * len(records))), layout="constrained")
         left, right = figure.subplots(1, 2)
+        labels = dict(zip(records, study_labels(records), strict=True))
         measured = [one for one in records if one.nested]
         for at, one in enumerate(reversed(measured)):
             gain, error = one.nested["gain"], 2 * one.nested["se"]  # pyrefly: ignore
             left.errorbar(gain, at, xerr=error, fmt="o", color=ACCENT if abs(gain) > error else FAINT, markersize=4)
         left.axvline(0, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
-        left.set_yticks(range(len(measured)), [one.target for one in reversed(measured)])
+        left.set_yticks(range(len(measured)), [labels[one] for one in reversed(measured)])
         left.set(title="gain on folds that no trial saw", ylim=(-0.7, max(len(measured) - 0.3, 0.7)))
         left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.1f} %")
         for one in records:
             if np.isfinite(one.default_loss) and len(one.losses):
-                right.step(one.losses.index, 1 - one.losses.cummin() / one.default_loss, where="post", label=one.target)
+                right.step(
+                    one.losses.index, 1 - one.losses.cummin() / one.default_loss, where="post", label=labels[one]
+                )
         right.axhline(0, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
         right.set(title="gain where chosen, best so far", xlabel="trial")
+        right.xaxis.get_major_locator().set_params(integer=True)
         right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.1f} %")
         right.legend(frameon=False, ncols=2)
     return figure
@@ -302,21 +315,27 @@ def studies_section(records: Sequence[TuningRecord]) -> str:
     shown = studies_table(records)
     if len(records) < 2:
         return shown
-    gained = [one.target for one in records if one.nested and one.nested["t"] >= 2]
+    labels = study_labels(records)
+    gained = [label for label, one in zip(labels, records, strict=True) if one.nested and one.nested["t"] >= 2]
     told = (
         f"Tuning gained on unseen folds for {', '.join(gained)}."
         if gained
         else "Tuning gained on unseen folds for no target."
     )
-    alt = "Nested gain of " + "; ".join(f"{one.target}: {gain_words(one.nested)}" for one in records)
-    return paragraph(told) + picture(ensemble_picture(records), alt) + shown
+    alt = "Nested gain of " + "; ".join(
+        f"{label}: {gain_words(one.nested)}" for label, one in zip(labels, records, strict=True)
+    )
+    return f'<div class="fitted">{paragraph(told)}{picture(ensemble_picture(records), alt)}{shown}</div>'
 
 
 def tuning_headline(records: Sequence[TuningRecord]) -> str:
     "Title, and what each search was worth in words."
     trials = sum(len(one.trials) for one in records)
     lead = f"{len(records)} {'study' if len(records) == 1 else 'studies'}, {trials} trials. What a search was worth is said by folds that none of its trials saw."
-    told = "".join(paragraph(f"{one.target}, gain on unseen folds: {gain_words(one.nested)}.") for one in records)
+    told = "".join(
+        paragraph(f"{label}, gain on unseen folds: {gain_words(one.nested)}.")
+        for label, one in zip(study_labels(records), records, strict=True)
+    )
     return f"<h1>What tuning was worth</h1>{paragraph(lead, 'lead')}{told}"
 
 
@@ -329,4 +348,5 @@ def study_sections(record: TuningRecord) -> str:
         "The losses by parameter": slices_section, "Where the best trials lie": parallel_section,
     }  # fmt: skip
     head = escape(f"{record.target} ({record.name})")
-    return f"<h2>{head}</h2>" + "".join(f"<h3>{title}</h3>{part(record)}" for title, part in parts.items())
+    told = "".join(f"<h3>{title}</h3>{part(record)}" for title, part in parts.items())
+    return f'<div class="fitted"><h2>{head}</h2>{told}</div>'
