@@ -158,6 +158,17 @@ def test_somebody_who_changes_a_book_is_found(market, url, tmp_path):
     assert str(problem).startswith("paper_events row 4 (session ") and "was changed" in str(problem)
 
 
+def test_a_book_whose_records_were_changed_decides_and_stores_nothing(market, url, tmp_path):
+    settings, days = settings_at(tmp_path), market.close("AAA").index
+    database = filled(market, url, FIRST, FIRST + 8)
+    book = keep_paper(settings, days[FIRST + 5], start=days[FIRST], market=market, database=database)
+    tampered(url, "UPDATE paper_events SET equity = equity + 1 WHERE number = 3")
+    before = book.rows()
+    with pytest.raises(DataError, match="not carried on, its records are not what was written .paper_events row 4"):
+        keep_paper(settings, days[FIRST + 7], market=market, database=database)
+    assert book.rows() == before and len(stored_pauses(database)) == 0
+
+
 def test_pauses_stop_new_risk_from_the_next_decision_and_until_they_are_lifted(market, tmp_path):
     settings, days, clock = settings_at(tmp_path, paper__stops=""), market.close("AAA").index, [None]
     database = opened(settings.database_url(), calendar=market.calendar, clock=lambda: clock[0])

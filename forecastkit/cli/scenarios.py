@@ -27,9 +27,10 @@ def print_scenarios(
         emit(report.to_dict(), as_json)
         return
     table = report.table().reset_index()
-    for name in ("change", "drawdown", "worst_session"):
+    for name in ("change", "held", "drawdown", "worst_session"):
         table[f"{name.replace('_', ' ')} %"] = (100 * table.pop(name).astype(float)).round(1)
-    emit(table.assign(broken=[", ".join(one) for one in table["broken"]]), as_json)
+    joined = {name: [", ".join(one) for one in table[name]] for name in ("broken", "found")}
+    emit(table.assign(**joined), as_json)
     limits = report.limits
     emit(
         f"limits: loss {limits.loss:.0%}, drawdown {limits.drawdown:.0%}, a session {limits.worst_session:.0%}", as_json
@@ -57,11 +58,13 @@ def scenarios(
 
       forecastkit study scenarios --strategy momentum.py:weights --drawdown 0.1 --json
     """
-    from forecastkit.pipeline import read_universe_file, strategy_scenarios
+    from forecastkit.pipeline import log_scenarios, read_universe_file, strategy_scenarios
     from forecastkit.trading import ScenarioLimits
 
     settings = settings_with(quiet or as_json, data__sources=sources, data__home=home)
     limits = ScenarioLimits(loss, drawdown, session)
-    report = strategy_scenarios(read_universe_file(universe, None), strategy, start, end, settings, limits=limits)
+    asked = read_universe_file(universe, None)
+    report = strategy_scenarios(asked, strategy, start, end, settings, limits=limits)
+    log_scenarios(settings, asked, strategy, (start, end), report)
     print_scenarios(report, as_json)
     raise typer.Exit(0 if report.ok else 1)

@@ -276,7 +276,7 @@ SCHEMAS: dict[str, Schema] = {
     "download": record(symbols=list_of(record(symbol=TEXT, state=TEXT)), notes={}),
     "forecasts head": table_of(record(rows=COUNT, hash=TEXT)), "forecasts verify": record(ok=FLAG, models=list_of(TEXT)),
     "backup": record(forecasts=COUNT, outcomes=COUNT, models=COUNT), "restore": record(forecasts=COUNT, outcomes=COUNT, models=COUNT),
-    "backtest": BACKTEST, "paper": PAPER_BOOK, "study scenarios": record(ok=FLAG, limits=table_of(NUMBER), scenarios=list_of(record(name=TEXT, kind=TEXT, verdict=TEXT, change=NUMBER, drawdown=NUMBER, worst_session=NUMBER, broken=list_of(TEXT), said=TEXT)), notes=list_of(TEXT)), "study ablation": ABLATION, "study search": SEARCH,
+    "backtest": BACKTEST, "paper": PAPER_BOOK, "study scenarios": record(ok=FLAG, limits=table_of(NUMBER), scenarios=list_of(record(name=TEXT, kind=TEXT, verdict=TEXT, change=NUMBER, drawdown=NUMBER, worst_session=NUMBER, broken=list_of(TEXT), said=TEXT, held=NUMBER, found=list_of(TEXT))), notes=list_of(TEXT)), "study ablation": ABLATION, "study search": SEARCH,
     "monitor": record(
         as_of=TEXT, ok=FLAG, drift=record(checked=COUNT, drifted=list_of(TEXT), rows=list_of({"type": "object"})), performance=list_of({"type": "object"}),
         alerts=list_of(ALERT), paused=list_of(TEXT), jobs=list_of(record(job=TEXT, outcome=TEXT, started=TEXT, ended={"type": ["string", "null"]})),

@@ -76,8 +76,10 @@ def ablation(
       forecastkit study ablation --universe sample --start 2016-01-04 --stops quantiles
     """
     from forecastkit.pipeline import (
+        PANEL_STRATEGY,
         BacktestTerms,
         IntegratedSystem,
+        about_book,
         book_ablation,
         log_study,
         pool_ablation,
@@ -90,10 +92,10 @@ def ablation(
             raise SettingsError("--symbol is of a forecast, --universe of a book: give one of them")
         settings = settings_with(quiet or as_json, forecast__horizon=horizon, **given)
         terms = BacktestTerms(every=5, stops=stops or False)
-        found = book_ablation(
-            read_universe_file(universe, None), start, end, settings, terms=terms, parts=names_in(parts)
-        )
-        log_study(settings, f"ablation of the book of {universe}", f"what carries it from {start}?", found)
+        asked = read_universe_file(universe, None)
+        found = book_ablation(asked, start, end, settings, terms=terms, parts=names_in(parts))
+        about = about_book("ablation", asked.identity, PANEL_STRATEGY, start, end or "")
+        log_study(settings, f"ablation of the book of {universe}", f"what carries it from {start}?", found, about)
     else:
         settings = target_settings(symbol, horizon, None, quiet or as_json, **given)
         system = IntegratedSystem(settings=settings)

@@ -20,8 +20,11 @@ from .market import (
     repair_bars as repair_bars,
 )
 from .checks import (
+    ended_faults as ended_faults,
+    jump_faults as jump_faults,
     price_doubts as price_doubts,
     split_steps as split_steps,
+    stale_faults as stale_faults,
 )
 from .frames import (
     clean_series as clean_series,

@@ -113,6 +113,7 @@ from .paper import (
     paper_days as paper_days,
     paper_equities as paper_equities,
     paper_opening as paper_opening,
+    paper_problems as paper_problems,
     paper_rows as paper_rows,
     paper_summaries as paper_summaries,
     PaperRow as PaperRow,

@@ -9,8 +9,8 @@ and outcomes. A row says what was booked in the session, what is held after it, 
 from __future__ import annotations
 
 # %% auto #0
-__all__ = ['PaperRow', 'paper_rows', 'paper_opening', 'paper_equities', 'lock_paper', 'write_paper', 'paper_summaries',
-           'paper_days']
+__all__ = ['PaperRow', 'paper_rows', 'paper_opening', 'paper_equities', 'paper_problems', 'lock_paper', 'write_paper',
+           'paper_summaries', 'paper_days']
 
 # %% ../../nbs/55_ledger/13_paper.ipynb #d0ee4287
 import json
@@ -23,7 +23,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import DataError, canonical_json, printable
-from .chain import append, chain_end
+from .chain import Problem, append, broken_chains, chain_end
 from .database import PredictionDatabase
 from .engine import fetch, held_tables, with_retry
 from .schema import PAPER_EVENTS
@@ -83,6 +83,11 @@ def paper_equities(
     return [*connection.scalars(query.order_by(PAPER_EVENTS.c.number.desc()).limit(last))][::-1]
 
 # %% ../../nbs/55_ledger/13_paper.ipynb #92a9c682
+def paper_problems(connection: sa.Connection) -> list[Problem]:
+    "What is wrong with the chain of the paper books; empty if nothing is."
+    return broken_chains(connection, only=(PAPER_EVENTS.name,))
+
+
 def lock_paper(
     connection: sa.Connection,  # of a writing transaction
 ) -> None:

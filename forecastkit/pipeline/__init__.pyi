@@ -179,9 +179,20 @@ from .tuning import (
     Tuning as Tuning,
     tuning_task as tuning_task,
 )
+from .book_calibration import (
+    book_calibration as book_calibration,
+    BookCalibration as BookCalibration,
+)
+from .logged_studies import (
+    about_book as about_book,
+    EQUAL_WEIGHT as EQUAL_WEIGHT,
+    log_study as log_study,
+    logged_study as logged_study,
+    PANEL_STRATEGY as PANEL_STRATEGY,
+    STUDIES as STUDIES,
+)
 from .ablation import (
     book_ablation as book_ablation,
-    log_study as log_study,
     pool_ablation as pool_ablation,
     pool_parts as pool_parts,
 )
@@ -191,5 +202,6 @@ from .search import (
     search_book as search_book,
 )
 from .scenarios import (
+    log_scenarios as log_scenarios,
     strategy_scenarios as strategy_scenarios,
 )

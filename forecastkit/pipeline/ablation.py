@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import DataError, ExperimentLog, Settings, Target
+from ..core import DataError, Settings, Target
 from ..data import MarketData
 from ..evaluation import AblationResult, AblationStudy, walk_forward
 from ..metrics import crps
@@ -31,7 +31,7 @@ from ..trading import BacktestEngine
 
 # %% auto #0
 __all__ = ['CALIBRATION_PART', 'BOOK_PARTS', 'SIGNAL_WEIGHTS', 'pool_members', 'feature_families', 'pool_parts', 'PoolRun',
-           'chosen_parts', 'pool_ablation', 'RefittedDirections', 'BookRun', 'book_run', 'book_ablation', 'log_study']
+           'chosen_parts', 'pool_ablation', 'RefittedDirections', 'BookRun', 'book_run', 'book_ablation']
 
 # %% ../../nbs/65_pipeline/91_ablation.ipynb #fc9cc409
 CALIBRATION_PART: str = "calibration"
@@ -324,16 +324,3 @@ def book_ablation(
     asked = chosen_parts(parts, tuple(part for part in BOOK_PARTS if part != "stops" or terms.stops))
     run, system = book_run(universe, start, end, settings, market, terms, asked)
     return AblationStudy(asked, run, "return").results(system.settings.run.progress)
-
-# %% ../../nbs/65_pipeline/91_ablation.ipynb #344914de
-def log_study(
-    settings: Settings,
-    name: str,  # such as ablation of VIX over 5 sessions
-    why: str,
-    result: AblationResult,
-) -> dict[str, Any]:
-    "Write a study into the experiment log of the home; its line."
-    found = result.to_dict() | {"variants": result.tried}
-    return ExperimentLog(settings.home.experiments).append(
-        "study", name, why, found, configuration=settings.configuration()
-    )

@@ -44,6 +44,8 @@ from forecastkit.pipeline.backtest_inputs import (
     table_decisions,
     without_refused,
 )
+from .book_calibration import BookCalibration, book_calibration
+from .logged_studies import PANEL_STRATEGY, logged_studies
 from .panel_forecasting import UniverseSystem
 from .panel_universe import Universe
 from .panel_verification import verify_universe
@@ -53,7 +55,8 @@ from .verification import function_in
 # %% auto #0
 __all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'FileOrders', 'Decisions',
            'strategy_identity', 'panel_subject', 'ledger_subject', 'orders_subject', 'orders_words', 'strategy_subject',
-           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'first_of', 'backtest_universe']
+           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'calibration_of', 'first_of',
+           'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ class UniverseBacktest:
     seconds: Mapping[str, float]  # by stage
     skipped: Mapping[str, str] = field(default_factory=dict)  # tickers without a forecast, and why
     remarks: tuple[str, ...] = ()  # what was cut, refused or left out
+    calibration: BookCalibration | None = None  # of the forecasts that decided; None where none has a known outcome
+    studies: Mapping[str, Any] = field(default_factory=dict)  # what studies of this book found, see `logged_studies`
 
     @property
     def ok(self) -> bool:
@@ -339,6 +344,17 @@ def run_books(
     return result, (*decided.remarks, *([told] if told else []))
 
 
+def calibration_of(
+    system: UniverseSystem,
+    decided: Decisions,
+    result: BacktestResult,
+) -> BookCalibration | None:
+    "The calibration of the forecasts that decided; None of weights, of orders, and of a function that is asked at each close."
+    if not isinstance(decided.forecasts, Mapping):
+        return None
+    return book_calibration(decided.forecasts, system.market.as_of(result.sessions[-1]), result.states)
+
+
 def first_of(decisions: Mapping[Any, Mapping[str, Any]]) -> list[Any]:
     "What is decided on the first session on which anything is."
     return next((list(found.values()) for found in decisions.values() if found), [])
@@ -386,6 +402,8 @@ def backtest_universe(
         "start": str(start),
         "end": str(end),
     }
+    with watch.stage("calibration"):
+        measured = calibration_of(system, decided, result)
     result = beside_its_trials(
         system.settings.home, what, replace(result, notes=notes), system.settings.configuration()
     )
@@ -395,6 +413,8 @@ def backtest_universe(
         (result.sessions[0], result.sessions[-1]),
         float(result.beside["annual_return"]["equal_weight"]),
     )
+    own = decided.identity if strategy is not None else "" if orders is not None else PANEL_STRATEGY
     return UniverseBacktest(
-        result, system.universe, decided.subject, decided.verdict, told, terms, watch.seconds, decided.skipped, remarks
-    )
+        result, system.universe, decided.subject, decided.verdict, told, terms, watch.seconds, decided.skipped, remarks,
+        measured, logged_studies(system.settings.home, system.universe.identity, own) if own else {},
+    )  # fmt: skip

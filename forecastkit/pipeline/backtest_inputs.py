@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..core import DataError, Finding, PROBS, Report
+from ..core import DataError, Finding, PROBS, Report, UserCodeError
 from ..data import MarketData
 from ..evaluation import audit_market_function
 from ..forecasts import Forecast
@@ -162,7 +162,7 @@ def is_weights_function(strategy: Strategy) -> bool:
     return len(needed) == 1
 
 
-class StrategyFailed(DataError):
+class StrategyFailed(UserCodeError):
     "A strategy's own code stopped, or gave something that is no decision."
 
 

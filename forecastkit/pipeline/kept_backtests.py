@@ -18,6 +18,7 @@ import pandas as pd
 from ..core import DataError, Finding, Report, plain
 from ..trading import CostModel, Limits, keep_result, kept_result
 from .backtest import BacktestTerms, UniverseBacktest
+from .book_calibration import kept_calibration
 from .panel_universe import Universe
 
 # %% auto #0
@@ -59,7 +60,8 @@ def keep_backtest(
     "Write a backtest of a universe into one file, whole or not at all; returns its path."
     universe = {"name": run.universe.name, "symbols": list(run.universe.symbols), "sectors": dict(run.universe.sectors)}
     said = {"universe": universe, "subject": run.subject, "verdict": [report_facts(one) for one in run.verdict],
-            "survivorship": run.survivorship, "terms": asdict(run.terms), "seconds": dict(run.seconds), "skipped": dict(run.skipped), "remarks": list(run.remarks)}  # fmt: skip
+            "survivorship": run.survivorship, "terms": asdict(run.terms), "seconds": dict(run.seconds), "skipped": dict(run.skipped), "remarks": list(run.remarks),
+            "calibration": run.calibration and run.calibration.to_dict(), "studies": dict(run.studies)}  # fmt: skip
     return keep_result(run.result, path, said)
 
 
@@ -70,10 +72,12 @@ def kept_backtest(
     result, said = kept_result(path)
     try:
         universe, verdict = Universe(**said["universe"]), tuple(map(kept_report, said["verdict"]))
-        terms, told = (
-            kept_terms(said["terms"]),
-            (said["subject"], said["survivorship"], said["seconds"], said["skipped"], tuple(said.get("remarks", ()))),
-        )
+        terms, measured = kept_terms(said["terms"]), said.get("calibration")
+        told = said["subject"], said["survivorship"], said["seconds"], said["skipped"], tuple(said.get("remarks", ()))
+        calibration = kept_calibration(measured) if measured else None
     except (KeyError, TypeError) as error:
         raise DataError(f"{path} holds the result of no universe; run the backtest again") from error
-    return UniverseBacktest(result, universe, told[0], verdict, told[1], terms, told[2], told[3], told[4])
+    studies = said.get("studies", {})
+    return UniverseBacktest(
+        result, universe, told[0], verdict, told[1], terms, told[2], told[3], told[4], calibration, studies
+    )

@@ -31,6 +31,7 @@ from forecastkit.ledger import (
     lock_paper,
     paper_equities,
     paper_opening,
+    paper_problems,
     paper_rows,
     with_retry,
 )
@@ -302,8 +303,15 @@ class PaperBook:
         for day in days:
             yield PaperSession(self.book, own, prices, day, found.get(day), self.database, day == days[-1], states)
 
+    def refuse_changed(self, connection: sa.Connection) -> None:
+        "Raise `DataError` where the records of paper books are not what was written: nothing is decided on them."
+        if problems := paper_problems(connection):
+            why = f"the paper book {self.book} was not carried on, its records are not what was written ({problems[0]})"
+            raise DataError(f"{why}: restore a backup, or see forecastkit forecasts verify")
+
     def keep(self, as_of: Any = None) -> list[PaperRow]:
-        "Take all sessions that are due, each in one transaction; the rows that were written."
+        "Take all sessions that are due, each in one transaction; the rows that were written. Raises `DataError` for records that were changed."
+        with_retry(self.database.engine, self.refuse_changed)
         steps = (with_retry(self.database.engine, step.written, write=True) for step in self.due(as_of))
         return [row for row in steps if row is not None]
 

@@ -13,8 +13,9 @@ import pandas as pd
 
 from ..core import DataError, Settings
 from ..data import MarketData
-from .backtest import BacktestTerms, state_history
+from .backtest import BacktestTerms, state_history, strategy_identity
 from .backtest_inputs import Strategy, StrategySizer, guarded, is_weights_function, table_decisions
+from .logged_studies import EQUAL_WEIGHT, about_book, log_study
 from .panel_forecasting import UniverseSystem
 from .panel_universe import Universe
 from .verification import function_in
@@ -28,7 +29,7 @@ from forecastkit.trading import (
 )
 
 # %% auto #0
-__all__ = ['equal_weight', 'held_from', 'strategy_scenarios']
+__all__ = ['equal_weight', 'held_from', 'strategy_scenarios', 'log_scenarios']
 
 # %% ../../nbs/65_pipeline/90_scenarios.ipynb #4b8615fa
 def equal_weight(view: MarketData, tickers: tuple[str, ...]) -> dict[str, float]:
@@ -58,7 +59,7 @@ def strategy_scenarios(
     terms: BacktestTerms | None = None,  # by default a decision on every 21 sessions
     limits: ScenarioLimits | None = None,  # by default those of `ScenarioLimits`
 ) -> ScenarioReport:
-    "The scenarios of a strategy. Raises `DataError`; what is wrong inside a scenario is its result."
+    "The scenarios of a strategy. Raises `DataError`; what the strategy's own code does wrong inside a scenario is its result."
     terms, limits = terms or BacktestTerms(every=21), limits or ScenarioLimits()
     system = UniverseSystem(universe, settings, market)
     known = system.market.as_of(min(system.origin(), KNOWN_UNTIL))
@@ -77,3 +78,20 @@ def strategy_scenarios(
     states = state_history(known, system.settings.model.refit_every)
     last = known.close(names[0]).index[-1] if end is None else end
     return ScenarioTester(run, known, names, limits, states).report(start, last)
+
+
+def log_scenarios(
+    settings: Settings,
+    universe: Universe,
+    strategy: str | Strategy | None,  # as it was given to `strategy_scenarios`
+    span: tuple[Any, Any],  # first and last session, None where not given
+    report: ScenarioReport,
+) -> dict[str, Any]:
+    "Write the scenarios of a strategy into the experiment log of the home, where the page of a backtest finds them; the line."
+    own = function_in(strategy) if isinstance(strategy, str) else strategy
+    identity = EQUAL_WEIGHT if own is None else strategy_identity(own)
+    name = (
+        f"scenarios of {'equal weight' if own is None else getattr(own, '__name__', 'a strategy')} on {universe.name}"
+    )
+    about = about_book("scenarios", universe.identity, identity, *span)
+    return log_study(settings, name, "would it have survived?", report, about)

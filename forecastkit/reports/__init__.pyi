@@ -73,11 +73,20 @@ from .monitoring_page import (
 from .backtest_sections import (
     capacity_curve as capacity_curve,
     cost_curve as cost_curve,
-    generate_report as generate_report,
     month_table as month_table,
     rolling_picture as rolling_picture,
     rolling_sharpe as rolling_sharpe,
     trades_picture as trades_picture,
+)
+from .backtest_evidence import (
+    ablation_section as ablation_section,
+    calibration_section as calibration_section,
+    crisis_table as crisis_table,
+    pit_picture as pit_picture,
+    scenarios_section as scenarios_section,
+)
+from .backtest_report import (
+    generate_report as generate_report,
     verdict_words as verdict_words,
 )
 from .paper_page import (

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import DataError, plain
-from ..data import MarketData
+from ..core import DataError, UserCodeError, plain
+from ..data import MarketData, ended_faults, jump_faults, stale_faults
 from .results import BacktestResult
 
 # %% auto #0
 __all__ = ['REPLAYS', 'KNOWN_UNTIL', 'ANNOUNCED', 'OUT_OF_REACH', 'Runner', 'ScenarioLimits', 'shock_prices', 'shock_volatility',
-           'shock_correlation', 'missing_source', 'stale_feed', 'unadjusted_split', 'state_path', 'ScenarioResult',
-           'ScenarioReport', 'ScenarioTester']
+           'shock_correlation', 'missing_source', 'stale_feed', 'unadjusted_split', 'new_doubts', 'held_change',
+           'state_path', 'ScenarioResult', 'ScenarioReport', 'ScenarioTester']
 
 # %% ../../nbs/50_trading/15_scenarios.ipynb #a10e6370
 REPLAYS: dict[str, tuple[str, str]] = {
@@ -121,6 +121,24 @@ def unadjusted_split(market: MarketData, names: Sequence[str], session: pd.Times
     "The first ticker is split two for one, and nobody adjusts the bars before."
     return shock_prices(market, names[:1], session, 0.5)
 
+# %% ../../nbs/50_trading/15_scenarios.ipynb #a4f96e09
+def new_doubts(before: MarketData, after: MarketData, names: Sequence[str], last: pd.Timestamp) -> tuple[str, ...]:
+    "What the checks of the data find in the bars of a changed market, up to a session, and not in those of the market as it was."
+    told = list[str]()
+    for name in names:
+        known, now = (market.bars(name).loc[:last] for market in (before, after))
+        kept = set(map(str, (*jump_faults(name, known), *stale_faults(name, known))))
+        faults = [*jump_faults(name, now), *stale_faults(name, now)]
+        faults += ended_faults(name, now.index[-1], known.index[-1], before.calendar)
+        told += [text for text in map(str, faults) if text not in kept]
+    return tuple(told)
+
+
+def held_change(market: MarketData, names: Sequence[str], first: pd.Timestamp, last: pd.Timestamp) -> float:
+    "What the tickers with a close at the first session became to the last, bought in equal parts and held, without costs."
+    closes = _closes(market, names).loc[first:last].ffill()
+    return float((closes.iloc[-1] / closes.iloc[0]).dropna().mean() - 1)
+
 # %% ../../nbs/50_trading/15_scenarios.ipynb #2be5e7e2
 def state_path(
     market: MarketData,
@@ -164,6 +182,8 @@ class ScenarioResult:
     worst_session: float | None = None
     broken: tuple[str, ...] = ()  # limits
     said: str = ""
+    held: float | None = None  # change of the same tickers in the same market, bought once in equal parts and held
+    found: tuple[str, ...] = ()  # what the checks of the data say of a fault
 
 
 @dataclass(frozen=True)
@@ -223,23 +243,30 @@ class ScenarioTester:
         if len(days) < 3 or days[-1] < last - pd.Timedelta(days=7) or days[0] > first + pd.Timedelta(days=7):
             return ScenarioResult(*shown, "absent", said="these data do not hold it")
         try:
-            result = self.run(self.market if change is None else change(self.market), days[0], days[-1])
+            market = self.market if change is None else change(self.market)
+        except DataError as error:  # too few sessions to draw from
+            return ScenarioResult(*shown, "absent", said=str(error))
+        more: dict[str, Any] = {"held": held_change(market, self.names, days[0], days[-1])}
+        if kind == "fault":
+            more["found"] = new_doubts(self.market, market, self.names, days[-1])
+        try:
+            result = self.run(market, days[0], days[-1])
+        except UserCodeError as error:  # the strategy's own code; whatever else stops is a fault of ours, and goes on
+            return ScenarioResult(*shown, "fail", said=str(error), **more)
         except DataError as error:
-            return ScenarioResult(*shown, "refused" if kind == "fault" else "fail", said=str(error))
-        except Exception as error:  # whatever the strategy does is what is tested
-            return ScenarioResult(*shown, "fail", said=f"{type(error).__name__}: {error}")
+            if kind != "fault":
+                raise
+            return ScenarioResult(*shown, "refused", said=str(error), **more)
+        return self.judged(shown, result, more)
+
+    def judged(self, shown: tuple[str, ...], result: BacktestResult, more: Mapping[str, Any]) -> ScenarioResult:
+        "A result beside the limits."
         if not len(result.books.fills.ticker):
-            return ScenarioResult(*shown, "idle", said="nothing was traded, so nothing is known")
+            return ScenarioResult(*shown, "idle", said="nothing was traded, so nothing is known", **more)
         broken = tuple(self.limits.broken(result))
         grown = float(result.equity.iloc[-1]) / result.books.start_cash - 1
-        return ScenarioResult(
-            *shown,
-            "fail" if broken else "pass",
-            grown,
-            float(result.drawdown.min()),
-            float(result.returns.min()),
-            broken,
-        )
+        fell, worst = float(result.drawdown.min()), float(result.returns.min())
+        return ScenarioResult(*shown, "fail" if broken else "pass", grown, fell, worst, broken, **more)
 
     def replays(self, spans: Mapping[str, tuple[str, str]] | None = None) -> list[ScenarioResult]:
         "Past crises as they were."
