@@ -26,14 +26,15 @@ from forecastkit.pipeline import (
 )
 from forecastkit.pipeline.backtest import UniverseBacktest
 from forecastkit.pipeline.backtest_inputs import RowForecast
-from forecastkit.reports import generate_report, verdict_words
+from forecastkit.reports import cost_curve, generate_report, verdict_words
+from forecastkit.reports.backtest_sections import volume_words
 
 NAMES = ("AAA", "BBB")
 
 
 @pytest.fixture(scope="module")
 def market():
-    return synthetic_market(seed=4, sessions=900, start="2014-06-02", stocks=NAMES).market
+    return synthetic_market(seed=4, sessions=900, start="2014-05-01", stocks=NAMES).market
 
 
 @pytest.fixture
@@ -135,6 +136,17 @@ def test_studies_of_another_universe_or_strategy_are_not_taken_for_its_own(marke
     log_study(settings, "ablation", "why", result, about_book("ablation", Universe(NAMES).identity, PANEL_STRATEGY))
     log_study(settings, "scenarios", "why", result, about_book("scenarios", Universe(("AAA",)).identity, EQUAL_WEIGHT))
     assert weights_run(market, settings).studies == {}  # a strategy of one's own is not the panel
+
+
+def test_the_verdict_says_what_was_earned_against_the_best_benchmark_and_how_many_were_tried(market, settings):
+    run = weights_run(market, settings)
+    told = " ".join(verdict_words(run))
+    best = run.result.beside.drop("strategy")["sharpe"].idxmax()
+    apart = 25200 * (run.result.returns.to_numpy() - run.result.benchmarks[best].returns[1:]).mean()
+    assert f"and earned {apart:+.1f} points a year (s.e. " in told and "the one strategy tried in this home" in told
+    once = cost_curve(run).loc["1 times", "return a year, %"]
+    assert once == pytest.approx(100 * run.result.measures["annual_return"])  # one definition on one page
+    assert volume_words(run) == ""
 
 
 def test_a_kept_run_tells_the_same(market, settings, tmp_path):

@@ -129,7 +129,7 @@ def test_only_the_strategys_own_code_fails_and_only_data_are_refused(market):
     assert ScenarioTester(stops(DataError("stale")), market, STOCKS).one("x", "fault", *span).verdict == "refused"
     for error in (ZeroDivisionError("ours"), KeyError("ours"), ArithmeticError("books do not balance")):
         for kind in ("replay", "fault"):
-            with pytest.raises(type(error), match="ours|balance"):
+            with pytest.raises(type(error), match=r"ours|balance"):
                 ScenarioTester(stops(error), market, STOCKS).one("x", kind, *span)
     with pytest.raises(DataError, match="no such bars"):
         ScenarioTester(stops(DataError("no such bars")), market, STOCKS).one("x", "replay", *span)

@@ -224,20 +224,26 @@ def scenarios_words(run: Any) -> str:
     return f"{told}Of {len(ran)} scenarios of {subject_of_scenarios(found)}, {failed} broke a limit."
 
 
+def crisis_text(
+    crises: pd.DataFrame,  # see `crisis_table`
+) -> pd.DataFrame:
+    "Past crises as text, what stands beside the book in brackets."
+    told: dict[str, list[str]] = {}
+    for name in ("change", "fall", "worst session"):
+        beside = crises.get(f"equal_weight {name}", pd.Series(np.nan, crises.index))
+        pairs = zip(crises[f"book {name}"], beside)
+        told[name] = [f"{own:+.1f} %" + ("" if np.isnan(other) else f" ({other:+.1f})") for own, other in pairs]
+    broken = [one.replace("_", " ") or "none" for one in crises["broken"]]
+    return pd.DataFrame(told | {"limits broken": broken}, crises.index)
+
+
 def scenarios_section(run: Any) -> str:
     "Past crises of the book, and the scenarios of a study with their limits; one sentence and the command where there is none."
     crises, found = crisis_table(run), run.studies.get("scenarios")
     shown = paragraph(scenarios_words(run), "" if found else "quiet")
     if len(crises):
-        text = crises.drop(columns="broken").map(lambda value: f"{value:+.1f} %")
-        names = {
-            name: name.replace("equal_weight", "equal weight").replace("book", "book,").replace("weight", "weight,")
-            for name in text
-        }
-        caption = "The book itself in past crises, beside equal weight (one history each, so without an error)"
-        shown += table(
-            text.rename(columns=names).assign(**{"limits broken": crises["broken"].str.replace("_", " ")}), caption
-        )
+        caption = "The book itself in past crises, equal weight in brackets (one history each, so without an error)"
+        shown += table(crisis_text(crises), caption)
     if found is not None:
         limits = found["limits"]
         basis = (

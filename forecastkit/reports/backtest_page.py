@@ -61,7 +61,7 @@ STRATEGY_NAMES: Mapping[str, str] = {
 
 def per_cent(values: pd.Series, digits: int = 1) -> list[str]:
     "Shares in per cent as text; nothing where there are none."
-    return ["" if np.isnan(v) else f"{100 * v:.{digits}f} %" for v in values.astype(float)]
+    return ["" if np.isnan(v) else f"{round(100 * v, digits) + 0.0:.{digits}f} %" for v in values.astype(float)]
 
 
 def with_se(values: pd.Series, errors: pd.Series) -> list[str]:

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core import for_program, write_atomic
+from ..metrics import hac_se
 from .backtest_evidence import crisis_table, evidence_words
+from .backtest_page import LAG
 from .backtest_sections import capacity_curve, cost_curve, month_table, rolling_sharpe
 from .runner import write_report
 
@@ -40,6 +42,8 @@ def verdict_words(run: Any) -> list[str]:
     told.append(f"The Sharpe ratio is {sharpe.value:.2f} with a standard error of {sharpe.se:.2f}: {sure}.")
     if sharpe.trials is None:
         told.append("How many strategies were tried before is unknown, so that nothing can be taken off for luck.")
+    elif sharpe.trials == 1:
+        told.append("It is the one strategy tried in this home, so nothing is taken off for luck; what was tried elsewhere is not counted.")
     elif sharpe.trials > 1 and not math.isnan(sharpe.dsr):
         judged = "survives" if sharpe.dsr > 0.95 else "does not survive"
         told.append(
@@ -50,12 +54,14 @@ def verdict_words(run: Any) -> list[str]:
         best = beside.drop("strategy")["sharpe"].idxmax()
         gap, error = sharpe.value - beside.loc[best, "sharpe"], math.hypot(sharpe.se, beside.loc[best, "sharpe_se"])
         ahead = "not told apart from" if not abs(gap) > 2 * error else "ahead of" if gap > 0 else "behind"
+        apart = result.returns.to_numpy() - result.benchmarks[str(best)].returns[1:]
         told.append(
-            f"It is {ahead} the best simple benchmark ({str(best).replace('_', ' ')}, Sharpe ratio {beside.loc[best, 'sharpe']:.2f}) at the same costs."
+            f"It is {ahead} the best simple benchmark ({str(best).replace('_', ' ')}, Sharpe ratio {beside.loc[best, 'sharpe']:.2f}) at the same costs, "
+            f"and earned {252 * 100 * apart.mean():+.1f} points a year (s.e. {252 * 100 * hac_se(apart, LAG):.1f}) against it."
         )
     free = cost_curve(run).loc["0 times", "Sharpe"]
     told.append(
-        f"Without costs the ratio would be {free:.2f}; at twice the costs {cost_curve(run).loc['2 times', 'Sharpe']:.2f}. The deepest fall was {100 * float(result.drawdown.min()):.1f} %."
+        f"Without costs the ratio would be {free:.2f}; at twice the costs {cost_curve(run).loc['2 times', 'Sharpe']:.2f}. The deepest fall was {-100 * float(result.drawdown.min()):.1f} %."
     )
     return [*told, *evidence_words(run)]
 

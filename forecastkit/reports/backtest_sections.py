@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..forecasts import ACCENT, FAINT, INK, WARNING, house_style, session_axes
-from ..metrics import sharpe_ratio, sharpe_se
+from ..metrics import annual_return, sharpe_ratio, sharpe_se
 
 # %% auto #0
 __all__ = ['MONTHS', 'ROLLING', 'MULTIPLES', 'SIZES', 'IMPACT', 'month_table', 'rolling_sharpe', 'rolling_picture',
@@ -32,7 +32,7 @@ def month_table(run: Any) -> pd.DataFrame:
     grown = (1 + r).groupby([days.year, days.month]).prod().sub(1).mul(100).unstack()  # noqa: PD010 (a series)
     whole = (1 + r).groupby(days.year).prod().sub(1).mul(100)
     table = grown.reindex(columns=range(1, 13)).set_axis([*MONTHS], axis=1).assign(year=whole)
-    return table.map(lambda value: "" if math.isnan(value) else f"{value:.1f}").rename_axis(None)
+    return table.map(lambda value: "" if math.isnan(value) else f"{round(value, 1) + 0.0:.1f}").rename_axis(None)
 
 
 ROLLING: int = 252  # sessions of the rolling ratio
@@ -79,6 +79,8 @@ def trades_picture(run: Any) -> Any:
         return None
     busiest = int(np.bincount(fills.ticker, np.abs(fills.shares) * fills.price, len(prices.tickers)).argmax())
     own = fills.ticker == busiest
+    value = np.abs(fills.shares) * fills.price
+    sizes = 3 + 37 * value / value[own].max()
     with house_style():
         ax = session_axes(None, width=7, height=2.4)
         ax.plot(prices.sessions, prices.marks[:, busiest], color=FAINT, lw=1)
@@ -88,8 +90,9 @@ def trades_picture(run: Any) -> Any:
                 prices.sessions[fills.session[at]],
                 fills.price[at],
                 marker=mark,
-                s=16,
+                s=sizes[at],  # a small fill is a small mark
                 color=colour,
+                alpha=0.7,
                 lw=0,
                 label=f"{name}, {at.sum():,} fills",
                 zorder=3,
@@ -115,7 +118,7 @@ def cost_curve(run: Any) -> pd.DataFrame:
     for multiple in MULTIPLES:
         at = r + (1 - multiple) * paid
         rows[f"{multiple:g} times"] = {
-            "return a year, %": 252 * 100 * at.mean(),
+            "return a year, %": 100 * annual_return(at),
             "Sharpe": sharpe_ratio(at),
             "s.e.": sharpe_se(at),
         }
@@ -145,7 +148,19 @@ def capacity_curve(run: Any) -> pd.DataFrame:
         most = np.nanmax(size * share) if known else math.nan
         rows[f"{size * books.start_cash:,.0f}"] = {
             "largest share of a volume, %": 100 * most if known else math.nan,
-            "return a year, %": 252 * 100 * at.mean() if known else math.nan,
+            "return a year, %": 100 * annual_return(at) if known else math.nan,
             "Sharpe": sharpe_ratio(at) if known else math.nan,
+            "s.e.": sharpe_se(at) if known else math.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("capital")
+
+
+def volume_words(run: Any) -> str:
+    "For how much of what was traded volumes are known; empty where for all of it, or for none."
+    fills, prices = run.result.books.fills, run.result.books.prices
+    value = np.abs(fills.shares) * fills.price
+    known = prices.volume[fills.session, fills.ticker] > 0
+    if known.all() or not known.any():
+        return ""
+    share = f"{100 * value[known].sum() / value.sum():.0f} %"
+    return f"Volumes are known of {share} of what was traded; the rest pays no impact here, so that a large account would earn less than this."
