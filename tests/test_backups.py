@@ -21,13 +21,14 @@ import pytest
 import sqlalchemy as sa
 from engines import DAYS, FORK, made, needs_fork, opened, tampered
 
-from forecastkit.core import DataError, Target, folder_checksums, key_fingerprint
+from forecastkit.core import DataError, ExperimentLog, Target, folder_checksums, key_fingerprint
 from forecastkit.ledger.database import PredictionDatabase
 from forecastkit.ledger.engine import definitions, fetch, file_url, transaction
 from forecastkit.ledger.schema import CHAIN, CHAINED, METADATA
 from forecastkit.ops.backups import back_up, restore, unpack
 from forecastkit.ops.manifests import record_manifest
 from forecastkit.ops.registry import ModelRegistry, damaged_models, model_problems
+from forecastkit.pipeline.tried_strategies import keep_returns
 
 pytest_plugins = ("engine_fixtures",)
 
@@ -89,6 +90,55 @@ def test_every_row_and_every_byte_comes_back_from_either_engine_to_either(url, o
     assert restored.store_prediction(made(40)) and restored.verify() == []  # and it goes on from there
     with pytest.raises(DataError, match="append-only"), transaction(restored.engine, write=True) as connection:
         connection.execute(sa.text("DELETE FROM outcomes"))
+
+
+def tried(home: Path, name: str, ratio: float) -> None:
+    "A strategy that was tried in a home, with its returns, and an experiment."
+    ExperimentLog(home / "backtests.jsonl").append("backtest", name, "a rule", {"sharpe": ratio})
+    ExperimentLog(home / "experiments.jsonl").append("study", f"ablation {name}", "what carries it?", {"variants": 3})
+    keep_returns(home / "backtests", name, pd.Series([ratio, 0.0], DAYS[:2]))
+
+
+def records(home: Path) -> dict[str, bytes]:
+    "Logs and returns of a home."
+    found = [*home.glob("*.jsonl"), *home.glob("backtests/*.npz")]
+    return {str(path.relative_to(home)): path.read_bytes() for path in found}
+
+
+def test_what_was_tried_comes_back_with_the_ledger(tmp_path):
+    home, new = tmp_path / "home", tmp_path / "new"
+    db = filled(f"sqlite:///{home}/forecasts.db", home / "models")
+    tried(home, "0123456789abcdef", 0.5)
+    assert back_up(db, home / "models", tmp_path / "kept.tar.gz").left_out == ()
+    before = records(home)
+    tried(home, "fedcba9876543210", 0.1)
+    restore(tmp_path / "kept.tar.gz", f"sqlite:///{new}/forecasts.db", new / "models")
+    assert (records(new), len(before)) == (before, 3)
+    after = records(home)  # a home that has gone on keeps what it has
+    restore(tmp_path / "kept.tar.gz", f"sqlite:///{home}/forecasts.db", home / "models")
+    assert records(home) == after
+    (home / "backtests.jsonl").write_bytes(after["backtests.jsonl"].replace(b"0.5", b"0.6"))
+    (note,) = back_up(db, home / "models", tmp_path / "other.tar.gz").left_out
+    assert note.startswith("backtests.jsonl: line 1 is not what was written")
+    db.close()
+
+
+def test_another_history_of_tries_is_not_replaced_unless_told_and_is_kept_aside(tmp_path):
+    home, new = tmp_path / "home", tmp_path / "new"
+    db = filled(f"sqlite:///{home}/forecasts.db", home / "models")
+    tried(home, "0123456789abcdef", 0.5)
+    back_up(db, home / "models", tmp_path / "kept.tar.gz")
+    db.close()
+    tried(new, "aaaaaaaaaaaaaaaa", 2.0)
+    own = records(new)
+    with pytest.raises(DataError, match=r"backtests.jsonl says something else than the backup"):
+        restore(tmp_path / "kept.tar.gz", f"sqlite:///{new}/forecasts.db", new / "models")
+    assert records(new) == own and not (new / "models").exists()
+    restore(tmp_path / "kept.tar.gz", f"sqlite:///{new}/forecasts.db", new / "models", force=True)
+    now = records(new)
+    assert now["backtests.jsonl"] == records(home)["backtests.jsonl"]
+    (aside,) = [content for name, content in now.items() if name.startswith("backtests-before-")]
+    assert aside == own["backtests.jsonl"] and "backtests/aaaaaaaaaaaaaaaa.npz" in now
 
 
 def test_nothing_is_left_beside_the_archive_or_in_the_home(archive, tmp_path):

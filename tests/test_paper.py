@@ -164,7 +164,7 @@ def test_a_book_whose_records_were_changed_decides_and_stores_nothing(market, ur
     book = keep_paper(settings, days[FIRST + 5], start=days[FIRST], market=market, database=database)
     tampered(url, "UPDATE paper_events SET equity = equity + 1 WHERE number = 3")
     before = book.rows()
-    with pytest.raises(DataError, match="not carried on, its records are not what was written .paper_events row 4"):
+    with pytest.raises(DataError, match=r"not carried on, its records are not what was written .paper_events row 4"):
         keep_paper(settings, days[FIRST + 7], market=market, database=database)
     assert book.rows() == before and len(stored_pauses(database)) == 0
 

@@ -337,7 +337,7 @@ def print_contents(found: Any, what: str, as_json: bool) -> None:
 
 
 def backup(archive: Archive, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Write the ledger and the models into one archive; others may go on writing meanwhile.
+    """Write the ledger, the models and the logs of what was tried into one archive; others may go on writing meanwhile.
 
     Example:
 
@@ -356,7 +356,7 @@ def restore(
     force: Annotated[bool, typer.Option(help="Replace a ledger that is there; a copy is kept aside.")] = False,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Put the ledger and the models of an archive in place, whole or not at all; nothing is touched before all of it is checked.
+    """Put the ledger, the models and the logs of an archive in place, whole or not at all; nothing is touched before all of it is checked.
 
     Examples:
 

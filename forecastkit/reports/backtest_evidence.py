@@ -20,7 +20,7 @@ from .html import paragraph, percent, table
 # %% auto #0
 __all__ = ['share_text', 'coverage_table', 'calibration_words', 'calibration_section', 'pit_picture', 'study_basis',
            'ablation_words', 'ablation_section', 'crisis_table', 'crisis_row', 'scenario_rows', 'subject_of_scenarios',
-           'scenarios_words', 'scenarios_section', 'evidence_words']
+           'scenarios_words', 'crisis_text', 'scenarios_section', 'evidence_words']
 
 # %% ../../nbs/70_reports/16_backtest_evidence.ipynb #e3533785
 def share_text(share: float, se: float) -> str:

@@ -43,7 +43,9 @@ def verdict_words(run: Any) -> list[str]:
     if sharpe.trials is None:
         told.append("How many strategies were tried before is unknown, so that nothing can be taken off for luck.")
     elif sharpe.trials == 1:
-        told.append("It is the one strategy tried in this home, so nothing is taken off for luck; what was tried elsewhere is not counted.")
+        told.append(
+            "It is the one strategy tried in this home, so nothing is taken off for luck; what was tried elsewhere is not counted."
+        )
     elif sharpe.trials > 1 and not math.isnan(sharpe.dsr):
         judged = "survives" if sharpe.dsr > 0.95 else "does not survive"
         told.append(

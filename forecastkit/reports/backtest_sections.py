@@ -19,7 +19,7 @@ from ..metrics import annual_return, sharpe_ratio, sharpe_se
 
 # %% auto #0
 __all__ = ['MONTHS', 'ROLLING', 'MULTIPLES', 'SIZES', 'IMPACT', 'month_table', 'rolling_sharpe', 'rolling_picture',
-           'trades_picture', 'cost_curve', 'capacity_curve']
+           'trades_picture', 'cost_curve', 'capacity_curve', 'volume_words']
 
 # %% ../../nbs/70_reports/14_backtest_sections.ipynb #4e43a767
 MONTHS: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
