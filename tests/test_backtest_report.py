@@ -117,7 +117,7 @@ def test_what_was_measured_and_logged_is_on_the_page_with_errors_and_baselines(m
     said, text = json.loads(written.read_text()), page.read_text()
     assert said["calibration"]["levels"][1]["covered"] == pytest.approx(run.calibration.at(0.8)["covered"])
     assert [one["part"] for one in said["studies"]["ablation"]["parts"]] == ["sizing", "stops"]
-    assert said["crises"]["2015-08, the yuan"].keys() >= {"book change", "equal_weight change", "broken"}
+    assert said["crises"]["2015-08,_the_yuan"].keys() >= {"book_change", "equal_weight_change", "broken"}
     for told in (
         "too narrow by more than two errors",
         "carried by sizing",
