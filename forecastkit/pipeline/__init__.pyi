@@ -179,7 +179,7 @@ from .tuning import (
     Tuning as Tuning,
     tuning_task as tuning_task,
 )
-from .book_calibration import (
+from .used_forecasts import (
     book_calibration as book_calibration,
     BookCalibration as BookCalibration,
 )

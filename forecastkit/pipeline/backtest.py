@@ -44,7 +44,7 @@ from forecastkit.pipeline.backtest_inputs import (
     table_decisions,
     without_refused,
 )
-from .book_calibration import BookCalibration, book_calibration
+from .used_forecasts import BookCalibration, book_calibration
 from .logged_studies import PANEL_STRATEGY, logged_studies
 from .panel_forecasting import UniverseSystem
 from .panel_universe import Universe

@@ -18,7 +18,7 @@ import pandas as pd
 from ..core import DataError, Finding, Report, plain
 from ..trading import CostModel, Limits, keep_result, kept_result
 from .backtest import BacktestTerms, UniverseBacktest
-from .book_calibration import kept_calibration
+from .used_forecasts import kept_calibration
 from .panel_universe import Universe
 
 # %% auto #0
