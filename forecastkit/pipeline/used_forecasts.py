@@ -30,7 +30,7 @@ from forecastkit.metrics import (
 from ..metrics import session_blocks
 
 # %% auto #0
-__all__ = ['BANDS', 'STATE_BAND', 'FEWEST', 'BookRows', 'book_rows', 'covered', 'pit_bins', 'BookCalibration', 'kept_calibration',
+__all__ = ['BOOK_BANDS', 'STATE_BAND', 'FEWEST_STATE_SESSIONS', 'BookRows', 'book_rows', 'covered', 'pit_bins', 'BookCalibration', 'kept_calibration',
            'state_rows', 'book_calibration']
 
 # %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #c26559b4
@@ -69,9 +69,9 @@ def book_rows(
     return BookRows(days[kept], own[kept], base[kept], y[kept], horizon) if kept.any() else None
 
 # %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #2aba80d3
-BANDS: tuple[float, ...] = (0.5, 0.8, 0.9, 0.98)  # central ranges
+BOOK_BANDS: tuple[float, ...] = (0.5, 0.8, 0.9, 0.98)  # central ranges
 STATE_BAND: float = 0.8  # the range that is shown by market state
-FEWEST: int = 20  # sessions of a state that is shown
+FEWEST_STATE_SESSIONS: int = 20  # sessions of a state that is shown
 
 
 def covered(rows: BookRows, level: float, blocks: np.ndarray, kept: np.ndarray) -> dict[str, float]:
@@ -133,7 +133,7 @@ def state_rows(rows: BookRows, states: pd.Series | None, blocks: np.ndarray) -> 
     return [
         {"state": name, "sessions": count[name]} | covered(rows, STATE_BAND, blocks, known == name)
         for name in names
-        if count[name] >= FEWEST
+        if count[name] >= FEWEST_STATE_SESSIONS
     ]
 
 
@@ -149,7 +149,7 @@ def book_calibration(
     places = market.calendar.positions(rows.sessions)
     blocks, whole = session_blocks(places, rows.horizon), np.ones(len(rows.outcome), dtype=bool)
     skill = clustered_skill(crps(rows.outcome, rows.own), crps(rows.outcome, rows.climatology), places, rows.horizon)
-    levels = tuple({"level": level} | covered(rows, level, blocks, whole) for level in BANDS)
+    levels = tuple({"level": level} | covered(rows, level, blocks, whole) for level in BOOK_BANDS)
     tested = clustered_pit_test(pit(rows.outcome, rows.own), blocks)
     return BookCalibration(
         rows.horizon, len(rows.outcome), int(rows.sessions.nunique()), skill.value, skill.se, skill.t,

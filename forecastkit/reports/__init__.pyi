@@ -80,7 +80,7 @@ from .backtest_sections import (
 )
 from .backtest_evidence import (
     ablation_section as ablation_section,
-    calibration_section as calibration_section,
+    book_calibration_section as book_calibration_section,
     crisis_table as crisis_table,
     pit_picture as pit_picture,
     scenarios_section as scenarios_section,

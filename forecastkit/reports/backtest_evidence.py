@@ -1,4 +1,4 @@
-"""`calibration_section`, `ablation_section`, `scenarios_section` and `crisis_table` show whether the forecasts behind a book were calibrated, which of its parts carry it, and what crises, shocks and faulty data did to it; `evidence_words` says the same in sentences.
+"""`book_calibration_section`, `ablation_section`, `scenarios_section` and `crisis_table` show whether the forecasts behind a book were calibrated, which of its parts carry it, and what crises, shocks and faulty data did to it; `evidence_words` says the same in sentences.
 
 Equity says that a book earned something, not why. Three questions remain: were the probabilities true that its sizes stand on, which part earned it, and would it have survived?
 The first is answered from the run itself. The others come from studies that were made before; where none was made, the page says so, and which command makes it."""
@@ -18,21 +18,21 @@ from ..forecasts import ACCENT, FAINT, INK, house_style, session_axes
 from .html import paragraph, percent, table
 
 # %% auto #0
-__all__ = ['share_text', 'coverage_table', 'calibration_words', 'calibration_section', 'pit_picture', 'study_basis',
+__all__ = ['covered_text', 'covered_table', 'calibration_words', 'book_calibration_section', 'pit_picture', 'study_basis',
            'ablation_words', 'ablation_section', 'crisis_table', 'crisis_row', 'scenario_rows', 'subject_of_scenarios',
            'scenarios_words', 'crisis_text', 'scenarios_section', 'evidence_words']
 
 # %% ../../nbs/70_reports/16_backtest_evidence.ipynb #e3533785
-def share_text(share: float, se: float) -> str:
+def covered_text(share: float, se: float) -> str:
     "A share in per cent with its standard error."
     return f"{percent(share, 1)} (s.e. {100 * se:.1f})" if np.isfinite(se) else percent(share, 1)
 
 
-def coverage_table(rows: Any, name: str, label: Any) -> pd.DataFrame:
+def covered_table(rows: Any, name: str, label: Any) -> pd.DataFrame:
     "Rows of a `pipeline.BookCalibration` as text."
     told = {
-        "of the outcomes within": [share_text(one["covered"], one["covered_se"]) for one in rows],
-        "of climatology's": [share_text(one["climatology"], one["climatology_se"]) for one in rows],
+        "of the outcomes within": [covered_text(one["covered"], one["covered_se"]) for one in rows],
+        "of climatology's": [covered_text(one["climatology"], one["climatology_se"]) for one in rows],
     }
     return pd.DataFrame(told, pd.Index([label(one) for one in rows], name=name))
 
@@ -54,12 +54,12 @@ def calibration_words(run: Any) -> str:
     )
     none = " (no skill that these data could show)" if abs(found.skill) < 2 * found.skill_se else ""
     return (
-        f"Calibration: {share_text(one['covered'], one['covered_se'])} of the outcomes lay within the 80 % ranges that the sizes stand on, {said}; climatology's held "
-        f"{share_text(one['climatology'], one['climatology_se'])}. The forecasts removed {share_text(found.skill, found.skill_se)} of climatology's CRPS{none}."
+        f"Calibration: {covered_text(one['covered'], one['covered_se'])} of the outcomes lay within the 80 % ranges that the sizes stand on, {said}; climatology's held "
+        f"{covered_text(one['climatology'], one['climatology_se'])}. The forecasts removed {covered_text(found.skill, found.skill_se)} of climatology's CRPS{none}."
     )
 
 # %% ../../nbs/70_reports/16_backtest_evidence.ipynb #9c52f00a
-def calibration_section(run: Any) -> str:
+def book_calibration_section(run: Any) -> str:
     "The calibration of the forecasts of a book as paragraphs and tables; one sentence where there is nothing to measure."
     found, words = run.calibration, paragraph(calibration_words(run), "" if run.calibration else "quiet")
     if found is None:
@@ -68,11 +68,11 @@ def calibration_section(run: Any) -> str:
         f"{found.forecasts:,} forecasts over {found.horizon} sessions with known outcomes, made on {found.sessions:,} sessions; errors are clustered by blocks of three horizons. "
         "Climatology is each ticker's own past outcomes known at the origin. Below: in which tenth of its forecast an outcome fell; a calibrated forecast has a tenth in each."
     )
-    levels = coverage_table(found.levels, "range", lambda one: percent(one["level"]))
+    levels = covered_table(found.levels, "range", lambda one: percent(one["level"]))
     shown = table(levels, "By level")
     if found.states:
         name = lambda one: f"{one['state'].replace('_', ', ')} ({one['sessions']:,} sessions)"  # noqa: E731
-        shown += table(coverage_table(found.states, "range of 80 %", name), "By the market state known at the origin")
+        shown += table(covered_table(found.states, "range of 80 %", name), "By the market state known at the origin")
     return f'{words}<div class="columns">{shown}</div>{paragraph(basis, "quiet")}'
 
 
