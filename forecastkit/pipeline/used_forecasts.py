@@ -30,8 +30,8 @@ from forecastkit.metrics import (
 from ..metrics import session_blocks
 
 # %% auto #0
-__all__ = ['BOOK_BANDS', 'STATE_BAND', 'FEWEST_STATE_SESSIONS', 'BookRows', 'book_rows', 'covered', 'pit_bins', 'BookCalibration', 'kept_calibration',
-           'state_rows', 'book_calibration']
+__all__ = ['BOOK_BANDS', 'STATE_BAND', 'FEWEST_STATE_SESSIONS', 'BookRows', 'book_rows', 'covered', 'pit_bins', 'BookCalibration',
+           'kept_calibration', 'state_rows', 'book_calibration']
 
 # %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #c26559b4
 class BookRows(NamedTuple):
