@@ -120,7 +120,8 @@ def kept_calibration(
     kept: Mapping[str, Any],  # as `BookCalibration.to_dict` gave it
 ) -> BookCalibration:
     "A calibration out of plain values."
-    return BookCalibration(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+    return BookCalibration(**given)
 
 # %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #3add9ef4
 def state_rows(rows: BookRows, states: pd.Series | None, blocks: np.ndarray) -> list[dict[str, Any]]:

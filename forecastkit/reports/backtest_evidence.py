@@ -160,7 +160,7 @@ def crisis_table(run: Any) -> pd.DataFrame:
     }
     rows: dict[str, dict[str, Any]] = {}
     for crisis, (first, last) in REPLAYS.items():
-        at = np.flatnonzero((days >= first) & (days <= last))
+        at = np.flatnonzero((days >= pd.Timestamp(first)) & (days <= pd.Timestamp(last)))
         if days[0] > pd.Timestamp(first) or days[-1] < pd.Timestamp(last) - pd.Timedelta(days=4):
             continue  # not all of it lies in this run
         rows[crisis] = crisis_row(
@@ -214,7 +214,7 @@ def scenarios_words(run: Any) -> str:
         beside = (
             f" (equal weight {crises.loc[deepest, 'equal_weight fall']:.1f} %)" if "equal_weight fall" in crises else ""
         )
-        told = f"Scenarios: in {len(crises)} past crises the book broke a limit in {broken}; it fell most in {deepest}, by {-crises.loc[deepest, 'book fall']:.1f} %{beside}. "
+        told = f"Scenarios: in {len(crises)} past crises the book broke a limit in {broken}; it fell most in {deepest}, by {-float(crises['book fall'].min()):.1f} %{beside}. "
     if found is None:
         return (
             f"{told}Shocks, synthetic paths and faulty data were not run: forecastkit study scenarios --universe {run.universe.name}.csv runs them, for equal weight or for a strategy of one's own."

@@ -259,7 +259,9 @@ class ScenarioTester:
             return ScenarioResult(*shown, "refused", said=str(error), **more)
         return self.judged(shown, result, more)
 
-    def judged(self, shown: tuple[str, ...], result: BacktestResult, more: Mapping[str, Any]) -> ScenarioResult:
+    def judged(
+        self, shown: tuple[str, str, str, str], result: BacktestResult, more: Mapping[str, Any]
+    ) -> ScenarioResult:
         "A result beside the limits."
         if not len(result.books.fills.ticker):
             return ScenarioResult(*shown, "idle", said="nothing was traded, so nothing is known", **more)
