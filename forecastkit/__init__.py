@@ -162,6 +162,7 @@ Modules:
 - `forecastkit.ops.backups`: Backups of ledger and models in one archive with checksums, and their restore into SQLite or PostgreSQL.
 - `forecastkit.ops.drift_watch`: A drift watch for what a model says and what comes of it: predictions, widths, outcomes, residuals, PIT and regime frequencies as columns for the drift check, and a heat map of what moved.
 - `forecastkit.ops.ensemble_loader`: A loader of stored models by symbol and timeframe: which versions there are, what one weighs and scores without loading it, and the ensemble that answers for a frame.
+- `forecastkit.ops.home_records`: `copy_records` takes the log of backtests, the log of experiments and the returns of each strategy out of a home for a backup; `check_records` and `install_records` put them back.
 - `forecastkit.ops.job_runs`: Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `failed_jobs` and `vendor_alerts` say what failed.
 - `forecastkit.ops.line_rules`: Rules of lines: `line_decay` judges the outcomes of one line, `lines_to_retire` names those that are too old, unused or decayed, and `apply_line_rules` retires and promotes by the settings, each change on record with its evidence.
 - `forecastkit.ops.lines`: A line of models is a recipe with its settings under a name; `target_key` spells what it forecasts, and stages say what it may do.
@@ -223,6 +224,7 @@ Modules:
 - `forecastkit.pipeline.tuning`: Tuning with `tuning_task` and `tune_target`: features and outcomes of a symbol or of a panel as a task, a search that is kept in the home, every trial in the user's log, and the best parameters as a candidate line.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.universe_drift`: Drift of a universe: `check_universe` checks the features of each symbol and stores what moved; its chances hold for all symbols together.
+- `forecastkit.pipeline.used_forecasts`: `book_calibration` measures how often the ranges of the forecasts that a book was decided by held what came, by level and by market state, and their probability integral transform, beside climatology and with clustered errors.
 - `forecastkit.pipeline.user_code`: User code: `load_user_code` runs FILE.py:NAME, `with_user_code` adds features, members or a model to a profile, `probe_user_code` asks them for look-ahead
 - `forecastkit.pipeline.verification`: `verify` hands every part of a forecast to the look-ahead audit, and `verify_function` a function of one's own.
 - `forecastkit.regimes.anomalies`: Isolation forest and per-family Mahalanobis distances as conformal p-values: how unusual a session is, and which features make it so
@@ -233,7 +235,9 @@ Modules:
 - `forecastkit.regimes.outliers`: Outlier scores against reference days: an isolation forest and robust Mahalanobis distances within families of features
 - `forecastkit.regimes.state_outcomes`: Mean return and volatility after each of the twelve market states with their errors, and two pictures: a strip through time and a map of the states.
 - `forecastkit.reports.anomalies`: The daily page's section on anomalies: how unusual the day is, which features say so, and how forecasts fared on such days.
-- `forecastkit.reports.backtest_sections`: `month_table`, `rolling_picture`, `trades_picture`, `cost_curve`, `capacity_curve` and `verdict_words` show of a backtest what a portfolio manager asks next; `generate_report` writes its page and the same as JSON.
+- `forecastkit.reports.backtest_evidence`: `book_calibration_section`, `ablation_section`, `scenarios_section` and `crisis_table` show whether the forecasts behind a book were calibrated, which of its parts carry it, and what crises, shocks and faulty data did to it; `evidence_words` says the same in sentences.
+- `forecastkit.reports.backtest_report`: `verdict_words` says what the numbers of a backtest allow to be said; `generate_report` writes its self-contained page and the same as JSON, with an ablation and scenarios where they are passed.
+- `forecastkit.reports.backtest_sections`: `month_table`, `rolling_picture`, `trades_picture`, `cost_curve` and `capacity_curve` show of a backtest what a portfolio manager asks next.
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
 - `forecastkit.reports.explanations`: Pictures and tables of explanations: a waterfall for one forecast, a heat strip of families by month, the shap library's beeswarm and dependence plots
 - `forecastkit.reports.monitoring_page`: The parts of the monitoring page, made from what is on record: `watch_section` for the daily page, `gather_monitoring` and a picture or table for each question.

@@ -55,7 +55,7 @@ table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quie
 .scroll{overflow-x:auto} .wrapped table.fk td:last-child{white-space:normal;overflow-wrap:anywhere;text-align:left} .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
 @media(max-width:640px){table.fk{display:block;overflow-x:auto;max-width:100%}table.fk caption{display:block;position:sticky;left:0;width:calc(100vw - 28px);white-space:normal}main{padding:18px 14px 40px}.output_png{overflow-x:auto}.output_png img{width:540px;max-width:none}.output_png.wide img{width:760px}.fitted .output_png img{width:100%}table.fk{font-size:13px}table.fk th,table.fk td{padding-right:9px}table.fk tbody th{white-space:normal}}
 main:has(.adaptive){max-width:1240px}
-@media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#dde4ea;--quiet:#9ba7b3;--line:#2b343d;--band:#1d242b;--edge:#47525d;--paper:#14191e;--mark:#4a3d12} p.warning{background:#352a0d} p.alarm{background:#3a1a17} .output_png img{filter:invert(.92) hue-rotate(180deg)}}
+@media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#dde4ea;--quiet:#9ba7b3;--line:#2b343d;--band:#1d242b;--edge:#47525d;--paper:#14191e;--mark:#4a3d12} p.warning{background:#352a0d} p.alarm{background:#3a1a17} .output_png img{filter:invert(.92) hue-rotate(180deg);mix-blend-mode:lighten}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}table.fk{break-inside:avoid}}
 """
 
