@@ -144,6 +144,7 @@ def test_every_direct_dependency_says_from_which_version_on():
         *itertools.chain(*(extras[name] for name in extras if name != "dev")),
     ]
     assert [line for line in wanted if ">=" not in line] == []
+    assert all(word.isalnum() for word in PROJECT["project"]["keywords"])
     told = set(re.search(r"^EXTRAS := (.*)$", MAKEFILE, re.M)[1].split(","))
     assert told == set(extras) - {"dev"}
 

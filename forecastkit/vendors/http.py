@@ -31,7 +31,7 @@ from forecastkit.vendors.response import (
 )
 
 # %% auto #0
-__all__ = ['LONGEST_WAIT', 'SECRET_NAMES', 'RateLimiter', 'host_of', 'secrets_in', 'HttpClient']
+__all__ = ['LONGEST_BACKOFF', 'SECRET_NAMES', 'RateLimiter', 'host_of', 'secrets_in', 'HttpClient']
 
 # %% ../../nbs/25_vendors/02_http.ipynb #a991a484
 class RateLimiter:
@@ -62,7 +62,7 @@ class RateLimiter:
         return turn - now
 
 # %% ../../nbs/25_vendors/02_http.ipynb #4adcaa05
-LONGEST_WAIT: float = 60.0  # seconds between two attempts, beside what a vendor asks for
+LONGEST_BACKOFF: float = 60.0  # seconds between two attempts, beside what a vendor asks for
 
 # %% ../../nbs/25_vendors/02_http.ipynb #bfa777ca
 def host_of(address: str) -> str:
@@ -146,7 +146,7 @@ class HttpClient:
         requested = retry_state.outcome.exception().wait
         if requested > self.max_wait:
             raise DataError(f"asks to wait {requested:.0f} s: ask again then")
-        return requested + wait_random_exponential(self.first_wait, max=LONGEST_WAIT)(retry_state)
+        return requested + wait_random_exponential(self.first_wait, max=LONGEST_BACKOFF)(retry_state)
 
     def _ask(self, what: str, address: str, params: Mapping[str, str], form: str) -> Any:
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt

@@ -23,7 +23,7 @@ import pandas as pd
 from ..calendars import scheduled_dates
 from ..core import DataError, canonical_symbol, redacted
 from .response import below
-from .http import LONGEST_WAIT, HttpClient, RateLimiter, secrets_in
+from .http import LONGEST_BACKOFF, HttpClient, RateLimiter, secrets_in
 from .base import UNREADABLE, DayBound, FetchResult, LiveSource, failure_of
 
 # %% auto #0
@@ -226,7 +226,7 @@ def yfinance_tables(
             busy[:] = [ticker for ticker, reason in failed.items() if TRANSIENT_REASON.search(reason)]
             return busy
 
-        Retrying(stop=stop_after_attempt(attempts), wait=wait_random_exponential(first_wait, max=LONGEST_WAIT), sleep=sleep,
+        Retrying(stop=stop_after_attempt(attempts), wait=wait_random_exponential(first_wait, max=LONGEST_BACKOFF), sleep=sleep,
                  retry=retry_if_result(bool), retry_error_callback=lambda state: state)(ask)  # fmt: skip
         return found
 
