@@ -95,7 +95,7 @@ def adopt_key(
 
 # %% ../../nbs/00_core/06_seals.ipynb #dd399311
 def keyed_sum(
-    content: bytes | bytearray,
+    content: bytes | bytearray | memoryview,
     key: bytes,  # of the home; empty: a plain sum
 ) -> str:
     "HMAC-SHA256 of the content, 64 hex digits."

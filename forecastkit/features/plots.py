@@ -48,11 +48,11 @@ def plot_feature_pairs(
 
     rows = drawable(table)
     label = None if by is None else str(by.name or "state")
-    shown = rows if label is None else rows.assign(**{label: by.reindex(rows.index)}).dropna()
+    shown = rows if by is None else rows.assign(**{str(label): by.reindex(rows.index)}).dropna()
     if shown.empty:
         raise DataError(f"no session of the features has a {label}: give both the same sessions")
     with house_style():
         return sns.pairplot(
-            shown, vars=list(rows), hue=label, corner=True, height=1.5, palette=None if label is None else "crest",
+            shown, vars=[str(name) for name in rows], hue=label, corner=True, height=1.5, palette=None if label is None else "crest",
             diag_kind="hist", diag_kws={"bins": 30, "element": "step"}, plot_kws={"s": 6, "linewidth": 0, "alpha": 0.6},
         )  # fmt: skip
