@@ -277,7 +277,7 @@ Modules:
 - `forecastkit.web.client`: The client of the HTTP API: `Client` asks for forecasts, waits for jobs, and gives the stored record back as a `Forecast`, equal in every bit.
 - `forecastkit.web.connections`: Connections of the HTTP API: `LimitedConnection` is how uvicorn speaks HTTP, with a limit on size and time of what comes before a body.
 - `forecastkit.web.dashboard`: `show_dashboard` is the page that stays open: today, universe, market states, track record, lines, health, paper book, sectors and states, read from the ledger and from nothing else.
-- `forecastkit.web.dashboard_charts`: `fan_picture`, `band_line`, `pit_picture`, `scope_picture`, `line_picture` and `strip_picture` make Vega charts of small frames; `tiles_html`, `table_html` and `states_html` make escaped HTML.
+- `forecastkit.web.dashboard_charts`: `fan_picture`, `band_line`, `pit_chart`, `scope_picture`, `line_picture` and `strip_picture` make Vega charts of small frames; `tiles_html`, `table_html` and `states_html` make escaped HTML.
 - `forecastkit.web.dashboard_frames`: `forecast_tiles`, `fan_frame`, `universe_frame`, `state_cells`, `coverage_frame`, `pit_frame`, `worst_frame` and others turn what the ledger answers into the small tables that the dashboard draws.
 - `forecastkit.web.dashboard_reads`: `read_today`, `read_tickers`, `read_states`, `read_record`, `read_lines`, `read_health`, `read_paper` and `read_scopes` ask the ledger what a page shows; `ledger_mark` tells whether anything is new.
 - `forecastkit.web.dashboard_records`: `stages_frame`, `sequence_frame`, `alerts_frame`, `jobs_frame`, `equity_frame` and `scope_frame` turn lines, trials, alerts, jobs, paper books and measured performance into the tables of the dashboard.

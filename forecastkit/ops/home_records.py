@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..core import DataError, ExperimentLog, lock_file, write_atomic
+from ..core import DataError, ExperimentLog, file_lock, write_atomic
 
 # %% auto #0
 __all__ = ['HOME_FOLDER', 'LOGS', 'RETURNS', 'RECORD_NAME', 'copy_records', 'check_records', 'install_records']
@@ -38,9 +38,8 @@ def copy_records(
     for log in LOGS:
         if not (home / log).is_file():
             continue
-        with (home / log).open("rb") as file:
-            lock_file(file, shared=True)  # nobody is in the middle of a line
-            copy = write_atomic(folder / HOME_FOLDER / log, file.read())
+        with file_lock(home / log):  # nobody is in the middle of a line
+            copy = write_atomic(folder / HOME_FOLDER / log, (home / log).read_bytes())
         if problems := ExperimentLog(copy).verify():
             wrong.append(f"{log}: {problems[0]}")
         else:

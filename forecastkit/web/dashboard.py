@@ -48,7 +48,7 @@ from forecastkit.web.dashboard_charts import (
     drift_picture,
     fan_picture,
     line_picture,
-    pit_picture,
+    pit_chart,
     scope_picture,
     states_html,
     strip_picture,
@@ -66,7 +66,7 @@ from forecastkit.web.dashboard_frames import (
     sector_frame,
     skill_words,
     state_cells,
-    state_sentence,
+    state_now_sentence,
 )
 from forecastkit.web.dashboard_reads import (
     ledger_mark,
@@ -234,7 +234,7 @@ def states_page(database: Any, settings: Settings) -> None:
             "forecastkit daily",
         )
         return
-    st.markdown(state_sentence(found.history))
+    st.markdown(state_now_sentence(found.history))
     st.html(states_html(state_cells(found.history)))
     show_picture(strip_picture(found.history.tail(504)), "History")
     st.caption(f"As the forecasts of {found.symbol} told them, by the versions in force at each session.")
@@ -265,7 +265,7 @@ def record_page(database: Any, settings: Settings) -> None:
     )
     show_rolling(found.rolling, len(found.measured))
     if len(found.measured) >= 40:
-        show_picture(pit_picture(pit_frame(found.measured)), "Calibration (PIT)")
+        show_picture(pit_chart(pit_frame(found.measured)), "Calibration (PIT)")
     st.html(table_html(found.misses, "The worst misses, by CRPS"))
 
 

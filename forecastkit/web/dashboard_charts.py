@@ -1,4 +1,4 @@
-"""`fan_picture`, `band_line`, `pit_picture`, `scope_picture`, `line_picture` and `strip_picture` make Vega charts of small frames; `tiles_html`, `table_html` and `states_html` make escaped HTML.
+"""`fan_picture`, `band_line`, `pit_chart`, `scope_picture`, `line_picture` and `strip_picture` make Vega charts of small frames; `tiles_html`, `table_html` and `states_html` make escaped HTML.
 
 Charts name no colour of text or ground, so that they follow the page from light to dark; what they draw in is told apart without seeing red and green. Words
 for those who cannot see a picture are made with it, from the same numbers."""
@@ -20,7 +20,7 @@ from .dashboard_frames import FAN_LEVELS, fan_frame, history_frame
 
 # %% auto #0
 __all__ = ['LINE', 'QUIET', 'MARK', 'TILES', 'TABLE', 'STATES', 'Picture', 'fan_picture', 'band_line', 'line_picture',
-           'pit_picture', 'scope_picture', 'strip_picture', 'drift_picture', 'tiles_html', 'spelled', 'table_html',
+           'pit_chart', 'scope_picture', 'strip_picture', 'drift_picture', 'tiles_html', 'spelled', 'table_html',
            'states_html']
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #137d3c03
@@ -89,7 +89,7 @@ def line_picture(rows: pd.DataFrame, column: str, title: str) -> Picture:
     return Picture(chart.properties(height=220), words)
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #3472167f
-def pit_picture(rows: pd.DataFrame) -> Picture:
+def pit_chart(rows: pd.DataFrame) -> Picture:
     "The PIT histogram with what chance allows; `rows` as `pit_frame` gives them."
     shown = rows.assign(bin=[f"{100 * a:.0f}-{100 * b:.0f}" for a, b in zip(rows["begin"], rows["end"])])
     order, x = (

@@ -23,7 +23,7 @@ from ..metrics import hac_lag, hac_se, skill
 __all__ = ['FAN_LEVELS', 'SHOWN_QUANTILES', 'UNIVERSE_COLUMNS', 'SECTOR_COLUMNS', 'TREND_NAMES', 'MISS_COLUMNS', 'rise_and_label',
            'forecast_tiles', 'history_frame', 'fan_frame', 'quantile_frame', 'regime_frame', 'recent_sentence',
            'universe_row', 'universe_frame', 'search_rows', 'sector_frame', 'told_states', 'state_cells',
-           'state_sentence', 'coverage_frame', 'skill_words', 'pit_frame', 'worst_misses', 'miss_frame']
+           'state_now_sentence', 'coverage_frame', 'skill_words', 'pit_frame', 'worst_misses', 'miss_frame']
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #b7a99449
 def rise_and_label(f: Forecast) -> tuple[float, str]:
@@ -174,7 +174,7 @@ def state_cells(history: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(sessions=sessions, share=sessions / max(len(history), 1), now=names == now)
 
 
-def state_sentence(
+def state_now_sentence(
     history: pd.DataFrame,  # as `told_states` gives it, with a row
 ) -> str:
     "The present state in words, and since which session on record it holds."
