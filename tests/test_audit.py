@@ -10,8 +10,8 @@ from forecastkit.core import SettingsError, UserCodeError
 from forecastkit.data import synthetic_market
 from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_cuts import date_kinds, plan_cuts, smallest_share
-from forecastkit.evaluation.audit_views import FrameViews
-from forecastkit.evaluation.function_audit import AuditLimits, FirstAnswer, audit_report, memory_findings
+from forecastkit.evaluation.audit_views import FrameViews, MarketViews
+from forecastkit.evaluation.function_audit import AuditLimits, FirstAnswer, audit_report, memory_findings, search_cuts
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +19,16 @@ def close() -> pd.Series:
     return synthetic_market(sessions=1200, seed=5).market.close("SPX")
 
 
-def reported(fn, data, cuts: int = 80):
+def reported(fn, data, cuts: int = 80, **limits):
     "The report of a function without memory, whose first answer needs no process of its own."
     views = FrameViews(data)
     first = FirstAnswer(views.table(fn(views.whole()), views.whole()))
-    return audit_report(fn, views, first, AuditLimits(cuts=cuts), "asked", None)
+    return audit_report(fn, views, first, AuditLimits(cuts=cuts, **limits), "asked", None)
+
+
+def told(report) -> str:
+    "What a report says of form."
+    return "; ".join(note for note in report.notes if note.startswith("form"))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,118 @@ def test_an_encoded_leak_is_found(name, close):
 )
 def test_an_innocent_is_not_accused(name, close):
     assert reported(INNOCENT[name], close, 40).ok
+
+
+def rises(close) -> pd.Series:
+    "Whether tomorrow is above today."
+    return close.shift(-1) > close
+
+
+def zeros_with_a_sign(close):
+    return pd.Series(np.where(rises(close), -0.0, 0.0), close.index)
+
+
+def absent_in_two_ways(close):
+    words = pd.Series("calm", close.index, dtype=object)
+    words[close.diff() < 0] = np.nan
+    words[(close.diff() < 0) & rises(close)] = None
+    return words
+
+
+def seed_of_the_last_value(close):
+    return close + 1e-6 * np.random.default_rng(int(close.iloc[-1] * 1e4)).normal(size=len(close))
+
+
+def narrower_in_short_data(close):
+    return close.astype("float32") if len(close) < 1100 else close
+
+
+@pytest.mark.parametrize("fn", [zeros_with_a_sign, absent_in_two_ways, seed_of_the_last_value, narrower_in_short_data])
+def test_a_form_that_carries_tomorrow_is_a_finding(fn, close):
+    report = reported(fn, close, 20)
+    assert not report.ok
+    if fn in (zeros_with_a_sign, absent_in_two_ways):
+        assert {report.found[0].value, report.found[0].other} in ({"0.0", "-0.0"}, {"None", "NaN"})
+
+
+def dtype_of_the_last_day(close):
+    up = (close.diff() > 0).astype(int)
+    return up if close.iloc[-1] > close.iloc[-2] else up.astype(float)
+
+
+def columns_by_size(close):
+    lags = pd.DataFrame({f"lag {k}": close.shift(k) for k in range(3)})
+    return lags[lags.iloc[-1].sort_values().index]
+
+
+def newest_first_where_it_rose(close):
+    return close if close.iloc[-1] > close.iloc[-2] else close[::-1]
+
+
+def negative_zeros_everywhere(close):
+    return close * (0.0 if close.iloc[-1] > close.iloc[-2] else -0.0)
+
+
+def below_the_tolerance(close):
+    return close * (1 + 1e-12 * rises(close))
+
+
+@pytest.mark.parametrize(
+    ("fn", "words"),
+    [
+        (dtype_of_the_last_day, "the dtype of"),
+        (columns_by_size, "the order of the columns"),
+        (newest_first_where_it_rose, "the order of the rows"),
+        (negative_zeros_everywhere, "the sign of zero"),
+        (below_the_tolerance, "less than the tolerance"),
+    ],
+)
+def test_a_form_that_carries_nothing_is_listed_for_whoever_asks(fn, words, close):
+    silent, asked = reported(fn, close, 20), reported(fn, close, 20, forms=True)
+    assert silent.ok and asked.ok
+    assert not told(silent) and words in told(asked)
+
+
+def test_the_smallest_leaks_are_found_to_the_last_bit(close):
+    assert not reported(below_the_tolerance, close, 10, tolerance=0.0).ok
+    assert reported(INNOCENT["expanding_scale"], close, 10, tolerance=0.0, forms=True).ok
+
+
+def test_a_cut_without_an_answer_counts_for_nothing(close):
+    def late(shown):
+        if not shown[700:].equals(close[700 : len(shown)]) or len(shown) < 700:
+            raise ValueError("not these")
+        return shown.diff()
+
+    views = FrameViews(close)
+    whole = views.table(late(close), close)
+    plan = plan_cuts(close.index, {}, 40)
+    search = search_cuts(late, views, whole, plan.cuts, "late")
+    assert search.asked == len(plan.cuts) and set(search.answered) == {
+        cut for cut in plan.cuts if cut >= close.index[699]
+    }
+    assert reported(late, close, 40).facts["smallest share of rows"] > plan.bound(plan.cuts)
+
+
+def test_what_is_read_of_short_data_alone_is_shown_there():
+    market = synthetic_market(sessions=500, seed=5).market
+
+    def careful(market):
+        close = market.close("SPX")
+        if len(close) < 400:
+            market.close("VIX")
+        return close.diff()
+
+    first = FirstAnswer(careful(market).to_frame("SPX"), "market", frozenset({"SPX"}))
+    report = audit_report(careful, MarketViews(market, {"SPX"}), first, AuditLimits(cuts=10), "careful", "SPX")
+    assert report.ok and report.facts["reads"] == "SPX, VIX"
+    assert not any("gave no answer" in note for note in report.notes)
+
+
+def test_few_cuts_go_to_the_rarest_days(close):
+    holes = close.index[[200, 700, 701]]
+    plan = plan_cuts(close.index, date_kinds(close.index) | {"holes in the data": holes}, 10, seed=1)
+    assert plan.cuts.isin(holes).any()
 
 
 def test_what_is_remembered_between_calls_is_found_and_said(close):
@@ -71,15 +188,15 @@ def test_an_intraday_frame_is_audited_row_by_row(close):
 def test_the_bound_is_that_of_drawing_without_repetition(close):
     rows = close.index
     plan = plan_cuts(rows, date_kinds(rows), 100, seed=2)
-    assert plan.bound(0) == 1.0 and plan.bound(100) == smallest_share(1200, 50)
-    leaking, rng = round(plan.bound(100) * 1200), np.random.default_rng(0)
+    assert plan.bound(rows[:0]) == 1.0 and plan.bound(plan.cuts) == smallest_share(1200, 50)
+    leaking, rng = round(plan.bound(plan.cuts) * 1200), np.random.default_rng(0)
     met = [rng.choice(1200, leaking, replace=False) < 50 for _ in range(3000)]
     assert 0.935 < np.mean([one.any() for one in met]) < 0.97
 
 
 def test_every_kind_of_day_is_asked_where_its_days_are_few(close):
     plan = plan_cuts(close.index, FrameViews(close).kinds(close.to_frame()), 240)
-    table = plan.asked(240)
+    table = plan.asked(plan.cuts)
     assert (table["cuts"] >= np.minimum(table["rows"], 4)).all()
     assert table.loc["quarter ends", "cuts"] >= 8
 

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from forecastkit.cli.main import main
-from forecastkit.evaluation.source_hints import hints_in
+from forecastkit.evaluation.audit_outputs import written_at
+from forecastkit.evaluation.source_hints import hints_in, source_hints
+from forecastkit.pipeline.user_code import load_user_code
 
 CODE = """import pandas as pd
 
@@ -86,6 +88,16 @@ def test_the_hook_runs_the_command_on_the_function_that_is_named(repository, cap
     assert command == "forecastkit" and words[0] == "verify"
     assert verified(*words[1:], "mine.py:trailing", home=repository) == 0
     assert "nothing found" in capsys.readouterr().out
+
+
+def test_the_hints_of_a_notebook_name_cell_and_line(repository):
+    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+             for source in ("%matplotlib inline\nimport pandas as pd", "%%time\n" + CODE.partition("\n\n\n")[2])]  # fmt: skip
+    Path("mine.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    fn = load_user_code("mine.ipynb:smoothed")
+    [hint] = source_hints(fn)[:1]
+    assert (hint.cell, hint.line) == (2, 3) and str(hint).startswith("code cell 2, line 3: ")
+    assert written_at(fn) == ("mine.ipynb", 1)
 
 
 def test_outputs_of_a_function_are_refused_without_one(tmp_path, capsys):

@@ -45,6 +45,7 @@ def test_a_part_that_is_not_asked_has_no_report(market):
     assert subjects(told) == folds
     features = verify(market, VIX, QUICK, cuts=2, fitted=0)
     assert subjects(features) == [HOUSE[0], *folds] and features[0].facts["cuts"] == 2
+    assert features[0].facts["seconds"] >= 0 and features[0].facts["seconds of processor"] > 0
     assert [part.name for part in audit_parts(market, VIX, QUICK)] == HOUSE
 
 

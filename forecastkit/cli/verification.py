@@ -53,6 +53,7 @@ class Audit:
     decide: str = "close"  # when the rows of a function are used
     seconds: float | None = None  # after which no further cut of a function is asked
     tolerance: float | None = None  # of a function
+    forms: bool = False  # whether what is harmless in a function's answers is compared too
 
     def __post_init__(self) -> None:
         symbol = self.symbol if self.function is None else None
@@ -67,8 +68,10 @@ class Audit:
                 "--features, --members and --model are those of one target: give them without --universe and --function"
             )
 
-        if self.function is None and (self.seconds is not None or self.tolerance is not None):
-            raise SettingsError("--seconds and --tolerance are those of a function: give --function FILE.py:NAME")
+        if self.function is None and (self.seconds is not None or self.tolerance is not None or self.forms):
+            raise SettingsError(
+                "--seconds, --tolerance and --forms are those of a function: give --function FILE.py:NAME"
+            )
         if self.function is not None and self.cuts == 0:
             raise SettingsError("--cuts 0 asks a function nothing: give 1 or more")
 
@@ -95,6 +98,7 @@ def audit_reports(
             audit.function, open_market(settings), audit.decide, audit.counts(240, 0)[0], n_jobs=settings.run.n_jobs,
             symbol=audit.symbol or "SPX", seconds=math.inf if audit.cuts and audit.seconds is None else audit.seconds or 60.0,
             tolerance=1e-9 if audit.tolerance is None else audit.tolerance, progress=settings.run.progress,
+            forms=audit.forms,
         )  # fmt: skip
         if on_report is not None:
             on_report(report)
@@ -132,6 +136,7 @@ def verify(
     github: Annotated[bool, typer.Option("--github", help="Print what is found in that function as annotations of a GitHub workflow.")] = False,
     sarif: Annotated[Path | None, typer.Option(help="Write what is found in that function as SARIF, for code scanning.")] = None,
     tolerance: Annotated[float | None, typer.Option(min=0, help="Relative difference that counts as none (1e-9); 0: to the last bit.")] = None,
+    forms: Annotated[bool, typer.Option("--forms", help="List what is harmless in that function's answers too: dtypes, orders, differences below the tolerance.")] = False,
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
@@ -172,7 +177,7 @@ def verify(
         run__n_jobs=jobs,
     )
     audit = Audit(
-        universe, earnings, function, symbol, features, members, model, cuts, fitted, decide, seconds, tolerance
+        universe, earnings, function, symbol, features, members, model, cuts, fitted, decide, seconds, tolerance, forms
     )
     if function is None and (github or sarif is not None):
         raise SettingsError("--github and --sarif tell of a function: give --function FILE.py:NAME")

@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch and pauses."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch, pauses and fresh processes."""
 
 from .errors import (
     DataError as DataError,
@@ -117,4 +117,9 @@ from .pauses import (
 )
 from .threads import (
     one_thread as one_thread,
+)
+from .fresh_process import (
+    FreshProcesses as FreshProcesses,
+    NotSendable as NotSendable,
+    ProcessEnded as ProcessEnded,
 )

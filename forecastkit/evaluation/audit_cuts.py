@@ -123,13 +123,18 @@ class CutPlan:
     rows: int  # of the answer
     kinds: Mapping[str, pd.DatetimeIndex]  # all rows of each kind
 
-    def bound(self, count: int) -> float:
-        "The smallest share of all rows on which a leak is found with 95 % by the even ones among the first `count` cuts."
-        return smallest_share(self.rows, int(self.even.isin(self.cuts[:count]).sum()))
+    def bound(
+        self,
+        done: pd.DatetimeIndex,  # the cuts that were asked and answered
+    ) -> float:
+        "The smallest share of all rows on which a leak is found with 95 % by the even ones among the cuts that were asked."
+        return smallest_share(self.rows, int(self.even.isin(done).sum()))
 
-    def asked(self, count: int) -> pd.DataFrame:
-        "By kind after the first `count` cuts: rows, cuts, and the smallest share of these rows on which a leak is found with 95 %."
-        done = self.cuts[:count]
+    def asked(
+        self,
+        done: pd.DatetimeIndex,  # the cuts that were asked and answered
+    ) -> pd.DataFrame:
+        "By kind: rows, cuts that were asked, and the smallest share of these rows on which a leak is found with 95 %."
         table = {name: (len(rows), int(rows.isin(done).sum())) for name, rows in self.kinds.items()}
         return pd.DataFrame(
             [(name, n, k, smallest_share(n, k)) for name, (n, k) in table.items()],
@@ -168,13 +173,13 @@ def plan_cuts(
     n: int = 240,
     seed: int = 0,
 ) -> CutPlan:
-    "Half of `n` rows drawn evenly, the others from the kinds in turn; all rows where there are no more than `n`."
+    "Half of `n` rows drawn evenly, the others from the kinds in turn, rarest first; all rows where there are no more than `n`."
     rng = np.random.default_rng(seed)
     if len(rows) <= n:
         return CutPlan(rows[rng.permutation(len(rows))], rows, len(rows), kinds)
     even = [rng.choice(np.arange(len(rows))[block]) for block in np.array_split(np.arange(len(rows)), max(1, n // 2))]
     chosen = set(rows[even])
-    queues = [iter(spread_over(found, chosen, rng)) for found in kinds.values()]
+    queues = [iter(spread_over(found, chosen, rng)) for found in sorted(kinds.values(), key=len)]
     while queues and len(chosen) < n:
         for queue in [*queues]:
             row = next((one for one in queue if one not in chosen), None)

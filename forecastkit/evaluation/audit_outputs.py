@@ -52,6 +52,8 @@ def written_at(
         path, line = getattr(code, "co_filename", ""), 1
     hints = source_hints(fn)
     told = os.path.relpath(path, folder or Path.cwd()) if Path(path).is_absolute() else path
+    if path.endswith(".ipynb"):  # its lines are those of JSON; the cell stands in the hints
+        return Path(told).as_posix(), 1
     return Path(told).as_posix(), hints[0].line if hints else max(line, 1)
 
 # %% ../../nbs/45_evaluation/15_audit_outputs.ipynb #8bdb8721

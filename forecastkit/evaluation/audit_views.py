@@ -17,15 +17,15 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_integer_dtype, is_numeric_dtype
 
 from ..calendars import Calendar
-from ..core import DataError
+from ..core import DataError, canonical_symbol
 from ..data import MarketData
 from .perturbations import Counterfactuals, gap_sessions, perturbed_rows, splice
 from .traces import aligned, as_table, decision_times
 from .audit_cuts import date_kinds, value_kinds
 
 # %% auto #0
-__all__ = ['EVERYTHING', 'ObservedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'perturbed_frame', 'Views',
-           'usable_kinds', 'MarketViews', 'FrameViews']
+__all__ = ['EVERYTHING', 'ObservedMarket', 'NarrowedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'perturbed_frame',
+           'Views', 'usable_kinds', 'MarketViews', 'FrameViews']
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #b64a392f
 EVERYTHING: str = "*"  # noted where the market as a whole was asked for
@@ -82,6 +82,41 @@ class ObservedMarket(MarketData):
         return super().earnings
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #feb934f6
+class NarrowedMarket(MarketData):
+    "Some series of a market; it notes what is asked of those that were left out."
+
+    left_out: frozenset[str]  # series
+    missed: set[str]  # of these, shared by all views of it
+
+    @classmethod
+    def of(cls, market: MarketData, left_out: frozenset[str], missed: set[str], **more: Any) -> Self:
+        "What a market holds, as the part of one that holds more."
+        small = cls.__new__(cls)
+        small.__dict__ |= market.__dict__ | {"left_out": left_out, "missed": missed} | more
+        return small
+
+    def _get(self, symbol: str, kind: str | None = None) -> Any:
+        self.missed |= {canonical_symbol(symbol)} & self.left_out
+        return super()._get(symbol, kind)
+
+    def __contains__(self, symbol: str) -> bool:
+        self.missed |= {canonical_symbol(symbol)} & self.left_out
+        return super().__contains__(symbol)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        self.missed |= self.left_out
+        return super().symbols
+
+    def summary(self) -> pd.DataFrame:
+        self.missed |= self.left_out
+        return super().summary()
+
+    def _fingerprints(self, moments: np.ndarray, symbols: Collection[str] | None) -> list[str]:
+        self.missed |= self.left_out if symbols is None else {*symbols} & self.left_out
+        return super()._fingerprints(moments, symbols)
+
+# %% ../../nbs/45_evaluation/12_audit_views.ipynb #0d956251
 def narrowed(
     market: MarketData,
     read: Collection[str],  # what an `ObservedMarket` has noted
@@ -90,9 +125,8 @@ def narrowed(
     kept = [name for name in market.symbols if name in read]
     if EVERYTHING in read or not kept:
         return market
-    small = type(market).__new__(type(market))
-    small.__dict__ |= market.__dict__ | {"_series": {name: market._get(name) for name in kept}}
-    return small
+    series = {name: market._get(name) for name in kept}
+    return NarrowedMarket.of(market, frozenset(market.symbols) - {*kept}, set(), _series=series)
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #674328c9
 def moments_of(
@@ -124,6 +158,9 @@ def perturbed_column(
         return ~column.astype(bool)
     if is_numeric_dtype(column.dtype):
         factor = np.exp(rng.choice([-1.0, 1.0], n) * rng.uniform(0.02, 0.4, n))
+        if column.dtype == np.float64:
+            given = column.to_numpy()
+            return pd.Series(given * factor + (given == 0) * (factor - 1), column.index, name=column.name)
         moved = column * factor + (column == 0) * (factor - 1)
         return (moved.round() + rng.integers(1, 4, n)).astype(column.dtype) if is_integer_dtype(column.dtype) else moved
     if is_datetime64_any_dtype(column.dtype):
@@ -139,9 +176,7 @@ def perturbed_frame(
 ) -> pd.DataFrame | pd.Series:
     "The frame with other values in all rows after the first `known`."
     if isinstance(frame, pd.Series):
-        other = perturbed_frame(frame.to_frame("value"), known, rng)["value"]
-        other.name = frame.name
-        return other
+        return pd.concat([frame.iloc[:known], perturbed_column(frame.iloc[known:], frame, rng)])
     later = frame.iloc[known:]
     prices = {"open", "high", "low", "close", "volume"}
     bars = (
@@ -150,7 +185,8 @@ def perturbed_frame(
         else None
     )
     columns = {
-        name: bars[str(name).lower()] if bars is not None and str(name).lower() in prices
+        name: bars[str(name).lower()].round().astype(frame[name].dtype) if bars is not None and str(name).lower() in prices and is_integer_dtype(frame[name].dtype)
+        else bars[str(name).lower()] if bars is not None and str(name).lower() in prices
         else perturbed_column(later[name], frame[name], rng)
         for name in frame
     }  # fmt: skip
@@ -183,6 +219,9 @@ class Views(Protocol):
     def kinds(self, whole: pd.DataFrame) -> dict[str, pd.DatetimeIndex]:
         "The rows of the answer by kind of day."
 
+    def widened(self) -> Self | None:
+        "Views of more, where the last call asked for what these leave out; None where it asked for nothing else."
+
 
 def usable_kinds(kinds: dict[str, pd.DatetimeIndex], rows: pd.DatetimeIndex) -> dict[str, pd.DatetimeIndex]:
     "The kinds with the rows that the answer has."
@@ -194,44 +233,85 @@ class MarketViews:
     "A market, of which the function reads what was noted."
 
     def __init__(self, market: MarketData, read: Collection[str], decide: str = "close", seed: int = 0):
-        self.market, self.decide, self.seed = market, decide, seed
+        self.market, self.decide, self.seed, self.asked = market, decide, seed, frozenset(read)
         self.read = sorted(set(read) & set(market.symbols))
         self.series_only = not set(read) - {*self.read} and bool(self.read)
         self.others = Counterfactuals(narrowed(market, read), seed)
+        self._moments: dict[pd.Timestamp, int] = {}
+        self._times: tuple[pd.Index, np.ndarray] | None = None  # of the rows that were looked at last
 
     def moment(self, cut: pd.Timestamp) -> int:
-        return int(decision_times(pd.DatetimeIndex([cut]), self.decide, calendar=self.market.calendar)[0])
+        "The moment at which the row of the cut is decided, microseconds of UTC."
+        if cut not in self._moments:
+            self._moments[cut] = int(self.decided(pd.DatetimeIndex([cut]))[0])
+        return self._moments[cut]
+
+    def decided(self, rows: pd.Index) -> np.ndarray:
+        "The moment at which each row is decided, microseconds of UTC, ascending as the rows are."
+        if self._times is None or self._times[0] is not rows:
+            if len(rows) < 2:
+                return decision_times(rows, self.decide, calendar=self.market.calendar)
+            self._times = rows, decision_times(rows, self.decide, calendar=self.market.calendar)
+        return self._times[1]
+
+    def shown(self, market: MarketData) -> MarketData:
+        "A view of the part of the market that is perturbed, with nothing noted yet."
+        part = self.others.market
+        if isinstance(part, NarrowedMarket):
+            part.missed.clear()
+            if not isinstance(market, NarrowedMarket):
+                return NarrowedMarket.of(market, part.left_out, part.missed)
+        return market
 
     def whole(self) -> MarketData:
+        "The market."
         return self.market
 
     def truncated(self, cut: pd.Timestamp) -> MarketData:
-        return self.others.truncated(pd.Timestamp(self.moment(cut), unit="us", tz="UTC"))
+        "What was known of what is read when the row of the cut was decided."
+        return self.shown(self.others.truncated(pd.Timestamp(self.moment(cut), unit="us", tz="UTC")))
 
     def perturbed(self, cut: pd.Timestamp) -> MarketData:
+        "What was known then of what is read, and another future; the same cut always has the same."
         moment, other = pd.Timestamp(self.moment(cut), unit="us", tz="UTC"), self.others.market
         if not self.series_only:
-            return self.others.perturbed(moment)
+            return self.shown(self.others.perturbed(moment))
         rng = np.random.default_rng([self.seed, abs(int(moment.timestamp()))])
         for name in self.read:  # meetings, members and reports were not read: they need no other future
             other = other.with_series(name, splice(name, self.others.given[name], moment, rng, self.market.calendar))
-        return other
+        return self.shown(other)
 
     def elsewhere(self) -> MarketData:
-        return self.others.perturbed(self.others.first - pd.Timedelta(days=1))
+        "What is read, with other values everywhere."
+        return self.shown(self.others.perturbed(self.others.first - pd.Timedelta(days=1)))
+
+    def widened(self) -> MarketViews | None:
+        "Views with the series that the last call missed; None where it missed none."
+        part = self.others.market
+        if not isinstance(part, NarrowedMarket) or not part.missed:
+            return None
+        more = {EVERYTHING} if part.missed == part.left_out else part.missed
+        return MarketViews(self.market, self.asked | more, self.decide, self.seed)
 
     def table(self, answer: Any, view: Any) -> pd.DataFrame:
+        "An answer as one row a date. Raises `DataError` for what is none."
         return as_table(answer)
 
     def agreeing(
         self, whole: pd.DataFrame, other: pd.DataFrame, cut: pd.Timestamp, probe: str
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        own = (
-            self.decide == "open" and probe == "truncate"
-        )  # in a market that ends at its open a session has no row yet
-        return aligned(whole, other, self.moment(cut) - own, self.decide, calendar=self.market.calendar)
+        "The rows of both answers that were decided at the cut, over all rows and columns of either; absent is NaN."
+        # in a market that ends at its open a session has no row yet
+        until = self.moment(cut) - (self.decide == "open" and probe == "truncate")
+        known = int(self.decided(whole.index).searchsorted(until, side="right"))
+        a, b = whole.iloc[:known], other.iloc[:known]
+        over = len(other) <= known or self.moment(other.index[known]) > until
+        if over and b.index.equals(a.index) and b.columns.equals(a.columns):
+            return a, b
+        return aligned(whole, other, until, self.decide, calendar=self.market.calendar)
 
     def kinds(self, whole: pd.DataFrame) -> dict[str, pd.DatetimeIndex]:
+        "The rows of the answer by kind of day: dates, values read and answered, holes in the series and their ends."
         rows = pd.DatetimeIndex(whole.index)
         found = date_kinds(rows, self.market.calendar)
         narrow = self.others.market
@@ -240,8 +320,9 @@ class MarketViews:
                 pd.DataFrame({name: narrow.at_sessions(name, rows)}) if rows.tz is None else whole[[]], f"of {name}"
             )
         if rows.tz is None:
-            holes = gap_sessions(narrow, rows)
-            found["near holes in the data"] = pd.DatetimeIndex(sorted({day for days in holes for day in days}))
+            inside, near = ({day for days in gap_sessions(narrow, rows, n) for day in days} for n in (0, 5))
+            found["holes in the data"] = pd.DatetimeIndex(sorted(inside))
+            found["near the ends of a series"] = pd.DatetimeIndex(sorted(near - inside))
         return usable_kinds(found | value_kinds(whole, "of the answer"), rows)
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #4c8a1c79
@@ -252,22 +333,32 @@ class FrameViews:
         self.frame, self.seed, self.calendar, self.moments = frame, seed, calendar, moments_of(frame)
 
     def known(self, cut: pd.Timestamp) -> int:
+        "How many rows are known at a cut."
         return int(self.moments.searchsorted(cut, side="right"))
 
     def whole(self) -> pd.DataFrame | pd.Series:
+        "A copy of the frame, which the function may change."
         return self.frame.copy()
 
     def truncated(self, cut: pd.Timestamp) -> pd.DataFrame | pd.Series:
+        "The rows up to the cut."
         return self.frame.iloc[: self.known(cut)].copy()
 
     def perturbed(self, cut: pd.Timestamp) -> pd.DataFrame | pd.Series:
+        "All rows, those after the cut with other values; the same cut always has the same."
         rng = np.random.default_rng([self.seed, abs(int(cut.timestamp()))])
         return perturbed_frame(self.frame, self.known(cut), rng)
 
     def elsewhere(self) -> pd.DataFrame | pd.Series:
+        "All rows with other values."
         return perturbed_frame(self.frame, 0, np.random.default_rng(self.seed))
 
+    def widened(self) -> FrameViews | None:
+        "None: nothing of a frame is left out."
+        return None
+
     def table(self, answer: Any, view: Any) -> pd.DataFrame:
+        "An answer as one row a date; an array or list has the rows of the view. Raises `DataError` for what is no table."
         if isinstance(answer, (np.ndarray, list)) and len(answer) == len(
             view
         ):  # a row of it belongs to a row of the view
@@ -277,13 +368,15 @@ class FrameViews:
     def agreeing(
         self, whole: pd.DataFrame, other: pd.DataFrame, cut: pd.Timestamp, probe: str
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        a, b = whole[whole.index <= cut], other[other.index <= cut]
+        "The rows of both answers up to the cut, over all rows and columns of either; absent is NaN."
+        a, b = (answer.iloc[: answer.index.searchsorted(cut, side="right")] for answer in (whole, other))
         if not (a.index.equals(b.index) and a.columns.equals(b.columns)):
             rows, names = a.index.union(b.index), [*a.columns, *(name for name in b.columns if name not in a.columns)]
             a, b = a.reindex(index=rows, columns=names), b.reindex(index=rows, columns=names)
         return a, b
 
     def kinds(self, whole: pd.DataFrame) -> dict[str, pd.DatetimeIndex]:
+        "The rows of the answer by kind of day: dates, and values given and answered."
         rows = pd.DatetimeIndex(whole.index)
         found = date_kinds(rows, self.calendar)
         table = as_table(self.frame)

@@ -13,28 +13,33 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar
-from ..core import DataWarning, Finding, Report, SettingsError, UserCodeError, format_value
+from ..core import DataWarning, Finding, FreshProcesses, NotSendable, ProcessEnded, Report, SettingsError
+from ..core import UserCodeError, format_value
 from ..data import MarketData
 from ..features import user_code, wants_symbol
-from .traces import Difference, column_differences, differences
+from .traces import Difference, column_differences, differences, differing_forms, form_differences
+from .traces import shape_differences, value_blocks
 from .lookahead import as_findings, metadata_findings, unrevised_series
 from .audit_cuts import CutPlan, plan_cuts
 from .source_hints import source_hints
 from .audit_views import FrameViews, MarketViews, ObservedMarket, Views
 
 # %% auto #0
-__all__ = ['FORMS', 'ANNOTATED', 'annotated_form', 'shown_form', 'called', 'FirstAnswer', 'first_of_market', 'first_of_frame',
-           'given', 'in_fresh_process', 'CutSearch', 'search_cuts', 'memory_findings', 'response_notes',
-           'date_findings', 'AuditLimits', 'searched', 'audit_report', 'first_answer', 'views_of', 'audit']
+__all__ = ['FORMS', 'ANNOTATED', 'PROCESSES', 'annotated_form', 'shown_form', 'called', 'FirstAnswer', 'first_of_market',
+           'first_of_frame', 'given', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
+           'memory_findings', 'response_notes', 'date_findings', 'AuditLimits', 'searched', 'audit_report',
+           'first_answer', 'views_of', 'audit']
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #b2878524
 FORMS: tuple[str, ...] = ("market", "bars", "close")
@@ -128,26 +133,36 @@ def given(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
+PROCESSES = FreshProcesses(("forecastkit.evaluation.function_audit",))
+
+
 def in_fresh_process(
     ask: Callable[[], FirstAnswer],
     name: str,
 ) -> FirstAnswer:
-    "The answer of a process that starts for this question; of this one where the function cannot be sent. Raises `UserCodeError`."
-    from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
-
-    with ProcessPoolExecutor(max_workers=1) as process:
-        try:
-            return process.submit(ask).result()
-        except TerminatedWorkerError as error:
-            raise UserCodeError(f"{name} failed: it ended its process") from error
-        except UserCodeError:
-            raise
-        except Exception as error:  # pickling calls code of the user's, which may fail in any way
-            if "pickle" not in f"{type(error).__name__} {error}".lower():
-                raise
-            return replace(ask(), fresh=False)
+    "The answer of a process that is there for this question alone; of this one where the function cannot be sent. Raises `UserCodeError`."
+    try:
+        return PROCESSES.ask(ask)
+    except ProcessEnded as error:
+        raise UserCodeError(f"{name} failed: it ended its process") from error
+    except NotSendable:
+        return replace(ask(), fresh=False)
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #23b788a1
+def harmless_forms(
+    whole: pd.DataFrame, other: pd.DataFrame,  # two answers
+    a: pd.DataFrame, b: pd.DataFrame,  # the rows that must agree
+    tolerance: float,
+) -> list[str]:  # fmt: skip
+    "What differs between two answers whose values agree: dtypes, orders, the form of a whole column, and what lies below the tolerance."
+    below = differences(a, b, 0).any(axis=0) & ~differences(a, b, tolerance).any(axis=0)
+    said = [f"{name}, by less than the tolerance" for name in np.asarray(a.columns)[below]]
+    for chosen, x, y in value_blocks(a, b):
+        words = "None against NaN" if x.dtype == object else "the sign of zero"
+        said += [f"{name}, {words}" for name in np.asarray(a.columns)[chosen][differing_forms(x, y)[1].any(axis=0)]]
+    return [*said, *shape_differences(whole, other)]
+
+
 @dataclass
 class CutSearch:
     "What the cuts have brought to light."
@@ -156,6 +171,30 @@ class CutSearch:
     refused: list[str] = field(default_factory=list)  # views to which the function gave no answer
     compared: int = 0  # values
     asked: int = 0  # cuts
+    answered: list[pd.Timestamp] = field(default_factory=list)  # the cuts at which an answer could be compared
+    forms: Counter[str] = field(default_factory=Counter)  # at how many cuts each difference of form showed
+    read: frozenset[str] = frozenset()  # what the function read of shorter data alone
+
+
+def view_answer(
+    fn: Callable[..., Any],
+    views: Views,
+    cut: pd.Timestamp,
+    probe: str,  # truncate or perturb
+    name: str,
+    symbol: str | None = None,
+) -> tuple[Views, pd.DataFrame | None, str]:
+    "What a function says of one view, and the views that hold all it asked for; None and the reason where it gives no answer."
+    while True:
+        shown = views.truncated(cut) if probe == "truncate" else views.perturbed(cut)
+        try:
+            answer, why = called(fn, shown, views, name, symbol), ""
+        except UserCodeError as error:
+            answer, why = None, str(error)
+        wider = views.widened()
+        if wider is None:
+            return views, answer, why
+        views = wider
 
 
 def search_cuts(
@@ -168,25 +207,28 @@ def search_cuts(
     tolerance: float = 1e-9,
     until: float = float("inf"),  # of `time.monotonic`
     on_cut: Callable[[], object] | None = None,  # called after each cut
+    forms: bool = False,  # whether dtypes, orders and differences below the tolerance are compared too
 ) -> CutSearch:
     "Ask about truncated and perturbed views at each cut, in the order given, and compare all earlier rows with the first answer."
     found = CutSearch()
     for cut in cuts:
         if time.monotonic() > until:
             break
-        for probe, view in (("truncate", views.truncated), ("perturb", views.perturbed)):
-            shown = view(cut)
-            try:
-                other = called(fn, shown, views, name, symbol)
-            except UserCodeError as error:
-                found.refused.append(f"{format_value(cut)} [{probe}] {error}")
+        before = found.compared
+        for probe in ("truncate", "perturb"):
+            views, other, why = view_answer(fn, views, cut, probe, name, symbol)
+            if other is None:
+                found.refused.append(f"{format_value(cut)} [{probe}] {why}")
                 continue
             a, b = views.agreeing(whole, other, cut, probe)
-            found.differences += column_differences(a, b, probe, cut, tolerance)
+            found.differences += column_differences(a, b, probe, cut, tolerance) or form_differences(a, b, probe, cut)
+            found.forms += Counter(harmless_forms(whole, other, a, b, tolerance) if forms else ())
             found.compared += a.size
         found.asked += 1
+        found.answered += [cut] * (found.compared > before)
         if on_cut is not None:
             on_cut()
+    found.read = frozenset(getattr(views, "asked", ()))
     return found
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #ce49fed0
@@ -262,6 +304,7 @@ class AuditLimits:
     tolerance: float = 1e-9  # relative; 0: to the last bit
     seed: int = 0
     n_jobs: int = 1  # processes
+    forms: bool = False  # whether what is harmless is compared too and listed
 
 
 def searched(
@@ -269,7 +312,9 @@ def searched(
     on_cut: Callable[[], object] | None = None,
 ) -> CutSearch:  # fmt: skip
     "The search of all cuts, in this process or in several."
-    ask = partial(search_cuts, fn, views, first.table, name=name, symbol=symbol, tolerance=limits.tolerance)
+    ask = partial(
+        search_cuts, fn, views, first.table, name=name, symbol=symbol, tolerance=limits.tolerance, forms=limits.forms
+    )
     if limits.n_jobs == 1:
         return ask(plan.cuts, until=time.monotonic() + limits.seconds, on_cut=on_cut)
     from joblib import Parallel, delayed
@@ -279,7 +324,8 @@ def searched(
     parts = Parallel(n_jobs=limits.n_jobs)(delayed(ask)(share, until=until) for share in shares)
     return CutSearch(
         sorted(chain(*(part.differences for part in parts)), key=lambda one: one.cut), sorted(chain(*(part.refused for part in parts))),
-        sum(part.compared for part in parts), sum(part.asked for part in parts),
+        sum(part.compared for part in parts), sum(part.asked for part in parts), [*chain(*(part.answered for part in parts))],
+        sum((part.forms for part in parts), Counter()), frozenset().union(*(part.read for part in parts)),
     )  # fmt: skip
 
 
@@ -317,13 +363,17 @@ def audit_report(
         if search.asked < len(plan.cuts)
         else []
     )
-    bound = plan.bound(search.asked)
+    notes += [
+        f"form, no value: {what}, at {count} of {2 * search.asked} views" for what, count in search.forms.most_common(8)
+    ]
+    answered = pd.DatetimeIndex(search.answered)
+    bound, read = plan.bound(answered), first.read | search.read
     facts = {
-        "takes": first.form, "reads": ", ".join(sorted(first.read)) or "the frame", "columns": first.table.shape[1], "rows": len(first.table),
+        "takes": first.form, "reads": ", ".join(sorted(read)) or "the frame", "columns": first.table.shape[1], "rows": len(first.table),
         "cuts": search.asked, "seed": limits.seed, "values compared": search.compared, "smallest share of rows": bound,
     }  # fmt: skip
     notes += [f"hint, no verdict: {hint}" for hint in source_hints(fn)[:5]]
-    table = plan.asked(search.asked)
+    table = plan.asked(answered)
     kinds = ", ".join(f"{kind} {row['cuts']:.0f} of {row['rows']:.0f}" for kind, row in table.iterrows())
     notes.append(
         f"a leak on {bound:.1%} of all rows or more would have been found with 95 %; cuts by kind of row: {kinds}"
@@ -378,6 +428,7 @@ def audit(
     tolerance: float = 1e-9,  # relative; 0: to the last bit
     seed: int = 0,
     n_jobs: int = 1,  # processes
+    forms: bool = False,  # list dtypes, orders of columns and rows, and differences below the tolerance as notes
     calendar: Calendar | None = None,  # of a frame: gives days of expiry as a kind
     name: str | None = None,  # what the report calls it
     source: Callable[[], Callable[..., Any]]
@@ -392,7 +443,7 @@ def audit(
     `DataError` for a symbol that is absent or a frame without dates.
     """
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
-    limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs)
+    limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
     first = first_answer(source or partial(given, fn), data, symbol, name)
     views = views_of(data, first, symbol, decide, seed, calendar)
     market = data if first.form == "market" and isinstance(data, MarketData) else None

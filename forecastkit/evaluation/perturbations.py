@@ -32,9 +32,10 @@ def perturbed_rows(
         value = rows["value"].to_numpy()
         return rows.assign(value=np.where(value == 0, factor - 1, value * factor))
     wider = np.exp(rng.uniform(0.002, 0.05, n))
-    prices = {name: rows[name] * factor for name in ("open", "close")}
-    swings = {"high": rows["high"] * factor * wider, "low": rows["low"] * factor / wider}
-    return rows.assign(**prices, **swings, volume=rows["volume"] * np.exp(rng.uniform(0.1, 2.0, n)) + 1)
+    given = {name: rows[name].to_numpy(dtype=float) for name in ("open", "high", "low", "close", "volume")}
+    other = {name: given[name] * factor for name in ("open", "close")}
+    other |= {"high": given["high"] * factor * wider, "low": given["low"] * factor / wider}
+    return rows.assign(**other, volume=given["volume"] * np.exp(rng.uniform(0.1, 2.0, n)) + 1)
 
 # %% ../../nbs/45_evaluation/02_perturbations.ipynb #2fb7babc
 def perturbed_table(
@@ -91,9 +92,10 @@ def splice(
     if "close" in tail and len(tail):
         begun = np.zeros(len(tail), dtype=bool)
         begun[:3] = calendar_of(symbol, calendar).opens_of(tail.index[:3]) <= moment
-        tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
-        tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
-        tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
+        if begun.any():
+            tail.loc[begun, "open"] = given["open"].iloc[n:][begun]
+            tail.loc[begun, "high"] = tail.loc[begun, ["open", "high"]].max(axis=1, skipna=False)
+            tail.loc[begun, "low"] = tail.loc[begun, ["open", "low"]].min(axis=1, skipna=False)
     present = rng.random(len(tail)) > 0.03
     present[:1] = True
     return pd.concat([given.iloc[:n], tail[present]])

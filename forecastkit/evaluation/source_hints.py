@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 # %% auto #0
 __all__ = ['WINDOWED', 'FITTED', 'STATISTICS', 'SourceHint', 'literal', 'argument', 'below_window', 'lookahead_reason',
-           'hints_in', 'source_hints']
+           'hints_in', 'notebook_hints', 'source_hints']
 
 # %% ../../nbs/45_evaluation/13_source_hints.ipynb #67a4c10e
 class SourceHint(NamedTuple):
     "A line that may look ahead, and why."
 
-    line: int  # of the file
+    line: int  # of the file, or of the cell
     code: str  # the call as it is written
     why: str
+    cell: int = 0  # of a notebook, counted among its code cells; 0: of a file
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.code}: {self.why}"
+        place = f"code cell {self.cell}, line {self.line}" if self.cell else f"line {self.line}"
+        return f"{place}: {self.code}: {self.why}"
 
 
 def literal(node: ast.AST | None) -> Any:
@@ -117,13 +121,38 @@ def hints_in(
     )  # fmt: skip
 
 
+def notebook_hints(
+    notebook: str,  # its text
+    name: str,  # of a function or class in it
+) -> list[SourceHint]:
+    "The hints in the last definition of a name in a notebook, by code cell and line of it; magics count as lines."
+    try:
+        cells = [cell for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    found = []
+    for number, cell in enumerate(cells, start=1):
+        lines = "".join(cell["source"]).splitlines()
+        source = "\n".join("" if line.startswith(("%", "!", "?")) else line for line in lines)
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            continue
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+                hints = hints_in(ast.get_source_segment(source, node) or "", node.lineno)
+                found = [hint._replace(cell=number) for hint in hints]
+    return found
+
+
 def source_hints(
     fn: Callable[..., Any],
 ) -> list[SourceHint]:
-    "The hints in the source of a function; none where its source is not at hand."
+    "The hints in the source of a function, of a file or a notebook; none where its source is not at hand."
     try:
-        if str(inspect.getsourcefile(fn)).endswith(".ipynb"):  # its lines are not those of the code
-            return []
+        path = str(inspect.getsourcefile(fn if hasattr(fn, "__code__") else type(fn)))
+        if path.endswith(".ipynb"):  # its lines are not those of the code
+            return notebook_hints(Path(path).read_text(encoding="utf-8"), getattr(fn, "__name__", type(fn).__name__))
         lines, first = inspect.getsourcelines(fn)
     except (OSError, TypeError):
         return []

@@ -22,8 +22,9 @@ from ..core import DataError, DataWarning, SettingsError
 from ..data import FOREVER, MarketData
 
 # %% auto #0
-__all__ = ['MarketFunction', 'decision_times', 'as_table', 'differences', 'call_on', 'Difference', 'aligned',
-           'column_differences', 'unresponsive_columns', 'by_origin']
+__all__ = ['MarketFunction', 'decision_times', 'as_table', 'different_numbers', 'value_blocks', 'differences', 'call_on',
+           'Difference', 'aligned', 'column_differences', 'differing_forms', 'form_of', 'form_differences',
+           'shape_differences', 'unresponsive_columns', 'by_origin']
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #14a1c43c
 def decision_times(
@@ -62,30 +63,60 @@ def as_table(
     if not isinstance(frame.index, pd.DatetimeIndex) or not frame.index.is_unique:
         raise DataError("the rows of the function's result must be dates, each once")
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
-    return frame.set_axis(names, axis=1).sort_index()
+    frame = frame if names == frame.columns.tolist() else frame.set_axis(names, axis=1)
+    if frame.index.is_monotonic_increasing:
+        return frame
+    ordered = frame.sort_index()
+    ordered.attrs = {"given": tuple(frame.index)}  # the order in which the rows came
+    return ordered
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #65a257eb
+def different_numbers(
+    x: np.ndarray,  # (rows, columns)
+    y: np.ndarray,  # the same shape
+    tolerance: float = 1e-9,  # relative; 0: to the last bit
+) -> np.ndarray:
+    "Where two tables of numbers differ, (rows, columns) of booleans; NaN equals NaN."
+    equal = (x == y) | (np.isnan(x) & np.isnan(y))
+    if tolerance and not equal.all():
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column without a single value
+            usual = np.nanmedian(np.abs(np.where(np.isfinite(x), x, np.nan)), axis=0)
+            equal |= np.abs(x - y) <= tolerance * np.fmax(np.abs(x), usual)
+    return ~equal
+
+
+def value_blocks(
+    a: pd.DataFrame,
+    b: pd.DataFrame,  # same rows and columns
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    "The columns that are numbers in both frames, as floats, and the others, as objects: which, and the values of each frame."
+    if {*a.dtypes, *b.dtypes} == {np.dtype(float)}:
+        return [(np.ones(a.shape[1], dtype=bool), a.to_numpy(), b.to_numpy())]
+    numeric = np.array([is_numeric_dtype(x) and is_numeric_dtype(y) for x, y in zip(a.dtypes, b.dtypes)], dtype=bool)
+    found = list[tuple[np.ndarray, np.ndarray, np.ndarray]]()
+    if numeric.any():
+        x, y = (frame.loc[:, numeric].to_numpy(dtype=float, na_value=np.nan) for frame in (a, b))
+        found.append((numeric, x, y))
+    if not numeric.all():
+        x, y = (frame.loc[:, ~numeric].to_numpy(dtype=object) for frame in (a, b))
+        found.append((~numeric, x, y))
+    return found
+
+
 def differences(
     a: pd.DataFrame,
     b: pd.DataFrame,  # same rows and columns
     tolerance: float = 1e-9,  # relative; 0: to the last bit
 ) -> np.ndarray:
     "Where two frames differ, as (rows, columns) of booleans; absent equals absent, and text must be the same text."
-    numeric = np.array([is_numeric_dtype(x) and is_numeric_dtype(y) for x, y in zip(a.dtypes, b.dtypes)], dtype=bool)
-    same = np.ones(a.shape, dtype=bool)
-    if numeric.any():
-        x, y = (frame.loc[:, numeric].to_numpy(dtype=float, na_value=np.nan) for frame in (a, b))
-        equal = (x == y) | (np.isnan(x) & np.isnan(y))
-        if tolerance and not equal.all():
-            with np.errstate(invalid="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # a column without a single value
-                usual = np.nanmedian(np.abs(np.where(np.isfinite(x), x, np.nan)), axis=0)
-                equal |= np.abs(x - y) <= tolerance * np.fmax(np.abs(x), usual)
-        same[:, numeric] = equal
-    if not numeric.all():
-        x, y = (frame.loc[:, ~numeric].to_numpy(dtype=object) for frame in (a, b))
-        same[:, ~numeric] = (x == y) | (pd.isna(x) & pd.isna(y))
-    return ~same
+    found = np.zeros(a.shape, dtype=bool)
+    for chosen, x, y in value_blocks(a, b):
+        if x.dtype != object:
+            found[:, chosen] = different_numbers(x, y, tolerance)
+        else:
+            found[:, chosen] = ~((x == y) | (pd.isna(x) & pd.isna(y)))
+    return found
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #636d6537
 MarketFunction = Callable[[MarketData], Any]  # from a market to a frame or series by session
@@ -167,6 +198,60 @@ def column_differences(
             Difference(str(a.columns[k]), probe, cut, a.index[last], a.iloc[last, k], b.iloc[last, k], len(a) - first)
         )
     return found
+
+
+def differing_forms(
+    x: np.ndarray,  # (rows, columns), numbers or objects
+    y: np.ndarray,  # the same shape and kind
+) -> tuple[np.ndarray, np.ndarray]:
+    "Where both values are zero (of objects: absent), and where their signs (None against NaN) differ, each (rows, columns) of booleans."
+    if x.dtype != object:
+        both = (x == 0) & (y == 0)
+        return both, both & (np.signbit(x) != np.signbit(y)) if both.any() else both
+    both = np.asarray(pd.isna(x) & pd.isna(y))
+    none = [np.array([one is None for one in values.flat], dtype=bool).reshape(values.shape) for values in (x, y)]
+    return both, both & (none[0] != none[1])
+
+
+def form_of(value: Any) -> str:
+    "How a zero or an absent value is written: 0.0, -0.0, None or NaN."
+    return str(value) if value == 0 else "None" if value is None else "NaN"
+
+
+def form_differences(
+    a: pd.DataFrame,
+    b: pd.DataFrame,  # same rows and columns
+    probe: str,
+    cut: pd.Timestamp,
+) -> list[Difference]:
+    "One trace for each column that hides something in equal values: a zero's sign, or None against NaN, which differ in some rows and not in all."
+    found = []
+    for chosen, x, y in value_blocks(a, b):
+        both, differs = differing_forms(x, y)
+        for k in np.flatnonzero(differs.any(axis=0) & (differs.sum(axis=0) < both.sum(axis=0))).tolist():
+            rows = np.flatnonzero(differs[:, k]).tolist()
+            last, name = rows[-1], str(a.columns[chosen][k])
+            one, other = form_of(x[last, k]), form_of(y[last, k])
+            found.append(Difference(name, probe, cut, a.index[last], one, other, len(a) - rows[0]))
+    return found
+
+
+def shape_differences(
+    whole: pd.DataFrame,  # tables as `as_table` gives them
+    other: pd.DataFrame,
+) -> list[str]:
+    "In which of their dtypes, the order of their columns and the order of their rows two answers differ; nothing of their values."
+    said = [
+        f"the dtype of {name}: {whole[name].dtype} or {other[name].dtype}"
+        for name in whole.columns.intersection(other.columns)
+        if whole[name].dtype != other[name].dtype
+    ]
+    if {*whole.columns} == {*other.columns} and not whole.columns.equals(other.columns):
+        said.append("the order of the columns")
+    shared = whole.index.intersection(other.index)
+    given = (pd.DatetimeIndex(table.attrs.get("given", table.index)) for table in (whole, other))
+    one, two = (rows[rows.isin(shared)] for rows in given)
+    return [*said, "the order of the rows"] if not one.equals(two) else said
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #03be2649
 def unresponsive_columns(

@@ -9,7 +9,10 @@ them. And a door for functions of one's own, in a file or a notebook."""
 # %% ../../nbs/65_pipeline/75_verification.ipynb #0b711bba
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -30,7 +33,8 @@ from .profile import TargetProfile, profile_of
 from .user_code import load_user_code, with_user_code
 
 # %% auto #0
-__all__ = ['AuditPart', 'audit_parts', 'sample_sessions', 'part_report', 'verify', 'function_in', 'verify_function']
+__all__ = ['AuditPart', 'audit_parts', 'sample_sessions', 'timed_facts', 'part_report', 'verify', 'function_in',
+           'verify_function']
 
 # %% ../../nbs/65_pipeline/75_verification.ipynb #2262f8e8
 def features_of(market: MarketData, profile: TargetProfile) -> pd.DataFrame:
@@ -123,11 +127,28 @@ def sample_sessions(days: pd.DatetimeIndex, n: int, seed: int) -> pd.DatetimeInd
     return days[np.sort(np.random.default_rng(seed).choice(len(days), min(n, len(days)), replace=False))]
 
 
+@contextmanager
+def timed_facts() -> Iterator[dict[str, float]]:
+    "Seconds of the clock and of the processors, those of ended child processes too, that the block takes; filled in when it ends."
+    spent, clock, work = dict[str, float](), time.perf_counter(), sum(os.times()[:4])
+    yield spent
+    spent["seconds"] = round(time.perf_counter() - clock, 1)
+    spent["seconds of processor"] = round(sum(os.times()[:4]) - work, 1)
+
+
 def part_report(part: AuditPart, market: MarketData, cuts: pd.DatetimeIndex, seed: int = 0, n_jobs: int = 1) -> Report:
     "What an audit of one part finds, to the last bit, and what else it has covered."
-    [report] = audit_many(
-        {part.name: part.fn}, market, cuts=cuts, seed=seed, tolerance=part.tolerance, warmup=part.warmup, n_jobs=n_jobs
-    )
+    with timed_facts() as spent:
+        [report] = audit_many(
+            {part.name: part.fn},
+            market,
+            cuts=cuts,
+            seed=seed,
+            tolerance=part.tolerance,
+            warmup=part.warmup,
+            n_jobs=n_jobs,
+        )
+    report = replace(report, facts={**report.facts, **spent})
     return replace(report, notes=(f"audited inside it: {part.covers}", *report.notes)) if part.covers else report
 
 
@@ -185,11 +206,12 @@ def verify_function(
     symbol: str = "SPX",  # whose bars or closes a function is given that takes no market
     seconds: float = 60.0,  # after which no further cut is asked
     tolerance: float = 1e-9,  # relative; 0: to the last bit
+    forms: bool = False,  # list what is harmless in its answers too
     progress: bool = False,
 ) -> Report:
     "Whether a function of one's own knows more than could be known, see `evaluation.audit`. Raises `DataError` if there is none, `UserCodeError` if it fails."
     with tqdm(total=cuts, desc=where.rpartition(":")[2], unit="cut", disable=not progress, leave=False) as bar:
         return audit(
             function_in(where), market, symbol, decide, cuts=cuts, seconds=seconds, tolerance=tolerance, seed=seed, n_jobs=n_jobs,
-            name=where, source=partial(function_in, where), on_cut=bar.update,
+            forms=forms, name=where, source=partial(function_in, where), on_cut=bar.update,
         )  # fmt: skip
