@@ -29,6 +29,11 @@ from forecastkit.pipeline import open_market
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 HEAD = "import numpy as np\nimport pandas as pd\n\n\n"
+USE = """
+prices = pd.read_csv("prices.csv", index_col="date", parse_dates=True)
+signal = {name}(prices["close"])
+strategy_returns = signal.shift(1) * prices["close"].pct_change()
+"""  # a checker of backtests judges a column by its use
 MODES = ("noise", "sign_flip", "nullify")
 
 
@@ -51,7 +56,7 @@ def source_of(fn: Callable[..., Any]) -> str:
     beside = [module[name] for name in names if inspect.isfunction(module.get(name)) and module[name] is not fn]
     texts = [textwrap.dedent(inspect.getsource(one)) for one in (*beside, fn if names else type(fn))]
     lines = [line for text in texts for line in (*text.splitlines(), "", "") if not line.startswith("@")]
-    return HEAD + "\n".join(lines)
+    return HEAD + "\n".join(lines) + USE.format(name=getattr(fn, "__name__", f"{type(fn).__name__}()"))
 
 
 def changed_before(baseline: pd.DataFrame, perturbed: pd.DataFrame, past: pd.Index) -> bool:
