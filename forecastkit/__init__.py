@@ -29,6 +29,7 @@ Modules:
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
+- `forecastkit.core.fresh_process`: `FreshProcesses` calls a function in a process that has run none of it before, in hundredths of a second after the first time.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
 - `forecastkit.core.pauses`: `Pause`: the record of a pause (subject, who, since, why, lifted, by whom); `pause_subject` spells its subject in one way.
 - `forecastkit.core.program_values`: Values for a program: `for_program` brings any answer into JSON's own types, `table_records` makes records of a table's rows.
