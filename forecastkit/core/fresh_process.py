@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 # %% auto #0
-__all__ = ['COPIES', 'IDLE', 'T', 'send_message', 'receive_message', 'answer_to', 'answer_by_copy', 'serve_questions',
+__all__ = ['COPIES', 'IDLE_SECONDS', 'T', 'send_message', 'receive_message', 'answer_to', 'answer_by_copy', 'serve_questions',
            'ProcessEnded', 'NotSendable', 'FreshProcesses']
 
 # %% ../../nbs/00_core/16_fresh_process.ipynb #8fd28d7b
@@ -88,7 +88,7 @@ def answer_by_copy(question: bytes) -> bytes:
 
 # %% ../../nbs/00_core/16_fresh_process.ipynb #28c85359
 COPIES: bool = sys.platform == "linux"
-IDLE: float = 120.0  # seconds without a question after which the waiting process ends
+IDLE_SECONDS: float = 120.0  # seconds without a question after which the waiting process ends
 
 
 def serve_questions(
@@ -101,7 +101,7 @@ def serve_questions(
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     send_message(told, b"ready")
-    while not COPIES or select.select([asked], [], [], IDLE)[0]:
+    while not COPIES or select.select([asked], [], [], IDLE_SECONDS)[0]:
         if (question := receive_message(asked)) is None:
             return
         send_message(told, answer_by_copy(question) if COPIES else answer_to(question))

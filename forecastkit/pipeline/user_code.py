@@ -308,7 +308,7 @@ def require_no_memory(name: str, before: np.ndarray, after: np.ndarray, learnt: 
     "Raise `LookAheadError` for a member whose answer changed once another copy of it had learnt later outcomes: it keeps them somewhere."
     moved = ~np.isclose(before, after, rtol=1e-6, atol=1e-9).all(axis=1)
     if moved.any():
-        day = learnt[-len(before) :][moved].index[-1]
+        day = learnt.index[len(learnt) - len(before) + int(np.flatnonzero(moved)[-1])]
         words = f"{day:%Y-%m-%d}: another answer to the same question once it had been fitted on later outcomes: it remembers them between fits"
         require_no_look_ahead(Report(f"member {name}", (Finding(name, "memory", words, day),)))
 
