@@ -12,7 +12,7 @@ from __future__ import annotations
 import atexit
 import os
 import select
-import subprocess
+import subprocess  # nosec B404: this interpreter alone, with words of our own
 import sys
 import threading
 import warnings
