@@ -8855,6 +8855,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                   'forecastkit/web/dashboard_frames.py'),
                                                   'forecastkit.web.dashboard_frames.quantile_frame': ( '75_web/dashboard_frames.html#quantile_frame',
                                                                                                        'forecastkit/web/dashboard_frames.py'),
+                                                  'forecastkit.web.dashboard_frames.recent_frame': ( '75_web/dashboard_frames.html#recent_frame',
+                                                                                                     'forecastkit/web/dashboard_frames.py'),
                                                   'forecastkit.web.dashboard_frames.recent_sentence': ( '75_web/dashboard_frames.html#recent_sentence',
                                                                                                         'forecastkit/web/dashboard_frames.py'),
                                                   'forecastkit.web.dashboard_frames.regime_frame': ( '75_web/dashboard_frames.html#regime_frame',

@@ -17,7 +17,7 @@ import pandas as pd
 import streamlit as st
 
 # %% auto #0
-__all__ = ['REFRESH_SECONDS', 'STYLE', 'SHOWN_SCOPES', 'SCOPE_METRICS', 'PAGES', 'opened', 'read_once', 'watch_ledger', 'hint',
+__all__ = ['REFRESH_SECONDS', 'SHOWN_SCOPES', 'SCOPE_METRICS', 'PAGES', 'opened', 'read_once', 'watch_ledger', 'hint',
            'show_picture', 'target_words', 'chosen_target', 'today_page', 'universe_page', 'universe_columns',
            'states_page', 'record_page', 'show_rolling', 'lines_page', 'health_page', 'paper_page', 'scopes_page',
            'show_page', 'show_dashboard']
@@ -43,6 +43,7 @@ from forecastkit.pipeline import (
     sectors_of_home,
 )
 from forecastkit.web.dashboard_charts import (
+    DASHBOARD_STYLE,
     Picture,
     band_line,
     drift_picture,
@@ -60,6 +61,7 @@ from forecastkit.web.dashboard_frames import (
     forecast_tiles,
     pit_frame,
     quantile_frame,
+    recent_frame,
     recent_sentence,
     regime_frame,
     search_rows,
@@ -142,16 +144,6 @@ def show_picture(picture: Picture, title: str) -> None:
     st.caption(picture.words)
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #7e868f52
-STYLE: str = """<style>
-.fk-tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:14px 20px;margin:4px 0 8px}
-.fk-value{font-size:1.55rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums} .fk-name{font-size:.85rem}
-.fk-scroll{overflow-x:auto;max-width:100%} .fk-scroll:focus-visible{outline:2px solid #3d85b8;outline-offset:2px}
-.fk-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:60%} .fk-table caption{text-align:left;font-size:.85rem;padding:4px 0}
-.fk-table th,.fk-table td{padding:5px 10px;border-bottom:1px solid rgba(127,137,147,.35);text-align:left;vertical-align:top}
-.fk-table .fk-number,.fk-states td{text-align:right;white-space:nowrap} .fk-now{outline:2px solid #c8553d;outline-offset:-2px;font-weight:700}
-</style>"""
-
-
 def target_words(target: Target) -> str:
     "A target in words."
     ahead = f"{target.horizon} session{'s' * (target.horizon != 1)} ahead"
@@ -189,7 +181,8 @@ def today_page(database: Any, settings: Settings) -> None:
         )
     with st.expander("In words"):
         st.markdown("\n".join(f"- {line}" for line in f.words()))
-    st.html(table_html(found.listed.drop(columns="id"), f"The last {len(found.listed)} forecasts, newest first"))
+    last = recent_frame(found.listed.head(15))
+    st.html(table_html(last, f"The last {len(last)} forecasts, newest first"))
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #98c3d4d8
 def universe_page(database: Any, settings: Settings) -> None:
@@ -219,7 +212,7 @@ def universe_columns() -> dict[str, Any]:
         for name, words in (("close", "close"), ("median", "median"), ("low_80", "80 % low"), ("high_80", "80 % high"))
     }
     return {
-        "symbol": st.column_config.TextColumn("ticker", pinned=True), "history": st.column_config.LineChartColumn("last closes"), **levels,
+        "symbol": st.column_config.TextColumn("ticker", pinned=True), "history": st.column_config.LineChartColumn("last closes", color="blue"), **levels,
         "width": number("width, % of close", format="%.1f"), "rise": number("chance of a rise", format="%.2f"), "quality": number("quality", format="%.2f"),
         "origin": day("from"), "target_session": day("for"),
     }  # fmt: skip
@@ -354,7 +347,7 @@ def paper_page(database: Any, settings: Settings) -> None:
     held, waiting = positions_table(found.last), orders_table(found.last)
     st.html(tiles_html([
         ("Equity", f"{day['equity']:,.2f}", f"on {show_day(day['session'])}"), ("Since the start", f"{day['since']:+.2f} %", f"from {found.summary['capital']:,.2f}"),
-        ("Deepest fall", f"{found.days['fall'].min():.2f} %", f"over {len(found.days)} sessions"), ("Positions", f"{len(held)}", f"{len(waiting)} orders wait"),
+        ("Deepest fall", f"{found.days['fall'].min():.2f} %", f"over {len(found.days)} sessions"), ("Positions", f"{len(held)}", f"{len(waiting)} order{'s' * (len(waiting) != 1)} wait"),
     ]))  # fmt: skip
     for why in found.last.said["paused"]:
         st.warning(f"Paused: {why}")
@@ -419,7 +412,7 @@ PAGES: dict[str, tuple[str, Callable[[Any, Settings], None]]] = {
 def show_page(name: str) -> None:
     "One page: its title, what it shows, and the watch for something new."
     title, page = PAGES[name]
-    st.html(STYLE)
+    st.html(DASHBOARD_STYLE)
     st.title(title)
     settings = load_settings()
     try:

@@ -19,9 +19,9 @@ from ..forecasts import Forecast, show_day, show_level
 from .dashboard_frames import FAN_LEVELS, fan_frame, history_frame
 
 # %% auto #0
-__all__ = ['LINE', 'QUIET', 'MARK', 'TILES', 'TABLE', 'STATES', 'Picture', 'fan_picture', 'band_line', 'line_picture',
-           'pit_chart', 'scope_picture', 'strip_picture', 'drift_picture', 'tiles_html', 'spelled', 'table_html',
-           'states_html']
+__all__ = ['LINE', 'QUIET', 'MARK', 'DASHBOARD_STYLE', 'TILES', 'TABLE', 'STATES', 'Picture', 'fan_picture', 'band_line',
+           'line_picture', 'pit_chart', 'scope_picture', 'strip_picture', 'drift_picture', 'tiles_html', 'spelled',
+           'table_html', 'states_html']
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #137d3c03
 LINE, QUIET, MARK = "#3d85b8", "#77838f", "#c8553d"  # at least 3 : 1 on white and on near black
@@ -41,7 +41,10 @@ def _days(title: str = "") -> alt.X:
 
 def fan_picture(f: Forecast) -> Picture:
     "The last levels and the 50, 80 and 90 % bands at the target session."
-    fan, history = fan_frame(f), history_frame(f)
+    fan, history = (
+        fan_frame(f),
+        history_frame(f).tail(max(12, 4 * f.horizon)),
+    )  # the fan takes a fifth of the width or so
     value: dict[str, Any] = {"title": f"{f.symbol}, level", "scale": alt.Scale(zero=False)}
     bands = [
         alt.Chart(fan).mark_area(opacity=0.22, color=LINE).encode(_days(), alt.Y(f"low_{n}:Q", **value), alt.Y2(f"high_{n}:Q"))
@@ -64,7 +67,11 @@ def band_line(
     form: str = ".0%",  # of the axis
 ) -> Picture:
     "A measure by session within its band."
-    axis: dict[str, Any] = {"title": title, "axis": alt.Axis(format=form), "scale": alt.Scale(zero=False)}
+    axis: dict[str, Any] = {
+        "title": None,
+        "axis": alt.Axis(format=form),
+        "scale": alt.Scale(zero=False),
+    }  # the title stands above
     base = alt.Chart(rows)
     band = base.mark_area(opacity=0.25, color=LINE).encode(_days(), alt.Y("low:Q", **axis), alt.Y2("high:Q"))
     line = base.mark_line(color=LINE).encode(_days(), alt.Y("value:Q", **axis))
@@ -115,11 +122,17 @@ def pit_chart(rows: pd.DataFrame) -> Picture:
     return Picture(alt.layer(bars, *rules).properties(height=220), words)
 
 
-def scope_picture(rows: pd.DataFrame, title: str, form: str = ".0%", expected: float = 0.0) -> Picture:
+def scope_picture(rows: pd.DataFrame, title: str, form: str = ".1%", expected: float = 0.0) -> Picture:
     "A measure of each sector or state with two errors to each side; `rows` as `scope_frame` gives them."
     order = rows["name"].tolist()
-    axis: dict[str, Any] = {"title": title, "axis": alt.Axis(format=form), "scale": alt.Scale(zero=False)}
-    base = alt.Chart(rows).encode(alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=130)))
+    axis: dict[str, Any] = {
+        "title": title,
+        "axis": alt.Axis(format=form, tickCount=5, labelOverlap=True),
+        "scale": alt.Scale(zero=False),
+    }
+    base = alt.Chart(rows).encode(
+        alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, labelOverlap=False))
+    )
     points, errors = (
         base.mark_point(filled=True, size=60, color=LINE).encode(alt.X("value:Q", **axis)),
         base.mark_rule(color=LINE).encode(alt.X("low:Q", **axis), alt.X2("high:Q")),
@@ -127,27 +140,32 @@ def scope_picture(rows: pd.DataFrame, title: str, form: str = ".0%", expected: f
     line = alt.Chart(pd.DataFrame({"x": [expected]})).mark_rule(color=QUIET, strokeDash=[5, 3]).encode(alt.X("x:Q"))
     least, most = rows.iloc[0], rows.iloc[-1]
     words = f"{title} of {len(rows)}, two standard errors to each side: from {100 * least['value']:.1f} % ({least['name']}) to {100 * most['value']:.1f} % ({most['name']})."
-    return Picture(alt.layer(errors, points, line).properties(height=max(140, 30 * len(rows))), words)
+    return Picture(alt.layer(errors, points, line).properties(height=70 + 30 * len(rows)), words)
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #0bb2ee7b
 def strip_picture(history: pd.DataFrame) -> Picture:
     "Which state each session was in, from `told_states`: volatility as a row of its own, trend as its shape."
     order = list(VIX_REGIMES)[::-1]
     shown = history.assign(day=[f"{day:%Y-%m-%d}" for day in history["session"]])
+    below = alt.Legend(orient="bottom")  # at the side it would take half of a phone
     shapes = alt.Shape(
         "trend:N",
         title="trend",
+        legend=below,
         scale=alt.Scale(domain=["bull", "sideways", "bear"], range=["triangle-up", "square", "triangle-down"]),
     )
     colours = alt.Color(
-        "trend:N", title="trend", scale=alt.Scale(domain=["bull", "sideways", "bear"], range=[LINE, QUIET, MARK])
+        "trend:N",
+        title="trend",
+        legend=below,
+        scale=alt.Scale(domain=["bull", "sideways", "bear"], range=[LINE, QUIET, MARK]),
     )
     chart = alt.Chart(shown).mark_point(filled=True, size=45, opacity=1).encode(
         _days(), alt.Y("volatility:N", sort=order, title="volatility", scale=alt.Scale(domain=order)), shapes, colours
     )  # fmt: skip
     now, changes = history.iloc[-1], int((history["state"] != history["state"].shift()).sum() - 1)
-    words = f"States of {len(history)} sessions to {show_day(now['session'])}: now {now['trend']}, volatility {now['volatility']}; {changes} changes."
-    return Picture(chart.properties(height=200), words)
+    words = f"States of {len(history)} sessions to {show_day(now['session'])}: now {now['trend']}, volatility {now['volatility']}; {changes} change{'s' * (changes != 1)}."
+    return Picture(chart.properties(height=270), words)
 
 
 def drift_picture(history: pd.DataFrame) -> Picture:
@@ -156,6 +174,7 @@ def drift_picture(history: pd.DataFrame) -> Picture:
     fill = alt.Color(
         "p:Q",
         title="chance without drift",
+        legend=alt.Legend(orient="bottom", gradientLength=180),
         scale=alt.Scale(type="log", domain=[0.003, 1], range=["#c8553d", "#e6b35c", "#5f97bd"], clamp=True),
     )
     chart = alt.Chart(shown).mark_rect().encode(
@@ -163,15 +182,30 @@ def drift_picture(history: pd.DataFrame) -> Picture:
     )  # fmt: skip
     sessions, moved = history["session"].nunique(), int((history["drifted"] > 0).sum())
     words = f"Least chance without drift of {history['label'].nunique()} families on {sessions} sessions; {moved} of {len(history)} cells hold something that drifted."
-    return Picture(chart.properties(height=max(120, 26 * history["label"].nunique())), words)
+    return Picture(
+        chart.properties(height=130 + 26 * history["label"].nunique()), words
+    )  # the legend and the days take 130
+
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #3e250048
+DASHBOARD_STYLE: str = """<style>
+.fk-tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:14px 20px;margin:4px 0 8px}
+.fk-value{font-size:1.55rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums} .fk-name{font-size:.85rem}
+.fk-scroll{overflow-x:auto;max-width:100%} .fk-scroll:focus-visible{outline:2px solid #3d85b8;outline-offset:2px}
+.fk-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:60%} .fk-table caption{text-align:left;font-size:.85rem;padding:4px 0}
+.fk-table th,.fk-table td{padding:5px 10px;border-bottom:1px solid rgba(127,137,147,.35);text-align:left;vertical-align:top}
+.fk-table td{white-space:nowrap} .fk-table td.fk-long{white-space:normal;min-width:200px} .fk-table .fk-number,.fk-states td{text-align:right} .fk-table.fk-states{min-width:0}
+[data-testid=stCaptionContainer] p{color:inherit;opacity:1} [data-testid=stCaptionContainer]{color:inherit;opacity:1} [data-testid=stMainBlockContainer]{padding-top:3.5rem}
+.fk-now{outline:2px solid #c8553d;outline-offset:-2px;font-weight:700}
+</style>"""
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #86f89c67
 _PAGES = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
 TILES = _PAGES.from_string("""<div class="fk-tiles">{% for name, value, below in tiles %}
 <div><div class="fk-name">{{ name }}</div><div class="fk-value">{{ value }}</div><div class="fk-name">{{ below }}</div></div>{% endfor %}</div>""")
-TABLE = _PAGES.from_string("""<div class="fk-scroll" tabindex="0" role="region" aria-label="{{ caption }}"><table class="fk-table"><caption>{{ caption }}</caption>
-<thead><tr>{% for name in heads %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in rows %}<tr>{% for value in row %}<td{{ ' class="fk-number"'|safe if loop.index0 in numbers else "" }}>{{ value }}</td>{% endfor %}</tr>
+TABLE = _PAGES.from_string("""{% macro right(k) %}{{ ' class="fk-number"'|safe if k in numbers else "" }}{% endmacro %}
+<div class="fk-scroll" tabindex="0" role="region" aria-label="{{ caption }}"><table class="fk-table"><caption>{{ caption }}</caption>
+<thead><tr>{% for name in heads %}<th scope="col"{{ right(loop.index0) }}>{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in rows %}<tr>{% for value in row %}<td{{ right(loop.index0) if loop.index0 in numbers else ' class="fk-long"'|safe if value|length > 24 else "" }}>{{ value }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>""")
 
 
@@ -190,9 +224,9 @@ def spelled(value: Any, digits: int = 2) -> str:
 
 
 def table_html(frame: pd.DataFrame, caption: str, digits: int = 2) -> str:
-    "A frame as a table with a caption that scrolls within itself; its index is left out."
-    numbers = [k for k, name in enumerate(frame) if pd.api.types.is_numeric_dtype(frame[name])]
+    "A frame as a table with a caption that scrolls within itself; its index is left out, what looks like numbers stands at the right."
     rows = [[spelled(value, digits) for value in row] for row in frame.itertuples(index=False)]
+    numbers = [k for k in range(frame.shape[1]) if all(set(row[k]) <= set("+-.,0123456789 %") for row in rows)]
     return TABLE.render(
         heads=[str(name).replace("_", " ") for name in frame], rows=rows, numbers=numbers, caption=caption
     )

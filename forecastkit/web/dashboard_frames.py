@@ -22,8 +22,9 @@ from ..metrics import hac_lag, hac_se, skill
 # %% auto #0
 __all__ = ['FAN_LEVELS', 'SHOWN_QUANTILES', 'UNIVERSE_COLUMNS', 'SECTOR_COLUMNS', 'TREND_NAMES', 'MISS_COLUMNS', 'rise_and_label',
            'forecast_tiles', 'history_frame', 'fan_frame', 'quantile_frame', 'regime_frame', 'recent_sentence',
-           'universe_row', 'universe_frame', 'search_rows', 'sector_frame', 'told_states', 'state_cells',
-           'state_now_sentence', 'coverage_frame', 'skill_words', 'pit_frame', 'worst_misses', 'miss_frame']
+           'recent_frame', 'universe_row', 'universe_frame', 'search_rows', 'sector_frame', 'told_states',
+           'state_cells', 'state_now_sentence', 'coverage_frame', 'skill_words', 'pit_frame', 'worst_misses',
+           'miss_frame']
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #b7a99449
 def rise_and_label(f: Forecast) -> tuple[float, str]:
@@ -98,6 +99,15 @@ def recent_sentence(
         f"Of the last {len(known)} outcomes {inside} lay inside the 80 % range and {above} above the median; "
         f"the widest miss was that of {show_day(worst['target_session'])} ({worst['outcome']:+.1f} %)."
     )
+
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #52452b88
+def recent_frame(
+    listed: pd.DataFrame,  # of one target, as `ledger_rows` gives it
+) -> pd.DataFrame:
+    "The last forecasts of a target: sessions, levels, outcome, and whether it lay inside the 80 % range."
+    inside = listed["inside_80"].astype(float).map({1.0: "yes", 0.0: "no"}).fillna("")
+    shown = ["origin", "target_session", "made", "last", "median", "low_80", "high_80", "outcome"]
+    return listed[shown].rename(columns={"target_session": "for", "last": "close"}).assign(**{"inside 80 %": inside})
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #4375dab2
 UNIVERSE_COLUMNS: tuple[str, ...] = (

@@ -15,9 +15,9 @@ import pandas as pd
 from ..ops import JobRun, Promotion, ShadowReading, Standing, StoredAlert
 
 # %% auto #0
-__all__ = ['STAGE_COLUMNS', 'CHANGE_COLUMNS', 'ALERT_COLUMNS', 'JOB_COLUMNS', 'DRIFT_COLUMNS', 'SCOPE_COLUMNS', 'stages_frame',
-           'changes_frame', 'sequence_frame', 'alerts_frame', 'jobs_frame', 'drifted_frame', 'equity_frame',
-           'scope_frame']
+__all__ = ['STAGE_COLUMNS', 'CHANGE_COLUMNS', 'ALERT_COLUMNS', 'JOB_COLUMNS', 'DRIFT_COLUMNS', 'KIND_WORDS', 'SCOPE_COLUMNS',
+           'stages_frame', 'changes_frame', 'sequence_frame', 'alerts_frame', 'jobs_frame', 'drifted_frame',
+           'equity_frame', 'scope_frame']
 
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #34ddb528
 STAGE_COLUMNS: tuple[str, ...] = ("target", "champion", "version", "since", "challengers")
@@ -117,6 +117,7 @@ def equity_frame(days: pd.DataFrame, capital: float) -> pd.DataFrame:
     return pd.DataFrame(found | {"fall": (100 * (equity / top - 1)).to_numpy()})
 
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #19ca7c95
+KIND_WORDS: dict[str, str] = {"pct_change": "%", "log_return": "log"}  # short: they stand beside an axis
 SCOPE_COLUMNS: tuple[str, ...] = ("name", "horizon", "value", "low", "high", "outcomes", "reference")
 
 
@@ -135,8 +136,14 @@ def scope_frame(
         .astype({"value": float, "se": float, "reference": float})
         .sort_values("value", kind="stable")
     )
+    several = rows[["kind", "horizon"]].drop_duplicates().shape[0] > 1  # the same name stands for each of them
+    kinds = [
+        f" ({KIND_WORDS.get(kind, kind)} {horizon})" if several else ""
+        for kind, horizon in zip(rows["kind"], rows["horizon"])
+    ]
+    names = [str(name).replace("_", ", ") if scope == "state" else str(name) for name in rows["symbol"]]
     found = {
-        "name": [str(name).replace("_", ", ") if scope == "state" else str(name) for name in rows["symbol"]],
+        "name": [name + words for name, words in zip(names, kinds)],
         "horizon": rows["horizon"], "value": rows["value"], "low": rows["value"] - 2 * rows["se"], "high": rows["value"] + 2 * rows["se"],
         "outcomes": rows["n"], "reference": rows["reference"],
     }  # fmt: skip

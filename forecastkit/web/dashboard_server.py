@@ -24,7 +24,7 @@ def dashboard_options(host: str, port: int) -> dict[str, Any]:
         "server.address": host, "server.port": port, "server.headless": True, "server.fileWatcherType": "none", "server.runOnSave": False, "server.allowRunOnSave": False,
         "server.enableStaticServing": False, "server.maxUploadSize": 1, "server.allowedHosts": here, "server.enableAgentApi": False,
         "browser.gatherUsageStats": False, "global.developmentMode": False, "runner.magicEnabled": False, "logger.hideWelcomeMessage": True,
-        "client.toolbarMode": "minimal", "client.showErrorDetails": "none", "client.showErrorLinks": False, "theme.primaryColor": "#2f6690",
+        "client.toolbarMode": "minimal", "client.showErrorDetails": "none", "client.showErrorLinks": False,
     }  # fmt: skip
 
 # %% ../../nbs/75_web/19_dashboard_server.ipynb #62ab33fe
