@@ -4,6 +4,7 @@ import functools
 import gc
 import subprocess
 import sys
+from functools import wraps
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def ledgers_begin_at_the_end(request):
 
     migrate = engine.upgrade
 
+    @wraps(migrate)  # the tests of `help` read it too
     def upgrade(connection, revision="head"):
         if connection.dialect.name != "sqlite" or revision != "head" or sa.inspect(connection).get_table_names():
             return migrate(connection, revision)
