@@ -170,7 +170,8 @@ APP.command()(command)
 
 
 @pytest.mark.usefixtures("few_years")
-def test_the_command_prints_json_and_tables_and_a_page(tmp_path, five_years):
+def test_the_command_prints_json_and_tables_and_a_page(tmp_path, five_years, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # as servers have it, and as an import of Streamlit leaves it
     options = ["--home", str(tmp_path / "home"), "--sources", f"folder:{five_years}"]
     options += ["--start", "2018-01-02", "--end", "2018-12-21"]
     with warnings.catch_warnings():
