@@ -3,6 +3,8 @@
 import json
 import sqlite3
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import jsonschema
@@ -52,6 +54,7 @@ from forecastkit.ops import (
     tuning_folds,
 )
 from forecastkit.ops.tuning import expected_gain, run_trial
+from forecastkit.ops.tuning_storage import open_tuning_storage, study_alone
 from forecastkit.pipeline import Universe, tune_target
 from forecastkit.pipeline.serving import line_settings
 
@@ -121,6 +124,25 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, stop)
     before = len(Planted.seen)
     assert tuned(storage=where, log=log)[1] == best
     assert len(Planted.seen) == before and log.count() == 7  # asked again, nothing is left to do
+
+
+def test_a_killed_process_and_two_searches_at_once_leave_as_many_trials_as_were_asked_for(tmp_path, monkeypatch):
+    whole, best = tuned()
+    where, waits = f"sqlite:///{tmp_path / 'studies.db'}", threading.Event()
+    monkeypatch.setattr("forecastkit.ops.tuning_storage.warnings.warn", lambda *told, **more: waits.set())
+    Planted.seen, Planted.stop_at = [], 4
+    with pytest.raises(KeyboardInterrupt):
+        tuned(storage=where)
+    study = optuna.load_study(study_name=None, storage=open_tuning_storage(where))
+    study.ask()  # as a process does that is killed before it can say anything
+    with ThreadPoolExecutor(2) as pool:
+        with study_alone(study._storage, study.study_name):
+            both = [pool.submit(tuned, storage=where) for _ in range(2)]
+            assert waits.wait(60) and not any(one.done() for one in both)
+        found = [one.result() for one in both]
+    states = [t.state.name for t in found[0][0].trials]
+    assert (states.count("RUNNING"), states.count("FAIL")) == (0, 2) and len(states) - 2 == len(whole.trials)
+    assert [got for _, got in found] == [best, best] and choices(found[0][0]) == choices(whole)
 
 
 def test_a_study_answers_one_question_only(tmp_path):

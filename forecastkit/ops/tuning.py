@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ..core import DataError, ExperimentLog, LookAheadError, SettingsError, digest, plain
 from ..metrics import hac_lag, skill
 from .lines import Line
-from .tuning_storage import open_tuning_storage
+from .tuning_storage import end_dead_trials, open_tuning_storage, study_alone
 from forecastkit.ops.tuning_tasks import (
     MODEL_CONFIGS,
     Fold,
@@ -271,7 +271,8 @@ def run_trials(
     early_stop: bool = True,
     tick: Callable[[Any], None] | None = None,  # told of each trial
 ) -> Any:
-    "Bring a study to so many trials; returns it. Raises `DataError` where trials fail one after the other."
+    "Bring a study that is held alone to so many trials; returns it. Raises `DataError` where trials fail one after the other."
+    end_dead_trials(search.study)
     failures, running, over = 0, 0, threading.Event()
 
     def taken() -> bool:
@@ -384,14 +385,15 @@ def optimize_hyperparameters(
 
         whole = search_on(tuning_folds(task, use_cv), study_name, task)
         study = whole.study
-        if outer and "nested" not in study.user_attrs:
-            found = [
-                outer_losses(search_on(tuning_folds(task, use_cv, fold[0][-1] + 1), f"{study.study_name}, outer fold {k}", task), fold, outer.trials, tick=tick, **options)
-                for k, fold in enumerate(outer_folds(task, outer.folds), start=1)
-            ]  # fmt: skip
-            tuned, default = (np.concatenate([one[name] for one in found]) for name in ("tuned", "default"))
-            study.set_user_attr("nested", nested_gain(tuned.tolist(), default.tolist(), task.horizon))
-        run_trials(whole, n_trials, tick=tick, **options)
+        with study_alone(storage, study.study_name):
+            if outer and "nested" not in study.user_attrs:
+                found = [
+                    outer_losses(search_on(tuning_folds(task, use_cv, fold[0][-1] + 1), f"{study.study_name}, outer fold {k}", task), fold, outer.trials, tick=tick, **options)
+                    for k, fold in enumerate(outer_folds(task, outer.folds), start=1)
+                ]  # fmt: skip
+                tuned, default = (np.concatenate([one[name] for one in found]) for name in ("tuned", "default"))
+                study.set_user_attr("nested", nested_gain(tuned.tolist(), default.tolist(), task.horizon))
+            run_trials(whole, n_trials, tick=tick, **options)
     default_trial = next(t for t in whole.finished() if "default" in t.user_attrs)
     study.set_user_attr("default_loss", default_trial.value)
     return study, dict(study.best_params)

@@ -20,13 +20,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..core import DataError, SettingsError, redacted
+from ..core import DataError, DataWarning, SettingsError, digest, file_lock, redacted
 from ..ledger import configure_sqlite, connect_read_only, creation_lock, database_file, display_url
 from ..ledger import file_url, parse_database_url
 
 # %% auto #0
-__all__ = ['STORAGE_CALLS', 'RETRIES', 'PATIENCE', 'server_away', 'patient', 'tuning_address', 'storage_lock', 'require_optuna',
-           'require_studies', 'open_tuning_storage']
+__all__ = ['STORAGE_CALLS', 'RETRIES', 'PATIENCE', 'WAITING', 'server_away', 'patient', 'tuning_address', 'storage_lock',
+           'require_optuna', 'require_studies', 'open_tuning_storage', 'study_alone', 'end_dead_trials']
 
 # %% ../../nbs/60_ops/16_tuning_storage.ipynb #969adfaa
 STORAGE_CALLS: tuple[str, ...] = (
@@ -226,3 +226,53 @@ def _beat(storage: Any, trial_id: int, over: threading.Event) -> None:
     "Say that the worker of a trial lives, until it is over."
     while not over.wait(storage.heartbeat_interval):
         storage.record_heartbeat(trial_id)
+
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #40e91c8a
+WAITING: str = (
+    "study {} is searched by another process: this one waits for it; ParallelOptimizer lets several share a search"
+)
+
+
+@contextmanager
+def study_alone(
+    storage: Any,  # Optuna's; one in memory needs no lock
+    name: str,  # of the study
+) -> Iterator[None]:
+    "Hold a study alone among all processes; waits, and warns with `DataWarning` that it does, while another one searches it."
+    engine = getattr(storage, "engine", None)
+    if engine is None:
+        yield
+        return
+    key, file = digest(name)[:15], database_file(engine.url)
+    if file is None:
+        own = sa.create_engine(engine.url, poolclass=sa.NullPool)  # the lock ends with its connection
+        with own.connect() as connection:
+            asked = {"key": int(key, 16)}
+            if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), asked):
+                warnings.warn(WAITING.format(name), DataWarning, stacklevel=3)
+                connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), asked)
+            yield
+        return
+    from filelock import Timeout
+
+    lock = file_lock(file.with_name(f"{file.name}.{key}"))
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        warnings.warn(WAITING.format(name), DataWarning, stacklevel=3)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def end_dead_trials(study: Any) -> int:
+    "Mark what runs in a study that this process holds alone as interrupted: its process was killed; how many that were."
+    from optuna.trial import TrialState
+
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in running:
+        study._storage.set_trial_user_attr(trial._trial_id, "interrupted", "its process ended without a word")
+        study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    return len(running)
