@@ -6218,6 +6218,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                           'forecastkit/pipeline/given_forecasts.py'),
                                                       'forecastkit.pipeline.given_forecasts.GivenCard.by_timeliness': ( '65_pipeline/given_forecasts.html#givencard.by_timeliness',
                                                                                                                         'forecastkit/pipeline/given_forecasts.py'),
+                                                      'forecastkit.pipeline.given_forecasts.GivenCard.doubt': ( '65_pipeline/given_forecasts.html#givencard.doubt',
+                                                                                                                'forecastkit/pipeline/given_forecasts.py'),
                                                       'forecastkit.pipeline.given_forecasts.GivenCard.to_dict': ( '65_pipeline/given_forecasts.html#givencard.to_dict',
                                                                                                                   'forecastkit/pipeline/given_forecasts.py'),
                                                       'forecastkit.pipeline.given_forecasts.evaluate_forecasts': ( '65_pipeline/given_forecasts.html#evaluate_forecasts',

@@ -254,6 +254,16 @@ def test_a_file_of_quantiles_is_scored_and_every_slip_is_one_line(house, theirs,
     jsonschema.validate(found, SCHEMAS["evaluate --forecasts"])
 
 
+def test_a_file_in_another_unit_is_scored_with_a_doubt(house, theirs, tmp_path, capsys):
+    table = pd.read_csv(theirs, dtype=str)
+    right = pd.to_numeric(table["q10"], errors="coerce") == -14
+    table.loc[right].assign(q10="-0.14", q50="0.005", q90="0.16").to_csv(tmp_path / "fractions.csv", index=False)
+    assert main(["evaluate", "--forecasts", str(tmp_path / "fractions.csv"), "--quiet"]) == 0
+    assert "in the 80 % range: pct_change is in per cent" in capsys.readouterr().err
+    assert main(["evaluate", "--forecasts", str(theirs), "--quiet"]) == 0
+    assert "pct_change is in per cent" not in capsys.readouterr().err
+
+
 def test_a_row_with_too_many_fields_shifts_nothing_and_is_refused_alone(tmp_path):
     head, row = "\ufeffsymbol,origin,horizon,made_at,q10,q50,q90\n", "VIX,2018-02-06,5,2018-02-06T22:00:00Z,-20,-3,20"
     file = tmp_path / "desk.csv"

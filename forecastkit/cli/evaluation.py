@@ -143,6 +143,8 @@ def print_given(
     from forecastkit.reports import basis, coverage_table, skill_table
 
     cards, refused = evaluate_forecasts(where, settings, *span)
+    for doubt in filter(None, (one.doubt for one in cards)):
+        print_note(f"note: {doubt}")
     if as_json:
         rows = [{"line": one.line, "reason": one.reason, "words": one.words} for one in refused]
         return emit({"cards": [one.to_dict() for one in cards], "refused": rows}, as_json)

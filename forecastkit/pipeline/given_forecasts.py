@@ -48,8 +48,8 @@ from .profile import settings_for
 from .system import IntegratedSystem
 
 # %% auto #0
-__all__ = ['usual_kinds', 'with_timeliness', 'given_rows', 'read_file_of', 'GivenCard', 'evaluate_given', 'evaluate_forecasts',
-           'import_file']
+__all__ = ['HARDLY_EVER', 'usual_kinds', 'with_timeliness', 'given_rows', 'read_file_of', 'GivenCard', 'evaluate_given',
+           'evaluate_forecasts', 'import_file']
 
 # %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #2677bca6
 def usual_kinds(settings: Settings) -> Callable[[str], str | None]:
@@ -100,6 +100,9 @@ def read_file_of(where: str | Path, settings: Settings, now: datetime) -> Foreca
     return read_forecast_file(where, get_calendar(settings.data.calendar), now, usual_kinds(settings))
 
 # %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #142a2f27
+HARDLY_EVER: float = 0.2  # of the outcomes in the 80 % range: no forecaster is as wrong, a unit is
+
+
 @dataclass(frozen=True, eq=False)
 class GivenCard:
     "What given forecasts of one target were worth."
@@ -128,6 +131,14 @@ class GivenCard:
                 "skill": against,
             }
         return found
+
+    @property
+    def doubt(self) -> str:
+        "What makes one doubt that the numbers are in the unit that their kind has; empty: nothing does."
+        held = float(self.card.scores["inside_0.8"].mean())
+        if held >= HARDLY_EVER:
+            return ""
+        return f"{held:.0%} of the outcomes lay in the 80 % range: pct_change is in per cent, so that 0.05 is a twentieth of one, and log_return is a fraction"
 
     def to_dict(self) -> dict[str, Any]:
         "The card in JSON's own types."
