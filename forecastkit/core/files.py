@@ -139,11 +139,12 @@ def confined(
 # %% ../../nbs/00_core/03_files.ipynb #6642b838
 def file_lock(
     path: str | Path,  # of what is written; the lock is a hidden file beside it
+    seconds: float = -1.0,  # to wait at most; below zero: as long as it takes
 ) -> AbstractContextManager[Any]:
-    "Wait until no other process or thread writes this file, and keep them waiting, by the library filelock, on any system."
+    "Wait until no other process or thread writes this file, and keep them waiting, by the library filelock, on any system. Raises `TimeoutError`."
     from filelock import FileLock
 
-    return FileLock(Path(path).with_name(f".{Path(path).name}.lock"))
+    return FileLock(Path(path).with_name(f".{Path(path).name}.lock"), timeout=seconds)
 
 # %% ../../nbs/00_core/03_files.ipynb #0d35615b
 def file_checksum(

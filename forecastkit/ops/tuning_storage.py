@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -253,18 +253,14 @@ def study_alone(
                 connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), asked)
             yield
         return
-    from filelock import Timeout
-
-    lock = file_lock(file.with_name(f"{file.name}.{key}"))
-    try:
-        lock.acquire(timeout=1)
-    except Timeout:
-        warnings.warn(WAITING.format(name), DataWarning, stacklevel=3)
-        lock.acquire()
-    try:
+    path = file.with_name(f"{file.name}.{key}")
+    with ExitStack() as held:
+        try:
+            held.enter_context(file_lock(path, 1.0))
+        except TimeoutError:
+            warnings.warn(WAITING.format(name), DataWarning, stacklevel=3)
+            held.enter_context(file_lock(path))
         yield
-    finally:
-        lock.release()
 
 
 def end_dead_trials(study: Any) -> int:
