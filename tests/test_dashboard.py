@@ -50,6 +50,12 @@ def database(home):
     held.close()
 
 
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch):
+    "A tested app puts its script in the place of `__main__` and leaves it there: spawned processes of later tests would run it."
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 def program(name: str) -> None:
     from forecastkit.web.dashboard import show_page
 
