@@ -27,6 +27,8 @@ def test_the_wheel_carries_all_it_needs(installed_wheel):
         "notebooks/explain.ipynb",
         "ledger/migrations/env.py",
         "ledger/migrations/script.py.mako",
+        "templates/pieces.html.j2",
+        "templates/card.html.j2",
     ):
         assert (package / name).is_file(), name
     assert list((package / "ledger" / "migrations" / "versions").glob("*.py"))

@@ -59,7 +59,7 @@ def test_cards_leave_no_figures_open():
     before = plt.get_fignums()
     html = figure_html(DRAW["fan"](blank_axes()).figure, 'a "fan"')
     assert plt.get_fignums() == before
-    assert html.startswith('<img alt="a &quot;fan&quot;"')
+    assert html.startswith('<img alt="a &#34;fan&#34;"')
     assert 'src="data:image/png;base64,iVBOR' in html
 
 

@@ -121,19 +121,17 @@ def list_deployments(
 # %% ../../nbs/80_cli/14_shadow.ipynb #b8a972a9
 def shadow_page(readings: list[Any]) -> str:
     "A page with the picture and the words of each reading."
-    import html
-
+    from forecastkit.core import html_macros
     from forecastkit.forecasts import figure_html
     from forecastkit.ops import describe_shadow, plot_shadow
 
     parts = []
     for reading in readings:
         one = reading.deployment
-        words, ahead = html.escape(reading.text()), html.escape(one.terms.announcement(one.target.horizon))
+        ahead = one.terms.announcement(one.target.horizon)
         picture = figure_html(plot_shadow(reading)[0].figure, describe_shadow(reading)) if reading.test.pairs else ""
-        parts.append(f"<h2>{html.escape(str(one))}</h2>\n<p>By its terms {ahead}.</p>\n<p>{words}</p>\n{picture}")
-    body = "\n".join(parts) or "<p>No shadow deployment runs.</p>"
-    return f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Shadow deployments</title>\n<h1>Shadow deployments</h1>\n{body}\n</html>\n'
+        parts.append((str(one), f"By its terms {ahead}.", reading.text(), picture))
+    return html_macros("shadow").page(parts)
 
 
 @shadow_app.command("evaluate")

@@ -92,6 +92,11 @@ from .experiments import (
     trials_text as trials_text,
     variants_tried as variants_tried,
 )
+from .templates import (
+    html_macros as html_macros,
+    joined as joined,
+    Piece as Piece,
+)
 from .findings import (
     Finding as Finding,
     html_table as html_table,

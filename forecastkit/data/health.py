@@ -15,7 +15,6 @@ import json
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import get_calendar, Calendar, fomc_table, NEW_YORK
-from ..core import DataError, REPORT_STYLE, canonical_symbol, html_table, plain, write_atomic
+from ..core import DataError, REPORT_STYLE, canonical_symbol, html_macros, html_table, plain, write_atomic
 from .checks import FAULT_KINDS, Fault, disagreements, ended_faults, faults_on, series_faults, tidy
 from .formats import inspect_file, read_file_columns, read_table, symbol_of
 from .market import MarketData, Repair
@@ -370,17 +369,15 @@ def health_html(health: HealthReport) -> str:
         html_table(health.looked_at.to_numpy(object).tolist(), ("series", "kind", "rows", "first", "last", "source")),
     ]
     titles = ("Faults", "What they cost", "What was looked at")
-    body = "".join(f"<h3>{title}</h3>{part}" for title, part in zip(titles, parts) if part)
     mark = "ok" if health.ok else "bad"
-    return f'<div class="fk-report"><style>{REPORT_STYLE}</style><h3 class="{mark}">{escape(health.headline)}</h3>{body}</div>'
+    return html_macros("findings").health(
+        REPORT_STYLE, mark, health.headline, [pair for pair in zip(titles, parts) if pair[1]]
+    )
 
 
 def write_health(health: HealthReport, path: str | Path) -> Path:
     "Write the report as one HTML file that needs nothing else; returns its path."
-    head = '<meta charset="utf-8"><title>Health of the data</title><meta name="viewport" content="width=device-width">'
-    return write_atomic(
-        path, f'<!doctype html><html lang="en"><head>{head}</head><body>{health_html(health)}</body></html>\n'
-    )
+    return write_atomic(path, html_macros("findings").page("Health of the data", health_html(health)))
 
 # %% ../../nbs/20_data/13_health.ipynb #7f08669c
 def compare_reports(series: Sequence[SeriesReport]) -> list[Fault]:

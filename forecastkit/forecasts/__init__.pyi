@@ -5,6 +5,11 @@ from .plotting import (
     FAINT as FAINT,
     blank_axes as blank_axes,
     figure_html as figure_html,
+    figure_pair as figure_pair,
+    figure_png as figure_png,
+    figure_svg as figure_svg,
+    interval_history as interval_history,
+    state_strip as state_strip,
     fan_chart as fan_chart,
     house_style as house_style,
     INK as INK,
@@ -13,6 +18,11 @@ from .plotting import (
     session_axes as session_axes,
     SHADES as SHADES,
     WARNING as WARNING,
+)
+from .cards import (
+    feature_words as feature_words,
+    html_card as html_card,
+    plot_forecast as plot_forecast,
 )
 from .distribution import (
     cdf_at as cdf_at,
@@ -31,6 +41,7 @@ from .record import (
     Forecast as Forecast,
 )
 from .horizons import (
+    plot_horizons as plot_horizons,
     coherent_quantiles as coherent_quantiles,
     join_horizons as join_horizons,
     MultiHorizonForecast as MultiHorizonForecast,

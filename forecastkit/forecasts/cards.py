@@ -9,21 +9,23 @@ answers as `Forecast` does, and the class itself, in the next notebook, calls th
 from __future__ import annotations
 
 import math
+import re
 import textwrap
-from html import escape
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from ..core import DataError, printable
+from ..core import DataError, html_macros, printable
 from .distribution import InPoints
-from .plotting import INK, REGIME_COLOURS, blank_axes, fan_chart, figure_html
+from .plotting import REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons', 'risk_in_short', 'direction_in_short',
-           'reasons_in_short', 'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_risk', 'html_card']
+__all__ = ['FEATURE_PARTS', 'data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons', 'risk_in_short',
+           'direction_in_short', 'feature_words', 'reasons_in_short', 'in_words', 'note_lines', 'terminal_card',
+           'plot_forecast', 'html_risk', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -182,6 +184,22 @@ def direction_in_short(f: Shown) -> str:
     return f"{f.direction}, confidence {f.confidence_score:.2f} (chance that the sign is right)"
 
 
+FEATURE_PARTS: dict[str, str] = {
+    "vix": "VIX", "vvix": "VVIX", "skew": "SKEW", "spx": "S&P 500", "vrp": "variance risk premium", "log": "level", "opex": "expiry", "fomc": "FOMC meeting",
+    "dgs10": "ten-year yield", "dgs2": "two-year yield", "vol": "volatility", "ewma94": "of the last weeks", "ewma80": "of the last days",
+}  # fmt: skip
+
+
+def feature_words(name: str) -> str:
+    "A feature's name as a reader says it: `vix_dev_22` is `VIX against its 22-session mean`."
+    if found := re.fullmatch(r"(.+)_(dev|range|return|change|rank)_(\d+)", name):
+        subject, what, n = feature_words(found[1]), found[2], found[3]
+        told = {"dev": "against its {}-session mean", "range": "range over {} sessions", "return": "over {} sessions",
+                "change": "change in {} sessions", "rank": "rank among {} sessions"}[what]  # fmt: skip
+        return f"{subject} {told.format(n)}"
+    return " ".join(FEATURE_PARTS.get(part, part) for part in name.split("_"))
+
+
 def reasons_in_short(f: Shown) -> dict[str, str]:
     "What moves the median and the width most, three features each, by `middle` and `width`; empty where no contributions are stored."
     told = f.metadata.get("explanation") or {}
@@ -301,6 +319,8 @@ def plot_forecast(
     f: Shown,
     history: pd.Series | None = None,  # levels by session; only those up to the origin are drawn
     ax: Any = None,  # matplotlib axes
+    figures: bool = True,  # whether the ranges stand beside it in figures
+    title: str = "",  # above it
 ) -> Any:
     "The fan chart of a forecast on its last sixty levels, the day of expected results marked; returns the axes."
     if history is None:
@@ -315,13 +335,10 @@ def plot_forecast(
     label = "results due" if results.get("known") == "overdue" else "results"
     return fan_chart(
         recent, f.target_session, f.probs, f.in_points.quantile(f.probs), bounds=f.regime_bounds,
-        events={pd.Timestamp(results["date"]): label} if results else None, ax=ax,
+        events={pd.Timestamp(results["date"]): label} if results else None, ax=ax, figures=figures, title=title,
     )  # fmt: skip
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #b0f39b94
-MUTED = "color:#6b7885;font-size:12px"
-
-
 def direction_tile(f: Shown) -> tuple[str, str, str]:
     "The tile of the direction: its name, what is large in it, what is small below."
     if told := f.metadata.get("direction"):
@@ -336,71 +353,78 @@ def direction_tile(f: Shown) -> tuple[str, str, str]:
     return "likelier direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"
 
 
-def html_tiles(f: Shown) -> str:
-    "The four numbers that are read first."
+def regime_tile(f: Shown) -> tuple[str, str, str]:
+    "The tile of the likeliest regime, or of the present level where the target has no regimes."
+    if not (regimes := f.regime_probabilities):
+        return "now", show_level(f.last_value), f"close of {show_day(f.origin)}"
+    name = max(regimes, key=regimes.__getitem__)
+    return "likeliest regime", name, f"{show_percent(regimes[name])}; now at {show_level(f.last_value)}"
+
+
+def card_tiles(f: Shown) -> list[tuple[str, str, str]]:
+    "The four things that are read first: expected level, range, regime, direction."
     points, (down, up) = f.in_points, f.interval(0.8)
-    tiles = [
-        ("now", show_level(f.last_value), f"close of {show_day(f.origin)}"),
+    return [
         ("expected", show_level(points.expected), f"{f.point_estimate:+.1f} %"),
         ("80 % range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f} %"),
+        regime_tile(f),
         direction_tile(f),
     ]
-    big, small = "font-size:21px;font-weight:600;white-space:nowrap", MUTED
-    rows = ((f'<div style="{s}">{v}</div>' for s, v in zip((small, big, small), tile)) for tile in tiles)
-    inner = "".join(f'<div style="flex:1 1 auto">{"".join(row)}</div>' for row in rows)
-    return f'<div style="display:flex;flex-wrap:wrap;gap:14px;margin:12px 0 10px">{inner}</div>'
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #9ae604e8
-def html_regimes(f: Shown) -> str:
-    "The regimes as one bar, each as wide as it is likely; empty without regimes."
-    bar, names = "", ""
-    for (name, p), shown in zip(f.regime_probabilities.items(), regime_ranges(f.regime_bounds)):
-        bar += f'<div style="width:{100 * p:.2f}%;background:{REGIME_COLOURS[name]}"></div>'
-        square = f'<span style="color:{REGIME_COLOURS[name]}">&#9632;</span>'
-        names += f"<span>{square} {name} {escape(shown)}: <b>{escape(show_percent(p))}</b></span>"
-    frame = "display:flex;height:13px;border-radius:3px;overflow:hidden;margin:8px 0 5px"
-    line = "display:flex;flex-wrap:wrap;justify-content:space-between;gap:4px 16px;font-size:12.5px"
-    return f'<div style="{frame}">{bar}</div><div style="{line}">{names}</div>' if names else ""
+def card_regimes(f: Shown) -> list[tuple[str, str, str, float, str]]:
+    "Of each regime: its name, its bounds, its colour, its probability, and that in words; empty without regimes."
+    regimes = zip(f.regime_probabilities.items(), regime_ranges(f.regime_bounds))
+    return [(name, shown, REGIME_COLOURS[name], 100 * p, show_percent(p)) for (name, p), shown in regimes]
 
 
-def html_quantiles(f: Shown) -> str:
-    "Seven quantiles as a small table, in per cent and as levels."
+def card_quantiles(f: Shown) -> list[tuple[str, list[str]]]:
+    "Seven quantiles as rows of a small table: probabilities, levels, changes in per cent."
     wanted = np.array([0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
-    rows = [
+    return [
         ("stays below with", [f"{100 * p:.0f} %" for p in wanted]),
         ("level", [show_level(v) for v in f.in_points.quantile(wanted)]),
         ("change, %" if f.kind == "pct_change" else "log change, %", [f"{v:+.1f}" for v in f.quantile(wanted)]),
     ]
-    cell, body = "padding:3px 0;text-align:right;border:0", ""
-    looks = [f"{MUTED};border-bottom:1px solid #d9dde2", f"color:{INK};font-weight:600", MUTED]
-    for (name, shown), look in zip(rows, looks):
-        cells = "".join(f'<td style="{cell};{look}">{v}</td>' for v in shown)
-        body += f'<tr style="background:none"><td style="{cell};{look};text-align:left;{MUTED}">{name}</td>{cells}</tr>'
-    frame = "width:100%;border-collapse:collapse;margin:12px 0 6px;font-size:13px;font-variant-numeric:tabular-nums"
-    return f'<table style="{frame}">{body}</table>'
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #3c2ae1e4
+OLD_AFTER: int = 5  # days: a long weekend with a holiday on either side is not old yet
+
+
+def old_data(
+    f: Shown,
+    today: date | None = None,  # by default the clock's, UTC
+) -> str:
+    "A sentence where the data of a forecast are old; empty where they are not."
+    if ((today or datetime.now(UTC).date()) - f.origin.date()).days <= OLD_AFTER:
+        return ""
+    return f"Old data: they end with the close of {show_day(f.origin)}. This is a forecast from then, not of today."
+
+# %% ../../nbs/10_forecasts/03_cards.ipynb #b1d6340d
 def html_risk(f: Shown) -> str:
     "The risk score on a line, what it is worth as its tooltip; empty where none is stored."
-    if not (said := risk_in_short(f)):
-        return ""
-    worth = escape(printable(str(f.metadata["risk"].get("evidence", ""))), quote=True)
-    return f'<div style="{MUTED}" title="{worth}">risk score {escape(said)}</div>'
+    said = risk_in_short(f)
+    return html_macros("card").risk(said, printable(str(f.metadata["risk"].get("evidence", "")))) if said else ""
 
 
-def html_card(f: Shown) -> str:
-    "The forecast as a self-contained piece of HTML: numbers, fan chart, regimes, quantiles; readable on dark pages too."
-    ax = plot_forecast(f, ax=blank_axes(7.6, 2.5))
-    frame = f"max-width:840px;padding:16px 20px;border:1px solid #d9dde2;border-radius:8px;background:#fff;color:{INK}"
-    calendar = f"{escape(f.cohort)}, size of changes &times; {f.cohort_weight:.2f}"
-    results = [f"results {said}" for said in [results_in_short(f)] if said]
-    said = (*results, *reasons_in_short(f).values(), *data_notes(f))
-    notes = html_risk(f) + "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in said)
-    return (
-        f'<div style="{frame};font-family:system-ui,sans-serif;line-height:1.35">'
-        '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:4px 16px">'
-        f'<span style="font-size:17px;font-weight:600">{escape(heading(f))}</span>'
-        f'<span style="{MUTED}">{show_day(f.origin)} &rarr; {show_day(f.target_session)}</span></div>'
-        f"{html_tiles(f)}{figure_html(ax.figure, alt=in_words(f)[1])}{html_regimes(f)}{html_quantiles(f)}"
-        f'<div style="{MUTED}">{calendar} &middot; feature quality {f.feature_quality:.2f}</div>{notes}</div>'
-    )
+def html_card(
+    f: Shown,
+    picture: str
+    | None = None,  # HTML in place of the fan chart; None: the fan chart on the levels that the forecast holds
+    today: date | None = None,  # the day it is looked at; by default the clock's
+    brief: bool = False,  # without reasons, notes on the data and the warning of old ones, for a page that tells them elsewhere
+) -> str:
+    "The forecast as a self-contained piece of HTML: tiles, fan chart, regimes, quantiles; it warns where the data are old."
+    if picture is None:
+        picture = figure_html(plot_forecast(f, ax=blank_axes(7.6, 2.5)).figure, alt=in_words(f)[1])
+    notes = [
+        *([f"results {said}"] if (said := results_in_short(f)) else []),
+        *reasons_in_short(f).values(),
+        *data_notes(f),
+    ]
+    notes = notes[:0] if brief else notes
+    return html_macros("card").card(
+        heading(f), f"{show_day(f.origin)} \N{RIGHTWARDS ARROW} {show_day(f.target_session)}", "" if brief else old_data(f, today), card_tiles(f), picture,
+        card_regimes(f), card_quantiles(f), f"{f.cohort.replace('_', ' ')}, size of changes \N{MULTIPLICATION SIGN} {f.cohort_weight:.2f}",
+        f"feature quality {f.feature_quality:.2f}", html_risk(f), notes,
+    )  # fmt: skip

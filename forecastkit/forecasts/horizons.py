@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from html import escape
 from itertools import pairwise
 from typing import Any, Self
 
@@ -23,8 +22,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..core import DataError, KINDS, PROBS, Target, canonical_json, digest, plain, printable
-from .cards import MUTED, show_level
+from ..core import DataError, KINDS, PROBS, Target, canonical_json, digest, html_macros, plain, printable
+from .cards import show_level
 from .distribution import InPoints, as_floats, as_given, central, quantile_at
 from .plotting import ACCENT, INK, SHADES, blank_axes, figure_html, house_style, session_axes
 from .record import Forecast
@@ -122,7 +121,7 @@ def clock(texts: Sequence[str]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex([pd.Timestamp(text).tz_localize(None) for text in texts])
 
 
-def plot_horizons(record: Any, ax: Any = None) -> Any:
+def plot_horizons(record: Any, ax: Any = None, title: str = "") -> Any:
     "The 50, 80 and 90 % bands over the horizons on recent levels; returns the axes."
     history = record.metadata.get("history") or [(record.origin, record.last_value)]
     times, ends = clock([day for day, _ in history]), clock([record.origin, *record.targets])
@@ -146,6 +145,7 @@ def plot_horizons(record: Any, ax: Any = None) -> Any:
                 fontsize=7,
                 color=INK,
             )
+        ax.set_title(title)
     return ax
 
 # %% ../../nbs/10_forecasts/05_horizons.ipynb #6cf99292
@@ -185,20 +185,8 @@ def horizons_text(record: Any) -> str:
 def horizons_html(record: Any) -> str:
     "The record as a self-contained piece of HTML: fan, table and notes; readable on dark pages too."
     picture = figure_html(plot_horizons(record, blank_axes(7.6, 2.5)).figure, alt=heading_of(record))
-    cell = "padding:3px 8px;text-align:right;border:0"
-    head = "".join(
-        f'<th style="{cell};{MUTED}">{name}</th>'
-        for name in ("horizon", "median, %", "80 % range, %", "80 % range, level", "")
-    )
-    rows = "".join(
-        f'<tr style="background:none">{"".join(f"<td style={chr(34)}{cell};color:{INK}{chr(34)}>{escape(text)}</td>" for text in row)}</tr>'
-        for row in shown_rows(record)
-    )
-    notes = "".join(f'<div style="{MUTED}">{escape(note)}</div>' for note in record.metadata.get("data_notes") or [])
-    frame = f"max-width:840px;padding:16px 20px;border:1px solid #d9dde2;border-radius:8px;background:#fff;color:{INK};font-family:system-ui,sans-serif"
-    table = f'<table style="border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums"><tr>{head}</tr>{rows}</table>'
-    scroll = f'<div style="overflow-x:auto">{table}</div>'
-    return f'<div style="{frame}"><div style="font-size:17px;font-weight:600;margin-bottom:8px">{escape(heading_of(record))}</div>{picture}{scroll}{notes}</div>'
+    notes = [str(note) for note in record.metadata.get("data_notes") or []]
+    return html_macros("card").horizons(heading_of(record), picture, shown_rows(record), notes)
 
 # %% ../../nbs/10_forecasts/05_horizons.ipynb #cc217b49
 def _fault(record: Any) -> str:

@@ -11,9 +11,9 @@ first picture is drawn and not before: a job that draws none does not wait for i
 from __future__ import annotations
 
 import base64
-import html
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,20 +21,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..core import DataError, VIX_REGIMES
+from ..core import DataError, VIX_REGIMES, digest, html_macros, joined
 
 # %% auto #0
-__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PLOT_STYLE', 'house_style', 'blank_axes',
-           'session_axes', 'figure_png', 'figure_html', 'quantiles_at', 'draw_density', 'mark_bounds', 'write_ranges',
-           'mark_events', 'fan_chart', 'interval_history', 'state_strip', 'reliability', 'contribution_bars']
+__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PALEST', 'PLOT_STYLE', 'THEME', 'house_style',
+           'blank_axes', 'session_axes', 'figure_png', 'figure_html', 'figure_svg', 'figure_pair', 'quantiles_at',
+           'smooth_density', 'draw_density', 'mark_bounds', 'write_ranges', 'mark_events', 'fan_chart',
+           'interval_history', 'state_strip', 'reliability', 'contribution_bars']
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #14228522
 REGIME_COLOURS: dict[str, str] = {
-    "low": "#2e8b6f", "normal": "#a8d5ba", "elevated": "#f4b571", "crisis": "#b5373a",
-    "risk_on": "#2e8b6f", "neutral": "#d9dde2", "risk_off": "#b5373a",
+    "low": "#2b6ca3", "normal": "#a6cbe3", "elevated": "#f7b267", "crisis": "#a3480f",
+    "risk_on": "#2b6ca3", "neutral": "#d9dde2", "risk_off": "#a3480f",
 }  # fmt: skip
-INK, FAINT, ACCENT, WARNING = "#24303c", "#6b7885", "#2f6690", "#b5373a"
+INK, FAINT, ACCENT, WARNING = "#24303c", "#616c77", "#2f6690", "#b5373a"
 SHADES: tuple[str, ...] = ("#cfe0ec", "#9cc0d9", "#5f97bd")  # of the 90, 80 and 50 % bands
+PALEST: str = "#e6eef4"  # of what lies beyond them
 PLOT_STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5, "legend.fontsize": 7.5, "axes.titlelocation": "left", "grid.color": "#e8ebee",
@@ -95,7 +97,62 @@ def figure_html(
 ) -> str:
     "The figure as an HTML image that carries its own data: the page needs no other file."
     data = base64.b64encode(figure_png(figure)).decode()
-    return f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{data}"/>'
+    return html_macros("pieces").image(data, alt, "max-width:100%")
+
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #932630a5
+THEME: dict[str, str] = {
+    INK: "ink",
+    FAINT: "quiet",
+    ACCENT: "accent",
+    WARNING: "miss",
+    PALEST: "shade0",
+    SHADES[0]: "shade1",
+    SHADES[1]: "shade2",
+    SHADES[2]: "shade3",
+    "#e8ebee": "line",
+    "#c5ccd3": "edge",
+}  # fmt: skip  (what a colour of a picture is called in the style of a page)
+
+
+def figure_svg(
+    figure: Any,  # a matplotlib figure
+    alt: str,  # what the picture shows, for those who cannot see it
+    kind: str = "",  # a class of the page's style
+) -> str:
+    "The figure as a drawing within a page: transparent, its colours those of the page, its text text; the same figure gives the same bytes."
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with house_style(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    whole = buffer.getvalue()
+    drawn = re.sub(
+        r"<metadata>.*?</metadata>\s*|<style.*?</style>\s*", "", whole[whole.index("<svg") :], flags=re.DOTALL
+    )
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', drawn))
+    drawn = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", drawn)
+    own = f"p{digest(kind + drawn)[:8]}"
+    drawn = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{own}-", drawn)  # several drawings stand in one page
+    drawn = drawn.replace("font-family: 'DejaVu Sans'", "font-family: system-ui, sans-serif")
+    drawn = re.sub("|".join(THEME), lambda found: f"var(--{THEME[found[0]]}, {found[0]})", drawn)
+    size = re.search(r'viewBox="([^"]*)"', drawn)
+    inside = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")]
+    return html_macros("pieces").drawing(inside, size[1] if size else "", alt, kind)
+
+
+def figure_pair(
+    draw: Callable[[Any], Any],  # draws on the axes that it is given
+    alt: str,
+    height: float = 2.5,  # inches
+    narrow: float | None = None,  # height of the narrow one; by default as that of the wide one
+) -> str:
+    "A drawing for wide screens and one for narrow ones, of which a page shows the one that fits."
+    shown = []
+    for kind, width, high in (("wide", 9.2, height), ("narrow", 3.9, narrow or height)):
+        ax = blank_axes(width, high)
+        draw(ax)
+        shown.append(figure_svg(ax.figure, alt, kind))
+    return joined(shown)
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #b6a72ada
 def quantiles_at(
@@ -110,6 +167,24 @@ def quantiles_at(
     return np.interp(np.asarray(p, dtype=float), given, heights)
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #de3939f8
+def smooth_density(
+    probs: ArrayLike,  # probabilities, increasing
+    values: ArrayLike,  # quantiles at `probs`
+) -> tuple[np.ndarray, np.ndarray]:
+    "Levels and the density at them: a kernel over 400 quantiles with exponential tails beyond the given ones, so that no edge is the grid's."
+    p, v = np.asarray(probs, dtype=float), np.asarray(values, dtype=float)
+    u = (np.arange(400) + 0.5) / 400
+    points = quantiles_at(u, p, v)
+    for tail, near, far, depth in ((u < p[0], 0, 1, p), (u > p[-1], -1, -2, 1 - p)):
+        reach = (v[far] - v[near]) / np.log(depth[far] / depth[near])
+        chance = u if near == 0 else 1 - u
+        points[tail] = v[near] + reach * np.log(chance[tail] / depth[near])
+    spread = float(np.subtract(*np.quantile(points, [0.75, 0.25]))) or float(np.ptp(points)) or 1.0
+    width = 0.3 * spread
+    levels = np.linspace(points[0] - 2.5 * width, points[-1] + 2.5 * width, 160)
+    return levels, np.exp(-(((levels[:, None] - points) / width) ** 2) / 2).mean(axis=1) / (width * np.sqrt(2 * np.pi))
+
+
 def draw_density(
     ax: Any,  # the fan's axes
     at: float,  # foot of the density on the horizontal axis
@@ -117,16 +192,13 @@ def draw_density(
     probs: ArrayLike,  # probabilities, increasing
     values: ArrayLike,  # quantiles at `probs`
 ) -> None:
-    "Half a violin from the 1 % to the 99 % quantile, shaded like the fan's bands, a little smoothed."
-    edges = quantiles_at(np.linspace(0.01, 0.99, 50), probs, values)
-    heights = np.diff(edges)
-    mass = np.where(heights > 0, 1 / np.maximum(heights, 1e-12), 0.0)
-    smooth = np.convolve(np.pad(mass, 3, mode="edge"), np.ones(7) / 7, mode="valid")
-    middles, width = (edges[1:] + edges[:-1]) / 2, room * smooth / smooth.max()
-    depth = np.abs(np.linspace(0.02, 0.98, 49) - 0.5)  # distance in probability from the median
-    for level, shade in zip((0.98, 0.9, 0.8, 0.5), ("#e6eef4", *SHADES), strict=True):
-        inside = depth <= level / 2 + 1e-9
-        ax.fill_betweenx(middles[inside], at, at + width[inside], color=shade, linewidth=0)
+    "Half a violin that thins out smoothly beyond the 1 % and 99 % quantiles, shaded like the fan's bands."
+    levels, heights = smooth_density(probs, values)
+    width, q = room * heights / heights.max(), quantiles_at([0.05, 0.1, 0.25, 0.75, 0.9, 0.95], probs, values)
+    ax.fill_betweenx(levels, at, at + width, color=PALEST, linewidth=0)
+    for k, shade in enumerate(SHADES):
+        inside = (levels >= q[k]) & (levels <= q[-1 - k])
+        ax.fill_betweenx(levels[inside], at, at + width[inside], color=shade, linewidth=0)
 
 
 def mark_bounds(
@@ -140,8 +212,7 @@ def mark_bounds(
             ax.axhline(bound, color=REGIME_COLOURS[name], linewidth=1.3, linestyle=(0, (3, 2)), zorder=1.5)
             words = ax.text(0.008, bound, f"{name} from {bound:g}", transform=ax.get_yaxis_transform(), va="bottom")
             words.set(fontsize=6.5, color=FAINT, zorder=1.6)
-            words.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5})
-    ax.set_ylim(low, high)
+        ax.set_ylim(low, high)
 
 
 def write_ranges(
@@ -181,6 +252,7 @@ def fan_chart(
     title: str = "",  # above the picture
     bounds: Sequence[float] = (),  # levels to mark, such as the bounds of the VIX regimes
     events: Mapping[pd.Timestamp, str] | None = None,  # days to mark, such as that of expected results
+    figures: bool = True,  # whether the ranges stand beside the picture in figures
     ax: Any = None,  # matplotlib axes
 ) -> Any:
     "Recent levels, and the 50, 80 and 90 % bands of the level at the target session with their density."
@@ -196,8 +268,11 @@ def fan_chart(
             ax.fill_between([origin, target], [level, q[k]], [level, q[-1 - k]], color=shade, linewidth=0)
         ax.plot([origin, target], [level, q[3]], color=ACCENT, linewidth=1)
         draw_density(ax, last, 0.09 * (last - first), probs, values)
-        write_ranges(ax, q, target)
-        room = 0.2 if len(bounds) else 0.0  # at the left, for the names of the regimes
+        if figures:
+            write_ranges(ax, q, target)
+        room = (
+            (0.2 if ax.figure.get_size_inches()[0] > 5 else 0.45) if len(bounds) else 0.0
+        )  # at the left, for the names of the regimes
         ax.set_xlim(first - room * (last - first), last + 0.1 * (last - first))
         mark_bounds(ax, bounds)
         mark_events(ax, events or {}, history.index[0], target)
@@ -208,6 +283,7 @@ def fan_chart(
 def interval_history(
     table: pd.DataFrame,  # columns outcome, lower, upper, median; indexed by session; outcome NaN where not yet known
     ax: Any = None,  # matplotlib axes
+    title: str = "",  # above the picture
 ) -> Any:
     "Past ranges as a band, their medians as a line, outcomes as points; those outside are crosses and are counted."
     known = table[table["outcome"].notna()]
@@ -219,7 +295,9 @@ def interval_history(
         ax.plot(table.index, table["median"], color=ACCENT, linewidth=0.8, label="median")
         ax.plot(inside.index, inside["outcome"], ".", color=INK, markersize=3, label=f"inside ({len(inside)})")
         ax.plot(missed.index, missed["outcome"], "x", color=WARNING, markersize=4, label=f"outside ({len(missed)})")
-        ax.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False)
+        ax.set_title(title)
+        across = 4 if ax.figure.get_size_inches()[0] > 5 else 2
+        ax.legend(ncols=across, loc="upper left", bbox_to_anchor=(0, -0.1), borderaxespad=0.2, frameon=False)
     return ax
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #fb0bb736
@@ -227,6 +305,7 @@ def state_strip(
     probabilities: pd.DataFrame,  # one column a state, rows sum to 1 or are NaN; indexed by session
     colours: Mapping[str, str] = REGIME_COLOURS,  # colour of each column
     ax: Any = None,  # matplotlib axes
+    title: str = "",  # above the picture
 ) -> Any:
     "The probabilities of the states through time, stacked, in the order of the columns."
     with house_style():
@@ -241,8 +320,9 @@ def state_strip(
             floor = top
         ax.set(ylim=(0, 1), yticks=[0, 0.5, 1], xlim=(probabilities.index[0], probabilities.index[-1]))
         ax.grid(visible=False)
+        ax.set_title(title)
         ax.legend(
-            ncols=probabilities.shape[1], loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False
+            ncols=probabilities.shape[1], loc="upper left", bbox_to_anchor=(0, -0.16), borderaxespad=0.2, frameon=False
         )
     return ax
 

@@ -49,7 +49,7 @@ def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
     level = f.last_value * float(np.exp(f.target.to_log(outcome)))
     row = {"origin": f.origin, "target_session": f.target_session, "last_value": f.last_value, "outcome": outcome, "outcome_points": level,
            "lower_80": lower, "upper_80": upper, "lower_80_points": bottom, "upper_80_points": top, "median_points": f.in_points.median,
-           "crps": f.crps(outcome)}  # fmt: skip
+           "crps": f.crps(outcome), "rise": f.chance_of_rise, "base_rate": f.base_rate, "stated": f.label}  # fmt: skip
     for percent in (50, 80, 90):
         low, high = f.interval(percent / 100)
         row[f"inside_{percent}"] = float(low <= outcome <= high)
@@ -78,8 +78,15 @@ def track_record(
 ) -> pd.DataFrame:
     "The last stored forecasts whose outcome was known at a session, by origin, with the CRPS of every baseline beside."
     target = prepared.target
-    stored = database.get_predictions(symbol=target.symbol, horizon=target.horizon, kind=target.kind, end=as_of)
-    stored = stored[stored["outcome"].notna() & (stored["target_session"] <= as_of)].tail(last)
+    enough = last + 2 * target.horizon + 20  # the newest have no outcome yet; more are read only where these do not do
+    for limit in (enough, None):
+        stored = database.get_predictions(
+            symbol=target.symbol, horizon=target.horizon, kind=target.kind, end=as_of, limit=limit
+        )
+        known = stored[stored["outcome"].notna() & (stored["target_session"] <= as_of)]
+        if len(known) >= last or len(stored) < enough:
+            break
+    stored = known.tail(last)
     if stored.empty:
         return pd.DataFrame()
     rows = [

@@ -107,3 +107,8 @@ from .tuning_page import (
     study_sections as study_sections,
     tuning_headline as tuning_headline,
 )
+from .morning import (
+    judgement as judgement,
+    morning_card as morning_card,
+    write_past_pages as write_past_pages,
+)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core import joined
 from ..pipeline import Day
 from ..forecasts import FAINT, REGIME_COLOURS, SHADES, WARNING, house_style, session_axes
 from .html import paragraph, percent, table
@@ -96,7 +97,7 @@ def anomaly_section(day: Day) -> str:
     if np.isnan(p):
         return anomaly_headline(day)
     apart = table(stands_out_table(day), "What sets it apart") if p <= ALARMS[-1] else ""
-    return anomaly_headline(day) + apart + paragraph(alarm_sentence(day.anomaly.p_values["p_value"]))
+    return joined([anomaly_headline(day), apart, paragraph(alarm_sentence(day.anomaly.p_values["p_value"]))])
 
 
 def anomaly_record(day: Day) -> str:
@@ -122,7 +123,7 @@ def draw_anomalies(
         for alpha in ALARMS:
             ax.axhline(-np.log10(alpha), color=FAINT, linewidth=0.6, linestyle=(0, (4, 3)))
         ax.set_yticks([0, *(-np.log10(alpha) for alpha in ALARMS)], ["every day", "1 in 100", "1 in 20"])
-        ax.set(ylim=(0, None), title="How unusual each session was, by what was known at its close")
+        ax.set(ylim=(0, None), title="How unusual each session was at its close")
         ax.grid(visible=False)
         ax.margins(x=0.01)
     return ax

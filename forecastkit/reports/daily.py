@@ -9,20 +9,21 @@ job has gathered; nothing is computed here. The report notebook `reports/daily.i
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from html import escape
 
+import numpy as np
 import pandas as pd
 
 from ..calendars import COHORT_WORDS
+from ..core import joined
 from ..forecasts import Forecast
 from ..metrics import hac_lag, hac_se, skill
 from ..pipeline import Day
-from .html import paragraph, percent, table
+from .html import heading, paragraph, percent, show_day, table
 
 # %% auto #0
-__all__ = ['BASELINE_NAMES', 'headline', 'numbers_table', 'probability_table', 'regime_sentence', 'cohort_sentence',
-           'ahead_table', 'quality_sentences', 'repair_table', 'record_scores', 'last_forecasts', 'record_section',
-           'worst_quarters_note', 'record_picture', 'changes_table', 'provenance_table']
+__all__ = ['BASELINE_NAMES', 'headline', 'regime_sentence', 'cohort_sentence', 'ahead_table', 'quality_sentences', 'repair_table',
+           'direction_scores', 'record_scores', 'last_forecasts', 'record_section', 'worst_quarters_note',
+           'record_picture', 'changes_table', 'provenance_table']
 
 # %% ../../nbs/70_reports/03_daily.ipynb #46923e63
 def headline(
@@ -33,11 +34,11 @@ def headline(
     today = today or datetime.now(UTC).date()
     age = (today - day.as_of.date()).days
     sessions = "session" if day.target.horizon == 1 else "sessions"
-    lines = [f"<h1>{escape(day.target.symbol)}, {day.target.horizon} {sessions} ahead</h1>"]
-    lines.append(paragraph(f"As of the close of {day.as_of:%A, %-d %B %Y}.", "lead"))
+    lines = [heading(f"{day.target.symbol}, {day.target.horizon} {sessions} ahead", 1)]
+    lines.append(paragraph(f"As of the close of {day.as_of:%A}, {show_day(day.as_of)}.", "lead"))
     if age > 5:
         lines.append(paragraph(
-            f"The data end {age:,} days before this page was made ({today:%-d %B %Y}): this is a forecast from "
+            f"The data end {age:,} days before this page was made ({show_day(today)}): this is a forecast from "
             f"{day.as_of:%B %Y}, not of today.", "warning"))  # fmt: skip
     if day.failure is not None:
         lines.append(paragraph(f"No forecast was made: {day.failure}", "alarm"))
@@ -46,45 +47,11 @@ def headline(
             behind = (day.as_of - last.origin).days
             lines.append(
                 paragraph(
-                    f"Below stands the last good forecast, made as of {last.origin:%-d %B %Y}, {behind} days earlier.",
+                    f"Below stands the last good forecast, made as of {show_day(last.origin)}, {behind} days earlier.",
                     "warning",
                 )
             )
-    return "\n".join(lines)
-
-# %% ../../nbs/70_reports/03_daily.ipynb #bea182e8
-def numbers_table(
-    forecast: Forecast,  # any forecast of a level
-) -> pd.DataFrame:
-    "Expected value, quantiles and ranges, as text in per cent and in index points."
-    points = forecast.in_points
-
-    def both(label: str, change: float, level: float) -> tuple[str, str, str]:
-        return label, f"{change:+.1f} %", f"{level:.2f}"
-
-    rows = [
-        ("last close", "", f"{forecast.last_value:.2f}"),
-        both("expected", forecast.point_estimate, points.expected),
-    ]
-    rows += [
-        both(f"{percent(p)} quantile", forecast.quantile(p), points.quantile(p))
-        for p in (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-    ]
-    for level in (0.8, 0.9):
-        (low, high), (bottom, top) = forecast.interval(level), points.interval(level)
-        rows.append((f"{percent(level)} range", f"{low:+.1f} to {high:+.1f} %", f"{bottom:.2f} to {top:.2f}"))
-    return pd.DataFrame(rows, columns=["", "change", "index points"]).set_index("")
-
-
-def probability_table(
-    forecast: Forecast,  # of a target that has VIX regimes, or of any other
-    levels: tuple[float, ...] = (20.0, 30.0),  # index points
-) -> pd.DataFrame:
-    "Probabilities of each VIX regime and of ending above given levels, as text; only of a rise where there are no regimes."
-    rows = {f"{name} regime": p for name, p in forecast.regime_probabilities.items()}
-    rows |= {f"above {level:g}": forecast.prob_above(level) for level in (levels if rows else ())}
-    rows["a rise"] = forecast.prob_above(forecast.last_value)
-    return pd.DataFrame({"probability": [percent(p, 1) for p in rows.values()]}, index=list(rows))
+    return joined(lines)
 
 # %% ../../nbs/70_reports/03_daily.ipynb #e82c2511
 def regime_sentence(
@@ -100,7 +67,7 @@ def regime_sentence(
     since = known.index[changed[-1] + 1] if len(changed) else known.index[0]
     return (
         f"The hidden Markov model reads {state.replace('_', ' ')} with probability {percent(known[state].iloc[-1])}; "
-        f"that has been its most probable state since {since:%-d %B %Y}."
+        f"that has been its most probable state since {show_day(since)}."
     )
 
 # %% ../../nbs/70_reports/03_daily.ipynb #759103dc
@@ -117,9 +84,10 @@ def cohort_sentence(forecast: Forecast) -> str:
 def ahead_table(ahead: pd.DataFrame, most: int = 8) -> pd.DataFrame:
     "The next events: date, what, and how many sessions away, as text."
     rows = ahead.head(most)
-    return pd.DataFrame(
-        {"event": rows["event"].astype(str), "sessions away": rows["sessions"].map("{:.0f}".format)}
-    ).set_index(pd.Index([f"{d:%a %-d %b}" for d in rows["date"]], name=""))
+    closed = rows["event"].eq("exchange closed")
+    sessions = [f"{n:.0f} before it" if shut else f"{n:.0f}" for n, shut in zip(rows["sessions"], closed)]
+    days = pd.Index([f"{d:%a} {show_day(d)}" for d in rows["date"]], name="day")
+    return pd.DataFrame({"event": rows["event"].astype(str).to_numpy(), "sessions away": sessions}, days)
 
 # %% ../../nbs/70_reports/03_daily.ipynb #531af5cf
 def quality_sentences(day: Day) -> list[str]:
@@ -140,11 +108,40 @@ def repair_table(repairs: pd.DataFrame) -> pd.DataFrame:
     grouped = (
         repairs.groupby(["symbol", "what", "action"], sort=True)["session"].agg(["size", "min", "max"]).reset_index()
     )
-    grouped = grouped.assign(**{c: grouped[c].dt.strftime("%Y-%m-%d") for c in ("min", "max")})
+    grouped = grouped.assign(**{c: grouped[c].map(show_day) for c in ("min", "max")})
     return grouped.rename(columns={"size": "rows", "min": "first", "max": "last"}).set_index("symbol")
 
 # %% ../../nbs/70_reports/03_daily.ipynb #8160215e
 BASELINE_NAMES: dict[str, str] = {"climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch": "GARCH"}
+
+
+def direction_scores(record: pd.DataFrame, horizon: int) -> list[tuple[str, str, str, str]]:
+    "How often a stated direction was right beside always naming the commoner one, and the Brier skill against the base rate, as rows of text."
+    known = record.dropna(subset=["rise", "base_rate", "outcome"]) if "rise" in record else record.head(0)
+    lag, rose, rows = hac_lag(horizon), (known["outcome"] > 0).to_numpy(float), []
+    stated = known["stated"].to_numpy(str) != "neutral" if len(known) else np.zeros(0, dtype=bool)
+    if stated.sum() > 2 * lag:
+        right = (known["rise"].to_numpy(float)[stated] > 0.5) == (rose[stated] == 1)
+        commoner = max(rose[stated].mean(), 1 - rose[stated].mean())
+        rows.append(
+            (
+                f"direction right, {stated.sum()} stated",
+                percent(right.mean(), 1),
+                f"{percent(commoner, 1)} the commoner one",
+                percent(hac_se(right.astype(float), lag), 1),
+            )
+        )
+    elif len(known):
+        rows.append(("direction", f"stated {stated.sum()} times", "", ""))
+    if len(known) > 2 * lag:
+        gain = skill(
+            (known["rise"].to_numpy(float) - rose) ** 2, (known["base_rate"].to_numpy(float) - rose) ** 2, lag, horizon
+        )
+        none = "none, " if abs(gain.t) < 2 else ""
+        rows.append(
+            ("Brier skill of a rise against its base rate", f"{none}{100 * gain.value:+.1f} %", "", percent(gain.se, 1))
+        )
+    return rows
 
 
 def record_scores(
@@ -162,9 +159,11 @@ def record_scores(
         both = record[["crps", f"crps_{name}"]].dropna().to_numpy(float)
         if len(both) > 2 * lag:
             gain = skill(both[:, 0], both[:, 1], lag, horizon)
-            cells = (f"{100 * gain.value:+.1f} %", f"CRPS {both[:, 1].mean():.2f}", percent(gain.se, 1))
+            none = "none, " if abs(gain.t) < 2 else ""
+            cells = (f"{none}{100 * gain.value:+.1f} %", f"CRPS {both[:, 1].mean():.2f}", percent(gain.se, 1))
             rows.append((f"skill against {words}", *cells))
     rows.append(("CRPS (% points)", f"{record['crps'].mean():.2f}", "", ""))
+    rows += direction_scores(record, horizon)
     return pd.DataFrame(rows, columns=["", "measured", "beside", "s.e."]).set_index("")
 
 
@@ -176,11 +175,11 @@ def last_forecasts(record: pd.DataFrame, most: int = 20) -> pd.DataFrame:
         for ok, up in zip(rows["inside_80"] == 1, rows["outcome"] > rows["upper_80"])
     ]
     return pd.DataFrame({
-        "close": rows["last_value"].map("{:.2f}".format), "target": [f"{d:%Y-%m-%d}" for d in rows["target_session"]],
+        "close": rows["last_value"].map("{:.2f}".format), "target": [show_day(d) for d in rows["target_session"]],
         "80 % range": [f"{a:.2f} to {b:.2f}" for a, b in zip(rows["lower_80_points"], rows["upper_80_points"])],
         "median": rows["median_points"].map("{:.2f}".format), "outcome": rows["outcome_points"].map("{:.2f}".format),
         "verdict": verdict, "made": rows["timeliness"],
-    }).set_index(pd.Index([f"{d:%Y-%m-%d}" for d in rows.index], name="origin"))  # fmt: skip
+    }).set_index(pd.Index([show_day(d) for d in rows.index], name="origin"))  # fmt: skip
 
 # %% ../../nbs/70_reports/03_daily.ipynb #aa018d11
 def record_section(day: Day) -> str:
@@ -190,7 +189,7 @@ def record_section(day: Day) -> str:
         return paragraph("No stored forecast has a known outcome yet.")
     made = record["timeliness"].value_counts()
     kinds = ", ".join(f"{made[name]} {name}" for name in ("live", "late", "backfill") if name in made)
-    words = f"The last {len(record)} forecasts with known outcomes ({kinds}), origins {record.index[0]:%Y-%m-%d} to {record.index[-1]:%Y-%m-%d}."
+    words = f"The last {len(record)} forecasts with known outcomes ({kinds}), origins {show_day(record.index[0])} to {show_day(record.index[-1])}."
     if "backfill" in made:
         words += " A backfill was made after its outcome, by a model and widths that knew nothing of it; only live forecasts are proof."
     return paragraph(words) + table(record_scores(record, day.target.horizon)) + paragraph(
@@ -225,22 +224,22 @@ def changes_table(
         rows |= {f"{name} regime": percent(p) for name, p in f.regime_probabilities.items()}
         return rows | {"cohort": f.cohort.replace("_", " "), "model": f.model_version[:8]}
 
-    return pd.DataFrame(
-        {f"{previous.origin:%Y-%m-%d}": column(previous), f"{forecast.origin:%Y-%m-%d}": column(forecast)}
-    )
+    return pd.DataFrame({show_day(previous.origin): column(previous), show_day(forecast.origin): column(forecast)})
 
 # %% ../../nbs/70_reports/03_daily.ipynb #d928068f
 def provenance_table(day: Day) -> pd.DataFrame:
     "Identifier, model, code, data fingerprint, times, and the span of each series used, as text."
     f = day.forecast or day.last_good
     rows = {} if f is None else {
-        "prediction": f.prediction_id, "made at": f"{f.made_at:%Y-%m-%d %H:%M} UTC", "origin": f"{f.origin:%Y-%m-%d}",
-        "target session": f"{f.target_session:%Y-%m-%d}", "model version": f.model_version, "code": f.code_version,
+        "prediction": f.prediction_id, "made at": f"{show_day(f.made_at)}, {f.made_at:%H:%M} UTC",
+        "model version": f.model_version, "code": f.code_version,
         "data fingerprint": f.data_fingerprint, "features used": str(f.metadata.get("features_used", "")),
         "width calibration": day.widths,
         "pool": str(f.metadata.get("pool", "")),
     }  # fmt: skip
     for symbol, row in day.series.iterrows():
-        rows[f"{symbol} ({row['source']})"] = f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}, {row['rows']:,} rows"
+        rows[f"{symbol} ({row['source']})"] = (
+            f"{show_day(row['first'])} to {show_day(row['last'])}, {row['rows']:,} rows"
+        )
     rows["search behind the recipe"] = day.trials
     return pd.DataFrame({"": list(rows.values())}, index=list(rows))

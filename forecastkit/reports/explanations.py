@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..forecasts import ACCENT, FAINT, INK, WARNING, house_style, session_axes
+from ..forecasts import ACCENT, FAINT, INK, WARNING, house_style, session_axes, feature_words
 
 # %% auto #0
 __all__ = ['UNITS', 'STORED_NOTE', 'in_per_cent', 'decimals_for', 'reasons_table', 'waterfall', 'stored_explanations',
@@ -81,13 +81,19 @@ def waterfall(
             (explanation.value, "this forecast", INK),
         ):
             ax.axvline(100 * value, color=colour, linewidth=0.8, linestyle="--", label=f"{word} {100 * value:.1f}")
-        ax.set_yticks(place, [str(name) for name in parts.index])
+        ax.set_yticks(place, [feature_words(str(name)) for name in parts.index])
         ax.invert_yaxis()
         ax.use_sticky_edges = False  # a bar that begins at the typical day keeps its distance from the frame
         ax.grid(visible=False, axis="y")
         ax.margins(x=0.12)
         ax.set_xlabel(UNITS.get(explanation.of, explanation.of))
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+        ax.set_title(f"What made the {'width' if explanation.of == 'width' else 'median'}")
+        ax.legend(
+            loc="upper left",
+            bbox_to_anchor=(0, -0.42 / max(0.22 * len(parts), 1)),
+            ncols=2 if ax.figure.get_size_inches()[0] > 5 else 1,
+            frameon=False,
+        )
     return ax
 
 # %% ../../nbs/70_reports/07_explanations.ipynb #2421cec6
@@ -181,7 +187,7 @@ def family_strip(
     ax: Any = None,  # matplotlib axes
     most: int = 10,  # families shown, the largest first
 ) -> Any:
-    "What each family added, month by month: red where it raised the number, blue where it lowered it, in hundredths."
+    "What each family added, month by month: warm where it raised the number, blue where it lowered it, in hundredths."
     import seaborn as sns
 
     sums = table.by_family()
@@ -197,7 +203,7 @@ def family_strip(
         )  # fmt: skip
         first = [k for k, month in enumerate(months.columns) if month.month == 1 or (k == 0 and month.month < 8)]
         ax.set_xticks([k + 0.5 for k in first], [str(months.columns[k].year) for k in first], rotation=0)
-        ax.set(xlabel="", ylabel="")
+        ax.set(xlabel="", ylabel="", title="What each family added, month by month")
         ax.tick_params(axis="y", rotation=0, length=0)
     return ax
 

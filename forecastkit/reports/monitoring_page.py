@@ -8,6 +8,7 @@ something is missing it names the command that fills it."""
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #5ec20baf
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +17,17 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from ..forecasts import ACCENT, FAINT, SHADES, WARNING, blank_axes, figure_html, house_style
+from ..core import html_macros, joined
+from ..forecasts import ACCENT, FAINT, SHADES, WARNING, blank_axes, figure_png, house_style
 from ..ledger import DRIFT, PredictionDatabase, fetch, with_retry
 from ..ops import JobRun, LineTarget, MonitorReport, Standing, StoredAlert, outcome_measures, read_monitor
 from ..ops import standing, stored_alerts, stored_jobs, stored_promotions, target_key
-from .html import paragraph, percent, table
+from .html import heading, paragraph, percent, table
 
 # %% auto #0
 __all__ = ['SERIES_WORDS', 'SHOWN_MEASURES', 'SCOPE_WORDS', 'alert_paragraph', 'watch_section', 'Monitoring', 'gather_monitoring',
            'drift_history', 'drift_map', 'picture', 'drift_section', 'drifted_table', 'rolling_skill', 'band_picture',
-           'skill_section', 'target_table', 'scope_table', 'scrolled', 'performance_section', 'calibration_picture',
+           'skill_section', 'target_table', 'scope_table', 'performance_section', 'calibration_picture',
            'calibration_section', 'lines_section', 'alerts_section', 'jobs_section', 'monitoring_headline']
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #52edca70
@@ -45,7 +47,7 @@ def watch_section(database: PredictionDatabase) -> str:
     "Drift, performance, and jobs with alerts in a line each; more only where an alert stands."
     report = read_monitor(database)
     told = [paragraph(line) for line in report.lines()[:3]]
-    return "".join([*told, *(alert_paragraph(one) for one in report.alerts)])
+    return joined([*told, *(alert_paragraph(one) for one in report.alerts)])
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #7b17f219
 @dataclass(frozen=True, eq=False)
@@ -134,14 +136,15 @@ def drift_map(history: pd.DataFrame) -> Any:
         every = max(grid.shape[1] // 6, 1)
         places = np.arange(0, grid.shape[1], every)
         ax.set_xticks(places + 0.5, [f"{checked[at]:%-d %b %Y}" for at in places], rotation=0)
-        ax.set(xlabel="", ylabel="")
+        ax.set(xlabel="", ylabel="", title="Chance without drift, by family and session")
     return ax
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #0e87519e
 def picture(figure: Any, alt: str) -> str:
     "A figure as an image of the page with a text for those who cannot see it; the page turns its colours in the dark and scrolls it on a phone."
-    image = figure_html(figure, alt).replace(' style="max-width:100%"', "")
-    return f'<div class="output_png wide">{image}</div>'
+    return html_macros("pieces").boxed(
+        html_macros("pieces").image(base64.b64encode(figure_png(figure)).decode(), alt), "output_png wide"
+    )
 
 
 def drift_section(page: Monitoring) -> str:
@@ -176,7 +179,7 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
         "chance without drift": ["counted" if pd.isna(p) else f"{p:.2g}" for p in rows["family_wise_p"]],
     }).set_index(pd.Index(rows["feature"], name="feature"))  # fmt: skip
     more = f"The {most} surest of {len(drifted)}." if len(drifted) > most else ""
-    return scrolled(table(shown, more)) + paragraph(
+    return table(shown, more) + paragraph(
         "Look first whether a feed changed (forecastkit data health). If the market changed, forecastkit train makes a version that has seen it; "
         "until then read the ranges as too narrow rather than too wide.")  # fmt: skip
 
@@ -220,7 +223,7 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
         return paragraph(
             f"{days} outcomes are known, {window} are drawn together: forecastkit daily records one a session."
         )
-    rolling, out = rolling_skill(page.measured, window), ""
+    rolling, out = rolling_skill(page.measured, window), joined([])
     for name, expected, words, alt in (
         ("skill", 0.0, f"CRPS skill on climatology, last {window} outcomes, with two standard errors", "line: no better than climatology"),
         ("inside", 0.8, f"Outcomes inside the 80 % range, last {window}, with two standard errors", "line: 80 %"),
@@ -258,7 +261,7 @@ def target_table(performance: pd.DataFrame, target: tuple[str, str, int]) -> str
         cells[f"last {one.window_rows}"][words] = f"{shown(one.value)} ± {shown(one.se)}{usual}"
     order = [words for words, _ in SHOWN_MEASURES.values() if any(words in column for column in cells.values())]
     caption = f"{symbol}, {horizon} ahead: value ± standard error, and what was usual before"
-    return scrolled(table(pd.DataFrame(cells).reindex(order).fillna(""), caption)) if cells else ""
+    return table(pd.DataFrame(cells).reindex(order).fillna(""), caption) if cells else ""
 
 
 def scope_table(performance: pd.DataFrame, scope: str, window: int = 60, most: int = 25) -> str:
@@ -275,15 +278,8 @@ def scope_table(performance: pd.DataFrame, scope: str, window: int = 60, most: i
     caption = f"{SCOPE_WORDS[scope]}, the last {window} sessions with an outcome; ± standard error"
     caption += f"; the {most} weakest of {len(cells)}" if len(cells) > most else ""
     return (
-        scrolled(table(pd.DataFrame.from_dict({one: cells[one] for one in chosen}, "index").fillna(""), caption))
-        if cells
-        else ""
+        table(pd.DataFrame.from_dict({one: cells[one] for one in chosen}, "index").fillna(""), caption) if cells else ""
     )
-
-
-def scrolled(html: str) -> str:
-    "A table that scrolls in its own box where it is wider than the page."
-    return f'<div class="scroll">{html}</div>'
 
 
 def performance_section(page: Monitoring) -> str:
@@ -298,7 +294,7 @@ def performance_section(page: Monitoring) -> str:
     drawn = page.measured.iloc[-1] if len(page.measured) else own.iloc[-1]
     shown = target_table(measured, (drawn["symbol"], drawn["kind"], int(drawn["horizon"])))
     window = min(60, int(own["window_rows"].max()))
-    shown += "".join(scope_table(measured, scope, window) for scope in SCOPE_WORDS if scope != "symbol" or symbols > 1)
+    shown += joined(scope_table(measured, scope, window) for scope in SCOPE_WORDS if scope != "symbol" or symbols > 1)
     worse = sorted(set(measured.loc[measured["decayed"], "symbol"]))
     told = (
         f"Decayed, by a change detector that cries falsely once in fifty years of outcomes: {', '.join(worse)}. Pause it (forecastkit pauses add symbol:{worse[0]}) "
@@ -322,14 +318,22 @@ def calibration_picture(pit: np.ndarray, n: float) -> Any:
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.5])
         left.plot([0.4, 1], [0.4, 1], color=FAINT, linewidth=0.9)
         left.errorbar(levels, found, 2 * np.sqrt(levels * (1 - levels) / n), fmt="o", color=ACCENT, markersize=4)
-        left.set(xlim=(0.4, 1), ylim=(min(0.4, found.min() - 0.1), 1.05), xlabel="range", ylabel="outcomes inside")
+        left.set(
+            xlim=(0.4, 1),
+            ylim=(min(0.4, found.min() - 0.1), 1.05),
+            xlabel="range",
+            ylabel="outcomes inside",
+            title="Coverage",
+        )
         for axis in (left.xaxis, left.yaxis):
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         share, edges = np.histogram(pit, bins=10, range=(0, 1))
         right.axhspan(*(0.1 + np.array([-2, 2]) * np.sqrt(0.09 / n)), color=SHADES[0], linewidth=0)
         right.bar(edges[:-1], share / len(pit), width=0.092, align="edge", color=SHADES[2])
         right.axhline(0.1, color=FAINT, linewidth=0.9)
-        right.set(xlabel="place of the outcome in its forecast (PIT)", ylabel="share", xlim=(0, 1))
+        right.set(
+            xlabel="place of the outcome in its forecast (PIT)", ylabel="share", xlim=(0, 1), title="Places of outcomes"
+        )
         right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     return figure
 
@@ -362,15 +366,15 @@ def lines_section(page: Monitoring, most: int = 5) -> str:
         for one in page.lines
     }  # fmt: skip
     changes = sorted((row for one in page.lines for row in one.rows), key=lambda row: row.number)[-most:]
-    told = "".join(paragraph(str(row)) for row in reversed(changes))
+    told = joined(paragraph(str(row)) for row in reversed(changes))
     none = paragraph("Nothing was promoted yet: forecastkit models promote does, with its reason on record.", "quiet")
-    return scrolled(table(pd.DataFrame.from_dict(rows, "index"))) + (told or none)
+    return table(pd.DataFrame.from_dict(rows, "index")) + (told or none)
 
 
 def alerts_section(page: Monitoring, most: int = 20) -> str:
     "What stands with what to do, and what became of the last alerts."
     standing_ones = [one for one in page.alerts if one.stands]
-    told = "".join(alert_paragraph(one) for one in standing_ones) or paragraph("No alert stands.")
+    told = joined(alert_paragraph(one) for one in standing_ones) or paragraph("No alert stands.")
     if not page.alerts:
         return told + paragraph(
             "forecastkit monitor raises them; [monitor] sinks in settings.ini says who is told.", "quiet"
@@ -382,7 +386,7 @@ def alerts_section(page: Monitoring, most: int = 20) -> str:
         "state": [one.to_dict()["state"] for one in rows],
         "seen by": [one.acknowledged_by or "nobody" for one in rows],
     }).set_index(pd.Index([str(one.number) for one in rows], name="number"))  # fmt: skip
-    return told + scrolled(table(shown, f"The last {len(rows)} alerts, times in UTC"))
+    return told + table(shown, f"The last {len(rows)} alerts, times in UTC")
 
 
 def jobs_section(page: Monitoring, most: int = 10) -> str:
@@ -403,7 +407,7 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
         if missed
         else "None was missed, as far as forecastkit monitor --expect daily has looked."
     )
-    return paragraph(told) + f'<div class="wrapped">{scrolled(table(shown))}</div>'
+    return paragraph(told) + html_macros("pieces").boxed(table(shown), "wrapped")
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #e490bc3b
 def monitoring_headline(page: Monitoring) -> str:
@@ -411,9 +415,9 @@ def monitoring_headline(page: Monitoring) -> str:
     report = page.report
     kind = "" if report.ok else "warning"
     state = "Nothing needs to be done." if report.ok else "Something needs a look: see the alerts below."
-    head = f"<h1>Watch over the forecasts</h1>{paragraph(f'As of {page.now:%A, %-d %B %Y, %H:%M} UTC.', 'lead')}"
+    head = [heading("Watch over the forecasts", 1), paragraph(f"As of {page.now:%A, %-d %B %Y, %H:%M} UTC.", "lead")]
     ends = [f"{what} {day:%-d %B %Y}" for what, day in (("drift was last checked", page.drift["session"].max()),
             ("the last outcome is of", page.measured["target_session"].max())) if not pd.isna(day)]  # fmt: skip
     told = "; ".join(ends)
     seen = paragraph(f"{told[:1].upper()}{told[1:]}.", "quiet") if told else ""
-    return head + paragraph(state, kind) + "".join(paragraph(line) for line in report.lines()[:3]) + seen
+    return joined([*head, paragraph(state, kind), *(paragraph(line) for line in report.lines()[:3]), seen])

@@ -129,9 +129,9 @@ def coverage_by(
             label=SCORE_NAMES.get(first, first),
         )
         ax.set_xticks(place, [str(label).replace("_", " ") for label in parts.index])
-        ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="inside, %")
+        ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="inside, %", title=f"Inside the 80 % range by {by}")
         ax.grid(visible=False, axis="x")
-        ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+        ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax
 
 
@@ -170,7 +170,12 @@ def coverage_by_symbol(
                 fontsize=7,
             )
         ax.margins(y=0.22)
-        ax.set(xticks=[], xlabel=f"{len(parts)} symbols, from the lowest to the highest", ylabel="inside, %")
+        ax.set(
+            xticks=[],
+            xlabel=f"{len(parts)} symbols, from the lowest to the highest",
+            ylabel="inside, %",
+            title="Inside the 80 % range, two standard errors",
+        )
         ax.grid(visible=False, axis="x")
     return ax
 
@@ -199,9 +204,9 @@ def panel_skill_by(
                 label=f"against {SCORE_NAMES.get(name, name)}",
             )
         ax.set_xticks(place, [str(label).replace("_", " ") for label in parts.index])
-        ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="skill, %")
+        ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="skill, %", title=f"Skill by {by}")
         ax.grid(visible=False, axis="x")
-        ax.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+        ax.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax
 
 
@@ -231,6 +236,11 @@ def panel_pit_picture(
             label=SCORE_NAMES.get(first, first),
         )
         ax.axhline(1, color=INK, linewidth=0.8, linestyle=":")
-        ax.set(xlabel="probability that the forecast gave to less than what came", ylabel="density", xlim=(0, 1))
-        ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+        ax.set(
+            xlabel="probability that the forecast gave to less than what came",
+            ylabel="density",
+            xlim=(0, 1),
+            title="Where outcomes fell (PIT)",
+        )
+        ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax

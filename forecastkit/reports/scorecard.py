@@ -33,10 +33,11 @@ from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
 from .daily import BASELINE_NAMES
 
 # %% auto #0
-__all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'skill_table', 'coverage_table', 'width_table',
-           'regime_scores_table', 'ece_table', 'direction_table', 'point_table', 'part_table', 'worst_quarters_table',
-           'parts_as_text', 'quantile_table', 'horizons_table', 'skill_by', 'skill_by_probability', 'pit_histogram',
-           'pit_words', 'pit_sentence', 'reliability_bins', 'reliability_grid', 'coverage_through_time', 'worst_table']
+__all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'verdict', 'skill_table', 'coverage_table',
+           'width_table', 'regime_scores_table', 'ece_table', 'direction_table', 'point_table', 'part_table',
+           'worst_quarters_table', 'parts_as_text', 'quantile_table', 'horizons_table', 'skill_by',
+           'skill_by_probability', 'pit_histogram', 'pit_words', 'pit_sentence', 'reliability_bins', 'reliability_grid',
+           'coverage_through_time', 'worst_table']
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #51a0e25e
 SCORE_NAMES: dict[str, str] = {
@@ -83,12 +84,36 @@ def skill_rows(
     apart = f"t, origins {horizon} apart"
     rows = {SCORE_NAMES["forecaster"]: {"CRPS (% points)": f"{summary.crps:.3f}"}}
     for name, found in summary.skill.items():
-        none = "none, " if found.value < 0.005 else ""
+        none = "none, " if found.value < 0.005 or abs(found.t) < 2 else ""
         rows[SCORE_NAMES.get(name, name)] = {
             "CRPS (% points)": f"{baselines[name].crps:.3f}", "skill against it": none + share_text(found.value, signed=True),
             "s.e.": share_text(found.se), "t": f"{found.t:.1f}", apart: f"{found.t_nonoverlapping:.1f}",
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
+
+
+def verdict(card: Scorecard) -> str:
+    "What the card comes to in two sentences: against which baselines there is skill and against which none, and whether the 80 % range held."
+    skills = {SCORE_NAMES.get(name, name): found for name, found in card.summary.skill.items()}
+    won = [
+        f"{name} ({share_text(s.value, signed=True)}, t {s.t:.1f})"
+        for name, s in skills.items()
+        if s.value >= 0.005 and s.t >= 2
+    ]
+    lost = [f"{name} (t {s.t:.1f})" for name, s in skills.items() if s.t <= -2]
+    none = [name for name, s in skills.items() if not (s.value >= 0.005 and s.t >= 2) and s.t > -2]
+    told = [
+        f"skill against {', '.join(won)}" if won else "",
+        f"worse than {', '.join(lost)}" if lost else "",
+        f"none against {', '.join(none)}" if none else "",
+    ]
+    inside = card.scores["inside_0.8"].to_numpy()
+    error = hac_se(inside, hac_lag(card.outcomes.target.horizon))
+    held = (
+        "as promised" if abs(inside.mean() - 0.8) < 2 * error else "too narrow" if inside.mean() < 0.8 else "too wide"
+    )
+    said = "; ".join(filter(None, told))
+    return f"{said[0].upper()}{said[1:]}. The 80 % range held {share_text(inside.mean())} of the outcomes (s.e. {100 * error:.1f}): {held}."
 
 
 def skill_table(card: Scorecard) -> pd.DataFrame:
@@ -295,8 +320,13 @@ def pit_histogram(
             label="climatology",
         )
         ax.axhline(1, color=INK, linewidth=0.8, linestyle=":")
-        ax.set(xlabel="probability that the forecast gave to less than what came", ylabel="density", xlim=(0, 1))
-        ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+        ax.set(
+            xlabel="probability that the forecast gave to less than what came",
+            ylabel="density",
+            xlim=(0, 1),
+            title="Where outcomes fell in their forecasts (PIT)",
+        )
+        ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     return ax
 
 

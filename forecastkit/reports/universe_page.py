@@ -13,17 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from html import escape
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..core import VIX_REGIMES
+from ..core import VIX_REGIMES, html_macros, joined
 from ..pipeline import PreparedPanel, SymbolForecasts, UniverseSystem
 from ..regimes import state_durations
-from .html import paragraph, percent, table
+from .html import heading, paragraph, percent, show_day, table
 from .panel_scorecard import panel_basis, panel_coverage_table, panel_skill_table
 from forecastkit.reports.universe_rows import (
     PastYear,
@@ -105,7 +104,7 @@ UNIVERSE_STYLE: str = """
 .universe .chip{font-size:11.5px;line-height:1;padding:5px 6px;border-radius:4px;text-decoration:none;color:var(--ink,#1c2530)} .universe .key{display:flex;flex-wrap:wrap;gap:3px 10px;margin:8px 0 14px} .universe .key .chip{margin-right:4px}
 .universe .s0{background:#a9cbe3} .universe .s1{background:#d4e5f1} .universe .s2{background:#eceff2} .universe .s3{background:#fbe7d6} .universe .s4{background:#f7cfae} .universe .s5{background:#f0ae80} .universe .s6{background:#e58f57}
 .universe .lane{display:flex;align-items:center;gap:8px;margin:2px 0} .universe .lane>span{width:64px;font-size:13px;color:var(--quiet,#66717d)} .universe .track{position:relative;flex:1;height:22px;background:var(--band,#f5f7f9)} .universe .track i{position:absolute;top:0;bottom:0} .universe .axis .track{background:none;font-size:12px;color:var(--quiet,#66717d)} .universe .axis .track b{position:absolute;font-weight:400;border-left:1px solid var(--edge,#b8c1c9);padding-left:4px;line-height:1.3}
-.universe .low{background:#2e8b6f} .universe .normal{background:#a8d5ba} .universe .elevated{background:#f4b571} .universe .crisis{background:#b5373a} .universe .swatch{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:5px}
+.universe .low{background:#2b6ca3} .universe .normal{background:#a6cbe3} .universe .elevated{background:#f7b267} .universe .crisis{background:#a3480f} .universe .swatch{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:5px}
 .universe ol.reasons{list-style:none;padding:0;margin:8px 0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:10px 22px} .universe ol.reasons>li{border-top:1px solid var(--line,#e3e7eb);padding-top:6px} .universe ol.reasons ul{margin:4px 0 0;padding-left:18px;font-size:13px;color:var(--quiet,#66717d)}
 @media(prefers-color-scheme:dark){:root:has(.adaptive) .universe .s0{background:#1f5a86} :root:has(.adaptive) .universe .s1{background:#27425a} :root:has(.adaptive) .universe .s2{background:#2c353e} :root:has(.adaptive) .universe .s3{background:#463427} :root:has(.adaptive) .universe .s4{background:#6a4426} :root:has(.adaptive) .universe .s5{background:#8a4f1f} :root:has(.adaptive) .universe .s6{background:#a8551a}}
 .universe table.names td:nth-child(10) small{white-space:normal;width:70px}
@@ -117,7 +116,7 @@ UNIVERSE_STYLE: str = """
 
 def part(html: str) -> str:
     "A part of the page, in its style."
-    return f'<div class="universe adaptive">{html}</div>'
+    return html_macros("universe").part(html)
 
 
 def universe_headline(
@@ -131,7 +130,8 @@ def universe_headline(
         ((today or datetime.now(UTC).date()) - day.session.date()).days,
     )
     lines = [
-        f"<style>{UNIVERSE_STYLE}</style><h1>{names} forecasts, {horizon} session{'s' * (horizon != 1)} ahead</h1>"
+        html_macros("universe").style(UNIVERSE_STYLE),
+        heading(f"{names} forecasts, {horizon} session{'s' * (horizon != 1)} ahead", 1),
     ]
     lines.append(
         paragraph(
@@ -154,7 +154,7 @@ def universe_headline(
             )
         )
     lines += [paragraph(f"{said[0].upper()}{said[1:]}.", "quiet") for said in day.prepared.absences]
-    return part("\n".join(lines))
+    return part(joined(lines))
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #1c53a619
 def shown(
@@ -174,9 +174,7 @@ def cell(
 ) -> str:
     "A cell of the table: what it says, what is usual, and what it is sorted by."
     order = text if sort is None else "" if isinstance(sort, float) and not np.isfinite(sort) else str(sort)
-    below = f"<small>{escape(beside).replace(' %', '&nbsp;%')}</small>" if beside else ""
-    kind = ' class="text"' if sort is None else ""
-    return f'<td{kind} data-sort="{escape(order)}">{escape(text)}{below}{more}</td>'
+    return html_macros("universe").cell(text, beside, order, sort is None, more)
 
 
 def range_bar(
@@ -185,7 +183,7 @@ def range_bar(
 ) -> str:
     "The 80 % range as a bar around the close, on one scale for all rows."
     low, high = (min(1.0, max(0.0, 0.5 + (row[name] / row["close"] - 1.0) / (2.0 * reach))) for name in ("low", "high"))
-    return f'<span class="bar" aria-hidden="true"><i style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></i><b></b></span>'
+    return html_macros("universe").range_bar(f"{100 * low:.1f}", f"{100 * (high - low):.1f}")
 
 
 def state_words(state: str) -> str:
@@ -209,7 +207,7 @@ def ticker_cells(
     middle = f"middle {row['middle']:,.2f} ({100 * (row['middle'] / row['close'] - 1):+.1f} %)"
     results = f"results {row['results']}" if row["results"] else ""
     cells = [
-        f'<th scope="row" data-sort="{escape(symbol)}">{escape(symbol)}{f"<small>{escape(results)}</small>" if results else ""}<small class="own">{escape(row["sector"])}</small></th>',
+        html_macros("universe").row_head(symbol, results, row["sector"]),
         cell(row["sector"] or "\N{EN DASH}"),
         cell(f"{row['close']:,.2f}", sort=row["close"]),
         cell(shown(row["move"], ".1f", " %"), f"usual {shown(row['usual_move'], '.1f', ' %')}", row["move"]),
@@ -228,7 +226,7 @@ def ticker_cells(
                 else "",
             )
         )
-    return "".join(cells)
+    return joined(cells)
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #un1v4199
 def universe_table(
@@ -239,24 +237,13 @@ def universe_table(
     heads = {**PAGE_COLUMNS, **({"label": "text"} if labelled else {})}
     ends = np.abs(rows[["low", "high"]].to_numpy(dtype=float) / rows[["close"]].to_numpy(dtype=float) - 1.0)
     reach = float(np.nanquantile(ends, 0.98)) or 0.01
-    head = "".join(
-        f'<th scope="col" data-kind="{kind}" aria-sort="{"ascending" if name == "ticker" else "none"}"><button type="button"{" class=text" if kind == "text" else ""}>{escape(name).replace(" %", "&nbsp;%")}</button></th>'
-        for name, kind in heads.items()
-    )
-    body = "".join(
-        f'<tr id="t{place}" data-sector="{escape(row["sector"])}">{ticker_cells(str(symbol), row.to_dict(), reach, labelled)}</tr>\n'
+    body = [
+        (place, row["sector"], ticker_cells(str(symbol), row.to_dict(), reach, labelled))
         for place, (symbol, row) in enumerate(rows.iterrows())
-    )
-    sectors = "".join(
-        f'<option value="{escape(name)}">{escape(name)}</option>' for name in sorted(set(rows["sector"]) - {""})
-    )
-    choice = f'<select aria-label="Sector"><option value="">all sectors</option>{sectors}</select>' if sectors else ""
-    tools = f'<div class="tools" hidden><input type="search" placeholder="ticker, sector, state" aria-label="Search the table">{choice}<output aria-live="polite"></output></div>'
+    ]
+    sectors = sorted(set(rows["sector"]) - {""})
     note = f"The bar is the 80 % range around the close, {100 * reach:.0f} % to each side on the same scale for all. Choose a heading to sort."
-    return part(
-        f'{tools}<div class="scroll" role="region" aria-label="All forecasts" tabindex="0"><table class="names"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        + paragraph(note, "quiet")
-    )
+    return part(joined([html_macros("universe").tickers(heads, body, sectors), paragraph(note, "quiet")]))
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #0320345e
 UNIVERSE_SCRIPT: str = """<script>
@@ -320,10 +307,11 @@ def chips(
 ) -> str:
     "The tickers of a sector as coloured chips that lead to their rows, the widest first."
     ordered = rows.sort_values("width_ratio", ascending=False, kind="stable")
-    return "".join(
-        f'<a class="chip s{shade(row["width_ratio"])}" href="#t{row["place"]}">{escape(str(symbol))} {shown(row["width_ratio"], ".1f", chr(215))}</a>'
+    told = [
+        (shade(row["width_ratio"]), row["place"], symbol, shown(row["width_ratio"], ".1f", "\N{MULTIPLICATION SIGN}"))
         for symbol, row in ordered.iterrows()
-    )
+    ]
+    return html_macros("universe").chips(told)
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #un1v0199
 def sector_map(
@@ -337,18 +325,15 @@ def sector_map(
         told = f"{len(own)} ticker{'s' * (len(own) != 1)}, median width {shown(median, '.2f')}\N{MULTIPLICATION SIGN} its usual, mean chance of a fall beyond 5 % {percent(own['fall'].mean(), 1)} (base rate {shown(100 * own['usual_fall'].mean(), '.1f', ' %')})"
         blocks[name] = (
             -median if np.isfinite(median) else 0.0,
-            f"<section><h3>{escape(str(name))}</h3><small>{escape(told)}</small><div class=chips>{chips(own)}</div></section>",
+            (name, told, chips(own)),
         )
     words = (
         f"below {SHADE_BOUNDS[0]}",
         *(f"{a} to {b}" for a, b in pairwise(SHADE_BOUNDS)),
         f"above {SHADE_BOUNDS[-1]}",
     )
-    key = "".join(f'<span><span class="chip s{k}">{word}</span></span>' for k, word in enumerate(words))
-    ordered = "".join(html for _, html in sorted(blocks.values(), key=lambda block: block[0]))
-    return part(
-        f'<div class="key"><small>width of the 80 % range against the median of its own last year:</small>{key}</div><div class="sectors">{ordered}</div>'
-    )
+    ordered = [block for _, block in sorted(blocks.values(), key=lambda block: block[0])]
+    return part(html_macros("universe").sectors(words, ordered))
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #47ccc7af
 STATE_LANES: tuple[str, ...] = ("bull", "sideways", "bear")
@@ -362,10 +347,8 @@ def strip_axis(
     span = (last - first).days + 1
     quarters = [day for day in pd.date_range(first, last, freq="QS") if (day - first).days < 0.95 * span]
     every = max(1, len(quarters) // 4)
-    marks = "".join(
-        f'<b style="left:{100 * (day - first).days / span:.2f}%">{day:%b %Y}</b>' for day in quarters[::every]
-    )
-    return f'<div class="lane axis"><span></span><div class="track" style="height:18px">{marks}</div></div>'
+    marks = [(f"{100 * (day - first).days / span:.2f}", f"{day:%b %Y}") for day in quarters[::every]]
+    return html_macros("universe").axis(marks)
 
 
 def state_strip_html(
@@ -378,21 +361,15 @@ def state_strip_html(
         return ""
     first, last = pd.Timestamp(spells["first"].iloc[0]), pd.Timestamp(spells["last"].iloc[-1])
     begins = [(day - first).days for day in spells["first"]]
-    span, bars = (last - first).days + 1, dict.fromkeys(STATE_LANES, "")
+    span = (last - first).days + 1
+    lanes: dict[str, list[tuple[str, str, str, str]]] = {trend: [] for trend in STATE_LANES}
     ends = [*begins[1:], span]  # a spell reaches to the next: no hole where a weekend lies
     for state, begin, end in zip(spells["state"].map(str), begins, ends):
         trend, level = state.split("_")
-        days = f"{first + pd.Timedelta(days=begin):%Y-%m-%d} to {first + pd.Timedelta(days=end - 1):%Y-%m-%d}"
-        bars[trend] += (
-            f'<i class="{level}" title="{days}" style="left:{100 * begin / span:.2f}%;width:{100 * (end - begin) / span:.2f}%"></i>'
-        )
-    lanes = [
-        f'<div class="lane"><span>{trend}</span><div class="track">{bars[trend]}</div></div>' for trend in STATE_LANES
-    ]
-    key = "".join(f'<span><i class="swatch {name}"></i>{name}</span>' for name in VIX_REGIMES)
-    return part(
-        f'<div class="key"><small>volatility:</small>{key}</div><div role="img" aria-label="Market states from {first:%Y-%m-%d} to {last:%Y-%m-%d}">{"".join(lanes)}{strip_axis(first, last)}</div>'
-    )
+        days = f"{show_day(first + pd.Timedelta(days=begin))} to {show_day(first + pd.Timedelta(days=end - 1))}"
+        lanes[trend].append((level, days, f"{100 * begin / span:.2f}", f"{100 * (end - begin) / span:.2f}"))
+    alt = f"Market states from {show_day(first)} to {show_day(last)}"
+    return part(html_macros("universe").strip(VIX_REGIMES, alt, lanes, strip_axis(first, last)))
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #un1v3199
 def state_sentence(
@@ -425,13 +402,7 @@ def names_list(
     names: Sequence[tuple[str, str, Sequence[str]]],  # symbol, what is said of it, its reasons
 ) -> str:
     "Names with a sentence and their reasons each."
-    items = []
-    for symbol, said, reasons in names:
-        listed = "".join(f"<li>{escape(reason).replace(' %', '&nbsp;%')}</li>" for reason in reasons)
-        items.append(
-            f"<li><b>{escape(symbol)}</b> {escape(said).replace(' %', '&nbsp;%')}{f'<ul>{listed}</ul>' if listed else ''}</li>"
-        )
-    return f'<ol class="reasons">{"".join(items)}</ol>'
+    return html_macros("universe").reasons(names)
 
 
 def width_reason(reason: Reason) -> str:
@@ -465,7 +436,7 @@ def widest_section(
         else ""
     )
     return (
-        part(names_list(names) + paragraph(note + reasons, "quiet"))
+        part(joined([names_list(names), paragraph(note + reasons, "quiet")]))
         if names
         else paragraph("No stock has a usual width yet.")
     )
@@ -494,7 +465,7 @@ def unusual_section(
         f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {percent(share)} of the stocks stand above 95 % of theirs{before}."
     )  # fmt: skip
     return (
-        part(names_list(names) + paragraph(note, "quiet"))
+        part(joined([names_list(names), paragraph(note, "quiet")]))
         if names
         else paragraph("No stock has a year to be compared with.")
     )
