@@ -38,6 +38,7 @@ Modules:
 - `forecastkit.core.settings`: The settings of a run: each key with its type, allowed values and meaning, read from defaults, settings.ini, environment and arguments.
 - `forecastkit.core.stopwatch`: `Stopwatch`: seconds by stage, added up where a stage comes more than once; `stage_key` names a stage for a program.
 - `forecastkit.core.targets`: The `Target` of a forecast (symbol, kind of change, horizon), the probabilities it is given at, the VIX regimes, and one spelling for every symbol.
+- `forecastkit.core.templates`: `html_macros`: the packaged jinja2 templates from which every page and card is made, each value escaped.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
 - `forecastkit.core.threads`: `one_thread`: a block in which the numerical libraries add with one thread, so that the same numbers give the same bits.
 - `forecastkit.data.bar_clock`: Slots of intraday bars, the bars that come next, and scales by slot that make a series of bars as even as a series of days.
@@ -242,6 +243,7 @@ Modules:
 - `forecastkit.reports.daily`: The parts of the daily page, made from a `Day`: headline, numbers, regime, calendar, data quality, track record, provenance.
 - `forecastkit.reports.explanations`: Pictures and tables of explanations: a waterfall for one forecast, a heat strip of families by month, the shap library's beeswarm and dependence plots
 - `forecastkit.reports.monitoring_page`: The parts of the monitoring page, made from what is on record: `watch_section` for the daily page, `gather_monitoring` and a picture or table for each question.
+- `forecastkit.reports.morning`: `morning_card`, `judgement`, `month_section` and `moved_section`: the first screen of the daily page, and `write_past_pages`, the list of past ones.
 - `forecastkit.reports.panel_scorecard`: Tables and pictures of a panel's scorecard: skill, coverage by stock, sector, VIX band and year, the PIT, each with its clustered error.
 - `forecastkit.reports.runner`: `run_report` executes a report notebook with papermill and writes its page; `report_names` lists the reports there are.
 - `forecastkit.reports.scorecard`: Tables and pictures of a scorecard: skill, coverage, calibration error, regimes, direction, each with its standard error.

@@ -206,7 +206,7 @@ def run_daily(
     "The work of `daily`; raises `typer.Exit` where there is no forecast."
     from forecastkit.ops import apply_line_rules
     from forecastkit.pipeline import vendors_in
-    from forecastkit.reports import run_report
+    from forecastkit.reports import run_report, write_past_pages
 
     settings, quiet = system.settings, not system.settings.run.progress
     if vendors_in(settings.data.sources) and not update_sources(system, as_of, utc_now(), said):
@@ -230,6 +230,7 @@ def run_daily(
             report_parameters("daily", settings, as_of=stamp, **own),
             not quiet,
         )
+        write_past_pages(output)
     emit_day(day, page, watched, settings.data.home, as_json, book)
     if not quiet:
         print_note(f"\nSeconds by stage; fit and predict lie within walk\n{stage_lines(watch.seconds)}")

@@ -7,18 +7,36 @@ A page is one self-contained HTML file: no code shown, pictures inline, nothing 
 # %% ../../nbs/70_reports/01_html.ipynb #9048bb18
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
+from ..core import Piece, html_macros
+
 # %% auto #0
-__all__ = ['paragraph', 'percent', 'table', 'html_page']
+__all__ = ['GUARD', 'STYLE', 'paragraph', 'heading', 'columns', 'show_day', 'percent', 'table', 'html_page']
 
 # %% ../../nbs/70_reports/01_html.ipynb #a6ada940
 def paragraph(text: str, kind: str = "") -> str:
     "One escaped paragraph; `kind` is a class of the page's style, such as `lead`, `warning` or `quiet`."
-    return f'<p class="{escape(kind)}">{escape(text).replace(" %", "&nbsp;%")}</p>'
+    return Piece(html_macros("pieces").paragraph(text, kind))
+
+
+def heading(text: str, level: int = 2) -> str:
+    "An escaped heading; the page's title is of level 1."
+    return Piece(html_macros("pieces").heading(text, level))
+
+
+def columns(parts: Sequence[str]) -> str:
+    "Pieces of HTML beside each other where the screen is wide enough."
+    return Piece(html_macros("pieces").columns(parts))
+
+
+def show_day(session: date) -> str:
+    "A day as every page writes it, such as `5 Feb 2018`."
+    return f"{session.day} {session:%b %Y}"
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -30,32 +48,31 @@ def table(
     frame: pd.DataFrame,  # cells are shown as they are: format numbers before
     caption: str = "",  # a sentence above the table
 ) -> str:
-    "A small escaped HTML table with the index as its first column."
-    head = f"<caption>{escape(caption)}</caption>" if caption else ""
-    corner = frame.rename_axis(
-        index=None, columns=str(frame.index.name or "")
-    )  # the name of the index heads its own column
-    html = corner.to_html(border=0, classes="fk", escape=True, na_rep="")
-    return html.replace("<thead>", f"{head}<thead>", 1)
+    "A small escaped HTML table with the index as its first column; it scrolls in its own box where it is wider than the page."
+    heads = [str(frame.index.name or ""), *map(str, frame.columns)]
+    cells = frame.astype(object).where(frame.notna(), "").to_numpy().tolist()
+    return Piece(html_macros("pieces").table(heads, list(zip(map(str, frame.index), cells)), caption))
 
 # %% ../../nbs/70_reports/01_html.ipynb #519f3388
-GUARD = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"  # a browser loads nothing
+GUARD = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"  # a browser loads nothing
 STYLE = """
-:root{--ink:#1c2530;--quiet:#66717d;--line:#e3e7eb;--band:#f5f7f9;--edge:#c9d0d6;--paper:#fff}
+:root{color-scheme:light dark;--ink:#1c2530;--quiet:#5d6974;--line:#e3e7eb;--band:#f5f7f9;--edge:#c9d0d6;--paper:#fff;--card:#fff;--warn:#fff6e0;--accent:#2f6690;--miss:#b5373a;--shade0:#e6eef4;--shade1:#cfe0ec;--shade2:#9cc0d9;--shade3:#5f97bd;--h0:#e58f57;--h1:#f7cfae;--h2:#f1f3f5;--h3:#cfe0ec;--h4:#9cc0d9}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}
 main{max-width:940px;margin:0 auto;padding:28px 24px 60px}
 h1{font-size:30px;line-height:1.2;margin:0 0 4px;letter-spacing:-.01em}
 h2{font-size:19px;margin:38px 0 8px;padding-top:14px;border-top:1px solid var(--line)}
 p{margin:6px 0} p.lead{font-size:17px;color:var(--quiet);margin-top:0} p.quiet{color:var(--quiet);font-size:13.5px}
-p.warning{background:#fff6e0;border-left:4px solid #e0a100;padding:8px 12px} p.alarm{background:#fdecea;border-left:4px solid #c0392b;padding:8px 12px}
+p.warning{background:var(--warn);border-left:4px solid #e0a100;padding:8px 12px} p.alarm{background:#fdecea;border-left:4px solid #c0392b;padding:8px 12px}
 table.fk{border-collapse:collapse;margin:10px 0 14px;font-size:14px;font-variant-numeric:tabular-nums}
 table.fk caption{text-align:left;color:var(--quiet);font-size:13.5px;padding-bottom:4px}
 table.fk th,table.fk td{padding:4px 16px 4px 0;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
 table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid var(--edge)}
 .scroll{overflow-x:auto} .wrapped table.fk td:last-child{white-space:normal;overflow-wrap:anywhere;text-align:left} .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
-@media(max-width:640px){table.fk{display:block;overflow-x:auto;max-width:100%}table.fk caption{display:block;position:sticky;left:0;width:calc(100vw - 28px);white-space:normal}main{padding:18px 14px 40px}.output_png{overflow-x:auto}.output_png img{width:540px;max-width:none}.output_png.wide img{width:760px}.fitted .output_png img{width:100%}table.fk{font-size:13px}table.fk th,table.fk td{padding-right:9px}table.fk tbody th{white-space:normal}}
+svg.drawing{display:block;width:100%;height:auto;margin:8px 0} svg.narrow{display:none}
+table.fk caption{caption-side:top;max-width:min(880px,88vw)} table.months thead th{white-space:normal;padding-right:6px;text-align:center!important} table.months td{text-align:center!important;padding:5px 9px!important} .m0{background:var(--h0)} .m1{background:var(--h1)} .m2{background:var(--h2)} .m3{background:var(--h3)} .m4{background:var(--h4)} p.judgement{font-size:17px;margin:14px 0}
+@media(max-width:640px){svg.wide{display:none} svg.narrow{display:block} main{padding:18px 14px 40px}.output_png{overflow-x:auto}.output_png img{width:540px;max-width:none}.output_png.wide img{width:760px}.fitted .output_png img{width:100%}table.fk{font-size:13px}table.fk th,table.fk td{padding-right:9px}table.fk tbody th{white-space:normal;min-width:7.6em}}
 main:has(.adaptive){max-width:1240px}
-@media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#dde4ea;--quiet:#9ba7b3;--line:#2b343d;--band:#1d242b;--edge:#47525d;--paper:#14191e;--mark:#4a3d12} p.warning{background:#352a0d} p.alarm{background:#3a1a17} .output_png img{filter:invert(.92) hue-rotate(180deg);mix-blend-mode:lighten}}
+@media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#dde4ea;--quiet:#9ba7b3;--line:#2b343d;--band:#1d242b;--edge:#47525d;--paper:#14191e;--mark:#4a3d12;--card:#191f25;--warn:#352a0d;--accent:#7db4dc;--miss:#ff9a86;--shade0:#1c2833;--shade1:#22394b;--shade2:#2c5470;--shade3:#417ca6;--h0:#8a4a1f;--h1:#573a25;--h2:#262e36;--h3:#22394b;--h4:#2c5470} p.alarm{background:#3a1a17} .output_png img{filter:invert(.92) hue-rotate(180deg);mix-blend-mode:lighten}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}table.fk{break-inside:avoid}}
 """
 
@@ -70,9 +87,6 @@ def html_page(
     exporter = HTMLExporter(
         template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
     )
-    exporter.anchor_link_text = ""
+    exporter.exclude_anchor_links = True
     body, _ = exporter.from_filename(str(notebook))
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">{GUARD}'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
-    )
+    return html_macros("pieces").page(title, STYLE, Piece(body), GUARD)  # the notebook's outputs are escaped already

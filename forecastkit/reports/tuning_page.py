@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core import html_macros, joined
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, blank_axes, house_style
-from .html import paragraph, percent, table
-from .monitoring_page import picture, scrolled
+from .html import heading, paragraph, percent, table
+from .monitoring_page import picture
 from forecastkit.reports.tuning_studies import (
     TuningRecord,
     gain_words,
@@ -29,7 +30,7 @@ from forecastkit.reports.tuning_studies import (
 # %% auto #0
 __all__ = ['convergence_picture', 'convergence_section', 'weights_picture', 'weights_section', 'pairs_picture', 'pairs_section',
            'slices_picture', 'slices_section', 'parallel_picture', 'parallel_section', 'study_labels', 'studies_table',
-           'ensemble_picture', 'studies_section', 'tuning_headline', 'study_sections']
+           'ensemble_picture', 'fitted', 'studies_section', 'tuning_headline', 'study_sections']
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #ad39e3ce
 def convergence_picture(record: TuningRecord) -> Any:
@@ -255,7 +256,7 @@ def parallel_section(record: TuningRecord) -> str:
     alt = f"Parallel coordinates of {len(losses)} trials over {len(record.params.columns)} parameters"
     words = "Blue: the best tenth of the trials; dashed: the default; faint: the others."
     shown = table(rows.set_index(pd.Index([str(one) for one in best.index], name="trial")), "The five best trials")
-    return picture(parallel_picture(record).figure, alt) + paragraph(words, "quiet") + scrolled(shown)
+    return picture(parallel_picture(record).figure, alt) + paragraph(words, "quiet") + shown
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #f79b0377
 def study_labels(records: Sequence[TuningRecord]) -> list[str]:
@@ -278,7 +279,7 @@ def studies_table(records: Sequence[TuningRecord]) -> str:
             "minutes": f"{one.trials['seconds'].sum() / 60:.1f}", "MB": f"{one.trials['memory_mb'].max():.0f}",
         }  # fmt: skip
     shown = pd.DataFrame.from_dict(rows, "index").replace("nan", "").rename_axis("study")
-    return scrolled(table(shown, "Gain where chosen and on unseen folds; ± is two standard errors"))
+    return table(shown, "Gain where chosen and on unseen folds; ± is two standard errors")
 
 
 def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
@@ -306,10 +307,15 @@ def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
         right.set(title="gain where chosen, best so far", xlabel="trial")
         right.xaxis.get_major_locator().set_params(integer=True)
         right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.1f} %")
-        right.legend(frameon=False, ncols=2)
+        right.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #9f6a2610
+def fitted(parts: Sequence[str]) -> str:
+    "Parts whose pictures are as wide as a phone."
+    return html_macros("pieces").boxed(joined(parts), "fitted")
+
+
 def studies_section(records: Sequence[TuningRecord]) -> str:
     "The studies beside each other; the picture where there are several."
     shown = studies_table(records)
@@ -325,28 +331,25 @@ def studies_section(records: Sequence[TuningRecord]) -> str:
     alt = "Nested gain of " + "; ".join(
         f"{label}: {gain_words(one.nested)}" for label, one in zip(labels, records, strict=True)
     )
-    return f'<div class="fitted">{paragraph(told)}{picture(ensemble_picture(records), alt)}{shown}</div>'
+    return fitted([paragraph(told), picture(ensemble_picture(records), alt), shown])
 
 
 def tuning_headline(records: Sequence[TuningRecord]) -> str:
     "Title, and what each search was worth in words."
     trials = sum(len(one.trials) for one in records)
     lead = f"{len(records)} {'study' if len(records) == 1 else 'studies'}, {trials} trials. What a search was worth is said by folds that none of its trials saw."
-    told = "".join(
+    told = [
         paragraph(f"{label}, gain on unseen folds: {gain_words(one.nested)}.")
         for label, one in zip(study_labels(records), records, strict=True)
-    )
-    return f"<h1>What tuning was worth</h1>{paragraph(lead, 'lead')}{told}"
+    ]
+    return joined([heading("What tuning was worth", 1), paragraph(lead, "lead"), *told])
 
 
 def study_sections(record: TuningRecord) -> str:
     "Everything about one study, in the order of its questions."
-    from html import escape
-
     parts = {
         "How the search went": convergence_section, "Which parameters mattered": weights_section, "Which work together": pairs_section,
         "The losses by parameter": slices_section, "Where the best trials lie": parallel_section,
     }  # fmt: skip
-    head = escape(f"{record.target} ({record.name})")
-    told = "".join(f"<h3>{title}</h3>{part(record)}" for title, part in parts.items())
-    return f'<div class="fitted"><h2>{head}</h2>{told}</div>'
+    told = [piece for title, part in parts.items() for piece in (heading(title, 3), part(record))]
+    return fitted([heading(f"{record.target} ({record.name})"), *told])
