@@ -231,7 +231,7 @@ def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
     assert "<script" not in written and not re.search(
         r"""(?:src|href|url\(|@import)\s*=?\s*["']?\s*(?:https?:)?//""", written
     )
-    assert '<svg' in page and "drawing wide" in page and "As of the close of Thursday, 31 December 2015" in page
+    assert "<svg" in page and "drawing" in page and "As of the close of Thursday, 31 Dec 2015" in page
     assert "this is a forecast from December 2015, not of today" in page
     assert (tmp_path / "pages" / "2015-12-31" / "daily.ipynb").exists()
     code, out, _ = run(capsys, *arguments)

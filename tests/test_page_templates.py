@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import Piece, Report, html_macros, joined, load_settings
+from forecastkit.core import Piece, Report, html_macros, joined_html, load_settings
 from forecastkit.core.findings import Finding, html_section, write_page
 from forecastkit.data import synthetic_market
 from forecastkit.forecasts import blank_axes, figure_pair, figure_svg, html_card
@@ -49,7 +49,7 @@ def test_a_hostile_name_is_text_on_the_daily_page(day):
         table(daily.ahead_table(odd.ahead)), table(daily.repair_table(odd.repairs)), table(daily.provenance_table(odd), HOSTILE),
         *(paragraph(line) for line in daily.quality_sentences(odd)), heading(HOSTILE, 1),
     ]  # fmt: skip
-    whole = html_macros("pieces").page(HOSTILE, "", joined(parts), "")
+    whole = html_macros("pieces").page(HOSTILE, "", joined_html(parts), "")
     assert "<script" not in whole.lower()
     assert whole.count("&lt;script&gt;") >= 10
 
@@ -67,7 +67,7 @@ def test_a_hostile_name_is_text_on_reports_of_checks(tmp_path):
 
 
 def test_plain_text_between_pieces_is_escaped_and_pieces_are_not():
-    assert joined([paragraph("a"), "<b>"]) == "<p>a</p>\n&lt;b&gt;"
+    assert joined_html([paragraph("a"), "<b>"]) == "<p>a</p>\n&lt;b&gt;"
     assert isinstance(paragraph("a") + paragraph("b"), Piece) and not isinstance(paragraph("a") + "<b>", Piece)
 
 

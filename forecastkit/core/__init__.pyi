@@ -94,7 +94,7 @@ from .experiments import (
 )
 from .templates import (
     html_macros as html_macros,
-    joined as joined,
+    joined_html as joined_html,
     Piece as Piece,
 )
 from .findings import (

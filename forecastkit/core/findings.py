@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from .files import plain, write_atomic
-from .templates import html_macros, joined
+from .templates import html_macros, joined_html
 
 # %% auto #0
 __all__ = ['FINDING_COLUMNS', 'REPORT_STYLE', 'Finding', 'format_value', 'Report', 'html_table', 'html_section', 'write_page']
@@ -146,5 +146,5 @@ def write_page(
     title: str = "What the checks found",  # of the page
 ) -> Path:
     "Write reports as one self-contained HTML page, those with findings first; returns its path."
-    body = joined(html_section(report) for report in sorted(reports, key=lambda report: report.ok))
+    body = joined_html(html_section(report) for report in sorted(reports, key=lambda report: report.ok))
     return write_atomic(path, html_macros("findings").page(title, body))

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 # %% auto #0
-__all__ = ['unbroken', 'html_macros', 'Piece', 'joined']
+__all__ = ['unbroken', 'html_macros', 'Piece', 'joined_html']
 
 # %% ../../nbs/00_core/10_templates.ipynb #9927e818
 @cache
@@ -57,7 +57,7 @@ class Piece(str):
         return Piece(both) if hasattr(other, "__html__") else both
 
 
-def joined(parts: Iterable[Any]) -> Piece:
+def joined_html(parts: Iterable[Any]) -> Piece:
     "Pieces of a page one after the other; what came from no template is escaped."
     from markupsafe import escape
 

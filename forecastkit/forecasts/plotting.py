@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..core import DataError, VIX_REGIMES, digest, html_macros, joined
+from ..core import DataError, VIX_REGIMES, digest, html_macros, joined_html
 
 # %% auto #0
 __all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PALEST', 'PLOT_STYLE', 'THEME', 'house_style',
@@ -152,7 +152,7 @@ def figure_pair(
         ax = blank_axes(width, high)
         draw(ax)
         shown.append(figure_svg(ax.figure, alt, kind))
-    return joined(shown)
+    return joined_html(shown)
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #b6a72ada
 def quantiles_at(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import joined
+from ..core import joined_html
 from ..pipeline import Day
 from ..forecasts import FAINT, REGIME_COLOURS, SHADES, WARNING, house_style, session_axes
 from .html import paragraph, percent, table
@@ -97,7 +97,7 @@ def anomaly_section(day: Day) -> str:
     if np.isnan(p):
         return anomaly_headline(day)
     apart = table(stands_out_table(day), "What sets it apart") if p <= ALARMS[-1] else ""
-    return joined([anomaly_headline(day), apart, paragraph(alarm_sentence(day.anomaly.p_values["p_value"]))])
+    return joined_html([anomaly_headline(day), apart, paragraph(alarm_sentence(day.anomaly.p_values["p_value"]))])
 
 
 def anomaly_record(day: Day) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import COHORT_WORDS
-from ..core import joined
+from ..core import joined_html
 from ..forecasts import Forecast
 from ..metrics import hac_lag, hac_se, skill
 from ..pipeline import Day
@@ -22,7 +22,7 @@ from .html import heading, paragraph, percent, show_day, table
 
 # %% auto #0
 __all__ = ['BASELINE_NAMES', 'headline', 'regime_sentence', 'cohort_sentence', 'ahead_table', 'quality_sentences', 'repair_table',
-           'direction_scores', 'record_scores', 'last_forecasts', 'record_section', 'worst_quarters_note',
+           'direction_lines', 'record_scores', 'last_forecasts', 'record_section', 'worst_quarters_note',
            'record_picture', 'changes_table', 'provenance_table']
 
 # %% ../../nbs/70_reports/03_daily.ipynb #46923e63
@@ -51,7 +51,7 @@ def headline(
                     "warning",
                 )
             )
-    return joined(lines)
+    return joined_html(lines)
 
 # %% ../../nbs/70_reports/03_daily.ipynb #e82c2511
 def regime_sentence(
@@ -115,7 +115,7 @@ def repair_table(repairs: pd.DataFrame) -> pd.DataFrame:
 BASELINE_NAMES: dict[str, str] = {"climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch": "GARCH"}
 
 
-def direction_scores(record: pd.DataFrame, horizon: int) -> list[tuple[str, str, str, str]]:
+def direction_lines(record: pd.DataFrame, horizon: int) -> list[tuple[str, str, str, str]]:
     "How often a stated direction was right beside always naming the commoner one, and the Brier skill against the base rate, as rows of text."
     known = record.dropna(subset=["rise", "base_rate", "outcome"]) if "rise" in record else record.head(0)
     lag, rose, rows = hac_lag(horizon), (known["outcome"] > 0).to_numpy(float), []
@@ -163,7 +163,7 @@ def record_scores(
             cells = (f"{none}{100 * gain.value:+.1f} %", f"CRPS {both[:, 1].mean():.2f}", percent(gain.se, 1))
             rows.append((f"skill against {words}", *cells))
     rows.append(("CRPS (% points)", f"{record['crps'].mean():.2f}", "", ""))
-    rows += direction_scores(record, horizon)
+    rows += direction_lines(record, horizon)
     return pd.DataFrame(rows, columns=["", "measured", "beside", "s.e."]).set_index("")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import html_macros, joined
+from ..core import html_macros, joined_html
 from ..forecasts import ACCENT, FAINT, SHADES, WARNING, blank_axes, figure_png, house_style
 from ..ledger import DRIFT, PredictionDatabase, fetch, with_retry
 from ..ops import JobRun, LineTarget, MonitorReport, Standing, StoredAlert, outcome_measures, read_monitor
@@ -47,7 +47,7 @@ def watch_section(database: PredictionDatabase) -> str:
     "Drift, performance, and jobs with alerts in a line each; more only where an alert stands."
     report = read_monitor(database)
     told = [paragraph(line) for line in report.lines()[:3]]
-    return joined([*told, *(alert_paragraph(one) for one in report.alerts)])
+    return joined_html([*told, *(alert_paragraph(one) for one in report.alerts)])
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #7b17f219
 @dataclass(frozen=True, eq=False)
@@ -223,7 +223,7 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
         return paragraph(
             f"{days} outcomes are known, {window} are drawn together: forecastkit daily records one a session."
         )
-    rolling, out = rolling_skill(page.measured, window), joined([])
+    rolling, out = rolling_skill(page.measured, window), joined_html([])
     for name, expected, words, alt in (
         ("skill", 0.0, f"CRPS skill on climatology, last {window} outcomes, with two standard errors", "line: no better than climatology"),
         ("inside", 0.8, f"Outcomes inside the 80 % range, last {window}, with two standard errors", "line: 80 %"),
@@ -294,7 +294,9 @@ def performance_section(page: Monitoring) -> str:
     drawn = page.measured.iloc[-1] if len(page.measured) else own.iloc[-1]
     shown = target_table(measured, (drawn["symbol"], drawn["kind"], int(drawn["horizon"])))
     window = min(60, int(own["window_rows"].max()))
-    shown += joined(scope_table(measured, scope, window) for scope in SCOPE_WORDS if scope != "symbol" or symbols > 1)
+    shown += joined_html(
+        scope_table(measured, scope, window) for scope in SCOPE_WORDS if scope != "symbol" or symbols > 1
+    )
     worse = sorted(set(measured.loc[measured["decayed"], "symbol"]))
     told = (
         f"Decayed, by a change detector that cries falsely once in fifty years of outcomes: {', '.join(worse)}. Pause it (forecastkit pauses add symbol:{worse[0]}) "
@@ -366,7 +368,7 @@ def lines_section(page: Monitoring, most: int = 5) -> str:
         for one in page.lines
     }  # fmt: skip
     changes = sorted((row for one in page.lines for row in one.rows), key=lambda row: row.number)[-most:]
-    told = joined(paragraph(str(row)) for row in reversed(changes))
+    told = joined_html(paragraph(str(row)) for row in reversed(changes))
     none = paragraph("Nothing was promoted yet: forecastkit models promote does, with its reason on record.", "quiet")
     return table(pd.DataFrame.from_dict(rows, "index")) + (told or none)
 
@@ -374,7 +376,7 @@ def lines_section(page: Monitoring, most: int = 5) -> str:
 def alerts_section(page: Monitoring, most: int = 20) -> str:
     "What stands with what to do, and what became of the last alerts."
     standing_ones = [one for one in page.alerts if one.stands]
-    told = joined(alert_paragraph(one) for one in standing_ones) or paragraph("No alert stands.")
+    told = joined_html(alert_paragraph(one) for one in standing_ones) or paragraph("No alert stands.")
     if not page.alerts:
         return told + paragraph(
             "forecastkit monitor raises them; [monitor] sinks in settings.ini says who is told.", "quiet"
@@ -420,4 +422,4 @@ def monitoring_headline(page: Monitoring) -> str:
             ("the last outcome is of", page.measured["target_session"].max())) if not pd.isna(day)]  # fmt: skip
     told = "; ".join(ends)
     seen = paragraph(f"{told[:1].upper()}{told[1:]}.", "quiet") if told else ""
-    return joined([*head, paragraph(state, kind), *(paragraph(line) for line in report.lines()[:3]), seen])
+    return joined_html([*head, paragraph(state, kind), *(paragraph(line) for line in report.lines()[:3]), seen])

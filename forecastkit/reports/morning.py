@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import html_macros, joined, write_atomic
+from ..core import html_macros, joined_html, write_atomic
 from forecastkit.forecasts import (
     figure_pair,
     html_card,
@@ -178,7 +178,7 @@ def moved_section(forecast: Any) -> str:
                 lambda ax, told=told: waterfall(told, ax), f"What made the {told.of}: most by {foremost}", height
             )
         )
-    return joined([*drawn, paragraph(stored_sentence(forecast), "quiet")])
+    return joined_html([*drawn, paragraph(stored_sentence(forecast), "quiet")])
 
 # %% ../../nbs/70_reports/18_morning.ipynb #9639dba9
 def write_past_pages(

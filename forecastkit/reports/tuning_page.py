@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import html_macros, joined
+from ..core import html_macros, joined_html
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, blank_axes, house_style
 from .html import heading, paragraph, percent, table
 from .monitoring_page import picture
@@ -313,7 +313,7 @@ def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #9f6a2610
 def fitted(parts: Sequence[str]) -> str:
     "Parts whose pictures are as wide as a phone."
-    return html_macros("pieces").boxed(joined(parts), "fitted")
+    return html_macros("pieces").boxed(joined_html(parts), "fitted")
 
 
 def studies_section(records: Sequence[TuningRecord]) -> str:
@@ -342,7 +342,7 @@ def tuning_headline(records: Sequence[TuningRecord]) -> str:
         paragraph(f"{label}, gain on unseen folds: {gain_words(one.nested)}.")
         for label, one in zip(study_labels(records), records, strict=True)
     ]
-    return joined([heading("What tuning was worth", 1), paragraph(lead, "lead"), *told])
+    return joined_html([heading("What tuning was worth", 1), paragraph(lead, "lead"), *told])
 
 
 def study_sections(record: TuningRecord) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import VIX_REGIMES, html_macros, joined
+from ..core import VIX_REGIMES, html_macros, joined_html
 from ..pipeline import PreparedPanel, SymbolForecasts, UniverseSystem
 from ..regimes import state_durations
 from .html import heading, paragraph, percent, show_day, table
@@ -154,7 +154,7 @@ def universe_headline(
             )
         )
     lines += [paragraph(f"{said[0].upper()}{said[1:]}.", "quiet") for said in day.prepared.absences]
-    return part(joined(lines))
+    return part(joined_html(lines))
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #1c53a619
 def shown(
@@ -226,7 +226,7 @@ def ticker_cells(
                 else "",
             )
         )
-    return joined(cells)
+    return joined_html(cells)
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #un1v4199
 def universe_table(
@@ -243,7 +243,7 @@ def universe_table(
     ]
     sectors = sorted(set(rows["sector"]) - {""})
     note = f"The bar is the 80 % range around the close, {100 * reach:.0f} % to each side on the same scale for all. Choose a heading to sort."
-    return part(joined([html_macros("universe").tickers(heads, body, sectors), paragraph(note, "quiet")]))
+    return part(joined_html([html_macros("universe").tickers(heads, body, sectors), paragraph(note, "quiet")]))
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #0320345e
 UNIVERSE_SCRIPT: str = """<script>
@@ -436,7 +436,7 @@ def widest_section(
         else ""
     )
     return (
-        part(joined([names_list(names), paragraph(note + reasons, "quiet")]))
+        part(joined_html([names_list(names), paragraph(note + reasons, "quiet")]))
         if names
         else paragraph("No stock has a usual width yet.")
     )
@@ -465,7 +465,7 @@ def unusual_section(
         f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {percent(share)} of the stocks stand above 95 % of theirs{before}."
     )  # fmt: skip
     return (
-        part(joined([names_list(names), paragraph(note, "quiet")]))
+        part(joined_html([names_list(names), paragraph(note, "quiet")]))
         if names
         else paragraph("No stock has a year to be compared with.")
     )
