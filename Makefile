@@ -58,8 +58,9 @@ notebooks: install  ## Export, run every notebook with its outputs stored, clean
 	@$(BIN)/nbdev-test --save --n-workers 1
 	@$(BIN)/nbdev-clean
 
-docs: install  ## The documentation site in _docs (with Quarto; plain pages without)
-	@if command -v quarto >/dev/null; then $(BIN)/nbdev-docs; else $(BIN)/python .ci/plain_docs.py; fi
+docs: install  ## The documentation site in _docs (needs Quarto, which no package registry carries)
+	@command -v quarto >/dev/null || { echo "the site needs Quarto (quarto.org); without it open the same pages as notebooks, beginning with nbs/index.ipynb" >&2; exit 2; }
+	@PYTHONPATH=.ci $(BIN)/nbdev-docs
 
 # Tools that are wanted a few times a year run in environments of their own, at the versions of constraints.txt.
 TOOL := $(BIN)/uv tool run --quiet --constraints constraints.txt

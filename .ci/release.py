@@ -1,6 +1,7 @@
 """Before a release is built: tag, package, citation and changelog agree, and pyproject.toml names the repository that builds it.
 
-    python .ci/release.py v0.3.0 ADDRESS-OF-THE-REPOSITORY
+    python .ci/release.py ADDRESS-OF-THE-REPOSITORY v0.3.0
+    python .ci/release.py ADDRESS-OF-THE-REPOSITORY         # the address alone: before the site is built, whose source links need it
 
 The addresses are those of the repository whose workflow runs: no file has to name one, and a fork never names another's."""
 
@@ -29,8 +30,8 @@ def with_urls(project: str, repository: str) -> str:
     return project.replace("[project.scripts]", f"[project.urls]\n{table}\n[project.scripts]", 1)
 
 
-def main(tag: str, repository: str) -> None:
-    if found := disagreements(tag):
+def main(repository: str, tag: str | None = None) -> None:
+    if tag and (found := disagreements(tag)):
         sys.exit(f"{tag}: {', '.join(found)} do not say this version (the changelog with its date)")
     project = ROOT / "pyproject.toml"
     project.write_text(with_urls(project.read_text(), repository))

@@ -17,6 +17,7 @@ from .targets import (
     canonical_symbol as canonical_symbol,
     KINDS as KINDS,
     named_symbol as named_symbol,
+    PROB_LEVELS as PROB_LEVELS,
     PROBS as PROBS,
     REGIME_BOUNDS as REGIME_BOUNDS,
     SCORE_PROBS as SCORE_PROBS,

@@ -17,12 +17,13 @@ import numpy as np
 from .errors import DataError, SettingsError
 
 # %% auto #0
-__all__ = ['SCORE_PROBS', 'PROBS', 'KINDS', 'VIX_REGIMES', 'REGIME_BOUNDS', 'SPELLINGS', 'SYMBOL_PATTERN', 'Target', 'vix_regime',
-           'canonical_symbol', 'named_symbol']
+__all__ = ['SCORE_PROBS', 'PROBS', 'PROB_LEVELS', 'KINDS', 'VIX_REGIMES', 'REGIME_BOUNDS', 'SPELLINGS', 'SYMBOL_PATTERN',
+           'Target', 'vix_regime', 'canonical_symbol', 'named_symbol']
 
 # %% ../../nbs/00_core/02_targets.ipynb #4302f5d1
 SCORE_PROBS: np.ndarray = np.round(np.arange(1, 20) * 0.05, 2)  # .05, .10, ... .95: where the CRPS is taken
 PROBS: np.ndarray = np.array([0.01, 0.025, *SCORE_PROBS, 0.975, 0.99])  # where a forecast is given
+PROB_LEVELS: tuple[float, ...] = tuple(PROBS.tolist())  # the same as a default, which must not change and is shown
 
 # %% ../../nbs/00_core/02_targets.ipynb #14037619
 KINDS: tuple[str, ...] = ("pct_change", "log_return")

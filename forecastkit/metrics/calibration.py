@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import PROBS
+from ..core import PROB_LEVELS, PROBS
 from .scores import columns_of
 from .significance import hac_se
 
@@ -22,7 +22,7 @@ __all__ = ['interval', 'coverage', 'width', 'pit', 'pit_test', 'bin_misses', 'ec
 def interval(
     quantiles: ArrayLike,  # (n, k) forecast quantiles
     level: float,  # probability of the central range, such as 0.8
-    probs: ArrayLike = PROBS,  # (k,) their probabilities
+    probs: ArrayLike = PROB_LEVELS,  # (k,) their probabilities
 ) -> tuple[np.ndarray, np.ndarray]:
     "Lower and upper end, (n,) each, of the central range with this probability; raises `DataError` if not given."
     low, high = columns_of([(1.0 - level) / 2.0, (1.0 + level) / 2.0], probs)
@@ -50,7 +50,7 @@ def width(
 def pit(
     y: ArrayLike,  # (n,) outcomes
     quantiles: ArrayLike,  # (n, k) forecast quantiles, increasing along each row
-    probs: ArrayLike = PROBS,  # (k,) their probabilities
+    probs: ArrayLike = PROB_LEVELS,  # (k,) their probabilities
 ) -> np.ndarray:
     "F(y) of each row, (n,): linear between the quantiles; beyond them the middle of what the tail holds."
     y, q, p = np.asarray(y, dtype=float), np.asarray(quantiles, dtype=float), np.asarray(probs, dtype=float)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..core import DataError, PROBS
+from ..core import DataError, PROB_LEVELS, PROBS
 from .drift_null import drawn_rows
 from .scores import crps
 from .significance import hac_se
@@ -213,7 +213,7 @@ def thresholds_of(
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #88e75a3a
 def expected_crps(
     quantiles: ArrayLike,  # (n, k) forecast quantiles
-    probs: ArrayLike = PROBS,  # (k,) their probabilities; must contain .05, .10, ... .95
+    probs: ArrayLike = PROB_LEVELS,  # (k,) their probabilities; must contain .05, .10, ... .95
     steps: int = 50,  # outcomes tried of each row, equally likely
 ) -> np.ndarray:
     "The CRPS of each row if its own distribution is right, (n,), in the unit of the quantiles; no outcome is needed."
@@ -247,7 +247,7 @@ class CRPSRatio:
 def crps_ratio(
     y: ArrayLike,  # (n,) outcomes, in order of time
     quantiles: ArrayLike,  # (n, k)
-    probs: ArrayLike = PROBS,  # (k,)
+    probs: ArrayLike = PROB_LEVELS,  # (k,)
     lag: int = 15,  # see `hac_lag`
 ) -> CRPSRatio:
     "Mean of realised over expected CRPS with its error. Raises `DataError`."

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import DataError, PROBS, SCORE_PROBS
+from ..core import DataError, PROB_LEVELS, PROBS, SCORE_PROBS
 
 # %% auto #0
 __all__ = ['pinball', 'columns_of', 'crps', 'brier', 'class_table', 'log_loss', 'rps', 'mae', 'rmse', 'r2', 'qlike']
@@ -20,7 +20,7 @@ __all__ = ['pinball', 'columns_of', 'crps', 'brier', 'class_table', 'log_loss', 
 def pinball(
     y: ArrayLike,  # (n,) outcomes
     quantiles: ArrayLike,  # (n, k) forecast quantiles, in the unit of y
-    probs: ArrayLike = PROBS,  # (k,) their probabilities
+    probs: ArrayLike = PROB_LEVELS,  # (k,) their probabilities
 ) -> np.ndarray:
     "Pinball (quantile) loss of each quantile of each row, (n, k), in the unit of y."
     p, miss = np.asarray(probs, dtype=float), np.asarray(y, dtype=float)[:, None] - np.asarray(quantiles, dtype=float)
@@ -43,7 +43,7 @@ def columns_of(
 def crps(
     y: ArrayLike,  # (n,) outcomes
     quantiles: ArrayLike,  # (n, k) forecast quantiles, in the unit of y
-    probs: ArrayLike = PROBS,  # (k,) must contain .05, .10, ... .95
+    probs: ArrayLike = PROB_LEVELS,  # (k,) must contain .05, .10, ... .95
 ) -> np.ndarray:
     "CRPS of each row, (n,), in the unit of y: twice the mean pinball loss over .05, .10, ... .95. Raises `DataError`."
     columns = columns_of(SCORE_PROBS, probs)

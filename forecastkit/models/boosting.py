@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 import xgboost
 from scipy.special import ndtri
 from sklearn.utils.validation import check_is_fitted
@@ -32,7 +33,7 @@ from forecastkit.models.base import (
 from .base import Terms, named_table, has_names, training_data, with_base
 from .baselines import HARLocationScale
 from ..calendars import COHORTS
-from ..core import FeatureDimensionError, PROBS
+from ..core import FeatureDimensionError, PROB_LEVELS, PROBS
 from ..forecasts import strictly_increasing
 
 # %% auto #0
@@ -40,19 +41,25 @@ __all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'read_booster', '
            'ResidualEstimator', 'BoostedResidual']
 
 # %% ../../nbs/40_models/04_boosting.ipynb #1229f236
-TREE_LEVELS: np.ndarray = np.array(
-    [0.02, 0.10, 0.25, 0.50, 0.75, 0.90, 0.98]
+TREE_LEVELS: tuple[float, ...] = (
+    0.02,
+    0.10,
+    0.25,
+    0.50,
+    0.75,
+    0.90,
+    0.98,
 )  # the probabilities that trees are grown for
 
 
 def interpolate_normal_scores(
     values: np.ndarray,  # (n, k) quantiles at `levels`
-    levels: np.ndarray = TREE_LEVELS,  # (k,)
-    probs: np.ndarray = PROBS,  # (m,) where quantiles are wanted
+    levels: ArrayLike = TREE_LEVELS,  # (k,)
+    probs: ArrayLike = PROB_LEVELS,  # (m,) where quantiles are wanted
 ) -> np.ndarray:
     "Quantiles at other probabilities, (n, m): straight lines against the normal score, the outermost two drawn on."
     given, wanted = ndtri(levels), ndtri(probs)
-    right = np.clip(np.searchsorted(given, wanted), 1, len(levels) - 1)
+    right = np.clip(np.searchsorted(given, wanted), 1, len(given) - 1)
     share = (wanted - given[right - 1]) / (given[right] - given[right - 1])
     return values[:, right - 1] * (1 - share) + values[:, right] * share
 
@@ -84,7 +91,7 @@ def tree_table(
 
 # %% ../../nbs/40_models/04_boosting.ipynb #3ece690f
 XGB_PARAMS: dict[str, Any] = {
-    "objective": "reg:quantileerror", "quantile_alpha": TREE_LEVELS.tolist(), "tree_method": "hist", "max_bin": 64,
+    "objective": "reg:quantileerror", "quantile_alpha": list(TREE_LEVELS), "tree_method": "hist", "max_bin": 64,
     "max_depth": 3, "learning_rate": 0.03, "min_child_weight": 40, "subsample": 0.5, "colsample_bynode": 0.3,
     "nthread": 1,  # more threads are slower here, and beside other work very much so
 }  # fmt: skip

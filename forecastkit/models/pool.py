@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..core import DataError, PROBS
+from ..core import DataError, PROB_LEVELS, PROBS
 from ..forecasts import cdf_at, quantile_at, strictly_increasing
 
 # %% auto #0
@@ -38,28 +39,30 @@ def pool_weights(
 def pooled_cdf(
     members: Sequence[np.ndarray],  # of (n, k) quantiles each, strictly increasing
     weights: np.ndarray,  # one for each member
-    probs: np.ndarray = PROBS,  # (k,)
+    probs: ArrayLike = PROB_LEVELS,  # (k,)
 ) -> tuple[np.ndarray, np.ndarray]:
     "The quantiles of all members in order, with some of their tails, and the weighted mean of their CDFs there, each (n, m)."
     outer = np.array([*TAIL_PROBS, *(1.0 - np.array(TAIL_PROBS))])
-    tails = [quantile_at(outer, probs, quantiles[:, None, :]) for quantiles in members]
+    levels = np.asarray(probs, dtype=float)
+    tails = [quantile_at(outer, levels, quantiles[:, None, :]) for quantiles in members]
     knots = np.sort(np.concatenate([*members, *tails], axis=1), axis=1)
     cdf = np.zeros_like(knots)
     for weight, quantiles in zip(weights, members):
-        cdf = cdf + weight * cdf_at(knots, probs, quantiles[:, None, :])
+        cdf = cdf + weight * cdf_at(knots, levels, quantiles[:, None, :])
     return knots, np.maximum.accumulate(cdf, axis=1)  # rounding may turn a flat stretch down by a last digit
 
 # %% ../../nbs/40_models/07_pool.ipynb #40b81373
 def invert_cdf(
     knots: np.ndarray,  # (n, m) values in order
     cdf: np.ndarray,  # (n, m) probabilities there, not falling
-    probs: np.ndarray = PROBS,  # (k,) where quantiles are wanted
+    probs: ArrayLike = PROB_LEVELS,  # (k,) where quantiles are wanted
 ) -> np.ndarray:
     "The quantiles of a CDF that is a straight line between knots, (n, k)."
-    right = np.clip((cdf[:, :, None] <= probs).sum(axis=1), 1, knots.shape[1] - 1)
+    levels = np.asarray(probs, dtype=float)
+    right = np.clip((cdf[:, :, None] <= levels).sum(axis=1), 1, knots.shape[1] - 1)
     below, above = (np.take_along_axis(cdf, at, axis=1) for at in (right - 1, right))
     low, high = (np.take_along_axis(knots, at, axis=1) for at in (right - 1, right))
-    share = np.clip((probs - below) / np.where(above > below, above - below, 1.0), 0.0, 1.0)
+    share = np.clip((levels - below) / np.where(above > below, above - below, 1.0), 0.0, 1.0)
     return low + share * (high - low)
 
 # %% ../../nbs/40_models/07_pool.ipynb #46472c37

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import PROBS, one_thread
+from ..core import PROB_LEVELS, one_thread
 from ..forecasts import strictly_increasing
 from forecastkit.models.base import (
     MEDIAN,
@@ -61,17 +62,18 @@ def newton_step(
 def quantile_lines(
     table: np.ndarray,  # (n, k) terms; the first is 1 in every row
     y: np.ndarray,  # (n,)
-    probs: np.ndarray = PROBS,  # (m,)
+    probs: ArrayLike = PROB_LEVELS,  # (m,)
 ) -> np.ndarray:
     "The lines of a linear quantile regression, (k, m): the least pinball loss at each probability, to within a thousandth."
     pairs = np.column_stack([table[:, i] * table[:, j] for i, j in zip(*np.triu_indices(table.shape[1]))])
-    lines = np.zeros((len(probs), table.shape[1]))
-    lines[:, 0] = np.quantile(y, probs)
+    levels = np.asarray(probs, dtype=float)
+    lines = np.zeros((len(levels), table.shape[1]))
+    lines[:, 0] = np.quantile(y, levels)
     miss = y - lines[:, :1]
     with one_thread():  # two threads would add in another order
         for width in np.array(SMOOTHING_WIDTHS) * (y.std() or 1e-9):
             for _ in range(MAX_STEPS):
-                step, moved = newton_step(table, pairs, miss, probs, width)
+                step, moved = newton_step(table, pairs, miss, levels, width)
                 reach = np.maximum(np.abs(moved).max(axis=1, keepdims=True) / width, 1e-12)
                 share = np.log1p(reach) / reach
                 lines, miss = lines + share * step, miss - share * moved
