@@ -41,15 +41,8 @@ __all__ = ['EXCLUDED', 'COHORT', 'tree_columns', 'tree_table', 'read_booster', '
            'ResidualEstimator', 'BoostedResidual']
 
 # %% ../../nbs/40_models/04_boosting.ipynb #1229f236
-TREE_LEVELS: tuple[float, ...] = (
-    0.02,
-    0.10,
-    0.25,
-    0.50,
-    0.75,
-    0.90,
-    0.98,
-)  # the probabilities that trees are grown for
+# The probabilities that trees are grown for.
+TREE_LEVELS: tuple[float, ...] = (0.02, 0.10, 0.25, 0.50, 0.75, 0.90, 0.98)
 
 
 def interpolate_normal_scores(
