@@ -7571,6 +7571,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                       'forecastkit/reports/explanations.py')},
             'forecastkit.reports.html': { 'forecastkit.reports.html.columns': ( '70_reports/html.html#columns',
                                                                                 'forecastkit/reports/html.py'),
+                                          'forecastkit.reports.html.drawn': ('70_reports/html.html#drawn', 'forecastkit/reports/html.py'),
                                           'forecastkit.reports.html.heading': ( '70_reports/html.html#heading',
                                                                                 'forecastkit/reports/html.py'),
                                           'forecastkit.reports.html.html_page': ( '70_reports/html.html#html_page',

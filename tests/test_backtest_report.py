@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import PROBS, load_settings
+from forecastkit import pipeline
+from forecastkit.core import PROBS, Piece, joined_html, load_settings
 from forecastkit.data import synthetic_market
 from forecastkit.evaluation import AblationStudy
 from forecastkit.pipeline import (
@@ -26,8 +28,20 @@ from forecastkit.pipeline import (
 )
 from forecastkit.pipeline.backtest import UniverseBacktest
 from forecastkit.pipeline.backtest_inputs import RowForecast
-from forecastkit.reports import cost_curve, generate_report, verdict_words
+from forecastkit.reports import (
+    backtest_page,
+    cost_curve,
+    equity_picture,
+    exposure_picture,
+    generate_report,
+    paper_section,
+    rolling_picture,
+    trades_picture,
+    verdict_words,
+)
+from forecastkit.reports.backtest_evidence import ablation_section, book_calibration_section, scenarios_section
 from forecastkit.reports.backtest_sections import volume_words
+from forecastkit.reports.html import drawn, paragraph, table
 
 NAMES = ("AAA", "BBB")
 
@@ -95,6 +109,51 @@ def test_a_page_without_studies_says_what_is_missing_and_how_to_make_it(market, 
         assert text.count(told) == 2, told  # in the verdict, and in its section
     for section in ("Were the forecasts calibrated?", "What carried it", "Would it have survived?"):
         assert f">{section}<" in text
+
+
+def test_a_hostile_name_is_text_on_the_page(market, settings):
+    evil = '<script>alert("x")</script>'
+    run = weights_run(market, settings)
+    universe = Universe(NAMES, {"AAA": evil, "BBB": evil}, name=evil)
+    odd = replace(run, subject=evil, universe=universe, survivorship=evil, remarks=(evil,))
+    by_name = backtest_page.traded_table(run.result.by_ticker.rename(index={"AAA": evil}))
+    parts = [
+        paragraph(backtest_page.backtest_basis(odd), "lead"), backtest_page.verdict_html(odd), table(by_name, evil),
+        *map(paragraph, verdict_words(odd)), book_calibration_section(odd), ablation_section(odd), scenarios_section(odd),
+    ]  # fmt: skip
+    whole = joined_html(Piece(part) for part in parts)
+    assert "<script" not in whole and whole.count("&lt;script&gt;") >= 6
+
+
+def test_a_hostile_ticker_is_text_in_the_paper_book(monkeypatch):
+    evil = '<script>alert("x")</script>'
+    rows = pd.DataFrame({"symbol": [evil], "share": [0.1], "why": [evil]})
+    for name in ("positions_table", "orders_table"):
+        monkeypatch.setattr(pipeline, name, lambda row: rows)
+    monkeypatch.setattr(pipeline, "trades_table", lambda result: rows.rename(columns={"symbol": "ticker"}))
+    result = SimpleNamespace(benchmarks={}, books=SimpleNamespace(start_cash=1.0))
+    book = SimpleNamespace(text=lambda: f"{evil}\nPAUSED {evil}\n{evil}", result=result, profit=0.1, row=None)
+    shown = paper_section(book)
+    assert "<script" not in shown and shown.count("&lt;script&gt;") == 9
+
+
+def test_every_plot_has_a_title_and_no_legend_over_it(market, settings):
+    run = weights_run(market, settings)
+    drawings = [
+        equity_picture(run),
+        *(draw(run).figure for draw in (exposure_picture, rolling_picture, trades_picture)),
+    ]
+    for figure in drawings:
+        ax = figure.axes[0]
+        figure.canvas.draw()
+        assert len(ax.get_title()) > 10 or len(ax.get_title("left")) > 10
+        title = ax._left_title.get_window_extent()
+        legend = ax.get_legend().get_window_extent()
+        assert legend.y0 >= ax.get_window_extent().y1 - 1 and title.y0 >= legend.y1 - 2, (
+            "title above legend above curves"
+        )
+        shown = drawn(figure)
+        assert 'tabindex="0"' in shown and 'role="img"' in shown and ax.get_title("left") in shown
 
 
 def test_what_was_measured_and_logged_is_on_the_page_with_errors_and_baselines(market, settings, tmp_path):

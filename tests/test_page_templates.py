@@ -14,7 +14,8 @@ from forecastkit.data import synthetic_market
 from forecastkit.forecasts import blank_axes, figure_pair, figure_svg, html_card
 from forecastkit.pipeline import IntegratedSystem
 from forecastkit.reports import daily, morning
-from forecastkit.reports.html import heading, paragraph, table
+from forecastkit.reports.html import STYLE, drawn, heading, paragraph, table
+from forecastkit.reports.monitoring_page import picture
 
 HOSTILE = '<script>alert("x")</script>'
 PACKAGE = Path(__file__).resolve().parents[1] / "forecastkit"
@@ -73,9 +74,10 @@ def test_plain_text_between_pieces_is_escaped_and_pieces_are_not():
 
 def test_no_page_is_put_together_from_pieces_of_text():
     "The modules that were turned to templates hold no tag in their code."
-    spared = {"html.py", "backtest_page.py", "backtest_sections.py", "paper_page.py", "universe_page.py", "plotting.py"}
+    spared = {"html.py", "universe_page.py", "plotting.py"}
     looked = [
         *(PACKAGE / "reports").glob("*.py"),
+        *(PACKAGE.parent / "reports").glob("*.ipynb"),
         PACKAGE / "core" / "findings.py",
         PACKAGE / "data" / "health.py",
         *(PACKAGE / "forecasts").glob("*.py"),
@@ -96,6 +98,22 @@ def test_a_drawing_takes_the_colours_of_the_page_and_no_two_share_a_name():
     names = re.findall(r' id="([^"]+)"', pair)
     assert names and len(names) == len(set(names))
     assert 'class="drawing wide"' in pair and 'class="drawing narrow"' in pair
+
+
+def test_what_scrolls_is_reached_by_the_keyboard_and_no_column_widens_the_page():
+    ax = blank_axes(3, 2)
+    ax.set_title(HOSTILE, loc="left")
+    for box in (drawn(ax.figure), picture(ax.figure, HOSTILE), table(pd.DataFrame({"a": [1]}), HOSTILE)):
+        assert re.match(r'\s*<div class="[^"]+" role="group" aria-label="[^"]{10,}" tabindex="0">', box), box[:200]
+        assert "<script" not in box
+    assert ".columns>div{min-width:0" in STYLE  # a flexible child is as wide as its table otherwise
+
+
+def test_pages_write_days_in_one_way():
+    "No page spells a day in numbers; folders, files and what programs read do."
+    shown = ("scorecard", "monitoring_page", "backtest_page", "paper_page", "panel_scorecard", "daily", "morning")
+    found = [name for name in shown if re.search(r"%Y-%m-%d|%-d %B", (PACKAGE / "reports" / f"{name}.py").read_text())]
+    assert found == []
 
 
 def test_every_drawing_of_the_daily_page_says_what_it_shows(day):

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ..forecasts import ACCENT, FAINT, INK, house_style, session_axes
-from .html import paragraph, percent, table
+from ..core import joined_html
+from .html import columns, paragraph, percent, table
 
 # %% auto #0
 __all__ = ['covered_text', 'covered_table', 'calibration_words', 'book_calibration_section', 'pit_picture', 'study_basis',
@@ -69,11 +70,13 @@ def book_calibration_section(run: Any) -> str:
         "Climatology is each ticker's own past outcomes known at the origin. Below: in which tenth of its forecast an outcome fell; a calibrated forecast has a tenth in each."
     )
     levels = covered_table(found.levels, "range", lambda one: percent(one["level"]))
-    shown = table(levels, "By level")
+    shown = [table(levels, "By level")]
     if found.states:
         name = lambda one: f"{one['state'].replace('_', ', ')} ({one['sessions']:,} sessions)"  # noqa: E731
-        shown += table(covered_table(found.states, "range of 80 %", name), "By the market state known at the origin")
-    return f'{words}<div class="columns">{shown}</div>{paragraph(basis, "quiet")}'
+        shown.append(
+            table(covered_table(found.states, "range of 80 %", name), "By the market state known at the origin")
+        )
+    return joined_html([words, columns(shown), paragraph(basis, "quiet")])
 
 
 def pit_picture(run: Any, ax: Any = None) -> Any:
@@ -104,6 +107,7 @@ def pit_picture(run: Any, ax: Any = None) -> Any:
             xlim=(0, 100),
             xticks=range(0, 101, 10),
         )
+        ax.set_title("Where outcomes fell in their forecasts", pad=20)
         ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax
 

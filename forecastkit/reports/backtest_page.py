@@ -16,7 +16,7 @@ import pandas as pd
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, session_axes
 from ..metrics import SelectionBias, hac_se, sessions_text
 from ..trading import se_text
-from .html import paragraph
+from .html import paragraph, show_day
 
 # %% auto #0
 __all__ = ['STRATEGY_NAMES', 'LAG', 'IDENTITY_NAMES', 'LINES', 'backtest_basis', 'verdict_html', 'per_cent', 'with_se',
@@ -31,7 +31,7 @@ def backtest_basis(
     sessions, tickers = run.result.sessions, len(run.result.books.prices.tickers)
     return (
         f"{run.subject[:1].upper()}{run.subject[1:]}; {tickers} ticker{'s' * (tickers != 1)} of {run.universe.name}, {len(sessions):,} sessions from "
-        f"{sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}, {run.terms.capital:,.0f} at the start; {run.result.rules.text()}."
+        f"{show_day(sessions[0])} to {show_day(sessions[-1])}, {run.terms.capital:,.0f} at the start; {run.result.rules.text()}."
     )
 
 
@@ -199,6 +199,7 @@ def equity_picture(run: Any) -> Any:
         top.set(yscale="log", ylabel="equity, start = 1")
         top.yaxis.set_major_formatter("{x:.3g}")
         top.yaxis.set_minor_formatter("{x:.3g}")
+        top.set_title("Equity beside simple benchmarks, and the fall from the peak", pad=32)
         top.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
         below.fill_between(sessions, 100 * result.drawdown, color=WARNING, alpha=0.35, lw=0)
         below.set(ylabel="fall from peak, %")
@@ -212,6 +213,7 @@ def exposure_picture(run: Any, ax: Any = None) -> Any:
         ax = session_axes(ax, width=7, height=1.8)
         ax.fill_between(exposure.index, exposure["gross"], color=SHADES[1], lw=0, label="gross")
         ax.plot(exposure.index, exposure["net"], color=INK, lw=0.9, label="net")
+        ax.set_title("What was invested", pad=20)
         ax.set(ylabel="% of equity", ylim=(min(0.0, 1.1 * float(exposure["net"].min())), None))
         ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax

@@ -68,6 +68,7 @@ def rolling_picture(run: Any) -> Any:
         )
         ax.plot(rolled.index, rolled["sharpe"], color=ACCENT, lw=1.5, label="Sharpe ratio of 252 sessions")
         ax.axhline(0, color=INK, lw=0.8)
+        ax.set_title("Sharpe ratio of the last year", pad=20)
         ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax
 
@@ -97,6 +98,7 @@ def trades_picture(run: Any) -> Any:
                 label=f"{name}, {at.sum():,} fills",
                 zorder=3,
             )
+        ax.set_title("Entries and exits of the ticker that was traded most", pad=20)
         ax.set(ylabel=f"{prices.tickers[busiest]}, price")
         ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ..core import Piece, html_macros
+from ..forecasts import figure_svg
 
 # %% auto #0
-__all__ = ['GUARD', 'STYLE', 'paragraph', 'heading', 'columns', 'show_day', 'percent', 'table', 'html_page']
+__all__ = ['GUARD', 'STYLE', 'paragraph', 'heading', 'columns', 'drawn', 'show_day', 'percent', 'table', 'html_page']
 
 # %% ../../nbs/70_reports/01_html.ipynb #a6ada940
 def paragraph(text: str, kind: str = "") -> str:
@@ -32,6 +34,20 @@ def heading(text: str, level: int = 2) -> str:
 def columns(parts: Sequence[str]) -> str:
     "Pieces of HTML beside each other where the screen is wide enough."
     return Piece(html_macros("pieces").columns(parts))
+
+
+def drawn(
+    figure: Any,  # a matplotlib figure; it is closed
+    alt: str = "",  # what it shows, for those who cannot see it; by default the titles in it
+) -> str:
+    "A figure as a drawing in the page's colours, in a box of its own that a phone and the keyboard scroll."
+    from matplotlib.pyplot import close
+
+    titles = [axes.get_title(place) for axes in figure.axes for place in ("left", "center")]
+    told = alt or "; ".join(filter(None, titles))
+    shown = figure_svg(figure, told)
+    close(figure)
+    return Piece(html_macros("pieces").scrolled(Piece(shown), told, "drawn"))
 
 
 def show_day(session: date) -> str:
@@ -67,10 +83,10 @@ table.fk{border-collapse:collapse;margin:10px 0 14px;font-size:14px;font-variant
 table.fk caption{text-align:left;color:var(--quiet);font-size:13.5px;padding-bottom:4px}
 table.fk th,table.fk td{padding:4px 16px 4px 0;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
 table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid var(--edge)}
-.scroll{overflow-x:auto} .wrapped table.fk td:last-child{white-space:normal;overflow-wrap:anywhere;text-align:left} .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
+.scroll{overflow-x:auto} .wrapped table.fk td:last-child{white-space:normal;overflow-wrap:anywhere;text-align:left} .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} .columns>div{min-width:0;max-width:100%} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
 svg.drawing{display:block;width:100%;height:auto;margin:8px 0} svg.narrow{display:none}
 table.fk caption{caption-side:top;max-width:min(880px,88vw)} table.months thead th{white-space:normal;padding-right:6px;text-align:center!important} table.months td{text-align:center!important;padding:5px 9px!important} .m0{background:var(--h0)} .m1{background:var(--h1)} .m2{background:var(--h2)} .m3{background:var(--h3)} .m4{background:var(--h4)} p.judgement{font-size:17px;margin:14px 0}
-@media(max-width:640px){svg.wide{display:none} svg.narrow{display:block} main{padding:18px 14px 40px}.output_png{overflow-x:auto}.output_png img{width:540px;max-width:none}.output_png.wide img{width:760px}.fitted .output_png img{width:100%}table.fk{font-size:13px}table.fk th,table.fk td{padding-right:9px}table.fk tbody th{white-space:normal;min-width:7.6em}}
+@media(max-width:640px){svg.wide{display:none} svg.narrow{display:block} main{padding:18px 14px 40px}.output_png,.drawn{overflow-x:auto}.drawn svg{width:620px}.output_png img{width:540px;max-width:none}.output_png.wide img{width:760px}.fitted .output_png img{width:100%}table.fk{font-size:13px}table.fk th,table.fk td{padding-right:9px}table.fk tbody th{white-space:normal;min-width:7.6em}}
 main:has(.adaptive){max-width:1240px}
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#dde4ea;--quiet:#9ba7b3;--line:#2b343d;--band:#1d242b;--edge:#47525d;--paper:#14191e;--mark:#4a3d12;--card:#191f25;--warn:#352a0d;--accent:#7db4dc;--miss:#ff9a86;--shade0:#1c2833;--shade1:#22394b;--shade2:#2c5470;--shade3:#417ca6;--h0:#8a4a1f;--h1:#573a25;--h2:#262e36;--h3:#22394b;--h4:#2c5470} p.alarm{background:#3a1a17} .output_png img{filter:invert(.92) hue-rotate(180deg);mix-blend-mode:lighten}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}table.fk{break-inside:avoid}}

@@ -22,7 +22,7 @@ from ..forecasts import ACCENT, FAINT, SHADES, WARNING, blank_axes, figure_png, 
 from ..ledger import DRIFT, PredictionDatabase, fetch, with_retry
 from ..ops import JobRun, LineTarget, MonitorReport, Standing, StoredAlert, outcome_measures, read_monitor
 from ..ops import standing, stored_alerts, stored_jobs, stored_promotions, target_key
-from .html import heading, paragraph, percent, table
+from .html import heading, paragraph, percent, show_day, table
 
 # %% auto #0
 __all__ = ['SERIES_WORDS', 'SHOWN_MEASURES', 'SCOPE_WORDS', 'alert_paragraph', 'watch_section', 'Monitoring', 'gather_monitoring',
@@ -142,9 +142,8 @@ def drift_map(history: pd.DataFrame) -> Any:
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #0e87519e
 def picture(figure: Any, alt: str) -> str:
     "A figure as an image of the page with a text for those who cannot see it; the page turns its colours in the dark and scrolls it on a phone."
-    return html_macros("pieces").boxed(
-        html_macros("pieces").image(base64.b64encode(figure_png(figure)).decode(), alt), "output_png wide"
-    )
+    image = html_macros("pieces").image(base64.b64encode(figure_png(figure)).decode(), alt)
+    return html_macros("pieces").scrolled(image, alt, "output_png wide")
 
 
 def drift_section(page: Monitoring) -> str:
@@ -154,7 +153,7 @@ def drift_section(page: Monitoring) -> str:
         return paragraph("No check of drift is on record yet. forecastkit daily keeps one for each session.")
     first, last = history["session"].min(), history["session"].max()
     days = history["session"].nunique()
-    alt = f"Heat map of the chance without drift by feature family, {days} sessions from {first:%Y-%m-%d} to {last:%Y-%m-%d}; {len(drifted)} drifted in the last week"
+    alt = f"Heat map of the chance without drift by feature family, {days} sessions from {show_day(first)} to {show_day(last)}; {len(drifted)} drifted in the last week"
     words = paragraph(
         "A cell is the least chance, without drift, of anything in its row on that day; everything looked at that day is counted. "
         "A red point: something there drifted, or a feed is at fault.", "quiet")  # fmt: skip
@@ -231,7 +230,7 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
         known = rolling.dropna(subset=name)
         if len(known):
             last = known.iloc[-1]
-            now = f"{percent(last[name])} on {known.index[-1]:%Y-%m-%d}, standard error {percent(last[f'{name}_se'])}"
+            now = f"{percent(last[name])} on {show_day(known.index[-1])}, standard error {percent(last[f'{name}_se'])}"
             out += picture(
                 band_picture(known[name], known[f"{name}_se"], expected, words).figure, f"{words}; {alt}; {now}"
             )
@@ -384,7 +383,7 @@ def alerts_section(page: Monitoring, most: int = 20) -> str:
     rows = page.alerts[::-1][:most]
     shown = pd.DataFrame({
         "rule": [one.alert.rule.replace("_", " ") for one in rows], "subject": [one.alert.subject for one in rows],
-        "severity": [one.alert.severity for one in rows], "raised": [f"{one.raised:%Y-%m-%d %H:%M}" for one in rows],
+        "severity": [one.alert.severity for one in rows], "raised": [f"{show_day(one.raised)} {one.raised:%H:%M}" for one in rows],
         "state": [one.to_dict()["state"] for one in rows],
         "seen by": [one.acknowledged_by or "nobody" for one in rows],
     }).set_index(pd.Index([str(one.number) for one in rows], name="number"))  # fmt: skip
@@ -400,7 +399,7 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
         "job": [run.job for run in rows], "outcome": [run.outcome for run in rows],
         "took": ["" if run.ended is None else f"{(run.ended - run.started).total_seconds():.0f} s" for run in rows],
         "said": [str(run.detail.get("error", "")) or ", ".join(f"{k} {v}" for k, v in run.detail.items() if isinstance(v, int)) for run in rows],
-    }).set_index(pd.Index([f"{run.started:%Y-%m-%d %H:%M}" for run in rows], name="started (UTC)"))  # fmt: skip
+    }).set_index(pd.Index([f"{show_day(run.started)} {run.started:%H:%M}" for run in rows], name="started (UTC)"))  # fmt: skip
     missed = [one for one in page.alerts if one.alert.rule == "missed_job"]
     own = [run for run in page.jobs if run.job != "monitor" and run not in page.report.running]
     told = f"{len(own)} {'run' if len(own) == 1 else 'runs'} on record, {sum(not run.counts for run in own)} of them did not end well. "
@@ -417,8 +416,11 @@ def monitoring_headline(page: Monitoring) -> str:
     report = page.report
     kind = "" if report.ok else "warning"
     state = "Nothing needs to be done." if report.ok else "Something needs a look: see the alerts below."
-    head = [heading("Watch over the forecasts", 1), paragraph(f"As of {page.now:%A, %-d %B %Y, %H:%M} UTC.", "lead")]
-    ends = [f"{what} {day:%-d %B %Y}" for what, day in (("drift was last checked", page.drift["session"].max()),
+    head = [
+        heading("Watch over the forecasts", 1),
+        paragraph(f"As of {page.now:%A}, {show_day(page.now)}, {page.now:%H:%M} UTC.", "lead"),
+    ]
+    ends = [f"{what} {show_day(day)}" for what, day in (("drift was last checked", page.drift["session"].max()),
             ("the last outcome is of", page.measured["target_session"].max())) if not pd.isna(day)]  # fmt: skip
     told = "; ".join(ends)
     seen = paragraph(f"{told[:1].upper()}{told[1:]}.", "quiet") if told else ""

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..forecasts import ACCENT, FAINT, house_style, session_axes
-from .html import paragraph, table
+from .html import paragraph, show_day, table
 
 # %% auto #0
 __all__ = ['BESIDE', 'paper_section', 'paper_picture']
@@ -30,8 +30,10 @@ def _cells(frame: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
         days = pd.api.types.is_datetime64_any_dtype(frame[name])
         real = pd.api.types.is_float_dtype(frame[name])
         whole = real and bool((frame[name].dropna() % 1 == 0).all()) and name == "shares"
-        spell = "{:%Y-%m-%d}" if days else "{:,.0f}" if whole else f"{{:,.{digits}f}}" if real else "{}"
-        shown[name] = ["" if pd.isna(value) else spell.format(value) for value in frame[name]]
+        spell = "{:,.0f}" if whole else f"{{:,.{digits}f}}" if real else "{}"
+        shown[name] = [
+            "" if pd.isna(value) else show_day(value) if days else spell.format(value) for value in frame[name]
+        ]
     return shown.rename(columns=lambda name: str(name).replace("_", " "))
 
 
@@ -87,6 +89,7 @@ def paper_picture(
             lw=1.6,
             label="paper book",
         )
+        ax.set_title("The equity of the paper book", pad=20)
         ax.set(ylabel="% since the start")
         ax.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax

@@ -31,6 +31,7 @@ from forecastkit.evaluation import (
 from ..evaluation import rolling_coverage, worst_forecasts, worst_quarters
 from ..metrics import ece, hac_lag, hac_se, perfect_ece, pit_test
 from .daily import BASELINE_NAMES
+from .html import show_day
 
 # %% auto #0
 __all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'verdict', 'skill_table', 'coverage_table',
@@ -70,8 +71,8 @@ def basis(card: Scorecard) -> str:
     target, origins = card.outcomes.target, card.origins
     sessions = "session" if target.horizon == 1 else "sessions"
     return (
-        f"{target.symbol}, {target.horizon} {sessions} ahead: {len(origins):,} origins from {origins[0]:%Y-%m-%d} to "
-        f"{origins[-1]:%Y-%m-%d}; {tried_text(card.variants_tried)}."
+        f"{target.symbol}, {target.horizon} {sessions} ahead: {len(origins):,} origins from {show_day(origins[0])} to "
+        f"{show_day(origins[-1])}; {tried_text(card.variants_tried)}."
     )
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #0b302883
@@ -394,16 +395,17 @@ def coverage_through_time(
     card: Scorecard,
     ax: Any = None,  # matplotlib axes
 ) -> Any:
-    "The share of outcomes inside the 80 % range over the last 250 origins, of the forecast and of climatology."
+    "The share of outcomes inside the 80 % range over the last 250 origins (of a short span: half of them), of the forecast and of climatology."
+    window = min(250, max(1, len(card.scores) // 2))
     with house_style():
         ax = session_axes(ax, width=7, height=2.2)
         looks = {"forecaster": (ACCENT, 1.3), "climatology": (WARNING, 0.8)}
         for name, scores in {"forecaster": card.scores, "climatology": card.baseline_scores["climatology"]}.items():
-            rolling = 100 * rolling_coverage(scores)
+            rolling = 100 * rolling_coverage(scores, window=window)
             ax.plot(rolling.index, rolling, color=looks[name][0], linewidth=looks[name][1], label=SCORE_NAMES[name])
         ax.axhline(80, color=INK, linewidth=0.8, linestyle=":")
-        ax.set(ylabel="inside, %", title="Outcomes inside the 80 % range, last 250 origins")
-        ax.legend(frameon=False, ncols=2, loc="lower left")
+        ax.set(ylabel="inside, %", title=f"Outcomes inside the 80 % range, last {window} origins")
+        ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     return ax
 
 
@@ -418,4 +420,4 @@ def worst_table(
         "expected": found["expected"].map("{:+.1f} %".format), "came": found["change"].map("{:+.1f} %".format),
         "F(outcome)": found["pit"].map("{:.3f}".format), "CRPS": found["crps"].map("{:.1f}".format),
     } | {f"{SCORE_NAMES.get(name, name)}'s": found[name].map("{:.1f}".format) for name in card.baseline_scores})  # fmt: skip
-    return table.set_axis([f"{day:%Y-%m-%d}" for day in found.index])
+    return table.set_axis([show_day(day) for day in found.index])
