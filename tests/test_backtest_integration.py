@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecastkit.core import load_settings
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.pipeline import BacktestTerms, backtest_universe
+from forecastkit.pipeline import BacktestTerms, StrategyFailed, backtest_universe
+from forecastkit.pipeline.backtest_inputs import guarded
 from forecastkit.pipeline.panel_universe import Universe
 
 NAMES = ("AAA", "BBB", "CCC", "DDD", "EEE")
@@ -48,3 +50,38 @@ def test_the_numbers_of_the_month_stand_beside_their_errors_and_benchmarks(run):
     assert shown["selection"]["overfitting"] is None and "probability of overfitting unknown" in found.text()
     assert set(shown["benchmarks"]) == {"buy_and_hold", "equal_weight", "volatility_targeted"}
     assert len(list((home / "backtests").glob("*.npz"))) == 1
+
+
+def weights_of(market):
+    closes = pd.DataFrame({name: market.close(name) for name in NAMES})
+    return 0.01 + 0.0 * closes.ffill()
+
+
+NO_DECISIONS = {
+    "a column twice": lambda table: pd.concat([table, table.iloc[:, :1]], axis=1),
+    "a row twice": lambda table: pd.concat([table, table.iloc[-1:]]),
+    "rows with a time zone": lambda table: table.tz_localize("America/New_York"),
+    "rows with a time of day": lambda table: table.shift(16, freq="h"),
+    "rows without dates": lambda table: table.reset_index(drop=True),
+    "an infinite weight": lambda table: table.mask(table.notna(), np.inf),
+    "words": lambda table: table.astype(object).mask(table.notna(), "much"),
+    "an array": lambda table: table.to_numpy(),
+    "nothing": lambda table: None,
+    "a generator": lambda table: (row for row in table.to_numpy()),
+}
+
+
+@pytest.mark.parametrize("said", NO_DECISIONS)
+def test_a_strategy_that_gives_no_decisions_failed_and_nothing_of_it_is_kept(said, tmp_path):
+    settings = load_settings(overrides={"data.home": tmp_path / "home", "run.n_jobs": 1, "run.progress": False})
+    with pytest.raises(StrategyFailed):
+        backtest_universe(
+            Universe(NAMES), *MONTH, settings, MARKET, strategy=lambda market: NO_DECISIONS[said](weights_of(market))
+        )
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 10**400, "much", None])
+def test_a_weight_that_is_no_finite_number_is_a_failure_of_the_strategy(weight):
+    with pytest.raises(StrategyFailed, match="for AAA"):
+        guarded(lambda view, tickers: {"AAA": weight})(None, ("AAA",))

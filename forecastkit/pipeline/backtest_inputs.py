@@ -9,6 +9,7 @@ from a market that ends there; stored forecasts say themselves when they were ma
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from contextlib import redirect_stdout
 from functools import wraps
@@ -41,7 +42,7 @@ from .verification import sample_sessions
 
 # %% auto #0
 __all__ = ['Strategy', 'RowForecast', 'panel_decisions', 'without_refused', 'session_features', 'compute_panel_rows', 'different',
-           'probe_session', 'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'value_of',
+           'probe_session', 'probe_panel', 'is_weights_function', 'StrategyFailed', 'guarded', 'table_of', 'value_of',
            'decision_of', 'strategy_probe', 'table_decisions', 'StrategySizer', 'limits_words', 'stored_decisions',
            'ledger_decisions']
 
@@ -180,9 +181,33 @@ def guarded(strategy: Strategy) -> Strategy:
         except (Exception, SystemExit) as error:
             said = " ".join(str(error).split())
             raise StrategyFailed(f"{name} failed with {type(error).__name__}: {said}") from error
-        return found if whole else decision_of(found, name)
+        return table_of(found, name) if whole else decision_of(found, name)
 
     return call
+
+
+def table_of(
+    found: Any,  # what a strategy gave for all sessions
+    name: str,  # of the strategy
+) -> pd.DataFrame:
+    "The table, if it has a row for a session and a column for a ticker, each once. Raises `StrategyFailed`."
+    if not isinstance(found, pd.DataFrame):
+        raise StrategyFailed(f"{name} gave {type(found).__name__}: a table of weights by session and ticker is wanted")
+    days = found.index
+    if (
+        not isinstance(days, pd.DatetimeIndex)
+        or days.tz is not None
+        or not days.equals(days.normalize())
+        or not days.is_unique
+    ):
+        raise StrategyFailed(
+            f"{name} gave rows that are not sessions: dates without time and zone are wanted, each once"
+        )
+    if not found.columns.is_unique:
+        raise StrategyFailed(
+            f"{name} gave {found.columns[found.columns.duplicated()][0]} twice: one column a ticker is wanted"
+        )
+    return found
 
 
 def value_of(forecast: Any) -> float:
@@ -203,9 +228,11 @@ def decision_of(
         raise StrategyFailed(f"{name} gave {type(found).__name__}: a weight or a forecast by ticker is wanted")
     for ticker, one in found.items():
         try:
-            value_of(one)
-        except (TypeError, ValueError):
-            raise StrategyFailed(f"{name} gave {one!r} for {ticker}: a weight or a forecast is wanted") from None
+            usable = hasattr(one, "log_values") or math.isfinite(value_of(one))
+        except (TypeError, ValueError, OverflowError):
+            usable = False
+        if not usable:
+            raise StrategyFailed(f"{name} gave {one!r} for {ticker}: a weight or a forecast is wanted")
     return found
 
 
@@ -237,16 +264,16 @@ def table_decisions(
     names: tuple[str, ...],
     sessions: pd.DatetimeIndex,
 ) -> dict[pd.Timestamp, dict[str, float]]:
-    "The weights of each session out of a strategy's table. Raises `DataError` for a table of something else."
+    "The weights of each session out of a strategy's table; NaN is no weight. Raises `DataError` for a ticker not asked for, `StrategyFailed` for what is no weight."
     table = strategy(market)
-    if not isinstance(table, pd.DataFrame):
-        raise DataError(f"the strategy gave {type(table).__name__}: a table of weights by session and ticker is wanted")
     if unknown := sorted(set(map(str, table.columns)) - set(names)):
         raise DataError(f"the strategy gives weights for {unknown[0]}, which is not in the universe")
     try:
         rows = table.loc[table.index.intersection(sessions)].astype(float)
     except (TypeError, ValueError) as error:
         raise StrategyFailed(f"the strategy's table holds what is no weight: {error}") from None
+    if np.isinf(rows.to_numpy()).any():
+        raise StrategyFailed("the strategy's table holds what is no weight: an infinite number")
     days = pd.DatetimeIndex(rows.index)
     return {day: row.dropna().to_dict() for day, (_, row) in zip(days, rows.iterrows())}
 
