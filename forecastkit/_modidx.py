@@ -5940,6 +5940,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                'forecastkit/pipeline/backtest_inputs.py'),
                                                       'forecastkit.pipeline.backtest_inputs.table_decisions': ( '65_pipeline/backtest_inputs.html#table_decisions',
                                                                                                                 'forecastkit/pipeline/backtest_inputs.py'),
+                                                      'forecastkit.pipeline.backtest_inputs.table_of': ( '65_pipeline/backtest_inputs.html#table_of',
+                                                                                                         'forecastkit/pipeline/backtest_inputs.py'),
                                                       'forecastkit.pipeline.backtest_inputs.value_of': ( '65_pipeline/backtest_inputs.html#value_of',
                                                                                                          'forecastkit/pipeline/backtest_inputs.py'),
                                                       'forecastkit.pipeline.backtest_inputs.without_refused': ( '65_pipeline/backtest_inputs.html#without_refused',
