@@ -81,6 +81,15 @@ def test_imports_stand_alone_in_their_cells(path):
             assert alone or not imports, _source(cell)[:200]
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_an_expected_failure_is_a_block(path):
+    """`expect_fail` is a context manager: called on its own it runs nothing, and a check that cannot fail looks like one that holds."""
+    for cell in json.loads(path.read_text())["cells"]:
+        assert cell["cell_type"] != "code" or not re.search(r"^\s*expect_fail\(", _source(cell), re.M), _source(cell)[
+            :200
+        ]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS + REPORTS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_notebook_names_no_place_of_one_machine(path):
     text = path.read_text()
