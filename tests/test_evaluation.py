@@ -194,7 +194,12 @@ def test_the_command_prints_json_and_tables_and_a_page(tmp_path, five_years, mon
     ):
         assert word in shown.stdout
     html = page.read_text()
-    assert html.count("data:image/png") == 6 and "<script" not in html and "The ten worst forecasts" in html
+    assert (
+        html.count('class="drawing"') == 6
+        and "data:image" not in html
+        and "<script" not in html
+        and "The ten worst forecasts" in html
+    )
     assert "&lt;Axes" not in html and f"{told['origins']} origins" in html
 
 
