@@ -26,6 +26,7 @@ from forecastkit.pipeline import (
 from forecastkit.pipeline.backtest import strategy_identity
 from forecastkit.pipeline.tried_strategies import count_trial
 from forecastkit.trading import CostModel
+from forecastkit.trading.order_files import read_orders
 
 NAMES = ("AAA", "BBB", "CCC", "DDD")
 SPAN = ("2014-09-02", "2015-06-30")
@@ -411,6 +412,15 @@ def test_a_file_that_holds_no_orders_is_one_line(here, text, capsys):
     )
     out, err = capsys.readouterr()
     assert err.count("\n") == 1 and "none.csv" in err and not out
+
+
+@pytest.mark.parametrize("end", ["", ",", ",,"])
+def test_a_comma_behind_each_order_moves_no_cell_and_a_row_with_a_field_more_is_refused_alone(end, tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text(f"symbol,session,size\nKO,2016-01-04,1{end}\nJPM,2016-01-04,7,60\nKO,2016-01-05,1,2016-01-06,500\n")
+    orders, rejects = read_orders(file)
+    assert [(one.ticker, f"{one.session:%Y-%m-%d}", one.size) for one in orders] == [("KO", "2016-01-04", 1.0)]
+    assert [(one.ticker, "more fields" in one.reason) for one in rejects] == [("JPM", True), ("KO", True)]
 
 
 @pytest.mark.usefixtures("whole")

@@ -8,6 +8,7 @@ refused with its reason, and the others are not touched by it."""
 # %% ../../nbs/50_trading/12_order_files.ipynb #5ee70c92
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from ..core import DataError, canonical_symbol
 from .orders import ORDER_LEVELS, Order, Reject
 
 # %% auto #0
-__all__ = ['NEEDED_COLUMNS', 'ORDER_COLUMNS', 'ORDER_KINDS', 'number_of', 'order_table', 'kind_fault', 'order_of', 'read_orders']
+__all__ = ['NEEDED_COLUMNS', 'ORDER_COLUMNS', 'ORDER_KINDS', 'BEYOND', 'number_of', 'order_table', 'kind_fault', 'order_of',
+           'read_orders']
 
 # %% ../../nbs/50_trading/12_order_files.ipynb #7ac6e202
 NEEDED_COLUMNS: tuple[str, ...] = ("symbol", "session", "size")
 ORDER_COLUMNS: tuple[str, ...] = (*NEEDED_COLUMNS, "side", "kind", *ORDER_LEVELS)
 ORDER_KINDS: tuple[str, ...] = ("market", "limit", "stop")
+BEYOND: str = "(beyond the columns)"
 
 
 def number_of(text: str) -> float | None:
@@ -37,14 +40,18 @@ def number_of(text: str) -> float | None:
 def order_table(
     path: str | Path,
 ) -> pd.DataFrame:
-    "The cells of a CSV of orders as text, columns in lower case. Raises `DataError` for a file that is no such table."
+    "The cells of a CSV of orders as text, columns in lower case, and under `BEYOND` what stands beyond them. Raises `DataError` for a file that is no such table."
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (OSError, ValueError) as error:
+        with Path(path).open(encoding="utf-8-sig", newline="") as lines:
+            header, *rows = [
+                cells for cells in csv.reader(lines, skipinitialspace=True, strict=True) if any(cells)
+            ] or [[]]
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} is no CSV of orders: {' '.join(str(error).split())}") from None
-    table.columns = table.columns.str.strip().str.lower()
-    missing, unknown = [n for n in NEEDED_COLUMNS if n not in table], [n for n in table if n not in ORDER_COLUMNS]
-    if missing or unknown or not table.columns.is_unique or not len(table):
+    names = ",".join(header).strip(", ").lower().split(",")  # a comma at the end of each row names nothing
+    names, k = [name.strip() for name in names], len(names)
+    missing, unknown = [n for n in NEEDED_COLUMNS if n not in names], [n for n in names if n not in ORDER_COLUMNS]
+    if missing or unknown or len(set(names)) < k or not rows:
         said = (
             f"no column {missing[0]}"
             if missing
@@ -53,7 +60,8 @@ def order_table(
             else "no rows, or a column twice"
         )
         raise DataError(f"{path} has {said}: orders have {', '.join(ORDER_COLUMNS)}")
-    return table
+    filled = [[*row[:k], *[""] * (k - len(row)), "".join(row[k:]).strip()] for row in rows]
+    return pd.DataFrame(filled, columns=[*names, BEYOND], dtype=str)
 
 # %% ../../nbs/50_trading/12_order_files.ipynb #83ac3e4e
 def kind_fault(
@@ -80,6 +88,8 @@ def order_of(
     levels: dict[str, Any] = {name: number_of(row.get(name, "")) for name in ORDER_LEVELS}
     side = row.get("side", "").strip().lower() or "buy"
     order = Order(session, canonical_symbol(row["symbol"]), side, math.nan if size is None else size, **levels)
+    if row.get(BEYOND):
+        return order, "the row has more fields than there are columns: write 1.5, and not 1,5"
     if session is pd.NaT:
         return order, f"session {row['session']!r} is no date, such as 2016-01-04"
     return order, kind_fault(row.get("kind", "").strip().lower(), order)
