@@ -90,7 +90,7 @@ def test_between_the_levels_quantiles_rise(values):
     assert (np.diff(q) >= -1e-12).all()
     for p in (0.10, 0.25, 0.50, 0.75, 0.90):
         assert q[0, np.argmin(np.abs(PROBS - p))] == pytest.approx(
-            seven[0, np.argmin(np.abs(TREE_LEVELS - p))], abs=1e-9
+            seven[0, np.argmin(np.abs(np.array(TREE_LEVELS) - p))], abs=1e-9
         )
 
 

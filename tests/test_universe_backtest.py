@@ -135,8 +135,6 @@ def test_a_strategy_that_saw_tomorrow_is_refused_and_says_so_if_forced(here, cap
     [
         ("unknown", (), "not in the universe"),
         ("negative", (), "short"),
-        ("endless", (), "finite"),
-        ("words", (), "frame or a series"),
         ("absent", (), "defines no function"),
         ("honest", ("--capital", "-5"), "capital"),
         ("honest", ("--fill", "midnight"), "midnight"),
@@ -163,10 +161,19 @@ def test_a_strategy_whose_code_fails_is_one_line_and_exit_3(here, name, capsys):
     assert name in err and err.count("\n") == 1 and not out
 
 
-def test_a_table_of_texts_is_one_line_and_exit_3(here, capsys):
-    assert command(here, "texts") == 3
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("texts", "no weight"),
+        ("endless", "an infinite number"),
+        ("words", "a table of weights by session and ticker is wanted"),
+    ],
+)
+def test_a_table_that_holds_no_weights_is_one_line_and_exit_3(here, name, said, capsys):
+    trades = here / "trades.csv"
+    assert command(here, name, "--csv", str(trades)) == 3
     out, err = capsys.readouterr()
-    assert "no weight" in err and err.count("\n") == 1 and not out
+    assert said in err and err.count("\n") == 1 and not out and not trades.exists()
 
 
 def test_what_a_strategy_prints_stays_out_of_the_json(here, capsys):
