@@ -1,13 +1,18 @@
 "The HTTP API while servers end, are doubled or lose their database: nothing is half stored, doubled, or refused without a time to come again."
 
 import signal
+import socket
+import threading
 import time
 from functools import partial
 
 import pytest
+import uvicorn
 from api_faults import asked_twice, database_restarted, ended_in_the_middle
 from api_server import settings_at
 from engines import needs_fork, pg_ctl
+
+from forecastkit.web import connections
 
 pytest_plugins = ("engine_fixtures",)
 pytestmark = needs_fork
@@ -21,6 +26,58 @@ def test_a_server_that_is_told_to_stop_finishes_what_it_is_asked(tmp_path):
     "benchmarks/api_faults.py asks 500 questions, of this and of what follows."
     found, seen = ended_in_the_middle(faulty(tmp_path), 8, signal.SIGTERM, clients=4)
     assert found == [] and seen["cut"] == 0
+
+
+async def greeting(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"hi"})
+
+
+def greeting_server():
+    "A server in a thread: itself, the thread, the address."
+    server = uvicorn.Server(
+        uvicorn.Config(greeting, http=connections.LimitedConnection, lifespan="off", log_level="error")
+    )
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    return server, thread, listening.getsockname()
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_request_on_its_way_when_the_server_is_told_to_stop_is_answered(monkeypatch, asked_before):
+    "On a connection that was accepted and is idle."
+    monkeypatch.setattr(connections, "STOP_SECONDS", 20.0)  # no matter how slow this machine is
+    server, thread, address = greeting_server()
+    with socket.create_connection(address, timeout=30) as client:
+        if asked_before:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(4096).endswith(b"hi")
+        while not server.server_state.connections:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        (connection,) = server.server_state.connections
+        server.should_exit = True
+        while not connection.stopping:
+            time.sleep(0.01)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(4096).endswith(b"hi")
+        assert client.recv(4096) == b""  # the connection ends with the answer
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_connection_on_which_nothing_is_asked_holds_no_server_that_stops(monkeypatch):
+    monkeypatch.setattr(connections, "STOP_SECONDS", 0.05)
+    server, thread, address = greeting_server()
+    with socket.create_connection(address, timeout=30) as client:
+        while not server.server_state.connections:
+            time.sleep(0.01)
+        server.should_exit = True
+        assert client.recv(4096) == b""
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 @pytest.mark.slow("test_a_server_that_is_told_to_stop_finishes_what_it_is_asked")
