@@ -62,24 +62,24 @@ def needed(card: dict[str, Any]) -> dict[str, Any]:
 def direction_row(horizon: str, found: dict[str, Any]) -> str:
     "What the sign of one horizon was worth, in a line of the second table."
     own, har = found["direction"]["forecaster"], found["direction"]["har"]
-    right = " | ".join(f"{100 * share:.0f} %" for share in (own["accuracy"], har["accuracy"], own["base_rate"]))
-    brier = " | ".join(f"{100 * one['brier_skill']:+.1f} % ({100 * one['brier_skill_se']:.1f})" for one in (own, har))
+    right = " | ".join(f"{100 * share:.0f}%" for share in (own["accuracy"], har["accuracy"], own["base_rate"]))
+    brier = " | ".join(f"{100 * one['brier_skill']:+.1f}% ({100 * one['brier_skill_se']:.1f})" for one in (own, har))
     ece = f"{own['ece']:.3f} (up to {own['perfect_95']:.3f})"
     return f"| {horizon} | {right} | {brier} | {ece} |"
 
 
 def row(horizon: str, found: dict[str, Any]) -> str:
     "One horizon in a line of the table."
-    skills = [f"{100 * one['value']:+.1f} % ({100 * one['se']:.1f})" for one in found["skill"].values()]
+    skills = [f"{100 * one['value']:+.1f}% ({100 * one['se']:.1f})" for one in found["skill"].values()]
     by_regime = [100 * share for share in found["held_80_by_regime"].values()]
-    held = f"{100 * found['held_80']:.0f} % ({min(by_regime):.0f} to {max(by_regime):.0f})"
+    held = f"{100 * found['held_80']:.0f}% ({min(by_regime):.0f} to {max(by_regime):.0f})"
     return f"| {horizon} | {found['origins']:,} | {' | '.join(skills)} | {held} |"
 
 
 def table(figures: dict[str, Any]) -> str:
     "The part of the README between the marks."
     names = " | ".join(BASELINES.values())
-    head = f"| sessions ahead | origins | {names} | 80 % range held (by VIX regime) |\n|{'---|' * (len(BASELINES) + 3)}"
+    head = f"| sessions ahead | origins | {names} | 80% range held (by VIX regime) |\n|{'---|' * (len(BASELINES) + 3)}"
     by_horizon = sorted(figures["horizons"].items(), key=lambda one: int(one[0]))
     rows = [row(horizon, found) for horizon, found in by_horizon]
     signs = "| sessions ahead | sign right | HAR | base rate | Brier skill | HAR | error of the confidence (ECE; a perfect one's) |"
@@ -104,13 +104,13 @@ def needed_of_stocks(card: dict[str, Any]) -> dict[str, Any]:
 
 def stock_row(name: str, found: dict[str, Any]) -> str:
     "One universe in a line of the table of stocks."
-    skills = [f"{100 * one['value']:+.2f} % ({100 * one['se']:.2f})" for one in found["skill"].values()]
+    skills = [f"{100 * one['value']:+.2f}% ({100 * one['se']:.2f})" for one in found["skill"].values()]
 
     def ends(by: str) -> str:
         shares = [100 * share for share in found.get(f"held_80_{by}", {}).values()]
         return f"{min(shares):.0f} to {max(shares):.0f}" if shares else ""
 
-    held = f"{100 * found['held_80']:.1f} % ({100 * found['held_80_se']:.1f})"
+    held = f"{100 * found['held_80']:.1f}% ({100 * found['held_80_se']:.1f})"
     span = f"{found['start'][:4]}-{found['end'][:4]}"
     return f"| {name} | {span} | {found['rows']:,} | {' | '.join(skills)} | {held} | {ends('by_symbol')} | {ends('by_vix')} |"
 
@@ -118,13 +118,13 @@ def stock_row(name: str, found: dict[str, Any]) -> str:
 def ablation_row(name: str, found: dict[str, Any]) -> str:
     "One family in a line of the table of families."
     p = "< 1e-12" if found["holm_p"] < 1e-12 else f"{found['holm_p']:.2g}"
-    return f"| {name} | {found['columns']} | {found['per_cent']:+.2f} % ({found['se']:.2f}) | {p} | {found['smallest_effect']:.2f} % |"
+    return f"| {name} | {found['columns']} | {found['per_cent']:+.2f}% ({found['se']:.2f}) | {p} | {found['smallest_effect']:.2f}% |"
 
 
 def stock_table(figures: dict[str, Any]) -> str:
     "The part of the README between the marks of stocks."
     names = " | ".join(STOCK_BASELINES.values())
-    head = f"| universe | origins | forecasts | {names} | 80 % range held | by stock | by VIX band |\n|{'---|' * 9}"
+    head = f"| universe | origins | forecasts | {names} | 80% range held | by stock | by VIX band |\n|{'---|' * 9}"
     rows = [stock_row(name, found) for name, found in figures["universes"].items()]
     families = figures.get("ablation", {}).get("families", {})
     by_gain = sorted(families.items(), key=lambda one: -one[1]["per_cent"])
@@ -152,14 +152,14 @@ def needed_of_look(entries: list[dict[str, Any]]) -> dict[str, Any]:
 def look_table(look: dict[str, Any]) -> str:
     "The part of the README between the marks of the look."
     names = " | ".join(STOCK_BASELINES.values())
-    rows = [f"| origins | forecasts | {names} | 80 % range held | by stock | by year |\n|{'---|' * 8}"]
+    rows = [f"| origins | forecasts | {names} | 80% range held | by stock | by year |\n|{'---|' * 8}"]
     for span, found in look["spans"].items():
         skills = " | ".join(
-            f"{100 * found['skill'][name]['value']:+.2f} % ({100 * found['skill'][name]['se']:.2f}; t {found['skill'][name]['t']:.1f})"
+            f"{100 * found['skill'][name]['value']:+.2f}% ({100 * found['skill'][name]['se']:.2f}; t {found['skill'][name]['t']:.1f})"
             for name in STOCK_BASELINES
         )
         ends = " | ".join(f"{100 * min(found[by]):.0f} to {100 * max(found[by]):.0f}" for by in ("by_stock", "by_year"))
-        held = f"{100 * found['held_80']:.1f} % ({100 * found['held_80_se']:.1f})"
+        held = f"{100 * found['held_80']:.1f}% ({100 * found['held_80_se']:.1f})"
         rows.append(f"| {span} | {found['rows']:,} | {skills} | {held} | {ends} |")
     rows += ["", f"| book | Sharpe of the forecasts | of equal weight | difference |\n|{'---|' * 4}"]
     for span, found in look["spans"].items():
@@ -167,10 +167,10 @@ def look_table(look: dict[str, Any]) -> str:
             f"{value:.2f} ({se:.2f})" for value, se in (found["sharpe"]["panel"], found["sharpe"]["equal weight"])
         )
         rows.append(f"| {span} | {own} | {other} | {found['gain']['gain']:+.2f} ({found['gain']['se']:.2f}) |")
-    rows += ["", f"| crisis | book | change | deepest fall | worst session | limits 15, 20, 5 % |\n|{'---|' * 6}"]
+    rows += ["", f"| crisis | book | change | deepest fall | worst session | limits 15, 20, 5% |\n|{'---|' * 6}"]
     for book, results in look["crises"].items():
         for one in results:
-            numbers = " | ".join(f"{100 * one[key]:+.1f} %" for key in ("change", "drawdown", "worst_session"))
+            numbers = " | ".join(f"{100 * one[key]:+.1f}%" for key in ("change", "drawdown", "worst_session"))
             kept = f"broke {' and '.join(one['broken']).replace('_', ' ')}" if one["broken"] else "kept"
             name = "forecasts" if book == "panel" else book
             rows.append(f"| {one['name']} | {name} | {numbers} | {kept} |")
