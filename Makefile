@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test proofs check ruff pyrefly bandit notebooks docs dist lowest latest weaknesses rivals figures controls clean
+.PHONY: help install report test proofs check ruff pyrefly bandit prose notebooks docs dist lowest latest weaknesses rivals figures controls clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,8 +40,8 @@ proofs: install  ## The long proofs (marker `slow`), and properties on ten times
 	@$(BIN)/python -m pytest -q -n 2 -m slow --durations=10
 	@HYPOTHESIS_PROFILE=proofs $(BIN)/python -m pytest -q -n 2 -m "not slow" $$(grep -lw scaled tests/test_*.py)
 
-check: install  ## ruff, pyrefly, bandit
-	@$(MAKE) --no-print-directory -j2 ruff pyrefly bandit
+check: install  ## ruff, pyrefly, bandit, codespell, proselint
+	@$(MAKE) --no-print-directory -j2 ruff pyrefly bandit prose
 
 ruff:
 	@$(BIN)/ruff check .
@@ -52,6 +52,10 @@ pyrefly:
 
 bandit:
 	@$(BIN)/bandit -q -r forecastkit -c pyproject.toml
+
+prose:
+	@$(BIN)/codespell .
+	@$(BIN)/python .ci/prose.py
 
 notebooks: install  ## Export, run every notebook with its outputs stored, clean
 	@$(BIN)/nbdev-export

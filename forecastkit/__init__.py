@@ -95,7 +95,7 @@ Modules:
 - `forecastkit.features.volatility`: `volatility_features` and `FeatureEngine`: the 232 features of a volatility index such as the VIX, one row a session
 - `forecastkit.forecasts.cards`: The cards of a forecast: plain sentences, a text card for the terminal, a fan chart, and an HTML card for notebooks and pages.
 - `forecastkit.forecasts.distribution`: The distribution that a set of quantiles stands for: interpolation, exponential tails, its CDF, quantiles, mean, and the same as levels.
-- `forecastkit.forecasts.horizons`: `MultiHorizonForecast`: quantiles for several horizons from one origin, as the models gave them and coherent, so that the 80 % range never narrows with the horizon.
+- `forecastkit.forecasts.horizons`: `MultiHorizonForecast`: quantiles for several horizons from one origin, as the models gave them and coherent, so that the 80% range never narrows with the horizon.
 - `forecastkit.forecasts.plotting`: Plotting of forecasts in one style: the fan chart, past ranges beside outcomes, state probabilities, reliability diagrams and contributions.
 - `forecastkit.forecasts.record`: The `Forecast` record: what was forecast, from which session, for which session, with which quantiles, and every number derived from them.
 - `forecastkit.ledger.audit`: The audit of the ledger: it follows the hash chains and works out every number of every stored forecast a second time.

@@ -144,9 +144,9 @@ def test_the_track_record_is_that_of_the_stored_outcomes(home, database, monkeyp
     measured = outcome_measures(rows)
     assert f"{len(rows):,} outcomes ({len(rows)} backfill)" in said
     for level in (50, 80, 90):
-        assert f"{100 * measured[f'inside_{level}'].mean():.1f} %" in said
+        assert f"{100 * measured[f'inside_{level}'].mean():.1f}%" in said
     assert f"{rows['crps'].astype(float).max():,.2f}" in said
-    assert "Inside the 80 % range, last 60 outcomes" in said and "Places of" in said
+    assert "Inside the 80% range, last 60 outcomes" in said and "Places of" in said
 
 
 def test_lines_show_champion_challenger_ledger_and_confidence_sequence(home, database, monkeypatch):
@@ -170,7 +170,7 @@ def test_health_shows_alerts_escaped_drift_and_jobs(home, database, monkeypatch)
 def test_the_paper_book_is_that_of_the_ledger(home, database, monkeypatch):
     said, days = text_of(page("paper", home, monkeypatch)), paper_days(database, "paper")
     assert f"{days['equity'].iloc[-1]:,.2f}" in said
-    assert f"{100 * (days['equity'].iloc[-1] / 1000 - 1):+.2f} %" in said
+    assert f"{100 * (days['equity'].iloc[-1] / 1000 - 1):+.2f}%" in said
     assert "AAA" in said and "CCC" in said and "90.00" in said
 
 
@@ -181,7 +181,7 @@ def test_sectors_and_states_show_what_was_measured(home, database, monkeypatch):
         & (measured["window_rows"] == 60)
         & measured["scope"].isin(["sector", "state"])
     ]
-    assert len(rows) and all(f"{100 * value:.1f} %" in said for value in rows["value"].astype(float))
+    assert len(rows) and all(f"{100 * value:.1f}%" in said for value in rows["value"].astype(float))
     assert all(sector in said for sector in SECTORS.values())
 
 

@@ -51,9 +51,9 @@ def test_every_universe_of_stocks_stands_beside_its_baselines_with_errors(figure
 def test_a_scorecard_of_stocks_becomes_a_line(figures):
     card = json.loads(figures.FIGURES.read_text())["stocks"]["universes"]["the 20 embedded, closes alone"]
     line = figures.stock_row("twenty", card | {"held_80": 0.8, "held_80_se": 0.0123})
-    assert line.startswith("| twenty | 2005-2018 | 70,360 |") and "80.0 % (1.2)" in line
+    assert line.startswith("| twenty | 2005-2018 | 70,360 |") and "80.0% (1.2)" in line
     family = {"columns": 3, "per_cent": 0.251, "se": 0.06, "holm_p": 0.0004, "smallest_effect": 0.168}
-    assert figures.ablation_row("trend", family) == "| trend | 3 | +0.25 % (0.06) | 0.0004 | 0.17 % |"
+    assert figures.ablation_row("trend", family) == "| trend | 3 | +0.25% (0.06) | 0.0004 | 0.17% |"
 
 
 def test_the_table_of_the_look_is_that_of_the_log(figures):

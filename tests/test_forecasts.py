@@ -148,7 +148,7 @@ def test_moments_are_kept_in_utc():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"values": np.linspace(-100, 50, len(PROBS))}, "100 %"),
+        ({"values": np.linspace(-100, 50, len(PROBS))}, "100%"),
         ({"values": np.r_[np.linspace(-50, 50, len(PROBS) - 1), np.inf]}, "finite"),
         ({"values": np.r_[np.linspace(-50, 50, len(PROBS) - 1), 50.0]}, "strictly"),
         ({"probs": PROBS[1:], "values": np.linspace(-50, 50, len(PROBS) - 1)}, "core.PROBS"),

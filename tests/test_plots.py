@@ -79,7 +79,7 @@ def test_the_fan_refuses_quantiles_that_are_none():
 def test_the_fan_draws_quantiles_with_ties_and_as_text_those_it_was_given():
     ax = fan_chart(LEVEL, "2018-03-06", PROBS, np.round(VALUES), ax=blank_axes())
     assert figure_png(ax.figure)
-    assert f"80 %  {np.round(VALUES)[3]:.1f} to {np.round(VALUES)[-4]:.1f}" in ax.texts[0].get_text()
+    assert f"80%  {np.round(VALUES)[3]:.1f} to {np.round(VALUES)[-4]:.1f}" in ax.texts[0].get_text()
 
 
 def test_an_unknown_outcome_is_neither_inside_nor_outside():

@@ -259,7 +259,7 @@ def test_a_file_in_another_unit_is_scored_with_a_doubt(house, theirs, tmp_path, 
     right = pd.to_numeric(table["q10"], errors="coerce") == -14
     table.loc[right].assign(q10="-0.14", q50="0.005", q90="0.16").to_csv(tmp_path / "fractions.csv", index=False)
     assert main(["evaluate", "--forecasts", str(tmp_path / "fractions.csv"), "--quiet"]) == 0
-    assert "in the 80 % range: pct_change is in per cent" in capsys.readouterr().err
+    assert "in the 80% range: pct_change is in per cent" in capsys.readouterr().err
     assert main(["evaluate", "--forecasts", str(theirs), "--quiet"]) == 0
     assert "pct_change is in per cent" not in capsys.readouterr().err
 

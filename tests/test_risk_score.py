@@ -166,7 +166,7 @@ def test_the_words_of_a_forecast_tell_its_risk_and_what_its_width_is_held_agains
     "The daily page is made of these words; every sentence in them begins as one."
     reasons = [part_words("width", math.log(1.1), 0.0)]
     risk = {"score": 0.68, "reasons": reasons, "evidence": shipped.evidence}
-    direction = {"label": "neutral", "reasons": ["no direction is told", "the distribution sees a rise at 48 %"]}
+    direction = {"label": "neutral", "reasons": ["no direction is told", "the distribution sees a rise at 48%"]}
     told = " ".join(replace(stored_forecast(3), metadata={"risk": risk, "direction": direction}).words())
     assert "risk score is 0.68 (0 to 1): range 1.1 times as wide as the median of the 250 forecasts before it." in told
     assert "no better than the width" in told  # no number without what it was worth

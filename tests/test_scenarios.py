@@ -88,7 +88,7 @@ def test_a_fault_in_the_data_is_found_and_sound_data_are_not_accused(market, fau
 def test_shocks_are_no_faults_and_stand_beside_what_holding_would_have_lost(market):
     days = days_of(market)
     shocked = {one.name: one for one in ScenarioTester(even, market, STOCKS).changed(days[100], days[300])}
-    fallen = shocked["prices fall by 20 %"]
+    fallen = shocked["prices fall by 20%"]
     assert fallen.found == () and fallen.held == pytest.approx(fallen.change / 0.9, abs=0.03)
     assert fallen.worst_session == pytest.approx(-0.18, abs=0.03)
 

@@ -166,7 +166,7 @@ def test_the_generated_pages_name_every_setting_and_every_address():
     told = made(Path("reference/configuration.qmd.py"))
     assert not [name for name, _, _ in load_settings().table() if f"| `{name}` |" not in told]
     assert "## POST /forecast" in made(Path("reference/rest.qmd.py"))
-    assert "80 % range held" in made(Path("reference/how_good.qmd.py"))
+    assert "80% range held" in made(Path("reference/how_good.qmd.py"))
     assert "## 0.3.0" in made(Path("reference/changelog.qmd.py"))
 
 

@@ -29,8 +29,8 @@ def explanation_lines(
 
     if explanation.of == "width":
         usual, said = (100 * math.exp(value) for value in (explanation.base, explanation.value))
-        return f"Width, q90 - q10 of the log change: {said:.1f} % against {usual:.1f} % on the typical day"
-    return f"Middle, the median log change: {100 * explanation.value:+.2f} % against {100 * explanation.base:+.2f} % on the typical day"
+        return f"Width, q90 - q10 of the log change: {said:.1f}% against {usual:.1f}% on the typical day"
+    return f"Middle, the median log change: {100 * explanation.value:+.2f}% against {100 * explanation.base:+.2f}% on the typical day"
 
 # %% ../../nbs/80_cli/05_explanation.ipynb #b06cde9b
 def explanation_record(
@@ -59,13 +59,13 @@ def universe_reasons(
 
     def reasons(one: Any) -> str:
         parts = one.top(3)["amount"]
-        return ", ".join(f"{name} {in_per_cent(one.of, x):+.2g} %" for name, x in parts.items())
+        return ", ".join(f"{name} {in_per_cent(one.of, x):+.2g}%" for name, x in parts.items())
 
     return pd.DataFrame({
         "symbol": [width.origin[1] for _, width in rows],
-        "wider by": [f"{in_per_cent('width', width.value - width.base):+.1f} %" for _, width in rows],
+        "wider by": [f"{in_per_cent('width', width.value - width.base):+.1f}%" for _, width in rows],
         "width by": [reasons(width) for _, width in rows],
-        "median": [f"{100 * middle.value:+.2f} %" for middle, _ in rows],
+        "median": [f"{100 * middle.value:+.2f}%" for middle, _ in rows],
         "median by": [reasons(middle) for middle, _ in rows],
     })  # fmt: skip
 

@@ -59,7 +59,7 @@ LEVELS: Schema = {
     "description": "lower and upper level",
 }
 _QUANTILES: dict[str, Schema] = {
-    f"q{p:02d}": {"type": "number", "description": f"{p} % quantile of the change, per cent"}
+    f"q{p:02d}": {"type": "number", "description": f"{p}% quantile of the change, per cent"}
     for p in (5, 10, 25, 50, 75, 90, 95)
 }
 QUANTILES: Schema = record(**_QUANTILES)  # pyrefly: ignore [bad-argument-type]

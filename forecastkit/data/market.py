@@ -65,7 +65,7 @@ def refuse_impossible(
     symbol: str,
     bars: pd.DataFrame,  # the five columns
 ) -> None:
-    "Raise `DataError` for a price of 0 or less, high below low, more than 5 % of rows with open or close outside."
+    "Raise `DataError` for a price of 0 or less, high below low, more than 5% of rows with open or close outside."
     remedy = f"correct it or take {symbol} from another source"
     days, outside = bars.index, _outside(bars)
     refuse_rows(symbol, days, np.any(bars[PRICE_COLUMNS].to_numpy() <= 0, axis=1), f"a price of 0 or less: {remedy}")

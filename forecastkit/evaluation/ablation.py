@@ -66,12 +66,12 @@ class PartEffect:
 
     @property
     def carries(self) -> bool:
-        "Whether the whole is worse without it, at 5 % for all parts together."
+        "Whether the whole is worse without it, at 5% for all parts together."
         return self.effect > 0 and self.holm_p < 0.05
 
     @property
     def harms(self) -> bool:
-        "Whether the whole is better without it, at 5 % for all parts together."
+        "Whether the whole is better without it, at 5% for all parts together."
         return self.effect < 0 and self.holm_p < 0.05
 
 

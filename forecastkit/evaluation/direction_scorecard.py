@@ -69,7 +69,7 @@ def measured_words(loss: DirectionMeasure, hits: DirectionMeasure | None, neutra
     "The Brier score and the hit rate of labels, in words."
     labels = "no label but neutral was given"
     if hits is not None:
-        labels = f"{100 * (1 - neutral):.1f} % of the labels name a direction and {100 * hits.value:.1f} % of these came ({100 * hits.gain:+.1f} points against the base rate, s.e. {100 * hits.gain_se:.1f})"
+        labels = f"{100 * (1 - neutral):.1f}% of the labels name a direction and {100 * hits.value:.1f}% of these came ({100 * hits.gain:+.1f} points against the base rate, s.e. {100 * hits.gain_se:.1f})"
     beside = f"{loss.value:.4f} beside {loss.base:.4f} of the base rate (difference {loss.gain:+.4f}, s.e. {loss.gain_se:.4f})"
     return f"{labels}, and the chance of a rise has a Brier score of {beside}"
 
@@ -80,7 +80,7 @@ def direction_calibration(
     places: np.ndarray,  # (n,) of each session in the calendar
     horizon: int,
 ) -> dict[str, Any]:
-    "Raw ECE, debiased, a perfect forecaster's 95 %, p value and sessions apart; None where sessions apart are too few."
+    "Raw ECE, debiased, a perfect forecaster's 95%, p value and sessions apart; None where sessions apart are too few."
     apart = sessions_apart(places, horizon)
     names = ("ece", "ece_debiased", "ece_perfect_95", "p")
     if apart < LEAST_APART:
@@ -142,7 +142,7 @@ class DirectionScorecard:
             return self.sentence
         drawn = self.calibration
         band = f"ECE {drawn['ece']:.3f}, less a perfect forecaster's {drawn['ece_debiased']:+.3f}; 95 of 100 perfect forecasters stay below {drawn['ece_perfect_95']:.3f}"
-        return f"{self.sentence}\n{self.table().round(4).to_string()}\n{band}; {100 * self.neutral:.1f} % of labels are neutral"
+        return f"{self.sentence}\n{self.table().round(4).to_string()}\n{band}; {100 * self.neutral:.1f}% of labels are neutral"
 
     def table(self) -> pd.DataFrame:
         "The measures by name."
@@ -222,7 +222,7 @@ def logged_direction_result() -> str:
     own, base, error = last["brier"], last["brier_base"], last["se"] * last["brier_base"]
     loss = DirectionMeasure(own, float("nan"), base, base - own, error, (base - own) / error if error else float("nan"))
     share = last["not_neutral"]
-    named = f"{100 * share:.1f} % of the labels named a direction" if share else "no label named a direction"
+    named = f"{100 * share:.1f}% of the labels named a direction" if share else "no label named a direction"
     return (
         f"On 99 real stocks, 2010 to 2018 ({last['rows']:,} directions of {last['sessions']} sessions), {named}, and the Brier score was "
         f"{own:.4f} beside {base:.4f} of the base rate: {direction_verdict(loss, None)}."

@@ -50,9 +50,7 @@ def quantile_columns(columns: Collection[str]) -> dict[str, float]:
         if re.fullmatch(r"q\d+(\.\d+)?", name):
             probability = float(name[1:]) if "." in name else float(f"0.{name[1:]}")
             if not re.fullmatch(r"q(\d{2,4}|0\.\d+)", name) or not 0 < probability < 1:
-                raise DataError(
-                    f"column {name} names no quantile: write q05 for 5 %, q025 for 2.5 %, q50 for the median"
-                )
+                raise DataError(f"column {name} names no quantile: write q05 for 5%, q025 for 2.5%, q50 for the median")
             found[name] = probability
     if len(set(found.values())) < max(2, len(found)):
         raise DataError("a file of forecasts needs two quantiles or more, each once, such as q10, q50 and q90")
@@ -192,7 +190,7 @@ def _quantiles(row: Mapping[str, str], columns: Mapping[str, float], kind: str) 
         if values[k] < values[k - 1]:
             raise Refused("crossing", f"{names[k]} is {values[k]:g}, below {names[k - 1]} of {values[k - 1]:g}")
     if kind == "pct_change" and values[0] <= -100:
-        raise Refused("impossible", f"{names[0]} is {values[0]:g}: a level cannot fall by 100 % or more")
+        raise Refused("impossible", f"{names[0]} is {values[0]:g}: a level cannot fall by 100% or more")
     return values
 
 

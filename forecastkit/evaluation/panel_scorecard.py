@@ -184,7 +184,7 @@ def panel_breakdown(
     labels: pd.Series,  # one for each row
     fewest: int = 20,  # rows that a part must have
 ) -> pd.DataFrame:
-    "For each part: rows, sessions, skill against each baseline, coverage of the 80 % range and the first baseline's, each with error; width."
+    "For each part: rows, sessions, skill against each baseline, coverage of the 80% range and the first baseline's, each with error; width."
     place, horizon, blocks = card.outcomes.rows["place"].to_numpy(), card.outcomes.horizon, card.outcomes.blocks
     losses = {name: scores["crps"].to_numpy() for name, scores in card.baseline_scores.items()}
     first = next(iter(card.baseline_scores))

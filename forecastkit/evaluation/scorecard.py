@@ -192,7 +192,7 @@ class ScoreSummary:
     skill: dict[str, Comparison]  # CRPS against each baseline
     coverage: dict[str, float]  # of each central range
     coverage_by_regime: dict[str, dict[str, Any]]  # by VIX regime at the origin
-    rolling_250: dict[str, float]  # lowest and highest coverage of the 80 % range
+    rolling_250: dict[str, float]  # lowest and highest coverage of the 80% range
     regime_log_loss_skill: dict[str, Comparison]  # against the transition matrix and the AR(1)
     ece: dict[str, float]
     direction: dict[str, float]
@@ -344,7 +344,7 @@ def breakdown(
     baseline: str = "climatology",
     fewest: int = 20,  # origins that a part must have
 ) -> pd.DataFrame:
-    "For each part: origins, those that do not overlap, skill and coverage of the 80 % range with standard errors, mean width."
+    "For each part: origins, those that do not overlap, skill and coverage of the 80% range with standard errors, mean width."
     horizon, rows = card.outcomes.target.horizon, {}
     for label, part in card.scores.groupby(labels, observed=True):
         if len(part) < max(fewest, 2 * horizon):

@@ -115,7 +115,7 @@ def heading(f: Shown) -> str:
 
 def show_percent(p: float) -> str:
     "A probability for people; what is neither 0 nor 1 is never shown as either."
-    return "< 1 %" if 0 < p < 0.005 else "> 99 %" if 0.995 <= p < 1 else f"{100 * p:.0f} %"
+    return "< 1%" if 0 < p < 0.005 else "> 99%" if 0.995 <= p < 1 else f"{100 * p:.0f}%"
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #e79560a2
 def regime_ranges(bounds: tuple[float, ...]) -> list[str]:
@@ -208,9 +208,9 @@ def reasons_in_short(f: Shown) -> dict[str, str]:
         wide = of == "width"
         usual, now = (100 * (math.exp(part[k]) if wide else part[k]) for k in ("base", "value"))
         amounts = [(printable(str(one["feature"])), one["amount"]) for one in part["contributions"][:3]]
-        reasons = ", ".join(f"{name} {100 * (math.expm1(x) if wide else x):+.2g} %" for name, x in amounts)
-        head = f"its 80 % range is {now:.2g} % wide" if wide else f"its median is {now:+.2g} % in logs"
-        typical = f"{usual:.2g} %" if wide else f"{usual:+.2g} %"
+        reasons = ", ".join(f"{name} {100 * (math.expm1(x) if wide else x):+.2g}%" for name, x in amounts)
+        head = f"its 80% range is {now:.2g}% wide" if wide else f"its median is {now:+.2g}% in logs"
+        typical = f"{usual:.2g}%" if wide else f"{usual:+.2g}%"
         said[of] = f"{head}, on a typical day {typical}; most by {reasons}" if reasons else head
     return said
 
@@ -223,8 +223,8 @@ def in_words(f: Shown) -> list[str]:
         f"At the close of {show_day(f.origin)} {f.symbol} stands at {show_level(f.last_value)}; at the close of "
         f"{show_day(f.target_session)} ({f.horizon} session{'s' * (f.horizon > 1)} later) it is expected at "
         f"{show_level(points.expected)} ({f.point_estimate:+.1f} {unit}).",
-        f"With a probability of 80 % it will then lie between {show_level(low8)} and {show_level(high8)} "
-        f"({down:+.1f} to {up:+.1f} {unit}), with 90 % between {show_level(low9)} and {show_level(high9)}.",
+        f"With a probability of 80% it will then lie between {show_level(low8)} and {show_level(high8)} "
+        f"({down:+.1f} to {up:+.1f} {unit}), with 90% between {show_level(low9)} and {show_level(high9)}.",
     ]
     if regimes := f.regime_probabilities:
         name = max(regimes, key=regimes.__getitem__)
@@ -247,7 +247,7 @@ def range_bar(
     f: Shown,
     width: int = 72,  # characters
 ) -> list[str]:
-    "Two lines: the 90, 80 and 50 % ranges (`.`, `=`, `#`), median `|` and present level `o`; and the bounds below them."
+    "Two lines: the 90, 80 and 50% ranges (`.`, `=`, `#`), median `|` and present level `o`; and the bounds below them."
     ranges = [f.in_points.interval(level) for level in (0.9, 0.8, 0.5)]
     ends = np.log([min(ranges[0][0], f.last_value), max(ranges[0][1], f.last_value)])
 
@@ -291,7 +291,7 @@ def terminal_card(f: Shown, width: int = 72) -> str:
     ]
     for level, mark in ((0.5, "#"), (0.8, "="), (0.9, ".")):
         levels, changes = map(show_level, points.interval(level)), (f"{x:+.1f}" for x in f.interval(level))
-        rows.append((f"{100 * level:.0f} % range {mark}", " to ".join(changes), " to ".join(levels)))
+        rows.append((f"{100 * level:.0f}% range {mark}", " to ".join(changes), " to ".join(levels)))
     change = "change, %" if f.kind == "pct_change" else "log change, %"
     return "\n".join([
         heading(f),
@@ -365,8 +365,8 @@ def card_tiles(f: Shown) -> list[tuple[str, str, str]]:
     "The four things that are read first: expected level, range, regime, direction."
     points, (down, up) = f.in_points, f.interval(0.8)
     return [
-        ("expected", show_level(points.expected), f"{f.point_estimate:+.1f} %"),
-        ("80 % range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f} %"),
+        ("expected", show_level(points.expected), f"{f.point_estimate:+.1f}%"),
+        ("80% range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f}%"),
         regime_tile(f),
         direction_tile(f),
     ]
@@ -382,7 +382,7 @@ def card_quantiles(f: Shown) -> list[tuple[str, list[str]]]:
     "Seven quantiles as rows of a small table: probabilities, levels, changes in per cent."
     wanted = np.array([0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
     return [
-        ("stays below with", [f"{100 * p:.0f} %" for p in wanted]),
+        ("stays below with", [f"{100 * p:.0f}%" for p in wanted]),
         ("level", [show_level(v) for v in f.in_points.quantile(wanted)]),
         ("change, %" if f.kind == "pct_change" else "log change, %", [f"{v:+.1f}" for v in f.quantile(wanted)]),
     ]

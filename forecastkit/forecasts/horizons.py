@@ -1,4 +1,4 @@
-"""`MultiHorizonForecast`: quantiles for several horizons from one origin, as the models gave them and coherent, so that the 80 % range never narrows with the horizon.
+"""`MultiHorizonForecast`: quantiles for several horizons from one origin, as the models gave them and coherent, so that the 80% range never narrows with the horizon.
 
 A week and a month ahead are two questions, and two models answer them. Each answer is calibrated on its own, but side
 by side they may contradict each other: a range that is narrower in ten sessions than in five. The record keeps both, what each model said
@@ -39,7 +39,7 @@ def range_width(
     values: ArrayLike,  # (..., m) quantiles of the log change
     kind: str,  # of the change that is shown, see `core.Target`
 ) -> np.ndarray:
-    "The width of the 80 % range of each distribution, (...), in per cent."
+    "The width of the 80% range of each distribution, (...), in per cent."
     low, high = (quantile_at(p, probs, values) for p in central(0.8))
     target = Target("ANY", kind, 1)
     return target.from_log(high) - target.from_log(low)
@@ -80,7 +80,7 @@ def width_factor(
     probs: ArrayLike,  # (m,)
     values: np.ndarray,  # (m,) quantiles of the log change
     kind: str,
-    wanted: float,  # width of the 80 % range, per cent
+    wanted: float,  # width of the 80% range, per cent
 ) -> float:
     "What distances from the median must be multiplied by for a width."
     from scipy.optimize import brentq
@@ -102,7 +102,7 @@ def coherent_quantiles(
     values: ArrayLike,  # (k, m) quantiles of the log change by horizon, shortest first
     kind: str,  # of the change whose range must not narrow
 ) -> tuple[np.ndarray, np.ndarray]:
-    "The quantiles with an 80 % range that never narrows with the horizon, (k, m), and the factor of each width, (k,)."
+    "The quantiles with an 80% range that never narrows with the horizon, (k, m), and the factor of each width, (k,)."
     given = np.asarray(values, dtype=float)
     widths = range_width(probs, given, kind)
     wanted = rising_widths(widths)
@@ -122,7 +122,7 @@ def clock(texts: Sequence[str]) -> pd.DatetimeIndex:
 
 
 def plot_horizons(record: Any, ax: Any = None, title: str = "") -> Any:
-    "The 50, 80 and 90 % bands over the horizons on recent levels; returns the axes."
+    "The 50, 80 and 90% bands over the horizons on recent levels; returns the axes."
     history = record.metadata.get("history") or [(record.origin, record.last_value)]
     times, ends = clock([day for day, _ in history]), clock([record.origin, *record.targets])
     levels = np.array(
@@ -156,7 +156,7 @@ def heading_of(record: Any) -> str:
 
 
 def shown_rows(record: Any) -> list[tuple[str, str, str, str, str]]:
-    "By horizon: target, median change, 80 % range of the change and of the level, and what coherence did to the width."
+    "By horizon: target, median change, 80% range of the change and of the level, and what coherence did to the width."
     rows = []
     for horizon, line in record.table().iterrows():
         factor = line["width_factor"]
@@ -171,7 +171,7 @@ def shown_rows(record: Any) -> list[tuple[str, str, str, str, str]]:
 
 def horizons_text(record: Any) -> str:
     "The record as a small table of plain ASCII."
-    head = ("horizon", "median, %", "80 % range, %", "80 % range, level", "")
+    head = ("horizon", "median, %", "80% range, %", "80% range, level", "")
     rows = [head, *shown_rows(record)]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = [
@@ -324,7 +324,7 @@ class MultiHorizonForecast(Mapping):
         return self.quantile(low, horizon), self.quantile(high, horizon)
 
     def table(self) -> pd.DataFrame:
-        "One row a horizon: target, seven quantiles (per cent), the 80 % range as levels, and what the width was multiplied by."
+        "One row a horizon: target, seven quantiles (per cent), the 80% range as levels, and what the width was multiplied by."
         rows = []
         for horizon, target, factor in zip(
             self.horizons, self.targets, self.metadata.get("width_factors") or [math.nan] * len(self.horizons)

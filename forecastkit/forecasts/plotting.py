@@ -35,7 +35,7 @@ REGIME_COLOURS: dict[str, str] = {
     "risk_on": "#2b6ca3", "neutral": "#d9dde2", "risk_off": "#a3480f",
 }  # fmt: skip
 INK, FAINT, ACCENT, WARNING = "#24303c", "#616c77", "#2f6690", "#b5373a"
-SHADES: tuple[str, ...] = ("#cfe0ec", "#9cc0d9", "#5f97bd")  # of the 90, 80 and 50 % bands
+SHADES: tuple[str, ...] = ("#cfe0ec", "#9cc0d9", "#5f97bd")  # of the 90, 80 and 50% bands
 PALEST: str = "#e6eef4"  # of what lies beyond them
 PLOT_STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7.5,
@@ -192,7 +192,7 @@ def draw_density(
     probs: ArrayLike,  # probabilities, increasing
     values: ArrayLike,  # quantiles at `probs`
 ) -> None:
-    "Half a violin that thins out smoothly beyond the 1 % and 99 % quantiles, shaded like the fan's bands."
+    "Half a violin that thins out smoothly beyond the 1% and 99% quantiles, shaded like the fan's bands."
     levels, heights = smooth_density(probs, values)
     width, q = room * heights / heights.max(), quantiles_at([0.05, 0.1, 0.25, 0.75, 0.9, 0.95], probs, values)
     ax.fill_betweenx(levels, at, at + width, color=PALEST, linewidth=0)
@@ -217,13 +217,13 @@ def mark_bounds(
 
 def write_ranges(
     ax: Any,  # the fan's axes
-    q: ArrayLike,  # the 5, 10, 25, 50, 75, 90 and 95 % quantiles
+    q: ArrayLike,  # the 5, 10, 25, 50, 75, 90 and 95% quantiles
     target: pd.Timestamp,  # the session that is forecast
 ) -> None:
     "The median and the ranges in figures to the right of the picture, and what the fan does not say."
     q05, q10, q25, q50, q75, q90, q95 = np.asarray(q, dtype=float)
     ranges = ((50, q25, q75), (80, q10, q90), (90, q05, q95))
-    lines = [f"median {q50:.1f}"] + [f"{level} %  {low:.1f} to {high:.1f}" for level, low, high in ranges]
+    lines = [f"median {q50:.1f}"] + [f"{level}%  {low:.1f} to {high:.1f}" for level, low, high in ranges]
     ax.text(1.01, 0.98, "\n".join(lines), transform=ax.transAxes, va="top", linespacing=1.6)
     caution = f"Only {target:%d %b %Y}\nis forecast: the fan's\nsides show no path."
     ax.text(1.01, 0.02, caution, transform=ax.transAxes, va="bottom", fontsize=6.5, color=FAINT)
@@ -255,7 +255,7 @@ def fan_chart(
     figures: bool = True,  # whether the ranges stand beside the picture in figures
     ax: Any = None,  # matplotlib axes
 ) -> Any:
-    "Recent levels, and the 50, 80 and 90 % bands of the level at the target session with their density."
+    "Recent levels, and the 50, 80 and 90% bands of the level at the target session with their density."
     from matplotlib.dates import date2num
 
     origin, level, target = history.index[-1], float(history.iloc[-1]), pd.Timestamp(target_session)

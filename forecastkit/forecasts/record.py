@@ -148,7 +148,7 @@ def _record_fault(record: Any) -> str:
     if not (probs[1:] > probs[:-1]).all() or not 0 < probs[0] < probs[-1] < 1:
         return "probabilities must increase strictly within 0..1"
     if not np.isfinite(values).all() or (record.kind == "pct_change" and values.min() <= -100):
-        return "quantiles must be finite, and a level cannot fall by 100 % or more"
+        return "quantiles must be finite, and a level cannot fall by 100% or more"
     logs = Target(record.symbol, record.kind, record.horizon).to_log(values)
     if not (logs[1:] > logs[:-1]).all():
         return "quantiles must increase strictly (see forecasts.strictly_increasing)"
@@ -364,7 +364,7 @@ class Forecast(Mapping):
 
     @property
     def risk_score(self) -> float | None:
-        "Where the chance that the 80 % range misses stands among those of the learning span, 0..1; None where no risk is stored."
+        "Where the chance that the 80% range misses stands among those of the learning span, 0..1; None where no risk is stored."
         return float(self.metadata["risk"]["score"]) if self.metadata.get("risk") else None
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -406,7 +406,7 @@ class Forecast(Mapping):
 
     def __repr__(self) -> str:
         low, high = self.interval(0.8)
-        return f"Forecast({self.symbol}, {self.origin:%Y-%m-%d} + {self.horizon}: 80 % in {low:+.1f} .. {high:+.1f} %)"
+        return f"Forecast({self.symbol}, {self.origin:%Y-%m-%d} + {self.horizon}: 80% in {low:+.1f} .. {high:+.1f}%)"
 
     def __str__(self) -> str:
         return terminal_card(self)

@@ -188,7 +188,7 @@ def calmar_ratio(
 
 def expected_shortfall(
     returns: ArrayLike,  # (n,) returns
-    level: float = 0.95,  # the worst 5 % of sessions
+    level: float = 0.95,  # the worst 5% of sessions
 ) -> float:
     "The mean of the worst sessions as a positive loss."
     r = np.sort(finite_returns(returns))

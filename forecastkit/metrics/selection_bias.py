@@ -121,13 +121,13 @@ class SelectionBias:
     dsr: float  # the same above the best of `trials` without edge; NaN where nobody knows how many
     trials: int | None  # strategies tried; None: unknown
     sessions: int  # length of the track record
-    needed: float  # sessions at which such a ratio of one try is told from 0 at 95 %
+    needed: float  # sessions at which such a ratio of one try is told from 0 at 95%
     needed_of_trials: float  # the same of the best of all tries; NaN where nobody knows how many
     overfitting: Overfitting | None = None  # None: unknown
 
     @property
     def significant(self) -> bool:
-        "Whether the ratio is above the best of all tries without edge at 95 %; never where the tries are unknown."
+        "Whether the ratio is above the best of all tries without edge at 95%; never where the tries are unknown."
         return self.dsr >= 0.95
 
     def to_dict(self) -> dict[str, Any]:

@@ -58,12 +58,12 @@ class Comparison:
     relative: bool = False  # a share of the baseline's loss (skill) instead of a difference of losses
 
     def text(self) -> str:
-        "The comparison as it is printed; a skill under 0.5 % prints as none."
+        "The comparison as it is printed; a skill under 0.5% prints as none."
         if not self.relative:
             return f"{self.value:.3g} (s.e. {self.se:.2g}, {self._t_text()})"
         if self.value < 0.005:
-            return f"none ({100 * self.value:.1f} %, s.e. {100 * self.se:.1f})"
-        return f"{100 * self.value:.1f} % (s.e. {100 * self.se:.1f}, {self._t_text()})"
+            return f"none ({100 * self.value:.1f}%, s.e. {100 * self.se:.1f})"
+        return f"{100 * self.value:.1f}% (s.e. {100 * self.se:.1f}, {self._t_text()})"
 
     def to_dict(self) -> dict[str, float]:
         "Value, standard error and both t, for JSON."

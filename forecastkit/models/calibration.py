@@ -82,7 +82,7 @@ class Calibrated(NamedTuple):
     "Calibrated quantiles, and what was done to them."
 
     quantiles: np.ndarray  # (n, 23)
-    multipliers: np.ndarray  # (n, 3) factors of the 50, 80 and 90 % ranges, also where they were not yet applied
+    multipliers: np.ndarray  # (n, 3) factors of the 50, 80 and 90% ranges, also where they were not yet applied
     active: np.ndarray  # (n,) whether they were applied
 
 

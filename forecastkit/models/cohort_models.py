@@ -85,7 +85,7 @@ class CohortTest:
         if self.skill is None:
             return f"{self.cohort}: {outcome}, {self.origins} origins are too few to test"
         return (
-            f"{self.cohort}: {outcome}, skill {100 * self.skill:.1f} % (t {self.t or 0.0:.1f}, {self.origins} origins)"
+            f"{self.cohort}: {outcome}, skill {100 * self.skill:.1f}% (t {self.t or 0.0:.1f}, {self.origins} origins)"
         )
 
 

@@ -106,7 +106,7 @@ def confidence_reliability(
     base: ArrayLike,  # base rate, one number or (n,)
     horizon: int,  # sessions over which outcomes overlap
 ) -> dict[str, float]:
-    "Mean confidence, share of right signs, ECE with a perfect forecaster's 95 %, Brier skill against the base rate with s.e."
+    "Mean confidence, share of right signs, ECE with a perfect forecaster's 95%, Brier skill against the base rate with s.e."
     p, rose = np.asarray(chance, dtype=float), np.asarray(rose, dtype=float)
     confidence, right = np.maximum(p, 1.0 - p), (p > 0.5) == (rose > 0.5)
     loss, instead = brier(p, rose), brier(np.broadcast_to(np.asarray(base, dtype=float), p.shape), rose)

@@ -156,7 +156,7 @@ def calibration_numbers(
     rows: StatedChances,  # with calibrated chances
     horizon: int,
 ) -> dict[str, Any]:
-    "ECE raw, debiased and of a perfect forecaster (95 %), p value, Brier score, log loss, rows and sessions apart; None: not enough data."
+    "ECE raw, debiased and of a perfect forecaster (95%), p value, Brier score, log loss, rows and sessions apart; None: not enough data."
     apart = sessions_apart(rows.place, horizon)
     told: dict[str, Any] = {"n": len(rows.p), "sessions_apart": apart}
     if apart < LEAST_APART:

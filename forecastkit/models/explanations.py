@@ -71,7 +71,7 @@ TOLERANCE: float = 1e-6  # contributions and base miss the value by no more than
 class Explanation:
     "One number of one forecast as a sum: what holds on the typical day, and what each feature adds. Raises `DataError` if it is none."
 
-    of: str  # "middle": the median log change; "width": the log of q90 - q10, in which +0.05 is 5 % wider
+    of: str  # "middle": the median log change; "width": the log of q90 - q10, in which +0.05 is 5% wider
     origin: Any  # the label of the row; of a panel session and symbol
     base: float  # on the typical day of the training rows
     contributions: pd.Series  # by feature

@@ -36,7 +36,7 @@ OUTCOME_WINDOWS: tuple[int, ...] = (20, 60, 250)  # outcomes
 RANGES: tuple[float, ...] = (0.5, 0.8, 0.9)
 MEASURE_WORDS: dict[str, str] = {
     "hit_rate": "hit rate",
-    "coverage": "share inside the 80 % range",
+    "coverage": "share inside the 80% range",
     "calibration_error": "calibration error",
     "crps_ratio": "CRPS over what was expected",
     "skill": "CRPS skill",
@@ -224,7 +224,7 @@ class DegradationReport:
         return ax
 
 # %% ../../nbs/60_ops/20_model_monitor.ipynb #8309ac01
-RUN_LENGTH = 12_600  # sessions between two false alarms of high severity: fifty years, or a chance of 18 % in ten
+RUN_LENGTH = 12_600  # sessions between two false alarms of high severity: fifty years, or a chance of 18% in ten
 
 
 @lru_cache(maxsize=8)

@@ -89,7 +89,7 @@ class ShadowTerms:
             raise DataError(f"duration_days is {self.sessions!r}: give a whole number of sessions, 1 or more")
 
     def times(self, horizon: int) -> dict[str, int | None]:
-        "After how many sessions a challenger better by 2 % or 5 % is typically found."
+        "After how many sessions a challenger better by 2% or 5% is typically found."
         sd = ASSUMED_SD * self.score
         return {f"{e:.0%}": decision_time(e * self.score, sd, self.bound, horizon, self.alpha) for e in EFFECTS}
 
@@ -142,7 +142,7 @@ class ShadowDeployment:
 
     def __str__(self) -> str:
         state = "active" if self.active else f"stopped before {self.stopped}: {self.stopped_because}"
-        share = f"serves {self.terms.traffic:g} %" if self.terms.traffic else "serves nobody"
+        share = f"serves {self.terms.traffic:g}%" if self.terms.traffic else "serves nobody"
         return printable(
             f"{self.deployment_id}: {self.line.name} beside the champion of {self.target} from {self.first} on for {self.terms.sessions:,} sessions, {share}; {state}"
         )

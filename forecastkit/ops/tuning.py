@@ -143,7 +143,7 @@ class Search:
         return self.study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
 
     def asked(self) -> tuple[Any, dict[str, Any]]:
-        "A new trial and its choice; the first of all is the default."
+        "A new trial and its choice; the first one is the default."
         with self.lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the multivariate sampler calls itself experimental
             trials = self.study.get_trials(deepcopy=False)

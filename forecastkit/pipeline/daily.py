@@ -120,7 +120,7 @@ def forecast_scores(
     prepared: Prepared,
     as_of: pd.Timestamp,  # outcomes after it do not count
 ) -> pd.DataFrame:
-    "Of each origin with a known outcome: CRPS (in the target's unit), climatology's, the gain on it, and whether the 80 % range held."
+    "Of each origin with a known outcome: CRPS (in the target's unit), climatology's, the gain on it, and whether the 80% range held."
     from forecastkit.models import climatology_quantiles
 
     target, calendar = prepared.target, prepared.view.calendar
@@ -293,7 +293,7 @@ def worst_quarters_sentence(target: Target, settings: Settings, user_digest: str
     "How the forecaster fared in its worst four quarters, by the last scorecard in the home; empty where there is none."
     card = stored_scorecard(target, settings, user_digest) or {}
     rows = card.get("worst_quarters") or []
-    told = ", ".join(f"{r['quarter']} {100 * r['skill']:+.0f} % (s.e. {100 * r['skill_se']:.0f})" for r in rows)
+    told = ", ".join(f"{r['quarter']} {100 * r['skill']:+.0f}% (s.e. {100 * r['skill_se']:.0f})" for r in rows)
     span = f"{card.get('start', '')[:4]}-{card.get('end', '')[:4]}"
     return f"Skill against climatology in the worst quarters of {span}: {told}." if told else ""
 

@@ -275,11 +275,11 @@ SPANS: dict[int, str] = {1: "days", 5: "weeks", 21: "months"}
 
 def label_reason(label: str, chance: float, base: float, horizon: int) -> str:
     "The first reason: the label, the base rate, and how far the chance lies from it."
-    usual = f"{100 * base:.0f} % of all {SPANS.get(horizon, f'spans of {horizon} sessions')}"
+    usual = f"{100 * base:.0f}% of all {SPANS.get(horizon, f'spans of {horizon} sessions')}"
     if label == "neutral":
         return f"neutral: a rise has the usual chance ({usual}) to within {100 * DIRECTION_MARGIN:.0f} points"
     side = "more" if chance > base else "less"
-    return f"{label}: a rise has {100 * chance:.0f} %, {100 * abs(chance - base):.0f} points {side} than usual (rises are {usual})"
+    return f"{label}: a rise has {100 * chance:.0f}%, {100 * abs(chance - base):.0f} points {side} than usual (rises are {usual})"
 
 
 def three_chances(
@@ -319,7 +319,7 @@ def distribution_direction(
 ) -> dict[str, Any]:
     "The direction of a forecast by its distribution alone."
     chance, base = forecast.chance_of_rise, forecast.base_rate
-    said = f"the distribution sees a rise at {100 * forecast.prob_rise:.1f} %; what past outcomes support of it is {100 * chance:.1f} %"
+    said = f"the distribution sees a rise at {100 * forecast.prob_rise:.1f}%; what past outcomes support of it is {100 * chance:.1f}%"
     return {
         "label": forecast.label, "confidence": max(chance, 1.0 - chance), "base_rate": base, "chance": chance, "agreement": 1.0,
         "probabilities": three_chances(forecast, chance, band), "weights": {"distribution": 1.0}, "version": forecast.model_version, "state": None,

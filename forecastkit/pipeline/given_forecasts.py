@@ -100,7 +100,7 @@ def read_file_of(where: str | Path, settings: Settings, now: datetime) -> Foreca
     return read_forecast_file(where, get_calendar(settings.data.calendar), now, usual_kinds(settings))
 
 # %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #142a2f27
-HARDLY_EVER: float = 0.2  # of the outcomes in the 80 % range: no forecaster is as wrong, a unit is
+HARDLY_EVER: float = 0.2  # of the outcomes in the 80% range: no forecaster is as wrong, a unit is
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ class GivenCard:
         held = float(self.card.scores["inside_0.8"].mean())
         if held >= HARDLY_EVER:
             return ""
-        return f"{held:.0%} of the outcomes lay in the 80 % range: pct_change is in per cent, so that 0.05 is a twentieth of one, and log_return is a fraction"
+        return f"{held:.0%} of the outcomes lay in the 80% range: pct_change is in per cent, so that 0.05 is a twentieth of one, and log_return is a fraction"
 
     def to_dict(self) -> dict[str, Any]:
         "The card in JSON's own types."

@@ -82,7 +82,7 @@ class SymbolForecasts(dict[str, Forecast]):
         self.skipped, self.stored, self.outcomes_recorded = dict(skipped or {}), 0, 0
 
     def table(self) -> pd.DataFrame:
-        "One row a symbol: 80 % range and median (per cent), direction with reasons, quality, doubts of its data, and in `error` why there is none."
+        "One row a symbol: 80% range and median (per cent), direction with reasons, quality, doubts of its data, and in `error` why there is none."
         blank = (pd.NaT, pd.NaT, *[float("nan")] * 4, "", *[float("nan")] * 3, "", "", float("nan"), "", "")
         rows = {symbol: (*forecast_row(one), "") for symbol, one in self.items()}
         rows |= {symbol: (*blank, why) for symbol, why in self.skipped.items()}

@@ -106,8 +106,8 @@ class PaperStanding:
         rest = 100 * (1 - abs(positions_table(self.row)["share"]).sum())
         lines = [
             f"paper book {self.row.book}, session {self.row.number:,} on {self.row.session:%Y-%m-%d} (opened {self.opened:%Y-%m-%d}): "
-            f"{self.row.equity:,.2f}, {self.profit:+,.2f} since the start, {100 * self.day_change:+.2f} % in this session",
-            f"{len(self.row.said['state']['shares'])} positions, {rest:.0f} % not invested; {len(self.row.said['state']['orders'])} orders for the next session",
+            f"{self.row.equity:,.2f}, {self.profit:+,.2f} since the start, {100 * self.day_change:+.2f}% in this session",
+            f"{len(self.row.said['state']['shares'])} positions, {rest:.0f}% not invested; {len(self.row.said['state']['orders'])} orders for the next session",
             f"decisions: {made}", *(f"PAUSED: {why}" for why in self.row.said["paused"]), *self.notes,
         ]  # fmt: skip
         return "\n".join(lines)

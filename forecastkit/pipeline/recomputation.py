@@ -83,7 +83,7 @@ def difference(stored: Forecast, again: Forecast) -> str:
     if np.allclose(stored.values, again.values, rtol=TOLERANCE, atol=TOLERANCE):
         words = explanation_difference(stored.metadata.get("explanation"), again.metadata.get("explanation"))
         return words or direction_difference(stored.metadata.get("direction"), again.metadata.get("direction"))
-    return f"has the median {stored.quantile(0.5):+.2f} %, but data and model give {again.quantile(0.5):+.2f} %"
+    return f"has the median {stored.quantile(0.5):+.2f}%, but data and model give {again.quantile(0.5):+.2f}%"
 
 
 def explained_alike(stored: Forecast, again: Forecast, prepared: Prepared | PreparedPanel) -> Forecast:

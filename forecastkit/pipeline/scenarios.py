@@ -33,7 +33,7 @@ __all__ = ['equal_weight', 'held_from', 'strategy_scenarios', 'log_scenarios']
 
 # %% ../../nbs/65_pipeline/90_scenarios.ipynb #4b8615fa
 def equal_weight(view: MarketData, tickers: tuple[str, ...]) -> dict[str, float]:
-    "The same weight in each ticker, 95 % in all."
+    "The same weight in each ticker, 95% in all."
     return dict.fromkeys(tickers, 0.95 / len(tickers))
 
 

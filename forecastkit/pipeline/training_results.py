@@ -69,7 +69,7 @@ class Walk:
         return 1.0 - (self.crps("validation") or 0.0) / base if base > 0 else None
 
     def coverages(self) -> dict[str, float]:
-        "The share of the validation's outcomes inside the ranges of 50, 80 and 90 %."
+        "The share of the validation's outcomes inside the ranges of 50, 80 and 90%."
         rows = self.rows("validation")
         y, q = self.outcomes[rows], self.quantiles[rows]
         return {f"{p}": float(coverage(y, *interval(q, p / 100)).mean()) for p in (50, 80, 90)} if rows.any() else {}

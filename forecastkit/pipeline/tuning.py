@@ -154,7 +154,7 @@ class Tuning:
         own = 100 * (1 - self.study.best_value / said["default_loss"])
         told = [
             f"{self.target}: {counts['complete']} trials whole, {counts['pruned']} pruned, {counts['failed']} failed",
-            f"  {own:.2f} % better than the default on the folds that chose it, which proves nothing",
+            f"  {own:.2f}% better than the default on the folds that chose it, which proves nothing",
             f"  {nested_words(said.get('nested'))}",
             *([f"  stopped {said['stopped']}"] if said.get("stopped") else []),
             f"  candidate {self.line.name}: {self.line.stored}" if self.line else f"  {self.note}",
@@ -166,7 +166,7 @@ def nested_words(found: Mapping[str, float] | None) -> str:
     "The nested gain in words; below twice its error it is none."
     if not found:
         return "no outer folds: what searching is worth was not measured"
-    gain = f"{100 * found['gain']:.2f} % (s.e. {100 * found['se']:.2f}, t {found['t']:.1f}, {found['n']} sessions)"
+    gain = f"{100 * found['gain']:.2f}% (s.e. {100 * found['se']:.2f}, t {found['t']:.1f}, {found['n']} sessions)"
     return f"on outer folds that no search saw: {gain}{'' if found['t'] > 2 else ', which is none'}"
 
 # %% ../../nbs/65_pipeline/72_tuning.ipynb #cfe98899

@@ -103,7 +103,7 @@ class BookCalibration:
     skill_se: float
     skill_t: float
     levels: tuple[Mapping[str, float], ...]  # level, covered, covered_se, climatology, climatology_se
-    states: tuple[Mapping[str, Any], ...]  # state, sessions, and the same of the range of 80 %
+    states: tuple[Mapping[str, Any], ...]  # state, sessions, and the same of the range of 80%
     pit: tuple[Mapping[str, float], ...]  # from, share, se, climatology
     pit_test: Mapping[str, float]  # mean and variance against 1/2 and 1/12
 
@@ -125,7 +125,7 @@ def kept_calibration(
 
 # %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #3add9ef4
 def state_rows(rows: BookRows, states: pd.Series | None, blocks: np.ndarray) -> list[dict[str, Any]]:
-    "The range of 80 % by the market state known at the origin; none without states."
+    "The range of 80% by the market state known at the origin; none without states."
     if states is None:
         return []
     known = states.reindex(rows.sessions).astype(object).to_numpy()

@@ -50,7 +50,7 @@ def family_of(
     features: Sequence[Declaration],
     without: Sequence[str] = ("calendar",),  # families that are left out
 ) -> dict[str, str]:
-    "The family of each feature that can be unusual; prices and yields are left out, since they drift for ever."
+    "The family of each feature that can be unusual; prices and yields are left out, since they drift forever."
     return {
         f.name: f.family for f in features if f.family not in without and (f.family, f.unit) not in DRIFTING_FAMILIES
     }

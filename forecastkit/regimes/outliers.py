@@ -24,13 +24,13 @@ __all__ = ['reference_quantiles', 'ReferenceModel', 'fit_reference', 'outlier_sc
            'reference_from']
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #d6ef9786
-NORMAL_Q90 = 1.2815515655446004  # the 90 % quantile of the standard normal distribution
+NORMAL_Q90 = 1.2815515655446004  # the 90% quantile of the standard normal distribution
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #c252ad9b
 def reference_quantiles(
     X: np.ndarray,  # (n, p) features
 ) -> np.ndarray:
-    "The 10, 50 and 90 % quantiles of each feature over the rows that have it: (3, p)."
+    "The 10, 50 and 90% quantiles of each feature over the rows that have it: (3, p)."
     return np.nanquantile(X, [0.1, 0.5, 0.9], axis=0)
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #cbd5b79a
@@ -158,7 +158,7 @@ class ReferenceModel(NamedTuple):
     quantiles: np.ndarray  # (3, p) from `reference_quantiles`
     correlation: np.ndarray  # (p, p) from `huberised_correlation`
     forest: IsolationTrees
-    reference: np.ndarray  # (2, 2 + families) median and 95 % quantile of each score: forest, families, distance
+    reference: np.ndarray  # (2, 2 + families) median and 95% quantile of each score: forest, families, distance
 
 
 def _family_distances(Z: np.ndarray, R: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
@@ -173,7 +173,7 @@ def _family_distances(Z: np.ndarray, R: np.ndarray, groups: Sequence[np.ndarray]
 
 
 def _levels(score: np.ndarray) -> np.ndarray:
-    "Median and 95 % quantile of a score, over the rows that have it."
+    "Median and 95% quantile of a score, over the rows that have it."
     return np.nanquantile(score, [0.5, 0.95], axis=0)
 
 

@@ -44,7 +44,7 @@ def alert_paragraph(one: StoredAlert) -> str:
 
 
 def watch_section(database: PredictionDatabase) -> str:
-    "Drift, performance, and jobs with alerts in a line each; more only where an alert stands."
+    "Drift, performance, and jobs with alerts in a line each; details where an alert stands."
     report = read_monitor(database)
     told = [paragraph(line) for line in report.lines()[:3]]
     return joined_html([*told, *(alert_paragraph(one) for one in report.alerts)])

@@ -158,7 +158,7 @@ TARGET_VOLATILITY: float = 0.10  # a year
 
 
 def _even(prices: PriceBlocks, holdings: Holdings) -> dict[str, float]:
-    "The same weight in each ticker that trades, 99 % in all, so that a gap over night needs no credit."
+    "The same weight in each ticker that trades, 99% in all, so that a gap over night needs no credit."
     return dict.fromkeys(holdings.prices, 0.99 / max(len(holdings.prices), 1))
 
 

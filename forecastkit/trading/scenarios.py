@@ -278,7 +278,7 @@ class ScenarioTester:
         "Shocks and faults from the middle of a span on, and synthetic paths of its worst states."
         days, names = self.market.close(self.names[0]).loc[start:end].index, self.names
         at = days[len(days) // 2]
-        shocks = {"prices fall by 20 %": lambda m: shock_prices(m, names, at, 0.2), "volatility doubles": lambda m: shock_volatility(m, names, at, 2.0),
+        shocks = {"prices fall by 20%": lambda m: shock_prices(m, names, at, 0.2), "volatility doubles": lambda m: shock_volatility(m, names, at, 2.0),
                   "correlation near one": lambda m: shock_correlation(m, names, at, 0.9)}  # fmt: skip
         faults = {"a missing source": lambda m: missing_source(m, names, at), "a stale feed": lambda m: stale_feed(m, names, at),
                   "a split unadjusted": lambda m: unadjusted_split(m, names, at)}  # fmt: skip

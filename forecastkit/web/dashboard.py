@@ -176,7 +176,7 @@ def today_page(database: Any, settings: Settings) -> None:
     if len(regimes := regime_frame(f)):
         st.html(
             table_html(
-                regimes.assign(chance=[f"{100 * p:.1f} %" for p in regimes["chance"]]), "Regimes at the target session"
+                regimes.assign(chance=[f"{100 * p:.1f}%" for p in regimes["chance"]]), "Regimes at the target session"
             )
         )
     with st.expander("In words"):
@@ -209,7 +209,7 @@ def universe_columns() -> dict[str, Any]:
     number, day = st.column_config.NumberColumn, st.column_config.DateColumn
     levels = {
         name: number(words, format="%.2f")
-        for name, words in (("close", "close"), ("median", "median"), ("low_80", "80 % low"), ("high_80", "80 % high"))
+        for name, words in (("close", "close"), ("median", "median"), ("low_80", "80% low"), ("high_80", "80% high"))
     }
     return {
         "symbol": st.column_config.TextColumn("ticker", pinned=True), "history": st.column_config.LineChartColumn("last closes", color="blue"), **levels,
@@ -250,7 +250,7 @@ def record_page(database: Any, settings: Settings) -> None:
         f"{len(found.measured):,} outcomes ({kinds}). Only live forecasts are proof. CRPS skill on climatology: **{skill_words(found.measured)}**."
     )
     coverage = coverage_frame(found.measured)
-    words = {name: [f"{100 * x:.1f} %" for x in coverage[name]] for name in ("promised", "inside", "se")}
+    words = {name: [f"{100 * x:.1f}%" for x in coverage[name]] for name in ("promised", "inside", "se")}
     st.html(
         table_html(
             coverage.assign(**words).rename(columns={"se": "standard error"}), "Outcomes inside the central ranges"
@@ -265,7 +265,7 @@ def record_page(database: Any, settings: Settings) -> None:
 def show_rolling(rolling: pd.DataFrame, outcomes: int, window: int = 60) -> None:
     "Coverage and skill over the last outcomes, or how many are missing."
     parts = [
-        ("inside", f"Inside the 80 % range, last {window} outcomes", 0.8),
+        ("inside", f"Inside the 80% range, last {window} outcomes", 0.8),
         ("skill", f"CRPS skill on climatology, last {window} outcomes", 0.0),
     ]
     for name, title, expected in parts:
@@ -346,8 +346,8 @@ def paper_page(database: Any, settings: Settings) -> None:
     day = found.days.iloc[-1]
     held, waiting = positions_table(found.last), orders_table(found.last)
     st.html(tiles_html([
-        ("Equity", f"{day['equity']:,.2f}", f"on {show_day(day['session'])}"), ("Since the start", f"{day['since']:+.2f} %", f"from {found.summary['capital']:,.2f}"),
-        ("Deepest fall", f"{found.days['fall'].min():.2f} %", f"over {len(found.days)} sessions"), ("Positions", f"{len(held)}", f"{len(waiting)} order{'s' * (len(waiting) != 1)} wait"),
+        ("Equity", f"{day['equity']:,.2f}", f"on {show_day(day['session'])}"), ("Since the start", f"{day['since']:+.2f}%", f"from {found.summary['capital']:,.2f}"),
+        ("Deepest fall", f"{found.days['fall'].min():.2f}%", f"over {len(found.days)} sessions"), ("Positions", f"{len(held)}", f"{len(waiting)} order{'s' * (len(waiting) != 1)} wait"),
     ]))  # fmt: skip
     for why in found.last.said["paused"]:
         st.warning(f"Paused: {why}")
@@ -366,7 +366,7 @@ def paper_page(database: Any, settings: Settings) -> None:
 SHOWN_SCOPES: dict[str, str] = {"sector": "By sector", "state": "By market state"}
 SCOPE_METRICS: dict[str, tuple[str, float]] = {
     "CRPS skill on climatology": ("crps_skill", 0.0),
-    "Inside the 80 % range": ("coverage", 0.8),
+    "Inside the 80% range": ("coverage", 0.8),
 }
 
 
@@ -387,7 +387,7 @@ def scopes_page(database: Any, settings: Settings) -> None:
             show_picture(
                 scope_picture(rows, words, expected=expected), f"{title}, the last {window} sessions with an outcome"
             )
-            shares = {name: [f"{100 * x:.1f} %" for x in rows[name]] for name in ("value", "low", "high")}
+            shares = {name: [f"{100 * x:.1f}%" for x in rows[name]] for name in ("value", "low", "high")}
             st.html(
                 table_html(rows.assign(**shares).drop(columns="reference"), f"{words}, {title[:1].lower()}{title[1:]}")
             )
@@ -395,7 +395,7 @@ def scopes_page(database: Any, settings: Settings) -> None:
     if len(sectors):
         st.html(
             table_html(
-                sectors.assign(rise=[f"{100 * x:.0f} %" for x in sectors["rise"]]).rename(
+                sectors.assign(rise=[f"{100 * x:.0f}%" for x in sectors["rise"]]).rename(
                     columns={"width": "median width, % of close", "rise": "mean chance of a rise"}
                 ),
                 "The newest forecasts by sector",

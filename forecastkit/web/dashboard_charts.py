@@ -40,7 +40,7 @@ def _days(title: str = "") -> alt.X:
 
 
 def fan_picture(f: Forecast) -> Picture:
-    "The last levels and the 50, 80 and 90 % bands at the target session."
+    "The last levels and the 50, 80 and 90% bands at the target session."
     fan, history = (
         fan_frame(f),
         history_frame(f).tail(max(12, 4 * f.horizon)),
@@ -55,7 +55,7 @@ def fan_picture(f: Forecast) -> Picture:
     low, high = map(show_level, f.in_points.interval(0.8))
     words = (
         f"{f.symbol}: {len(history)} closes to {show_level(f.last_value)} on {show_day(f.origin)}, then the fan to {show_day(f.target_session)}: "
-        f"median {show_level(f.in_points.median)}, 80 % range {low} to {high}."
+        f"median {show_level(f.in_points.median)}, 80% range {low} to {high}."
     )
     return Picture(alt.layer(*bands, past, middle).properties(height=280), words)
 
@@ -81,7 +81,7 @@ def band_line(
         else [alt.Chart(pd.DataFrame({"y": [expected]})).mark_rule(color=QUIET, strokeDash=[5, 3]).encode(alt.Y("y:Q"))]
     )
     last = rows.iloc[-1]
-    spell = (lambda x: f"{100 * x:.1f} %") if form.endswith("%") else (lambda x: f"{x:.3g}")
+    spell = (lambda x: f"{100 * x:.1f}%") if form.endswith("%") else (lambda x: f"{x:.3g}")
     beside = f"; the dashed line is {spell(expected)}" if expected is not None else ""
     words = f"{title}: {spell(last['value'])} on {show_day(last['session'])}, within {spell(last['low'])} and {spell(last['high'])}{beside}."
     return Picture(alt.layer(band, line, *rule).properties(height=220), words)
@@ -139,7 +139,7 @@ def scope_picture(rows: pd.DataFrame, title: str, form: str = ".1%", expected: f
     )
     line = alt.Chart(pd.DataFrame({"x": [expected]})).mark_rule(color=QUIET, strokeDash=[5, 3]).encode(alt.X("x:Q"))
     least, most = rows.iloc[0], rows.iloc[-1]
-    words = f"{title} of {len(rows)}, two standard errors to each side: from {100 * least['value']:.1f} % ({least['name']}) to {100 * most['value']:.1f} % ({most['name']})."
+    words = f"{title} of {len(rows)}, two standard errors to each side: from {100 * least['value']:.1f}% ({least['name']}) to {100 * most['value']:.1f}% ({most['name']})."
     return Picture(alt.layer(errors, points, line).properties(height=70 + 30 * len(rows)), words)
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #0bb2ee7b
@@ -226,7 +226,7 @@ def spelled(value: Any, digits: int = 2) -> str:
 def table_html(frame: pd.DataFrame, caption: str, digits: int = 2) -> str:
     "A frame as a table with a caption that scrolls within itself; its index is left out, what looks like numbers stands at the right."
     rows = [[spelled(value, digits) for value in row] for row in frame.itertuples(index=False)]
-    numbers = [k for k in range(frame.shape[1]) if all(set(row[k]) <= set("+-.,0123456789 %") for row in rows)]
+    numbers = [k for k in range(frame.shape[1]) if all(set(row[k]) <= set("+-.,0123456789%") for row in rows)]
     return TABLE.render(
         heads=[str(name).replace("_", " ") for name in frame], rows=rows, numbers=numbers, caption=caption
     )

@@ -37,8 +37,8 @@ def forecast_tiles(f: Forecast) -> list[tuple[str, str, str]]:
     "Name, value and what stands below it, of the numbers that are read first."
     points, (down, up), regimes = f.in_points, f.interval(0.8), f.regime_probabilities
     tiles = [
-        ("Expected", show_level(points.expected), f"{f.point_estimate:+.1f} % from {show_level(f.last_value)}"),
-        ("80 % range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f} %"),
+        ("Expected", show_level(points.expected), f"{f.point_estimate:+.1f}% from {show_level(f.last_value)}"),
+        ("80% range", " to ".join(map(show_level, points.interval(0.8))), f"{down:+.1f} to {up:+.1f}%"),
     ]
     if regimes:
         likeliest = max(regimes, key=regimes.__getitem__)
@@ -75,7 +75,7 @@ def quantile_frame(f: Forecast) -> pd.DataFrame:
     levels, changes = f.in_points.quantile(p), f.quantile(p)
     return pd.DataFrame(
         {"level": map(show_level, levels), "change, %": [f"{x:+.1f}" for x in changes]},
-        pd.Index([f"{100 * one:.0f} %" for one in p], name="stays below with"),
+        pd.Index([f"{100 * one:.0f}%" for one in p], name="stays below with"),
     )
 
 
@@ -88,7 +88,7 @@ def recent_sentence(
     rows: pd.DataFrame,  # scored forecasts of one target, by origin, as `get_predictions` gives them
     last: int = 14,
 ) -> str:
-    "How the last outcomes fell: inside the 80 % range, above the median, and the worst miss."
+    "How the last outcomes fell: inside the 80% range, above the median, and the worst miss."
     known = rows.dropna(subset="outcome").tail(last)
     if not len(known):
         return "No outcome is known yet: forecastkit daily records them once their sessions have closed."
@@ -96,18 +96,18 @@ def recent_sentence(
     inside, above = int((np.abs(pit - 0.5) <= 0.4).sum()), int((pit > 0.5).sum())
     worst: Any = known.iloc[int(known["crps"].to_numpy(dtype=float).argmax())]
     return (
-        f"Of the last {len(known)} outcomes {inside} lay inside the 80 % range and {above} above the median; "
-        f"the widest miss was that of {show_day(worst['target_session'])} ({worst['outcome']:+.1f} %)."
+        f"Of the last {len(known)} outcomes {inside} lay inside the 80% range and {above} above the median; "
+        f"the widest miss was that of {show_day(worst['target_session'])} ({worst['outcome']:+.1f}%)."
     )
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #52452b88
 def recent_frame(
     listed: pd.DataFrame,  # of one target, as `ledger_rows` gives it
 ) -> pd.DataFrame:
-    "The last forecasts of a target: sessions, levels, outcome, and whether it lay inside the 80 % range."
+    "The last forecasts of a target: sessions, levels, outcome, and whether it lay inside the 80% range."
     inside = listed["inside_80"].astype(float).map({1.0: "yes", 0.0: "no"}).fillna("")
     shown = ["origin", "target_session", "made", "last", "median", "low_80", "high_80", "outcome"]
-    return listed[shown].rename(columns={"target_session": "for", "last": "close"}).assign(**{"inside 80 %": inside})
+    return listed[shown].rename(columns={"target_session": "for", "last": "close"}).assign(**{"inside 80%": inside})
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #4375dab2
 UNIVERSE_COLUMNS: tuple[str, ...] = (
@@ -117,7 +117,7 @@ UNIVERSE_COLUMNS: tuple[str, ...] = (
 
 
 def universe_row(f: Forecast, sector: str = "") -> dict[str, Any]:
-    "One forecast as a row of the universe: levels, width of the 80 % range in % of the close, chance of a rise."
+    "One forecast as a row of the universe: levels, width of the 80% range in % of the close, chance of a rise."
     points, (chance, label) = f.in_points, rise_and_label(f)
     low, high = points.interval(0.8)
     return {
@@ -154,7 +154,7 @@ SECTOR_COLUMNS: tuple[str, ...] = ("sector", "tickers", "width", "rise")
 
 
 def sector_frame(universe: pd.DataFrame) -> pd.DataFrame:
-    "By sector of the newest session: tickers, median width of the 80 % range (% of the close), mean chance of a rise."
+    "By sector of the newest session: tickers, median width of the 80% range (% of the close), mean chance of a rise."
     named = universe[(universe["sector"] != "") & (universe["origin"] == universe["origin"].max())]
     found = named.groupby("sector").agg(tickers=("symbol", "nunique"), width=("width", "median"), rise=("rise", "mean"))
     return found.reset_index()[list(SECTOR_COLUMNS)]
@@ -215,7 +215,7 @@ def skill_words(measured: pd.DataFrame) -> str:
     if len(both) <= 2 * hac_lag(horizon):
         return "too few outcomes to say"
     gain = skill(both["crps"].to_numpy(float), both["base_crps"].to_numpy(float), hac_lag(horizon), horizon)
-    shown = f"{100 * gain.value:+.1f} % (standard error {100 * gain.se:.1f})"
+    shown = f"{100 * gain.value:+.1f}% (standard error {100 * gain.se:.1f})"
     return f"none: {shown}" if abs(gain.value) < max(2 * gain.se, 0.005) else shown
 
 
