@@ -884,6 +884,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'forecastkit.core.text.csv_safe': ('00_core/text.html#csv_safe', 'forecastkit/core/text.py'),
                                        'forecastkit.core.text.csv_safe_frame': ( '00_core/text.html#csv_safe_frame',
                                                                                  'forecastkit/core/text.py'),
+                                       'forecastkit.core.text.decimal_number': ( '00_core/text.html#decimal_number',
+                                                                                 'forecastkit/core/text.py'),
                                        'forecastkit.core.text.printable': ('00_core/text.html#printable', 'forecastkit/core/text.py'),
                                        'forecastkit.core.text.redacted': ('00_core/text.html#redacted', 'forecastkit/core/text.py')},
             'forecastkit.core.threads': { 'forecastkit.core.threads.one_thread': ( '00_core/threads.html#one_thread',

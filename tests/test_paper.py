@@ -292,3 +292,10 @@ def test_the_command_prints_what_its_schema_promises(tmp_path, capsys, monkeypat
     with pytest.raises(SystemExit, match="0"):
         main([*asked, "--quiet"])
     assert "no stored forecast of 2018-06-29" in capsys.readouterr().out
+    earlier = [*asked[: asked.index("--as-of")], "--as-of", "2018-06-27", *asked[asked.index("--sources") :], "--quiet"]
+    with pytest.raises(SystemExit, match="0"):
+        main([*earlier, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["session"], told["sessions"], told["written"]) == ("2018-06-27", 3, 0)
+    assert main([one.replace("2018-06-27", "2018-06-22") for one in earlier]) == 2
+    assert "opened on 2018-06-25, has no session by 2018-06-22" in capsys.readouterr().err

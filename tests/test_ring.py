@@ -210,7 +210,7 @@ BAD_ROWS = {  # by line of the file: what is written over a sound row, and the r
     3: ({"q50": 20}, "crossing"), 4: ({"q50": ""}, "missing"), 5: ({"origin": 0}, "duplicated"), 6: ({"made_at": "2091-01-02T22:00:00Z"}, "future"),
     7: ({"symbol": "ZZZZ"}, "unknown_symbol"), 8: ({"q90": "inf"}, "not_finite"), 9: ({"horizon": "300"}, "horizon"), 10: ({"made_at": "2014-10-01"}, "made_at"),
     11: ({"made_at": "1999-01-04T22:00:00Z"}, "too_early"), 12: ({"origin": "2014-12-25"}, "origin"), 13: ({"q10": -100}, "impossible"),
-    14: ({"kind": "points"}, "kind"), 15: ({"q90": "ten"}, "not_finite"),
+    14: ({"kind": "points"}, "kind"), 15: ({"q90": "ten"}, "not_finite"), 16: ({"q10": "-1_4"}, "not_finite"),
 }  # fmt: skip
 
 

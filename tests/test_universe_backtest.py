@@ -430,6 +430,16 @@ def test_a_comma_behind_each_order_moves_no_cell_and_a_row_with_a_field_more_is_
     assert [(one.ticker, "more fields" in one.reason) for one in rejects] == [("JPM", True), ("KO", True)]
 
 
+def test_orders_in_another_encoding_and_numbers_of_another_script_are_refused_in_plain_words(tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_bytes("symbol,session,size\nKÖ,2016-01-04,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match="not written in UTF-8: save it as CSV in UTF-8"):
+        read_orders(file)
+    file.write_text("symbol,session,size\nKO,2016-01-04,1_4\nJPM,2016-01-04,7\n")
+    orders, rejects = read_orders(file)
+    assert [one.ticker for one in orders if one.size == one.size] == ["JPM"] and not rejects  # the books refuse NaN
+
+
 @pytest.mark.usefixtures("whole")
 def test_forecasts_of_data_that_would_be_refused_are_not_traded(trained, market, monkeypatch):
     from forecastkit.pipeline import backtest_inputs

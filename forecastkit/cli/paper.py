@@ -60,7 +60,7 @@ def kept_standing(
             print_note(f"note: {symbol}: {why}")
     kept.open(as_of if start is None else start)
     written = kept.keep(as_of)
-    return book_standing(kept, len(written))
+    return book_standing(kept, len(written), as_of and kept.system.origin(as_of))
 
 # %% ../../nbs/80_cli/17_paper.ipynb #8388a1aa
 def paper(

@@ -75,6 +75,7 @@ from .home import (
 from .text import (
     csv_safe as csv_safe,
     csv_safe_frame as csv_safe_frame,
+    decimal_number as decimal_number,
     printable as printable,
     redacted as redacted,
 )

@@ -15,7 +15,7 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 # %% auto #0
-__all__ = ['FORMULA', 'Frame', 'redacted', 'printable', 'csv_safe', 'csv_safe_frame']
+__all__ = ['FORMULA', 'Frame', 'redacted', 'printable', 'decimal_number', 'csv_safe', 'csv_safe_frame']
 
 # %% ../../nbs/00_core/00_text.ipynb #6761c42b
 HIDDEN = "***"
@@ -76,6 +76,15 @@ def printable(
         for c in shown
     )  # fmt: skip
 
+# %% ../../nbs/00_core/00_text.ipynb #0dea2832
+def decimal_number(
+    text: str,  # such as -1.5, 2e-3, inf or nan
+) -> float:
+    "The number that a text is, as any program would read it. Raises `ValueError` for other text, `1_4` among it."
+    if "_" in text or not text.isascii():
+        raise ValueError(f"{text!r:.40} is no number")
+    return float(text)
+
 # %% ../../nbs/00_core/00_text.ipynb #1b1d0f39
 FORMULA: tuple[str, ...] = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
@@ -91,7 +100,7 @@ def csv_safe(
     if not text.startswith(FORMULA) or len(text) == 1:  # a mark alone, such as the - of an empty field, starts nothing
         return value
     try:
-        float(value)
+        decimal_number(value)
     except ValueError:
         return f"'{value}"
     return value

@@ -322,7 +322,12 @@ class PaperBook:
         "The book as the result of a backtest, beside the same benchmarks. Raises `DataError` before its first session."
         rows, own = self.rows(through=through)[1:], self.own_terms
         if not rows:
-            raise DataError(f"the paper book {self.book} has no session yet: forecastkit paper keeps it")
+            none = (
+                "yet: forecastkit paper keeps it"
+                if through is None
+                else f"by {pd.Timestamp(through):%Y-%m-%d}: ask for a later one"
+            )
+            raise DataError(f"the paper book {self.book}, opened on {own.start:%Y-%m-%d}, has no session {none}")
         days = pd.DatetimeIndex([row.session for row in rows])
         market = self.system.market.as_of(days[-1])
         bars = {name: market.bars(name).loc[own.start : days[-1]] for name in own.universe.symbols if name in market}

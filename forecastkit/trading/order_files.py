@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, decimal_number
 from .orders import ORDER_LEVELS, Order, Reject
 
 # %% auto #0
@@ -32,7 +32,7 @@ BEYOND: str = "(beyond the columns)"
 def number_of(text: str) -> float | None:
     "The number in a cell, None for an empty one, NaN for what is no number."
     try:
-        return float(text) if text.strip() else None
+        return decimal_number(text) if text.strip() else None
     except ValueError:
         return math.nan
 
@@ -46,6 +46,8 @@ def order_table(
             header, *rows = [
                 cells for cells in csv.reader(lines, skipinitialspace=True, strict=True) if any(cells)
             ] or [[]]
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not written in UTF-8: save it as CSV in UTF-8") from None
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} is no CSV of orders: {' '.join(str(error).split())}") from None
     names = ",".join(header).strip(", ").lower().split(",")  # a comma at the end of each row names nothing

@@ -433,7 +433,9 @@ def orders_for(
             f"{portfolio.prices.sessions[portfolio.t]:%Y-%m-%d} is not"
         )
     if not portfolio.rules.short and (wanted < 0).any():
-        raise DataError(f"a short position in {names[int(np.argmin(wanted))]} needs FillRules(short=True)")
+        raise DataError(
+            f"a short position in {names[int(np.argmin(wanted))]} needs short selling: --short, or FillRules(short=True)"
+        )
     close = portfolio.prices.close[portfolio.t]
     with np.errstate(invalid="ignore"):
         shares = wanted * portfolio.equity / close
