@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar
-from ..core import PROBS, DataError, Target, named_symbol, printable
+from ..core import PROBS, DataError, Target, decimal_number, named_symbol, printable
 from ..forecasts import quantile_at, strictly_increasing
 
 # %% auto #0
@@ -180,7 +180,7 @@ def _quantiles(row: Mapping[str, str], columns: Mapping[str, float], kind: str) 
     values = []
     for name in columns:
         try:
-            values.append(float(row[name]))
+            values.append(decimal_number(row[name]))
         except ValueError:
             raise Refused("not_finite", f"{name} is {row[name]!r}, which is no number") from None
         if not math.isfinite(values[-1]):
