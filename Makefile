@@ -101,7 +101,7 @@ rivals: install  ## forecastkit beside other libraries, in an environment of the
 	@$(RIVALS)/venv/bin/python benchmarks/rivals/rivals.py $(RIVALS)/run
 	@$(BIN)/python benchmarks/rivals/compare.py $(RIVALS)/run --jobs 2
 
-figures: install  ## What the forecasts were worth, 1, 5 and 21 sessions ahead, into docs/figures.json and the README
+figures: install  ## What the forecasts were worth, 1, 5 and 21 sessions ahead, into docs/figures.json and docs/how_good.md
 	@$(BIN)/python benchmarks/figures.py
 
 controls: install  ## Four random walks, where there is nothing to see (five minutes)

@@ -1,4 +1,4 @@
-"""The figures of the README: evaluated on the embedded data, written to docs/figures.json, and from there into the README's table.
+"""The figures of docs/how_good.md: evaluated on the embedded data, written to docs/figures.json, and from there into the tables.
 
     make figures                                          # the printed command for 1, 5 and 21 sessions ahead
     .venv/bin/python benchmarks/figures.py HOME           # the same, in a home of one's own that keeps the versions
@@ -20,7 +20,7 @@ from typing import Any
 from forecastkit.core import ExperimentLog
 
 ROOT = Path(__file__).resolve().parents[1]
-FIGURES, README = ROOT / "docs" / "figures.json", ROOT / "README.md"
+FIGURES, PAGE = ROOT / "docs" / "figures.json", ROOT / "docs" / "how_good.md"
 COMMAND = "forecastkit evaluate --sources sample --start 2005-01-03 --end 2018-12-21"
 HORIZONS = (5, 1, 21)  # the first needs no option
 BASELINES = {"climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch": "GARCH"}
@@ -77,7 +77,7 @@ def row(horizon: str, found: dict[str, Any]) -> str:
 
 
 def table(figures: dict[str, Any]) -> str:
-    "The part of the README between the marks."
+    "The part of the page between the marks."
     names = " | ".join(BASELINES.values())
     head = f"| sessions ahead | origins | {names} | 80% range held (by VIX regime) |\n|{'---|' * (len(BASELINES) + 3)}"
     by_horizon = sorted(figures["horizons"].items(), key=lambda one: int(one[0]))
@@ -122,7 +122,7 @@ def ablation_row(name: str, found: dict[str, Any]) -> str:
 
 
 def stock_table(figures: dict[str, Any]) -> str:
-    "The part of the README between the marks of stocks."
+    "The part of the page between the marks of stocks."
     names = " | ".join(STOCK_BASELINES.values())
     head = f"| universe | origins | forecasts | {names} | 80% range held | by stock | by VIX band |\n|{'---|' * 9}"
     rows = [stock_row(name, found) for name, found in figures["universes"].items()]
@@ -150,7 +150,7 @@ def needed_of_look(entries: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def look_table(look: dict[str, Any]) -> str:
-    "The part of the README between the marks of the look."
+    "The part of the page between the marks of the look."
     names = " | ".join(STOCK_BASELINES.values())
     rows = [f"| origins | forecasts | {names} | 80% range held | by stock | by year |\n|{'---|' * 8}"]
     for span, found in look["spans"].items():
@@ -184,7 +184,7 @@ def between(text: str, marks: tuple[str, str], part: str) -> str:
 
 
 def with_table(text: str, figures: dict[str, Any]) -> str:
-    "The README with the tables of these figures."
+    "The page with the tables of these figures."
     text = between(text, MARKS, table(figures))
     text = between(text, LOOK_MARKS, look_table(figures["look"])) if "look" in figures else text
     return between(text, STOCK_MARKS, stock_table(figures["stocks"])) if "stocks" in figures else text
@@ -225,7 +225,7 @@ def main(arguments: list[str]) -> None:
             figures |= {"command": COMMAND, "horizons": {str(h): evaluated(h, home) for h in HORIZONS}}
             figures = with_stocks(figures, [answer(STOCK_COMMAND, home)])
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
-    README.write_text(with_table(README.read_text(), figures))
+    PAGE.write_text(with_table(PAGE.read_text(), figures))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""From a wheel to the first answer over HTTP, as a newcomer does it by the README: the seconds of each step beside five minutes.
+"""From a wheel to the first answer over HTTP, as a newcomer does it by the guide: the seconds of each step beside five minutes.
 
     python benchmarks/first_use.py [--wheel dist/forecastkit-X.whl]
 
 Everything happens in an empty folder with a home and an environment of its own; without `--wheel` one is built first, which is not counted.
 pip finds packages as it is configured here, so its time is that of this machine's network or mirror; what else this machine does shows in the
 seconds by the clock and not in those of the processors. The port is the one
-that the README names where it is free.
+that the guide names where it is free.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 300.0  # seconds
-CURL = re.compile(r"^    (curl -X POST .*)$", re.MULTILINE)
+CURL = re.compile(r"^(curl -X POST .*)$", re.MULTILINE)
 
 
 def built_wheel(folder: Path) -> Path:
@@ -54,8 +54,8 @@ def listening(port: int) -> bool:
 
 
 def first_answer(key: str, port: int) -> str:
-    "The answer to the first curl line of the README."
-    (line,) = CURL.findall((ROOT / "README.md").read_text())
+    "The answer to the first curl line of the guide."
+    (line,) = CURL.findall((ROOT / "nbs/guide/serve.qmd").read_text())
     line = line.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{port}")
     return run(["sh", "-c", f"{line} --fail-with-body --silent --show-error"], env=os.environ | {"KEY": key})
 

@@ -20,7 +20,12 @@ from forecastkit.web import add_key, connections, revoke_key
 
 ROOT = Path(__file__).resolve().parents[1]
 DAY = f"{DAYS[0]:%Y-%m-%d}"
-PLACES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+PLACES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "nbs/guide").glob("*.qmd"),
+]
 CURLS = [line.strip() for path in PLACES for line in path.read_text().splitlines() if line.strip().startswith("curl ")]
 
 

@@ -1,4 +1,4 @@
-"The README's figures are those that the printed command gave, and stand in one place."
+"The figures of docs/how_good.md are those that the printed command gave, and stand in one place."
 
 import json
 import re
@@ -20,17 +20,16 @@ def figures():
     sys.path.remove(str(ROOT / "benchmarks"))
 
 
-def test_the_table_of_the_readme_is_that_of_the_stored_figures(figures):
-    stored, readme = json.loads(figures.FIGURES.read_text()), figures.README.read_text()
-    assert figures.with_table(readme, stored) == readme, "make figures, or benchmarks/figures.py --table"
-    assert stored["command"] == figures.COMMAND and stored["command"] in readme
+def test_the_tables_of_the_page_are_those_of_the_stored_figures(figures):
+    stored, page = json.loads(figures.FIGURES.read_text()), figures.PAGE.read_text()
+    assert figures.with_table(page, stored) == page, "make figures, or benchmarks/figures.py --table"
+    assert stored["command"] == figures.COMMAND and stored["command"] in page
 
 
-def test_no_skill_stands_in_the_readme_by_hand(figures):
-    readme = figures.README.read_text()
-    before, _, rest = readme.partition(figures.MARKS[0])
-    by_hand = before + rest.partition(figures.MARKS[1])[2]
-    assert not re.search(r"\d(\.\d)? % (skill|against)|skill (is|of) [+-]?\d", by_hand)
+def test_no_skill_stands_on_the_page_by_hand(figures):
+    before, _, rest = figures.PAGE.read_text().partition(figures.MARKS[0])
+    by_hand = before + rest.partition(figures.MARKS[1])[2] + (ROOT / "README.md").read_text()
+    assert not re.search(r"\d(\.\d)? ?% (skill|against)|skill (is|of) [+-]?\d", by_hand)
 
 
 def test_every_horizon_stands_beside_the_four_baselines(figures):
@@ -41,7 +40,7 @@ def test_every_horizon_stands_beside_the_four_baselines(figures):
 
 def test_every_universe_of_stocks_stands_beside_its_baselines_with_errors(figures):
     stored = json.loads(figures.FIGURES.read_text())["stocks"]
-    assert stored["command"] == figures.STOCK_COMMAND and stored["command"] in figures.README.read_text()
+    assert stored["command"] == figures.STOCK_COMMAND and stored["command"] in figures.PAGE.read_text()
     for found in stored["universes"].values():
         assert set(found["skill"]) == {"climatology", "ewma", "garch"}
         assert all(one["se"] > 0 for one in found["skill"].values())

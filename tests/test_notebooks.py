@@ -99,7 +99,7 @@ def test_notebook_names_no_place_of_one_machine(path):
 
 @pytest.mark.parametrize(
     "path",
-    [*NOTEBOOKS, *REPORTS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"],
+    [*NOTEBOOKS, *REPORTS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "how_good.md"],
     ids=lambda p: f"{p.parent.name}/{p.stem}",
 )
 def test_links_lead_somewhere(path):

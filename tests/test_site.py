@@ -5,6 +5,7 @@ import importlib
 import inspect
 import os
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache, lru_cache
@@ -14,6 +15,9 @@ import nbdev.processors
 import pytest
 import yaml
 from fastcore.nbio import read_nb
+from typer.main import get_command
+
+from forecastkit.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".ci"))
@@ -185,3 +189,44 @@ def test_the_sidebars_hold_every_page():
     }
     assert listed == {path.as_posix() for path in PAGES.values()}
     assert all((NBS / one["href"]).exists() or (NBS / f"{one['href']}.py").exists() for one in told["navbar"]["left"])
+
+
+def prose_of(path: Path) -> str:
+    "A page as it is written: of a notebook its markdown."
+    if path.suffix != ".ipynb":
+        return path.read_text()
+    return "\n".join(cell.source for cell in read_nb(path).cells if cell.cell_type == "markdown")
+
+
+PLACES = [
+    ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/how_good.md", *(NBS / path for path in (*WRITTEN, *NOTEBOOKS)),
+]  # fmt: skip
+COMMANDS = sorted(
+    {
+        line.strip(" `")
+        for path in PLACES
+        for line in re.findall(r"^ *forecastkit [^\n]+|`forecastkit [a-z][^`\n]+`", prose_of(path), re.M)
+    }
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_on_a_page_is_one_that_parses(line):
+    """Its words are parsed as the terminal parses them, and nothing is run. Brackets mean: may be left out."""
+    words = shlex.split(re.sub(r"\[(--[^\]]*)\]", r"\1", line), comments=True)[1:]
+    here = get_command(app)
+    while words and hasattr(here, "commands") and not words[0].startswith("-"):
+        assert words[0] in here.commands, f"{here.name} has no command {words[0]}"
+        here = here.commands[words.pop(0)]
+    if words or not hasattr(here, "commands"):  # `tune` is a group, and a command with options of its own
+        here.make_context(here.name, words)
+
+
+def test_the_pages_name_every_command():
+    told = (NBS / "guide/commands.qmd").read_text()
+    assert not [
+        name
+        for name, one in get_command(app).commands.items()
+        if not one.hidden and f"`forecastkit {name}" not in told and f"`{name}`" not in told
+    ]
+    assert len(COMMANDS) > 70
