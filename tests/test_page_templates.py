@@ -1,20 +1,24 @@
 "Pages are made from packaged templates: a hostile name is text on every one of them, drawings follow the page's colours, and no page grows without bound."
 
+import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.core import Piece, Report, html_macros, joined_html, load_settings
+from forecastkit.core import Piece, Report, Target, html_macros, joined_html, load_settings
 from forecastkit.core.findings import Finding, html_section, write_page
 from forecastkit.data import synthetic_market
-from forecastkit.forecasts import blank_axes, figure_pair, figure_svg, html_card
+from forecastkit.forecasts import blank_axes, fan_chart, figure_pair, figure_svg, house_style, html_card
+from forecastkit.ops import JobRun, MonitorReport
 from forecastkit.pipeline import IntegratedSystem
+from forecastkit.pipeline.daily import scorecard_path, worst_quarters_sentence
 from forecastkit.reports import daily, morning
-from forecastkit.reports.html import STYLE, drawn, heading, paragraph, table
+from forecastkit.reports.html import STYLE, drawn, heading, is_text, paragraph, table
 from forecastkit.reports.monitoring_page import picture
 
 HOSTILE = '<script>alert("x")</script>'
@@ -158,3 +162,64 @@ def test_a_card_warns_of_old_data_and_only_of_them(day):
     assert "Old data" not in html_card(f, "", f.origin.date()) + morning.morning_card(
         day
     )  # the page says it above the card
+
+
+def test_features_have_words_on_the_page(day):
+    told = daily.quality_sentences(
+        replace(day, missing=["vix9d_vix", "vix_rsi_14", "spx_momentum_252_22", "spx_return_1", "vix_dev_22"])
+    )
+    assert (
+        "VIX9D to VIX, VIX RSI of 14 sessions, S&P 500 momentum of 252 and 22 sessions, S&P 500 over 1 session"
+        in told[-2]
+    )
+    assert not re.search(r"[a-z]_[a-z0-9]", " ".join(told) + morning.moved_section(day.forecast))
+
+
+def test_columns_of_words_begin_below_each_other_and_numbers_end_so():
+    page = table(pd.DataFrame({"event": ["FOMC decision", "expiry", ""], "far": ["3", "10", ""]}, ["a", "b", "c"]))
+    assert '<th scope="col" class="text">event</th><th scope="col">far</th>' in page
+    assert '<td class="text">expiry</td><td>10</td>' in page
+    assert not is_text(["none, +1.1 %", "+5.2 %", "12 %"]) and is_text(["86b191d5-9d6a-5a48-8fe4-33e5074f4e64"])
+
+
+def test_an_axis_writes_days_as_the_page_does_and_no_line_crosses_words():
+    days = pd.bdate_range("2018-12-10", "2019-01-08")
+    with house_style():
+        ax = blank_axes(3.9, 2.5)
+    shown = fan_chart(
+        pd.Series(20.0, days),
+        "2019-01-15",
+        [0.05, 0.25, 0.5, 0.75, 0.95],
+        [14.0, 18, 20, 24, 36],
+        bounds=(15, 20, 30),
+        ax=ax,
+    )
+    shown.figure.canvas.draw()
+    written = [shown.xaxis.get_major_formatter().get_offset(), *(label.get_text() for label in shown.get_xticklabels())]
+    assert "Jan 2019" in written and not any("-" in words for words in written)
+    bounds = [words for words in shown.texts if " from " in words.get_text()]
+    assert len(bounds) == 3 and all(words.get_bbox_patch() is not None for words in bounds)
+    assert "var(--paper, #fefefe)" in figure_svg(shown.figure, "fan")
+
+
+def test_the_job_that_speaks_does_not_say_that_it_is_at_work():
+    now = datetime(2018, 12, 31, 21, 15, tzinfo=UTC)
+    runs = [JobRun(1, "update", now, {}, now, "done"), JobRun(2, "daily", now, {}), JobRun(3, "monitor", now, {})]
+    report = MonitorReport(
+        "", pd.DataFrame({"feature": []}), 0, pd.DataFrame({"decayed": []}), (runs[0],), (), 0, (), tuple(runs[1:])
+    )
+    assert (
+        report._job_line("daily")
+        == "Jobs: update done 31 Dec 2018, 21:15 UTC, monitor at work since 21:15 UTC. 0 alerts stand."
+    )
+    assert "daily at work since" in report._job_line("")
+
+
+def test_a_span_within_one_year_is_one_year(tmp_path):
+    settings = load_settings(environ={}, overrides={"data.home": str(tmp_path)})
+    path = scorecard_path(Target("VIX", "pct_change", 5), settings)
+    path.parent.mkdir(parents=True)
+    row = {"quarter": "2018Q4", "skill": 0.06, "skill_se": 0.03}
+    path.write_text(json.dumps({"start": "2018-01-02", "end": "2018-12-21", "worst_quarters": [row]}))
+    told = worst_quarters_sentence(Target("VIX", "pct_change", 5), settings)
+    assert "in the worst quarters of 2018: 2018Q4 +6% (s.e. 3)" in told

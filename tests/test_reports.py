@@ -135,6 +135,25 @@ def test_a_report_that_breaks_keeps_the_page_of_before_and_shows_where(tmp_path,
     assert "ZeroDivisionError" in page.with_suffix(".ipynb").read_text()
 
 
+def test_what_is_handed_to_a_notebook_is_there_for_this_run_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weekly(tmp_path, "from forecastkit.reports import handed\nprint('the page of', handed('table'), handed('other'))")
+    given = {"table": pd.Timestamp("2018-12-31")}
+    assert "2018-12-31 00:00:00 None" in run_report("weekly", "output", {}, progress=False, objects=given).read_text()
+    assert "the page of None None" in run_report("weekly", "output", {}, progress=False).read_text()
+    assert not list(tmp_path.rglob("handed*"))
+
+
+def test_the_page_of_a_day_in_hand_gathers_nothing_again(day, tmp_path, monkeypatch):
+    "There are no data where the notebook would look for them."
+    monkeypatch.chdir(tmp_path)
+    given = {"sources": f"folder:{tmp_path}/nothing", "home": str(tmp_path / "home"), "as_of": f"{day.as_of:%Y-%m-%d}"}
+    page = run_report("daily", "output", given, progress=False, objects={"day": day}).read_text()
+    assert f"{day.forecast.in_points.expected:.2f}" in page and "How earlier forecasts fared" in page
+    with pytest.raises(DataError, match="stopped with"):
+        run_report("daily", "other", given, progress=False)
+
+
 def test_a_folder_with_a_long_path_needs_no_file_sockets():
     assert kernel_config("fk-1").KernelManager.transport == "ipc"
     assert kernel_config(90 * "x").KernelManager.transport == "tcp"

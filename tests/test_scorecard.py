@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.dates import num2date
 
 from forecastkit.calendars import COHORTS as EIGHT
 from forecastkit.calendars import get_calendar
@@ -21,9 +22,11 @@ from forecastkit.evaluation.scorecard import (
     score_forecasts,
     worst_forecasts,
 )
+from forecastkit.forecasts import blank_axes
 from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
 from forecastkit.metrics import hac_se
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
+from forecastkit.reports.scorecard import coverage_through_time
 
 NYSE = get_calendar("XNYS")
 
@@ -235,6 +238,20 @@ def test_a_span_without_250_origins_has_no_rolling_coverage():
         OWN[: len(short.rows)], short, {k: q[: len(short.rows)] for k, q in BASELINES.items()}
     ).to_dict()
     assert told["forecaster"]["rolling_250"] == {"lowest": None, "highest": None}
+
+
+def test_coverage_of_a_short_span_is_drawn_in_its_own_years_below_its_legend():
+    short = observe_outcomes(CLOSE, ORIGINS[:200], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
+    n = len(short.rows)
+    for card in (CARD, score_forecasts(OWN[:n], short, {k: q[:n] for k, q in BASELINES.items()})):
+        ax = coverage_through_time(card, blank_axes(7, 2.2))
+        ax.figure.canvas.draw()
+        first, last = (day.replace(tzinfo=None) for day in num2date(ax.get_xlim()))
+        assert ORIGINS[0] - pd.Timedelta(days=60) < first < last < ORIGINS[-1] + pd.Timedelta(days=400), (
+            "an empty plot begins in 1970"
+        )
+        assert all(np.isfinite(line.get_ydata(orig=False)).any() for line in ax.lines)
+        assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1, "it stands over the curves"
 
 
 def test_origins_that_do_not_overlap_are_counted():

@@ -229,6 +229,7 @@ def run_daily(
             output / stamp,
             report_parameters("daily", settings, as_of=stamp, **own),
             not quiet,
+            {"day": day},
         )
         write_past_pages(output)
     emit_day(day, page, watched, settings.data.home, as_json, book)

@@ -120,7 +120,7 @@ def watch_of_day(
         report = read_monitor(database)
     except (DataError, OSError) as error:
         return {"ok": False, "lines": [f"The watch cannot be read: {error}"]}
-    return {"ok": report.ok, "lines": report.lines()}
+    return {"ok": report.ok, "lines": report.lines("daily")}
 
 
 JOBS: tuple[str, ...] = ("daily", "monitor")

@@ -2,6 +2,7 @@
 
 from .plotting import (
     ACCENT as ACCENT,
+    BEHIND_WORDS as BEHIND_WORDS,
     FAINT as FAINT,
     blank_axes as blank_axes,
     figure_html as figure_html,

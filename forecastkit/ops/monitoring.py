@@ -279,14 +279,17 @@ class MonitorReport:
         "Whether nothing stands that is more than information."
         return all(one.alert.severity == "info" for one in self.alerts)
 
-    def lines(self) -> list[str]:
+    def lines(
+        self,
+        speaker: str = "",  # the job that says this: nobody needs to hear from it that it is at work
+    ) -> list[str]:
         "Three lines, and one more for each alert."
-        alerts = [f"{one}" for one in self.alerts]
-        return [drift_line(self.drifted, self.checked), performance_line(self.performance), self._job_line(), *alerts]
+        first = [drift_line(self.drifted, self.checked), performance_line(self.performance), self._job_line(speaker)]
+        return [*first, *(f"{one}" for one in self.alerts)]
 
-    def _job_line(self) -> str:
-        ended = [f"{run.job} {run.outcome} {run.started:%Y-%m-%d %H:%M} UTC" for run in self.jobs]
-        at_work = [f"{run.job} at work since {run.started:%H:%M} UTC" for run in self.running]
+    def _job_line(self, speaker: str) -> str:
+        ended = [f"{run.job} {run.outcome} {run.started.day} {run.started:%b %Y, %H:%M} UTC" for run in self.jobs]
+        at_work = [f"{run.job} at work since {run.started:%H:%M} UTC" for run in self.running if run.job != speaker]
         stand = f"{len(self.alerts)} {'alert stands' if len(self.alerts) == 1 else 'alerts stand'}"
         return f"Jobs: {', '.join([*ended, *at_work]) or 'no job on record'}. {stand}."
 

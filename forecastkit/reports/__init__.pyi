@@ -5,6 +5,7 @@ from .html import (
 )
 from .runner import (
     check_parameters as check_parameters,
+    handed as handed,
     report_parameter_names as report_parameter_names,
     report_names as report_names,
     run_report as run_report,

@@ -8,6 +8,7 @@ job has gathered; nothing is computed here. The report notebook `reports/daily.i
 # %% ../../nbs/70_reports/03_daily.ipynb #9c5c382d
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 
 from ..calendars import COHORT_WORDS
 from ..core import joined_html
-from ..forecasts import Forecast
+from ..forecasts import Forecast, feature_words
 from ..metrics import hac_lag, hac_se, skill
 from ..pipeline import Day
 from .html import heading, paragraph, percent, show_day, table
@@ -85,7 +86,7 @@ def ahead_table(ahead: pd.DataFrame, most: int = 8) -> pd.DataFrame:
     "The next events: date, what, and how many sessions away, as text."
     rows = ahead.head(most)
     closed = rows["event"].eq("exchange closed")
-    sessions = [f"{n:.0f} before it" if shut else f"{n:.0f}" for n, shut in zip(rows["sessions"], closed)]
+    sessions = [f"{n:.0f} before that day" if shut else f"{n:.0f}" for n, shut in zip(rows["sessions"], closed)]
     days = pd.Index([f"{d:%a} {show_day(d)}" for d in rows["date"]], name="day")
     return pd.DataFrame({"event": rows["event"].astype(str).to_numpy(), "sessions away": sessions}, days)
 
@@ -94,10 +95,13 @@ def quality_sentences(day: Day) -> list[str]:
     "The quality score in words, the issues it found, series that are absent, and repairs by kind."
     report = day.quality
     lines = [f"Feature quality {report['score']:.2f}: {report['status']}."]
-    lines += [f"{issue[0].upper()}{issue[1:]}." if not issue.endswith(".") else issue for issue in report["issues"]]
+    issues = [re.sub(r"\b[a-z]\w*_\w+", lambda found: feature_words(found[0]), issue) for issue in report["issues"]]
+    lines += [f"{issue[0].upper()}{issue[1:]}." if not issue.endswith(".") else issue for issue in issues]
     if day.missing:
         more = f" and {len(day.missing) - 12} more" if len(day.missing) > 12 else ""
-        lines.append(f"{len(day.missing)} features have no data and are left out: {', '.join(day.missing[:12])}{more}.")
+        lines.append(
+            f"{len(day.missing)} features have no data and are left out: {', '.join(map(feature_words, day.missing[:12]))}{more}."
+        )
     if day.repairs.empty:
         lines.append("Nothing was repaired.")
     return lines

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..forecasts import ACCENT, FAINT, INK, WARNING, house_style, session_axes, feature_words
+from ..forecasts import ACCENT, BEHIND_WORDS, FAINT, INK, WARNING, house_style, session_axes, feature_words
 
 # %% auto #0
 __all__ = ['UNITS', 'STORED_NOTE', 'in_per_cent', 'decimals_for', 'reasons_table', 'waterfall', 'stored_explanations',
@@ -75,6 +75,8 @@ def waterfall(
                 textcoords="offset points",
                 va="center",
                 fontsize=7,
+                zorder=3,
+                bbox=BEHIND_WORDS,
             )
         for value, word, colour in (
             (explanation.base, "typical day", FAINT),

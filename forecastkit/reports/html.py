@@ -18,7 +18,8 @@ from ..core import Piece, html_macros
 from ..forecasts import figure_svg
 
 # %% auto #0
-__all__ = ['GUARD', 'STYLE', 'paragraph', 'heading', 'columns', 'drawn', 'show_day', 'percent', 'table', 'html_page']
+__all__ = ['WORDY', 'GUARD', 'STYLE', 'paragraph', 'heading', 'columns', 'drawn', 'show_day', 'percent', 'is_text', 'table',
+           'html_page']
 
 # %% ../../nbs/70_reports/01_html.ipynb #a6ada940
 def paragraph(text: str, kind: str = "") -> str:
@@ -60,6 +61,15 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+WORDY: int = 30  # characters of a cell that is no number
+
+
+def is_text(column: Sequence[Any]) -> bool:
+    "Whether the cells of a column are words, which begin below each other, rather than numbers, which end below each other."
+    said = [str(cell) for cell in column if str(cell)]
+    return 2 * sum(cell[0].isalpha() for cell in said) > len(said) or max(map(len, said), default=0) > WORDY
+
+
 def table(
     frame: pd.DataFrame,  # cells are shown as they are: format numbers before
     caption: str = "",  # a sentence above the table
@@ -67,7 +77,8 @@ def table(
     "A small escaped HTML table with the index as its first column; it scrolls in its own box where it is wider than the page."
     heads = [str(frame.index.name or ""), *map(str, frame.columns)]
     cells = frame.astype(object).where(frame.notna(), "").to_numpy().tolist()
-    return Piece(html_macros("pieces").table(heads, list(zip(map(str, frame.index), cells)), caption))
+    left = [place for place, column in enumerate(zip(*cells)) if is_text(column)]
+    return Piece(html_macros("pieces").table(heads, list(zip(map(str, frame.index), cells)), caption, left))
 
 # %% ../../nbs/70_reports/01_html.ipynb #519f3388
 GUARD = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"  # a browser loads nothing
@@ -81,7 +92,7 @@ p{margin:6px 0} p.lead{font-size:17px;color:var(--quiet);margin-top:0} p.quiet{c
 p.warning{background:var(--warn);border-left:4px solid #e0a100;padding:8px 12px} p.alarm{background:#fdecea;border-left:4px solid #c0392b;padding:8px 12px}
 table.fk{border-collapse:collapse;margin:10px 0 14px;font-size:14px;font-variant-numeric:tabular-nums}
 table.fk caption{text-align:left;color:var(--quiet);font-size:13.5px;padding-bottom:4px}
-table.fk th,table.fk td{padding:4px 16px 4px 0;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
+table.fk th,table.fk td{padding:4px 16px 4px 0;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap} table.fk .text{text-align:left}
 table.fk tbody th,table.fk thead th:first-child{text-align:left;color:var(--quiet)} table.fk thead th{color:var(--quiet);border-bottom:1px solid var(--edge)}
 .scroll{overflow-x:auto} .wrapped table.fk td:last-child{white-space:normal;overflow-wrap:anywhere;text-align:left} .columns{display:flex;flex-wrap:wrap;gap:8px 56px;align-items:flex-start} .columns>div{min-width:0;max-width:100%} img{width:100%;height:auto} footer{margin-top:44px;color:var(--quiet);font-size:13px}
 svg.drawing{display:block;width:100%;height:auto;margin:8px 0} svg.narrow{display:none}

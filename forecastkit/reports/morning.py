@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..core import html_macros, joined_html, write_atomic
 from forecastkit.forecasts import (
+    feature_words,
     figure_pair,
     html_card,
     interval_history,
@@ -171,7 +172,7 @@ def moved_section(forecast: Any) -> str:
     "What moved the width and the median of a forecast, as drawings with the sentence that goes with them."
     drawn = []
     for told in stored_explanations(forecast):
-        foremost = ", ".join(str(name) for name in told.top(3).index)
+        foremost = ", ".join(feature_words(str(name)) for name in told.top(3).index)
         height = 1.3 + 0.22 * (min(len(told.contributions), 10) + 1)
         drawn.append(
             figure_pair(

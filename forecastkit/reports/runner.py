@@ -20,8 +20,8 @@ from ..core import DataError, write_atomic
 from .html import html_page
 
 # %% auto #0
-__all__ = ['INJECTED', 'SOCKET_PATH', 'report_names', 'report_path', 'assigned_names', 'report_parameter_names', 'refuse_unknown',
-           'check_parameters', 'kernel_config', 'run_report', 'write_report']
+__all__ = ['INJECTED', 'SOCKET_PATH', 'HANDED', 'report_names', 'report_path', 'assigned_names', 'report_parameter_names',
+           'refuse_unknown', 'check_parameters', 'kernel_config', 'hand_over', 'handed', 'run_report', 'write_report']
 
 # %% ../../nbs/70_reports/02_runner.ipynb #0ec85c2d
 def report_names() -> dict[str, Path]:
@@ -96,12 +96,36 @@ def kernel_config(folder: str | Path) -> Any:
     connection = {"connection_file": str(Path(folder, "kernel.json")), "transport": "ipc" if by_file else "tcp"}
     return Config({"KernelManager": connection})
 
+# %% ../../nbs/70_reports/02_runner.ipynb #19d9809e
+HANDED: str = "handed.bin"  # beside the connection file of a kernel: what its starter gave it
 
+
+def hand_over(objects: Mapping[str, Any], folder: str | Path) -> None:
+    "Lay objects beside the connection file of a kernel that is to be started in a private folder."
+    import cloudpickle
+
+    Path(folder, HANDED).write_bytes(cloudpickle.dumps(dict(objects)))
+
+
+def handed(name: str) -> Any:
+    "What the process that started this notebook's kernel handed to it under a name; None where it handed nothing, as in Jupyter."
+    from ipykernel.kernelapp import IPKernelApp
+
+    kernel = IPKernelApp.instance() if IPKernelApp.initialized() else None
+    path = Path(kernel.abs_connection_file).with_name(HANDED) if kernel is not None else Path(HANDED)
+    if kernel is None or not path.exists():
+        return None
+    import cloudpickle
+
+    return cloudpickle.loads(path.read_bytes()).get(name)
+
+# %% ../../nbs/70_reports/02_runner.ipynb #7c4bb3cf
 def run_report(
     name: str,  # such as daily
     folder: str | Path,  # where the executed notebook and the page go
     parameters: Mapping[str, Any],  # papermill parameters; empty: those that the notebook declares
     progress: bool = True,  # a progress bar over the cells
+    objects: Mapping[str, Any] | None = None,  # what the notebook finds by `handed`
 ) -> Path:
     "Execute a report and write `NAME.ipynb` and `NAME.html`, each whole or not at all; returns the page's path. Raises `DataError`."
     import papermill
@@ -112,6 +136,8 @@ def run_report(
     title = f"forecastkit {name}: {parameters.get('as_of') or parameters.get('end') or 'latest'}"
     with tempfile.TemporaryDirectory(prefix="fk-") as private:
         executed, config = Path(private, saved.name), kernel_config(private)
+        if objects:
+            hand_over(objects, private)
         try:
             papermill.execute_notebook(
                 str(notebook), str(executed), dict(parameters), kernel_name="python3", language="python",
