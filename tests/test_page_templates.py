@@ -194,7 +194,7 @@ def test_an_axis_writes_days_as_the_page_does_and_no_line_crosses_words():
         bounds=(15, 20, 30),
         ax=ax,
     )
-    shown.figure.canvas.draw()
+    shown.figure.draw_without_rendering()
     written = [shown.xaxis.get_major_formatter().get_offset(), *(label.get_text() for label in shown.get_xticklabels())]
     assert "Jan 2019" in written and not any("-" in words for words in written)
     bounds = [words for words in shown.texts if " from " in words.get_text()]

@@ -245,7 +245,7 @@ def test_coverage_of_a_short_span_is_drawn_in_its_own_years_below_its_legend():
     n = len(short.rows)
     for card in (CARD, score_forecasts(OWN[:n], short, {k: q[:n] for k, q in BASELINES.items()})):
         ax = coverage_through_time(card, blank_axes(7, 2.2))
-        ax.figure.canvas.draw()
+        ax.figure.draw_without_rendering()
         first, last = (day.replace(tzinfo=None) for day in num2date(ax.get_xlim()))
         assert ORIGINS[0] - pd.Timedelta(days=60) < first < last < ORIGINS[-1] + pd.Timedelta(days=400), (
             "an empty plot begins in 1970"

@@ -24,8 +24,8 @@ from .plotting import REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
 __all__ = ['FEATURE_PARTS', 'data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons', 'risk_in_short',
-           'direction_in_short', 'feature_words', 'reasons_in_short', 'in_words', 'note_lines', 'terminal_card',
-           'plot_forecast', 'html_risk', 'html_card']
+           'direction_in_short', 'in_sessions', 'feature_words', 'reasons_in_short', 'in_words', 'note_lines',
+           'terminal_card', 'plot_forecast', 'html_risk', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -187,16 +187,27 @@ def direction_in_short(f: Shown) -> str:
 FEATURE_PARTS: dict[str, str] = {
     "vix": "VIX", "vvix": "VVIX", "skew": "SKEW", "spx": "S&P 500", "vrp": "variance risk premium", "log": "level", "opex": "expiry", "fomc": "FOMC meeting",
     "dgs10": "ten-year yield", "dgs2": "two-year yield", "vol": "volatility", "ewma94": "of the last weeks", "ewma80": "of the last days",
+    "vix9d": "VIX9D", "vix3m": "VIX3M", "vix6m": "VIX6M", "vx1": "first VIX future", "vx2": "second VIX future", "nasdaq": "NASDAQ", "garch": "GARCH",
+    "z": "z-score", "corr": "correlation", "rsi": "RSI", "macd": "MACD", "cci": "CCI", "adx": "ADX", "natr": "NATR", "mfi": "MFI", "stoch": "stochastic",
 }  # fmt: skip
+
+
+def in_sessions(n: str) -> str:
+    "A number of sessions in words."
+    return f"{n} session{'s' * (n != '1')}"
 
 
 def feature_words(name: str) -> str:
     "A feature's name as a reader says it: `vix_dev_22` is `VIX against its 22-session mean`."
     if found := re.fullmatch(r"(.+)_(dev|range|return|change|rank)_(\d+)", name):
         subject, what, n = feature_words(found[1]), found[2], found[3]
-        told = {"dev": "against its {}-session mean", "range": "range over {} sessions", "return": "over {} sessions",
-                "change": "change in {} sessions", "rank": "rank among {} sessions"}[what]  # fmt: skip
-        return f"{subject} {told.format(n)}"
+        told = {"dev": f"against its {n}-session mean", "range": f"range over {in_sessions(n)}", "return": f"over {in_sessions(n)}",
+                "change": f"change in {in_sessions(n)}", "rank": f"rank among {in_sessions(n)}"}[what]  # fmt: skip
+        return f"{subject} {told}"
+    if found := re.fullmatch(r"(.+?)((?:_\d+)+)", name):
+        return f"{feature_words(found[1])} of {in_sessions(found[2][1:].replace('_', ' and '))}"
+    if found := re.fullmatch(r"(v?vix\w*)_vix", name):
+        return f"{feature_words(found[1])} to VIX"
     return " ".join(FEATURE_PARTS.get(part, part) for part in name.split("_"))
 
 

@@ -15,6 +15,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,10 @@ from numpy.typing import ArrayLike
 from ..core import DataError, VIX_REGIMES, digest, html_macros, joined_html
 
 # %% auto #0
-__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PALEST', 'PLOT_STYLE', 'THEME', 'house_style',
-           'blank_axes', 'session_axes', 'figure_png', 'figure_html', 'figure_svg', 'figure_pair', 'quantiles_at',
-           'smooth_density', 'draw_density', 'mark_bounds', 'write_ranges', 'mark_events', 'fan_chart',
-           'interval_history', 'state_strip', 'reliability', 'contribution_bars']
+__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PALEST', 'PAPER', 'PLOT_STYLE', 'DAY_FORMATS',
+           'THEME', 'BEHIND_WORDS', 'house_style', 'blank_axes', 'session_axes', 'figure_png', 'figure_html',
+           'figure_svg', 'figure_pair', 'quantiles_at', 'smooth_density', 'draw_density', 'mark_bounds', 'write_ranges',
+           'mark_events', 'fan_chart', 'interval_history', 'state_strip', 'reliability', 'contribution_bars']
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #14228522
 REGIME_COLOURS: dict[str, str] = {
@@ -37,12 +38,16 @@ REGIME_COLOURS: dict[str, str] = {
 INK, FAINT, ACCENT, WARNING = "#24303c", "#616c77", "#2f6690", "#b5373a"
 SHADES: tuple[str, ...] = ("#cfe0ec", "#9cc0d9", "#5f97bd")  # of the 90, 80 and 50% bands
 PALEST: str = "#e6eef4"  # of what lies beyond them
+PAPER: str = "#fefefe"  # behind words that a line would cross
 PLOT_STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5, "legend.fontsize": 7.5, "axes.titlelocation": "left", "grid.color": "#e8ebee",
     "axes.edgecolor": "#c5ccd3", "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.dpi": 110,
-    "date.converter": "concise",
+}  # fmt: skip
+DAY_FORMATS: dict[str, list[str]] = {  # of years, months, days, hours, minutes, seconds on an axis, as pages write days
+    "formats": ["%Y", "%b", "%-d", "%H:%M", "%H:%M", "%S.%f"], "zero_formats": ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"],
+    "offset_formats": ["", "%Y", "%b %Y", "%-d %b %Y", "%-d %b %Y", "%-d %b %Y, %H:%M"],
 }  # fmt: skip
 
 
@@ -50,9 +55,16 @@ PLOT_STYLE: dict[str, Any] = {
 def house_style() -> Iterator[None]:
     "Within this context everything is drawn in the house's style; afterwards the caller's own style is back."
     import matplotlib.style
+    from matplotlib import dates, units
 
+    kinds = (np.datetime64, date, datetime)
+    usual, ours = {kind: units.registry.get(kind) for kind in kinds}, dates.ConciseDateConverter(**DAY_FORMATS)
     with matplotlib.style.context(["seaborn-v0_8-whitegrid", PLOT_STYLE]):
-        yield
+        units.registry.update(dict.fromkeys(kinds, ours))
+        try:
+            yield
+        finally:
+            units.registry.update(usual)
         interactive = matplotlib.is_interactive()
     matplotlib.interactive(interactive)  # a notebook switches this on with its first figure, and must find it on
 
@@ -111,6 +123,7 @@ THEME: dict[str, str] = {
     SHADES[2]: "shade3",
     "#e8ebee": "line",
     "#c5ccd3": "edge",
+    PAPER: "paper",
 }  # fmt: skip  (what a colour of a picture is called in the style of a page)
 
 
@@ -201,6 +214,9 @@ def draw_density(
         ax.fill_betweenx(levels[inside], at, at + width[inside], color=shade, linewidth=0)
 
 
+BEHIND_WORDS: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}  # no line crosses these words
+
+
 def mark_bounds(
     ax: Any,  # axes whose vertical limits are final
     bounds: Sequence[float],  # upper bounds of the regimes but the last
@@ -210,7 +226,10 @@ def mark_bounds(
     for name, bound in zip(VIX_REGIMES[1:], bounds, strict=False):
         if low < bound < high:
             ax.axhline(bound, color=REGIME_COLOURS[name], linewidth=1.3, linestyle=(0, (3, 2)), zorder=1.5)
-            words = ax.text(0.008, bound, f"{name} from {bound:g}", transform=ax.get_yaxis_transform(), va="bottom")
+            words = ax.annotate(
+                f"{name} from {bound:g}", (0.008, bound), (0, 1.5), xycoords=ax.get_yaxis_transform(),
+                textcoords="offset points", va="bottom", bbox=BEHIND_WORDS,
+            )  # fmt: skip
             words.set(fontsize=6.5, color=FAINT, zorder=1.6)
         ax.set_ylim(low, high)
 

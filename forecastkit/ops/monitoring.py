@@ -336,13 +336,14 @@ def measured_performance(
 def recent_forecasts(
     database: PredictionDatabase,
     sessions: int = 500,  # up to that of the last forecast
+    symbol: str | None = None,  # only of this one; None: of all
 ) -> pd.DataFrame:
     "The forecasts of the last sessions of a ledger with their outcomes, as `PredictionDatabase.get_predictions` gives them."
     last = with_retry(database.engine, lambda c: c.scalar(sa.select(sa.func.max(PREDICTIONS.c.origin))))
     if last is None:
         return database.get_predictions(limit=1)
     days = database.calendar.sessions
-    return database.get_predictions(start=days[max(int(days.searchsorted(pd.Timestamp(last))) - sessions, 0)])
+    return database.get_predictions(symbol, start=days[max(int(days.searchsorted(pd.Timestamp(last))) - sessions, 0)])
 
 
 def latest_performance(database: PredictionDatabase) -> pd.DataFrame:

@@ -196,10 +196,11 @@ def widths_sentence(
     "How many outcomes the widths of a session were learnt from, and since when; or that they are as the models gave them."
     origins, fewest = prepared.origins, prepared.settings.model.min_calibration_origins
     ends = prepared.view.calendar.target_sessions(origins, prepared.target.horizon)
+    since = f"{origins[0].day} {origins[0]:%b %Y}"
     count = int((prepared.outcomes.reindex(origins).notna().to_numpy() & (ends <= as_of)).sum())
     if count < fewest:
-        return f"widths as the models gave them: {count:,} outcomes since {origins[0]:%Y-%m-%d} are known, and {fewest:,} are needed to correct them"
-    return f"widths learnt from {count:,} origins since {origins[0]:%Y-%m-%d}"
+        return f"widths as the models gave them: {count:,} outcomes since {since} are known, and {fewest:,} are needed to correct them"
+    return f"widths learnt from {count:,} origins since {since}"
 
 
 @dataclass(frozen=True)
@@ -294,7 +295,7 @@ def worst_quarters_sentence(target: Target, settings: Settings, user_digest: str
     card = stored_scorecard(target, settings, user_digest) or {}
     rows = card.get("worst_quarters") or []
     told = ", ".join(f"{r['quarter']} {100 * r['skill']:+.0f}% (s.e. {100 * r['skill_se']:.0f})" for r in rows)
-    span = f"{card.get('start', '')[:4]}-{card.get('end', '')[:4]}"
+    span = "-".join(dict.fromkeys(str(card.get(name, ""))[:4] for name in ("start", "end")))
     return f"Skill against climatology in the worst quarters of {span}: {told}." if told else ""
 
 

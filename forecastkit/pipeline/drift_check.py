@@ -234,8 +234,7 @@ def watch_day(
             f"drift is not checked of {why}" for why in check_day(prepared, origin, system.database, windows).skipped
         ]
         states = states_of(prepared).dropna().to_dict()
-        rows = recent_forecasts(system.database)
-        own = rows[rows["symbol"] == system.target.symbol]  # forecastkit monitor measures all of them
+        own = recent_forecasts(system.database, symbol=system.target.symbol)  # forecastkit monitor measures all of them
         store_performance(system.database, measured_performance(own, judge_targets(own), states=states))
     except Exception as error:  # the forecast stands; a watch that fails is told and no more
         told.append(f"the watch of {origin:%Y-%m-%d} was not kept ({type(error).__name__}: {error})")

@@ -46,7 +46,7 @@ def alert_paragraph(one: StoredAlert) -> str:
 def watch_section(database: PredictionDatabase) -> str:
     "Drift, performance, and jobs with alerts in a line each; details where an alert stands."
     report = read_monitor(database)
-    told = [paragraph(line) for line in report.lines()[:3]]
+    told = [paragraph(line) for line in report.lines("daily")[:3]]
     return joined_html([*told, *(alert_paragraph(one) for one in report.alerts)])
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #7b17f219
@@ -173,7 +173,7 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
     )
     shown = pd.DataFrame({
         "symbol": rows["symbol"], "of": rows["family"].where(rows["series"] == "features", of),
-        "first this week": [str(day)[:10] for day in rows["since"]], "sessions": rows["sessions"].astype(str),
+        "first this week": [show_day(pd.Timestamp(day)) for day in rows["since"]], "sessions": rows["sessions"].astype(str),
         "shift (s.d.)": ["" if pd.isna(x) else f"{x:.2f}" for x in rows["effect"].where(rows["series"] != "joint")],
         "chance without drift": ["counted" if pd.isna(p) else f"{p:.2g}" for p in rows["family_wise_p"]],
     }).set_index(pd.Index(rows["feature"], name="feature"))  # fmt: skip
