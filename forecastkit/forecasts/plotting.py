@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from ..core import DataError, VIX_REGIMES, digest, html_macros, joined_html
 
 # %% auto #0
-__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PALEST', 'PAPER', 'PLOT_STYLE', 'DAY_FORMATS',
+__all__ = ['REGIME_COLOURS', 'INK', 'FAINT', 'ACCENT', 'WARNING', 'SHADES', 'PALEST', 'UNDERLAY', 'PLOT_STYLE', 'DAY_FORMATS',
            'THEME', 'BEHIND_WORDS', 'house_style', 'blank_axes', 'session_axes', 'figure_png', 'figure_html',
            'figure_svg', 'figure_pair', 'quantiles_at', 'smooth_density', 'draw_density', 'mark_bounds', 'write_ranges',
            'mark_events', 'fan_chart', 'interval_history', 'state_strip', 'reliability', 'contribution_bars']
@@ -38,7 +38,7 @@ REGIME_COLOURS: dict[str, str] = {
 INK, FAINT, ACCENT, WARNING = "#24303c", "#616c77", "#2f6690", "#b5373a"
 SHADES: tuple[str, ...] = ("#cfe0ec", "#9cc0d9", "#5f97bd")  # of the 90, 80 and 50% bands
 PALEST: str = "#e6eef4"  # of what lies beyond them
-PAPER: str = "#fefefe"  # behind words that a line would cross
+UNDERLAY: str = "#fefefe"  # behind words that a line would cross
 PLOT_STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5, "legend.fontsize": 7.5, "axes.titlelocation": "left", "grid.color": "#e8ebee",
@@ -123,7 +123,7 @@ THEME: dict[str, str] = {
     SHADES[2]: "shade3",
     "#e8ebee": "line",
     "#c5ccd3": "edge",
-    PAPER: "paper",
+    UNDERLAY: "paper",
 }  # fmt: skip  (what a colour of a picture is called in the style of a page)
 
 
@@ -214,7 +214,7 @@ def draw_density(
         ax.fill_betweenx(levels[inside], at, at + width[inside], color=shade, linewidth=0)
 
 
-BEHIND_WORDS: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}  # no line crosses these words
+BEHIND_WORDS: dict[str, Any] = {"facecolor": UNDERLAY, "edgecolor": "none", "pad": 0.6}  # no line crosses these words
 
 
 def mark_bounds(
