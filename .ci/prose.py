@@ -32,6 +32,7 @@ OFF = {  # check: why it is not asked
     "weasel_words": "'very' is at times the plain word",
 }
 OWN = {  # pattern: what to write instead
+    r"(?:^|[.] )(?:What|Which|Who) [^.?!,;:\n]{3,60}: ": "a sentence that begins with its subject",
     r"\b[Ff]or ever\b": "'forever'",
     r"\bas (?:one|he|she) (?:does )?who\b": "who does what",
 }
@@ -80,7 +81,7 @@ def findings() -> list[str]:
     whole = "\n\n".join(pieces)
     linted = LintFile("prose", whole).lint({"max_errors": 10_000, "checks": checks})
     told = [(one.check_result.span[0] - 1, one.check_result.message) for one in linted]  # it puts a line end in front
-    told += [(found.start(), message) for own, message in OWN.items() for found in re.finditer(own, whole)]
+    told += [(found.start(), message) for own, message in OWN.items() for found in re.finditer(own, whole, re.M)]
     words = lambda at: " ".join(whole[max(at - 40, 0) : at + 60].split())  # noqa: E731
     return [f"{places[bisect_right(ends, at)]}: {message} | ... {words(at)} ..." for at, message in sorted(told)]
 

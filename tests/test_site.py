@@ -201,11 +201,13 @@ def prose_of(path: Path) -> str:
 PLACES = [
     ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/how_good.md", *(NBS / path for path in (*WRITTEN, *NOTEBOOKS)),
 ]  # fmt: skip
+CODE = re.compile(r"^```.*?^```|^ {4}.*$|`[^`\n]+`", re.S | re.M)
 COMMANDS = sorted(
     {
         line.strip(" `")
         for path in PLACES
-        for line in re.findall(r"^ *forecastkit [^\n]+|`forecastkit [a-z][^`\n]+`", prose_of(path), re.M)
+        for code in CODE.findall(prose_of(path))
+        for line in re.findall(r"^[ `]*forecastkit [a-z][^`\n]+", code, re.M)
     }
 )
 

@@ -136,7 +136,7 @@ def backtest(
     dask: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers train instead, such as tcp://host:8786.")] = None,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What forecasts or a strategy would have been worth after costs: equity, drawdown, trades and costs, beside what anybody could have had.
+    """Run forecasts or a strategy through the books: equity, drawdown, trades and costs, beside simple benchmarks.
 
     Exit code 1 if it saw tomorrow, 3 if the strategy's own code failed.
 

@@ -179,7 +179,7 @@ def evaluate(
     forecasts: Annotated[str | None, typer.Option(help="Quantiles made elsewhere instead: FILE.csv, FILE.parquet, or the name of an imported line.")] = None,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What the forecasts of a span of years were worth: skill, ranges, regimes, cohorts, direction, beside their baselines.
+    """Score the forecasts of a span of years: skill, ranges, regimes, cohorts, direction, beside their baselines.
 
     Examples:
 

@@ -49,7 +49,7 @@ def list_pauses(
     every: Annotated[bool, typer.Option("--all", help="Those that were lifted, too.")] = False,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What is paused, by whom, since when and why.
+    """List what is paused, by whom, since when and why.
 
     Example:
 
@@ -67,7 +67,7 @@ def add(
     why: Annotated[str, typer.Option(help="The reason, in one line.")],
     who: Who = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Pause something: whoever reads the ledger takes no new risk in it.
+    """Pause something: code that reads the ledger takes no new risk in it.
 
     Example:
 

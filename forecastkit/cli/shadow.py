@@ -54,7 +54,7 @@ def print_deployments(found: list[Any], as_json: bool) -> None:
 
 # %% ../../nbs/80_cli/14_shadow.ipynb #61d519c5
 def own_recipe(wanted: Any, model: str | None) -> dict[str, str]:
-    "What a line notes of a model of the user's for a target: the digest of its code; nothing where there is none."
+    "The recipe of a line with a user's own model: the digest of its code; empty where there is none."
     from forecastkit.core import Target
     from forecastkit.pipeline import own_line, profile_of
 
@@ -140,7 +140,7 @@ def evaluate_deployments(
     page: Annotated[Path | None, typer.Option(help="Write the pictures into this HTML file.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What each challenger has shown up to now; may be asked on any day.
+    """Show what each challenger has achieved so far; may be asked on any day.
 
     Example:
 

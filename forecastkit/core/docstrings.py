@@ -1,6 +1,6 @@
 """Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
 
-Parameters are explained once, by a comment beside each in the signature, where whoever changes one sees the other. `help()`,
+Parameters are explained once, by a comment beside each in the signature, so that an edit of one sees the other. `help()`,
 `?` in IPython and Shift-Tab in JupyterLab do not read comments. So each face hands its names out with a docstring that reads
 them from the source when, and only when, somebody asks for it: an import costs nothing more."""
 

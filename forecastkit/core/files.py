@@ -88,7 +88,7 @@ SYNCED: ContextVar[bool] = ContextVar("synced", default=True)  # whether a file 
 
 @contextmanager
 def synced_later() -> Iterator[None]:
-    "What is written meanwhile is not brought to the disk file by file: for a folder that is synced whole before it has its name."
+    "Within this block files are not flushed to the disk one by one: for a folder that is synced whole before it has its name."
     token = SYNCED.set(False)
     try:
         yield

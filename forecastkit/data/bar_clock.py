@@ -28,7 +28,7 @@ def session_slots(
     timeframe: str,  # m1, m15, h1 or h4
     calendar: Calendar,
 ) -> np.ndarray:
-    "Which piece of its session each bar is, counted from 0, (n,)."
+    "The position of each bar within its session, counted from 0, (n,)."
     opened = calendar.opens[calendar.leading_to(ends)]
     return np.asarray(-((opened - ends.tz_convert("UTC")) // BAR_WIDTHS[timeframe])) - 1
 

@@ -153,7 +153,7 @@ def wide_columns(
 
 # %% ../../nbs/20_data/09_folders.ipynb #f01de402
 def file_state(path: Path) -> list[int]:
-    "What changes when a file is written: size, moment of the content and of the entry, place on the disk; empty if it is gone."
+    "The marks of a file that change when it is written: size, moment of the content and of the entry, place on the disk; empty if it is gone."
     with suppress(OSError):
         found = path.stat()
         return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]

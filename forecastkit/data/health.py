@@ -39,7 +39,7 @@ def clock_faults(
     stamps: pd.Series,  # times of day as the file writes them, in its order
     calendar: Calendar,
 ) -> list[Fault]:
-    "What a file of intraday bars does not say: its order, its zone, what its stamps mean, and which bars are absent."
+    "The faults of the clock in a file of intraday bars: its order, its zone, the meaning of its stamps, and absent bars."
     texts = stamps.astype(str)
     times = pd.to_datetime(texts.str.replace(r"(Z|[+-]\d\d:?\d\d)$", "", regex=True), errors="coerce", format="ISO8601")
     if times.isna().any():
@@ -318,7 +318,7 @@ class HealthReport:
 
     @property
     def costs(self) -> pd.DataFrame:
-        "What gaps and doubts cost: one row a series, how many of its rows are concerned, and which features it feeds."
+        "The cost of gaps and doubts: one row a series, how many of its rows are concerned, and which features it feeds."
         return cost_table(self)
 
     @property

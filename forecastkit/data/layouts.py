@@ -56,7 +56,7 @@ class Layout:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        "What a reader should know: the columns left aside, and which of several prices is taken."
+        "Notes for a reader: the columns left aside, and which of several prices is taken."
         notes = [f"column {name} left aside" for name in self.unused]
         if self.timed:
             notes.append(f"the times of {self.date} are read as days of the exchange")
@@ -101,7 +101,7 @@ def no_close(
 
 # %% ../../nbs/20_data/00_layouts.ipynb #363a7741
 def quantity_of(symbol: str) -> str:
-    "What a column named by a symbol holds: the value of a published series that has a rule, or else a close."
+    "The quantity in a column named by a symbol: the value of a published series that has a rule, or else a close."
     try:
         return "value" if release_of(symbol) else "close"
     except DataError:

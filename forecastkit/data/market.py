@@ -359,12 +359,12 @@ class MarketData:
 
     @property
     def repairs(self) -> tuple[Repair, ...]:
-        "What was repaired in the rows known here, in order of time."
+        "The repairs in the rows known here, in order of time."
         listed = sorted(pair for pairs in self._repairs.values() for pair in pairs)
         return tuple(repair for known, repair in listed if known <= self._limit)
 
     def notes(self, symbol: str) -> tuple[str, ...]:
-        "What its source said of a series beside repairs: files that were passed over, columns left aside."
+        "The notes of a series' source, beside repairs: files that were passed over, columns left aside."
         return self._notes.get(canonical_symbol(symbol), ())
 
     def _fingerprints(self, moments: np.ndarray, symbols: Collection[str] | None) -> list[str]:

@@ -1,6 +1,6 @@
 """Snapshots of market data: the series a study used, frozen with checksums and a fingerprint, and opened again as a source.
 
-On which numbers was this result found, and are they still the same? What a study used, frozen under a name: every row with its
+On which numbers was this result found, and are they still the same? A snapshot freezes the data of a study under a name: every row with its
 moments, a checksum for each series, the fingerprint of the market they make. Opened as a source, a snapshot gives the same market years later, whatever vendors and files have become since. The words that
 open the store and its snapshots stand here as well."""
 
@@ -98,7 +98,7 @@ class SnapshotSource(ParquetFolder):
         return Reading(frame, repairs_from_rows(about["repairs"], ()), about["origin"])
 
     def verify(self) -> list[str]:
-        "What has changed since it was frozen, one sentence each: files, or the table of meetings, which belongs to code and home."
+        "The changes since it was frozen, one sentence each: files, or the table of meetings, which belongs to code and home."
         manifest = self.manifest
         try:
             market = load_market([self], needed=tuple(manifest["series"]), calendar=manifest["calendar"],
@@ -129,7 +129,7 @@ def list_snapshots(home: str | Path | Home) -> pd.DataFrame:
 def stored_sources(
     home: str | Path | Home,
 ) -> Openers:
-    "What the words store (or store:SERIES) and snapshot:NAME open; each takes what stands after the colon."
+    "Open the source that `store` (or `store:SERIES`) or `snapshot:NAME` names; each function takes the text after the colon."
     return {"store": lambda series: Store(home, series or "daily"), "snapshot": lambda name: SnapshotSource(home, name)}
 
 # %% ../../nbs/20_data/12_snapshots.ipynb #afb03b90

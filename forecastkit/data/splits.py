@@ -61,7 +61,7 @@ def _sessions_of(
 
 @dataclass(frozen=True)
 class SessionFolds:
-    "What scikit-learn asks of every splitter, and what these are counted in."
+    "The interface that scikit-learn asks of every splitter, counted in sessions."
 
     horizon: int  # sessions from origin to target
     n_splits: int = 5

@@ -54,7 +54,7 @@ ABLATION_MEASURES: tuple[str, ...] = ("loss", "return")  # by date: losses of fo
 
 @dataclass(frozen=True)
 class PartEffect:
-    "What one part is worth to the whole."
+    "The worth of one part to the whole."
 
     part: str
     effect: float  # above 0: the whole is better with it
@@ -87,7 +87,7 @@ def loss_effect(
 # %% ../../nbs/45_evaluation/16_ablation.ipynb #79840302
 @dataclass(frozen=True)
 class AblationResult:
-    "What each part of a system is worth."
+    "The worth of each part of a system."
 
     measure: str  # loss or return
     whole: float  # mean loss, or yearly Sharpe ratio, of the whole
@@ -188,7 +188,7 @@ class AblationStudy:
         whole: pd.Series,
         without: pd.Series,
     ) -> PartEffect:
-        "What one part is worth, its p value not adjusted yet."
+        "The worth of one part, its p value not adjusted yet."
         own, other = paired(whole, without, part)
         if self.measure == "loss":
             value, se, p = loss_effect(own, other, self.horizon)

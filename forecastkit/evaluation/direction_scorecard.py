@@ -56,7 +56,7 @@ def direction_verdict(
     loss: DirectionMeasure,  # the Brier score
     hits: DirectionMeasure | None,  # of labels other than neutral
 ) -> str:
-    "What the Brier score and the labels say together."
+    "The verdict of the Brier score and the labels together."
     judged = [one.t for one in (loss, hits) if one is not None and np.isfinite(one.t)]
     if any(t <= -CLEAR for t in judged):
         return "they did worse than the base rate, do not act on them"
@@ -110,7 +110,7 @@ def calibration_by_state(
 # %% ../../nbs/45_evaluation/08_direction_scorecard.ipynb #6b6e6ab1
 @dataclass(frozen=True)
 class DirectionScorecard:
-    "What stated directions were worth."
+    "The scores of stated directions."
 
     horizon: int
     rows: int
@@ -130,7 +130,7 @@ class DirectionScorecard:
 
     @property
     def sentence(self) -> str:
-        "What follows from the numbers, in one sentence."
+        "The conclusion from the numbers, in one sentence."
         if not self.enough:
             return f"Directions: {NOT_ENOUGH} ({self.sessions_apart} of the {LEAST_APART} sessions apart that a statement wants)."
         loss, hits = self.measures["brier"], self.measures.get("hit_rate")

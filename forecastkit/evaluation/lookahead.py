@@ -85,7 +85,7 @@ def _foreseen_events(market: MarketData) -> Iterable[Finding]:
 
 
 def metadata_findings(market: MarketData) -> dict[str, Finding]:
-    "What is wrong with the dates of a market, by series or table: values known too early, facts without a date."
+    "The faults of the dates of a market, by series or table: values known too early, facts without a date."
     checks = (_early_values, _undated_members, _foreseen_events)
     return {finding.feature: finding for check in checks for finding in check(market)}
 
@@ -153,7 +153,7 @@ PROBES: Mapping[str, str] = {"truncate": "with what was known", "perturb": "with
 
 
 class ProbeResults(NamedTuple):
-    "What the probes of some cuts have brought to light about one function."
+    "The findings of the probes of some cuts about one function."
 
     differences: list[Difference]
     compared: list[int]  # values, by probe

@@ -70,7 +70,7 @@ def panel_row_scores(
     quantiles: np.ndarray,  # (n, 23) log changes at core.PROBS, one row a row of `outcomes`
     outcomes: PanelOutcomes,
 ) -> pd.DataFrame:
-    "What each forecast scored, by session and symbol: CRPS in per cent points, PIT, and the ranges. Raises `DataError`."
+    "The scores of each forecast, by session and symbol: CRPS in per cent points, PIT, and the ranges. Raises `DataError`."
     change = outcomes.rows["change"].to_numpy()
     if quantiles.shape != (len(change), len(PROBS)) or not np.isfinite(quantiles).all():
         raise DataError(
@@ -157,7 +157,7 @@ def score_panel(
     outcomes: PanelOutcomes,
     baselines: Mapping[str, np.ndarray],  # the same of each baseline; the parts are measured against the first
 ) -> PanelScorecard:
-    "What forecasts of a panel are worth beside each baseline. Raises `DataError` for rows that do not match, and for too few sessions."
+    "Score the forecasts of a panel beside each baseline. Raises `DataError` for rows that do not match, and for too few sessions."
     check_enough(outcomes.sessions.nunique(), outcomes.horizon)
     if not baselines:
         raise DataError("a scorecard needs a baseline: give the quantiles of climatology")

@@ -32,7 +32,7 @@ __all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'r
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #8717310a
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    "What happened after each origin, and what past frequencies gave there: that which forecasts are scored against."
+    "The outcome after each origin, and what past frequencies gave there: forecasts are scored against both."
 
     target: Target
     rows: pd.DataFrame  # by origin: change (log), level, cohort, rise; regime, after and one column a regime, if any
@@ -115,7 +115,7 @@ def row_scores(
     outcomes: Outcomes,
     share: ArrayLike = 1.0,  # of the distance to the base rate that the stated chance of a rise keeps, one number or (n,)
 ) -> pd.DataFrame:
-    "What each forecast scored, by origin: crps, pinball, ranges, PIT, expected change, probabilities and their losses."
+    "The scores of each forecast, by origin: crps, pinball, ranges, PIT, expected change, probabilities and their losses."
     target, change, y = outcomes.target, outcomes.rows["change"].to_numpy(), outcomes.changes
     if quantiles.shape != (len(change), len(PROBS)) or not np.isfinite(quantiles).all():
         raise DataError(
@@ -186,7 +186,7 @@ def rolling_coverage(
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #3044838c
 @dataclass(frozen=True)
 class ScoreSummary:
-    "What one forecaster's forecasts are worth, beside those of others."
+    "The scores of one forecaster, beside those of others."
 
     crps: float  # mean, in per cent points
     skill: dict[str, Comparison]  # CRPS against each baseline
@@ -301,7 +301,7 @@ def score_forecasts(
     shares: ArrayLike = 1.0,  # of the forecasts' direction that past outcomes support, as `direction_shares` gives them
     baseline_shares: Mapping[str, ArrayLike] | None = None,  # the same of baselines by name; 1 where it is not said
 ) -> Scorecard:
-    "What forecasts are worth beside each baseline. Raises `DataError` for rows that do not match, and for too few of them."
+    "Score forecasts beside each baseline. Raises `DataError` for rows that do not match, and for too few of them."
     check_enough(len(outcomes.rows), outcomes.target.horizon)
     scores = row_scores(forecasts, outcomes, shares)
     told = baseline_shares or {}

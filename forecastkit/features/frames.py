@@ -1,6 +1,6 @@
 """`checked_features` and `checked_outcomes`: one check of the frames, arrays and lists that estimators are fitted on and asked about
 
-What a person hands to `fit` or `predict` is used as it is, repaired with a warning, or refused in a sentence; never misread.
+Data passed to `fit` or `predict` are used as they are, repaired with a warning, or refused in a sentence; never misread.
 All estimators of this package call the same two functions, so a rule holds for all of them, in `fit` and in `predict` alike:
 rows stand in order of time, each session once; columns have names, each once, and hold numbers; what is infinite is absent."""
 

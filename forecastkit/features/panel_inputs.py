@@ -121,7 +121,7 @@ PANEL_QUANTITIES: Mapping[str, Callable[[PanelInputs], np.ndarray]] = {
 
 # %% ../../nbs/30_features/10_panel_inputs.ipynb #5695804f
 class PanelInputs:
-    "What a panel formula may read: blocks (sessions, tickers) as known at each close, and columns (sessions, 1) of the index."
+    "The inputs of a panel formula: blocks (sessions, tickers) as known at each close, and columns (sessions, 1) of the index."
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ __all__ = ['Doubt', 'ticker_doubts', 'with_doubts', 'least_left']
 
 # %% ../../nbs/30_features/16_panel_quality.ipynb #7ce9d34b
 class Doubt(NamedTuple):
-    "What speaks against a ticker."
+    "A doubt about the data of a ticker."
 
     words: str  # one sentence
     cost: float  # the share of the quality that it takes
@@ -87,7 +87,7 @@ def ticker_doubts(
     bars: pd.DataFrame,  # of one ticker, up to the session that is judged
     sessions: pd.DatetimeIndex,  # of its exchange, in order
 ) -> list[Doubt]:
-    "What speaks against a ticker at its last bar; nothing after it is looked at."
+    "The doubts about a ticker at its last bar; nothing after it is looked at."
     return [doubt for rule in RULES for doubt in rule(bars, sessions)] if len(bars) else []
 
 

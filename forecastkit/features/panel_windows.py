@@ -218,7 +218,7 @@ def by_pieces(
     *blocks: np.ndarray,  # (sessions, tickers)
     width: int = PIECE_TICKERS,
 ) -> np.ndarray:
-    "What the formula gives, (..., sessions, tickers), worked out for a few tickers at a time: what it holds in passing does not grow with the panel."
+    "The values of the formula, (..., sessions, tickers), computed for a few tickers at a time, so that its memory does not grow with the panel."
     pieces = (formula(*(block[:, at : at + width] for block in blocks)) for at in range(0, blocks[0].shape[1], width))
     out, at = np.empty(0), 0
     for piece in pieces:

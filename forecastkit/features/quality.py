@@ -63,7 +63,7 @@ def stale_sessions(values: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/30_features/03_quality.ipynb #c02e1ae8
 class ColumnRules(NamedTuple):
-    "What the declarations say, column by column."
+    "The rules of the declarations, column by column."
 
     names: list[str]
     family: np.ndarray  # (k,) names of families
@@ -98,7 +98,7 @@ def column_rules(
 # %% ../../nbs/30_features/03_quality.ipynb #2dc9988e
 @dataclass(frozen=True)
 class QualityFlags:
-    "What is wrong with each value: arrays of booleans (sessions, features)."
+    "The faults of each value: arrays of booleans (sessions, features)."
 
     rules: ColumnRules
     counted: np.ndarray  # whether the value is judged at all
@@ -268,7 +268,7 @@ class TemporalValidator:
         return quality_flags(rows, self.declarations, {"absent": ()} if alone else self.profile)
 
     def judge(self, features: pd.DataFrame) -> QualityFlags:
-        "What is wrong with each value, each session judged from the rows up to it: asked once, it serves the reports of many."
+        "The faults of each value, each session judged from the rows up to it: computed once, they serve many reports."
         return self._flags(features, features)
 
     def status(self, score: float) -> str:

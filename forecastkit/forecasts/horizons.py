@@ -82,7 +82,7 @@ def width_factor(
     kind: str,
     wanted: float,  # width of the 80% range, per cent
 ) -> float:
-    "What distances from the median must be multiplied by for a width."
+    "The factor by which distances from the median are multiplied to reach a width."
     from scipy.optimize import brentq
 
     middle = float(quantile_at(0.5, probs, values))

@@ -134,7 +134,7 @@ def residuals(
     z: np.ndarray,  # (n, k)
     coefficients: np.ndarray,  # (order, k)
 ) -> np.ndarray:
-    "What the autoregression did not know, (n - order, k)."
+    "The residuals of the autoregression, (n - order, k)."
     order, n = len(coefficients), len(z)
     return z[order:] + sum(coefficients[i] * z[order - 1 - i : n - 1 - i] for i in range(order))
 
@@ -234,7 +234,7 @@ def measure_history(
 # %% ../../nbs/05_metrics/07_drift_null.ipynb #8ae5bfb2
 @dataclass(frozen=True, eq=False)
 class ResidualMoments:
-    "What the residuals of the reference look like together: what correlations and kernel means of now are held against."
+    "Joint moments of the residuals of the reference, with which today's correlations and kernel means are compared."
 
     scale: np.ndarray  # (k,) standard deviation of each
     directions: np.ndarray  # (k, d) of the random Fourier features
@@ -300,7 +300,7 @@ class DriftNull:
 
     @property
     def moments(self) -> ResidualMoments:
-        "What residuals of now are held against."
+        "The moments with which today's residuals are compared."
         return ResidualMoments(self.scale, self.directions, self.correlation, self.kernel)
 
     @cached_property
@@ -322,7 +322,7 @@ class DriftNull:
 
     @cached_property
     def judged(self) -> np.ndarray:
-        "Which measures count for which feature, (4, tested): of one whose values mostly repeat the shift alone."
+        "Whether each measure counts for each feature, (4, tested): where values mostly repeat, the shift alone."
         table, counts = self.known
         distinct = np.array([len(np.unique(table[:n, j])) for j, n in enumerate(counts)])
         return (2 * distinct >= counts) | (np.array(MEASURES) == "shift")[:, None]

@@ -83,7 +83,7 @@ FAULT_WORDS = {
 
 @dataclass(frozen=True)
 class FeedFault:
-    "What is wrong with one column, on the day on which it shows."
+    "A fault of one column, on the day on which it shows."
 
     feature: str
     kind: str  # missing, zeros, stale, unit, moved

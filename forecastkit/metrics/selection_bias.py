@@ -1,6 +1,6 @@
 """Selection bias: the minimum track-record length, the probability of backtest overfitting by combinatorial purged cross-validation, and the record that stands beside every backtest.
 
-Who tries long enough finds something that worked. Three numbers say what such a find is worth: the probability that its Sharpe ratio lies above the best
+With enough tries something has always worked. Three numbers say what such a find is worth: the probability that its Sharpe ratio lies above the best
 that so many tries without any edge would have shown, the number of sessions that its ratio would need to be told from zero, and how often the choice
 of the best on one half of the history was a poor choice on the other."""
 
@@ -115,7 +115,7 @@ def overfitting_probability(
 # %% ../../nbs/05_metrics/11_selection_bias.ipynb #6628300f
 @dataclass(frozen=True)
 class SelectionBias:
-    "What a Sharpe ratio is worth as the best of so many tries."
+    "The worth of a Sharpe ratio as the best of so many tries."
 
     psr: float  # probability that the true ratio is above 0
     dsr: float  # the same above the best of `trials` without edge; NaN where nobody knows how many

@@ -218,7 +218,7 @@ def read_base(state: Mapping[str, Any] | None) -> HARLocationScale | Unscaled:
 
 # %% ../../nbs/40_models/04_boosting.ipynb #61cf9b9f
 class ResidualEstimator(QuantileEstimator):
-    "What models of the standardised residual share: location and scale by a recipe, and a table of all features beside it."
+    "Base of the models of the standardised residual: location and scale by a recipe, and a table of all features beside it."
 
     recipe: Recipe | None
     base_: HARLocationScale | Unscaled

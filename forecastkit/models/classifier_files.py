@@ -142,7 +142,7 @@ def pack_classifier(
     model: Any,  # fitted
     kinds: Sequence[type] = (),  # classes that may be loaded, beyond those of `TRUSTED`
 ) -> tuple[dict[str, Any], bytes]:
-    "What its file is, in JSON's own types, and its bytes. Raises `DataError` for a model that could not be read back."
+    "The description of its file, in JSON's own types, and its bytes. Raises `DataError` for a model that could not be read back."
     if type(model) is XGBClassifier:
         trees = bytes(model.get_booster().save_raw("ubj"))
         try:
@@ -160,7 +160,7 @@ def pack_classifier(
 def inner_parts(
     part: Any,  # of a fitted classifier
 ) -> list[Any]:
-    "What lies directly in a part: items of lists, dictionaries and arrays of objects, and attributes."
+    "The direct contents of a part: items of lists, dictionaries and arrays of objects, and attributes."
     if isinstance(part, Mapping):
         return list(part.values())
     if isinstance(part, (list, tuple, set)):

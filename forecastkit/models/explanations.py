@@ -225,7 +225,7 @@ def require_shap() -> Any:
 
 # %% ../../nbs/40_models/22_explanations.ipynb #57a948d6
 class Explanations(NamedTuple):
-    "What was explained of a model's forecasts: their middle and their width."
+    "The explanations of a model's forecasts: their middle and their width."
 
     middle: ExplanationTable
     width: ExplanationTable
@@ -380,7 +380,7 @@ def explain(
     families: Mapping[str, str] | None = None,  # by feature
     version: str = "",  # of the model
 ) -> Explanations:
-    "What each feature adds to the middle and to the width of forecasts. Raises `DataError` for a model of another kind."
+    "The contributions of each feature to the middle and to the width of forecasts. Raises `DataError` for a model of another kind."
     if isinstance(model, PanelForecaster):
         require_fitted(model)
         rows, found = panel_attribution(model, X, origins)
@@ -425,7 +425,7 @@ def permutation_null(
     rounds: int = ROTATIONS,
     seed: int = 0,
 ) -> Nulls:
-    "Which features count: those whose contributions are larger than in every refit on rotated outcomes."
+    "The features that matter: their contributions are larger than in every refit on rotated outcomes."
     at, known = X.index[-500::5] if origins is None else origins, known_outcomes(model, X, y)
     refits = (unfitted(model).fit(X, moved) for moved in rotated_outcomes(known, seed, rounds))
     told = [explain(fitted, X, at) for fitted in (model, *refits)]

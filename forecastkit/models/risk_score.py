@@ -121,7 +121,7 @@ class RiskModel:
 
     @property
     def seal(self) -> str:
-        "What stands for all its numbers: the first digits of their SHA-256."
+        "A short digest of all its numbers: the first digits of their SHA-256."
         return digest(asdict(self))
 
     def save(self, path: str | Path) -> None:

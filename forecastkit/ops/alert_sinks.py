@@ -34,7 +34,7 @@ SEVERITIES: tuple[str, ...] = ("info", "warning", "critical")  # in rising order
 
 @dataclass(frozen=True)
 class Message:
-    "What a sink delivers: one alert, or several of a kind in one."
+    "A message for a sink: one alert, or several of a kind in one."
 
     severity: str  # one of `SEVERITIES`
     title: str  # one line

@@ -43,7 +43,7 @@ LARGEST_FILE: int = 2**63 - 1  # bytes: what file systems can count
 
 
 def pax_record(content: bytes) -> dict[str, str]:
-    "What a PAX record says: path and size; raises `ValueError` where it says anything else."
+    "Path and size from a PAX record; raises `ValueError` for any other record."
     found: dict[str, str] = {}
     while content.rstrip(b"\0"):
         length, _, _ = content.partition(b" ")

@@ -306,7 +306,7 @@ def untrained_ensemble(
     timeframe: str = "d1",
     run: TrainingRun | None = None,  # the last training of it
 ) -> ProductionEnsemble:
-    "What stands for an ensemble that there is not: it says how to train it, and what became of the last training."
+    "A stand-in for an ensemble that does not exist: it says how to train it, and what became of the last training."
     symbol = canonical_symbol(symbol)
     told = {"remedy": untrained_text(symbol, timeframe)} | ({"last_run": str(run)} if run else {})
     return ProductionEnsemble(symbol, timeframe, training_stats=told)

@@ -35,7 +35,7 @@ _SERVED = sa.table("served_forecasts", *map(sa.column, ("prediction_id", "target
 
 
 class Decay(NamedTuple):
-    "What the detector said of the outcomes of a line."
+    "The verdict of the decay detector on the outcomes of a line."
 
     since: pd.Timestamp  # the session of its first alarm
     words: str
@@ -97,7 +97,7 @@ RuledTrial = tuple[LineTarget, str, Mapping[str, Any]]  # a line on trial, and i
 
 @dataclass(frozen=True)
 class RulesReport:
-    "What the rules did."
+    "The decisions of the rules."
 
     retired: tuple[Promotion, ...] = ()
     promoted: tuple[Promotion, ...] = ()

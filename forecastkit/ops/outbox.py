@@ -131,7 +131,7 @@ class Attempt:
 # %% ../../nbs/60_ops/23_outbox.ipynb #b22f05c9
 @dataclass(frozen=True)
 class DeliveryReport:
-    "What became of the outbox."
+    "The result of a delivery of the outbox."
 
     delivered: int  # rows that arrived
     failed: dict[str, str]  # sink -> why it took nothing more
@@ -157,7 +157,7 @@ def settle(database: PredictionDatabase, attempts: Sequence[Attempt], seconds: f
 
 
 def take_all(connection: sa.Connection, sinks: Collection[str], now: datetime, group: str) -> list[Batch]:
-    "What is due, one batch a sink."
+    "Take the alerts that are due, one batch a sink."
     return [batch for sink in sinks if (batch := take(connection, sink, now, group)) is not None]
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #dea14a65

@@ -175,7 +175,7 @@ class TicketSearch(Search):
 
 
 def _one_trial(work: TuningWork, study: Any) -> Callable[[], Any]:
-    "What makes the next trial: of a search, or of an objective."
+    "The function that makes the next trial of a search or of an objective."
     if work.search is not None:
         return partial(run_trial, TicketSearch(study, *work.search, work.seed, work.sampler, log=work.log))
     if work.make_objective is None:

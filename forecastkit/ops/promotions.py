@@ -123,7 +123,7 @@ def stored_promotions(
 # %% ../../nbs/60_ops/09_promotions.ipynb #c8eed609
 @dataclass
 class Standing:
-    "What the promotions of a target amount to: the stage of each line, who serves since when, and what a rollback would undo."
+    "The state after all promotions of a target: the stage of each line, who serves since when, and what a rollback would undo."
 
     target: LineTarget
     stages: dict[str, str] = field(default_factory=dict)  # line -> stage
@@ -183,7 +183,7 @@ def champion(
     target: LineTarget,
     session: Any = None,  # the origin; None: from the last change on
 ) -> Champion:
-    "What serves a target at a session: the line, and the version where one is pinned."
+    "The line that serves a target at a session, and its version where one is pinned."
     found = standing(database, target)
     return found.champion if session is None else found.champion_at(session)
 

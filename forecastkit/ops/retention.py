@@ -212,7 +212,7 @@ REMOVING_PREFIX: str = ".removing-"  # begins the name of a folder that is about
 
 @dataclass(frozen=True)
 class PruneReport:
-    "What stayed and why, and what went."
+    "The result of a pruning: what was kept and why, and what was deleted."
 
     kept: Mapping[str, str]  # version -> why
     removed: tuple[str, ...]  # versions

@@ -59,7 +59,7 @@ def arm_of(
     origin: Any,  # a session
     traffic: float,  # per cent that the challenger serves
 ) -> str:
-    "Which arm serves a symbol at an origin: champion or challenger, by a hash."
+    "The arm that serves a symbol at an origin: champion or challenger, by a hash."
     said = f"{deployment}|{symbol}|{pd.Timestamp(origin):%Y-%m-%d}"
     share = int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big") / 2**64
     return ARMS[1] if share < traffic / 100 else ARMS[0]

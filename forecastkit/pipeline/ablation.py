@@ -176,7 +176,7 @@ def pool_ablation(
     end: Any,  # last one
     parts: Sequence[str] | None = None,  # see `pool_parts`; member or features alone means all of them; None: all
 ) -> AblationResult:
-    "What the parts of a target's pool are worth: the share of the CRPS that each removes. Raises `DataError`."
+    "The worth of each part of a target's pool: the share of the CRPS that it removes. Raises `DataError`."
     asked = chosen_parts(parts, pool_parts(target, settings))
     days = market.calendar.sessions_in_range(start, end)
     if not len(days):

@@ -80,7 +80,7 @@ class DailyPredictions(SymbolForecasts):
         return len(self) / asked if asked else float("nan")
 
     def to_dict(self) -> dict[str, Any]:
-        "What is kept of the run: counts, seconds, throughput, success rate, and why symbols failed."
+        "The record of the run: counts, seconds, throughput, success rate, and why symbols failed."
         seconds = sum(batch.seconds for batch in self.batches)
         asked = sum(batch.symbols for batch in self.batches)
         return {

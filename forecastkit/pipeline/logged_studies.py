@@ -75,7 +75,7 @@ def logged_studies(
     universe: str,  # the identity of a universe
     strategy: str,  # its digest, or the panel
 ) -> dict[str, Any]:
-    "What was found about a book: its ablation, and its scenarios or those of equal weight."
+    "The logged studies of a book: its ablation, and its scenarios or those of equal weight."
     asked = {"ablation": (strategy,), "scenarios": (strategy, EQUAL_WEIGHT)}
     found = {name: logged_study(home, name, universe, about) for name, about in asked.items()}
     return {name: one for name, one in found.items() if one is not None}

@@ -53,7 +53,7 @@ EARNINGS_FLAG: str = "earnings_ahead"
 
 
 def panel_target(settings: Settings) -> Target:
-    "What the versions of a panel forecast: log returns over the horizon of the settings, unless these are a panel's own."
+    "The target of a panel's versions: log returns over the horizon of the settings, unless these are a panel's own."
     own = settings.forecast.symbol == PANEL
     return Target(PANEL, settings.forecast.kind if own else "log_return", settings.forecast.horizon)
 
@@ -182,7 +182,7 @@ class PreparedPanel:
 
     @cached_property
     def profile(self) -> TargetProfile:
-        "What depends on the universe: features, series, model."
+        "The profile of the universe: features, series, model."
         return self.universe.profile(self.target)
 
     @cached_property
@@ -192,7 +192,7 @@ class PreparedPanel:
 
     @cached_property
     def absences(self) -> tuple[str, ...]:
-        "What the whole panel is forecast without: one sentence each."
+        "The inputs that the whole panel lacks: one sentence each."
         told = [
             f"the market has no {symbol}: its features are missing"
             for symbol in INDEX_SYMBOLS

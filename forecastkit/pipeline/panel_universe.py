@@ -84,7 +84,7 @@ class Universe:
         return market if self.members is None else market.with_members(self.members)
 
     def profile(self, target: Target) -> TargetProfile:
-        "What depends on these stocks: features, those of earnings where there is a calendar, series, model."
+        "The profile of these stocks: features, those of earnings where there is a calendar, series, model."
         return panel_profile(target, (), self.symbols, self.earnings)
 
     @property

@@ -141,7 +141,7 @@ class Prepared:
 
     @cached_property
     def profile(self) -> TargetProfile:
-        "What depends on the target: its series, features and regimes."
+        "The profile of the target: its series, features and regimes."
         return self.own_profile or profile_of(self.target, self.settings.forecast.regime_bounds)
 
     @cached_property

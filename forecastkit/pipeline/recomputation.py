@@ -111,7 +111,7 @@ def needing_words(needing: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Recomputation:
-    "What came of making stored forecasts again."
+    "The result of recomputing stored forecasts."
 
     stored: int  # forecasts of the target in the ledger
     differing: tuple[str, ...]  # one line for each that data and model do not give
@@ -219,7 +219,7 @@ def recompute_panel_forecasts(
 # %% ../../nbs/65_pipeline/65_recomputation.ipynb #985c5c42
 @dataclass(frozen=True)
 class LedgerRecomputation:
-    "What came of making stored forecasts of many targets again."
+    "The result of recomputing stored forecasts of many targets."
 
     stored: int  # forecasts in the ledger
     differing: tuple[str, ...]  # one line for each that data and model do not give

@@ -424,7 +424,7 @@ class IntegratedSystem:
         return explain_forecasts(prepared, prepared.origins[last : first - 1 if first else None : -every])
 
     def first_run_notice(self, as_of: Any = None) -> str:
-        "What to know before a first `daily`: how many model versions it trains; empty where a forecast is stored already."
+        "The notice before a first `daily`: how many model versions it trains; empty where a forecast is stored already."
         model = self.settings.model
         every, begin = model.refit_every, max(pd.Timestamp(model.train_start), pd.Timestamp(model.walk_start))
         days = self.market.close(self.target.symbol).loc[begin : self.origin(as_of)].index

@@ -80,7 +80,7 @@ SHARED_LINES: dict[bool, str] = {True: "house-panel", False: "house-pool"}  # wh
 
 @dataclass(frozen=True)
 class TrainingReport:
-    "What came of a training job."
+    "The result of a training job."
 
     version: str  # in force at its session; empty where nothing could be trained
     runs: list[TrainingRun] = field(default_factory=list)  # of this job, completed or failed
@@ -143,7 +143,7 @@ class TrainingJob:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        "What is trained."
+        "The symbols that are trained."
         own = self.system
         return own.universe.symbols if isinstance(own, UniverseSystem) else (own.target.symbol,)
 

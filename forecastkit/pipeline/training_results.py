@@ -239,7 +239,7 @@ def settings_digest(settings: Settings, *more: str) -> str:
 
 @dataclass(frozen=True)
 class Trained:
-    "What all symbols of a training share: the prepared walk, the version and its direction ensemble."
+    "The parts that all symbols of a training share: the prepared walk, the version and its direction ensemble."
 
     prepared: Prepared | PreparedPanel
     directions: DirectionFacts

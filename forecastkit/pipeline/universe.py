@@ -37,7 +37,7 @@ FAILURES = (
 
 
 class SymbolResult(NamedTuple):
-    "What came of one symbol."
+    "The result of one symbol: a forecast, or the reason why there is none."
 
     symbol: str
     value: Any  # what the work gave; None where it failed

@@ -176,7 +176,7 @@ class AnomalyDetector(BaseEstimator):
         X: pd.DataFrame,
         session: str | pd.Timestamp,  # one of its rows
     ) -> pd.DataFrame:
-        "What made a session unusual: its features by their part in the distance, see `score_contributions`."
+        "The features that made a session unusual, by their part in the distance, see `score_contributions`."
         if pd.Timestamp(session) not in X.index:
             raise DataError(
                 f"there is no row of features for {pd.Timestamp(session):%Y-%m-%d}: name one of its sessions"

@@ -118,7 +118,7 @@ def available_features(
 # %% ../../nbs/35_regimes/04_detector.ipynb #d6d8cd59
 @dataclass(frozen=True)
 class FittedRegimes:
-    "What a fit found: how features are scaled, the chain of states, what was left out, and how the search went."
+    "The result of a fit: how features are scaled, the chain of states, what was left out, and how the search went."
 
     scaling: Scaling
     model: HMMParameters

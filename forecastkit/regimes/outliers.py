@@ -105,7 +105,7 @@ def expected_depth(
 
 
 def _tree_input(Z: np.ndarray) -> Any:
-    "What trees are shown: 32-bit numbers, an absent feature at its median."
+    "The input of the trees: 32-bit numbers, an absent feature at its median."
     return np.clip(np.nan_to_num(Z), -1e6, 1e6).astype(np.float32)
 
 # %% ../../nbs/35_regimes/03_outliers.ipynb #c194ea05

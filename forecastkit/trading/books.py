@@ -83,7 +83,7 @@ class TradeParts(NamedTuple):
 
 
 def cut_into_trades(books: Books) -> TradeParts:
-    "Which fills belong to which trade, and what each trade earned: fills, what is still held, dividends less borrow."
+    "Group fills into trades, with what each trade earned: fills, the position still held, dividends less borrow."
     prices, fills = books.prices, _without_flips(books.fills)
     number = np.cumsum(fills.before == 0) - 1
     count = int(number[-1]) + 1 if len(number) else 0
@@ -119,7 +119,7 @@ def trade_table(books: Books) -> pd.DataFrame:
 # %% ../../nbs/50_trading/05_books.ipynb #d86256a8
 @dataclass(frozen=True, eq=False)
 class Books:
-    "What a run did, session by session and ticker by ticker."
+    "The books of a run, session by session and ticker by ticker."
 
     prices: PriceBlocks
     start_cash: float

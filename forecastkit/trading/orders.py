@@ -93,7 +93,7 @@ def order_fault(
     order: Order,
     prices: PriceBlocks,
 ) -> str | None:
-    "What is wrong with an order by itself, in one line; None if nothing is."
+    "The fault of an order by itself, in one line; None if there is none."
     levels = [value for name in ORDER_LEVELS if (value := getattr(order, name)) is not None]
     if words := refuse_index(order.ticker):
         return words

@@ -170,7 +170,7 @@ Runner = Callable[[MarketData, pd.Timestamp, pd.Timestamp], BacktestResult]  # a
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    "What became of a strategy in one scenario."
+    "The result of a strategy in one scenario."
 
     name: str
     kind: str  # replay, shock, fault, synthetic
