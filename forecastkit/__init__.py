@@ -13,6 +13,7 @@ Modules:
 - `forecastkit.cli.evaluation`: `evaluate`: the scorecard of a span of years as tables, as JSON, or as an HTML page.
 - `forecastkit.cli.explanation`: The command `explain`, the explanation of a forecast: what each feature adds to the middle and to the width of one forecast, as two tables, as JSON, or as a page with pictures
 - `forecastkit.cli.imports`: The commands of imported forecasts: `forecasts import` takes a file of quantiles into the ledger as a line of its own, `forecasts lines` lists what was imported
+- `forecastkit.cli.ledger`: `forecasts list`, `directions`, `verify` and `export`, `backup` and `restore`: the commands about the ledger of forecasts.
 - `forecastkit.cli.main`: `main` and `app`: the command `forecastkit` with `daily`, `forecast`, `train`, `verify`, `report` and `settings`.
 - `forecastkit.cli.models`: The models at the terminal: what is stored, which line serves a target, and the commands that change it: `models list`, `info`, `lines`, `promote`, `rollback`, `retire`, `retire-stale`, `prune`, `serve-on`.
 - `forecastkit.cli.monitor`: The commands `monitor` (`--expect daily` is the dead-man) and `alerts list`, `acknowledge`, `deliver`, `test`.
@@ -21,14 +22,19 @@ Modules:
 - `forecastkit.cli.pauses`: The pauses at the terminal: `pauses list`, `pauses add` and `pauses lift` read and write the ledger's one table of pauses.
 - `forecastkit.cli.schemas`: The JSON schema of what each command prints under `--json`, and the command `schema` that shows it.
 - `forecastkit.cli.serve`: The commands `serve` and `keys add`, `list`, `revoke`: the HTTP API on this machine, and who may ask it; `dashboard` shows the ledger in a browser.
+- `forecastkit.cli.shadow`: The commands of shadow deployments: `shadow begin`, `shadow list`, `shadow evaluate` and `shadow stop` run a challenger beside the champion and say what it has shown.
+- `forecastkit.cli.tune`: The command `tune` searches the parameters of targets with Optuna, keeps every trial in the home, and writes the best choice down as a candidate line.
 - `forecastkit.cli.tune_report`: The command `tune report` says of each study of a storage what its search was worth, which parameters mattered, and writes the page of it.
 - `forecastkit.cli.verification`: The verification at the terminal: `verify` audits the forecast of a target, of a universe, or a function of your own for look-ahead, and prints one report a part.
 - `forecastkit.core.chain`: A hash chain over rows of plain data: each row carries the hash of the row before and its own, and a walk finds where the chain is broken.
 - `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
+- `forecastkit.core.errors`: The errors and the warning that every public function raises: bad data, bad settings, models that are missing or damaged.
+- `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.
 - `forecastkit.core.fresh_process`: `FreshProcesses` calls a function in a process that has run none of it before, in hundredths of a second after the first time.
 - `forecastkit.core.home`: `Home` alone knows every path under the home folder: the ledger, the models, the store of series, snapshots, caches, logs.
+- `forecastkit.core.pauses`: `Pause`: the record of a pause (subject, who, since, why, lifted, by whom); `pause_subject` spells its subject in one way.
 - `forecastkit.core.program_values`: Values for a program: `for_program` brings any answer into JSON's own types, `table_records` makes records of a table's rows.
 - `forecastkit.core.readers`: Readers of single values from text or Python: whole numbers, numbers, words, lists and flags, each with the words for what it allows.
 - `forecastkit.core.seals`: Seals on computed files: a secret key in the home folder, and HMAC sums that nobody who does not hold the key can make.
@@ -41,6 +47,7 @@ Modules:
 - `forecastkit.data.bar_clock`: Slots of intraday bars, the bars that come next, and scales by slot that make a series of bars as even as a series of days.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.folders`: `FolderSource`: a folder of CSV and Parquet files named by their symbols, wide files and VIX futures as a source of series.
+- `forecastkit.data.formats`: File formats of market data: the symbol from a file's name, tables from CSV, gzip and Parquet, and what a file holds by its head.
 - `forecastkit.data.frames`: Reading frames of bars: pandas and polars frames, Series of closes, dicts, long and wide tables, yfinance's frames, through the same checks as files.
 - `forecastkit.data.futures`: Cboe's files of VIX futures, one a contract, rolled into continuous series of the front contract and those after it.
 - `forecastkit.data.health`: The health report of the data: every file and source checked as it stands, sources compared, and which features a gap concerns.
@@ -65,6 +72,7 @@ Modules:
 - `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.
 - `forecastkit.evaluation.perturbations`: Counterfactual markets for the look-ahead audit: truncated at a moment, perturbed after it, or begun later; and the sessions at which to cut.
 - `forecastkit.evaluation.pytest_plugin`: The plugin of pytest: the fixture `assert_no_lookahead`, and the marker `lookahead` on every test that uses it.
+- `forecastkit.evaluation.refits`: `RefitSchedule`: at which sessions versions are refitted, which rows each may learn from, and which origins it serves.
 - `forecastkit.evaluation.scorecard`: Scoring forecasts: CRPS skill, coverage, calibration and direction, each beside its baselines and its standard error.
 - `forecastkit.evaluation.source_hints`: Hints from the source of a function, with line numbers: negative shifts, centred windows, backward fills, nearest or forward merges, interpolation and whole-sample statistics; a hint is no verdict.
 - `forecastkit.evaluation.traces`: Comparing what a function of the market returns for two markets: decision times, aligned tables, and the trace that a change leaves in each column.
@@ -100,6 +108,7 @@ Modules:
 - `forecastkit.ledger.exports`: Exports of the ledger: one row a forecast, one column a number, as CSV or Parquet, for programs that do not know this package.
 - `forecastkit.ledger.horizons`: Forecasts of several horizons in the ledger: `store_horizons`, `stored_horizons`, `horizon_tables`; each is one row of a chained table of its own.
 - `forecastkit.ledger.imports`: Imported forecasts: `import_forecasts` appends quantiles that were made elsewhere under the name of a line, `imported_forecasts` reads them, `import_problems` checks them
+- `forecastkit.ledger.listing`: Listing the ledger: `ledger_rows` and `horizon_rows` give stored forecasts in levels, a row for each, as `forecasts list` and `GET /forecasts` show them.
 - `forecastkit.ledger.migrations.versions.0002_chained`: Outcomes and model manifests are chained as forecasts are, so that none of them can vanish or change unnoticed.
 - `forecastkit.ledger.paper`: `write_paper` appends the opening or a session of a paper book to its chained table, once and under a lock; `paper_rows` reads a book, `paper_summaries` where each stands.
 - `forecastkit.ledger.pauses`: Pauses in the ledger: `add_pause`, `lift_pause`, `keep_pause` for breakers and monitors, `stored_pauses` and `active_pauses` for code that acts.
@@ -134,6 +143,7 @@ Modules:
 - `forecastkit.models.forecaster`: The probabilistic forecaster: it fits the members on the same rows, pools their quantiles, and is stored in a folder.
 - `forecastkit.models.forest`: Quantile forest: extremely randomised trees weigh the days of the past by how often a new day shares their leaf.
 - `forecastkit.models.garch`: GARCH: simulated futures of one series, with a HAR mean, a GJR-GARCH variance, and shocks resampled from the past.
+- `forecastkit.models.held_out_regimes`: Regime folds test a model on all sessions of one market state after it was trained on the others alone, purged and embargoed at every border, beside contiguous purged folds on the same rows.
 - `forecastkit.models.metalearner`: `MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
 - `forecastkit.models.multi_target`: `MultiTarget`: one call trains a model for each of several targets and scores them out of fold beside the target's own baseline; what is supported becomes one hedging score.
 - `forecastkit.models.online_weights`: Weights of several forecasters learnt online: fixed share with exponential updates on log loss, feedback delayed by the horizon, a floor under every weight.
@@ -144,6 +154,7 @@ Modules:
 - `forecastkit.models.persistence`: Persistence: how a fitted model becomes a JSON text and a few files, and which kinds of model may be read back.
 - `forecastkit.models.pool`: The linear pool: the CDFs of the members are averaged and the mean is inverted into quantiles.
 - `forecastkit.models.prediction_intervals`: `PredictionIntervals`: intervals that hold a stated share of outcomes, by conformalised quantile regression with calibration rows a horizon away from the training rows.
+- `forecastkit.models.purged_folds`: Sessions of a table by number, columns that differ between symbols, thinned rows, and purged folds whose training lies a horizon away from what they test; whole numbers and known outcomes are checked.
 - `forecastkit.models.quantile_regression`: Linear quantile regression: one line for each of 23 probabilities, fitted at once by Newton steps on a smoothed pinball loss.
 - `forecastkit.models.risk_score`: A frozen logistic model of an error larger than usual: novelty, data quality, drift, width and disagreement of the members, as a risk score within 0..1 with its reasons; not better than the width alone.
 - `forecastkit.models.search_spaces`: `SearchSpace` and `SearchParameter`: names, kinds, bounds and defaults of what may be tuned, for the pool, the panel, the direction ensemble and boosted quantiles of any target; models are made from a choice of them.
@@ -159,6 +170,7 @@ Modules:
 - `forecastkit.ops.home_records`: `copy_records` takes the log of backtests, the log of experiments and the returns of each strategy out of a home for a backup; `check_records` and `install_records` put them back.
 - `forecastkit.ops.job_runs`: Job runs in the ledger: `recorded_job` writes start, end and outcome; `missed_job` is the dead-man's question; `failed_jobs` and `vendor_alerts` say what failed.
 - `forecastkit.ops.line_rules`: Rules of lines: `line_decay` judges the outcomes of one line, `lines_to_retire` names those that are too old, unused or decayed, and `apply_line_rules` retires and promotes by the settings, each change on record with its evidence.
+- `forecastkit.ops.lines`: A line of models is a recipe with its settings under a name; `target_key` spells what it forecasts, and stages say what it may do.
 - `forecastkit.ops.manifests`: What a model version consists of, written into the ledger: its first manifest counts, a later one only under the seal of this home.
 - `forecastkit.ops.model_monitor`: The model monitor: rolling hit rate, calibration error, CRPS and skill over 20, 60 and 250 outcomes with their errors, the usual rules of degradation beside how often they fire on a model that has not changed.
 - `forecastkit.ops.monitoring`: Monitoring of a ledger: `monitor` measures performance, reads drift, jobs, vendors and pauses, keeps the alerts and says it in three lines or as JSON.
@@ -173,7 +185,9 @@ Modules:
 - `forecastkit.ops.shadow`: Shadow deployments and A/B splits on record: `create_shadow_deployment` begins one with its terms, `arm_of` splits the traffic, pairs of forecasts are kept together, and `stop_shadow_deployment` ends it.
 - `forecastkit.ops.shadow_verdicts`: Verdicts on shadow deployments: `read_shadow_deployment` compares the two arms by an anytime-valid test, `evaluate_shadow_deployments` reads all of them and ends those that are decided, and `plot_shadow` draws the evidence over time.
 - `forecastkit.ops.training_runs`: Training runs in the ledger: `begin_runs`, `end_run`, `close_lost_runs` write their events, `stored_training_runs`, `latest_training_runs` and `latest_run` read them.
+- `forecastkit.ops.tuning`: Tuning with `optimize_hyperparameters`: TPE over a search space, pruning across purged folds, a gain measured on outer folds that no search has seen, every trial in the experiment log, and studies that go on after a kill.
 - `forecastkit.ops.tuning_storage`: The storage of tuning studies: `open_tuning_storage` opens an SQLite file or a PostgreSQL database for any number of processes, refuses what is no storage of studies, and reads without writing.
+- `forecastkit.ops.tuning_tasks`: `TuningTask`, `ModelConfig` and `MODEL_CONFIGS`: a target with its rows, the model and search space of each kind of target, purged folds inside the training window, and the losses of a choice on them.
 - `forecastkit.ops.version_lines`: Lines of versions: `record_lines` writes into a chained table for which line each model version was trained, `LineRegistry` does so whenever it stores one, and `in_line` answers from it.
 - `forecastkit.pipeline.ablation`: Ablation of the house: `pool_ablation` drops members, feature families and the calibration of a pool that is fitted again each time; `book_ablation` drops direction, meta-learner, calibration, sizing and stops of a book.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of one's own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
@@ -193,8 +207,10 @@ Modules:
 - `forecastkit.pipeline.kept_backtests`: `keep_backtest` writes a universe's backtest with its verdict into one file, `kept_backtest` reads it: a page shows the run that was made, and not a second one.
 - `forecastkit.pipeline.live_sizing`: `live_sizer` gives the sizer of a running account: a fall from the peak is written into the ledger as a pause, and whatever pauses stand there are honoured.
 - `forecastkit.pipeline.loading`: Opening the market of the configured sources, fetching what vendors have into the store, and checking that needed series arrived.
+- `forecastkit.pipeline.logged_studies`: `log_study` writes the result of a study into the experiment log of the home, with what it was about; `logged_study` finds the newest one about a universe and a strategy, so that the page of a backtest shows it.
 - `forecastkit.pipeline.model_trainer`: `EnhancedModelTrainer` trains a universe or one symbol, searches its parameters first where that is asked for, and answers with version, metrics and candidate in one dictionary.
 - `forecastkit.pipeline.multi_horizon`: `multi_horizon_forecast` forecasts several horizons of days, weeks or intraday bars; `generate_multi_horizon_forecasts` is the same under the name of the requirement documents.
+- `forecastkit.pipeline.panel_evaluation`: `evaluate_panel` and `evaluate_universe` score the forecasts of a universe beside each ticker's climatology, an EWMA and a GARCH walked forward.
 - `forecastkit.pipeline.panel_forecasting`: `forecast_universe` forecasts all symbols of a universe with one model and stores them group by group; `UniverseSystem` keeps market, models and ledger open
 - `forecastkit.pipeline.panel_preparation`: `prepare_panel` puts the features of all tickers, the panel's versions, raw quantiles and calibrated widths in order, and `build_panel_forecast` makes a record of one ticker and session
 - `forecastkit.pipeline.panel_universe`: `Universe`: the symbols of a panel, their sectors and their earnings calendar, read from a CSV file, a list of symbols or the sample
@@ -208,9 +224,11 @@ Modules:
 - `forecastkit.pipeline.search`: `search_book` books every combination of signal weights, Kelly fraction and stops, writes each into the log of tries, and lets a nested walk-forward search say what choosing among them was worth.
 - `forecastkit.pipeline.serving`: Serving follows the promotions on record: `line_settings` lays a line's recipe over the settings, `PinnedVersion` lets one version answer against the refit grid.
 - `forecastkit.pipeline.shadow_arms`: Shadow arms in the pipeline: `arm_spans` lets the challenger serve its share of origins, and `pair_shadows` forecasts what the arm that did not serve would have said, and keeps it beside the served forecast.
+- `forecastkit.pipeline.system`: `IntegratedSystem` loads data, trains what is missing, forecasts, and stores each forecast before its outcome is known.
 - `forecastkit.pipeline.training`: Training jobs: `TrainingJob` trains the versions of a universe or of one symbol and writes a run for each symbol into the ledger.
 - `forecastkit.pipeline.training_results`: Training results of one symbol: `run_results` gives the columns of a training run, with the scores of the version in and out of sample, its direction ensemble's accuracy, weights and feature importance.
 - `forecastkit.pipeline.tried_strategies`: Tried strategies are counted in a log of the home, each once, with their settings, and their returns are kept beside it, so that every backtest says what its choice is worth.
+- `forecastkit.pipeline.tuning`: Tuning with `tuning_task` and `tune_target`: features and outcomes of a symbol or of a panel as a task, a search that is kept in the home, every trial in the user's log, and the best parameters as a candidate line.
 - `forecastkit.pipeline.universe`: `for_each_symbol` and `map_symbols`: work on thousands of symbols, each with its own market, in the memory of one.
 - `forecastkit.pipeline.universe_drift`: Drift of a universe: `check_universe` checks the features of each symbol and stores what moved; its chances hold for all symbols together.
 - `forecastkit.pipeline.used_forecasts`: `book_calibration` measures how often the ranges of the forecasts that a book was decided by held what came, by level and by market state, and their probability integral transform, beside climatology and with clustered errors.
@@ -244,11 +262,14 @@ Modules:
 - `forecastkit.trading.costs`: `CostModel`: commission, half spread, slippage with market impact, and borrow, in money, for a block of fills at once.
 - `forecastkit.trading.execution`: Execution as pure functions of one bar: at which price market, limit and stop orders fill, when a stop loss or target closes a position, and how much of an order the volume allows.
 - `forecastkit.trading.kept_results`: `keep_result` writes a backtest's result with its books into one file of arrays; `kept_result` reads it, checks the books again, and gives the same result to the last bit.
+- `forecastkit.trading.limits`: `Limits` on ticker, sector, gross, net, turnover and drawdown that hold always, and `optimal_weights`: the portfolio of highest expected growth under them as a convex programme.
 - `forecastkit.trading.nested_choice`: `nested_search` chooses among candidates on the sessions before each outer fold and judges the choice on that fold, so that no session that judges was ever tuned on; `sweep_returns` gives it the returns of a sweep.
 - `forecastkit.trading.order_files`: `read_orders` reads the orders of a CSV file: symbol, session, side, size, kind and levels; what makes no sense is refused with one line each.
 - `forecastkit.trading.orders`: `Order` and `order_blocks`: what may be asked for, orders that make no sense refused with one line each, and indices that cannot be bought.
+- `forecastkit.trading.portfolio`: `Portfolio` steps over sessions, all tickers at once, and fills orders under the rules of execution; `simulate` runs whole blocks of orders, at once where nothing depends on the path.
 - `forecastkit.trading.results`: `BacktestResult`: equity, drawdown, trades, exposure, turnover and costs of a backtest, its Sharpe ratio with error and deflation, by year, state, sector and ticker, beside simple benchmarks.
 - `forecastkit.trading.scenarios`: `ScenarioTester` runs a strategy through past crises, shocked prices, synthetic paths of one market state and faulty data, and says of each scenario whether it stayed within limits that were stated before.
+- `forecastkit.trading.sizing`: `PositionSizer`: position sizes from a forecast's distribution by shrunk fractional Kelly and a volatility target, stops and targets from its quantiles, under limits that hold always.
 - `forecastkit.trading.sweeps`: `sweep`: return, Sharpe ratio, drawdown and trades of many parameter sets on many tickers, each an account of its own, one set in memory at a time.
 - `forecastkit.vendors.base`: The base of the vendors: `LiveSource` asks over the network, one symbol's failure stays its own, and a table is checked before it is believed.
 - `forecastkit.vendors.catalogue`: The catalogue of vendors by the words that settings use (`cboe, fred, yahoo`), and which of them serves a symbol.
@@ -258,11 +279,13 @@ Modules:
 - `forecastkit.vendors.edgar`: Facts and filings of companies from the SEC's EDGAR, each with the day it was filed.
 - `forecastkit.vendors.finra`: FINRA's daily files of off-exchange and short sale volume, as two series for each symbol.
 - `forecastkit.vendors.fred`: Series of FRED with their latest values, all vintages from its archive ALFRED, and the Federal Reserve's page of FOMC meetings.
+- `forecastkit.vendors.http`: The HTTP client for vendors: within a rate limit, with retries of passing failures, and errors of one sentence that show no secret.
 - `forecastkit.vendors.response`: The response of a vendor's server: read to its end within a deadline and a bound of memory, and refused where it is not what was asked for.
 - `forecastkit.vendors.universe`: A universe of symbols from a CSV file, each with its sector and the span in which it belongs, and a warning where nobody ever left.
 - `forecastkit.vendors.yahoo`: Bars from Yahoo, through yfinance or its chart addresses, adjusted for splits, for dividends too, or as traded.
 - `forecastkit.web.answers`: Answers of the HTTP API: stored forecasts, lists of them, universe, models, what served on a day, health and metrics; each is a function of the ledger.
 - `forecastkit.web.app`: The app of the HTTP API: `create_app` gives the addresses of forecasts, lists, models, jobs, health and metrics, with problems for whatever fails.
+- `forecastkit.web.client`: The client of the HTTP API: `Client` asks for forecasts, waits for jobs, and gives the stored record back as a `Forecast`, equal in every bit.
 - `forecastkit.web.connections`: Connections of the HTTP API: `LimitedConnection` is how uvicorn speaks HTTP, with a limit on size and time of what comes before a body.
 - `forecastkit.web.dashboard`: `show_dashboard` is the page that stays open: today, universe, market states, track record, lines, health, paper book, sectors and states, read from the ledger and from nothing else.
 - `forecastkit.web.dashboard_charts`: `fan_picture`, `band_line`, `pit_chart`, `scope_picture`, `line_picture` and `strip_picture` make Vega charts of small frames; `tiles_html`, `table_html` and `states_html` make escaped HTML.
@@ -270,12 +293,15 @@ Modules:
 - `forecastkit.web.dashboard_reads`: `read_today`, `read_tickers`, `read_states`, `read_record`, `read_lines`, `read_health`, `read_paper` and `read_scopes` ask the ledger what a page shows; `ledger_mark` tells whether anything is new.
 - `forecastkit.web.dashboard_records`: `stages_frame`, `sequence_frame`, `alerts_frame`, `jobs_frame`, `equity_frame` and `scope_frame` turn lines, trials, alerts, jobs, paper books and measured performance into the tables of the dashboard.
 - `forecastkit.web.dashboard_server`: `run_dashboard` starts Streamlit with the options of `dashboard_options`: loopback, no usage statistics, no watcher of files, no upload, no details of errors in the page.
+- `forecastkit.web.guard`: The guard of the HTTP API: `Guard` reads a body within a limit and a time, refuses addresses that carry keys, and writes the access log.
 - `forecastkit.web.jobs`: Jobs of the HTTP API: `Forecasters` keeps systems warm, `JobBoard` claims questions in the database so that each is worked on once, and works on them.
 - `forecastkit.web.keys`: Keys of the HTTP API: `add_key`, `stored_keys`, `revoke_key`, and `KeyRing`, which knows a presented key without asking the database.
 - `forecastkit.web.limits`: Rate limits of the HTTP API by the library `limits`: counted in memory for one worker, in a shared table for several, exact in both.
 - `forecastkit.web.openapi`: OpenAPI of the HTTP API: schemas and examples of questions, answers and problems, as `GET /openapi.json` gives them.
 - `forecastkit.web.problems`: Problem documents of the HTTP API (RFC 9457): `HttpProblem`, `Refusal`, and `problem_of`, which makes one of each kind of error of the toolkit.
-- `forecastkit.web.questions`: Questions of the HTTP API: `ForecastQuestion` is what a caller sends, `Asked` is what it means under the settings of the server."""
+- `forecastkit.web.questions`: Questions of the HTTP API: `ForecastQuestion` is what a caller sends, `Asked` is what it means under the settings of the server.
+- `forecastkit.web.server`: The server of the HTTP API: `run_server` starts uvicorn with one worker or several, `worker_app` is what each of them makes.
+- `forecastkit.web.service`: The service behind the HTTP API: `Service` holds database, keys, limits, remembered answers and jobs; `answer_question` answers a question with them."""
 
 from .core import attach_face
 

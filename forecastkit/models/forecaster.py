@@ -221,7 +221,7 @@ class ProbabilisticForecaster(HistoryForecaster):
         )  # the last is climatology
 
     def _sampled(self, X: pd.DataFrame) -> np.ndarray:
-        "What is kept beside the model and compared when it is loaded: raw quantiles of two rows."
+        "Kept beside the model and compared when it is loaded: raw quantiles of two rows."
         return self.predict_quantiles(X, last=2)
 
     @property
