@@ -29,6 +29,7 @@ MODULES = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.parent.name)]
 MADE = sorted(path.relative_to(NBS) for path in NBS.rglob("*.qmd.py"))
 WRITTEN = sorted(path.relative_to(NBS) for path in NBS.rglob("*.qmd"))
 ADDRESS = "https://example.org/ours"
+FLOOR = 0.906  # the share of names on faces with an example on their page; it may only rise
 
 
 def address(path: Path) -> str:
@@ -232,3 +233,26 @@ def test_the_pages_name_every_command():
         if not one.hidden and f"`forecastkit {name}" not in told and f"`{name}`" not in told
     ]
     assert len(COMMANDS) > 70
+
+
+def examples_of(path: Path) -> tuple[set[str], set[str]]:
+    """The public names of a face that a notebook defines, and those with an example: a cell that the page shows names them.
+
+    The record that a function returns is shown where the function is called."""
+    face = importlib.import_module(f"forecastkit.{site_pages.plain(path.parent.name)}")
+    cells = [cell.source for cell in read_nb(NBS / path).cells if cell.cell_type == "code"]
+    shown = "\n".join(text for text in cells if not re.match(r"#\|\s*(export|hide|default_exp)", text))
+    tree = ast.parse("\n".join(text for text in cells if re.match(r"#\|\s*export", text)))
+    named = set(re.findall(r"\w+", shown))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns and node.name in named:
+            named |= set(re.findall(r"\w+", ast.unparse(node.returns)))
+    defined = {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    return defined & set(face.__all__), defined & set(face.__all__) & named
+
+
+def test_names_of_the_faces_have_an_example():
+    public, shown = (set().union(*names) for names in zip(*map(examples_of, MODULES)))
+    assert len(shown) / len(public) >= FLOOR, f"an example is wanted of {', '.join(sorted(public - shown))}"
