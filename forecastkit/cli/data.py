@@ -50,7 +50,7 @@ def data_health(
     sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page.")] = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What is wrong, doubtful or easily misread in the data, and which features it costs: exit 1 for more than cautions.
+    """List what is wrong, doubtful or easily misread in the data, and which features it costs: exit 1 for more than cautions.
 
     Example:
 
@@ -84,7 +84,7 @@ def download(
     vendors: Annotated[str | None, typer.Option("--from", help="Vendors in their order, such as 'cboe, fred, yahoo'.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Fetch a universe into the store: only what is missing. Exit 1 if a symbol could not be had; each is named with the reason.
+    """Fetch a universe into the store: only what is missing. Exit 1 if a symbol could not be fetched; each is named with the reason.
 
     Examples:
 
@@ -120,7 +120,7 @@ def data_snapshot(
     verify: Annotated[bool, typer.Option("--verify", help="Check that a snapshot is what was frozen.")] = False,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Freeze what a study used under a name, list what was frozen, or verify it (exit 1 if anything has changed).
+    """Freeze the data of a study under a name, list what was frozen, or verify it (exit 1 if anything has changed).
 
     Examples:
 
@@ -198,12 +198,12 @@ def data_fomc(
 def data_earnings(
     path: Annotated[Path | None, typer.Argument(help="CSV with symbol and date, and where known announced and hour.")] = None,
     online: Annotated[bool, typer.Option("--fetch", help="Ask vendors: EDGAR for reports made, Yahoo for the next.")] = False,
-    universe: Annotated[str | None, typer.Option(help="Whose: a CSV with a column symbol, or sample.")] = None,
+    universe: Annotated[str | None, typer.Option(help="The companies: a CSV with a column symbol, or sample.")] = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols instead, such as AAPL,MSFT.")] = None,
     vendors: Annotated[str, typer.Option("--from", help="Vendors of earnings calendars.")] = "edgar, yahoo",
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Take earnings dates of companies from a file or from vendors into the store; by default show those held. Exit 1 if a company could not be had.
+    """Take earnings dates of companies from a file or from vendors into the store; by default show those held. Exit 1 if a company's dates could not be fetched.
 
     Examples:
 

@@ -119,7 +119,7 @@ def explain(
     html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write a page with pictures, the years before included, as one HTML file.")] = None,
     sources: Sources = None, home: HomeFolder = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What each feature adds to the middle and to the width of a forecast; the parts sum to it.
+    """Show what each feature adds to the middle and to the width of a forecast; the parts sum to it.
 
     Examples:
 

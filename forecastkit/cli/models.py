@@ -104,7 +104,7 @@ def print_promotion(one: Any, as_json: bool) -> None:
 
 # %% ../../nbs/80_cli/09_models.ipynb #9c4851b8
 models_app = command_group("Stored models, and which line of them serves a target.")
-TargetArgument = Annotated[str, typer.Argument(help="What is forecast, such as AAPL_d1 or AAPL.", metavar="TARGET")]
+TargetArgument = Annotated[str, typer.Argument(help="The target, such as AAPL_d1 or AAPL.", metavar="TARGET")]
 Who = Annotated[str | None, typer.Option(help="Who says so; by default the user who is logged in.")]
 Why = Annotated[str, typer.Option(help="The reason, in one line.")]
 Evidence = Annotated[
@@ -128,7 +128,7 @@ def version_rows(registry: Any, symbol: str | None) -> list[dict[str, Any]]:
 
 @models_app.command("list")
 def list_models(symbol: Symbol = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """The stored versions, newest first, and which of them serve.
+    """List the stored versions, newest first, and which of them serve.
 
     Example:
 
@@ -169,7 +169,7 @@ def said_value(value: Any) -> str:
 
 @models_app.command("info")
 def info(target: TargetArgument, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """All that is known of the version in force for a symbol, without loading it.
+    """Show everything known about the version in force for a symbol, without loading it.
 
     Example:
 
@@ -192,7 +192,7 @@ def info(target: TargetArgument, home: HomeFolder = None, as_json: AsJson = Fals
 def lines(
     target: TargetArgument, horizon: Horizon = None, kind: Kind = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """The lines that compete for a target, their stages, and every decision about them.
+    """List the lines that compete for a target, their stages, and every decision about them.
 
     Example:
 
@@ -230,7 +230,7 @@ def promote_line(
     line: Annotated[str, typer.Argument(help="Name of a line; a new one takes its settings from --set.")],
     why: Why,
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting of a new line, such as model.rounds=200.")] = None,
-    version: Annotated[str, typer.Option(help="Hold this version against the refit grid.")] = "",
+    version: Annotated[str, typer.Option(help="Pin this version, whatever the refit grid says.")] = "",
     stage: Annotated[str, typer.Option(help="champion, or candidate or shadow for a line that does not serve.")] = "champion",
     evidence: Evidence = None, begins: From = None, who: Who = None, horizon: Horizon = None, kind: Kind = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
@@ -298,7 +298,7 @@ def retire_line(
         print_promotion(retire(registry.database, wanted, line, **said), as_json)
 
 # %% ../../nbs/80_cli/09_models.ipynb #af9d77e0
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
 
 @models_app.command("retire-stale")
@@ -365,7 +365,7 @@ def serve_on(
     target: Annotated[str | None, typer.Option(help="Only this target, such as AAPL_d1.")] = None, horizon: Horizon = None, kind: Kind = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Which line and version served each target on a date, by the promotions, the refit grid and the stored forecasts.
+    """Show the line and version that served each target on a date, by the promotions, the refit grid and the stored forecasts.
 
     Example:
 

@@ -27,34 +27,34 @@ __all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Featur
 Sources = Annotated[
     str | None,
     typer.Option(
-        help="Where data come from, such as 'folder:PATH, sample', 'store', 'snapshot:NAME', or vendors: 'cboe, fred, yahoo'."
+        help="Sources of the data, such as 'folder:PATH, sample', 'store', 'snapshot:NAME', or vendors: 'cboe, fred, yahoo'."
     ),
 ]
 HomeFolder = Annotated[str | None, typer.Option("--home", help="Folder of data, models, forecasts and cache.")]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", help="A session such as 2018-06-29; by default the last of the data.")
 ]
-Symbol = Annotated[str | None, typer.Option(help="What is forecast.")]
-Horizon = Annotated[int | None, typer.Option(help="How many sessions ahead.")]
+Symbol = Annotated[str | None, typer.Option(help="The symbol to forecast.")]
+Horizon = Annotated[int | None, typer.Option(help="Horizon, in sessions.")]
 Kind = Annotated[
     str | None, typer.Option(help="pct_change or log_return; by default log_return for anything but the VIX.")
 ]
 Features = Annotated[
     str | None,
     typer.Option(
-        help="Features of your own beside those of the house: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
+        help="Features of your own beside the built-in ones: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
     ),
 ]
 Members = Annotated[
     str | None,
     typer.Option(
-        help="Models of your own beside those of the house: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
+        help="Models of your own beside the built-in ones: FILE.py:NAME or NOTEBOOK.ipynb:NAME. The file is run."
     ),
 ]
 OwnModel = Annotated[
     str | None,
     typer.Option(
-        help="A model of your own in place of the house's pool: FILE.py:NAME, NOTEBOOK.ipynb:NAME, or the name of an installed one. The file is run."
+        help="A model of your own in place of the built-in pool: FILE.py:NAME, NOTEBOOK.ipynb:NAME, or the name of an installed one. The file is run."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program; `forecastkit schema` describes it.")]

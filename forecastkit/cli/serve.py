@@ -20,7 +20,7 @@ __all__ = ['keys_app', 'LOOPBACK', 'IN_FRONT', 'OPEN_PAGE', 'key_database', 'add
            'serve', 'dashboard']
 
 # %% ../../nbs/80_cli/12_serve.ipynb #96a82faa
-keys_app = command_group("Keys of the HTTP API: who may ask, and what.")
+keys_app = command_group("Keys of the HTTP API: who may use it, and for what.")
 
 
 def key_database(home: str | None) -> Any:
@@ -33,7 +33,7 @@ def key_database(home: str | None) -> Any:
 
 @keys_app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="Who asks with it, such as dashboard.")],
+    name: Annotated[str, typer.Argument(help="The client that uses it, such as dashboard.")],
     scope: Annotated[str, typer.Option(help="read, forecast or admin; each contains those before it.")] = "read",
     expires: Annotated[str | None, typer.Option(help="When it expires: 90d, or a date such as 2030-01-31.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,

@@ -124,7 +124,7 @@ def search(
     universe: Annotated[Path, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample.")] = Path("sample"),
     start: Start = "2010-01-04", end: End = None,
     weights: Annotated[str, typer.Option(help="Of the signals: learnt, alike, none; with commas between.")] = "learnt, alike, none",
-    fractions: Annotated[str, typer.Option(help="Of Kelly's size, with commas between.")] = "0.25, 0.1, 0.5",
+    fractions: Annotated[str, typer.Option(help="Fractions of the full Kelly size, with commas between.")] = "0.25, 0.1, 0.5",
     stops: Annotated[str, typer.Option(help="none, quantiles, atr; with commas between.")] = "none, quantiles, atr",
     folds: Annotated[int, typer.Option(min=1, help="Outer folds, at whose beginnings the choice is made again.")] = 5,
     every: Every = None, sources: Sources = None, home: HomeFolder = None, jobs: Jobs = None, as_json: AsJson = False, quiet: Quiet = False,

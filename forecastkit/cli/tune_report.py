@@ -46,7 +46,7 @@ def tune_report(
     html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the page as one HTML file too.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What the searches of a storage were worth, and which parameters mattered beside chance.
+    """Show what the searches of a storage were worth, and which parameters mattered beside chance.
 
     Examples:
 
