@@ -75,7 +75,7 @@ app = command_group(
     name="forecastkit",
     pretty_exceptions_enable=False,
 )
-settings_app = command_group("The settings in force, and where each comes from.")
+settings_app = command_group("The settings in force, and the origin of each.")
 app.add_typer(forecasts_app, name="forecasts")
 app.add_typer(pauses_app, name="pauses")
 app.add_typer(shadow_app, name="shadow")
@@ -134,7 +134,7 @@ def provisional_words(
     system: Any,  # an `IntegratedSystem`
     as_of: str | None,  # the session asked for
 ) -> str:
-    "What a first run can say before its walk: the forecast with the widths of the version in force; nothing for poor data."
+    "The provisional forecast that a first run can print before its walk, with the widths of the version in force; empty for poor data."
     try:
         f = system.provisional_forecast(as_of)
     except DataQualityError:
@@ -314,7 +314,7 @@ def print_horizons(
 
 @add_command(app)
 def forecast(
-    ticker: Annotated[str | None, typer.Argument(help="What is forecast, as --symbol says it.", show_default=False)] = None,
+    ticker: Annotated[str | None, typer.Argument(help="The symbol to forecast, like --symbol.", show_default=False)] = None,
     symbol: Symbol = None, horizon: Horizon = None, kind: Kind = None,
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
     store: Annotated[bool, typer.Option(help="Write the forecast into the database.")] = True,

@@ -142,13 +142,13 @@ def watch(settings: Any, expect: list[str], minutes: float, as_json: bool) -> No
 
 def monitor(
     once: Annotated[bool, typer.Option("--once/--watch", help="Look once, or every `--minutes` until interrupted.")] = True,
-    expect: Annotated[list[str] | None, typer.Option(help="A job that must have run by its time, such as daily; exit 1 if it has not.")] = None,
-    fail: Annotated[bool, typer.Option("--fail", help="Exit 1 where an alert stands that is more than information.")] = False,
+    expect: Annotated[list[str] | None, typer.Option(help="A job that must have run in time, such as daily; exit 1 if it has not.")] = None,
+    fail: Annotated[bool, typer.Option("--fail", help="Exit 1 if there is an alert above the level of information.")] = False,
     minutes: Annotated[float, typer.Option(min=0.1, help="Between two looks under --watch.")] = 60.0,
     html: Annotated[Path | None, typer.Option(callback=writable_file, help="Write the page of what was found as one HTML file too.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What drifted, what decayed, whether the daily job ran; alerts are kept and delivered.
+    """Check for drift, decay and a missing daily job; keep and deliver alerts.
 
     Examples:
 
@@ -178,7 +178,7 @@ def monitor(
         raise typer.Exit(1)
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #81ac1582
-alerts_app = command_group("Alerts: what somebody should know, and who has seen it.")
+alerts_app = command_group("Alerts, and who has acknowledged them.")
 
 
 @alerts_app.command("list")
@@ -186,7 +186,7 @@ def list_alerts(
     every: Annotated[bool, typer.Option("--all", help="Those whose reason is gone, too.")] = False,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """What stands, since when, how sure it is, and what to do.
+    """List the alerts: since when, how sure, and what to do.
 
     Example:
 
@@ -211,7 +211,7 @@ def acknowledge(
     who: Annotated[str | None, typer.Option(help="Who has seen them; by default the user who is logged in.")] = None,
     home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Say that somebody has seen alerts: they are not told again while they stand.
+    """Say that somebody has seen alerts: they are not delivered again while they last.
 
     Example:
 

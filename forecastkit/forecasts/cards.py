@@ -109,7 +109,7 @@ def show_day(session: pd.Timestamp) -> str:
 
 
 def heading(f: Shown) -> str:
-    "What is forecast, in four words."
+    "The heading of a forecast: its target in four words."
     return f"{f.symbol} in {f.horizon} session{'s' * (f.horizon > 1)}"
 
 
@@ -141,7 +141,7 @@ def results_in_short(f: Shown) -> str:
 
 
 def direction_in_words(f: Shown) -> str:
-    "What can be said about the direction: the likelier sign and its confidence, or that there is none to be seen."
+    "The direction in words: the likelier sign and its confidence, or that none can be seen."
     if told := f.metadata.get("direction"):
         first, *others = [printable(str(reason)) for reason in told["reasons"]]
         return f"Direction: {'. '.join([first, *(f'{one[:1].upper()}{one[1:]}' for one in others)])}."

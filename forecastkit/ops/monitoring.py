@@ -110,7 +110,7 @@ def view_table(database: PredictionDatabase, view: str) -> pd.DataFrame:
 
 
 def drift_this_week(database: PredictionDatabase) -> pd.DataFrame:
-    "What drifted in the week before the last checked session: symbol, feature, since, sessions, effect, family_wise_p."
+    "The drift of the week before the last checked session: symbol, feature, since, sessions, effect, family_wise_p."
     return view_table(database, "drift_this_week")
 
 
@@ -379,7 +379,7 @@ def recorded_alerts(
     database: PredictionDatabase,
     vendor_failures: float = 0.2,
 ) -> list[Alert]:
-    "What holds now by `RECORDED_RULES`: the daily job and the monitor read the same."
+    "The alerts that hold now by `RECORDED_RULES`: the daily job and the monitor read the same."
     runs, now = stored_jobs(database), database.clock()
     found = finding_alerts(drift_this_week(database), active_pauses(database))
     return [*found, *failed_jobs(runs, now), *vendor_alerts(runs, now, vendor_failures)]

@@ -1,6 +1,6 @@
 """`Day`: what the daily job hands to a page: forecast, track record, HMM regimes, anomaly p-values, data quality, calendar ahead.
 
-What is gathered each evening, so that the morning's page computes nothing: the forecast or why there is none, where the market
+The record of an evening, gathered so that the morning's page computes nothing: the forecast or why there is none, where the market
 stands, what the data are worth, what moved the forecast, how unlike the days before this one is, and how the forecasts that were
 written down before have fared."""
 
