@@ -514,7 +514,7 @@ def test_a_ledger_with_more_than_rows_is_refused_before_it_is_read(kind, archive
     with pytest.raises(DataError, match=f"this backup is damaged, its ledger holds {words}") as error:
         restore(repacked(archive, change), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
     assert str(error.value).isprintable() and list((tmp_path / "home").iterdir()) == []
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60  # nothing of it is computed
 
 
 def test_a_ledger_that_is_no_database(archive, tmp_path):
