@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +33,7 @@ from forecastkit.cli.options import (
     print_note,
     target_settings,
 )
-from ..core import SettingsError
+from ..core import ProcessEnded, SettingsError, UserCodeError, in_copy
 
 # %% auto #0
 __all__ = []
@@ -80,42 +82,53 @@ class Audit:
         return cuts if self.cuts is None else self.cuts, fitted if self.fitted is None else self.fitted
 
 # %% ../../nbs/80_cli/06_verification.ipynb #e086d5b2
+def function_report(audit: Audit, settings: Any) -> tuple[Any, int]:
+    "The report of a function, and the line of its file that annotations mark. Both run the file."
+    from forecastkit.evaluation import written_at
+    from forecastkit.pipeline import load_user_code, open_market, verify_function
+
+    report = verify_function(
+        str(audit.function), open_market(settings), audit.decide, audit.counts(240, 0)[0], n_jobs=settings.run.n_jobs,
+        symbol=audit.symbol or "SPX", seconds=math.inf if audit.cuts and audit.seconds is None else audit.seconds or 60.0,
+        tolerance=1e-9 if audit.tolerance is None else audit.tolerance, progress=settings.run.progress, forms=audit.forms,
+    )  # fmt: skip
+    return report, written_at(load_user_code(str(audit.function)))[1]
+
+
 def audit_reports(
     audit: Audit,
     settings: Any,
     on_report: Callable[[Any], None] | None,  # called with each report as soon as it is made
-) -> list[Any]:
-    "The reports of what was asked for."
+) -> tuple[list[Any], int]:
+    "The reports of what was asked for, and the line of a function. The code of others runs in a copy of this process, whose end would look like an answer."
     from forecastkit.pipeline import IntegratedSystem, open_market, read_universe_file, symbols_beside, verify
-    from forecastkit.pipeline import verify_function, verify_universe
+    from forecastkit.pipeline import verify_universe
 
     if audit.universe is not None:
         panel = read_universe_file(audit.universe, audit.earnings)
         market = open_market(settings, symbols_beside(panel))
-        return verify_universe(market, panel, settings, *audit.counts(10, 1), on_report=on_report)
+        return verify_universe(market, panel, settings, *audit.counts(10, 1), on_report=on_report), 1
     if audit.function is not None:
-        report = verify_function(
-            audit.function, open_market(settings), audit.decide, audit.counts(240, 0)[0], n_jobs=settings.run.n_jobs,
-            symbol=audit.symbol or "SPX", seconds=math.inf if audit.cuts and audit.seconds is None else audit.seconds or 60.0,
-            tolerance=1e-9 if audit.tolerance is None else audit.tolerance, progress=settings.run.progress,
-            forms=audit.forms,
-        )  # fmt: skip
+        try:
+            report, line = in_copy(partial(function_report, audit, settings))
+        except ProcessEnded as error:
+            raise UserCodeError(f"{audit.function} failed: it ended its process") from error
         if on_report is not None:
             on_report(report)
-        return [report]
+        return [report], line
     own = {"features": audit.features, "members": audit.members, "model": audit.model}
     system = IntegratedSystem(settings=settings, **own)
     counts = audit.counts(100, 5)
-    return verify(system.market, system.target, settings, *counts, on_report=on_report, **own)
+    return verify(system.market, system.target, settings, *counts, on_report=on_report, **own), 1
 
 # %% ../../nbs/80_cli/06_verification.ipynb #aa9f3931
-def tell_reviewers(function: str, report: Any, github: bool, sarif_file: Path | None) -> None:
+def tell_reviewers(function: str, line: int, report: Any, github: bool, sarif_file: Path | None) -> None:
     "Print annotations, and write SARIF, both at the line of the function."
     from forecastkit.core import write_atomic
-    from forecastkit.evaluation import github_annotations, sarif, written_at
-    from forecastkit.pipeline import load_user_code
+    from forecastkit.evaluation import github_annotations, sarif
 
-    path, line = Path(function.rpartition(":")[0]).as_posix(), written_at(load_user_code(function))[1]
+    path = Path(function.rpartition(":")[0])
+    path = os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path.as_posix()
     if github:
         emit("\n".join(github_annotations(report, path, line)) or report.headline, as_json=False)
     if sarif_file is not None:
@@ -165,7 +178,7 @@ def verify(
 
       forecastkit verify --model mine.py:Booster --cuts 0
     """
-    from forecastkit.core import UserCodeError, write_page
+    from forecastkit.core import write_page
 
     settings = target_settings(
         symbol if function is None else None,
@@ -184,7 +197,7 @@ def verify(
     if as_json and github:
         raise SettingsError("--json and --github both say what is printed: give one of them")
     try:
-        found = audit_reports(
+        found, line = audit_reports(
             audit, settings, None if as_json or github else lambda report: emit(report, as_json=False)
         )
     except UserCodeError as error:
@@ -195,7 +208,7 @@ def verify(
     if as_json:
         emit([report.to_dict() for report in found], as_json)
     if function is not None and (github or sarif is not None):
-        tell_reviewers(function, found[0], github, sarif)
+        tell_reviewers(function, line, found[0], github, sarif)
     if html is not None:
         write_page(html, found, "Does anything see tomorrow?")
     raise typer.Exit(0 if all(report.ok for report in found) else 1)

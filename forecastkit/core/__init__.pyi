@@ -129,4 +129,5 @@ from .fresh_process import (
     FreshProcesses as FreshProcesses,
     NotSendable as NotSendable,
     ProcessEnded as ProcessEnded,
+    in_copy as in_copy,
 )

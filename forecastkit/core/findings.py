@@ -46,6 +46,9 @@ def format_value(
     value: Any,  # of a row: a number, a text, a date, or nothing
 ) -> str:
     "A value as short text: six digits of a number, the date of a day, `nothing` for a gap."
+    if not isinstance(value, (str, bytes)) and hasattr(value, "__len__"):
+        said = " ".join(str(value).split())  # a list or an array in a cell
+        return said if len(said) <= 60 else f"{said[:60]}..."
     if value is None or value is pd.NaT or value != value:
         return "nothing"
     if isinstance(value, pd.Timestamp):

@@ -12,19 +12,21 @@ from __future__ import annotations
 import atexit
 import os
 import select
+import signal
 import subprocess  # nosec B404: this interpreter alone, with words of our own
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 # %% auto #0
-__all__ = ['COPIES', 'IDLE_SECONDS', 'T', 'send_message', 'receive_message', 'answer_to', 'answer_by_copy', 'serve_questions',
-           'ProcessEnded', 'NotSendable', 'FreshProcesses']
+__all__ = ['COPIES', 'IDLE_SECONDS', 'T', 'send_message', 'receive_message', 'packed', 'answer_to', 'answer_by_copy',
+           'serve_questions', 'ProcessEnded', 'NotSendable', 'unpacked', 'FreshProcesses', 'in_copy']
 
 # %% ../../nbs/00_core/17_fresh_process.ipynb #8fd28d7b
 def send_message(pipe: BinaryIO, message: bytes) -> None:
@@ -42,6 +44,20 @@ def receive_message(
     return message if len(length) == 8 and len(message) == int.from_bytes(length, "big") else None
 
 # %% ../../nbs/00_core/17_fresh_process.ipynb #9bc78a07
+def packed(call: Callable[[], Any]) -> bytes:
+    "What a call returned or raised; `unsendable` where it cannot be sent back."
+    import cloudpickle
+
+    try:
+        told = "answer", call()
+    except BaseException as error:  # a SystemExit too: it is the answer
+        told = "error", error
+    try:
+        return cloudpickle.dumps(told)
+    except Exception as error:
+        return cloudpickle.dumps(("unsendable", f"{type(error).__name__}: {error}"))
+
+
 def answer_to(
     question: bytes,  # folder, search path, environment, and the call, as `FreshProcesses.ask` packs them
 ) -> bytes:
@@ -58,17 +74,12 @@ def answer_to(
         made = cloudpickle.loads(call)
     except Exception as error:  # taking it in imports the user's modules, which may fail in any way
         return cloudpickle.dumps(("unsendable", f"{type(error).__name__}: {error}"))
-    try:
-        told = "answer", made()
-    except BaseException as error:  # a SystemExit too: it is the answer
-        told = "error", error
-    try:
-        return cloudpickle.dumps(told)
-    except Exception as error:
-        return cloudpickle.dumps(("unsendable", f"{type(error).__name__}: {error}"))
+    return packed(made)
 
 
-def answer_by_copy(question: bytes) -> bytes:
+def answer_by_copy(
+    answer: Callable[[], bytes],  # made in the copy
+) -> bytes:
     "The answer of a copy of this process, which ends with it; empty where it ended without one."
     back, forth = os.pipe()
     with warnings.catch_warnings():
@@ -76,15 +87,20 @@ def answer_by_copy(question: bytes) -> bytes:
         copy = os.fork()
     if copy == 0:
         try:
+            os.close(back)
             with os.fdopen(forth, "wb") as told:
-                send_message(told, answer_to(question))
+                send_message(told, answer())
         finally:
             os._exit(0)
     os.close(forth)
-    with os.fdopen(back, "rb") as told:
-        answer = receive_message(told)
-    os.waitpid(copy, 0)
-    return answer or b""
+    try:
+        with os.fdopen(back, "rb") as told:
+            return receive_message(told) or b""
+    except BaseException:  # this process is to stop: the copy would go on without it
+        os.kill(copy, signal.SIGTERM)
+        raise
+    finally:
+        os.waitpid(copy, 0)
 
 # %% ../../nbs/00_core/17_fresh_process.ipynb #28c85359
 COPIES: bool = sys.platform == "linux"
@@ -104,7 +120,7 @@ def serve_questions(
     while not COPIES or select.select([asked], [], [], IDLE_SECONDS)[0]:
         if (question := receive_message(asked)) is None:
             return
-        send_message(told, answer_by_copy(question) if COPIES else answer_to(question))
+        send_message(told, answer_by_copy(partial(answer_to, question)) if COPIES else answer_to(question))
         if not COPIES:
             return
 
@@ -118,6 +134,20 @@ class ProcessEnded(RuntimeError):
 
 class NotSendable(RuntimeError):
     "A call, or what it returned, cannot be sent to another process."
+
+
+def unpacked(
+    answer: bytes | None,  # as a process has packed it; empty where it ended without one
+) -> Any:
+    "What was returned. Raises what was raised, `ProcessEnded` or `NotSendable`."
+    import cloudpickle
+
+    if not answer:
+        raise ProcessEnded("the process ended before it had answered")
+    kind, said = cloudpickle.loads(answer)
+    if kind == "answer":
+        return said
+    raise NotSendable(said) if kind == "unsendable" else said
 
 
 class FreshProcesses:
@@ -179,9 +209,16 @@ class FreshProcesses:
             if answer is None:  # it had waited too long: another one is asked
                 self.close()
                 answer = self._exchange(question)
-        if not answer:
-            raise ProcessEnded("the process ended before it had answered")
-        kind, said = cloudpickle.loads(answer)
-        if kind == "answer":
-            return said
-        raise NotSendable(said) if kind == "unsendable" else said
+        return unpacked(answer)
+
+# %% ../../nbs/00_core/17_fresh_process.ipynb #59e35f7d
+def in_copy(call: Callable[[], T]) -> T:
+    "What the call returns in a copy of this process; in this one where processes cannot be copied. Raises what it raises, `ProcessEnded` or `NotSendable`."
+
+    def answer() -> bytes:
+        os.dup2(2, 1)
+        return packed(call)
+
+    if not COPIES:
+        return call()
+    return unpacked(answer_by_copy(answer))

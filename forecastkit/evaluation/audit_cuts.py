@@ -19,8 +19,8 @@ import pandas as pd
 from ..calendars import Calendar, monthly_expiries
 
 # %% auto #0
-__all__ = ['WEEKDAYS', 'EXTREMES', 'pauses_after', 'period_ends', 'date_kinds', 'extreme_rows', 'rare_rows', 'value_kinds',
-           'CutPlan', 'smallest_share', 'spread_over', 'plan_cuts']
+__all__ = ['WEEKDAYS', 'EXTREMES', 'pauses_after', 'period_ends', 'date_kinds', 'extreme_rows', 'rare_rows', 'countable',
+           'value_kinds', 'CutPlan', 'smallest_share', 'spread_over', 'plan_cuts']
 
 # %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #47b54c29
 WEEKDAYS: tuple[str, ...] = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -95,17 +95,22 @@ def rare_rows(
     return pd.DatetimeIndex(column.index[rare | gaps | gaps.shift(-1, fill_value=False)])
 
 # %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #2135f2e5
+def countable(column: pd.Series) -> pd.Series:
+    "The column; where its values are objects that cannot be counted, such as lists, as they are written."
+    return column.map(repr, na_action="ignore") if column.dtype == object else column
+
+
 def value_kinds(
     table: pd.DataFrame,  # numbers by row: what is read, or what is answered
     of: str,  # such as "of close", to name the kinds
 ) -> dict[str, pd.DatetimeIndex]:
     "The rows where columns are at their extremes, where they moved most, and where values are rare or absent."
-    numbers = table.select_dtypes("number").astype(float)
+    numbers = table.select_dtypes("number", exclude=["complex64", "complex128"]).astype(float)
     numbers = numbers[[name for name in numbers if numbers[name].nunique() > 2]]
     kinds: dict[str, list[pd.DatetimeIndex]] = {
         f"extremes {of}": [extreme_rows(numbers[name]) for name in numbers],
         f"largest moves {of}": [extreme_rows(numbers[name].diff()) for name in numbers],
-        f"rare or absent {of}": [rare_rows(table[name]) for name in table],
+        f"rare or absent {of}": [rare_rows(countable(table[name])) for name in table],
     }
     rows = pd.DatetimeIndex(table.index)
     found = {

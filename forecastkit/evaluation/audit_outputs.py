@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -79,6 +80,7 @@ PROBE_RULES: dict[str, str] = {
     "perturb": "A row differs when later data are others",
     "state": "The answer depends on what was asked before",
     "repeat": "The answer differs when it is asked again",
+    "brought": "Data brought along know what came",
     "metadata": "Data are said to be known before they could be",
     "warmup": "More history is needed than declared",
     "splits": "Folds share outcomes",
@@ -87,7 +89,8 @@ PROBE_RULES: dict[str, str] = {
 
 def sarif_result(finding: Any, path: str, line: int) -> dict[str, Any]:
     "One finding as a result of SARIF."
-    place = {"artifactLocation": {"uri": path}, "region": {"startLine": line}}
+    uri = Path(path).as_uri() if Path(path).is_absolute() else quote(path)
+    place = {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}
     return {
         "ruleId": finding.probe,
         "level": "error",

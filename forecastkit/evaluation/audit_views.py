@@ -133,6 +133,8 @@ def moments_of(
     frame: pd.DataFrame | pd.Series,
 ) -> pd.DatetimeIndex:
     "The moment of each row: its index, or the level of dates of a panel. Raises `DataError` where there is none, or where rows are out of order."
+    if not isinstance(frame, (pd.DataFrame, pd.Series)):
+        raise DataError(f"an audit needs a frame or a series whose rows have dates: this is {type(frame).__name__}")
     index = frame.index
     levels = [index.get_level_values(k) for k in range(index.nlevels)]
     dates = [level for level in levels if isinstance(level, pd.DatetimeIndex)]
@@ -142,6 +144,8 @@ def moments_of(
         )
     if len(dates[0]) and (dates[0].hasnans or (index.nlevels == 1 and not dates[0].is_unique)):
         raise DataError("a date of the frame is absent or stands twice: each row needs its own")
+    if dates[0].nunique() < 2:
+        raise DataError("the frame has fewer than two dates: to ask what a row knows of later ones takes two")
     if not dates[0].is_monotonic_increasing:
         raise DataError("the rows of the frame are out of order: frame.sort_index() puts them right")
     return dates[0]
@@ -219,6 +223,9 @@ class Views(Protocol):
     def kinds(self, whole: pd.DataFrame) -> dict[str, pd.DatetimeIndex]:
         "The rows of the answer by kind of day."
 
+    def given(self) -> pd.DataFrame:
+        "Up to five columns of numbers of the subject, one row a date."
+
     def widened(self) -> Self | None:
         "Views of more, where the last call asked for what these leave out; None where it asked for nothing else."
 
@@ -284,6 +291,10 @@ class MarketViews:
     def elsewhere(self) -> MarketData:
         "What is read, with other values everywhere."
         return self.shown(self.others.perturbed(self.others.first - pd.Timedelta(days=1)))
+
+    def given(self) -> pd.DataFrame:
+        "The closes of up to five of the series that are read."
+        return pd.DataFrame({name: self.market.close(name) for name in self.read[:5]})
 
     def widened(self) -> MarketViews | None:
         "Views with the series that the last call missed; None where it missed none."
@@ -353,6 +364,12 @@ class FrameViews:
         "All rows with other values."
         return perturbed_frame(self.frame, 0, np.random.default_rng(self.seed))
 
+    def given(self) -> pd.DataFrame:
+        "Up to five columns of numbers of the frame, one row a date."
+        return (
+            as_table(self.frame).select_dtypes("number", exclude=["complex64", "complex128"]).iloc[:, :5].astype(float)
+        )
+
     def widened(self) -> FrameViews | None:
         "None: nothing of a frame is left out."
         return None
@@ -363,7 +380,13 @@ class FrameViews:
             view
         ):  # a row of it belongs to a row of the view
             answer = pd.DataFrame(np.asarray(answer), view.index)
-        return as_table(answer)
+        found = as_table(answer)
+        if len(found) and (pd.DatetimeIndex(found.index).tz is None) != (self.moments.tz is None):
+            have, lack = ("have", "lack") if self.moments.tz is None else ("lack", "have")
+            raise DataError(
+                f"the dates of the function's result {have} a time zone and those of the data {lack} one: when is a row known?"
+            )
+        return found
 
     def agreeing(
         self, whole: pd.DataFrame, other: pd.DataFrame, cut: pd.Timestamp, probe: str

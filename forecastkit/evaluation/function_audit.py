@@ -11,13 +11,17 @@ only what the function reads is perturbed; and the report says how rare a leak m
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +29,7 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataWarning, Finding, FreshProcesses, NotSendable, ProcessEnded, Report, SettingsError
-from ..core import UserCodeError, format_value
+from ..core import DataError, UserCodeError, format_value
 from ..data import MarketData
 from ..features import user_code, wants_symbol
 from .traces import Difference, column_differences, differences, differing_forms, form_differences
@@ -33,13 +37,14 @@ from .traces import shape_differences, value_blocks
 from .lookahead import as_findings, metadata_findings, unrevised_series
 from .audit_cuts import CutPlan, plan_cuts
 from .source_hints import source_hints
-from .audit_views import FrameViews, MarketViews, ObservedMarket, Views
+from .audit_views import FrameViews, MarketViews, ObservedMarket, Views, moments_of
 
 # %% auto #0
-__all__ = ['FORMS', 'ANNOTATED', 'PROCESSES', 'annotated_form', 'shown_form', 'called', 'FirstAnswer', 'first_of_market',
+__all__ = ['FORMS', 'ANNOTATED', 'LIBRARIES', 'SYSTEM', 'PROCESSES', 'TOO_GOOD', 'AHEAD', 'annotated_form', 'shown_form',
+           'called', 'FilesTouched', 'is_users', 'with_files', 'set_aside', 'FirstAnswer', 'first_of_market',
            'first_of_frame', 'given', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
-           'memory_findings', 'response_notes', 'date_findings', 'AuditLimits', 'searched', 'audit_report',
-           'first_answer', 'views_of', 'audit']
+           'memory_findings', 'file_findings', 'later_changes', 'brought_findings', 'response_notes', 'date_findings',
+           'AuditLimits', 'searched', 'audit_report', 'first_answer', 'answer_of', 'fresh_answer', 'views_of', 'audit']
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #b2878524
 FORMS: tuple[str, ...] = ("market", "bars", "close")
@@ -83,6 +88,61 @@ def called(
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #84d5d909
 @dataclass(frozen=True)
+class FilesTouched:
+    "The files that a call opened, beside those of Python and of the system."
+
+    made: tuple[str, ...] = ()  # they were not there before
+    read: tuple[str, ...] = ()
+
+
+LIBRARIES: tuple[str, ...] = tuple(
+    {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, Path(inspect.getfile(Report)).parents[1])}
+)
+SYSTEM: tuple[str, ...] = ("/dev", "/proc", "/sys", "/etc", "/usr", "/lib", "/var/lib")
+
+
+def is_users(path: str) -> bool:
+    "Whether a file belongs to the user's data: no code and none of Python's or the system's."
+    if path.endswith((".py", ".pyc", ".ipynb", ".so")) or f"{os.sep}__pycache__{os.sep}" in path:
+        return False
+    return not any(path == top or path.startswith(top + os.sep) for top in (*LIBRARIES, *SYSTEM))
+
+
+def with_files(ask: Callable[[], FirstAnswer]) -> FirstAnswer:
+    "The first answer, with the files that it touched; for a process that ends with it, since Python is watched from here on."
+    made, read = set[str](), set[str]()
+
+    def watch(event: str, told: tuple[Any, ...]) -> None:
+        if event not in ("open", "os.rename") or not isinstance(told[0], (str, bytes, os.PathLike)):
+            return
+        path = os.path.realpath(os.fsdecode(told[event == "os.rename"]))
+        writes = event == "os.rename" or bool(told[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        if is_users(path) and path not in made:
+            there = os.path.lexists(path)
+            made.update([path] * (writes and not there))
+            read.update([path] * (not writes and there))
+
+    sys.addaudithook(watch)
+    first = ask()
+    made = {path for path in made if os.path.lexists(path)}
+    return replace(first, files=FilesTouched(tuple(sorted(made)), tuple(sorted(read - made))))
+
+
+@contextmanager
+def set_aside(paths: Iterable[str]) -> Iterator[None]:
+    "While it lasts these files are elsewhere; afterwards they are as they were."
+    moved = [(path, f"{path}.aside-{os.getpid()}") for path in paths if os.path.lexists(path)]
+    try:
+        for path, elsewhere in moved:
+            Path(path).replace(elsewhere)
+        yield
+    finally:
+        for path, elsewhere in moved:
+            if os.path.lexists(elsewhere):
+                Path(elsewhere).replace(path)
+
+# %% ../../nbs/45_evaluation/14_function_audit.ipynb #ca869a7e
+@dataclass(frozen=True)
 class FirstAnswer:
     "What a function said about everything, when it had been asked nothing before."
 
@@ -90,6 +150,7 @@ class FirstAnswer:
     form: str = "frame"  # market, bars, close, or a frame of the user's
     read: frozenset[str] = frozenset()  # series and tables of the market
     fresh: bool = True  # whether a process of its own was asked
+    files: FilesTouched = FilesTouched()
 
 
 def first_of_market(
@@ -127,7 +188,7 @@ def first_of_frame(
     views = FrameViews(frame)
     return FirstAnswer(called(source(), views.whole(), views, name))
 
-# %% ../../nbs/45_evaluation/14_function_audit.ipynb #7d38a5ed
+# %% ../../nbs/45_evaluation/14_function_audit.ipynb #0dfea2b9
 def given(fn: Callable[..., Any]) -> Callable[..., Any]:
     "The function itself, where no file has to be run to get it."
     return fn
@@ -142,9 +203,17 @@ def in_fresh_process(
 ) -> FirstAnswer:
     "The answer of a process that is there for this question alone; of this one where the function cannot be sent. Raises `UserCodeError`."
     try:
-        return PROCESSES.ask(ask)
+        return PROCESSES.ask(partial(with_files, ask))
     except ProcessEnded as error:
         raise UserCodeError(f"{name} failed: it ended its process") from error
+    except UserCodeError as error:
+        try:
+            ask()
+        except UserCodeError:
+            raise error from None
+        raise UserCodeError(
+            f"{error}; it answers in this process alone: let the function or its module set what it needs"
+        ) from error
     except NotSendable:
         return replace(ask(), fresh=False)
 
@@ -220,6 +289,9 @@ def search_cuts(
             if other is None:
                 found.refused.append(f"{format_value(cut)} [{probe}] {why}")
                 continue
+            if probe == "truncate" and not other.notna().to_numpy().any():  # too short for it: no value came from later
+                found.refused.append(f"{format_value(cut)} [{probe}] {name} answered without a value")
+                continue
             a, b = views.agreeing(whole, other, cut, probe)
             found.differences += column_differences(a, b, probe, cut, tolerance) or form_differences(a, b, probe, cut)
             found.forms += Counter(harmless_forms(whole, other, a, b, tolerance) if forms else ())
@@ -262,15 +334,65 @@ def memory_findings(
             break
     return found
 
-# %% ../../nbs/45_evaluation/14_function_audit.ipynb #de16fb2f
-def response_notes(
-    fn: Callable[..., Any], views: Views, whole: pd.DataFrame, name: str, symbol: str | None
-) -> list[str]:
-    "A note on the columns that stay the same whatever the data are: of these the cuts prove nothing."
+# %% ../../nbs/45_evaluation/14_function_audit.ipynb #04077716
+def file_findings(
+    ask: Callable[[Any], FirstAnswer],  # the answer of a fresh process to a view
+    views: Views,
+    first: FirstAnswer,
+    tolerance: float = 1e-9,
+) -> list[Finding]:
+    "One finding for each column whose earlier rows were others without the files that the first question made."
+    if not first.files.made or len(first.table) < 2:
+        return []
+    cut = pd.Timestamp(first.table.index[len(first.table) // 2])
     try:
-        other = called(fn, views.elsewhere(), views, name, symbol)
+        with set_aside(first.files.made):
+            other = ask(views.truncated(cut)).table
     except UserCodeError:
         return []
+    named = ", ".join(Path(path).name for path in first.files.made[:3])
+    return [
+        Finding(t.feature, "state", f"{format_value(t.session)}: {format_value(t.value)} with all data, and {format_value(t.other)} with data that end there and without {named}, which it had written: what it keeps in files carries later rows", t.session, t.value, t.other)
+        for t in column_differences(*views.agreeing(first.table, other, cut, "truncate"), "state", cut, tolerance)
+    ]  # fmt: skip
+
+# %% ../../nbs/45_evaluation/14_function_audit.ipynb #4902fe9c
+TOO_GOOD: float = 0.8  # rank correlation with what came later in data that were not shown
+AHEAD: tuple[int, ...] = (1, 2, 5, 21)  # rows
+
+
+def later_changes(given: pd.DataFrame) -> dict[tuple[Any, int], pd.Series]:
+    "What came in each column so many rows later, as a rank: its change from each row."
+    return {(name, k): (column.shift(-k) - column).rank() for name, column in given.items() for k in AHEAD}
+
+
+def brought_findings(
+    other: pd.DataFrame,  # the answer to data with other values everywhere
+    given: pd.DataFrame,  # the true data, which that answer cannot know
+) -> list[Finding]:
+    "One finding for each column that follows what came in data it was not shown. At least 30 stretches without overlap are needed."
+    came, found = later_changes(given.reindex(given.index.intersection(other.index))), []
+    numbers = (
+        other.reindex(given.index.intersection(other.index))
+        .select_dtypes(["number", "bool"], exclude=["complex64", "complex128"])
+        .astype(float)
+    )
+    for name, column in numbers.items():
+        said = {"": column.rank(), "change of its ": column.diff().rank()}
+        for (series, k), later in came.items():
+            for words, ranks in said.items():
+                both = ranks.notna() & later.notna()
+                if both.sum() < 30 * k or ranks[both].nunique() < 2 or later[both].nunique() < 2:
+                    continue
+                agree = float(ranks[both].corr(later[both]))
+                if abs(agree) > TOO_GOOD and name not in {one.feature for one in found}:
+                    said_words = f"the {words}value follows the change of {series} over the next {k} rows (rank correlation {agree:.2f}) though it was shown other values everywhere: it brings along data that know what came"
+                    found.append(Finding(str(name), "brought", said_words, both.index[both][-1]))
+    return found
+
+# %% ../../nbs/45_evaluation/14_function_audit.ipynb #de16fb2f
+def response_notes(whole: pd.DataFrame, other: pd.DataFrame) -> list[str]:
+    "A note on the columns that stay the same whatever the data are: of these the cuts prove nothing."
     rows, names = whole.index.intersection(other.index), [column for column in whole if column in other]
     a, b = whole.loc[rows, names], other.loc[rows, names]
     moved, shared = differences(a, b), (a.notna() & b.notna()).to_numpy()
@@ -318,10 +440,17 @@ def searched(
     if limits.n_jobs == 1:
         return ask(plan.cuts, until=time.monotonic() + limits.seconds, on_cut=on_cut)
     from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     shares = [plan.cuts[k :: limits.n_jobs] for k in range(limits.n_jobs)]
     until = time.monotonic() + limits.seconds
-    parts = Parallel(n_jobs=limits.n_jobs)(delayed(ask)(share, until=until) for share in shares)
+    try:
+        parts = Parallel(n_jobs=limits.n_jobs)(delayed(ask)(share, until=until) for share in shares)
+    except TerminatedWorkerError as error:
+        raise UserCodeError(f"{name} failed: it ended its process") from error
+    finally:
+        get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
     return CutSearch(
         sorted(chain(*(part.differences for part in parts)), key=lambda one: one.cut), sorted(chain(*(part.refused for part in parts))),
         sum(part.compared for part in parts), sum(part.asked for part in parts), [*chain(*(part.answered for part in parts))],
@@ -332,6 +461,7 @@ def searched(
 def audit_report(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, limits: AuditLimits, name: str, symbol: str | None,
     market: MarketData | None = None, on_cut: Callable[[], object] | None = None,
+    again_fresh: Callable[[Any], FirstAnswer] | None = None,  # the answer of a fresh process to a view
 ) -> Report:  # fmt: skip
     "The report of one function, after its first answer. Raises `UserCodeError` where nothing could be compared."
     plan = plan_cuts(pd.DatetimeIndex(first.table.index), views.kinds(first.table), limits.cuts, limits.seed)
@@ -345,7 +475,12 @@ def audit_report(
     found = memory_findings(first.table, last, again, limits.tolerance)
     thrown = [finding for finding in found if finding.probe == "repeat"]
     dated, notes = date_findings(market, first.read) if market is not None else ([], [])
-    notes += response_notes(fn, views, first.table, name, symbol)
+    found += file_findings(again_fresh, views, first, limits.tolerance) if again_fresh else []
+    with suppress(UserCodeError):  # it need not answer to any data whatever
+        other = called(fn, views.elsewhere(), views, name, symbol)
+        notes += response_notes(first.table, other)
+        found += brought_findings(other, views.given())
+    notes += [f"it reads {path}: the cuts say nothing of what stands there" for path in first.files.read[:3]]
     notes += (
         []
         if first.fresh
@@ -391,6 +526,24 @@ def first_answer(
     "The first answer of a function, in a fresh process. Raises `UserCodeError`."
     ask = partial(first_of_market, symbol=symbol) if isinstance(data, MarketData) else first_of_frame
     return in_fresh_process(partial(ask, source, data, name=name), name)
+
+
+def answer_of(
+    source: Callable[[], Callable[..., Any]], shown: Any, views: Views, name: str, symbol: str | None
+) -> FirstAnswer:
+    "What the function of a source says of one view."
+    return FirstAnswer(called(source(), shown, views, name, symbol))
+
+
+def fresh_answer(
+    source: Callable[[], Callable[..., Any]],
+    shown: Any,  # a view
+    views: Views,
+    name: str,
+    symbol: str | None = None,
+) -> FirstAnswer:
+    "What a fresh process says of one view. Raises `UserCodeError`."
+    return in_fresh_process(partial(answer_of, source, shown, views, name, symbol), name)
 
 
 def views_of(
@@ -439,12 +592,26 @@ def audit(
     Whether a function knows more than could be known when each of its rows is decided.
 
     Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same answer twice; `state`: the same
-    answer as in a fresh process; `metadata`: the dates of the series it reads. Raises `UserCodeError` where the function fails,
-    `DataError` for a symbol that is absent or a frame without dates.
+    answer as in a fresh process, and without the files that it made; `brought`: no answer that follows what came though it was
+    shown other data; `metadata`: the dates of the series it reads. Files that the first question makes are removed at the end.
+    Raises `UserCodeError` where the function fails, `DataError` for a symbol that is absent or a frame without dates.
     """
+    if not callable(fn):
+        raise DataError(f"an audit asks a function: this is {type(fn).__name__}")
+    if not isinstance(data, MarketData):
+        moments_of(data)  # refused before anything is asked
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
     limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
     first = first_answer(source or partial(given, fn), data, symbol, name)
     views = views_of(data, first, symbol, decide, seed, calendar)
     market = data if first.form == "market" and isinstance(data, MarketData) else None
-    return audit_report(fn, views, first, limits, name, symbol if first.form == "market" else None, market, on_cut)
+    given_symbol, asked = symbol if market is not None else None, source or partial(given, fn)
+    again = partial(fresh_answer, asked, views=views, name=name, symbol=given_symbol)
+    try:
+        return audit_report(
+            fn, views, first, limits, name, given_symbol, market, on_cut, again if first.fresh else None
+        )
+    finally:
+        for path in first.files.made:  # its own question made them: the next audit finds things as this one did
+            with suppress(OSError):
+                Path(path).unlink()

@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_complex_dtype, is_integer_dtype, is_numeric_dtype
 
 from ..calendars import Calendar, Days
 from ..core import DataError, DataWarning, SettingsError
 from ..data import FOREVER, MarketData
 
 # %% auto #0
-__all__ = ['MarketFunction', 'decision_times', 'as_table', 'different_numbers', 'value_blocks', 'differences', 'call_on',
-           'Difference', 'aligned', 'column_differences', 'differing_forms', 'form_of', 'form_differences',
-           'shape_differences', 'unresponsive_columns', 'by_origin']
+__all__ = ['MarketFunction', 'decision_times', 'as_table', 'different_numbers', 'block_kind', 'value_blocks', 'same_objects',
+           'differences', 'call_on', 'Difference', 'aligned', 'column_differences', 'differing_forms', 'form_of',
+           'form_differences', 'shape_differences', 'unresponsive_columns', 'by_origin']
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #14a1c43c
 def decision_times(
@@ -63,6 +63,8 @@ def as_table(
     if not isinstance(frame.index, pd.DatetimeIndex) or not frame.index.is_unique:
         raise DataError("the rows of the function's result must be dates, each once")
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
+    if twice := {name for name in names if names.count(name) > 1} if len({*names}) < len(names) else set():
+        raise DataError(f"two columns of the function's result are called {min(twice)}: give each its own name")
     frame = frame if names == frame.columns.tolist() else frame.set_axis(names, axis=1)
     if frame.index.is_monotonic_increasing:
         return frame
@@ -76,7 +78,9 @@ def different_numbers(
     y: np.ndarray,  # the same shape
     tolerance: float = 1e-9,  # relative; 0: to the last bit
 ) -> np.ndarray:
-    "Where two tables of numbers differ, (rows, columns) of booleans; NaN equals NaN."
+    "Where two tables of numbers differ, (rows, columns) of booleans; NaN equals NaN. Whole numbers are never rounded and differ where they are not equal."
+    if x.dtype.kind == y.dtype.kind == "i":
+        return x != y
     equal = (x == y) | (np.isnan(x) & np.isnan(y))
     if tolerance and not equal.all():
         with np.errstate(invalid="ignore"), warnings.catch_warnings():
@@ -86,22 +90,41 @@ def different_numbers(
     return ~equal
 
 
+def block_kind(x: Any, y: Any) -> str:
+    "How two columns of these dtypes are compared: number, whole or other; complex numbers, of which a float would drop a part, as objects."
+    if is_complex_dtype(x) or is_complex_dtype(y) or not (is_numeric_dtype(x) and is_numeric_dtype(y)):
+        return "other"
+    plain = all(isinstance(one, np.dtype) and is_integer_dtype(one) and one != np.uint64 for one in (x, y))
+    return "whole" if plain else "number"
+
+
 def value_blocks(
     a: pd.DataFrame,
     b: pd.DataFrame,  # same rows and columns
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    "The columns that are numbers in both frames, as floats, and the others, as objects: which, and the values of each frame."
+    "The columns that are numbers in both frames, as floats or whole numbers, and the others, as objects: which, and the values of each frame."
     if {*a.dtypes, *b.dtypes} == {np.dtype(float)}:
         return [(np.ones(a.shape[1], dtype=bool), a.to_numpy(), b.to_numpy())]
-    numeric = np.array([is_numeric_dtype(x) and is_numeric_dtype(y) for x, y in zip(a.dtypes, b.dtypes)], dtype=bool)
+    kinds = np.array([block_kind(x, y) for x, y in zip(a.dtypes, b.dtypes)], dtype=object)
     found = list[tuple[np.ndarray, np.ndarray, np.ndarray]]()
-    if numeric.any():
-        x, y = (frame.loc[:, numeric].to_numpy(dtype=float, na_value=np.nan) for frame in (a, b))
-        found.append((numeric, x, y))
-    if not numeric.all():
-        x, y = (frame.loc[:, ~numeric].to_numpy(dtype=object) for frame in (a, b))
-        found.append((~numeric, x, y))
+    for kind, dtype in (("number", float), ("whole", np.int64), ("other", object)):
+        if (chosen := kinds == kind).any():
+            absent = {"na_value": np.nan} if kind == "number" else {}
+            x, y = (frame.loc[:, chosen].to_numpy(dtype=dtype, **absent) for frame in (a, b))
+            found.append((chosen, x, y))
     return found
+
+
+def same_objects(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    "Where two tables of objects hold the same; what cannot be compared, such as arrays in cells, is compared as it is written."
+    try:
+        equal = np.asarray(x == y)
+    except Exception:  # an object's own comparison may fail in any way
+        equal = np.empty(0)
+    if equal.shape == x.shape:
+        return equal.astype(bool)
+    pairs = zip(x.flat, y.flat)
+    return np.array([repr(one) == repr(other) for one, other in pairs], dtype=bool).reshape(x.shape)
 
 
 def differences(
@@ -115,7 +138,7 @@ def differences(
         if x.dtype != object:
             found[:, chosen] = different_numbers(x, y, tolerance)
         else:
-            found[:, chosen] = ~((x == y) | (pd.isna(x) & pd.isna(y)))
+            found[:, chosen] = ~(same_objects(x, y) | (pd.isna(x) & pd.isna(y)))
     return found
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #636d6537
@@ -160,7 +183,7 @@ class Difference(NamedTuple):
                 if self.value == self.value and self.other == self.other
                 else 0.0
             )
-        except TypeError:
+        except (TypeError, ValueError):  # arrays in cells are neither equal nor not
             return 0.0
 
 

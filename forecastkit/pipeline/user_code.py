@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.abc import ExecutionLoader
 from importlib.metadata import entry_points
+from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,8 +51,18 @@ class _Cells(ExecutionLoader):
         return str(self.path)
 
     def get_source(self, fullname: str) -> str:
-        text = self.path.read_text(encoding="utf-8")
-        return defining_code(text, self.name) if self.path.suffix == ".ipynb" else text
+        content = self.path.read_bytes()
+        if self.path.suffix == ".ipynb":
+            try:
+                return defining_code(content.decode(), self.name)
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{self.path.name} is no text in UTF-8: give FILE.py:NAME or NOTEBOOK.ipynb:NAME"
+                ) from error
+        try:
+            return decode_source(content)  # as Python reads it: a mark or a first line may name the encoding
+        except (UnicodeDecodeError, LookupError, SyntaxError) as error:
+            raise SyntaxError(f"it cannot be read as text: {error}; save it as UTF-8") from error
 
 
 def defining_code(
@@ -64,7 +75,7 @@ def defining_code(
     try:
         book: Any = reads(notebook, as_version=4)
         cells = [cell.source for cell in book.cells if cell.cell_type == "code"]
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise DataError("this is no notebook: give FILE.py:NAME or NOTEBOOK.ipynb:NAME") from error
     exported = [source for source in cells if re.match(r"#\|\s*export", source)]
     binds = re.compile(rf"^(?:def|class)\s+{name}\b|^{name}\s*[:=]", re.M)
@@ -111,6 +122,8 @@ def load_user_code(
         raise DataError(f"{where!r} names no function: give FILE.py:NAME or NOTEBOOK.ipynb:NAME")
     if not path.is_file():
         raise DataError(f"there is no file {place}: give FILE.py:NAME or NOTEBOOK.ipynb:NAME")
+    if path.suffix == ".ipynb":
+        _Cells(path, name).get_source("")  # what is no notebook is bad input, no code that fails
     module = ModuleType(f"audited_{path.stem}")
     module.__file__ = str(path.resolve())
     with _beside(path.resolve().parent, module), user_code(f"running {path.name}"):
