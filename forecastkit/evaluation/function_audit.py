@@ -40,7 +40,7 @@ from .source_hints import source_hints
 from .audit_views import FrameViews, MarketViews, ObservedMarket, Views, moments_of
 
 # %% auto #0
-__all__ = ['FORMS', 'ANNOTATED', 'LIBRARIES', 'SYSTEM', 'PROCESSES', 'TOO_GOOD', 'AHEAD', 'annotated_form', 'shown_form',
+__all__ = ['FORMS', 'ANNOTATED', 'LIBRARIES', 'SYSTEM', 'PROCESSES', 'FOLLOWS', 'ROWS_LATER', 'annotated_form', 'shown_form',
            'called', 'FilesTouched', 'is_users', 'with_files', 'set_aside', 'FirstAnswer', 'first_of_market',
            'first_of_frame', 'given', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
            'memory_findings', 'file_findings', 'later_changes', 'brought_findings', 'response_notes', 'date_findings',
@@ -357,13 +357,13 @@ def file_findings(
     ]  # fmt: skip
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #4902fe9c
-TOO_GOOD: float = 0.8  # rank correlation with what came later in data that were not shown
-AHEAD: tuple[int, ...] = (1, 2, 5, 21)  # rows
+FOLLOWS: float = 0.8  # rank correlation with what came later in data that were not shown
+ROWS_LATER: tuple[int, ...] = (1, 2, 5, 21)  # rows
 
 
 def later_changes(given: pd.DataFrame) -> dict[tuple[Any, int], pd.Series]:
     "What came in each column so many rows later, as a rank: its change from each row."
-    return {(name, k): (column.shift(-k) - column).rank() for name, column in given.items() for k in AHEAD}
+    return {(name, k): (column.shift(-k) - column).rank() for name, column in given.items() for k in ROWS_LATER}
 
 
 def brought_findings(
@@ -385,7 +385,7 @@ def brought_findings(
                 if both.sum() < 30 * k or ranks[both].nunique() < 2 or later[both].nunique() < 2:
                     continue
                 agree = float(ranks[both].corr(later[both]))
-                if abs(agree) > TOO_GOOD and name not in {one.feature for one in found}:
+                if abs(agree) > FOLLOWS and name not in {one.feature for one in found}:
                     said_words = f"the {words}value follows the change of {series} over the next {k} rows (rank correlation {agree:.2f}) though it was shown other values everywhere: it brings along data that know what came"
                     found.append(Finding(str(name), "brought", said_words, both.index[both][-1]))
     return found
