@@ -1,6 +1,8 @@
 "What a stranger tried against the audit of a function: values that a float drops, files, data brought along, and files that end or fill the process."
 
 import json
+import sqlite3
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,13 +112,130 @@ def cache_by_content_in_a_file(close):
     return [float(one) for one in kept.read_text().split()]
 
 
+def folder_as_it_is(folder: Path) -> dict[str, tuple[bytes, int]]:
+    "What a folder holds, with the moment of each change."
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
 def test_what_a_function_keeps_in_a_file_is_found_each_time(close, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        found = audit(scale_in_a_file, close, cuts=4).found
-        assert any("scale.txt" in one.words for one in found)
-        assert not Path("scale.txt").exists()
-    assert audit(cache_by_content_in_a_file, close, cuts=4).ok
+        report = audit(scale_in_a_file, close, cuts=4)
+        assert not report.ok and any("it writes scale.txt" in note for note in report.notes)
+        assert not list(tmp_path.iterdir())
+    assert audit(cache_by_content_in_a_file, close, cuts=4).ok and not list(tmp_path.iterdir())
+
+
+def test_a_scale_kept_since_a_call_before_the_audit_is_found_and_left(close, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scale_in_a_file(close)
+    before = folder_as_it_is(tmp_path)
+    for _ in range(2):
+        assert any(
+            "scale.txt, which it makes itself" in one.words for one in audit(scale_in_a_file, close, cuts=4).found
+        )
+        assert folder_as_it_is(tmp_path) == before
+
+
+def test_a_setting_in_a_file_and_a_cache_accuse_nobody(close, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def set_by_a_file(shown):
+        if not Path("rows.txt").exists():
+            Path("rows.txt").write_text("20")
+        return shown.pct_change(int(Path("rows.txt").read_text()))
+
+    Path("rows.txt").write_text("5")
+    assert audit(set_by_a_file, close, cuts=4).ok and Path("rows.txt").read_text() == "5"
+
+
+WRITERS = """
+import os, pickle, shutil, sqlite3, tempfile
+from pathlib import Path
+import numpy as np
+import pandas as pd
+
+FOLDER = Path({folder!r})
+
+def everything(close: pd.Series):
+    (FOLDER / "log.txt").open("a").write("called\\n")
+    (FOLDER / "result.csv").write_text("perturbed")
+    close.to_csv(FOLDER / "closes.csv")
+    np.save(FOLDER / "closes.npy", close.to_numpy())
+    os.replace(FOLDER / "closes.npy", FOLDER / "kept.npy")
+    (FOLDER / "old.txt").unlink(missing_ok=True)
+    os.close(os.open(FOLDER / "low.txt", os.O_WRONLY | os.O_TRUNC))
+    shutil.rmtree(FOLDER / "deep", ignore_errors=True)
+    (FOLDER / "deep" / "new").mkdir(parents=True, exist_ok=True)
+    (FOLDER / "deep" / "new" / "model.pickle").write_bytes(pickle.dumps(1))
+    os.utime(FOLDER / "result.csv")
+    os.truncate(FOLDER / "low.txt", 0)
+    with sqlite3.connect(FOLDER / "base.db") as base:
+        base.execute("create table if not exists calls (n)")
+        base.execute("insert into calls values (1)")
+    base.close()
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as made:
+        close.to_csv(made.name)
+        assert len(pd.read_csv(made.name)) == len(close)
+    names = sorted(path.name for path in FOLDER.iterdir())
+    assert names == ["base.db", "closes.csv", "deep", "kept.npy", "log.txt", "low.txt", "result.csv"], names
+    assert [*(FOLDER / "deep").rglob("*.txt")] == []
+    return close.pct_change()
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_file_of_the_users_is_written_moved_or_removed(jobs, close, tmp_path):
+    folder = tmp_path / "theirs"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("log.txt", "result.csv", "old.txt", "low.txt", "kept.npy", "deep/old.txt"):
+        (folder / name).write_text(f"mine: {name}")
+    with sqlite3.connect(folder / "base.db") as base:
+        base.execute("create table mine (n)")
+    base.close()
+    before = folder_as_it_is(folder)
+    (tmp_path / "mine.py").write_text(WRITERS.format(folder=str(folder)))
+    source = partial(load_user_code, f"{tmp_path}/mine.py:everything")
+    report = audit(source(), close, cuts=4, n_jobs=jobs, source=source)
+    assert report.ok, report
+    assert folder_as_it_is(folder) == before
+    assert any("it writes" in note for note in report.notes) and not any(
+        "where it puts them" in note for note in report.notes
+    )
+
+
+def test_what_an_audit_that_is_broken_off_leaves_is_its_own(close, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("mine")
+
+    def stopped(shown):
+        if len(shown) < len(close):
+            Path("mine.txt").write_text("theirs")
+            raise KeyboardInterrupt
+        return shown.pct_change()
+
+    with pytest.raises((KeyboardInterrupt, UserCodeError)):
+        audit(stopped, close, cuts=4)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"mine.txt": "mine"}
+    Path("after.txt").write_text("true")  # nothing is led elsewhere any more
+    assert (tmp_path / "after.txt").exists()
+
+
+def test_what_a_library_in_c_cannot_find_is_said_and_left_where_it_is_put_on_request(close, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pytest.importorskip("pyarrow").table({"a": [1.0]})
+
+    def by_arrow(shown):
+        Path("cache").mkdir(exist_ok=True)
+        parquet.write_table(table, "cache/one.parquet")
+        return shown.pct_change()
+
+    with pytest.raises(UserCodeError, match="--in-place"):
+        audit(by_arrow, close, cuts=4)
+    assert not list(tmp_path.iterdir())
+    assert audit(by_arrow, close, cuts=4, apart=False).ok
+    assert Path("cache/one.parquet").exists()  # left: no audit removes a file
 
 
 def test_data_brought_along_that_know_what_came_are_found(close, tmp_path, monkeypatch):

@@ -56,6 +56,7 @@ class Audit:
     seconds: float | None = None  # after which no further cut of a function is asked
     tolerance: float | None = None  # of a function
     forms: bool = False  # whether what is harmless in a function's answers is compared too
+    in_place: bool = False  # whether what a function writes stays where it puts it
 
     def __post_init__(self) -> None:
         symbol = self.symbol if self.function is None else None
@@ -70,9 +71,11 @@ class Audit:
                 "--features, --members and --model are those of one target: give them without --universe and --function"
             )
 
-        if self.function is None and (self.seconds is not None or self.tolerance is not None or self.forms):
+        if self.function is None and (
+            self.seconds is not None or self.tolerance is not None or self.forms or self.in_place
+        ):
             raise SettingsError(
-                "--seconds, --tolerance and --forms are those of a function: give --function FILE.py:NAME"
+                "--seconds, --tolerance, --forms and --in-place are those of a function: give --function FILE.py:NAME"
             )
         if self.function is not None and self.cuts == 0:
             raise SettingsError("--cuts 0 asks a function nothing: give 1 or more")
@@ -91,6 +94,7 @@ def function_report(audit: Audit, settings: Any) -> tuple[Any, int]:
         str(audit.function), open_market(settings), audit.decide, audit.counts(240, 0)[0], n_jobs=settings.run.n_jobs,
         symbol=audit.symbol or "SPX", seconds=math.inf if audit.cuts and audit.seconds is None else audit.seconds or 60.0,
         tolerance=1e-9 if audit.tolerance is None else audit.tolerance, progress=settings.run.progress, forms=audit.forms,
+        apart=not audit.in_place,
     )  # fmt: skip
     return report, written_at(load_user_code(str(audit.function)))[1]
 
@@ -150,6 +154,7 @@ def verify(
     sarif: Annotated[Path | None, typer.Option(help="Write what is found in that function as SARIF, for code scanning.")] = None,
     tolerance: Annotated[float | None, typer.Option(min=0, help="Relative difference that counts as none (1e-9); 0: to the last bit.")] = None,
     forms: Annotated[bool, typer.Option("--forms", help="List what is harmless in that function's answers too: dtypes, orders, differences below the tolerance.")] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Leave what that function writes where it puts it; by default it is kept apart and gone at the end.")] = False,
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
@@ -190,7 +195,20 @@ def verify(
         run__n_jobs=jobs,
     )
     audit = Audit(
-        universe, earnings, function, symbol, features, members, model, cuts, fitted, decide, seconds, tolerance, forms
+        universe,
+        earnings,
+        function,
+        symbol,
+        features,
+        members,
+        model,
+        cuts,
+        fitted,
+        decide,
+        seconds,
+        tolerance,
+        forms,
+        in_place,
     )
     if function is None and (github or sarif is not None):
         raise SettingsError("--github and --sarif tell of a function: give --function FILE.py:NAME")

@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch, pauses and fresh processes."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch, pauses, fresh processes and a layer over the files."""
 
 from .errors import (
     DataError as DataError,
@@ -124,6 +124,9 @@ from .pauses import (
 )
 from .threads import (
     one_thread as one_thread,
+)
+from .file_layer import (
+    FileLayer as FileLayer,
 )
 from .fresh_process import (
     FreshProcesses as FreshProcesses,

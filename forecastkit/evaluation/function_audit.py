@@ -11,13 +11,12 @@ only what the function reads is perturbed; and the report says how rare a leak m
 from __future__ import annotations
 
 import inspect
-import os
-import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -29,7 +28,7 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataWarning, Finding, FreshProcesses, NotSendable, ProcessEnded, Report, SettingsError
-from ..core import DataError, UserCodeError, format_value
+from ..core import DataError, FileLayer, UserCodeError, format_value
 from ..data import MarketData
 from ..features import user_code, wants_symbol
 from .traces import Difference, column_differences, differences, differing_forms, form_differences
@@ -40,11 +39,12 @@ from .source_hints import source_hints
 from .audit_views import FrameViews, MarketViews, ObservedMarket, Views, moments_of
 
 # %% auto #0
-__all__ = ['FORMS', 'ANNOTATED', 'LIBRARIES', 'SYSTEM', 'PROCESSES', 'FOLLOWS', 'ROWS_LATER', 'annotated_form', 'shown_form',
-           'called', 'FilesTouched', 'is_users', 'with_files', 'set_aside', 'FirstAnswer', 'first_of_market',
-           'first_of_frame', 'given', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
-           'memory_findings', 'file_findings', 'later_changes', 'brought_findings', 'response_notes', 'date_findings',
-           'AuditLimits', 'searched', 'audit_report', 'first_answer', 'answer_of', 'fresh_answer', 'views_of', 'audit']
+__all__ = ['FORMS', 'ANNOTATED', 'KEPT_APART', 'PROCESSES', 'FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'annotated_form',
+           'shown_form', 'called', 'FilesTouched', 'FirstAnswer', 'first_of_market', 'first_of_frame', 'given',
+           'with_files', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
+           'memory_findings', 'file_findings', 'file_notes', 'later_changes', 'agrees_elsewhere', 'brought_findings',
+           'response_notes', 'date_findings', 'AuditLimits', 'searched', 'audit_report', 'first_answer', 'answer_of',
+           'fresh_answer', 'views_of', 'audit']
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #b2878524
 FORMS: tuple[str, ...] = ("market", "bars", "close")
@@ -91,57 +91,10 @@ def called(
 class FilesTouched:
     "The files that a call opened, beside those of Python and of the system."
 
-    made: tuple[str, ...] = ()  # they were not there before
-    read: tuple[str, ...] = ()
+    written: tuple[Path, ...] = ()
+    read: tuple[Path, ...] = ()  # what stood there before
 
-
-LIBRARIES: tuple[str, ...] = tuple(
-    {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, Path(inspect.getfile(Report)).parents[1])}
-)
-SYSTEM: tuple[str, ...] = ("/dev", "/proc", "/sys", "/etc", "/usr", "/lib", "/var/lib")
-
-
-def is_users(path: str) -> bool:
-    "Whether a file belongs to the user's data: no code and none of Python's or the system's."
-    if path.endswith((".py", ".pyc", ".ipynb", ".so")) or f"{os.sep}__pycache__{os.sep}" in path:
-        return False
-    return not any(path == top or path.startswith(top + os.sep) for top in (*LIBRARIES, *SYSTEM))
-
-
-def with_files(ask: Callable[[], FirstAnswer]) -> FirstAnswer:
-    "The first answer, with the files that it touched; for a process that ends with it, since Python is watched from here on."
-    made, read = set[str](), set[str]()
-
-    def watch(event: str, told: tuple[Any, ...]) -> None:
-        if event not in ("open", "os.rename") or not isinstance(told[0], (str, bytes, os.PathLike)):
-            return
-        path = os.path.realpath(os.fsdecode(told[event == "os.rename"]))
-        writes = event == "os.rename" or bool(told[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-        if is_users(path) and path not in made:
-            there = os.path.lexists(path)
-            made.update([path] * (writes and not there))
-            read.update([path] * (not writes and there))
-
-    sys.addaudithook(watch)
-    first = ask()
-    made = {path for path in made if os.path.lexists(path)}
-    return replace(first, files=FilesTouched(tuple(sorted(made)), tuple(sorted(read - made))))
-
-
-@contextmanager
-def set_aside(paths: Iterable[str]) -> Iterator[None]:
-    "While it lasts these files are elsewhere; afterwards they are as they were."
-    moved = [(path, f"{path}.aside-{os.getpid()}") for path in paths if os.path.lexists(path)]
-    try:
-        for path, elsewhere in moved:
-            Path(path).replace(elsewhere)
-        yield
-    finally:
-        for path, elsewhere in moved:
-            if os.path.lexists(elsewhere):
-                Path(elsewhere).replace(path)
-
-# %% ../../nbs/45_evaluation/14_function_audit.ipynb #ca869a7e
+# %% ../../nbs/45_evaluation/14_function_audit.ipynb #7d38a5ed
 @dataclass(frozen=True)
 class FirstAnswer:
     "What a function said about everything, when it had been asked nothing before."
@@ -188,34 +141,55 @@ def first_of_frame(
     views = FrameViews(frame)
     return FirstAnswer(called(source(), views.whole(), views, name))
 
-# %% ../../nbs/45_evaluation/14_function_audit.ipynb #0dfea2b9
+# %% ../../nbs/45_evaluation/14_function_audit.ipynb #ca869a7e
 def given(fn: Callable[..., Any]) -> Callable[..., Any]:
     "The function itself, where no file has to be run to get it."
     return fn
 
 
+KEPT_APART: str = "what it writes is kept apart during an audit, which a library in C does not see: apart=False (--in-place) leaves its files where it puts them"
 PROCESSES = FreshProcesses(("forecastkit.evaluation.function_audit",))
+
+
+def with_files(
+    ask: Callable[[], FirstAnswer],
+    folder: Path | None,  # in which its files are kept apart; None: they stay where it puts them
+    hidden: Iterable[Path] = (),  # files that it does not see
+) -> FirstAnswer:
+    "The answer under a layer over the files, and the files that it touched. Raises `UserCodeError`."
+    if folder is None:
+        return ask()
+    layer = FileLayer(tempfile.mkdtemp(dir=folder), hidden)
+    try:
+        with layer.active():
+            answer = ask()
+    except UserCodeError as error:
+        if not layer.leads():
+            raise
+        raise UserCodeError(f"{error}; {KEPT_APART}") from error
+    return replace(answer, files=FilesTouched(tuple(sorted(layer.written)), tuple(sorted(layer.read))))
 
 
 def in_fresh_process(
     ask: Callable[[], FirstAnswer],
     name: str,
+    folder: Path | None,  # in which its files are kept apart; None: they stay where it puts them
 ) -> FirstAnswer:
     "The answer of a process that is there for this question alone; of this one where the function cannot be sent. Raises `UserCodeError`."
     try:
-        return PROCESSES.ask(partial(with_files, ask))
+        return PROCESSES.ask(partial(with_files, ask, folder))
     except ProcessEnded as error:
         raise UserCodeError(f"{name} failed: it ended its process") from error
     except UserCodeError as error:
         try:
-            ask()
+            with_files(ask, folder)
         except UserCodeError:
             raise error from None
         raise UserCodeError(
             f"{error}; it answers in this process alone: let the function or its module set what it needs"
         ) from error
     except NotSendable:
-        return replace(ask(), fresh=False)
+        return replace(with_files(ask, folder), fresh=False)
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #23b788a1
 def harmless_forms(
@@ -336,34 +310,59 @@ def memory_findings(
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #04077716
 def file_findings(
-    ask: Callable[[Any], FirstAnswer],  # the answer of a fresh process to a view
+    ask: Callable[
+        [Any], FirstAnswer
+    ],  # the answer of a fresh process to a view, without the files that the first answer read
     views: Views,
     first: FirstAnswer,
     tolerance: float = 1e-9,
 ) -> list[Finding]:
-    "One finding for each column whose earlier rows were others without the files that the first question made."
-    if not first.files.made or len(first.table) < 2:
+    "One finding for each column whose earlier rows carry later ones through a file that the function makes itself, though it was there before."
+    if not first.files.read or len(first.table) < 2:
         return []
     cut = pd.Timestamp(first.table.index[len(first.table) // 2])
-    try:
-        with set_aside(first.files.made):
-            other = ask(views.truncated(cut)).table
-    except UserCodeError:
-        return []
-    named = ", ".join(Path(path).name for path in first.files.made[:3])
-    return [
-        Finding(t.feature, "state", f"{format_value(t.session)}: {format_value(t.value)} with all data, and {format_value(t.other)} with data that end there and without {named}, which it had written: what it keeps in files carries later rows", t.session, t.value, t.other)
-        for t in column_differences(*views.agreeing(first.table, other, cut, "truncate"), "state", cut, tolerance)
-    ]  # fmt: skip
+    with suppress(UserCodeError, NotSendable, ProcessEnded):  # it cannot do without: these are its data
+        whole = ask(views.whole())
+        kept = sorted({*whole.files.written} & {*first.files.read})
+        if not kept:
+            return []
+        one, other = views.agreeing(whole.table, ask(views.truncated(cut)).table, cut, "truncate")
+        named = ", ".join(path.name for path in kept[:3])
+        return [
+            Finding(t.feature, "state", f"{format_value(t.session)}: {format_value(t.value)} with all data, and {format_value(t.other)} with data that end there, both asked without {named}, which it makes itself: what it keeps in files carries later rows", t.session, t.value, t.other)
+            for t in column_differences(one, other, "state", cut, tolerance)
+        ]  # fmt: skip
+    return []
+
+
+def file_notes(first: FirstAnswer) -> list[str]:
+    "Notes on the files that a function wrote and read."
+    written = ", ".join(path.name for path in first.files.written[:3]) + " ..." * (len(first.files.written) > 3)
+    kept = [path for path in first.files.read if path not in first.files.written]
+    return [f"it writes {written}: kept apart for the audit, so that yours stay as they are"] * bool(written) + [
+        f"it reads {path}: the cuts say nothing of what stands there" for path in kept[:3]
+    ]
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #4902fe9c
 FOLLOWS: float = 0.8  # rank correlation with what came later in data that were not shown
+ELSEWHERE: float = 0.6  # the same at another distance, at which a season or a trend agrees too
+FARTHEST: int = 400  # rows: more than a year of days, a week of hours
 ROWS_LATER: tuple[int, ...] = (1, 2, 5, 21)  # rows
 
 
 def later_changes(given: pd.DataFrame) -> dict[tuple[Any, int], pd.Series]:
     "What came in each column so many rows later, as a rank: its change from each row."
     return {(name, k): (column.shift(-k) - column).rank() for name, column in given.items() for k in ROWS_LATER}
+
+
+def agrees_elsewhere(
+    ranks: pd.Series,
+    later: pd.Series,  # what came k rows later
+    k: int,
+) -> bool:
+    "Whether a column also follows what came at some other distance that shares no rows with the true one."
+    shifts = [sign * rows for rows in range(k + 1, min(FARTHEST, len(ranks) // 2) + 1) for sign in (1, -1)]
+    return any(abs(ranks.corr(later.shift(shift))) > ELSEWHERE for shift in shifts)
 
 
 def brought_findings(
@@ -385,7 +384,11 @@ def brought_findings(
                 if both.sum() < 30 * k or ranks[both].nunique() < 2 or later[both].nunique() < 2:
                     continue
                 agree = float(ranks[both].corr(later[both]))
-                if abs(agree) > FOLLOWS and name not in {one.feature for one in found}:
+                if (
+                    abs(agree) > FOLLOWS
+                    and name not in {one.feature for one in found}
+                    and not agrees_elsewhere(ranks, later, k)
+                ):
                     said_words = f"the {words}value follows the change of {series} over the next {k} rows (rank correlation {agree:.2f}) though it was shown other values everywhere: it brings along data that know what came"
                     found.append(Finding(str(name), "brought", said_words, both.index[both][-1]))
     return found
@@ -461,7 +464,7 @@ def searched(
 def audit_report(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, limits: AuditLimits, name: str, symbol: str | None,
     market: MarketData | None = None, on_cut: Callable[[], object] | None = None,
-    again_fresh: Callable[[Any], FirstAnswer] | None = None,  # the answer of a fresh process to a view
+    again_fresh: Callable[[Any], FirstAnswer] | None = None,  # the answer of a fresh process to a view, without the files that the first one read
 ) -> Report:  # fmt: skip
     "The report of one function, after its first answer. Raises `UserCodeError` where nothing could be compared."
     plan = plan_cuts(pd.DatetimeIndex(first.table.index), views.kinds(first.table), limits.cuts, limits.seed)
@@ -480,7 +483,7 @@ def audit_report(
         other = called(fn, views.elsewhere(), views, name, symbol)
         notes += response_notes(first.table, other)
         found += brought_findings(other, views.given())
-    notes += [f"it reads {path}: the cuts say nothing of what stands there" for path in first.files.read[:3]]
+    notes += file_notes(first)
     notes += (
         []
         if first.fresh
@@ -507,7 +510,7 @@ def audit_report(
         "takes": first.form, "reads": ", ".join(sorted(read)) or "the frame", "columns": first.table.shape[1], "rows": len(first.table),
         "cuts": search.asked, "seed": limits.seed, "values compared": search.compared, "smallest share of rows": bound,
     }  # fmt: skip
-    notes += [f"hint, no verdict: {hint}" for hint in source_hints(fn)[:5]]
+    notes += [f"hint, no verdict: {hint}" for hint in source_hints(inspect.unwrap(fn))[:5]]
     table = plan.asked(answered)
     kinds = ", ".join(f"{kind} {row['cuts']:.0f} of {row['rows']:.0f}" for kind, row in table.iterrows())
     notes.append(
@@ -522,10 +525,11 @@ def first_answer(
     data: MarketData | pd.DataFrame | pd.Series,
     symbol: str,
     name: str,
+    folder: Path | None,  # in which its files are kept apart; None: they stay where it puts them
 ) -> FirstAnswer:
     "The first answer of a function, in a fresh process. Raises `UserCodeError`."
     ask = partial(first_of_market, symbol=symbol) if isinstance(data, MarketData) else first_of_frame
-    return in_fresh_process(partial(ask, source, data, name=name), name)
+    return in_fresh_process(partial(ask, source, data, name=name), name, folder)
 
 
 def answer_of(
@@ -540,10 +544,14 @@ def fresh_answer(
     shown: Any,  # a view
     views: Views,
     name: str,
-    symbol: str | None = None,
+    symbol: str | None,
+    folder: Path | None,  # in which its files are kept apart; None: they stay where it puts them
+    hidden: Iterable[Path],  # files that it does not see
 ) -> FirstAnswer:
-    "What a fresh process says of one view. Raises `UserCodeError`."
-    return in_fresh_process(partial(answer_of, source, shown, views, name, symbol), name)
+    "What a fresh process says of one view. Raises `UserCodeError`, `ProcessEnded` or `NotSendable`."
+    return PROCESSES.ask(
+        partial(with_files, partial(answer_of, source, shown, views, name, symbol), folder, tuple(hidden))
+    )
 
 
 def views_of(
@@ -582,6 +590,7 @@ def audit(
     seed: int = 0,
     n_jobs: int = 1,  # processes
     forms: bool = False,  # list dtypes, orders of columns and rows, and differences below the tolerance as notes
+    apart: bool = True,  # keep what the function writes apart; a library in C may fail then
     calendar: Calendar | None = None,  # of a frame: gives days of expiry as a kind
     name: str | None = None,  # what the report calls it
     source: Callable[[], Callable[..., Any]]
@@ -592,8 +601,9 @@ def audit(
     Whether a function knows more than could be known when each of its rows is decided.
 
     Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same answer twice; `state`: the same
-    answer as in a fresh process, and without the files that it made; `brought`: no answer that follows what came though it was
-    shown other data; `metadata`: the dates of the series it reads. Files that the first question makes are removed at the end.
+    answer as in a fresh process, also where it keeps something in files; `brought`: no answer that follows what came though it was
+    shown other data; `metadata`: the dates of the series it reads. What the function writes is kept apart and gone at the end; the
+    user's files are read and never written (`core.FileLayer`; a library in C writes where it likes, as in any call).
     Raises `UserCodeError` where the function fails, `DataError` for a symbol that is absent or a frame without dates.
     """
     if not callable(fn):
@@ -602,16 +612,16 @@ def audit(
         moments_of(data)  # refused before anything is asked
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
     limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
-    first = first_answer(source or partial(given, fn), data, symbol, name)
-    views = views_of(data, first, symbol, decide, seed, calendar)
-    market = data if first.form == "market" and isinstance(data, MarketData) else None
-    given_symbol, asked = symbol if market is not None else None, source or partial(given, fn)
-    again = partial(fresh_answer, asked, views=views, name=name, symbol=given_symbol)
-    try:
+    asked = source or partial(given, fn)
+    with tempfile.TemporaryDirectory(prefix="forecastkit-audit-") as made:
+        folder = Path(made) if apart else None
+        first = first_answer(asked, data, symbol, name, folder)
+        views = views_of(data, first, symbol, decide, seed, calendar)
+        market = data if first.form == "market" and isinstance(data, MarketData) else None
+        given_symbol = symbol if market is not None else None
+        hidden = {"folder": folder, "hidden": first.files.read}
+        again = partial(fresh_answer, asked, views=views, name=name, symbol=given_symbol, **hidden)
+        under = FileLayer(tempfile.mkdtemp(dir=folder)).around(fn) if apart else fn
         return audit_report(
-            fn, views, first, limits, name, given_symbol, market, on_cut, again if first.fresh else None
+            under, views, first, limits, name, given_symbol, market, on_cut, again if first.fresh else None
         )
-    finally:
-        for path in first.files.made:  # its own question made them: the next audit finds things as this one did
-            with suppress(OSError):
-                Path(path).unlink()
