@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
@@ -28,8 +29,8 @@ from .base import Feature, Inputs
 from .cache import PLAIN_TYPES, code_digest, library_name, parts_of
 
 # %% auto #0
-__all__ = ['USER_FAMILY', 'described', 'user_code_digest', 'place_of', 'user_code', 'at_user_sessions', 'UserFormula',
-           'wants_symbol', 'user_feature']
+__all__ = ['PYTHON', 'ERROR_CHARACTERS', 'USER_FAMILY', 'described', 'user_code_digest', 'place_of', 'user_code',
+           'at_user_sessions', 'UserFormula', 'wants_symbol', 'user_feature']
 
 # %% ../../nbs/30_features/17_user_features.ipynb #c8936afd
 def described(thing: Any) -> Any:
@@ -72,20 +73,28 @@ def user_code_digest(
     return digest([found])
 
 # %% ../../nbs/30_features/17_user_features.ipynb #241fcf78
+PYTHON: tuple[str, ...] = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+
+
 def place_of(error: BaseException) -> str:
-    "The file and line in which an error arose, outside this package; empty where there is none."
+    "The file and line in which an error arose, outside this package and those that are installed; empty where there is none."
     at, found = error.__traceback__, ""
     while at is not None:
         name, at_line = at.tb_frame.f_code.co_filename, at.tb_lineno
-        found = f" ({name.rpartition('/')[2]}, line {at_line})" if "forecastkit" not in name.split("/") else found
+        foreign = name.startswith("<frozen") or name.startswith(PYTHON) or "forecastkit" in name.split("/")
+        found = found if foreign else f" ({name.rpartition('/')[2]}, line {at_line})"
         at = at.tb_next
     return found
+
+
+ERROR_CHARACTERS: int = 500  # characters of what an error of the user's code says
 
 
 def _words_of(error: BaseException) -> str:
     "What an error says, on one line; empty where it cannot say it."
     try:
-        return " ".join(str(error).split())
+        said = " ".join(str(error).split())
+        return said if len(said) <= ERROR_CHARACTERS else f"{said[:ERROR_CHARACTERS]} ... ({len(said)} characters)"
     except Exception:
         return ""
 
