@@ -39,9 +39,15 @@ UNTRACED = {
     "system", "forecaster", "data_commands", "panel_pipeline", "day", "directions", "verification", "panel_verification",
     "lookahead", "horizons", "promised_names", "seals", "told_symbols", "forecasting", "universe", "earnings", "direction",
     "regimes", "rescoring", "retention", "walkforward", "backtest", "types", "package", "explain", "training", "database", "estimators",
-    "volatility_features", "doubtful_tickers", "kills",
+    "volatility_features", "doubtful_tickers", "kills", "user_code", "stored_explanations",
+    "site", "notebooks", "architecture", "habits", "proofs",  # which read text, and run no line of the package that others do not
 }
 # fmt: on
+
+
+# Files whose tests train the same models many times over, in homes of their own: what scikit-learn, XGBoost and arch were asked for before,
+# with the same numbers, is looked up. A test that asks whether a fit comes out the same again bears the marker `refits`.
+SAME_FITS = {"user_code", "directions"}
 
 
 def pytest_collection_modifyitems(items):
@@ -53,12 +59,48 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def names_of_parameters_are_read_once():
+    "scikit-learn reads the signature of a class four times for each tree that it grows, which takes a quarter of a forest's fit; here once a class."
+    from sklearn.base import BaseEstimator
+
+    read = functools.cache(BaseEstimator._get_param_names.__func__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseEstimator, "_get_param_names", classmethod(lambda cls: list(read(cls))))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def walks_stay_here():
     "Models are fitted in the test's own process: to start two more takes seconds, the small models of tests take tenths of one."
     from forecastkit.evaluation import walkforward
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walkforward, "VERSIONS_A_PROCESS", 10**6)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fits_are_looked_up(request):
+    "What other libraries fitted before is not fitted again, in the files of `SAME_FITS`."
+    if request.path.stem.removeprefix("test_") not in SAME_FITS:
+        yield
+        return
+    from same_fits import looked_up
+
+    with looked_up():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def fits_are_made(request):
+    "Where a test bears the marker `refits`, each fit is made."
+    if not request.node.get_closest_marker("refits"):
+        yield
+        return
+    from same_fits import MEMORY
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MEMORY, "off", True)
         yield
 
 

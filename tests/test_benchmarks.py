@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -120,8 +121,10 @@ def f(a: int, b=0.5, *, c: "int" = 2):
 
 def test_a_fault_is_one_change_that_can_be_read_as_python(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from mutation import drawn, faults_of
+    import mutation
 
+    drawn, faults_of = mutation.drawn, mutation.faults_of
+    monkeypatch.setattr(mutation, "faults_of", cache(faults_of))  # the package is read once for four draws
     (tmp_path / "m.py").write_text(FAULTY)
     found = faults_of(tmp_path / "m.py", tmp_path)
     changes = {(fault.kind, fault.before, fault.after) for fault in found}

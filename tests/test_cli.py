@@ -154,6 +154,7 @@ def test_a_home_that_cannot_be_written(tmp_path, capsys):
     refuse(capsys, tmp_path, "file", "--home", str(tmp_path / "file"))
 
 
+@pytest.mark.no_cover
 def test_a_model_file_with_one_byte_changed(tmp_path, capsys):
     home, arguments = tmp_path / "home", ("--as-of", "2016-09-30", "--json")
     code, first, _ = run(capsys, "forecast", "--home", str(home), *arguments)
@@ -245,6 +246,7 @@ def test_module_runs_as_a_script():
     assert np.char.count(done.stdout, ".") >= 2
 
 
+@pytest.mark.no_cover
 def test_verify_finds_nothing_in_the_house_and_says_how_much_it_looked_at(capsys, tmp_path):
     page = tmp_path / "verify.html"
     code, out, err = run(
@@ -262,6 +264,7 @@ def test_data_health_names_what_a_fault_costs(capsys, good):
     assert code in (0, 1) and "costs" in out and "VIX" in out
 
 
+@pytest.mark.no_cover
 def test_a_universe_gives_a_line_each_and_names_what_failed(tmp_path, capsys):
     close = load_market("sample", symbols={"AAPL"}).close("AAPL").loc["2015":"2018"]
     bars_to(tmp_path / "bars", "AAPL", close.to_frame("close"))
@@ -290,6 +293,7 @@ def test_a_function_of_ones_own_is_audited_in_one_line(tmp_path, capsys):
     assert code == 2 and len(err.splitlines()) == 1 and "nobody" in err
 
 
+@pytest.mark.no_cover
 def test_quiet_shows_no_bars(tmp_path, capsys):
     code, out, err = run(
         capsys,

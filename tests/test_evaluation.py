@@ -45,6 +45,7 @@ def card(home):
     return card_at(home)
 
 
+@pytest.mark.no_cover
 def test_what_is_scored_is_what_would_have_been_stored(card, home):
     system = system_at(home)
     prepared = system.prepared(system.origin())
@@ -118,6 +119,7 @@ def test_poor_features_are_not_scored(home):
     assert list(scored_origins(worse, span)) == list(scored_origins(prepared, span).delete(range(10, 20)))
 
 
+@pytest.mark.no_cover
 def test_baselines_know_nothing_of_later_days(home):
     whole, cut = system_at(home), pd.Timestamp("2012-05-18")
     through = whole.origin()
@@ -131,6 +133,7 @@ def test_baselines_know_nothing_of_later_days(home):
 
 
 @pytest.mark.parametrize(("symbol", "horizon"), [("SPX", 1), ("SPX", 21)])
+@pytest.mark.no_cover
 def test_a_stock_and_other_horizons(symbol, horizon, tmp_path):
     system = system_at(tmp_path, forecast__symbol=symbol, forecast__horizon=horizon, forecast__kind="log_return")
     told = system.evaluate().to_dict()

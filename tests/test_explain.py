@@ -233,14 +233,18 @@ def test_a_member_of_a_users_own_is_asked_and_its_contributions_add_up():
 # What a target was made of
 
 
-def test_three_known_features_are_the_top_three_in_19_of_20_seeds():
+@pytest.mark.parametrize(
+    "seeds",
+    [5, pytest.param(20, marks=pytest.mark.slow("test_three_known_features_are_the_top_three_in_all_seeds_but_one"))],
+)
+def test_three_known_features_are_the_top_three_in_all_seeds_but_one(seeds):
     hits = 0
-    for seed in range(20):
+    for seed in range(seeds):
         table, y = made_of_three(seed)
         fitted = pool_of_trees(seed).fit(table, y)
         found = explain(fitted, table, table.index[::25])
         hits += all(set(t.importance().index[:3]) == {"a", "b", "c"} for t in found)
-    assert hits >= 19
+    assert hits >= seeds - 1
 
 
 def test_a_column_of_noise_lies_within_its_null_and_the_three_above():

@@ -204,7 +204,7 @@ def test_contributions_account_for_the_median(model):
     assert mute.contributions(X).to_dict() == {"base": mute.predict_quantiles(X, last=1)[0, 11]}
 
 
-@pytest.mark.parametrize("horizon", [1, 10, 21])
+@pytest.mark.parametrize("horizon", [1, 21, pytest.param(10, marks=pytest.mark.slow("test_every_horizon"))])
 def test_every_horizon(horizon, tmp_path):
     "The simulation walks as many sessions as the target asks for, and ranges grow with them."
     y = NYSE.outcomes(MARKET.close("VIX"), horizon).iloc[:700].dropna()

@@ -44,6 +44,7 @@ def test_a_leak_through_overlapping_outcomes_is_closed():
     assert MultiTarget(horizon=5).fit(X, Y).scores_.loc["ahead", "t"] < 2
 
 
+@pytest.mark.no_cover
 def test_kinds_predictions_and_gaps():
     X, Y = frame(2)
     gaps = Y.mask(np.arange(len(Y))[:, None] % np.array([[5, 7, 9]]) == 0)

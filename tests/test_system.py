@@ -276,7 +276,9 @@ def test_own_bars_need_nothing_but_themselves(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bars = synthetic_market(seed=3, sessions=1000).market.bars("SPX")
     for horizon in (1, 5, 21):
-        made = forecast(bars, symbol="MINE", kind="log_return", horizon=horizon, progress=False)
+        made = forecast(
+            bars, symbol="MINE", kind="log_return", horizon=horizon, settings=settings_at("home"), progress=False
+        )
         assert (made.symbol, made.kind, made.horizon, made.origin) == ("MINE", "log_return", horizon, bars.index[-1])
         assert made.target_session == NYSE.offset(bars.index[-1], horizon)
         assert not made.regime_probabilities

@@ -18,7 +18,7 @@ from forecastkit.pipeline import IntegratedSystem, load_user_code, profile_of, w
 MARKET = synthetic_market(seed=11, sessions=900, start="2013-01-02", stocks=["MINE"]).market
 SMALL = {
     "model.train_start": "2010-01-04", "model.walk_start": "2010-01-04", "model.min_train_rows": "500", "model.rounds": "5",
-    "model.refit_every": "126", "run.progress": False,
+    "model.refit_every": "126", "run.progress": False, "direction.sessions": "0", "forecast.explain": "0",
 }  # fmt: skip
 FILE = """import numpy as np
 
@@ -87,6 +87,13 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def told(monkeypatch):
+    "Forecasts tell their direction and what brought them about, as they do for users."
+    monkeypatch.delenv("FORECASTKIT_DIRECTION_SESSIONS")
+    monkeypatch.delenv("FORECASTKIT_FORECAST_EXPLAIN")
+
+
 def main(arguments):
     "The exit code of a command."
     try:
@@ -103,7 +110,7 @@ def stored(home):
 
 
 @pytest.mark.no_cover
-def test_a_feature_of_ones_own_through_memory_file_store_and_terminal(home, capsys):
+def test_a_feature_of_ones_own_through_memory_file_store_and_terminal(home, told, capsys):
     plain = fk.forecast("MINE")
     own = fk.forecast("MINE", features=reach)
     assert own.values != plain.values and own.model_version != plain.model_version
@@ -253,7 +260,7 @@ def test_lambdas_partials_objects_and_declarations_have_versions_too():
         with_user_code(vix, 3)
 
 
-def test_verify_says_that_the_feature_is_needed_and_makes_the_forecast_again_with_it(home, capsys):
+def test_verify_says_that_the_feature_is_needed_and_makes_the_forecast_again_with_it(home, told, capsys):
     fk.forecast("MINE", features="mine.py:reach")
     assert main(["forecasts", "verify", "--quiet"]) == 0
     said = capsys.readouterr().out

@@ -97,6 +97,7 @@ def test_the_null_of_a_version_is_simulated_once_and_again_where_its_file_is_dam
     assert len(calls) == 2 and [one.name for one in path.parent.iterdir()] == ["one.npz"]
 
 
+@pytest.mark.no_cover
 def test_symbols_of_a_universe_that_never_drifted_are_quiet_together():
     "Each alone would cry on one day in twenty; of twenty symbols one would on most days."
     from forecastkit.pipeline.drift_check import check_columns
