@@ -1,7 +1,7 @@
-"""The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of one's own kept under `home`.
+"""The table of FOMC meetings with the moment each was known, the Federal Reserve's calendar page, and meetings of your own kept under `home`.
 
 The package ships the decision days of the Federal Open Market Committee that were public when it was released. A newer calendar is
-the Federal Reserve's page or a file of one's own: it is checked, saved under `home`, and from then on part of every market that is
+the Federal Reserve's page or a file of your own: it is checked, saved under `home`, and from then on part of every market that is
 loaded with that home. A table that cannot be the calendar of a central bank is refused, since one wrong day would put every session of
 its week into the wrong cohort."""
 

@@ -1,4 +1,4 @@
-"""The command `backtest` runs a universe's forecasts or a strategy of one's own through sizes, fills and books, and prints a table, JSON, or a page; look-ahead is refused.
+"""The command `backtest` runs a universe's forecasts or a strategy of your own through sizes, fills and books, and prints a table, JSON, or a page; look-ahead is refused.
 
 What would it have been worth, after costs, and would I have survived it? One line at the terminal. Before anything is filled, a probe asks whether what
 decides knew more than could be known; if so, the command refuses with exit code 1."""

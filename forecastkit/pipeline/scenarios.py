@@ -1,4 +1,4 @@
-"""`strategy_scenarios` puts a strategy of one's own, or equal weight, through the scenarios of `trading.ScenarioTester` with the costs, fills and limits of a backtest.
+"""`strategy_scenarios` puts a strategy of your own, or equal weight, through the scenarios of `trading.ScenarioTester` with the costs, fills and limits of a backtest.
 
 The tester knows no universe and no file. Here a strategy is read and run as `backtest` runs it, on each market that a scenario makes."""
 
