@@ -30,7 +30,7 @@ def _environment() -> Any:
 
 # %% ../../nbs/00_core/10_templates.ipynb #3c8e2bcf
 def unbroken(text: Any) -> Any:
-    "Escaped text in which a number and its `%` stay on one line."
+    "Escaped text in which a unit `%` stays on the line of what it belongs to, as in `change, %`."
     from markupsafe import Markup, escape
 
     return escape(text).replace(" %", Markup("&nbsp;%"))

@@ -87,7 +87,7 @@ def anomaly_scores(day: Day) -> pd.DataFrame:
     return pd.DataFrame({
         "forecasts": bands["days"].map("{:,}".format), "CRPS": with_error("crps", 1, ".1f"),
         "climatology": with_error("climatology", 1, ".1f"), "better by": with_error("gain", 1, "+.1f"),
-        "inside the 80 % range, %": with_error("inside_80", 100, ".0f"),
+        "inside the 80% range, %": with_error("inside_80", 100, ".0f"),
     }).rename(index=labels).rename_axis("day")  # fmt: skip
 
 # %% ../../nbs/70_reports/05_anomalies.ipynb #894e7bb6

@@ -55,7 +55,7 @@ def calibration_words(run: Any) -> str:
     )
     none = " (no skill that these data could show)" if abs(found.skill) < 2 * found.skill_se else ""
     return (
-        f"Calibration: {covered_text(one['covered'], one['covered_se'])} of the outcomes lay within the 80 % ranges that the sizes stand on, {said}; climatology's held "
+        f"Calibration: {covered_text(one['covered'], one['covered_se'])} of the outcomes lay within the 80% ranges that the sizes stand on, {said}; climatology's held "
         f"{covered_text(one['climatology'], one['climatology_se'])}. The forecasts removed {covered_text(found.skill, found.skill_se)} of climatology's CRPS{none}."
     )
 
@@ -74,7 +74,7 @@ def book_calibration_section(run: Any) -> str:
     if found.states:
         name = lambda one: f"{one['state'].replace('_', ', ')} ({one['sessions']:,} sessions)"  # noqa: E731
         shown.append(
-            table(covered_table(found.states, "range of 80 %", name), "By the market state known at the origin")
+            table(covered_table(found.states, "range of 80%", name), "By the market state known at the origin")
         )
     return joined_html([words, columns(shown), paragraph(basis, "quiet")])
 
@@ -132,7 +132,7 @@ def ablation_words(run: Any) -> str:
         ).replace("sample.csv", "sample")
     carrying = ", ".join(found["carrying"]) or "no part that this history could show"
     least = min(one["smallest"] for one in found["parts"])
-    return f"Ablation: carried by {carrying} (Holm-adjusted, at 5 %); of the parts, an effect on the Sharpe ratio below {least:.2f} would have gone unseen in one of five histories or more."
+    return f"Ablation: carried by {carrying} (Holm-adjusted, at 5%); of the parts, an effect on the Sharpe ratio below {least:.2f} would have gone unseen in one of five histories or more."
 
 
 def ablation_section(run: Any) -> str:
@@ -189,7 +189,7 @@ def crisis_row(paths: Mapping[str, np.ndarray], limits: Any) -> dict[str, Any]:
 def scenario_rows(found: Mapping[str, Any]) -> pd.DataFrame:
     "The scenarios of a study as text, without those that the data do not hold."
     told = [one for one in found["scenarios"] if one["verdict"] != "absent"]
-    cell = lambda value: "" if value is None or value != value else f"{100 * value:+.1f} %"  # noqa: E731
+    cell = lambda value: "" if value is None or value != value else f"{100 * value:+.1f}%"  # noqa: E731
     notes = [
         ", ".join(one["broken"]).replace("_", " ") or one["said"][:120] or ("the data checks found it" if one.get("found") else "no data check found it" if one["kind"] == "fault" else "")
         for one in told
@@ -216,9 +216,9 @@ def scenarios_words(run: Any) -> str:
         broken = int((crises["broken"] != "").sum())
         deepest = crises["book fall"].idxmin()
         beside = (
-            f" (equal weight {crises.loc[deepest, 'equal_weight fall']:.1f} %)" if "equal_weight fall" in crises else ""
+            f" (equal weight {crises.loc[deepest, 'equal_weight fall']:.1f}%)" if "equal_weight fall" in crises else ""
         )
-        told = f"Scenarios: in {len(crises)} past crises the book broke a limit in {broken}; it fell most in {deepest}, by {-float(crises['book fall'].min()):.1f} %{beside}. "
+        told = f"Scenarios: in {len(crises)} past crises the book broke a limit in {broken}; it fell most in {deepest}, by {-float(crises['book fall'].min()):.1f}%{beside}. "
     if found is None:
         return (
             f"{told}Shocks, synthetic paths and faulty data were not run: forecastkit study scenarios --universe {run.universe.name}.csv runs them, for equal weight or for a strategy of one's own."
@@ -236,7 +236,7 @@ def crisis_text(
     for name in ("change", "fall", "worst session"):
         beside = crises.get(f"equal_weight {name}", pd.Series(np.nan, crises.index))
         pairs = zip(crises[f"book {name}"], beside)
-        told[name] = [f"{own:+.1f} %" + ("" if np.isnan(other) else f" ({other:+.1f})") for own, other in pairs]
+        told[name] = [f"{own:+.1f}%" + ("" if np.isnan(other) else f" ({other:+.1f})") for own, other in pairs]
     broken = [one.replace("_", " ") or "none" for one in crises["broken"]]
     return pd.DataFrame(told | {"limits broken": broken}, crises.index)
 

@@ -55,13 +55,13 @@ def verdict_html(run: Any) -> str:
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #c7fe796b
 STRATEGY_NAMES: Mapping[str, str] = {
     "strategy": "strategy", "buy_and_hold": "bought once and held", "equal_weight": "equal weight, every 21 sessions",
-    "volatility_targeted": "equal weight, 10 % volatility",
+    "volatility_targeted": "equal weight, 10% volatility",
 }  # fmt: skip
 
 
 def per_cent(values: pd.Series, digits: int = 1) -> list[str]:
     "Shares in per cent as text; nothing where there are none."
-    return ["" if np.isnan(v) else f"{round(100 * v, digits) + 0.0:.{digits}f} %" for v in values.astype(float)]
+    return ["" if np.isnan(v) else f"{round(100 * v, digits) + 0.0:.{digits}f}%" for v in values.astype(float)]
 
 
 def with_se(values: pd.Series, errors: pd.Series) -> list[str]:
@@ -102,9 +102,9 @@ def measures_table(run: Any) -> pd.DataFrame:
         "money at the end": f"{result.equity.iloc[-1]:,.0f}", "Sharpe ratio": f"{sharpe.value:.2f} (s.e. {sharpe.se:.2f})",
         "probability that it is above 0": f"{sharpe.psr:.2f}", "above the best of all tried": "" if np.isnan(sharpe.dsr) else f"{sharpe.dsr:.2f}",
         "strategies tried here": tried, **selection_rows(result.selection), "Sortino ratio": f"{m['sortino']:.2f}{se_text(e['sortino'], '.2f')}", "Calmar ratio": f"{m['calmar']:.2f}{se_text(e['calmar'], '.2f')}",
-        "expected shortfall of a session, 5 %": f"{100 * m['expected_shortfall']:.2f} %{se_text(100 * e['expected_shortfall'], '.2f')}", "longest time under water": f"{m['longest_underwater']:,} sessions",
-        "trades": f"{len(result.trades):,}", "trades with a gain": f"{100 * m['hit_rate']:.0f} %{se_text(100 * e['hit_rate'], '.1f')}", "gains over losses": f"{m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
-        "turnover a year": f"{m['turnover']:.1f} times", "invested on average": f"{100 * m['gross_exposure']:.0f} %",
+        "expected shortfall of a session, 5%": f"{100 * m['expected_shortfall']:.2f}%{se_text(100 * e['expected_shortfall'], '.2f')}", "longest time under water": f"{m['longest_underwater']:,} sessions",
+        "trades": f"{len(result.trades):,}", "trades with a gain": f"{100 * m['hit_rate']:.0f}%{se_text(100 * e['hit_rate'], '.1f')}", "gains over losses": f"{m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
+        "turnover a year": f"{m['turnover']:.1f} times", "invested on average": f"{100 * m['gross_exposure']:.0f}%",
         "costs": f"{paid:,.0f} ({1e4 * paid / max(float(result.books.traded.sum()), 1e-9):.1f} bp of what was traded)", "orders refused": f"{len(result.books.rejects):,}",
     }  # fmt: skip
     return pd.DataFrame({"": rows})

@@ -63,7 +63,7 @@ def verdict_words(run: Any) -> list[str]:
         )
     free = cost_curve(run).loc["0 times", "Sharpe"]
     told.append(
-        f"Without costs the ratio would be {free:.2f}; at twice the costs {cost_curve(run).loc['2 times', 'Sharpe']:.2f}. The deepest fall was {-100 * float(result.drawdown.min()):.1f} %."
+        f"Without costs the ratio would be {free:.2f}; at twice the costs {cost_curve(run).loc['2 times', 'Sharpe']:.2f}. The deepest fall was {-100 * float(result.drawdown.min()):.1f}%."
     )
     return [*told, *evidence_words(run)]
 

@@ -164,5 +164,5 @@ def volume_words(run: Any) -> str:
     known = prices.volume[fills.session, fills.ticker] > 0
     if known.all() or not known.any():
         return ""
-    share = f"{100 * value[known].sum() / value.sum():.0f} %"
+    share = f"{100 * value[known].sum() / value.sum():.0f}%"
     return f"Volumes are known of {share} of what was traded; the rest pays no impact here, so that a large account would earn less than this."

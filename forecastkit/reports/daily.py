@@ -143,7 +143,7 @@ def direction_lines(record: pd.DataFrame, horizon: int) -> list[tuple[str, str, 
         )
         none = "none, " if abs(gain.t) < 2 else ""
         rows.append(
-            ("Brier skill of a rise against its base rate", f"{none}{100 * gain.value:+.1f} %", "", percent(gain.se, 1))
+            ("Brier skill of a rise against its base rate", f"{none}{100 * gain.value:+.1f}%", "", percent(gain.se, 1))
         )
     return rows
 
@@ -157,14 +157,14 @@ def record_scores(
     for level in (50, 80, 90):
         inside = record[f"inside_{level}"].dropna().to_numpy(float)
         rows.append(
-            (f"inside the {level} % range", percent(inside.mean(), 1), f"{level} %", percent(hac_se(inside, lag), 1))
+            (f"inside the {level}% range", percent(inside.mean(), 1), f"{level}%", percent(hac_se(inside, lag), 1))
         )
     for name, words in BASELINE_NAMES.items():
         both = record[["crps", f"crps_{name}"]].dropna().to_numpy(float)
         if len(both) > 2 * lag:
             gain = skill(both[:, 0], both[:, 1], lag, horizon)
             none = "none, " if abs(gain.t) < 2 else ""
-            cells = (f"{none}{100 * gain.value:+.1f} %", f"CRPS {both[:, 1].mean():.2f}", percent(gain.se, 1))
+            cells = (f"{none}{100 * gain.value:+.1f}%", f"CRPS {both[:, 1].mean():.2f}", percent(gain.se, 1))
             rows.append((f"skill against {words}", *cells))
     rows.append(("CRPS (% points)", f"{record['crps'].mean():.2f}", "", ""))
     rows += direction_lines(record, horizon)
@@ -172,7 +172,7 @@ def record_scores(
 
 
 def last_forecasts(record: pd.DataFrame, most: int = 20) -> pd.DataFrame:
-    "The latest forecasts with known outcomes, newest first, as text: forecast, outcome, inside the 80 % range or outside."
+    "The latest forecasts with known outcomes, newest first, as text: forecast, outcome, inside the 80% range or outside."
     rows = record.tail(most).iloc[::-1]
     verdict = [
         "inside" if ok else "above" if up else "below"
@@ -180,7 +180,7 @@ def last_forecasts(record: pd.DataFrame, most: int = 20) -> pd.DataFrame:
     ]
     return pd.DataFrame({
         "close": rows["last_value"].map("{:.2f}".format), "target": [show_day(d) for d in rows["target_session"]],
-        "80 % range": [f"{a:.2f} to {b:.2f}" for a, b in zip(rows["lower_80_points"], rows["upper_80_points"])],
+        "80% range": [f"{a:.2f} to {b:.2f}" for a, b in zip(rows["lower_80_points"], rows["upper_80_points"])],
         "median": rows["median_points"].map("{:.2f}".format), "outcome": rows["outcome_points"].map("{:.2f}".format),
         "verdict": verdict, "made": rows["timeliness"],
     }).set_index(pd.Index([show_day(d) for d in rows.index], name="origin"))  # fmt: skip
@@ -208,7 +208,7 @@ def worst_quarters_note(day: Day) -> str:
 
 
 def record_picture(record: pd.DataFrame) -> pd.DataFrame:
-    "What `plots.interval_history` draws: the 80 % range, the median and the outcome in index points, by target session."
+    "The data of `plots.interval_history`: the 80% range, the median and the outcome in index points, by target session."
     picture = record.set_index("target_session")[
         ["lower_80_points", "upper_80_points", "median_points", "outcome_points"]
     ]
@@ -223,8 +223,8 @@ def changes_table(
 
     def column(f: Forecast) -> dict[str, str]:
         low, high = f.in_points.interval(0.8)
-        rows = {"close": f"{f.last_value:.2f}", "expected": f"{f.in_points.expected:.2f}", "80 % range": f"{low:.2f} to {high:.2f}",
-                "width of it": f"{f.interval(0.8)[1] - f.interval(0.8)[0]:.1f} % points", "a rise": percent(f.prob_above(f.last_value))}  # fmt: skip
+        rows = {"close": f"{f.last_value:.2f}", "expected": f"{f.in_points.expected:.2f}", "80% range": f"{low:.2f} to {high:.2f}",
+                "width of it": f"{f.interval(0.8)[1] - f.interval(0.8)[0]:.1f} points", "a rise": percent(f.prob_above(f.last_value))}  # fmt: skip
         rows |= {f"{name} regime": percent(p) for name, p in f.regime_probabilities.items()}
         return rows | {"cohort": f.cohort.replace("_", " "), "model": f.model_version[:8]}
 

@@ -45,7 +45,7 @@ def reasons_table(
     top = explanation.top(count)
     word = "wider by" if explanation.of == "width" else "adds"
     amounts = in_per_cent(explanation.of, top["amount"])
-    added = [f"{value:+.{decimals_for(amounts)}f} %" for value in amounts]
+    added = [f"{value:+.{decimals_for(amounts)}f}%" for value in amounts]
     given = ["" if pd.isna(value) else f"{value:.4g}" for value in top["given"]]
     return pd.DataFrame({"family": top["family"], "given": given, word: added}, top.index)
 
@@ -140,7 +140,7 @@ def explanation_basis(
     target: Any,  # a `Target`
     origin: pd.Timestamp,
 ) -> str:
-    "What is explained: the forecast, the span, the versions."
+    "The basis of the explanation: the forecast, the span, the versions."
     table = found.width
     first, versions = origin_sessions(table.base.index)[0], table.versions.nunique()
     return (
@@ -236,7 +236,7 @@ def dependence(
     by: str | None = None,  # the feature of the colours; None: no colours
     ax: Any = None,  # matplotlib axes
 ) -> Any:
-    "What a feature adds against its value by `shap.plots.scatter`: a dot for each forecast. Needs the extra `explain`."
+    "Draw what a feature adds against its value by `shap.plots.scatter`: a dot for each forecast. Needs the extra `explain`."
     shown = table.to_shap()
     import shap
 

@@ -57,8 +57,8 @@ def show_day(session: date) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    "A share as per cent, such as `80 %`."
-    return f"{100 * share:.{digits}f} %"
+    "A share as per cent, such as `80%`."
+    return f"{100 * share:.{digits}f}%"
 
 
 WORDY: int = 30  # characters of a cell that is no number

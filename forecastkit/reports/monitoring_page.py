@@ -184,7 +184,7 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #667a3bac
 def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:
-    "By session: CRPS skill on climatology and coverage of the 80 % range over the last outcomes, each with its error."
+    "By session: CRPS skill on climatology and coverage of the 80% range over the last outcomes, each with its error."
     days = measured.groupby("target_session")[["crps", "base_crps", "inside_80"]].mean()
     ours, base = days["crps"].where(days["base_crps"].notna()), days["base_crps"]
     n = max(window / max(int(measured["horizon"].iloc[0]), 1), 2.0)
@@ -210,7 +210,7 @@ def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: s
         ax.plot(values.index, values, color=ACCENT)
         ax.axhline(expected, color=FAINT, linewidth=0.9)
         ax.set_title(words, loc="left")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         ax.margins(x=0)
     return ax
 
@@ -225,7 +225,7 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
     rolling, out = rolling_skill(page.measured, window), joined_html([])
     for name, expected, words, alt in (
         ("skill", 0.0, f"CRPS skill on climatology, last {window} outcomes, with two standard errors", "line: no better than climatology"),
-        ("inside", 0.8, f"Outcomes inside the 80 % range, last {window}, with two standard errors", "line: 80 %"),
+        ("inside", 0.8, f"Outcomes inside the 80% range, last {window}, with two standard errors", "line: 80%"),
     ):  # fmt: skip
         known = rolling.dropna(subset=name)
         if len(known):
@@ -238,7 +238,7 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #3c365b84
 SHOWN_MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
-    "hit_rate": ("hit rate", percent), "coverage": ("inside the 80 % range", percent),
+    "hit_rate": ("hit rate", percent), "coverage": ("inside the 80% range", percent),
     "calibration_error": ("calibration error", percent), "crps_ratio": ("CRPS over what was expected", lambda x: f"{x:.2f}"), "crps": ("CRPS", lambda x: f"{x:.3g}"),
     "crps_skill": ("CRPS skill", percent), "pinball_skill": ("pinball skill of the tails", percent),
 }  # fmt: skip
@@ -327,7 +327,7 @@ def calibration_picture(pit: np.ndarray, n: float) -> Any:
             title="Coverage",
         )
         for axis in (left.xaxis, left.yaxis):
-            axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+            axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         share, edges = np.histogram(pit, bins=10, range=(0, 1))
         right.axhspan(*(0.1 + np.array([-2, 2]) * np.sqrt(0.09 / n)), color=SHADES[0], linewidth=0)
         right.bar(edges[:-1], share / len(pit), width=0.092, align="edge", color=SHADES[2])
@@ -335,7 +335,7 @@ def calibration_picture(pit: np.ndarray, n: float) -> Any:
         right.set(
             xlabel="place of the outcome in its forecast (PIT)", ylabel="share", xlim=(0, 1), title="Places of outcomes"
         )
-        right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     return figure
 
 

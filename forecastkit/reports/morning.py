@@ -54,15 +54,15 @@ def morning_card(
         else stored_horizons(database, symbol=f.symbol, kind=f.kind, start=f.origin, end=f.origin, limit=1)
     )
     recent, low, high = day.history.loc[: f.origin].tail(66), *f.in_points.interval(0.8)
-    alt = f"{f.symbol}: the last {len(recent)} closes to {recent.iloc[-1]:.2f}, then the fan to {show_day(f.target_session)}: 80 % between {low:.2f} and {high:.2f}"
+    alt = f"{f.symbol}: the last {len(recent)} closes to {recent.iloc[-1]:.2f}, then the fan to {show_day(f.target_session)}: 80% between {low:.2f} and {high:.2f}"
     if several:
         horizons = ", ".join(map(str, several[-1].horizons))
         picture = figure_pair(
-            lambda ax: plot_horizons(several[-1], ax, f"{f.symbol} over {horizons} sessions: 50, 80 and 90 % ranges"),
+            lambda ax: plot_horizons(several[-1], ax, f"{f.symbol} over {horizons} sessions: 50, 80 and 90% ranges"),
             alt,
         )
     else:
-        title = f"{f.symbol}, and its 50, 80 and 90 % ranges on {show_day(f.target_session)}"
+        title = f"{f.symbol}, and its 50, 80 and 90% ranges on {show_day(f.target_session)}"
         picture = figure_pair(lambda ax: plot_forecast(f, recent, ax, figures=False, title=title), alt, 2.6, 2.5)
     return html_card(f, picture, today, brief=True)
 
@@ -73,7 +73,7 @@ JUDGED, ONE_SIDED, MONTH_ROWS = 14, 11, 10  # outcomes looked at; of these on on
 def month_scores(
     record: pd.DataFrame,  # `Day.record`
 ) -> pd.DataFrame:
-    "By month of the outcome, the last twelve: outcomes, coverage of the 80 % range, skill against climatology (NaN where that had no forecast)."
+    "By month of the outcome, the last twelve: outcomes, coverage of the 80% range, skill against climatology (NaN where that had no forecast)."
     both = record.assign(base=record["crps"].where(record["crps_climatology"].notna()))
     months = both.groupby(pd.DatetimeIndex(both["target_session"]).to_period("M"))
     skill = 1 - months["base"].mean() / months["crps_climatology"].mean()
@@ -108,7 +108,7 @@ def judgement(
             if rank == len(months)
             else "; an ordinary month"
         )
-    return f"The last {JUDGED} outcomes were {side}, {missed} of them outside the 80 % range{place}."
+    return f"The last {JUDGED} outcomes were {side}, {missed} of them outside the 80% range{place}."
 
 # %% ../../nbs/70_reports/18_morning.ipynb #01c3bb29
 MONTH_SHADES: Mapping[str, tuple[float, ...]] = {
@@ -118,12 +118,12 @@ MONTH_SHADES: Mapping[str, tuple[float, ...]] = {
 
 
 def month_section(record: pd.DataFrame) -> str:
-    "The heat map of the last twelve months: coverage of the 80 % range and skill against climatology, a number in each cell."
+    "The heat map of the last twelve months: coverage of the 80% range and skill against climatology, a number in each cell."
     months = month_scores(record) if len(record) else record
     if len(months) < 2:
         return ""
     rows = []
-    for name, words in (("inside", "inside the 80 % range"), ("skill", "skill against climatology")):
+    for name, words in (("inside", "inside the 80% range"), ("skill", "skill against climatology")):
         shades = np.searchsorted(MONTH_SHADES[name], months[name], "right")
         rows.append(
             (
@@ -139,13 +139,13 @@ def month_section(record: pd.DataFrame) -> str:
 
 # %% ../../nbs/70_reports/18_morning.ipynb #d68653e3
 def record_drawing(record: pd.DataFrame, most: int = 120) -> str:
-    "The last 80 % ranges, their medians and the outcomes as a drawing; empty where there are none."
+    "The last 80% ranges, their medians and the outcomes as a drawing; empty where there are none."
     if not len(record):
         return ""
     picture = record_picture(record.tail(most))
     missed = int(((picture["outcome"] < picture["lower"]) | (picture["outcome"] > picture["upper"])).sum())
     alt = f"The last {len(picture)} ranges beside their outcomes: {missed} outside"
-    return figure_pair(lambda ax: interval_history(picture, ax, "80 % ranges and what came"), alt)
+    return figure_pair(lambda ax: interval_history(picture, ax, "80% ranges and what came"), alt)
 
 
 def regime_drawing(regimes: pd.DataFrame, sessions: int = 504) -> str:

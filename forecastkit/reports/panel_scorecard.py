@@ -25,7 +25,7 @@ __all__ = ['panel_basis', 'panel_skill_table', 'panel_coverage_table', 'panel_pa
 
 # %% ../../nbs/70_reports/06_panel_scorecard.ipynb #5c845526
 def panel_basis(card: PanelScorecard) -> str:
-    "What the card rests on: universe, span, rows, and how many variants were tried."
+    "The basis of the card: universe, span, rows, and how many variants were tried."
     sessions, horizon = card.sessions, card.outcomes.horizon
     refused = f"; {card.refused:,} more would have been refused for poor features" if card.refused else ""
     return (
@@ -45,7 +45,7 @@ def panel_coverage_table(card: PanelScorecard) -> pd.DataFrame:
     rows = {}
     for level in (f"{level:g}" for level in COVERAGE_LEVELS):
         share, error = card.summary.coverage[level]
-        rows[f"inside the {100 * float(level):g} % range"] = {
+        rows[f"inside the {100 * float(level):g}% range"] = {
             SCORE_NAMES["forecaster"]: share_text(share), "s.e.": share_text(error),
             **{SCORE_NAMES.get(n, n): share_text(judged.coverage[level][0]) for n, judged in card.baselines.items()},
         }  # fmt: skip
@@ -74,7 +74,7 @@ def panel_parts_as_text(
     for name in (c.removeprefix("skill_") for c in map(str, parts) if c.startswith("skill_") and not c.endswith("_se")):
         told = with_error(parts[f"skill_{name}"], parts[f"skill_{name}_se"], signed=True)
         columns[f"skill, {SCORE_NAMES.get(name, name)}"] = told
-    columns["inside 80 %"] = with_error(parts["coverage"], parts["coverage_se"])
+    columns["inside 80%"] = with_error(parts["coverage"], parts["coverage_se"])
     for name in (
         c.removeprefix("coverage_") for c in map(str, parts) if c.startswith("coverage_") and c != "coverage_se"
     ):
@@ -104,7 +104,7 @@ def coverage_by(
     by: str = "vix",  # a label of the outcomes, or year
     ax: Any = None,  # matplotlib axes
 ) -> Any:
-    "The share of outcomes inside the 80 % range in each part, with bars of two standard errors, beside the first baseline's."
+    "The share of outcomes inside the 80% range in each part, with bars of two standard errors, beside the first baseline's."
     parts, first = panel_breakdown(card, panel_groupings(card.outcomes)[by]), next(iter(card.baseline_scores))
     place = np.arange(len(parts))
     with house_style():
@@ -130,7 +130,7 @@ def coverage_by(
             label=SCORE_NAMES.get(first, first),
         )
         ax.set_xticks(place, [str(label).replace("_", " ") for label in parts.index])
-        ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="inside, %", title=f"Inside the 80 % range by {by}")
+        ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="inside, %", title=f"Inside the 80% range by {by}")
         ax.grid(visible=False, axis="x")
         ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax
@@ -141,7 +141,7 @@ def coverage_by_symbol(
     named: int = 3,  # symbols that are named at each end
     ax: Any = None,  # matplotlib axes
 ) -> Any:
-    "Each symbol's share of outcomes inside the 80 % range, from the lowest to the highest, with bars of two standard errors."
+    "Each symbol's share of outcomes inside the 80% range, from the lowest to the highest, with bars of two standard errors."
     parts = panel_breakdown(card, panel_groupings(card.outcomes)["symbol"]).sort_values("coverage")
     place, share = np.arange(len(parts)), 100 * parts["coverage"].to_numpy()
     with house_style():
@@ -175,7 +175,7 @@ def coverage_by_symbol(
             xticks=[],
             xlabel=f"{len(parts)} symbols, from the lowest to the highest",
             ylabel="inside, %",
-            title="Inside the 80 % range, two standard errors",
+            title="Inside the 80% range, two standard errors",
         )
         ax.grid(visible=False, axis="x")
     return ax

@@ -19,7 +19,7 @@ __all__ = ['BESIDE', 'paper_section', 'paper_picture']
 
 # %% ../../nbs/70_reports/15_paper_page.ipynb #d91d44f1
 BESIDE: dict[str, str] = {
-    "buy_and_hold": "bought once and held", "equal_weight": "equal weight", "volatility_targeted": "equal weight, 10 % volatility",
+    "buy_and_hold": "bought once and held", "equal_weight": "equal weight", "volatility_targeted": "equal weight, 10% volatility",
 }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def paper_section(
         for name, books in standing.result.benchmarks.items()
     }
     own = 100 * standing.profit / standing.result.books.start_cash
-    told = f"{own:+.2f} % since it was opened; {', '.join(f'{name} {value:+.2f} %' for name, value in beside.items())}, at the same costs."
+    told = f"{own:+.2f}% since it was opened; {', '.join(f'{name} {value:+.2f}%' for name, value in beside.items())}, at the same costs."
     held, waiting = positions_table(standing.row), orders_table(standing.row)
     tables = {
         "Positions": held.assign(share=100 * held["share"])

@@ -56,7 +56,7 @@ def share_text(
     if not np.isfinite(share):
         return ""
     value = round(100 * share, digits) + 0.0  # no minus before a zero
-    return f"{value:+.{digits}f} %" if signed else f"{value:.{digits}f} %"
+    return f"{value:+.{digits}f}%" if signed else f"{value:.{digits}f}%"
 
 
 def tried_text(
@@ -67,7 +67,7 @@ def tried_text(
 
 
 def basis(card: Scorecard) -> str:
-    "What the card rests on: target, span, number of origins, and how many variants were tried."
+    "The basis of the card: target, span, number of origins, and how many variants were tried."
     target, origins = card.outcomes.target, card.origins
     sessions = "session" if target.horizon == 1 else "sessions"
     return (
@@ -94,7 +94,7 @@ def skill_rows(
 
 
 def verdict(card: Scorecard) -> str:
-    "What the card comes to in two sentences: against which baselines there is skill and against which none, and whether the 80 % range held."
+    "The verdict of the card in two sentences: against which baselines there is skill and against which none, and whether the 80% range held."
     skills = {SCORE_NAMES.get(name, name): found for name, found in card.summary.skill.items()}
     won = [
         f"{name} ({share_text(s.value, signed=True)}, t {s.t:.1f})"
@@ -114,7 +114,7 @@ def verdict(card: Scorecard) -> str:
         "as promised" if abs(inside.mean() - 0.8) < 2 * error else "too narrow" if inside.mean() < 0.8 else "too wide"
     )
     said = "; ".join(filter(None, told))
-    return f"{said[0].upper()}{said[1:]}. The 80 % range held {share_text(inside.mean())} of the outcomes (s.e. {100 * error:.1f}): {held}."
+    return f"{said[0].upper()}{said[1:]}. The 80% range held {share_text(inside.mean())} of the outcomes (s.e. {100 * error:.1f}): {held}."
 
 
 def skill_table(card: Scorecard) -> pd.DataFrame:
@@ -123,21 +123,21 @@ def skill_table(card: Scorecard) -> pd.DataFrame:
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #320a89f1
 def coverage_table(card: Scorecard) -> pd.DataFrame:
-    "Outcomes inside each range, and in the 80 % range by regime and over 250 origins: forecast with s.e., and baselines."
+    "Outcomes inside each range, and in the 80% range by regime and over 250 origins: forecast with s.e., and baselines."
     lag, every = hac_lag(card.outcomes.target.horizon), {"forecaster": card.summary} | card.baselines
     rows: dict[str, dict[str, str]] = {}
     for level in COVERAGE_LEVELS:
         inside = card.scores[f"inside_{level:g}"].to_numpy()
-        rows[f"inside the {100 * level:g} % range"] = {"s.e.": share_text(hac_se(inside, lag))} | {
+        rows[f"inside the {100 * level:g}% range"] = {"s.e.": share_text(hac_se(inside, lag))} | {
             SCORE_NAMES.get(name, name): share_text(judged.coverage[f"{level:g}"]) for name, judged in every.items()
         }
     for regime, found in card.summary.coverage_by_regime.items():
-        rows[f"80 %, from {regime} ({found['n']:,} origins)"] = {
+        rows[f"80%, from {regime} ({found['n']:,} origins)"] = {
             SCORE_NAMES.get(name, name): share_text(judged.coverage_by_regime[regime]["0.8"])
             for name, judged in every.items()
         }
     for end in ("lowest", "highest"):
-        rows[f"80 %, {end} over 250 origins"] = {
+        rows[f"80%, {end} over 250 origins"] = {
             SCORE_NAMES.get(name, name): share_text(judged.rolling_250[end]) for name, judged in every.items()
         }
     columns = [SCORE_NAMES["forecaster"], "s.e.", *(SCORE_NAMES.get(name, name) for name in card.baselines)]
@@ -148,7 +148,7 @@ def width_table(card: Scorecard) -> pd.DataFrame:
     "The mean width of each range in per cent points, of the forecast and of each baseline, as text."
     every = {"forecaster": card.scores} | card.baseline_scores
     rows = {
-        f"{100 * level:g} % range": {
+        f"{100 * level:g}% range": {
             SCORE_NAMES.get(n, n): f"{s[f'width_{level:g}'].mean():.1f}" for n, s in every.items()
         }
         for level in COVERAGE_LEVELS
@@ -211,7 +211,7 @@ def part_table(
     card: Scorecard,
     by: str,  # regime, half, year, quarter or cohort
 ) -> pd.DataFrame:
-    "The parts of a card as text: origins, skill against climatology with s.e., coverage of the 80 % range with s.e., width."
+    "The parts of a card as text: origins, skill against climatology with s.e., coverage of the 80% range with s.e., width."
     return parts_as_text(breakdown(card, groupings(card.outcomes)[by]))
 
 
@@ -228,7 +228,7 @@ def parts_as_text(
     return pd.DataFrame({
         "origins": parts["origins"].map("{:,}".format), "not overlapping": parts["apart"].map("{:,}".format),
         "skill": [f"{share_text(v, signed=True)} (s.e. {100 * e:.1f})" for v, e in zip(parts["skill"], parts["skill_se"])],
-        "inside 80 %": [f"{share_text(v)} (s.e. {100 * e:.1f})" for v, e in zip(parts["coverage"], parts["coverage_se"])],
+        "inside 80%": [f"{share_text(v)} (s.e. {100 * e:.1f})" for v, e in zip(parts["coverage"], parts["coverage_se"])],
         "width, % points": parts["width"].map("{:.1f}".format),
     }).set_axis([str(label).replace("_", " ") for label in parts.index])  # fmt: skip
 
@@ -250,7 +250,7 @@ def horizons_table(cards: Sequence[Scorecard]) -> pd.DataFrame:
             for name, s in card.summary.skill.items()
         }
         rows[horizon] = row | {
-            "inside 80 %": f"{share_text(inside.mean())} (s.e. {100 * hac_se(inside, hac_lag(horizon)):.1f})"
+            "inside 80%": f"{share_text(inside.mean())} (s.e. {100 * hac_se(inside, hac_lag(horizon)):.1f})"
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("horizon")
 
@@ -395,7 +395,7 @@ def coverage_through_time(
     card: Scorecard,
     ax: Any = None,  # matplotlib axes
 ) -> Any:
-    "The share of outcomes inside the 80 % range over the last 250 origins (of a short span: half of them), of the forecast and of climatology."
+    "The share of outcomes inside the 80% range over the last 250 origins (of a short span: half of them), of the forecast and of climatology."
     window = min(250, max(1, len(card.scores) // 2))
     with house_style():
         ax = session_axes(ax, width=7, height=2.2)
@@ -404,7 +404,7 @@ def coverage_through_time(
             rolling = 100 * rolling_coverage(scores, window=window)
             ax.plot(rolling.index, rolling, color=looks[name][0], linewidth=looks[name][1], label=SCORE_NAMES[name])
         ax.axhline(80, color=INK, linewidth=0.8, linestyle=":")
-        ax.set(ylabel="inside, %", title=f"Outcomes inside the 80 % range, last {window} origins")
+        ax.set(ylabel="inside, %", title=f"Outcomes inside the 80% range, last {window} origins")
         ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     return ax
 
@@ -417,7 +417,7 @@ def worst_table(
     found = worst_forecasts(card, most)
     table = pd.DataFrame({
         "level": found["level"].map("{:.2f}".format), "cohort": found["cohort"].str.replace("_", " "),
-        "expected": found["expected"].map("{:+.1f} %".format), "came": found["change"].map("{:+.1f} %".format),
+        "expected": found["expected"].map("{:+.1f}%".format), "came": found["change"].map("{:+.1f}%".format),
         "F(outcome)": found["pit"].map("{:.3f}".format), "CRPS": found["crps"].map("{:.1f}".format),
     } | {f"{SCORE_NAMES.get(name, name)}'s": found[name].map("{:.1f}".format) for name in card.baseline_scores})  # fmt: skip
     return table.set_axis([show_day(day) for day in found.index])

@@ -75,7 +75,7 @@ def convergence_section(record: TuningRecord) -> str:
 
 # %% ../../nbs/70_reports/13_tuning_page.ipynb #b4c187d5
 def weights_picture(weights: pd.DataFrame) -> Any:
-    "A bar for each parameter, and the line that the best of all parameters passes in 5 % of random orders; returns the axes."
+    "A bar for each parameter, and the line that the best of all parameters passes in 5% of random orders; returns the axes."
     shown = weights.iloc[::-1]
     with house_style():
         ax = blank_axes(9.2, 0.9 + 0.24 * len(shown))
@@ -83,7 +83,7 @@ def weights_picture(weights: pd.DataFrame) -> Any:
         ax.barh([str(name) for name in shown.index], shown["weight"], color=colours, height=0.7)
         ax.axvline(float(shown["null"].iloc[0]), color=WARNING, linewidth=1.1, linestyle=(0, (4, 2)))
         ax.grid(axis="y", visible=False)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         ax.set(xlabel="share of the order of the losses that the parameter alone explains", xlim=(0, None))
     return ax
 
@@ -297,7 +297,7 @@ def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
         left.axvline(0, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
         left.set_yticks(range(len(measured)), [labels[one] for one in reversed(measured)])
         left.set(title="gain on folds that no trial saw", ylim=(-0.7, max(len(measured) - 0.3, 0.7)))
-        left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.1f} %")
+        left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.1f}%")
         for one in records:
             if np.isfinite(one.default_loss) and len(one.losses):
                 right.step(
@@ -306,7 +306,7 @@ def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
         right.axhline(0, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
         right.set(title="gain where chosen, best so far", xlabel="trial")
         right.xaxis.get_major_locator().set_params(integer=True)
-        right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.1f} %")
+        right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.1f}%")
         right.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 

@@ -179,7 +179,7 @@ def parameter_weights(
     shuffles: int = 999,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """By parameter: weight (the share of the losses' order that it alone explains), null (what the best of all parameters reaches in 5 % of
+    """By parameter: weight (the share of the losses' order that it alone explains), null (what the best of all parameters reaches in 5% of
     random orders), p (family-wise), matters. The permutation null of the maximum: Westfall and Young, 1993."""
     rank, codes = _scored(record)
     if not codes or len(rank) < 2 * sum(2 * one.shape[1] for one in codes.values()):

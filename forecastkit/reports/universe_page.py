@@ -181,7 +181,7 @@ def range_bar(
     row: Mapping[str, Any],  # of `ticker_rows`
     reach: float,  # the change at the ends of the bar, as a share
 ) -> str:
-    "The 80 % range as a bar around the close, on one scale for all rows."
+    "The 80% range as a bar around the close, on one scale for all rows."
     low, high = (min(1.0, max(0.0, 0.5 + (row[name] / row["close"] - 1.0) / (2.0 * reach))) for name in ("low", "high"))
     return html_macros("universe").range_bar(f"{100 * low:.1f}", f"{100 * (high - low):.1f}")
 
@@ -193,7 +193,7 @@ def state_words(state: str) -> str:
 # %% ../../nbs/70_reports/10_universe_page.ipynb #4b22285f
 PAGE_COLUMNS: dict[str, str] = {
     "ticker": "text", "sector": "text", "close": "number", "expected move, up or down": "number", "width against its usual": "number",
-    "80 % range in price": "number", "fall beyond 5 %": "number", "trend, volatility": "text", "quality": "number",
+    "80% range in price": "number", "fall beyond 5%": "number", "trend, volatility": "text", "quality": "number",
 }  # fmt: skip
 
 
@@ -204,16 +204,16 @@ def ticker_cells(
     labelled: bool,  # whether a label is shown
 ) -> str:
     "The cells of one ticker, in the order of `PAGE_COLUMNS`, and its label."
-    middle = f"middle {row['middle']:,.2f} ({100 * (row['middle'] / row['close'] - 1):+.1f} %)"
+    middle = f"middle {row['middle']:,.2f} ({100 * (row['middle'] / row['close'] - 1):+.1f}%)"
     results = f"results {row['results']}" if row["results"] else ""
     cells = [
         html_macros("universe").row_head(symbol, results, row["sector"]),
         cell(row["sector"] or "\N{EN DASH}"),
         cell(f"{row['close']:,.2f}", sort=row["close"]),
-        cell(shown(row["move"], ".1f", " %"), f"usual {shown(row['usual_move'], '.1f', ' %')}", row["move"]),
-        cell(shown(row["width_ratio"], ".2f", "\N{MULTIPLICATION SIGN}"), f"{shown(row['width'], '.1f')} of {shown(row['usual_width'], '.1f', ' %')}", row["width_ratio"]),
+        cell(shown(row["move"], ".1f", " %"), f"usual {shown(row['usual_move'], '.1f', '%')}", row["move"]),
+        cell(shown(row["width_ratio"], ".2f", "\N{MULTIPLICATION SIGN}"), f"{shown(row['width'], '.1f')} of {shown(row['usual_width'], '.1f', '%')}", row["width_ratio"]),
         cell(f"{row['low']:,.2f} to {row['high']:,.2f}", middle, row["high"] / row["low"] - 1.0, range_bar(row, reach)),
-        cell(percent(row["fall"], 1), f"base rate {shown(100 * row['usual_fall'], '.1f', ' %')}", row["fall"]),
+        cell(percent(row["fall"], 1), f"base rate {shown(100 * row['usual_fall'], '.1f', '%')}", row["fall"]),
         cell(state_words(row["state"])),
         cell(f"{row['quality']:.2f}", sort=row["quality"]),
     ]  # fmt: skip
@@ -221,7 +221,7 @@ def ticker_cells(
         cells.append(
             cell(
                 row["label"] or "\N{EN DASH}",
-                f"rise {shown(100 * row['chance'], '.0f', ' %')}, base {100 * row['base_rate']:.0f} %"
+                f"rise {shown(100 * row['chance'], '.0f', '%')}, base {100 * row['base_rate']:.0f}%"
                 if row["label"]
                 else "",
             )
@@ -242,7 +242,7 @@ def universe_table(
         for place, (symbol, row) in enumerate(rows.iterrows())
     ]
     sectors = sorted(set(rows["sector"]) - {""})
-    note = f"The bar is the 80 % range around the close, {100 * reach:.0f} % to each side on the same scale for all. Choose a heading to sort."
+    note = f"The bar is the 80% range around the close, {100 * reach:.0f}% to each side on the same scale for all. Choose a heading to sort."
     return part(joined_html([html_macros("universe").tickers(heads, body, sectors), paragraph(note, "quiet")]))
 
 # %% ../../nbs/70_reports/10_universe_page.ipynb #0320345e
@@ -322,7 +322,7 @@ def sector_map(
     blocks = {}
     for name, own in placed.groupby("sector"):
         median = own["width_ratio"].median()
-        told = f"{len(own)} ticker{'s' * (len(own) != 1)}, median width {shown(median, '.2f')}\N{MULTIPLICATION SIGN} its usual, mean chance of a fall beyond 5 % {percent(own['fall'].mean(), 1)} (base rate {shown(100 * own['usual_fall'].mean(), '.1f', ' %')})"
+        told = f"{len(own)} ticker{'s' * (len(own) != 1)}, median width {shown(median, '.2f')}\N{MULTIPLICATION SIGN} its usual, mean chance of a fall beyond 5% {percent(own['fall'].mean(), 1)} (base rate {shown(100 * own['usual_fall'].mean(), '.1f', '%')})"
         blocks[name] = (
             -median if np.isfinite(median) else 0.0,
             (name, told, chips(own)),
@@ -409,7 +409,7 @@ def width_reason(reason: Reason) -> str:
     "What a feature adds to a width, in words."
     read = f", at {reason.value:.4g}" if np.isfinite(reason.value) else ""
     change = 100.0 * float(np.expm1(reason.amount))
-    return f"{reason.feature} ({reason.family}{read}): {abs(change):.1f} % {'wider' if change > 0 else 'narrower'}"
+    return f"{reason.feature} ({reason.family}{read}): {abs(change):.1f}% {'wider' if change > 0 else 'narrower'}"
 
 
 def distance_reason(reason: Reason) -> str:
@@ -425,11 +425,11 @@ def widest_section(
     "The ranges that are widest against their usual width, with the reasons that the forecasts carry."
     top = day.rows.dropna(subset="width_ratio").nlargest(most, "width_ratio")
     names = [
-        (str(symbol), f"{row['width_ratio']:.2f}\N{MULTIPLICATION SIGN} its usual width: {row['width']:.1f} % against {row['usual_width']:.1f} %",
+        (str(symbol), f"{row['width_ratio']:.2f}\N{MULTIPLICATION SIGN} its usual width: {row['width']:.1f}% against {row['usual_width']:.1f}%",
          [width_reason(reason) for reason in forecast_reasons(day.forecasts[str(symbol)])])
         for symbol, row in top.iterrows()
     ]  # fmt: skip
-    note = "Width of the 80 % range from its 10 % to its 90 % quantile, against the median of the stock's own ranges of the 252 sessions before."
+    note = "Width of the 80% range from its 10% to its 90% quantile, against the median of the stock's own ranges of the 252 sessions before."
     reasons = (
         " The reasons are the three largest contributions to the width: they explain the model, and no cause in the market."
         if any(r for *_, r in names)
@@ -462,7 +462,7 @@ def unusual_section(
     )
     note = (
         "Unusual means: far from its own medians of the last 252 sessions. The distance is the root mean square over the stock's own features, each in units of its usual "
-        f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {percent(share)} of the stocks stand above 95 % of theirs{before}."
+        f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {percent(share)} of the stocks stand above 95% of theirs{before}."
     )  # fmt: skip
     return (
         part(joined_html([names_list(names), paragraph(note, "quiet")]))
