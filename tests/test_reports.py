@@ -63,7 +63,7 @@ def test_the_observed_rate_stands_beside_the_stated_one():
     p = pd.Series(0.5, pd.bdate_range("2018-01-01", periods=300))
     p.iloc[-20:-15] = 0.005
     assert alarm_sentence(p).startswith(
-        "Of the last 250 sessions 5 at 1 % and 5 at 5 % were flagged; of ordinary ones it would be about 2.5 at 1 % and 12.5"
+        "Of the last 250 sessions 5 at 1% and 5 at 5% were flagged; of ordinary ones it would be about 2.5 at 1% and 12.5"
     )
     assert "unlike the days before" not in alarm_sentence(p)
     assert "unlike the days before" in alarm_sentence(p * 0.06)

@@ -66,7 +66,7 @@ def test_too_few_trials_say_nothing_of_parameters():
 
 @pytest.mark.parametrize(
     ("gain", "t", "said"),
-    [(0.02, 1.99, "none ("), (0.02, 2.0, "2.0 % less loss"), (-0.02, -3.0, "2.0 % more loss"), (-0.02, -1.0, "none (")],
+    [(0.02, 1.99, "none ("), (0.02, 2.0, "2.0% less loss"), (-0.02, -3.0, "2.0% more loss"), (-0.02, -1.0, "none (")],
 )
 def test_a_gain_within_two_errors_is_none(gain, t, said):
     assert gain_words({"gain": gain, "se": 0.01, "t": t, "n": 100}).startswith(said)
