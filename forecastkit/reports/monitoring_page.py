@@ -210,7 +210,7 @@ def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: s
         ax.plot(values.index, values, color=ACCENT)
         ax.axhline(expected, color=FAINT, linewidth=0.9)
         ax.set_title(words, loc="left")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         ax.margins(x=0)
     return ax
 
