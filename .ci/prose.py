@@ -32,6 +32,7 @@ OFF = {  # check: why it is not asked
     "weasel_words": "'very' is at times the plain word",
 }
 OWN = {  # pattern: what to write instead
+    r"\d %(?![\w%])": "'80%', without a space",
     r"(?:^|[.] )(?:What|Which|Who) [^.?!,;:\n]{3,40}: ": "a sentence that begins with its subject",
     r"\b[Ff]or ever\b": "'forever'",
     r"\bas (?:one|he|she) (?:does )?who\b": "who does what",
