@@ -132,14 +132,14 @@ class CutPlan:
         self,
         done: pd.DatetimeIndex,  # the cuts that were asked and answered
     ) -> float:
-        "The smallest share of all rows on which a leak is found with 95 % by the even ones among the cuts that were asked."
+        "The smallest share of all rows on which a leak is found with 95% by the even ones among the cuts that were asked."
         return smallest_share(self.rows, int(self.even.isin(done).sum()))
 
     def asked(
         self,
         done: pd.DatetimeIndex,  # the cuts that were asked and answered
     ) -> pd.DataFrame:
-        "By kind: rows, cuts that were asked, and the smallest share of these rows on which a leak is found with 95 %."
+        "By kind: rows, cuts that were asked, and the smallest share of these rows on which a leak is found with 95%."
         table = {name: (len(rows), int(rows.isin(done).sum())) for name, rows in self.kinds.items()}
         return pd.DataFrame(
             [(name, n, k, smallest_share(n, k)) for name, (n, k) in table.items()],

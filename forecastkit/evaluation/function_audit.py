@@ -514,7 +514,7 @@ def audit_report(
     table = plan.asked(answered)
     kinds = ", ".join(f"{kind} {row['cuts']:.0f} of {row['rows']:.0f}" for kind, row in table.iterrows())
     notes.append(
-        f"a leak on {bound:.1%} of all rows or more would have been found with 95 %; cuts by kind of row: {kinds}"
+        f"a leak on {bound:.1%} of all rows or more would have been found with 95%; cuts by kind of row: {kinds}"
     )
     findings = thrown or [*as_findings(search.differences, search.asked), *found, *dated]
     return Report(f"look-ahead audit of {name}", tuple(findings), facts, tuple(notes), {"cuts by kind of day": table})
