@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test proofs check ruff pyrefly bandit prose notebooks docs dist lowest latest weaknesses rivals figures controls clean
+.PHONY: help install report test proofs check ruff pyrefly bandit prose notebooks docs dist lowest latest weaknesses rivals figures pictures controls clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -103,6 +103,10 @@ rivals: install  ## forecastkit beside other libraries, in an environment of the
 
 figures: install  ## What the forecasts were worth, 1, 5 and 21 sessions ahead, into docs/figures.json and docs/how_good.md
 	@$(BIN)/python benchmarks/figures.py
+
+AXE ?= $(wildcard node_modules/axe-core/axe.min.js)
+pictures: install  ## Every page of reports/output at 1,280 and 400 pixels, light and dark, into build/pictures, with what is wrong in it (needs Chromium)
+	@$(BIN)/python benchmarks/look.py $$(find reports/output -name '*.html') --folder build/pictures $(if $(AXE),--axe $(AXE))
 
 controls: install  ## Four random walks, where there is nothing to see (five minutes)
 	@$(BIN)/python benchmarks/controls.py

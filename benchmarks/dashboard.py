@@ -2,7 +2,7 @@
 
     python benchmarks/dashboard.py [FORECASTS] [--folder pictures] [--axe axe.min.js] [--ledger FILE]
 
-Makes a ledger of so many forecasts (100,000 by default; about a minute of the processor) unless one is given, starts `forecastkit dashboard` over it, opens it once, and then measures
+Makes a ledger of so many forecasts (100,000 by default; half a minute of the processor) unless one is given, starts `forecastkit dashboard` over it, opens it once, and then measures
 in a new window of Chromium: the clock from the request until the numbers of the first page stand (asked: below 2 s), beside the load of the machine and the seconds of
 the processor that the server used. Then the other pages by their links: the first look, which reads, and a second one, from what was kept. Each line of JSON is one figure.
 Pictures are of 1,280 and 400 pixels, light and dark. axe-core (`npm install axe-core`) is injected from its file; nothing is fetched.
@@ -134,9 +134,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made, sync_playwright() as play:
         home = args.home or Path(made)
         if args.home is None:
-            from ledger import load
+            from ledger import load_copies
 
-            say(made=args.forecasts, seconds=round(load(f"sqlite:///{home}/forecasts.db", args.forecasts), 1))
+            say(made=args.forecasts, seconds=round(load_copies(f"sqlite:///{home}/forecasts.db", args.forecasts), 1))
         from forecastkit.web.dashboard import PAGES
 
         server, address = started(home)

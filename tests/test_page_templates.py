@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from html5lib import HTMLParser
+from html5lib.html5parser import ParseError
 
 from forecastkit.core import Piece, Report, Target, html_macros, joined_html, load_settings
 from forecastkit.core.findings import Finding, html_section, write_page
@@ -18,8 +20,8 @@ from forecastkit.ops import JobRun, MonitorReport
 from forecastkit.pipeline import IntegratedSystem
 from forecastkit.pipeline.daily import scorecard_path, worst_quarters_sentence
 from forecastkit.reports import daily, morning
-from forecastkit.reports.html import STYLE, drawn, heading, is_text, paragraph, table
-from forecastkit.reports.monitoring_page import picture
+from forecastkit.reports.html import GUARD, STYLE, drawn, heading, is_text, paragraph, table
+from forecastkit.reports.monitoring_page import Monitoring, picture, skill_section
 
 HOSTILE = '<script>alert("x")</script>'
 PACKAGE = Path(__file__).resolve().parents[1] / "forecastkit"
@@ -223,3 +225,31 @@ def test_a_span_within_one_year_is_one_year(tmp_path):
     path.write_text(json.dumps({"start": "2018-01-02", "end": "2018-12-21", "worst_quarters": [row]}))
     told = worst_quarters_sentence(Target("VIX", "pct_change", 5), settings)
     assert "in the worst quarters of 2018: 2018Q4 +6% (s.e. 3)" in told
+
+
+def test_the_parts_of_the_daily_page_are_valid_html(day):
+    parts = [
+        daily.headline(day), morning.morning_card(day), morning.month_section(day.record), morning.moved_section(day.forecast), daily.record_section(day),
+        morning.record_drawing(day.record), morning.regime_drawing(day.regimes), morning.anomaly_drawing(day), table(daily.provenance_table(day), "caption"),
+        table(daily.ahead_table(day.ahead)), table(daily.last_forecasts(day.record)), html_macros("daily").past([("2018-12-31", "Monday, 31 Dec 2018")]),
+    ]  # fmt: skip
+    HTMLParser(strict=True).parse(html_macros("pieces").page("VIX", STYLE, joined_html(parts), GUARD))
+    with pytest.raises(ParseError):
+        HTMLParser(strict=True).parse(html_macros("pieces").page("VIX", STYLE, Piece("<p><table></p>"), GUARD))
+
+
+def test_no_report_leaves_a_picture_without_words():
+    "Axes that a notebook shows by themselves get a stock text, and a box that no keyboard reaches."
+    for path in (PACKAGE.parent / "reports").glob("*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            bare = re.search(r"^ *axes? = |plt\.show", "".join(cell["source"]), re.MULTILINE)
+            assert bare is None or "drawn(axes" in "".join(cell["source"]), (path.name, bare)
+
+
+def test_a_measure_by_session_fits_a_phone():
+    days = pd.bdate_range("2018-01-02", periods=90, unit="us")
+    rows = pd.DataFrame(
+        {"target_session": days, "crps": 1.0, "base_crps": 1.2, "inside_80": 1.0, "horizon": 5, "symbol": "VIX"}
+    )
+    shown = skill_section(Monitoring(None, None, rows, [], [], [], None))
+    assert shown.count('class="drawing narrow"') == 2 and "<img" not in shown

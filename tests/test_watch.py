@@ -1,6 +1,7 @@
 "The watch of a day: drift and performance stored after the forecast, the monitoring page, and no secret in any of them."
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -154,6 +155,19 @@ def test_performance_is_stored_by_symbol_sector_and_state_and_read_back_on_both_
     assert {"hit_rate", "coverage", "calibration_error", "crps_skill", "pinball_skill"} <= set(measured["metric"])
     assert not measured.loc[measured["scope"] != "symbol", "decayed"].any()
     assert "By market state" in performance_section(gather_monitoring(database))
+
+
+def test_recent_forecasts_of_one_symbol_are_read_without_those_of_others():
+    database = PredictionDatabase("sqlite://")
+    database.store_predictions(
+        [(one, None) for i in range(40) for one in (made(i), replace(made(i), symbol="SPX", regime_bounds=()))]
+    )
+    asked = []
+    sa.event.listen(
+        database.engine, "before_cursor_execute", lambda c, cursor, words, given, *rest: asked.append(str(given))
+    )
+    assert set(recent_forecasts(database, symbol="VIX")["symbol"]) == {"VIX"} and len(recent_forecasts(database)) == 80
+    assert sum("VIX" in given for given in asked) == 1
 
 
 def test_skill_has_no_baseline_before_sixty_outcomes_were_known():
