@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..core import html_macros, joined_html
-from ..forecasts import ACCENT, FAINT, SHADES, WARNING, blank_axes, figure_png, house_style
+from ..forecasts import ACCENT, FAINT, SHADES, WARNING, blank_axes, figure_pair, figure_png, house_style
 from ..ledger import DRIFT, PredictionDatabase, fetch, with_retry
 from ..ops import JobRun, LineTarget, MonitorReport, Standing, StoredAlert, outcome_measures, read_monitor
 from ..ops import standing, stored_alerts, stored_jobs, stored_promotions, target_key
@@ -201,15 +202,15 @@ def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: str) -> Any:
+def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: str, ax: Any = None) -> Any:
     "A measure by session with two errors to each side, and what is expected; returns the axes."
     with house_style():
-        ax = blank_axes(9.2, 2.0)
+        ax = blank_axes(9.2, 2.0) if ax is None else ax
         low, high = values - 2 * errors, (values + 2 * errors).clip(upper=1)
         ax.fill_between(values.index, low, high, color=SHADES[0], linewidth=0)
         ax.plot(values.index, values, color=ACCENT)
         ax.axhline(expected, color=FAINT, linewidth=0.9)
-        ax.set_title(words, loc="left")
+        ax.set_title(words if ax.figure.get_size_inches()[0] > 5 else words.replace(", with", ",\nwith"), loc="left")
         ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         ax.margins(x=0)
     return ax
@@ -231,9 +232,8 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
         if len(known):
             last = known.iloc[-1]
             now = f"{percent(last[name])} on {show_day(known.index[-1])}, standard error {percent(last[f'{name}_se'])}"
-            out += picture(
-                band_picture(known[name], known[f"{name}_se"], expected, words).figure, f"{words}; {alt}; {now}"
-            )
+            drawn = partial(band_picture, known[name], known[f"{name}_se"], expected, words)
+            out += figure_pair(drawn, f"{words}; {alt}; {now}", 2.0, 2.2)
     return paragraph(f"{page.target}.", "quiet") + out
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #3c365b84
