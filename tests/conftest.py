@@ -45,11 +45,6 @@ UNTRACED = {
 # fmt: on
 
 
-# Files whose tests train the same models many times over, in homes of their own: what scikit-learn, XGBoost and arch were asked for before,
-# with the same numbers, is looked up. A test that asks whether a fit comes out the same again bears the marker `refits`.
-SAME_FITS = {"user_code", "directions"}
-
-
 def pytest_collection_modifyitems(items):
     place = {f"test_{name}": number for number, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
@@ -76,31 +71,6 @@ def walks_stay_here():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walkforward, "VERSIONS_A_PROCESS", 10**6)
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fits_are_looked_up(request):
-    "What other libraries fitted before is not fitted again, in the files of `SAME_FITS`."
-    if request.path.stem.removeprefix("test_") not in SAME_FITS:
-        yield
-        return
-    from same_fits import looked_up
-
-    with looked_up():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def fits_are_made(request):
-    "Where a test bears the marker `refits`, each fit is made."
-    if not request.node.get_closest_marker("refits"):
-        yield
-        return
-    from same_fits import MEMORY
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MEMORY, "off", True)
         yield
 
 

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from conftest import LONG_FILES, SAME_FITS, UNTRACED
+from conftest import LONG_FILES, UNTRACED
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "tests").glob("test_*.py"))
@@ -56,4 +56,4 @@ def test_make_test_leaves_out_what_make_proofs_runs():
 
 def test_every_file_that_begins_first_is_there_and_others_are_traced():
     assert len(LONG_FILES) == len(set(LONG_FILES))
-    assert {f"test_{name}" for name in {*LONG_FILES, *UNTRACED, *SAME_FITS}} < {path.stem for path in FILES}
+    assert {f"test_{name}" for name in {*LONG_FILES, *UNTRACED}} < {path.stem for path in FILES}
