@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -340,3 +342,20 @@ def test_a_path_with_a_space_is_a_uri_in_sarif(close):
     [run] = sarif([(report, "my features/é.py", 1)])["runs"]
     place = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
     assert place == {"uri": "my%20features/%C3%A9.py"}
+
+
+def test_two_processes_leave_nothing_behind_and_say_nothing_of_it(tmp_path):
+    (tmp_path / "mine.py").write_text("def f(close):\n    return close.pct_change()\n")
+    words = [
+        "verify",
+        "--function",
+        f"{tmp_path}/mine.py:f",
+        "--cuts",
+        "4",
+        "--home",
+        f"{tmp_path}/home",
+        "--jobs",
+        "2",
+    ]
+    asked = subprocess.run([sys.executable, "-m", "forecastkit", *words, "--quiet"], capture_output=True, text=True)
+    assert (asked.returncode, asked.stderr) == (0, "")
