@@ -359,3 +359,11 @@ def test_two_processes_leave_nothing_behind_and_say_nothing_of_it(tmp_path):
     ]
     asked = subprocess.run([sys.executable, "-m", "forecastkit", *words, "--quiet"], capture_output=True, text=True)
     assert (asked.returncode, asked.stderr) == (0, "")
+
+
+def test_a_function_of_published_series_alone_is_audited():
+    "Yields have no bars: the probe for data brought along asks their closes of nobody."
+    from leaks.lookalikes import published_when_published
+    from leaks.setting import corpus_market
+
+    assert audit(published_when_published, corpus_market(), cuts=4).ok

@@ -10,6 +10,7 @@ waste, so a market is observed first: it notes what is read, and the others are 
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -293,8 +294,12 @@ class MarketViews:
         return self.shown(self.others.perturbed(self.others.first - pd.Timedelta(days=1)))
 
     def given(self) -> pd.DataFrame:
-        "The closes of up to five of the series that are read."
-        return pd.DataFrame({name: self.market.close(name) for name in self.read[:5]})
+        "The closes of up to five of the series that are read; none of a published series, whose rows are no sessions."
+        closes = dict[str, pd.Series]()
+        for name in self.read:
+            with suppress(DataError):  # it has no bars
+                closes |= {name: self.market.close(name)} if len(closes) < 5 else {}
+        return pd.DataFrame(closes)
 
     def widened(self) -> MarketViews | None:
         "Views with the series that the last call missed; None where it missed none."

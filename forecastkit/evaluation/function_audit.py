@@ -39,9 +39,9 @@ from .source_hints import source_hints
 from .audit_views import FrameViews, MarketViews, ObservedMarket, Views, moments_of
 
 # %% auto #0
-__all__ = ['FORMS', 'ANNOTATED', 'KEPT_APART', 'PROCESSES', 'FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'annotated_form',
-           'shown_form', 'called', 'FilesTouched', 'FirstAnswer', 'first_of_market', 'first_of_frame', 'given',
-           'with_files', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
+__all__ = ['FORMS', 'ANNOTATED', 'KEPT_APART', 'PROCESSES', 'FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'ONE_THREAD',
+           'annotated_form', 'shown_form', 'called', 'FilesTouched', 'FirstAnswer', 'first_of_market', 'first_of_frame',
+           'given', 'with_files', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
            'memory_findings', 'file_findings', 'file_notes', 'later_changes', 'agrees_elsewhere', 'brought_findings',
            'response_notes', 'date_findings', 'AuditLimits', 'searched', 'audit_report', 'first_answer', 'answer_of',
            'fresh_answer', 'views_of', 'audit']
@@ -432,6 +432,9 @@ class AuditLimits:
     forms: bool = False  # whether what is harmless is compared too and listed
 
 
+ONE_THREAD: Mapping[str, str] = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+
+
 def searched(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, plan: CutPlan, limits: AuditLimits, name: str, symbol: str | None,
     on_cut: Callable[[], object] | None = None,
@@ -442,18 +445,19 @@ def searched(
     )
     if limits.n_jobs == 1:
         return ask(plan.cuts, until=time.monotonic() + limits.seconds, on_cut=on_cut)
-    from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     shares = [plan.cuts[k :: limits.n_jobs] for k in range(limits.n_jobs)]
     until = time.monotonic() + limits.seconds
+    workers = get_reusable_executor(max_workers=limits.n_jobs, env=ONE_THREAD)
     try:
-        parts = Parallel(n_jobs=limits.n_jobs)(delayed(ask)(share, until=until) for share in shares)
+        asked = [workers.submit(ask, share, until=until) for share in shares]
+        parts = [one.result() for one in asked]
     except TerminatedWorkerError as error:
         raise UserCodeError(f"{name} failed: it ended its process") from error
     finally:
-        get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
+        workers.shutdown(wait=True)  # idle workers would outlive the work by minutes
     return CutSearch(
         sorted(chain(*(part.differences for part in parts)), key=lambda one: one.cut), sorted(chain(*(part.refused for part in parts))),
         sum(part.compared for part in parts), sum(part.asked for part in parts), [*chain(*(part.answered for part in parts))],
