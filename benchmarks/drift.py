@@ -282,7 +282,7 @@ def held(whole: pd.DataFrame, alerts: pd.DataFrame) -> dict:
         part = whole[pd.Timestamp(row.words.rsplit(" ", 1)[1]) : row.session]
         inside = ((part["pit"] - 0.5).abs() <= 0.4).mean()
         happened = (
-            f"80 % range held {inside:.0%} of {len(part)}, CRPS {part['crps_ratio'].mean():.2f} times what was expected"
+            f"80% range held {inside:.0%} of {len(part)}, CRPS {part['crps_ratio'].mean():.2f} times what was expected"
         )
         said[str(row.session.date())] = f"{row.words}: {happened}"
     return said
@@ -309,7 +309,7 @@ def replay(sources: str, first: int, line: str, cached: Path | None = None) -> d
     delays = halved_delays(table, truth, origins, start)
     found = {
         "line": line, "span": [str(after.index[0].date()), str(after.index[-1].date())], "outcomes": len(after),
-        "80 % range held": round(float(inside.mean()), 3), "alerts": alerts["severity"].value_counts().to_dict(),
+        "80% range held": round(float(inside.mean()), 3), "alerts": alerts["severity"].value_counts().to_dict(),
         "alerts a year": (alerts["severity"].value_counts() / years).round(2).to_dict(),
         "by rule": {f"{s} {m}": int(n) for (s, m), n in alerts.groupby(["severity", "measure"]).size().items()},
         "high": held(whole, alerts[alerts["severity"] == "high"]),

@@ -164,7 +164,7 @@ def main() -> None:
     sums = {"all": pooled(parts)} | {cut: pooled([s for s in parts if s["cut"].iloc[0] == cut]) for cut in cuts}
     for name, sum_ in sums.items():
         print(
-            f"{name:10} against HAR {sum_['har']:+.2f} %, t {sum_['t']:+.2f}; the 80 % range held {sum_['inside']:.1f}"
+            f"{name:10} against HAR {sum_['har']:+.2f} %, t {sum_['t']:+.2f}; the 80% range held {sum_['inside']:.1f}"
         )
     worst = min(lines, key=lambda line: line["t"])
     print(f"lowest t {worst['t']:+.2f} ({worst['series']} {worst['cut']})")
