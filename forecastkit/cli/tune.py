@@ -43,7 +43,7 @@ class TuneGroup(TyperGroup):
 
 # %% ../../nbs/80_cli/13_tune.ipynb #00cd33bc
 tune_app = typer.Typer(
-    cls=TuneGroup, help="Search parameters with Optuna, and measure what the search was worth.", rich_markup_mode=None,
+    cls=TuneGroup, help="Search parameters with Optuna, and measure what that is worth.", rich_markup_mode=None,
     invoke_without_command=True, no_args_is_help=False,
 )  # fmt: skip
 Targets = Annotated[
