@@ -212,6 +212,7 @@ BAD_ROWS = {  # by line of the file: what is written over a sound row, and the r
     11: ({"made_at": "1999-01-04T22:00:00Z"}, "too_early"), 12: ({"origin": "2014-12-25"}, "origin"), 13: ({"q10": -100}, "impossible"),
     14: ({"kind": "points"}, "kind"), 15: ({"q90": "ten"}, "not_finite"), 16: ({"q10": "-1_4"}, "not_finite"),
 }  # fmt: skip
+SOUND = 180 - len(BAD_ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +249,7 @@ def test_a_file_of_quantiles_is_scored_and_every_slip_is_one_line(house, theirs,
         line: reason for line, (_, reason) in BAD_ROWS.items()
     }
     [card] = found["cards"]
-    assert card["forecasts"] == 180 - len(BAD_ROWS) == card["origins"] + card["without_outcome"] + card["without_house"]
+    assert card["forecasts"] == SOUND == card["origins"] + card["without_outcome"] + card["without_house"]
     assert card["by_timeliness"]["live"]["n"] == card["origins"] and card["by_timeliness"]["backfill"]["n"] == 0
     assert card["baselines"]["house"]["crps"] > 0
     jsonschema.validate(found, SCHEMAS["evaluate --forecasts"])
@@ -302,17 +303,17 @@ def test_an_import_is_a_line_of_its_own_chained_idempotent_and_never_believed_be
     assert lines() == []
     assert main(["forecasts", "import", "theirs.csv", "--json"]) == 1
     first = json.loads(capsys.readouterr().out)
-    assert first["stored"] == {"live": 0, "late": 0, "backfill": 167} and len(first["refused"]) == len(BAD_ROWS)
+    assert first["stored"] == {"live": 0, "late": 0, "backfill": SOUND} and len(first["refused"]) == len(BAD_ROWS)
     jsonschema.validate(first, SCHEMAS["forecasts import"])
     assert main(["forecasts", "import", "theirs.parquet", "--line", "theirs", "--json"]) == 1
     again = json.loads(capsys.readouterr().out)
-    assert sum(again["stored"].values()) == 0 and again["known"] == 167
+    assert sum(again["stored"].values()) == 0 and again["known"] == SOUND
     found = lines()
     jsonschema.validate(found, SCHEMAS["forecasts lines"])
-    assert [row["forecasts"] for row in found] == [167] and found[0]["backfill"] == 167
+    assert [row["forecasts"] for row in found] == [SOUND] and found[0]["backfill"] == SOUND
     database = PredictionDatabase(load_settings().database_url())
     assert len(database.get_predictions(every_version=True)) == 0  # it competes with nothing that is served
-    assert database.verify() == [] and audit_ledger(database).ok and audit_ledger(database).counts["imported"] == 167
+    assert database.verify() == [] and audit_ledger(database).ok and audit_ledger(database).counts["imported"] == SOUND
     assert main(["evaluate", "--forecasts", "theirs", "--json", "--quiet"]) == 0
     [card] = json.loads(capsys.readouterr().out)["cards"]
     assert card["by_timeliness"]["backfill"]["n"] == card["origins"]
