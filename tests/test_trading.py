@@ -325,7 +325,7 @@ def test_bad_sizes_in_blocks_are_refused_in_one_line_and_nothing_is_booked(size,
         ({"NONE": 0.1}, "NONE"),
         ({"A": np.nan}, "that of A, nan, on"),
         ({"A": np.inf}, "that of A, inf, on"),
-        ({"A": -0.1}, "needs FillRules"),
+        ({"A": -0.1}, "needs short selling: --short, or FillRules"),
     ],
 )
 def test_bad_weights_are_refused_in_one_line_before_anything_is_ordered(weights, words):
