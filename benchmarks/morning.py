@@ -26,57 +26,26 @@ CODE = "import sys; from forecastkit.cli.main import main; sys.exit(main())"
 STAGE = re.compile(r"^ +([a-z ]+?) +([0-9.]+)$", re.MULTILINE)
 
 
-def job(home: Path, as_of: str, pages: Path) -> dict[str, float]:
-    "One `forecastkit daily`: seconds of the processor, of the clock, and of the stages after the forecast."
+def timed(words: tuple[str, ...], home: Path, as_of: str, pages: Path) -> tuple[dict[str, float], str]:
+    "One command of forecastkit: its seconds of the processor and of the clock, and what it said."
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [
-        sys.executable,
-        "-c",
-        CODE,
-        "daily",
-        "--sources",
-        "sample",
-        "--as-of",
-        as_of,
-        "--home",
-        str(home),
-        "--output",
-        str(pages),
-    ]
-    said = subprocess.run(command, check=True, capture_output=True, text=True)
+    options = ("--sources", "sample", "--as-of", as_of, "--home", str(home), "--output", str(pages))
+    said = subprocess.run([sys.executable, "-c", CODE, *words, *options], check=True, capture_output=True, text=True)
     after, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begun
     spent = sum(getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime"))
-    stages = {name: float(seconds) for name, seconds in STAGE.findall(said.stdout + said.stderr)}
-    return {
-        "seconds": round(spent, 1),
-        "clock": round(clock, 1),
-        "page_clock": stages["page"],
-        "watch_clock": stages["watch"],
-    }
+    return {"seconds": round(spent, 1), "clock": round(clock, 1)}, said.stdout + said.stderr
+
+
+def job(home: Path, as_of: str, pages: Path) -> dict[str, float]:
+    "One `forecastkit daily`: seconds of the processor, of the clock, and of the stages after the forecast."
+    figure, said = timed(("daily",), home, as_of, pages)
+    stages = {name: float(seconds) for name, seconds in STAGE.findall(said)}
+    return figure | {"page_clock": stages["page"], "watch_clock": stages["watch"]}
 
 
 def page_alone(home: Path, as_of: str, pages: Path) -> dict[str, float]:
     "`forecastkit report daily`: the page of a stored forecast by itself, which gathers the day first."
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [
-        sys.executable,
-        "-c",
-        CODE,
-        "report",
-        "daily",
-        "--sources",
-        "sample",
-        "--as-of",
-        as_of,
-        "--home",
-        str(home),
-        "--output",
-        str(pages),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = sum(getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime"))
-    return {"seconds": round(spent, 1), "clock": round(time.perf_counter() - begun, 1)}
+    return timed(("report", "daily"), home, as_of, pages)[0]
 
 
 def main() -> None:

@@ -7813,6 +7813,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'forecastkit/reports/runner.py'),
                                             'forecastkit.reports.runner.run_report': ( '70_reports/runner.html#run_report',
                                                                                        'forecastkit/reports/runner.py'),
+                                            'forecastkit.reports.runner.sum_name': ( '70_reports/runner.html#sum_name',
+                                                                                     'forecastkit/reports/runner.py'),
                                             'forecastkit.reports.runner.write_report': ( '70_reports/runner.html#write_report',
                                                                                          'forecastkit/reports/runner.py')},
             'forecastkit.reports.scorecard': { 'forecastkit.reports.scorecard.basis': ( '70_reports/scorecard.html#basis',

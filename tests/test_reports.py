@@ -1,5 +1,6 @@
 "Report pages: the section on anomalies with its false-alarm rate, and runs that neither mix nor leave anything behind."
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from forecastkit.core import DataError
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.pipeline.system import IntegratedSystem
+from forecastkit.reports import runner
 from forecastkit.reports.anomalies import (
     alarm_sentence,
     anomaly_headline,
@@ -142,6 +144,29 @@ def test_what_is_handed_to_a_notebook_is_there_for_this_run_alone(tmp_path, monk
     assert "2018-12-31 00:00:00 None" in run_report("weekly", "output", {}, progress=False, objects=given).read_text()
     assert "the page of None None" in run_report("weekly", "output", {}, progress=False).read_text()
     assert not list(tmp_path.rglob("handed*"))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_file_that_was_laid_in_place_of_what_is_handed_is_not_unpickled(known, tmp_path, monkeypatch):
+    "Another's file beside the kernel, with and without something that was handed."
+    monkeypatch.chdir(tmp_path)
+    real = runner.hand_over
+
+    def swapped(objects, folder):
+        if known:
+            real(objects, folder)
+        Path(folder, runner.HANDED).write_bytes(b"cos\nsystem\n(S'touch " + bytes(tmp_path / "owned") + b"'\ntR.")
+
+    monkeypatch.setattr(runner, "hand_over", swapped)
+    weekly(tmp_path, "from forecastkit.reports import handed\nprint('the page of', handed('table'))")
+    if known:
+        with pytest.raises(DataError, match="changed on its way"):
+            run_report("weekly", "output", {}, progress=False, objects={"table": 1})
+    else:
+        assert (
+            "the page of None" in run_report("weekly", "output", {}, progress=False, objects={"table": 1}).read_text()
+        )
+    assert not (tmp_path / "owned").exists() and not [name for name in os.environ if name.startswith("HANDED_")]
 
 
 def test_the_page_of_a_day_in_hand_gathers_nothing_again(day, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ is made. So a run works in a private folder, kernel and all, and the finished pa
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ from .html import html_page
 
 # %% auto #0
 __all__ = ['INJECTED', 'SOCKET_PATH', 'HANDED', 'report_names', 'report_path', 'assigned_names', 'report_parameter_names',
-           'refuse_unknown', 'check_parameters', 'kernel_config', 'hand_over', 'handed', 'run_report', 'write_report']
+           'refuse_unknown', 'check_parameters', 'kernel_config', 'sum_name', 'hand_over', 'handed', 'run_report',
+           'write_report']
 
 # %% ../../nbs/70_reports/02_runner.ipynb #0ec85c2d
 def report_names() -> dict[str, Path]:
@@ -100,24 +102,35 @@ def kernel_config(folder: str | Path) -> Any:
 HANDED: str = "handed.bin"  # beside the connection file of a kernel: what its starter gave it
 
 
+def sum_name(folder: str | Path) -> str:
+    "The environment variable with the sum of what lies in a folder: nothing else is unpickled, whoever wrote it there."
+    return f"HANDED_{hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]}"
+
+
 def hand_over(objects: Mapping[str, Any], folder: str | Path) -> None:
-    "Lay objects beside the connection file of a kernel that is to be started in a private folder."
+    "Lay objects beside the connection file of a kernel that is to be started in a private folder, and their sum into the environment that it inherits."
     import cloudpickle
 
-    Path(folder, HANDED).write_bytes(cloudpickle.dumps(dict(objects)))
+    content = cloudpickle.dumps(dict(objects))
+    Path(folder, HANDED).write_bytes(content)
+    os.environ[sum_name(folder)] = hashlib.sha256(content).hexdigest()
 
 
 def handed(name: str) -> Any:
-    "What the process that started this notebook's kernel handed to it under a name; None where it handed nothing, as in Jupyter."
+    "What the process that started this notebook's kernel handed to it under a name; None where it handed nothing, as in Jupyter. Raises `DataError` for what was changed since."
     from ipykernel.kernelapp import IPKernelApp
 
     kernel = IPKernelApp.instance() if IPKernelApp.initialized() else None
     path = Path(kernel.abs_connection_file).with_name(HANDED) if kernel is not None else Path(HANDED)
-    if kernel is None or not path.exists():
+    known = os.environ.get(sum_name(path.parent))
+    if kernel is None or known is None:
         return None
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != known:
+        raise DataError("what was handed to this report was changed on its way")
     import cloudpickle
 
-    return cloudpickle.loads(path.read_bytes()).get(name)
+    return cloudpickle.loads(content).get(name)
 
 # %% ../../nbs/70_reports/02_runner.ipynb #7c4bb3cf
 def run_report(
@@ -147,6 +160,8 @@ def run_report(
             write_atomic(saved, executed.read_bytes())
             where = f"cell {error.cell_index} stopped with {error.ename}: {error.evalue}"
             raise DataError(f"report {name}: {where}; {saved} shows where") from error
+        finally:
+            os.environ.pop(sum_name(private), None)
         page = html_page(executed, title)
         write_atomic(saved, executed.read_bytes())
     return write_atomic(saved.with_suffix(".html"), page)
