@@ -44,7 +44,7 @@ def stars(text: str) -> str:
     "Three stars for any text; nothing for nothing."
     return "***" if text else ""
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #ab8ea566
 def without_secrets(text: str) -> str:
     "The text of an address as it may be shown, even where it is written so badly that it is none."
     return redacted(text) if "://" in text or "@" not in text else f"***@{text.rpartition('@')[2]}"
@@ -61,12 +61,12 @@ def key(
     rule = {"reader": reader, "about": about, "shapes_model": shapes_model, "hide": hide or redacted}
     return field(default=default, repr=hide is None, metadata=rule)
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #647b0680
 def calendar_name(name: str) -> str:
     "The name as exchange_calendars spells it: its codes of four letters are in upper case."
     return name.upper() if re.fullmatch(r"[a-z][a-z0-9]{3}", name) else name
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #f4b267d5
 FRACTION = number(0, 1)
 TEXT = word("some text", r"\S.*")
 SYMBOL = Reader("a symbol such as VIX", lambda value: named_symbol(TEXT.read(value)))
@@ -98,7 +98,7 @@ class DataSettings:
     )
     feature_cache: int = key(256, whole(0, 100_000), "size limit of the cache of features in megabytes; 0 keeps none")
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #c848101b
 @dataclass(frozen=True)
 class ForecastSettings:
     "What is forecast when nobody says otherwise."
@@ -140,13 +140,13 @@ class ModelSettings:
         "t of the PIT's spread over 250 outcomes beyond which a version is refitted early; 0: never",
     )
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #489dd430
 def steps_ahead(timeframe: str, *default: int) -> Any:
     "The declaration of the horizons of a timeframe."
     reader = listed(whole(1, 252), "increasing whole numbers such as 1, 5, 10, 21", increasing=True)
     return key(default, reader, f"bars of {timeframe} ahead, where several horizons are forecast at once")
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #fc2aee88
 @dataclass(frozen=True)
 class HorizonSettings:
     "The horizons of each timeframe, where several are forecast at once."
@@ -157,7 +157,7 @@ class HorizonSettings:
     d1: tuple[int, ...] = steps_ahead("d1", 1, 5, 10, 21)
     w1: tuple[int, ...] = steps_ahead("w1", 1, 2, 4, 13)
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #9c92ac01
 @dataclass(frozen=True)
 class QualitySettings:
     "From which quality score on the data of a session count as excellent, good, usable."
@@ -166,7 +166,7 @@ class QualitySettings:
     good: float = key(0.85, FRACTION, "lowest good score")
     usable: float = key(0.70, FRACTION, "lowest score that is forecast from")
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #4c76718b
 @dataclass(frozen=True)
 class DatabaseSettings:
     "Where forecasts are kept."
@@ -189,7 +189,7 @@ def address(about: str) -> Any:
     "The declaration of an address on the web; it may hold the password of a proxy."
     return key("", WEB, f"address of {about}", hide=without_secrets)
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #8493c10b
 @dataclass(frozen=True)
 class LiveSettings:
     "How vendors are asked over the network."
@@ -222,7 +222,7 @@ def rules(rule: Reader, allowed: str) -> Reader:
 
     return Reader(allowed, read)
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #976ccf55
 RULE = word("a rule such as NROU quarter 30 15", r"\S+ (day|week|month|quarter) \d{1,3}( \d{1,2})?")
 RULES = rules(RULE, "nothing, or rules with commas between such as NROU quarter 30 15")
 
@@ -268,7 +268,7 @@ def named_sinks(text: str) -> str:
     "The names of sinks; three stars where one might be an address."
     return "***" if "://" in text or (not re.search(r"\b(file|env|keyring):", text) and text.strip("'\"() ")) else text
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #75329a57
 @dataclass(frozen=True)
 class MonitorSettings:
     "What a monitor expects, to whom it tells what it finds, and when."
@@ -398,7 +398,7 @@ def known_key(
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
     raise SettingsError(f"{where}: {name} is not a setting: {hint}")
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #2f48642d
 def read_value(
     name: str,  # section.key
     value: Any,  # text, or a value of the right type
@@ -487,7 +487,7 @@ class Settings:
         shaping = [(name, value) for name, declared, value in self._items() if declared.metadata["shapes_model"]]
         return digest({name: value for name, value in shaping if value != ""})  # nothing said, nothing changed
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #0a0426c5
 def ini_value(value: Any) -> str:
     "A value as settings.ini spells it."
     if isinstance(value, bool):
@@ -502,7 +502,7 @@ def uncommented(text: str) -> str:
     lines = (re.sub(r"""(?:^|\s)[#;](?=(?:[^"]*"[^"]*")*[^"]*$).*""", "", line) for line in text.splitlines())
     return "\n".join(line.rstrip() for line in lines)
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #31116d40
 def read_ini(path: Path) -> dict[str, str]:
     "Section.key -> text of one settings file; raises `SettingsError` where it is absent or no such file."
     parser = configparser.ConfigParser(interpolation=None, default_section="")
@@ -515,7 +515,7 @@ def read_ini(path: Path) -> dict[str, str]:
     items = ((section, name, text) for section in parser.sections() for name, text in parser.items(section))
     return {f"{section}.{name}": uncommented(text) for section, name, text in items}
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #3863cdb9
 def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     "Section.key -> (text, variable) of all `FORECASTKIT_` variables but the one that names the settings file."
     found = {}
@@ -540,7 +540,7 @@ def read_layers(
     found += [(name, text, "environment", var) for name, (text, var) in read_environment(environ).items()]
     return found + [(name, value, "argument", "argument") for name, value in (overrides or {}).items()]
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #9eb5d0fe
 def load_settings(
     path: str | Path | None = None,  # one settings file instead of the two places it is looked for
     overrides: Mapping[str, object] | None = None,  # section.key -> text or value; wins over everything
@@ -579,7 +579,7 @@ def settings_problems(
             problems.append(redacted(error))
     return problems
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #9db20704
 def settings_report(
     path: str | Path | None = None,  # as in `load_settings`
     overrides: Mapping[str, object] | None = None,  # section.key -> text or value

@@ -100,7 +100,7 @@ def game_of(forest: QuantileForest) -> ForestGame:
         _GAMES[forest] = ForestGame(forest.trees_, forest.past_)
     return _GAMES[forest]
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #df6d4352
 class ForestShape:
     "Quantiles of the training days in a forest's weights: on the typical day all weigh alike."
 
@@ -162,7 +162,7 @@ class ScaledMember:
             yield sums.names, sums.parts * pull[:, None, :]
         yield self.shape.contributions()
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #fb442906
 def unscaled(rows: int) -> Additive:
     "Location 0, or log scale 0, for some rows."
     return constant(np.zeros((rows, 1)))
@@ -183,7 +183,7 @@ def scale_and_shape(base: Any, rows: pd.DataFrame, shape: Shape) -> ScaledMember
         scale = joined(scale, Additive((base.width_column_,), np.zeros((len(rows), 1)), factor[:, None, None]))
     return ScaledMember(line_parts(base.location_, rows), scale, shape)
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #1d6d6214
 def row_member(member: Any, rows: pd.DataFrame) -> ScaledMember | None:
     "A member that reads each row alone, taken apart exactly; None for kinds that are not known here."
     match member:
@@ -336,7 +336,7 @@ class Pool(NamedTuple):
         ]
         return results(drawn), pulls
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #1861c97e
 def results(quantiles: np.ndarray) -> np.ndarray:
     "Median and log of q90 - q10, (n, 2), of quantiles at RESULT_PROBS, (n, 3)."
     return np.column_stack([quantiles[:, 1], np.log(quantiles[:, 2] - quantiles[:, 0])])
@@ -361,7 +361,7 @@ def share_rest(parts: np.ndarray, rest: np.ndarray) -> np.ndarray:
     whole = size.sum(axis=1, keepdims=True)
     return parts + np.where(whole > 0, size / np.where(whole > 0, whole, 1.0), 0.0) * rest[:, None, :]
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #9bd48f21
 def attribute(
     members: Sequence[ScaledMember],
     pool: Pool,
