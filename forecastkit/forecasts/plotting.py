@@ -50,7 +50,7 @@ DAY_FORMATS: dict[str, list[str]] = {  # of years, months, days, hours, minutes,
     "offset_formats": ["", "%Y", "%b %Y", "%-d %b %Y", "%-d %b %Y", "%-d %b %Y, %H:%M"],
 }  # fmt: skip
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #0febffca
 @contextmanager
 def house_style() -> Iterator[None]:
     "Within this context everything is drawn in the house's style; afterwards the caller's own style is back."
@@ -92,7 +92,7 @@ def session_axes(
 
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #aa105b74
 def figure_png(
     figure: Any,  # a matplotlib figure
 ) -> bytes:
@@ -102,7 +102,7 @@ def figure_png(
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #e4e22bcb
 def figure_html(
     figure: Any,  # a matplotlib figure
     alt: str = "",  # what the picture shows, for those who cannot see it
@@ -152,7 +152,7 @@ def figure_svg(
     inside = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")]
     return html_macros("pieces").drawing(inside, size[1] if size else "", alt, kind)
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #24deadda
 def figure_pair(
     draw: Callable[[Any], Any],  # draws on the axes that it is given
     alt: str,
@@ -197,7 +197,7 @@ def smooth_density(
     levels = np.linspace(points[0] - 2.5 * width, points[-1] + 2.5 * width, 160)
     return levels, np.exp(-(((levels[:, None] - points) / width) ** 2) / 2).mean(axis=1) / (width * np.sqrt(2 * np.pi))
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #8fd88f5e
 def draw_density(
     ax: Any,  # the fan's axes
     at: float,  # foot of the density on the horizontal axis
@@ -213,7 +213,7 @@ def draw_density(
         inside = (levels >= q[k]) & (levels <= q[-1 - k])
         ax.fill_betweenx(levels[inside], at, at + width[inside], color=shade, linewidth=0)
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #283ba698
 BEHIND_WORDS: dict[str, Any] = {"facecolor": UNDERLAY, "edgecolor": "none", "pad": 0.6}  # no line crosses these words
 
 
@@ -233,7 +233,7 @@ def mark_bounds(
             words.set(fontsize=6.5, color=FAINT, zorder=1.6)
         ax.set_ylim(low, high)
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #3afc3647
 def write_ranges(
     ax: Any,  # the fan's axes
     q: ArrayLike,  # the 5, 10, 25, 50, 75, 90 and 95% quantiles
@@ -261,7 +261,7 @@ def mark_events(
             words = ax.text(day, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
             words.set(fontsize=6.5, color=FAINT)
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #c225a95c
 def fan_chart(
     history: pd.Series,  # recent levels by session; the last one is the origin's
     target_session: pd.Timestamp | str,  # the session that is forecast
@@ -366,7 +366,7 @@ def reliability(
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="stated probability", ylabel="observed frequency")
     return ax
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #ae71d62a
 def contribution_bars(
     contributions: pd.Series,  # signed parts by name
     ax: Any = None,  # matplotlib axes
