@@ -207,12 +207,12 @@ class ExplanationTable:
             self.contributions.fillna(0.0).to_numpy(), self.base.to_numpy(), read, feature_names=names
         )
 
-# %% ../../nbs/40_models/22_explanations.ipynb #7012d61c
+# %% ../../nbs/40_models/22_explanations.ipynb #6d6100d1
 def row_sessions(index: pd.Index) -> pd.Index:
     "The sessions of origins, with or without a symbol beside them."
     return index.get_level_values("session") if isinstance(index, pd.MultiIndex) else index
 
-# %% ../../nbs/40_models/22_explanations.ipynb #2d2116d5
+# %% ../../nbs/40_models/22_explanations.ipynb #913d12cd
 def require_shap() -> Any:
     "The `shap` library; raises `ImportError` that names the extra."
     try:
@@ -234,7 +234,7 @@ class Explanations(NamedTuple):
         "The explanations of the middle and of the width of one origin."
         return self.middle.at(origin), self.width.at(origin)
 
-# %% ../../nbs/40_models/22_explanations.ipynb #901ff3a3
+# %% ../../nbs/40_models/22_explanations.ipynb #174f4554
 def as_tables(
     found: Attribution,
     rows: pd.DataFrame,  # the features of the origins
@@ -253,7 +253,7 @@ def as_tables(
     ]  # fmt: skip
     return Explanations(*made)
 
-# %% ../../nbs/40_models/22_explanations.ipynb #d9aa3a7b
+# %% ../../nbs/40_models/22_explanations.ipynb #2d6b8d5d
 def join_explanations(parts: Sequence[Explanations]) -> Explanations:
     "The explanations of several versions, one after another; a feature that a version does not have adds nothing there."
     made = []
@@ -282,7 +282,7 @@ def calibrated_attribution(
     parts = np.concatenate([found.parts, (value - found.value)[:, None, :]], axis=1)
     return found._replace(names=(*found.names, CALIBRATION), parts=parts, value=value)
 
-# %% ../../nbs/40_models/22_explanations.ipynb #bb875036
+# %% ../../nbs/40_models/22_explanations.ipynb #520b95c1
 BLOCK: int = 64  # origins of a pool that are explained together
 
 
@@ -290,7 +290,7 @@ def stacked(parts: Sequence[Attribution]) -> Attribution:
     "Attributions of the same features, one below another."
     return Attribution(parts[0].names, *(np.concatenate([part[k] for part in parts]) for k in range(1, 5)))
 
-# %% ../../nbs/40_models/22_explanations.ipynb #a3475da5
+# %% ../../nbs/40_models/22_explanations.ipynb #02bb4d62
 def pool_attribution(
     model: ProbabilisticForecaster,
     X: pd.DataFrame,  # the history
@@ -326,7 +326,7 @@ def mixture_parts(mix: VarianceMix, rows: pd.DataFrame) -> Additive:
     base = np.full((len(rows), 1), 0.5 * np.log(before))
     return Additive(mix.names, base, (0.5 * (weighted - usual) * slope[:, None])[:, :, None])
 
-# %% ../../nbs/40_models/22_explanations.ipynb #95bcdfa0
+# %% ../../nbs/40_models/22_explanations.ipynb #95c3879e
 def log_scale_parts(member: Any, rows: pd.DataFrame) -> Additive:
     "The log of a panel member's scale as a sum over features, (n, 1)."
     if isinstance(member, VarianceMix):
@@ -349,7 +349,7 @@ def panel_terms(model: PanelForecaster, rows: pd.DataFrame) -> list[ScaledMember
         made.append(ScaledMember(location, log_scale_parts(member, rows), LinearShape(bent)))
     return made
 
-# %% ../../nbs/40_models/22_explanations.ipynb #352bac71
+# %% ../../nbs/40_models/22_explanations.ipynb #c774341b
 def panel_attribution(
     model: PanelForecaster,
     X: pd.DataFrame,
@@ -361,7 +361,7 @@ def panel_attribution(
     found = stacked([attribute(panel_terms(model, piece), Pool(model.weights)) for piece in pieces])
     return rows, completed_shares(found, model.predict_quantiles(rows))
 
-# %% ../../nbs/40_models/22_explanations.ipynb #cb1caf0a
+# %% ../../nbs/40_models/22_explanations.ipynb #2279bd96
 PANEL_BLOCK: int = 2000  # rows that are explained together
 
 
@@ -409,7 +409,7 @@ def rotated_outcomes(y: pd.Series, seed: int, rounds: int) -> Iterator[pd.Series
         column = table.columns.get_indexer(y.index.get_level_values(-1)) if isinstance(y.index, pd.MultiIndex) else 0
         yield pd.Series(moved[at, column], y.index).dropna()
 
-# %% ../../nbs/40_models/22_explanations.ipynb #1749b627
+# %% ../../nbs/40_models/22_explanations.ipynb #d80d0d8c
 class Nulls(NamedTuple):
     "By feature, for the middle and the width: `importance` (mean size), `null` (what its copies reached), and whether it `counts`."
 
@@ -436,7 +436,7 @@ def permutation_null(
         made.append(pd.DataFrame({"importance": own, "null": null, "counts": own > null}).rename_axis("feature"))
     return Nulls(*made)
 
-# %% ../../nbs/40_models/22_explanations.ipynb #8dd15a64
+# %% ../../nbs/40_models/22_explanations.ipynb #5e4deaa9
 def known_outcomes(model: Any, X: pd.DataFrame, y: OutcomeValues) -> pd.Series:
     "The outcomes as a series with the labels of their rows."
     if isinstance(model, PanelForecaster):

@@ -56,7 +56,7 @@ def replace_measured(
         connection.execute(sa.insert(table), [*rows])
     return len(rows)
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #fe5fe296
 def number_or_none(value: Any) -> float | None:
     "A number for a column that may be empty."
     return None if value is None or not np.isfinite(value) else float(value)
@@ -88,7 +88,7 @@ def store_drift(
     work = partial(replace_measured, table=DRIFT, rows=rows, keys=keys, fixed=[tuple(fixed[key] for key in keys)])
     return with_retry(database.engine, work, write=True)
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #b183ec5e
 def thin_measurements(
     database: PredictionDatabase,
     keep_days: int = 730,
@@ -113,13 +113,13 @@ def drift_this_week(database: PredictionDatabase) -> pd.DataFrame:
     "The drift of the week before the last checked session: symbol, feature, since, sessions, effect, family_wise_p."
     return view_table(database, "drift_this_week")
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #51f33bf5
 def checked_symbols(database: PredictionDatabase, session: pd.Timestamp) -> set[str]:
     "The symbols whose drift was checked at a session."
     query = sa.select(DRIFT.c.symbol).where(DRIFT.c.session == session.date()).distinct()
     return with_retry(database.engine, lambda connection: set(connection.scalars(query)))
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #5d7bd6c5
 def decayed_lines(database: PredictionDatabase) -> pd.DataFrame:
     "The lines that do worse than usual by their last measurement: name, window, metric, value, se, reference."
     return view_table(database, "decayed_lines")
@@ -141,7 +141,7 @@ class JudgedTarget:
         "Whether the change detector has spoken."
         return self.report is not None and self.report.noticed
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #a04860eb
 def judge_target(part: pd.DataFrame, windows: Sequence[int] = OUTCOME_WINDOWS) -> JudgedTarget:
     "Measure and judge the forecasts of one target, as `PredictionDatabase.get_predictions` gives them."
     symbol, kind, horizon = part.iloc[0][["symbol", "kind", "horizon"]]
@@ -152,7 +152,7 @@ def judge_target(part: pd.DataFrame, windows: Sequence[int] = OUTCOME_WINDOWS) -
     table = window_table(known, before, **settled) if report is None else report.windows
     return JudgedTarget(symbol, kind, int(horizon), known.index[-1], table, report)
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #2d89ea4e
 def judge_targets(
     rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
     windows: Sequence[int] = OUTCOME_WINDOWS,
@@ -175,7 +175,7 @@ def performance_table(judged: Sequence[JudgedTarget]) -> pd.DataFrame:
             found.append((*about, 60, "change", len(last), last.max(axis=None), np.nan, 1.0, one.decayed, one.session))
     return pd.DataFrame(found, columns=list(PERFORMANCE_COLUMNS))
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #840e5a95
 def store_performance(database: PredictionDatabase, table: pd.DataFrame) -> int:
     "Write down what `measured_performance` found; returns how many rows."
     now = database.clock()
@@ -199,7 +199,7 @@ def first_names(names: Sequence[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #d7678d58
 def surest_names(drifted: pd.DataFrame) -> list[str]:
     "What drifted, each once: what is counted first, then the surest."
     ordered = drifted.sort_values(["family_wise_p", "feature"], na_position="first", kind="stable")
@@ -224,7 +224,7 @@ def decay_alert(one: JudgedTarget) -> Alert | None:
             return Alert("decay", subject, "info", f"{rule}", f"{one.session:%Y-%m-%d}", sure, see)
     return None
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #98c302e3
 def finding_alerts(drifted: pd.DataFrame, pauses: Sequence[Any]) -> list[Alert]:
     "One alert a symbol that drifted, and a pause."
     found = []
@@ -248,7 +248,7 @@ def drift_line(drifted: pd.DataFrame, checked: int) -> str:
     usual = f"{false_alarms_a_year():.1g} false alarms a year expected at the default level"
     return f"Drift this week: {len(drifted)} of {checked} checked{told} ({usual})."
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #ebbcfe7b
 def performance_line(performance: pd.DataFrame) -> str:
     "How many targets do worse than usual, in a line, beside how often that is said for nothing."
     own = performance[performance["scope"] == "symbol"]
@@ -332,7 +332,7 @@ def measured_performance(
     more = found[(found["scope"] != "symbol") | ~found["metric"].isin(list(MEASURE_WORDS))]
     return pd.concat([own, more], ignore_index=True) if len(more) else own
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #545ba20d
 def recent_forecasts(
     database: PredictionDatabase,
     sessions: int = 500,  # up to that of the last forecast
@@ -345,7 +345,7 @@ def recent_forecasts(
     days = database.calendar.sessions
     return database.get_predictions(symbol, start=days[max(int(days.searchsorted(pd.Timestamp(last))) - sessions, 0)])
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #bb55c219
 def latest_performance(database: PredictionDatabase) -> pd.DataFrame:
     "The last stored measurement of each symbol, sector and state, in the columns of `rolling_performance`."
     one, other = SNAPSHOTS.c, SNAPSHOTS.alias().c
@@ -384,7 +384,7 @@ def recorded_alerts(
     found = finding_alerts(drift_this_week(database), active_pauses(database))
     return [*found, *failed_jobs(runs, now), *vendor_alerts(runs, now, vendor_failures)]
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #d51418cd
 def monitor(
     database: PredictionDatabase,
     expect: Sequence[str] = (),  # jobs that must have run, such as daily
