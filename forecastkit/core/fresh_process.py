@@ -34,7 +34,7 @@ def send_message(pipe: BinaryIO, message: bytes) -> None:
     pipe.write(len(message).to_bytes(8, "big") + message)
     pipe.flush()
 
-
+# %% ../../nbs/00_core/17_fresh_process.ipynb #cdf411c0
 def receive_message(
     pipe: BinaryIO,
 ) -> bytes | None:
@@ -57,7 +57,7 @@ def packed(call: Callable[[], Any]) -> bytes:
     except Exception as error:
         return cloudpickle.dumps(("unsendable", f"{type(error).__name__}: {error}"))
 
-
+# %% ../../nbs/00_core/17_fresh_process.ipynb #a1d43777
 def answer_to(
     question: bytes,  # folder, search path, environment, and the call, as `FreshProcesses.ask` packs them
 ) -> bytes:
@@ -76,7 +76,7 @@ def answer_to(
         return cloudpickle.dumps(("unsendable", f"{type(error).__name__}: {error}"))
     return packed(made)
 
-
+# %% ../../nbs/00_core/17_fresh_process.ipynb #911fc36c
 def answer_by_copy(
     answer: Callable[[], bytes],  # made in the copy
 ) -> bytes:
@@ -127,7 +127,7 @@ def serve_questions(
 # %% ../../nbs/00_core/17_fresh_process.ipynb #ea9f1414
 T = TypeVar("T")
 
-
+# %% ../../nbs/00_core/17_fresh_process.ipynb #d257675a
 class ProcessEnded(RuntimeError):
     "The process ended before it had answered."
 
@@ -135,7 +135,7 @@ class ProcessEnded(RuntimeError):
 class NotSendable(RuntimeError):
     "A call, or what it returned, cannot be sent to another process."
 
-
+# %% ../../nbs/00_core/17_fresh_process.ipynb #75733935
 def unpacked(
     answer: bytes | None,  # as a process has packed it; empty where it ended without one
 ) -> Any:
@@ -149,7 +149,7 @@ def unpacked(
         return said
     raise NotSendable(said) if kind == "unsendable" else said
 
-
+# %% ../../nbs/00_core/17_fresh_process.ipynb #4700c2f6
 class FreshProcesses:
     "Asks functions in processes that have imported some modules and run nothing else."
 

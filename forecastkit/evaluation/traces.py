@@ -89,7 +89,7 @@ def different_numbers(
             equal |= np.abs(x - y) <= tolerance * np.fmax(np.abs(x), usual)
     return ~equal
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #514add96
 def block_kind(x: Any, y: Any) -> str:
     "How two columns of these dtypes are compared: number, whole or other; complex numbers, of which a float would drop a part, as objects."
     if is_complex_dtype(x) or is_complex_dtype(y) or not (is_numeric_dtype(x) and is_numeric_dtype(y)):
@@ -97,7 +97,7 @@ def block_kind(x: Any, y: Any) -> str:
     plain = all(isinstance(one, np.dtype) and is_integer_dtype(one) and one != np.uint64 for one in (x, y))
     return "whole" if plain else "number"
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #31541600
 def value_blocks(
     a: pd.DataFrame,
     b: pd.DataFrame,  # same rows and columns
@@ -114,7 +114,7 @@ def value_blocks(
             found.append((chosen, x, y))
     return found
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #e12a2ca9
 def same_objects(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     "Where two tables of objects hold the same; what cannot be compared, such as arrays in cells, is compared as it is written."
     try:
@@ -126,7 +126,7 @@ def same_objects(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     pairs = zip(x.flat, y.flat)
     return np.array([repr(one) == repr(other) for one, other in pairs], dtype=bool).reshape(x.shape)
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #9460550d
 def differences(
     a: pd.DataFrame,
     b: pd.DataFrame,  # same rows and columns
@@ -186,7 +186,7 @@ class Difference(NamedTuple):
         except (TypeError, ValueError):  # arrays in cells are neither equal nor not
             return 0.0
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #670ff451
 def aligned(
     whole: pd.DataFrame,  # the result for the whole market
     other: pd.DataFrame,  # the result for a probe
@@ -204,7 +204,7 @@ def aligned(
         a, b = a.reindex(index=rows, columns=names), b.reindex(index=rows, columns=names)
     return a, b
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #79e221c2
 def column_differences(
     a: pd.DataFrame,
     b: pd.DataFrame,  # same rows and columns
@@ -222,7 +222,7 @@ def column_differences(
         )
     return found
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #69ac6568
 def differing_forms(
     x: np.ndarray,  # (rows, columns), numbers or objects
     y: np.ndarray,  # the same shape and kind
@@ -240,7 +240,7 @@ def form_of(value: Any) -> str:
     "How a zero or an absent value is written: 0.0, -0.0, None or NaN."
     return str(value) if value == 0 else "None" if value is None else "NaN"
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #8dc36a62
 def form_differences(
     a: pd.DataFrame,
     b: pd.DataFrame,  # same rows and columns
@@ -258,7 +258,7 @@ def form_differences(
             found.append(Difference(name, probe, cut, a.index[last], one, other, len(a) - rows[0]))
     return found
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #912f3657
 def shape_differences(
     whole: pd.DataFrame,  # tables as `as_table` gives them
     other: pd.DataFrame,

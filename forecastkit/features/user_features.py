@@ -55,7 +55,7 @@ def described(thing: Any) -> Any:
     held = thing.get_params(deep=False) if hasattr(thing, "get_params") else vars(thing)
     return [type(thing), described({name: held[name] for name in sorted(held)})]
 
-
+# %% ../../nbs/30_features/17_user_features.ipynb #707a1f90
 def user_code_digest(
     thing: Any,  # a function, an object of a class, a model
     what: str,  # such as: feature momentum
@@ -86,7 +86,7 @@ def place_of(error: BaseException) -> str:
         at = at.tb_next
     return found
 
-
+# %% ../../nbs/30_features/17_user_features.ipynb #aca643c8
 ERROR_CHARACTERS: int = 500  # characters of what an error of the user's code says
 
 
@@ -98,7 +98,7 @@ def _words_of(error: BaseException) -> str:
     except Exception:
         return ""
 
-
+# %% ../../nbs/30_features/17_user_features.ipynb #0b5995c5
 @contextlib.contextmanager
 def user_code(
     what: str,  # such as: feature momentum
@@ -133,7 +133,7 @@ def at_user_sessions(
         raise UserCodeError(f"{what} returns values of type {found.dtype}: return numbers")
     return found.astype(float).reindex(index.as_unit(days.unit)).set_axis(index)
 
-
+# %% ../../nbs/30_features/17_user_features.ipynb #55ffa420
 @dataclass(frozen=True)
 class UserFormula:
     "A formula of the user's, called with the care that code of others needs."
@@ -163,7 +163,7 @@ def wants_symbol(function: Callable[..., Any]) -> bool:
         return False
     return len([p for p in asked if p.default is p.empty]) > 1
 
-
+# %% ../../nbs/30_features/17_user_features.ipynb #ded6cec2
 def user_feature(
     given: Any,  # a function of the market, or a `Feature`
     symbol: str,  # the target

@@ -53,7 +53,7 @@ def secret_parts(
     found = {address, parts.netloc, parts.path.strip("/"), parts.query, *pieces}
     return {text for one in found for text in (one, unquote(one)) if len(text) > 3}
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #a168a4cb
 def without_secrets_of(address: str, text: object) -> str:
     "The text in one printable line, with every secret part of an address replaced by `***`."
     return printable(redacted(text, secret_parts(address)), most=200)
@@ -76,7 +76,7 @@ def sink_reference(text: str) -> str:
         )
     return found[0]
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #9d4b9e60
 def kept_address(
     reference: str,  # env:VARIABLE or keyring:SERVICE/USER
     environ: Mapping[str, str] | None = None,  # instead of the process's environment
@@ -93,7 +93,7 @@ def kept_address(
         )
     return found
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #adb1c504
 def from_keyring(service: str, user: str) -> str:
     "What the keyring of the system keeps under a service and a user; empty where there is nothing."
     try:
@@ -133,7 +133,7 @@ def say_late() -> None:
     sys.stdout.flush()
     os._exit(0)
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #90f5f412
 def deliver_as_child() -> None:
     "Read an address and a message from standard input, send it through Apprise, and print whether and why not."
     import logging
@@ -165,7 +165,7 @@ def refused(error: BaseException) -> bool:
     "Whether a sink answered and did not take it: it may be asked again at once, one that hangs is not."
     return isinstance(error, DataError) and not isinstance(error.__cause__, TimeoutError)
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #c301b822
 @dataclass(frozen=True)
 class AppriseSink:
     "Sends each message through Apprise, in a process that is ended after `seconds`."

@@ -57,7 +57,7 @@ def panel_target(settings: Settings) -> Target:
     own = settings.forecast.symbol == PANEL
     return Target(PANEL, settings.forecast.kind if own else "log_return", settings.forecast.horizon)
 
-
+# %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #7f67a8cd
 def panel_declarations(
     universe: Universe,
     horizon: int,  # sessions
@@ -66,12 +66,12 @@ def panel_declarations(
     found = universe.profile(Target(PANEL, "log_return", horizon)).declarations
     return tuple(feature for feature in found if isinstance(feature, PanelFeature))
 
-
+# %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #6304980e
 def rows_of(X: pd.DataFrame) -> pd.MultiIndex:
     "Session and symbol of each row of a long frame."
     return cast(pd.MultiIndex, X.index)
 
-
+# %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #1141894d
 def member_rows(
     view: MarketData,
     rows: pd.MultiIndex,  # session and symbol
@@ -80,7 +80,7 @@ def member_rows(
     found = membership(view, list(rows.levels[1]), pd.DatetimeIndex(rows.levels[0]))
     return np.ones(len(rows), dtype=bool) if found is None else found[rows.codes[0], rows.codes[1]]
 
-
+# %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #31eb5bbb
 def panel_members(
     market: MarketData,
     universe: Universe,
@@ -117,7 +117,7 @@ def panel_closes_ahead(
         block[at[at >= 0], place] = outcome.to_numpy()[at >= 0]
     return pd.Series(block[rows.codes[0], rows.codes[1]], rows, name="outcome")
 
-
+# %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #5feab2d4
 def volatility_bands(
     view: MarketData,
     days: pd.DatetimeIndex,  # sessions, repetitions allowed
@@ -305,7 +305,7 @@ def panel_fingerprints(
     asked = {n: replace(universe, symbols=tuple(begins.index[:n])).identity for n in np.unique(listed).tolist()}
     return pd.Series([digest([asked[n], *both]) for n, *both in zip(listed.tolist(), bars, earnings)], days, dtype=str)
 
-
+# %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #86f0bf53
 def prepare_panel(
     market: MarketData,  # anything up to `through` is used, nothing after it
     universe: Universe,
@@ -374,7 +374,7 @@ def results_expected(
     known = next_reports(table, symbol, days, prepared.view.calendar).iloc[0]
     return {} if pd.isna(known["kind"]) else {"date": f"{known['date']:%Y-%m-%d}", "known": str(known["kind"])}
 
-
+# %% ../../nbs/65_pipeline/40_panel_preparation.ipynb #1984823a
 def build_panel_forecast(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin

@@ -45,7 +45,7 @@ def price_arrays(prices: PriceBlocks) -> dict[str, np.ndarray]:
     }
     return given | {f"prices.{name}": values for name, values in names.items()}
 
-
+# %% ../../nbs/50_trading/11_kept_results.ipynb #ce1b136f
 def book_arrays(
     name: str,  # of the run: strategy, or that of a benchmark
     books: Books,
@@ -55,7 +55,7 @@ def book_arrays(
     fills = {f"fills.{column}": values for column, values in books.fills._asdict().items()}
     return {f"{name}.{key}": np.asarray(values) for key, values in (own | fills).items()}
 
-
+# %% ../../nbs/50_trading/11_kept_results.ipynb #36563d9f
 def result_facts(result: BacktestResult) -> dict[str, Any]:
     "What a result holds beside arrays, in JSON's own types; infinities stay."
     runs = {"strategy": result.books, **result.benchmarks}
@@ -96,7 +96,7 @@ def prices_in(
     paid = {name: (pd.Timestamp(day), float(money)) for name, (day, money) in delistings.items()}
     return PriceBlocks(sessions, tuple(map(str, arrays["prices.tickers"])), **(blocks | events), delistings=paid)
 
-
+# %% ../../nbs/50_trading/11_kept_results.ipynb #6f45f6e0
 def books_in(
     arrays: Mapping[str, np.ndarray],
     name: str,
@@ -128,7 +128,7 @@ def result_in(
         tuple(facts["notes"]), facts["fall"], tried,
     )  # fmt: skip
 
-
+# %% ../../nbs/50_trading/11_kept_results.ipynb #6daa1a84
 def kept_result(
     path: str | Path,
 ) -> tuple[BacktestResult, dict[str, Any]]:
