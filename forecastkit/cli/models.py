@@ -47,7 +47,7 @@ def open_models(
             LineTarget(target_key(own.symbol, timeframe), own.kind, own.horizon),
         )
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #bcc0c39b
 def require_target(registry: Any, target: Any, home: str | None) -> None:
     "Raise `DataError` for a target that no source has and no version was trained for."
     from forecastkit.ops import PANEL_KEY
@@ -56,7 +56,7 @@ def require_target(registry: Any, target: Any, home: str | None) -> None:
     if target.key != PANEL_KEY and not version_rows(registry, target.symbol):
         require_symbol(settings_with(data__home=home), target.symbol)
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #70c11ccd
 def read_evidence(
     text: str | None,  # JSON, or the name of a file that holds it
 ) -> dict[str, Any] | None:
@@ -87,7 +87,7 @@ def recipe_of(
         raise DataError(f"--set {odd[0]} has no value: write it as --set model.rounds=200")
     return {key if "." in key else f"model.{key}": value for key, value in found.items()}
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #177f3720
 def promotion_row(one: Any) -> dict[str, Any]:
     "A promotion for a program."
     row = one.row()
@@ -118,14 +118,14 @@ From = Annotated[
     ),
 ]
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #311b1b74
 def version_rows(registry: Any, symbol: str | None) -> list[dict[str, Any]]:
     "Stored versions, newest first; the one in force for its target is called champion, the others retired."
     from forecastkit.ops import ModelLoader
 
     return ModelLoader(registry.folder, registry.database).table(symbol)
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #6238f233
 @models_app.command("list")
 def list_models(symbol: Symbol = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """List the stored versions, newest first, and which of them serve.
@@ -166,7 +166,7 @@ def said_value(value: Any) -> str:
         else f"{value}"
     )
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #d5036a42
 @models_app.command("info")
 def info(target: TargetArgument, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Show everything known about the version in force for a symbol, without loading it.
@@ -279,7 +279,7 @@ def roll_back_line(
         said = {"who": getpass.getuser() if who is None else who, "why": why, "effective": begins}
         print_promotion(rollback(registry, wanted, **said), as_json)
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #4d047243
 @models_app.command("retire")
 def retire_line(
     target: TargetArgument, line: Annotated[str, typer.Argument(help="Name of a line.")], why: Why, evidence: Evidence = None,

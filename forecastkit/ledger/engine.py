@@ -243,7 +243,7 @@ TABLES_SINCE: dict[sa.Table, str] = {
 }  # the revision that brought a later table
 VERSION_TABLE: str = "forecastkit_version"
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #c6d18f58
 def needs_upgrade(connection: sa.Connection) -> bool:
     "Whether the tables are absent or older than this code; raises `DataError` if they are newer or another program's."
     inspector, name = sa.inspect(connection), display_url(connection.engine.url)
@@ -259,7 +259,7 @@ def needs_upgrade(connection: sa.Connection) -> bool:
         return False
     return found != REVISIONS[-1]
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #30629f1e
 def held_tables(connection: sa.Connection, tables: Iterable[sa.Table]) -> list[sa.Table]:
     "Those of the tables that a database has; one on a read-only medium may be too old for some."
     found = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
@@ -271,7 +271,7 @@ def chained_tables(connection: sa.Connection) -> list[sa.Table]:
     "The tables with a chain that a database has."
     return held_tables(connection, CHAINED)
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #412c1530
 def upgrade(
     connection: sa.Connection,
     revision: str = "head",  # one of `REVISIONS`
@@ -295,7 +295,7 @@ def definitions(connection: sqlite3.Connection) -> set[Definition]:
     held = connection.execute("SELECT type, name, sql FROM sqlite_master")
     return {(kind, name, sql and " ".join(sql.split())) for kind, name, sql in held}
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #a69c467e
 @cache
 def known_definitions() -> frozenset[Definition]:
     "The definitions that the ledgers of all versions have."
@@ -407,7 +407,7 @@ def postgres_triggers(
     kinds = {"append_only": 27, "not_emptied": 34}  # before delete or update of a row; before truncate of a table
     return {f"{table.name}_{name}": f"O{kind} {function}" for table in tables for name, kind in kinds.items()}
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #794ac3aa
 TRIGGERS_OF: dict[str, str] = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": "SELECT tgname, tgenabled::text || tgtype::text || ' ' || trim(prosrc) FROM pg_trigger "  # noqa: S608  # nosec B608
@@ -416,7 +416,7 @@ TRIGGERS_OF: dict[str, str] = {
     f"AND relname IN ({', '.join(repr(table.name) for table in (*CHAINED, CHAIN))})",
 }
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #c64b70ce
 def trigger_problems(connection: sa.Connection) -> list[str]:
     "One phrase for each trigger that is missing, changed, or not the ledger's own."
     dialect = connection.dialect.name

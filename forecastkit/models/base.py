@@ -53,7 +53,7 @@ def last_rows(X: pd.DataFrame, last: int | None) -> pd.DataFrame:
         raise DataError(f"last={last} rows of X: ask for one or more, or for None, which is all")
     return X if last is None else X.iloc[max(len(X) - last, 0) :]
 
-
+# %% ../../nbs/40_models/01_base.ipynb #ac6ba89d
 def array_names(count: int) -> tuple[str, ...]:
     "The names that the columns of an array are given."
     return tuple(f"feature_{j}" for j in range(count))
@@ -70,7 +70,7 @@ def has_names(X: Any) -> TypeGuard[pd.DataFrame]:
     "Whether the columns of a table have names: those of an array, or of a frame numbered from 0, do not."
     return isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex)
 
-
+# %% ../../nbs/40_models/01_base.ipynb #7f2b2af0
 def matched_outcomes(
     index: pd.Index,  # of the checked features
     y: OutcomeValues,  # log changes: of some of these rows by label, or of all by position
@@ -93,7 +93,7 @@ def matched_outcomes(
         index = y.index
     return checked_outcomes(y, pd.DataFrame(index=index))
 
-
+# %% ../../nbs/40_models/01_base.ipynb #26652e80
 def training_data(
     X: pd.DataFrame,  # checked features
     y: OutcomeValues,  # as `matched_outcomes` takes them
@@ -132,7 +132,7 @@ class QuantilePredictions:
         table = self.predict_quantiles(X)[index.get_indexer(outcomes.index)]
         return -float(np.average(crps(outcomes.to_numpy(), table), weights=sample_weight))
 
-
+# %% ../../nbs/40_models/01_base.ipynb #ebd58dd6
 def crps_scorer(estimator: Any, X: Any, y: OutcomeValues) -> float:
     "Negative mean CRPS of any fitted model with `predict_quantiles`: ready for `scoring=` in scikit-learn."
     return QuantilePredictions.score(estimator, X, y)
@@ -205,7 +205,7 @@ def unfitted(model: Any) -> Any:
     "A copy of a model with its parameters and nothing learnt: scikit-learn's `clone`, or a copy of what it cannot clone."
     return sklearn_clone(model, safe=False)
 
-
+# %% ../../nbs/40_models/01_base.ipynb #22d98c88
 class HistoryForecaster(QuantilePredictions):
     "A model of the whole history up to each row, with parameters as scikit-learn's `clone` and `GridSearchCV` read them."
 
@@ -257,7 +257,7 @@ def float_table(
                 table[:, j] = np.log(np.ascontiguousarray(table[:, j]))
     return np.where(np.isfinite(table), table, np.nan)
 
-
+# %% ../../nbs/40_models/01_base.ipynb #fa4db3cc
 @dataclass(frozen=True)
 class Terms:
     "Columns made comparable for a linear model, with what was learnt about them from the training rows."
@@ -274,7 +274,7 @@ class Terms:
         table = float_table(X, self.names, self.logged)
         return (np.where(np.isnan(table), self.median, table) - self.centre) / self.spread
 
-
+# %% ../../nbs/40_models/01_base.ipynb #832f672b
 def fit_terms(
     X: pd.DataFrame,  # the training rows
     names: Sequence[str],
@@ -326,7 +326,7 @@ class Linear:
         constant = np.array(state["constant"], dtype=float)
         return cls(terms, constant, np.array(state["slopes"], dtype=float).reshape(len(terms.names), len(constant)))
 
-
+# %% ../../nbs/40_models/01_base.ipynb #f313484e
 def fit_linear(
     X: pd.DataFrame,  # (n rows) the training rows
     y: np.ndarray,  # (n,) what the line should give

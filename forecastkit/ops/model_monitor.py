@@ -43,7 +43,7 @@ MEASURE_WORDS: dict[str, str] = {
     "sharpe": "Sharpe ratio",
 }
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #51c6360b
 def check_outcomes(
     outcomes: pd.DataFrame,  # by session: pit, and hit, crps_ratio, crps with baseline_crps, returns where there are
 ) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def check_outcomes(
         raise DataError("the PIT lies within 0 and 1: see metrics.pit")
     return known
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #4141f704
 def rolling_measures(
     outcomes: pd.DataFrame,  # see `check_outcomes`
     window: int,  # outcomes
@@ -90,14 +90,14 @@ class DecayRule:
         "By how much values are worse than usual."
         return values - usual if self.rising else usual - values
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #6ac4b93b
 DECAY_RULES: tuple[DecayRule, ...] = (
     DecayRule("hit_rate", 0.10),
     DecayRule("sharpe", 0.1),
     DecayRule("calibration_error", 0.10, rising=True),
 )
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #160aafef
 @dataclass(frozen=True)
 class RuleNull:
     "What a rule does on a model that has not changed."
@@ -107,7 +107,7 @@ class RuleNull:
     starts: float  # times a year that it begins to fire
     worst: float  # that a hundredth of all windows exceeds
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #9010cb6a
 def again(
     outcomes: pd.DataFrame,  # (n, columns)
     length: int,
@@ -119,7 +119,7 @@ def again(
     rows = (starts[:, None] + np.arange(block)).ravel()[:length] % len(outcomes)
     return outcomes.iloc[rows].reset_index(drop=True)
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #fe15a3ab
 def rule_nulls(
     outcomes: pd.DataFrame,  # of the time in which the model was in order
     rules: tuple[DecayRule, ...] = DECAY_RULES,
@@ -158,7 +158,7 @@ class FiredRule:
         moved = f"{self.rule.worse_by(self.value, self.usual):+.2f} worse than {self.usual:.2f}"
         return f"{word} of the last {self.rule.window} is {self.value:.2f}, {moved}, limit {self.rule.limit:g}: {often}"
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #677f87f4
 @dataclass(frozen=True, eq=False)
 class DegradationReport:
     "Whether a model has decayed, by rules and by a detector, with what each is worth."
@@ -232,7 +232,7 @@ def detector_for(horizon: int) -> ChangeDetector:
     "The detector with one false alarm in fifty years for this horizon."
     return fit_change_detector(horizon, RUN_LENGTH)
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #7a6ec928
 def follow_pit(
     pit: pd.Series,  # of the outcomes that are followed
     before: pd.DataFrame,  # outcomes of the time in which the model was in order
@@ -243,7 +243,7 @@ def follow_pit(
         return detector_for(horizon).follow(pit)
     return detector_for(horizon).with_past(before["pit"]).follow(pit, before["pit"])
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #3482e361
 def window_table(outcomes: pd.DataFrame, before: pd.DataFrame, windows: tuple[int, ...], horizon: int) -> pd.DataFrame:
     "Each measure over each window: its value, error (HAC of a mean; of the others by scale), usual value and count."
     rows = {}
@@ -264,7 +264,7 @@ def window_table(outcomes: pd.DataFrame, before: pd.DataFrame, windows: tuple[in
             rows[str(name), window] = (value, se if len(recent) == window else math.nan, usual.get(name), len(recent))
     return pd.DataFrame(rows, ["value", "se", "usual", "n"]).T.rename_axis(["measure", "window"])
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #1200f057
 def judge_decay(
     outcomes: pd.DataFrame,  # see `check_outcomes`
     before: pd.DataFrame,  # those of the time in which the model was in order, 120 or more
@@ -306,7 +306,7 @@ def first_days(
     rows = np.flatnonzero(fires)
     return rows[np.diff(rows, prepend=-pause - 1) > pause]
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #e72c30fd
 def replay_decay(
     outcomes: pd.DataFrame,  # see `check_outcomes`
     start: pd.Timestamp,  # alerts from this session on; the outcomes before are of a model in order
@@ -361,7 +361,7 @@ def followed_outcomes(
     }
     return pd.DataFrame(columns, index=pd.DatetimeIndex(known["target_session"], name="session"))
 
-
+# %% ../../nbs/60_ops/20_model_monitor.ipynb #c45b10e5
 class ModelMonitor:
     "Asks a database of forecasts whether a model has decayed."
 

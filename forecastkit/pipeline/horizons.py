@@ -75,7 +75,7 @@ def settings_of_steps(settings: Settings, symbol: str, kind: str, horizon: int) 
     chosen = replace(settings.forecast, symbol=symbol, kind=kind, horizon=horizon)
     return replace(settings, model=model, forecast=chosen, data=replace(settings.data, calendar=STEP_CALENDAR))
 
-
+# %% ../../nbs/65_pipeline/57_horizons.ipynb #c415f902
 def require_bars(clock: BarClock, symbol: str, horizon: int, settings: Settings) -> None:
     "Raise `DataError`, naming how many are needed, where there are too few bars to train on."
     needed, found = settings.model.min_train_rows + settings.model.refit_every + horizon + 1, len(clock.closes)
@@ -84,7 +84,7 @@ def require_bars(clock: BarClock, symbol: str, horizon: int, settings: Settings)
             f"{symbol} has {found} bars of {clock.timeframe}, and {needed} are needed for {horizon} ahead: bring more, or longer history"
         )
 
-
+# %% ../../nbs/65_pipeline/57_horizons.ipynb #1343780a
 def forecast_steps(clock: BarClock, symbol: str, horizon: int, kind: str, settings: Settings) -> Forecast:
     "The forecast of the clock's steps; its sessions are labels of steps. Raises `DataError` where there are too few."
     require_bars(clock, symbol, horizon, settings)
@@ -130,12 +130,12 @@ def bar_clock(
         raise DataError(f"the close of {wrong[0]} is not above 0 and finite: a log change needs prices")
     return BarClock(closes.iloc[-MOST_BARS:], timeframe, calendar)
 
-
+# %% ../../nbs/65_pipeline/57_horizons.ipynb #9d2e5871
 def moment_text(moment: pd.Timestamp) -> str:
     "A moment with its zone, or a session, as text."
     return str(moment) if moment.tzinfo is not None else f"{moment:%Y-%m-%d}"
 
-
+# %% ../../nbs/65_pipeline/57_horizons.ipynb #f3bc46c3
 def forecast_bar_horizons(
     clock: BarClock,
     symbol: str,
