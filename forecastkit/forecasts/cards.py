@@ -102,17 +102,17 @@ def show_level(level: float) -> str:
     "A level for people: two decimals, or four digits where it is small."
     return f"{level:,.2f}" if level >= 1 else f"{level:.4g}"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #80700bb4
 def show_day(session: pd.Timestamp) -> str:
     "A session for people: `Mon 5 Feb 2018`."
     return f"{session:%a} {session.day} {session:%b %Y}"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #6fc8c47e
 def heading(f: Shown) -> str:
     "The heading of a forecast: its target in four words."
     return f"{f.symbol} in {f.horizon} session{'s' * (f.horizon > 1)}"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #28efe3f7
 def show_percent(p: float) -> str:
     "A probability for people; what is neither 0 nor 1 is never shown as either."
     return "< 1%" if 0 < p < 0.005 else "> 99%" if 0.995 <= p < 1 else f"{100 * p:.0f}%"
@@ -128,7 +128,7 @@ def data_notes(f: Shown) -> list[str]:
     "What was dropped or repaired in the data that the forecast was made from, one sentence each, with counts."
     return [printable(note) for note in f.metadata.get("data_notes") or []]
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #82189d97
 def results_in_short(f: Shown) -> str:
     "When a company's results are expected within the horizon, and how that is known; empty where none are."
     if not (expected := f.metadata.get("results_expected")):
@@ -139,7 +139,7 @@ def results_in_short(f: Shown) -> str:
     when = f"overdue since {day}" if known == "overdue" else f"expected about {day}"
     return f"{when} (predicted from last year's date): the range is wider for it"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #6c3a58ae
 def direction_in_words(f: Shown) -> str:
     "The direction in words: the likelier sign and its confidence, or that none can be seen."
     if told := f.metadata.get("direction"):
@@ -156,19 +156,19 @@ def direction_in_words(f: Shown) -> str:
         f"has {rise}{usual}.{' The mean lies on the other side: one tail reaches further.' * odd}"
     )
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #d5989159
 def direction_reasons(f: Shown) -> list[str]:
     "Why the direction is what it is, in three sentences; none where none is stored."
     return [printable(str(reason)) for reason in (f.metadata.get("direction") or {}).get("reasons", [])]
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #6172134c
 def risk_in_short(f: Shown) -> str:
     "The risk score and what raises it; empty where none is stored."
     if not (told := f.metadata.get("risk")):
         return ""
     return f"{told['score']:.2f} (0 to 1): {'; '.join(printable(str(reason)) for reason in told['reasons'])}"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #40b141d0
 def direction_in_short(f: Shown) -> str:
     "The same on one line."
     if told := f.metadata.get("direction"):
@@ -183,7 +183,7 @@ def direction_in_short(f: Shown) -> str:
         )
     return f"{f.direction}, confidence {f.confidence_score:.2f} (chance that the sign is right)"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #4a258cd7
 FEATURE_PARTS: dict[str, str] = {
     "vix": "VIX", "vvix": "VVIX", "skew": "SKEW", "spx": "S&P 500", "vrp": "variance risk premium", "log": "level", "opex": "expiry", "fomc": "FOMC meeting",
     "dgs10": "ten-year yield", "dgs2": "two-year yield", "vol": "volatility", "ewma94": "of the last weeks", "ewma80": "of the last days",
@@ -196,7 +196,7 @@ def in_sessions(n: str) -> str:
     "A number of sessions in words."
     return f"{n} session{'s' * (n != '1')}"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #bc2a8b00
 def feature_words(name: str) -> str:
     "A feature's name as a reader says it: `vix_dev_22` is `VIX against its 22-session mean`."
     if found := re.fullmatch(r"(.+)_(dev|range|return|change|rank)_(\d+)", name):
@@ -210,7 +210,7 @@ def feature_words(name: str) -> str:
         return f"{feature_words(found[1])} to VIX"
     return " ".join(FEATURE_PARTS.get(part, part) for part in name.split("_"))
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #05ca28fe
 def reasons_in_short(f: Shown) -> dict[str, str]:
     "What moves the median and the width most, three features each, by `middle` and `width`; empty where no contributions are stored."
     told = f.metadata.get("explanation") or {}
@@ -225,7 +225,7 @@ def reasons_in_short(f: Shown) -> dict[str, str]:
         said[of] = f"{head}, on a typical day {typical}; most by {reasons}" if reasons else head
     return said
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #f6e01d45
 def in_words(f: Shown) -> list[str]:
     "Three to nine plain sentences: the expected value, ranges, regimes, confidence and its meaning, calendar, reasons, risk."
     points, unit = f.in_points, "%" if f.kind == "pct_change" else "% in logs"
@@ -291,7 +291,7 @@ def note_lines(note: str, width: int, name: str = "data") -> list[str]:
     "A note as lines of a card, by its name at the left."
     return textwrap.wrap(note, width, initial_indent=f"{name:16s}", subsequent_indent=16 * " ")
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #834341fc
 def terminal_card(f: Shown, width: int = 72) -> str:
     "The forecast as some twenty lines of plain ASCII; the marks in its table explain the bar below it."
     points, line = f.in_points, "-" * width
@@ -363,7 +363,7 @@ def direction_tile(f: Shown) -> tuple[str, str, str]:
         return "direction", "none", f"a rise has {show_percent(f.chance_of_rise)}"
     return "likelier direction", f.direction, f"right with a chance of {f.confidence_score:.2f}"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #ea062cbe
 def regime_tile(f: Shown) -> tuple[str, str, str]:
     "The tile of the likeliest regime, or of the present level where the target has no regimes."
     if not (regimes := f.regime_probabilities):
@@ -371,7 +371,7 @@ def regime_tile(f: Shown) -> tuple[str, str, str]:
     name = max(regimes, key=regimes.__getitem__)
     return "likeliest regime", name, f"{show_percent(regimes[name])}; now at {show_level(f.last_value)}"
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #e0337b1e
 def card_tiles(f: Shown) -> list[tuple[str, str, str]]:
     "The four things that are read first: expected level, range, regime, direction."
     points, (down, up) = f.in_points, f.interval(0.8)
@@ -388,7 +388,7 @@ def card_regimes(f: Shown) -> list[tuple[str, str, str, float, str]]:
     regimes = zip(f.regime_probabilities.items(), regime_ranges(f.regime_bounds))
     return [(name, shown, REGIME_COLOURS[name], 100 * p, show_percent(p)) for (name, p), shown in regimes]
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #cc1c264d
 def card_quantiles(f: Shown) -> list[tuple[str, list[str]]]:
     "Seven quantiles as rows of a small table: probabilities, levels, changes in per cent."
     wanted = np.array([0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95])
@@ -417,7 +417,7 @@ def html_risk(f: Shown) -> str:
     said = risk_in_short(f)
     return html_macros("card").risk(said, printable(str(f.metadata["risk"].get("evidence", "")))) if said else ""
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #9e47ff7c
 def html_card(
     f: Shown,
     picture: str

@@ -38,7 +38,7 @@ def psi_of_places(
     actual, wanted = np.maximum(share, 0.5 / m), np.maximum(expected, 0.5 / m)
     return ((actual - wanted) * np.log(actual / wanted)).sum(axis=-1)
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #a4bbfddd
 def ks_of_places(
     left: np.ndarray,  # (..., m) share of the reference below each recent value, sorted
     right: np.ndarray,  # (..., m) the same, values that are equal included
@@ -48,7 +48,7 @@ def ks_of_places(
     steps = np.arange(m, dtype=left.dtype) / m
     return np.maximum((steps + 1 / m - right).max(axis=-1), (left - steps).max(axis=-1))
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #a9bdbd9c
 def places(
     reference: np.ndarray,  # (n,) sorted, without gaps
     values: np.ndarray,  # (m,) without gaps
@@ -58,7 +58,7 @@ def places(
     left, right = (np.searchsorted(reference, ordered, side) for side in ("left", "right"))
     return left / len(reference), right / len(reference)
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #9aba9a43
 def bin_shares(
     known: np.ndarray,  # (n,) sorted, without gaps
     bins: int = 10,
@@ -77,7 +77,7 @@ def psi(
     known, now = (np.sort(np.asarray(x, dtype=float)[~np.isnan(x)]) for x in (reference, recent))
     return float(psi_of_places(places(known, now)[0], bin_shares(known, bins), bins))
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #2bba00ae
 def ks(
     reference: np.ndarray,  # (n,) values that were sound; gaps are left out
     recent: np.ndarray,  # (m,) values of now; gaps are left out
@@ -104,7 +104,7 @@ def burg(
         forward, backward = (forward + r * backward)[1:], (backward + r * forward)[:-1]
     return np.where(np.arange(order)[:, None] < criterion.argmin(axis=0), reflection, 0.0)
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #f2dacd4b
 def step_up(
     reflection: np.ndarray,  # (order, k)
 ) -> np.ndarray:
@@ -114,7 +114,7 @@ def step_up(
         a[:p], a[p] = a[:p] + r * a[:p][::-1], r
     return a
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #f00b857a
 def plausible(
     reflection: np.ndarray,  # (order, k) as estimated
     n: int,  # rows they were estimated from
@@ -129,7 +129,7 @@ def plausible(
     error = rng.standard_normal(centre.shape) / np.sqrt(n * (1 - centre**2))
     return np.where(reflection != 0, np.tanh(np.arctanh(centre) + error), 0.0)
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #9f6551e0
 def residuals(
     z: np.ndarray,  # (n, k)
     coefficients: np.ndarray,  # (order, k)
@@ -145,7 +145,7 @@ def normal_grid(size: int = 2048) -> tuple[np.ndarray, np.ndarray]:
     steps = (np.arange(size) + 0.5) / size
     return steps, np.array([NormalDist().inv_cdf(p) for p in steps])
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #6a089189
 def normal_scores(
     table: np.ndarray,  # (n, k) sorted columns of the reference, gaps last
     counts: np.ndarray,  # (k,) values of each column that are no gap
@@ -159,7 +159,7 @@ def normal_scores(
         scores[:, j] = np.interp(share, *normal_grid())
     return np.where(np.isnan(values), 0.0, scores)
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #55fe403f
 def slow_sizes(
     innovations: np.ndarray,  # (n, k)
     span: int = 41,  # sessions averaged
@@ -174,7 +174,7 @@ def slow_sizes(
     kept = np.sqrt(np.clip(1 - by_chance / np.maximum(logs.var(axis=0), 1e-12), 0, 1))
     return np.exp(kept * (logs - logs.mean(axis=0)))
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #5f8376de
 def simulate_histories(
     innovations: np.ndarray,  # (n, k) residuals of the reference, mean 0
     reflection: np.ndarray,  # (order, k), see `burg`
@@ -198,7 +198,7 @@ def simulate_histories(
         history = irfft(rfft(np.ascontiguousarray(drawn.T), axis=1) / rfft(whole, size, axis=1), size, axis=1)
         yield history[:, :length] + jitter, drawn[:length]
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #e1c8f99e
 def drawn_rows(n: int, size: int, block: int, rng: np.random.Generator) -> np.ndarray:
     "Rows drawn in blocks out of n, (size,)."
     starts = rng.integers(0, n, -(-size // block))
@@ -217,7 +217,7 @@ def effects_of_places(
     scores = np.interp(((left + right) / 2 * n + 0.5) / (n + 1), *normal_grid())
     return [scores.mean(axis=-1), np.log(np.maximum(scores.std(axis=-1), 0.01))]
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #e5ba8b56
 def measure_history(
     history: np.ndarray,  # (k, n + m) float32, changed in its last bit
     n: int,  # sessions of reference; the rest are of now
@@ -246,7 +246,7 @@ class ResidualMoments:
         moved = np.abs(fisher_z(left) - self.correlation).max()
         return np.array([moved, ((fourier(left, self.scale, self.directions) - self.kernel) ** 2).sum()])
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #80caeeef
 def fisher_z(left: np.ndarray) -> np.ndarray:
     "Fisher's z of the correlations of the columns of (m, k), 0 on the diagonal and for columns that stand still."
     centred = left - left.mean(axis=0)
@@ -256,13 +256,13 @@ def fisher_z(left: np.ndarray) -> np.ndarray:
     np.fill_diagonal(z, 0.0)
     return z
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #77ca7a25
 def fourier(left: np.ndarray, scale: np.ndarray, directions: np.ndarray) -> np.ndarray:
     "Mean of the random Fourier features of residuals (m, k): (2 d,)."
     angle = left / scale @ directions
     return np.concatenate([np.cos(angle).mean(axis=0), np.sin(angle).mean(axis=0)]) / np.sqrt(directions.shape[1])
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #44b0d378
 def residual_moments(left: np.ndarray, rng: np.random.Generator, size: int = 128) -> ResidualMoments:
     "Of the residuals of a reference, (n, k); the kernel is as wide as two of its rows usually lie apart."
     scale = np.maximum(left.std(axis=0), 1e-9)
@@ -357,7 +357,7 @@ def numbers_of(
         raise DataError(f"drift is measured of numbers: leave out {', '.join(other[:5])}")
     return np.where(np.isinf(values := frame.to_numpy(dtype=float)), np.nan, values)
 
-
+# %% ../../nbs/05_metrics/07_drift_null.ipynb #eeb69011
 def fit_drift_null(
     reference: pd.DataFrame,  # (n, k) rows by session, before anything drifted
     rows: int = 63,  # that will be compared with it

@@ -37,10 +37,10 @@ from .training_runs import TrainingRun, latest_run
 from .version_lines import in_line, lines_of_versions
 
 # %% auto #0
-__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'standings', 'serving_lines', 'standings_with_versions',
-           'records_in_force', 'told_weights', 'told_scores', 'ensemble_accuracy', 'checked_text', 'version_info',
-           'load_ensemble', 'matched_columns', 'ProductionEnsemble', 'untrained_text', 'untrained_ensemble',
-           'ModelLoader']
+__all__ = ['KIND_FILES', 'UNIVERSES', 'VersionRecord', 'version_records', 'load_ensemble', 'standings', 'serving_lines',
+           'standings_with_versions', 'records_in_force', 'told_weights', 'told_scores', 'ensemble_accuracy',
+           'checked_text', 'version_info', 'matched_columns', 'ProductionEnsemble', 'untrained_text',
+           'untrained_ensemble', 'ModelLoader']
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #77551c55
 KIND_FILES: Mapping[str, str] = {
@@ -48,7 +48,7 @@ KIND_FILES: Mapping[str, str] = {
 }  # fmt: skip
 UNIVERSES: tuple[str, ...] = ("PANEL", "DIRECTION")  # what versions of many symbols are stored by
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #5f3f8fd2
 class VersionRecord(NamedTuple):
     "A version as the ledger has it."
 
@@ -104,6 +104,16 @@ def version_records(
             seen.add(version)
         start += len(rows)
 
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #9488c353
+def load_ensemble(
+    folder: Path,
+    sums: Mapping[str, str],  # what its files were when it was stored
+) -> Any:
+    "The ensemble in a folder: the loader of a registry that is asked for ensembles."
+    from forecastkit.models import DirectionEnsemble
+
+    return DirectionEnsemble.load(folder, sums)
+
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #b17b0002
 def standings(
     database: PredictionDatabase,
@@ -112,7 +122,7 @@ def standings(
     rows = stored_promotions(database)
     return {one: standing_of(one, [row for row in rows if row.target == one]) for one in {row.target for row in rows}}
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #24175f12
 def serving_lines(
     found: Mapping[LineTarget, Standing],  # as `standings` gives it
     record: VersionRecord,
@@ -146,7 +156,7 @@ def standings_with_versions(
         found[target].served = served
     return found
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #75489fb0
 def records_in_force(
     records: Sequence[VersionRecord],  # newest first
     symbol: str,  # one that they serve
@@ -179,7 +189,7 @@ def told_weights(
     names = [f"{name}{k}" if names.count(name) > 1 else name for k, name in enumerate(names)]
     return {name: float(weight) for name, weight in zip(names, own)}
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #bab4bb8c
 def told_scores(
     text: Mapping[str, Any],  # of a stored ensemble, forecaster or panel
 ) -> dict[str, dict[str, dict[str, float]]]:
@@ -190,7 +200,7 @@ def told_scores(
         found.setdefault(member, {})[rows] = dict(zip(kept["columns"], row))
     return found
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #aad0e5e3
 def ensemble_accuracy(
     scores: Mapping[str, Mapping[str, Mapping[str, float]]],  # as `told_scores` gives them
 ) -> float | None:
@@ -215,7 +225,7 @@ def checked_text(
                 return "ready", json.loads(read_file(path, file, one.files)) if file else {}
     return "damaged", {}
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #6a09f0a9
 def version_info(
     database: PredictionDatabase,
     folder: str | Path,  # the registry's
@@ -237,16 +247,6 @@ def version_info(
         "ensemble_accuracy": ensemble_accuracy(scores), "weights": told_weights(text), "scores": scores,
         "file_size_mb": size / 2**20, "file_path": str(path), "status": status, "symbols": len(record.symbols),
     }  # fmt: skip
-
-# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #9488c353
-def load_ensemble(
-    folder: Path,
-    sums: Mapping[str, str],  # what its files were when it was stored
-) -> Any:
-    "The ensemble in a folder: the loader of a registry that is asked for ensembles."
-    from forecastkit.models import DirectionEnsemble
-
-    return DirectionEnsemble.load(folder, sums)
 
 # %% ../../nbs/60_ops/12_ensemble_loader.ipynb #6ea503aa
 def matched_columns(
@@ -294,13 +294,13 @@ class ProductionEnsemble:
             raise ModelNotFoundError(untrained_text(self.symbol, self.timeframe))
         return self.ensemble.directions(matched_columns(df, self.ensemble.columns_).iloc[[-1]]).row()
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #bac75564
 def untrained_text(symbol: str, timeframe: str) -> str:
     "What is missing, and the command that makes it."
     told = "" if timeframe == "d1" else f" --timeframe {timeframe}"
     return f"no ensemble of {symbol}_{timeframe} is stored: train it with `forecastkit train --symbol {symbol}{told}`"
 
-
+# %% ../../nbs/60_ops/12_ensemble_loader.ipynb #fa0a55a9
 def untrained_ensemble(
     symbol: str,
     timeframe: str = "d1",

@@ -55,7 +55,7 @@ __all__ = ['ADD', 'PROMOTE', 'PIN', 'ROLLBACK', 'RETIRE', 'ACTIONS', 'Head', 'De
 # %% ../../nbs/60_ops/09_promotions.ipynb #f9208f26
 ADD, PROMOTE, PIN, ROLLBACK, RETIRE = ACTIONS = ("add", "promote", "pin", "rollback", "retire")
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #923d544d
 @dataclass(frozen=True)
 class Promotion:
     "One change of a line, as the ledger holds it."
@@ -101,7 +101,7 @@ def promotion_of(row: Any) -> Promotion:
         row.to_stage, row.who, row.why, evidence, row.made_at, row.effective, row.seq,
     )  # fmt: skip
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #c78b09cc
 def promotions_in(connection: sa.Connection, target: LineTarget | None = None) -> list[Promotion]:
     "All promotions, or those of a target, in their order; none where the database is too old for them."
     if PROMOTIONS not in chained_tables(connection):
@@ -112,7 +112,7 @@ def promotions_in(connection: sa.Connection, target: LineTarget | None = None) -
         query = query.where(*(PROMOTIONS.c[name] == value for name, value in wanted))
     return [promotion_of(row) for row in connection.execute(query)]
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #1b7b9b39
 def stored_promotions(
     database: PredictionDatabase,
     target: LineTarget | None = None,  # None: of all targets
@@ -164,7 +164,7 @@ class Standing:
         if row.to_stage == CHAMPION:
             self.served.append(Champion(row.line, row.version, row.effective, row.number))
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #b98400b7
 def standing_of(target: LineTarget, rows: Iterable[Promotion]) -> Standing:
     "What some rows of a target amount to, in their order."
     found = Standing(target)
@@ -172,12 +172,12 @@ def standing_of(target: LineTarget, rows: Iterable[Promotion]) -> Standing:
         found.take(row)
     return found
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #7f143104
 def standing(database: PredictionDatabase, target: LineTarget) -> Standing:
     "What holds for a target now."
     return standing_of(target, stored_promotions(database, target))
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #a187c356
 def champion(
     database: PredictionDatabase,
     target: LineTarget,
@@ -195,7 +195,7 @@ def promotion_head(database: PredictionDatabase) -> Head:
     "Number and hash of the last promotion: hand it to what is decided on it."
     return with_retry(database.engine, lambda connection: chain_end(connection, PROMOTIONS))
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #937059f2
 def refuse_outdated(connection: sa.Connection, found: Standing, seen: Head) -> None:
     "Raise `DataError` where a target was changed since a head was seen, or that head is not in the chain."
     later = [row for row in found.rows if row.number > seen[0]]
@@ -207,7 +207,7 @@ def refuse_outdated(connection: sa.Connection, found: Standing, seen: Head) -> N
             "the promotions are not the ones that were looked at: check them with `forecastkit forecasts verify`"
         )
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #9d9808ca
 def last_forecast_session(connection: sa.Connection, target: LineTarget) -> date | None:
     "The last origin of a target with a stored forecast."
     query = sa.select(sa.func.max(PREDICTIONS.c.origin)).where(
@@ -218,7 +218,7 @@ def last_forecast_session(connection: sa.Connection, target: LineTarget) -> date
         return connection.scalar(query.where(PREDICTIONS.c.model_version.in_(panels)))
     return connection.scalar(query.where(PREDICTIONS.c.symbol == target.symbol))
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #02a62e06
 def last_known_session(connection: sa.Connection, target: LineTarget) -> date | None:
     "The last session that a stored version of a target was trained to; without one the last of any version or forecast."
     trained = sa.select(sa.func.max(MODELS.c.trained_at))
@@ -228,7 +228,7 @@ def last_known_session(connection: sa.Connection, target: LineTarget) -> date | 
     last = (connection.scalar(query) for query in (trained, sa.select(sa.func.max(PREDICTIONS.c.origin))))
     return max((one for one in last if one), default=None)
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #49177d23
 def effective_session(
     connection: sa.Connection,
     found: Standing,
@@ -249,7 +249,7 @@ def effective_session(
         raise DataError(f"the last change counts from {before} on: take that session or a later one")
     return day
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #425c830c
 def refuse_future(connection: sa.Connection, version: str, day: date) -> None:
     "Raise `DataError` for a pinned version that was trained after the first origin it would serve."
     trained = connection.scalar(sa.select(sa.func.max(MODELS.c.trained_at)).where(MODELS.c.version == version))
@@ -259,7 +259,7 @@ def refuse_future(connection: sa.Connection, version: str, day: date) -> None:
 # %% ../../nbs/60_ops/09_promotions.ipynb #43c992be
 Decide = Callable[[Standing], tuple[str, Champion, str, str]]  # -> action, line and version, from and to which stage
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #3af63de8
 def write_promotion(
     database: PredictionDatabase,
     target: LineTarget,
@@ -312,7 +312,7 @@ def known_line(found: Standing, line: Line | str) -> Line:
         return held
     return line if isinstance(line, Line) else Line(line)
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #feece944
 def require_servable(
     registry: ModelRegistry,
     target: LineTarget,
@@ -329,7 +329,7 @@ def require_servable(
     loader = load_panel if target.key == PANEL_KEY else registry.loader
     ModelRegistry(registry.folder, registry.database, loader).load(chosen.version)
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #718f11af
 def register_line(
     database: PredictionDatabase,
     target: LineTarget,
@@ -385,7 +385,7 @@ def promote(
         registry.database, target, decide, who=who, why=why, evidence=evidence, effective=effective, seen=seen
     )
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #dad3b093
 def pin(registry: ModelRegistry, target: LineTarget, version: str, *, who: str, why: str, **more: Any) -> Promotion:
     "Let the champion's line serve with one version, against the refit grid, until a rollback; see `promote`."
     serving = champion(registry.database, target).line.name
@@ -420,7 +420,7 @@ def rollback(
         require_servable(registry, target, held[-2])
     return write_promotion(registry.database, target, decide, who=who, why=why, effective=effective, seen=seen)
 
-
+# %% ../../nbs/60_ops/09_promotions.ipynb #f39c63a0
 def retire(
     database: PredictionDatabase,
     target: LineTarget,

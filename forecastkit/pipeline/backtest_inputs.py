@@ -57,7 +57,7 @@ class RowForecast(NamedTuple):
     log_values: np.ndarray  # (23,) log changes at probs
     last_value: float
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #8b8ef654
 def panel_decisions(
     prepared: PreparedPanel,
     sessions: pd.DatetimeIndex,  # at whose closes something is decided
@@ -97,19 +97,19 @@ def session_features(prepared: PreparedPanel, session: pd.Timestamp) -> pd.DataF
     X = compute_panel_rows(view, symbols, declared, universe)
     return X[(X[SERVED].to_numpy() > 0) & member_rows(view, rows_of(X))]
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #76644275
 def compute_panel_rows(view: MarketData, symbols: tuple[str, ...], declared: Any, universe: Universe) -> pd.DataFrame:
     "The rows of a market's last session."
     from forecastkit.features import compute_panel
 
     return compute_panel(view, symbols, declared, sectors=universe.sectors, last=1)
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #3974e787
 def different(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     "In which columns two tables differ in any bit, (m,)."
     return ~((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=0)
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #7ab60e03
 def probe_session(prepared: PreparedPanel, session: pd.Timestamp) -> tuple[list[Finding], int]:
     "What differs when the market ends at a session, features first, then the forecasts of the stored version; and how many values were compared."
     cut, late = session_features(prepared, session), len(prepared.features) - len(prepared.origins)
@@ -132,7 +132,7 @@ def probe_session(prepared: PreparedPanel, session: pd.Timestamp) -> tuple[list[
             found.append(Finding("forecast", "truncate", words, session, None, None, session, 1, 1))
     return found, compared
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #808725da
 def probe_panel(
     prepared: PreparedPanel,
     sessions: pd.DatetimeIndex,  # out of which a few are drawn
@@ -162,11 +162,11 @@ def is_weights_function(strategy: Strategy) -> bool:
         )
     return len(needed) == 1
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #27eedfaa
 class StrategyFailed(UserCodeError):
     "A strategy's own code stopped, or gave something that is no decision."
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #b63fef48
 def guarded(strategy: Strategy) -> Strategy:
     "The strategy, whose failures are one sentence that names it."
     whole, name = is_weights_function(strategy), getattr(strategy, "__name__", "the strategy")
@@ -185,7 +185,7 @@ def guarded(strategy: Strategy) -> Strategy:
 
     return call
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #3db9d480
 def table_of(
     found: Any,  # what a strategy gave for all sessions
     name: str,  # of the strategy
@@ -209,7 +209,7 @@ def table_of(
         )
     return found
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #43c51fb3
 def value_of(forecast: Any) -> float:
     "A weight itself; of a forecast its median, by which two answers are compared."
     return (
@@ -218,7 +218,7 @@ def value_of(forecast: Any) -> float:
         else float(forecast)
     )
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #9a4e890d
 def decision_of(
     found: Any,  # what a strategy gave for one session
     name: str,  # of the strategy
@@ -235,7 +235,7 @@ def decision_of(
             raise StrategyFailed(f"{name} gave {one!r} for {ticker}: a weight or a forecast is wanted")
     return found
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #51004d14
 def strategy_probe(
     strategy: Strategy,
     market: MarketData,
@@ -321,7 +321,7 @@ class StrategySizer:
             raise DataError("weights have no quantiles that stops could be set by: use stops by atr")
         return self.sizer.stops_and_targets(forecasts, holdings, weights, state, atr)
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #05cb0b85
 def limits_words(sizer: StrategySizer) -> str:
     "What was cut from the weights of a strategy, in one line; empty where nothing was decided by weights."
     limits, cut = sizer.limits, sizer.cut
@@ -355,7 +355,7 @@ def stored_decisions(
             made[kind] = made.get(kind, 0) + 1
     return found, made
 
-
+# %% ../../nbs/65_pipeline/84_backtest_inputs.ipynb #dece0556
 def ledger_decisions(
     system: UniverseSystem,
     sessions: pd.DatetimeIndex,

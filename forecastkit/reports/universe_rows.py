@@ -48,7 +48,7 @@ def year_before(
     "The session that lies a year of sessions before an origin, or the first there is."
     return sessions[[max(0, int(sessions.searchsorted(session)) - window)]][0]
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #f731e424
 def panel_widths(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -61,7 +61,7 @@ def panel_widths(
     widths = 100.0 * (prepared.quantiles[begin:end, HIGH] - prepared.quantiles[begin:end, LOW])
     return pd.Series(widths, prepared.origins[begin:end]).unstack("symbol")  # noqa: PD010
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #fbd10fad
 def usual_widths(
     widths: pd.DataFrame,  # as `panel_widths` gives them
     fewest: int = 63,  # sessions that a median needs
@@ -84,7 +84,7 @@ def known_moves(
     upto = sessions_of(prepared.outcomes.index).searchsorted(session, side="right")
     return calendar.known_outcomes(prepared.outcomes.iloc[:upto], session, prepared.target.horizon)
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #48d529ad
 def usual_moves(
     moves: pd.Series,  # as `known_moves` gives them
     fall: float = FALL,
@@ -99,7 +99,7 @@ def usual_moves(
     enough = by.size() >= fewest
     return pd.DataFrame({"usual_move": size.where(enough), "usual_fall": falls.where(enough)})
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #56d2b804
 def move_and_fall(
     forecast: Forecast,
     fall: float = FALL,
@@ -117,7 +117,7 @@ def stock_state(close: pd.Series) -> str:
     except DataError:
         return ""
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #f584c7ce
 def index_of(
     prepared: PreparedPanel,
     session: pd.Timestamp,
@@ -135,7 +135,7 @@ def index_of(
         "the average of these stocks, volatility by its own moves",
     )
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #05b63822
 def market_states(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -159,7 +159,7 @@ def forecast_numbers(forecast: Forecast) -> dict[str, Any]:
         "results": (forecast.metadata.get("results_expected") or {}).get("date", ""),
     }  # fmt: skip
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #6e512c4d
 def ticker_rows(
     prepared: PreparedPanel,
     forecasts: SymbolForecasts,  # of one session
@@ -186,7 +186,7 @@ def ticker_rows(
 SHARED_FAMILIES: tuple[str, ...] = ("index", "earnings")
 MAD_TO_SPREAD, CAP = 1.4826, 6.0  # the median distance of a normal variable to its spread; where distances are cut
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #58571135
 def ticker_features(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -204,7 +204,7 @@ def ticker_features(
     block[day, ticker] = rows.to_numpy(dtype=float)
     return block, [str(symbol) for symbol in symbols], names
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #c7965bb3
 def usual_distances(
     block: np.ndarray,  # (sessions, tickers, features), the origin last
 ) -> np.ndarray:
@@ -217,7 +217,7 @@ def usual_distances(
         spread = MAD_TO_SPREAD * np.nanmedian(np.abs(block[:-1] - centre), axis=0)
         return np.clip((block - centre) / np.where(spread > 0, spread, np.nan), -CAP, CAP)
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #a2a8d4b4
 class Unusual(NamedTuple):
     "How unusual each ticker is at an origin, and which of its features are."
 
@@ -225,7 +225,7 @@ class Unusual(NamedTuple):
     distances: pd.DataFrame  # of each feature at the origin, in usual spreads, by symbol
     values: pd.DataFrame  # the features themselves
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #134bd12c
 def unusual_names(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -250,7 +250,7 @@ def share_unusual(
     "The share of tickers that are more unusual than this share of their last year's sessions; NaN where none has a year."
     return float((unusual.table["rank"] >= beyond).mean()) if len(unusual.table) else float("nan")
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #b04fdd23
 def usual_share(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -272,7 +272,7 @@ class Reason(NamedTuple):
     value: float  # that was read; NaN where none is given
     amount: float  # in usual spreads, or what it adds
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #97fc96f3
 def unusual_reasons(
     unusual: Unusual,
     symbol: str,
@@ -287,7 +287,7 @@ def unusual_reasons(
         found.setdefault(family, Reason(name, family, float(unusual.values.loc[symbol, name]), float(own[name])))
     return list(found.values())[:count]
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #3eaafc0f
 def forecast_reasons(
     forecast: Forecast,
     of: str = "width",  # or middle
@@ -323,7 +323,7 @@ def past_card(
     card = score_panel(quantiles[whole], outcomes, {name: q[whole] for name, q in others.items()})
     return replace(card, variants_tried=variants_tried(shipped_log()))
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #7378a555
 def walked_year(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -338,7 +338,7 @@ def walked_year(
     chosen = known & np.isfinite(outcomes.to_numpy()) & (days >= begin)
     return outcomes[chosen], prepared.quantiles[chosen]
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #2be57ce6
 def stored_year(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
@@ -355,14 +355,14 @@ def stored_year(
     changes = pd.Series(target.to_log(rows["outcome"].to_numpy(dtype=float)), index)
     return changes, target.to_log(np.array(values, dtype=float).reshape(-1, len(PROBS)))
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #6a835a27
 class PastYear(NamedTuple):
     "What the last year's forecasts of a universe were worth, and which forecasts these are."
 
     card: PanelScorecard | None  # None where there are too few
     words: str
 
-
+# %% ../../nbs/70_reports/08_universe_rows.ipynb #f4242d4f
 def past_year(
     prepared: PreparedPanel,
     session: pd.Timestamp,  # the origin
