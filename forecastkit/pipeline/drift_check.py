@@ -42,7 +42,7 @@ class DriftWindows:
     draws: int = 500  # histories simulated without drift
     level: float = 0.01  # of false alarms, over all checks of a day; see `metrics.false_alarms_a_year`
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #7fdf78de
 def drift_reference(
     features: pd.DataFrame,  # by session
     trained: pd.Timestamp,  # the session on which the version in force was trained
@@ -103,12 +103,12 @@ def rows_of_check(
         "joint": joint.assign(drifted=joint["p"] <= report.level),
     }
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #fd8fdb20
 def kinds_of(rows: pd.DataFrame) -> dict[str, str]:
     "Feature -> kind of fault, which stands in the place of its family; empty for rows of a check."
     return {str(name): str(kind) for name, kind in rows["kind"].items()} if "kind" in rows else {}
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #61a95dcc
 def rows_of_faults(faults: Iterable[FeedFault]) -> pd.DataFrame:
     "Rows for `store_drift`, one a feature at fault."
     found = {fault.feature: f"{fault.kind}" for fault in faults}
@@ -124,7 +124,7 @@ def series_of(column: str) -> str:
     "The series in which a column of `forecast_columns` is stored."
     return SERIES_OF.get(column, "regimes")
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #0181eb61
 def check_columns(
     features: pd.DataFrame,  # numbers by session
     trained: pd.Timestamp,
@@ -144,14 +144,14 @@ class DayCheck:
     drifted: tuple[str, ...]
     skipped: tuple[str, ...]  # why a part was not checked, a sentence each
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #29750f13
 def null_path(prepared: Prepared, grid: pd.Timestamp, part: str) -> Path:
     "Where the null of a version is kept: a folder for each target and part."
     target = prepared.target
     place = quote(f"{target.symbol}-{target.kind}-{target.horizon}-{part}", safe="")
     return prepared.settings.home.drift_nulls / place / f"{prepared.names[grid]}.npz"
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #d6e80501
 def judged_features(prepared: Prepared) -> dict[str, str]:
     "Feature -> family of what can drift."
     from forecastkit.regimes import family_of
@@ -159,7 +159,7 @@ def judged_features(prepared: Prepared) -> dict[str, str]:
     families = family_of(prepared.profile.declarations)
     return {name: families[name] for name in map(str, prepared.numbers) if name in families}
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #fa7eaa99
 def check_day(
     prepared: Prepared,  # of the version in force
     origin: pd.Timestamp,  # whose forecast is stored
@@ -195,7 +195,7 @@ def feature_rows(
     faults = feed_faults(reference, known.tail(windows.rows))
     return rows_of_check(report, 2) | {"feeds": rows_of_faults(faults)}
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #2c8081d4
 def forecast_rows(
     followed: pd.DataFrame, origin: pd.Timestamp, grid: pd.Timestamp, path: Path, windows: DriftWindows, skipped: list[str]
 ) -> dict[str, pd.DataFrame]:  # fmt: skip
@@ -218,7 +218,7 @@ def sectors_of_home(folder: Path) -> dict[str, str]:
         found |= held.get("sectors") or {}
     return found
 
-
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #2026d1c4
 def watch_day(
     system: Any,  # an `IntegratedSystem` whose forecast of the session is stored
     origin: pd.Timestamp,

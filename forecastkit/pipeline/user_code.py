@@ -64,7 +64,7 @@ class _Cells(ExecutionLoader):
         except (UnicodeDecodeError, LookupError, SyntaxError) as error:
             raise SyntaxError(f"it cannot be read as text: {error}; save it as UTF-8") from error
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #0a81519d
 def defining_code(
     notebook: str,  # its text
     name: str,  # of a function in it
@@ -97,7 +97,7 @@ def forget_neighbours(folder: Path) -> None:
         if root != folder and root not in reachable:
             del sys.modules[name]
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #56d0c1f4
 @contextmanager
 def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
     "While a file runs, what lies beside it can be imported, and its module can be found by its own name."
@@ -167,7 +167,7 @@ def recipes_with(
     pool, baseline = recipes()
     return replace(pool, quantiles=(*pool.quantiles, *names)), baseline
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #e525f709
 def with_user_features(profile: TargetProfile, given: Any) -> TargetProfile:
     "The profile with the features of a user beside its own. Raises `UserCodeError`."
     asked = named_user_code(given)
@@ -187,7 +187,7 @@ def with_user_features(profile: TargetProfile, given: Any) -> TargetProfile:
         user_code=(*profile.user_code, *parts),
     )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #467ce1f4
 def with_user_members(profile: TargetProfile, given: Any) -> TargetProfile:
     "The profile with models of a user beside those of the house. Raises `UserCodeError`."
     from forecastkit.models import user_member
@@ -218,7 +218,7 @@ def installed_model(name: str) -> Any:
     with user_code(f"loading model {name}"):
         return next(iter(found.select(name=name))).load()
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #d9fb8505
 def with_user_model(profile: TargetProfile, given: Any) -> TargetProfile:
     "The profile with a model of a user's in place of the pool. Raises `DataError` or `UserCodeError`."
     from forecastkit.models import user_member
@@ -254,13 +254,13 @@ def user_columns(market: MarketData, features: tuple[Feature, ...], symbol: str)
     "The columns of some features on a market."
     return compute_features(features, market, symbol)
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #1924a0b3
 def user_features_of(profile: TargetProfile) -> tuple[Feature, ...]:
     "The features of a profile that are the user's own."
     names = {part.name for part in profile.user_code if part.kind == "feature"}
     return tuple(feature for feature in profile.declarations if isinstance(feature, Feature) and feature.name in names)
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #28ecb4a5
 def require_no_look_ahead(report: Report) -> None:
     "Raise `LookAheadError` with the first finding of an audit that found something."
     if not report.ok:
@@ -316,7 +316,7 @@ def ask_early(member: Any, past: pd.DataFrame, learnt: pd.Series) -> np.ndarray:
     fitted = copy.deepcopy(member).fit(past.loc[: told.index[-1]], told)
     return fitted.predict_quantiles(past, len(learnt) - len(told))
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #abcbdecb
 def require_no_memory(name: str, before: np.ndarray, after: np.ndarray, learnt: pd.Series) -> None:
     "Raise `LookAheadError` for a member whose answer changed once another copy of it had learnt later outcomes: it keeps them somewhere."
     moved = ~np.isclose(before, after, rtol=1e-6, atol=1e-9).all(axis=1)
@@ -325,7 +325,7 @@ def require_no_memory(name: str, before: np.ndarray, after: np.ndarray, learnt: 
         words = f"{day:%Y-%m-%d}: another answer to the same question once it had been fitted on later outcomes: it remembers them between fits"
         require_no_look_ahead(Report(f"member {name}", (Finding(name, "memory", words, day),)))
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #31f4097e
 def probe_user_members(
     profile: TargetProfile,
     X: pd.DataFrame,  # features by session
@@ -357,7 +357,7 @@ def probe_user_members(
         require_no_memory(member.name, early, ask_early(member, past, learnt), learnt)
     _PASSED.add(key)
 
-
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #856d71cd
 def probe_user_code(
     profile: TargetProfile,
     market: MarketData,  # as known at the origin
