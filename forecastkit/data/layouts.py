@@ -38,7 +38,7 @@ CLOSE_NAMES: tuple[str, ...] = ("close/last", "price", "adj close", "adjusted cl
 SYMBOL_COLUMNS: tuple[str, ...] = ("unique id", "symbol", "ticker")  # of long tables, one row a symbol and day
 TIMED = "its rows carry a time of day: daily bars have one row a session, dated by it; read minutes with data.timeframes.load_bars"
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #5cadb651
 @dataclass(frozen=True)
 class Layout:
     "Which column of a file is what."
@@ -75,7 +75,7 @@ def plain_name(
     "The name in small letters, without underscores and blanks around it."
     return name.strip().lower().replace("_", " ").strip()
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #c208579c
 def _repeated(header: Sequence[str]) -> set[str]:
     "Names, in plain spelling, that stand in a header more than once; pandas calls a second Close Close.1."
     bare = [name.removesuffix(".1") if name.removesuffix(".1") in header else name for name in header]
@@ -107,7 +107,7 @@ def quantity_of(symbol: str) -> str:
     except DataError:
         return "close"
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #44eb9b68
 def _one_value(date: str, others: list[str], known: Mapping[str, str], symbol: str) -> Layout | str:
     "The layout of a file without a close: one column of values beside the dates, named as the file is."
     if len(others) != 1:
@@ -155,7 +155,7 @@ def detect_layout(
 # %% ../../nbs/20_data/00_layouts.ipynb #24d180ed
 PAIR = re.compile(r"\('[^']*', '[^']*'\)")  # how Parquet keeps a pair of names
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #30678118
 def price_columns(
     names: Sequence[Any],  # of columns; pairs such as (Close, AAPL) where a table has several tickers
     symbol: str | None = None,  # canonical; the ticker whose columns are taken
@@ -189,7 +189,7 @@ ZONE = "America/New_York"  # where a stamp in seconds is taken to have been trad
 ZONED = re.compile(r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$")  # a time of day with its zone
 EVENING = 17  # o'clock there; what begins later belongs to the next day
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #11ce83af
 def unix_seconds(
     texts: pd.Series,  # dates as a file spells them, stripped
 ) -> pd.Series | None:
@@ -202,7 +202,7 @@ def unix_seconds(
         return None
     return texts.astype("int64") // (1000 if long >= 12 else 1)
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #f0431f94
 def days_of_moments(
     moments: pd.DatetimeIndex,  # UTC, one a session, at any time of its day
     texts: pd.Series,  # as they are written, for messages
@@ -218,7 +218,7 @@ def days_of_moments(
             raise DataError(f"line {at + 2}: {texts.iloc[at]} {words}: write one row a session, dated by it")
     return days
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #470a70ba
 def days_of_seconds(
     seconds: pd.Series,  # one a session: midnight UTC of its date, or any moment of its day in the zone
     zone: str = ZONE,
@@ -235,7 +235,7 @@ def has_times(
     "Whether some carry a time of day other than midnight."
     return bool(dates.astype(str).str.strip().str.replace(MIDNIGHT, "", regex=True).str.contains(":").any())
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #f1d739ec
 def date_style(
     day: str,  # the first of a table
 ) -> str:
@@ -243,7 +243,7 @@ def date_style(
     styles = {"/": "%m/%d/%Y", ".": "%d.%m.%Y"}
     return next((style for mark, style in styles.items() if mark in day), "%Y%m%d" if day.isdigit() else "%Y-%m-%d")
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #ad746370
 def parse_days(
     texts: pd.Series,  # dates as a file spells them
     zone: str | None = None,  # of the exchange: moments with a zone of their own are read in it; refused if None
@@ -288,7 +288,7 @@ GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")  # 2,762.13
 SCALED = re.compile(r"(-?[\d.]+)([KMB])")  # 12.3M
 SCALES = {"K": 1e3, "M": 1e6, "B": 1e9}
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #3688c18e
 def plain_numbers(
     name: str,  # ours
     cells: pd.Series,
@@ -312,7 +312,7 @@ def plain_numbers(
 
     return cells.astype(object).map(plain)
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #7cc8641e
 DISGUISED = (bool, np.bool_, complex, np.complexfloating, bytes, date, timedelta, np.datetime64, np.timedelta64)
 
 
@@ -333,7 +333,7 @@ NAME_COLUMNS = frozenset([
     "code", "company", "underlying",
 ])  # fmt: skip
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #7b9cd1c5
 def refuse_other_names(
     unused: pd.DataFrame,  # columns left aside
     symbol: str | None,  # canonical; what the table is taken for
@@ -373,7 +373,7 @@ def columns_by_day(
     frame = pd.DataFrame(columns, days.rename("date"))
     return split_adjusted(frame) if "split" in frame else frame
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #1bb6a0d8
 def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.DataFrame:
     "The rows of a symbol in a long table, or all if they are of one symbol; raises `DataError` for others."
     names = list(symbols.unique())
@@ -386,7 +386,7 @@ def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.
         raise DataError(another_symbol(names[0], symbol))
     return table[symbols == symbol] if len(names) > 1 else table
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #e5cda6fe
 def another_symbol(found: str, wanted: str) -> str:
     "What is said where a table names another symbol than the one it is taken for."
     return f"it says that it holds {printable(found, most=40)}, and is taken for {wanted}: correct the one or the other"

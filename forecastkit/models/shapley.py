@@ -24,7 +24,7 @@ from .base import Linear
 from .forest import Trees
 
 # %% auto #0
-__all__ = ['Additive', 'constant', 'line_parts', 'joined', 'booster_parts', 'gauss_legendre', 'LeafPaths', 'forest_cover',
+__all__ = ['Additive', 'constant', 'joined', 'line_parts', 'booster_parts', 'gauss_legendre', 'LeafPaths', 'forest_cover',
            'path_entries', 'ForestGame']
 
 # %% ../../nbs/40_models/20_shapley.ipynb #9f3d5f26
@@ -39,23 +39,23 @@ class Additive(NamedTuple):
         "The numbers when a share of every part has been added, (n, m): 0 is the typical day, 1 is today."
         return self.base + share * self.parts.sum(axis=1)
 
-
+# %% ../../nbs/40_models/20_shapley.ipynb #688721c4
 def constant(values: np.ndarray) -> Additive:
     "Numbers (n, m) to which no feature adds."
     return Additive((), values, np.zeros((len(values), 0, values.shape[1])))
 
-
-def line_parts(line: Linear, rows: pd.DataFrame) -> Additive:
-    "Straight lines: each term adds its slope times its distance from the training mean, which is its exact Shapley value."
-    table = line.terms.matrix(rows)
-    return Additive(line.terms.names, np.tile(line.constant, (len(rows), 1)), table[:, :, None] * line.slopes[None])
-
-
+# %% ../../nbs/40_models/20_shapley.ipynb #150318e4
 def joined(*sums: Additive) -> Additive:
     "Sums of the same numbers added up; a feature may stand in several."
     names = tuple(name for one in sums for name in one.names)
     base = np.sum([one.base for one in sums], axis=0)
     return Additive(names, base, np.concatenate([one.parts for one in sums], axis=1))
+
+# %% ../../nbs/40_models/20_shapley.ipynb #59246a16
+def line_parts(line: Linear, rows: pd.DataFrame) -> Additive:
+    "Straight lines: each term adds its slope times its distance from the training mean, which is its exact Shapley value."
+    table = line.terms.matrix(rows)
+    return Additive(line.terms.names, np.tile(line.constant, (len(rows), 1)), table[:, :, None] * line.slopes[None])
 
 # %% ../../nbs/40_models/20_shapley.ipynb #012507dd
 def booster_parts(
@@ -74,7 +74,7 @@ def gauss_legendre(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     "Places within -1..1 and weights: exact for polynomials of degree 2 nodes - 1."
     return np.polynomial.legendre.leggauss(nodes)
 
-
+# %% ../../nbs/40_models/20_shapley.ipynb #43d271ac
 @dataclass(frozen=True)
 class LeafPaths:
     "The conditions of leaves that need equally many nodes of quadrature: one entry for each leaf and feature on its path."
@@ -117,7 +117,7 @@ def forest_cover(trees: Trees, past: np.ndarray) -> tuple[np.ndarray, np.ndarray
         np.add.at(rising, at, weight)
     return rising, parent
 
-
+# %% ../../nbs/40_models/20_shapley.ipynb #c58c8908
 def path_entries(trees: Trees, cover: np.ndarray, parent: np.ndarray, leaves: np.ndarray) -> pd.DataFrame:
     "The conditions on the way to each leaf, those on one feature joined into one: by leaf and feature."
     rows, at, leaf = [], leaves, np.arange(len(leaves))

@@ -70,7 +70,7 @@ class StaleLine(NamedTuple):
         "The reason in words."
         return self.found or f"{self.sessions} sessions without a stored forecast"
 
-
+# %% ../../nbs/60_ops/13_retention.ipynb #333dffb8
 _SERVED = sa.table(
     "served_forecasts",
     sa.column("session", PREDICTIONS.c.origin.type),
@@ -102,7 +102,7 @@ def line_idle(
     idle, allowed = int((days > pd.Timestamp(since)).sum()), getattr(settings.models, name)
     return idle, f"models.{name} is {allowed}" if 0 < allowed <= idle else ""
 
-
+# %% ../../nbs/60_ops/13_retention.ipynb #94f39bad
 def stale_lines(database: PredictionDatabase, settings: Settings) -> list[StaleLine]:
     "The lines that the rule of the settings would retire; none where it is off."
 
@@ -158,7 +158,7 @@ def forecast_versions(connection: sa.Connection) -> set[str]:
             found |= set(json.loads(text)["model_versions"])
     return found
 
-
+# %% ../../nbs/60_ops/13_retention.ipynb #5378b781
 def trained_versions(connection: sa.Connection, rows: Iterable[Promotion]) -> set[str]:
     "The versions of the last completed training of each line that is not retired."
     if TRAINING_EVENTS not in chained_tables(connection):
@@ -184,7 +184,7 @@ def newest_versions(records: Iterable[VersionRecord], keep: int) -> set[str]:
         count.setdefault((one.symbol, one.kind, str(one.horizon), one.what), []).append(one.version)
     return {version for held in count.values() for version in held[:keep]}
 
-
+# %% ../../nbs/60_ops/13_retention.ipynb #ddea9e33
 def kept_versions(
     connection: sa.Connection,
     folder: Path,  # the registry's
@@ -209,7 +209,7 @@ def kept_versions(
 # %% ../../nbs/60_ops/13_retention.ipynb #9a8df96f
 REMOVING_PREFIX: str = ".removing-"  # begins the name of a folder that is about to go
 
-
+# %% ../../nbs/60_ops/13_retention.ipynb #6220844a
 @dataclass(frozen=True)
 class PruneReport:
     "The result of a pruning: what was kept and why, and what was deleted."
@@ -226,7 +226,7 @@ class PruneReport:
         end = "would be freed" if self.dry_run else "freed"
         return "\n".join([*lines, f"{len(self.kept)} kept, {len(self.removed)} removed, {self.freed:,} bytes {end}"])
 
-
+# %% ../../nbs/60_ops/13_retention.ipynb #adafd7a5
 def remove_moved(folder: Path) -> None:
     "Delete the folders that were moved out of the way, those of a killed run among them."
     for path in folder.glob(f"{REMOVING_PREFIX}*"):
@@ -257,7 +257,7 @@ def move_away(
         freed += size
     return PruneReport(kept, tuple(removed), freed, dry_run)
 
-
+# %% ../../nbs/60_ops/13_retention.ipynb #0e288afe
 def prune_models(
     registry: ModelRegistry,
     keep: int = 1,  # newest versions of each target and kind of model that stay in any case

@@ -46,7 +46,7 @@ from forecastkit.ops.promotions import (
 # %% auto #0
 __all__ = ['ARMS', 'ASSUMED_SD', 'EFFECTS', 'REFERENCE_SESSIONS', 'BEGIN', 'PAIR', 'VERDICT', 'ENDED', 'SHADOW_EVENT_KINDS',
            'arm_of', 'ShadowTerms', 'ShadowDeployment', 'deployments_in', 'stored_deployments', 'reference_scores',
-           'shadow_event', 'create_shadow_deployment', 'begun_in', 'write_begin', 'OtherArm', 'write_pairs',
+           'shadow_event', 'begun_in', 'write_begin', 'create_shadow_deployment', 'OtherArm', 'write_pairs',
            'paired_origins', 'store_arms', 'stop_shadow_deployment']
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #4623582c
@@ -69,7 +69,7 @@ ASSUMED_SD: float = 0.2  # of the differences, in units of the champion's mean s
 EFFECTS: tuple[float, ...] = (0.02, 0.05)  # shares of the champion's mean score for which a time is announced
 REFERENCE_SESSIONS: int = 250  # sessions of the champion's scores before the beginning
 
-
+# %% ../../nbs/60_ops/26_shadow.ipynb #3ca0b3ea
 @dataclass(frozen=True)
 class ShadowTerms:
     "What is fixed when a shadow deployment begins. Raises `DataError` for terms that are none."
@@ -107,7 +107,7 @@ class ShadowTerms:
 # %% ../../nbs/60_ops/26_shadow.ipynb #25ac5731
 BEGIN, PAIR, VERDICT, ENDED = SHADOW_EVENT_KINDS = ("begin", "pair", "verdict", "stop")
 
-
+# %% ../../nbs/60_ops/26_shadow.ipynb #98c31670
 @dataclass(frozen=True)
 class ShadowDeployment:
     "A challenger's trial."
@@ -168,7 +168,7 @@ def deployments_in(connection: sa.Connection) -> dict[int, ShadowDeployment]:
             found[row.deployment] = replace(found[row.deployment], stopped=row.origin, stopped_because=row.why)
     return found
 
-
+# %% ../../nbs/60_ops/26_shadow.ipynb #56e93d1c
 def stored_deployments(
     database: PredictionDatabase,
     target: LineTarget | None = None,  # only those of a target
@@ -191,7 +191,7 @@ def reference_scores(
     )
     return rows["crps"].dropna().groupby(rows["origin"]).mean().tail(last)
 
-
+# %% ../../nbs/60_ops/26_shadow.ipynb #fb02a9da
 def shadow_event(one: ShadowDeployment, event: str, made_at: datetime, **more: Any) -> dict[str, Any]:
     "A row of the table of a deployment."
     row = {
@@ -200,6 +200,37 @@ def shadow_event(one: ShadowDeployment, event: str, made_at: datetime, **more: A
         "made_at": made_at,
     }  # fmt: skip
     return row | more
+
+# %% ../../nbs/60_ops/26_shadow.ipynb #5bf2bfda
+def begun_in(
+    connection: sa.Connection, database: PredictionDatabase, wanted: ShadowDeployment, first: Any
+) -> ShadowDeployment:
+    "The deployment with its number and first session. Raises `DataError` beside one that runs, and for a session that is no beginning."
+    own = [one for one in deployments_in(connection).values() if one.active and one.target == wanted.target]
+    alone = [one for one in own if one.line.name == wanted.line.name or one.terms.traffic or wanted.terms.traffic]
+    if alone:
+        raise DataError(f"shadow deployment {alone[0].deployment_id} of {wanted.target} runs already: stop it first")
+    number = (connection.scalar(sa.select(sa.func.max(SHADOW_EVENTS.c.deployment))) or 0) + 1
+    found = standing_of(wanted.target, promotions_in(connection, wanted.target))
+    day = effective_session(connection, found, database.calendar, wanted.created, first)
+    return replace(wanted, deployment_id=number, first=day)
+
+# %% ../../nbs/60_ops/26_shadow.ipynb #2ef785ad
+def write_begin(database: PredictionDatabase, wanted: ShadowDeployment, first: Any) -> int:
+    "Append the beginning of a deployment; its number."
+
+    def write(connection: sa.Connection) -> int:
+        chain_end(connection, PREDICTIONS, lock=True)  # no forecast is stored between the look and the row
+        chain_end(connection, SHADOW_EVENTS, lock=True)
+        begun = begun_in(connection, database, wanted, first)
+        append(
+            connection,
+            SHADOW_EVENTS,
+            [shadow_event(begun, BEGIN, wanted.created, said=canonical_json(vars(wanted.terms)))],
+        )
+        return begun.deployment_id
+
+    return with_retry(database.engine, write, write=True)
 
 # %% ../../nbs/60_ops/26_shadow.ipynb #e01fa8a4
 def create_shadow_deployment(
@@ -241,37 +272,6 @@ def create_shadow_deployment(
         )
     return write_begin(database, wanted, first)
 
-
-def begun_in(
-    connection: sa.Connection, database: PredictionDatabase, wanted: ShadowDeployment, first: Any
-) -> ShadowDeployment:
-    "The deployment with its number and first session. Raises `DataError` beside one that runs, and for a session that is no beginning."
-    own = [one for one in deployments_in(connection).values() if one.active and one.target == wanted.target]
-    alone = [one for one in own if one.line.name == wanted.line.name or one.terms.traffic or wanted.terms.traffic]
-    if alone:
-        raise DataError(f"shadow deployment {alone[0].deployment_id} of {wanted.target} runs already: stop it first")
-    number = (connection.scalar(sa.select(sa.func.max(SHADOW_EVENTS.c.deployment))) or 0) + 1
-    found = standing_of(wanted.target, promotions_in(connection, wanted.target))
-    day = effective_session(connection, found, database.calendar, wanted.created, first)
-    return replace(wanted, deployment_id=number, first=day)
-
-
-def write_begin(database: PredictionDatabase, wanted: ShadowDeployment, first: Any) -> int:
-    "Append the beginning of a deployment; its number."
-
-    def write(connection: sa.Connection) -> int:
-        chain_end(connection, PREDICTIONS, lock=True)  # no forecast is stored between the look and the row
-        chain_end(connection, SHADOW_EVENTS, lock=True)
-        begun = begun_in(connection, database, wanted, first)
-        append(
-            connection,
-            SHADOW_EVENTS,
-            [shadow_event(begun, BEGIN, wanted.created, said=canonical_json(vars(wanted.terms)))],
-        )
-        return begun.deployment_id
-
-    return with_retry(database.engine, write, write=True)
-
 # %% ../../nbs/60_ops/26_shadow.ipynb #9b9ef6e4
 @dataclass(frozen=True)
 class OtherArm:
@@ -282,7 +282,7 @@ class OtherArm:
     arm: str  # which arm serves: champion or challenger
     served_id: str  # prediction id of the served forecast
 
-
+# %% ../../nbs/60_ops/26_shadow.ipynb #9190f0d8
 def write_pairs(connection: sa.Connection, others: Sequence[OtherArm], made_at: datetime) -> int:
     "Append the pairs that are not there yet, of deployments that run; returns how many."
     if not others:
@@ -310,7 +310,7 @@ def write_pairs(connection: sa.Connection, others: Sequence[OtherArm], made_at: 
     known = {tuple(row) for row in connection.execute(query)}
     return append(connection, SHADOW_EVENTS, [row for key, row in rows.items() if key not in known])
 
-
+# %% ../../nbs/60_ops/26_shadow.ipynb #236f50ff
 def paired_origins(database: PredictionDatabase, one: ShadowDeployment) -> set[pd.Timestamp]:
     "The origins that have a pair."
     events = SHADOW_EVENTS.c
@@ -319,7 +319,7 @@ def paired_origins(database: PredictionDatabase, one: ShadowDeployment) -> set[p
         pd.Timestamp(day) for day in with_retry(database.engine, lambda connection: connection.scalars(query).all())
     }
 
-
+# %% ../../nbs/60_ops/26_shadow.ipynb #75d5f27e
 def store_arms(
     database: PredictionDatabase,
     served: Sequence[tuple[Forecast, Any]],  # with their features

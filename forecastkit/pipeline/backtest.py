@@ -53,10 +53,10 @@ from .tried_strategies import beside_its_trials
 from .verification import function_in
 
 # %% auto #0
-__all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'FileOrders', 'Decisions',
-           'strategy_identity', 'panel_subject', 'ledger_subject', 'orders_subject', 'orders_words', 'strategy_subject',
-           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'calibration_of', 'first_of',
-           'backtest_universe']
+__all__ = ['LEAD', 'BacktestTerms', 'survivorship_words', 'LookAheadRefused', 'UniverseBacktest', 'Decisions',
+           'strategy_identity', 'panel_subject', 'ledger_subject', 'FileOrders', 'orders_subject', 'strategy_subject',
+           'backtest_system', 'backtest_sessions', 'state_history', 'run_books', 'orders_words', 'calibration_of',
+           'first_of', 'backtest_universe']
 
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #838d733f
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def survivorship_words(
 class LookAheadRefused(DataError):
     "A strategy that saw tomorrow, and was not run."
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #6dad4c3b
 @dataclass(frozen=True, eq=False)
 class UniverseBacktest:
     "A backtest with what has to be said of it: what decided, the verdict of the audit, who survived, and how long it took."
@@ -163,14 +163,7 @@ class UniverseBacktest:
             f"books: cash, positions, trades and limits agree to {checked:.1g} of the equity", *self.remarks, self.survivorship,
         ])  # fmt: skip
 
-# %% ../../nbs/65_pipeline/85_backtest.ipynb #212c6715
-class FileOrders(NamedTuple):
-    "Orders of a file, and rows of it that are none."
-
-    orders: list[Order]
-    refused: list[Reject]
-
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #743a83bc
 class Decisions(NamedTuple):
     "What is traded on, and the verdict on it."
 
@@ -183,7 +176,7 @@ class Decisions(NamedTuple):
     remarks: tuple[str, ...] = ()
     identity: str = ""  # what tells it from another of the same name
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #ddca5d71
 def strategy_identity(
     strategy: Strategy,
 ) -> str:
@@ -195,7 +188,7 @@ def strategy_identity(
     except UserCodeError:
         return secrets.token_hex(8)
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #4656c687
 def panel_subject(
     system: UniverseSystem, sessions: pd.DatetimeIndex, every: int, full: bool, watch: Stopwatch
 ) -> Decisions:
@@ -222,7 +215,7 @@ def panel_subject(
         digest(sorted(prepared.names.values())),
     )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #6bc04680
 def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: int) -> Decisions:
     "The stored forecasts of a span. Raises `DataError`."
     found, report = ledger_decisions(system, sessions)
@@ -233,7 +226,14 @@ def ledger_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, every: in
     chosen = {day: found[day] for day in days[::every]}
     return Decisions(f"stored forecasts ({told})", chosen, (report,), names, days[0], identity=made)
 
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #212c6715
+class FileOrders(NamedTuple):
+    "Orders of a file, and rows of it that are none."
 
+    orders: list[Order]
+    refused: list[Reject]
+
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #6a3b43f4
 def orders_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, path: str | Path) -> Decisions:
     "The orders of a file. Raises `DataError`."
     orders, refused = read_orders(path)
@@ -244,14 +244,7 @@ def orders_subject(system: UniverseSystem, sessions: pd.DatetimeIndex, path: str
     subject = f"orders of {Path(path).name}"
     return Decisions(subject, FileOrders(orders, refused), (report,), names, sessions[0], identity=made)
 
-
-def orders_words(result: BacktestResult) -> str:
-    "How much of the equity orders of one's own had in a ticker and in all."
-    values, equity = abs(result.books.values), result.equity.to_numpy()
-    largest, gross = (values.max(axis=1) / equity).max(), (values.sum(axis=1) / equity).max()
-    return f"orders of a file are held to no limits: a ticker had up to {largest:.0%} of the equity, all together {gross:.0%}"
-
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #29715246
 def strategy_subject(
     system: UniverseSystem, sessions: pd.DatetimeIndex, every: int, full: bool, strategy: str | Strategy
 ) -> Decisions:
@@ -268,7 +261,7 @@ def strategy_subject(
 # %% ../../nbs/65_pipeline/85_backtest.ipynb #cade4d4b
 LEAD: int = 520  # sessions of the walk before the first decision: widths are calibrated from 500 known outcomes, and a horizon of 20 sessions is known 20 later
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #84cbadfc
 def backtest_system(
     universe: Universe | str | Path | Collection[str],
     start: Any,  # first session; None: the first possible
@@ -288,7 +281,7 @@ def backtest_system(
     own = replace(system.settings, model=replace(model, walk_start=f"{begin:%Y-%m-%d}"))
     return UniverseSystem(system.universe, own, system.market)
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #f7b40637
 def backtest_sessions(system: UniverseSystem, start: Any, end: Any) -> pd.DatetimeIndex:
     "The sessions of a backtest. Raises `DataError`."
     calendar, last = system.market.calendar, system.origin()
@@ -303,7 +296,7 @@ def backtest_sessions(system: UniverseSystem, start: Any, end: Any) -> pd.Dateti
         )
     return sessions
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #ab05c876
 def state_history(market: MarketData, refit_every: int) -> pd.Series | None:
     "The market state known at each close, from the version in force; None without the index."
     from forecastkit.regimes import market_state_history, market_state_inputs
@@ -343,7 +336,14 @@ def run_books(
     told = limits_words(chosen) if isinstance(chosen, StrategySizer) else ""
     return result, (*decided.remarks, *([told] if told else []))
 
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #be0d9c37
+def orders_words(result: BacktestResult) -> str:
+    "How much of the equity orders of one's own had in a ticker and in all."
+    values, equity = abs(result.books.values), result.equity.to_numpy()
+    largest, gross = (values.max(axis=1) / equity).max(), (values.sum(axis=1) / equity).max()
+    return f"orders of a file are held to no limits: a ticker had up to {largest:.0%} of the equity, all together {gross:.0%}"
 
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #337f254a
 def calibration_of(
     system: UniverseSystem,
     decided: Decisions,
@@ -354,12 +354,12 @@ def calibration_of(
         return None
     return book_calibration(decided.forecasts, system.market.as_of(result.sessions[-1]), result.states)
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #13bf6a75
 def first_of(decisions: Mapping[Any, Mapping[str, Any]]) -> list[Any]:
     "What is decided on the first session on which anything is."
     return next((list(found.values()) for found in decisions.values() if found), [])
 
-
+# %% ../../nbs/65_pipeline/85_backtest.ipynb #cf908a19
 def backtest_universe(
     universe: Universe | str | Path | Collection[str],  # a universe, a CSV of symbols, `sample`, or symbols
     start: Any = None,  # first session, at whose close the first decision falls; by default the first possible

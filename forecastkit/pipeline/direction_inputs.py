@@ -46,7 +46,7 @@ __all__ = ['RISE_PRIOR', 'BANDS', 'DIRECTION', 'BREADTH_MEAN', 'LEAST_TICKERS', 
 RISE_PRIOR: float = 100.0  # sessions without overlap that the base rate counts for
 BANDS: tuple[float, ...] = (1 / 3, 2 / 3)  # shares of rows that part a number into low, middle and high
 
-
+# %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #41f85409
 @dataclass(frozen=True)
 class RiseTable:
     "The chance of a rise by name, or by band of a number."
@@ -97,7 +97,7 @@ def breadth_by_session(features: pd.DataFrame) -> pd.Series:
     above = (value > 0).groupby(sessions_of(value.index))
     return above.mean().where(above.size() >= LEAST_TICKERS)
 
-
+# %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #d82f56a3
 def states_by_session(
     view: MarketData,
     refits: Iterable[pd.Timestamp],  # sessions at which the bounds of the states are learnt
@@ -177,7 +177,7 @@ def panel_direction_inputs(prepared: PreparedPanel) -> DirectionInputs:
         rise, prepared.universe.sectors, prepared.symbols, prepared.versions.fingerprints,
     )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #83724547
 def single_direction_inputs(prepared: Prepared) -> DirectionInputs:
     "The rows of one stock."
     target, numbers = prepared.target, prepared.numbers
@@ -208,7 +208,7 @@ def weight_table(
         table.setdefault(name, {})[signal] = float(weight)
     return table
 
-
+# %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #203b0466
 def meta_learner(settings: Settings) -> Any:
     "The `MetaLearner` with the weights of the settings, nothing learnt yet and nothing claimed."
     from forecastkit.models import AgreementMap, MetaLearner, STATE_WEIGHTS
@@ -226,7 +226,7 @@ def meta_learner(settings: Settings) -> Any:
 # %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #cfa5a37a
 COMBINER_FILE: str = "combiner.json"
 
-
+# %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #7ebecdf9
 @dataclass(frozen=True)
 class DirectionCombiner:
     "What was learnt at a refit session about combining signals."
@@ -271,7 +271,7 @@ class DirectionCombiner:
             raise ModelIntegrityError(f"{COMBINER_FILE} cannot be understood: train this version again") from error
         return cls(MetaLearner.load(folder, sums), tables, calibrator)
 
-
+# %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #bc8c3f5c
 def load_direction(
     folder: Path,
     sums: Mapping[str, str],  # what its files were when it was stored
@@ -281,7 +281,7 @@ def load_direction(
 
     return DirectionCombiner.load(folder, sums) if COMBINER_FILE in sums else DirectionEnsemble.load(folder, sums)
 
-
+# %% ../../nbs/65_pipeline/42_direction_inputs.ipynb #103ee6c9
 def direction_registry(registry: Any) -> ModelRegistry | None:
     "The registry of directions in the same folder and database as one of forecasters."
     if isinstance(registry, LineRegistry):

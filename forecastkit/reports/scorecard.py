@@ -34,7 +34,7 @@ from .daily import BASELINE_NAMES
 from .html import show_day
 
 # %% auto #0
-__all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'verdict', 'skill_table', 'coverage_table',
+__all__ = ['SCORE_NAMES', 'share_text', 'tried_text', 'basis', 'skill_rows', 'skill_table', 'verdict', 'coverage_table',
            'width_table', 'regime_scores_table', 'ece_table', 'direction_table', 'point_table', 'part_table',
            'worst_quarters_table', 'parts_as_text', 'quantile_table', 'horizons_table', 'skill_by',
            'skill_by_probability', 'pit_histogram', 'pit_words', 'pit_sentence', 'reliability_bins', 'reliability_grid',
@@ -46,7 +46,7 @@ SCORE_NAMES: dict[str, str] = {
     "transition_matrix": "transition matrix", "log_loss": "log loss", "regime_brier": "Brier score", "rps": "ranked probability score",
 }  # fmt: skip
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #ab9bd15a
 def share_text(
     share: float,
     digits: int = 1,
@@ -58,14 +58,14 @@ def share_text(
     value = round(100 * share, digits) + 0.0  # no minus before a zero
     return f"{value:+.{digits}f}%" if signed else f"{value:.{digits}f}%"
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #c52af25c
 def tried_text(
     tried: int | None,  # variants; None: unknown
 ) -> str:
     "How many variants were tried, in words."
     return "trials unknown" if tried is None else f"{tried} variant{'s' * (tried != 1)} tried before this one was shown"
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #99344307
 def basis(card: Scorecard) -> str:
     "The basis of the card: target, span, number of origins, and how many variants were tried."
     target, origins = card.outcomes.target, card.origins
@@ -92,7 +92,12 @@ def skill_rows(
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
+# %% ../../nbs/70_reports/04_scorecard.ipynb #e8b6b636
+def skill_table(card: Scorecard) -> pd.DataFrame:
+    "CRPS of the forecast and of each baseline, and the skill of the forecast against each with both t values, as text."
+    return skill_rows(card.summary, card.baselines, card.outcomes.target.horizon)
 
+# %% ../../nbs/70_reports/04_scorecard.ipynb #5f0648fa
 def verdict(card: Scorecard) -> str:
     "The verdict of the card in two sentences: against which baselines there is skill and against which none, and whether the 80% range held."
     skills = {SCORE_NAMES.get(name, name): found for name, found in card.summary.skill.items()}
@@ -116,11 +121,6 @@ def verdict(card: Scorecard) -> str:
     said = "; ".join(filter(None, told))
     return f"{said[0].upper()}{said[1:]}. The 80% range held {share_text(inside.mean())} of the outcomes (s.e. {100 * error:.1f}): {held}."
 
-
-def skill_table(card: Scorecard) -> pd.DataFrame:
-    "CRPS of the forecast and of each baseline, and the skill of the forecast against each with both t values, as text."
-    return skill_rows(card.summary, card.baselines, card.outcomes.target.horizon)
-
 # %% ../../nbs/70_reports/04_scorecard.ipynb #320a89f1
 def coverage_table(card: Scorecard) -> pd.DataFrame:
     "Outcomes inside each range, and in the 80% range by regime and over 250 origins: forecast with s.e., and baselines."
@@ -143,7 +143,7 @@ def coverage_table(card: Scorecard) -> pd.DataFrame:
     columns = [SCORE_NAMES["forecaster"], "s.e.", *(SCORE_NAMES.get(name, name) for name in card.baselines)]
     return pd.DataFrame.from_dict(rows, orient="index")[columns].fillna("")
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #cdefe856
 def width_table(card: Scorecard) -> pd.DataFrame:
     "The mean width of each range in per cent points, of the forecast and of each baseline, as text."
     every = {"forecaster": card.scores} | card.baseline_scores
@@ -167,7 +167,7 @@ def regime_scores_table(card: Scorecard) -> pd.DataFrame:
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #8ee61304
 def ece_table(card: Scorecard) -> pd.DataFrame:
     "The calibration error of each regime's probability beside that of a perfect forecaster, as text."
     rows, block = {}, hac_lag(card.outcomes.target.horizon)
@@ -195,7 +195,7 @@ def direction_table(card: Scorecard) -> pd.DataFrame:
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #211b92ed
 def point_table(card: Scorecard) -> pd.DataFrame:
     "The expected change as a point forecast: MAE, RMSE, and R2 against climatology's mean, as text."
     table = point_scores(card)
@@ -214,13 +214,13 @@ def part_table(
     "The parts of a card as text: origins, skill against climatology with s.e., coverage of the 80% range with s.e., width."
     return parts_as_text(breakdown(card, groupings(card.outcomes)[by]))
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #b09af979
 def worst_quarters_table(card: Scorecard) -> pd.DataFrame:
     "The four quarters with the lowest skill, as text; a span of fewer than eight has none that stand out."
     quarters = worst_quarters(card)
     return parts_as_text(quarters if groupings(card.outcomes)["quarter"].nunique() >= 8 else quarters.head(0))
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #cb4e1c4f
 def parts_as_text(
     parts: pd.DataFrame,  # as `breakdown` gives them
 ) -> pd.DataFrame:
@@ -232,14 +232,14 @@ def parts_as_text(
         "width, % points": parts["width"].map("{:.1f}".format),
     }).set_axis([str(label).replace("_", " ") for label in parts.index])  # fmt: skip
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #9a4fe087
 def quantile_table(card: Scorecard) -> pd.DataFrame:
     "The pinball skill of some quantiles against climatology's, with s.e., as text."
     found = pinball_skill(card).loc[lambda table: table.index.isin((0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 0.85, 0.9, 0.95))]
     told = [f"{share_text(v, signed=True)} (s.e. {100 * e:.1f})" for v, e in zip(found["skill"], found["skill_se"])]
     return pd.DataFrame([told], ["skill"], [f"q{round(100 * p):02d}" for p in found.index])
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #8583f1ef
 def horizons_table(cards: Sequence[Scorecard]) -> pd.DataFrame:
     "Scorecards of several horizons beside each other, as text: skill against each baseline with both t, coverage with s.e."
     rows = {}
@@ -254,7 +254,7 @@ def horizons_table(cards: Sequence[Scorecard]) -> pd.DataFrame:
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("horizon")
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #b9c76c29
 def skill_by(
     card: Scorecard,
     by: str = "year",  # regime, year or cohort
@@ -330,7 +330,7 @@ def pit_histogram(
         ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     return ax
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #f0959869
 def pit_words(
     test: Mapping[str, float],  # as `metrics.pit_test` gives it
 ) -> str:
@@ -340,7 +340,7 @@ def pit_words(
         f"{test['variance']:.4f} (perfect 0.0833, t {test['variance_t']:+.1f}; more is too narrow, less too wide)."
     )
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #3d1459a1
 def pit_sentence(card: Scorecard) -> str:
     "The test of the PIT in words: mean and variance, each with its t."
     return pit_words(pit_test(card.scores["pit"].to_numpy(), hac_lag(card.outcomes.target.horizon)))
@@ -369,7 +369,7 @@ def reliability_bins(
     columns = {"predicted": share(p), "observed": share(event), "count": count, "low": low, "high": high}
     return pd.DataFrame(columns)[count > 0]
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #5b73cc3a
 def reliability_grid(
     card: Scorecard,
     inches: float = 2.2,  # width of each diagram
@@ -408,7 +408,7 @@ def coverage_through_time(
         ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     return ax
 
-
+# %% ../../nbs/70_reports/04_scorecard.ipynb #f395c72c
 def worst_table(
     card: Scorecard,
     most: int = 10,
