@@ -316,7 +316,9 @@ def compute_features(
 
     values = np.empty((len(inputs.index), len(named)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        for place, found in enumerate(cache.columns(features, inputs, column) if cache else map(column, features)):
+        for place, found in enumerate(
+            cache.columns(features, inputs, column) if cache is not None else map(column, features)
+        ):
             values[:, place] = found
     return pd.DataFrame(values, inputs.index, list(named))
 
