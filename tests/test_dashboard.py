@@ -30,8 +30,10 @@ from forecastkit.ops import (
     stored_promotions,
 )
 from forecastkit.pipeline import stored_directions
+from forecastkit.reports import gather_monitoring
 from forecastkit.web.dashboard import PAGES
 from forecastkit.web.dashboard_frames import forecast_tiles
+from forecastkit.web.dashboard_records import reading_lines
 from forecastkit.web.dashboard_server import dashboard_options
 
 LAST = len(DAYS) - 1  # the session of the database's clock
@@ -126,8 +128,17 @@ def test_the_universe_has_a_row_for_each_ticker_and_is_searched(home, database, 
         stored = database.latest(row.symbol, 1, "pct_change" if row.symbol == "VIX" else "log_return")
         assert (row.close, row.low_80, row.high_80) == (stored.last_value, *stored.in_points.interval(0.8))
         assert list(row.history) == [level for _, level in stored.metadata["history"]]
+    assert set(shown.multiselect[0].options) == set(SECTORS.values())
     shown.text_input[0].set_value("energy").run()
     assert shown.dataframe[0].value["symbol"].tolist() == ["AAA", "BBB"]
+
+
+def test_a_universe_without_sectors_has_no_box_with_nothing_to_choose_from(home, tmp_path, monkeypatch):
+    shutil.copy(home / "forecasts.db", tmp_path)
+    shown = page("universe", tmp_path, monkeypatch)
+    assert not shown.multiselect and len(shown.dataframe[0].value) == len(NAMES)
+    shown.text_input[0].set_value("aaa").run()
+    assert shown.dataframe[0].value["symbol"].tolist() == ["AAA"]
 
 
 def test_the_state_map_counts_what_the_forecasts_told(home, database, monkeypatch):
@@ -152,7 +163,8 @@ def test_the_track_record_is_that_of_the_stored_outcomes(home, database, monkeyp
 def test_lines_show_champion_challenger_ledger_and_confidence_sequence(home, database, monkeypatch):
     said = text_of(page("lines", home, monkeypatch))
     reading = read_shadow_deployment(database, stored_deployments(database)[0])
-    assert reading.text() in said and "wider (shadow)" in said
+    assert all(line in said for line in reading_lines(reading)) and "wider (shadow)" in said
+    assert "VIX, 1 session ahead" in said and "VIX_d1" not in said and "pct_change" not in said
     assert f"{reading.test.mean[-1]:.3g}" in said and f"{reading.test.low[-1]:.3g}" in said
     assert all(f"<td>{row.why}</td>" in said for row in stored_promotions(database))
 
@@ -164,7 +176,7 @@ def test_health_shows_alerts_escaped_drift_and_jobs(home, database, monkeypatch)
         alert.alert.what_to_do in said and "slope drifted &lt;b&gt;twice&lt;/b&gt;" in said and "<b>twice" not in said
     )
     assert f"forecasts {len(NAMES)}" in said and "slope" in said and "12 sessions" in said
-    assert "Something needs a look" in said
+    assert "Something needs a look" in said and "symbol:VIX" not in said
 
 
 def test_the_paper_book_is_that_of_the_ledger(home, database, monkeypatch):
@@ -172,6 +184,7 @@ def test_the_paper_book_is_that_of_the_ledger(home, database, monkeypatch):
     assert f"{days['equity'].iloc[-1]:,.2f}" in said
     assert f"{100 * (days['equity'].iloc[-1] / 1000 - 1):+.2f}%" in said
     assert "AAA" in said and "CCC" in said and "90.00" in said
+    assert "1 order for the next session" in said
 
 
 def test_sectors_and_states_show_what_was_measured(home, database, monkeypatch):
@@ -183,6 +196,22 @@ def test_sectors_and_states_show_what_was_measured(home, database, monkeypatch):
     ]
     assert len(rows) and all(f"{100 * value:.1f}%" in said for value in rows["value"].astype(float))
     assert all(sector in said for sector in SECTORS.values())
+    assert "of 2 sectors" in said and "(per cent)" in said and "(log)" in said and "sessions ahead" in said
+
+
+@pytest.mark.parametrize("symbol", ["", "BBB"])
+def test_the_monitoring_page_reads_the_forecasts_of_one_target_alone(home, database, monkeypatch, symbol):
+    whole = outcome_measures(database.get_predictions())
+    keys = ["symbol", "kind", "horizon"]
+    most = (whole[whole["symbol"] == symbol] if symbol else whole).groupby(keys).size().idxmax()
+    asked, read = [], PredictionDatabase.get_predictions
+    monkeypatch.setattr(
+        PredictionDatabase, "get_predictions", lambda self, *a, **k: asked.append((*a, k)) or read(self, *a, **k)
+    )
+    drawn = gather_monitoring(database, symbol).measured
+    assert asked == [(most[0], {"horizon": most[2], "kind": most[1]})]
+    expected = whole[(whole[keys] == list(most)).all(axis=1)]
+    assert drawn.reset_index(drop=True).equals(expected.reset_index(drop=True))
 
 
 def test_what_is_read_cannot_be_written(home):

@@ -76,8 +76,10 @@ from .text import (
     csv_safe as csv_safe,
     csv_safe_frame as csv_safe_frame,
     decimal_number as decimal_number,
+    last_of as last_of,
     printable as printable,
     redacted as redacted,
+    tally as tally,
 )
 from .settings import (
     LiveSettings as LiveSettings,

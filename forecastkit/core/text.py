@@ -15,7 +15,7 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 # %% auto #0
-__all__ = ['FORMULA', 'Frame', 'redacted', 'printable', 'decimal_number', 'csv_safe', 'csv_safe_frame']
+__all__ = ['FORMULA', 'Frame', 'redacted', 'printable', 'decimal_number', 'tally', 'last_of', 'csv_safe', 'csv_safe_frame']
 
 # %% ../../nbs/00_core/00_text.ipynb #6761c42b
 HIDDEN = "***"
@@ -84,6 +84,23 @@ def decimal_number(
     if "_" in text or not text.isascii():
         raise ValueError(f"{text!r:.40} is no number")
     return float(text)
+
+# %% ../../nbs/00_core/00_text.ipynb #c9323007
+def tally(
+    count: int,
+    noun: str,  # of one, such as session
+    several: str = "",  # of several, where it is not the noun with an s
+) -> str:
+    "A count with its noun: `1 session`, `1,234 sessions`, `0 sessions`."
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
+
+
+def last_of(
+    count: int,
+    noun: str,  # of one, such as alert
+) -> str:
+    "The words for the last few: `last alert`, `last 3 alerts`."
+    return f"last {noun}" if count == 1 else f"last {tally(count, noun)}"
 
 # %% ../../nbs/00_core/00_text.ipynb #1b1d0f39
 FORMULA: tuple[str, ...] = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

@@ -66,9 +66,11 @@ from .backtest_page import (
 from .monitoring_page import (
     drift_history as drift_history,
     gather_monitoring as gather_monitoring,
+    line_words as line_words,
     Monitoring as Monitoring,
     monitoring_headline as monitoring_headline,
     rolling_skill as rolling_skill,
+    subject_words as subject_words,
     watch_section as watch_section,
 )
 from .backtest_sections import (

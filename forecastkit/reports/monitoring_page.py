@@ -18,20 +18,48 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import html_macros, joined_html
-from ..forecasts import ACCENT, FAINT, SHADES, WARNING, blank_axes, figure_pair, figure_png, house_style
-from ..ledger import DRIFT, PredictionDatabase, fetch, with_retry
+from ..core import Target, canonical_symbol, html_macros, joined_html, last_of, tally
+from forecastkit.forecasts import (
+    ACCENT,
+    FAINT,
+    SHADES,
+    WARNING,
+    blank_axes,
+    feature_words,
+    figure_pair,
+    figure_png,
+    house_style,
+)
+from ..ledger import DRIFT, OUTCOMES, PredictionDatabase, fetch, with_retry
 from ..ops import JobRun, LineTarget, MonitorReport, Standing, StoredAlert, outcome_measures, read_monitor
-from ..ops import standing, stored_alerts, stored_jobs, stored_promotions, target_key
+from ..ops import parsed_key, standing, stored_alerts, stored_jobs, stored_promotions, target_key
 from .html import heading, paragraph, percent, show_day, table
 
 # %% auto #0
-__all__ = ['SERIES_WORDS', 'SHOWN_MEASURES', 'SCOPE_WORDS', 'alert_paragraph', 'watch_section', 'Monitoring', 'gather_monitoring',
-           'drift_history', 'drift_map', 'picture', 'drift_section', 'drifted_table', 'rolling_skill', 'band_picture',
-           'skill_section', 'target_table', 'scope_table', 'performance_section', 'calibration_picture',
-           'calibration_section', 'lines_section', 'alerts_section', 'jobs_section', 'monitoring_headline']
+__all__ = ['SERIES_WORDS', 'SHOWN_MEASURES', 'SCOPE_WORDS', 'subject_words', 'line_words', 'alert_paragraph', 'watch_section',
+           'Monitoring', 'most_outcomes', 'gather_monitoring', 'drift_history', 'drift_map', 'picture', 'drift_section',
+           'drifted_table', 'rolling_skill', 'band_picture', 'skill_section', 'target_table', 'scope_table',
+           'performance_section', 'calibration_picture', 'calibration_section', 'lines_section', 'alerts_section',
+           'jobs_section', 'monitoring_headline']
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #52edca70
+def subject_words(
+    subject: str,  # of an alert: symbol:VIX, job:daily
+) -> str:
+    "What an alert is about, as a reader says it: a symbol by its name alone, anything else with its kind."
+    return subject.removeprefix("symbol:").replace(":", " ", 1)
+
+
+def line_words(
+    target: LineTarget,
+) -> str:
+    "A target of lines as a reader says it: `VIX, 5 sessions ahead`, `AAPL h1, 3 bars ahead, log change`."
+    symbol, timeframe = parsed_key(target.key)
+    daily = timeframe == "d1"
+    ahead = f"{tally(target.horizon, 'session' if daily else 'bar')} ahead"
+    return f"{symbol if daily else f'{symbol} {timeframe}'}, {ahead}{'' if target.kind == 'pct_change' else ', log change'}"
+
+
 def alert_paragraph(one: StoredAlert) -> str:
     "What, since when, how sure and what to do, as HTML; red where it is critical and nobody has seen it."
     seen = (
@@ -41,7 +69,7 @@ def alert_paragraph(one: StoredAlert) -> str:
     )
     kind = "quiet" if one.acknowledged or one.alert.severity == "info" else "warning"
     kind = "alarm" if one.alert.severity == "critical" and not one.acknowledged else kind
-    return paragraph(f"{one.number}. {one.alert.subject}: {one.alert}{seen}", kind)
+    return paragraph(f"{one.number}. {subject_words(one.alert.subject)}: {one.alert}{seen}", kind)
 
 
 def watch_section(database: PredictionDatabase) -> str:
@@ -69,7 +97,20 @@ class Monitoring:
         if not len(self.measured):
             return ""
         symbol, horizon = self.measured.iloc[-1][["symbol", "horizon"]]
-        return f"{symbol}, {horizon} {'session' if horizon == 1 else 'sessions'} ahead"
+        return f"{symbol}, {tally(int(horizon), 'session')} ahead"
+
+
+def most_outcomes(
+    database: PredictionDatabase,
+    symbol: str = "",  # only its targets
+) -> Target | None:
+    "The target with most known outcomes, counted by the database; None where there is none."
+    columns = (OUTCOMES.c.symbol, OUTCOMES.c.kind, OUTCOMES.c.horizon)
+    query = sa.select(*columns).group_by(*columns).order_by(sa.func.count().desc(), *columns).limit(1)
+    if symbol:
+        query = query.where(OUTCOMES.c.symbol == canonical_symbol(symbol))
+    found = with_retry(database.engine, lambda connection: connection.execute(query).first())
+    return None if found is None else Target(*found)
 
 
 def gather_monitoring(
@@ -78,15 +119,11 @@ def gather_monitoring(
     sessions: int = 60,  # of drift checks that are drawn
 ) -> Monitoring:
     "Everything that the page shows. Writes nothing."
-    measured = outcome_measures(database.get_predictions(symbol or None))
-    keys = ["symbol", "kind", "horizon"]
-    if len(measured):
-        most: Any = measured.groupby(keys).size().idxmax()
-        measured = measured[(measured[keys] == list(most)).all(axis=1)]
-    targets = {row.target for row in stored_promotions(database)}
-    if len(measured):
-        name, kind, horizon = measured.iloc[-1][keys]
-        targets.add(LineTarget(target_key(name), kind, int(horizon)))
+    drawn, targets = most_outcomes(database, symbol), {row.target for row in stored_promotions(database)}
+    rows = database.get_predictions(drawn.symbol, horizon=drawn.horizon, kind=drawn.kind) if drawn else None
+    measured = outcome_measures(database.get_predictions(limit=0) if rows is None else rows)
+    if drawn:
+        targets.add(LineTarget(target_key(drawn.symbol), drawn.kind, drawn.horizon))
     return Monitoring(
         read_monitor(database), drift_history(database, sessions), measured, stored_alerts(database), stored_jobs(database),
         [standing(database, one) for one in sorted(targets)], pd.Timestamp(database.clock()),
@@ -154,7 +191,7 @@ def drift_section(page: Monitoring) -> str:
         return paragraph("No check of drift is on record yet. forecastkit daily keeps one for each session.")
     first, last = history["session"].min(), history["session"].max()
     days = history["session"].nunique()
-    alt = f"Heat map of the chance without drift by feature family, {days} sessions from {show_day(first)} to {show_day(last)}; {len(drifted)} drifted in the last week"
+    alt = f"Heat map of the chance without drift by feature family, {tally(days, 'session')} from {show_day(first)} to {show_day(last)}; {len(drifted)} drifted in the last week"
     words = paragraph(
         "A cell is the least chance, without drift, of anything in its row on that day; everything looked at that day is counted. "
         "A red point: something there drifted, or a feed is at fault.", "quiet")  # fmt: skip
@@ -177,7 +214,7 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
         "first this week": [show_day(pd.Timestamp(day)) for day in rows["since"]], "sessions": rows["sessions"].astype(str),
         "shift (s.d.)": ["" if pd.isna(x) else f"{x:.2f}" for x in rows["effect"].where(rows["series"] != "joint")],
         "chance without drift": ["counted" if pd.isna(p) else f"{p:.2g}" for p in rows["family_wise_p"]],
-    }).set_index(pd.Index(rows["feature"], name="feature"))  # fmt: skip
+    }).set_index(pd.Index([feature_words(name) for name in rows["feature"]], name="feature"))  # fmt: skip
     more = f"The {most} surest of {len(drifted)}." if len(drifted) > most else ""
     return table(shown, more) + paragraph(
         "Look first whether a feed changed (forecastkit data health). If the market changed, forecastkit train makes a version that has seen it; "
@@ -204,6 +241,8 @@ def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:
 
 def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: str, ax: Any = None) -> Any:
     "A measure by session with two errors to each side, and what is expected; returns the axes."
+    from matplotlib.ticker import PercentFormatter
+
     with house_style():
         ax = blank_axes(9.2, 2.0) if ax is None else ax
         low, high = values - 2 * errors, (values + 2 * errors).clip(upper=1)
@@ -211,7 +250,7 @@ def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: s
         ax.plot(values.index, values, color=ACCENT)
         ax.axhline(expected, color=FAINT, linewidth=0.9)
         ax.set_title(words if ax.figure.get_size_inches()[0] > 5 else words.replace(", with", ",\nwith"), loc="left")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         ax.margins(x=0)
     return ax
 
@@ -221,7 +260,7 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
     days = page.measured["target_session"].nunique() if len(page.measured) else 0
     if days < window:
         return paragraph(
-            f"{days} outcomes are known, {window} are drawn together: forecastkit daily records one a session."
+            f"Outcomes known: {days}; {window} are drawn together. forecastkit daily records one a session."
         )
     rolling, out = rolling_skill(page.measured, window), joined_html([])
     for name, expected, words, alt in (
@@ -259,7 +298,7 @@ def target_table(performance: pd.DataFrame, target: tuple[str, str, int]) -> str
         usual = "" if pd.isna(one.reference) else f", before {shown(one.reference)}"
         cells[f"last {one.window_rows}"][words] = f"{shown(one.value)} ± {shown(one.se)}{usual}"
     order = [words for words, _ in SHOWN_MEASURES.values() if any(words in column for column in cells.values())]
-    caption = f"{symbol}, {horizon} ahead: value ± standard error, and what was usual before"
+    caption = f"{symbol}, {tally(horizon, 'session')} ahead: value ± standard error, and what was usual before"
     return table(pd.DataFrame(cells).reindex(order).fillna(""), caption) if cells else ""
 
 
@@ -268,13 +307,13 @@ def scope_table(performance: pd.DataFrame, scope: str, window: int = 60, most: i
     rows = performance[(performance["scope"] == scope) & (performance["window_rows"] == window)]
     cells, order = {}, {}
     for (name, _, horizon), part in rows.groupby(["symbol", "kind", "horizon"], sort=True):
-        label = f"{name.replace('_', ' ') if scope == 'state' else name}, {horizon} ahead"
+        label = f"{name.replace('_', ', ') if scope == 'state' else name}, {horizon} ahead"
         found: dict[str, Any] = {str(one.metric): one for one in part.itertuples()}
         cells[label] = {words: f"{shown(one.value)} ± {shown(one.se)}" for key, (words, shown) in SHOWN_MEASURES.items()
                         if not key.startswith("crps_r") and key != "crps" and (one := found.get(key))}  # fmt: skip
         order[label] = (not part["decayed"].any(), float(getattr(found.get("crps_skill"), "value", 0.0)), label)
     chosen = sorted(cells, key=order.__getitem__)[:most]
-    caption = f"{SCOPE_WORDS[scope]}, the last {window} sessions with an outcome; ± standard error"
+    caption = f"{SCOPE_WORDS[scope]}, the {last_of(window, 'session')} with an outcome; ± standard error"
     caption += f"; the {most} weakest of {len(cells)}" if len(cells) > most else ""
     return (
         table(pd.DataFrame.from_dict({one: cells[one] for one in chosen}, "index").fillna(""), caption) if cells else ""
@@ -344,7 +383,7 @@ def calibration_section(page: Monitoring, most: int = 250) -> str:
     rows = page.measured.tail(most)
     if len(rows) < 40:
         return paragraph(
-            f"{len(rows)} outcomes are known, 40 are needed to see a calibration: forecastkit daily records one a session."
+            f"Outcomes known: {len(rows)}; 40 are needed to see a calibration. forecastkit daily records one a session."
         )
     pit, n = rows["pit"].to_numpy(dtype=float), max(len(rows) / max(int(rows["horizon"].iloc[0]), 1), 2.0)
     inside = [
@@ -352,8 +391,8 @@ def calibration_section(page: Monitoring, most: int = 250) -> str:
         for level in (0.5, 0.8, 0.9)
     ]
     figure = calibration_picture(pit, n)
-    alt = f"Coverage and PIT histogram of the last {len(rows)} outcomes of {page.target}: {', '.join(inside)}"
-    words = f"The last {len(rows)} outcomes of {page.target}; bars and band: two standard errors, outcomes that overlap counted once."
+    alt = f"Coverage and PIT histogram of the {last_of(len(rows), 'outcome')} of {page.target}: {', '.join(inside)}"
+    words = f"The {last_of(len(rows), 'outcome')} of {page.target}; bars and band: two standard errors, outcomes that overlap counted once."
     return picture(figure, alt) + paragraph(words, "quiet")
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #de2facff
@@ -362,7 +401,7 @@ def lines_section(page: Monitoring, most: int = 5) -> str:
     if not page.lines:
         return paragraph("No target is on record yet: forecastkit daily stores the first forecast.")
     rows = {
-        str(one.target): {"champion": one.champion.line.name, "version": one.champion.version or "of the refit grid",
+        line_words(one.target): {"champion": one.champion.line.name, "version": one.champion.version or "of the refit grid",
                           "challengers": ", ".join(f"{name} ({stage})" for name, stage in one.stages.items() if name != one.champion.line.name) or "none"}
         for one in page.lines
     }  # fmt: skip
@@ -382,12 +421,12 @@ def alerts_section(page: Monitoring, most: int = 20) -> str:
         )
     rows = page.alerts[::-1][:most]
     shown = pd.DataFrame({
-        "rule": [one.alert.rule.replace("_", " ") for one in rows], "subject": [one.alert.subject for one in rows],
+        "rule": [one.alert.rule.replace("_", " ") for one in rows], "subject": [subject_words(one.alert.subject) for one in rows],
         "severity": [one.alert.severity for one in rows], "raised": [f"{show_day(one.raised)} {one.raised:%H:%M}" for one in rows],
         "state": [one.to_dict()["state"] for one in rows],
         "seen by": [one.acknowledged_by or "nobody" for one in rows],
     }).set_index(pd.Index([str(one.number) for one in rows], name="number"))  # fmt: skip
-    return told + table(shown, f"The last {len(rows)} alerts, times in UTC")
+    return told + table(shown, f"The {last_of(len(rows), 'alert')}, times in UTC")
 
 
 def jobs_section(page: Monitoring, most: int = 10) -> str:
@@ -402,7 +441,7 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
     }).set_index(pd.Index([f"{show_day(run.started)} {run.started:%H:%M}" for run in rows], name="started (UTC)"))  # fmt: skip
     missed = [one for one in page.alerts if one.alert.rule == "missed_job"]
     own = [run for run in page.jobs if run.job != "monitor" and run not in page.report.running]
-    told = f"{len(own)} {'run' if len(own) == 1 else 'runs'} on record, {sum(not run.counts for run in own)} of them did not end well. "
+    told = f"{tally(len(own), 'run')} on record, {sum(not run.counts for run in own)} of them did not end well. "
     told += (
         f"Missed last: {missed[-1].alert.what}."
         if missed

@@ -17,8 +17,8 @@ import pandas as pd
 import streamlit as st
 
 # %% auto #0
-__all__ = ['REFRESH_SECONDS', 'SHOWN_SCOPES', 'SCOPE_METRICS', 'PAGES', 'opened', 'read_once', 'watch_ledger', 'hint',
-           'show_picture', 'target_words', 'chosen_target', 'today_page', 'universe_page', 'universe_columns',
+__all__ = ['REFRESH_SECONDS', 'SCOPE_HEADS', 'SHOWN_SCOPES', 'SCOPE_METRICS', 'PAGES', 'opened', 'read_once', 'watch_ledger',
+           'hint', 'show_picture', 'target_words', 'chosen_target', 'today_page', 'universe_page', 'universe_columns',
            'states_page', 'record_page', 'show_rolling', 'lines_page', 'health_page', 'paper_page', 'scopes_page',
            'show_page', 'show_dashboard']
 
@@ -27,7 +27,9 @@ from forecastkit.core import (
     DataError,
     Settings,
     Target,
+    last_of,
     load_settings,
+    tally,
 )
 from forecastkit.forecasts import (
     show_day,
@@ -41,6 +43,9 @@ from forecastkit.pipeline import (
     orders_table,
     positions_table,
     sectors_of_home,
+)
+from forecastkit.reports import (
+    line_words,
 )
 from forecastkit.web.dashboard_charts import (
     DASHBOARD_STYLE,
@@ -87,6 +92,7 @@ from forecastkit.web.dashboard_records import (
     alerts_frame,
     drifted_frame,
     jobs_frame,
+    reading_lines,
     scope_frame,
     sequence_frame,
 )
@@ -146,7 +152,7 @@ def show_picture(picture: Picture, title: str) -> None:
 # %% ../../nbs/75_web/18_dashboard.ipynb #7e868f52
 def target_words(target: Target) -> str:
     "A target in words."
-    ahead = f"{target.horizon} session{'s' * (target.horizon != 1)} ahead"
+    ahead = f"{tally(target.horizon, 'session')} ahead"
     return f"{target.symbol}, {ahead}{'' if target.kind == 'pct_change' else ', log change'}"
 
 
@@ -182,7 +188,7 @@ def today_page(database: Any, settings: Settings) -> None:
     with st.expander("In words"):
         st.markdown("\n".join(f"- {line}" for line in f.words()))
     last = recent_frame(found.listed.head(15))
-    st.html(table_html(last, f"The last {len(last)} forecasts, newest first"))
+    st.html(table_html(last, f"The {last_of(len(last), 'forecast')}, newest first"))
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #98c3d4d8
 def universe_page(database: Any, settings: Settings) -> None:
@@ -191,13 +197,15 @@ def universe_page(database: Any, settings: Settings) -> None:
     if not len(rows):
         hint("No forecast is on record yet.", "forecastkit forecast --universe FILE.csv")
         return
-    left, right = st.columns(2)
-    text = left.text_input("Search", placeholder="part of a ticker or sector")
-    sectors = right.multiselect("Sectors", sorted(set(rows["sector"]) - {""}))
-    found = search_rows(rows, text, sectors)
-    st.markdown(f"**{len(found)}** of {len(rows)} targets, the newest of {show_day(rows['origin'].max())}.")
+    named = sorted(set(rows["sector"]) - {""})
+    left, right = st.columns(2) if named else (st, None)  # a box with nothing to choose from is none
+    text = left.text_input("Search", placeholder="part of a ticker or sector" if named else "part of a ticker")
+    found = search_rows(rows, text, right.multiselect("Sectors", named) if right else ())
+    st.markdown(f"**{len(found)}** of {tally(len(rows), 'target')}, the newest of {show_day(rows['origin'].max())}.")
     st.dataframe(
-        found.drop(columns=["id", "kind"]),
+        found.drop(columns=["id", "kind"]).assign(
+            rise=100 * found["rise"], state=found["state"].str.replace("_", ", ")
+        ),
         hide_index=True,
         column_config=universe_columns(),
         height=min(560, 38 + 35 * len(found)),
@@ -213,7 +221,7 @@ def universe_columns() -> dict[str, Any]:
     }
     return {
         "symbol": st.column_config.TextColumn("ticker", pinned=True), "history": st.column_config.LineChartColumn("last closes", color="blue"), **levels,
-        "width": number("width, % of close", format="%.1f"), "rise": number("chance of a rise", format="%.2f"), "quality": number("quality", format="%.2f"),
+        "width": number("width, % of close", format="%.1f"), "rise": number("chance of a rise", format="%.0f%%"), "quality": number("quality", format="%.2f"),
         "origin": day("from"), "target_session": day("for"),
     }  # fmt: skip
 
@@ -247,7 +255,7 @@ def record_page(database: Any, settings: Settings) -> None:
     made = found.rows["timeliness"].value_counts()
     kinds = ", ".join(f"{made[kind]:,} {kind}" for kind in ("live", "late", "backfill") if kind in made)
     st.markdown(
-        f"{len(found.measured):,} outcomes ({kinds}). Only live forecasts are proof. CRPS skill on climatology: **{skill_words(found.measured)}**."
+        f"{tally(len(found.measured), 'outcome')} ({kinds}). Only live forecasts are proof. CRPS skill on climatology: **{skill_words(found.measured)}**."
     )
     coverage = coverage_frame(found.measured)
     words = {name: [f"{100 * x:.1f}%" for x in coverage[name]] for name in ("promised", "inside", "se")}
@@ -281,7 +289,7 @@ def show_rolling(rolling: pd.DataFrame, outcomes: int, window: int = 60) -> None
             )
             show_picture(band_line(band.assign(high=band["high"].clip(upper=1.0)), title, expected), title)
     if not len(rolling):
-        hint(f"{outcomes} outcomes are known, {window} are drawn together.", "forecastkit daily")
+        hint(f"Outcomes known: {outcomes:,}; {window} are drawn together.", "forecastkit daily")
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #deec1b11
 def lines_page(database: Any, settings: Settings) -> None:
@@ -292,10 +300,10 @@ def lines_page(database: Any, settings: Settings) -> None:
         return
     st.html(table_html(found.stages, "Who serves"))
     if found.more:
-        st.caption(f"{found.more:,} more targets are served by the house's own line alone.")
+        st.caption(f"Not shown: {tally(found.more, 'target')} more, served by the house's own line alone.")
     for reading in found.readings:
-        st.subheader(f"{reading.deployment.line.name} beside the champion of {reading.deployment.target}")
-        st.markdown(reading.text())
+        st.subheader(f"{reading.deployment.line.name} beside the champion of {line_words(reading.deployment.target)}")
+        st.markdown("\n".join(f"- {line}" for line in reading_lines(reading)))
         if len(rows := sequence_frame(reading).dropna(subset=["value", "low", "high"])):
             show_picture(
                 band_line(rows, "CRPS saved by the challenger, mean so far", 0.0, ".3f"), "Confidence sequence"
@@ -347,7 +355,7 @@ def paper_page(database: Any, settings: Settings) -> None:
     held, waiting = positions_table(found.last), orders_table(found.last)
     st.html(tiles_html([
         ("Equity", f"{day['equity']:,.2f}", f"on {show_day(day['session'])}"), ("Since the start", f"{day['since']:+.2f}%", f"from {found.summary['capital']:,.2f}"),
-        ("Deepest fall", f"{found.days['fall'].min():.2f}%", f"over {len(found.days)} sessions"), ("Positions", f"{len(held)}", f"{len(waiting)} order{'s' * (len(waiting) != 1)} wait"),
+        ("Deepest fall", f"{found.days['fall'].min():.2f}%", f"over {tally(len(found.days), 'session')}"), ("Positions", f"{len(held)}", f"{tally(len(waiting), 'order')} for the next session"),
     ]))  # fmt: skip
     for why in found.last.said["paused"]:
         st.warning(f"Paused: {why}")
@@ -363,6 +371,7 @@ def paper_page(database: Any, settings: Settings) -> None:
     )
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #b0727bee
+SCOPE_HEADS: dict[str, str] = {"horizon": "sessions ahead", "value": "measured", "low": "from", "high": "to"}
 SHOWN_SCOPES: dict[str, str] = {"sector": "By sector", "state": "By market state"}
 SCOPE_METRICS: dict[str, tuple[str, float]] = {
     "CRPS skill on climatology": ("crps_skill", 0.0),
@@ -385,11 +394,15 @@ def scopes_page(database: Any, settings: Settings) -> None:
         rows = scope_frame(measured, scope, metric, window := min(windows, key=lambda one: abs(one - 60)))
         if len(rows):
             show_picture(
-                scope_picture(rows, words, expected=expected), f"{title}, the last {window} sessions with an outcome"
+                scope_picture(rows, words, expected=expected, noun=scope),
+                f"{title}, the {last_of(window, 'session')} with an outcome",
             )
             shares = {name: [f"{100 * x:.1f}%" for x in rows[name]] for name in ("value", "low", "high")}
             st.html(
-                table_html(rows.assign(**shares).drop(columns="reference"), f"{words}, {title[:1].lower()}{title[1:]}")
+                table_html(
+                    rows.assign(**shares).drop(columns="reference").rename(columns=SCOPE_HEADS | {"name": scope}),
+                    f"{words}, {title[:1].lower()}{title[1:]}",
+                )
             )
     sectors = sector_frame(read_once("universe", database, read_tickers, sectors_of_home(settings.home.universes)))
     if len(sectors):

@@ -14,7 +14,7 @@ import altair as alt
 import jinja2
 import pandas as pd
 
-from ..core import VIX_REGIMES
+from ..core import VIX_REGIMES, tally
 from ..forecasts import Forecast, show_day, show_level
 from .dashboard_frames import FAN_LEVELS, fan_frame, history_frame
 
@@ -36,7 +36,11 @@ class Picture(NamedTuple):
 
 def _days(title: str = "") -> alt.X:
     "The axis of sessions."
-    return alt.X("session:T", title=title or None, axis=alt.Axis(format="%-d %b %y", labelOverlap=True, tickCount=6))
+    return alt.X(
+        "session:T",
+        title=title or None,
+        axis=alt.Axis(format="%-d %b %y", labelOverlap=True, labelFlush=26, tickCount=6),
+    )
 
 
 def fan_picture(f: Forecast) -> Picture:
@@ -54,7 +58,7 @@ def fan_picture(f: Forecast) -> Picture:
     middle = alt.Chart(fan).mark_line(color=LINE, strokeDash=[4, 3]).encode(_days(), alt.Y("median:Q", **value))
     low, high = map(show_level, f.in_points.interval(0.8))
     words = (
-        f"{f.symbol}: {len(history)} closes to {show_level(f.last_value)} on {show_day(f.origin)}, then the fan to {show_day(f.target_session)}: "
+        f"{f.symbol}: {tally(len(history), 'close')} to {show_level(f.last_value)} on {show_day(f.origin)}, then the fan to {show_day(f.target_session)}: "
         f"median {show_level(f.in_points.median)}, 80% range {low} to {high}."
     )
     return Picture(alt.layer(*bands, past, middle).properties(height=280), words)
@@ -83,16 +87,23 @@ def band_line(
     last = rows.iloc[-1]
     spell = (lambda x: f"{100 * x:.1f}%") if form.endswith("%") else (lambda x: f"{x:.3g}")
     beside = f"; the dashed line is {spell(expected)}" if expected is not None else ""
-    words = f"{title}: {spell(last['value'])} on {show_day(last['session'])}, within {spell(last['low'])} and {spell(last['high'])}{beside}."
+    words = f"{title}: {spell(last['value'])} on {show_day(last['session'])}, between {spell(last['low'])} and {spell(last['high'])}{beside}."
     return Picture(alt.layer(band, line, *rule).properties(height=220), words)
 
 
 def line_picture(rows: pd.DataFrame, column: str, title: str) -> Picture:
     "One number by session."
     axis: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False)}
-    chart = alt.Chart(rows).mark_line(color=LINE, point=len(rows) < 60).encode(_days(), alt.Y(f"{column}:Q", **axis))
+    chart = (
+        alt.Chart(rows)
+        .mark_line(color=LINE, point={"color": LINE} if len(rows) < 60 else False)
+        .encode(_days(), alt.Y(f"{column}:Q", **axis))
+    )
     last, best, worst = rows.iloc[-1], rows[column].max(), rows[column].min()
-    words = f"{title}: {last[column]:,.2f} on {show_day(last['session'])}, between {worst:,.2f} and {best:,.2f} over {len(rows)} sessions."
+    words = (
+        f"{title[:1].upper()}{title[1:]}: {last[column]:,.2f} on {show_day(last['session'])}, "
+        f"between {worst:,.2f} and {best:,.2f} over {tally(len(rows), 'session')}."
+    )
     return Picture(chart.properties(height=220), words)
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #3472167f
@@ -116,13 +127,15 @@ def pit_chart(rows: pd.DataFrame) -> Picture:
     ]
     odd = shown[(shown["share"] < shown["low"]) | (shown["share"] > shown["high"])]["bin"].tolist()
     words = (
-        f"Places of {int(rows['outcomes'].sum())} outcomes in their forecasts, in {len(rows)} bins; dashed: two standard errors around an even share. "
+        f"Places of {tally(int(rows['outcomes'].sum()), 'outcome')} in their forecasts, in {len(rows)} bins; dashed: two standard errors around an even share. "
         f"{'All bins lie within them.' if not odd else 'Beyond them: ' + ', '.join(odd) + ' %.'}"
     )
     return Picture(alt.layer(bars, *rules).properties(height=220), words)
 
 
-def scope_picture(rows: pd.DataFrame, title: str, form: str = ".1%", expected: float = 0.0) -> Picture:
+def scope_picture(
+    rows: pd.DataFrame, title: str, form: str = ".1%", expected: float = 0.0, noun: str = "group"
+) -> Picture:
     "A measure of each sector or state with two errors to each side; `rows` as `scope_frame` gives them."
     order = rows["name"].tolist()
     axis: dict[str, Any] = {
@@ -131,7 +144,7 @@ def scope_picture(rows: pd.DataFrame, title: str, form: str = ".1%", expected: f
         "scale": alt.Scale(zero=False),
     }
     base = alt.Chart(rows).encode(
-        alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, labelOverlap=False))
+        alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False, labelFlush=False))
     )
     points, errors = (
         base.mark_point(filled=True, size=60, color=LINE).encode(alt.X("value:Q", **axis)),
@@ -139,7 +152,7 @@ def scope_picture(rows: pd.DataFrame, title: str, form: str = ".1%", expected: f
     )
     line = alt.Chart(pd.DataFrame({"x": [expected]})).mark_rule(color=QUIET, strokeDash=[5, 3]).encode(alt.X("x:Q"))
     least, most = rows.iloc[0], rows.iloc[-1]
-    words = f"{title} of {len(rows)}, two standard errors to each side: from {100 * least['value']:.1f}% ({least['name']}) to {100 * most['value']:.1f}% ({most['name']})."
+    words = f"{title} of {tally(len(rows), noun)}, two standard errors to each side: from {100 * least['value']:.1f}% ({least['name']}) to {100 * most['value']:.1f}% ({most['name']})."
     return Picture(alt.layer(errors, points, line).properties(height=70 + 30 * len(rows)), words)
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #0bb2ee7b
@@ -164,24 +177,28 @@ def strip_picture(history: pd.DataFrame) -> Picture:
         _days(), alt.Y("volatility:N", sort=order, title="volatility", scale=alt.Scale(domain=order)), shapes, colours
     )  # fmt: skip
     now, changes = history.iloc[-1], int((history["state"] != history["state"].shift()).sum() - 1)
-    words = f"States of {len(history)} sessions to {show_day(now['session'])}: now {now['trend']}, volatility {now['volatility']}; {changes} change{'s' * (changes != 1)}."
+    words = f"States of {tally(len(history), 'session')} to {show_day(now['session'])}: now {now['trend']}, volatility {now['volatility']}; {tally(changes, 'change')}."
     return Picture(chart.properties(height=270), words)
 
 
 def drift_picture(history: pd.DataFrame) -> Picture:
     "The chance without drift by family and session, from `drift_history`."
-    shown = history.assign(day=[f"{day:%Y-%m-%d}" for day in history["session"]])
+    shown = history.assign(day=[f"{day:%-d %b %y}" for day in history["session"]])
+    days = [f"{day:%-d %b %y}" for day in sorted(set(history["session"]))]
     fill = alt.Color(
         "p:Q",
         title="chance without drift",
         legend=alt.Legend(orient="bottom", gradientLength=180),
-        scale=alt.Scale(type="log", domain=[0.003, 1], range=["#c8553d", "#e6b35c", "#5f97bd"], clamp=True),
+        scale=alt.Scale(
+            type="log", domain=[0.003, 1], range=["#c8553d", "#e6b35c", "#5f97bd"], clamp=True, interpolate="rgb"
+        ),
     )
     chart = alt.Chart(shown).mark_rect().encode(
-        alt.X("day:O", title=None, axis=alt.Axis(labelOverlap=True, labelAngle=0)), alt.Y("label:N", title=None, axis=alt.Axis(labelLimit=110)), fill
+        alt.X("day:O", title=None, sort=days, axis=alt.Axis(labelOverlap=True, labelAngle=0)), alt.Y("label:N", title=None, axis=alt.Axis(labelLimit=110)), fill
     )  # fmt: skip
     sessions, moved = history["session"].nunique(), int((history["drifted"] > 0).sum())
-    words = f"Least chance without drift of {history['label'].nunique()} families on {sessions} sessions; {moved} of {len(history)} cells hold something that drifted."
+    families = tally(history["label"].nunique(), "family", "families")
+    words = f"Least chance without drift of {families} on {tally(sessions, 'session')}; {moved} of {len(history)} cells hold something that drifted."
     return Picture(
         chart.properties(height=130 + 26 * history["label"].nunique()), words
     )  # the legend and the days take 130
@@ -195,7 +212,7 @@ DASHBOARD_STYLE: str = """<style>
 .fk-table th,.fk-table td{padding:5px 10px;border-bottom:1px solid rgba(127,137,147,.35);text-align:left;vertical-align:top}
 .fk-table td{white-space:nowrap} .fk-table td.fk-long{white-space:normal;min-width:200px} .fk-table .fk-number,.fk-states td{text-align:right} .fk-table.fk-states{min-width:0}
 [data-testid=stCaptionContainer] p{color:inherit;opacity:1} [data-testid=stCaptionContainer]{color:inherit;opacity:1} [data-testid=stMainBlockContainer]{padding-top:3.5rem}
-.fk-now{outline:2px solid #c8553d;outline-offset:-2px;font-weight:700}
+.fk-table.fk-states thead th+th{text-align:right} .fk-now{outline:2px solid #c8553d;outline-offset:-2px;font-weight:700}
 </style>"""
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #86f89c67

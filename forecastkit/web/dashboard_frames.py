@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core import VIX_REGIMES
+from ..core import VIX_REGIMES, last_of
 from ..forecasts import Forecast, show_day, show_level, show_percent
 from ..metrics import hac_lag, hac_se, skill
 
 # %% auto #0
-__all__ = ['FAN_LEVELS', 'SHOWN_QUANTILES', 'UNIVERSE_COLUMNS', 'SECTOR_COLUMNS', 'TREND_NAMES', 'MISS_COLUMNS', 'rise_and_label',
-           'forecast_tiles', 'history_frame', 'fan_frame', 'quantile_frame', 'regime_frame', 'recent_sentence',
-           'recent_frame', 'universe_row', 'universe_frame', 'search_rows', 'sector_frame', 'told_states',
-           'state_cells', 'state_now_sentence', 'coverage_frame', 'skill_words', 'pit_frame', 'worst_misses',
-           'miss_frame']
+__all__ = ['FAN_LEVELS', 'SHOWN_QUANTILES', 'HEAD_WORDS', 'UNIVERSE_COLUMNS', 'SECTOR_COLUMNS', 'TREND_NAMES', 'MISS_COLUMNS',
+           'rise_and_label', 'forecast_tiles', 'history_frame', 'fan_frame', 'quantile_frame', 'regime_frame',
+           'recent_sentence', 'recent_frame', 'universe_row', 'universe_frame', 'search_rows', 'sector_frame',
+           'told_states', 'state_cells', 'state_now_sentence', 'coverage_frame', 'skill_words', 'pit_frame',
+           'worst_misses', 'miss_frame']
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #b7a99449
 def rise_and_label(f: Forecast) -> tuple[float, str]:
@@ -96,18 +96,27 @@ def recent_sentence(
     inside, above = int((np.abs(pit - 0.5) <= 0.4).sum()), int((pit > 0.5).sum())
     worst: Any = known.iloc[int(known["crps"].to_numpy(dtype=float).argmax())]
     return (
-        f"Of the last {len(known)} outcomes {inside} lay inside the 80% range and {above} above the median; "
+        f"Of the {last_of(len(known), 'outcome')} {inside} lay inside the 80% range and {above} above the median; "
         f"the widest miss was that of {show_day(worst['target_session'])} ({worst['outcome']:+.1f}%)."
     )
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #52452b88
+HEAD_WORDS: dict[str, str] = {
+    "target_session": "for",
+    "last": "close",
+    "low_80": "80% low",
+    "high_80": "80% high",
+    "crps": "CRPS",
+}
+
+
 def recent_frame(
     listed: pd.DataFrame,  # of one target, as `ledger_rows` gives it
 ) -> pd.DataFrame:
     "The last forecasts of a target: sessions, levels, outcome, and whether it lay inside the 80% range."
     inside = listed["inside_80"].astype(float).map({1.0: "yes", 0.0: "no"}).fillna("")
     shown = ["origin", "target_session", "made", "last", "median", "low_80", "high_80", "outcome"]
-    return listed[shown].rename(columns={"target_session": "for", "last": "close"}).assign(**{"inside 80%": inside})
+    return listed[shown].rename(columns=HEAD_WORDS).assign(**{"inside 80%": inside})
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #4375dab2
 UNIVERSE_COLUMNS: tuple[str, ...] = (
@@ -231,7 +240,7 @@ def pit_frame(measured: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     )
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #9f363f31
-MISS_COLUMNS: tuple[str, ...] = ("origin", "target_session", "median", "low_80", "high_80", "outcome", "crps", "made")
+MISS_COLUMNS: tuple[str, ...] = ("origin", "for", "median", "80% low", "80% high", "outcome", "CRPS", "made")
 
 
 def worst_misses(
@@ -248,4 +257,4 @@ def miss_frame(
     worst: pd.DataFrame,  # as `worst_misses` gives them
 ) -> pd.DataFrame:
     "The worst misses in levels, with their CRPS."
-    return listed.assign(crps=worst["crps"].to_numpy(dtype=float))[list(MISS_COLUMNS)]
+    return listed.assign(crps=worst["crps"].to_numpy(dtype=float)).rename(columns=HEAD_WORDS)[list(MISS_COLUMNS)]

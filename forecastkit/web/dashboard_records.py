@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from ..forecasts import feature_words
 from ..ops import JobRun, Promotion, ShadowReading, Standing, StoredAlert
+from ..reports import line_words, subject_words
 
 # %% auto #0
 __all__ = ['STAGE_COLUMNS', 'CHANGE_COLUMNS', 'ALERT_COLUMNS', 'JOB_COLUMNS', 'DRIFT_COLUMNS', 'KIND_WORDS', 'SCOPE_COLUMNS',
-           'stages_frame', 'changes_frame', 'sequence_frame', 'alerts_frame', 'jobs_frame', 'drifted_frame',
-           'equity_frame', 'scope_frame']
+           'stages_frame', 'changes_frame', 'reading_lines', 'sequence_frame', 'alerts_frame', 'jobs_frame',
+           'drifted_frame', 'equity_frame', 'scope_frame']
 
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #34ddb528
 STAGE_COLUMNS: tuple[str, ...] = ("target", "champion", "version", "since", "challengers")
@@ -36,7 +38,7 @@ def stages_frame(standings: Iterable[Standing]) -> pd.DataFrame:
         since = f"{serving.since:%Y-%m-%d}" if serving.since else "the beginning"
         rows.append(
             (
-                str(one.target),
+                line_words(one.target),
                 serving.line.name,
                 serving.version or "of the refit grid",
                 since,
@@ -51,10 +53,18 @@ CHANGE_COLUMNS: tuple[str, ...] = ("number", "effective", "target", "action", "l
 
 def changes_frame(rows: Iterable[Promotion]) -> pd.DataFrame:
     "The promotion ledger, the newest first."
-    found = [(r.number, f"{r.effective:%Y-%m-%d}", str(r.target), r.action, r.line.name, r.who, r.why) for r in rows]
+    found = [
+        (r.number, f"{r.effective:%Y-%m-%d}", line_words(r.target), r.action, r.line.name, r.who, r.why) for r in rows
+    ]
     return pd.DataFrame(found[::-1], columns=list(CHANGE_COLUMNS))
 
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #d5661067
+def reading_lines(reading: ShadowReading) -> list[str]:
+    "How a trial stands, a statement a line, each a sentence; the name of the line stands above them."
+    told = reading.text().removeprefix(f"{reading.deployment.line.name}: ").split("; ")
+    return [f"{one[:1].upper()}{one[1:]}." for one in told]
+
+
 def sequence_frame(reading: ShadowReading) -> pd.DataFrame:
     "By session of a trial: mean difference so far, both ends of its confidence sequence, and the e-values for and against the challenger."
     test = reading.test
@@ -70,7 +80,7 @@ def alerts_frame(alerts: Sequence[StoredAlert], most: int = 30) -> pd.DataFrame:
     "The last alerts, those that stand first, then the newest; times in UTC."
     rows = sorted(alerts, key=lambda one: (not one.stands, -one.number))[:most]
     found = [
-        (one.number, one.alert.severity, one.alert.subject, one.alert.what, one.alert.what_to_do, f"{one.raised:%Y-%m-%d %H:%M}",
+        (one.number, one.alert.severity, subject_words(one.alert.subject), one.alert.what, one.alert.what_to_do, f"{one.raised:%Y-%m-%d %H:%M}",
          one.to_dict()["state"], one.acknowledged_by or "nobody")
         for one in rows
     ]  # fmt: skip
@@ -105,7 +115,13 @@ def drifted_frame(drifted: pd.DataFrame, most: int = 20) -> pd.DataFrame:
     "What drifted this week, the surest first; `drifted` is that of a `MonitorReport`."
     rows = drifted.sort_values("family_wise_p", na_position="first", kind="stable").head(most)
     chance = ["counted" if pd.isna(p) else f"{p:.2g}" for p in rows["family_wise_p"]]
-    columns = (rows["symbol"], rows["feature"], rows["family"], [str(day)[:10] for day in rows["since"]], chance)
+    columns = (
+        rows["symbol"],
+        map(feature_words, rows["feature"]),
+        rows["family"],
+        [str(day)[:10] for day in rows["since"]],
+        chance,
+    )
     return pd.DataFrame(dict(zip(DRIFT_COLUMNS, map(list, columns))))
 
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #2abd87ff
@@ -117,7 +133,7 @@ def equity_frame(days: pd.DataFrame, capital: float) -> pd.DataFrame:
     return pd.DataFrame(found | {"fall": (100 * (equity / top - 1)).to_numpy()})
 
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #19ca7c95
-KIND_WORDS: dict[str, str] = {"pct_change": "%", "log_return": "log"}  # short: they stand beside an axis
+KIND_WORDS: dict[str, str] = {"pct_change": "per cent", "log_return": "log"}  # short: they stand beside an axis
 SCOPE_COLUMNS: tuple[str, ...] = ("name", "horizon", "value", "low", "high", "outcomes", "reference")
 
 
@@ -136,11 +152,10 @@ def scope_frame(
         .astype({"value": float, "se": float, "reference": float})
         .sort_values("value", kind="stable")
     )
-    several = rows[["kind", "horizon"]].drop_duplicates().shape[0] > 1  # the same name stands for each of them
-    kinds = [
-        f" ({KIND_WORDS.get(kind, kind)} {horizon})" if several else ""
-        for kind, horizon in zip(rows["kind"], rows["horizon"])
-    ]
+    told = rows[["kind", "horizon"]].assign(kind=[KIND_WORDS.get(str(kind), str(kind)) for kind in rows["kind"]])
+    told["horizon"] = [f"{horizon} ahead" for horizon in rows["horizon"]]
+    several = [name for name in told if len(set(told[name])) > 1]  # what tells rows of the same name apart, and no more
+    kinds = [f" ({', '.join(words)})" if several else "" for words in told[several].itertuples(index=False)]
     names = [str(name).replace("_", ", ") if scope == "state" else str(name) for name in rows["symbol"]]
     found = {
         "name": [name + words for name, words in zip(names, kinds)],
