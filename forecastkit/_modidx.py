@@ -2850,6 +2850,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'forecastkit/forecasts/cards.py'),
                                              'forecastkit.forecasts.cards.in_words': ( '10_forecasts/cards.html#in_words',
                                                                                        'forecastkit/forecasts/cards.py'),
+                                             'forecastkit.forecasts.cards.label_words': ( '10_forecasts/cards.html#label_words',
+                                                                                          'forecastkit/forecasts/cards.py'),
                                              'forecastkit.forecasts.cards.note_lines': ( '10_forecasts/cards.html#note_lines',
                                                                                          'forecastkit/forecasts/cards.py'),
                                              'forecastkit.forecasts.cards.old_data': ( '10_forecasts/cards.html#old_data',

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -190,3 +191,20 @@ def test_every_report_notebook_comes_with_the_package():
     assert {path.name for path in (root / "reports").glob("*.ipynb")} == {
         path.name for path in packaged.glob("*.ipynb")
     }
+
+
+@pytest.mark.parametrize(("rounds", "refits"), [("0", []), (0, []), ("3", [3])])
+def test_the_explain_page_makes_as_many_refits_as_the_command_line_asks_for(rounds, refits):
+    book = nbformat.read(Path(__file__).resolve().parents[1] / "reports" / "explain.ipynb", as_version=4)
+    (source,) = [
+        cell.source for cell in book.cells if cell.source.startswith("if ") and "forecast_null(" in cell.source
+    ]
+    made = []
+    given = {
+        "rounds": rounds, "system": SimpleNamespace(prepared=lambda session: None), "IntegratedSystem": SimpleNamespace, "session": None, "origin": None,
+        "forecast_null": lambda prepared, origin, count: made.append(count) or SimpleNamespace(width=None, middle=None), "null_table": lambda null: "",
+        "columns": "".join, "HTML": str, "reports": SimpleNamespace(table=lambda *shown: "", paragraph=lambda *said: said[0]),
+    }  # fmt: skip
+    exec(compile(source, "explain.ipynb", "exec"), given)  # noqa: S102
+    assert made == refits
+    assert ("No refits" in given["told"]) == (not refits)

@@ -22,6 +22,7 @@ from .plotting import (
 )
 from .cards import (
     feature_words as feature_words,
+    label_words as label_words,
     html_card as html_card,
     plot_forecast as plot_forecast,
 )

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..calendars import COHORT_WORDS
 from ..core import joined_html
-from ..forecasts import Forecast, feature_words
+from ..forecasts import Forecast, feature_words, label_words
 from ..metrics import hac_lag, hac_se, skill
 from ..pipeline import Day
 from .html import heading, paragraph, percent, show_day, table
@@ -79,7 +79,7 @@ def cohort_sentence(forecast: Forecast) -> str:
     effect = f"went {'as far as' if abs(weight - 1) < 0.005 else more} in mid cycle; the width of the forecast does not read that"
     doubt = " The dates of FOMC meetings are not known for this time." if forecast.metadata.get("fomc_unknown") else ""
     words = COHORT_WORDS[forecast.cohort].rstrip(".")
-    return f"Cohort {forecast.cohort.replace('_', ' ')}: {words[0].lower()}{words[1:]}. Its changes {effect}.{doubt}"
+    return f"Cohort {label_words(forecast.cohort)}: {words[0].lower()}{words[1:]}. Its changes {effect}.{doubt}"
 
 
 def ahead_table(ahead: pd.DataFrame, most: int = 8) -> pd.DataFrame:
@@ -226,7 +226,7 @@ def changes_table(
         rows = {"close": f"{f.last_value:.2f}", "expected": f"{f.in_points.expected:.2f}", "80% range": f"{low:.2f} to {high:.2f}",
                 "width of it": f"{f.interval(0.8)[1] - f.interval(0.8)[0]:.1f} points", "a rise": percent(f.prob_above(f.last_value))}  # fmt: skip
         rows |= {f"{name} regime": percent(p) for name, p in f.regime_probabilities.items()}
-        return rows | {"cohort": f.cohort.replace("_", " "), "model": f.model_version[:8]}
+        return rows | {"cohort": label_words(f.cohort), "model": f.model_version[:8]}
 
     return pd.DataFrame({show_day(previous.origin): column(previous), show_day(forecast.origin): column(forecast)})
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..evaluation import COVERAGE_LEVELS, PanelScorecard, panel_breakdown, panel_groupings
 from ..evaluation import panel_pit_histogram, panel_worst_quarters
-from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, session_axes
+from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, label_words, session_axes
 from .html import show_day
 from .scorecard import SCORE_NAMES, pit_words, share_text, skill_rows, tried_text
 
@@ -80,7 +80,7 @@ def panel_parts_as_text(
     ):
         columns[f"{SCORE_NAMES.get(name, name)}'s"] = [share_text(v) for v in parts[f"coverage_{name}"]]
     columns["width, % points"] = parts["width"].map("{:.1f}".format)
-    return pd.DataFrame(columns, parts.index).set_axis([str(label).replace("_", " ") for label in parts.index])
+    return pd.DataFrame(columns, parts.index).set_axis([label_words(label) for label in parts.index])
 
 # %% ../../nbs/70_reports/06_panel_scorecard.ipynb #c09b9619
 def panel_part_table(
@@ -129,7 +129,7 @@ def coverage_by(
             fillstyle="none",
             label=SCORE_NAMES.get(first, first),
         )
-        ax.set_xticks(place, [str(label).replace("_", " ") for label in parts.index])
+        ax.set_xticks(place, [label_words(label) for label in parts.index])
         ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="inside, %", title=f"Inside the 80% range by {by}")
         ax.grid(visible=False, axis="x")
         ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
@@ -204,7 +204,7 @@ def panel_skill_by(
                 linewidth=1,
                 label=f"against {SCORE_NAMES.get(name, name)}",
             )
-        ax.set_xticks(place, [str(label).replace("_", " ") for label in parts.index])
+        ax.set_xticks(place, [label_words(label) for label in parts.index])
         ax.set(xlim=(-0.5, len(parts) - 0.5), ylabel="skill, %", title=f"Skill by {by}")
         ax.grid(visible=False, axis="x")
         ax.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
