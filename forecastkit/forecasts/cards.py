@@ -23,9 +23,9 @@ from .distribution import InPoints
 from .plotting import REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
-__all__ = ['FEATURE_PARTS', 'data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons', 'risk_in_short',
-           'direction_in_short', 'in_sessions', 'feature_words', 'reasons_in_short', 'in_words', 'note_lines',
-           'terminal_card', 'plot_forecast', 'html_risk', 'html_card']
+__all__ = ['FEATURE_PARTS', 'LABEL_WORDS', 'data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons',
+           'risk_in_short', 'direction_in_short', 'in_sessions', 'feature_words', 'label_words', 'reasons_in_short',
+           'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_risk', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -210,6 +210,14 @@ def feature_words(name: str) -> str:
         return f"{feature_words(found[1])} to VIX"
     return " ".join(FEATURE_PARTS.get(part, part) for part in name.split("_"))
 
+
+LABEL_WORDS: dict[str, str] = {"fomc_week": "FOMC week", "opex_week": "expiry week", "opex_minus_5": "before expiry"}
+
+
+def label_words(label: object) -> str:
+    "A cohort, regime or market state as a reader says it: `opex_minus_5` is `before expiry`, `quarter_end` is `quarter end`."
+    return LABEL_WORDS.get(str(label), str(label).replace("_", " "))
+
 # %% ../../nbs/10_forecasts/03_cards.ipynb #05ca28fe
 def reasons_in_short(f: Shown) -> dict[str, str]:
     "What moves the median and the width most, three features each, by `middle` and `width`; empty where no contributions are stored."
@@ -244,7 +252,9 @@ def in_words(f: Shown) -> list[str]:
         sentences += [f"Its likeliest regime is {name} ({shown}) with a chance of {chance}; it closes {above}."]
     sentences += [direction_in_words(f)]
     if f.cohort_weight != 1.0:
-        sentences += [f"Its cohort is {f.cohort}: changes from it were {f.cohort_weight:.2f} times those of mid cycle."]
+        sentences += [
+            f"Its cohort is {label_words(f.cohort)}: changes from it were {f.cohort_weight:.2f} times those of mid cycle."
+        ]
     if results := results_in_short(f):
         sentences += [f"Results are {results}."]
     sentences += [f"{said[0].upper()}{said[1:]}." for said in reasons_in_short(f).values()]
@@ -436,6 +446,6 @@ def html_card(
     notes = notes[:0] if brief else notes
     return html_macros("card").card(
         heading(f), f"{show_day(f.origin)} \N{RIGHTWARDS ARROW} {show_day(f.target_session)}", "" if brief else old_data(f, today), card_tiles(f), picture,
-        card_regimes(f), card_quantiles(f), f"{f.cohort.replace('_', ' ')}, size of changes \N{MULTIPLICATION SIGN} {f.cohort_weight:.2f}",
+        card_regimes(f), card_quantiles(f), f"{label_words(f.cohort)}, size of changes \N{MULTIPLICATION SIGN} {f.cohort_weight:.2f}",
         f"feature quality {f.feature_quality:.2f}", html_risk(f), notes,
     )  # fmt: skip

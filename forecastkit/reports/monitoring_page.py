@@ -278,7 +278,7 @@ def skill_section(page: Monitoring, window: int = 60) -> str:
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #3c365b84
 SHOWN_MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "hit_rate": ("hit rate", percent), "coverage": ("inside the 80% range", percent),
-    "calibration_error": ("calibration error", percent), "crps_ratio": ("CRPS over what was expected", lambda x: f"{x:.2f}"), "crps": ("CRPS", lambda x: f"{x:.3g}"),
+    "calibration_error": ("calibration error", percent), "crps_ratio": ("CRPS over what was expected", lambda x: f"{x:.2f}"), "crps": ("CRPS", lambda x: f"{x:#.3g}"),
     "crps_skill": ("CRPS skill", percent), "pinball_skill": ("pinball skill of the tails", percent),
 }  # fmt: skip
 SCOPE_WORDS: dict[str, str] = {"symbol": "By symbol", "sector": "By sector", "state": "By market state"}
@@ -350,6 +350,7 @@ def performance_section(page: Monitoring) -> str:
 def calibration_picture(pit: np.ndarray, n: float) -> Any:
     "Two axes: how often outcomes fell into each central range beside its size, and the PIT in ten bins with what chance allows; returns the figure."
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     levels, from_middle = np.array([0.5, 0.8, 0.9]), np.abs(pit - 0.5)
     found = np.array([(from_middle <= level / 2).mean() for level in levels])
@@ -374,7 +375,7 @@ def calibration_picture(pit: np.ndarray, n: float) -> Any:
         right.set(
             xlabel="place of the outcome in its forecast (PIT)", ylabel="share", xlim=(0, 1), title="Places of outcomes"
         )
-        right.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        right.yaxis.set_major_formatter(PercentFormatter(1.0))  # steps of 2.5% keep their half
     return figure
 
 

@@ -16,7 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, reliability, session_axes
+from forecastkit.forecasts import (
+    ACCENT,
+    FAINT,
+    INK,
+    SHADES,
+    WARNING,
+    house_style,
+    label_words,
+    reliability,
+    session_axes,
+)
 from forecastkit.evaluation import (
     COVERAGE_LEVELS,
     PanelSummary,
@@ -230,7 +240,7 @@ def parts_as_text(
         "skill": [f"{share_text(v, signed=True)} (s.e. {100 * e:.1f})" for v, e in zip(parts["skill"], parts["skill_se"])],
         "inside 80%": [f"{share_text(v)} (s.e. {100 * e:.1f})" for v, e in zip(parts["coverage"], parts["coverage_se"])],
         "width, % points": parts["width"].map("{:.1f}".format),
-    }).set_axis([str(label).replace("_", " ") for label in parts.index])  # fmt: skip
+    }).set_axis([label_words(label) for label in parts.index])  # fmt: skip
 
 # %% ../../nbs/70_reports/04_scorecard.ipynb #9a4fe087
 def quantile_table(card: Scorecard) -> pd.DataFrame:
@@ -270,7 +280,7 @@ def skill_by(
         ax.errorbar(
             place, 100 * parts["skill"], 200 * parts["skill_se"], fmt="o", color=ACCENT, markersize=4, linewidth=1
         )
-        ax.set_xticks(place, [str(label).replace("_", " ") for label in parts.index])
+        ax.set_xticks(place, [label_words(label) for label in parts.index])
         ax.set(ylabel="skill, %", title=f"Skill against climatology by {by}: two standard errors, dotted the whole")
         ax.grid(visible=False, axis="x")
     return ax
@@ -416,7 +426,7 @@ def worst_table(
     "The forecasts with the largest CRPS, as text: level, cohort, what was expected, what came, and the baselines' CRPS."
     found = worst_forecasts(card, most)
     table = pd.DataFrame({
-        "level": found["level"].map("{:.2f}".format), "cohort": found["cohort"].str.replace("_", " "),
+        "level": found["level"].map("{:.2f}".format), "cohort": found["cohort"].map(label_words),
         "expected": found["expected"].map("{:+.1f}%".format), "came": found["change"].map("{:+.1f}%".format),
         "F(outcome)": found["pit"].map("{:.3f}".format), "CRPS": found["crps"].map("{:.1f}".format),
     } | {f"{SCORE_NAMES.get(name, name)}'s": found[name].map("{:.1f}".format) for name in card.baseline_scores})  # fmt: skip
