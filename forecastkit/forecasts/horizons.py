@@ -30,8 +30,8 @@ from .record import Forecast
 
 # %% auto #0
 __all__ = ['LEAST_RISE', 'SHOWN', 'READERS', 'range_width', 'widened', 'rising_widths', 'width_factor', 'coherent_quantiles',
-           'clock', 'plot_horizons', 'heading_of', 'shown_rows', 'horizons_text', 'horizons_html', 'check_horizons',
-           'MultiHorizonForecast', 'join_horizons']
+           'check_horizons', 'MultiHorizonForecast', 'clock', 'plot_horizons', 'heading_of', 'shown_rows',
+           'horizons_text', 'horizons_html', 'join_horizons']
 
 # %% ../../nbs/10_forecasts/05_horizons.ipynb #80c7626f
 def range_width(
@@ -75,7 +75,7 @@ def rising_widths(
         made[i] = max(made[i], made[i - 1] * (1.0 + LEAST_RISE))
     return made
 
-
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #51c1bf32
 def width_factor(
     probs: ArrayLike,  # (m,)
     values: np.ndarray,  # (m,) quantiles of the log change
@@ -112,82 +112,6 @@ def coherent_quantiles(
     made = widened(given, quantile_at(0.5, probs, given), factors)
     return np.where((factors == 1.0)[:, None], given, made), factors
 
-# %% ../../nbs/10_forecasts/05_horizons.ipynb #7f8a4e19
-SHOWN: dict[str, float] = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
-
-
-def clock(texts: Sequence[str]) -> pd.DatetimeIndex:
-    "Sessions or moments of a record as times without zone, for an axis."
-    return pd.DatetimeIndex([pd.Timestamp(text).tz_localize(None) for text in texts])
-
-
-def plot_horizons(record: Any, ax: Any = None, title: str = "") -> Any:
-    "The 50, 80 and 90% bands over the horizons on recent levels; returns the axes."
-    history = record.metadata.get("history") or [(record.origin, record.last_value)]
-    times, ends = clock([day for day, _ in history]), clock([record.origin, *record.targets])
-    levels = np.array(
-        [[record.last_value] * 7, *(record.in_points(h).quantile(list(SHOWN.values())) for h in record.horizons)]
-    )
-    with house_style():
-        ax = session_axes(ax)
-        ax.plot(times, [level for _, level in history], color=INK, linewidth=1.1)
-        for k, shade in enumerate(SHADES):
-            ax.fill_between(ends, levels[:, k], levels[:, -1 - k], color=shade, linewidth=0)
-        ax.plot(ends, levels[:, 3], color=ACCENT, linewidth=1)
-        ax.plot(ends[1:], levels[1:, 3], "o", color=ACCENT, markersize=3)
-        for horizon, moment, level in zip(record.horizons, ends[1:], levels[1:, -1]):
-            ax.annotate(
-                f"{horizon}",
-                (moment, level),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=7,
-                color=INK,
-            )
-        ax.set_title(title)
-    return ax
-
-# %% ../../nbs/10_forecasts/05_horizons.ipynb #6cf99292
-def heading_of(record: Any) -> str:
-    "What is forecast, in a line."
-    unit = {"d1": "sessions", "w1": "weeks"}.get(record.timeframe, f"bars of {record.timeframe}")
-    return f"{record.symbol} over {', '.join(map(str, record.horizons))} {unit} from {record.origin}, level {show_level(record.last_value)}"
-
-
-def shown_rows(record: Any) -> list[tuple[str, str, str, str, str]]:
-    "By horizon: target, median change, 80% range of the change and of the level, and what coherence did to the width."
-    rows = []
-    for horizon, line in record.table().iterrows():
-        factor = line["width_factor"]
-        note = "" if math.isnan(factor) or factor == 1.0 else f"width x {factor:.2f}"
-        changes, levels = (
-            f"{line['q10']:+.1f} to {line['q90']:+.1f}",
-            f"{show_level(line['low_80'])} to {show_level(line['high_80'])}",
-        )
-        rows.append((f"{horizon}  {line['target']}", f"{line['q50']:+.1f}", changes, levels, note))
-    return rows
-
-
-def horizons_text(record: Any) -> str:
-    "The record as a small table of plain ASCII."
-    head = ("horizon", "median, %", "80% range, %", "80% range, level", "")
-    rows = [head, *shown_rows(record)]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = [
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
-        for row in rows
-    ]
-    notes = [printable(f"data: {note}") for note in record.metadata.get("data_notes") or []]
-    return "\n".join([heading_of(record), "", *lines, *notes])
-
-# %% ../../nbs/10_forecasts/05_horizons.ipynb #356068d0
-def horizons_html(record: Any) -> str:
-    "The record as a self-contained piece of HTML: fan, table and notes; readable on dark pages too."
-    picture = figure_html(plot_horizons(record, blank_axes(7.6, 2.5)).figure, alt=heading_of(record))
-    notes = [str(note) for note in record.metadata.get("data_notes") or []]
-    return html_macros("card").horizons(heading_of(record), picture, shown_rows(record), notes)
-
 # %% ../../nbs/10_forecasts/05_horizons.ipynb #cc217b49
 def _fault(record: Any) -> str:
     "Why a record could not be a forecast of several horizons; empty if it could."
@@ -217,7 +141,7 @@ def _fault(record: Any) -> str:
         return "last_value must be positive, feature_quality within 0..1"
     return ""
 
-
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #bec1d379
 def check_horizons(record: Any) -> None:
     "Raise `DataError` if the record could not be a forecast of several horizons, or if its coherent quantiles do not follow from the raw ones."
     words = _fault(record)
@@ -231,18 +155,21 @@ def check_horizons(record: Any) -> None:
     if words:
         raise DataError(f"forecast of {printable(str(record.symbol))} over several horizons: {words}")
 
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #bd2002ca
+SHOWN: dict[str, float] = {"q05": 0.05, "q10": 0.10, "q25": 0.25, "q50": 0.50, "q75": 0.75, "q90": 0.90, "q95": 0.95}
+
 # %% ../../nbs/10_forecasts/05_horizons.ipynb #6406f8aa
 def _rows(table: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(as_floats(row) for row in table)
 
-
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #78c4b245
 def _utc(value: Any) -> datetime:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise DataError(f"made_at {value} has no time zone: give a moment in UTC")
     return moment.astimezone(UTC)
 
-
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #afabf248
 READERS: dict[str, Any] = {
     "horizons": tuple, "targets": tuple, "model_versions": tuple, "probs": as_floats, "raw": _rows, "coherent": _rows,
     "last_value": float, "feature_quality": float, "made_at": _utc, "metadata": lambda value: plain(dict(value)),
@@ -406,6 +333,79 @@ class MultiHorizonForecast(Mapping):
 
     def _repr_html_(self) -> str:
         return horizons_html(self)
+
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #7f8a4e19
+def clock(texts: Sequence[str]) -> pd.DatetimeIndex:
+    "Sessions or moments of a record as times without zone, for an axis."
+    return pd.DatetimeIndex([pd.Timestamp(text).tz_localize(None) for text in texts])
+
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #a3aefdd6
+def plot_horizons(record: Any, ax: Any = None, title: str = "") -> Any:
+    "The 50, 80 and 90% bands over the horizons on recent levels; returns the axes."
+    history = record.metadata.get("history") or [(record.origin, record.last_value)]
+    times, ends = clock([day for day, _ in history]), clock([record.origin, *record.targets])
+    levels = np.array(
+        [[record.last_value] * 7, *(record.in_points(h).quantile(list(SHOWN.values())) for h in record.horizons)]
+    )
+    with house_style():
+        ax = session_axes(ax)
+        ax.plot(times, [level for _, level in history], color=INK, linewidth=1.1)
+        for k, shade in enumerate(SHADES):
+            ax.fill_between(ends, levels[:, k], levels[:, -1 - k], color=shade, linewidth=0)
+        ax.plot(ends, levels[:, 3], color=ACCENT, linewidth=1)
+        ax.plot(ends[1:], levels[1:, 3], "o", color=ACCENT, markersize=3)
+        for horizon, moment, level in zip(record.horizons, ends[1:], levels[1:, -1]):
+            ax.annotate(
+                f"{horizon}",
+                (moment, level),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7,
+                color=INK,
+            )
+        ax.set_title(title)
+    return ax
+
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #6cf99292
+def heading_of(record: Any) -> str:
+    "What is forecast, in a line."
+    unit = {"d1": "sessions", "w1": "weeks"}.get(record.timeframe, f"bars of {record.timeframe}")
+    return f"{record.symbol} over {', '.join(map(str, record.horizons))} {unit} from {record.origin}, level {show_level(record.last_value)}"
+
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #f9a2bf59
+def shown_rows(record: Any) -> list[tuple[str, str, str, str, str]]:
+    "By horizon: target, median change, 80% range of the change and of the level, and what coherence did to the width."
+    rows = []
+    for horizon, line in record.table().iterrows():
+        factor = line["width_factor"]
+        note = "" if math.isnan(factor) or factor == 1.0 else f"width x {factor:.2f}"
+        changes, levels = (
+            f"{line['q10']:+.1f} to {line['q90']:+.1f}",
+            f"{show_level(line['low_80'])} to {show_level(line['high_80'])}",
+        )
+        rows.append((f"{horizon}  {line['target']}", f"{line['q50']:+.1f}", changes, levels, note))
+    return rows
+
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #12a8ebd6
+def horizons_text(record: Any) -> str:
+    "The record as a small table of plain ASCII."
+    head = ("horizon", "median, %", "80% range, %", "80% range, level", "")
+    rows = [head, *shown_rows(record)]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = [
+        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
+        for row in rows
+    ]
+    notes = [printable(f"data: {note}") for note in record.metadata.get("data_notes") or []]
+    return "\n".join([heading_of(record), "", *lines, *notes])
+
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #356068d0
+def horizons_html(record: Any) -> str:
+    "The record as a self-contained piece of HTML: fan, table and notes; readable on dark pages too."
+    picture = figure_html(plot_horizons(record, blank_axes(7.6, 2.5)).figure, alt=heading_of(record))
+    notes = [str(note) for note in record.metadata.get("data_notes") or []]
+    return html_macros("card").horizons(heading_of(record), picture, shown_rows(record), notes)
 
 # %% ../../nbs/10_forecasts/05_horizons.ipynb #68fa62a5
 def join_horizons(

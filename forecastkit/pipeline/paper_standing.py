@@ -38,7 +38,7 @@ def positions_table(
         "value", ascending=False, key=abs, ignore_index=True
     )
 
-
+# %% ../../nbs/65_pipeline/89_paper_standing.ipynb #dd0517a1
 def orders_table(
     row: PaperRow,
 ) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def orders_table(
     ]
     return pd.DataFrame(rows, columns=["symbol", "shares", "stop_loss", "take_profit", "trail"])
 
-
+# %% ../../nbs/65_pipeline/89_paper_standing.ipynb #3a0bcbcf
 def trades_table(
     result: BacktestResult,
     last: int = 10,
