@@ -194,7 +194,7 @@ def content_checksum(rows: pd.DataFrame) -> str:
             running.update(np.where(np.isnan(numbers), np.nan, numbers).data)
     return running.hexdigest()
 
-
+# %% ../../nbs/20_data/11_store.ipynb #c2dc340e
 def write_rows(
     path: Path,
     rows: pd.DataFrame,  # by date: values, known_at, fetched_at, source
@@ -212,7 +212,7 @@ def write_rows(
     write_atomic(path, sink.getvalue().to_pybytes())
     return found
 
-
+# %% ../../nbs/20_data/11_store.ipynb #b5929448
 def read_rows(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     "The rows of a series and what is kept with them; raises `DataError` if the file is not what was written."
     import pyarrow as pa
@@ -317,7 +317,7 @@ class Receipt:
     unfinished: int  # bars of sessions that had not closed, left out
     repairs: tuple[Repair, ...] = ()
 
-
+# %% ../../nbs/20_data/11_store.ipynb #4bb09460
 def repairs_from_rows(texts: Sequence[Sequence[str]], held: Collection[pd.Timestamp]) -> tuple[Repair, ...]:
     "Repairs as they were listed, without sessions that were absent and have a row by now."
     listed = [Repair(symbol, pd.Timestamp(day), what, action) for symbol, day, what, action in texts]
@@ -325,18 +325,18 @@ def repairs_from_rows(texts: Sequence[Sequence[str]], held: Collection[pd.Timest
         repair for repair in listed if not (repair.what == "no row for this session" and repair.session in held)
     )
 
-
+# %% ../../nbs/20_data/11_store.ipynb #b890da13
 def repairs_to_rows(repairs: Collection[Repair]) -> list[list[str]]:
     "Repairs as texts, sorted: symbol, day, what, action."
     return sorted([r.symbol, f"{r.session:%Y-%m-%d}", r.what, r.action] for r in repairs)
 
-
+# %% ../../nbs/20_data/11_store.ipynb #739b08ff
 @lru_cache(maxsize=16)
 def column_index(names: tuple[str, ...]) -> pd.Index:
     "The names of columns as pandas wants them; making one takes as long as reading a series."
     return pd.Index(names)
 
-
+# %% ../../nbs/20_data/11_store.ipynb #c032acbc
 def _bars(quick: CachedSeries) -> pd.DataFrame:
     "The last version of each day, sorted."
     names = column_index(tuple(quick.about["columns"]))

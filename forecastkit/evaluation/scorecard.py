@@ -48,7 +48,7 @@ class Outcomes:
         "The changes that came, in per cent, (n,)."
         return self.target.from_log(self.rows["change"].to_numpy())
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #95e9363f
 def observe_outcomes(
     close: pd.Series,  # closes by session, from as early as past frequencies are to be counted
     origins: pd.DatetimeIndex,  # sessions that were forecast from
@@ -293,7 +293,7 @@ def check_enough(origins: int, horizon: int) -> None:
             f"choose a span with {fewest} or more"
         )
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #3daa0743
 def score_forecasts(
     forecasts: np.ndarray,  # (n, 23) log changes at core.PROBS, one row an origin of `outcomes`
     outcomes: Outcomes,  # as `observe_outcomes` gives them
@@ -325,7 +325,7 @@ def groupings(outcomes: Outcomes) -> dict[str, pd.Series]:
         found = {"regime": pd.Series(names, rows.index, dtype=ordered)} | found
     return found
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #bfc6fd63
 def count_apart(
     at: np.ndarray,  # places of origins, rising
     horizon: int,  # sessions
@@ -337,7 +337,7 @@ def count_apart(
             count, free = count + 1, place + horizon
     return count
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #14134731
 def breakdown(
     card: Scorecard,
     labels: pd.Series,  # one for each origin
@@ -366,7 +366,7 @@ def breakdown(
     names = ["origins", "apart", "skill", "skill_se", "coverage", "coverage_se", "width"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=names)
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #8663d21b
 def worst_quarters(
     card: Scorecard,
     most: int = 4,

@@ -86,7 +86,7 @@ def add_tickets(
 class NoTicketError(Exception):
     "No trial waits to be made."
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #3e0d7e3a
 def memory_high_mb() -> float:
     "The most memory that this process ever held, megabytes; NaN where the system does not say."
     with suppress(OSError, StopIteration, ValueError):
@@ -225,7 +225,7 @@ def memory_there_mb() -> float:
         found.append((int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())) / 1024**2)
     return min(found)
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #61d60f2c
 def room_for(
     running: Sequence[float],  # the memory of each worker that runs, megabytes; NaN: not measured yet
     another: float,  # of the one that is to start; NaN: not measured yet
