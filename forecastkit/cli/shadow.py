@@ -62,7 +62,7 @@ def own_recipe(wanted: Any, model: str | None) -> dict[str, str]:
     target = Target(wanted.symbol, wanted.kind, wanted.horizon)
     return {} if model is None else dict(own_line("own", model, profile_of(target)).recipe)
 
-
+# %% ../../nbs/80_cli/14_shadow.ipynb #6311e1db
 shadow_app = command_group("Challengers beside the champion, and what they have shown.")
 
 
@@ -134,7 +134,7 @@ def shadow_page(readings: list[Any]) -> str:
         parts.append((str(one), f"By its terms {ahead}.", reading.text(), picture))
     return html_macros("shadow").page(parts)
 
-
+# %% ../../nbs/80_cli/14_shadow.ipynb #bf29c27c
 @shadow_app.command("evaluate")
 def evaluate_deployments(
     look: Annotated[bool, typer.Option("--look", help="Only look: end nothing.")] = False,

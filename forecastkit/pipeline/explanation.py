@@ -63,7 +63,7 @@ def explained_places(
         prepared.at(*origins[places.index(-1)])  # says why
     return pd.Series(places, origins).sort_values()
 
-
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #960a4192
 def explained_by_version(
     prepared: Prepared | PreparedPanel,
     places: pd.Series,  # as `explained_places` gives them
@@ -82,7 +82,7 @@ def explained_by_version(
         origins, said = None if panel else rows.index, prepared.quantiles[at]
         yield rows.index, explain(model, X, origins, said, families, prepared.names[grid])
 
-
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #4ca5d7e8
 def explain_forecasts(
     prepared: Prepared | PreparedPanel,
     origins: pd.Index
@@ -105,7 +105,7 @@ def label_of(forecast: Forecast, prepared: Prepared | PreparedPanel) -> Any:
     "The origin of a forecast as it stands among those prepared."
     return (forecast.origin, forecast.symbol) if isinstance(prepared, PreparedPanel) else forecast.origin
 
-
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #e73c7dd7
 def with_explanations(
     prepared: Prepared | PreparedPanel,
     forecasts: Sequence[Forecast],  # made from it
@@ -125,7 +125,7 @@ def with_explanations(
         for label, forecast in zip(labels, forecasts)
     ]
 
-
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #caa716b9
 def told_of_last(
     forecasts: Sequence[Forecast],
     sessions: pd.DatetimeIndex,  # those of the run, in order
@@ -137,7 +137,7 @@ def told_of_last(
     told = iter(tell([forecast for forecast in forecasts if forecast.origin in recent]))
     return [next(told) if forecast.origin in recent else forecast for forecast in forecasts]
 
-
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #2703443d
 def recently_explained(
     prepared: Prepared | PreparedPanel,
     forecasts: Sequence[Forecast],
@@ -166,7 +166,7 @@ def explanation_difference(
         return "has an explanation that cannot be read"
     return f"has another explanation of its {lines[0]}" if lines else ""
 
-
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #32fb5b41
 RETOLD: float = 1e-6  # a part made again differs by less
 
 

@@ -24,7 +24,7 @@ from .panel_preparation import LEARNT, PreparedPanel
 from .preparation import Prepared
 
 # %% auto #0
-__all__ = ['VALIDATION_SESSIONS', 'told', 'Walk', 'walk_of', 'training_places', 'training_scores', 'signal_scores', 'tree_gains',
+__all__ = ['VALIDATION_SESSIONS', 'Walk', 'walk_of', 'training_places', 'training_scores', 'signal_scores', 'tree_gains',
            'pool_facts', 'settings_digest', 'Trained', 'trained', 'run_results']
 
 # %% ../../nbs/65_pipeline/56_training_results.ipynb #20c1e75d
@@ -118,7 +118,7 @@ def training_places(prepared: Prepared | PreparedPanel) -> np.ndarray:
     learnt = known & np.isfinite(y) & (days >= pd.Timestamp(model.train_start))
     return np.flatnonzero(learnt & X[LEARNT].notna().to_numpy() if isinstance(prepared, PreparedPanel) else learnt)
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #82fe61d2
 def training_scores(
     prepared: Prepared | PreparedPanel,
     model: Any,  # the version
@@ -152,7 +152,7 @@ class DirectionFacts:
         default_factory=pd.DataFrame
     )  # what each signal said of past rows, and in `up` what came
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #247d1633
 def direction_facts(prepared: Prepared | PreparedPanel) -> DirectionFacts:
     "The direction version in force at the end, trained and stored where it is absent."
     system = directions_of(prepared)
@@ -177,7 +177,7 @@ def direction_facts(prepared: Prepared | PreparedPanel) -> DirectionFacts:
         said_before(system, grid),
     )
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #26862403
 def said_before(system: DirectionSystem, grid: pd.Timestamp) -> pd.DataFrame:
     "What the version before said of the rows that it served, as far as their outcomes are known at a refit session; may be empty."
     earlier = system.inputs.grid[system.inputs.grid < grid]
@@ -203,9 +203,6 @@ def signal_scores(
             found[str(name)] = {"accuracy": float(right.mean()), "log_loss": float(loss.mean()), "rows": len(told)}
     return found
 
-
-told = signal_scores(pd.DataFrame({"ensemble": [0.6, 0.4, 0.7, np.nan], "up": [1.0, 0.0, 0.0, 1.0]}))
-
 # %% ../../nbs/65_pipeline/56_training_results.ipynb #9001fac2
 def tree_gains(member: Any) -> dict[str, float]:
     "The share of each column in the gain of a member's trees, adding up to 1; empty for a member without trees."
@@ -219,7 +216,7 @@ def tree_gains(member: Any) -> dict[str, float]:
     total = sum(gain.values())
     return {name: value / total for name, value in gain.items()} if total else {}
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #60a813ca
 def pool_facts(model: Any) -> tuple[dict[str, float], dict[str, float]]:
     "The weight of each member of a forecaster or a panel, and how much their trees read each column, foremost first."
     members, weights = (
@@ -236,7 +233,7 @@ def settings_digest(settings: Settings, *more: str) -> str:
     "A name for the settings that shape forecasts and directions: a run with another trains anew."
     return digest([settings.model_digest(), asdict(settings.direction), *filter(None, more)])
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #6460156a
 @dataclass(frozen=True)
 class Trained:
     "The parts that all symbols of a training share: the prepared walk, the version and its direction ensemble."
@@ -253,7 +250,7 @@ class Trained:
         "The version in force at the end."
         return self.prepared.names[self.prepared.grid[-1]]
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #bce4cda3
 def trained(prepared: Prepared | PreparedPanel) -> Trained:
     "What was trained, its direction ensemble included."
     places, days = training_places(prepared), sessions_of(prepared.features.index)
