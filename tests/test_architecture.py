@@ -240,3 +240,16 @@ def test_quick_districts_load_no_library_of_learning():
 def test_the_root_loads_no_library_of_learning():
     found = loaded("from forecastkit.pipeline import IntegratedSystem")
     assert not found & {"shap", "xgboost", "sklearn", "scipy", "matplotlib"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_example_stands_in_exported_code(module):
+    "A lower-case name that holds what a function of the same module returned is an example: it would run at every import."
+    body = tree(module).body
+    own = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    for node in body:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in own:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            assert all(name == name.upper() or name.startswith("_") for name in names), f"{module}: {names}"

@@ -84,14 +84,14 @@ def new_sampler(
         raise SettingsError(f"{name!r:.40} is no sampler: use tpe or random")
     return samplers.TPESampler(multivariate=True, n_startup_trials=STARTUP, seed=own, constant_liar=parallel)
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #a619b352
 def question_of(task: TuningTask, config: ModelConfig, folds: Sequence[Fold], seed: int) -> dict[str, Any]:
     "The question of a study: two studies that ask the same have equal answers here."
     rows = [[len(train), len(test), int(test[0])] for train, test in folds]
     space = [{**asdict(one), "choices": [*one.choices]} for one in config.space]
     return plain({"target": task.name, "space": digest(space), "horizon": task.horizon, "folds": rows, "seed": seed})
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #7c1c3406
 def open_study(
     task: TuningTask,
     config: ModelConfig,
@@ -157,7 +157,7 @@ class Search:
             trial = self.study.ask()
             return trial, {one.name: suggested(trial, one) for one in self.config.space}
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #79851a7d
 def suggested(trial: Any, one: Any) -> Any:
     "What a trial picks for a parameter of a space."
     if one.kind == "choice":
@@ -172,7 +172,7 @@ def resident_mb() -> float:
 
     return psutil.Process().memory_info().rss / 1e6
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #c785b787
 def run_trial(search: Search) -> Any:
     "Score one choice, fold by fold; returns the finished trial. Raises what a leak, or a person who stops it, raises."
     states, began, losses = optuna_library().trial.TrialState, time.perf_counter(), list[np.ndarray]()
@@ -199,7 +199,7 @@ def run_trial(search: Search) -> Any:
         return search.study.get_trials(deepcopy=False)[trial.number]
     return search.study.tell(trial, state=states.PRUNED) if pruned else search.study.tell(trial, loss)
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #20e832ef
 def note_trial(
     search: Search, trial: Any, values: Mapping[str, Any], losses: Sequence[np.ndarray], pruned: bool, used: Mapping[str, float]
 ) -> None:  # fmt: skip
@@ -241,13 +241,13 @@ def expected_gain(
     z = (found.min() - found.mean()) / spread
     return float(left * spread * (z * norm.cdf(z) + norm.pdf(z)))
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #20997b48
 def noise_of(one: Sequence[float], other: Sequence[float]) -> float:
     "The standard error of the mean difference of two choices, over blocks of sessions."
     apart = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
     return float(apart.std(ddof=1) / np.sqrt(len(apart))) if len(apart) > 1 else float("inf")
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #4b1ede19
 def stops_early(search: Search, n_trials: int) -> str:
     "Why no further trial is worth its time; empty where one is."
     done = search.finished()
@@ -332,7 +332,7 @@ def outer_losses(search: Search, outer: Fold, n_trials: int, **options: Any) -> 
         search.study.set_user_attr("outer_losses", {"default": found[0], "tuned": found[1]})
     return search.study.user_attrs["outer_losses"]
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #57e2fb8b
 def nested_gain(
     tuned: Sequence[float],  # losses by session in order of time, of the winners
     default: Sequence[float],
@@ -398,7 +398,7 @@ def optimize_hyperparameters(
     study.set_user_attr("default_loss", default_trial.value)
     return study, dict(study.best_params)
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #510f3fbb
 def outer_folds(task: TuningTask, folds: int) -> list[Fold]:
     "The outer folds of a task, forward in time."
     from forecastkit.models import purged_walk

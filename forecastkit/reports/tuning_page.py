@@ -55,7 +55,7 @@ def convergence_picture(record: TuningRecord) -> Any:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=4, frameon=False)
     return ax
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #ca6c4839
 def convergence_section(record: TuningRecord) -> str:
     "The picture and what it says, or what is missing for it."
     if record.best is None:
@@ -87,7 +87,7 @@ def weights_picture(weights: pd.DataFrame) -> Any:
         ax.set(xlabel="share of the order of the losses that the parameter alone explains", xlim=(0, None))
     return ax
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #7c71df1c
 def weights_section(record: TuningRecord) -> str:
     "The bars and what they say in words."
     weights = parameter_weights(record)
@@ -119,7 +119,7 @@ def _scale_axis(axis: Any, scale: str, names: Sequence[str]) -> None:
         axis.set_ticks(range(len(names)), names)
         getattr(axis.axes, f"set_{axis.axis_name}lim")(-0.5, len(names) - 0.5)
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #2662df02
 def pairs_picture(record: TuningRecord, pairs: pd.DataFrame) -> Any:
     "Weights of pairs as a map, a point where one matters, and the trials of the heaviest pair coloured by their loss; returns the figure."
     from matplotlib.figure import Figure
@@ -141,7 +141,7 @@ def pairs_picture(record: TuningRecord, pairs: pd.DataFrame) -> Any:
         _pair_scatter(right, record, *pairs.index[0])
     return figure
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #2fb56553
 def _pair_scatter(ax: Any, record: TuningRecord, first: str, second: str) -> None:
     "The trials by two parameters, coloured by the rank of their loss."
     losses = record.losses
@@ -198,7 +198,7 @@ def slices_picture(record: TuningRecord, across: int = 4) -> Any:
         places[0].set_ylim(losses.min() - room, losses.quantile(0.95) + room)
     return figure
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #98aebb22
 def slices_section(record: TuningRecord) -> str:
     "The slices, or what is missing for them."
     if len(record.losses) < 2 or not record.varied:
@@ -227,7 +227,7 @@ def parallel_picture(record: TuningRecord) -> Any:
         _name_axes(ax, shown, record.scales)
     return ax
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #f119dd45
 def _name_axes(ax: Any, shown: pd.DataFrame, scales: Mapping[str, str]) -> None:
     "Upright lines with a parameter's name below and its ends."
     ends = []
@@ -244,7 +244,7 @@ def _name_axes(ax: Any, shown: pd.DataFrame, scales: Mapping[str, str]) -> None:
     ax.set(yticks=[0, 1], yticklabels=["low", "high"], xlim=(-0.15, len(ends) - 0.85))
     ax.grid(visible=False)
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #f7483a14
 def parallel_section(record: TuningRecord) -> str:
     "The lines and the table of the best trials, or what is missing for them."
     losses = record.losses
@@ -264,7 +264,7 @@ def study_labels(records: Sequence[TuningRecord]) -> list[str]:
     shared = Counter(one.target for one in records)
     return [one.target if shared[one.target] == 1 else f"{one.target} ({one.name})" for one in records]
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #6db6ae68
 def studies_table(records: Sequence[TuningRecord]) -> str:
     "A line for each study: how much was tried, what it gained where it was chosen, and what on folds that no trial saw."
     rows = {}
@@ -281,7 +281,7 @@ def studies_table(records: Sequence[TuningRecord]) -> str:
     shown = pd.DataFrame.from_dict(rows, "index").replace("nan", "").rename_axis("study")
     return table(shown, "Gain where chosen and on unseen folds; ± is two standard errors")
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #30e1f6e5
 def ensemble_picture(records: Sequence[TuningRecord]) -> Any:
     "The nested gain of each target with two standard errors, and the best so far of each study as a share of its default; returns the figure."
     from matplotlib.figure import Figure
@@ -315,7 +315,7 @@ def fitted(parts: Sequence[str]) -> str:
     "Parts whose pictures are as wide as a phone."
     return html_macros("pieces").boxed(joined_html(parts), "fitted")
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #091f4692
 def studies_section(records: Sequence[TuningRecord]) -> str:
     "The studies beside each other; the picture where there are several."
     shown = studies_table(records)
@@ -333,7 +333,7 @@ def studies_section(records: Sequence[TuningRecord]) -> str:
     )
     return fitted([paragraph(told), picture(ensemble_picture(records), alt), shown])
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #799a51d4
 def tuning_headline(records: Sequence[TuningRecord]) -> str:
     "Title, and what each search was worth in words."
     trials = sum(len(one.trials) for one in records)
@@ -344,7 +344,7 @@ def tuning_headline(records: Sequence[TuningRecord]) -> str:
     ]
     return joined_html([heading("What tuning was worth", 1), paragraph(lead, "lead"), *told])
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #f08bfbb5
 def study_sections(record: TuningRecord) -> str:
     "Everything about one study, in the order of its questions."
     parts = {
