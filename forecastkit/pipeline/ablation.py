@@ -45,7 +45,7 @@ def pool_members(profile: TargetProfile, model: Any) -> tuple[str, ...]:
     made = default_members(profile.recipe, profile.target.horizon, model.rounds, model.seed)
     return tuple(member_label(one) for one in made if not isinstance(one, Climatology))
 
-
+# %% ../../nbs/65_pipeline/91_ablation.ipynb #f0777c38
 def feature_families(
     profile: TargetProfile,
 ) -> dict[str, tuple[str, ...]]:
@@ -55,7 +55,7 @@ def feature_families(
         found.setdefault(declared.family, []).append(declared.name)
     return {family: tuple(names) for family, names in sorted(found.items())}
 
-
+# %% ../../nbs/65_pipeline/91_ablation.ipynb #6a91ca66
 def pool_parts(
     target: Target,
     settings: Settings,
@@ -157,7 +157,7 @@ class PoolRun:
             band_gain=model.band_gain, regime_gain=model.regime_gain, start=model.min_calibration_origins,
         ).quantiles  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/91_ablation.ipynb #28a3e760
 def chosen_parts(
     wanted: Sequence[str] | None,  # names, or a kind of them such as member; None: all
     parts: Sequence[str],
@@ -168,7 +168,7 @@ def chosen_parts(
         raise DataError(f"{missing[0]} is no part: choose of {', '.join(parts)}; member or features means all of them")
     return tuple(part for part in parts if wanted is None or any(part in found for found in names.values()))
 
-
+# %% ../../nbs/65_pipeline/91_ablation.ipynb #7eda3b03
 def pool_ablation(
     market: MarketData,
     target: Target,
@@ -212,7 +212,7 @@ class RefittedDirections(DirectionSystem):
         "The classifiers of the other system."
         return self.whole.ensemble(grid)
 
-
+# %% ../../nbs/65_pipeline/91_ablation.ipynb #d1180b8d
 @dataclass(frozen=True, eq=False)
 class BookRun:
     "Runs the books of a universe without some parts, and gives the return of each session."

@@ -39,7 +39,7 @@ from ..metrics import coverage, crps, hac_lag, interval
 # %% auto #0
 __all__ = ['REGIME_SERIES', 'REGIME_REFITS', 'FOREST_TREES', 'baseline_scores', 'track_record', 'filtered_regimes',
            'forecast_scores', 'anomaly_p_values', 'AnomalyAssessment', 'assess_anomaly', 'widths_sentence', 'Day',
-           'gather_day', 'repairs_of', 'scorecard_path', 'stored_scorecard', 'worst_quarters_sentence', 'user_logs']
+           'repairs_of', 'scorecard_path', 'stored_scorecard', 'worst_quarters_sentence', 'user_logs', 'gather_day']
 
 # %% ../../nbs/65_pipeline/20_daily.ipynb #d1273c7e
 def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _record_row(f: Forecast, outcome: float) -> dict[str, Any]:
         row[f"inside_{percent}"] = float(low <= outcome <= high)
     return row
 
-
+# %% ../../nbs/65_pipeline/20_daily.ipynb #cc0b4b79
 def baseline_scores(
     prepared: Prepared,
     outcomes: pd.Series,  # by origin, in the unit of the target
@@ -69,7 +69,7 @@ def baseline_scores(
     columns = {f"crps_{name}": crps(y, unit(q)) for name, q in quantiles.items()}
     return pd.DataFrame(columns, origins, [f"crps_{name}" for name in BASELINES]).reindex(outcomes.index)
 
-
+# %% ../../nbs/65_pipeline/20_daily.ipynb #f48a1401
 def track_record(
     database: PredictionDatabase,
     prepared: Prepared,
@@ -157,7 +157,7 @@ def anomaly_p_values(
     serving = versions[max(versions)] if versions else None
     return anomaly_history(X, grid, families, versions), serving
 
-
+# %% ../../nbs/65_pipeline/20_daily.ipynb #69a6e7af
 @dataclass(frozen=True)
 class AnomalyAssessment:
     "How unlike the days before it a session is."
@@ -202,7 +202,7 @@ def widths_sentence(
         return f"widths as the models gave them: {count:,} outcomes since {since} are known, and {fewest:,} are needed to correct them"
     return f"widths learnt from {count:,} origins since {since}"
 
-
+# %% ../../nbs/65_pipeline/20_daily.ipynb #824e0482
 @dataclass(frozen=True)
 class Day:
     "The outcome of the daily job: the forecast or why there is none, and all that a page shows beside it."
@@ -230,6 +230,47 @@ class Day:
     seconds_by_stage: Mapping[str, float]  # `fit` and `predict` lie within `walk`, over all processes
 
 # %% ../../nbs/65_pipeline/20_daily.ipynb #7ce9c679
+def repairs_of(market: MarketData, symbols: tuple[str, ...]) -> pd.DataFrame:
+    "The repairs of some series as a table: symbol, session, what, action."
+    rows = [(r.symbol, r.session, r.what, r.action) for r in market.repairs if r.symbol in symbols]
+    return pd.DataFrame(rows, columns=["symbol", "session", "what", "action"])
+
+# %% ../../nbs/65_pipeline/20_daily.ipynb #ab8f3c35
+def scorecard_path(
+    target: Target,
+    settings: Settings,
+    user_digest: str = "",  # of code of the user's own that forecasts beside the house's
+) -> Path:
+    "Where the last scorecard of a target under these settings is kept."
+    own = f"-{user_digest}" if user_digest else ""
+    return settings.home.scorecard(
+        f"{target.symbol}-{target.kind}-{target.horizon}-{settings.model_digest()[:12]}{own}"
+    )
+
+
+def stored_scorecard(target: Target, settings: Settings, user_digest: str = "") -> dict[str, Any] | None:
+    "The last scorecard that `evaluate` left in the home, as `Scorecard.to_dict` gives it; None where there is none."
+    try:
+        return json.loads(scorecard_path(target, settings, user_digest).read_text())
+    except (OSError, ValueError):
+        return None
+
+# %% ../../nbs/65_pipeline/20_daily.ipynb #86618a76
+def worst_quarters_sentence(target: Target, settings: Settings, user_digest: str = "") -> str:
+    "How the forecaster fared in its worst four quarters, by the last scorecard in the home; empty where there is none."
+    card = stored_scorecard(target, settings, user_digest) or {}
+    rows = card.get("worst_quarters") or []
+    told = ", ".join(f"{r['quarter']} {100 * r['skill']:+.0f}% (s.e. {100 * r['skill_se']:.0f})" for r in rows)
+    span = "-".join(dict.fromkeys(str(card.get(name, ""))[:4] for name in ("start", "end")))
+    return f"Skill against climatology in the worst quarters of {span}: {told}." if told else ""
+
+# %% ../../nbs/65_pipeline/20_daily.ipynb #b021dd52
+def user_logs(home: str | Path | Home) -> list[ExperimentLog]:
+    "The user's own experiment log under home, where there is one."
+    path = Home(home).experiments
+    return [ExperimentLog(path)] if path.exists() else []
+
+# %% ../../nbs/65_pipeline/20_daily.ipynb #5757f0d2
 def gather_day(
     prepared: Prepared,
     database: PredictionDatabase,
@@ -262,44 +303,3 @@ def gather_day(
         record=record, series=summary.loc[list(used)], trials=trials_text(shipped_log(), *user_logs(home)),
         stored=stored, outcomes_recorded=outcomes_recorded, past=worst_quarters_sentence(target, prepared.settings, prepared.profile.user_digest),
     )  # fmt: skip
-
-
-def repairs_of(market: MarketData, symbols: tuple[str, ...]) -> pd.DataFrame:
-    "The repairs of some series as a table: symbol, session, what, action."
-    rows = [(r.symbol, r.session, r.what, r.action) for r in market.repairs if r.symbol in symbols]
-    return pd.DataFrame(rows, columns=["symbol", "session", "what", "action"])
-
-
-def scorecard_path(
-    target: Target,
-    settings: Settings,
-    user_digest: str = "",  # of code of the user's own that forecasts beside the house's
-) -> Path:
-    "Where the last scorecard of a target under these settings is kept."
-    own = f"-{user_digest}" if user_digest else ""
-    return settings.home.scorecard(
-        f"{target.symbol}-{target.kind}-{target.horizon}-{settings.model_digest()[:12]}{own}"
-    )
-
-
-def stored_scorecard(target: Target, settings: Settings, user_digest: str = "") -> dict[str, Any] | None:
-    "The last scorecard that `evaluate` left in the home, as `Scorecard.to_dict` gives it; None where there is none."
-    try:
-        return json.loads(scorecard_path(target, settings, user_digest).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def worst_quarters_sentence(target: Target, settings: Settings, user_digest: str = "") -> str:
-    "How the forecaster fared in its worst four quarters, by the last scorecard in the home; empty where there is none."
-    card = stored_scorecard(target, settings, user_digest) or {}
-    rows = card.get("worst_quarters") or []
-    told = ", ".join(f"{r['quarter']} {100 * r['skill']:+.0f}% (s.e. {100 * r['skill_se']:.0f})" for r in rows)
-    span = "-".join(dict.fromkeys(str(card.get(name, ""))[:4] for name in ("start", "end")))
-    return f"Skill against climatology in the worst quarters of {span}: {told}." if told else ""
-
-
-def user_logs(home: str | Path | Home) -> list[ExperimentLog]:
-    "The user's own experiment log under home, where there is one."
-    path = Home(home).experiments
-    return [ExperimentLog(path)] if path.exists() else []
