@@ -68,7 +68,7 @@ def command_group(
     "An application or a group of commands, in plain text."
     return typer.Typer(help=summary or None, no_args_is_help=True, rich_markup_mode=None, **more)
 
-
+# %% ../../nbs/80_cli/01_options.ipynb #ce46f862
 def add_command(
     group: typer.Typer,
     name: str | None = None,  # by default the function's
@@ -136,13 +136,13 @@ def writable_file(path: Path | None) -> Path | None:
             raise SettingsError(refusal) from None
     return path
 
-
+# %% ../../nbs/80_cli/01_options.ipynb #bbb38f59
 def absolute_place(where: str | None) -> str | None:
     "FILE.py:NAME with the whole path of the file, for a process that runs in another folder."
     place, _, name = (where or "").rpartition(":")
     return f"{Path(place).resolve()}:{name}" if place else where
 
-
+# %% ../../nbs/80_cli/01_options.ipynb #571687ee
 def report_parameters(
     name: str,  # of the report
     settings: Any,  # in force
@@ -179,7 +179,7 @@ def cell_text(value: Any) -> str:
         return ""
     return f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else printable(value)
 
-
+# %% ../../nbs/80_cli/01_options.ipynb #07aa9dd4
 def print_table(frame: Any) -> None:
     "Print a DataFrame for a person, numbers to the right."
     import pandas as pd
@@ -212,7 +212,7 @@ def emit(
     else:
         print(printable(value, lines=True))
 
-
+# %% ../../nbs/80_cli/01_options.ipynb #71e31a57
 def print_note(
     text: object,
 ) -> None:

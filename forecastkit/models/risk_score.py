@@ -45,7 +45,7 @@ def log_width_ratio(
     series = pd.Series(np.asarray(widths, dtype=float))
     return np.log((series / series.shift(1).rolling(usual, min_periods=60).median()).to_numpy())
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #308facdc
 def member_disagreement(
     medians: ArrayLike,  # (members, n)
     weights: Sequence[float],  # one for each member
@@ -62,7 +62,7 @@ def member_disagreement(
 MOVERS: int = 10  # features with the largest contributions
 DRIFT_ROWS, KNOWN_ROWS = 63, 1260  # sessions that are looked at, and before the version's refit
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #8da6101d
 def movers_drift(
     contributions: Mapping[str, float],  # what each feature added to the middle of the forecast
     now: pd.DataFrame,  # features of the last `DRIFT_ROWS` sessions
@@ -82,7 +82,7 @@ def movers_drift(
 # %% ../../nbs/40_models/31_risk_score.ipynb #ea6cde5b
 RANK_GRID: np.ndarray = np.linspace(0.0, 1.0, 101)  # where the chances of the learning span are kept
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #996e61c0
 @dataclass(frozen=True)
 class RiskModel:
     "A learnt and frozen model of a poor forecast."
@@ -149,7 +149,7 @@ class RiskModel:
             )
         return model
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #cc573743
 def unique_steps(chances: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     "Chances without repetition and the share of the learning span up to each."
     found = np.asarray(chances)
@@ -160,7 +160,7 @@ def unique_steps(chances: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
 COEFFICIENT_PRIOR: float = 0.5  # standard deviation of a coefficient before anything is known
 SIGNED: tuple[str, ...] = ("width",)  # parts whose coefficient may be negative
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #3d2c2412
 def fit_logistic(
     z: np.ndarray,  # (n, k)
     was_poor: np.ndarray,  # (n,) 0 or 1
@@ -234,7 +234,7 @@ def part_words(name: str, value: float, usual: float) -> str:
 
 TELLING: float = 0.05  # a part that adds less to the log odds is no reason
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #46a479b3
 def risk_reasons(model: RiskModel, row: pd.DataFrame) -> list[str]:
     "What raises the risk most, three sentences at most; that nothing does, where nothing does."
     amounts = model.amounts(row).iloc[0].sort_values(ascending=False, kind="stable")
@@ -243,7 +243,7 @@ def risk_reasons(model: RiskModel, row: pd.DataFrame) -> list[str]:
         "nothing about it is unusual"
     ]
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #6c633bab
 def risk_record(
     model: RiskModel,
     row: pd.DataFrame,  # parts of one origin
@@ -279,7 +279,7 @@ def ranked(columns: np.ndarray) -> np.ndarray:
     spread = ranks.std(axis=0)
     return (ranks - ranks.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
 
-
+# %% ../../nbs/40_models/31_risk_score.ipynb #d7d9e202
 def risk_correlations(
     scores: pd.DataFrame,  # by origin: the score, and another that it is compared with
     outcomes: pd.DataFrame,  # by origin: what came, such as misses and ratios of CRPS

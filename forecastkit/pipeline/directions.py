@@ -46,7 +46,7 @@ __all__ = ['YEARS', 'LEAST_OUTCOMES', 'SPANS', 'DirectionSystem', 'label_reason'
 YEARS: int = 5  # versions whose walk a combiner learns from
 LEAST_OUTCOMES: int = 250  # known outcomes; with fewer there is no version
 
-
+# %% ../../nbs/65_pipeline/43_directions.ipynb #aad1fc5a
 class DirectionSystem:
     "Directions of the rows of a panel or of a stock, from the versions in force; they are trained and stored where they are absent."
 
@@ -282,7 +282,7 @@ def label_reason(label: str, chance: float, base: float, horizon: int) -> str:
     side = "more" if chance > base else "less"
     return f"{label}: a rise has {100 * chance:.0f}%, {100 * abs(chance - base):.0f} points {side} than usual (rises are {usual})"
 
-
+# %% ../../nbs/65_pipeline/43_directions.ipynb #9ab81301
 def three_chances(
     forecast: Forecast,
     chance: float,  # of a rise
@@ -294,7 +294,7 @@ def three_chances(
     still = up - down
     return {"bullish": (1 - still) * chance, "neutral": still, "bearish": (1 - still) * (1 - chance)}
 
-
+# %% ../../nbs/65_pipeline/43_directions.ipynb #a25a2a02
 def direction_record(
     forecast: Forecast,
     told: Mapping[str, Any],  # as `MetaLearner.combine` gives it
@@ -343,7 +343,7 @@ def directions_of(
         vars(prepared)["directions"] = made
     return vars(prepared)["directions"]
 
-
+# %% ../../nbs/65_pipeline/43_directions.ipynb #02c168e7
 def with_directions(
     prepared: Prepared | PreparedPanel,
     forecasts: Iterable[Forecast],  # made from it
@@ -356,7 +356,7 @@ def with_directions(
         for one in forecasts
     ]  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/43_directions.ipynb #f2b4d7e9
 def recently_told(
     prepared: Prepared | PreparedPanel,
     forecasts: Sequence[Forecast],
@@ -365,7 +365,7 @@ def recently_told(
     "The forecasts, those of the last sessions of a run with their direction, as many as the setting `direction.sessions` says."
     return told_of_last(forecasts, sessions, prepared.settings.direction.sessions, partial(with_directions, prepared))
 
-
+# %% ../../nbs/65_pipeline/43_directions.ipynb #58837976
 def direction_difference(
     stored: Any,  # `metadata["direction"]` of a stored forecast
     again: Any,  # the same made again

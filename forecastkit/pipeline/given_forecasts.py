@@ -64,7 +64,7 @@ def usual_kinds(settings: Settings) -> Callable[[str], str | None]:
 
     return kind_of
 
-
+# %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #8222f416
 def with_timeliness(
     rows: pd.DataFrame,  # as in `evaluation.ForecastFile`
     calendar: Calendar,
@@ -77,7 +77,7 @@ def with_timeliness(
         found.append(part.assign(timeliness=timeliness_of(part["origin"], targets, part["made_at"], calendar)))
     return pd.concat(found).sort_index() if found else rows.assign(timeliness="")
 
-
+# %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #d281e9d2
 def given_rows(
     where: str | Path,  # FILE.csv, FILE.parquet, or the name of an imported line
     settings: Settings,
@@ -95,7 +95,7 @@ def given_rows(
         )
     return rows, ()
 
-
+# %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #0cc4939b
 def read_file_of(where: str | Path, settings: Settings, now: datetime) -> ForecastFile:
     "The rows of a file judged by the calendar and the sources in force. Raises `DataError`."
     return read_forecast_file(where, get_calendar(settings.data.calendar), now, usual_kinds(settings))
@@ -103,7 +103,7 @@ def read_file_of(where: str | Path, settings: Settings, now: datetime) -> Foreca
 # %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #142a2f27
 HARDLY_EVER: float = 0.2  # of the outcomes in the 80% range: no forecaster is as wrong, a unit is
 
-
+# %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #1b97f596
 @dataclass(frozen=True, eq=False)
 class GivenCard:
     "What given forecasts of one target were worth."
@@ -174,7 +174,7 @@ def evaluate_given(
     open_rows = int((~rows.index.isin(prepared.outcomes.dropna().index)).sum())
     return GivenCard(card, rows.loc[scored, "timeliness"], len(rows), open_rows, len(rows) - open_rows - len(scored))
 
-
+# %% ../../nbs/65_pipeline/71_given_forecasts.ipynb #8e5147e1
 def evaluate_forecasts(
     where: str | Path,  # FILE.csv, FILE.parquet, or the name of an imported line
     settings: Settings,

@@ -28,7 +28,7 @@ def covered_text(share: float, se: float) -> str:
     "A share in per cent with its standard error."
     return f"{percent(share, 1)} (s.e. {100 * se:.1f})" if np.isfinite(se) else percent(share, 1)
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #ab2455ce
 def covered_table(rows: Any, name: str, label: Any) -> pd.DataFrame:
     "Rows of a `pipeline.BookCalibration` as text."
     told = {
@@ -37,7 +37,7 @@ def covered_table(rows: Any, name: str, label: Any) -> pd.DataFrame:
     }
     return pd.DataFrame(told, pd.Index([label(one) for one in rows], name=name))
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #85ac06f9
 def calibration_words(run: Any) -> str:
     "What the calibration of the forecasts of a book allows to be said."
     found = run.calibration
@@ -78,7 +78,7 @@ def book_calibration_section(run: Any) -> str:
         )
     return joined_html([words, columns(shown), paragraph(basis, "quiet")])
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #58657c6a
 def pit_picture(run: Any, ax: Any = None) -> Any:
     "The share of outcomes in each tenth of their forecast with two standard errors, beside climatology; None without a calibration."
     if run.calibration is None:
@@ -121,7 +121,7 @@ def study_basis(found: Mapping[str, Any]) -> str:
     made = f"made {str(found['when'])[:10]}" if found.get("when") else "handed in with this run"
     return f"{span}; {made}"
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #187cb676
 def ablation_words(run: Any) -> str:
     "What an ablation allows to be said, or how to make one."
     found = run.studies.get("ablation")
@@ -134,7 +134,7 @@ def ablation_words(run: Any) -> str:
     least = min(one["smallest"] for one in found["parts"])
     return f"Ablation: carried by {carrying} (Holm-adjusted, at 5%); of the parts, an effect on the Sharpe ratio below {least:.2f} would have gone unseen in one of five histories or more."
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #126952a7
 def ablation_section(run: Any) -> str:
     "The ablation of a book as a table with its errors; one sentence and the command where there is none."
     found, words = run.studies.get("ablation"), ablation_words(run)
@@ -172,7 +172,7 @@ def crisis_table(run: Any) -> pd.DataFrame:
         )
     return pd.DataFrame.from_dict(rows, orient="index")
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #3fa37461
 def crisis_row(paths: Mapping[str, np.ndarray], limits: Any) -> dict[str, Any]:
     "Change, fall and worst session of each path of equity, in per cent, and the limits that the first broke."
     found: dict[str, Any] = {}
@@ -199,7 +199,7 @@ def scenario_rows(found: Mapping[str, Any]) -> pd.DataFrame:
         "deepest fall": [cell(one["drawdown"]) for one in told], "worst session": [cell(one["worst_session"]) for one in told], "limits broken, or why": notes,
     }, [f"{one['name']} ({one['kind']})" for one in told])  # fmt: skip
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #e5ebf65b
 def subject_of_scenarios(found: Mapping[str, Any]) -> str:
     "Whose scenarios these are."
     from forecastkit.pipeline import EQUAL_WEIGHT
@@ -207,7 +207,7 @@ def subject_of_scenarios(found: Mapping[str, Any]) -> str:
     same = found.get("about", {}).get("strategy") == EQUAL_WEIGHT
     return "equal weight of the same tickers, not the book itself" if same else "this strategy"
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #ea07a940
 def scenarios_words(run: Any) -> str:
     "What the scenarios allow to be said, or how to run them."
     crises, found = crisis_table(run), run.studies.get("scenarios")
@@ -227,7 +227,7 @@ def scenarios_words(run: Any) -> str:
     failed = sum(one["verdict"] == "fail" for one in ran)
     return f"{told}Of {len(ran)} scenarios of {subject_of_scenarios(found)}, {failed} broke a limit."
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #5bf95375
 def crisis_text(
     crises: pd.DataFrame,  # see `crisis_table`
 ) -> pd.DataFrame:
@@ -240,7 +240,7 @@ def crisis_text(
     broken = [one.replace("_", " ") or "none" for one in crises["broken"]]
     return pd.DataFrame(told | {"limits broken": broken}, crises.index)
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #f2b8cd70
 def scenarios_section(run: Any) -> str:
     "Past crises of the book, and the scenarios of a study with their limits; one sentence and the command where there is none."
     crises, found = crisis_table(run), run.studies.get("scenarios")
@@ -257,7 +257,7 @@ def scenarios_section(run: Any) -> str:
         shown += table(scenario_rows(found), f"Scenarios of {subject_of_scenarios(found)}") + paragraph(basis, "quiet")
     return shown
 
-
+# %% ../../nbs/70_reports/16_backtest_evidence.ipynb #50277f0e
 def evidence_words(run: Any) -> list[str]:
     "What calibration, ablation and scenarios allow to be said, a sentence each."
     return [calibration_words(run), ablation_words(run), scenarios_words(run)]

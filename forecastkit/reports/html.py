@@ -26,17 +26,17 @@ def paragraph(text: str, kind: str = "") -> str:
     "One escaped paragraph; `kind` is a class of the page's style, such as `lead`, `warning` or `quiet`."
     return Piece(html_macros("pieces").paragraph(text, kind))
 
-
+# %% ../../nbs/70_reports/01_html.ipynb #4cc4a100
 def heading(text: str, level: int = 2) -> str:
     "An escaped heading; the page's title is of level 1."
     return Piece(html_macros("pieces").heading(text, level))
 
-
+# %% ../../nbs/70_reports/01_html.ipynb #251bb63e
 def columns(parts: Sequence[str]) -> str:
     "Pieces of HTML beside each other where the screen is wide enough."
     return Piece(html_macros("pieces").columns(parts))
 
-
+# %% ../../nbs/70_reports/01_html.ipynb #f1c3a656
 def drawn(
     figure: Any,  # a matplotlib figure; it is closed
     alt: str = "",  # what it shows, for those who cannot see it; by default the titles in it
@@ -50,12 +50,12 @@ def drawn(
     close(figure)
     return Piece(html_macros("pieces").scrolled(Piece(shown), told, "drawn"))
 
-
+# %% ../../nbs/70_reports/01_html.ipynb #9256a9aa
 def show_day(session: date) -> str:
     "A day as every page writes it, such as `5 Feb 2018`."
     return f"{session.day} {session:%b %Y}"
 
-
+# %% ../../nbs/70_reports/01_html.ipynb #aaa0ca3f
 def percent(share: float, digits: int = 0) -> str:
     "A share as per cent, such as `80%`."
     return f"{100 * share:.{digits}f}%"
@@ -63,13 +63,13 @@ def percent(share: float, digits: int = 0) -> str:
 
 WORDY: int = 30  # characters of a cell that is no number
 
-
+# %% ../../nbs/70_reports/01_html.ipynb #731a61a8
 def is_text(column: Sequence[Any]) -> bool:
     "Whether the cells of a column are words, which begin below each other, rather than numbers, which end below each other."
     said = [str(cell) for cell in column if str(cell)]
     return 2 * sum(cell[0].isalpha() for cell in said) > len(said) or max(map(len, said), default=0) > WORDY
 
-
+# %% ../../nbs/70_reports/01_html.ipynb #f595699b
 def table(
     frame: pd.DataFrame,  # cells are shown as they are: format numbers before
     caption: str = "",  # a sentence above the table

@@ -32,7 +32,7 @@ def report_names() -> dict[str, Path]:
     found = [*sorted(packaged.glob("*.ipynb")), *sorted(Path("reports").glob("*.ipynb"))]
     return {p.stem: p for p in found}
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #f27bc790
 def report_path(name: str) -> Path:
     "The notebook of a report; raises `DataError` for a name that there is not."
     names = report_names()
@@ -46,7 +46,7 @@ def assigned_names(source: str) -> list[str]:
     targets = [target for node in ast.parse(source).body if isinstance(node, ast.Assign) for target in node.targets]
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #cb24f44c
 def report_parameter_names(name: str) -> list[str]:
     "The parameters of a report: what its cell with the tag `parameters` assigns. Raises `DataError`."
     from nbformat import read
@@ -55,7 +55,7 @@ def report_parameter_names(name: str) -> list[str]:
     tagged = [cell.source for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
     return assigned_names("\n".join(tagged))
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #4a264e1a
 def refuse_unknown(given: Sequence[str], known: Sequence[str], subject: str) -> None:
     "Raise `DataError` for the first name that is not known."
     for name in given:
@@ -65,7 +65,7 @@ def refuse_unknown(given: Sequence[str], known: Sequence[str], subject: str) -> 
 # %% ../../nbs/70_reports/02_runner.ipynb #5f9670de
 INJECTED: str = "# Parameters\n"  # how the cell that papermill injects begins
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #ddfc784f
 def check_parameters(
     cells: Sequence[str] | None = None,  # the code that was run so far; by default what IPython keeps in `In`
 ) -> None:
@@ -106,7 +106,7 @@ def sum_name(folder: str | Path) -> str:
     "The environment variable with the sum of what lies in a folder: nothing else is unpickled, whoever wrote it there."
     return f"HANDED_{hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]}"
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #89d51b0c
 def hand_over(objects: Mapping[str, Any], folder: str | Path) -> None:
     "Lay objects beside the connection file of a kernel that is to be started in a private folder, and their sum into the environment that it inherits."
     import cloudpickle
@@ -115,7 +115,7 @@ def hand_over(objects: Mapping[str, Any], folder: str | Path) -> None:
     Path(folder, HANDED).write_bytes(content)
     os.environ[sum_name(folder)] = hashlib.sha256(content).hexdigest()
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #033b4aed
 def handed(name: str) -> Any:
     "What the process that started this notebook's kernel handed to it under a name; None where it handed nothing, as in Jupyter. Raises `DataError` for what was changed since."
     from ipykernel.kernelapp import IPKernelApp
@@ -166,7 +166,7 @@ def run_report(
         write_atomic(saved, executed.read_bytes())
     return write_atomic(saved.with_suffix(".html"), page)
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #ba06dc8a
 def write_report(
     name: str,  # such as explain
     html: str | Path,  # where the page goes

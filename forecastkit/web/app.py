@@ -75,12 +75,12 @@ async def presented_key(
         raise Refusal(400, "two different keys were presented", "Send one of the two headers.")
     return bearer.credentials if bearer is not None else named or ""
 
-
+# %% ../../nbs/75_web/10_app.ipynb #1685beda
 def service_of(request: Request) -> Service:
     "What the worker holds."
     return request.app.state.service
 
-
+# %% ../../nbs/75_web/10_app.ipynb #d96ceb73
 def needs(scope: str) -> Any:
     "A dependency: the key of whoever asks, admitted for a scope and counted."
 
@@ -116,7 +116,7 @@ REMEDIES: dict[int, str] = {
     404: "GET /openapi.json lists the addresses there are.", 405: "GET /openapi.json lists what each address takes.",
 }  # fmt: skip
 
-
+# %% ../../nbs/75_web/10_app.ipynb #e6949ad6
 async def answer_problem(request: Request, error: Exception) -> Response:
     "The answer to any error."
     if isinstance(error, RequestValidationError):
@@ -146,7 +146,7 @@ def read_question(request: Request, body: bytes) -> ForecastQuestion:
             422, refused_fields(error.errors(include_url=False, include_input=False)), "See GET /openapi.json."
         ) from None
 
-
+# %% ../../nbs/75_web/10_app.ipynb #573edeaf
 async def post_forecast(request: Request) -> Response:
     "Forecast one symbol; the same question gives the same record. What takes long is answered with a job to ask for."
     service = service_of(request)
@@ -169,7 +169,7 @@ def wants_csv(request: Request, form: str | None) -> bool:
     "Whether CSV is asked for, by the field or by the header."
     return form == "csv" or (form is None and "text/csv" in request.headers.get("accept", ""))
 
-
+# %% ../../nbs/75_web/10_app.ipynb #90135587
 async def get_forecasts(
     request: Request, symbol: SymbolField = None, start: DayField = None, end: DayField = None,
     horizon: Annotated[int | None, Query(ge=1, le=252)] = None, kind: Literal["pct_change", "log_return"] | None = None,
@@ -195,31 +195,31 @@ def as_json(value: Any) -> Response:
     "An answer."
     return Response(json_bytes(value), media_type="application/json")
 
-
+# %% ../../nbs/75_web/10_app.ipynb #1f92ccbc
 async def get_record(request: Request, id: UUID) -> Response:
     "The stored record of an id: the whole distribution, equal in every bit; `Forecast.from_json` reads it."
     service = service_of(request)
     return Response(await service.read(stored_record, service.database, str(id)), media_type="application/json")
 
-
+# %% ../../nbs/75_web/10_app.ipynb #0dabfb99
 async def get_job(request: Request, id: UUID) -> Response:
     "The state of a job: running, done (with the id of its record), failed (with a problem), or lost (ask again)."
     service = service_of(request)
     return as_json(await service.read(job_answer, service.database, str(id)))
 
-
+# %% ../../nbs/75_web/10_app.ipynb #f7906b5b
 async def get_universe(request: Request) -> Response:
     "What may be asked for, and how much of it is stored."
     service = service_of(request)
     return as_json(await service.read(universe_rows, sorted(await known_symbols(service)), service.database))
 
-
+# %% ../../nbs/75_web/10_app.ipynb #3ade3da0
 async def get_models(request: Request, symbol: SymbolField = None) -> Response:
     "The stored model versions, newest first."
     service = service_of(request)
     return as_json(await service.read(model_rows, service.settings, service.database, symbol))
 
-
+# %% ../../nbs/75_web/10_app.ipynb #b1289ddb
 async def get_served(
     request: Request, date: Annotated[str, Path(pattern=DAY_TEXT, json_schema_extra=DAY_FORMAT)]
 ) -> Response:
@@ -238,7 +238,7 @@ async def get_health(request: Request, given: Annotated[str, Depends(presented_k
         told |= {"version": code_version(), "jobs_open": len(service.board.open)}
     return as_json(told)
 
-
+# %% ../../nbs/75_web/10_app.ipynb #393979be
 async def get_metrics(request: Request) -> Response:
     "How the last outcomes of each target went: JSON, or the text of Prometheus where `Accept` asks for text."
     service = service_of(request)
@@ -260,7 +260,7 @@ ROUTES: tuple[tuple[str, str, Any, str | None, tuple[int, ...]], ...] = (
 )  # fmt: skip
 TIDY_SECONDS: float = 10.0
 
-
+# %% ../../nbs/75_web/10_app.ipynb #2033e04d
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[None]:
     "The life of a worker."
