@@ -54,7 +54,7 @@ def symbol_task(
         target.symbol, X, known.reindex(X.index), target.horizon, target, profile.recipe, since, seed=settings.model.seed
     )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/72_tuning.ipynb #fa55de7d
 def panel_task(
     universe: Universe,
     settings: Settings,
@@ -86,7 +86,7 @@ def config_of(name: str) -> ModelConfig:
     known = {PANEL: "panel", DIRECTION_NAME: "direction"}
     return MODEL_CONFIGS[known.get(name, name if name in PROFILES else "stock")]
 
-
+# %% ../../nbs/65_pipeline/72_tuning.ipynb #19719340
 def tuning_task(
     name: str,  # a symbol, PANEL or DIRECTION
     settings: Settings | None = None,  # by default those in force
@@ -110,7 +110,7 @@ def tuning_task(
     found = market or open_market(own, profile.wanted, profile.needed)
     return symbol_task(own, found, _session(found, profile.needed, as_of), since), config_of(symbol)
 
-
+# %% ../../nbs/65_pipeline/72_tuning.ipynb #5376d656
 def _session(market: MarketData, symbols: Any, as_of: Any) -> pd.Timestamp:
     "The session asked for; by default the last one that any of the symbols has."
     if as_of is not None:
@@ -161,7 +161,7 @@ class Tuning:
         ]
         return "\n".join(told)
 
-
+# %% ../../nbs/65_pipeline/72_tuning.ipynb #7830540f
 def nested_words(found: Mapping[str, float] | None) -> str:
     "The nested gain in words; below twice its error it is none."
     if not found:
@@ -188,7 +188,7 @@ def keep_candidate(
         register_line(database, wanted, line, who=getpass.getuser(), why=why, evidence=evidence)
     return wanted
 
-
+# %% ../../nbs/65_pipeline/72_tuning.ipynb #7b95fc15
 def train_candidate(line: Line, settings: Settings, market: MarketData, through: pd.Timestamp, database: PredictionDatabase) -> str:  # fmt: skip
     "Train the version of a line in force at a session; returns its name."
     own = line_settings(settings, line)
@@ -240,7 +240,7 @@ def tune_target(
     single = task.target.symbol not in (PANEL, DIRECTION_NAME)  # a panel's versions are trained when it forecasts
     return replace(made, line=line, version=train_candidate(line, own, found, through, ledger) if single else "")
 
-
+# %% ../../nbs/65_pipeline/72_tuning.ipynb #9be38d42
 def market_of(settings: Settings, name: str, universe: Universe | str) -> MarketData:
     "The market that a target of the market needs."
     if name.upper() in (PANEL, DIRECTION_NAME):

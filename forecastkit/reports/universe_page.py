@@ -63,7 +63,7 @@ class UniverseDay:
         "The family of each feature."
         return {one.name: one.family for one in self.prepared.declarations}
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #ff1b65ef
 def universe_day(
     system: UniverseSystem,
     as_of: Any = None,  # a session; by default the last on which half of the universe has a close
@@ -113,12 +113,12 @@ UNIVERSE_STYLE: str = """
 @media print{.universe .scroll{max-height:none;overflow:visible} .universe .tools{display:none}}
 """
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #7006894b
 def part(html: str) -> str:
     "A part of the page, in its style."
     return html_macros("universe").part(html)
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #341cafd0
 def universe_headline(
     day: UniverseDay,
     today: date | None = None,  # the day the page is made; by default the clock's
@@ -165,7 +165,7 @@ def shown(
     "A number as text; a dash where there is none."
     return f"{value:{form}}{after}" if np.isfinite(value) else "\N{EN DASH}"
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #53592497
 def cell(
     text: str,
     beside: str = "",  # what is usual
@@ -176,7 +176,7 @@ def cell(
     order = text if sort is None else "" if isinstance(sort, float) and not np.isfinite(sort) else str(sort)
     return html_macros("universe").cell(text, beside, order, sort is None, more)
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #fd354590
 def range_bar(
     row: Mapping[str, Any],  # of `ticker_rows`
     reach: float,  # the change at the ends of the bar, as a share
@@ -185,7 +185,7 @@ def range_bar(
     low, high = (min(1.0, max(0.0, 0.5 + (row[name] / row["close"] - 1.0) / (2.0 * reach))) for name in ("low", "high"))
     return html_macros("universe").range_bar(f"{100 * low:.1f}", f"{100 * (high - low):.1f}")
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #a2c037e7
 def state_words(state: str) -> str:
     "A market state in words: trend, then volatility; a dash where there is none."
     return state.replace("_", ", ") or "\N{EN DASH}"
@@ -196,7 +196,7 @@ PAGE_COLUMNS: dict[str, str] = {
     "80% range in price": "number", "fall beyond 5%": "number", "trend, volatility": "text", "quality": "number",
 }  # fmt: skip
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #504d72c2
 def ticker_cells(
     symbol: str,
     row: Mapping[str, Any],  # of `ticker_rows`
@@ -301,7 +301,7 @@ def shade(ratio: float) -> int:
     "The shade of a width against its usual, from 0 to 6; the even one where there is no usual width."
     return int(np.searchsorted(SHADE_BOUNDS, ratio, "right")) if np.isfinite(ratio) else EVEN
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #2cfcbee8
 def chips(
     rows: pd.DataFrame,  # of one sector, with the number of each row of the table in `place`
 ) -> str:
@@ -350,7 +350,7 @@ def strip_axis(
     marks = [(f"{100 * (day - first).days / span:.2f}", f"{day:%b %Y}") for day in quarters[::every]]
     return html_macros("universe").axis(marks)
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #0cbef0c6
 def state_strip_html(
     states: pd.Series,  # of the market, by session
     sessions: int = 504,  # the last ones are shown
@@ -389,7 +389,7 @@ def state_sentence(
     )
     return f"The market's state is {state_words(now['state'])} ({words}); it has been for {now['sessions']} session{'s' if now['sessions'] != 1 else ''}, since {now['first']:%-d %B %Y}. {usual[0].upper()}{usual[1:]}."
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #eeaf1076
 def state_counts(rows: pd.DataFrame) -> pd.DataFrame:
     "How many tickers are in each state: trend by volatility against their own past."
     parts = rows.loc[rows["state"] != "", "state"].str.split("_", expand=True).reindex(columns=[0, 1])
@@ -404,14 +404,14 @@ def names_list(
     "Names with a sentence and their reasons each."
     return html_macros("universe").reasons(names)
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #17118506
 def width_reason(reason: Reason) -> str:
     "What a feature adds to a width, in words."
     read = f", at {reason.value:.4g}" if np.isfinite(reason.value) else ""
     change = 100.0 * float(np.expm1(reason.amount))
     return f"{reason.feature} ({reason.family}{read}): {abs(change):.1f}% {'wider' if change > 0 else 'narrower'}"
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #863f8de3
 def distance_reason(reason: Reason) -> str:
     "How far a feature lies from its usual value, in words."
     far = f"{abs(reason.amount):.1f} usual spreads" if abs(reason.amount) < 6 else "6 usual spreads or more"
@@ -484,7 +484,7 @@ def past_section(past: PastYear) -> str:
         + paragraph(note, "quiet")
     )
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #d4ef42d5
 def skipped_section(forecasts: SymbolForecasts) -> str:
     "The symbols without a forecast, each with the reason; nothing where all have one."
     if not forecasts.skipped:
@@ -492,7 +492,7 @@ def skipped_section(forecasts: SymbolForecasts) -> str:
     reasons = [forecasts.skipped[symbol].removeprefix(f"{symbol}: ") for symbol in sorted(forecasts.skipped)]
     return part(names_list([(symbol, reason, []) for symbol, reason in zip(sorted(forecasts.skipped), reasons)]))
 
-
+# %% ../../nbs/70_reports/10_universe_page.ipynb #9e7ce052
 def provenance_words(day: UniverseDay) -> str:
     "Which version made the forecasts, from which data, with which code."
     one = next(iter(day.forecasts.values()))
