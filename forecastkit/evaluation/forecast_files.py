@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar
-from ..core import PROBS, DataError, Target, decimal_number, named_symbol, printable
+from ..core import PROBS, DataError, Target, decimal_number, named_symbol, printable, tally
 from ..forecasts import quantile_at, strictly_increasing
 
 # %% auto #0
@@ -245,7 +245,7 @@ class ForecastFile:
     def __str__(self) -> str:
         told = ", ".join(f"{n} {reason}" for reason, n in self.counts.items())
         refused = f", {len(self.refused)} refused ({told})" if told else ""
-        return printable(f"{self.name}: {len(self.rows)} forecasts taken{refused}")
+        return printable(f"{self.name}: {tally(len(self.rows), 'forecast')} taken{refused}")
 
 
 def log_quantiles(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import COHORT_WORDS
-from ..core import joined_html
+from ..core import joined_html, last_of, tally
 from ..forecasts import Forecast, feature_words, label_words
 from ..metrics import hac_lag, hac_se, skill
 from ..pipeline import Day
@@ -100,7 +100,7 @@ def quality_sentences(day: Day) -> list[str]:
     if day.missing:
         more = f" and {len(day.missing) - 12} more" if len(day.missing) > 12 else ""
         lines.append(
-            f"{len(day.missing)} features have no data and are left out: {', '.join(map(feature_words, day.missing[:12]))}{more}."
+            f"{tally(len(day.missing), 'feature')} left out for want of data: {', '.join(map(feature_words, day.missing[:12]))}{more}."
         )
     if day.repairs.empty:
         lines.append("Nothing was repaired.")
@@ -193,7 +193,7 @@ def record_section(day: Day) -> str:
         return paragraph("No stored forecast has a known outcome yet.")
     made = record["timeliness"].value_counts()
     kinds = ", ".join(f"{made[name]} {name}" for name in ("live", "late", "backfill") if name in made)
-    words = f"The last {len(record)} forecasts with known outcomes ({kinds}), origins {show_day(record.index[0])} to {show_day(record.index[-1])}."
+    words = f"The {last_of(len(record), 'forecast')} with a known outcome ({kinds}), origins {show_day(record.index[0])} to {show_day(record.index[-1])}."
     if "backfill" in made:
         words += " A backfill was made after its outcome, by a model and widths that knew nothing of it; only live forecasts are proof."
     return paragraph(words) + table(record_scores(record, day.target.horizon)) + paragraph(

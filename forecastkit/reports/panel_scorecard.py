@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..evaluation import COVERAGE_LEVELS, PanelScorecard, panel_breakdown, panel_groupings
 from ..evaluation import panel_pit_histogram, panel_worst_quarters
+from ..core import tally
 from ..forecasts import ACCENT, FAINT, INK, SHADES, WARNING, house_style, label_words, session_axes
 from .html import show_day
 from .scorecard import SCORE_NAMES, pit_words, share_text, skill_rows, tried_text
@@ -29,7 +30,7 @@ def panel_basis(card: PanelScorecard) -> str:
     sessions, horizon = card.sessions, card.outcomes.horizon
     refused = f"; {card.refused:,} more would have been refused for poor features" if card.refused else ""
     return (
-        f"{card.outcomes.name or 'A universe'}, {horizon} session{'s' * (horizon != 1)} ahead: {len(card.symbols)} symbols, "
+        f"{card.outcomes.name or 'A universe'}, {tally(horizon, 'session')} ahead: {tally(len(card.symbols), 'symbol')}, "
         f"{len(card.scores):,} forecasts on {len(sessions):,} sessions from {show_day(sessions[0])} to {show_day(sessions[-1])}{refused}; "
         f"{tried_text(card.variants_tried)}."
     )

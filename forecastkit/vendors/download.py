@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..calendars import Calendar, calendar_of
-from ..core import DataError, Home, canonical_json, write_atomic
+from ..core import DataError, Home, canonical_json, tally, write_atomic
 from .base import UNREADABLE, DayBound, LiveSource, closed_sessions_only, failure_of
 from .universe import read_universe, survivorship_warning, universe_of
 from ..data import REVISION_TOLERANCE, clean_series
@@ -327,7 +327,7 @@ class DownloadReport:
         counts = Counter(result.state for result in self.results)
         summary = ", ".join(f"{counts[state]} {state}" for state in DOWNLOAD_STATES if counts[state]) or "nothing to do"
         lines = [f"  {r.state}: {r}" for r in self.results if r.state in ("replaced", "failed") or r.why]
-        return "\n".join([f"{len(self.results)} symbols: {summary}", *lines, *self.notes])
+        return "\n".join([f"{tally(len(self.results), 'symbol')}: {summary}", *lines, *self.notes])
 
 # %% ../../nbs/25_vendors/11_download.ipynb #f7956466
 def download_lock(home: str | Path | Home) -> Any:
