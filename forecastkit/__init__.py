@@ -30,6 +30,7 @@ Modules:
 - `forecastkit.core.docstrings`: Complete docstrings for every name on a face: `help` shows the parameters with the comments beside them, and `help(forecastkit)` is a map of the districts.
 - `forecastkit.core.errors`: The errors and the warning that every public function raises: bad data, bad settings, models that are missing or damaged.
 - `forecastkit.core.experiments`: The experiment log: an append-only, hash-chained file with one line for every variant that was ever scored.
+- `forecastkit.core.file_guard`: `FileGuard` is a `FileLayer` that hears of every change of a file which Python itself makes, refuses those that the layer has not led, and says so to whoever called the function.
 - `forecastkit.core.file_layer`: `FileLayer` lets a call read every file and write none: what it writes lands in a folder over the files, from where it reads it back, and the files below stay as they are.
 - `forecastkit.core.files`: The one way of writing and checking files: canonical JSON, atomic writes, SHA-256 sums of files and folders, and arrays in npz that are sealed by a checksum.
 - `forecastkit.core.findings`: Findings of a check with the two values that disagree, and the report of all of them as text, JSON and a self-contained page.

@@ -129,6 +129,13 @@ from .threads import (
 )
 from .file_layer import (
     FileLayer as FileLayer,
+    FileRefusal as FileRefusal,
+    is_data_file as is_data_file,
+)
+from .file_guard import (
+    FileGuard as FileGuard,
+    folders_state as folders_state,
+    require_unchanged as require_unchanged,
 )
 from .fresh_process import (
     FreshProcesses as FreshProcesses,

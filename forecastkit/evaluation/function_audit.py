@@ -15,8 +15,8 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -28,7 +28,8 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataWarning, Finding, FreshProcesses, NotSendable, ProcessEnded, Report, SettingsError
-from ..core import DataError, FileLayer, UserCodeError, format_value
+from ..core import DataError, FileGuard, FileRefusal, UserCodeError, folders_state, format_value, is_data_file
+from ..core import require_unchanged
 from ..data import MarketData
 from ..features import user_code, wants_symbol
 from .traces import Difference, column_differences, differences, differing_forms, form_differences
@@ -41,10 +42,10 @@ from .audit_views import FrameViews, MarketViews, ObservedMarket, Views, moments
 # %% auto #0
 __all__ = ['FORMS', 'ANNOTATED', 'KEPT_APART', 'PROCESSES', 'FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'ONE_THREAD',
            'annotated_form', 'shown_form', 'called', 'FilesTouched', 'FirstAnswer', 'first_of_market', 'first_of_frame',
-           'given', 'with_files', 'in_fresh_process', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
-           'memory_findings', 'file_findings', 'file_notes', 'later_changes', 'agrees_elsewhere', 'brought_findings',
-           'response_notes', 'date_findings', 'AuditLimits', 'searched', 'audit_report', 'first_answer', 'answer_of',
-           'fresh_answer', 'views_of', 'audit']
+           'given', 'with_files', 'unproved', 'watched_folders', 'files_kept', 'in_fresh_process', 'harmless_forms',
+           'CutSearch', 'view_answer', 'search_cuts', 'memory_findings', 'file_findings', 'file_notes', 'later_changes',
+           'agrees_elsewhere', 'brought_findings', 'response_notes', 'date_findings', 'AuditLimits', 'searched',
+           'audit_report', 'first_answer', 'answer_of', 'fresh_answer', 'views_of', 'audit']
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #b2878524
 FORMS: tuple[str, ...] = ("market", "bars", "close")
@@ -93,6 +94,7 @@ class FilesTouched:
 
     written: tuple[Path, ...] = ()
     read: tuple[Path, ...] = ()  # what stood there before
+    programs: tuple[str, ...] = ()  # that it started
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #7d38a5ed
 @dataclass(frozen=True)
@@ -159,15 +161,50 @@ def with_files(
     "The answer under a layer over the files, and the files that it touched. Raises `UserCodeError`."
     if folder is None:
         return ask()
-    layer = FileLayer(tempfile.mkdtemp(dir=folder), hidden)
+    layer = FileGuard(tempfile.mkdtemp(dir=folder), hidden)
     try:
         with layer.active():
             answer = ask()
     except UserCodeError as error:
+        layer.require_kept()
         if not layer.leads():
             raise
         raise UserCodeError(f"{error}; {KEPT_APART}") from error
-    return replace(answer, files=FilesTouched(tuple(sorted(layer.written)), tuple(sorted(layer.read))))
+    layer.require_kept()
+    written, read = (tuple(sorted(paths)) for paths in (layer.written, layer.read))
+    return replace(answer, files=FilesTouched(written, read, tuple(sorted(layer.programs))))
+
+
+@contextmanager
+def unproved(*errors: type[Exception]) -> Iterator[None]:
+    "An error inside proves nothing, and is let go; but where files are in the way, no audit goes on."
+    try:
+        yield
+    except FileRefusal:
+        raise
+    except errors:
+        pass
+
+
+def watched_folders(fn: Callable[..., Any]) -> list[Path]:
+    "The folder of a function's file, and the working one."
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    lies = Path(getattr(code, "co_filename", ""))
+    return [lies.resolve().parent] * (lies.is_file() and is_data_file(str(lies.resolve()))) + [Path.cwd()]
+
+
+@contextmanager
+def files_kept(
+    name: str,
+    folders: Sequence[Path],  # none: nothing is watched
+) -> Iterator[None]:
+    "No file in these folders changes while it lasts. Raises `FileRefusal`, which names the function."
+    before = folders_state(folders)
+    try:
+        yield
+        require_unchanged(before, folders)
+    except FileRefusal as error:
+        raise FileRefusal(f"{name} cannot be audited: {error}") from error
 
 
 def in_fresh_process(
@@ -180,6 +217,8 @@ def in_fresh_process(
         return PROCESSES.ask(partial(with_files, ask, folder))
     except ProcessEnded as error:
         raise UserCodeError(f"{name} failed: it ended its process") from error
+    except FileRefusal:
+        raise
     except UserCodeError as error:
         try:
             with_files(ask, folder)
@@ -232,6 +271,8 @@ def view_answer(
         shown = views.truncated(cut) if probe == "truncate" else views.perturbed(cut)
         try:
             answer, why = called(fn, shown, views, name, symbol), ""
+        except FileRefusal:
+            raise
         except UserCodeError as error:
             answer, why = None, str(error)
         wider = views.widened()
@@ -321,7 +362,7 @@ def file_findings(
     if not first.files.read or len(first.table) < 2:
         return []
     cut = pd.Timestamp(first.table.index[len(first.table) // 2])
-    with suppress(UserCodeError, NotSendable, ProcessEnded):  # it cannot do without: these are its data
+    with unproved(UserCodeError, NotSendable, ProcessEnded):  # it cannot do without: these are its data
         whole = ask(views.whole())
         kept = sorted({*whole.files.written} & {*first.files.read})
         if not kept:
@@ -339,8 +380,12 @@ def file_notes(first: FirstAnswer) -> list[str]:
     "Notes on the files that a function wrote and read."
     written = ", ".join(path.name for path in first.files.written[:3]) + " ..." * (len(first.files.written) > 3)
     kept = [path for path in first.files.read if path not in first.files.written]
-    return [f"it writes {written}: kept apart for the audit, so that yours stay as they are"] * bool(written) + [
-        f"it reads {path}: the cuts say nothing of what stands there" for path in kept[:3]
+    started = ", ".join(first.files.programs[:3])
+    return [
+        *[f"it writes {written}: kept apart for the audit, so that yours stay as they are"] * bool(written),
+        *[f"it starts {started}: the cuts say nothing of what programs read, and what they write is not led"]
+        * bool(started),
+        *(f"it reads {path}: the cuts say nothing of what stands there" for path in kept[:3]),
     ]
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #4902fe9c
@@ -483,7 +528,7 @@ def audit_report(
     thrown = [finding for finding in found if finding.probe == "repeat"]
     dated, notes = date_findings(market, first.read) if market is not None else ([], [])
     found += file_findings(again_fresh, views, first, limits.tolerance) if again_fresh else []
-    with suppress(UserCodeError):  # it need not answer to any data whatever
+    with unproved(UserCodeError):  # it need not answer to any data whatever
         other = called(fn, views.elsewhere(), views, name, symbol)
         notes += response_notes(first.table, other)
         found += brought_findings(other, views.given())
@@ -607,8 +652,8 @@ def audit(
     Probes: `truncate` and `perturb` at every cut, over all earlier rows; `repeat`: the same answer twice; `state`: the same
     answer as in a fresh process, also where it keeps something in files; `brought`: no answer that follows what came though it was
     shown other data; `metadata`: the dates of the series it reads. What the function writes is kept apart and gone at the end; the
-    user's files are read and never written (`core.FileLayer`; a library in C writes where it likes, as in any call).
-    Raises `UserCodeError` where the function fails, `DataError` for a symbol that is absent or a frame without dates.
+    user's files are read and never written: what cannot be led is refused, and what a library in C or a program changes is told
+    (`FileRefusal`, see `core.file_guard`). Raises `UserCodeError` where the function fails, `DataError` for a symbol that is absent or a frame without dates.
     """
     if not callable(fn):
         raise DataError(f"an audit asks a function: this is {type(fn).__name__}")
@@ -617,7 +662,8 @@ def audit(
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
     limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
     asked = source or partial(given, fn)
-    with tempfile.TemporaryDirectory(prefix="forecastkit-audit-") as made:
+    watched = files_kept(name, watched_folders(fn) if apart else [])
+    with watched, tempfile.TemporaryDirectory(prefix="forecastkit-audit-") as made:
         folder = Path(made) if apart else None
         first = first_answer(asked, data, symbol, name, folder)
         views = views_of(data, first, symbol, decide, seed, calendar)
@@ -625,7 +671,7 @@ def audit(
         given_symbol = symbol if market is not None else None
         hidden = {"folder": folder, "hidden": first.files.read}
         again = partial(fresh_answer, asked, views=views, name=name, symbol=given_symbol, **hidden)
-        under = FileLayer(tempfile.mkdtemp(dir=folder)).around(fn) if apart else fn
+        under = FileGuard(tempfile.mkdtemp(dir=folder)).around(fn) if apart else fn
         return audit_report(
             under, views, first, limits, name, given_symbol, market, on_cut, again if first.fresh else None
         )
