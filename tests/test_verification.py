@@ -11,10 +11,20 @@ from forecastkit.core import DataError, Target
 from forecastkit.core.settings import load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.evaluation import RefitSchedule
+from forecastkit.models import ProbabilisticForecaster, QuantileForest, parse_shape
+from forecastkit.models.forecaster import default_members
 from forecastkit.pipeline import preparation as preparation
 from forecastkit.pipeline import profile_of
 from forecastkit.pipeline import verification as verification
-from forecastkit.pipeline.verification import audit_parts, function_in, split_reports, verify, verify_function
+from forecastkit.pipeline.verification import (
+    audit_parts,
+    even_cuts,
+    fitted_cuts,
+    function_in,
+    split_reports,
+    verify,
+    verify_function,
+)
 
 VIX = Target("VIX")
 QUICK = load_settings(
@@ -74,6 +84,52 @@ def test_training_on_open_outcomes_is_found_by_the_folds_and_in_the_forecast(mar
     monkeypatch.setattr(RefitSchedule, "training_rows", hasty)
     folds = split_reports(market, VIX, QUICK)[0]
     assert not folds.ok and "sessions apart" in folds.found[0].words
+
+
+def test_one_outcome_too_many_shows_where_a_version_is_trained(market, monkeypatch):
+    def hasty(self, X, y, session):
+        return X.loc[:session], y.loc[self.train_start : session].dropna()
+
+    days = market.shared_sessions(("VIX", "SPX"))
+    refits = market.calendar.refit_sessions(days, 63)
+    cuts = fitted_cuts(days[600:-100], refits, 3, seed=0)
+    [refit] = cuts.sessions.intersection(refits)
+    assert cuts.drawn == 2
+    monkeypatch.setattr(RefitSchedule, "training_rows", hasty)
+    assert not report_of("the whole forecast", market, refit).ok
+
+
+@pytest.mark.slow("test_one_outcome_too_many_shows_where_a_version_is_trained")
+def test_a_version_that_reads_the_rows_after_an_origin_is_found(market, monkeypatch):
+    said = ProbabilisticForecaster.predict_quantiles
+
+    def peeking(self, X, last=None):  # every origin of a block is moved by what its last one brings
+        return said(self, X, last) + 1e-9 * X.select_dtypes("number").iloc[-1].sum()
+
+    monkeypatch.setattr(ProbabilisticForecaster, "predict_quantiles", peeking)
+    assert not report_of("the whole forecast", market, "2012-01-03").ok
+
+
+def test_a_forecast_is_audited_with_fewer_trees_and_its_report_says_so(market):
+    served = load_settings(environ={}, overrides={"model.pool": "depth=4 forest_trees=50"})
+    audited = verification.audited_settings(served, 7300).model
+    assert (audited.rounds, audited.refit_every, audited.pool) == (10, 252, "depth=4 forest_trees=10")
+    assert verification.audited_settings(served, 900).model.refit_every == served.model.refit_every
+    [said] = [part.size for part in audit_parts(market, VIX, served) if part.size]
+    assert "10 rounds of boosting (those that serve: 100)" in said and "every 63 sessions (63)" in said
+    members = ProbabilisticForecaster(VIX, shape=parse_shape(audited.pool), rounds=audited.rounds)
+    forests = default_members(members.recipe, 5, audited.rounds, 0, members.shape)
+    assert {one.trees for one in forests if isinstance(one, QuantileForest)} == {10}
+    assert {one.trees for one in default_members(None, 5, 100, 0) if isinstance(one, QuantileForest)} == {100}
+
+
+def test_the_share_that_could_have_been_missed_follows_the_cuts(market):
+    [few, *_] = verify(market, VIX, QUICK, cuts=2, fitted=0)
+    assert few.facts["smallest share of sessions"] == pytest.approx(
+        even_cuts(market.close("VIX").index, 2, 0).share, abs=0.01
+    )
+    assert 0.75 < few.facts["smallest share of sessions"] < 0.8
+    assert any("would have been found with 95%" in note for note in few.notes)
 
 
 def test_a_detector_that_learns_from_all_days_is_found(market, monkeypatch):

@@ -122,7 +122,7 @@ def audit_reports(
         return [report], line
     own = {"features": audit.features, "members": audit.members, "model": audit.model}
     system = IntegratedSystem(settings=settings, **own)
-    counts = audit.counts(100, 5)
+    counts = audit.counts(100, 7)
     return verify(system.market, system.target, settings, *counts, on_report=on_report, **own), 1
 
 # %% ../../nbs/80_cli/06_verification.ipynb #aa9f3931
@@ -144,7 +144,7 @@ FAILED: int = 3  # the exit code where the audited function fails
 
 def verify(
     cuts: Annotated[int | None, typer.Option(min=0, help="At how many sessions features are audited (100, of a universe 10, a function 240); 0 leaves them out.")] = None,
-    fitted: Annotated[int | None, typer.Option(min=0, help="At how many sessions models are trained again and audited (5, of a universe 1); 0 leaves them out.")] = None,
+    fitted: Annotated[int | None, typer.Option(min=0, help="At how many sessions models are trained again and audited (7, of a universe 1); 0 leaves them out.")] = None,
     universe: Annotated[str | None, typer.Option(help="Audit stock features, market states and panel forecast of a CSV of symbols, or of sample.")] = None,
     earnings: Annotated[Path | None, typer.Option(help="CSV with symbol and date: the earnings calendar of the universe.")] = None,
     function: Annotated[str | None, typer.Option(help="Audit a function of your own instead: FILE.py:NAME or NOTEBOOK.ipynb:NAME.")] = None,

@@ -64,6 +64,9 @@ from .forecast_files import (
     read_forecast_file as read_forecast_file,
     RefusedRow as RefusedRow,
 )
+from .audit_cuts import (
+    smallest_share as smallest_share,
+)
 from .function_audit import (
     audit as audit,
 )

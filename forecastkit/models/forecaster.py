@@ -111,14 +111,17 @@ def default_members(
     shape: PoolShape | None = None,  # of trees and forest; None: that of the house
 ) -> list[QuantileModel]:
     "The members of the pool, not fitted yet: seven kinds, and climatology, which has weight where rows are few."
-    leaves, trees = tree_params(shape or PoolShape())
+    shape = shape or PoolShape()
+    leaves, trees = tree_params(shape)
+    forest: dict[str, Any] = {"trees": shape.forest_trees} if shape.forest_trees else {}
+    forest |= {"seed": seed, "params": leaves}
     return [
         LinearQuantile(recipe),
         GARCHHAR(recipe, horizon, seed=seed),
-        QuantileForest(recipe, seed=seed, params=leaves),
+        QuantileForest(recipe, **forest),
         BoostedResidual(recipe, rounds, seed, trees),
         HARLocationScale(recipe),
-        QuantileForest(None, seed=seed, params=leaves),
+        QuantileForest(None, **forest),
         BoostedResidual(None, rounds, seed, trees),
         Climatology(),
     ]

@@ -22,8 +22,8 @@ __all__ = ['KINDS_OF_MEMBER', 'SHAPE_BOUNDS', 'WHOLE_FIELDS', 'FOREST_NAMES', 'B
 KINDS_OF_MEMBER: tuple[str, ...] = ("linear", "garch", "forest", "boosting", "har", "raw")  # raw: trees without a scale
 SHAPE_BOUNDS: dict[str, tuple[float, float]] = {
     "depth": (1, 10), "learning_rate": (1e-4, 1.0), "min_child_weight": (0, 10_000), "row_share": (0.05, 1.0),
-    "column_share": (0.01, 1.0), "leaf": (1, 10_000), "forest_columns": (0.01, 1.0), "floor": (1e-6, 1.0),
-    "tail_half_life": (0.25, 1000), **dict.fromkeys(KINDS_OF_MEMBER, (0, 100)),
+    "column_share": (0.01, 1.0), "leaf": (1, 10_000), "forest_columns": (0.01, 1.0), "forest_trees": (1, 10_000),
+    "floor": (1e-6, 1.0), "tail_half_life": (0.25, 1000), **dict.fromkeys(KINDS_OF_MEMBER, (0, 100)),
 }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class PoolShape:
     column_share: float | None = None  # columns that each of its nodes sees
     leaf: int | None = None  # rows of a leaf of the forest
     forest_columns: float | None = None  # columns that each of its nodes sees
+    forest_trees: int | None = None  # of each forest
     floor: float | None = None  # added to |residual| before its log is taken
     tail_half_life: float | None = None  # sessions in which what is known of the upper tail halves
     linear: float | None = None  # weight of the linear quantile regression; the house's weights are 1
@@ -65,7 +66,7 @@ class PoolShape:
         return 1.0 if found is None else float(found)
 
 # %% ../../nbs/40_models/00_shapes.ipynb #608e3f19
-WHOLE_FIELDS: tuple[str, ...] = ("depth", "leaf")
+WHOLE_FIELDS: tuple[str, ...] = ("depth", "leaf", "forest_trees")
 
 
 def whole_field(name: str, value: float) -> int:

@@ -26,7 +26,14 @@ from forecastkit.pipeline.panel_preparation import (
 from .directions import directions_of
 from .panel_universe import Universe
 from .profile import INDEX_SYMBOLS
-from .verification import AuditPart, part_report, sample_sessions
+from forecastkit.pipeline.verification import (
+    AuditPart,
+    audited_settings,
+    even_cuts,
+    fitted_cuts,
+    part_report,
+    said_of_size,
+)
 
 # %% auto #0
 __all__ = ['symbols_beside', 'members_in', 'stock_features_of', 'research_features_of', 'universe_parts', 'verify_universe']
@@ -106,6 +113,12 @@ def panel_directions_of(market: MarketData, universe: Universe, settings: Settin
     return pd.DataFrame() if system is None else system.history()
 
 # %% ../../nbs/65_pipeline/80_panel_verification.ipynb #cc65c351
+def panel_sessions(market: MarketData, universe: Universe) -> pd.DatetimeIndex:
+    "The sessions on which any ticker of the universe has a close."
+    closes = [market.close(symbol).index for symbol in members_in(market, universe)]
+    return pd.DatetimeIndex(np.unique(np.concatenate(closes)))
+
+# %% ../../nbs/65_pipeline/80_panel_verification.ipynb #5b60ec4a
 def universe_parts(
     market: MarketData,  # with the reports of companies, where there are any
     universe: Universe,
@@ -113,19 +126,22 @@ def universe_parts(
 ) -> list[AuditPart]:
     "Every part of a panel that can be audited on this market."
     features = partial(stock_features_of, universe=universe, horizon=settings.forecast.horizon)
-    forecasts = partial(panel_forecasts_of, universe=universe, settings=settings)
+    audited = audited_settings(settings, len(panel_sessions(market, universe)))
+    forecasts = partial(panel_forecasts_of, universe=universe, settings=audited)
+    size = said_of_size(settings, audited)
     states = AuditPart("the twelve market states", partial(market_states_of, settings=settings), False, "their bounds")
     return [
         AuditPart("stock features", features, False, "ranks, sectors, members and reports of companies"),
         AuditPart("research features", partial(research_features_of, universe=universe), False),
         AuditPart("breadth and sector rotation", partial(breadth_of, universe=universe), False),
         *([states] if "SPX" in market else []),
-        AuditPart("the panel forecast", forecasts, True, "drifts, scales, trees, pool and width calibrator"),
+        AuditPart("the panel forecast", forecasts, True, "drifts, scales, trees, pool and width calibrator", size=size),
         AuditPart(
             "directions",
-            partial(panel_directions_of, universe=universe, settings=settings),
+            partial(panel_directions_of, universe=universe, settings=audited),
             True,
             "ensembles, tables, meta-learners and calibrators",
+            size=size,
         ),
     ]
 
@@ -141,15 +157,16 @@ def verify_universe(
 ) -> list[Report]:
     "One report for each part of a panel: whether it knew more than could be known. Equal means to the last bit."
     whole = universe.market(market)
-    days = pd.DatetimeIndex(np.unique(np.concatenate([whole.close(s).index for s in members_in(whole, universe)])))
+    days = panel_sessions(whole, universe)
+    refits = whole.calendar.refit_sessions(days, audited_settings(settings, len(days)).model.refit_every)
     sampled = {
-        False: sample_sessions(days[1:-1], cuts, seed),
-        True: sample_sessions(days[2 * len(days) // 3 : -1], fitted, seed),
+        False: even_cuts(days[1:-1], cuts, seed),
+        True: fitted_cuts(days[2 * len(days) // 3 : -1], refits, fitted, seed),
     }
     reports = list[Report]()
     for part in universe_parts(whole, universe, settings):
-        if len(sampled[part.fitted]):
-            reports.append(part_report(part, whole, sampled[part.fitted], seed, settings.run.n_jobs))
+        if len((asked := sampled[part.fitted]).sessions):
+            reports.append(asked.said_by(part_report(part, whole, asked.sessions, seed, settings.run.n_jobs)))
             if on_report is not None:
                 on_report(reports[-1])
     return reports

@@ -23,7 +23,7 @@ import pandas as pd
 
 from tqdm import tqdm
 
-from ..evaluation import MarketFunction, audit, audit_folds, audit_many
+from ..evaluation import MarketFunction, audit, audit_folds, audit_many, smallest_share
 from ..core import DataError, PROBS, Report, Settings, Target, load_settings
 from .daily import REGIME_SERIES, anomaly_p_values, filtered_regimes
 from ..data import ExpandingSplit, MarketData, PurgedKFold
@@ -33,8 +33,8 @@ from .profile import TargetProfile, profile_of
 from .user_code import load_user_code, with_user_code
 
 # %% auto #0
-__all__ = ['AuditPart', 'audit_parts', 'sample_sessions', 'timed_facts', 'part_report', 'verify', 'function_in',
-           'verify_function']
+__all__ = ['AuditPart', 'audit_parts', 'sample_sessions', 'AuditCuts', 'even_cuts', 'fitted_cuts', 'timed_facts', 'part_report',
+           'verify', 'function_in', 'verify_function']
 
 # %% ../../nbs/65_pipeline/75_verification.ipynb #2262f8e8
 def features_of(market: MarketData, profile: TargetProfile) -> pd.DataFrame:
@@ -60,6 +60,30 @@ def forecasts_of(market: MarketData, profile: TargetProfile, settings: Settings)
     return pd.DataFrame(prepared.quantiles, prepared.origins, [f"q{p:g}" for p in PROBS])
 
 # %% ../../nbs/65_pipeline/75_verification.ipynb #ab9953b0
+FEWER_TREES: int = 10  # rounds of boosting, and trees of a forest, of the versions that are audited
+FEWEST_REFITS: int = 16  # that are left where versions are refitted less often
+
+
+def audited_settings(settings: Settings, sessions: int) -> Settings:
+    "Those with which a forecast is audited: the same code with fewer trees and, over so many sessions, up to four times fewer refits."
+    from forecastkit.models import parse_shape, shape_text
+
+    model = settings.model
+    shape, spans = parse_shape(model.pool), min(4, max(1, sessions // (FEWEST_REFITS * model.refit_every)))
+    pool = shape_text(replace(shape, forest_trees=min(shape.forest_trees or FEWER_TREES, FEWER_TREES)))
+    smaller = replace(model, rounds=min(model.rounds, FEWER_TREES), refit_every=spans * model.refit_every, pool=pool)
+    return replace(settings, model=smaller, run=replace(settings.run, n_jobs=1))  # the cuts are what runs in parallel
+
+
+def said_of_size(settings: Settings, audited: Settings) -> str:
+    "What is smaller in an audit than in what serves, in words."
+    asked, served = audited.model, settings.model
+    return (
+        f"its versions run the code of those that serve with {asked.rounds} rounds of boosting (those that serve: {served.rounds}) and at most {FEWER_TREES} "
+        f"trees a forest, and are refitted every {asked.refit_every} sessions ({served.refit_every})"
+    )
+
+# %% ../../nbs/65_pipeline/75_verification.ipynb #2f645106
 class AuditPart(NamedTuple):
     "A part of the forecast that is audited."
 
@@ -69,6 +93,7 @@ class AuditPart(NamedTuple):
     covers: str = ""  # what has no function of its own and is audited inside it
     warmup: Mapping[str, int] = MappingProxyType({})  # declared rows of history, to be measured
     tolerance: float = 0.0  # relative; 0: to the last bit
+    size: str = ""  # what is smaller in its audit than in what serves
 
 
 def audit_parts(
@@ -82,6 +107,7 @@ def audit_parts(
     warmup = {f.name: f.warmup for f in profile.declarations if f.family != USER_FAMILY}
     features = partial(features_of, profile=profile)
     both = {"profile": profile, "settings": settings}
+    audited = audited_settings(settings, len(market.shared_sessions(profile.needed)))
     regimes = AuditPart("regimes", partial(regimes_of, settings=settings), True, "their scaling")
     return [
         AuditPart("features, cohorts, weights and quality", features, False, "", warmup),
@@ -89,12 +115,13 @@ def audit_parts(
         AuditPart("anomalies", partial(anomalies_of, **both), True, "their scaling and their ranks"),
         AuditPart(
             "the whole forecast",
-            partial(forecasts_of, **both),
+            partial(forecasts_of, profile=profile, settings=audited),
             True,
             "scalers, medians, members, pool and width calibrator",
             tolerance=1e-9
             if profile.own_models
             else 0.0,  # a library's linear algebra depends on the rows beside a row
+            size=said_of_size(settings, audited),
         ),
     ]
 
@@ -121,12 +148,49 @@ def split_reports(market: MarketData, target: Target, settings: Settings) -> lis
         reports.append(audit_folds(folds, horizon, ordered=ordered, subject=type(split).__name__, calendar=calendar))
     return reports
 
-# %% ../../nbs/65_pipeline/75_verification.ipynb #3153f89c
+# %% ../../nbs/65_pipeline/75_verification.ipynb #6a56b32c
 def sample_sessions(days: pd.DatetimeIndex, n: int, seed: int) -> pd.DatetimeIndex:
     "`n` of these sessions, or all of them, drawn at random and in order."
     return days[np.sort(np.random.default_rng(seed).choice(len(days), min(n, len(days)), replace=False))]
 
 
+class AuditCuts(NamedTuple):
+    "The sessions at which a part is cut."
+
+    sessions: pd.DatetimeIndex
+    drawn: int  # how many of them were drawn evenly at random
+    among: int  # from so many sessions
+
+    @property
+    def share(self) -> float:
+        "The smallest share of these sessions on which a leak is found with 95% by the cuts that were drawn evenly."
+        return smallest_share(self.among, self.drawn)
+
+    def said_by(self, report: Report) -> Report:
+        "The report, with what these cuts could have missed."
+        words = f"a leak on {self.share:.1%} or more of the {self.among} sessions asked about would have been found with 95%"
+        facts = {**report.facts, "smallest share of sessions": round(self.share, 4)}
+        return replace(report, facts=facts, notes=(*report.notes, words))
+
+
+def even_cuts(days: pd.DatetimeIndex, n: int, seed: int) -> AuditCuts:
+    "`n` cuts drawn evenly from these sessions."
+    drawn = sample_sessions(days, n, seed)
+    return AuditCuts(drawn, len(drawn), len(days))
+
+
+def fitted_cuts(
+    days: pd.DatetimeIndex,  # the sessions asked about
+    refits: pd.DatetimeIndex,  # at which versions are trained
+    n: int,
+    seed: int,
+) -> AuditCuts:
+    "`n` cuts of a part that is trained: two thirds drawn evenly from all sessions, one third from those at which a version is trained."
+    trained = sample_sessions(days.intersection(refits), n // 3, seed)
+    even = sample_sessions(days, n - len(trained), seed)
+    return AuditCuts(trained.union(even), len(even), len(days))
+
+# %% ../../nbs/65_pipeline/75_verification.ipynb #3153f89c
 @contextmanager
 def timed_facts() -> Iterator[dict[str, float]]:
     "Seconds of the clock and of the processors, those of ended child processes too, that the block takes; filled in when it ends."
@@ -148,8 +212,9 @@ def part_report(part: AuditPart, market: MarketData, cuts: pd.DatetimeIndex, see
             warmup=part.warmup,
             n_jobs=n_jobs,
         )
-    report = replace(report, facts={**report.facts, **spent})
-    return replace(report, notes=(f"audited inside it: {part.covers}", *report.notes)) if part.covers else report
+    inside = [f"audited inside it: {part.covers}"] if part.covers else []
+    told = (*inside, *([part.size] if part.size else []), *report.notes)
+    return replace(report, facts={**report.facts, **spent}, notes=told)
 
 
 def verify(
@@ -157,7 +222,7 @@ def verify(
     target: Target,
     settings: Settings,
     cuts: int = 100,  # at which features are audited; 0 leaves them out
-    fitted: int = 5,  # at which the others are audited, with models trained there; 0 leaves them out
+    fitted: int = 7,  # at which the others are audited, with models trained there; 0 leaves them out
     seed: int = 0,
     on_report: Callable[[Report], None] | None = None,  # called with each report as soon as it is made
     *,
@@ -166,10 +231,11 @@ def verify(
     model: Any = None,  # a model of your own in place of the pool, audited alike
 ) -> list[Report]:
     "One report for each part that is audited: whether it knew more than could be known. Equal means to the last bit."
-    shared, reports = market.shared_sessions(profile_of(target).needed)[1:-1], []
+    days, reports = market.shared_sessions(profile_of(target).needed), []
+    refits = market.calendar.refit_sessions(days, audited_settings(settings, len(days)).model.refit_every)
     sampled = {
-        False: sample_sessions(shared, cuts, seed),
-        True: sample_sessions(shared[len(shared) // 2 :], fitted, seed),
+        False: even_cuts(days[1:-1], cuts, seed),
+        True: fitted_cuts(days[len(days) // 2 : -1], refits, fitted, seed),
     }
 
     def add(report: Report) -> None:
@@ -178,8 +244,8 @@ def verify(
             on_report(report)
 
     for part in audit_parts(market, target, settings, with_user_code(profile_of(target), features, members, model)):
-        if len(sampled[part.fitted]):
-            add(part_report(part, market, sampled[part.fitted], seed, settings.run.n_jobs))
+        if len((asked := sampled[part.fitted]).sessions):
+            add(asked.said_by(part_report(part, market, asked.sessions, seed, settings.run.n_jobs)))
     for report in split_reports(market, target, settings):
         add(report)
     return reports
