@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -277,7 +278,8 @@ def writes_below(close: pd.Series):
 
 
 @pytest.mark.parametrize(("name", "code"), [("ends_later", 3), ("leaves_a_thread", 0), ("writes_below", 0)])
-def test_a_file_that_ends_or_fills_the_process_gets_no_false_answer(name, code, tmp_path, capfd):
+def test_a_file_that_ends_or_fills_the_process_gets_no_false_answer(name, code, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "mine.py").write_text(CODE)
     home = str(tmp_path / "home")
     words = [
@@ -297,6 +299,7 @@ def test_a_file_that_ends_or_fills_the_process_gets_no_false_answer(name, code, 
         main(words)
     told = capfd.readouterr()
     assert left.value.code == code
+    assert not [*tmp_path.glob("forecastkit-audit-*")]  # who ends the process removes nothing: its parent does
     if code:
         assert "ended its process" in told.err
     else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -85,7 +86,7 @@ class Audit:
         return cuts if self.cuts is None else self.cuts, fitted if self.fitted is None else self.fitted
 
 # %% ../../nbs/80_cli/06_verification.ipynb #e086d5b2
-def function_report(audit: Audit, settings: Any) -> tuple[Any, int]:
+def function_report(audit: Audit, settings: Any, within: Path) -> tuple[Any, int]:
     "The report of a function, and the line of its file that annotations mark. Both run the file."
     from forecastkit.evaluation import written_at
     from forecastkit.pipeline import load_user_code, open_market, verify_function
@@ -94,7 +95,7 @@ def function_report(audit: Audit, settings: Any) -> tuple[Any, int]:
         str(audit.function), open_market(settings), audit.decide, audit.counts(240, 0)[0], n_jobs=settings.run.n_jobs,
         symbol=audit.symbol or "SPX", seconds=math.inf if audit.cuts and audit.seconds is None else audit.seconds or 60.0,
         tolerance=1e-9 if audit.tolerance is None else audit.tolerance, progress=settings.run.progress, forms=audit.forms,
-        apart=not audit.in_place,
+        apart=not audit.in_place, within=within,
     )  # fmt: skip
     return report, written_at(load_user_code(str(audit.function)))[1]
 
@@ -114,7 +115,10 @@ def audit_reports(
         return verify_universe(market, panel, settings, *audit.counts(10, 1), on_report=on_report), 1
     if audit.function is not None:
         try:
-            report, line = in_copy(partial(function_report, audit, settings))
+            with tempfile.TemporaryDirectory(
+                prefix="forecastkit-audit-"
+            ) as within:  # stays if the copy removes nothing
+                report, line = in_copy(partial(function_report, audit, settings, Path(within)))
         except ProcessEnded as error:
             raise UserCodeError(f"{audit.function} failed: it ended its process") from error
         if on_report is not None:

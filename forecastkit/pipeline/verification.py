@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -274,11 +275,12 @@ def verify_function(
     tolerance: float = 1e-9,  # relative; 0: to the last bit
     forms: bool = False,  # list what is harmless in its answers too
     apart: bool = True,  # keep what it writes apart
+    within: Path | None = None,  # where the folder of what it writes is made; None: among the temporary files
     progress: bool = False,
 ) -> Report:
     "Whether a function of one's own knows more than could be known, see `evaluation.audit`. Raises `DataError` if there is none, `UserCodeError` if it fails."
     with tqdm(total=cuts, desc=where.rpartition(":")[2], unit="cut", disable=not progress, leave=False) as bar:
         return audit(
             function_in(where), market, symbol, decide, cuts=cuts, seconds=seconds, tolerance=tolerance, seed=seed, n_jobs=n_jobs,
-            forms=forms, apart=apart, name=where, source=partial(function_in, where), on_cut=bar.update,
+            forms=forms, apart=apart, within=within, name=where, source=partial(function_in, where), on_cut=bar.update,
         )  # fmt: skip
