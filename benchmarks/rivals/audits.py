@@ -3,6 +3,8 @@
 .venv/bin/python benchmarks/rivals/audits.py DIR --export    the source of every function, for the rivals that read sources
 RIVALS_PYTHON benchmarks/rivals/audits_rivals.py DIR         what these say
 .venv/bin/python benchmarks/rivals/audits.py DIR             forecastkit and the perturbation at the midpoint, and the table
+
+The last keeps what was said of each function in DIR/own.json and asks no function twice: `--functions 10` asks ten more and stops.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecastkit.core import FreshProcesses, load_settings
+from forecastkit.core import FreshProcesses, load_settings, write_atomic
 from forecastkit.data import MarketData
 from forecastkit.evaluation import audit
 from forecastkit.evaluation.perturbations import Counterfactuals
@@ -90,10 +92,15 @@ def processor() -> float:
     return sum(os.times()[:4])
 
 
-def own_verdicts(market: MarketData, close: pd.Series) -> list[dict[str, Any]]:
-    "What forecastkit and the perturbation at the midpoint say of every function."
-    rows, fresh = [], FreshProcesses(("forecastkit.evaluation.function_audit",))
-    for part, name, leaks, fn, decide in cases():
+def own_verdicts(market: MarketData, close: pd.Series, kept: Path, functions: int | None) -> list[dict[str, Any]]:
+    "What forecastkit and the perturbation at the midpoint say of every function, or of so many more; each is kept at once."
+    rows = json.loads(kept.read_text()) if kept.exists() else []
+    done, fresh = (
+        {(row["set"], row["name"]) for row in rows},
+        FreshProcesses(("forecastkit.evaluation.function_audit",)),
+    )
+    left = [case for case in cases() if case[:2] not in done]
+    for part, name, leaks, fn, decide in left[:functions]:
         data = market if part == "corpus" else close
         begun = processor()
         report = audit(fn, data, decide=decide, name=name)
@@ -105,6 +112,7 @@ def own_verdicts(market: MarketData, close: pd.Series) -> list[dict[str, Any]]:
             print(f"midpoint perturbation, {name}: {type(error).__name__}", file=sys.stderr)
             accused = False
         rows.append({"set": part, "name": name, "leak": leaks, "rival": "midpoint perturbation", "accused": accused, "seconds": processor() - begun})  # fmt: skip
+        write_atomic(kept, json.dumps(rows, default=bool, indent=1).encode())
         print(rows[-2], flush=True, file=sys.stderr)
     fresh.close()
     return rows
@@ -129,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--export", action="store_true", help="write sources.json for the rivals")
+    parser.add_argument("--functions", type=int, help="ask so many more, and stop")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     if asked.export:
@@ -138,8 +147,7 @@ def main() -> None:
     from leaks.setting import corpus_market
 
     close = open_market(load_settings(environ={}), ["SPX"]).close("SPX")
-    rows = own_verdicts(corpus_market(), close)
-    (asked.folder / "own.json").write_text(json.dumps(rows, default=bool, indent=1))
+    rows = own_verdicts(corpus_market(), close, asked.folder / "own.json", asked.functions)
     rivals = asked.folder / "rivals.json"
     print(table(rows + (json.loads(rivals.read_text()) if rivals.exists() else [])).to_string())
 
