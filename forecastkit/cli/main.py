@@ -9,6 +9,7 @@ standard error and a non-zero exit code: 2 for bad input, 3 when the data are to
 # %% ../../nbs/80_cli/20_main.ipynb #f1263a5b
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ from .data import data_app, download
 from .evaluation import evaluate
 from .backtest import backtest
 from .explanation import explain
-from .ledger import backup, forecasts_app, restore
+from .ledger import backup, forecasts_app, ledger_is_absent, restore
 from .monitor import alerts_app, monitor, watch_of_day
 from .models import models_app
 from .paper import paper, paper_of_day
@@ -195,6 +196,24 @@ def emit_day(day: Any, page: Path, watched: Mapping[str, Any], home: Path, as_js
     emit("\n".join([*watched["lines"], *(["", book.text()] if book else [])]), as_json)
 
 
+def page_stem(
+    name: str,  # of the report
+    settings: Any,  # its own
+) -> str:
+    "The name of a page without its ending: of a report on another target than that of the settings in force with that target, so that none overwrites another."
+    from forecastkit.reports import report_parameter_names
+
+    own, usual, known = (
+        settings.forecast,
+        target_settings(None, None, None, True).forecast,
+        report_parameter_names(name),
+    )
+    told = [str(getattr(own, key)) for key in ("symbol", "horizon", "kind") if key in known]
+    if told == [str(getattr(usual, key)) for key in ("symbol", "horizon", "kind") if key in known]:
+        return name
+    return "-".join([name, *(re.sub(r"[^A-Za-z0-9._]+", "_", one) for one in told)])
+
+
 def run_daily(
     system: Any,  # an `IntegratedSystem`
     as_of: str | None,
@@ -230,6 +249,7 @@ def run_daily(
             report_parameters("daily", settings, as_of=stamp, **own),
             not quiet,
             {"day": day},
+            page_stem("daily", settings),
         )
         write_past_pages(output)
     emit_day(day, page, watched, settings.data.home, as_json, book)
@@ -470,7 +490,7 @@ def split_parameters(given: list[str]) -> dict[str, str]:
     from forecastkit.core import SettingsError
 
     for one in given:
-        if "=" not in one:
+        if not one.partition("=")[0].strip() or "=" not in one:
             raise SettingsError(f"-p {one} is no parameter: write NAME=VALUE, such as -p as_of=2018-06-29")
     return {name.strip(): value.strip() for name, _, value in (one.partition("=") for one in given)}
 
@@ -487,6 +507,8 @@ def report_origin(
 
     asked, known = given.get("as_of") or as_of, report_parameter_names(name)
     if "sources" not in known:  # it is of the ledger and needs no market
+        if "home" in known and (absent := ledger_is_absent(settings)):
+            raise DataError(absent)
         return utc_now()
     if "universe" not in known:
         if "universe" in given or "earnings" in given:
@@ -515,19 +537,31 @@ def report(
 
       forecastkit report universe --universe sample --as-of 2018-06-29
     """
-    from forecastkit.reports import report_parameter_names, run_report
+    from forecastkit.reports import read_parameters, report_parameter_names, run_report, write_past_pages
 
-    own = split_parameters(parameter or [])
+    own = read_parameters(name, split_parameters(parameter or []))
     require_folder(output)
-    settings = target_settings(symbol, horizon, kind, quiet, data__sources=sources, data__home=home)
+    asked: dict[str, Any] = {"symbol": symbol, "horizon": horizon, "kind": kind, "sources": sources, "home": home}
+    asked = {key: own.get(key) or value for key, value in asked.items()}  # -p home=X decides what --home X does
+    settings = target_settings(
+        asked["symbol"],
+        asked["horizon"],
+        asked["kind"],
+        quiet,
+        data__sources=asked["sources"],
+        data__home=asked["home"],
+    )
     many = {"universe": universe and str(universe), "earnings": earnings and str(earnings)}
     own = {key: str(value) for key, value in many.items() if value} | own
     stamp = f"{report_origin(name, settings, own, as_of):%Y-%m-%d}"
     code = {"features": absolute_place(features), "members": absolute_place(members)}
-    given = report_parameters(name, settings, as_of=stamp, **code) | own
+    given = own | report_parameters(name, settings, as_of=stamp, **code)
     if (features or members) and "features" not in report_parameter_names(name):
         raise SettingsError(f"report {name} takes no code of your own: leave --features and --members away")
-    emit(f"page: {run_report(name, output / stamp, given, not quiet)}", as_json=False)
+    page = run_report(name, output / stamp, given, not quiet, stem=page_stem(name, settings))
+    if name == "daily":
+        write_past_pages(output)
+    emit(f"page: {page}", as_json=False)
 
 
 for command in (

@@ -20,7 +20,7 @@ import pandas as pd
 from ..calendars import Calendar, Days
 from ..core import DataError, PROBS, REGIME_BOUNDS, Target, canonical_json, code_version, digest
 from ..forecasts import Forecast, cdf_at, quantile_at, strictly_increasing
-from ..metrics import crps, hac_lag, hac_se
+from ..metrics import crps, overlap_se
 
 # %% auto #0
 __all__ = ['TIMELINESS', 'NEEDED', 'OUTCOME_KEY', 'RANGE_LEVELS', 'SCORE_COLUMNS', 'timeliness_of', 'check_made_after',
@@ -246,5 +246,5 @@ def observed_coverage(
         named = ", ".join(f"{t.symbol} {t.kind} {t.horizon}" for t in targets.itertuples())
         raise DataError(f"one coverage of several targets ({named}) means nothing: name symbol, kind and horizon")
     inside = (np.abs(rows["pit"].to_numpy() - 0.5) <= level / 2.0).astype(float)
-    se = hac_se(inside, hac_lag(int(rows["horizon"].iloc[0]))) if len(inside) > 1 else np.nan
+    se = overlap_se(inside, int(rows["horizon"].iloc[0])) if len(inside) else np.nan
     return {"n": len(inside), "coverage": float(inside.mean()) if len(inside) else np.nan, "nominal": level, "se": se}

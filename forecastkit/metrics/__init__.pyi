@@ -18,6 +18,7 @@ from .significance import (
     hac_lag as hac_lag,
     hac_se as hac_se,
     holm as holm,
+    overlap_se as overlap_se,
     skill as skill,
     smallest_effect as smallest_effect,
     two_sided_p as two_sided_p,

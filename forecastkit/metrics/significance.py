@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['Linearised', 'hac_lag', 'hac_se', 'Comparison', 'compare', 'diebold_mariano', 'skill', 'holm', 'two_sided_p',
-           'smallest_effect']
+__all__ = ['Linearised', 'hac_lag', 'hac_se', 'overlap_se', 'Comparison', 'compare', 'diebold_mariano', 'skill', 'holm',
+           'two_sided_p', 'smallest_effect']
 
 # %% ../../nbs/05_metrics/02_significance.ipynb #05451bbf
 def hac_lag(
@@ -43,6 +43,15 @@ def hac_se(
     lags = range(1, min(lag, len(x) - 1) + 1)
     total = np.dot(d, d) + 2 * sum((1 - k / (lag + 1)) * np.dot(d[k:], d[:-k]) for k in lags)
     return float(np.sqrt(max(total, 0.0)) / len(x))
+
+
+def overlap_se(
+    x: ArrayLike,  # (n,) of outcomes that overlap, in order of time
+    horizon: int,  # sessions
+) -> float:
+    "Standard error of a mean that is shown beside it; NaN for twice the lag or fewer rows: so few autocovariances cancel, and HAC tends to zero."
+    x = np.asarray(x, dtype=float)
+    return hac_se(x, hac_lag(horizon)) if len(x) > 2 * hac_lag(horizon) else float("nan")
 
 # %% ../../nbs/05_metrics/02_significance.ipynb #9ea0b0c4
 @dataclass(frozen=True)

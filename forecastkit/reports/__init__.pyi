@@ -6,6 +6,7 @@ from .html import (
 from .runner import (
     check_parameters as check_parameters,
     handed as handed,
+    read_parameters as read_parameters,
     report_parameter_names as report_parameter_names,
     report_names as report_names,
     run_report as run_report,

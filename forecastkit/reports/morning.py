@@ -8,15 +8,18 @@ twice, for wide screens and for narrow ones, in the page's own colours."""
 # %% ../../nbs/70_reports/18_morning.ipynb #cb9e114d
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
-from ..core import html_macros, joined_html, write_atomic
+from ..core import Piece, html_macros, joined_html, write_atomic
 from forecastkit.forecasts import (
     feature_words,
     figure_pair,
@@ -36,7 +39,8 @@ from .html import GUARD, paragraph, percent, show_day, STYLE
 
 # %% auto #0
 __all__ = ['JUDGED', 'ONE_SIDED', 'MONTH_ROWS', 'MONTH_SHADES', 'morning_card', 'month_scores', 'judgement', 'month_section',
-           'record_drawing', 'regime_drawing', 'anomaly_drawing', 'moved_section', 'write_past_pages']
+           'record_drawing', 'regime_drawing', 'anomaly_drawing', 'moved_section', 'session_named', 'first_heading',
+           'write_past_pages']
 
 # %% ../../nbs/70_reports/18_morning.ipynb #7fdea3b2
 def morning_card(
@@ -101,12 +105,11 @@ def judgement(
     place = ""
     if len(months) >= 6 and months.index[-1] == pd.Timestamp(record["target_session"].iloc[-1]).to_period("M"):
         rank, span = int(months["skill"].rank().iloc[-1]), "in a year" if len(months) >= 12 else f"of {len(months)}"
+        kind = {1: f"the worst month {span}", len(months): f"the best month {span}"}.get(rank, "an ordinary month")
+        gain, n = months[["skill", "outcomes"]].iloc[-1]
         place = (
-            f"; the worst month {span}"
-            if rank == 1
-            else f"; the best month {span}"
-            if rank == len(months)
-            else "; an ordinary month"
+            f"; by skill against climatology {months.index[-1]:%B %Y} is {kind} "
+            f"({percent(gain)} over {n:.0f} overlapping outcomes, too few for a standard error)"
         )
     return f"The last {JUDGED} outcomes were {side}, {missed} of them outside the 80% range{place}."
 
@@ -135,7 +138,9 @@ def month_section(record: pd.DataFrame) -> str:
             )
         )
     rows.append(("outcomes", [(str(n), None) for n in months["outcomes"]]))
-    return html_macros("daily").months([f"{month:%b %Y}" for month in months.index], rows)
+    doubt = "The outcomes of a month overlap and are about twenty: too few for a standard error, and a month by itself proves nothing."
+    heat = html_macros("daily").months([f"{month:%b %Y}" for month in months.index], rows)
+    return joined_html([Piece(heat), paragraph(doubt, "quiet")])
 
 # %% ../../nbs/70_reports/18_morning.ipynb #d68653e3
 def record_drawing(record: pd.DataFrame, most: int = 120) -> str:
@@ -182,12 +187,36 @@ def moved_section(forecast: Any) -> str:
     return joined_html([*drawn, paragraph(stored_sentence(forecast), "quiet")])
 
 # %% ../../nbs/70_reports/18_morning.ipynb #9639dba9
+def session_named(folder: str) -> date | None:
+    "The day that a folder of pages is named after; None for a folder of another kind."
+    try:
+        day = datetime.strptime(folder, "%Y-%m-%d").date()
+    except ValueError:
+        return None
+    return day if f"{day:%Y-%m-%d}" == folder else None
+
+
+def first_heading(page: Path) -> str:
+    "What the first heading of a page says: of a daily page the symbol and the horizon; empty where there is none."
+    found = re.search(r"(?:<h1)\b[^>]*>([^<]*)<", page.read_text("utf-8", "replace"))
+    return unescape(found[1]).strip() if found else ""
+
+
 def write_past_pages(
     output: str | Path,  # the folder of pages, a folder for each session in it
 ) -> Path:
-    "Write `index.html` with a link to each session's page, the newest first; returns its path."
-    there = sorted((page.parent.name for page in Path(output).glob("????-??-??/daily.html")), reverse=True)
-    days = [(name, f"{pd.Timestamp(name):%A}, {show_day(pd.Timestamp(name))}") for name in there]
+    "Write `index.html` with a link to each page of each session and what it forecasts, the newest first; returns its path."
+    found = [(session_named(page.parent.name), page) for page in Path(output).glob("*/daily*.html")]
+    there = sorted(
+        ((day, page) for day, page in found if day is not None), key=lambda one: (-one[0].toordinal(), one[1].name)
+    )
+    days = [
+        (
+            f"{page.parent.name}/{quote(page.name)}",
+            ", ".join(filter(None, (f"{day:%A}, {show_day(day)}", first_heading(page)))),
+        )
+        for day, page in there
+    ]
     return write_atomic(
         Path(output, "index.html"),
         html_macros("pieces").page("Daily pages", STYLE, html_macros("daily").past(days), GUARD),

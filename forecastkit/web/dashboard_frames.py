@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..core import VIX_REGIMES, last_of
 from ..forecasts import Forecast, show_day, show_level, show_percent
-from ..metrics import hac_lag, hac_se, skill
+from ..metrics import hac_lag, overlap_se, skill
 
 # %% auto #0
 __all__ = ['FAN_LEVELS', 'SHOWN_QUANTILES', 'HEAD_WORDS', 'UNIVERSE_COLUMNS', 'SECTOR_COLUMNS', 'TREND_NAMES', 'MISS_COLUMNS',
@@ -207,13 +207,10 @@ def coverage_frame(
     measured: pd.DataFrame,  # outcomes of one target by origin, as `outcome_measures` gives them
 ) -> pd.DataFrame:
     "By central range: what was promised, how often the outcome lay inside, its standard error (HAC), and the number of outcomes."
-    lag = hac_lag(int(measured["horizon"].iloc[0])) if len(measured) else 1
-    rows = []
+    horizon, rows = int(measured["horizon"].iloc[0]) if len(measured) else 1, []
     for level in (50, 80, 90):
         inside = measured[f"inside_{level}"].to_numpy(dtype=float) if len(measured) else np.array([])
-        enough = len(inside) > lag
-        se = hac_se(inside, lag) if enough else np.nan
-        rows.append((level / 100, inside.mean() if len(inside) else np.nan, se, len(inside)))
+        rows.append((level / 100, inside.mean() if len(inside) else np.nan, overlap_se(inside, horizon), len(inside)))
     return pd.DataFrame(rows, columns=["promised", "inside", "se", "outcomes"])
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #0064667e
