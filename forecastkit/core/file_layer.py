@@ -31,13 +31,13 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from .errors import DataError, UserCodeError
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'SYSTEM', 'WORKING', 'CODE', 'LARGEST_COPY', 'MOST_KNOWN', 'REMEDY', 'LAYER', 'ASIDE', 'is_data_file',
-           'FileRefusal', 'file_state', 'changed_words', 'FileLayer', 'aside']
+__all__ = ['LIBRARIES', 'SYSTEM', 'KEPT_BY_PYTHON', 'CODE', 'LARGEST_COPY', 'MOST_KNOWN', 'REMEDY', 'LAYER', 'ASIDE',
+           'is_data_file', 'FileRefusal', 'file_state', 'changed_words', 'FileLayer', 'aside']
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #0e33a340
 LIBRARIES: tuple[str, ...] = tuple({os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, Path(inspect.getfile(DataError)).parents[1])})  # fmt: skip
 SYSTEM: tuple[str, ...] = ("/dev", "/proc", "/sys", "/etc", "/usr", "/lib", "/var/lib")
-WORKING: tuple[str, ...] = (
+KEPT_BY_PYTHON: tuple[str, ...] = (
     "__pycache__",
     "joblib_memmapping_folder",
     "pymp-",
@@ -52,7 +52,7 @@ def is_data_file(
 ) -> bool:
     "Whether a file may belong to somebody: it is none of Python's, of a library's or of the system's."
     names = Path(path).parts or ("",)
-    if ".pyc" in names[-1] or names[-1].endswith(".so") or any(name.startswith(WORKING) for name in names):
+    if ".pyc" in names[-1] or names[-1].endswith(".so") or any(name.startswith(KEPT_BY_PYTHON) for name in names):
         return False
     own = path.startswith("/dev/shm/")  # noqa: S108  # nosec B108
     return own or not any(path == top or path.startswith(top + os.sep) for top in (*LIBRARIES, *SYSTEM))

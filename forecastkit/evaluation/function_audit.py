@@ -640,6 +640,7 @@ def audit(
     n_jobs: int = 1,  # processes
     forms: bool = False,  # list dtypes, orders of columns and rows, and differences below the tolerance as notes
     apart: bool = True,  # keep what the function writes apart; a library in C may fail then
+    within: Path | None = None,  # where the folder of what it writes is made; None: among the temporary files
     calendar: Calendar | None = None,  # of a frame: gives days of expiry as a kind
     name: str | None = None,  # what the report calls it
     source: Callable[[], Callable[..., Any]]
@@ -663,7 +664,7 @@ def audit(
     limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
     asked = source or partial(given, fn)
     watched = files_kept(name, watched_folders(fn) if apart else [])
-    with watched, tempfile.TemporaryDirectory(prefix="forecastkit-audit-") as made:
+    with watched, tempfile.TemporaryDirectory(prefix="forecastkit-audit-", dir=within) as made:
         folder = Path(made) if apart else None
         first = first_answer(asked, data, symbol, name, folder)
         views = views_of(data, first, symbol, decide, seed, calendar)

@@ -228,6 +228,9 @@ class Day:
     past: str  # how the forecaster fared in its worst quarters, as `worst_quarters_sentence` says it
     widths: str  # what the widths of the forecast were learnt from
     seconds_by_stage: Mapping[str, float]  # `fit` and `predict` lie within `walk`, over all processes
+    data_end: pd.Timestamp | None = (
+        None  # the last session of the data, as of which a forecast could be; None: not known
+    )
 
 # %% ../../nbs/65_pipeline/20_daily.ipynb #7ce9c679
 def repairs_of(market: MarketData, symbols: tuple[str, ...]) -> pd.DataFrame:

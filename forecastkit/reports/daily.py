@@ -17,7 +17,7 @@ import pandas as pd
 from ..calendars import COHORT_WORDS
 from ..core import joined_html, last_of, tally
 from ..forecasts import Forecast, feature_words, label_words
-from ..metrics import hac_lag, hac_se, skill
+from ..metrics import hac_lag, hac_se, overlap_se, skill
 from ..pipeline import Day
 from .html import heading, paragraph, percent, show_day, table
 
@@ -31,13 +31,19 @@ def headline(
     day: Day,  # what the system found
     today: date | None = None,  # the day the page is made; by default the clock's
 ) -> str:
-    "Title, span of the data, and the warnings that must not be overlooked."
-    today = today or datetime.now(UTC).date()
-    age = (today - day.as_of.date()).days
+    "Title, the session that is shown, and the warnings that must not be overlooked."
+    today, last = today or datetime.now(UTC).date(), day.data_end or day.as_of
+    age = (today - last.date()).days
     sessions = "session" if day.target.horizon == 1 else "sessions"
     lines = [heading(f"{day.target.symbol}, {day.target.horizon} {sessions} ahead", 1)]
     lines.append(paragraph(f"As of the close of {day.as_of:%A}, {show_day(day.as_of)}.", "lead"))
-    if age > 5:
+    if last > day.as_of:
+        lines.append(
+            paragraph(
+                f"This page shows that session, as it was asked for; the data go on to {show_day(last)}.", "warning"
+            )
+        )
+    elif age > 5:
         lines.append(paragraph(
             f"The data end {age:,} days before this page was made ({show_day(today)}): this is a forecast from "
             f"{day.as_of:%B %Y}, not of today.", "warning"))  # fmt: skip
@@ -94,13 +100,16 @@ def ahead_table(ahead: pd.DataFrame, most: int = 8) -> pd.DataFrame:
 def quality_sentences(day: Day) -> list[str]:
     "The quality score in words, the issues it found, series that are absent, and repairs by kind."
     report = day.quality
-    lines = [f"Feature quality {report['score']:.2f}: {report['status']}."]
+    f = day.forecast or day.last_good
+    used = f.metadata.get("features_used") if f is not None else None
+    of = f"the {used} features that the forecast uses" if used else "the features that have data"
+    lines = [f"The quality of {of} is {report['score']:.2f} of 1: {report['status']}."]
     issues = [re.sub(r"\b[a-z]\w*_\w+", lambda found: feature_words(found[0]), issue) for issue in report["issues"]]
     lines += [f"{issue[0].upper()}{issue[1:]}." if not issue.endswith(".") else issue for issue in issues]
     if day.missing:
         more = f" and {len(day.missing) - 12} more" if len(day.missing) > 12 else ""
         lines.append(
-            f"{tally(len(day.missing), 'feature')} left out for want of data: {', '.join(map(feature_words, day.missing[:12]))}{more}."
+            f"Not counted there, for want of data: {tally(len(day.missing), 'feature')} left out ({', '.join(map(feature_words, day.missing[:12]))}{more})."
         )
     if day.repairs.empty:
         lines.append("Nothing was repaired.")
@@ -156,8 +165,10 @@ def record_scores(
     lag, rows = hac_lag(horizon), []
     for level in (50, 80, 90):
         inside = record[f"inside_{level}"].dropna().to_numpy(float)
+        error = overlap_se(inside, horizon)
+        shown = f"- ({len(inside)} outcomes)" if np.isnan(error) else percent(error, 1)
         rows.append(
-            (f"inside the {level}% range", percent(inside.mean(), 1), f"{level}%", percent(hac_se(inside, lag), 1))
+            (f"inside the {level}% range", percent(inside.mean(), 1) if len(inside) else "-", f"{level}%", shown)
         )
     for name, words in BASELINE_NAMES.items():
         both = record[["crps", f"crps_{name}"]].dropna().to_numpy(float)
@@ -224,7 +235,7 @@ def changes_table(
     def column(f: Forecast) -> dict[str, str]:
         low, high = f.in_points.interval(0.8)
         rows = {"close": f"{f.last_value:.2f}", "expected": f"{f.in_points.expected:.2f}", "80% range": f"{low:.2f} to {high:.2f}",
-                "width of it": f"{f.interval(0.8)[1] - f.interval(0.8)[0]:.1f} points", "a rise": percent(f.prob_above(f.last_value))}  # fmt: skip
+                "width of it": f"{high - low:.2f} ({100 * (high - low) / f.last_value:.1f}% of the close)", "a rise": percent(f.prob_above(f.last_value))}  # fmt: skip
         rows |= {f"{name} regime": percent(p) for name, p in f.regime_probabilities.items()}
         return rows | {"cohort": label_words(f.cohort), "model": f.model_version[:8]}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -21,9 +22,9 @@ from ..core import DataError, write_atomic
 from .html import html_page
 
 # %% auto #0
-__all__ = ['INJECTED', 'SOCKET_PATH', 'HANDED', 'report_names', 'report_path', 'assigned_names', 'report_parameter_names',
-           'refuse_unknown', 'check_parameters', 'kernel_config', 'sum_name', 'hand_over', 'handed', 'run_report',
-           'write_report']
+__all__ = ['INJECTED', 'SOCKET_PATH', 'HANDED', 'report_names', 'report_path', 'assigned_names', 'declared_cell',
+           'report_parameter_names', 'refuse_unknown', 'value_of', 'read_parameters', 'check_parameters',
+           'kernel_config', 'sum_name', 'hand_over', 'handed', 'run_report', 'write_report']
 
 # %% ../../nbs/70_reports/02_runner.ipynb #0ec85c2d
 def report_names() -> dict[str, Path]:
@@ -47,13 +48,17 @@ def assigned_names(source: str) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 # %% ../../nbs/70_reports/02_runner.ipynb #cb24f44c
-def report_parameter_names(name: str) -> list[str]:
-    "The parameters of a report: what its cell with the tag `parameters` assigns. Raises `DataError`."
+def declared_cell(name: str) -> str:
+    "The code of the cell of a report with the tag `parameters`. Raises `DataError`."
     from nbformat import read
 
     book: Any = read(report_path(name), as_version=4)
-    tagged = [cell.source for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
-    return assigned_names("\n".join(tagged))
+    return "\n".join(cell.source for cell in book.cells if "parameters" in cell.metadata.get("tags", []))
+
+
+def report_parameter_names(name: str) -> list[str]:
+    "The parameters of a report: what its cell with the tag `parameters` assigns. Raises `DataError`."
+    return assigned_names(declared_cell(name))
 
 # %% ../../nbs/70_reports/02_runner.ipynb #4a264e1a
 def refuse_unknown(given: Sequence[str], known: Sequence[str], subject: str) -> None:
@@ -61,6 +66,41 @@ def refuse_unknown(given: Sequence[str], known: Sequence[str], subject: str) -> 
     for name in given:
         if name not in known:
             raise DataError(f"{subject} has no parameter {name}: it has {', '.join(known)}")
+
+# %% ../../nbs/70_reports/02_runner.ipynb #c928d246
+def value_of(
+    text: str,
+    default: Any,  # a value of the kind that is wanted
+) -> Any:
+    "A text as a value of the kind of another one. Raises `ValueError`."
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if isinstance(default, bool):
+        if text.lower() not in words:
+            raise ValueError("true or false")
+        return words[text.lower()]
+    if not isinstance(default, (int, float)):
+        return text
+    whole, shape = isinstance(default, int), r"[+-]?\d+" if isinstance(default, int) else r"[+-]?\d+(\.\d*)?"
+    if not re.fullmatch(shape, text, re.ASCII):
+        raise ValueError("a whole number" if whole else "a number")
+    return int(text) if whole else float(text)
+
+
+def read_parameters(
+    name: str,  # of the report
+    given: Mapping[str, str],  # as they were written at the terminal
+) -> dict[str, Any]:
+    "Parameters of a report as values of the kinds that its notebook declares. Raises `DataError` for an unknown name or another kind."
+    body = ast.parse(declared_cell(name)).body
+    usual = {one.targets[0].id: ast.literal_eval(one.value) for one in body if isinstance(one, ast.Assign)}  # type: ignore[attr-defined]
+    refuse_unknown(list(given), list(usual), f"report {name}")
+    read = {}
+    for key, text in given.items():
+        try:
+            read[key] = value_of(text, usual[key])
+        except ValueError as error:
+            raise DataError(f"report {name}: {key} is {error}, not {text!r:.60}: write -p {key}={usual[key]}") from None
+    return read
 
 # %% ../../nbs/70_reports/02_runner.ipynb #5f9670de
 INJECTED: str = "# Parameters\n"  # how the cell that papermill injects begins
@@ -139,12 +179,13 @@ def run_report(
     parameters: Mapping[str, Any],  # papermill parameters; empty: those that the notebook declares
     progress: bool = True,  # a progress bar over the cells
     objects: Mapping[str, Any] | None = None,  # what the notebook finds by `handed`
+    stem: str = "",  # of the names of both files; empty: the name
 ) -> Path:
-    "Execute a report and write `NAME.ipynb` and `NAME.html`, each whole or not at all; returns the page's path. Raises `DataError`."
+    "Execute a report and write `STEM.ipynb` and `STEM.html`, each whole or not at all; returns the page's path. Raises `DataError`."
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    notebook, saved = report_path(name), Path(folder, f"{name}.ipynb")
+    notebook, saved = report_path(name), Path(folder, f"{stem or name}.ipynb")
     refuse_unknown(list(parameters), report_parameter_names(name), f"report {name}")
     title = f"forecastkit {name}: {parameters.get('as_of') or parameters.get('end') or 'latest'}"
     with tempfile.TemporaryDirectory(prefix="fk-") as private:
