@@ -1,5 +1,7 @@
 "The dashboard: every page without an exception on nothing and on a filled ledger, its figures those of the database, in process and in a real browser, and no way to write."
 
+import ast
+import dataclasses
 import os
 import re
 import shutil
@@ -8,6 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -15,22 +19,39 @@ import sqlalchemy as sa
 
 pytest.importorskip("streamlit", reason="the dashboard needs streamlit: pip install 'forecastkit[dashboard]'")
 
-from dashboard_ledger import DAYS, NAMES, SECTORS, filled_home, forecast_of
+from dashboard_ledger import CLOSES, DAYS, NAMES, SECTORS, filled_home, forecast_of, paper_row
 from streamlit.testing.v1 import AppTest
 
 from forecastkit.cli.main import app
 from forecastkit.core import DataError
-from forecastkit.ledger import PredictionDatabase, ledger_rows, open_reader, paper_days, with_retry
+from forecastkit.ledger import (
+    PredictionDatabase,
+    add_pause,
+    ledger_rows,
+    lock_paper,
+    open_reader,
+    paper_days,
+    with_retry,
+    write_paper,
+)
 from forecastkit.ops import (
+    Alert,
+    AlertPolicy,
+    Line,
+    LineTarget,
+    keep_alerts,
     latest_performance,
     outcome_measures,
     read_shadow_deployment,
+    recorded_job,
+    register_line,
     stored_alerts,
     stored_deployments,
     stored_promotions,
 )
 from forecastkit.pipeline import stored_directions
 from forecastkit.reports import gather_monitoring
+from forecastkit.web import dashboard
 from forecastkit.web.dashboard import PAGES
 from forecastkit.web.dashboard_frames import forecast_tiles
 from forecastkit.web.dashboard_records import reading_lines
@@ -83,7 +104,7 @@ def text_of(shown: AppTest) -> str:
 def test_without_a_ledger_a_page_says_what_to_run_and_makes_none(name, tmp_path, monkeypatch):
     shown = page(name, tmp_path, monkeypatch)
     assert shown.title[0].value == PAGES[name][0]
-    assert "forecastkit daily" in shown.info[0].value
+    assert "forecastkit daily" in text_of(shown)
     assert not list(tmp_path.iterdir())
 
 
@@ -107,6 +128,91 @@ def test_an_empty_ledger_names_commands_that_there_are(name, bare, monkeypatch):
         if first in groups:
             within = {one.name or one.callback.__name__ for one in groups[first].registered_commands}
             assert command.split()[1] in within, command
+
+
+PIXEL = "![px](http://192.0.2.1/px.png) :red[now] <img src=x>"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Path:
+    "A home whose ledger holds text that would fetch a picture, draw a link or a colour where it were read as markdown."
+    folder = filled_home(tmp_path_factory.mktemp("hostile"))
+    clock = CLOSES[LAST].to_pydatetime() + timedelta(hours=3)
+    database = PredictionDatabase(f"sqlite:///{folder}/forecasts.db", clock=lambda: clock)
+    add_pause(database, "symbol:VIX", who=PIXEL, why=PIXEL)
+    with pytest.raises(DataError), recorded_job(database, "daily"):
+        raise DataError(PIXEL)
+    keep_alerts(
+        database, ["drift"], [Alert("drift", f"symbol:{PIXEL}", "critical", PIXEL, PIXEL, PIXEL, PIXEL)], AlertPolicy()
+    )
+    vix = LineTarget("VIX_d1", "pct_change", 1)
+    register_line(database, vix, Line("other", {"model.rounds": "40"}), who=PIXEL, why=PIXEL)
+
+    def keep(connection):
+        lock_paper(connection)
+        row = paper_row(31, 1100.0)
+        write_paper(connection, dataclasses.replace(row, said={**row.said, "paused": [PIXEL]}))
+
+    with_retry(database.engine, keep, write=True)
+    told = {
+        "label": PIXEL,
+        "chance": 0.5,
+        "base_rate": 0.5,
+        "confidence": 0.5,
+        "agreement": 0.5,
+        "reasons": [PIXEL],
+        "state": f"{PIXEL}_low",
+    }
+    made = dataclasses.replace(forecast_of("AAA", LAST), metadata={"direction": told, "history": []})
+    database.store_predictions([(made, None)])
+    database.close()
+    return folder
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_text_of_the_ledger_is_shown_as_it_was_written(name, hostile, monkeypatch):
+    shown = page(name, hostile, monkeypatch)
+    marked = [
+        str(one.proto)
+        for one in shown.main
+        if one.type not in ("html", "arrow_data_frame", "dataframe", "vega_lite_chart", "selectbox")
+    ]
+    assert not any("192.0.2.1" in one for one in marked), marked
+    drawn = "".join(one.proto.body for one in shown.get("html"))
+    assert "<img" not in drawn
+    if name in ("lines", "health", "paper"):
+        assert "![px](http://192.0.2.1/px.png)" in drawn
+
+
+def test_no_words_of_the_ledger_are_given_to_streamlit_as_markdown():
+    "Where a text is put together it goes through `say` or a template; what is markdown holds dates, counts and words of the program."
+    body = ast.parse(Path(dashboard.__file__).read_text())
+    calls = [one for one in ast.walk(body) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)]
+    kinds = {"caption", "success", "error", "write", "text", "subheader", "header"}
+    told = [ast.unparse(one) for one in calls if one.func.attr in kinds and ast.unparse(one.func.value) == "st"]
+    assert told == ["st.subheader(title)"]
+
+
+def test_today_is_found_by_its_own_address():
+    def program() -> None:
+        from forecastkit.web.dashboard import show_dashboard
+
+        show_dashboard()
+
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            dashboard.st,
+            "navigation",
+            lambda pages: made.extend(pages) or type("Run", (), {"run": lambda self: None})(),
+        )
+        AppTest.from_function(program, default_timeout=300).run()
+    assert [one.url_path for one in made] == ["", *PAGES]
+
+
+def test_the_health_page_is_not_green_above_a_pause(hostile, monkeypatch):
+    said = text_of(page("health", hostile, monkeypatch))
+    assert "Nothing needs to be done" not in said and "Something needs a look" in said and "Paused: " in said
 
 
 def test_today_shows_the_newest_forecast_as_the_database_has_it(home, database, monkeypatch):
@@ -161,7 +267,7 @@ def test_the_track_record_is_that_of_the_stored_outcomes(home, database, monkeyp
 
 
 def test_lines_show_champion_challenger_ledger_and_confidence_sequence(home, database, monkeypatch):
-    said = text_of(page("lines", home, monkeypatch))
+    said = unescape(text_of(page("lines", home, monkeypatch)))
     reading = read_shadow_deployment(database, stored_deployments(database)[0])
     assert all(line in said for line in reading_lines(reading)) and "wider (shadow)" in said
     assert "VIX, 1 session ahead" in said and "VIX_d1" not in said and "pct_change" not in said

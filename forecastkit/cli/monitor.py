@@ -136,7 +136,7 @@ def watch(settings: Any, expect: list[str], minutes: float, as_json: bool) -> No
             emit(json.dumps(for_program(report.to_dict())), as_json=False)
             sys.stdout.flush()
         else:
-            emit(str(report) if report.raised or not report.ok else report.lines()[-1], as_json=False)
+            emit(str(report) if report.raised or report.alarmed else report.lines()[-1], as_json=False)
         time.sleep(60 * minutes)
 
 
@@ -174,7 +174,7 @@ def monitor(
 
         write_report("monitoring", html, report_parameters("monitoring", settings), not (quiet or as_json))
     missed = any(one.alert.rule == "missed_job" for one in report.alerts)
-    if (expected and missed) or (fail and not report.ok):
+    if (expected and missed) or (fail and report.alarmed):
         raise typer.Exit(1)
 
 # %% ../../nbs/80_cli/11_monitor.ipynb #81ac1582

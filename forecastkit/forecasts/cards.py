@@ -363,11 +363,11 @@ def plot_forecast(
 def direction_tile(f: Shown) -> tuple[str, str, str]:
     "The tile of the direction: its name, what is large in it, what is small below."
     if told := f.metadata.get("direction"):
-        usual = max(told["base_rate"], 1 - told["base_rate"])
+        rise, usual = show_percent(told.get("chance", f.chance_of_rise)), show_percent(told["base_rate"])
         return (
             "direction",
             told["label"],
-            f"confidence {told['confidence']:.2f}, base rate {usual:.2f}, agreement {told['agreement']:.2f}",
+            f"a rise has {rise}, its base rate is {usual}; agreement {told['agreement']:.2f}",
         )
     if f.label == "neutral":
         return "direction", "none", f"a rise has {show_percent(f.chance_of_rise)}"

@@ -66,6 +66,11 @@ class Comparison:
     step: int = 5  # origins so far apart share no outcome
     relative: bool = False  # a share of the baseline's loss (skill) instead of a difference of losses
 
+    @property
+    def none(self) -> bool:
+        "Whether nothing can be said for or against the forecast: within two standard errors of zero, or a skill under 0.5%."
+        return not abs(self.t) >= 2 or (self.relative and abs(self.value) < 0.005)
+
     def text(self) -> str:
         "The comparison as it is printed; a skill under 0.5% prints as none."
         if not self.relative:

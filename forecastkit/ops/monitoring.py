@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import printable
+from ..core import printable, tally
 from forecastkit.ledger import (
     DELIVERIES,
     DRIFT,
@@ -38,11 +38,11 @@ from .model_monitor import followed_outcomes, judge_decay, window_table
 from .performance import PERFORMANCE_COLUMNS, rolling_performance
 
 # %% auto #0
-__all__ = ['RECORDED_RULES', 'MONITORED_RULES', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
+__all__ = ['RECORDED_RULES', 'MONITORED_RULES', 'OLD_DAYS', 'store_drift', 'thin_measurements', 'view_table', 'drift_this_week',
            'checked_symbols', 'decayed_lines', 'JudgedTarget', 'judge_target', 'judge_targets', 'performance_table',
            'store_performance', 'decay_alert', 'finding_alerts', 'MonitorReport', 'count_checked',
-           'measured_performance', 'recent_forecasts', 'latest_performance', 'read_monitor', 'recorded_alerts',
-           'monitor']
+           'measured_performance', 'recent_forecasts', 'latest_performance', 'forecast_age', 'read_monitor',
+           'recorded_alerts', 'monitor']
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #81d82a0c
 def replace_measured(
@@ -260,6 +260,9 @@ def performance_line(performance: pd.DataFrame) -> str:
     return f"Performance: {targets} {'target' if targets == 1 else 'targets'} measured, {judged} judged, {len(worse)} worse than usual{told}."
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #74b9e49a
+OLD_DAYS: int = 5  # days of the calendar after which a forecast is old: a long weekend and a day
+
+
 @dataclass(frozen=True)
 class MonitorReport:
     "What a monitor found."
@@ -273,11 +276,34 @@ class MonitorReport:
     raised: int  # of these, by this run
     paused: tuple[str, ...]
     running: tuple[JobRun, ...] = ()  # jobs at work
+    forecast_age: int | None = 0  # days since the session of the newest forecast; None: none is on record
+
+    @property
+    def alarmed(self) -> bool:
+        "Whether an alert stands that is more than information."
+        return any(one.alert.severity != "info" for one in self.alerts)
+
+    @property
+    def todo(self) -> list[str]:
+        "What needs a look, a sentence each: alerts, pauses, an old forecast or none, and a watch that never looked."
+        count, told = sum(one.alert.severity != "info" for one in self.alerts), []
+        if count:
+            told.append(f"{tally(count, 'alert stands', 'alerts stand')}: see below.")
+        told += [f"Paused: {why}" for why in self.paused]
+        if self.forecast_age is None:
+            told.append("No forecast is on record: forecastkit daily makes one a session.")
+        elif self.forecast_age > OLD_DAYS:
+            told.append(
+                f"The newest forecast is {self.forecast_age:,} days old: forecastkit daily makes one a session."
+            )
+        if not self.checked and not self.jobs and not self.running:
+            told.append("Nothing was ever checked: no run of a job and no check of drift is on record.")
+        return told
 
     @property
     def ok(self) -> bool:
-        "Whether nothing stands that is more than information."
-        return all(one.alert.severity == "info" for one in self.alerts)
+        "Whether nothing needs a look, see `todo`."
+        return not self.todo
 
     def lines(
         self,
@@ -358,6 +384,12 @@ def latest_performance(database: PredictionDatabase) -> pd.DataFrame:
     return found.assign(session=pd.to_datetime(found["session"]))[list(PERFORMANCE_COLUMNS)]
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #51a73a3a
+def forecast_age(database: PredictionDatabase) -> int | None:
+    "Days since the session of the newest forecast, by the clock of the database; None where there is none."
+    last = with_retry(database.engine, lambda c: c.scalar(sa.select(sa.func.max(PREDICTIONS.c.origin))))
+    return None if last is None else (database.clock().date() - pd.Timestamp(last).date()).days
+
+
 def read_monitor(
     database: PredictionDatabase,
     performance: pd.DataFrame | None = None,  # just measured; None: what was stored last
@@ -371,7 +403,7 @@ def read_monitor(
     checked = with_retry(database.engine, count_checked)
     return MonitorReport(
         now.isoformat(timespec="seconds"), drift_this_week(database), checked, measured, tuple(last.values()),
-        tuple(open_alerts(database)), raised, tuple(map(str, active_pauses(database))), running,
+        tuple(open_alerts(database)), raised, tuple(map(str, active_pauses(database))), running, forecast_age(database),
     )  # fmt: skip
 
 # %% ../../nbs/60_ops/25_monitoring.ipynb #850b0d87

@@ -80,14 +80,14 @@ def anomaly_scores(day: Day) -> pd.DataFrame:
 
     def with_error(name: str, unit: float, shape: str) -> list[str]:
         return [
-            "" if np.isnan(mean) else f"{format(unit * mean, shape)} ({unit * error:.1f})"
+            "" if np.isnan(mean) else f"{format(unit * mean, shape)} ({format(unit * error, shape.lstrip('+'))})"
             for mean, error in zip(bands[name], bands[f"{name} s.e."])
         ]
 
     return pd.DataFrame({
-        "forecasts": bands["days"].map("{:,}".format), "CRPS": with_error("crps", 1, ".1f"),
-        "climatology": with_error("climatology", 1, ".1f"), "better by": with_error("gain", 1, "+.1f"),
-        "inside the 80% range, %": with_error("inside_80", 100, ".0f"),
+        "forecasts": bands["days"].map("{:,}".format), "CRPS": with_error("crps", 1, ".2f"),
+        "climatology": with_error("climatology", 1, ".2f"), "better by": with_error("gain", 1, "+.2f"),
+        "inside the 80% range, %": with_error("inside_80", 100, ".1f"),
     }).rename(index=labels).rename_axis("day")  # fmt: skip
 
 # %% ../../nbs/70_reports/05_anomalies.ipynb #894e7bb6

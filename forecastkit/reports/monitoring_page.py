@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from ..core import Target, canonical_symbol, html_macros, joined_html, last_of, tally
+from ..core import DataError, Target, canonical_symbol, html_macros, joined_html, last_of, tally
 from forecastkit.forecasts import (
     ACCENT,
     FAINT,
@@ -30,7 +30,7 @@ from forecastkit.forecasts import (
     figure_png,
     house_style,
 )
-from ..ledger import DRIFT, OUTCOMES, PredictionDatabase, fetch, with_retry
+from ..ledger import DRIFT, OUTCOMES, PredictionDatabase, fetch, stored_targets, with_retry
 from ..ops import JobRun, LineTarget, MonitorReport, Standing, StoredAlert, outcome_measures, read_monitor
 from ..ops import parsed_key, standing, stored_alerts, stored_jobs, stored_promotions, target_key
 from .html import heading, paragraph, percent, show_day, table
@@ -118,7 +118,14 @@ def gather_monitoring(
     symbol: str = "",  # whose performance is drawn; empty: the target with most outcomes
     sessions: int = 60,  # of drift checks that are drawn
 ) -> Monitoring:
-    "Everything that the page shows. Writes nothing."
+    "Everything that the page shows. Writes nothing. Raises `DataError` for a symbol without forecasts, and for fewer sessions than one."
+    if sessions < 1:
+        raise DataError(f"sessions = {sessions} draws nothing: write 1 or more, such as 60")
+    held = sorted({one.symbol for one in stored_targets(database)})
+    if symbol and canonical_symbol(symbol) not in held:
+        raise DataError(
+            f"no forecast of {symbol!r:.60} is on record: there are those of {', '.join(held[:8]) or 'nothing'}"
+        )
     drawn, targets = most_outcomes(database, symbol), {row.target for row in stored_promotions(database)}
     rows = database.get_predictions(drawn.symbol, horizon=drawn.horizon, kind=drawn.kind) if drawn else None
     measured = outcome_measures(database.get_predictions(limit=0) if rows is None else rows)
@@ -454,8 +461,9 @@ def jobs_section(page: Monitoring, most: int = 10) -> str:
 def monitoring_headline(page: Monitoring) -> str:
     "Title, moment, and the three lines; what is to be done first where something is wrong."
     report = page.report
-    kind = "" if report.ok else "warning"
-    state = "Nothing needs to be done." if report.ok else "Something needs a look: see the alerts below."
+    state = (
+        [paragraph("Nothing needs to be done.")] if report.ok else [paragraph(one, "warning") for one in report.todo]
+    )
     head = [
         heading("Watch over the forecasts", 1),
         paragraph(f"As of {page.now:%A}, {show_day(page.now)}, {page.now:%H:%M} UTC.", "lead"),
@@ -464,4 +472,4 @@ def monitoring_headline(page: Monitoring) -> str:
             ("the last outcome is of", page.measured["target_session"].max())) if not pd.isna(day)]  # fmt: skip
     told = "; ".join(ends)
     seen = paragraph(f"{told[:1].upper()}{told[1:]}.", "quiet") if told else ""
-    return joined_html([*head, paragraph(state, kind), *(paragraph(line) for line in report.lines()[:3]), seen])
+    return joined_html([*head, *state, *(paragraph(line) for line in report.lines()[:3]), seen])

@@ -95,7 +95,7 @@ def skill_rows(
     apart = f"t, origins {horizon} apart"
     rows = {SCORE_NAMES["forecaster"]: {"CRPS (% points)": f"{summary.crps:.3f}"}}
     for name, found in summary.skill.items():
-        none = "none, " if found.value < 0.005 or abs(found.t) < 2 else ""
+        none = "none, " if found.none else ""
         rows[SCORE_NAMES.get(name, name)] = {
             "CRPS (% points)": f"{baselines[name].crps:.3f}", "skill against it": none + share_text(found.value, signed=True),
             "s.e.": share_text(found.se), "t": f"{found.t:.1f}", apart: f"{found.t_nonoverlapping:.1f}",

@@ -18,9 +18,9 @@ import streamlit as st
 
 # %% auto #0
 __all__ = ['REFRESH_SECONDS', 'SCOPE_HEADS', 'SHOWN_SCOPES', 'SCOPE_METRICS', 'PAGES', 'opened', 'read_once', 'watch_ledger',
-           'hint', 'show_picture', 'target_words', 'chosen_target', 'today_page', 'universe_page', 'universe_columns',
-           'states_page', 'record_page', 'show_rolling', 'lines_page', 'health_page', 'paper_page', 'scopes_page',
-           'show_page', 'show_dashboard']
+           'hint', 'say', 'show_picture', 'target_words', 'chosen_target', 'today_page', 'universe_page',
+           'universe_columns', 'states_page', 'record_page', 'show_rolling', 'lines_page', 'health_page', 'paper_page',
+           'scopes_page', 'show_page', 'show_dashboard']
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #a21055a8
 from forecastkit.core import (
@@ -33,6 +33,7 @@ from forecastkit.core import (
 )
 from forecastkit.forecasts import (
     show_day,
+    show_percent,
 )
 from forecastkit.ledger import (
     database_file,
@@ -60,6 +61,7 @@ from forecastkit.web.dashboard_charts import (
     strip_picture,
     table_html,
     tiles_html,
+    told_html,
 )
 from forecastkit.web.dashboard_frames import (
     coverage_frame,
@@ -139,15 +141,20 @@ def watch_ledger(settings: Settings, mark: str) -> None:
 
 
 def hint(what: str, command: str) -> None:
-    "Say what is missing, and the command that brings it."
+    "Say what is missing, and the command that brings it; both are words of the program, none of the ledger's."
     st.info(f"{what} Run `{command}`.")
+
+
+def say(text: str | list[str], kind: str = "plain") -> None:
+    "Show text of the ledger as it was written, see `told_html`."
+    st.html(told_html(text, kind))
 
 
 def show_picture(picture: Picture, title: str) -> None:
     "A picture under its title, its words as alternative text and below it."
     st.subheader(title)
     st.altair_chart(picture.chart, alt=picture.words)
-    st.caption(picture.words)
+    say(picture.words, "quiet")
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #7e868f52
 def target_words(target: Target) -> str:
@@ -176,17 +183,17 @@ def today_page(database: Any, settings: Settings) -> None:
     if age > 5:
         st.warning(f"The newest forecast is {age:,} days old. Run `forecastkit daily`.")
     st.html(tiles_html(forecast_tiles(f)))
-    st.markdown(recent_sentence(found.rows))
+    say(recent_sentence(found.rows))
     show_picture(fan_picture(f), "Fan of the forecast")
     st.html(table_html(quantile_frame(f).reset_index(), "Quantiles"))
     if len(regimes := regime_frame(f)):
         st.html(
             table_html(
-                regimes.assign(chance=[f"{100 * p:.1f}%" for p in regimes["chance"]]), "Regimes at the target session"
+                regimes.assign(chance=list(map(show_percent, regimes["chance"]))), "Regimes at the target session"
             )
         )
     with st.expander("In words"):
-        st.markdown("\n".join(f"- {line}" for line in f.words()))
+        say(f.words())
     last = recent_frame(found.listed.head(15))
     st.html(table_html(last, f"The {last_of(len(last), 'forecast')}, newest first"))
 
@@ -235,10 +242,10 @@ def states_page(database: Any, settings: Settings) -> None:
             "forecastkit daily",
         )
         return
-    st.markdown(state_now_sentence(found.history))
+    say(state_now_sentence(found.history))
     st.html(states_html(state_cells(found.history)))
     show_picture(strip_picture(found.history.tail(504)), "History")
-    st.caption(f"As the forecasts of {found.symbol} told them, by the versions in force at each session.")
+    say(f"As the forecasts of {found.symbol} told them, by the versions in force at each session.", "quiet")
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #fa27934d
 def record_page(database: Any, settings: Settings) -> None:
@@ -255,7 +262,7 @@ def record_page(database: Any, settings: Settings) -> None:
     made = found.rows["timeliness"].value_counts()
     kinds = ", ".join(f"{made[kind]:,} {kind}" for kind in ("live", "late", "backfill") if kind in made)
     st.markdown(
-        f"{tally(len(found.measured), 'outcome')} ({kinds}). Only live forecasts are proof. CRPS skill on climatology: **{skill_words(found.measured)}**."
+        f"{f'The last {found.read:,} of {found.held:,} forecasts: ' if found.held > found.read else ''}{tally(len(found.measured), 'outcome')} ({kinds}). Only live forecasts are proof. CRPS skill on climatology: **{skill_words(found.measured)}**."
     )
     coverage = coverage_frame(found.measured)
     words = {name: [f"{100 * x:.1f}%" for x in coverage[name]] for name in ("promised", "inside", "se")}
@@ -300,10 +307,10 @@ def lines_page(database: Any, settings: Settings) -> None:
         return
     st.html(table_html(found.stages, "Who serves"))
     if found.more:
-        st.caption(f"Not shown: {tally(found.more, 'target')} more, served by the house's own line alone.")
+        say(f"Not shown: {tally(found.more, 'target')} more, served by the house's own line alone.", "quiet")
     for reading in found.readings:
-        st.subheader(f"{reading.deployment.line.name} beside the champion of {line_words(reading.deployment.target)}")
-        st.markdown("\n".join(f"- {line}" for line in reading_lines(reading)))
+        say(f"{reading.deployment.line.name} beside the champion of {line_words(reading.deployment.target)}", "heading")
+        say(reading_lines(reading))
         if len(rows := sequence_frame(reading).dropna(subset=["value", "low", "high"])):
             show_picture(
                 band_line(rows, "CRPS saved by the challenger, mean so far", 0.0, ".3f"), "Confidence sequence"
@@ -319,12 +326,11 @@ def lines_page(database: Any, settings: Settings) -> None:
 def health_page(database: Any, settings: Settings) -> None:
     "Drift, alerts and job runs, as the monitor has them on record."
     found = read_once("health", database, read_health)
-    (st.success if found.report.ok else st.warning)(
-        "Nothing needs to be done." if found.report.ok else "Something needs a look: see the alerts below."
+    say(
+        ["Something needs a look:", *found.report.todo] if found.report.todo else "Nothing needs to be done.",
+        "warning" if found.report.todo else "good",
     )
-    st.markdown("\n".join(f"- {line}" for line in found.report.lines()[:3]))
-    for why in found.report.paused:
-        st.warning(f"Paused: {why}")
+    say(found.report.lines()[:3])
     if len(found.alerts):
         st.html(table_html(alerts_frame(found.alerts), "Alerts, those that stand first (UTC)"))
     else:
@@ -349,7 +355,7 @@ def paper_page(database: Any, settings: Settings) -> None:
     book = st.selectbox("Book", books)
     found = read_once("paper", database, read_paper, book)
     if found.last is None:
-        hint(f"The book {book} is open and has no session yet.", "forecastkit paper")
+        hint("This book is open and has no session yet.", "forecastkit paper")
         return
     day = found.days.iloc[-1]
     held, waiting = positions_table(found.last), orders_table(found.last)
@@ -358,7 +364,7 @@ def paper_page(database: Any, settings: Settings) -> None:
         ("Deepest fall", f"{found.days['fall'].min():.2f}%", f"over {tally(len(found.days), 'session')}"), ("Positions", f"{len(held)}", f"{tally(len(waiting), 'order')} for the next session"),
     ]))  # fmt: skip
     for why in found.last.said["paused"]:
-        st.warning(f"Paused: {why}")
+        say(f"Paused: {why}", "warning")
     show_picture(line_picture(found.days, "equity", "equity"), "Equity")
     show_picture(line_picture(found.days, "fall", "fall from the highest so far, %"), "Falls")
     st.html(
@@ -434,7 +440,7 @@ def show_page(name: str) -> None:
         page(database, settings)
     except DataError as error:
         st.session_state["mark"] = ""
-        st.info(f"{error}")
+        say(f"{error}", "note")
     watch_ledger(settings, st.session_state["mark"])
 
 
@@ -446,9 +452,12 @@ def show_dashboard() -> None:
         def run() -> None:
             show_page(name)
 
-        return st.Page(run, title=PAGES[name][0], url_path=name, default=name == "today")
+        return st.Page(run, title=PAGES[name][0], url_path=name, visibility="hidden" if name == "today" else "visible")
 
-    st.navigation([named(name) for name in PAGES]).run()
+    first = st.Page(
+        lambda: show_page("today"), title=PAGES["today"][0], url_path="first", default=True
+    )  # Streamlit gives the first page no path of its own
+    st.navigation([first, *(named(name) for name in PAGES)]).run()
 
 # %% ../../nbs/75_web/18_dashboard.ipynb #7cb415d1
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ from ..forecasts import Forecast, show_day, show_level
 from .dashboard_frames import FAN_LEVELS, fan_frame, history_frame
 
 # %% auto #0
-__all__ = ['LINE', 'QUIET', 'MARK', 'DASHBOARD_STYLE', 'TILES', 'TABLE', 'STATES', 'Picture', 'fan_picture', 'band_line',
-           'line_picture', 'pit_chart', 'scope_picture', 'strip_picture', 'drift_picture', 'tiles_html', 'spelled',
-           'table_html', 'states_html']
+__all__ = ['LINE', 'QUIET', 'MARK', 'DASHBOARD_STYLE', 'TILES', 'TABLE', 'TOLD', 'STATES', 'Picture', 'fan_picture', 'band_line',
+           'line_picture', 'pit_chart', 'scope_picture', 'strip_picture', 'drift_picture', 'told_html', 'tiles_html',
+           'spelled', 'table_html', 'states_html']
 
 # %% ../../nbs/75_web/16_dashboard_charts.ipynb #137d3c03
 LINE, QUIET, MARK = "#3d85b8", "#77838f", "#c8553d"  # at least 3 : 1 on white and on near black
@@ -212,6 +212,8 @@ DASHBOARD_STYLE: str = """<style>
 .fk-table th,.fk-table td{padding:5px 10px;border-bottom:1px solid rgba(127,137,147,.35);text-align:left;vertical-align:top}
 .fk-table td{white-space:nowrap} .fk-table td.fk-long{white-space:normal;min-width:200px} .fk-table .fk-number,.fk-states td{text-align:right} .fk-table.fk-states{min-width:0}
 [data-testid=stCaptionContainer] p{color:inherit;opacity:1} [data-testid=stCaptionContainer]{color:inherit;opacity:1} [data-testid=stMainBlockContainer]{padding-top:3.5rem}
+.fk-told{margin:0 0 10px;padding:0} ul.fk-told{padding-left:1.2rem} .fk-told.fk-quiet{font-size:.85rem} .fk-told.fk-heading{font-size:1.25rem;font-weight:600;margin-top:14px}
+.fk-told.fk-note,.fk-told.fk-warning,.fk-told.fk-good{border-left:4px solid #3d85b8;background:rgba(61,133,184,.12);padding:10px 14px} .fk-told.fk-warning{border-color:#c8553d;background:rgba(200,85,61,.12)}
 .fk-table.fk-states thead th+th{text-align:right} .fk-now{outline:2px solid #c8553d;outline-offset:-2px;font-weight:700}
 </style>"""
 
@@ -224,6 +226,18 @@ TABLE = _PAGES.from_string("""{% macro right(k) %}{{ ' class="fk-number"'|safe i
 <thead><tr>{% for name in heads %}<th scope="col"{{ right(loop.index0) }}>{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in rows %}<tr>{% for value in row %}<td{{ right(loop.index0) if loop.index0 in numbers else ' class="fk-long"'|safe if value|length > 24 else "" }}>{{ value }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>""")
+
+
+TOLD = _PAGES.from_string("""{% if lines|length == 1 %}<p class="fk-told fk-{{ kind }}">{{ lines[0] }}</p>{% else %}
+<ul class="fk-told fk-{{ kind }}">{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}""")
+
+
+def told_html(
+    text: str | list[str],  # a sentence, or several as a list
+    kind: str = "plain",  # or quiet, heading, note, warning, good
+) -> str:
+    "Text as it was written, whoever wrote it: no part of it becomes a picture, a link or a colour, as it would in markdown."
+    return TOLD.render(lines=[text] if isinstance(text, str) else text, kind=kind)
 
 
 def tiles_html(tiles: list[tuple[str, str, str]]) -> str:

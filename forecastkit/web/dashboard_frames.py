@@ -97,7 +97,7 @@ def recent_sentence(
     worst: Any = known.iloc[int(known["crps"].to_numpy(dtype=float).argmax())]
     return (
         f"Of the {last_of(len(known), 'outcome')} {inside} lay inside the 80% range and {above} above the median; "
-        f"the widest miss was that of {show_day(worst['target_session'])} ({worst['outcome']:+.1f}%)."
+        f"the largest loss (CRPS) was that of {show_day(worst['target_session'])} ({worst['outcome']:+.1f}%)."
     )
 
 # %% ../../nbs/75_web/14_dashboard_frames.ipynb #52452b88
@@ -222,7 +222,7 @@ def skill_words(measured: pd.DataFrame) -> str:
         return "too few outcomes to say"
     gain = skill(both["crps"].to_numpy(float), both["base_crps"].to_numpy(float), hac_lag(horizon), horizon)
     shown = f"{100 * gain.value:+.1f}% (standard error {100 * gain.se:.1f})"
-    return f"none: {shown}" if abs(gain.value) < max(2 * gain.se, 0.005) else shown
+    return f"none: {shown}" if gain.none else shown
 
 
 def pit_frame(measured: pd.DataFrame, bins: int = 10) -> pd.DataFrame:

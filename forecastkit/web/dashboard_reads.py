@@ -132,13 +132,16 @@ class RecordRead(NamedTuple):
     measured: pd.DataFrame  # as `outcome_measures` gives it
     rolling: pd.DataFrame  # as `rolling_skill` gives it, by session; empty for too few outcomes
     misses: pd.DataFrame  # as `miss_frame` gives it
+    read: int = 0  # forecasts that were looked at, the newest
+    held: int = 0  # that are on record
 
 
 def read_record(database: PredictionDatabase, target: Target, last: int = 2520, window: int = 60) -> RecordRead:
     "Coverage, skill over time and the worst misses of a target."
-    rows = database.get_predictions(target.symbol, horizon=target.horizon, kind=target.kind, limit=last).dropna(
-        subset="outcome"
-    )
+    newest = database.get_predictions(target.symbol, horizon=target.horizon, kind=target.kind, limit=last)
+    rows, held = newest.dropna(subset="outcome"), len(newest)
+    if held == last:  # the oldest may be left out
+        held = max(stored_targets(database).get(target, 0), held)
     measured = outcome_measures(rows)
     enough = len(measured) >= window
     rolling = (
@@ -147,7 +150,7 @@ def read_record(database: PredictionDatabase, target: Target, last: int = 2520, 
         else pd.DataFrame(columns=["skill", "skill_se", "inside", "inside_se"])
     )
     worst = worst_misses(rows)
-    return RecordRead(rows, measured, rolling, miss_frame(ledger_rows(worst), worst))
+    return RecordRead(rows, measured, rolling, miss_frame(ledger_rows(worst), worst), len(newest), held)
 
 # %% ../../nbs/75_web/17_dashboard_reads.ipynb #ca131c47
 class LinesRead(NamedTuple):
