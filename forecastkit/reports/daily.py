@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..calendars import COHORT_WORDS
 from ..core import joined_html, last_of, tally
-from ..forecasts import Forecast, feature_words, label_words
+from ..forecasts import Forecast, feature_words, label_words, show_percent
 from ..metrics import hac_lag, hac_se, overlap_se, skill
 from ..pipeline import Day
 from .html import heading, paragraph, percent, show_day, table
@@ -150,7 +150,7 @@ def direction_lines(record: pd.DataFrame, horizon: int) -> list[tuple[str, str, 
         gain = skill(
             (known["rise"].to_numpy(float) - rose) ** 2, (known["base_rate"].to_numpy(float) - rose) ** 2, lag, horizon
         )
-        none = "none, " if abs(gain.t) < 2 else ""
+        none = "none, " if gain.none else ""
         rows.append(
             ("Brier skill of a rise against its base rate", f"{none}{100 * gain.value:+.1f}%", "", percent(gain.se, 1))
         )
@@ -174,7 +174,7 @@ def record_scores(
         both = record[["crps", f"crps_{name}"]].dropna().to_numpy(float)
         if len(both) > 2 * lag:
             gain = skill(both[:, 0], both[:, 1], lag, horizon)
-            none = "none, " if abs(gain.t) < 2 else ""
+            none = "none, " if gain.none else ""
             cells = (f"{none}{100 * gain.value:+.1f}%", f"CRPS {both[:, 1].mean():.2f}", percent(gain.se, 1))
             rows.append((f"skill against {words}", *cells))
     rows.append(("CRPS (% points)", f"{record['crps'].mean():.2f}", "", ""))
@@ -235,8 +235,8 @@ def changes_table(
     def column(f: Forecast) -> dict[str, str]:
         low, high = f.in_points.interval(0.8)
         rows = {"close": f"{f.last_value:.2f}", "expected": f"{f.in_points.expected:.2f}", "80% range": f"{low:.2f} to {high:.2f}",
-                "width of it": f"{high - low:.2f} ({100 * (high - low) / f.last_value:.1f}% of the close)", "a rise": percent(f.prob_above(f.last_value))}  # fmt: skip
-        rows |= {f"{name} regime": percent(p) for name, p in f.regime_probabilities.items()}
+                "width of it": f"{high - low:.2f} ({100 * (high - low) / f.last_value:.1f}% of the close)", "a rise": show_percent(f.prob_above(f.last_value))}  # fmt: skip
+        rows |= {f"{name} regime": show_percent(p) for name, p in f.regime_probabilities.items()}
         return rows | {"cohort": label_words(f.cohort), "model": f.model_version[:8]}
 
     return pd.DataFrame({show_day(previous.origin): column(previous), show_day(forecast.origin): column(forecast)})

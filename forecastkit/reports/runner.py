@@ -23,7 +23,7 @@ from .html import html_page
 
 # %% auto #0
 __all__ = ['INJECTED', 'SOCKET_PATH', 'HANDED', 'report_names', 'report_path', 'assigned_names', 'declared_cell',
-           'report_parameter_names', 'refuse_unknown', 'value_of', 'read_parameters', 'check_parameters',
+           'report_parameter_names', 'refuse_unknown', 'parameter_value', 'read_parameters', 'check_parameters',
            'kernel_config', 'sum_name', 'hand_over', 'handed', 'run_report', 'write_report']
 
 # %% ../../nbs/70_reports/02_runner.ipynb #0ec85c2d
@@ -68,7 +68,7 @@ def refuse_unknown(given: Sequence[str], known: Sequence[str], subject: str) -> 
             raise DataError(f"{subject} has no parameter {name}: it has {', '.join(known)}")
 
 # %% ../../nbs/70_reports/02_runner.ipynb #c928d246
-def value_of(
+def parameter_value(
     text: str,
     default: Any,  # a value of the kind that is wanted
 ) -> Any:
@@ -97,7 +97,7 @@ def read_parameters(
     read = {}
     for key, text in given.items():
         try:
-            read[key] = value_of(text, usual[key])
+            read[key] = parameter_value(text, usual[key])
         except ValueError as error:
             raise DataError(f"report {name}: {key} is {error}, not {text!r:.60}: write -p {key}={usual[key]}") from None
     return read
