@@ -69,7 +69,7 @@ class Comparison:
     @property
     def none(self) -> bool:
         "Whether nothing can be said for or against the forecast: within two standard errors of zero, or a skill under 0.5%."
-        return not abs(self.t) >= 2 or (self.relative and abs(self.value) < 0.005)
+        return abs(self.value) <= 2 * self.se or (self.relative and abs(self.value) < 0.005)
 
     def text(self) -> str:
         "The comparison as it is printed; a skill under 0.5% prints as none."
