@@ -226,7 +226,7 @@ def test_a_job_that_failed_is_an_alert_until_it_ran_again(home, capsys):
     with pytest.raises(DataError), recorded_job(db, "daily"):
         raise DataError("no data")
     with recorded_job(db, "daily"):  # at work again: nothing is said yet
-        assert monitor(db).ok
+        assert not monitor(db).alarmed
     with pytest.raises(DataError), recorded_job(db, "daily"):
         raise DataError("no data")
     assert run(home, "monitor", "--json") == 0
@@ -235,7 +235,7 @@ def test_a_job_that_failed_is_an_alert_until_it_ran_again(home, capsys):
     assert told["ok"] is False and one["rule"] == "failed_job" and "no data" in one["what"]
     with recorded_job(db, "daily"):
         pass
-    assert monitor(db).ok
+    assert not monitor(db).alarmed
 
 
 def test_what_drifted_is_named_in_one_order_and_what_was_seen_says_so():
