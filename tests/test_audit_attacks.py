@@ -1,6 +1,7 @@
 "What a stranger tried against the audit of a function: values that a float drops, files, data brought along, and files that end or fill the process."
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,12 +14,14 @@ import pandas as pd
 import pytest
 
 from forecastkit.cli.main import main
-from forecastkit.core import DataError, UserCodeError
+from forecastkit.core import DataError, SettingsError, UserCodeError
 from forecastkit.data import synthetic_market
 from forecastkit.evaluation import audit
-from forecastkit.evaluation.audit_outputs import sarif
+from forecastkit.evaluation.audit_outputs import github_annotations, sarif
 from forecastkit.evaluation.audit_views import FrameViews
 from forecastkit.evaluation.function_audit import AuditLimits, FirstAnswer, audit_report
+from forecastkit.evaluation.traces import different_numbers
+from forecastkit.features import user_code
 from forecastkit.pipeline.user_code import load_user_code
 
 
@@ -321,8 +324,16 @@ def test_a_file_is_read_as_python_reads_it(content, tmp_path):
 
 def test_a_file_that_is_no_text_and_a_notebook_that_is_none_say_so(tmp_path):
     (tmp_path / "mine.py").write_bytes(b"def f(close): return close  # \xe9\n")
-    with pytest.raises(UserCodeError, match="save it as UTF-8"):
-        load_user_code(f"{tmp_path}/mine.py:f")
+    for content, words in (
+        (None, "save it as UTF-8"),
+        (b"def f(close):\n  return close +\n", "line 2"),
+        (b"a\0", "no Python"),
+    ):
+        if content is not None:
+            (tmp_path / "mine.py").write_bytes(content)
+        with pytest.raises(DataError, match=words) as refused:
+            load_user_code(f"{tmp_path}/mine.py:f")
+        assert not isinstance(refused.value, UserCodeError)  # bad input, no code that fails
     for content in (b"no json", b'{"cells": 3}', b"\xff\xfe"):
         (tmp_path / "mine.ipynb").write_bytes(content)
         with pytest.raises(DataError, match="give FILE") as refused:
@@ -370,3 +381,75 @@ def test_a_function_of_published_series_alone_is_audited():
     from leaks.setting import corpus_market
 
     assert audit(published_when_published, corpus_market(), cuts=4).ok
+
+
+class Speechless(BaseException):
+    def __str__(self):
+        raise SystemExit(0)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, SystemExit, Speechless])
+def test_whatever_a_function_raises_is_its_failure(error, close):
+    def failing(shown):
+        raise error
+
+    with pytest.raises(UserCodeError, match=error.__name__):
+        audit(failing, close, cuts=2)
+
+
+def test_whoever_presses_ctrl_c_is_obeyed(close):
+    with pytest.raises(KeyboardInterrupt), user_code("f"):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_short_data_do_not_carry_later_levels_and_categories(close):
+    frame = close.to_frame("close").assign(kind=np.where(np.arange(len(close)) < 9 * len(close) // 10, "a", "b"))
+    frame["kind"] = frame["kind"].astype("category")
+    panel = pd.concat({"A": frame, "B": frame}, names=["symbol", "date"]).swaplevel().sort_index()
+    for fn, shown in (
+        (lambda f: f["close"] * len(f["kind"].cat.categories), frame),
+        (lambda f: f["close"] * len(f.index.levels[0]), panel),
+    ):
+        assert not audit(fn, shown, cuts=6).ok
+    declared = frame.assign(kind=frame["kind"].cat.add_categories("c"))
+    assert audit(lambda f: pd.get_dummies(f["kind"]).astype(float), declared, cuts=6).ok
+
+
+def test_what_a_frame_carries_beside_its_rows_stays(close):
+    frame = close.to_frame("close")
+    frame.attrs["scale"] = 2.0
+    report = audit(lambda f: f["close"].shift(1) * f.attrs["scale"], frame, cuts=4)
+    assert report.ok and not any("no answer" in note for note in report.notes)
+
+
+def test_a_cut_counts_for_the_bound_where_both_questions_were_answered(close):
+    def refuses(shown):
+        if len(shown) < len(close):
+            raise ValueError("short")
+        return shown.shift(1)
+
+    assert audit(refuses, close, cuts=30).facts["smallest share of rows"] == 1.0
+
+
+def test_a_leak_on_a_large_level_is_found_and_rounding_is_none(close):
+    coming = close.pct_change()
+    for level in (1e8, 1e10):
+        assert not audit(lambda f, level=level: level + f.pct_change().shift(-1), close, cuts=20).ok
+    assert audit(lambda f: (f * 1e9).cumsum(), close, cuts=20).ok
+    x = np.cumsum(np.abs(coming.fillna(0).to_numpy()) * 1e12)[:, None]
+    assert not different_numbers(x, x * (1 + 3e-15)).any()
+
+
+def test_an_audit_without_a_cut_is_refused(close):
+    for cuts in (0, -1):
+        with pytest.raises(SettingsError, match="give 1 or more"):
+            audit(lambda f: f.shift(-1), close, cuts=cuts)
+
+
+def test_reviewers_are_told_no_control_characters_and_no_line_before_the_first(close):
+    report = audit(lambda f: pd.DataFrame({"a\x1b[31m\u2028": f.shift(-1)}), close, cuts=2)
+    told = github_annotations(report, "mine.py", 0)
+    assert "line=1," in told[0] and all(line.isprintable() for line in told)
+    assert sarif([(report, "mine.py", 0)])["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"] == {
+        "startLine": 1
+    }

@@ -62,7 +62,7 @@ def escaped(text: str, more: str = "") -> str:
     "Text for a workflow command of GitHub; `more` are characters that its properties escape beside."
     for char in "%\r\n" + more:
         text = text.replace(char, f"%{ord(char):02X}")
-    return text
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def github_annotations(
@@ -71,7 +71,7 @@ def github_annotations(
     line: int = 1,
 ) -> list[str]:
     "One `::error` a finding, to be printed by a workflow."
-    at = f"file={escaped(path, ':,')},line={line},title={escaped('look-ahead', ':,')}"
+    at = f"file={escaped(path, ':,')},line={max(line, 1)},title={escaped('look-ahead', ':,')}"
     return [f"::error {at}::{escaped(str(finding))}" for finding in report.found]
 
 # %% ../../nbs/45_evaluation/15_audit_outputs.ipynb #f3a7e0aa
@@ -90,7 +90,7 @@ PROBE_RULES: dict[str, str] = {
 def sarif_result(finding: Any, path: str, line: int) -> dict[str, Any]:
     "One finding as a result of SARIF."
     uri = Path(path).as_uri() if Path(path).is_absolute() else quote(path)
-    place = {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}
+    place = {"artifactLocation": {"uri": uri}, "region": {"startLine": max(line, 1)}}
     return {
         "ruleId": finding.probe,
         "level": "error",

@@ -25,8 +25,8 @@ from .traces import aligned, as_table, decision_times
 from .audit_cuts import date_kinds, value_kinds
 
 # %% auto #0
-__all__ = ['EVERYTHING', 'ObservedMarket', 'NarrowedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'perturbed_frame',
-           'Views', 'usable_kinds', 'MarketViews', 'FrameViews']
+__all__ = ['EVERYTHING', 'ObservedMarket', 'NarrowedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'only_known',
+           'made_of_rows', 'perturbed_frame', 'as_given', 'Views', 'usable_kinds', 'MarketViews', 'FrameViews']
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #b64a392f
 EVERYTHING: str = "*"  # noted where the market as a whole was asked for
@@ -174,6 +174,30 @@ def perturbed_column(
     return pd.Series(kinds.array[rng.integers(len(kinds), size=n)], column.index) if len(kinds) else column
 
 
+def only_known(
+    part: pd.DataFrame | pd.Series,  # rows of the whole
+    whole: pd.DataFrame | pd.Series,
+) -> pd.DataFrame | pd.Series:
+    "A copy of the rows without the levels of a panel and the categories that later rows alone use; a declared set of categories stays, one that was made of the rows does not."
+    found = part.copy()
+    if isinstance(found.index, pd.MultiIndex):
+        found.index = found.index.remove_unused_levels()
+    if isinstance(whole, pd.Series) or isinstance(found, pd.Series):
+        return found.cat.remove_unused_categories() if isinstance(whole, pd.Series) and made_of_rows(whole) else found
+    for k in np.flatnonzero([isinstance(dtype, pd.CategoricalDtype) for dtype in found.dtypes]).tolist():
+        if made_of_rows(whole.iloc[:, k]):
+            found.isetitem(k, found.iloc[:, k].cat.remove_unused_categories().array)
+    return found
+
+
+def made_of_rows(column: pd.Series) -> bool:
+    "Whether the categories of a column are those of its rows in their order, as `astype('category')` makes them."
+    if not isinstance(column.dtype, pd.CategoricalDtype) or column.cat.ordered:
+        return False
+    kinds, used = column.cat.categories, column.dropna().nunique()
+    return len(kinds) == used and kinds.is_monotonic_increasing
+
+
 def perturbed_frame(
     frame: pd.DataFrame | pd.Series,
     known: int,  # rows that stay as they are
@@ -181,7 +205,7 @@ def perturbed_frame(
 ) -> pd.DataFrame | pd.Series:
     "The frame with other values in all rows after the first `known`."
     if isinstance(frame, pd.Series):
-        return pd.concat([frame.iloc[:known], perturbed_column(frame.iloc[known:], frame, rng)])
+        return as_given(pd.concat([frame.iloc[:known], perturbed_column(frame.iloc[known:], frame, rng)]), frame)
     later = frame.iloc[known:]
     prices = {"open", "high", "low", "close", "volume"}
     bars = (
@@ -195,7 +219,13 @@ def perturbed_frame(
         else perturbed_column(later[name], frame[name], rng)
         for name in frame
     }  # fmt: skip
-    return pd.concat([frame.iloc[:known], pd.DataFrame(columns, later.index, columns=frame.columns)])
+    return as_given(pd.concat([frame.iloc[:known], pd.DataFrame(columns, later.index, columns=frame.columns)]), frame)
+
+
+def as_given(other: Any, frame: pd.DataFrame | pd.Series) -> Any:
+    "The other rows with the index and the attributes of the frame."
+    other.index, other.attrs = frame.index, dict(frame.attrs)
+    return other
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #016afecb
 class Views(Protocol):
@@ -358,7 +388,7 @@ class FrameViews:
 
     def truncated(self, cut: pd.Timestamp) -> pd.DataFrame | pd.Series:
         "The rows up to the cut."
-        return self.frame.iloc[: self.known(cut)].copy()
+        return only_known(self.frame.iloc[: self.known(cut)], self.frame)
 
     def perturbed(self, cut: pd.Timestamp) -> pd.DataFrame | pd.Series:
         "All rows, those after the cut with other values; the same cut always has the same."

@@ -76,7 +76,7 @@ def as_table(
 def different_numbers(
     x: np.ndarray,  # (rows, columns)
     y: np.ndarray,  # the same shape
-    tolerance: float = 1e-9,  # relative; 0: to the last bit
+    tolerance: float = 1e-9,  # relative to the level; on a large one also to the steps from row to row; 0: to the last bit
 ) -> np.ndarray:
     "Where two tables of numbers differ, (rows, columns) of booleans; NaN equals NaN. Whole numbers are never rounded and differ where they are not equal."
     if x.dtype.kind == y.dtype.kind == "i":
@@ -86,7 +86,9 @@ def different_numbers(
         with np.errstate(invalid="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a column without a single value
             usual = np.nanmedian(np.abs(np.where(np.isfinite(x), x, np.nan)), axis=0)
-            equal |= np.abs(x - y) <= tolerance * np.fmax(np.abs(x), usual)
+            level, apart = np.fmax(np.abs(x), usual), np.abs(x - y)
+            step = np.nanmedian(np.abs(np.diff(x, axis=0)), axis=0) if len(x) > 1 else usual
+            equal |= (apart <= tolerance * level) & (apart <= tolerance * np.fmax(1e3 * step, 1e-3 * level))
     return ~equal
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #514add96

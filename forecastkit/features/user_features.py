@@ -12,6 +12,7 @@ every model that was trained with it."""
 from __future__ import annotations
 
 import contextlib
+import dis
 import inspect
 import sys
 import sysconfig
@@ -29,8 +30,8 @@ from .base import Feature, Inputs
 from .cache import PLAIN_TYPES, code_digest, library_name, parts_of
 
 # %% auto #0
-__all__ = ['PYTHON', 'ERROR_CHARACTERS', 'USER_FAMILY', 'described', 'user_code_digest', 'place_of', 'user_code',
-           'at_user_sessions', 'UserFormula', 'wants_symbol', 'user_feature']
+__all__ = ['PYTHON', 'ERROR_CHARACTERS', 'USER_FAMILY', 'described', 'user_code_digest', 'place_of', 'raised_by_code',
+           'user_code', 'at_user_sessions', 'UserFormula', 'wants_symbol', 'user_feature']
 
 # %% ../../nbs/30_features/17_user_features.ipynb #c8936afd
 def described(thing: Any) -> Any:
@@ -95,8 +96,16 @@ def _words_of(error: BaseException) -> str:
     try:
         said = " ".join(str(error).split())
         return said if len(said) <= ERROR_CHARACTERS else f"{said[:ERROR_CHARACTERS]} ... ({len(said)} characters)"
-    except Exception:
+    except BaseException:  # it may raise anything, as what it is said of did
         return ""
+
+
+def raised_by_code(error: BaseException) -> bool:
+    "Whether a `raise` statement raised an error, and no signal: whoever presses Ctrl-C is obeyed."
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
 
 # %% ../../nbs/30_features/17_user_features.ipynb #0b5995c5
 @contextlib.contextmanager
@@ -107,9 +116,11 @@ def user_code(
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except (UserCodeError, KeyboardInterrupt):
+    except UserCodeError:
         raise
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not raised_by_code(error):
+            raise
         said = _words_of(error)
         raise UserCodeError(f"{what} failed: {type(error).__name__}: {said}{place_of(error)}") from error
 

@@ -126,8 +126,14 @@ def load_user_code(
         _Cells(path, name).get_source("")  # what is no notebook is bad input, no code that fails
     module = ModuleType(f"audited_{path.stem}")
     module.__file__ = str(path.resolve())
+    cells = _Cells(path.resolve(), name)
+    try:
+        cells.source_to_code(cells.get_source(""), str(path.resolve()))
+    except (SyntaxError, ValueError) as error:  # no code at all; what it does when it runs is another matter
+        at = f" (line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise DataError(f"{path.name} is no Python: {getattr(error, 'msg', error)}{at}") from error
     with _beside(path.resolve().parent, module), user_code(f"running {path.name}"):
-        _Cells(path.resolve(), name).exec_module(module)
+        cells.exec_module(module)
         there = hasattr(module, name)
     if not there:
         own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
