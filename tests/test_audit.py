@@ -127,8 +127,8 @@ def test_the_smallest_leaks_are_found_to_the_last_bit(close):
 
 def test_a_cut_without_an_answer_counts_for_nothing(close):
     def late(shown):
-        if not shown[700:].equals(close[700 : len(shown)]) or len(shown) < 700:
-            raise ValueError("not these")
+        if len(shown) < 700:
+            raise ValueError("too short")
         return shown.diff()
 
     views = FrameViews(close)
