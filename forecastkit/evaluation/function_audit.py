@@ -42,10 +42,10 @@ from .audit_views import FrameViews, MarketViews, ObservedMarket, Views, moments
 # %% auto #0
 __all__ = ['FORMS', 'ANNOTATED', 'KEPT_APART', 'PROCESSES', 'FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'ONE_THREAD',
            'annotated_form', 'shown_form', 'called', 'FilesTouched', 'FirstAnswer', 'first_of_market', 'first_of_frame',
-           'given', 'with_files', 'unproved', 'watched_folders', 'files_kept', 'in_fresh_process', 'harmless_forms',
-           'CutSearch', 'view_answer', 'search_cuts', 'memory_findings', 'file_findings', 'file_notes', 'later_changes',
-           'agrees_elsewhere', 'brought_findings', 'response_notes', 'date_findings', 'AuditLimits', 'searched',
-           'audit_report', 'first_answer', 'answer_of', 'fresh_answer', 'views_of', 'audit']
+           'given', 'with_files', 'ends_audit', 'unproved', 'watched_folders', 'files_kept', 'in_fresh_process',
+           'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts', 'memory_findings', 'file_findings',
+           'file_notes', 'later_changes', 'agrees_elsewhere', 'brought_findings', 'response_notes', 'date_findings',
+           'AuditLimits', 'searched', 'audit_report', 'first_answer', 'answer_of', 'fresh_answer', 'views_of', 'audit']
 
 # %% ../../nbs/45_evaluation/14_function_audit.ipynb #b2878524
 FORMS: tuple[str, ...] = ("market", "bars", "close")
@@ -175,15 +175,20 @@ def with_files(
     return replace(answer, files=FilesTouched(written, read, tuple(sorted(layer.programs))))
 
 
+def ends_audit(error: Exception) -> bool:
+    "Whether an error is no refusal of one view: files are in the way, or the function wanted to leave."
+    left = error.__cause__ is not None and not isinstance(error.__cause__, Exception)
+    return isinstance(error, FileRefusal) or left
+
+
 @contextmanager
 def unproved(*errors: type[Exception]) -> Iterator[None]:
     "An error inside proves nothing, and is let go; but where files are in the way, no audit goes on."
     try:
         yield
-    except FileRefusal:
-        raise
-    except errors:
-        pass
+    except errors as error:
+        if ends_audit(error):
+            raise
 
 
 def watched_folders(fn: Callable[..., Any]) -> list[Path]:
@@ -253,7 +258,7 @@ class CutSearch:
     refused: list[str] = field(default_factory=list)  # views to which the function gave no answer
     compared: int = 0  # values
     asked: int = 0  # cuts
-    answered: list[pd.Timestamp] = field(default_factory=list)  # the cuts at which an answer could be compared
+    answered: list[pd.Timestamp] = field(default_factory=list)  # the cuts at which both answers could be compared
     forms: Counter[str] = field(default_factory=Counter)  # at how many cuts each difference of form showed
     read: frozenset[str] = frozenset()  # what the function read of shorter data alone
 
@@ -271,9 +276,9 @@ def view_answer(
         shown = views.truncated(cut) if probe == "truncate" else views.perturbed(cut)
         try:
             answer, why = called(fn, shown, views, name, symbol), ""
-        except FileRefusal:
-            raise
         except UserCodeError as error:
+            if ends_audit(error):
+                raise
             answer, why = None, str(error)
         wider = views.widened()
         if wider is None:
@@ -298,7 +303,7 @@ def search_cuts(
     for cut in cuts:
         if time.monotonic() > until:
             break
-        before = found.compared
+        probes = 0  # that compared something
         for probe in ("truncate", "perturb"):
             views, other, why = view_answer(fn, views, cut, probe, name, symbol)
             if other is None:
@@ -311,8 +316,9 @@ def search_cuts(
             found.differences += column_differences(a, b, probe, cut, tolerance) or form_differences(a, b, probe, cut)
             found.forms += Counter(harmless_forms(whole, other, a, b, tolerance) if forms else ())
             found.compared += a.size
+            probes += a.size > 0
         found.asked += 1
-        found.answered += [cut] * (found.compared > before)
+        found.answered += [cut] * (probes == 2)  # what one probe cannot show the other may
         if on_cut is not None:
             on_cut()
     found.read = frozenset(getattr(views, "asked", ()))
@@ -475,6 +481,10 @@ class AuditLimits:
     seed: int = 0
     n_jobs: int = 1  # processes
     forms: bool = False  # whether what is harmless is compared too and listed
+
+    def __post_init__(self) -> None:
+        if self.cuts < 1:
+            raise SettingsError(f"{self.cuts} cuts ask a function nothing: give 1 or more")
 
 
 ONE_THREAD: Mapping[str, str] = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
