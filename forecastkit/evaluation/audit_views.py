@@ -26,7 +26,7 @@ from .audit_cuts import date_kinds, value_kinds
 
 # %% auto #0
 __all__ = ['EVERYTHING', 'ObservedMarket', 'NarrowedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'only_known',
-           'made_of_rows', 'perturbed_frame', 'as_given', 'Views', 'usable_kinds', 'MarketViews', 'FrameViews']
+           'made_of_rows', 'perturbed_frame', 'with_attrs_of', 'Views', 'usable_kinds', 'MarketViews', 'FrameViews']
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #b64a392f
 EVERYTHING: str = "*"  # noted where the market as a whole was asked for
@@ -205,7 +205,7 @@ def perturbed_frame(
 ) -> pd.DataFrame | pd.Series:
     "The frame with other values in all rows after the first `known`."
     if isinstance(frame, pd.Series):
-        return as_given(pd.concat([frame.iloc[:known], perturbed_column(frame.iloc[known:], frame, rng)]), frame)
+        return with_attrs_of(pd.concat([frame.iloc[:known], perturbed_column(frame.iloc[known:], frame, rng)]), frame)
     later = frame.iloc[known:]
     prices = {"open", "high", "low", "close", "volume"}
     bars = (
@@ -219,10 +219,10 @@ def perturbed_frame(
         else perturbed_column(later[name], frame[name], rng)
         for name in frame
     }  # fmt: skip
-    return as_given(pd.concat([frame.iloc[:known], pd.DataFrame(columns, later.index, columns=frame.columns)]), frame)
+    return with_attrs_of(pd.concat([frame.iloc[:known], pd.DataFrame(columns, later.index, columns=frame.columns)]), frame)
 
 
-def as_given(other: Any, frame: pd.DataFrame | pd.Series) -> Any:
+def with_attrs_of(other: Any, frame: pd.DataFrame | pd.Series) -> Any:
     "The other rows with the index and the attributes of the frame."
     other.index, other.attrs = frame.index, dict(frame.attrs)
     return other
