@@ -219,7 +219,9 @@ def perturbed_frame(
         else perturbed_column(later[name], frame[name], rng)
         for name in frame
     }  # fmt: skip
-    return with_attrs_of(pd.concat([frame.iloc[:known], pd.DataFrame(columns, later.index, columns=frame.columns)]), frame)
+    return with_attrs_of(
+        pd.concat([frame.iloc[:known], pd.DataFrame(columns, later.index, columns=frame.columns)]), frame
+    )
 
 
 def with_attrs_of(other: Any, frame: pd.DataFrame | pd.Series) -> Any:
