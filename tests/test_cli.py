@@ -233,7 +233,7 @@ def test_daily_writes_a_page_that_stands_alone(tmp_path, capsys):
         r"""(?:src|href|url\(|@import)\s*=?\s*["']?\s*(?:https?:)?//""", written
     )
     assert "<svg" in page and "drawing" in page and "As of the close of Thursday, 31 Dec 2015" in page
-    assert "this is a forecast from December 2015, not of today" in page
+    assert "This page shows that session, as it was asked for; the data go on to 31 Dec 2018" in page
     assert (tmp_path / "pages" / "2015-12-31" / "daily.ipynb").exists()
     code, out, _ = run(capsys, *arguments)
     assert code == 0 and "0 forecasts and 0 outcomes newly stored" in out

@@ -283,7 +283,7 @@ def pages(tmp_path, monkeypatch):
     rendered: list[str] = []
     monkeypatch.setattr(
         "forecastkit.reports.run_report",
-        lambda name, folder, parameters, progress, objects=None: rendered.append(parameters["as_of"]),
+        lambda name, folder, parameters, *_: rendered.append(parameters["as_of"]),
     )
     return rendered
 

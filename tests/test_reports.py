@@ -86,7 +86,7 @@ def test_tables_are_of_this_day_and_carry_their_errors(day):
     scores = anomaly_scores(day)
     assert scores["forecasts"].str.replace(",", "").astype(int).sum() == day.anomaly.scores["days"].sum()
     filled = scores["better by"] != ""
-    assert scores.loc[filled, "better by"].str.fullmatch(r"[+-]\d+\.\d \(\d+\.\d\)").all()
+    assert scores.loc[filled, "better by"].str.fullmatch(r"[+-]\d+\.\d\d \(\d+\.\d\d\)").all()
 
 
 def test_the_picture_has_a_line_a_session(day):

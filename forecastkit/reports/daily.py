@@ -52,9 +52,10 @@ def headline(
         last = day.last_good
         if last is not None:
             behind = (day.as_of - last.origin).days
+            when = f", {tally(behind, 'day')} earlier" if behind else ""
             lines.append(
                 paragraph(
-                    f"Below stands the last good forecast, made as of {show_day(last.origin)}, {behind} days earlier.",
+                    f"Below stands the last good forecast, made as of {show_day(last.origin)}{when}.",
                     "warning",
                 )
             )
