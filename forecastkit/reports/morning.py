@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -190,10 +190,10 @@ def moved_section(forecast: Any) -> str:
 def session_named(folder: str) -> date | None:
     "The day that a folder of pages is named after; None for a folder of another kind."
     try:
-        day = datetime.strptime(folder, "%Y-%m-%d").date()
+        day = date.fromisoformat(folder)
     except ValueError:
         return None
-    return day if f"{day:%Y-%m-%d}" == folder else None
+    return day if day.isoformat() == folder else None  # 20180205 is a day, and no folder of ours
 
 
 def first_heading(page: Path) -> str:
