@@ -197,7 +197,7 @@ def session_named(folder: str) -> date | None:
 
 
 def first_heading(page: Path) -> str:
-    "What the first heading of a page says: of a daily page the symbol and the horizon; empty where there is none."
+    "The text of the first heading of a page, such as the symbol and the horizon of a daily page; empty where there is none."
     found = re.search(r"(?:<h1)\b[^>]*>([^<]*)<", page.read_text("utf-8", "replace"))
     return unescape(found[1]).strip() if found else ""
 
