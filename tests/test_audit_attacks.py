@@ -398,7 +398,8 @@ def test_whatever_a_function_raises_is_its_failure(error, close):
 
 
 def test_whoever_presses_ctrl_c_is_obeyed():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background starts with it ignored
+    # a shell in the background starts its commands with the signal ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt), user_code("f"):
             signal.raise_signal(signal.SIGINT)
