@@ -332,8 +332,8 @@ def test_the_daily_job_on_live_sources(tmp_path, capsys, server, clock, pages):
 def test_offline_the_network_is_never_asked(tmp_path, capsys, no_network, pages, five_years):
     folder = f"folder:{five_years}"
     code, _, err = run(
-        capsys, "daily", "--quiet", "--as-of", "2016-09-30", "--sources", folder, "--home", str(tmp_path)
-    )
+        capsys, "daily", "--quiet", "--as-of", "2016-09-30", "--sources", folder, "--home", str(tmp_path), "--output", str(tmp_path / "pages")
+    )  # fmt: skip
     assert (code, pages) == (0, ["2016-09-30"]), err
     for command in (("data", "list"), ("data", "health"), ("forecast", "--as-of", "2016-09-30")):
         code, out, err = run(capsys, *command, "--sources", f"yahoo, {folder}", "--home", str(tmp_path))
@@ -344,7 +344,8 @@ def test_a_series_that_an_earlier_source_has_is_not_asked_for(tmp_path, capsys, 
     server.until = pd.Timestamp("2016-09-30")
     clock("2016-09-30 21:00Z")
     words = f"folder:{five_years}, yahoo"
-    code, _, err = run(capsys, "daily", "--quiet", "--as-of", "2016-09-30", "--sources", words, "--home", str(tmp_path))
+    given = ["--sources", words, "--home", str(tmp_path), "--output", str(tmp_path / "pages")]
+    code, _, err = run(capsys, "daily", "--quiet", "--as-of", "2016-09-30", *given)
     assert code == 0, err
     asked = {unquote(urlsplit(path).path.rpartition("/")[2]) for path in server.requests}
     assert {"^VIX3M", "^IXIC", "HYG"} <= asked and not asked & {"^VIX", "^GSPC"}

@@ -326,10 +326,11 @@ def lines_page(database: Any, settings: Settings) -> None:
 def health_page(database: Any, settings: Settings) -> None:
     "Drift, alerts and job runs, as the monitor has them on record."
     found = read_once("health", database, read_health)
-    say(
-        ["Something needs a look:", *found.report.todo] if found.report.todo else "Nothing needs to be done.",
-        "warning" if found.report.todo else "good",
-    )
+    if found.report.todo:
+        say("Something needs a look:", "heading")
+        say(found.report.todo, "warning")
+    else:
+        say("Nothing needs to be done.", "good")
     say(found.report.lines()[:3])
     if len(found.alerts):
         st.html(table_html(alerts_frame(found.alerts), "Alerts, those that stand first (UTC)"))

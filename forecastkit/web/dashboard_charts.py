@@ -212,7 +212,7 @@ DASHBOARD_STYLE: str = """<style>
 .fk-table th,.fk-table td{padding:5px 10px;border-bottom:1px solid rgba(127,137,147,.35);text-align:left;vertical-align:top}
 .fk-table td{white-space:nowrap} .fk-table td.fk-long{white-space:normal;min-width:200px} .fk-table .fk-number,.fk-states td{text-align:right} .fk-table.fk-states{min-width:0}
 [data-testid=stCaptionContainer] p{color:inherit;opacity:1} [data-testid=stCaptionContainer]{color:inherit;opacity:1} [data-testid=stMainBlockContainer]{padding-top:3.5rem}
-.fk-told{margin:0 0 10px;padding:0} ul.fk-told{padding-left:1.2rem} .fk-told.fk-quiet{font-size:.85rem} .fk-told.fk-heading{font-size:1.25rem;font-weight:600;margin-top:14px}
+.fk-told{margin:0 0 10px;padding:0} ul.fk-told[class]{padding-left:2rem} .fk-told.fk-quiet{font-size:.85rem} .fk-told.fk-heading{font-size:1.25rem;font-weight:600;margin-top:14px}
 .fk-told.fk-note,.fk-told.fk-warning,.fk-told.fk-good{border-left:4px solid #3d85b8;background:rgba(61,133,184,.12);padding:10px 14px} .fk-told.fk-warning{border-color:#c8553d;background:rgba(200,85,61,.12)}
 .fk-table.fk-states thead th+th{text-align:right} .fk-now{outline:2px solid #c8553d;outline-offset:-2px;font-weight:700}
 </style>"""
