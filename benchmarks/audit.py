@@ -16,7 +16,7 @@ from forecastkit.core import load_settings
 from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_cuts import plan_cuts
 from forecastkit.evaluation.audit_views import FrameViews
-from forecastkit.evaluation.function_audit import search_cuts
+from forecastkit.evaluation.answer_findings import search_cuts
 from forecastkit.pipeline import open_market
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

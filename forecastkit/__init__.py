@@ -63,12 +63,14 @@ Modules:
 - `forecastkit.data.synthetic`: A synthetic market with a hidden state, stochastic volatility and jumps: index, volatility indices, stocks and yields, with the truth behind them.
 - `forecastkit.data.timeframes`: Bars of the timeframes m1, m15, h1, h4, d1 and w1: reading intraday files, resampling, and the moment each bar is known.
 - `forecastkit.evaluation.ablation`: `AblationStudy` drops one part after the other, lets the rest be fitted again, and tests each loss of quality in pairs: on scores by Diebold and Mariano, on Sharpe ratios by a stationary bootstrap, adjusted by Holm, with the smallest effect that could have been found.
+- `forecastkit.evaluation.answer_findings`: What the answers of a function prove: at each cut earlier rows must agree with the first answer, the last question must be answered as the first was, and nothing may follow data that were never shown.
 - `forecastkit.evaluation.audit_cuts`: The cuts of an audit: which rows are asked, drawn from every kind of day, and the smallest share of days on which a leak would have been found.
 - `forecastkit.evaluation.audit_outputs`: Outputs of an audit for machines: `assert_no_lookahead` fails a test, `github_annotations` mark the line in a pull request, `sarif` is read by code scanning.
 - `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
 - `forecastkit.evaluation.direction_scorecard`: `score_directions`: Brier score, log loss, hit rate of labels, and calibration of stated directions, each beside the base rate and with an error clustered by sessions.
 - `forecastkit.evaluation.forecast_files`: Forecast files: `read_forecast_file` takes a CSV or Parquet file of quantiles made elsewhere and refuses each row that cannot be true, with one line
+- `forecastkit.evaluation.fresh_answers`: The first answer of a function, in a process of its own: what it takes (a market, bars, closes or a frame), what it reads, which files it touches, and how each failure is told.
 - `forecastkit.evaluation.function_audit`: The audit of a function of one's own: a function of a market, of bars, of a close series or of any frame is asked at hundreds of cuts, first in a fresh process, and must not know tomorrow.
 - `forecastkit.evaluation.lookahead`: The look-ahead audit: a function is called on markets that are cut off or continue differently, and every earlier row must stay the same.
 - `forecastkit.evaluation.panel_scorecard`: Scoring the forecasts of a universe: skill against climatology, EWMA and GARCH, coverage by stock, sector, VIX band, results ahead, year; errors clustered by sessions.

@@ -11,7 +11,9 @@ from forecastkit.data import synthetic_market
 from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_cuts import date_kinds, plan_cuts, smallest_share
 from forecastkit.evaluation.audit_views import FrameViews, MarketViews
-from forecastkit.evaluation.function_audit import AuditLimits, FirstAnswer, audit_report, memory_findings, search_cuts
+from forecastkit.evaluation.answer_findings import memory_findings, search_cuts
+from forecastkit.evaluation.fresh_answers import FirstAnswer
+from forecastkit.evaluation.function_audit import AuditLimits, audit_report
 
 
 @pytest.fixture(scope="module")

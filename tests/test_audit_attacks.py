@@ -19,7 +19,8 @@ from forecastkit.data import synthetic_market
 from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_outputs import github_annotations, sarif
 from forecastkit.evaluation.audit_views import FrameViews
-from forecastkit.evaluation.function_audit import AuditLimits, FirstAnswer, audit_report
+from forecastkit.evaluation.fresh_answers import FirstAnswer
+from forecastkit.evaluation.function_audit import AuditLimits, audit_report
 from forecastkit.evaluation.traces import different_numbers
 from forecastkit.features import user_code
 from forecastkit.pipeline.user_code import load_user_code

@@ -96,7 +96,7 @@ def own_verdicts(market: MarketData, close: pd.Series, kept: Path, functions: in
     "What forecastkit and the perturbation at the midpoint say of every function, or of so many more; each is kept at once."
     rows = json.loads(kept.read_text()) if kept.exists() else []
     done = {(row["set"], row["name"], row["leak"]) for row in rows}
-    fresh = FreshProcesses(("forecastkit.evaluation.function_audit",))
+    fresh = FreshProcesses(("forecastkit.evaluation.fresh_answers",))
     left = [case for case in cases() if case[:3] not in done]
     for part, name, leaks, fn, decide in left[:functions]:
         data = market if part == "corpus" else close
