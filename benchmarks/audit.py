@@ -14,9 +14,9 @@ import pandas as pd
 
 from forecastkit.core import load_settings
 from forecastkit.evaluation import audit
+from forecastkit.evaluation.answer_findings import search_cuts
 from forecastkit.evaluation.audit_cuts import plan_cuts
 from forecastkit.evaluation.audit_views import FrameViews
-from forecastkit.evaluation.answer_findings import search_cuts
 from forecastkit.pipeline import open_market
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

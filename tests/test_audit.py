@@ -9,9 +9,9 @@ from forecastkit.cli.main import main
 from forecastkit.core import SettingsError, UserCodeError
 from forecastkit.data import synthetic_market
 from forecastkit.evaluation import audit
+from forecastkit.evaluation.answer_findings import memory_findings, search_cuts
 from forecastkit.evaluation.audit_cuts import date_kinds, plan_cuts, smallest_share
 from forecastkit.evaluation.audit_views import FrameViews, MarketViews
-from forecastkit.evaluation.answer_findings import memory_findings, search_cuts
 from forecastkit.evaluation.fresh_answers import FirstAnswer
 from forecastkit.evaluation.function_audit import AuditLimits, audit_report
 
