@@ -82,14 +82,14 @@ def _recurring_events(calendar: Calendar) -> dict[str, tuple[pd.DatetimeIndex, p
     closed = {"holiday": (calendar.holidays, calendar.holidays.union(calendar.adhoc))}
     return {name: (days, days) for name, days in fixed.items()} | closed
 
-
+# %% ../../nbs/15_calendars/05_cohorts.ipynb #9ed87efd
 def _week_of_quarter(index: pd.DatetimeIndex) -> np.ndarray:
     "The week of the quarter of each session: 1 in its first seven days, and so on."
     month = index.to_numpy().astype("datetime64[M]").astype(int)  # since January 1970, the first of a quarter
     start = (month - month % 3).astype("datetime64[M]").astype("datetime64[D]")
     return (index.to_numpy().astype("datetime64[D]") - start).astype(int) // 7 + 1
 
-
+# %% ../../nbs/15_calendars/05_cohorts.ipynb #bd27dc77
 def calendar_features(
     index: pd.DatetimeIndex,  # sessions
     events: pd.DataFrame,  # meetings, as `fomc_table` gives them
@@ -156,7 +156,7 @@ def _holiday_week(index: pd.DatetimeIndex, calendar: Calendar) -> np.ndarray:
     unplanned = np.diff(_micros(calendar.adhoc).searchsorted([monday, _micros(index)]), axis=0)[0]
     return planned + unplanned > 0
 
-
+# %% ../../nbs/15_calendars/05_cohorts.ipynb #920b51b2
 def _applicable_cohorts(index: pd.DatetimeIndex, meetings: np.ndarray, calendar: Calendar) -> dict[str, np.ndarray]:
     "Which of the first seven cohorts apply to each session; `meetings`: next and last known meeting, microseconds."
     monday, anchors, week = _monday(index), _recurring_events(calendar), _week_of_quarter(index)
@@ -176,7 +176,7 @@ def _applicable_cohorts(index: pd.DatetimeIndex, meetings: np.ndarray, calendar:
         "earnings_season": (week >= 2) & (week <= 6),
     }
 
-
+# %% ../../nbs/15_calendars/05_cohorts.ipynb #2995b9ef
 def calendar_cohorts(
     index: pd.DatetimeIndex,  # sessions
     events: pd.DataFrame,  # meetings, as `fomc_table` gives them
@@ -203,7 +203,7 @@ def _standardised_sizes(change: pd.Series, scale: pd.Series, index: pd.Index) ->
     "Absolute changes in units of what was expected; NaN where either is unknown."
     return (change.abs() / scale.where(scale > 0)).reindex(index).to_numpy(dtype=float)
 
-
+# %% ../../nbs/15_calendars/05_cohorts.ipynb #4f05c012
 def cohort_weights(
     change: pd.Series,  # log changes by origin, NaN where unknown, as `Calendar.outcomes` gives them
     scale: pd.Series,  # the size of change expected at each origin, from what was known then

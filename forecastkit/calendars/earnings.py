@@ -32,7 +32,7 @@ DAY_IS_OVER = pd.Timedelta(
     hours=23
 )  # UTC, after 18:00 in New York: EDGAR dates by the next day what arrives after 17:30
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #d8e33ee1
 def earnings_table(
     *tables: pd.DataFrame,  # symbol, date, hour (reported) or kind and known_at: see `EARNINGS_COLUMNS`
 ) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def reported_dates(
     days = pd.DatetimeIndex(dates).as_unit("us")
     return _rows(symbol, days, "unknown", "reported", (days + DAY_IS_OVER).tz_localize("UTC"))
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #2a5fa1d7
 def reported_moments(
     symbol: str,
     moments: pd.DatetimeIndex,  # with a time zone: when the results were out
@@ -86,7 +86,7 @@ def reported_moments(
     hours = np.select([past_close, begun], ["after_close", "in_session"], "before_open")
     return _rows(symbol, days, hours, "reported", utc)
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #b5c91b24
 def scheduled_dates(
     symbol: str,
     dates: pd.DatetimeIndex,  # days on which results are to come
@@ -99,7 +99,7 @@ def scheduled_dates(
 # %% ../../nbs/15_calendars/06_earnings.ipynb #3abe1122
 EARNINGS_FILE: str = "earnings_dates.csv"  # beside the bars of a folder, or beside a universe
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #8b8b3b29
 def _stated_moments(
     shown: str,  # the name of the file
     given: pd.DataFrame,  # as text, with `EARNINGS_COLUMNS`
@@ -118,7 +118,7 @@ def _stated_moments(
     except DataError as error:
         raise DataError(f"{shown}: {error}") from error
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #d20b7d5f
 def read_earnings(
     path: str
     | Path
@@ -150,7 +150,7 @@ def read_earnings(
     parts = [table.assign(kind=kind, known_at=(day + DAY_IS_OVER).dt.tz_localize("UTC")) for kind, day in said.items()]
     return earnings_table(*(part.dropna() for part in parts))
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #c1eaba8d
 def earnings_csv(
     table: pd.DataFrame,  # as `earnings_table` gives it
 ) -> str:
@@ -165,7 +165,7 @@ def saved_earnings(home: str | Path | Home) -> pd.DataFrame | None:
     own = Home(home).earnings
     return read_earnings(own) if own.is_file() else None
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #0d72d47a
 def save_earnings(
     home: str | Path | Home,
     table: pd.DataFrame,  # as `earnings_table` gives it
@@ -198,7 +198,7 @@ def _micros(moments: pd.Series | pd.DatetimeIndex) -> np.ndarray:
     "Microseconds since 1970."
     return pd.DatetimeIndex(moments).as_unit("us").astype("int64").to_numpy()
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #f80f39d2
 def expected_reports(
     reports: pd.DataFrame,  # as `earnings_table` gives it, of one symbol or of many
 ) -> pd.DataFrame:
@@ -292,7 +292,7 @@ def _spans(
         {"symbol": said["symbol"].to_numpy(), "first": first, "last": last, "known": known, "until": until}
     )
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #99182eb6
 def _reacted(
     spans: pd.DataFrame,  # as `_spans` gives them
     columns: np.ndarray,  # (reports,) that of the symbol of each
@@ -311,7 +311,7 @@ def _reacted(
     reacted[places[told], column[told]] = True
     return reacted[at] & (at >= 0)[:, None]
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #3501d483
 def reaction_mask(
     table: pd.DataFrame,  # as `earnings_table` gives it
     symbol: str,

@@ -39,7 +39,7 @@ def meeting_moments(
     known = (date - KNOWN_AHEAD).where(scheduled, date + SURPRISE_AT)
     return known.dt.tz_localize("UTC").astype("datetime64[us, UTC]")
 
-
+# %% ../../nbs/15_calendars/04_fomc.ipynb #e180ae24
 def fomc_table() -> pd.DataFrame:
     """
     Decision days of the FOMC from 2000-02-02 to 2026-12-09, each with the moment it was known.
@@ -148,7 +148,7 @@ def parse_meetings_page(
     moments = meeting_moments(later["date"], later["scheduled"])
     return pd.DataFrame({"date": later["date"], "known_at": moments, "scheduled": later["scheduled"]})
 
-
+# %% ../../nbs/15_calendars/04_fomc.ipynb #39859038
 def read_meetings(
     path: str
     | Path,  # a CSV with date and, where some came at short notice, scheduled (1 or 0); or the page, saved as HTML
@@ -169,7 +169,7 @@ def read_meetings(
     given = table["scheduled"] if "scheduled" in table.columns else pd.Series("1", table.index)
     return _meetings_frame(shown, table["date"], given)
 
-
+# %% ../../nbs/15_calendars/04_fomc.ipynb #48c2468e
 def _meetings_frame(
     shown: str,  # what messages call the file
     days: pd.Series,  # as text

@@ -109,7 +109,7 @@ RELEASES: tuple[Release, ...] = (
 # %% ../../nbs/15_calendars/02_releases.ipynb #3923cdd5
 _own_releases: dict[str, Release] = {}  # by id: rules that the settings add
 
-
+# %% ../../nbs/15_calendars/02_releases.ipynb #c5c8e820
 def parse_release(
     text: str,  # such as NROU quarter 30 15: id, what its dates stand for, federal business days, hour (UTC; 22 if left out)
 ) -> Release:
@@ -123,14 +123,14 @@ def parse_release(
         )
     return Release((parts[0].upper(),), parts[1], numbers[0], [*numbers, 22][1], "by the rule in the settings")
 
-
+# %% ../../nbs/15_calendars/02_releases.ipynb #f7a9bb1a
 def add_releases(
     rules: Iterable[str],  # as `parse_release` takes them
 ) -> None:
     "Add rules of one's own for this process, before those of the table; raises `DataError` for what is none."
     _own_releases.update({release.ids[0]: release for release in map(parse_release, rules)})
 
-
+# %% ../../nbs/15_calendars/02_releases.ipynb #3f736dd6
 def release_of(
     series: str,  # FRED's id
 ) -> Release:

@@ -30,7 +30,7 @@ FIRST = "1962-01-01"  # the S&P 500 of most vendors begins in 1962
 ZERO = "1990-01-02"  # session number 0: the first session of the VIX
 NEW_YORK = "XNYS"  # the calendar of the public functions that may be called without one
 
-
+# %% ../../nbs/15_calendars/01_sessions.ipynb #ab14f7a2
 @lru_cache(maxsize=8)
 def exchange(
     name: str,  # a name of exchange_calendars; "24/7" trades every day
@@ -62,7 +62,7 @@ Days = pd.DatetimeIndex | Iterable[Date]  # many days
 
 YEAR_FIRST = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?!\d)|\d{8}(?!\d)")
 
-
+# %% ../../nbs/15_calendars/01_sessions.ipynb #1bb4a380
 def _day(
     date: Date,  # a day, without time zone and without time of day
 ) -> pd.Timestamp:
@@ -324,7 +324,7 @@ def _build(name: str) -> Calendar:
         name, days[kept].rename("session"), opens, closes, adhoc.rename("session"), holidays.rename("session")
     )
 
-
+# %% ../../nbs/15_calendars/01_sessions.ipynb #b1e6e73e
 @lru_cache(maxsize=64)
 def _calendar_name(name: Any) -> str:
     "The name as exchange_calendars spells it, whatever its case; raises `DataError` for an unknown one."
@@ -335,7 +335,7 @@ def _calendar_name(name: Any) -> str:
         raise DataError(f"calendar {name!r} is unknown: use a name of exchange_calendars, such as XNYS")
     return found
 
-
+# %% ../../nbs/15_calendars/01_sessions.ipynb #e61e5f1d
 def get_calendar(
     calendar: Calendar | str,  # a name of exchange_calendars such as XNYS, XTKS or 24/7; a Calendar is given back
 ) -> Calendar:

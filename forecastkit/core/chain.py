@@ -30,7 +30,7 @@ class Link(NamedTuple):
     sound: bool  # whether its content gives its hash
     follows: bool  # whether it names the hash of the row before
 
-
+# %% ../../nbs/00_core/04_chain.ipynb #31f3e2ad
 @dataclass(frozen=True)
 class HashChain:
     "How the rows of one record are chained: which fields hold the hashes, and what a hash covers."

@@ -35,7 +35,7 @@ class Parameter:
     default: str  # as written; empty where there is none
     comment: str
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #50148ba8
 PRAGMA = re.compile(r"\s*#?\s*\b(?:noqa|fmt|type|pyrefly|pyright|pragma|ruff|nosec|pylint)\s*:.*|\s*\(frozen\)$")
 
 
@@ -70,7 +70,7 @@ def _declarations(node: Any) -> list[tuple[str, Any, Any, Any]]:
         found += [(f"{star}{one.arg}", one.annotation, None, one)] if one else []
     return [one for one in found if one[0] not in ("self", "cls")]
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #489af13a
 def declared_parameters(
     source: str,  # of a function, or of a class with annotated fields
 ) -> list[Parameter]:
@@ -107,7 +107,7 @@ def _field(one: Any, written: Parameter | None) -> Parameter:
     kind = written.kind if written else str(one.type)
     return Parameter(one.name, kind, default, written.comment if written and written.comment else about)
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #2873fd26
 def parameters_of(
     thing: Any,  # a function or a class
 ) -> list[Parameter]:
@@ -139,7 +139,7 @@ def parameter_section(
         lines += [fill(p.comment, 88, initial_indent="    ", subsequent_indent="    ")] if p.comment else []
     return "\n".join(["Parameters", "----------", *lines]) if lines else ""
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #6c5cb599
 def completed(
     doc: str,  # the docstring as written
     section: str,  # what is put behind its text and before its examples
@@ -172,7 +172,7 @@ class LazyDoc(str):
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #4f863714
 def _asked(name: str) -> Callable[..., Any]:
     "A method of strings that answers from the complete text."
 
@@ -200,7 +200,7 @@ def _prepare(thing: Any) -> None:
     except (AttributeError, TypeError):  # a type whose docstring cannot be written
         return
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #b09362b9
 def with_parameters(
     thing: Any,  # what a face hands out
     package: str = "forecastkit",  # only what is defined there is touched
@@ -228,7 +228,7 @@ def _summary(file: Path) -> str:
     found = re.search(r'\A\s*"""(.+?)(?:\n|""")', file.read_text(encoding="utf-8")) if file.is_file() else None
     return found[1].strip() if found else ""
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #9e8a367b
 def _names(stub: Path) -> dict[str, list[str]]:
     "Module -> the names that a stub takes from it, in the order of the stub."
     import ast
@@ -239,7 +239,7 @@ def _names(stub: Path) -> dict[str, list[str]]:
             taken.setdefault(node.module or "", []).extend(alias.name for alias in node.names)
     return taken
 
-
+# %% ../../nbs/00_core/11_docstrings.ipynb #92b46e06
 def face_map(
     doc: str,  # the docstring of the face
     file: str | Path,  # its `__init__.py`

@@ -49,7 +49,7 @@ def parse_line(text: str) -> dict[str, Any] | None:
     variants = entry["result"].get("variants", 1)
     return entry if isinstance(variants, int) and not isinstance(variants, bool) and variants >= 1 else None
 
-
+# %% ../../nbs/00_core/09_experiments.ipynb #069cb135
 def log_problems(
     text: str,  # of a whole log
 ) -> list[str]:
@@ -86,7 +86,7 @@ def add_line(
         os.fsync(file.fileno())
     return line
 
-
+# %% ../../nbs/00_core/09_experiments.ipynb #60035fe0
 def read_log(path: Path) -> str:
     "The text of a log, whole even beside a writer; a folder in which no lock can be made has none."
     text = path.read_bytes()
@@ -114,7 +114,7 @@ def commit_in(
         head = next((pair[0] for pair in pairs if len(pair) == 2 and pair[1] == name), "")
     return head if re.fullmatch(r"[0-9a-f]{40,64}", head) else UNKNOWN
 
-
+# %% ../../nbs/00_core/09_experiments.ipynb #13e40305
 def checked_out_commit(
     folder: str | Path = ".",
 ) -> str:
@@ -133,7 +133,7 @@ def checked_out_commit(
 # %% ../../nbs/00_core/09_experiments.ipynb #5f193af9
 PLAN: str = "plan"  # the kind of an entry that announces a try
 
-
+# %% ../../nbs/00_core/09_experiments.ipynb #5822b224
 def entry_of(
     what: Mapping[str, str],  # kind, name and reason
     result: Mapping[str, Any],
@@ -147,7 +147,7 @@ def entry_of(
     known = UNKNOWN if configuration is None else dict(configuration)
     return {**what, "result": dict(result), "when": moment, "git": checked_out_commit(), "configuration": known}
 
-
+# %% ../../nbs/00_core/09_experiments.ipynb #66155ba1
 class ExperimentLog:
     "An append-only, hash-chained log of every variant that was scored: one JSON object a line."
 
@@ -218,7 +218,7 @@ def shipped_log() -> ExperimentLog:
     "The log of all that was tried while this package was built."
     return ExperimentLog(Path(str(resources.files("forecastkit"))) / "experiments.jsonl")
 
-
+# %% ../../nbs/00_core/09_experiments.ipynb #0a989d70
 def variants_tried(
     *logs: ExperimentLog,  # such as `shipped_log()` and the log of a home folder
 ) -> int | None:
@@ -227,7 +227,7 @@ def variants_tried(
     known = [count for count in counts if count is not None]
     return sum(known) if known and len(known) == len(counts) else None
 
-
+# %% ../../nbs/00_core/09_experiments.ipynb #91446cb4
 def trials_text(
     *logs: ExperimentLog,  # as in `variants_tried`
 ) -> str:

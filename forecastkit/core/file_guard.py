@@ -35,7 +35,7 @@ MAKES: frozenset[str] = frozenset(
 )  # also what is not there
 STARTS: frozenset[str] = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn"})
 
-
+# %% ../../nbs/00_core/19_file_guard.ipynb #b3080803
 def changed_by(event: str, args: tuple[Any, ...]) -> list[Any]:
     "The paths that are changed by what a hook hears of; none of what only reads. Raises `OSError` where the system does not say."
     if event == "open":
@@ -116,7 +116,7 @@ def _files_in(folder: str) -> Iterator[str]:
             if not name.startswith(".") and not name.endswith(CODE) and is_data_file(path):
                 yield path
 
-
+# %% ../../nbs/00_core/19_file_guard.ipynb #e02003be
 def folders_state(
     folders: Iterable[str | Path],
 ) -> dict[Path, Any]:
@@ -127,7 +127,7 @@ def folders_state(
         for path in islice((path for root in roots for path in _files_in(root)), MOST_FILES)
     }
 
-
+# %% ../../nbs/00_core/19_file_guard.ipynb #12454387
 def require_unchanged(before: Mapping[Path, Any], folders: Iterable[str | Path]) -> None:
     "Raise `FileRefusal` with the first file that differs from how it was; beyond `MOST_FILES` only those that were there are compared."
     after = folders_state(folders) if len(before) < MOST_FILES else {path: file_state(path) for path in before}

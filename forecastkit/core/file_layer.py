@@ -46,7 +46,7 @@ KEPT_BY_PYTHON: tuple[str, ...] = (
 )  # begin names of what Python and libraries keep for themselves
 CODE: tuple[str, ...] = (".py", ".ipynb")  # read by imports and by whoever saves a notebook
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #f8d7f742
 def is_data_file(
     path: str,  # absolute
 ) -> bool:
@@ -82,7 +82,7 @@ def changed_words(path: Path) -> str:
     "What is said of a file that changed although nothing was led there."
     return f"{path} changed while it was asked, by a library or a program that the audit cannot lead, so that nothing is proved: {REMEDY}"
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #0eff3fd1
 class FileLayer:
     "A folder over the files: what is written lands there, what is read comes from there first, and the files below stay as they are."
 
@@ -207,6 +207,8 @@ class FileLayer:
 
 
 LAYER: ContextVar[FileLayer | None] = ContextVar("LAYER", default=None)
+
+# %% ../../nbs/00_core/18_file_layer.ipynb #038064a3
 ASIDE: ContextVar[bool] = ContextVar("ASIDE", default=False)  # whether what runs is the layer's own
 
 

@@ -59,7 +59,7 @@ def plain(
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
-
+# %% ../../nbs/00_core/03_files.ipynb #33e8aadf
 def _dumps(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
 
@@ -74,7 +74,7 @@ def canonical_json(
             return _dumps(value)  # a row of a table, as it is
     return _dumps(plain(value))
 
-
+# %% ../../nbs/00_core/03_files.ipynb #6f745082
 def digest(
     value: Any,  # as `plain` takes it
     length: int = 16,  # hex digits, 64 at most
@@ -114,7 +114,7 @@ def open_atomic(
     finally:
         temporary.unlink(missing_ok=True)  # gone already unless something went wrong
 
-
+# %% ../../nbs/00_core/03_files.ipynb #c227c92a
 def write_atomic(
     path: str | Path,  # the file to write; its folder is made if absent
     content: bytes | str,  # text is written as UTF-8
@@ -156,7 +156,7 @@ def file_checksum(
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
-
+# %% ../../nbs/00_core/03_files.ipynb #85438295
 def folder_checksums(
     folder: Path,  # with everything below it
 ) -> dict[str, str]:
@@ -164,7 +164,7 @@ def folder_checksums(
     found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
     return {path.relative_to(folder).as_posix(): file_checksum(path) for path in found}
 
-
+# %% ../../nbs/00_core/03_files.ipynb #f236adb8
 def folder_differences(
     folder: Path,  # as it is now
     listed: Mapping[str, str],  # path -> SHA-256 sum, as `folder_checksums` gave them
@@ -239,7 +239,7 @@ READ_ERRORS: tuple[type[Exception], ...] = (
 TIGHTEST_ARCHIVE: int = 250  # times that numbers and trees shrink when they are packed, at most
 SMALL_ARCHIVE: int = 2**26  # bytes that any archive may unpack to
 
-
+# %% ../../nbs/00_core/03_files.ipynb #b39e2403
 def check_archive(
     content: bytes,  # of a zip file: npz or skops
 ) -> None:
@@ -266,7 +266,7 @@ def unpack_arrays(
 # %% ../../nbs/00_core/03_files.ipynb #7d574cb0
 SEAL: str = "sha256"  # the name under which the sum lies among the arrays
 
-
+# %% ../../nbs/00_core/03_files.ipynb #e33b1876
 def arrays_checksum(
     arrays: Mapping[str, np.ndarray],
     purpose: str = "",  # what they are for, such as version and fingerprint
@@ -280,7 +280,7 @@ def arrays_checksum(
         running.update(np.ascontiguousarray(array).tobytes())
     return running.hexdigest()
 
-
+# %% ../../nbs/00_core/03_files.ipynb #e9a2788f
 def write_arrays(
     path: str | Path,  # the npz file; its folder is made if absent
     arrays: Mapping[str, np.ndarray],  # by name
@@ -293,7 +293,7 @@ def write_arrays(
     write_atomic(path, pack_arrays({**arrays, SEAL: np.array(checksum)}, compress))
     return checksum
 
-
+# %% ../../nbs/00_core/03_files.ipynb #b6115bc0
 def read_arrays(
     path: str | Path,  # the npz file
     purpose: str = "",  # as when they were written
@@ -328,7 +328,7 @@ def write_state(
         old.unlink(missing_ok=True)  # another process may have done so
     return Path(folder)
 
-
+# %% ../../nbs/00_core/03_files.ipynb #87fd6727
 def read_state(
     folder: str | Path,  # where `write_state` wrote it
     name: str,  # of the files

@@ -128,7 +128,7 @@ def html_table(
     shown = [[format_value(cell) for cell in row] for row in rows]
     return html_macros("findings").table([format_value(head) for head in heads], shown) if shown else ""
 
-
+# %% ../../nbs/00_core/16_findings.ipynb #49e64190
 def html_section(
     report: Report,
 ) -> str:

@@ -106,7 +106,7 @@ def answer_by_copy(
 COPIES: bool = sys.platform == "linux"
 IDLE_SECONDS: float = 120.0  # seconds without a question after which the waiting process ends
 
-
+# %% ../../nbs/00_core/17_fresh_process.ipynb #269f1d4b
 def serve_questions(
     modules: Sequence[str],  # imported before the first question
 ) -> None:

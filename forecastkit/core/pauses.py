@@ -22,7 +22,7 @@ __all__ = ['PAUSED_KINDS', 'LONGEST', 'pause_subject', 'Pause']
 PAUSED_KINDS: tuple[str, ...] = ("symbol", "line", "portfolio")
 LONGEST: int = 1000  # characters of a text
 
-
+# %% ../../nbs/00_core/13_pauses.ipynb #7eae546f
 def pause_subject(
     text: str,  # all, symbol:VIX, line:house-pool, portfolio:paper
 ) -> str:

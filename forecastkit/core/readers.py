@@ -30,7 +30,7 @@ class Reader:
     read: Callable[[Any], Any]  # text or value -> value; raises ValueError
     many: bool = False  # whether the text is a list, in which quotes belong to the items
 
-
+# %% ../../nbs/00_core/07_readers.ipynb #b07b9da2
 def whole(low: int, high: int) -> Reader:
     "A whole number from `low` to `high`."
 
@@ -42,7 +42,7 @@ def whole(low: int, high: int) -> Reader:
 
     return Reader(f"a whole number from {low} to {high}", read)
 
-
+# %% ../../nbs/00_core/07_readers.ipynb #6b8310f4
 def number(low: float, high: float) -> Reader:
     "A finite number from `low` to `high`."
 
@@ -81,7 +81,7 @@ def word(allowed: str, pattern: str) -> Reader:
 
     return Reader(allowed, read)
 
-
+# %% ../../nbs/00_core/07_readers.ipynb #c8fbce47
 def listed(item: Reader, allowed: str, size: int | None = None, increasing: bool = False) -> Reader:
     "A comma-separated list, or any sequence, of items that `item` reads; never empty."
 
@@ -94,7 +94,7 @@ def listed(item: Reader, allowed: str, size: int | None = None, increasing: bool
 
     return Reader(allowed, read, many=True)
 
-
+# %% ../../nbs/00_core/07_readers.ipynb #075bba87
 def flag(value: Any) -> bool:
     "True or false, as `configparser` spells them."
     return configparser.ConfigParser.BOOLEAN_STATES[str(value).strip().lower()]

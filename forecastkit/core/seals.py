@@ -30,7 +30,7 @@ __all__ = ['KEY_FILE', 'KEY_BYTES', 'make_key', 'find_key', 'key_fingerprint', '
 KEY_FILE: str = "seal.key"
 KEY_BYTES = 32
 
-
+# %% ../../nbs/00_core/06_seals.ipynb #ff5b2263
 def make_key(
     folder: str | Path,  # the home
 ) -> bytes:
@@ -43,7 +43,7 @@ def make_key(
         new.unlink()
     return _read_key(path)
 
-
+# %% ../../nbs/00_core/06_seals.ipynb #31729f2a
 def _write_key(path: Path, key: bytes) -> Path:
     "A new file beside that of a key, on the disk, which only its owner can read."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def _write_key(path: Path, key: bytes) -> Path:
         os.fsync(file.fileno())
     return new
 
-
+# %% ../../nbs/00_core/06_seals.ipynb #6aa3ef5a
 def _read_key(path: Path) -> bytes:
     "The key in a file; raises `DataError` for one that was emptied or cut: an empty key would seal nothing."
     key = path.read_bytes()
@@ -62,7 +62,7 @@ def _read_key(path: Path) -> bytes:
         raise DataError(f"{path} has {len(key)} bytes and is no key: put back that of a backup")
     return key
 
-
+# %% ../../nbs/00_core/06_seals.ipynb #6d805ae2
 def find_key(
     path: str | Path,  # a file or folder in a home
 ) -> bytes:
@@ -77,7 +77,7 @@ def key_fingerprint(key: bytes) -> str:
     "16 hex digits that tell one key from another and give nothing away of it; empty for no key."
     return hashlib.sha256(b"forecastkit seal key\0" + key).hexdigest()[:16] if key else ""
 
-
+# %% ../../nbs/00_core/06_seals.ipynb #b2969d77
 def adopt_key(
     folder: str | Path,  # the home
     key: bytes,
@@ -101,12 +101,12 @@ def keyed_sum(
     "HMAC-SHA256 of the content, 64 hex digits."
     return hmac.new(key, content, "sha256").hexdigest() if key else hashlib.sha256(content).hexdigest()
 
-
+# %% ../../nbs/00_core/06_seals.ipynb #43a241f1
 def seal(text: str, key: bytes) -> str:
     "The text with its keyed sum in front of it, on a line of its own."
     return f"{keyed_sum(text.encode(), key)}\n{text}"
 
-
+# %% ../../nbs/00_core/06_seals.ipynb #fed19536
 def unsealed(sealed: str, key: bytes) -> str | None:
     "The text that `seal` was given; None if it, its sum or the key is another."
     found, _, text = sealed.partition("\n")

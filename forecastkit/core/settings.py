@@ -175,7 +175,7 @@ class DatabaseSettings:
         "", DATABASE, "SQLAlchemy address of the database; empty: forecasts.db in home", hide=without_secrets
     )
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #1ebf26e6
 @dataclass(frozen=True)
 class RunSettings:
     "How the work is done; no result depends on it."
@@ -241,7 +241,7 @@ class ReleaseSettings:
 WEIGHT = word("a rule such as bear_elevated: breadth 2", r"[^:,]*[^:,\s]: \w+ \d+(\.\d+)?")
 WEIGHTS = rules(WEIGHT, "nothing, or rules with commas between such as bear_elevated: breadth 2")
 
-
+# %% ../../nbs/00_core/08_settings.ipynb #700687d0
 @dataclass(frozen=True)
 class DirectionSettings:
     "How the direction of a forecast is told."

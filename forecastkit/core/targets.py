@@ -74,7 +74,7 @@ SPELLINGS: dict[str, str] = {
     "BTC-USD": "BTC", "BTCUSD": "BTC", "BTC_USD": "BTC", "ETH-USD": "ETH", "ETHUSD": "ETH", "ETH_USD": "ETH", "WTI": "DCOILWTICO",
 }  # fmt: skip
 
-
+# %% ../../nbs/00_core/02_targets.ipynb #3b396e74
 def canonical_symbol(
     name: str,  # as a vendor, a file or a user spells it
 ) -> str:
@@ -94,7 +94,7 @@ SYMBOL_PATTERN: str = (
     r"\^?[A-Z0-9][A-Z0-9._=&/-]{0,199}"  # canonical; no blanks, nothing that a terminal or a spreadsheet would obey
 )
 
-
+# %% ../../nbs/00_core/02_targets.ipynb #745fdf17
 def named_symbol(
     name: Any,  # as a user spells it
 ) -> str:

@@ -56,7 +56,7 @@ class Piece(str):
         both = f"{self}{other}"
         return Piece(both) if hasattr(other, "__html__") else both
 
-
+# %% ../../nbs/00_core/10_templates.ipynb #2b53b306
 def joined_html(parts: Iterable[Any]) -> Piece:
     "Pieces of a page one after the other; what came from no template is escaped."
     from markupsafe import escape

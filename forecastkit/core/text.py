@@ -94,7 +94,7 @@ def tally(
     "A count with its noun: `1 session`, `1,234 sessions`, `0 sessions`."
     return f"{count:,} {noun if count == 1 else several or noun + 's'}"
 
-
+# %% ../../nbs/00_core/00_text.ipynb #75df6a33
 def last_of(
     count: int,
     noun: str,  # of one, such as alert
@@ -122,7 +122,7 @@ def csv_safe(
         return f"'{value}"
     return value
 
-
+# %% ../../nbs/00_core/00_text.ipynb #6b22ffe5
 Frame = TypeVar("Frame")
 
 

@@ -32,7 +32,7 @@ def session_slots(
     opened = calendar.opens[calendar.leading_to(ends)]
     return np.asarray(-((opened - ends.tz_convert("UTC")) // BAR_WIDTHS[timeframe])) - 1
 
-
+# %% ../../nbs/20_data/15_bar_clock.ipynb #5c27fbff
 def bars_of_sessions(
     sessions: pd.DatetimeIndex,
     timeframe: str,  # m1, m15, h1 or h4
@@ -72,7 +72,7 @@ def next_bars(
 # %% ../../nbs/20_data/15_bar_clock.ipynb #cd9b2032
 FEW_BARS: int = 20  # so many seen returns of a slot weigh as much as the assumption that all slots are alike
 
-
+# %% ../../nbs/20_data/15_bar_clock.ipynb #5f16275c
 def slot_scales(
     returns: np.ndarray,  # (n,) log changes from bar to bar, NaN where there is none
     slots: np.ndarray,  # (n,) slot of each bar
@@ -88,7 +88,7 @@ def slot_scales(
         counts[slot] += seen[i]
     return scales, _relative(sums, counts)
 
-
+# %% ../../nbs/20_data/15_bar_clock.ipynb #d64f7f98
 def _relative(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     "The sizes of the slots over their root mean square, drawn to 1 by `FEW_BARS`."
     known = counts > 0
@@ -102,7 +102,7 @@ def _relative(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
 STEP_CALENDAR: str = "24/7"  # the calendar whose days label the steps
 MOST_BARS: int = 20_000  # the latest are used
 
-
+# %% ../../nbs/20_data/15_bar_clock.ipynb #75506312
 @dataclass(frozen=True)
 class BarClock:
     "Bars of one timeframe as steps of equal size: closes by step, and what scales a change ahead."

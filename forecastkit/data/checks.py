@@ -89,13 +89,13 @@ class Fault:
     def __str__(self) -> str:
         return f"{self.symbol} [{self.kind}] {self.words}"
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #88693438
 def days_text(days: pd.DatetimeIndex, most: int = 4) -> str:
     "A few days by name; many as the first, the last and their number."
     names = [f"{day:%Y-%m-%d}" for day in days]
     return ", ".join(names) if len(names) <= most else f"{len(names)} days from {names[0]} to {names[-1]}"
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #d4a879dd
 def faults_on(
     symbol: str,
     kind: str,  # one of KINDS
@@ -116,7 +116,7 @@ def text_faults(symbol: str, frame: pd.DataFrame) -> list[Fault]:
         wrong |= ~np.isfinite(numbers) & frame[column].notna().to_numpy()
     return faults_on(symbol, "text", frame.index[wrong], "no number on {days}")
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #5d5e7f86
 def repeat_faults(symbol: str, frame: pd.DataFrame) -> list[Fault]:
     "Rows that come twice, and rows of one date (and known_at) that differ."
     rows = frame.rename_axis("date").reset_index()
@@ -126,7 +126,7 @@ def repeat_faults(symbol: str, frame: pd.DataFrame) -> list[Fault]:
     return [*faults_on(symbol, "same row twice", frame.index[again]),
             *faults_on(symbol, "rows that differ", frame.index[~again][differ])]  # fmt: skip
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #d015d3b0
 def tidy(frame: pd.DataFrame) -> pd.DataFrame:
     "The columns as floats, by day, each day once: the last row that became known, or that stands in the file."
     numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
@@ -210,7 +210,7 @@ def stale_faults(symbol: str, bars: pd.DataFrame, shortest: int = 10) -> list[Fa
     return [*faults_on(symbol, "stale", close.index[long], "the close does not move: {days}"),
             *faults_on(symbol, "stale", copies.difference(close.index[long]), "a copy of the bar before: {days}")]  # fmt: skip
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #80134ea1
 def ended_faults(symbol: str, last: pd.Timestamp, expected: pd.Timestamp, calendar: Calendar) -> list[Fault]:
     "A series whose last row is more than five sessions before the session at which the others are."
     sessions = calendar_of(symbol, calendar).sessions
@@ -322,7 +322,7 @@ def log_ratios(
     same = (a - b).abs() <= np.maximum(tolerance * a, 0.0051 * (np.abs(a * 100 - np.round(a * 100)) < 1e-6))
     return (b / a).map(np.log).mask(same, 0.0)
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #e7c25b04
 def factor_text(ratio: pd.Series) -> str | None:
     "The description of a log ratio that is constant over stretches, as adjustments are; None for one that is not."
     steps = ratio.diff().abs() > 1e-3 + 0.02 * ratio.abs()
@@ -330,7 +330,7 @@ def factor_text(ratio: pd.Series) -> str | None:
         return None
     return f"a factor of {np.exp(ratio.iloc[0]):.4g} on {ratio.index[0]:%Y-%m-%d}, of {np.exp(ratio.iloc[-1]):.4g} on {ratio.index[-1]:%Y-%m-%d}"
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #b9857e69
 def disagreements(
     symbol: str,
     one: pd.Series,  # closes or values by day, each day once

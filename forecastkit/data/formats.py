@@ -49,7 +49,7 @@ FILE_NAME_PATTERNS: tuple[re.Pattern[str], ...] = (
     re.compile(r"(?:.*_)?([^_,]+), 1d(?:_.*)?", re.I),  # TradingView: CBOE_DLY_VIX, 1D
 )
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #4643d684
 def symbol_of(
     name: str,  # of a file, without its folder
 ) -> str | None:
@@ -65,7 +65,7 @@ def symbol_of(
 MAX_BYTES = 256 * 2**20  # bytes of a table, unpacked
 HEAD_BYTES = 64 * 2**10  # bytes in which a header and the first rows are found
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #5eeae26c
 def read_text(
     path: Path,
     most: int | None = None,  # only so many bytes of it, up to the end of a line
@@ -161,7 +161,7 @@ def _text_frame(path: Path, rows: int | None, texts: Iterable[str] | None, symbo
     return pd.read_csv(io.StringIO("\n".join(lines)), sep=between, nrows=rows, dtype=dtype, na_values=NA_STRINGS, decimal="," if comma else ".",
                        thousands="." if comma else None, keep_default_na=False, low_memory=False)  # fmt: skip
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #0d0b763a
 def _parquet_frame(path: Path, rows: int | None, symbol: str | None) -> pd.DataFrame:
     "A table of Parquet, or its first rows only."
     import pyarrow as pa
@@ -181,7 +181,7 @@ def _parquet_frame(path: Path, rows: int | None, symbol: str | None) -> pd.DataF
     except (pa.ArrowException, TypeError, KeyError, OverflowError, MemoryError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #78adf0df
 def read_table(
     path: str | Path,  # .csv, .csv.gz or .parquet
     shown: str,  # what messages call the file
@@ -209,7 +209,7 @@ class Inspection:
     why: str = ""  # why there is no layout
     broken: bool = False  # the file cannot be read at all
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #d0b59e7f
 def non_table_content(path: Path) -> str:
     "The content of a file that is not a table, in words: a web page, or a message in JSON; empty for neither."
     try:
@@ -238,7 +238,7 @@ def _intraday(
         timed = not abs(moments.iloc[1] - moments.iloc[0]) > pd.Timedelta(hours=20)
     return bool(near or timed)
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #6342300e
 def inspect_file(path: Path, symbol: str, shown: str) -> Inspection:
     "What a file holds, by its header and first rows."
     if why := non_table_content(path):

@@ -93,12 +93,12 @@ QUOTED_SYMBOLS: frozenset[str] = ROUND_THE_CLOCK | {
 
 STILL_OPEN = "its session had not closed"
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #25bb4beb
 def _now() -> pd.Timestamp:
     "The present moment."
     return pd.Timestamp.now("UTC")
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #9d58ddad
 def _published(series: str, frame: pd.DataFrame) -> pd.DataFrame:
     "The values of a published series, sorted, without blanks; raises `DataError` where they cannot be joined in time."
     frame = frame[frame["value"].notna()].sort_index()

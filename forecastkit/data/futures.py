@@ -28,7 +28,7 @@ __all__ = ['MONTH_CODES', 'CONTRACT_NAME', 'FUTURES', 'expiry_of', 'roll_contrac
 MONTH_CODES = "FGHJKMNQUVXZ"  # the letters of January to December, on every futures exchange
 CONTRACT_NAME = re.compile(r"(?:CFE_([FGHJKMNQUVXZ])(\d\d)_VX|VX_(\d{4}-\d\d-\d\d))\.(?:csv|csv\.gz)", re.I)
 
-
+# %% ../../nbs/20_data/04_futures.ipynb #5ab2437e
 def expiry_of(
     name: str,  # of a file, such as CFE_F18_VX.csv or VX_2018-01-17.csv
     calendar: Calendar,
@@ -104,7 +104,7 @@ def roll_contracts(
         pieces.append(bars[(bars.index >= first) & (bars.index < last)])
     return pd.concat(pieces).sort_index() if pieces else pd.DataFrame(columns=list(CFE_COLUMNS), dtype=float)
 
-
+# %% ../../nbs/20_data/04_futures.ipynb #7e73a563
 FUTURES: tuple[str, ...] = ("VX1", "VX2")  # what a folder of contracts offers unasked; it can give VX3 to VX9 as well
 
 
@@ -115,7 +115,7 @@ def contract_rank(
     found = re.fullmatch(r"VX([1-9])", symbol)
     return int(found[1]) if found else None
 
-
+# %% ../../nbs/20_data/04_futures.ipynb #fd1eca32
 def read_future(
     symbol: str,  # VX1 to VX9
     paths: Mapping[str, Path],  # of contracts, by what messages call them

@@ -359,7 +359,7 @@ def cost_table(health: HealthReport) -> pd.DataFrame:
         rows.append((symbol, words, len(names), ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")))
     return pd.DataFrame(rows, columns=["symbol", "at_fault", "features", "such_as"])
 
-
+# %% ../../nbs/20_data/13_health.ipynb #af26685b
 def health_html(health: HealthReport) -> str:
     "The report as a piece of a page, with its style."
     faults = [(f.grade, f.symbol, f.kind, f.count, f.words, f.source, FAULT_KINDS[f.kind][1]) for f in health.faults]
@@ -374,7 +374,7 @@ def health_html(health: HealthReport) -> str:
         REPORT_STYLE, mark, health.headline, [pair for pair in zip(titles, parts) if pair[1]]
     )
 
-
+# %% ../../nbs/20_data/13_health.ipynb #57975aee
 def write_health(health: HealthReport, path: str | Path) -> Path:
     "Write the report as one HTML file that needs nothing else; returns its path."
     return write_atomic(path, html_macros("findings").page("Health of the data", health_html(health)))
@@ -428,7 +428,7 @@ def health_report(
     late = late_series(chosen, pd.Timestamp(as_of), calendar) if as_of is not None else []
     return HealthReport(tuple(chosen), (*compare_reports(chosen), *late), feeds or {})
 
-
+# %% ../../nbs/20_data/13_health.ipynb #8ad2339b
 def market_health(
     market: MarketData,
     feeds: Mapping[str, Collection[str]] | None = None,  # series -> names of the features that read it

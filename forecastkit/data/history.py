@@ -30,12 +30,12 @@ def refuse_rows(name: str, index: pd.Index, rows: np.ndarray | pd.Series, words:
     if np.any(rows):
         raise DataError(f"{name} {index[rows][0]:%Y-%m-%d}: {words} ({np.sum(rows)} rows)")
 
-
+# %% ../../nbs/20_data/02_history.ipynb #c695d64d
 def micros(index: pd.Index) -> np.ndarray:
     "Dates, or moments of UTC, as microseconds since 1970."
     return index.to_numpy(dtype="datetime64[us]").astype(np.int64)
 
-
+# %% ../../nbs/20_data/02_history.ipynb #3ec2e7f2
 def float_columns(name: str, frame: pd.DataFrame, columns: Sequence[str], index_name: str) -> pd.DataFrame:
     "The columns as floats by day, absent ones NaN; raises `DataError` for text, infinities and dates with a time."
     days = frame.index
@@ -52,7 +52,7 @@ def float_columns(name: str, frame: pd.DataFrame, columns: Sequence[str], index_
 # %% ../../nbs/20_data/02_history.ipynb #15b8e625
 FOREVER = int(np.iinfo(np.int64).max)  # a moment after every other, in microseconds
 
-
+# %% ../../nbs/20_data/02_history.ipynb #78e08e8a
 @dataclass(frozen=True, eq=False)
 class History:
     "One series or table, in the order in which its rows became known."
@@ -110,7 +110,7 @@ def _row_bytes(rows: pd.DataFrame, known: np.ndarray, kind: str) -> np.ndarray:
         parts = [micros(rows.index).astype("<i8")[:, None].view(np.uint8), np.ascontiguousarray(values).view(np.uint8)]
     return np.concatenate([known.astype("<i8")[:, None].view(np.uint8), *parts], axis=1)
 
-
+# %% ../../nbs/20_data/02_history.ipynb #03c7aad3
 def sorted_history(name: str, kind: str, rows: pd.DataFrame, known: np.ndarray) -> History:
     "Rows in the order in which they became known; raises `DataError` for two rows of one date known at once."
     content = _row_bytes(rows, known, kind)
@@ -134,7 +134,7 @@ def moments_known(name: str, moments: pd.Series | pd.DatetimeIndex, earliest: np
     refuse_rows(name, index, known < earliest, "a known_at before it could be known: correct it")
     return known
 
-
+# %% ../../nbs/20_data/02_history.ipynb #8a35485a
 def macro_history(
     series: str,  # FRED's id
     frame: pd.DataFrame,  # a column value by observation date; blanks are allowed and dropped
@@ -145,7 +145,7 @@ def macro_history(
     known, given = moments_known(series, moments, micros(rows.index)), rows["value"].notna().to_numpy()
     return sorted_history(series, "macro", rows[given], known[given])
 
-
+# %% ../../nbs/20_data/02_history.ipynb #78182adb
 def table_history(
     name: str,  # events or members
     frame: pd.DataFrame,  # any columns; known_at is required

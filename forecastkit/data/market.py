@@ -87,7 +87,7 @@ class Repair:
     def __str__(self) -> str:
         return f"{self.symbol} {self.session:%Y-%m-%d}: {self.what}; {self.action}"
 
-
+# %% ../../nbs/20_data/05_market.ipynb #54f484a1
 def repair_bars(
     symbol: str,  # canonical
     frame: pd.DataFrame,  # bars as a source gave them, in any order
@@ -187,7 +187,7 @@ def _symbols_of(series: Mapping[str, pd.DataFrame]) -> list[str]:
             )
     return [canonical_symbol(name) for name in series]
 
-
+# %% ../../nbs/20_data/05_market.ipynb #892df554
 class MarketData:
     """
     Point-in-time market data: bars, published series, events and members, each row with the moment it became known.

@@ -114,7 +114,7 @@ class SnapshotSource(ParquetFolder):
             ]
         )
 
-
+# %% ../../nbs/20_data/12_snapshots.ipynb #6115e816
 def list_snapshots(home: str | Path | Home) -> pd.DataFrame:
     "The snapshots under home: name, when it was made, series, rows, fingerprint."
     files = sorted(Home(home).snapshots.glob("[!.]*/manifest.json"))
@@ -167,7 +167,7 @@ def freeze_snapshot(
         shutil.rmtree(draft, ignore_errors=True)  # gone already unless something went wrong
     return SnapshotSource(home, name)
 
-
+# %% ../../nbs/20_data/12_snapshots.ipynb #faaddcb0
 def _freeze_series(
     draft: Path, symbol: str, recorders: Sequence[RecordingSource], calendar: Calendar, now: pd.Timestamp
 ) -> dict[str, Any]:

@@ -49,7 +49,7 @@ EMBEDDED: dict[str, str] = {  # the SHA-256 sum of each series' file in data/sam
     "DTWEXBGS": "17d138e942cc6718ae9b1fc5d4d0cbdc7d9beb7eca94c3f24bb94559b921feb6",
 }
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #5824b113
 def embedded_file(
     symbol: str,  # one of EMBEDDED
 ) -> Path:
@@ -123,12 +123,12 @@ SAMPLE: dict[str, tuple[str, str]] = {  # the table in a library, and the column
     **{symbol: ("sp500_dataset", symbol) for symbol in STOCKS},
 }
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #dedcbca5
 def _sample_bars(name: str) -> pd.DataFrame:
     "Bars of arch, as Yahoo wrote them; the adjusted close is left aside."
     return load_packaged(name).rename(columns=str.lower)[list(BAR_COLUMNS)]
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #fcbea080
 def _sample_frame(symbol: str) -> tuple[pd.DataFrame, str]:
     "A series of the sample as its package has it, and the package."
     if symbol == "IXIC":
@@ -142,7 +142,7 @@ def _sample_frame(symbol: str) -> tuple[pd.DataFrame, str]:
     name = "value" if table in ("wti", "default") else "close"
     return load_packaged(table)[column].dropna().rename(name).to_frame(), PACKAGED[table].package
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #5bc85b03
 class SampleSource:
     "The real data inside this package, arch and skfolio: the VIX from 1990, two indices of stocks, stocks, funds, oil, yields and labour."
 
@@ -209,7 +209,7 @@ def open_source(
     more = f", or {' or '.join(openers)}" if openers else ""
     raise DataError(f"source {word!r} is unknown: use sample, or folder:PATH such as folder:bars{more}")
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #8cba11c9
 def rejoin_folders(
     entries: Sequence[str | Source],  # words, perhaps cut at the comma in the name of a folder
 ) -> list[str | Source]:
@@ -228,7 +228,7 @@ def rejoin_folders(
         found.append(entry)
     return found
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #b2e0e2d4
 def open_sources(
     sources: Sequence[str | Source] | str,  # words or sources, or one string of words with commas between
     openers: Openers | None = None,  # words beyond sample and folder:PATH
@@ -267,7 +267,7 @@ def earnings_of(
             told |= {*table["symbol"]}
     return earnings_table(*found) if any(len(table) for table in found) else None
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #b36c1eff
 def load_market(
     sources: Sequence[str | Source] | str = ("sample",),  # in order of precedence, see `open_sources`
     symbols: Collection[str] | None = None,  # only these, as far as they are there; all if None
@@ -338,7 +338,7 @@ def _read_row(source: Source, symbol: str, empty: MarketData) -> dict[str, Any]:
     dropped = any(repair.what == STILL_OPEN for repair in reading.repairs)
     return plain(row | {"note": "; ".join(reading.notes), "lasting": not dropped})
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #4b2d7825
 def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -> dict[str, Any]:
     "One series of a source in a row; `first` is the source that gives the symbol."
     if isinstance(source, FolderSource):
@@ -353,7 +353,7 @@ def _source_row(source: Source, symbol: str, first: Source, empty: MarketData) -
     days = {name: pd.Timestamp(found[name]).as_unit("us") for name in ("first", "last")}
     return found | days | ({} if first is source else {"note": f"not used: {first.name} comes first"})
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #41616e45
 def source_table(
     sources: Sequence[str | Source] | str,  # in order of precedence, see `open_sources`
     calendar: Calendar,

@@ -58,7 +58,7 @@ def _sessions_of(
         raise DataError("the rows are not in order of sessions, or a session stands twice: sort them first")
     return at
 
-
+# %% ../../nbs/20_data/14_splits.ipynb #4d063257
 @dataclass(frozen=True)
 class SessionFolds:
     "The interface that scikit-learn asks of every splitter, counted in sessions."
@@ -70,7 +70,7 @@ class SessionFolds:
         "The number of folds."
         return self.n_splits
 
-
+# %% ../../nbs/20_data/14_splits.ipynb #9db9a4bb
 @dataclass(frozen=True)
 class ExpandingSplit(SessionFolds):
     "Folds in the order of time, after scikit-learn's conventions: each trains on all rows known when its test begins."

@@ -178,7 +178,7 @@ def merge(
 METADATA_KEY = b"forecastkit"  # of our entry in a Parquet file's metadata
 MOMENTS: tuple[str, ...] = ("known_at", "fetched_at")
 
-
+# %% ../../nbs/20_data/11_store.ipynb #4dc61faa
 def content_checksum(rows: pd.DataFrame) -> str:
     "SHA-256 of the content: days, values, moments and sources, whatever the file around them looks like."
     running = hashlib.sha256(canonical_json([*rows.columns]).encode())
@@ -415,7 +415,7 @@ def utc_moment(when: pd.Timestamp | str | None) -> pd.Timestamp:
         raise DataError(f"fetched_at {when} has no time zone: write it as 2018-02-05 22:00Z")
     return stamp.tz_convert("UTC").as_unit("us")
 
-
+# %% ../../nbs/20_data/11_store.ipynb #eaa428d6
 def _problems(files: ParquetFolder, symbol: str) -> Iterator[str]:
     "What is wrong with one file, or with its quick copy."
     try:

@@ -32,7 +32,7 @@ __all__ = ['SESSIONS_A_YEAR', 'STATE_NAMES', 'MarketLaw', 'SyntheticMarket', 'sy
 SESSIONS_A_YEAR = 252  # sessions
 STATE_NAMES: tuple[str, ...] = ("risk_on", "neutral", "risk_off")
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #2633cefa
 @dataclass(frozen=True)
 class MarketLaw:
     "The numbers that define the market; volatilities are annual, everything else is a day's."
@@ -262,7 +262,7 @@ class SyntheticMarket(NamedTuple):
     market: MarketData
     truth: pd.DataFrame  # by session: state, variance of its log return, jump (log), expected_vol (% a year)
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #92641759
 def _extras(hidden: HiddenPath, vix: np.ndarray, seed: int) -> dict[str, pd.DataFrame]:
     "Vol of vol, skew and two yields: simple, plausible, and correlated with the VIX where the real ones are."
     n, fear = len(vix), np.log(vix / 18)
@@ -273,7 +273,7 @@ def _extras(hidden: HiddenPath, vix: np.ndarray, seed: int) -> dict[str, pd.Data
     columns = {"VVIX": ("close", vvix), "SKEW": ("close", skew), "DGS2": ("value", twos), "DGS10": ("value", tens)}
     return {symbol: pd.DataFrame({column: values}) for symbol, (column, values) in columns.items()}
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #5f311a73
 def synthetic_market(
     seed: int = 0,
     sessions: int = 1500,  # how many

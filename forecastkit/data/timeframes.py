@@ -155,7 +155,7 @@ def as_intraday(
         )
     return bars[~blank]
 
-
+# %% ../../nbs/20_data/03_timeframes.ipynb #6edb5d87
 def _refuse(index: pd.Index, rows: pd.Series | np.ndarray, words: str) -> None:
     "Raise `DataError` with the first of the bars marked, if there is one."
     if np.any(rows):
@@ -266,7 +266,7 @@ def _week(
     midnight = (planned + pd.Timedelta(days=1)).tz_localize(calendar.tz).tz_convert("UTC")
     return last, calendar.closes_of(last).where(last == planned, midnight)
 
-
+# %% ../../nbs/20_data/03_timeframes.ipynb #62524294
 def bar_known_at(
     index: pd.DatetimeIndex,  # of bars: ends with a time zone, or sessions
     timeframe: str,
@@ -277,7 +277,7 @@ def bar_known_at(
         return index.tz_convert("UTC")
     return calendar.closes_of(index) if timeframe == "d1" else _week(index, calendar)[1]
 
-
+# %% ../../nbs/20_data/03_timeframes.ipynb #283e8026
 def resample(
     bars: pd.DataFrame,  # intraday bars as `as_intraday` gives them, or daily ones by session
     to: str,  # one of TIMEFRAMES, not shorter than the bars are

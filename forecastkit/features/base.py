@@ -53,12 +53,12 @@ def parkinson(bars: pd.DataFrame) -> pd.Series:
     "The variance of each session from its range (Parkinson 1980), in squared log changes from open to close."
     return log_range(bars) ** 2 / (4 * np.log(2))
 
-
+# %% ../../nbs/30_features/01_base.ipynb #bc49653b
 def garman_klass(bars: pd.DataFrame) -> pd.Series:
     "The variance of each session from open, high, low and close (Garman and Klass 1980), in squared log changes."
     return log_range(bars) ** 2 / 2 - (2 * np.log(2) - 1) * log_of(bars["close"] / bars["open"]) ** 2
 
-
+# %% ../../nbs/30_features/01_base.ipynb #443dea4d
 def rogers_satchell(bars: pd.DataFrame) -> pd.Series:
     "The variance of each session, whatever its trend (Rogers and Satchell 1991), in squared log changes from open to close."
     logs = {name: log_of(bars[name].where(bars["high"] > bars["low"])) for name in ("open", "high", "low", "close")}
@@ -229,7 +229,7 @@ class Declaration:
         if self.warmup < 0 or not self.low < self.high:
             raise DataError(f"feature {self.name}: warm-up must not be negative, and low must be below high")
 
-
+# %% ../../nbs/30_features/01_base.ipynb #6fcb88bd
 @dataclass(frozen=True, eq=False)
 class Feature(Declaration):
     "One feature of a symbol: its declaration, and how it is computed from the inputs of that symbol."
@@ -278,7 +278,7 @@ def declared_names(features: Sequence[Declared]) -> dict[str, Declared]:
         raise DataError(f"two features are called {twice[0]}: give each its own name")
     return named
 
-
+# %% ../../nbs/30_features/01_base.ipynb #7e3d2a01
 class ColumnCache(Protocol):
     "A cache of feature columns between computations."
 

@@ -103,7 +103,7 @@ def equity_sensitivities(
             lambda x, n=n: rolling_beta(x, symbol, equity, n),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #d6e240c7
 def equity_residuals(
     symbol: str, prefix: str, equity: str, equity_prefix: str, window: int, sums: Sequence[int]
 ) -> Iterator[Feature]:
@@ -137,7 +137,7 @@ def term_slopes(symbol: str, prefix: str, other: str, other_prefix: str, rank: i
         lambda x: ratio(x).rolling(rank, min_periods=ceil(0.8 * rank)).rank(pct=True),
     )  # fmt: skip
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #c5212294
 def term_curvatures(near: str, symbol: str, far: str, farther: str, prefix: str) -> Iterator[Feature]:
     "The curvature of the term structure, the slope of its far end, and the share of 22 sessions in which it was inverted."
     yield Feature(
@@ -259,7 +259,7 @@ def published_yields(
             lambda x, n=n: x.at_sessions(series).diff(n), (),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #45762371
 def yield_spreads(
     name: str, long: str, short: str, why: str, changes: Sequence[int], low: float, high: float, family: str
 ) -> Iterator[Feature]:
@@ -275,7 +275,7 @@ def yield_spreads(
             lambda x, n=n: spread(x).diff(n), (),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #0ac439fe
 def rate_volatilities(series: str, prefix: str, n: int) -> Iterator[Feature]:
     "The standard deviation of daily differences over n sessions."
     yield Feature(

@@ -57,7 +57,7 @@ def index_volatility(x: PanelInputs, n: int) -> np.ndarray:
 INDEX: str = "SPX"
 VOLATILITY: str = "VIX"
 
-
+# %% ../../nbs/30_features/12_panel.ipynb #7bf73367
 def market_features() -> Iterator[PanelFeature]:
     "Beta, residual volatility and R2 to the index; the index and its expected volatility."
 
@@ -127,7 +127,7 @@ def panel_values(
             out[place] = np.where(np.isfinite(block), block, np.nan)
     return out
 
-
+# %% ../../nbs/30_features/12_panel.ipynb #1e24f42c
 def compute_panel(
     market: MarketData,
     symbols: Sequence[str] | None = None,  # tickers; None: all that have bars, without indices

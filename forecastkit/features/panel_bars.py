@@ -35,7 +35,7 @@ class PanelFeature(Declaration):
         [PanelInputs], np.ndarray
     ]  # a block (sessions, tickers), or a column (sessions, 1) that all share
 
-
+# %% ../../nbs/30_features/11_panel_bars.ipynb #d282e105
 def back(n: int) -> int:
     "The warm-up of n changes: their sessions, the close before them, and the halt that a close may have been carried over."
     return n + 1 + CARRIED

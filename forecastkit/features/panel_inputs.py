@@ -40,7 +40,7 @@ def panel_sessions(
     whole = market.calendar.sessions_in_range(min(e[0] for e in ends), max(e[1] for e in ends))
     return whole if last is None else whole[-last:]
 
-
+# %% ../../nbs/30_features/10_panel_inputs.ipynb #702a7ac6
 def read_blocks(
     market: MarketData,
     symbols: Sequence[str],
@@ -93,12 +93,12 @@ def log_ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(np.where((above > 0) & (below > 0), above / below, np.nan))
 
-
+# %% ../../nbs/30_features/10_panel_inputs.ipynb #01885bef
 def _before(block: np.ndarray, n: int = 1) -> np.ndarray:
     "The block as it was n sessions before; NaN before it begins."
     return np.concatenate([np.full((min(n, len(block)), block.shape[1]), np.nan), block[: max(len(block) - n, 0)]])
 
-
+# %% ../../nbs/30_features/10_panel_inputs.ipynb #d2ecd71a
 PANEL_QUANTITIES: Mapping[str, Callable[[PanelInputs], np.ndarray]] = {
     "carried": lambda x: carried(x.of("close")),
     "log": lambda x: np.log(np.where(x.of("carried") > 0, x.of("carried"), np.nan)),

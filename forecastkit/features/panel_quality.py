@@ -90,7 +90,7 @@ def ticker_doubts(
     "The doubts about a ticker at its last bar; nothing after it is looked at."
     return [doubt for rule in RULES for doubt in rule(bars, sessions)] if len(bars) else []
 
-
+# %% ../../nbs/30_features/16_panel_quality.ipynb #04596e43
 def with_doubts(
     report: Mapping[str, Any],  # as `TemporalValidator.get_quality_report` makes it
     doubts: Sequence[Doubt],

@@ -70,7 +70,7 @@ def window_count(block: np.ndarray, n: int) -> np.ndarray:
         return np.broadcast_to(np.minimum(np.arange(1.0, len(block) + 1), n)[:, None], block.shape)
     return window_sum(there.astype(float), n)
 
-
+# %% ../../nbs/30_features/09_panel_windows.ipynb #3ad38045
 def window_mean(
     block: np.ndarray,  # (sessions, tickers), NaN where there is no value
     n: int,  # sessions
@@ -81,7 +81,7 @@ def window_mean(
     total = window_sum(np.where(np.isfinite(block), block, 0.0), n)
     return np.where(count >= share * n, total / np.maximum(count, 1.0), np.nan)
 
-
+# %% ../../nbs/30_features/09_panel_windows.ipynb #72a0dcf5
 def window_std(
     block: np.ndarray,  # (sessions, tickers), NaN where there is no value
     n: int,
@@ -106,7 +106,7 @@ def window_max(
         best[k:], length = np.maximum(best[k:], best[:-k].copy()), length + k
     return np.where(count >= share * n, best, np.nan)
 
-
+# %% ../../nbs/30_features/09_panel_windows.ipynb #8fe59ee5
 def window_min(block: np.ndarray, n: int, share: float = LEAST_SHARE) -> np.ndarray:
     "The lowest value in the window; NaN with fewer than `share` of n values."
     return -window_max(-block, n, share)

@@ -37,7 +37,7 @@ def level(symbol: str, prefix: str, low: float, high: float) -> Feature:
         lambda x: x.close(symbol), pulse=True,
     )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #e9a4941b
 def log_level(symbol: str, prefix: str, low: float, high: float, pulse: bool = False, family: str = "level") -> Feature:
     "The log of the close."
     return Feature(
@@ -46,7 +46,7 @@ def log_level(symbol: str, prefix: str, low: float, high: float, pulse: bool = F
         lambda x: x.log(symbol), pulse=pulse,
     )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #e30cc24e
 def deviations(
     symbol: str, prefix: str, windows: Sequence[int], limit: float, family: str = "deviation"
 ) -> Iterator[Feature]:
@@ -58,7 +58,7 @@ def deviations(
             lambda x, n=n: x.log(symbol) - x.rolling(symbol, "log", n),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #ba584518
 def zscores(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "The deviation in standard deviations of the same window."
     for n in windows:
@@ -104,7 +104,7 @@ def changes(
             lambda x, n=n: x.change(symbol, n),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #119ae75e
 def volatilities(
     symbol: str,
     prefix: str,
@@ -144,7 +144,7 @@ def semivolatilities(
                 lambda x, n=n, what=what: scale * (2 * x.rolling(symbol, what, n)).clip(lower=0) ** 0.5,
             )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #45b39be4
 def upside_shares(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Iterator[Feature]:
     "The share of the sum of squared changes over n sessions that came from rises."
     for n in windows:
@@ -154,7 +154,7 @@ def upside_shares(symbol: str, prefix: str, windows: Sequence[int], family: str)
             lambda x, n=n: (x.rolling(symbol, "rise", n) / x.rolling(symbol, "square", n)).clip(0, 1),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #3312549b
 def skewness_and_jumps(symbol: str, prefix: str, windows: Sequence[int], family: str) -> Iterator[Feature]:
     "The skewness of daily log changes over n sessions, and the share of the largest in the sum of their squares."
     for n in windows:
@@ -182,7 +182,7 @@ def shocks(symbol: str, prefix: str, windows: Sequence[int], family: str, least:
             winsor=0.005,
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #43cba649
 def vol_ratios(
     symbol: str, prefix: str, pairs: Sequence[tuple[int, int]], family: str = "realised"
 ) -> Iterator[Feature]:
@@ -204,7 +204,7 @@ def ranges(symbol: str, prefix: str, windows: Sequence[int], limit: float) -> It
             lambda x, n=n: x.rolling(symbol, "range", n, least=ceil(0.8 * n)), ("high", "low"),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #7fdb7565
 def gaps(symbol: str, prefix: str, limit: float) -> Iterator[Feature]:
     "The log change from the last close to the open."
     yield Feature(
@@ -213,7 +213,7 @@ def gaps(symbol: str, prefix: str, limit: float) -> Iterator[Feature]:
         lambda x: x.series(symbol, "gap"), ("open", "high", "low"),
     )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #08340e38
 def close_locations(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "Where between low (0) and high (1) the sessions ended, a mean of n."
     for n in windows:
@@ -232,7 +232,7 @@ def drawdowns(symbol: str, prefix: str, window: int = 252, least: int = 22, fami
         lambda x: x.log(symbol) - x.rolling(symbol, "log", window, "max", least),
     )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #19dce2c3
 def momentums(symbol: str, prefix: str, pairs: Sequence[tuple[int, int]], limit: float) -> Iterator[Feature]:
     "The log change over n sessions without the last m."
     for n, m in pairs:
@@ -254,12 +254,12 @@ def yang_zhang(
     night, daily = (part.rolling(n, min_periods=least).var() for part in (gap, day))
     return night + k * daily + (1 - k) * satchell.rolling(n, min_periods=least).mean()
 
-
+# %% ../../nbs/30_features/04_price.ipynb #a93e45bd
 RANGE_ESTIMATORS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "parkinson": ("high", "low"), "garman_klass": ("open", "high", "low"), "rogers_satchell": ("open", "high", "low"),
 })  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #01992e88
 def range_volatilities(
     symbol: str, prefix: str, windows: Sequence[int], estimators: Sequence[str] = ("parkinson", "garman_klass")
 ) -> Iterator[Feature]:
@@ -288,7 +288,7 @@ def yang_zhang_volatilities(symbol: str, prefix: str, windows: Sequence[int]) ->
             ("open", "high", "low"),
         )  # fmt: skip
 
-
+# %% ../../nbs/30_features/04_price.ipynb #f1263025
 def overnight_shares(symbol: str, prefix: str, windows: Sequence[int]) -> Iterator[Feature]:
     "The variance of the gaps over n sessions as a share of the whole (gaps, and Rogers-Satchell by day)."
 
@@ -360,7 +360,7 @@ class Indicator:
     output: int = 0
     by_close: bool = False  # whether it is in points and must be taken per cent of the close
 
-
+# %% ../../nbs/30_features/04_price.ipynb #6d6ed1c0
 INDICATORS: Mapping[str, Indicator] = MappingProxyType({
     "rsi_14": Indicator(("close",), "RSI", {"timeperiod": 14}, 260, "0 to 100", 0, 100, "Whether rises outweighed falls (Wilder 1978)."),
     "rsi_2": Indicator(("close",), "RSI", {"timeperiod": 2}, 40, "0 to 100", 0, 100, "The same of the last days only: stretched moves snap back."),

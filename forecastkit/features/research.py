@@ -94,7 +94,7 @@ def quiet_volume_share(
     ].sum().replace(0.0, np.nan)
     return pd.Series(share.to_numpy(), calendar.sessions[share.index], name="dark_pool_ratio")
 
-
+# %% ../../nbs/30_features/13_research.ipynb #42eebd3f
 def _regular(minutes: pd.DataFrame, calendar: Calendar) -> tuple[np.ndarray, np.ndarray]:
     "Whether each minute lies between open and close, and the place of the session whose close it leads up to."
     moments = pd.DatetimeIndex(minutes.index)
@@ -167,7 +167,7 @@ def breakout_fingerprints(
     }, index=bars.index)  # fmt: skip
     return parts.assign(score=parts.mean(axis=1, skipna=False))
 
-
+# %% ../../nbs/30_features/13_research.ipynb #1a83a133
 def pre_breakout_fingerprint(
     bars: pd.DataFrame,  # high, low, close, volume by session
     index_close: pd.Series | None = None,
@@ -233,7 +233,7 @@ def cross_asset_history(
         columns[name] = _as_known(found, known, index, market.calendar)[other]
     return pd.DataFrame(columns)
 
-
+# %% ../../nbs/30_features/13_research.ipynb #3e9e2e63
 def cross_asset_correlation(
     market: MarketData,
     symbol: str,
@@ -253,7 +253,7 @@ def _share(marks: pd.DataFrame, there: pd.DataFrame, least: int) -> pd.Series:
     count = there.to_numpy().sum(axis=1)
     return pd.Series((marks & there).to_numpy().sum(axis=1) / np.where(count >= least, count, np.nan), marks.index)
 
-
+# %% ../../nbs/30_features/13_research.ipynb #acefcb03
 def breadth_rotation(
     closes: pd.DataFrame,  # by session, one column a symbol; NaN before its listing
     sectors: Mapping[str, str] | None = None,  # of each symbol

@@ -68,7 +68,7 @@ def _partners(links: pd.DataFrame, symbol: str) -> pd.DataFrame:
     other = {"customer": "supplier", "supplier": "customer"}
     return pd.concat([own, theirs.assign(direction=theirs["direction"].map(other))], ignore_index=True)
 
-
+# %% ../../nbs/30_features/14_supply_chain.ipynb #14398774
 def supply_chain_leads(
     links: pd.DataFrame,  # as `read_links` gives them
     symbol: str,

@@ -99,7 +99,7 @@ def _words_of(error: BaseException) -> str:
     except BaseException:  # it may raise anything, as what it is said of did
         return ""
 
-
+# %% ../../nbs/30_features/17_user_features.ipynb #676d0655
 def raised_by_code(error: BaseException) -> bool:
     "Whether a `raise` statement raised an error, and no signal: whoever presses Ctrl-C is obeyed."
     at = error.__traceback__

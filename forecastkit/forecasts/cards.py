@@ -210,7 +210,7 @@ def feature_words(name: str) -> str:
         return f"{feature_words(found[1])} to VIX"
     return " ".join(FEATURE_PARTS.get(part, part) for part in name.split("_"))
 
-
+# %% ../../nbs/10_forecasts/03_cards.ipynb #7771b7c9
 LABEL_WORDS: dict[str, str] = {"fomc_week": "FOMC week", "opex_week": "expiry week", "opex_minus_5": "before expiry"}
 
 

@@ -54,7 +54,7 @@ def in_brief(value: Any) -> str:
     "A value of any kind in one short line, for a message."
     return shorten(repr(value), 60)
 
-
+# %% ../../nbs/10_forecasts/02_distribution.ipynb #91f19c25
 def real_numbers(
     value: Any,  # a number, or an array, list or Series of them
     what: str,  # what it should be, for the message
@@ -71,7 +71,7 @@ def real_numbers(
         pass
     raise DataError(f"{what} is a number or an array of numbers, and {in_brief(value)} is neither")
 
-
+# %% ../../nbs/10_forecasts/02_distribution.ipynb #5aea7442
 def one_number(
     value: Any,
     what: str,  # what it should be, for the message
@@ -92,7 +92,7 @@ def neighbours(
     left, right = right[..., None] - 1, right[..., None]
     return np.take_along_axis(table, left, axis=-1)[..., 0], np.take_along_axis(table, right, axis=-1)[..., 0]
 
-
+# %% ../../nbs/10_forecasts/02_distribution.ipynb #ebd80be1
 def cdf_at(
     x: ArrayLike,  # log changes; broadcast against the leading axes of `values`
     probs: ArrayLike,  # (k,) probabilities, increasing
@@ -158,12 +158,12 @@ def central(
         raise DataError(f"the probability of a range lies between 0 and 1, such as 0.8, and {in_brief(level)} does not")
     return round((1.0 - level) / 2.0, 12), round((1.0 + level) / 2.0, 12)
 
-
+# %% ../../nbs/10_forecasts/02_distribution.ipynb #bcd494c1
 def as_given(value: np.ndarray) -> Any:
     "A float for one value, an array for many."
     return float(value) if np.ndim(value) == 0 else value
 
-
+# %% ../../nbs/10_forecasts/02_distribution.ipynb #1625fb36
 def as_floats(values: Iterable[Any]) -> tuple[float, ...]:
     "Numbers of any type as a tuple of floats, which cannot be changed afterwards."
     return tuple(map(float, values))

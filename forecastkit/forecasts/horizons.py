@@ -44,7 +44,7 @@ def range_width(
     target = Target("ANY", kind, 1)
     return target.from_log(high) - target.from_log(low)
 
-
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #20b47776
 def widened(
     values: np.ndarray,  # (..., m) quantiles of the log change
     middle: np.ndarray | float,  # (...) their medians
@@ -59,7 +59,7 @@ LEAST_RISE: float = (
     1e-9  # by which share a width exceeds the one before it, so that rounding cannot turn the two around
 )
 
-
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #132d7604
 def rising_widths(
     widths: np.ndarray,  # (k,) by horizon, above 0
 ) -> np.ndarray:
@@ -175,7 +175,7 @@ READERS: dict[str, Any] = {
     "last_value": float, "feature_quality": float, "made_at": _utc, "metadata": lambda value: plain(dict(value)),
 }  # fmt: skip
 
-
+# %% ../../nbs/10_forecasts/05_horizons.ipynb #05d083fc
 @dataclass(frozen=True, kw_only=True, repr=False)
 class MultiHorizonForecast(Mapping):
     "A forecast of several horizons from one origin: frozen, and a read-only mapping over `to_dict()`. Raises `DataError` for a record that makes no sense."

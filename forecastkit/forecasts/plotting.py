@@ -45,6 +45,8 @@ PLOT_STYLE: dict[str, Any] = {
     "axes.edgecolor": "#c5ccd3", "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.dpi": 110,
 }  # fmt: skip
+
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #3a7ca467
 DAY_FORMATS: dict[str, list[str]] = {  # of years, months, days, hours, minutes, seconds on an axis, as pages write days
     "formats": ["%Y", "%b", "%-d", "%H:%M", "%H:%M", "%S.%f"], "zero_formats": ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"],
     "offset_formats": ["", "%Y", "%b %Y", "%-d %b %Y", "%-d %b %Y", "%-d %b %Y, %H:%M"],
@@ -79,7 +81,7 @@ def blank_axes(
     with house_style():
         return Figure(figsize=(width, height), layout="constrained").subplots()
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #4a970641
 def session_axes(
     ax: Any = None,  # axes, or None for new ones
     width: float = 7.0,  # inches, of new axes
@@ -126,7 +128,7 @@ THEME: dict[str, str] = {
     UNDERLAY: "paper",
 }  # fmt: skip  (what a colour of a picture is called in the style of a page)
 
-
+# %% ../../nbs/10_forecasts/01_plotting.ipynb #2b349a7b
 def figure_svg(
     figure: Any,  # a matplotlib figure
     alt: str,  # what the picture shows, for those who cannot see it

@@ -136,7 +136,7 @@ def check_record(record: Any) -> None:
     if words := _record_fault(record):
         raise DataError(f"forecast of {record.symbol} at {record.origin:%Y-%m-%d}: {words}")
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #b5bf4693
 def _record_fault(record: Any) -> str:
     "Why a record could not be a forecast, and the remedy; empty if it could."
     probs, values, bounds = np.array(record.probs), np.array(record.values), np.array(record.regime_bounds)
@@ -165,7 +165,7 @@ def _record_fault(record: Any) -> str:
 DIRECTION_MARGIN: float = 0.05  # a chance of a rise this close to the base rate says nothing about the direction
 SHOWN_PROBS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)  # those of `quantiles` in the public form
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #99634a9f
 def public_form(f: Forecast) -> dict[str, Any]:
     "A forecast as nested dictionaries; `regime_probabilities`, `explanation`, `direction` and `risk` are absent where there are none."
     points, versions = f.in_points, ("model_version", "code_version", "data_fingerprint")

@@ -28,7 +28,7 @@ def interval(
     low, high = columns_of([(1.0 - level) / 2.0, (1.0 + level) / 2.0], probs)
     return np.asarray(quantiles, dtype=float)[:, low], np.asarray(quantiles, dtype=float)[:, high]
 
-
+# %% ../../nbs/05_metrics/03_calibration.ipynb #dc9b7136
 def coverage(
     y: ArrayLike,  # (n,) outcomes
     lower: ArrayLike,  # (n,)
@@ -38,7 +38,7 @@ def coverage(
     y = np.asarray(y, dtype=float)
     return ((y >= np.asarray(lower)) & (y <= np.asarray(upper))).astype(float)
 
-
+# %% ../../nbs/05_metrics/03_calibration.ipynb #fdb03975
 def width(
     lower: ArrayLike,  # (n,)
     upper: ArrayLike,  # (n,)
@@ -87,7 +87,7 @@ def bin_misses(
     place = np.minimum((p * bins).astype(int), bins - 1)
     return np.abs(np.bincount(place, weights=p - event, minlength=bins)) / len(p)
 
-
+# %% ../../nbs/05_metrics/03_calibration.ipynb #80cf88ff
 def ece(
     p: ArrayLike,  # (n,) probabilities within 0..1
     event: ArrayLike,  # (n,) 1 where it happened, else 0
@@ -116,7 +116,7 @@ def simulated_ece(
     stated = np.asarray(table, dtype=float).T
     return np.array([[ece(p, event, bins) for p, event in zip(stated, events.T)] for events in happened])
 
-
+# %% ../../nbs/05_metrics/03_calibration.ipynb #e5806222
 def perfect_ece(
     p: ArrayLike,  # (n,) probabilities that were stated, in order of time
     bins: int = 10,  # equally wide

@@ -39,7 +39,7 @@ CHART_WORDS = {
 EPISODE = 250  # outcomes within which alarms of one chart are one episode
 PIT_TAIL = 0.01  # where the outermost quantiles stand; beyond them the PIT knows no more
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #d21f6d46
 def normal_pit(
     u: ArrayLike,  # (n,) values of the PIT
 ) -> np.ndarray:
@@ -50,7 +50,7 @@ def normal_pit(
     clipped = np.where(levels < PIT_TAIL, PIT_TAIL / 2, np.where(levels > 1 - PIT_TAIL, 1 - PIT_TAIL / 2, levels))
     return np.array([NormalDist().inv_cdf(p) for p in clipped.ravel()]).reshape(clipped.shape)
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #4ec7d692
 def increments(
     z: np.ndarray,  # (...,) standard normal values of the PIT
     narrow: float = 1.6,  # width of the outcomes in ranges where these are too narrow
@@ -61,7 +61,7 @@ def increments(
     spread = [0.5 * z**2 * (1 - s**-2) - math.log(s) for s in (narrow, wide)]
     return np.stack([*spread, shift * z - shift**2 / 2, -shift * z - shift**2 / 2], axis=-1)
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #e51e905c
 def page_charts(
     added: np.ndarray,  # (n, ...) in order of time
 ) -> np.ndarray:
@@ -84,7 +84,7 @@ def right_forecasts(
     edge, beyond = -NormalDist().inv_cdf(PIT_TAIL), -NormalDist().inv_cdf(PIT_TAIL / 2)
     return np.where(np.abs(z) > edge, np.sign(z) * beyond, z)
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #951a3e2d
 @dataclass(frozen=True, eq=False)
 class ChangeReport:
     "Whether and when forecasts changed."
@@ -174,7 +174,7 @@ class ChangeDetector:
                 total = np.zeros(len(CHARTS))
         return ChangeReport(pd.DataFrame(charts, pit.index, CHARTS), tuple(alarms), self.run_length)
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #2d5f1651
 def against(
     usual: ArrayLike,  # (m,) PIT of a time held to be normal
     pit: ArrayLike,  # (n,)
@@ -186,7 +186,7 @@ def against(
     left, right = (np.searchsorted(known, np.asarray(pit, dtype=float), side) for side in ("left", "right"))
     return (left + right + 1) / 2 / (len(known) + 1)
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #2f87e65e
 def fit_change_detector(
     horizon: int = 5,  # sessions until an outcome
     run_length: int = 5040,  # sessions between two false alarms, on average: twenty years
@@ -201,7 +201,7 @@ def fit_change_detector(
         thresholds_of(right_forecasts(sessions, draws, horizon, seed), run_length), horizon, run_length
     )
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #7eb0a294
 def thresholds_of(
     z: np.ndarray,  # (sessions, draws) standard normal values of the PIT without a change
     run_length: int,
@@ -224,7 +224,7 @@ def expected_crps(
     tried = table[:, right - 1] + share * (table[:, right] - table[:, right - 1])
     return np.mean([crps(y, table, p) for y in tried.T], axis=0)
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #4aa48a59
 @dataclass(frozen=True)
 class CRPSRatio:
     "Realised over expected CRPS."
@@ -243,7 +243,7 @@ class CRPSRatio:
     def __str__(self) -> str:
         return self.verdict
 
-
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #dc4c67d4
 def crps_ratio(
     y: ArrayLike,  # (n,) outcomes, in order of time
     quantiles: ArrayLike,  # (n, k)

@@ -26,7 +26,7 @@ def session_blocks(
     "The block of three horizons that each row belongs to, (n,); blocks lie in the calendar, not in the rows."
     return np.asarray(places, dtype=int) // hac_lag(horizon)
 
-
+# %% ../../nbs/05_metrics/04_clusters.ipynb #5ee06fa7
 def cluster_se(
     x: ArrayLike,  # (n,)
     clusters: ArrayLike,  # (n,) labels: rows with the same label move together

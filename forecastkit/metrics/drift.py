@@ -124,7 +124,7 @@ def _measures_of(null: DriftNull, values: np.ndarray) -> np.ndarray:
             found[:, columns] = [*shares, *moments]
     return found
 
-
+# %% ../../nbs/05_metrics/08_drift.ipynb #fa28d1d6
 def _joint_of(null: DriftNull, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Both measures of the residuals of the recent rows, (2,), and the two columns whose correlation changed most."
     order = len(null.coefficients)

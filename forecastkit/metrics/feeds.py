@@ -27,7 +27,7 @@ def trailing_run(
     broken = ~held[::-1]
     return np.where(broken.any(axis=0), broken.argmax(axis=0), len(held))
 
-
+# %% ../../nbs/05_metrics/06_feeds.ipynb #92802ee6
 def run_chance(
     reference: np.ndarray,  # (n, k) whether the condition held in the reference
     rate: np.ndarray,  # (k,) how often it does
@@ -48,7 +48,7 @@ def repeats(
     same[gap:] = values[gap:] == values[:-gap]
     return same
 
-
+# %% ../../nbs/05_metrics/06_feeds.ipynb #e3b7d6d5
 def repeat_rate(
     values: np.ndarray,  # (n, k) the reference
 ) -> np.ndarray:
@@ -80,7 +80,7 @@ FAULT_WORDS = {
     "moved": "is {size:.3g} and was {low:.3g} in every row of the reference: see whether its meaning changed",
 }
 
-
+# %% ../../nbs/05_metrics/06_feeds.ipynb #cc99ee58
 @dataclass(frozen=True)
 class FeedFault:
     "A fault of one column, on the day on which it shows."
@@ -93,7 +93,7 @@ class FeedFault:
     def __str__(self) -> str:
         return f"{self.feature} {self.words}"
 
-
+# %% ../../nbs/05_metrics/06_feeds.ipynb #6e9cce46
 def _judge(known: np.ndarray, values: np.ndarray, chance: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     "For each kind of run: the rows it has lasted, 0 where it is no fault, and its chance."
     kinds = {
@@ -108,7 +108,7 @@ def _judge(known: np.ndarray, values: np.ndarray, chance: float) -> dict[str, tu
         judged[kind] = (np.where(likely < chance, run, 0), likely)
     return judged
 
-
+# %% ../../nbs/05_metrics/06_feeds.ipynb #7486039b
 def feed_faults(
     reference: pd.DataFrame,  # (n, k) rows by session that were sound
     recent: pd.DataFrame,  # the newest rows of the same columns, in order of time

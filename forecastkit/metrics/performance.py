@@ -34,7 +34,7 @@ def finite_returns(
         raise DataError("performance needs one series of two returns or more, without gaps")
     return r
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #22ae2465
 def annual_return(
     returns: ArrayLike,  # (n,) simple returns
     periods: int = 252,  # a year
@@ -43,7 +43,7 @@ def annual_return(
     r = finite_returns(returns)
     return float(np.prod(np.maximum(1.0 + r, 0.0)) ** (periods / len(r)) - 1.0)
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #56611366
 def annual_volatility(
     returns: ArrayLike,  # (n,) simple returns
     periods: int = 252,  # a year
@@ -58,7 +58,7 @@ def automatic_lag(
     "The usual lag for n observations, 4 (n / 100)^(2/9) (Newey and West, 1994)."
     return int(4 * (n / 100) ** (2 / 9))
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #96a97a69
 def sharpe_ratio(
     returns: ArrayLike,  # (n,) returns above cash
     periods: int = 252,  # a year
@@ -68,7 +68,7 @@ def sharpe_ratio(
     spread = r.std(ddof=1)
     return float(r.mean() / spread * math.sqrt(periods)) if spread > 1e-14 else 0.0
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #cd56d52f
 def sharpe_se(
     returns: ArrayLike,  # (n,) returns above cash
     periods: int = 252,  # a year
@@ -95,7 +95,7 @@ def best_of(
         return 0.0
     return (1 - EULER) * NORMAL.inv_cdf(1 - 1 / trials) + EULER * NORMAL.inv_cdf(1 - 1 / (trials * math.e))
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #9c382899
 def probabilistic_sharpe(
     returns: ArrayLike,  # (n,) returns above cash
     benchmark: float = 0.0,  # a ratio by session, not by year
@@ -109,7 +109,7 @@ def probabilistic_sharpe(
     spread = math.sqrt(max(1.0 - skewness * ratio + (tails - 1.0) / 4.0 * ratio**2, 1e-12))
     return NORMAL.cdf((ratio - benchmark) * math.sqrt(len(r) - 1) / spread)
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #6cc91db7
 def deflated_sharpe(
     returns: ArrayLike,  # (n,) returns above cash
     trials: int | None,  # strategies tried; None: unknown
@@ -138,7 +138,7 @@ class Sharpe:
         deflated = "" if math.isnan(self.dsr) else f", deflated {self.dsr:.2f}"
         return f"{self.value:.2f} (s.e. {self.se:.2f}, P(>0) {self.psr:.2f}{deflated}; {tried})"
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #603bef48
 def measure_sharpe(
     returns: ArrayLike,  # (n,) returns above cash
     trials: int | None = None,  # strategies tried; None: unknown
@@ -156,7 +156,7 @@ def drawdown_path(
     value = np.asarray(equity, dtype=float)
     return value / np.maximum.accumulate(value) - 1.0
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #b1fc160d
 def longest_underwater(
     equity: ArrayLike,  # (n,)
 ) -> int:
@@ -165,7 +165,7 @@ def longest_underwater(
     edges = np.flatnonzero(np.diff(below.astype(int)))
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #efb3656e
 def sortino_ratio(
     returns: ArrayLike,  # (n,) returns above cash
     periods: int = 252,  # a year
@@ -175,7 +175,7 @@ def sortino_ratio(
     losses = math.sqrt(np.mean(np.minimum(r, 0.0) ** 2))
     return float(r.mean() / losses * math.sqrt(periods)) if losses > 0 else math.nan
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #14db23d2
 def calmar_ratio(
     returns: ArrayLike,  # (n,) returns
     periods: int = 252,  # a year
@@ -185,7 +185,7 @@ def calmar_ratio(
     depth = -drawdown_path(np.concatenate([[1.0], np.cumprod(1.0 + r)])).min()
     return annual_return(r, periods) / float(depth) if depth > 0 else math.nan
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #40c4e8a6
 def expected_shortfall(
     returns: ArrayLike,  # (n,) returns
     level: float = 0.95,  # the worst 5% of sessions
@@ -202,7 +202,7 @@ def hit_rate(
     results = np.asarray(results, dtype=float)
     return float((results > 0).mean()) if len(results) else math.nan
 
-
+# %% ../../nbs/05_metrics/05_performance.ipynb #4ff33aa0
 def profit_factor(
     results: ArrayLike,  # (n,) profit or loss of each trade
 ) -> float:

@@ -39,7 +39,7 @@ def columns_of(
         raise DataError(f"no quantile is given at {absent}: give the forecast at these probabilities as well")
     return distance.argmin(axis=1)
 
-
+# %% ../../nbs/05_metrics/01_scores.ipynb #a5f6d9cd
 def crps(
     y: ArrayLike,  # (n,) outcomes
     quantiles: ArrayLike,  # (n, k) forecast quantiles, in the unit of y
@@ -58,7 +58,7 @@ def brier(
     "Brier score of each row, (n,): the squared distance of the probability from what happened (Brier, 1950)."
     return (np.asarray(p, dtype=float) - np.asarray(event, dtype=float)) ** 2
 
-
+# %% ../../nbs/05_metrics/01_scores.ipynb #3216b838
 def class_table(
     probabilities: ArrayLike,  # (n, m)
     outcome: ArrayLike,  # (n,) number of the class that happened, 0..m-1
@@ -71,7 +71,7 @@ def class_table(
         raise DataError(f"an outcome must be the number of a class, 0 to {table.shape[1] - 1}")
     return table, happened.astype(int)
 
-
+# %% ../../nbs/05_metrics/01_scores.ipynb #7f06c40c
 def log_loss(
     probabilities: ArrayLike,  # (n, m) of each class
     outcome: ArrayLike,  # (n,) number of the class that happened
@@ -81,7 +81,7 @@ def log_loss(
     table, happened = class_table(probabilities, outcome)
     return -np.log(np.clip(table[np.arange(len(table)), happened], clip, 1.0 - clip))
 
-
+# %% ../../nbs/05_metrics/01_scores.ipynb #b879289a
 def rps(
     probabilities: ArrayLike,  # (n, m) of each class, classes in their order
     outcome: ArrayLike,  # (n,) number of the class that happened
@@ -100,7 +100,7 @@ def mae(
     "Mean absolute error, in the unit of y; smallest for the median."
     return float(np.abs(np.subtract(y, point, dtype=float)).mean())
 
-
+# %% ../../nbs/05_metrics/01_scores.ipynb #7101b8da
 def rmse(
     y: ArrayLike,  # (n,) outcomes
     point: ArrayLike,  # (n,) forecasts
@@ -108,7 +108,7 @@ def rmse(
     "Root mean squared error, in the unit of y; smallest for the mean."
     return float(np.sqrt((np.subtract(y, point, dtype=float) ** 2).mean()))
 
-
+# %% ../../nbs/05_metrics/01_scores.ipynb #d1337fb9
 def r2(
     y: ArrayLike,  # (n,) outcomes
     point: ArrayLike,  # (n,) forecasts
@@ -118,7 +118,7 @@ def r2(
     instead = np.asarray(y, dtype=float).mean() if baseline is None else baseline
     return 1.0 - (rmse(y, point) / rmse(y, instead)) ** 2
 
-
+# %% ../../nbs/05_metrics/01_scores.ipynb #6e43cd2a
 def qlike(
     variance: ArrayLike,  # (n,) forecast variances, positive
     realised: ArrayLike,  # (n,) realised variances, positive

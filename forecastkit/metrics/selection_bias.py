@@ -48,7 +48,7 @@ BLOCKS, PURGE, EMBARGO = (
     5,
 )  # blocks of the history; sessions left out before, and in addition after a tested block
 
-
+# %% ../../nbs/05_metrics/11_selection_bias.ipynb #294675fa
 def combinatorial_splits(
     n: int,  # sessions
     blocks: int = BLOCKS,  # an even number; half of them are tested
@@ -81,7 +81,7 @@ class Overfitting:
     splits: int
     strategies: int
 
-
+# %% ../../nbs/05_metrics/11_selection_bias.ipynb #1b8443b6
 def split_ratios(
     returns: np.ndarray,  # (n, k)
     masks: np.ndarray,  # (splits, n)
@@ -92,7 +92,7 @@ def split_ratios(
     spread = np.sqrt(np.maximum(weight @ returns**2 - mean**2, 0.0))
     return np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 1e-14)
 
-
+# %% ../../nbs/05_metrics/11_selection_bias.ipynb #5391c455
 def overfitting_probability(
     returns: ArrayLike,  # (n, k) returns of k strategies on the same sessions
     blocks: int = BLOCKS,
@@ -150,7 +150,7 @@ class SelectionBias:
             f"{sessions_text(self.needed)} needed{length}; {fit}"
         )
 
-
+# %% ../../nbs/05_metrics/11_selection_bias.ipynb #41985353
 def sessions_text(
     needed: float,
 ) -> str:

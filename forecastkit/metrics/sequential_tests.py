@@ -52,7 +52,7 @@ def log_factors(
     "Logarithm of what each bet multiplies its money by, (..., n, k)."
     return np.log1p(np.nan_to_num(clipped)[..., None] / bound * BET_SHARES)
 
-
+# %% ../../nbs/05_metrics/10_sequential_tests.ipynb #c1aed9b0
 def log_mean_exp(
     logs: np.ndarray,  # (..., k) logarithms of the money of each bet
 ) -> np.ndarray:
@@ -81,7 +81,7 @@ def log_e_values(
             free, bets, scale = free / total, bets / total, scale + np.log(total)
     return read
 
-
+# %% ../../nbs/05_metrics/10_sequential_tests.ipynb #cffacb88
 def checked_differences(difference: ArrayLike, bound: float, horizon: int) -> np.ndarray:
     "The differences, clipped. Raises `DataError` for a bound or a horizon that is none, and for what is no number."
     values = np.asarray(difference, dtype=float)
@@ -109,7 +109,7 @@ def lower_sequence(
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return bound * low
 
-
+# %% ../../nbs/05_metrics/10_sequential_tests.ipynb #f7a90245
 def confidence_sequence(
     difference: ArrayLike,  # (n,) see `log_e_values`
     bound: float,

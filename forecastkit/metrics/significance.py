@@ -30,7 +30,7 @@ def hac_lag(
     "The lag used for outcomes that overlap over `horizon` sessions: three horizons."
     return 3 * horizon
 
-
+# %% ../../nbs/05_metrics/02_significance.ipynb #28ecf48f
 def hac_se(
     x: ArrayLike,  # (n,) a series in order of time
     lag: int = 15,  # autocovariances used, see `hac_lag`
@@ -44,7 +44,7 @@ def hac_se(
     total = np.dot(d, d) + 2 * sum((1 - k / (lag + 1)) * np.dot(d[k:], d[:-k]) for k in lags)
     return float(np.sqrt(max(total, 0.0)) / len(x))
 
-
+# %% ../../nbs/05_metrics/02_significance.ipynb #1f8ae360
 def overlap_se(
     x: ArrayLike,  # (n,) of outcomes that overlap, in order of time
     horizon: int,  # sessions

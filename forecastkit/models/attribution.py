@@ -49,7 +49,7 @@ class Shape(Protocol):
     def contributions(self) -> tuple[Sequence[str], np.ndarray]:
         "What each feature adds to the two results, (n, features, 2)."
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #d46637d1
 class LinearShape:
     "Quantiles that are sums over features."
 
@@ -73,7 +73,7 @@ LEVEL_WEIGHTS: np.ndarray = interpolate_normal_scores(
     np.eye(len(TREE_LEVELS))
 )  # (7, 23) of each level in each quantile
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #02d36ba2
 class BoostedShape(LinearShape):
     "Quantiles between the sorted levels of boosted trees."
 
@@ -286,7 +286,7 @@ TAIL_LOGS: tuple[float, float] = (
     float(np.log((1 - PROBS[-2]) / (1 - PROBS[-1]))),
 )  # what the exponential tails are scaled by, see forecasts.distribution
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #b8ef980f
 def quantile_shares(
     members: Sequence[np.ndarray],  # each (n, 23)
     weights: Sequence[float],
@@ -354,7 +354,7 @@ class Attribution(NamedTuple):
     value: np.ndarray  # (n, 2)
     shared: np.ndarray  # (n, 2) of `value - base`, what the steps left over and was shared by size
 
-
+# %% ../../nbs/40_models/21_attribution.ipynb #dafc438a
 def share_rest(parts: np.ndarray, rest: np.ndarray) -> np.ndarray:
     "The parts (n, k, m) with a rest (n, m) shared among them in proportion to their size."
     size = np.abs(parts)

@@ -58,14 +58,14 @@ def array_names(count: int) -> tuple[str, ...]:
     "The names that the columns of an array are given."
     return tuple(f"feature_{j}" for j in range(count))
 
-
+# %% ../../nbs/40_models/01_base.ipynb #0dfad3c3
 def named_table(X: Any) -> Any:
     "The same features as a pandas frame, where they have columns: from polars, pyarrow or a mapping; an array as it is."
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):  # some sparse matrices are mappings
         return pd.DataFrame(dict(X))
     return X.to_pandas() if hasattr(X, "to_pandas") else X
 
-
+# %% ../../nbs/40_models/01_base.ipynb #8608406e
 def has_names(X: Any) -> TypeGuard[pd.DataFrame]:
     "Whether the columns of a table have names: those of an array, or of a frame numbered from 0, do not."
     return isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex)
@@ -238,7 +238,7 @@ class HistoryForecaster(QuantilePredictions):
 # %% ../../nbs/40_models/01_base.ipynb #0d0d0f45
 MAX_GAPS: float = 0.2  # a term missing in a larger share of the training rows is dropped
 
-
+# %% ../../nbs/40_models/01_base.ipynb #f3d0670b
 def float_table(
     X: pd.DataFrame,  # features by session
     names: Sequence[str],  # columns
@@ -366,7 +366,7 @@ class Recipe:
         terms = {name: tuple(names) for name, names in state.items() if name not in ("floor", "tail_half_life")}
         return cls(**terms, floor=float(state["floor"]), tail_half_life=state.get("tail_half_life"))
 
-
+# %% ../../nbs/40_models/01_base.ipynb #9f16c620
 VOLATILITY_RECIPE: Recipe = Recipe(
     location=("vix_log", "vix_dev_5", "vix_dev_22"),
     scale=("vix_log", "spx_drawdown", "vrp", "vix_change_5"),
@@ -376,6 +376,7 @@ VOLATILITY_RECIPE: Recipe = Recipe(
     tail_half_life=4.0,
 )  # fmt: skip
 
+# %% ../../nbs/40_models/01_base.ipynb #9df3f4a1
 STOCK_RECIPE: Recipe = Recipe(
     location=(),
     scale=("own_drawdown",),

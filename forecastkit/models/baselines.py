@@ -177,7 +177,7 @@ def transition_probabilities(
     row = counts[count, before[origins].to_numpy(dtype=int)]
     return row / np.einsum("ij->i", row)[:, None]
 
-
+# %% ../../nbs/40_models/02_baselines.ipynb #a41223f5
 def rise_frequency(
     outcomes: pd.Series,  # log changes by origin in order, NaN where unknown
     origins: pd.DatetimeIndex,  # sessions to forecast from
@@ -211,7 +211,7 @@ def width_of_0_2(
     weight = X[column].to_numpy(dtype=float)
     return np.where(weight > 0, weight, 1.0)
 
-
+# %% ../../nbs/40_models/02_baselines.ipynb #db9048e0
 class HARLocationScale(QuantileEstimator):
     "Mean and log scale by least squares; the shape from the standardised residuals of the training rows."
 

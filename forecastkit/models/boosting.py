@@ -65,7 +65,7 @@ def tree_columns(X: pd.DataFrame) -> list[str]:
     "The columns that trees can read: numbers, and the cohort."
     return [name for name in X.columns if name not in EXCLUDED and (name == COHORT or X[name].dtype.kind in "fiub")]
 
-
+# %% ../../nbs/40_models/04_boosting.ipynb #cd5e020b
 def tree_table(
     X: pd.DataFrame,
     columns: list[str],  # as `tree_columns` gave them in training

@@ -85,7 +85,7 @@ class Calibrated(NamedTuple):
     multipliers: np.ndarray  # (n, 3) factors of the 50, 80 and 90% ranges, also where they were not yet applied
     active: np.ndarray  # (n,) whether they were applied
 
-
+# %% ../../nbs/40_models/08_calibration.ipynb #ada02efe
 def calibrate(
     raw: np.ndarray,  # (n, 23) quantiles of the log change at core.PROBS, by origin in order
     outcomes: np.ndarray,  # (n,) log changes, NaN where unknown

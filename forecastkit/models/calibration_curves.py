@@ -56,12 +56,12 @@ def logistic_curve(
             kept.pop(int(line.coef_[0].argmin()))
     return np.full(len(GRID), rose.mean())
 
-
+# %% ../../nbs/40_models/27_calibration_curves.ipynb #f17ee67a
 def platt_terms(p: np.ndarray) -> np.ndarray:
     "The log odds, (n, 1)."
     return (np.log(p) - np.log1p(-p))[:, None]
 
-
+# %% ../../nbs/40_models/27_calibration_curves.ipynb #9fbb2729
 def beta_terms(p: np.ndarray) -> np.ndarray:
     "log p and -log(1 - p), (n, 2)."
     return np.column_stack([np.log(p), -np.log1p(-p)])
@@ -72,7 +72,7 @@ def isotonic_curve(p: np.ndarray, rose: np.ndarray) -> np.ndarray:
     at, count, came = cells_of(p, rose)
     return np.interp(GRID, GRID[at], isotonic_regression(came, weights=count).x)
 
-
+# %% ../../nbs/40_models/27_calibration_curves.ipynb #1e69f621
 def venn_abers_curve(p: np.ndarray, rose: np.ndarray) -> np.ndarray:
     "The chance that Venn-Abers makes of the two isotonic curves with one case more."
     at, count, came = cells_of(p, rose)
@@ -89,7 +89,7 @@ def venn_abers_curve(p: np.ndarray, rose: np.ndarray) -> np.ndarray:
 # %% ../../nbs/40_models/27_calibration_curves.ipynb #04aa58cc
 METHODS: tuple[str, ...] = ("share", "platt", "beta", "isotonic", "venn_abers")
 
-
+# %% ../../nbs/40_models/27_calibration_curves.ipynb #bb5269d2
 def calibration_curve(
     method: str,  # one of `METHODS`
     p: np.ndarray,  # (n,) stated chances

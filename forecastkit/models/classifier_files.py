@@ -44,7 +44,7 @@ TRUSTED: tuple[str, ...] = (
     "sklearn.utils._bunch.Bunch",
 )
 
-
+# %% ../../nbs/40_models/13_classifier_files.ipynb #23c16291
 def class_names(
     kinds: Sequence[type],  # classes of the code, or of a user
 ) -> list[str]:
@@ -117,7 +117,7 @@ def is_plain_forest(
     shared = {digest({k: v for k, v in vars(one).items() if k not in OWN_PARTS}) for one in grown}
     return len(shared) == 1 and all(type(one.random_state) is int for one in grown)
 
-
+# %% ../../nbs/40_models/13_classifier_files.ipynb #0a02a8fd
 def pack_forest(
     forest: Any,  # fitted, see `is_plain_forest`
     kinds: Sequence[type] = (),  # as in `pack_archive`
@@ -169,7 +169,7 @@ def inner_parts(
         return list(part.flat) if part.dtype.hasobject and part.dtype.names is None else []
     return [] if isinstance(part, type) else list(getattr(part, "__dict__", {}).values())
 
-
+# %% ../../nbs/40_models/13_classifier_files.ipynb #6b7926e9
 def trees_in(
     model: Any,
 ) -> Iterator[tuple[Any, int]]:
@@ -249,7 +249,7 @@ def unpack_archive(
     check_trees(found)
     return found
 
-
+# %% ../../nbs/40_models/13_classifier_files.ipynb #a6d773d6
 def unpack_forest(
     content: bytes,  # as `pack_forest` gave it
     kinds: Sequence[type] = (),  # as in `pack_archive`

@@ -69,7 +69,7 @@ class CohortModel(HistoryForecaster):
 MIN_T: float = 2.0
 MIN_ORIGINS: int = 250
 
-
+# %% ../../nbs/40_models/11_cohort_models.ipynb #89bae2fb
 @dataclass(frozen=True)
 class CohortTest:
     "Whether a cohort's own model serves, and why."
@@ -88,7 +88,7 @@ class CohortTest:
             f"{self.cohort}: {outcome}, skill {100 * self.skill:.1f}% (t {self.t or 0.0:.1f}, {self.origins} origins)"
         )
 
-
+# %% ../../nbs/40_models/11_cohort_models.ipynb #8ab14fba
 def compare_cohort(
     cohort: str,
     own_loss: np.ndarray,  # (n,) CRPS of the cohort's own model at its origins, in order of time
@@ -107,7 +107,7 @@ def compare_cohort(
 TESTS_FILE: str = "cohorts.json"
 POOLED: str = "pooled"
 
-
+# %% ../../nbs/40_models/11_cohort_models.ipynb #ee518962
 class CohortForecaster(HistoryForecaster):
     "The pooled model, and models of their own for the cohorts that won the test."
 
@@ -183,7 +183,7 @@ class QuantilesByOrigin(Protocol):
         "(n, 23) log changes at core.PROBS."
         ...
 
-
+# %% ../../nbs/40_models/11_cohort_models.ipynb #76b44e90
 def train_cohort_models(
     X: pd.DataFrame,  # features by session
     y: pd.Series,  # log changes by origin, NaN where unknown

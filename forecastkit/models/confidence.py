@@ -32,7 +32,7 @@ def discounted_sums(
         total[i + 1] = decay * total[i] + row
     return total
 
-
+# %% ../../nbs/40_models/12_confidence.ipynb #6c89becf
 def supported_slopes(
     claim: np.ndarray,  # (n,) z, 0 where it does not count
     came: np.ndarray,  # (n,) e, 0 where it does not count
@@ -73,7 +73,7 @@ def direction_shares(
     slopes = supported_slopes(claim, came, hac_lag(horizon), half_life)
     return slopes[np.searchsorted(known_from, np.arange(len(chance)), side="right")]
 
-
+# %% ../../nbs/40_models/12_confidence.ipynb #6f375baa
 def shrunk_chance(
     chance: ArrayLike,  # stated chance of a rise
     base: ArrayLike,  # base rate

@@ -38,7 +38,7 @@ __all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LE
 LEAST_APART: int = 60  # sessions a horizon apart that a statement about calibration wants
 NOT_ENOUGH: str = "not enough data"
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #be7d0ec9
 @dataclass(frozen=True)
 class StatedChances:
     "Stated chances with known outcomes, their states, and the number of the session of each."
@@ -76,7 +76,7 @@ class StatedChances:
         "Some of the rows."
         return StatedChances(self.p[which], self.rose[which], self.state[which], self.place[which])
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #138e060e
 def chances_of(
     p: ArrayLike,
 ) -> np.ndarray:
@@ -89,7 +89,7 @@ def chances_of(
         raise DataError("chances lie within 0..1: divide per cents by 100, leave what is absent NaN")
     return chance
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #a375aaa1
 def state_names(
     states: Sequence[Any] | ArrayLike | None,
     n: int,  # rows
@@ -101,7 +101,7 @@ def state_names(
         else pd.Series(np.asarray(states, dtype=object)).fillna("").astype(str).to_numpy(dtype=str)
     )
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #349f8b41
 def sessions_apart(
     place: np.ndarray,  # (n,) numbers of sessions
     horizon: int,
@@ -129,12 +129,12 @@ def validation_losses(
     losses = pd.DataFrame(log_losses(found, rows.rose), columns=list(methods))
     return losses.groupby(rows.place).mean().dropna()
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #4caf72c3
 def curve_of(rows: StatedChances, method: str, horizon: int) -> np.ndarray:
     "The curve of a method through these rows."
     return calibration_curve(method, rows.p, rows.rose, rows.place, hac_lag(horizon))
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #09e5feb4
 def chosen_method(
     losses: pd.DataFrame,  # by session and method, the simplest first
     horizon: int,
@@ -151,7 +151,7 @@ def chosen_method(
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #8fd409c1
 ECE_LIMIT: float = 0.05  # of the requirement, for the raw ECE
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #034e38cc
 def calibration_numbers(
     rows: StatedChances,  # with calibrated chances
     horizon: int,
@@ -182,7 +182,7 @@ LOOK: int = 20  # outcomes between two looks
 FALSE_ALARMS: float = 0.05  # chance that any of all looks is a false alarm
 LEAST_BLOCKS: int = 10  # blocks of three horizons below which nothing is tested
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #f70d291f
 def moved_p_value(
     rows: StatedChances,  # with calibrated chances
     horizon: int,
@@ -378,7 +378,7 @@ def calibration_gain(rows: StatedChances, horizon: int) -> tuple[float, float]:
     gain = pd.Series(losses[:, 0] - losses[:, 1]).groupby(rows.place).mean().to_numpy()
     return float(gain.mean()), hac_se(gain, hac_lag(horizon))
 
-
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #8be2f784
 def supported_calibrator(
     p: ArrayLike,  # all as in `ConfidenceCalibrator.fit`
     rose: ArrayLike,

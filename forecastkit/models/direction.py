@@ -103,7 +103,7 @@ class Directions:
             "weights": self.weights.to_dict(),
         }  # fmt: skip
 
-
+# %% ../../nbs/40_models/26_direction.ipynb #bc237706
 def labels_of(
     moved: np.ndarray,  # (n,) chance of a rise less base rate
     margin: float,
@@ -111,7 +111,7 @@ def labels_of(
     "`neutral` within the margin, else `bullish` or `bearish`, (n,)."
     return np.where(np.abs(moved) < margin, "neutral", np.where(moved > 0, "bullish", "bearish"))
 
-
+# %% ../../nbs/40_models/26_direction.ipynb #39be56ea
 def direction_scores(
     chance: np.ndarray,  # (n,) of a rise
     up: np.ndarray,  # (n,) whether it rose
@@ -157,7 +157,7 @@ SAMPLE_ROWS: int = 32  # rows whose predictions are kept, and made again at load
 DIRECTION_FILE: str = "direction.json"
 ARRAYS_FILE: str = "direction.npz"
 
-
+# %% ../../nbs/40_models/26_direction.ipynb #475859af
 class DirectionEnsemble(ClassifierMixin, BaseEstimator):
     "A classifier of rise or fall that is drawn to the base rate by what out-of-fold outcomes support."
 

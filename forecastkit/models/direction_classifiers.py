@@ -126,7 +126,7 @@ FEW: tuple[str, ...] = (
 
 MEMBER_KINDS: tuple[type, ...] = (DriftOverScale, ArimaDirection)  # classes of this package that may be loaded
 
-
+# %% ../../nbs/40_models/23_direction_classifiers.ipynb #46483aad
 def direction_members(
     columns: Sequence[str],  # of X
     seed: int = 42,
@@ -163,11 +163,11 @@ def checked_members(
             raise DataError(f"member {name!r:.60} is no scikit-learn classifier with predict_proba: {member!r:.60}")
     return dict(members)
 
-
+# %% ../../nbs/40_models/23_direction_classifiers.ipynb #e9367add
 def _fitted(member: Any, table: pd.DataFrame, up: np.ndarray, rows: np.ndarray) -> Any:
     return clone(member).fit(table.iloc[rows], up[rows].astype(int))
 
-
+# %% ../../nbs/40_models/23_direction_classifiers.ipynb #36dfa092
 def fitted_members(
     members: Mapping[str, Any],  # by name, not fitted
     table: pd.DataFrame,

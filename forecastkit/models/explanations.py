@@ -41,7 +41,7 @@ OTHER: str = "other"  # the family of what has none
 REST: str = "the rest"  # all features that a record does not name
 STORED_FEATURES, STORED_DIGITS = 15, 9  # features named in a record; decimals of what they add
 
-
+# %% ../../nbs/40_models/22_explanations.ipynb #87a5e5f8
 def sum_record(
     base: float,
     value: float,
@@ -416,7 +416,7 @@ class Nulls(NamedTuple):
     middle: pd.DataFrame
     width: pd.DataFrame
 
-
+# %% ../../nbs/40_models/22_explanations.ipynb #c9a5bd6b
 def permutation_null(
     model: Any,  # a ProbabilisticForecaster or PanelForecaster, fitted on X and y
     X: pd.DataFrame,  # the features that it was fitted on

@@ -97,12 +97,12 @@ def recipe_for(columns: Collection[str]) -> Recipe:
     "The recipe whose columns are among these: that of an implied volatility, or that of own bars."
     return VOLATILITY_RECIPE if set(VOLATILITY_RECIPE.quantiles) & set(columns) else STOCK_RECIPE
 
-
+# %% ../../nbs/40_models/10_forecaster.ipynb #f22c5665
 def shaped_recipe(recipe: Recipe, shape: PoolShape) -> Recipe:
     "The recipe of the members, with the floor of a shape where it has one; the tail is drawn after pooling and shapes no member."
     return recipe if shape.floor is None else replace(recipe, floor=shape.floor)
 
-
+# %% ../../nbs/40_models/10_forecaster.ipynb #dc54deb5
 def default_members(
     recipe: Recipe,
     horizon: int,  # sessions, which the simulated member walks one by one
@@ -159,7 +159,7 @@ def member_label(member: Any) -> str:
     "The kind of a member, for a table of seconds; `raw` where it learns the log change itself."
     return f"{type(member).__name__}{' (raw)' if getattr(member, 'recipe', member) is None else ''}"
 
-
+# %% ../../nbs/40_models/10_forecaster.ipynb #936f5418
 class ProbabilisticForecaster(HistoryForecaster):
     "The distribution of a target's log change: members fitted on the same rows, and their linear pool."
 

@@ -29,7 +29,7 @@ class RegimeFold(NamedTuple):
     train: np.ndarray  # rows
     test: np.ndarray  # rows
 
-
+# %% ../../nbs/40_models/34_held_out_regimes.ipynb #8155b119
 def states_of_sessions(
     place: np.ndarray,  # (m,) number of the session of each row, not falling
     states: Any,  # (m,) market state of each row, known at its close; None or NaN where unknown
@@ -47,7 +47,7 @@ def states_of_sessions(
         )
     return found.map(lambda one: one[0])
 
-
+# %% ../../nbs/40_models/34_held_out_regimes.ipynb #b158d350
 def away_from(
     place: np.ndarray,  # (m,) number of the session of each row
     tested: np.ndarray,  # sessions that are tested, sorted
@@ -62,7 +62,7 @@ def away_from(
     )
     return (previous >= horizon + embargo) & (following >= horizon)
 
-
+# %% ../../nbs/40_models/34_held_out_regimes.ipynb #8022d073
 def regime_folds(
     place: np.ndarray,  # (m,) number of the session of each row, not falling
     states: Any,  # (m,) market state of each row; rows without one are trained on, and never tested
@@ -94,7 +94,7 @@ def losses_by_row(
         found[test] = score(train, test)
     return found
 
-
+# %% ../../nbs/40_models/34_held_out_regimes.ipynb #fca831a6
 def regime_losses(
     score: Callable[
         [np.ndarray, np.ndarray], np.ndarray

@@ -60,7 +60,7 @@ WeightTable = Mapping[str, Mapping[str, float]]  # by state or sector, then by s
 STATE_WEIGHTS: WeightTable = {state: dict.fromkeys(SIGNALS, 1.0) for state in MARKET_STATES}
 SECTOR_WEIGHTS: WeightTable = {}
 
-
+# %% ../../nbs/40_models/25_metalearner.ipynb #ee611ea6
 def relative_weights(
     names: Sequence[str],  # of the signals
     *factors: Mapping[str, float],  # relative weights by name; 1 where a name is absent
@@ -73,7 +73,7 @@ def relative_weights(
         )
     return product / product.sum()
 
-
+# %% ../../nbs/40_models/25_metalearner.ipynb #c4166e40
 def without_missing(
     weights: np.ndarray,  # (..., n) adding up to 1
     present: np.ndarray,  # (..., n) true where a signal speaks
@@ -99,7 +99,7 @@ class AgreementMap:
         "The share at an agreement within 0..1."
         return self.divided + (self.united - self.divided) * np.asarray(agreement, dtype=float)
 
-
+# %% ../../nbs/40_models/25_metalearner.ipynb #644982f0
 def agreement_of(
     weights: np.ndarray,  # (..., n)
     beyond: np.ndarray,  # (..., n) chance less base rate, 0 where missing
@@ -143,7 +143,7 @@ def reason(
     text = f"{name} sees a rise at {chance:.1%}, {told}: with a weight of {weight:.0%} it moves the chance by {100 * contribution:+.2f} points"
     return {"signal": name, "probability": chance, "weight": weight, "contribution": contribution, "text": text}
 
-
+# %% ../../nbs/40_models/25_metalearner.ipynb #335bc39b
 def missing_reason(
     name: str,
     weight: float,  # that it would have had
@@ -163,7 +163,7 @@ def checked_signals(
     if not texts or len(set(names)) < len(names):
         raise DataError(f"names of signals are texts, each once: {names!r:.100} are not")
 
-
+# %% ../../nbs/40_models/25_metalearner.ipynb #a171feae
 def checked_weights(
     tables: Mapping[str, Any],  # by parameter
 ) -> None:
@@ -185,7 +185,7 @@ class Claims(NamedTuple):
     came: np.ndarray  # (n,) 1 or 0 less base rate; NaN where unknown
     place: np.ndarray  # (n,) number of the session among those of the rows
 
-
+# %% ../../nbs/40_models/25_metalearner.ipynb #4aba807d
 META_FILE: str = "metalearner.json"
 
 

@@ -74,7 +74,7 @@ TREES: dict[str, Any] = {
     "n_jobs": 1,
 }
 
-
+# %% ../../nbs/40_models/30_multi_target.ipynb #1cbfc512
 def kind_of_target(
     values: np.ndarray,  # (n,) known outcomes
     name: str,
@@ -88,7 +88,7 @@ def kind_of_target(
         return "quantiles"
     return "class" if len(found) == 2 else "number"
 
-
+# %% ../../nbs/40_models/30_multi_target.ipynb #a5be1017
 KINDS_OF_TARGET: tuple[str, ...] = ("class", "quantiles", "number")
 
 
@@ -101,7 +101,7 @@ def target_model(kind: str, seed: int) -> Any:
     )
     return XGBRegressor(**TREES, random_state=seed, **more)
 
-
+# %% ../../nbs/40_models/30_multi_target.ipynb #b6e17e7c
 def target_prediction(model: Any, kind: str, table: np.ndarray) -> np.ndarray:
     "(n, 1), or (n, 3) for quantiles in rising order."
     if kind == "class":
@@ -110,12 +110,12 @@ def target_prediction(model: Any, kind: str, table: np.ndarray) -> np.ndarray:
     found = np.asarray(model.predict(table), dtype=float).reshape(len(table), width)
     return np.sort(found, axis=1)
 
-
+# %% ../../nbs/40_models/30_multi_target.ipynb #4fff3fdd
 def baseline_prediction(values: np.ndarray, kind: str) -> np.ndarray:
     "What the training outcomes alone say, (1,) or (3,)."
     return np.quantile(values, TARGET_QUANTILES) if kind == "quantiles" else np.array([values.mean()])
 
-
+# %% ../../nbs/40_models/30_multi_target.ipynb #22a0ba84
 def target_losses(kind: str, predicted: np.ndarray, values: np.ndarray) -> np.ndarray:
     "Log loss, squared error or mean pinball loss of each row, (n,)."
     if kind == "class":
@@ -155,7 +155,7 @@ LAST_ROWS: int = 32  # rows whose predictions are kept, and made again at loadin
 TARGETS_FILE: str = "multi_target.json"
 NUMBERS_FILE: str = "multi_target.npz"
 
-
+# %% ../../nbs/40_models/30_multi_target.ipynb #47ad9f7d
 class MultiTarget(BaseEstimator):
     "Models of several targets from one frame."
 

@@ -22,7 +22,7 @@ __all__ = ['FLOOR', 'RATE', 'checked_share', 'updated_weights', 'fixed_share_wei
 FLOOR: float = 0.002  # no weight sinks below it
 RATE: float = 1.0  # eta: 1 is Bayes' rule
 
-
+# %% ../../nbs/40_models/24_online_weights.ipynb #c7a6d75c
 def checked_share(
     members: int,  # N
     floor: float,  # under each weight
@@ -75,7 +75,7 @@ def fixed_share_weights(
         out[t] = updated_weights(out[t - horizon], table[t - horizon], floor, rate)
     return out
 
-
+# %% ../../nbs/40_models/24_online_weights.ipynb #b43894ba
 def log_losses(
     chances: ArrayLike,  # (t, n) stated probabilities of a rise
     rose: ArrayLike,  # (t,) 1 where it rose, else 0; NaN where unknown
@@ -105,7 +105,7 @@ def switching_bound(
         total += np.log(members) + changes * -np.log(floor) + stays
     return float(total / rate)
 
-
+# %% ../../nbs/40_models/24_online_weights.ipynb #7bceb8d9
 def best_switching_loss(
     losses: ArrayLike,  # (t, n) log losses, without gaps
     switches: int,

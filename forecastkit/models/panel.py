@@ -47,7 +47,7 @@ def checked_panel(
         raise DataError("the rows of a panel stand in order of their sessions: hand over X.sort_index()")
     return checked_features(X, needed=needed, reader="PanelForecaster", ordered=False)
 
-
+# %% ../../nbs/40_models/18_panel.ipynb #b5490f5e
 def panel_outcomes(
     X: pd.DataFrame,
     y: OutcomeValues,  # log changes with the labels of X, or one for each row in order

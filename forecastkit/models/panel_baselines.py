@@ -52,7 +52,7 @@ GARCH_ALPHAS: tuple[float, ...] = (0.02, 0.04, 0.06, 0.08, 0.11, 0.15)
 GARCH_PERSISTENCE: tuple[float, ...] = (0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 GARCH_LEAST: int = 66  # sessions before a volatility is given
 
-
+# %% ../../nbs/40_models/19_panel_baselines.ipynb #a08f40fe
 def garch_volatility(
     changes: pd.DataFrame,  # log changes of one session, by session and ticker; NaN where there are none
     horizon: int,  # sessions

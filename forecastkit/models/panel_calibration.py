@@ -52,7 +52,7 @@ def panel_factors(
 PANEL_GAINS: tuple[float, float, float] = (0.02, 0.02, 0.004)
 PANEL_START: int = 250  # sessions of known outcomes before anything is applied
 
-
+# %% ../../nbs/40_models/17_panel_calibration.ipynb #d6821c66
 def calibrate_panel(
     raw: np.ndarray,  # (n, 23) quantiles of the log change at core.PROBS, by session in order
     outcomes: np.ndarray,  # (n,) log changes, NaN where unknown

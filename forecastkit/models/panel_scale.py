@@ -39,7 +39,7 @@ def scale_loss(
 STEPS: int = 12  # of Newton; four or five are enough
 RIDGE: float = 1e-4  # pull of each scaled coefficient towards 0
 
-
+# %% ../../nbs/40_models/16_panel_scale.ipynb #52e6266e
 def fit_scale_line(
     X: pd.DataFrame,  # (n rows) the training rows
     residual: np.ndarray,  # (n,)
@@ -112,7 +112,7 @@ def fit_weights(
             break
     return weights / unit
 
-
+# %% ../../nbs/40_models/16_panel_scale.ipynb #d842db32
 @dataclass(frozen=True, eq=False)
 class VarianceMix:
     "The scale as the root of a weighted sum of squared columns."
@@ -157,7 +157,7 @@ TREE_PARAMS: Mapping[str, Any] = {
     "min_child_weight": 400, "subsample": 0.5, "colsample_bynode": 0.3, "nthread": 1,
 }  # fmt: skip
 
-
+# %% ../../nbs/40_models/16_panel_scale.ipynb #78106f63
 def _float32(X: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     "Columns as 32-bit floats, NaN where there is no finite value; raises `FeatureDimensionError`."
     if absent := [name for name in columns if name not in X.columns]:
@@ -169,7 +169,7 @@ def _float32(X: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     table[np.isinf(table)] = np.nan
     return table
 
-
+# %% ../../nbs/40_models/16_panel_scale.ipynb #bfbdc785
 @dataclass(frozen=True, eq=False)
 class ScaleTrees:
     "A line's scale, multiplied by what trees say."

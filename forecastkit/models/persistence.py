@@ -37,7 +37,7 @@ FORMAT: int = 2  # of the stored text
 READABLE: tuple[int, ...] = (1, FORMAT)  # 1: a pool of equal weights, its upper tail as it is
 STATE_FILE: str = "forecaster.json"
 
-
+# %% ../../nbs/40_models/09_persistence.ipynb #c0dea9c0
 def pack_member(
     member: Any,  # fitted, with `to_state`
     place: int,  # among the members
@@ -47,7 +47,7 @@ def pack_member(
     entry = {"kind": type(member).__name__, "state": state, "files": {name: f"member{place}-{name}" for name in blobs}}
     return entry, {entry["files"][name]: content for name, content in blobs.items()}
 
-
+# %% ../../nbs/40_models/09_persistence.ipynb #c638aa8e
 def unpack_member(
     entry: Mapping[str, Any],
     read: Callable[[str], bytes],  # from the name of a file to its content
@@ -74,7 +74,7 @@ def as_integrity_error() -> Iterator[None]:
             f"the stored model cannot be understood ({what}): train this version again"
         ) from error
 
-
+# %% ../../nbs/40_models/09_persistence.ipynb #d5e8d31d
 def parse_state(content: bytes) -> dict[str, Any]:
     "The stored text; raises `ModelIntegrityError` for that of another layout."
     text = json.loads(content)
@@ -89,7 +89,7 @@ SAMPLE_FILE: str = "sample.npz"
 KEPT_ROWS: int = 64  # features of so many last rows are kept: enough for a member that reads a history
 SAMPLE_TOLERANCE: float = 1e-9  # of a log change: processors differ by less
 
-
+# %% ../../nbs/40_models/09_persistence.ipynb #5f7e00f6
 def pack_table(
     X: pd.DataFrame,  # numbers and text by session, or by session and symbol
 ) -> dict[str, np.ndarray]:
@@ -133,7 +133,7 @@ def pack_sample(
     arrays = pack_table(X.iloc[-KEPT_ROWS:])
     return {SAMPLE_FILE: pack_arrays(arrays | {"said": predict(unpack_table(arrays))})} if arrays else {}
 
-
+# %% ../../nbs/40_models/09_persistence.ipynb #fb56876e
 def check_sample(
     folder: str | Path,  # of a stored model
     sums: Mapping[str, str] | None,  # its files, where they were recorded

@@ -92,7 +92,7 @@ def weights_by_rows(
     ends = (np.array(shares, dtype=float) / sum(shares) for shares in (full, frugal))
     return [float(learned * many + (1.0 - learned) * few) for many, few in zip(*ends)]
 
-
+# %% ../../nbs/40_models/07_pool.ipynb #a5706ae9
 def weights_in_words(rows: int) -> str:
     "What a record says of the weights of a pool trained on so many rows."
     if rows >= ENOUGH_ROWS:
@@ -113,7 +113,7 @@ def tail_share(
     "Climatology's share in the upper tail: nothing a session ahead, more with every session."
     return 0.0 if half_life is None else 1.0 - 0.5 ** ((horizon - 1) / half_life)
 
-
+# %% ../../nbs/40_models/07_pool.ipynb #bfd8922b
 def shrink_upper_tail(
     quantiles: np.ndarray,  # (n, 23) at core.PROBS
     climatology: np.ndarray,  # (n, 23) towards which the tail is drawn

@@ -37,7 +37,7 @@ def require_whole(
         raise DataError(f"{name} = {value!r:.60} is no whole number of {least} or more")
     return number
 
-
+# %% ../../nbs/40_models/15_purged_folds.ipynb #e90f61d4
 def require_share(
     value: Any,
     name: str,  # of the parameter
@@ -47,7 +47,7 @@ def require_share(
         raise DataError(f"{name} = {value!r:.60} is no number within 0..1")
     return float(value)
 
-
+# %% ../../nbs/40_models/15_purged_folds.ipynb #508fbfde
 def rise_outcomes(
     rose: Any,  # (n,)
 ) -> np.ndarray:
@@ -73,7 +73,7 @@ def session_places(
         raise DataError("the rows of a panel stand in order of their sessions: hand over X.sort_index()")
     return pd.factorize(sessions)[0]
 
-
+# %% ../../nbs/40_models/15_purged_folds.ipynb #1f484076
 def own_columns(
     table: pd.DataFrame,
     place: np.ndarray,  # (n,) number of the session of each row
@@ -89,7 +89,7 @@ MAX_ROWS: int = 20_000  # that a member trains on
 FOLDS: int = 4
 LEAST_SESSIONS: int = 40  # with fewer that do not overlap nothing is claimed
 
-
+# %% ../../nbs/40_models/15_purged_folds.ipynb #789ae3a4
 def thinned(
     place: np.ndarray,  # (n,) number of the session of each row, not falling
     horizon: int,
@@ -101,7 +101,7 @@ def thinned(
         stride += horizon
     return np.flatnonzero((place[-1] - place) % stride == 0)
 
-
+# %% ../../nbs/40_models/15_purged_folds.ipynb #e26e437d
 def purged_folds(
     place: np.ndarray,  # (m,) number of the session of each row
     horizon: int,
@@ -112,7 +112,7 @@ def purged_folds(
         away = (place <= tested[0] - horizon) | (place >= tested[-1] + horizon)
         yield np.flatnonzero(away), np.flatnonzero((place >= tested[0]) & (place <= tested[-1]))
 
-
+# %% ../../nbs/40_models/15_purged_folds.ipynb #ae6d613d
 def usable_folds(
     up: np.ndarray,  # (m,) whether it rose
     place: np.ndarray,  # (m,) number of the session of each row
@@ -139,7 +139,7 @@ def purged_walk(
             )
         yield np.flatnonzero(place <= tested[0] - horizon), np.flatnonzero((place >= tested[0]) & (place <= tested[-1]))
 
-
+# %% ../../nbs/40_models/15_purged_folds.ipynb #78b1696f
 def require_purged(
     place: np.ndarray,  # (n,) number of the session of each row
     train: np.ndarray,  # numbers of rows

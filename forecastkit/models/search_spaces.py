@@ -38,7 +38,7 @@ UNTUNABLE: frozenset[str] = frozenset(
     {"horizon", "purge", "purging", "embargo", "gap", "folds", "n_splits", "cv", "test_size", "train_end", "as_of"}
 )
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #a12b6981
 @dataclass(frozen=True)
 class SearchParameter:
     "One number or choice that may be tuned. Raises `DataError` where name, bounds and default do not go together."
@@ -141,6 +141,8 @@ POOL_SPACE: SearchSpace = SearchSpace(
         *(weight_parameter(kind) for kind in KINDS_OF_MEMBER if kind != "har"),
     ),
 )
+
+# %% ../../nbs/40_models/33_search_spaces.ipynb #75712b29
 STOCK_SPACE: SearchSpace = SearchSpace(
     "stock pool",
     (
@@ -158,7 +160,7 @@ def pool_shape(values: Mapping[str, Any]) -> PoolShape:
 Memory = dict[Any, np.ndarray]
 REMEMBERED_ANSWERS: int = 160  # answers of members: some 15 MB
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #8df7965a
 class RememberedMember:
     "A member of a pool that is fitted only when it is asked something new."
 
@@ -178,7 +180,7 @@ class RememberedMember:
             self.memory.pop(old, None)
         return said
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #2cef3915
 class RememberingForecaster(ProbabilisticForecaster):
     "The pool, for a search: its members are looked up where they were asked the same before. It is not stored."
 
@@ -190,6 +192,8 @@ class RememberingForecaster(ProbabilisticForecaster):
 # %% ../../nbs/40_models/33_search_spaces.ipynb #adb6c0b0
 PANEL_SPACE: SearchSpace = SearchSpace("panel", tree_parameters(TREE_PARAMS, (50, 3000)))
 BOOSTING_SPACE: SearchSpace = SearchSpace("boosted quantiles", tree_parameters(XGB_PARAMS, (5, 160)))
+
+# %% ../../nbs/40_models/33_search_spaces.ipynb #8de43c80
 DIRECTION_SPACE: SearchSpace = SearchSpace(
     "direction",
     (
@@ -204,7 +208,7 @@ DIRECTION_SPACE: SearchSpace = SearchSpace(
     ),
 )
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #f3286258
 def tuned_direction_members(columns: Any, seed: int, values: Mapping[str, Any]) -> dict[str, Any]:
     "The classifiers of a direction ensemble with a choice of their space."
     members = direction_members(columns, seed)
@@ -230,7 +234,7 @@ class ModelTerms:
 
 MakeModel = Callable[[Mapping[str, Any], ModelTerms, Memory], Any]
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #f30e4a54
 def make_pool(values: Mapping[str, Any], terms: ModelTerms, memory: Memory) -> ProbabilisticForecaster:
     "The pool of a choice of `POOL_SPACE` or `STOCK_SPACE`."
     target = terms.target or Target("VIX", horizon=terms.horizon)
@@ -238,18 +242,18 @@ def make_pool(values: Mapping[str, Any], terms: ModelTerms, memory: Memory) -> P
     made.memory = memory
     return made
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #7c24503c
 def make_panel(values: Mapping[str, Any], terms: ModelTerms, memory: Memory) -> PanelForecaster:
     "The panel's model of a choice of `PANEL_SPACE`."
     trees = tree_params(pool_shape(values))[1]
     return PanelForecaster(terms.horizon, int(values["rounds"]), terms.seed, params=trees)
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #b2cadb00
 def make_boosting(values: Mapping[str, Any], terms: ModelTerms, memory: Memory) -> BoostedResidual:
     "Boosted quantiles of a choice of `BOOSTING_SPACE`."
     return BoostedResidual(None, int(values["rounds"]), terms.seed, tree_params(pool_shape(values))[1])
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #65b60d94
 def make_direction(values: Mapping[str, Any], terms: ModelTerms, memory: Memory) -> DirectionEnsemble:
     "The direction ensemble of a choice of `DIRECTION_SPACE`."
     members = partial(tuned_direction_members, values=dict(values))  # of the columns that the ensemble will read

@@ -26,7 +26,7 @@ SHAPE_BOUNDS: dict[str, tuple[float, float]] = {
     "floor": (1e-6, 1.0), "tail_half_life": (0.25, 1000), **dict.fromkeys(KINDS_OF_MEMBER, (0, 100)),
 }  # fmt: skip
 
-
+# %% ../../nbs/40_models/00_shapes.ipynb #c14a9b17
 @dataclass(frozen=True)
 class PoolShape:
     "What of a pool differs from the house's; None leaves it. Raises `SettingsError` for a number outside its bounds."
@@ -80,12 +80,12 @@ def changed_fields(shape: PoolShape) -> dict[str, Any]:
     "What a shape says, by name."
     return {name: value for name, value in asdict(shape).items() if value is not None}
 
-
+# %% ../../nbs/40_models/00_shapes.ipynb #0b7ac70d
 def shape_text(shape: PoolShape) -> str:
     "The shape as text, such as `depth=4 garch=0.5`; empty for that of the house."
     return " ".join(f"{name}={value!r}" for name, value in changed_fields(shape).items())
 
-
+# %% ../../nbs/40_models/00_shapes.ipynb #c367b3c9
 def parse_shape(
     text: str,  # as `shape_text` writes it
 ) -> PoolShape:
@@ -110,7 +110,7 @@ BOOSTING_NAMES: dict[str, str] = {
 }  # fmt: skip
 TreeParams = dict[str, Any] | None
 
-
+# %% ../../nbs/40_models/00_shapes.ipynb #dde27070
 def tree_params(shape: PoolShape) -> tuple[TreeParams, TreeParams]:
     "What a shape changes of a forest (scikit-learn's names) and of boosted trees (XGBoost's names); None for nothing."
     changed = changed_fields(shape)

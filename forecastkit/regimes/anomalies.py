@@ -258,7 +258,7 @@ def anomaly_versions(
             continue
     return versions
 
-
+# %% ../../nbs/35_regimes/05_anomalies.ipynb #94faf1e7
 def anomaly_history(
     X: pd.DataFrame,  # features by session
     refit_sessions: Iterable[pd.Timestamp],  # such as `sessions.refit_sessions(X.index, every=252)`
@@ -301,7 +301,7 @@ def _group_mean(values: np.ndarray, members: np.ndarray, lag: int) -> tuple[floa
     mean = values[members].mean()
     return float(mean), hac_se(members * (values - mean) / members.mean(), lag)
 
-
+# %% ../../nbs/35_regimes/05_anomalies.ipynb #2de1b6e8
 def scores_by_anomaly(
     p_value: pd.Series,  # by session
     scores: pd.DataFrame,  # by origin, one column a score, in order of time

@@ -409,7 +409,7 @@ def regime_versions(
             warnings.warn(f"{session:%Y-%m-%d}: {error}; the version before stays in force", DataWarning, stacklevel=2)
     return versions
 
-
+# %% ../../nbs/35_regimes/04_detector.ipynb #de0f0e1b
 def regime_history(
     X: pd.DataFrame,  # features by session
     refit_sessions: Iterable[pd.Timestamp],  # such as `sessions.refit_sessions(X.index, every=252)`

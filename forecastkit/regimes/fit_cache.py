@@ -58,14 +58,14 @@ def folder_seal(folder: Path) -> str:
     sums = {name: total for name, total in folder_checksums(folder).items() if name != SEAL_FILE}
     return keyed_sum(canonical_json([folder.name, sums]).encode(), find_key(folder))
 
-
+# %% ../../nbs/35_regimes/02_fit_cache.ipynb #1bbe2015
 def check_seal(folder: Path) -> None:
     "Raise `ModelIntegrityError` unless the files of a fitted model are those that were sealed."
     path = folder / SEAL_FILE
     if not path.is_file() or path.read_text() != folder_seal(folder):
         raise ModelIntegrityError(f"{folder.name} is not as it was stored")
 
-
+# %% ../../nbs/35_regimes/02_fit_cache.ipynb #0253a7dd
 def fit_or_load(
     model: Estimator,  # not fitted
     rows: pd.DataFrame,  # of numbers, by session

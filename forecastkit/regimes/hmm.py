@@ -72,7 +72,7 @@ def filter_states(
         expected = [sum(now[r] * columns[s][r] for r in states) for s in states]
     return np.array(filtered).reshape(len(evidence), len(start))
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #0cc1d8fd
 def smooth_states(
     evidence: np.ndarray,  # (n, k)
     transition: np.ndarray,  # (k, k)

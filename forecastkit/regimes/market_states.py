@@ -42,7 +42,7 @@ MARKET_STATES: tuple[str, ...] = tuple(f"{trend}_{level}" for trend, level in pr
 TREND_WINDOW, VOLATILITY_DECAY, YEARLY = 200, 0.94, 100 * 252**0.5
 STATE_INPUTS: tuple[str, ...] = ("trend", "volatility")
 
-
+# %% ../../nbs/35_regimes/06_market_states.ipynb #ac3e776d
 def market_state_inputs(
     close: pd.Series,  # of any index, by session
     volatility: pd.Series | None = None,  # a quoted one in % a year, such as the VIX; None: the index's own
@@ -78,7 +78,7 @@ INDEX_VOLATILITY_BOUNDS: tuple[float, ...] = (12.0, 17.0, 27.0)  # % a year, rea
 VOLATILITY_SHARES: tuple[float, ...] = (0.40, 0.70, 0.92)  # of the sessions below each bound that is learnt
 STATE_MIN_ROWS = 252  # to learn from
 
-
+# %% ../../nbs/35_regimes/06_market_states.ipynb #84e34708
 @dataclass(frozen=True)
 class FittedStates:
     "The result of a fit: the bounds in force and how often each state followed each."
@@ -103,13 +103,13 @@ class FittedStates:
         seen = self.counts + np.eye(len(MARKET_STATES))
         return seen / seen.sum(axis=1, keepdims=True)
 
-
+# %% ../../nbs/35_regimes/06_market_states.ipynb #11990ad0
 def mean_levels(X: pd.DataFrame, codes: np.ndarray) -> np.ndarray:
     "The mean trend and volatility in each state: (12, 2), NaN where it was never seen."
     means = X[[*STATE_INPUTS]].groupby(codes).mean().reindex(range(len(MARKET_STATES)))
     return means.to_numpy(dtype=float)
 
-
+# %% ../../nbs/35_regimes/06_market_states.ipynb #5542a060
 def transition_counts(codes: np.ndarray) -> np.ndarray:
     "How often each state was followed by each, over neighbouring rows that both have one: (12, 12)."
     there = (codes[1:] >= 0) & (codes[:-1] >= 0)
@@ -370,7 +370,7 @@ def market_state_history(
         served.iloc[first:stop] = MarketStates(**parameters).fit(X[:begin]).predict(X.iloc[:stop]).iloc[first:]
     return served
 
-
+# %% ../../nbs/35_regimes/06_market_states.ipynb #9a662e08
 def state_durations(
     states: pd.Series,  # by session, NaN where unknown
 ) -> pd.DataFrame:

@@ -160,7 +160,7 @@ class ReferenceModel(NamedTuple):
     forest: IsolationTrees
     reference: np.ndarray  # (2, 2 + families) median and 95% quantile of each score: forest, families, distance
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #03a0a89a
 def _family_distances(Z: np.ndarray, R: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
     "The log distance of each row in each family, (n, families); NaN where a row has nothing of the family."
     columns = []
@@ -176,7 +176,7 @@ def _levels(score: np.ndarray) -> np.ndarray:
     "Median and 95% quantile of a score, over the rows that have it."
     return np.nanquantile(score, [0.5, 0.95], axis=0)
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #0fe89148
 def fit_reference(
     X: np.ndarray,  # (n, p) features
     groups: Sequence[np.ndarray],  # the columns of each family

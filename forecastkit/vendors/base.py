@@ -36,7 +36,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
     ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, pd.errors.InvalidIndexError,
 )  # fmt: skip
 
-
+# %% ../../nbs/25_vendors/03_base.ipynb #6728516c
 def failure_of(
     symbol: str,
     error: Exception,  # a `DataError`, or what a library raised at an answer that nobody foresaw
@@ -51,7 +51,7 @@ def failure_of(
         found.__cause__ = RuntimeError(printable(redact(f"{type(error).__name__}: {error}")))
     return found
 
-
+# %% ../../nbs/25_vendors/03_base.ipynb #b43db93e
 def fetch_each(
     one: Callable[[str, DayBound, DayBound], pd.DataFrame],  # fetches one symbol, or raises
 ) -> FetchFunction:
@@ -86,7 +86,7 @@ def closed_sessions_only(
 LARGEST_NUMBER = 1e18  # no price, volume or balance is larger
 FIRST_DAY = pd.Timestamp("1700-01-01")  # no series is older
 
-
+# %% ../../nbs/25_vendors/03_base.ipynb #8c11b95a
 def refuse_impossible(
     symbol: str,
     frame: pd.DataFrame,  # by day: bars, or values, perhaps with known_at

@@ -21,7 +21,7 @@ __all__ = ['CBOE_URL', 'CBOE_INDICES', 'cboe_source']
 CBOE_URL = "https://cdn.cboe.com/api/global/us_indices/daily_prices"
 CBOE_INDICES: tuple[str, ...] = ("VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW")
 
-
+# %% ../../nbs/25_vendors/04_cboe.ipynb #48216c0b
 def cboe_source(
     client: HttpClient,
     base: str = CBOE_URL,

@@ -121,7 +121,7 @@ def write_fetch_record(home: str | Path | Home, symbol: str, record: FetchRecord
 # %% ../../nbs/25_vendors/11_download.ipynb #fc4fc2a2
 DOWNLOAD_STATES: tuple[str, ...] = ("new", "extended", "unchanged", "replaced", "failed")
 
-
+# %% ../../nbs/25_vendors/11_download.ipynb #09f87e39
 @dataclass(frozen=True)
 class DownloadResult:
     "The result of the download of one symbol."

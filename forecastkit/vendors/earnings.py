@@ -30,7 +30,7 @@ __all__ = ['EarningsVendor', 'EARNINGS_VENDORS', 'open_earnings', 'EarningsFetch
 EarningsVendor = Callable[[str], pd.DataFrame]  # the earnings table of a company; raises `DataError`
 EARNINGS_VENDORS: tuple[str, ...] = ("edgar", "yahoo")
 
-
+# %% ../../nbs/25_vendors/12_earnings.ipynb #00ccfe19
 def open_earnings(
     words: Sequence[str],  # of EARNINGS_VENDORS
     access: LiveSettings,
@@ -63,7 +63,7 @@ class EarningsFetch:
         told = f"{self.table['symbol'].nunique()} companies: {counts}"
         return "\n".join([told, *(f"  failed: {why}" for why in self.failed.values())])
 
-
+# %% ../../nbs/25_vendors/12_earnings.ipynb #7590dc84
 def fetch_earnings(
     symbols: Sequence[str],  # canonical
     vendors: Mapping[str, EarningsVendor],  # as `open_earnings` gives them
@@ -82,7 +82,7 @@ def fetch_earnings(
             on_done(symbol)
     return EarningsFetch(earnings_table(*found), failed)
 
-
+# %% ../../nbs/25_vendors/12_earnings.ipynb #a71be689
 def _no_reports() -> pd.DataFrame:
     "An earnings table without rows."
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in

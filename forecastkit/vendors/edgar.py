@@ -30,7 +30,7 @@ __all__ = ['EDGAR_URL', 'EDGAR_TICKERS_URL', 'DURATION_DAYS', 'NEW_YORK_CLOCK', 
 EDGAR_URL = "https://data.sec.gov"
 EDGAR_TICKERS_URL = "https://www.sec.gov/files/company_tickers.json"
 
-
+# %% ../../nbs/25_vendors/07_edgar.ipynb #d7c795a6
 def edgar_facts(
     symbol: str,
     document: Any,  # companyfacts, as EDGAR sends it
@@ -113,7 +113,7 @@ def _contradictions(
     before_cutoff = (time <= pd.Timedelta(hours=17, minutes=30)) & (clock.day_of_week < 5)
     return int((closed | (clock.normalize() > filed) | (before_cutoff & (clock.normalize() < filed))).sum())
 
-
+# %% ../../nbs/25_vendors/07_edgar.ipynb #e9610413
 def filing_moments(
     filings: pd.DataFrame,  # as `edgar_filings` gives them
 ) -> pd.DatetimeIndex | None:

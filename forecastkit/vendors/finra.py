@@ -26,7 +26,7 @@ __all__ = ['FINRA_URL', 'FINRA_COLUMNS', 'finra_day', 'finra_source']
 FINRA_URL = "https://cdn.finra.org/equity/regsho/daily"
 FINRA_COLUMNS = ["Date", "Symbol", "ShortVolume", "ShortExemptVolume", "TotalVolume", "Market"]
 
-
+# %% ../../nbs/25_vendors/06_finra.ipynb #f65538e4
 def finra_day(
     day: pd.Timestamp,
     text: str,  # of the file of that day

@@ -29,7 +29,7 @@ FRED_SERIES: tuple[str, ...] = (
     "T10Y2Y", "T10Y3M", "UNRATE",
 )  # fmt: skip
 
-
+# %% ../../nbs/25_vendors/05_fred.ipynb #d81b6e5f
 def fred_source(
     client: HttpClient,
     base: str = FRED_URL,

@@ -71,7 +71,7 @@ def host_of(address: str) -> str:
     host = re.split(r"[/#\\]", head.rpartition("@")[2])[0]
     return host if re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?", host) else "the vendor"
 
-
+# %% ../../nbs/25_vendors/02_http.ipynb #ff6c767f
 SECRET_NAMES = re.compile(r"key|token|secret|pass|pw|auth|sig|user|session", re.IGNORECASE)  # of parameters
 
 

@@ -268,7 +268,7 @@ def with_params(
         raise DataError("leads nowhere: give an address that begins with https://") from error
     return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(params))))))
 
-
+# %% ../../nbs/25_vendors/01_response.ipynb #b4a49b12
 def below(
     address: str,  # perhaps with a query of its own
     path: str,  # to be added to its path

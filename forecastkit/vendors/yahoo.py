@@ -82,7 +82,7 @@ def yahoo_actions(table: pd.DataFrame) -> pd.DataFrame:
 # %% ../../nbs/25_vendors/08_yahoo.ipynb #9020103c
 YAHOO_URL = "https://query1.finance.yahoo.com"
 
-
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #27013aae
 def chart_table(
     ticker: str,  # as Yahoo spells it
     document: Any,  # the answer
@@ -111,7 +111,7 @@ def chart_table(
         raise DataError("the answer has another form than a chart: the vendor has changed it") from error
     return table
 
-
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #52adf242
 def _days(seconds: Sequence[int], zone: str) -> pd.DatetimeIndex:
     "The days, by an exchange's clock, of moments in seconds since 1970."
     moments = pd.to_datetime(pd.Series(seconds, dtype="int64"), unit="s", utc=True)
@@ -121,7 +121,7 @@ def _days(seconds: Sequence[int], zone: str) -> pd.DatetimeIndex:
 Tables = dict[str, pd.DataFrame | DataError]  # by Yahoo's ticker
 FetchTables = Callable[[Sequence[str], DayBound], Tables]  # tickers and first day, up to the present
 
-
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #a81b5b8b
 def chart_tables(
     client: HttpClient,
     base: str = YAHOO_URL,
@@ -238,7 +238,7 @@ def without_proxy_secrets(text: object) -> str:
     "A text without secrets, those of the proxies included that the environment names and yfinance goes through."
     return redacted(text, {one for address in getproxies().values() for one in secrets_in(address, {})})
 
-
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #adf2b9c0
 def yahoo_source(
     symbols: Iterable[str],  # what it claims
     fetch: FetchTables,  # `yfinance_tables(...)`, `chart_tables(...)`, or your own
