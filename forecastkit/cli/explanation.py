@@ -45,7 +45,7 @@ def explanation_record(
             "model_version": str(found.middle.versions[label])}  # fmt: skip
     return said | {explanation.of: explanation.to_dict(top) for explanation in found.at(label)}
 
-
+# %% ../../nbs/80_cli/05_explanation.ipynb #192d4688
 def universe_reasons(
     found: Any,  # `forecastkit.models.Explanations` of one session
 ) -> Any:
@@ -95,7 +95,7 @@ def explain_universe(
         print_explanations(found.at(found.width.base.index[0]), prepared.target_of(records[0]["symbol"]), session, top)
     return session
 
-
+# %% ../../nbs/80_cli/05_explanation.ipynb #ae7d4084
 def print_explanations(
     both: Any,  # the explanations of middle and width
     target: Any,  # a `Target`
@@ -148,7 +148,7 @@ def explain(
         given = report_parameters("explain", settings, as_of=f"{origin:%Y-%m-%d}", **more)
         write_report("explain", html, given, settings.run.progress)
 
-
+# %% ../../nbs/80_cli/05_explanation.ipynb #715fff39
 def explain_target(settings: Any, as_of: str | None, top: int, as_json: bool) -> Any:
     "Print the explanation of one target's forecast; returns the session."
     from forecastkit.pipeline import IntegratedSystem

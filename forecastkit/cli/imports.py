@@ -30,7 +30,7 @@ def line_of(path: Path) -> str:
     "The name of a line after its file: small letters, digits, '.', '-' and '_'."
     return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:64]
 
-
+# %% ../../nbs/80_cli/16_imports.ipynb #70e0ee0b
 def named_places(pairs: list[str]) -> dict[str, str]:
     "Where the models of some lines are, out of LINE=FILE.py:NAME. Raises `SettingsError` for what is no pair."
     found = {name: place for name, _, place in (pair.partition("=") for pair in pairs)}
@@ -38,7 +38,7 @@ def named_places(pairs: list[str]) -> dict[str, str]:
         raise SettingsError(f"--challenger {odd[0]!r} is no pair: write it as LINE=FILE.py:NAME")
     return found
 
-
+# %% ../../nbs/80_cli/16_imports.ipynb #a2d9e975
 def refusal_rows(refused: Any) -> list[dict[str, Any]]:
     "The refused rows for a program."
     return [{"line": one.line, "reason": one.reason, "words": one.words} for one in refused]

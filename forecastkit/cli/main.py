@@ -130,7 +130,7 @@ def require_folder(folder: Path) -> None:
             f"--output {folder} cannot be a folder of pages ({error.strerror}): name another one"
         ) from error
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #1e7f112e
 def provisional_words(
     system: Any,  # an `IntegratedSystem`
     as_of: str | None,  # the session asked for
@@ -147,7 +147,7 @@ def provisional_words(
         "that corrects them follows, then the forecasts of past sessions, then the page"
     )
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #dfaede89
 @add_command(app)
 def daily(
     sources: Sources = None, home: HomeFolder = None, as_of: AsOf = None, symbol: Symbol = None, horizon: Horizon = None,
@@ -180,7 +180,7 @@ def daily(
         own = {"features": absolute_place(features), "members": absolute_place(members)}
         run_daily(system, as_of, output, own, said, as_json)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #c49b5d3f
 def emit_day(day: Any, page: Path, watched: Mapping[str, Any], home: Path, as_json: bool, book: Any = None) -> None:
     "The forecast of a day or why there is none, what was stored, where the page lies, and the three lines of the watch."
     stored = {"stored": int(day.stored), "outcomes_recorded": int(day.outcomes_recorded), "page": str(page)}
@@ -195,7 +195,7 @@ def emit_day(day: Any, page: Path, watched: Mapping[str, Any], home: Path, as_js
     )
     emit("\n".join([*watched["lines"], *(["", book.text()] if book else [])]), as_json)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #8ced3b93
 def page_stem(
     name: str,  # of the report
     settings: Any,  # its own
@@ -213,7 +213,7 @@ def page_stem(
         return name
     return "-".join([name, *(re.sub(r"[^A-Za-z0-9._]+", "_", one) for one in told)])
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #711d8864
 def run_daily(
     system: Any,  # an `IntegratedSystem`
     as_of: str | None,
@@ -265,7 +265,7 @@ def run_daily(
 # %% ../../nbs/80_cli/20_main.ipynb #ab12cd34
 NOTES_SHOWN: int = 10  # tickers of which a terminal says why they are doubtful; all stand in the column `notes`
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #44f67424
 def write_universe_page(
     path: Path,  # of the universe, or sample
     earnings: Path | None,  # of its earnings dates
@@ -281,7 +281,7 @@ def write_universe_page(
     given |= {name: value for name, value in asked.items() if value is not None}
     write_report("universe", html, given, settings.run.progress)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #01db486e
 def print_universe(
     path: Path,  # of the universe, or sample
     earnings: Path | None,  # of its earnings dates
@@ -331,7 +331,7 @@ def print_horizons(
     made = make(symbol, horizons=ahead, settings=settings, **others)
     emit(made.to_dict() if as_json else str(made), as_json)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #c1c51c3d
 @add_command(app)
 def forecast(
     ticker: Annotated[str | None, typer.Argument(help="The symbol to forecast, like --symbol.", show_default=False)] = None,
@@ -406,7 +406,7 @@ def training_settings(
 
     return settings_for(settings_with(quiet, **changes), PANEL, horizon, kind)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #b3a6ff2d
 TRAINING_WORDS: dict[str, str] = {
     "ensemble_validation_accuracy": "right directions",
     "validation_score": "validation crps, %",
@@ -415,7 +415,7 @@ TRAINING_WORDS: dict[str, str] = {
     "seconds": "seconds",
 }  # what the columns of a training are called at the terminal
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #013ea4d2
 def print_training(report: Any, as_json: bool) -> None:
     "The runs of a `TrainingReport` as a table, and the version that they trained."
     for run in report.lost:
@@ -433,7 +433,7 @@ def print_training(report: Any, as_json: bool) -> None:
         print_note(f"{row.symbol}: {row.error_message}")
     emit(f"model version in force: {report.version}", as_json)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #d81fcb18
 @add_command(app)
 def train(
     as_of: AsOf = None, sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
@@ -494,7 +494,7 @@ def split_parameters(given: list[str]) -> dict[str, str]:
             raise SettingsError(f"-p {one} is no parameter: write NAME=VALUE, such as -p as_of=2018-06-29")
     return {name.strip(): value.strip() for name, _, value in (one.partition("=") for one in given)}
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #9c19d3fc
 def report_origin(
     name: str,  # of the report
     settings: Any,
@@ -517,7 +517,7 @@ def report_origin(
     stocks = read_universe_file(given.get("universe", "sample"), given.get("earnings"))
     return UniverseSystem(stocks, settings).origin(asked)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #3dec8684
 @add_command(app)
 def report(
     name: Annotated[str, typer.Argument(help="A notebook of reports/, such as daily.")] = "daily",
@@ -563,7 +563,7 @@ def report(
         write_past_pages(output)
     emit(f"page: {page}", as_json=False)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #520e487f
 for command in (
     evaluate,
     backtest,
@@ -583,7 +583,7 @@ for command in (
 
 add_command(study_app)(scenarios)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #26202143
 @add_command(settings_app, "show")
 def settings_show(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """The value of every setting and where it comes from.
@@ -601,7 +601,7 @@ def settings_show(as_json: AsJson = False, quiet: Quiet = False) -> None:
     get_calendar(settings.data.calendar)  # a name that no calendar has is refused like any other wrong value
     emit(pd.DataFrame(settings.table(), columns=["key", "value", "from"]), as_json)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #e7e35d93
 @add_command(settings_app, "check")
 def settings_check(
     path: Annotated[Path | None, typer.Argument(help="A settings file; by default the one in force.")] = None,
@@ -637,7 +637,7 @@ def print_version(value: bool) -> None:
         emit(code_version(), as_json=False)
         raise typer.Exit
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #37f45fa9
 @app.callback()
 def options(
     version: Annotated[
@@ -646,13 +646,13 @@ def options(
 ) -> None:
     "Calibrated probability forecasts of markets, written down before their outcomes."
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #e5a6be6f
 def print_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     "One line for what was repaired or is absent; a library's warnings about its own future are not for this reader."
     if issubclass(category, DataWarning):
         print_note(f"note: {' '.join(str(message).split())}")
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #01173172
 def error_text(error: Exception) -> str:
     "An error in a sentence; of the system's errors the file and the reason, without their number."
     if isinstance(error, OSError) and error.strerror:
@@ -666,7 +666,7 @@ POOR: int = 3  # where the data are too poor; code of the user's that fails is b
 INTERRUPTED: int = 130  # the exit code that Ctrl-C is turned into
 TERMINATED: int = 143  # the exit code of SIGTERM, as a shell counts it
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #cbbbfa25
 @contextmanager
 def sigterm_as_exit() -> Iterator[None]:
     "SIGTERM leaves by an exception, so that worker processes and temporary files end with the command."
@@ -679,7 +679,7 @@ def sigterm_as_exit() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
 
-
+# %% ../../nbs/80_cli/20_main.ipynb #a347ca55
 def main(arguments: list[str] | None = None) -> int:
     "The console script: run a command; known errors become one line on standard error and a non-zero exit code."
     known = (DataError, SettingsError, ModelNotFoundError, ModelIntegrityError, OSError)

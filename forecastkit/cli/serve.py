@@ -30,7 +30,7 @@ def key_database(home: str | None) -> Any:
     settings = settings_with(data__home=home)
     return PredictionDatabase(settings.database_url(), settings.data.calendar)
 
-
+# %% ../../nbs/80_cli/12_serve.ipynb #24170146
 @keys_app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="The client that uses it, such as dashboard.")],
@@ -69,7 +69,7 @@ def list_keys(home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = F
     ]
     emit(rows if as_json else "\n".join(lines) or "no key: make one with `forecastkit keys add NAME`", as_json)
 
-
+# %% ../../nbs/80_cli/12_serve.ipynb #902f84de
 @keys_app.command("revoke")
 def revoke(
     which: Annotated[str, typer.Argument(help="Name or id of a key.", metavar="KEY")],
@@ -107,7 +107,7 @@ def serving_environment(**options: Any) -> dict[str, str]:
     "The environment variables that say what options say; None says nothing."
     return {f"FORECASTKIT_{name.upper()}": str(value) for name, value in options.items() if value is not None}
 
-
+# %% ../../nbs/80_cli/12_serve.ipynb #a33211e2
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen at; by default 127.0.0.1, this machine alone.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; by default 8080.")] = None,

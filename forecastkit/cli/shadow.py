@@ -42,7 +42,7 @@ def deployment_row(one: Any) -> dict[str, Any]:
         "stopped_because": one.stopped_because or None,
     }  # fmt: skip
 
-
+# %% ../../nbs/80_cli/14_shadow.ipynb #e0753b38
 def print_deployments(found: list[Any], as_json: bool) -> None:
     "One line a deployment, or a list of objects."
     if as_json:
@@ -65,7 +65,7 @@ def own_recipe(wanted: Any, model: str | None) -> dict[str, str]:
 # %% ../../nbs/80_cli/14_shadow.ipynb #6311e1db
 shadow_app = command_group("Challengers beside the champion, and what they have shown.")
 
-
+# %% ../../nbs/80_cli/14_shadow.ipynb #42d083db
 @shadow_app.command("begin")
 def begin(
     target: Annotated[str, typer.Argument(help="What is forecast, such as VIX_d1 or AAPL.", metavar="TARGET")],

@@ -57,7 +57,7 @@ Every = Annotated[
 ]
 Jobs = Annotated[int | None, typer.Option(help="Processes that train; no result depends on it.")]
 
-
+# %% ../../nbs/80_cli/19_study.ipynb #41843a76
 @add_command(study_app)
 def ablation(
     start: Start = "2010-01-04", end: End = None, parts: Annotated[str | None, typer.Option(help="Names with commas between; by default all.")] = None,
@@ -118,7 +118,7 @@ def numbers_in(
             f"{option} takes numbers with commas between, and {text} is none: write 0.1, 0.25"
         ) from error
 
-
+# %% ../../nbs/80_cli/19_study.ipynb #50f215b0
 @add_command(study_app)
 def search(
     universe: Annotated[Path, typer.Option(help="CSV with a column symbol and perhaps sector, or the word sample.")] = Path("sample"),

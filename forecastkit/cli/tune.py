@@ -34,7 +34,7 @@ def spread_targets(
             found += ["--targets", word] if open_list else [word]
     return [*found, "--targets"] if open_list and words[-1] == "--targets" else found
 
-
+# %% ../../nbs/80_cli/13_tune.ipynb #8d0e4d74
 class TuneGroup(TyperGroup):
     "The group of `tune`, whose `--targets` takes several words."
 
@@ -57,7 +57,7 @@ def target_named(word: str) -> Any:
 
     return load_user_code(word) if word.rpartition(":")[0].endswith((".py", ".ipynb")) else word
 
-
+# %% ../../nbs/80_cli/13_tune.ipynb #17a14c23
 @tune_app.callback()
 def tune(
     ctx: typer.Context,
@@ -107,7 +107,7 @@ def tune(
     for one in made if not as_json else ():
         emit(str(one), as_json)
 
-
+# %% ../../nbs/80_cli/13_tune.ipynb #8033c4c2
 def required_targets(targets: Sequence[str] | None, study_name: str | None) -> list[str]:
     "The targets; raises `SettingsError` for none, and for several that would share a study."
     from forecastkit.core import SettingsError

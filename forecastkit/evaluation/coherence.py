@@ -37,7 +37,7 @@ def coherence_price(
         pd.Index(horizons, name="horizon"),
     )
 
-
+# %% ../../nbs/45_evaluation/09_coherence.ipynb #ff77b50a
 def _price(raw: np.ndarray, made: np.ndarray, outcomes: np.ndarray, horizon: int) -> dict[str, float]:
     rows = np.isfinite(outcomes)
     before, after = (crps(100 * outcomes[rows], 100 * q[rows], np.array(PROBS)) for q in (raw, made))

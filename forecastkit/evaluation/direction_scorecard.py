@@ -35,7 +35,7 @@ class DirectionMeasure:
     gain_se: float
     t: float  # gain over its error; NaN where the two never differ
 
-
+# %% ../../nbs/45_evaluation/08_direction_scorecard.ipynb #4d72cb98
 def direction_measure(
     own: np.ndarray,  # (n,) of each row
     base: np.ndarray,  # (n,) of the base rate
@@ -170,7 +170,7 @@ def label_hits(
 # %% ../../nbs/45_evaluation/08_direction_scorecard.ipynb #cbf405fa
 DIRECTION_COLUMNS: tuple[str, ...] = ("chance", "base_rate", "label", "rose", "place")
 
-
+# %% ../../nbs/45_evaluation/08_direction_scorecard.ipynb #39bbd930
 def known_directions(
     rows: pd.DataFrame,  # as `score_directions` takes them
 ) -> pd.DataFrame:
@@ -210,7 +210,7 @@ def score_directions(
 # %% ../../nbs/45_evaluation/08_direction_scorecard.ipynb #2f064c15
 REAL_STOCKS: str = "directions of 99 stocks 2010-2018"  # name of the try
 
-
+# %% ../../nbs/45_evaluation/08_direction_scorecard.ipynb #76505a66
 def logged_direction_result() -> str:
     "What the shipped experiment log says of directions of real stocks, in one sentence; empty where it says nothing."
     from forecastkit.core import shipped_log

@@ -50,7 +50,7 @@ class PanelOutcomes:
         "The log changes that came, in per cent, (n,)."
         return 100.0 * self.rows["change"].to_numpy()
 
-
+# %% ../../nbs/45_evaluation/07_panel_scorecard.ipynb #39eb1eec
 def observe_panel(
     changes: pd.Series,  # log changes by session and symbol, in order; NaN where not known yet
     places: ArrayLike,  # (n,) the place of each session in the calendar, as `Calendar.positions` gives it
@@ -99,7 +99,7 @@ class PanelSummary:
             "coverage_se": {level: error for level, (_, error) in self.coverage.items()}, "pit": self.pit,
         })  # fmt: skip
 
-
+# %% ../../nbs/45_evaluation/07_panel_scorecard.ipynb #a771da53
 def summarise_panel(
     scores: pd.DataFrame,  # of one forecaster, by `panel_row_scores`
     baselines: Mapping[str, pd.DataFrame],  # of each baseline
@@ -151,7 +151,7 @@ class PanelScorecard:
             "baselines": {name: summary.to_dict() for name, summary in self.baselines.items()}, **panel_parts(self),
         })  # fmt: skip
 
-
+# %% ../../nbs/45_evaluation/07_panel_scorecard.ipynb #70cefa39
 def score_panel(
     forecasts: np.ndarray,  # (n, 23) log changes at core.PROBS, one row a row of `outcomes`
     outcomes: PanelOutcomes,
@@ -178,7 +178,7 @@ def panel_groupings(outcomes: PanelOutcomes) -> dict[str, pd.Series]:
     }  # fmt: skip
     return {name: pd.Series(labels, rows.index) for name, labels in found.items()}
 
-
+# %% ../../nbs/45_evaluation/07_panel_scorecard.ipynb #551c045e
 def panel_breakdown(
     card: PanelScorecard,
     labels: pd.Series,  # one for each row
@@ -203,7 +203,7 @@ def panel_breakdown(
         rows[label] = row | {f"coverage_{first}": instead[at].mean(), "width": width[at].mean()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
-
+# %% ../../nbs/45_evaluation/07_panel_scorecard.ipynb #8eb0baee
 def panel_worst_quarters(
     card: PanelScorecard,
     most: int = 4,

@@ -29,7 +29,7 @@ class Block:
         pd.Index
     )  # rows from the refit session on, before the next one: sessions, or sessions and symbols of a panel
 
-
+# %% ../../nbs/45_evaluation/04_refits.ipynb #cf858b3a
 @dataclass(frozen=True)
 class RefitSchedule:
     "When model versions are refitted, which rows each may learn from, and which origins it serves."

@@ -96,7 +96,7 @@ def regime_probabilities(
     below = cdf_at(np.log(np.asarray(outcomes.bounds) / level[:, None]), PROBS, quantiles[:, None, :])
     return np.diff(np.column_stack([np.zeros(len(below)), below, np.ones(len(below))]), axis=1)
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #cedbee25
 def regime_losses(
     table: np.ndarray,  # (n, regimes) probabilities
     after: np.ndarray,  # (n,) number of the regime that came
@@ -151,7 +151,7 @@ def interval_coverage(
         for name, (mean, n) in zip(outcomes.regimes, table.to_numpy(dtype=float))
     }
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #bfdbbf86
 def calibration_errors(
     scores: pd.DataFrame,  # of `row_scores`
     outcomes: Outcomes,
@@ -216,7 +216,7 @@ def skills_against(
     own = loss.to_numpy()
     return {name: skill(own, other.to_numpy(), hac_lag(horizon), horizon) for name, other in baselines.items()}
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #7700f8b6
 def regime_baselines(
     baselines: Mapping[str, pd.DataFrame],  # scores of each baseline
     outcomes: Outcomes,
@@ -227,7 +227,7 @@ def regime_baselines(
     losses = {"transition_matrix": pd.Series(counted[loss], outcomes.rows.index)}
     return losses | {name: scores[loss] for name, scores in baselines.items() if name == "ar1"}
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #20c4ce6b
 def summarise_scores(
     scores: pd.DataFrame,  # of one forecaster, by `row_scores`
     baselines: Mapping[str, pd.DataFrame],  # of each baseline
@@ -387,7 +387,7 @@ def pinball_skill(
         rows[float(p)] = (card.scores[loss].mean(), gain.value, gain.se)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["loss", "skill", "skill_se"])
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #99c134e3
 def point_scores(
     card: Scorecard,
     baseline: str = "climatology",
@@ -398,7 +398,7 @@ def point_scores(
     rows = {n: (mae(y, s["expected"]), rmse(y, s["expected"]), r2(y, s["expected"], instead)) for n, s in every.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["mae", "rmse", "r2"])
 
-
+# %% ../../nbs/45_evaluation/06_scorecard.ipynb #373c6c9b
 def worst_forecasts(
     card: Scorecard,
     most: int = 10,

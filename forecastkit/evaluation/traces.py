@@ -146,7 +146,7 @@ def differences(
 # %% ../../nbs/45_evaluation/01_traces.ipynb #636d6537
 MarketFunction = Callable[[MarketData], Any]  # from a market to a frame or series by session
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #2bcbf6e8
 def call_on(
     fn: MarketFunction,
     market: MarketData,
@@ -237,7 +237,7 @@ def differing_forms(
     none = [np.array([one is None for one in values.flat], dtype=bool).reshape(values.shape) for values in (x, y)]
     return both, both & (none[0] != none[1])
 
-
+# %% ../../nbs/45_evaluation/01_traces.ipynb #34305f2e
 def form_of(value: Any) -> str:
     "How a zero or an absent value is written: 0.0, -0.0, None or NaN."
     return str(value) if value == 0 else "None" if value is None else "NaN"

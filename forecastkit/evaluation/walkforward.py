@@ -44,7 +44,7 @@ class VersionStore(Protocol):
     def save_quantiles(self, grid: pd.Timestamp, origins: pd.Index, quantiles: np.ndarray) -> None:
         "Store the quantiles of these origins."
 
-
+# %% ../../nbs/45_evaluation/05_walkforward.ipynb #1147684e
 @dataclass(frozen=True)
 class RawForecasts:
     "Quantiles as the versions gave them, before any calibration."
@@ -94,7 +94,7 @@ def _quantiles(model: Any, X: pd.DataFrame, block: Block) -> np.ndarray:
         )
     return q
 
-
+# %% ../../nbs/45_evaluation/05_walkforward.ipynb #2b9533d9
 def _train(
     make: Callable[[], Any], X: pd.DataFrame, y: pd.Series, schedule: RefitSchedule, block: Block
 ) -> tuple[Any, np.ndarray]:
@@ -105,7 +105,7 @@ def _train(
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #fa636512
 Work = Callable[..., tuple[Any, np.ndarray]]
 
-
+# %% ../../nbs/45_evaluation/05_walkforward.ipynb #ae80fcf9
 @contextmanager
 def _workers(n_jobs: int, dask: str) -> Iterator[Any]:
     "A pool of joblib: processes of this machine, which are gone afterwards, or the workers of a Dask scheduler."
@@ -136,7 +136,7 @@ def _workers(n_jobs: int, dask: str) -> Iterator[Any]:
 
 VERSIONS_A_PROCESS: int = 4  # a process takes as long to start as two versions take to train
 
-
+# %% ../../nbs/45_evaluation/05_walkforward.ipynb #271ad67f
 def _trained(
     jobs: list[Block], work: Work, shared: tuple[Any, ...], n_jobs: int, dask: str
 ) -> Iterator[tuple[Any, np.ndarray]]:
@@ -161,7 +161,7 @@ def _stored_quantiles(X: pd.DataFrame, block: Block, store: VersionStore | None)
         store.save_quantiles(block.grid, block.origins, quantiles)
     return quantiles
 
-
+# %% ../../nbs/45_evaluation/05_walkforward.ipynb #88c91b2e
 def _walk(
     X: pd.DataFrame,
     todo: list[Block],
@@ -187,7 +187,7 @@ def _walk(
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #c09f8fd1
 DRIFT_WINDOW: int = 250  # outcomes that the statistic looks back upon
 
-
+# %% ../../nbs/45_evaluation/05_walkforward.ipynb #413bc8e2
 def drift_statistic(
     raw: RawForecasts,  # by the versions of the grid
     y: pd.Series,  # outcomes by origin, NaN where unknown

@@ -92,7 +92,7 @@ class SessionTimes:
 BEGINNING: datetime = datetime(1, 1, 2, tzinfo=UTC)
 SILENCE = timedelta(days=10)  # between two rows: longer than any weekend with holidays
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #8b80e1e3
 class Moments:
     "The moments at which rows were stored, in the order of the chain."
 
@@ -122,7 +122,7 @@ class Moments:
 REPEATED_COLUMNS: tuple[str, ...] = ("symbol", "horizon", "kind", "model_version", "code_version", "data_fingerprint")
 TOLERANCE: float = 1e-9  # relative difference that two ways to add up the same numbers may have
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #0da8e51a
 def contradictions(
     row: Mapping[str, Any],  # a stored forecast with all its columns
     record: Mapping[str, Any],  # the same out of its JSON
@@ -138,7 +138,7 @@ def contradictions(
         if row[name] != value:
             yield f"has {name} {row[name]}, but its record says {value}"
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #fab8c868
 def score_differences(
     ours: Mapping[str, float],  # as `rescore` gives them
     theirs: Mapping[str, float],  # what the package's code says
@@ -164,7 +164,7 @@ def point_estimates(forecasts: Sequence[Forecast]) -> list[float]:
         found[at] = mean_of(probs, forecasts[at[0]].target.to_log(values), kind)
     return found.tolist()
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #ad8a8f9c
 def package_scores(
     forecast: Forecast,
     scores: Mapping[Any, float],  # as `records.score_records` gives them; empty where the outcome is not known
@@ -175,7 +175,7 @@ def package_scores(
     numbers |= {f"p_{name}": chance for name, chance in forecast.regime_probabilities.items()}
     return numbers | {name: scores[name] for name in SCORE_COLUMNS if name in scores}
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #b786c4ab
 def row_problems(
     row: Mapping[str, Any],  # a stored forecast with all its columns and `outcome`, None where it is not known
     record: Mapping[str, Any],  # the same out of its JSON
@@ -211,7 +211,7 @@ def outcome_problems(row: Mapping[str, Any], times: SessionTimes) -> Iterator[st
     except (ValueError, IndexError, TypeError, OverflowError) as error:
         yield f"cannot be read: {error}"
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #e9db0571
 def base_revised(
     forecast: Forecast,
     change: float,  # the outcome, per cent
@@ -259,7 +259,7 @@ HISTORY = re.compile(
 )  # nothing but days and numbers: what is left is the same JSON
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #a37d2546
 def readable(
     rows: Iterable[Mapping[str, Any]],  # stored forecasts
     problems: list[Problem],  # of those that cannot be read are added here
@@ -280,7 +280,7 @@ def readable(
             problems.append(Problem("predictions", row["seq"], row_name(row), words))
     return found
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #60f4c50a
 def audit_forecasts(
     rows: Iterable[Mapping[str, Any]],  # stored forecasts with `outcome` and `outcome_level`, in the order of the chain
     times: SessionTimes,
@@ -321,13 +321,13 @@ def joined_forecasts() -> sa.Select:
     outcome = [OUTCOMES.c.change.label("outcome"), OUTCOMES.c.level.label("outcome_level")]
     return sa.select(PREDICTIONS, *outcome).outerjoin(OUTCOMES, OUTCOME_JOIN)
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #ff8b18ed
 def answered_since(since: Ends) -> sa.Select:
     "Of the forecasts that were checked before, those whose outcome was recorded since."
     checked = PREDICTIONS.c.seq + 0 <= since[PREDICTIONS.name][0]  # + 0: SQLite shall begin with the few new outcomes
     return joined_forecasts().where(checked, OUTCOMES.c.seq > since[OUTCOMES.name][0]).order_by(OUTCOMES.c.seq)
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #c4d9720e
 def shortened(lines: Sequence[str], most: int = 5) -> list[str]:
     "The first few of many lines, and how many there are more."
     return [*lines[:most], *([f"and {len(lines) - most} more like this"] if len(lines) > most else [])]
@@ -338,7 +338,7 @@ def as_dicts(query: sa.Select, rows: Iterable[sa.Row]) -> list[dict[str, Any]]:
     names = [*query.selected_columns.keys()]
     return [dict(zip(names, row)) for row in rows]
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #f624f3eb
 class Auditor:
     "What is found while the rows of forecasts and outcomes go by."
 
@@ -422,18 +422,18 @@ def write_checked(home: Home, ends: Ends) -> None:
     with suppress(OSError):
         write_atomic(home.checked, seal(canonical_json(ends), make_key(home.folder)))
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #664ce075
 def read_checked(home: Home) -> Ends | None:
     "The ends that `write_checked` noted; None if there are none, or not as they were written."
     text = unsealed(home.checked.read_text(), find_key(home.folder)) if home.checked.is_file() else None
     return {table: (int(rows), str(end)) for table, (rows, end) in json.loads(text).items()} if text else None
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #9ef1a051
 def ledger_ends(database: PredictionDatabase) -> dict[str, tuple[int, str]]:
     "Number of rows and hash of the last row of each table of a ledger."
     return with_retry(database.engine, chain_ends)
 
-
+# %% ../../nbs/55_ledger/12_audit.ipynb #29bb50c4
 def absent_heads(
     database: PredictionDatabase,
     heads: Sequence[str],  # hashes that were the last of some table once

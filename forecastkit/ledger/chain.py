@@ -41,7 +41,7 @@ class Problem:
         where = f"{self.table} row {self.row}" if self.row else self.table
         return printable(f"{where} ({self.name}) {self.words}")
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #e4682aea
 def row_name(row: Mapping[str, Any]) -> str:
     "The subject of a row: symbol and origin of a forecast or an outcome, the version of a model and its line, the subject of a pause, line and target of a promotion, the symbol of a training run, a job, the subject of an alert, a shadow deployment, a paper book and its session, an imported forecast."
     if "book" in row:
@@ -87,7 +87,7 @@ class Walked(NamedTuple):
     hash: str
     sound: bool  # whether the row is as it was written
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #dbec1d95
 class KnownHashes:
     "Hashes and numbers of the sound rows of a long table, 40 bytes each."
 
@@ -104,14 +104,14 @@ class KnownHashes:
         found = ((self.hashes[32 * k : 32 * k + 32].hex(), number) for k, number in enumerate(self.numbers))
         return {text: number for text, number in found if text in wanted} if wanted else {}
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #eff7b23c
 def missing_rows(table: str, before: Walked, last: int) -> list[Problem]:
     "The problem of rows that are not there, from the one after `before` to `last`."
     first = max(before.number, 0) + 1
     words = "is missing" if first == last else f"and all up to row {last} are missing"
     return [Problem(table, first, f"after {before.name}", words)] if first <= last else []
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #acc21042
 def suspect_problems(table: str, suspects: Sequence[Mapping[str, Any]], known: KnownHashes) -> Iterator[Problem]:
     "The problem of each row whose hash does not fit: moved from another place, or changed."
     moved = moved_rows(suspects, known.find({row["previous_hash"] for row in suspects}))
@@ -164,7 +164,7 @@ def chain_end(
         )
     return found.length, found.head
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #738136d9
 def append(
     connection: sa.Connection,  # of a writing transaction
     table: sa.Table,  # one of `tables.CHAINED`
@@ -187,14 +187,14 @@ def chain_ends(connection: sa.Connection) -> dict[str, tuple[int, str]]:
     "Number of rows and hash of the last row of each table: noted elsewhere, it proves later that nothing was rewritten."
     return {table.name: chain_end(connection, table) for table in chained_tables(connection)}
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #9a7d85da
 def holds_end(connection: sa.Connection, table: sa.Table, end: tuple[int, str]) -> bool:
     "Whether a table holds the row that was once its last, under the same number."
     length, head = end
     found = connection.scalar(sa.select(table.c.row_hash).where(table.c.seq == length)) if length else GENESIS
     return found == head
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #0872f2b6
 def checked_starts(
     connection: sa.Connection,
     since: Ends | None,  # ends of the part that was checked before
@@ -210,14 +210,14 @@ def checked_starts(
             problems.append(Problem(table.name, start[0], "checked before", "is missing or another row now"))
     return starts, problems
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #e82ae6a0
 class Look(NamedTuple):
     "What else is read and looked at while the rows of a table go by, so that a long table is read once."
 
     query: sa.Select  # of the table's columns and others behind them
     take: Callable[[Sequence[sa.Row]], None]  # is given every row, block by block
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #f0ef2e66
 def rows_after(
     connection: sa.Connection,
     table: sa.Table,  # one of `tables.CHAINED`
@@ -233,7 +233,7 @@ def rows_after(
             look.take(part)
         yield from (dict(zip(names, row)) for row in part)  # the table's own columns come first
 
-
+# %% ../../nbs/55_ledger/03_chain.ipynb #1919803e
 def broken_chains(
     connection: sa.Connection,
     since: Ends | None = None,  # ends of the part that was checked before; None checks all rows

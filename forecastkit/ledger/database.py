@@ -47,7 +47,7 @@ def stored_ids(
         found |= set(connection.scalars(sa.select(PREDICTIONS.c.prediction_id).where(part)))
     return found
 
-
+# %% ../../nbs/55_ledger/05_database.ipynb #203f471f
 def last_stored_at(
     connection: sa.Connection,
     row: int | None = None,  # its number; None: the last there is
@@ -56,7 +56,7 @@ def last_stored_at(
     number = chain_end(connection)[0] if row is None else row
     return connection.scalar(sa.select(PREDICTIONS.c.stored_at).where(PREDICTIONS.c.seq == number))
 
-
+# %% ../../nbs/55_ledger/05_database.ipynb #dfc79092
 def append_forecasts(
     connection: sa.Connection,  # of a writing transaction
     rows_at: Callable[[datetime], Sequence[dict[str, Any]]],  # the rows, if they are stored at a moment
@@ -94,7 +94,7 @@ INTERNAL_COLUMNS: tuple[str, ...] = (
     "row_hash",
 )  # of no use in a table of forecasts
 
-
+# %% ../../nbs/55_ledger/05_database.ipynb #be497395
 def as_date(value: Any) -> date:
     "A date for a query; raises `DataError` for what is no date."
     try:
@@ -104,7 +104,7 @@ def as_date(value: Any) -> date:
     except (ValueError, TypeError) as error:
         raise DataError(f"{value!r} is no date: write it as 2018-02-05") from error
 
-
+# %% ../../nbs/55_ledger/05_database.ipynb #a22fcad3
 def check_span(
     start: Any,  # first origin; None: from the beginning
     end: Any,  # last origin; None: to the end
@@ -129,7 +129,7 @@ def is_best(
     same += [other.timeliness == timeliness] if timeliness is not None else []
     return ~sa.exists().where(*same, better)
 
-
+# %% ../../nbs/55_ledger/05_database.ipynb #9770db77
 def select_predictions(
     symbol: str | None = None,
     start: Any = None,  # first origin
@@ -170,7 +170,7 @@ def scored_table(
             f"the ledger holds a row that cannot be read ({error}): see `forecastkit forecasts verify`"
         ) from error
 
-
+# %% ../../nbs/55_ledger/05_database.ipynb #852d8156
 def read_predictions(
     connection: sa.Connection,
     query: sa.Select,  # as `select_predictions` gives it

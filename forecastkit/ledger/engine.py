@@ -64,7 +64,7 @@ def enable_wal(connection: sqlite3.Connection) -> None:
                 raise
             time.sleep(0.02)
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #c4e2f5cd
 def configure_sqlite(
     engine: sa.Engine,
     read_only: bool = False,  # leave the journal as it is
@@ -92,7 +92,7 @@ def display_url(url: sa.URL) -> str:
         str(url.database) if url.get_backend_name() == "sqlite" else redacted(url.render_as_string(hide_password=True))
     )
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #1df1be5f
 def parse_database_url(
     address: str | sa.URL,  # SQLAlchemy address: sqlite:///file or postgresql://user@host/name
 ) -> sa.URL:
@@ -129,7 +129,7 @@ def connect_read_only(file: Path) -> sqlite3.Connection:
     address = f"file:{quote(file.absolute().as_posix())}?mode=ro{'' if left else '&immutable=1'}"
     return sqlite3.connect(address, uri=True, check_same_thread=False)
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #e6984995
 def make_engine(address: str | sa.URL) -> sa.Engine:
     "The engine of an address; the folder of an SQLite file is made. Raises `DataError` where that cannot be."
     url = parse_database_url(address)
@@ -154,7 +154,7 @@ def make_engine(address: str | sa.URL) -> sa.Engine:
 # %% ../../nbs/55_ledger/02_engine.ipynb #f0f121da
 SNAPSHOT_READ: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # of PostgreSQL
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #276e4ce0
 @contextmanager
 def transaction(
     engine: sa.Engine,
@@ -187,7 +187,7 @@ def server_unavailable(error: DataError) -> bool:
     state = getattr(cause.orig, "sqlstate", None)
     return state is None or state.startswith(("57P", "08"))
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #1dcf3e89
 def with_retry(
     engine: sa.Engine,
     work: Callable[[sa.Connection], Result],  # may be done twice: of a lost connection nobody knows whether it was done
@@ -328,12 +328,12 @@ SCHEMA_SUMS: tuple[str, ...] = (
     "a01675f8ff23c4ce",
 )  # of the tables and indexes by revision
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #2295fa08
 def schema_sum(found: set[Definition]) -> str:
     "The sum of some definitions."
     return digest(sorted(found, key=str))
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #9f7c1fce
 def foreign_definitions(connection: sqlite3.Connection) -> list[str]:
     "Every table, index and view that no migration makes, such as `a view features`; SQLite's own statistics are none."
     held = {one for one in definitions(connection) if one[0] != "trigger" and not one[1].startswith("sqlite_stat")}
@@ -342,7 +342,7 @@ def foreign_definitions(connection: sqlite3.Connection) -> list[str]:
     foreign = sorted(held - known_definitions(), key=lambda one: (one[0] == "index", one[:2]))
     return [f"{'an' if kind == 'index' else 'a'} {kind} {printable(name[:80])}" for kind, name, _ in foreign]
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #d9aef547
 def refuse_foreign(connection: sa.Connection) -> None:
     "Raise `DataError` where an SQLite ledger holds what no migration makes."
     sqlite = connection.dialect.name == "sqlite"
@@ -398,7 +398,7 @@ def sqlite_triggers(
         for table in (t.name for t in tables) for action in ("update", "delete")
     }  # fmt: skip
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #25125279
 def postgres_triggers(
     tables: Iterable[sa.Table] = tuple(CHAINED),
 ) -> dict[str, str]:

@@ -41,7 +41,7 @@ def quantile_name(p: float) -> str:
     "The column of a quantile: q05 for 0.05, q975 for 0.975."
     return "q" + f"{p:.6g}".removeprefix("0.").ljust(2, "0")
 
-
+# %% ../../nbs/55_ledger/06_exports.ipynb #30d92afe
 def flat_forecast(forecast: Forecast) -> dict[str, Any]:
     "The numbers of one forecast by the names of their columns, and its contributions as JSON."
     names = (
@@ -70,7 +70,7 @@ def quantile_columns(
     except ValueError as error:
         raise DataError("a stored forecast is not as it was written: see `forecastkit forecasts verify`") from error
 
-
+# %% ../../nbs/55_ledger/06_exports.ipynb #26113c77
 def flat_table(
     rows: pd.DataFrame,  # stored forecasts with all their columns, as `database.read_predictions` gives them
     quantiles: Sequence[str] | None = None,  # their columns; None: those that these forecasts fill
@@ -105,7 +105,7 @@ def ledger_tables(
         if empty:
             yield flat_table(read_predictions(connection, query), quantiles)
 
-
+# %% ../../nbs/55_ledger/06_exports.ipynb #16e3556b
 def ledger_table(
     database: PredictionDatabase,
     **which: Any,  # conditions of `database.select_predictions`
@@ -140,7 +140,7 @@ def write_csv(
             count += len(table)
     return count
 
-
+# %% ../../nbs/55_ledger/06_exports.ipynb #ccb279c2
 def write_parquet(
     tables: Iterable[pd.DataFrame],  # pieces with the same columns, as `ledger_tables` gives them
     path: Path,

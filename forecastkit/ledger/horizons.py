@@ -84,7 +84,7 @@ def select_horizons(
     newest = sa.select(HORIZONS).where(*where).order_by(c.origin.desc(), c.symbol.desc(), c.seq.desc())
     return newest.limit(limit).offset(offset)
 
-
+# %% ../../nbs/55_ledger/08_horizons.ipynb #d46e5e42
 def stored_horizons(
     database: PredictionDatabase,
     **which: Any,  # conditions of `select_horizons`
@@ -114,7 +114,7 @@ HORIZON_COLUMNS: tuple[str, ...] = (
     "data_fingerprint", "previous_hash", "row_hash",
 )  # fmt: skip
 
-
+# %% ../../nbs/55_ledger/08_horizons.ipynb #156e1ad9
 def horizon_table(
     rows: Sequence[Mapping[str, Any]],  # rows of the table of the ledger
 ) -> pd.DataFrame:
@@ -129,7 +129,7 @@ def horizon_table(
             made.append({**row, "last_value": record.last_value, **line, **raw, "model_version": version})
     return pd.DataFrame(made, columns=list(HORIZON_COLUMNS))
 
-
+# %% ../../nbs/55_ledger/08_horizons.ipynb #9cc2b530
 def horizon_tables(
     database: PredictionDatabase,
     rows: int = 2000,  # records a piece
@@ -159,7 +159,7 @@ def row_contradictions(row: Mapping[str, Any]) -> Iterator[str]:
     except (ValueError, TypeError, KeyError) as error:
         yield f"cannot be read: {error}"
 
-
+# %% ../../nbs/55_ledger/08_horizons.ipynb #32fdf00d
 def single_contradictions(
     row: Mapping[str, Any],
     singles: Mapping[str, str],  # canonical JSON of the stored forecasts of one horizon, by id
@@ -176,7 +176,7 @@ def single_contradictions(
     except (ValueError, TypeError, KeyError, IndexError):
         return  # `row_contradictions` names what cannot be read
 
-
+# %% ../../nbs/55_ledger/08_horizons.ipynb #86df2fb6
 def joined_singles(
     connection: sa.Connection,
     rows: Sequence[Mapping[str, Any]],  # of several horizons

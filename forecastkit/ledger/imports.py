@@ -81,10 +81,10 @@ class Imported:
         others = f", {len(self.contradicted)} contradict what is stored" if self.contradicted else ""
         return f"line {self.line}: {new}, {self.known} there already{others}"
 
-
+# %% ../../nbs/55_ledger/11_imports.ipynb #95c061b1
 KEYS: tuple[str, ...] = ("symbol", "kind", "horizon", "origin")  # of a forecast within its line
 
-
+# %% ../../nbs/55_ledger/11_imports.ipynb #5ada5ae4
 def import_forecasts(
     database: PredictionDatabase,
     line: str,
@@ -146,7 +146,7 @@ def imported_forecasts(
         found[name] = pd.Series([[pair[k] for pair in one] for one in said], found.index, dtype=object)
     return found
 
-
+# %% ../../nbs/55_ledger/11_imports.ipynb #2abdbf89
 def import_problems(row: Mapping[str, Any], calendar: Calendar) -> Iterator[str]:
     "What cannot be true of an imported forecast, each as what completes a sentence about it."
     try:

@@ -42,7 +42,7 @@ class PaperRow:
     said: Mapping[str, Any]  # terms where it opens; else the state of the account and what was booked
     made_at: datetime
 
-
+# %% ../../nbs/55_ledger/13_paper.ipynb #8329f0bc
 def paper_rows(
     connection: sa.Connection,
     book: str,
@@ -54,7 +54,7 @@ def paper_rows(
     query = sa.select(PAPER_EVENTS).where(PAPER_EVENTS.c.book == book).order_by(PAPER_EVENTS.c.number.desc())
     return [_row(r) for r in reversed(connection.execute(query if last is None else query.limit(last)).all())]
 
-
+# %% ../../nbs/55_ledger/13_paper.ipynb #26da8cc6
 def _row(r: sa.Row) -> PaperRow:
     "A stored row."
     day = pd.Timestamp(r.session).as_unit("us")
@@ -72,7 +72,7 @@ def paper_opening(
     found = connection.execute(sa.select(PAPER_EVENTS).where(*where)).one_or_none()
     return None if found is None else _row(found)
 
-
+# %% ../../nbs/55_ledger/13_paper.ipynb #192be0c2
 def paper_equities(
     connection: sa.Connection,
     book: str,
@@ -87,14 +87,14 @@ def paper_problems(connection: sa.Connection) -> list[Problem]:
     "What is wrong with the chain of the paper books; empty if nothing is."
     return broken_chains(connection, only=(PAPER_EVENTS.name,))
 
-
+# %% ../../nbs/55_ledger/13_paper.ipynb #92b01f61
 def lock_paper(
     connection: sa.Connection,  # of a writing transaction
 ) -> None:
     "Hold back everybody else who would write a row of a paper book until the transaction ends."
     chain_end(connection, PAPER_EVENTS, lock=True)
 
-
+# %% ../../nbs/55_ledger/13_paper.ipynb #8a73d8cf
 def write_paper(
     connection: sa.Connection,  # of a writing transaction that holds the lock
     row: PaperRow,
@@ -134,7 +134,7 @@ _DAYS = sa.table(
     *map(sa.column, ("book", "number", "session", "equity", "profit", "change", "cash", "timeliness", "made_at")),
 )
 
-
+# %% ../../nbs/55_ledger/13_paper.ipynb #3229a2ba
 def paper_summaries(database: PredictionDatabase) -> pd.DataFrame:
     "Opened, capital, sessions, last session, equity, cash and profit of each book, by its name; empty where there is none."
 
@@ -145,7 +145,7 @@ def paper_summaries(database: PredictionDatabase) -> pd.DataFrame:
 
     return with_retry(database.engine, read).set_index("book")
 
-
+# %% ../../nbs/55_ledger/13_paper.ipynb #c215cda1
 def paper_days(
     database: PredictionDatabase,
     book: str,

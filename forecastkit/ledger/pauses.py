@@ -39,12 +39,12 @@ def pauses_in(connection: sa.Connection) -> dict[int, Pause]:
             found[row.pause] = replace(found[row.pause], lifted=row.made_at, lifted_by=f"{row.who}: {row.why}")
     return found
 
-
+# %% ../../nbs/55_ledger/09_pauses.ipynb #f70c8798
 def stored_pauses(database: PredictionDatabase) -> list[Pause]:
     "Every pause there ever was, in the order in which they began."
     return [*with_retry(database.engine, pauses_in).values()]
 
-
+# %% ../../nbs/55_ledger/09_pauses.ipynb #46a540a6
 def active_pauses(database: PredictionDatabase) -> list[Pause]:
     "The pauses that stand: hand them to whatever acts."
     return [pause for pause in stored_pauses(database) if pause.active]
@@ -57,7 +57,7 @@ def _begin(connection: sa.Connection, pause: Pause) -> Pause:
     append(connection, PAUSES, [{"pause": number, "action": BEGUN, **said}])
     return pauses_in(connection)[number]
 
-
+# %% ../../nbs/55_ledger/09_pauses.ipynb #4299e7db
 def _lift(connection: sa.Connection, number: int, who: str, why: str, at: datetime) -> Pause:
     "Write down that a pause is over; raises `DataError` where it is none or over already."
     chain_end(connection, PAUSES, lock=True)  # of two who lift it the second must see the row of the first
@@ -82,7 +82,7 @@ def add_pause(
     pause = Pause(subject, who, database.clock(), why)
     return with_retry(database.engine, lambda connection: _begin(connection, pause), write=True)
 
-
+# %% ../../nbs/55_ledger/09_pauses.ipynb #e9eb85d8
 def lift_pause(
     database: PredictionDatabase,
     number: int,  # as `stored_pauses` gives it
@@ -112,7 +112,7 @@ def keep_pause_in(
         return None
     return own[0] if own else _begin(connection, wanted)
 
-
+# %% ../../nbs/55_ledger/09_pauses.ipynb #fb20838f
 def keep_pause(
     database: PredictionDatabase,
     subject: str,

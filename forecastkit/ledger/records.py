@@ -53,7 +53,7 @@ def check_made_after(
     for origin in (pd.Timestamp(day) for day, wrong in zip(origins, early) if wrong):
         raise DataError(f"the forecast of {origin:%Y-%m-%d} was made before that session's close: wait for the close")
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #467564d4
 def timeliness(
     origin: Any,  # a session
     horizon: int,  # sessions ahead
@@ -77,7 +77,7 @@ COPIED_COLUMNS: tuple[str, ...] = (
     "prediction_id", "symbol", "horizon", "kind", "model_version", "code_version", "data_fingerprint", "made_at",
 )  # fmt: skip
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #9d83d364
 def prediction_row(
     forecast: Forecast,
     features: Mapping[str, Any] | pd.Series | None,  # what it was made from
@@ -104,7 +104,7 @@ def check_targets(
                 claim = f"{f.target_session:%Y-%m-%d} is not {horizon} sessions of {calendar} after {f.origin:%Y-%m-%d}"
                 raise DataError(f"{claim}: that is {counted:%Y-%m-%d}")
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #d04e6629
 def known_at(
     forecasts: Sequence[Forecast],
     stored_at: datetime,  # the writer's clock, UTC
@@ -115,7 +115,7 @@ def known_at(
     closes = {end: calendar.closes_of([calendar.on_or_before(end)])[0].to_pydatetime() for end in {*ends} if end}
     return [max(f.made_at, stored_at, closes.get(end, f.made_at)) for f, end in zip(forecasts, ends)]
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #1198f469
 def prediction_rows(
     made: Sequence[tuple[Forecast, Any]],  # forecasts and their features
     stored_at: datetime,  # the writer's clock, UTC
@@ -147,7 +147,7 @@ def record_quantiles(
     logs = strictly_increasing(target.to_log(np.array([given[p] for p in sorted(given)])))
     return {"probs": probs, "values": tuple(target.from_log(quantile_at(probs, sorted(given), logs)))}
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #6acd00c8
 def forecast_from_record(
     record: Mapping[str, Any],  # keys of `NEEDED`, quantiles q10 ... q90 (per cent); others are kept or derived
     calendar: Calendar,
@@ -173,7 +173,7 @@ def forecast_from_record(
 # %% ../../nbs/55_ledger/04_records.ipynb #2c8cdc57
 OUTCOME_KEY: tuple[str, ...] = ("symbol", "kind", "origin", "horizon")  # what an outcome belongs to
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #6743fc82
 def outcomes_from_closes(
     pending: pd.DataFrame,  # as `pending_outcomes` gives them
     close: pd.Series,  # closes by session
@@ -208,7 +208,7 @@ def outcome_scores(
     inside = [np.abs(pit - 0.5) <= level / 200.0 for level in RANGE_LEVELS]
     return np.column_stack([pit, crps(outcome, values, np.array(probs)), *inside])
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #e826cc91
 def score_records(
     records: Mapping[Any, Mapping[str, Any]],  # stored forecasts, out of their JSON, by row
     outcomes: Mapping[Any, float] | pd.Series,  # change that came, per cent, of each of these rows
@@ -223,7 +223,7 @@ def score_records(
         parts.append(pd.DataFrame(outcome_scores(came, values, probs, kind), at, SCORE_COLUMNS))
     return pd.concat(parts) if parts else pd.DataFrame(columns=SCORE_COLUMNS, dtype=float)
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #4f18a3eb
 def with_scores(
     rows: pd.DataFrame,  # with the columns forecast (JSON) and outcome (per cent, NaN where unknown)
 ) -> pd.DataFrame:

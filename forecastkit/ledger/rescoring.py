@@ -51,7 +51,7 @@ class Curve:
         k = min(bisect_right(v, x), len(v) - 1)
         return p[k - 1] + (p[k] - p[k - 1]) * (x - v[k - 1]) / (v[k] - v[k - 1])
 
-
+# %% ../../nbs/55_ledger/07_rescoring.ipynb #005c549e
 def curve_of(record: Mapping[str, Any]) -> Curve:
     "The distribution of a stored record; raises `ValueError` for one whose quantiles or probabilities are out of order."
     p, v = record["probs"], log_changes(record["values"], record["kind"])
@@ -74,24 +74,24 @@ def mean_change(shape: Curve, kind: str) -> float:
     tails = p[0] * math.exp(v[0]) / (1.0 + s) + (1.0 - p[-1]) * math.exp(v[-1]) / (1.0 - t)
     return 100.0 * (math.fsum(parts) + tails - 1.0)
 
-
+# %% ../../nbs/55_ledger/07_rescoring.ipynb #092319d9
 def regime_chances(shape: Curve, last: float, bounds: Sequence[float]) -> list[float]:
     "The probability of each regime, from low to crisis; empty where the target has none."
     below = [shape.cdf(math.log(bound / last)) for bound in bounds]
     return [b - a for a, b in pairwise([0.0, *below, 1.0])] if bounds else []
 
-
+# %% ../../nbs/55_ledger/07_rescoring.ipynb #14bf811a
 def stated_quantiles(record: Mapping[str, Any]) -> dict[int, float]:
     "The quantiles of a record by their probability in thousandths."
     return dict(zip([round(1000 * p) for p in record["probs"]], record["values"]))
 
-
+# %% ../../nbs/55_ledger/07_rescoring.ipynb #1ed98e96
 def pinball_mean(stated: Mapping[int, float], outcome: float) -> float:
     "The CRPS by its definition, twice the mean pinball loss, per cent."
     miss = [(k / 1000, outcome - stated[k]) for k in range(50, 1000, 50)]
     return 2.0 * math.fsum([p * d if d > 0.0 else (p - 1.0) * d for p, d in miss]) / len(miss)
 
-
+# %% ../../nbs/55_ledger/07_rescoring.ipynb #a2eb6b46
 def inside_range(stated: Mapping[int, float], outcome: float, level: int) -> float:
     "1 if the outcome lay inside the central range of `level` per cent, ends included, else 0."
     return float(stated[500 - 5 * level] <= outcome <= stated[500 + 5 * level])
@@ -103,7 +103,7 @@ def recomputed_id(record: Mapping[str, Any]) -> str:
     question = json.dumps(["forecastkit", *(record[key] for key in keys)], separators=(",", ":"), ensure_ascii=False)
     return str(uuid.uuid5(uuid.NAMESPACE_OID, question))
 
-
+# %% ../../nbs/55_ledger/07_rescoring.ipynb #11c023cc
 def rescore(
     record: Mapping[str, Any],  # a stored forecast, out of its JSON
     outcome: float | None,  # the change that came, per cent; None: not known yet

@@ -61,7 +61,7 @@ def without_secrets_of(address: str, text: object) -> str:
 # %% ../../nbs/60_ops/21_alert_sinks.ipynb #46366a69
 REFERENCE = re.compile(r"(?P<kind>file|env|keyring):(?P<place>\S.*)")
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #722cdb60
 def sink_reference(text: str) -> str:
     "The name of a sink; raises `SettingsError` for what is none, without showing it: it may be an address with its password."
     found = REFERENCE.fullmatch(str(text).strip())
@@ -156,7 +156,7 @@ def deliver_as_child() -> None:
     )
     sys.stdout.write(json.dumps({"ok": bool(ok), "why": "" if ok else why}))
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #fae3b49e
 START = 30.0  # seconds that the process has to start, which are not the sink's
 CHILD = "from forecastkit.ops.alert_sinks import deliver_as_child; deliver_as_child()"
 
@@ -222,7 +222,7 @@ def sink_of(
         else AppriseSink(reference, seconds, environ=environ)
     )
 
-
+# %% ../../nbs/60_ops/21_alert_sinks.ipynb #e4c6589c
 def sinks_of(references: Iterable[str], home: Path = Path(), seconds: float = 10.0) -> dict[str, Sink]:
     "The sinks of those names, by name."
     return {name: sink_of(name, home, seconds) for name in references}

@@ -79,7 +79,7 @@ class AlertPolicy:
 # %% ../../nbs/60_ops/22_alerts.ipynb #1f667e1e
 RAISED, ACKNOWLEDGED, RESOLVED = "raised", "acknowledged", "resolved"
 
-
+# %% ../../nbs/60_ops/22_alerts.ipynb #724305f7
 @dataclass(frozen=True)
 class StoredAlert:
     "An alert of the ledger and what became of it."
@@ -128,7 +128,7 @@ def alerts_in(connection: sa.Connection) -> dict[int, StoredAlert]:
             found[row.alert] = replace(found[row.alert], resolved=row.made_at)
     return found
 
-
+# %% ../../nbs/60_ops/22_alerts.ipynb #fc3c8e21
 def write_event(connection: sa.Connection, number: int, event: str, alert: Alert, who: str, now: datetime) -> None:
     "Append one event of an alert."
     said = {name: getattr(alert, name) for name in ("what", "since", "how_sure", "what_to_do")}
@@ -158,7 +158,7 @@ def queue(
         connection.execute(sa.insert(DELIVERIES), rows)
     return bool(rows)
 
-
+# %% ../../nbs/60_ops/22_alerts.ipynb #19f21fc9
 def last_queued(connection: sa.Connection) -> dict[tuple[str, str], tuple[datetime, int]]:
     "When an alert of each name was last put into the outbox, and how severe it was."
     events, out = ALERT_EVENTS.c, DELIVERIES.c
@@ -262,7 +262,7 @@ def acknowledge_alerts(
 
     return with_retry(database.engine, write, write=True)
 
-
+# %% ../../nbs/60_ops/22_alerts.ipynb #44621b52
 def acknowledge_alert(database: PredictionDatabase, number: int, who: str) -> StoredAlert:
     "End the reminders of one alert, see `acknowledge_alerts`."
     return acknowledge_alerts(database, [number], who)[0]

@@ -30,7 +30,7 @@ def read_exactly(stream: io.BufferedIOBase, size: int) -> bytes:
         raise EOFError("it was cut off")
     return found
 
-
+# %% ../../nbs/60_ops/02_archives.ipynb #552e5f8c
 def read_pieces(stream: io.BufferedIOBase, size: int) -> Iterator[bytes]:
     "So many bytes in pieces, and over the filling behind them to the next block."
     for start in range(0, size, PIECE):
@@ -62,7 +62,7 @@ class Member(NamedTuple):
     size: int  # bytes
     pieces: Iterator[bytes]  # its content; to be taken before the next member
 
-
+# %% ../../nbs/60_ops/02_archives.ipynb #3eaf07f8
 def read_members(
     stream: io.BufferedIOBase,  # a tar archive, unpacked
 ) -> Iterator[Member]:
@@ -85,7 +85,7 @@ def read_members(
             continue
     read_end(stream)
 
-
+# %% ../../nbs/60_ops/02_archives.ipynb #5fde108f
 def read_end(stream: io.BufferedIOBase) -> None:
     "Read to the end of the stream, so that a cut is noticed; raises `DataError` if anything but filling is there."
     if stream.read(PIECE).strip(b"\0") or stream.read(1):

@@ -69,7 +69,7 @@ def copy_rows(
             ]  # those are counted anew
             target.execute(sa.insert(table), [{name: row[name] for name in kept} for row in rows])
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #d8dfaae8
 def copy_out(
     source: sa.Connection,
     path: Path,  # an SQLite file that does not exist yet
@@ -88,7 +88,7 @@ LEDGER_FILE: str = "forecasts.db"  # name of the copy of the record
 MODELS_FOLDER: str = "models"
 PACKING_PREFIX, UNPACKING_PREFIX = ".backing-up-", ".restoring-"  # begin the names of folders that are being worked in
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #132bab0f
 @dataclass(frozen=True)
 class BackupContents:
     "What a backup holds."
@@ -128,7 +128,7 @@ def sound_models(
         sums |= {f"{version}/{name}": total for name, total in folder_checksums(folder / version).items()}
     return sums, [f"model {version}: {wrong[0]}" for version, wrong in found.items() if wrong]
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #bb847272
 def add_file(tar: tarfile.TarFile, path: Path, name: str) -> None:
     "Add a plain file under a name, without its owner, rights and times."
     member = tarfile.TarInfo(name)
@@ -185,11 +185,11 @@ TIGHTEST = 250  # times that a ledger and models shrink when they are packed, at
 class DamagedError(DataError):
     "An archive that was a backup once."
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #54b2238e
 class NoRoomError(DataError):
     "An archive that the disk has no room for."
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #6d708d5f
 def read_list(content: bytes) -> tuple[dict[str, str], dict[str, int]]:
     "Checksum and size by name, as the list says; sizes stand in it since 0.3. Raises `ValueError` for what is no such list."
     listed = json.loads(content)
@@ -214,7 +214,7 @@ def check_room(
     if declared > free:
         raise NoRoomError(f"it takes {declared / MEGABYTE:,.0f} MB of {free / MEGABYTE:,.0f} MB that are free")
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #e86d96fc
 def take(member: Member, folder: Path | None) -> str:
     "The checksum of a member, which is written below a folder, or only read."
     total = hashlib.sha256()
@@ -269,7 +269,7 @@ def read_backup(
 # %% ../../nbs/60_ops/05_backups.ipynb #414aec03
 READ_ERRORS = (tarfile.TarError, zlib.error, EOFError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError)  # fmt: skip
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #438a7cea
 def unpack(
     archive: Path,
     folder: Path,  # an empty one; stays so unless the archive is sound
@@ -308,7 +308,7 @@ def refuse_foreign_schema(
 # %% ../../nbs/60_ops/05_backups.ipynb #d085c490
 LARGEST_ROW = 16 * MEGABYTE
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #bbd075c3
 def odd_values(
     connection: sa.Connection,  # to an SQLite file
 ) -> Iterator[str]:
@@ -323,7 +323,7 @@ def odd_values(
                 if not isinstance(value, kind) and not (value is None and table.columns[name].nullable):
                     yield f"{table.name} row {number} has {name} {printable(repr(value)[:40])}"
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #d86c76f9
 def is_manifest(version: str, text: str) -> bool:
     "Whether a text is the manifest of a model: the checksum of every file below its folder."
     try:
@@ -333,7 +333,7 @@ def is_manifest(version: str, text: str) -> bool:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #2be5fe26
 def ledger_problems(connection: sa.Connection) -> Iterator[str]:
     "Whatever is wrong with the rows of a copy: odd values, then manifests that are none, then broken chains."
     yield from odd_values(connection)
@@ -342,7 +342,7 @@ def ledger_problems(connection: sa.Connection) -> Iterator[str]:
             yield f"the manifest of model {printable(version[:80])} is none"
     yield from map(str, broken_chains(connection))
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #395cd27b
 def check_backup(
     database: PredictionDatabase,  # the copy out of an archive
     models: Path,  # the models out of it
@@ -363,7 +363,7 @@ def refuse_bad_key(path: Path) -> None:
     if path.is_file() and path.stat().st_size != KEY_BYTES:
         raise DataError(f"this backup is damaged, its {KEY_FILE} is no key: use another one")
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #856debf4
 @contextmanager
 def opened_backup(
     archive: Path,
@@ -436,7 +436,7 @@ def same_ledger(source: sa.Connection, target: sa.Connection) -> bool:
     same = all(chain_end(source, table) == chain_end(target, table) for table in CHAINED)
     return same and not broken_chains(target)
 
-
+# %% ../../nbs/60_ops/05_backups.ipynb #1ce55a1f
 def restore(
     archive: Path,
     address: str | sa.URL,  # SQLAlchemy address of the database, SQLite or PostgreSQL

@@ -63,12 +63,12 @@ def drift_chances(
     chances = pd.DataFrame({when: report.table["p"] for when, report in reports.items()})
     return chances.loc[chances.min(axis=1).sort_values(kind="stable").index[:top]]
 
-
+# %% ../../nbs/60_ops/19_drift_watch.ipynb #cc61c5af
 def chance_words(chance: float) -> str:
     "A chance as a field of the map shows it: simulation never shows one of zero."
     return "< 0.01" if chance < 0.01 else f"{chance:.2g}"
 
-
+# %% ../../nbs/60_ops/19_drift_watch.ipynb #5fa402de
 def plot_drift(
     reports: DriftReport | Mapping[Any, DriftReport],  # one, or several by session
     top: int = 25,  # rows shown, the surest first

@@ -24,7 +24,7 @@ LOGS: tuple[str, ...] = ("backtests.jsonl", "experiments.jsonl")
 RETURNS: str = "backtests"  # folder of the returns of each strategy tried
 RECORD_NAME: str = rf"{HOME_FOLDER}/(backtests|experiments)\.jsonl|{HOME_FOLDER}/{RETURNS}/[0-9a-f]{{8,64}}\.npz"
 
-
+# %% ../../nbs/60_ops/03_home_records.ipynb #5f7c29ae
 def copy_records(
     home: Path,
     folder: Path,  # made here
@@ -68,7 +68,7 @@ def check_records(
         replaced.append(log)
     return replaced
 
-
+# %% ../../nbs/60_ops/03_home_records.ipynb #7fd7af82
 def install_records(new: Path, home: Path, replaced: Sequence[str]) -> None:
     "Put logs and returns where they belong, each whole or not at all; a log that says something else is kept aside, returns that are there stay."
     for path in sorted((new / RETURNS).glob("*.npz")):

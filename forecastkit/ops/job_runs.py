@@ -31,7 +31,7 @@ __all__ = ['DONE', 'IDLE', 'FAILED', 'UNFINISHED', 'WORKING', 'JobRun', 'job_run
 # %% ../../nbs/60_ops/24_job_runs.ipynb #c8732a81
 DONE, IDLE, FAILED, UNFINISHED = "done", "idle", "failed", "unfinished"
 
-
+# %% ../../nbs/60_ops/24_job_runs.ipynb #dbc29248
 @dataclass(frozen=True)
 class JobRun:
     "One run of a job."
@@ -48,7 +48,7 @@ class JobRun:
         "Whether it did what it was expected to do."
         return self.outcome in (DONE, IDLE)
 
-
+# %% ../../nbs/60_ops/24_job_runs.ipynb #31fe3011
 def job_runs_in(connection: sa.Connection) -> list[JobRun]:
     "All runs in the order of their starts; none where the database is too old for them."
     found: dict[int, JobRun] = {}
@@ -65,7 +65,7 @@ def job_runs_in(connection: sa.Connection) -> list[JobRun]:
             )
     return [*found.values()]
 
-
+# %% ../../nbs/60_ops/24_job_runs.ipynb #5514ddda
 def stored_jobs(
     database: PredictionDatabase,
     job: str | None = None,  # only its runs
@@ -143,7 +143,7 @@ def missed_job(
         f"Run forecastkit {job}, and look at cron and its mail.",
     )  # fmt: skip
 
-
+# %% ../../nbs/60_ops/24_job_runs.ipynb #c053eec1
 WORKING: timedelta = timedelta(hours=6)  # after which a run without an end is not believed to be at work
 
 
@@ -172,7 +172,7 @@ def vendor_counts(
         name: {key: int(counts[key]) for key in ("asked", "failed", "late")} for name, counts in sorted(found.items())
     }
 
-
+# %% ../../nbs/60_ops/24_job_runs.ipynb #4b1e290f
 def vendor_alerts(
     runs: Sequence[JobRun],
     now: datetime,

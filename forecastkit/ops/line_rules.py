@@ -40,7 +40,7 @@ class Decay(NamedTuple):
     since: pd.Timestamp  # the session of its first alarm
     words: str
 
-
+# %% ../../nbs/60_ops/28_line_rules.ipynb #a1155430
 def line_decay(
     database: PredictionDatabase,
     target: LineTarget,
@@ -84,7 +84,7 @@ def decayed(database: PredictionDatabase, settings: Settings) -> list[StaleLine]
                 made.append(StaleLine(found.target, line, found.stages[line], age, rule, "decayed", what.words))
     return made
 
-
+# %% ../../nbs/60_ops/28_line_rules.ipynb #6ce3e1c8
 def lines_to_retire(database: PredictionDatabase, settings: Settings) -> list[StaleLine]:
     "The lines that a rule of the settings would retire, each with one reason: age, unused or decayed."
     found = stale_lines(database, settings)

@@ -38,7 +38,7 @@ def target_key(
         raise DataError(f"{printable(repr(timeframe))} is no timeframe: write d1, h1, m15 or w1")
     return f"{named_symbol(symbol)}_{timeframe}"
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #458a0d13
 def parsed_key(
     text: str,  # AAPL_d1; AAPL alone is taken as daily
 ) -> tuple[str, str]:
@@ -55,7 +55,7 @@ OWN_MODEL: str = (
     "model.own"  # the digest of a model of the user's, whose code is handed over and never found by the ledger
 )
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #e54bb27b
 @dataclass(frozen=True)
 class Line:
     "A recipe under a name. Raises `DataError` for a name that is none, `SettingsError` for settings that shape no model."
@@ -96,7 +96,7 @@ class Line:
         "The recipe as the ledger holds it."
         return canonical_json(dict(self.recipe))
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #b8ab2434
 HOUSE_LINES: tuple[str, ...] = ("house-pool", "house-panel")
 
 
@@ -109,7 +109,7 @@ def stored_line(name: str, recipe: str) -> Line:
             f"the recipe of line {printable(name)} cannot be read: check the ledger with `forecastkit forecasts verify`"
         ) from error
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #169ce72c
 def house_line(key: str) -> Line:
     "The line that serves a target where nothing is on record."
     return Line("house-panel" if key == PANEL_KEY else "house-pool")
@@ -117,7 +117,7 @@ def house_line(key: str) -> Line:
 # %% ../../nbs/60_ops/08_lines.ipynb #a564ac27
 CANDIDATE, SHADOW, CHAMPION, RETIRED = LINE_STAGES = ("candidate", "shadow", "champion", "retired")
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #13dd6db5
 class LineTarget(NamedTuple):
     "The target that lines compete for: a target key with kind and horizon."
 
@@ -133,12 +133,12 @@ class LineTarget(NamedTuple):
         "The symbol of the key."
         return parsed_key(self.key)[0]
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #96e97fee
 def line_target(target: Target) -> LineTarget:
     "The daily target of lines for a target of forecasts."
     return LineTarget(target_key(target.symbol), target.kind, target.horizon)
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #47c54cbe
 class Champion(NamedTuple):
     "The line that serves a target, and its version where one is pinned."
 
@@ -163,7 +163,7 @@ class Champion(NamedTuple):
 # %% ../../nbs/60_ops/08_lines.ipynb #9506b08d
 EVIDENCE_KEYS: tuple[str, ...] = ("scorecard", "p_value", "e_value", "trials", "since", "rule")
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #c3ee8477
 def checked_evidence(found: Mapping[str, Any] | None) -> dict[str, Any]:
     "Evidence as it is stored. Raises `DataError` for other keys, for numbers that are none, and for a p-value without trials."
     given = dict(found or {})
@@ -185,7 +185,7 @@ def checked_evidence(found: Mapping[str, Any] | None) -> dict[str, Any]:
         raise DataError(f"since is {printable(repr(given['since']))}: give a date such as 2018-02-05") from error
     return given | {key: checked_words(key, given[key]) for key in ("scorecard", "rule") if key in given}
 
-
+# %% ../../nbs/60_ops/08_lines.ipynb #f009710a
 def checked_words(name: str, text: Any) -> str:
     "A line of text. Raises `DataError` where it is empty, too long or cannot be printed."
     words = str(text).strip()

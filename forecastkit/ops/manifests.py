@@ -70,7 +70,7 @@ class Manifest(NamedTuple):
         "Whether both say the same, under the same key; sizes follow from the files."
         return self._replace(sizes={}).stored() == other._replace(sizes={}).stored()
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #e3d52196
 def sealed(manifest: Manifest, key: bytes) -> Manifest:
     "A manifest with the seal of a key; as it is where there is none."
     return manifest._replace(key=key_fingerprint(key), seal=manifest.seal_of(key)) if key else manifest
@@ -88,7 +88,7 @@ def parsed(row: int, version: str, origin: Any, text: str, sound: bool = True) -
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Manifest(row, version, str(origin), {}, sound=sound)
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #3603ca49
 def manifests_in(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Manifest]:
     "The manifests that fulfil some conditions, in the order of the ledger."
     found = [row._asdict() for row in connection.execute(sa.select(MODELS).where(*where).order_by(MODELS.c.seq))]
@@ -110,7 +110,7 @@ def manifests(
         where += [MODELS.c[name] == getattr(target, name) for name in ("symbol", "kind", "horizon")]
     return with_retry(database.engine, lambda connection: manifests_in(connection, *where))
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #6bf506bf
 def record_manifest(
     database: PredictionDatabase,
     version: str,
@@ -140,7 +140,7 @@ def record_manifest(
 # %% ../../nbs/60_ops/00_manifests.ipynb #acc44b6e
 MODEL_SUFFIXES: tuple[str, ...] = (".json", ".npz", ".skops", ".ubj")
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #eda46728
 def odd_files(
     folder: Path,  # of a model
     sizes: Mapping[str, int] = MappingProxyType({}),  # bytes by path, as far as they are known
@@ -163,14 +163,14 @@ def odd_files(
                 wrong.append(f"{name} has {size / 2**20:,.0f} MB, more than a file of a model can have")
     return wrong
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #b7b93316
 def file_sizes(folder: Path) -> dict[str, int]:
     "The size of every file in a folder and below it, in bytes, by its path there."
     return {
         path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #52b2cdf4
 def folder_problems(
     folder: Path,
     manifest: Manifest,  # that may describe it
@@ -188,7 +188,7 @@ def counted(
     first = [one for one in found[:1] if one.sound and (one.key != own or not own)]
     return first + [one for one in found if one.sound and one.sealed_by(key)]
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #7a4282e5
 def best_manifest(
     folder: Path,
     found: Sequence[Manifest],  # those of its version that count, at least one
@@ -196,7 +196,7 @@ def best_manifest(
     "The manifest that describes a folder best, and what differs from it, one phrase a file."
     return min(((one, folder_problems(folder, one)) for one in found), key=lambda judged: len(judged[1]))
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #07e97192
 def manifest_differences(
     folder: Path,
     found: Sequence[Manifest],  # those of its version that count
@@ -220,7 +220,7 @@ def forged(
             wrong.append(one)
     return wrong
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #7b5aa08c
 def sealed_elsewhere(
     found: Iterable[Manifest],  # of any versions
     key: bytes,  # of the home
@@ -232,7 +232,7 @@ def sealed_elsewhere(
             keys.setdefault(one.version, set()).add(one.key)
     return [version for version, held in keys.items() if key_fingerprint(key) not in held]
 
-
+# %% ../../nbs/60_ops/00_manifests.ipynb #a9e21444
 def key_problem(
     versions: Collection[str],  # see `sealed_elsewhere`, those that lie in the folder
     folder: Path,  # the registry's

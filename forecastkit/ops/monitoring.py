@@ -209,7 +209,7 @@ def surest_names(drifted: pd.DataFrame) -> list[str]:
 RECORDED_RULES: tuple[str, ...] = ("drift", "failed_job", "vendor", "paused")  # that are read and need no measuring
 MONITORED_RULES: tuple[str, ...] = (*RECORDED_RULES, "decay", "missed_job")
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #cace237a
 def decay_alert(one: JudgedTarget) -> Alert | None:
     "Critical where the change detector has spoken, information where a rule of thumb is worse than a hundredth of all windows."
     subject = f"target:{one.symbol} {one.kind} {one.horizon}"
@@ -262,7 +262,7 @@ def performance_line(performance: pd.DataFrame) -> str:
 # %% ../../nbs/60_ops/25_monitoring.ipynb #74b9e49a
 OLD_DAYS: int = 5  # days of the calendar after which a forecast is old: a long weekend and a day
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #fa5a9332
 @dataclass(frozen=True)
 class MonitorReport:
     "What a monitor found."
@@ -389,7 +389,7 @@ def forecast_age(database: PredictionDatabase) -> int | None:
     last = with_retry(database.engine, lambda c: c.scalar(sa.select(sa.func.max(PREDICTIONS.c.origin))))
     return None if last is None else (database.clock().date() - pd.Timestamp(last).date()).days
 
-
+# %% ../../nbs/60_ops/25_monitoring.ipynb #5d3ac5af
 def read_monitor(
     database: PredictionDatabase,
     performance: pd.DataFrame | None = None,  # just measured; None: what was stored last

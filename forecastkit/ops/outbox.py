@@ -54,7 +54,7 @@ GROUPINGS: dict[str, Callable[[Any], Any]] = {  # what rows of one message have 
     "none": lambda row: row.alert,  # one message an alert
 }
 
-
+# %% ../../nbs/60_ops/23_outbox.ipynb #3cff0e2b
 @dataclass(frozen=True)
 class Batch:
     "What is sent in one message."
@@ -64,7 +64,7 @@ class Batch:
     attempts: int
     message: Message
 
-
+# %% ../../nbs/60_ops/23_outbox.ipynb #0b2cb0b2
 def take(
     connection: sa.Connection,  # of a writing transaction
     sink: str,
@@ -188,14 +188,14 @@ def deliver_alerts(
         with_retry(database.engine, waiting_words),
     )  # fmt: skip
 
-
+# %% ../../nbs/60_ops/23_outbox.ipynb #2608b094
 def undelivered(connection: sa.Connection) -> dict[str, int]:
     "How many rows wait for each sink."
     out = DELIVERIES.c
     query = sa.select(out.sink, sa.func.count()).where(out.delivered_at.is_(None)).group_by(out.sink).order_by(out.sink)
     return {str(sink): int(n) for sink, n in connection.execute(query)}
 
-
+# %% ../../nbs/60_ops/23_outbox.ipynb #329ccced
 def waiting_words(connection: sa.Connection) -> dict[str, str]:
     "Until when rows wait for each sink, and why: the last failure, or the quiet hours."
     out = DELIVERIES.c

@@ -46,7 +46,7 @@ def ticket_states(
         by_ticket.setdefault(trial.user_attrs.get("ticket", -1 - trial.number), []).append(trial)
     return {ticket: _ticket_state(trials) for ticket, trials in by_ticket.items()}
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #56581c02
 def _ticket_state(trials: Sequence[Any]) -> str:
     "The state of a ticket from its trials: the first, and those that were made again."
     states = {one.state.name for one in trials}
@@ -101,7 +101,7 @@ def memory_high_mb() -> float:
 # %% ../../nbs/60_ops/30_parallel_tuning.ipynb #8a3d741b
 Objective = Callable[[Any], float]  # from an `optuna.Trial` to its loss
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #a99228e9
 @dataclass(frozen=True)
 class TuningWork:
     "What a worker needs to know."
@@ -173,7 +173,7 @@ class TicketSearch(Search):
         self.study.sampler = new_sampler(self.sampler, self.seed, ticket, parallel=True)
         return trial, {one.name: suggested(trial, one) for one in self.config.space}
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #ce56a2cf
 def _one_trial(work: TuningWork, study: Any) -> Callable[[], Any]:
     "The function that makes the next trial of a search or of an objective."
     if work.search is not None:
@@ -252,7 +252,7 @@ def _processes() -> Iterator[Callable[[TuningWork], Any]]:
 
         yield start
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #cfa25c51
 @contextmanager
 def _dask_workers(address: str) -> Iterator[Callable[[TuningWork], Any]]:
     "Sends a worker's task to a Dask scheduler; tasks that run on are cancelled afterwards."
@@ -289,7 +289,7 @@ class _Tuning:
         held = [one.user_attrs.get("memory_mb", 0.0) for one in self.study.get_trials(deepcopy=False)]
         return max(held, default=0.0) or math.nan
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #50f8d38a
 def _begin(work: TuningWork, n_trials: int) -> _Tuning:
     "A target with its tickets written."
     study = work.open_study()
@@ -314,7 +314,7 @@ def _reap(tuning: _Tuning, done: int) -> None:
     if tuning.deaths > 2 * RETRIES:
         raise DataError(f"workers of {tuning.work.target} die again and again: is there memory enough?")
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #82fa7849
 def _advance(tuning: _Tuning) -> bool:
     "Hand out again what dead workers left; whether the target is done with."
     from optuna.storages import fail_stale_trials
@@ -326,7 +326,7 @@ def _advance(tuning: _Tuning) -> bool:
         add_tickets(tuning.study, tuning.work.where, tuning.n_trials, tuning.work.first)
     return states["done"] >= tuning.n_trials and not tuning.running
 
-
+# %% ../../nbs/60_ops/30_parallel_tuning.ipynb #ded910c8
 def _start_workers(tunings: Sequence[_Tuning], start: Callable[[TuningWork], Any], most: int, budget: float) -> None:
     "Start workers while there is work, a free place, and memory for them; the target with fewest workers comes first."
     held = [one.memory() for one in tunings for _ in one.running]

@@ -26,7 +26,7 @@ __all__ = ['TAILS', 'FEWEST_KNOWN', 'PERFORMANCE_COLUMNS', 'climatology_scores',
 TAILS: tuple[float, float] = (0.05, 0.95)  # quantiles whose pinball loss is measured; the CRPS covers all of them
 FEWEST_KNOWN: int = 60  # outcomes that a baseline is made of
 
-
+# %% ../../nbs/60_ops/18_performance.ipynb #f95ce406
 def climatology_scores(part: pd.DataFrame, every: int = 20) -> np.ndarray:
     "CRPS and tail pinball loss of climatology for each forecast of one target, (n, 2); NaN before enough outcomes were known."
     outcome, found = part["outcome"].to_numpy(dtype=float), np.full((len(part), 2), np.nan)
@@ -40,7 +40,7 @@ def climatology_scores(part: pd.DataFrame, every: int = 20) -> np.ndarray:
             found[begin : begin + every] = np.column_stack([crps(y, table[:, : len(PROBS)]), loss])
     return found
 
-
+# %% ../../nbs/60_ops/18_performance.ipynb #aa06f740
 def outcome_measures(rows: pd.DataFrame) -> pd.DataFrame:
     "By forecast with a known outcome, in order: what it was of, its sessions, hit, inside of three ranges, pit, crps, tails, and both of climatology."
     known = rows.dropna(subset="outcome").sort_values(["symbol", "kind", "horizon", "target_session"], kind="stable")
@@ -87,7 +87,7 @@ PERFORMANCE_COLUMNS: tuple[str, ...] = (
     "scope", "symbol", "kind", "horizon", "window_rows", "metric", "n", "value", "se", "reference", "decayed", "session",
 )  # fmt: skip
 
-
+# %% ../../nbs/60_ops/18_performance.ipynb #95f47884
 def window_rows(part: pd.DataFrame, windows: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     "The rows of one symbol, sector or state after its name: window, measure, n, value, se, reference, decayed, session."
     days = np.sort(part["target_session"].unique())
@@ -100,7 +100,7 @@ def window_rows(part: pd.DataFrame, windows: Sequence[int]) -> Iterator[tuple[An
             if np.isfinite(value):
                 yield window, metric, len(last), value, se, reference, False, pd.Timestamp(days[-1])
 
-
+# %% ../../nbs/60_ops/18_performance.ipynb #b75276ed
 def rolling_performance(
     rows: pd.DataFrame,  # as `PredictionDatabase.get_predictions` gives them
     windows: Sequence[int] = (20, 60, 250),  # sessions with an outcome

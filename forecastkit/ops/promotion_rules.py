@@ -31,7 +31,7 @@ def promotion_rule(settings: Settings) -> str:
         raise DataError("an e-value of 1 is no evidence: set models.promote_at above 1, such as 20")
     return f"an e-value of at least {settings.models.promote_at!r} for each variant tried"
 
-
+# %% ../../nbs/60_ops/14_promotion_rules.ipynb #8d3bb15c
 def begin_trial(
     database: PredictionDatabase,
     settings: Settings,  # [models] promote_at
@@ -64,7 +64,7 @@ def refuse_rule(found: Standing, line: str, rule: str, since: date) -> None:
             f"the rule was set on {begun.made_at:%Y-%m-%d}, after the evidence began on {since}: count later sessions only"
         )
 
-
+# %% ../../nbs/60_ops/14_promotion_rules.ipynb #b0b213d1
 def promote_by_rule(
     database: PredictionDatabase,
     target: LineTarget,

@@ -63,12 +63,12 @@ def stored_versions(database: PredictionDatabase) -> pd.DataFrame:
     table = table.drop_duplicates("version", keep="last")
     return table.assign(trained_at=pd.to_datetime(table["trained_at"]).astype("datetime64[us]")).reset_index(drop=True)
 
-
+# %% ../../nbs/60_ops/01_registry.ipynb #dc197c19
 def is_there(path: Path) -> bool:
     "Whether something lies where the folder of a version would: a link counts, so that it is refused and not written through."
     return path.is_dir() or path.is_symlink()
 
-
+# %% ../../nbs/60_ops/01_registry.ipynb #205c114e
 def present(
     found: Sequence[Manifest],  # of all versions
     folder: Path,  # the registry's
@@ -137,7 +137,7 @@ class Model(Protocol):
     def save(self, folder: Path) -> Any:
         "Write all files into the folder, which exists and is empty."
 
-
+# %% ../../nbs/60_ops/01_registry.ipynb #c5410894
 def fsync_tree(
     path: Path,  # a file, or a folder
 ) -> None:
@@ -147,7 +147,7 @@ def fsync_tree(
             with one.open("rb+") as file:
                 os.fsync(file.fileno())
 
-
+# %% ../../nbs/60_ops/01_registry.ipynb #fb0d8f4a
 def write_model(
     model: Model,
     folder: Path,  # made here
@@ -177,7 +177,7 @@ def install_folder(
         if not path.is_dir():  # else it is genuine, or another process has put it there this very moment
             raise
 
-
+# %% ../../nbs/60_ops/01_registry.ipynb #76f5747f
 SAVING_PREFIX: str = ".saving-"  # begins the name of a folder that is being written
 STALE_SECONDS: float = 86_400.0  # seconds after which such a folder is the remains of a killed job
 
@@ -204,7 +204,7 @@ def load_forecaster(
 
     return ProbabilisticForecaster.load(folder, sums)
 
-
+# %% ../../nbs/60_ops/01_registry.ipynb #cc496eec
 def load_panel(
     folder: Path,
     sums: Mapping[str, str],  # what its files were when it was stored

@@ -108,7 +108,7 @@ def session_differences(scores: pd.DataFrame, one: ShadowDeployment, calendar: C
     days = calendar.sessions_in_range(one.first, difference.index[-1])[: one.terms.sessions]
     return difference.reindex(days)
 
-
+# %% ../../nbs/60_ops/27_shadow_verdicts.ipynb #cead9fdf
 def read_shadow_deployment(database: PredictionDatabase, one: ShadowDeployment) -> ShadowReading:
     "What a deployment has shown up to now; nothing is written."
     scores, horizon = paired_scores(database, one), one.target.horizon
@@ -131,7 +131,7 @@ def end_of(reading: ShadowReading) -> str:
         return "stopped for harm: the challenger is worse"
     return "its sessions are over and nothing was decided" if reading.complete else ""
 
-
+# %% ../../nbs/60_ops/27_shadow_verdicts.ipynb #ee809292
 def evaluate_shadow_deployments(
     database: PredictionDatabase,
     who: str = "forecastkit",

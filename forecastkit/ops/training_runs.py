@@ -54,7 +54,7 @@ def _started(pid: int) -> str:
         return "alive"
     return "alive"
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #f258b607
 def _machine() -> str:
     "This machine, its current boot and, in a container, which one."
     places = ("/proc/sys/kernel/random/boot_id",)
@@ -68,7 +68,7 @@ def process_name(pid: int | None = None) -> str:
     pid = os.getpid() if pid is None else pid
     return f"{_machine()}:{pid}:{_started(pid)}"
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #0478c911
 def process_is_lost(
     name: str,  # as `process_name` gave it
     since: datetime,  # when it was last heard of
@@ -87,7 +87,7 @@ def process_is_lost(
 STATUSES: tuple[str, ...] = ("running", "completed", "failed", "killed")
 JSON_RESULTS: tuple[str, ...] = ("model_performances", "weights", "hyperparameters", "feature_importance")
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #f5a508ba
 @dataclass(frozen=True)
 class TrainingRun:
     "The training of one symbol, as the ledger has it."
@@ -133,7 +133,7 @@ RUN_COLUMNS: tuple[str, ...] = (
     "process",
 )
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #a8e66a46
 def _view(name: str) -> sa.TableClause:
     "A view of the runs, to be asked."
     types = {
@@ -144,14 +144,14 @@ def _view(name: str) -> sa.TableClause:
 
 RUNS_VIEW, LATEST_VIEW = _view("training_runs"), _view("latest_training_runs")
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #6e9d2a85
 def from_row(row: Mapping[str, Any]) -> TrainingRun:
     "A run out of a row of the views."
     held = {name: row[name] for name in TRAINING_RESULTS if row[name] is not None}
     held |= {name: json.loads(held[name]) for name in JSON_RESULTS if name in held}
     return TrainingRun(**{name: row[name] for name in RUN_COLUMNS}, results=held)
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #63472e0f
 def runs_in(connection: sa.Connection, view: sa.TableClause, *where: sa.ColumnElement[bool]) -> list[TrainingRun]:
     "The runs of a view that fulfil some conditions, in the order of their beginnings; none where the database is too old."
     if TRAINING_EVENTS not in chained_tables(connection):
@@ -167,7 +167,7 @@ def _event(run: TrainingRun, step: int, at: datetime, results: Mapping[str, Any]
     told |= {name: canonical_json(told[name]) for name in JSON_RESULTS if told[name] is not None}
     return {**row, "step": step, "at": at, **told}
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #c5a48e87
 def begin_runs(
     database: PredictionDatabase,
     targets: Iterable[Target],  # of the symbols, each once
@@ -220,7 +220,7 @@ def _end(connection: sa.Connection, runs: Sequence[str], status: str, results: M
     ended = [replace(found[name], status=status) for name in runs]
     append(connection, TRAINING_EVENTS, [_event(run, 1, at, results) for run in ended])
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #57a9fe17
 def end_run(
     database: PredictionDatabase,
     run: str,  # as `begin_runs` named it
@@ -271,7 +271,7 @@ def _table(database: PredictionDatabase, view: sa.TableClause, asked: Mapping[st
 
     return with_retry(database.engine, read)
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #439bbeb2
 def stored_training_runs(
     database: PredictionDatabase,
     symbol: str | None = None,  # None: of all
@@ -281,7 +281,7 @@ def stored_training_runs(
     "One row a run, with its latest status, in the order in which they began."
     return _table(database, RUNS_VIEW, {"symbol": symbol, "timeframe": timeframe, "status": status})
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #730ed1d6
 def latest_training_runs(database: PredictionDatabase) -> pd.DataFrame:
     "The latest run of each symbol and timeframe, completed or not."
     return _table(database, LATEST_VIEW, {})
@@ -300,7 +300,7 @@ def latest_run(
     found = with_retry(database.engine, lambda connection: runs_in(connection, RUNS_VIEW, *where))
     return found[-1] if found else None
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #b5f34db3
 def artifact_hash(database: PredictionDatabase, version: str) -> str | None:
     "The hash of a version's manifest, which holds the checksum of each of its files; None where it has none."
     query = sa.select(MODELS.c.manifest_hash).where(MODELS.c.version == version).order_by(MODELS.c.seq)

@@ -51,7 +51,7 @@ def optuna_library() -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #a4568d6a
 def new_pruner(name: str, folds: int) -> Any:
     "A pruner by its name; raises `SettingsError` for another one."
     pruners = optuna_library().pruners
@@ -67,7 +67,7 @@ def new_pruner(name: str, folds: int) -> Any:
 # %% ../../nbs/60_ops/29_tuning.ipynb #9c3d41af
 STARTUP: int = 10  # trials drawn at random before TPE has something to go by
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #82d455cd
 def new_sampler(
     name: str,  # tpe or random
     seed: int,
@@ -226,7 +226,7 @@ def note_trial(
 LEAST_TRIALS: int = 20  # before a search may stop early
 FAILURES: int = 10  # in a row end a search
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #f9f1b7b2
 def expected_gain(
     losses: Sequence[float],  # of the whole trials
     left: int,  # trials that could still be made
@@ -321,7 +321,7 @@ class OuterFolds:
     folds: int = 3
     trials: int = 25  # of each search before a fold
 
-
+# %% ../../nbs/60_ops/29_tuning.ipynb #e42d230d
 def outer_losses(search: Search, outer: Fold, n_trials: int, **options: Any) -> dict[str, list[float]]:
     "The losses of the default and of a search's winner on a fold that the search did not see."
     if "outer_losses" not in search.study.user_attrs:

@@ -42,7 +42,7 @@ def server_away(error: BaseException) -> bool:
     lost = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.PendingRollbackError)
     return isinstance(error, lost) or isinstance(error.__cause__, lost)
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #c09fc79d
 def patient(
     call: Callable[..., Any],
     seconds: float,  # to try again for, while the server is away
@@ -78,7 +78,7 @@ def tuning_address(
         said = "the storage is no address: give a file, sqlite:///FILE or postgresql://USER@HOST/NAME"
         raise DataError(said) from None
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #679de1c4
 @contextmanager
 def storage_lock(url: sa.URL) -> Iterator[None]:
     "One process of all machines at a time: a lock on the folder of an SQLite file, an advisory lock of PostgreSQL."
@@ -113,7 +113,7 @@ def _one_line(url: sa.URL) -> Iterator[None]:
         why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise DataError(f"the storage {display_url(url)} cannot be used: {redacted(why)}") from error
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #555e7585
 def require_studies(
     url: sa.URL,  # of a storage that is there
     whole: bool = False,  # whether all tables of Optuna must be there: to be read
@@ -136,7 +136,7 @@ def require_studies(
         held = f"holds {', '.join(sorted(foreign)[:3])}" if foreign else "is empty"
         raise DataError(f"{display_url(url)} {held} and is no storage of studies: name another file or address")
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #0de18b27
 def _read_only(url: sa.URL) -> dict[str, Any]:
     "How an engine connects that must not write."
     file = database_file(url)
@@ -170,7 +170,7 @@ def open_tuning_storage(
         storage.engine.dispose()  # its first connection knows nothing of the line above
     return _enduring(storage, patience)
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #da089b54
 def _made_storage(url: sa.URL, heartbeat: int) -> Any:
     "The storage with its tables, made by one process at a time."
     from optuna.storages import RetryHeartbeatStaleTrialCallback
@@ -184,7 +184,7 @@ def _made_storage(url: sa.URL, heartbeat: int) -> Any:
             require_studies(url)
         return _storage_at(url, options, heartbeat_stale_trial_callback=retry, **alive)
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #e5f1e76d
 def _storage_at(url: sa.URL, options: dict[str, Any], **more: Any) -> Any:
     "Optuna's storage; raises `DataError` for tables of another version of it."
     from optuna.storages import RDBStorage
@@ -208,7 +208,7 @@ def _enduring(storage: Any, patience: float) -> Any:
     storage.set_trial_state_values = partial(_change_state, storage, storage.set_trial_state_values)
     return storage
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #6ee1591a
 def _change_state(storage: Any, change: Callable[..., bool], trial_id: int, state: Any, values: Any = None) -> bool:
     "Change the state of a trial; it has a heartbeat before it counts as running, and until it is finished."
     if state.name == "RUNNING":
@@ -221,7 +221,7 @@ def _change_state(storage: Any, change: Callable[..., bool], trial_id: int, stat
         storage.beating.pop(trial_id).set()
     return changed
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #ca81b16e
 def _beat(storage: Any, trial_id: int, over: threading.Event) -> None:
     "Say that the worker of a trial lives, until it is over."
     while not over.wait(storage.heartbeat_interval):
@@ -232,7 +232,7 @@ WAITING: str = (
     "study {} is searched by another process: this one waits for it; ParallelOptimizer lets several share a search"
 )
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #d94accd4
 @contextmanager
 def study_alone(
     storage: Any,  # Optuna's; one in memory needs no lock
@@ -262,7 +262,7 @@ def study_alone(
             held.enter_context(file_lock(path))
         yield
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #394811ae
 def end_dead_trials(study: Any) -> int:
     "Mark what runs in a study that this process holds alone as interrupted: its process was killed; how many that were."
     from optuna.trial import TrialState

@@ -39,13 +39,13 @@ class ModelConfig:
     loss: str | Loss = "crps"  # crps, log_loss, or a function of outcomes and predictions
     history: bool = False  # whether the model reads the rows before those it is trained on
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #4d02616a
 def log_loss_of(outcome: np.ndarray, chance: np.ndarray) -> np.ndarray:
     "The log loss of each chance of a rise."
     p = np.clip(chance, 1e-6, 1 - 1e-6)
     return -np.where(outcome > 0, np.log(p), np.log1p(-p))
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #ad516fa0
 def losses_of(
     config: ModelConfig,
     outcome: np.ndarray,  # (n,)
@@ -63,7 +63,7 @@ def losses_of(
         raise DataError(f"a loss gives one finite number a row, {len(outcome)} here: mend the target's loss")
     return found
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #d259ae9a
 def predictions(model: Any, config: ModelConfig, X: pd.DataFrame, last: int) -> np.ndarray:
     "The predictions for the last rows of X: quantiles, chances of a rise, or values, whichever the model's loss reads."
     if config.loss != "log_loss" and hasattr(model, "predict_quantiles"):
@@ -121,7 +121,7 @@ class ModelConfigs(Mapping[str, ModelConfig]):
     def __len__(self) -> int:
         return len(self._house | self._own)
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #f57263bc
 MODEL_CONFIGS: ModelConfigs = ModelConfigs()
 
 # %% ../../nbs/60_ops/17_tuning_tasks.ipynb #044a01f6
@@ -197,7 +197,7 @@ class TuningTask:
                 f"{b[row, column]:.6g} with what was known on {day:%Y-%m-%d}: a search that may look ahead finds only that"
             )
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #91958030
 TABLE_CUTS: int = 3
 
 
@@ -212,7 +212,7 @@ def _outcomes_beside(name: str, X: pd.DataFrame, y: Any) -> pd.Series:
 COPIED: tuple[float, float] = (0.99, 0.9)  # rank correlation of a copy with the outcome, and of their changes
 COPIED_ROWS: int = 30  # fewer say nothing
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #84e488e0
 def require_no_outcome(task: TuningTask) -> None:
     "Raise `LookAheadError` where a feature is the outcome of its row, or one that comes to be known within the horizon after it."
     X = task.X.select_dtypes(["number", "bool"]).astype(float)
@@ -234,7 +234,7 @@ def require_no_outcome(task: TuningTask) -> None:
 Fold = tuple[np.ndarray, np.ndarray]  # numbers of the rows to train on, and of those to test on
 FOLDS_TUNED: int = 4
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #4f540c95
 def tuning_folds(
     task: TuningTask,
     use_cv: Any = True,  # four folds that walk forward; False: the last fifth; or a splitter of one's own
@@ -279,7 +279,7 @@ def fold_losses(
     rows = np.bincount(place)
     return sums[rows > 0] / rows[rows > 0]
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #40fd8c37
 def _outcomes(config: ModelConfig, y: pd.Series) -> pd.Series:
     "The outcomes as the model learns them: whether they rose, where chances are scored."
     return (y > 0).astype(int) if config.loss == "log_loss" else y
@@ -297,7 +297,7 @@ def block_means(
 # %% ../../nbs/60_ops/17_tuning_tasks.ipynb #176d058b
 _TARGETS: dict[str, Callable[[], TuningTask]] = {}
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #e6336f27
 def register_target(
     name: str,
     X: Any,  # features in order of time, or a function that returns features and outcomes
@@ -312,7 +312,7 @@ def register_target(
     MODEL_CONFIGS._own[name] = chosen if loss is None else replace(chosen, loss=loss)
     _TARGETS[name] = lambda: TuningTask(name, *(_asked(X, name) if callable(X) else (X, y)), horizon=horizon)
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #d80abb83
 def _asked(function: Callable[[], Any], name: str) -> tuple[Any, Any]:
     "What a function of the user's returns. Raises `UserCodeError` where it fails, or returns no features and outcomes."
     with user_code(f"target {name}"):
@@ -323,7 +323,7 @@ def _asked(function: Callable[[], Any], name: str) -> tuple[Any, Any]:
         )
     return found[0], found[1]
 
-
+# %% ../../nbs/60_ops/17_tuning_tasks.ipynb #487de600
 def tuning_task_of(target: TuningTask | str | Callable[[], tuple[pd.DataFrame, pd.Series]]) -> TuningTask:
     "The task of a registered name, or of a function that returns features and outcomes. Raises `DataError` or `LookAheadError`."
     if isinstance(target, TuningTask):

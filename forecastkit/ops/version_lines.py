@@ -38,7 +38,7 @@ def lines_in(
         found[version] = found.get(version, frozenset()) | {line}
     return found
 
-
+# %% ../../nbs/60_ops/10_version_lines.ipynb #3c21a119
 def lines_of_versions(
     database: PredictionDatabase,
     versions: Collection[str] | None = None,  # None: all

@@ -99,7 +99,7 @@ def track_record(
 REGIME_SERIES: tuple[str, ...] = ("VIX", "SPX")  # without which the regime model has nothing to read
 REGIME_REFITS: int = 4  # the regime model is refitted at every fourth refit session of the forecaster: once a year
 
-
+# %% ../../nbs/65_pipeline/20_daily.ipynb #25e14844
 def filtered_regimes(
     market: MarketData,  # as of the session
     every: int = 63,  # sessions between two refits of the forecaster
@@ -140,7 +140,7 @@ def forecast_scores(
 # %% ../../nbs/65_pipeline/20_daily.ipynb #5f18c7a8
 FOREST_TREES: int = 100  # of the isolation forest: path lengths have settled by then (Liu, Ting and Zhou, 2008)
 
-
+# %% ../../nbs/65_pipeline/20_daily.ipynb #e837e0d2
 def anomaly_p_values(
     X: pd.DataFrame,  # features by session
     profile: TargetProfile,  # whose declarations name the families
@@ -250,7 +250,7 @@ def scorecard_path(
         f"{target.symbol}-{target.kind}-{target.horizon}-{settings.model_digest()[:12]}{own}"
     )
 
-
+# %% ../../nbs/65_pipeline/20_daily.ipynb #b5a16efd
 def stored_scorecard(target: Target, settings: Settings, user_digest: str = "") -> dict[str, Any] | None:
     "The last scorecard that `evaluate` left in the home, as `Scorecard.to_dict` gives it; None where there is none."
     try:

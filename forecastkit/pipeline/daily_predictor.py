@@ -64,7 +64,7 @@ class BatchRecord(NamedTuple):
         "Symbols a second."
         return self.symbols / self.seconds if self.seconds else float("inf")
 
-
+# %% ../../nbs/65_pipeline/73_daily_predictor.ipynb #9786520c
 class DailyPredictions(SymbolForecasts):
     "The forecasts of an evening by symbol, with the record of its batches and, where asked for, the drift that is on record."
 
@@ -97,7 +97,7 @@ class Challenger(NamedTuple):
     deployment: ShadowDeployment
     panel: PreparedPanel
 
-
+# %% ../../nbs/65_pipeline/73_daily_predictor.ipynb #24aa181f
 def both_arms(
     made: Mapping[str, Forecast],  # by the champion
     challengers: Sequence[Challenger],

@@ -67,7 +67,7 @@ class EnsembleLoader:
         named = {"symbol": found.symbol, "timeframe": found.timeframe, "columns": list(own.columns_)}
         return named | stats | {"models": found.models, "model_predictions_sample": sample, "ensemble": own}
 
-
+# %% ../../nbs/65_pipeline/47_ensembles.ipynb #6cc78647
 def get_production_ensemble_with_trained_weights(
     symbol: str,
     timeframe: str = "d1",

@@ -75,7 +75,7 @@ def said_at(prepared: Prepared, origins: pd.DatetimeIndex) -> tuple[np.ndarray, 
     at = prepared.origins.get_indexer(origins)
     return prepared.quantiles[at], prepared.direction_shares[at]
 
-
+# %% ../../nbs/65_pipeline/25_evaluation.ipynb #11665776
 def evaluate(
     prepared: Prepared,  # what is known at the session up to which outcomes count; see `IntegratedSystem.evaluate`
     start: Any = None,  # first origin; by default the first possible one

@@ -69,12 +69,12 @@ COLUMNS: frozenset[str] = frozenset(
     ]
 )
 
-
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #e9cc05d3
 def is_table(value: Any) -> bool:
     "Whether a value is a frame or Series of pandas, polars or another library of frames."
     return hasattr(value, "columns") or isinstance(value, pd.Series)
 
-
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #2c770fd6
 def _kind_of_mapping(what: Mapping[Any, Any]) -> str:
     "Whether a dict holds columns or tables by symbol; raises `DataError` where only some of it are tables."
     named = {str(name).strip().lower().replace(" ", "_") for name in what}
@@ -87,7 +87,7 @@ def _kind_of_mapping(what: Mapping[Any, Any]) -> str:
         )
     return "tables"
 
-
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #dddf5d8a
 def kind_of_input(
     what: Any,
 ) -> str:
@@ -116,7 +116,7 @@ CALIBRATION_HOLD: int = (
 )
 UNTRAINED: str = "classifiers of a direction are not trained on bars that are handed over in memory"
 
-
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #ff6789a7
 def forecast_bars(
     reading: Reading,  # as `read_frame` gives it
     settings: Settings,  # with the target
@@ -183,7 +183,7 @@ def _settings_of_call(
     run = base.run if progress is None else replace(base.run, progress=progress)
     return replace(base, data=replace(base.data, **given), run=run)
 
-
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #78c2a6f3
 def _refuse_one_symbol_twice(names: Iterable[str]) -> None:
     "Raise `DataError` where two keys of a mapping are one symbol: one of the two series would vanish."
     seen: dict[str, str] = {}
@@ -192,7 +192,7 @@ def _refuse_one_symbol_twice(names: Iterable[str]) -> None:
         if other != name:
             raise DataError(f"{other!r} and {name!r} are one symbol, {canonical_symbol(name)}: give it once")
 
-
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #fc81430a
 def _refuse_horizons(given: str, horizon: int | None) -> None:
     "Raise where several horizons are asked of several symbols, or beside a single one."
     if horizon is not None:
@@ -200,7 +200,7 @@ def _refuse_horizons(given: str, horizon: int | None) -> None:
     if given in ("symbols", "tables"):
         raise DataError("several horizons are forecast of one symbol or table at a time: call forecast for each")
 
-
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #1ccb2f88
 def _named_once(what: str | None, symbol: str | None) -> str | None:
     "The symbol that a call names; raises `DataError` where it names two."
     if what is not None and symbol is not None and canonical_symbol(what) != canonical_symbol(symbol):
@@ -216,18 +216,24 @@ def forecast(
     sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
     settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> MultiHorizonForecast: ...  # fmt: skip
+
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #58a8805d
 @overload
 def forecast(
     what: list[str] | tuple[str, ...] | set[str] | Mapping[str, pd.DataFrame], *, horizon: int | None = None,
     kind: str | None = None, as_of: Any = None, sources: str | Sequence[str] | None = None, calendar: str | None = None,
     store: bool = True, progress: bool | None = None, settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> SymbolForecasts: ...  # fmt: skip
+
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #1dbb2ddb
 @overload
 def forecast(
     what: Any = None, *, symbol: str | None = None, horizon: int | None = None, kind: str | None = None, as_of: Any = None,
     sources: str | Sequence[str] | None = None, calendar: str | None = None, store: bool = True, progress: bool | None = None,
     settings: Settings | None = None, features: Any = None, members: Any = None,
 ) -> Forecast: ...  # fmt: skip
+
+# %% ../../nbs/65_pipeline/60_forecasting.ipynb #48dccd21
 def forecast(
     what: Any = None,  # a symbol or a list of them, a Series of closes, a frame (pandas, polars), a dict of columns or of frames; None: the settings' symbol
     *,

@@ -40,13 +40,13 @@ def kept_report(
     found = tuple(map(finding, kept["found"]))
     return Report(kept["subject"], found, kept["facts"], tuple(kept["notes"]))
 
-
+# %% ../../nbs/65_pipeline/86_kept_backtests.ipynb #0b4bf373
 def report_facts(report: Report) -> dict[str, Any]:
     "A report in JSON's own types, without its tables."
     found = [asdict(one) for one in report.found]
     return plain({"subject": report.subject, "found": found, "facts": dict(report.facts), "notes": report.notes})
 
-
+# %% ../../nbs/65_pipeline/86_kept_backtests.ipynb #913d35bb
 def kept_terms(kept: Mapping[str, Any]) -> BacktestTerms:
     "Terms out of plain values."
     parts: dict[str, Any] = {"costs": CostModel(**kept["costs"]), "limits": Limits(**kept["limits"])}
@@ -64,7 +64,7 @@ def keep_backtest(
             "calibration": run.calibration and run.calibration.to_dict(), "studies": dict(run.studies)}  # fmt: skip
     return keep_result(run.result, path, said)
 
-
+# %% ../../nbs/65_pipeline/86_kept_backtests.ipynb #13342e92
 def kept_backtest(
     path: str | Path,
 ) -> UniverseBacktest:

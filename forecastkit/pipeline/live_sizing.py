@@ -35,7 +35,7 @@ def pauses_at(
     ]
     return [pause for pause in stood if (pause.subject, pause.who) != (f"portfolio:{portfolio}", BREAKER)]
 
-
+# %% ../../nbs/65_pipeline/87_live_sizing.ipynb #7785f073
 def keep_breaker(
     connection: sa.Connection,  # of a writing transaction
     sizer: PositionSizer,
@@ -48,7 +48,7 @@ def keep_breaker(
     over = f"equity {holdings.equity:,.0f}: less below the peak than the limit"
     return keep_pause_in(connection, f"portfolio:{portfolio}", BREAKER, why, now, over)
 
-
+# %% ../../nbs/65_pipeline/87_live_sizing.ipynb #997360fd
 def live_sizer(
     database: PredictionDatabase,
     sizer: PositionSizer,

@@ -63,7 +63,7 @@ def open_market(
         raise DataError(f"{absent[0]} was not fetched yet: forecastkit download --symbols {','.join(absent)}")
     return load_market(opened, symbols, needed, data.calendar, settings.run.progress, events=all_meetings(data.home))
 
-
+# %% ../../nbs/65_pipeline/05_loading.ipynb #5f960263
 def require_symbol(settings: Settings, symbol: str) -> None:
     "Raise `DataError` for a symbol that is in none of the sources; what a vendor has is known only when it was asked."
     sources = settings.data.sources
@@ -84,7 +84,7 @@ def open_layers(
     live, openers = iter(vendors), stored_sources(settings.data.home)
     return [next(live) if word in VENDORS else open_source(word, openers) for word in sources]
 
-
+# %% ../../nbs/65_pipeline/05_loading.ipynb #736d3c9d
 def vendor_symbols(
     symbols: Collection[str],
     layers: Sequence[Source | LiveSource],
@@ -107,7 +107,7 @@ def fetch_series(
     home, bar, calendar = settings.data.home, settings.run.progress, get_calendar(settings.data.calendar)
     return download_universe(universe, vendors, Store(home), home, calendar, start, end, progress=bar, now=now)
 
-
+# %% ../../nbs/65_pipeline/05_loading.ipynb #eba0f7f8
 def update(
     settings: Settings,
     symbols: Collection[str],  # canonical; what may be wanted

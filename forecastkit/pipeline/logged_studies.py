@@ -21,7 +21,7 @@ STUDIES: tuple[str, ...] = ("ablation", "scenarios")  # that a page shows
 PANEL_STRATEGY: str = "panel"  # stands for the forecasts of the panel
 EQUAL_WEIGHT: str = "equal_weight"  # stands for the same weight in each ticker
 
-
+# %% ../../nbs/65_pipeline/82_logged_studies.ipynb #aefc2b3f
 def about_book(
     study: str,  # of `STUDIES`
     universe: str,  # the identity of a universe
@@ -38,7 +38,7 @@ def about_book(
         "end": str(end or ""),
     }
 
-
+# %% ../../nbs/65_pipeline/82_logged_studies.ipynb #852e7c6b
 def log_study(
     settings: Settings,
     name: str,  # such as ablation of VIX over 5 sessions
@@ -70,7 +70,7 @@ def logged_study(
             found[str(about.get("strategy"))] = entry["result"] | {"when": entry["when"], "git": entry.get("git", "")}
     return next((found[one] for one in strategies if one in found), None)
 
-
+# %% ../../nbs/65_pipeline/82_logged_studies.ipynb #9b7b88ca
 def logged_studies(
     home: Home,
     universe: str,  # the identity of a universe

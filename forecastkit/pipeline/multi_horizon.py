@@ -27,7 +27,7 @@ def is_intraday(what: Any) -> bool:
     "Whether a table is indexed by moments with a time zone."
     return isinstance(what, pd.DataFrame) and isinstance(what.index, pd.DatetimeIndex) and what.index.tz is not None
 
-
+# %% ../../nbs/65_pipeline/62_multi_horizon.ipynb #1e15174e
 def multi_horizon_forecast(
     what: Any = None,  # as `forecast` takes it; for other timeframes than d1 a frame of bars, as short as they are or shorter
     *,

@@ -47,7 +47,7 @@ def scored_rows(
     check_enough(days[rows].nunique(), prepared.target.horizon)
     return rows
 
-
+# %% ../../nbs/65_pipeline/70_panel_evaluation.ipynb #dbddba34
 def row_labels(
     prepared: PreparedPanel,
     rows: np.ndarray,  # places in `origins`
@@ -101,7 +101,7 @@ def garch_scale(
     block[row, column] = changes.to_numpy(dtype=float)
     return pd.Series(garch_volatility(pd.DataFrame(block, days, names), horizon).to_numpy()[row, column], changes.index)
 
-
+# %% ../../nbs/65_pipeline/70_panel_evaluation.ipynb #5287787e
 def panel_baseline_quantiles(
     prepared: PreparedPanel,
     rows: np.ndarray,  # places in `origins`

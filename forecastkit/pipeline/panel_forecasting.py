@@ -47,7 +47,7 @@ FORECAST_COLUMNS: tuple[str, ...] = (
     "feature_quality", "notes", "prediction_id",
 )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/55_panel_forecasting.ipynb #dca218c2
 def forecast_row(forecast: Forecast) -> tuple[Any, ...]:
     "A forecast as a row of a table: see `FORECAST_COLUMNS`; changes in per cent."
     low, middle, high = (float(change) for change in forecast.quantile([0.1, 0.5, 0.9]))
@@ -69,7 +69,7 @@ def forecast_row(forecast: Forecast) -> tuple[Any, ...]:
         forecast.prediction_id,
     )
 
-
+# %% ../../nbs/65_pipeline/55_panel_forecasting.ipynb #360be930
 class SymbolForecasts(dict[str, Forecast]):
     "Forecasts by symbol, in `skipped` the symbols without one and why, in `stored` how many are new in the ledger, in `outcomes_recorded` how many outcomes."
 

@@ -150,7 +150,7 @@ def read_universe_file(
 # %% ../../nbs/65_pipeline/35_panel_universe.ipynb #b4c46494
 UNIVERSE_GIVEN: str = "name a CSV with a column symbol, or sample, or give a list of symbols such as ['AAPL', 'MSFT']"
 
-
+# %% ../../nbs/65_pipeline/35_panel_universe.ipynb #ff91036f
 def universe_from(
     what: Universe | str | Path | Collection[str],  # a universe, the name of a file, sample, or symbols
 ) -> Universe:
@@ -191,7 +191,7 @@ def _member_table(held: Mapping[str, list[str]]) -> pd.DataFrame:
     known = pd.to_datetime(table["known_at"], utc=True, format="ISO8601")
     return table.assign(date=pd.to_datetime(table["date"]), change=table["change"].astype(int), known_at=known)
 
-
+# %% ../../nbs/65_pipeline/35_panel_universe.ipynb #602d10ed
 def kept_universe(
     key: str,
     folder: Path,

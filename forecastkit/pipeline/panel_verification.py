@@ -47,7 +47,7 @@ def symbols_beside(universe: Universe) -> tuple[str, ...]:
     short = (f"{symbol}_{volume}" for symbol in universe.symbols for volume in ("OFFEX", "SHORT"))
     return tuple(dict.fromkeys([*universe.symbols, *INDEX_SYMBOLS, *others, *short]))
 
-
+# %% ../../nbs/65_pipeline/80_panel_verification.ipynb #c00e055f
 def members_in(market: MarketData, universe: Universe) -> tuple[str, ...]:
     "The tickers of the universe that this market has; raises `DataError` where it has none."
     symbols, skipped = panel_members(market, universe)
@@ -55,7 +55,7 @@ def members_in(market: MarketData, universe: Universe) -> tuple[str, ...]:
         raise DataError(f"no symbol of the universe can be looked at: {next(iter(skipped.values()))}")
     return symbols
 
-
+# %% ../../nbs/65_pipeline/80_panel_verification.ipynb #cd272eec
 def stock_features_of(market: MarketData, universe: Universe, horizon: int) -> pd.DataFrame:
     "Every panel feature, those of earnings too where the market carries reports, by session and ticker."
     from forecastkit.features import compute_panel
@@ -65,7 +65,7 @@ def stock_features_of(market: MarketData, universe: Universe, horizon: int) -> p
         market, members_in(market, universe), panel_declarations(known, horizon), sectors=universe.sectors
     )
 
-
+# %% ../../nbs/65_pipeline/80_panel_verification.ipynb #a0d40c7f
 def research_features_of(market: MarketData, universe: Universe) -> pd.DataFrame:
     "Breakout fingerprint, short share off the exchange and correlations with other assets, by session and ticker."
     from forecastkit.features import breakout_fingerprints, cross_asset_history, dark_pool_history
@@ -88,7 +88,7 @@ def breadth_of(market: MarketData, universe: Universe) -> pd.DataFrame:
     closes = pd.concat([market.close(symbol) for symbol in members_in(market, universe)], axis=1, sort=True)
     return breadth_rotation(closes, universe.sectors, least=min(10, len(universe.symbols)))
 
-
+# %% ../../nbs/65_pipeline/80_panel_verification.ipynb #9926312f
 def market_states_of(market: MarketData, settings: Settings) -> pd.DataFrame:
     "The twelve states of the index by session, as numbers, from the version in force, beside trend and volatility."
     from forecastkit.regimes import MARKET_STATES, market_state_history, market_state_inputs
@@ -98,14 +98,14 @@ def market_states_of(market: MarketData, settings: Settings) -> pd.DataFrame:
     served = market_state_history(X, refits)
     return X.assign(state=served.map({name: float(code) for code, name in enumerate(MARKET_STATES)}).astype(float))
 
-
+# %% ../../nbs/65_pipeline/80_panel_verification.ipynb #923a4376
 def panel_forecasts_of(market: MarketData, universe: Universe, settings: Settings) -> pd.DataFrame:
     "The calibrated quantiles (log change) of every session and ticker, from versions trained on this market."
     last = max(market.bars(symbol).index[-1] for symbol in members_in(market, universe))
     prepared = prepare_panel(market, replace(universe, earnings=market.earnings), settings, last)
     return pd.DataFrame(prepared.quantiles, prepared.origins, [f"q{p:g}" for p in PROBS])
 
-
+# %% ../../nbs/65_pipeline/80_panel_verification.ipynb #79cb74e1
 def panel_directions_of(market: MarketData, universe: Universe, settings: Settings) -> pd.DataFrame:
     "Signals and combined chance of a rise, each month and ticker, from ensembles and combiners trained on this market."
     last = max(market.bars(symbol).index[-1] for symbol in members_in(market, universe))

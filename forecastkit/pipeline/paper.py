@@ -76,7 +76,7 @@ def paper_terms(
     given = {"fraction": own.fraction, "short": own.short, "stops": own.stops or False}
     return BacktestTerms(own.capital, costs, fill=own.fill or ("open" if has_opens else "close"), **given)
 
-
+# %% ../../nbs/65_pipeline/88_paper.ipynb #7d3e6799
 def paper_universe(
     settings: Settings,
 ) -> Universe:
@@ -86,7 +86,7 @@ def paper_universe(
         return universe_from(named)
     return Universe(tuple(one.strip() for one in named.split(",") if one.strip()), name="paper")
 
-
+# %% ../../nbs/65_pipeline/88_paper.ipynb #333e6a73
 @dataclass(frozen=True)
 class PaperTerms:
     "What a book trades, by which forecasts, and how."
@@ -117,7 +117,7 @@ class PaperTerms:
 # %% ../../nbs/65_pipeline/88_paper.ipynb #b2d63298
 _SERVED = sa.table("served_forecasts", *map(sa.column, ("session", "symbol", "line")))
 
-
+# %% ../../nbs/65_pipeline/88_paper.ipynb #8710a467
 def by_symbol(
     connection: sa.Connection,
     pauses: Sequence[Pause],

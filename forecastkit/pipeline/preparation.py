@@ -44,7 +44,7 @@ def write_block(
     "Store the raw quantiles of a block, sealed by the key of the home and by its own name; whole or not at all."
     write_arrays(path, {"quantiles": quantiles}, f"{path.parent.name}/{path.stem}", key=find_key(path))
 
-
+# %% ../../nbs/65_pipeline/10_preparation.ipynb #71d7ea72
 def read_block(path: Path) -> np.ndarray | None:
     "The stored quantiles, or None where there are none, or the file is damaged, edited or stands under another name."
     try:
@@ -262,7 +262,7 @@ def refit_schedule(target: Target, settings: Settings, calendar: Calendar) -> Re
         train_start=model.train_start, drift_limit=model.drift_limit or None, walk_start=model.walk_start,
     )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/10_preparation.ipynb #2bee547f
 def known_positions(
     origins: pd.DatetimeIndex,  # sessions in order, gaps allowed
     horizon: int,  # sessions
@@ -286,7 +286,7 @@ def require_sessions(
             f'say calendar="24/7" for what trades every day'
         )
 
-
+# %% ../../nbs/65_pipeline/10_preparation.ipynb #76aab9e7
 def prepare(
     market: MarketData,  # anything up to `through` is used, nothing after it
     target: Target,
@@ -396,14 +396,14 @@ def build_forecast(
         },
     )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/10_preparation.ipynb #efc46c65
 def quality_doubts(prepared: Prepared, origin: pd.Timestamp) -> list[str]:
     "Why the quality of an origin is below 1, as on a card: one sentence each for the first three reasons."
     symbol, score = prepared.target.symbol, float(prepared.features["feature_quality"][origin])
     issues = quality_report(prepared, origin)["issues"][:3] if score < 1 else []
     return [f"{symbol}: quality {score:.2f}, since {issue}" for issue in issues]
 
-
+# %% ../../nbs/65_pipeline/10_preparation.ipynb #d89a4d62
 def quality_report(prepared: Prepared, origin: pd.Timestamp) -> dict[str, Any]:
     "The quality report of an origin's row: score, status, issues by name."
     q = prepared.settings.quality

@@ -43,7 +43,7 @@ class UserPart(NamedTuple):
     name: str
     digest: str  # of its code, 16 hex digits
 
-
+# %% ../../nbs/65_pipeline/00_profile.ipynb #ce247d8f
 @dataclass(frozen=True)
 class TargetProfile:
     "What depends on what is forecast; `profile_of` gives the profile of a target."
@@ -152,7 +152,7 @@ def _stock_recipes() -> tuple[Any, Any]:
 
     return STOCK_RECIPE, HAR_STOCK_RECIPE
 
-
+# %% ../../nbs/65_pipeline/00_profile.ipynb #89e6e1bf
 def volatility_profile(target: Target, regime_bounds: tuple[float, ...]) -> TargetProfile:
     "The profile of an implied volatility index."
     return TargetProfile(
@@ -160,7 +160,7 @@ def volatility_profile(target: Target, regime_bounds: tuple[float, ...]) -> Targ
         context=("DGS2", "DGS10", "BAMLH0A0HYM2"), regime_bounds=tuple(regime_bounds), default_kind="pct_change",
     )  # fmt: skip
 
-
+# %% ../../nbs/65_pipeline/00_profile.ipynb #8ceb1776
 def stock_profile(target: Target, regime_bounds: tuple[float, ...]) -> TargetProfile:
     "The profile of anything that is forecast from its own bars; it has no regimes, whatever the bounds."
     return TargetProfile(target, (target.symbol,), stock_features(target.symbol), _stock_recipes)
@@ -169,13 +169,13 @@ def stock_profile(target: Target, regime_bounds: tuple[float, ...]) -> TargetPro
 PANEL: str = "PANEL"  # what versions of a panel are named by; no symbol of a market
 INDEX_SYMBOLS: tuple[str, ...] = ("SPX", "VIX")  # read beside the tickers of a panel, where the market has them
 
-
+# %% ../../nbs/65_pipeline/00_profile.ipynb #389df50b
 def _panel_recipes() -> tuple[Any, Any]:
     from forecastkit.models import PanelForecaster
 
     return PanelForecaster, partial(PanelForecaster, weights=(1.0, 0.0, 0.0, 0.0))
 
-
+# %% ../../nbs/65_pipeline/00_profile.ipynb #27392fd8
 def panel_profile(
     target: Target,
     regime_bounds: tuple[float, ...],
@@ -220,7 +220,7 @@ def settings_for(
     checked = {key: read_value(f"forecast.{key}", value, "argument") for key, value in wanted.items()}
     return replace(base, forecast=replace(base.forecast, **checked))
 
-
+# %% ../../nbs/65_pipeline/00_profile.ipynb #58dc87b7
 def target_of(settings: Settings) -> Target:
     "The target that settings name."
     return Target(settings.forecast.symbol, settings.forecast.kind, settings.forecast.horizon)

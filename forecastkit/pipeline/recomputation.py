@@ -51,7 +51,7 @@ class StoredModels:
     def save(self, *args: Any, **kwargs: Any) -> None:
         "Store nothing."
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #79cebf9d
 def comparable(
     rows: pd.DataFrame,  # stored forecasts of one target that this code made
     prepared: Prepared,
@@ -61,7 +61,7 @@ def comparable(
     model, data = rows["origin"].map(versions), rows["origin"].map(prepared.versions.fingerprints)
     return rows[(model == rows["model_version"]) & (data == rows["data_fingerprint"])]
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #18549105
 def by_champion(
     system: IntegratedSystem,
     rows: pd.DataFrame,  # stored forecasts of its target
@@ -85,20 +85,20 @@ def difference(stored: Forecast, again: Forecast) -> str:
         return words or direction_difference(stored.metadata.get("direction"), again.metadata.get("direction"))
     return f"has the median {stored.quantile(0.5):+.2f}%, but data and model give {again.quantile(0.5):+.2f}%"
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #63ef6784
 def explained_alike(stored: Forecast, again: Forecast, prepared: Prepared | PreparedPanel) -> Forecast:
     "The forecast made again, with its contributions and its direction where the stored one has them."
     again = with_explanations(prepared, [again])[0] if "explanation" in stored.metadata else again
     return with_directions(prepared, [again], keep=False)[0] if "direction" in stored.metadata else again
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #cbb7b547
 def stored_user_code(text: str) -> tuple[UserPart, ...]:
     "The code of the user's own that a stored forecast was made with."
     if '"user_code"' not in text:
         return ()
     return tuple(UserPart(**part) for part in Forecast.from_json(text).metadata.get("user_code", ()))
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #b8368984
 def needing_words(needing: Sequence[str]) -> str:
     "What is said of forecasts that cannot be made again without code of the user's own; empty where there are none."
     if not needing:
@@ -108,7 +108,7 @@ def needing_words(needing: Sequence[str]) -> str:
         "hand it over with --features and --members FILE.py:NAME"
     )
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #54ce89a6
 @dataclass(frozen=True)
 class Recomputation:
     "The result of recomputing stored forecasts."
@@ -184,7 +184,7 @@ class StoredPanels:
             self._held[place] = prepare_panel(system.market, system.universe, lined, last, models, pin=pin)
         return self._held[place]
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #1d1fc614
 def panel_again(prepared: PreparedPanel, stored: Forecast) -> Forecast | None:
     "The same forecast from this panel; None where its model or its data are others."
     place = prepared.rows(stored.origin).get(stored.symbol)
@@ -195,7 +195,7 @@ def panel_again(prepared: PreparedPanel, stored: Forecast) -> Forecast | None:
     again = build_panel_forecast(prepared, stored.origin, stored.symbol, stored.made_at)
     return explained_alike(stored, again, prepared)
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #327ca338
 def recompute_panel_forecasts(
     panels: StoredPanels,
     target: Target,
@@ -241,7 +241,7 @@ class LedgerRecomputation:
         untried = f"; the targets of {self.untried} were not tried" if self.untried else ""
         return first + without + untried + needing_words(self.needing)
 
-
+# %% ../../nbs/65_pipeline/65_recomputation.ipynb #aa22a3be
 def recompute_ledger(
     settings: Settings,  # sources, home and models; its target does not count
     database: PredictionDatabase,

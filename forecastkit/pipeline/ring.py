@@ -40,7 +40,7 @@ def model_trial(
     known = prepared.versions.fingerprints[prepared.last]
     return f"{part.name} {prepared.profile.user_digest} on {target.symbol} {target.kind} {target.horizon}, {asked}, data {known[:12]}"
 
-
+# %% ../../nbs/65_pipeline/26_ring.ipynb #2588095f
 def counted_trial(
     log: ExperimentLog,  # the user's own; made where there is none
     name: str,
@@ -82,7 +82,7 @@ def require_walk_untold(
     for at in range(0, len(changes) - long + 1, long // 2):
         require_outcomes_unknown(name, said[at : at + long], changes.iloc[at : at + long])
 
-
+# %% ../../nbs/65_pipeline/26_ring.ipynb #614837a9
 def evaluate_model(
     prepared: Prepared,  # with a model of the user's in place of the pool
     house: Prepared,  # the same with the pool

@@ -42,7 +42,7 @@ def novelty_of(
     p = anomaly_history(X.loc[origins[0] :], serving, families, versions)["p_value"]
     return pd.Series(-np.log10(p.to_numpy(dtype=float)), p.index).reindex(origins)
 
-
+# %% ../../nbs/65_pipeline/39_risk.ipynb #cb06f341
 def disagreement_of(
     prepared: Prepared,
     origins: pd.DatetimeIndex,  # of its origins, in order
@@ -79,7 +79,7 @@ def drift_of(
         found[origin] = movers_drift(added, table.loc[:origin].iloc[-DRIFT_ROWS:], table.loc[:grid].iloc[-KNOWN_ROWS:])
     return pd.Series(found, dtype=float)
 
-
+# %% ../../nbs/65_pipeline/39_risk.ipynb #b01021a2
 def risk_parts(
     prepared: Prepared,
     contributions: Mapping[pd.Timestamp, Mapping[str, float]],  # by origin in order; empty where none is known
@@ -104,7 +104,7 @@ def contributions_of(forecast: Forecast) -> dict[str, float]:
     rows = told.get("middle", {}).get("contributions", [])
     return {str(row["feature"]): float(row["amount"]) for row in rows}
 
-
+# %% ../../nbs/65_pipeline/39_risk.ipynb #65b4629c
 def with_risks(
     prepared: Prepared,
     forecasts: Sequence[Forecast],  # made from it, explained, in order of origin
@@ -120,7 +120,7 @@ def with_risks(
         replace(one, metadata=one.metadata | {"risk": risk_record(model, parts.loc[[one.origin]])}) for one in forecasts
     ]
 
-
+# %% ../../nbs/65_pipeline/39_risk.ipynb #202a66a7
 def recently_scored(
     prepared: Prepared,
     forecasts: Sequence[Forecast],

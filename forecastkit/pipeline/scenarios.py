@@ -36,7 +36,7 @@ def equal_weight(view: MarketData, tickers: tuple[str, ...]) -> dict[str, float]
     "The same weight in each ticker, 95% in all."
     return dict.fromkeys(tickers, 0.95 / len(tickers))
 
-
+# %% ../../nbs/65_pipeline/90_scenarios.ipynb #15250e15
 def held_from(
     strategy: Strategy,  # weights by session, from a market
     market: MarketData,
@@ -48,7 +48,7 @@ def held_from(
     before = [day for day in found if day <= first]
     return {day: one for day, one in found.items() if day > first} | ({first: found[max(before)]} if before else {})
 
-
+# %% ../../nbs/65_pipeline/90_scenarios.ipynb #dcd17d9e
 def strategy_scenarios(
     universe: Universe,
     strategy: str | Strategy | None = None,  # FILE.py:NAME or a function; None: equal weight
@@ -79,7 +79,7 @@ def strategy_scenarios(
     last = known.close(names[0]).index[-1] if end is None else end
     return ScenarioTester(run, known, names, limits, states).report(start, last)
 
-
+# %% ../../nbs/65_pipeline/90_scenarios.ipynb #63c5302d
 def log_scenarios(
     settings: Settings,
     universe: Universe,

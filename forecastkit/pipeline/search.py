@@ -44,7 +44,7 @@ class Candidate:
         "The terms with these settings."
         return replace(terms, fraction=self.fraction, stops=False if self.stops == "none" else self.stops)
 
-
+# %% ../../nbs/65_pipeline/92_search.ipynb #a417f90f
 def book_candidates(
     weights: Iterable[str] = SIGNAL_WEIGHTS,
     fractions: Iterable[float] = (0.25, 0.1, 0.5),

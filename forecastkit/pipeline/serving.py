@@ -45,7 +45,7 @@ def own_line(
     "The line of a model of the user's: its recipe is the digest of its code. Raises `DataError` or `UserCodeError`."
     return Line(name, {OWN_MODEL: with_user_code(profile, model=model).user_digest})
 
-
+# %% ../../nbs/65_pipeline/12_serving.ipynb #4ed96d7a
 def line_profile(
     profile: TargetProfile,
     line: Line,
@@ -77,7 +77,7 @@ def champion_spans(
     starts = [k for k in range(len(days)) if not k or champions[k] != champions[k - 1]]
     return [(champions[start], days[start:end]) for start, end in zip(starts, [*starts[1:], len(days)], strict=True)]
 
-
+# %% ../../nbs/65_pipeline/12_serving.ipynb #646cecff
 def own_champions(
     database: PredictionDatabase,
     symbols: Iterable[str],
@@ -115,7 +115,7 @@ class PinnedStore:
     def save_quantiles(self, grid: pd.Timestamp, origins: pd.Index, quantiles: Any) -> None:
         "Nothing: see `load_quantiles`."
 
-
+# %% ../../nbs/65_pipeline/12_serving.ipynb #0bf669c7
 @dataclass(frozen=True)
 class PinnedVersion:
     "A version that answers from a session on against the refit grid."
@@ -144,7 +144,7 @@ class PinnedVersion:
         named = replace(versions, pinned=(self.trained_at, self.version))
         return raw.then(replace(later, grid=pd.DatetimeIndex([self.trained_at] * len(later.grid)))), named
 
-
+# %% ../../nbs/65_pipeline/12_serving.ipynb #20da2aba
 def pinned_version(
     champion: Champion,
     trained: Mapping[str, pd.Timestamp],  # version -> the session it was trained on

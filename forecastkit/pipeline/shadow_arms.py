@@ -35,7 +35,7 @@ def challenger_of(one: ShadowDeployment) -> Champion:
     "The challenger's line as what serves."
     return Champion(one.line, since=one.first, number=-one.deployment_id)  # no promotion says so
 
-
+# %% ../../nbs/65_pipeline/13_shadow_arms.ipynb #c1ad2b81
 def arm_spans(
     database: PredictionDatabase,
     target: LineTarget,
@@ -79,7 +79,7 @@ def open_pairs(
         f for f in map(Forecast.from_json, texts) if f.origin <= through and one.counts(f.origin, database.calendar)
     ]
 
-
+# %% ../../nbs/65_pipeline/13_shadow_arms.ipynb #29c74c76
 def pair_shadows(
     database: PredictionDatabase,
     target: LineTarget,

@@ -56,7 +56,7 @@ __all__ = ['BATCH_SIZE', 'batch_sessions', 'ForecastBatch', 'IntegratedSystem']
 # %% ../../nbs/65_pipeline/45_system.ipynb #d75cf2b2
 BATCH_SIZE: int = 50  # forecasts stored in one transaction: what a kill may cost at most
 
-
+# %% ../../nbs/65_pipeline/45_system.ipynb #7e43fed7
 def batch_sessions(
     start: Any,  # first day
     end: Any,  # last day, included
@@ -73,7 +73,7 @@ def batch_sessions(
         return pd.DatetimeIndex(weeks).sort_values()
     raise DataError(f"frequency {frequency!r} is unknown: use daily or weekly")
 
-
+# %% ../../nbs/65_pipeline/45_system.ipynb #247ed456
 class ForecastBatch(list[Forecast]):
     "The forecasts of a span of sessions; `skipped` names the sessions without one, `stored` counts those newly stored."
 
@@ -108,7 +108,7 @@ def make_forecasts(
             skipped[day] = str(error)
     return made
 
-
+# %% ../../nbs/65_pipeline/45_system.ipynb #b5324c7d
 def make_batch(
     prepared: Prepared,
     days: pd.DatetimeIndex,
@@ -173,7 +173,7 @@ def run_day(
 # %% ../../nbs/65_pipeline/45_system.ipynb #e02668b8
 ROW_SECONDS: float = 0.001  # of one core, to train a version and forecast its span, for each session it is trained on: 76 versions on 4,800 in the mean took 6 minutes
 
-
+# %% ../../nbs/65_pipeline/45_system.ipynb #d07e01f4
 def session_within(
     shared: pd.DatetimeIndex,  # the sessions that all needed series share
     date: Any = None,  # the session asked for; the last one if None

@@ -58,7 +58,7 @@ def data_seen(
     universe = replace(system.universe, earnings=view.earnings, members=view.members)
     return str(panel_fingerprints(view, universe, panel_members(view, universe)[0], days).iloc[0])
 
-
+# %% ../../nbs/65_pipeline/58_training.ipynb #acf7afb4
 def is_same_training(
     run: TrainingRun | None,
     wanted: Mapping[str, Any],  # line, kind, and results that must agree
@@ -77,7 +77,7 @@ def is_same_training(
 # %% ../../nbs/65_pipeline/58_training.ipynb #06ffdf53
 SHARED_LINES: dict[bool, str] = {True: "house-panel", False: "house-pool"}  # whether all symbols share one version
 
-
+# %% ../../nbs/65_pipeline/58_training.ipynb #53649d42
 @dataclass(frozen=True)
 class TrainingReport:
     "The result of a training job."

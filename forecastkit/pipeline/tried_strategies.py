@@ -30,7 +30,7 @@ def trial_name(
     "The name of a try in the log: a digest, equal for what is the same strategy on the same terms."
     return digest(plain(dict(what)))
 
-
+# %% ../../nbs/65_pipeline/83_tried_strategies.ipynb #2b1612eb
 def count_trial(
     log: ExperimentLog,
     what: Mapping[str, Any],  # everything that makes it another strategy
@@ -62,7 +62,7 @@ def keep_returns(
         write_atomic(path, packed.getvalue())
     return path
 
-
+# %% ../../nbs/65_pipeline/83_tried_strategies.ipynb #7629213d
 def kept_returns(
     path: Path,
 ) -> pd.Series:
@@ -73,7 +73,7 @@ def kept_returns(
     except (OSError, EOFError, ValueError, KeyError) as error:
         raise DataError(f"{path.name} holds no returns of a strategy: remove it, and run the strategy again") from error
 
-
+# %% ../../nbs/65_pipeline/83_tried_strategies.ipynb #b75574da
 def returns_on(
     folder: Path,
     names: Iterable[str],  # of tries

@@ -35,7 +35,7 @@ FAILURES = (
     OSError,
 )  # what data can cause; DataError is a ValueError
 
-
+# %% ../../nbs/65_pipeline/50_universe.ipynb #d1e9e4c5
 class SymbolResult(NamedTuple):
     "The result of one symbol: a forecast, or the reason why there is none."
 
@@ -44,7 +44,7 @@ class SymbolResult(NamedTuple):
     error: str = ""  # why it failed
     notes: tuple[str, ...] = ()  # the warnings on the way
 
-
+# %% ../../nbs/65_pipeline/50_universe.ipynb #04e25dc5
 def work_on(
     symbol: str,
     work: Callable[[str], Any],
@@ -72,7 +72,7 @@ def _in_processes(job: Callable[[str], SymbolResult], symbols: Sequence[str], n_
     finally:
         get_reusable_executor().shutdown(wait=True, kill_workers=stopped)
 
-
+# %% ../../nbs/65_pipeline/50_universe.ipynb #146d83fb
 def map_symbols(
     symbols: Collection[str],
     work: Callable[[str], Any],  # of a canonical symbol; in processes what it gives is pickled, so it should be small
@@ -105,7 +105,7 @@ class UniverseSources:
         "The market of one symbol; raises `DataError` where no source has it whole."
         return load_market(_open_universe(self), {symbol, *self.shared}, {symbol}, self.calendar)
 
-
+# %% ../../nbs/65_pipeline/50_universe.ipynb #8a25be45
 @lru_cache(maxsize=1)
 def _open_universe(universe: UniverseSources) -> list[Source]:
     "The sources of the pass that this process is working for."
@@ -115,7 +115,7 @@ def _open_universe(universe: UniverseSources) -> list[Source]:
 def _with_market(symbol: str, work: Callable[[MarketData, str], Any], universe: UniverseSources) -> Any:
     return work(universe.market(symbol), symbol)
 
-
+# %% ../../nbs/65_pipeline/50_universe.ipynb #318f62ce
 def for_each_symbol(
     work: Callable[[MarketData, str], Any],  # of a symbol's market and the symbol
     symbols: Collection[str],

@@ -58,7 +58,7 @@ def symbol_features(prepared: PreparedPanel, symbol: str, session: pd.Timestamp)
     own = prepared.features.xs(symbol, level="symbol").loc[:session, names]
     return own.select_dtypes("number").astype(float)
 
-
+# %% ../../nbs/65_pipeline/69_universe_drift.ipynb #c3ad4747
 def check_universe(
     prepared: PreparedPanel,  # of the version in force
     session: pd.Timestamp,  # whose forecasts are stored

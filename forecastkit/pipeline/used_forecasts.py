@@ -43,7 +43,7 @@ class BookRows(NamedTuple):
     outcome: np.ndarray  # (n,)
     horizon: int
 
-
+# %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #4e804cee
 def book_rows(
     decisions: Mapping[pd.Timestamp, Mapping[str, Any]],  # forecasts by session and ticker
     market: MarketData,  # as of the end of the book
@@ -82,7 +82,7 @@ def covered(rows: BookRows, level: float, blocks: np.ndarray, kept: np.ndarray) 
         found |= {name: float(held.mean()), f"{name}_se": cluster_se(held, blocks[kept])}
     return found
 
-
+# %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #f6c3d131
 def pit_bins(rows: BookRows, blocks: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
     "The share of outcomes in each tenth of their forecast, its error, and that of climatology."
     own, base = (np.minimum((pit(rows.outcome, q) * bins).astype(int), bins - 1) for q in (rows.own, rows.climatology))
@@ -115,7 +115,7 @@ class BookCalibration:
         "The row of one central range."
         return next(one for one in self.levels if abs(one["level"] - level) < 1e-9)
 
-
+# %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #072c497c
 def kept_calibration(
     kept: Mapping[str, Any],  # as `BookCalibration.to_dict` gave it
 ) -> BookCalibration:
@@ -137,7 +137,7 @@ def state_rows(rows: BookRows, states: pd.Series | None, blocks: np.ndarray) -> 
         if count[name] >= FEWEST_STATE_SESSIONS
     ]
 
-
+# %% ../../nbs/65_pipeline/81_used_forecasts.ipynb #8bd8595e
 def book_calibration(
     decisions: Mapping[pd.Timestamp, Mapping[str, Any]],  # forecasts by session and ticker
     market: MarketData,  # as of the end of the book

@@ -42,18 +42,18 @@ def features_of(market: MarketData, profile: TargetProfile) -> pd.DataFrame:
     "Features, cohort, cohort weight and quality of every session."
     return profile.engine().build_features(market)
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #1e34d32a
 def regimes_of(market: MarketData, settings: Settings) -> pd.DataFrame:
     "Filtered regime probabilities of every session, from the version in force at it."
     return filtered_regimes(market, settings.model.refit_every)
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #f5a64ec7
 def anomalies_of(market: MarketData, profile: TargetProfile, settings: Settings) -> pd.DataFrame:
     "p-values of every session, from the version of the anomaly detector in force at it."
     X, every = features_of(market, profile), settings.model.refit_every
     return anomaly_p_values(X, profile, market.calendar, every)[0]
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #7a1242d4
 def forecasts_of(market: MarketData, profile: TargetProfile, settings: Settings) -> pd.DataFrame:
     "The calibrated quantiles (log change) of every origin, from features to models, pool and widths, trained on this market."
     last, unprobed = market.last_session(profile.needed), replace(profile, probed=True)  # the audit itself asks
@@ -75,7 +75,7 @@ def audited_settings(settings: Settings, sessions: int) -> Settings:
     smaller = replace(model, rounds=min(model.rounds, FEWER_TREES), refit_every=spans * model.refit_every, pool=pool)
     return replace(settings, model=smaller, run=replace(settings.run, n_jobs=1))  # the cuts are what runs in parallel
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #d0354fc3
 def said_of_size(settings: Settings, audited: Settings) -> str:
     "What is smaller in an audit than in what serves, in words."
     asked, served = audited.model, settings.model
@@ -96,7 +96,7 @@ class AuditPart(NamedTuple):
     tolerance: float = 0.0  # relative; 0: to the last bit
     size: str = ""  # what is smaller in its audit than in what serves
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #55c01b55
 def audit_parts(
     market: MarketData,
     target: Target,
@@ -135,7 +135,7 @@ def served_folds(market: MarketData, target: Target, settings: Settings) -> Iter
     for block in schedule.blocks(pd.DatetimeIndex(X.index), schedule.first_origin(X, y)):
         yield schedule.training_rows(X, y, block.grid)[1].index, block.origins
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #84cbe807
 def split_reports(market: MarketData, target: Target, settings: Settings) -> list[Report]:
     "The folds of the walk-forward and of the splitters, each judged by its sessions."
     horizon, calendar = target.horizon, market.calendar
@@ -154,7 +154,7 @@ def sample_sessions(days: pd.DatetimeIndex, n: int, seed: int) -> pd.DatetimeInd
     "`n` of these sessions, or all of them, drawn at random and in order."
     return days[np.sort(np.random.default_rng(seed).choice(len(days), min(n, len(days)), replace=False))]
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #88efafae
 class AuditCuts(NamedTuple):
     "The sessions at which a part is cut."
 
@@ -173,13 +173,13 @@ class AuditCuts(NamedTuple):
         facts = {**report.facts, "smallest share of sessions": round(self.share, 4)}
         return replace(report, facts=facts, notes=(*report.notes, words))
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #b857c8ed
 def even_cuts(days: pd.DatetimeIndex, n: int, seed: int) -> AuditCuts:
     "`n` cuts drawn evenly from these sessions."
     drawn = sample_sessions(days, n, seed)
     return AuditCuts(drawn, len(drawn), len(days))
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #c245af39
 def fitted_cuts(
     days: pd.DatetimeIndex,  # the sessions asked about
     refits: pd.DatetimeIndex,  # at which versions are trained
@@ -200,7 +200,7 @@ def timed_facts() -> Iterator[dict[str, float]]:
     spent["seconds"] = round(time.perf_counter() - clock, 1)
     spent["seconds of processor"] = round(sum(os.times()[:4]) - work, 1)
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #b232f8b4
 def part_report(part: AuditPart, market: MarketData, cuts: pd.DatetimeIndex, seed: int = 0, n_jobs: int = 1) -> Report:
     "What an audit of one part finds, to the last bit, and what else it has covered."
     with timed_facts() as spent:
@@ -217,7 +217,7 @@ def part_report(part: AuditPart, market: MarketData, cuts: pd.DatetimeIndex, see
     told = (*inside, *([part.size] if part.size else []), *report.notes)
     return replace(report, facts={**report.facts, **spent}, notes=told)
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #0a8c48b3
 def verify(
     market: MarketData,
     target: Target,
@@ -261,7 +261,7 @@ def function_in(
         raise DataError(f"{where} is {type(found).__name__} and no function: name one")
     return found
 
-
+# %% ../../nbs/65_pipeline/75_verification.ipynb #b8fd5e75
 def verify_function(
     where: str,  # FILE.py:NAME or NOTEBOOK.ipynb:NAME of a function of a market, of bars or of closes
     market: MarketData,

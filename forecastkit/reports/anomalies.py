@@ -72,7 +72,7 @@ def stands_out_table(
         "p of the family": [f"{families[name]:.2g}" for name in foremost["family"]],
     }).rename_axis("feature")  # fmt: skip
 
-
+# %% ../../nbs/70_reports/05_anomalies.ipynb #bf1915f6
 def anomaly_scores(day: Day) -> pd.DataFrame:
     "How forecasts have fared on such days, as text: CRPS beside climatology's, and coverage, each with its standard error."
     bands = day.anomaly.scores
@@ -99,7 +99,7 @@ def anomaly_section(day: Day) -> str:
     apart = table(stands_out_table(day), "What sets it apart") if p <= ALARMS[-1] else ""
     return joined_html([anomaly_headline(day), apart, paragraph(alarm_sentence(day.anomaly.p_values["p_value"]))])
 
-
+# %% ../../nbs/70_reports/05_anomalies.ipynb #a97113b1
 def anomaly_record(day: Day) -> str:
     "How forecasts have fared on days that were flagged and on others, as HTML; nothing where none has a known outcome."
     words = "An alarm says that the past is a poor guide to this day. The forecast does not know of it and is what it would be without."

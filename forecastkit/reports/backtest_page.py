@@ -34,7 +34,7 @@ def backtest_basis(
         f"{show_day(sessions[0])} to {show_day(sessions[-1])}, {run.terms.capital:,.0f} at the start; {run.result.rules.text()}."
     )
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #8b20b5c8
 def verdict_html(run: Any) -> str:
     "The verdict of the audit and who survived, as paragraphs; an alarm where something saw tomorrow."
     alarms = [paragraph(note, "alarm") for note in run.result.notes]
@@ -63,14 +63,14 @@ def per_cent(values: pd.Series, digits: int = 1) -> list[str]:
     "Shares in per cent as text; nothing where there are none."
     return ["" if np.isnan(v) else f"{round(100 * v, digits) + 0.0:.{digits}f}%" for v in values.astype(float)]
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #964a1925
 def with_se(values: pd.Series, errors: pd.Series) -> list[str]:
     "Numbers with their standard errors as text."
     return [
         "" if np.isnan(v) else f"{v:.2f} (s.e. {e:.2f})" for v, e in zip(values.astype(float), errors.astype(float))
     ]
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #38939f37
 def beside_table(run: Any) -> pd.DataFrame:
     "The strategy and its benchmarks as text."
     beside = run.result.beside
@@ -92,7 +92,7 @@ def selection_rows(
         "probability of overfitting": fit if o is None else f"{o.probability:.2f} ({o.splits} splits, {o.strategies} tries)",
     }  # fmt: skip
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #a9c3eef7
 def measures_table(run: Any) -> pd.DataFrame:
     "The measures of the strategy as text."
     result, m, e = run.result, run.result.measures, run.result.errors
@@ -109,7 +109,7 @@ def measures_table(run: Any) -> pd.DataFrame:
     }  # fmt: skip
     return pd.DataFrame({"": rows})
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #ee1d4ec4
 def costs_table(run: Any) -> pd.DataFrame:
     "Costs by kind as text."
     costs, traded = pd.Series(run.result.costs), max(float(run.result.books.traded.sum()), 1e-9)
@@ -121,7 +121,7 @@ def costs_table(run: Any) -> pd.DataFrame:
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #6cfcb1f9
 LAG: int = 5  # sessions over which returns are allowed to depend on each other
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #c7b111f4
 def difference_sentence(run: Any) -> str:
     "By how much the strategy was ahead of each benchmark, session by session, with the error of that."
     told = list[str]()
@@ -146,7 +146,7 @@ def span_table(
         "Sharpe ratio": with_se(frame["sharpe"], frame["sharpe_se"]), "deepest fall": per_cent(frame["max_drawdown"]),
     }, [str(name).replace("_", ", ") for name in frame.index])  # fmt: skip
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #46eeb450
 def traded_table(
     frame: pd.DataFrame,  # by ticker or by sector, see `trading.ticker_table`
 ) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def identities_table(run: Any) -> pd.DataFrame:
 # %% ../../nbs/70_reports/09_backtest_page.ipynb #4da9208e
 LINES: tuple[str, ...] = ("-", "--", ":")
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #96657012
 def equity_picture(run: Any) -> Any:
     "Equity beside the benchmarks on a log axis, and the fall from the peak below; returns the figure."
     import matplotlib.pyplot as plt
@@ -205,7 +205,7 @@ def equity_picture(run: Any) -> Any:
         below.set(ylabel="fall from peak, %")
     return figure
 
-
+# %% ../../nbs/70_reports/09_backtest_page.ipynb #a2bd4b67
 def exposure_picture(run: Any, ax: Any = None) -> Any:
     "What was invested, gross and net, by session; returns the axes."
     exposure = 100 * run.result.exposure

@@ -84,7 +84,7 @@ def report_record(run: Any) -> dict[str, Any]:
     }
     return for_program(run.to_dict() | more | {name: table.to_dict("index") for name, table in tables.items()})
 
-
+# %% ../../nbs/70_reports/17_backtest_report.ipynb #1ac1e0d1
 def generate_report(
     run: Any,  # a `pipeline.UniverseBacktest`
     folder: str | Path = "reports/output",  # where both files go

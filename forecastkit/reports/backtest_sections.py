@@ -37,7 +37,7 @@ def month_table(run: Any) -> pd.DataFrame:
 
 ROLLING: int = 252  # sessions of the rolling ratio
 
-
+# %% ../../nbs/70_reports/14_backtest_sections.ipynb #95d7130a
 def rolling_sharpe(run: Any, window: int = ROLLING) -> pd.DataFrame:
     "The Sharpe ratio of the last sessions and its standard error, every 21 sessions; empty for a shorter run."
     r = run.result.returns
@@ -113,7 +113,7 @@ def _costs_by_session(run: Any) -> np.ndarray:
     paid = np.bincount(books.fills.session, books.fills.costs, len(books.equity)) + books.borrow.sum(axis=1)
     return paid[1:] / books.equity[:-1]
 
-
+# %% ../../nbs/70_reports/14_backtest_sections.ipynb #e61bd840
 def cost_curve(run: Any) -> pd.DataFrame:
     "Yearly return in per cent and Sharpe ratio with its error at multiples of the costs; the trades stay the same."
     r, paid, rows = run.result.returns.to_numpy(), _costs_by_session(run), {}
@@ -126,11 +126,11 @@ def cost_curve(run: Any) -> pd.DataFrame:
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
-
+# %% ../../nbs/70_reports/14_backtest_sections.ipynb #05bacd95
 SIZES: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
 IMPACT: float = 1.0  # of the square-root law: so many daily volatilities at the whole volume of a session
 
-
+# %% ../../nbs/70_reports/14_backtest_sections.ipynb #44fecf6d
 def capacity_curve(run: Any) -> pd.DataFrame:
     "Share of volume traded and yearly return in per cent of accounts so many times as large; NaN where volumes are unknown."
     books, r, rows = run.result.books, run.result.returns.to_numpy(), {}
@@ -156,7 +156,7 @@ def capacity_curve(run: Any) -> pd.DataFrame:
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("capital")
 
-
+# %% ../../nbs/70_reports/14_backtest_sections.ipynb #984fe614
 def volume_words(run: Any) -> str:
     "For how much of what was traded volumes are known; empty where for all of it, or for none."
     fills, prices = run.result.books.fills, run.result.books.prices

@@ -88,7 +88,7 @@ def cohort_sentence(forecast: Forecast) -> str:
     words = COHORT_WORDS[forecast.cohort].rstrip(".")
     return f"Cohort {label_words(forecast.cohort)}: {words[0].lower()}{words[1:]}. Its changes {effect}.{doubt}"
 
-
+# %% ../../nbs/70_reports/03_daily.ipynb #a2a67e52
 def ahead_table(ahead: pd.DataFrame, most: int = 8) -> pd.DataFrame:
     "The next events: date, what, and how many sessions away, as text."
     rows = ahead.head(most)
@@ -116,7 +116,7 @@ def quality_sentences(day: Day) -> list[str]:
         lines.append("Nothing was repaired.")
     return lines
 
-
+# %% ../../nbs/70_reports/03_daily.ipynb #bd9eaddc
 def repair_table(repairs: pd.DataFrame) -> pd.DataFrame:
     "Repairs counted by symbol and kind, with the first and last session of each."
     grouped = (
@@ -128,7 +128,7 @@ def repair_table(repairs: pd.DataFrame) -> pd.DataFrame:
 # %% ../../nbs/70_reports/03_daily.ipynb #8160215e
 BASELINE_NAMES: dict[str, str] = {"climatology": "climatology", "ar1": "AR(1)", "har": "HAR", "garch": "GARCH"}
 
-
+# %% ../../nbs/70_reports/03_daily.ipynb #306e8168
 def direction_lines(record: pd.DataFrame, horizon: int) -> list[tuple[str, str, str, str]]:
     "How often a stated direction was right beside always naming the commoner one, and the Brier skill against the base rate, as rows of text."
     known = record.dropna(subset=["rise", "base_rate", "outcome"]) if "rise" in record else record.head(0)
@@ -157,7 +157,7 @@ def direction_lines(record: pd.DataFrame, horizon: int) -> list[tuple[str, str, 
         )
     return rows
 
-
+# %% ../../nbs/70_reports/03_daily.ipynb #28c25567
 def record_scores(
     record: pd.DataFrame,  # `Day.record`: inside_50, inside_80, inside_90, crps, and crps_har and the like by origin
     horizon: int,  # sessions, for the HAC lag
@@ -182,7 +182,7 @@ def record_scores(
     rows += direction_lines(record, horizon)
     return pd.DataFrame(rows, columns=["", "measured", "beside", "s.e."]).set_index("")
 
-
+# %% ../../nbs/70_reports/03_daily.ipynb #929d28b5
 def last_forecasts(record: pd.DataFrame, most: int = 20) -> pd.DataFrame:
     "The latest forecasts with known outcomes, newest first, as text: forecast, outcome, inside the 80% range or outside."
     rows = record.tail(most).iloc[::-1]
@@ -212,13 +212,13 @@ def record_section(day: Day) -> str:
         "Standard errors allow for overlapping outcomes (HAC over three horizons). A skill within two of them is no evidence of any. "
         "What all years were worth: forecastkit evaluate.", "quiet")  # fmt: skip
 
-
+# %% ../../nbs/70_reports/03_daily.ipynb #38eabeef
 def worst_quarters_note(day: Day) -> str:
     "How the forecaster fared in its worst quarters, or the command that finds out."
     unknown = "forecastkit evaluate shows how the forecaster fared over the years, and in its worst quarters."
     return day.past or unknown
 
-
+# %% ../../nbs/70_reports/03_daily.ipynb #adc89229
 def record_picture(record: pd.DataFrame) -> pd.DataFrame:
     "The data of `plots.interval_history`: the 80% range, the median and the outcome in index points, by target session."
     picture = record.set_index("target_session")[

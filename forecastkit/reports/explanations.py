@@ -31,12 +31,12 @@ def in_per_cent(of: str, values: Any) -> Any:
 
 UNITS: dict[str, str] = {"middle": "per cent of log change", "width": "log of q90 - q10, in hundredths"}
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #e493735c
 def decimals_for(values: Any) -> int:
     "Two decimals, or four where all values are smaller than a tenth."
     return 2 if np.abs(np.asarray(values, dtype=float)).max(initial=0.0) >= 0.1 else 4
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #d96f126f
 def reasons_table(
     explanation: Any,  # a `forecastkit.models.Explanation`
     count: int = 15,
@@ -114,7 +114,7 @@ def stored_explanations(
     told = {} if forecast is None else forecast.metadata.get("explanation") or {}
     return [Explanation.from_dict(told[of], of, forecast.origin) for of in ("width", "middle") if of in told]
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #24fbb5ae
 def stored_sentence(
     forecast: Any,  # a `Forecast`, or None
 ) -> str:
@@ -148,7 +148,7 @@ def explanation_basis(
         f"each by the model version in force at it ({versions} version{'s' * (versions > 1)})."
     )
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #1cf089ad
 def stability_sentence(found: Any) -> str:
     "How alike two versions in succession rank the features: Spearman's correlation, the median and the least."
     if found.width.versions.nunique() < 2:
@@ -159,7 +159,7 @@ def stability_sentence(found: Any) -> str:
         f"width (least {width.min():.2f}) and {middle.median():.2f} for the middle (least {middle.min():.2f}), over {len(width)} pairs."
     )
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #0a990b30
 def null_table(
     null: pd.DataFrame,  # as `models.permutation_null` gives it for middle or width
     count: int = 12,  # features
@@ -172,7 +172,7 @@ def null_table(
         {"mean size": sizes["importance"], "largest of noise": sizes["null"], "counts": counts}, top.index
     )
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #dcc02488
 def states_table(
     table: Any,  # a `forecastkit.models.ExplanationTable` by session
     states: pd.Series,  # name of the market state, by session
@@ -229,7 +229,7 @@ def beeswarm(
         restyled(ax, UNITS.get(table.of, table.of).split(",")[0])
     return ax
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #22c8ed66
 def dependence(
     table: Any,  # a `forecastkit.models.ExplanationTable`
     feature: str,
@@ -248,7 +248,7 @@ def dependence(
         ax.set_ylabel(f"part of the {table.of}")
     return ax
 
-
+# %% ../../nbs/70_reports/07_explanations.ipynb #65f19677
 def restyled(ax: Any, label: str) -> None:
     "The sizes of letters as everywhere in the house, for a plot of the shap library."
     ax.set_xlabel(label, fontsize=8)

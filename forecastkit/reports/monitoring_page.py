@@ -49,7 +49,7 @@ def subject_words(
     "What an alert is about, as a reader says it: a symbol by its name alone, anything else with its kind."
     return subject.removeprefix("symbol:").replace(":", " ", 1)
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #58d91e39
 def line_words(
     target: LineTarget,
 ) -> str:
@@ -59,7 +59,7 @@ def line_words(
     ahead = f"{tally(target.horizon, 'session' if daily else 'bar')} ahead"
     return f"{symbol if daily else f'{symbol} {timeframe}'}, {ahead}{'' if target.kind == 'pct_change' else ', log change'}"
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #3c448f35
 def alert_paragraph(one: StoredAlert) -> str:
     "What, since when, how sure and what to do, as HTML; red where it is critical and nobody has seen it."
     seen = (
@@ -71,7 +71,7 @@ def alert_paragraph(one: StoredAlert) -> str:
     kind = "alarm" if one.alert.severity == "critical" and not one.acknowledged else kind
     return paragraph(f"{one.number}. {subject_words(one.alert.subject)}: {one.alert}{seen}", kind)
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #dd6bb3d4
 def watch_section(database: PredictionDatabase) -> str:
     "Drift, performance, and jobs with alerts in a line each; details where an alert stands."
     report = read_monitor(database)
@@ -99,7 +99,7 @@ class Monitoring:
         symbol, horizon = self.measured.iloc[-1][["symbol", "horizon"]]
         return f"{symbol}, {tally(int(horizon), 'session')} ahead"
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #f82a430c
 def most_outcomes(
     database: PredictionDatabase,
     symbol: str = "",  # only its targets
@@ -112,7 +112,7 @@ def most_outcomes(
     found = with_retry(database.engine, lambda connection: connection.execute(query).first())
     return None if found is None else Target(*found)
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #60de987b
 def gather_monitoring(
     database: PredictionDatabase,
     symbol: str = "",  # whose performance is drawn; empty: the target with most outcomes
@@ -142,7 +142,7 @@ SERIES_WORDS: dict[str, str] = {
     "residuals": "misses", "pit": "places in the range (PIT)", "regimes": "regime chances",
 }  # fmt: skip
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #df99b248
 def drift_history(
     database: PredictionDatabase,
     sessions: int = 60,  # checked last
@@ -161,7 +161,7 @@ def drift_history(
     found["p"] = found["p"].astype(float).where(found["series"] != "feeds", 1e-3)
     return found.assign(session=pd.to_datetime(found["session"]))
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #19429096
 def drift_map(history: pd.DataFrame) -> Any:
     "The heat map of chances by family and session, a point where something drifted; returns the axes."
     import seaborn as sns
@@ -190,7 +190,7 @@ def picture(figure: Any, alt: str) -> str:
     image = html_macros("pieces").image(base64.b64encode(figure_png(figure)).decode(), alt)
     return html_macros("pieces").scrolled(image, alt, "output_png wide")
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #16ec930f
 def drift_section(page: Monitoring) -> str:
     "The map, and what drifted this week with its chance and what to do; or which command fills it."
     history, drifted = page.drift, page.report.drifted
@@ -207,7 +207,7 @@ def drift_section(page: Monitoring) -> str:
         drifted_table(drifted) if len(drifted) else paragraph("Nothing drifted in the week before the last check.")
     )
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #fbc4926d
 def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
     "What drifted this week, the surest first."
     rows = drifted.sort_values("family_wise_p", na_position="first", kind="stable").head(most)
@@ -245,7 +245,7 @@ def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:
         "inside_se": (inside * (1 - inside)).clip(lower=0.05) ** 0.5 / n**0.5,
     })  # fmt: skip
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #ccf74bbe
 def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: str, ax: Any = None) -> Any:
     "A measure by session with two errors to each side, and what is expected; returns the axes."
     from matplotlib.ticker import PercentFormatter
@@ -261,7 +261,7 @@ def band_picture(values: pd.Series, errors: pd.Series, expected: float, words: s
         ax.margins(x=0)
     return ax
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #aaf5cc30
 def skill_section(page: Monitoring, window: int = 60) -> str:
     "Rolling skill and coverage with bands, or what is missing for them."
     days = page.measured["target_session"].nunique() if len(page.measured) else 0
@@ -290,7 +290,7 @@ SHOWN_MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
 }  # fmt: skip
 SCOPE_WORDS: dict[str, str] = {"symbol": "By symbol", "sector": "By sector", "state": "By market state"}
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #0a716cc4
 def target_table(performance: pd.DataFrame, target: tuple[str, str, int]) -> str:
     "Measures of one target over each window: value, error, and what it was before that window."
     symbol, kind, horizon = target
@@ -308,7 +308,7 @@ def target_table(performance: pd.DataFrame, target: tuple[str, str, int]) -> str
     caption = f"{symbol}, {tally(horizon, 'session')} ahead: value ± standard error, and what was usual before"
     return table(pd.DataFrame(cells).reindex(order).fillna(""), caption) if cells else ""
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #6cc40900
 def scope_table(performance: pd.DataFrame, scope: str, window: int = 60, most: int = 25) -> str:
     "One row a symbol, sector or state: each measure of the last outcomes with its error; the decayed first, then by skill."
     rows = performance[(performance["scope"] == scope) & (performance["window_rows"] == window)]
@@ -326,7 +326,7 @@ def scope_table(performance: pd.DataFrame, scope: str, window: int = 60, most: i
         table(pd.DataFrame.from_dict({one: cells[one] for one in chosen}, "index").fillna(""), caption) if cells else ""
     )
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #918b1dd9
 def performance_section(page: Monitoring) -> str:
     "Tables by symbol, sector and state, and how to read them; or which command fills them."
     measured = page.report.performance
@@ -385,7 +385,7 @@ def calibration_picture(pit: np.ndarray, n: float) -> Any:
         right.yaxis.set_major_formatter(PercentFormatter(1.0))  # steps of 2.5% keep their half
     return figure
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #5754b8c7
 def calibration_section(page: Monitoring, most: int = 250) -> str:
     "Coverage and PIT of the last outcomes with what chance allows, or what is missing."
     rows = page.measured.tail(most)
@@ -418,7 +418,7 @@ def lines_section(page: Monitoring, most: int = 5) -> str:
     none = paragraph("Nothing was promoted yet: forecastkit models promote does, with its reason on record.", "quiet")
     return table(pd.DataFrame.from_dict(rows, "index")) + (told or none)
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #338dcf39
 def alerts_section(page: Monitoring, most: int = 20) -> str:
     "What stands with what to do, and what became of the last alerts."
     standing_ones = [one for one in page.alerts if one.stands]
@@ -436,7 +436,7 @@ def alerts_section(page: Monitoring, most: int = 20) -> str:
     }).set_index(pd.Index([str(one.number) for one in rows], name="number"))  # fmt: skip
     return told + table(shown, f"The {last_of(len(rows), 'alert')}, times in UTC")
 
-
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #63045346
 def jobs_section(page: Monitoring, most: int = 10) -> str:
     "The last runs of each job, and what went wrong with them."
     if not page.jobs:

@@ -83,7 +83,7 @@ def month_scores(
     skill = 1 - months["base"].mean() / months["crps_climatology"].mean()
     return pd.DataFrame({"outcomes": months.size(), "inside": months["inside_80"].mean(), "skill": skill}).tail(12)
 
-
+# %% ../../nbs/70_reports/18_morning.ipynb #9bebab75
 def judgement(
     record: pd.DataFrame,  # `Day.record`
 ) -> str:
@@ -119,7 +119,7 @@ MONTH_SHADES: Mapping[str, tuple[float, ...]] = {
     "skill": (-0.15, -0.03, 0.03, 0.15),
 }  # between five shades
 
-
+# %% ../../nbs/70_reports/18_morning.ipynb #cbab332c
 def month_section(record: pd.DataFrame) -> str:
     "The heat map of the last twelve months: coverage of the 80% range and skill against climatology, a number in each cell."
     months = month_scores(record) if len(record) else record
@@ -152,7 +152,7 @@ def record_drawing(record: pd.DataFrame, most: int = 120) -> str:
     alt = f"The last {len(picture)} ranges beside their outcomes: {missed} outside"
     return figure_pair(lambda ax: interval_history(picture, ax, "80% ranges and what came"), alt)
 
-
+# %% ../../nbs/70_reports/18_morning.ipynb #3b805bde
 def regime_drawing(regimes: pd.DataFrame, sessions: int = 504) -> str:
     "The probabilities of the HMM regimes as a drawing; empty where there are none."
     known = regimes.tail(sessions)
@@ -163,7 +163,7 @@ def regime_drawing(regimes: pd.DataFrame, sessions: int = 504) -> str:
         lambda ax: state_strip(known, REGIME_COLOURS, ax, "Regime probabilities by what was known each day"), alt, 1.6
     )
 
-
+# %% ../../nbs/70_reports/18_morning.ipynb #2bc474e4
 def anomaly_drawing(day: Day, sessions: int = 504) -> str:
     "How unusual each session was as a drawing; empty where no version is in force."
     if not day.anomaly.ranked:
@@ -172,7 +172,7 @@ def anomaly_drawing(day: Day, sessions: int = 504) -> str:
     alt = f"How unusual each of the last {len(p)} sessions was; {int((p <= 0.01).sum())} of them beyond 1 in 100"
     return figure_pair(lambda ax: draw_anomalies(p, ax), alt, 1.8)
 
-
+# %% ../../nbs/70_reports/18_morning.ipynb #113f83e7
 def moved_section(forecast: Any) -> str:
     "What moved the width and the median of a forecast, as drawings with the sentence that goes with them."
     drawn = []
@@ -195,13 +195,13 @@ def session_named(folder: str) -> date | None:
         return None
     return day if day.isoformat() == folder else None  # 20180205 is a day, and no folder of ours
 
-
+# %% ../../nbs/70_reports/18_morning.ipynb #a20d98c7
 def first_heading(page: Path) -> str:
     "The text of the first heading of a page, such as the symbol and the horizon of a daily page; empty where there is none."
     found = re.search(r"(?:<h1)\b[^>]*>([^<]*)<", page.read_text("utf-8", "replace"))
     return unescape(found[1]).strip() if found else ""
 
-
+# %% ../../nbs/70_reports/18_morning.ipynb #28445360
 def write_past_pages(
     output: str | Path,  # the folder of pages, a folder for each session in it
 ) -> Path:

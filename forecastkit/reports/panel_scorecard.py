@@ -35,12 +35,12 @@ def panel_basis(card: PanelScorecard) -> str:
         f"{tried_text(card.variants_tried)}."
     )
 
-
+# %% ../../nbs/70_reports/06_panel_scorecard.ipynb #351da560
 def panel_skill_table(card: PanelScorecard) -> pd.DataFrame:
     "CRPS of the forecast and of each baseline, and the skill of the forecast against each with both t values, as text."
     return skill_rows(card.summary, card.baselines, card.outcomes.horizon)
 
-
+# %% ../../nbs/70_reports/06_panel_scorecard.ipynb #0ea60c7f
 def panel_coverage_table(card: PanelScorecard) -> pd.DataFrame:
     "The outcomes inside each range: of the forecast with s.e., and of each baseline, as text."
     rows = {}
@@ -61,7 +61,7 @@ def with_error(
     "Shares in per cent with their standard errors, as text."
     return [f"{share_text(v, signed=signed)} (s.e. {100 * e:.1f})" for v, e in zip(values, errors)]
 
-
+# %% ../../nbs/70_reports/06_panel_scorecard.ipynb #a05c3e5c
 def panel_parts_as_text(
     parts: pd.DataFrame,  # as `panel_breakdown` gives them
 ) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def coverage_by(
         ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax
 
-
+# %% ../../nbs/70_reports/06_panel_scorecard.ipynb #0e1bdf0b
 def coverage_by_symbol(
     card: PanelScorecard,
     named: int = 3,  # symbols that are named at each end
@@ -211,12 +211,12 @@ def panel_skill_by(
         ax.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return ax
 
-
+# %% ../../nbs/70_reports/06_panel_scorecard.ipynb #9bdfb03d
 def panel_pit_sentence(card: PanelScorecard) -> str:
     "The test of the PIT in words: mean and variance, each with its t."
     return pit_words(card.summary.pit)
 
-
+# %% ../../nbs/70_reports/06_panel_scorecard.ipynb #d72b68de
 def panel_pit_picture(
     card: PanelScorecard,
     bins: int = 20,

@@ -22,7 +22,7 @@ BESIDE: dict[str, str] = {
     "buy_and_hold": "bought once and held", "equal_weight": "equal weight", "volatility_targeted": "equal weight, 10% volatility",
 }  # fmt: skip
 
-
+# %% ../../nbs/70_reports/15_paper_page.ipynb #5916f451
 def _cells(frame: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     "A table as text: money and prices with two digits, whole shares without, days as days, nothing for what is not there."
     shown = frame.copy().astype(object)
@@ -36,7 +36,7 @@ def _cells(frame: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
         ]
     return shown.rename(columns=lambda name: str(name).replace("_", " "))
 
-
+# %% ../../nbs/70_reports/15_paper_page.ipynb #f0ee3b3f
 def paper_section(
     standing: Any,  # a `pipeline.PaperStanding`; None: there is no book
 ) -> str:

@@ -85,7 +85,7 @@ def parameter_value(
         raise ValueError("a whole number" if whole else "a number")
     return int(text) if whole else float(text)
 
-
+# %% ../../nbs/70_reports/02_runner.ipynb #a11623da
 def read_parameters(
     name: str,  # of the report
     given: Mapping[str, str],  # as they were written at the terminal

@@ -107,7 +107,7 @@ def _positions(values: pd.Series, scale: str) -> tuple[np.ndarray, list[str]]:
     codes, names = pd.factorize(values.astype(str), sort=True)
     return codes.astype(float), [str(name)[:14] for name in names]
 
-
+# %% ../../nbs/70_reports/13_tuning_page.ipynb #ca58c544
 def _scale_axis(axis: Any, scale: str, names: Sequence[str]) -> None:
     "Ticks of an axis of matplotlib for a parameter."
     if scale == "log":

@@ -121,7 +121,7 @@ def _storages(where: str | Path) -> list[str]:
         raise DataError(f"no studies lie at {display_url(url)}: forecastkit tune makes them, or name another --storage")
     return found
 
-
+# %% ../../nbs/70_reports/12_tuning_studies.ipynb #fd25384b
 def read_tuning(
     where: str | Path,  # an SQLite file, a folder of them, or postgresql://USER@HOST/NAME
     names: Sequence[str] = (),  # studies or targets; empty: every one
@@ -154,14 +154,14 @@ def _codes(values: pd.Series, scale: str) -> np.ndarray:
     rank = values.rank().to_numpy(dtype=float)
     return ((rank - rank.mean()) / max(rank.std(), 1e-12))[:, None]
 
-
+# %% ../../nbs/70_reports/12_tuning_studies.ipynb #f3483bc9
 def _beyond(columns: np.ndarray, rest: np.ndarray) -> np.ndarray:
     "An orthonormal basis of what some columns hold beyond others."
     own = columns - rest @ np.linalg.lstsq(rest, columns, rcond=None)[0]
     left, size, _ = np.linalg.svd(own, full_matrices=False)
     return left[:, size > 1e-8 * max(len(rest), 1)]
 
-
+# %% ../../nbs/70_reports/12_tuning_studies.ipynb #2cdace85
 def _scored(record: TuningRecord) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     "The ranks of the trials, of length 1, and the columns of each parameter that varied."
     ranks = record.ranks
@@ -193,7 +193,7 @@ def parameter_weights(
     shares = np.array(found)
     return _against(pd.DataFrame(index=pd.Index(codes)), shares[:, 0], shares[:, 1:].max(axis=0))
 
-
+# %% ../../nbs/70_reports/12_tuning_studies.ipynb #0d4d2831
 def _against(rows: pd.DataFrame, found: np.ndarray, null: np.ndarray) -> pd.DataFrame:
     "The weights beside the maximum of each random order, the heaviest first."
     p = (1 + (null[None, :] >= found[:, None] - 1e-12).sum(axis=1)) / (1 + len(null))
@@ -240,7 +240,7 @@ def gain_words(
         return f"none ({told})"
     return f"{percent(abs(gain), 1)} {'less' if gain > 0 else 'more'} loss than the default ({told})"
 
-
+# %% ../../nbs/70_reports/12_tuning_studies.ipynb #67fa38c1
 def weight_words(weights: pd.DataFrame) -> str:
     "Which parameters matter and which cannot be told from nothing, in one sentence or two."
     if not len(weights):
@@ -249,7 +249,7 @@ def weight_words(weights: pd.DataFrame) -> str:
     told = f"{_listed(matter)} {'matters' if len(matter) == 1 else 'matter'}." if matter else "No parameter matters."
     return told + (f" Indistinguishable from nothing: {_listed(rest)}." if rest else "")
 
-
+# %% ../../nbs/70_reports/12_tuning_studies.ipynb #1ae358ca
 def _listed(names: Sequence[str]) -> str:
     "Names as in a sentence."
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

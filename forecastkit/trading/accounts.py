@@ -32,7 +32,7 @@ from .prices import FIELDS, PriceBlocks
 LEVEL_NAMES: tuple[str, ...] = ("stop", "target", "trail", "extreme")  # of a position, see `portfolio.Levels`
 ORDER_NAMES: tuple[str, ...] = ("shares", "stop_loss", "take_profit", "trail")  # of a market order, see `OrderBlocks`
 
-
+# %% ../../nbs/50_trading/13_accounts.ipynb #5ab41a0f
 @dataclass(frozen=True)
 class AccountState:
     "An account after the close of a session."
@@ -73,7 +73,7 @@ def _rows(
         for i in np.flatnonzero(where)
     }
 
-
+# %% ../../nbs/50_trading/13_accounts.ipynb #57dc9c0e
 def account_state(
     portfolio: Portfolio,
     orders: OrderBlocks | None,  # decided at the close of its last session, as `settle_session` gives them
@@ -99,7 +99,7 @@ def _columns(rows: Mapping[str, tuple[float | None, ...]], names: tuple[str, ...
     none = (None,) * count
     return np.array([rows.get(name, none) for name in names], dtype=float).reshape(len(names), count).T
 
-
+# %% ../../nbs/50_trading/13_accounts.ipynb #0b15f56c
 def resume(
     state: AccountState,
     prices: PriceBlocks,  # from the first session of the account on
@@ -131,7 +131,7 @@ def resume(
 # %% ../../nbs/50_trading/13_accounts.ipynb #e2885a4f
 RESTATED: float = 1e-6  # relative change of a close below which it is the same
 
-
+# %% ../../nbs/50_trading/13_accounts.ipynb #08259e62
 def restated(
     states: Iterable[AccountState],  # the last states of an account, in order
     prices: PriceBlocks,
@@ -146,7 +146,7 @@ def restated(
             found[name] = ratio
     return found
 
-
+# %% ../../nbs/50_trading/13_accounts.ipynb #1a94d85e
 def _ratio(prices: PriceBlocks, ticker: str, session: pd.Timestamp, mark: float) -> float:
     "A close as it was over the close as it is; 1 where there is none."
     t = int(prices.sessions.searchsorted(session))
@@ -193,7 +193,7 @@ class SessionEntries:
             given[name] = tuple(tuple(row) for row in kept[name])
         return cls(**given)
 
-
+# %% ../../nbs/50_trading/13_accounts.ipynb #46443ee7
 def session_entries(
     portfolio: Portfolio,
     ratios: Mapping[str, float] | None = None,  # as `restated` found them before the session
@@ -255,7 +255,7 @@ def _book(journal: Journal, t: int, at: Mapping[str, int], entries: SessionEntri
     decided = journal.prices.sessions[max(t - 1, 0)]
     journal.rejects += [Reject(decided, ticker, shares, why) for ticker, shares, why in reversed(entries.rejects)]
 
-
+# %% ../../nbs/50_trading/13_accounts.ipynb #dc4ed30a
 def _fills(entries: SessionEntries, t: int, at: Mapping[str, int], later: np.ndarray) -> Fills:
     "The fills of a session in the shares and prices of today."
     if not entries.fills:

@@ -51,7 +51,7 @@ def as_weights(
     "The sizer of those who hand in weights: each forecast is one."
     return {name: require_number(value, f"the weight of {name}") for name, value in forecasts.items()}
 
-
+# %% ../../nbs/50_trading/09_backtest.ipynb #9a4a0edf
 def as_forecasts(
     found: Any,  # what it answered
     session: pd.Timestamp,
@@ -66,7 +66,7 @@ def as_forecasts(
     )
     return found
 
-
+# %% ../../nbs/50_trading/09_backtest.ipynb #8426b74d
 def by_session(
     forecasts: Mapping[Any, Forecasts],  # by anything that is a date
 ) -> dict[pd.Timestamp, Forecasts]:
@@ -84,7 +84,7 @@ def by_session(
         found[session] = as_forecasts(one, session)
     return found
 
-
+# %% ../../nbs/50_trading/09_backtest.ipynb #dc646f17
 def not_from_tomorrow(
     forecasts: Forecasts,
     session: pd.Timestamp,  # at whose close they are used
@@ -102,7 +102,7 @@ def not_from_tomorrow(
 def decide_nothing(t: int, holdings: Holdings) -> None:
     "The decision to leave everything as it is."
 
-
+# %% ../../nbs/50_trading/09_backtest.ipynb #48022500
 def settle_session(
     portfolio: Portfolio,
     orders: OrderBlocks | None,  # decided at the close before
@@ -161,7 +161,7 @@ def _even(prices: PriceBlocks, holdings: Holdings) -> dict[str, float]:
     "The same weight in each ticker that trades, 99% in all, so that a gap over night needs no credit."
     return dict.fromkeys(holdings.prices, 0.99 / max(len(holdings.prices), 1))
 
-
+# %% ../../nbs/50_trading/09_backtest.ipynb #65f27632
 def benchmark_decisions(
     prices: PriceBlocks,
 ) -> dict[str, Decision]:

@@ -27,7 +27,7 @@ FILL_KINDS: tuple[str, ...] = ("order", "stop", "target", "delisting")
 ORDER, STOP, TARGET, DELISTING = range(4)
 DUST: float = 1e-9  # shares: what is smaller is rounding, and counts as nothing
 
-
+# %% ../../nbs/50_trading/05_books.ipynb #88c85fb9
 class Fills(NamedTuple):
     "The fills of a run in the order in which they happened, each array (m,)."
 
@@ -46,7 +46,7 @@ class Fills(NamedTuple):
         "All costs of each fill."
         return self.commission + self.spread + self.slippage
 
-
+# %% ../../nbs/50_trading/05_books.ipynb #1e75ae74
 def no_dust(
     shares: np.ndarray,
 ) -> np.ndarray:
@@ -70,7 +70,7 @@ def _without_flips(fills: Fills) -> Fills:
     costs = {name: getattr(out, name) * part for name in ("commission", "spread", "slippage")}
     return out._replace(shares=shares, before=np.where(second, 0.0, out.before), **costs)
 
-
+# %% ../../nbs/50_trading/05_books.ipynb #67a44043
 class TradeParts(NamedTuple):
     "The fills of a run cut into trades."
 
@@ -81,7 +81,7 @@ class TradeParts(NamedTuple):
     still: np.ndarray  # (trades,) still open
     profit: np.ndarray  # (trades,) after all costs
 
-
+# %% ../../nbs/50_trading/05_books.ipynb #0c55cb41
 def cut_into_trades(books: Books) -> TradeParts:
     "Group fills into trades, with what each trade earned: fills, the position still held, dividends less borrow."
     prices, fills = books.prices, _without_flips(books.fills)
@@ -100,7 +100,7 @@ def cut_into_trades(books: Books) -> TradeParts:
         profit += np.bincount(owner, (books.dividends - books.borrow)[days, names], count)
     return TradeParts(fills, number, first, last, still, profit)
 
-
+# %% ../../nbs/50_trading/05_books.ipynb #b18b7ba1
 def trade_table(books: Books) -> pd.DataFrame:
     "One row for each trade of a run: ticker, side, entry, exit, largest size, costs, profit."
     sessions, (fills, number, first, last, still, profit) = books.prices.sessions, books.trade_parts

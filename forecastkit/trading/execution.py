@@ -27,7 +27,7 @@ FILL_AT: dict[str, str] = {
     "vwap": "at (high + low + close) / 3 of the next session, which stands for its volume-weighted price",
 }  # fmt: skip
 
-
+# %% ../../nbs/50_trading/04_execution.ipynb #97e7a8e9
 @dataclass(frozen=True)
 class FillRules:
     "How orders are filled. Raises `DataError`."
@@ -68,7 +68,7 @@ class Bar(NamedTuple):
     low: np.ndarray
     close: np.ndarray
 
-
+# %% ../../nbs/50_trading/04_execution.ipynb #750f25ab
 class PriceFound(NamedTuple):
     "At which price something fills, (k,); NaN where it does not."
 
@@ -88,7 +88,7 @@ def limit_price(
     through = np.where(buy, bar.low < limit, bar.high > limit)
     return PriceFound(np.where(at_open, bar.open, np.where(through, limit, np.nan)), through & ~at_open, at_open)
 
-
+# %% ../../nbs/50_trading/04_execution.ipynb #5f24b29a
 def stop_price(
     shares: np.ndarray,  # (k,) signed
     stop: np.ndarray,  # (k,) NaN for none
@@ -121,7 +121,7 @@ class Exit(NamedTuple):
     target: np.ndarray  # closed at the target, not the stop
     passive: np.ndarray  # at the target's own price
 
-
+# %% ../../nbs/50_trading/04_execution.ipynb #af131c66
 def exit_prices(
     position: np.ndarray,  # (k,) signed shares
     stop: np.ndarray,  # (k,) NaN for none

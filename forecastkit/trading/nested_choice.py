@@ -53,7 +53,7 @@ OUTER_FOLDS, FIRST_SHARE, PURGED = (
     5,
 )  # outer folds, share of the history before the first, sessions between choice and judge
 
-
+# %% ../../nbs/50_trading/14_nested_choice.ipynb #c005b2b5
 @dataclass(frozen=True)
 class OuterFold:
     "One choice, and what it was worth afterwards."
@@ -65,7 +65,7 @@ class OuterFold:
     outside: float  # in the fold
     usual: float  # that of the candidate that nobody had to choose, in the fold
 
-
+# %% ../../nbs/50_trading/14_nested_choice.ipynb #ad1c1f25
 @dataclass(frozen=True, eq=False)
 class NestedSearch:
     "What choosing on the past was worth, beside the candidate that nobody had to choose."
@@ -116,7 +116,7 @@ class NestedSearch:
             f"the best on the whole history: {self.selection.text()}",
         ])  # fmt: skip
 
-
+# %% ../../nbs/50_trading/14_nested_choice.ipynb #c1b487ce
 def choice_and_judge(
     n: int,  # sessions
     folds: int = OUTER_FOLDS,
@@ -132,7 +132,7 @@ def choice_and_judge(
     edges = np.linspace(begin, n, folds + 1).astype(int).tolist()
     return [(slice(0, start - purge), slice(start, stop)) for start, stop in pairwise(edges)]
 
-
+# %% ../../nbs/50_trading/14_nested_choice.ipynb #a88f350c
 def nested_search(
     returns: pd.DataFrame,  # (sessions, candidates), the first column the one that nobody has to choose
     folds: int = OUTER_FOLDS,

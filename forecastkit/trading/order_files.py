@@ -36,7 +36,7 @@ def number_of(text: str) -> float | None:
     except ValueError:
         return math.nan
 
-
+# %% ../../nbs/50_trading/12_order_files.ipynb #5c716e42
 def order_table(
     path: str | Path,
 ) -> pd.DataFrame:
@@ -80,7 +80,7 @@ def kind_fault(
         else f"kind {kind} with the levels of a {found} order"
     )
 
-
+# %% ../../nbs/50_trading/12_order_files.ipynb #49117153
 def order_of(
     row: dict[str, str],
 ) -> tuple[Order, str | None]:
@@ -96,7 +96,7 @@ def order_of(
         return order, f"session {row['session']!r} is no date, such as 2016-01-04"
     return order, kind_fault(row.get("kind", "").strip().lower(), order)
 
-
+# %% ../../nbs/50_trading/12_order_files.ipynb #a7a53749
 def read_orders(
     path: str | Path,  # a CSV with the columns `ORDER_COLUMNS`
 ) -> tuple[list[Order], list[Reject]]:

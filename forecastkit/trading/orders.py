@@ -57,7 +57,7 @@ class Order:
         None  # share below the highest price since entry (above the lowest when short) at which it is closed
     )
 
-
+# %% ../../nbs/50_trading/03_orders.ipynb #c4e0db03
 @dataclass(frozen=True)
 class Reject:
     "An order that was not booked, and why."
@@ -72,7 +72,7 @@ class Reject:
         day = "no date" if pd.isna(self.session) else f"{self.session:%Y-%m-%d}"
         return f"{day} {self.ticker} {self.shares:+g}: {self.reason}"
 
-
+# %% ../../nbs/50_trading/03_orders.ipynb #651fd8f6
 ORDER_LEVELS: tuple[str, ...] = ("limit", "stop", "stop_loss", "take_profit", "trail")
 
 
@@ -83,12 +83,12 @@ def _day(order: Order) -> Any:
     except (TypeError, ValueError):
         return pd.NaT
 
-
+# %% ../../nbs/50_trading/03_orders.ipynb #410a6d3f
 def _positive(value: Any) -> bool:
     "Whether a value is a finite number above 0."
     return isinstance(value, Real) and 0 < float(value) < math.inf
 
-
+# %% ../../nbs/50_trading/03_orders.ipynb #07dd711d
 def order_fault(
     order: Order,
     prices: PriceBlocks,
@@ -151,7 +151,7 @@ class OrderBlocks:
         levels = {name: block[t] for name in ORDER_LEVELS if (block := getattr(self, name)) is not None}
         return OrderBlocks(self.shares[t], **levels)
 
-
+# %% ../../nbs/50_trading/03_orders.ipynb #796f279a
 def order_blocks(
     orders: Iterable[Order],
     prices: PriceBlocks,

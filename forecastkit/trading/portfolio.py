@@ -102,7 +102,7 @@ class Journal:
         blocks = (self.position[:n], self.cash[:n], fills, self.dividends[:n], self.borrow[:n])
         return Books(prices, start_cash, *blocks, tuple(self.rejects))
 
-
+# %% ../../nbs/50_trading/06_portfolio.ipynb #1b6adbf2
 def no_fills() -> Fills:
     "The fills of a run in which nothing was traded."
     whole, real = np.empty(0, dtype=int), np.empty(0)
@@ -307,7 +307,7 @@ class Portfolio:
         "The books of all sessions so far."
         return self.journal.books(self.t + 1, self.start_cash)
 
-
+# %% ../../nbs/50_trading/06_portfolio.ipynb #50d8eef3
 def _no_costs(count: int) -> tuple[np.ndarray, ...]:
     return np.zeros(count), np.zeros(count), np.zeros(count)
 
@@ -340,7 +340,7 @@ def simulate(
         portfolio.step(orders.at(t - 1) if t else None)
     return portfolio.books().check()
 
-
+# %% ../../nbs/50_trading/06_portfolio.ipynb #15d6ab9e
 def _books_at_once(portfolio: Portfolio, orders: OrderBlocks) -> Books | None:
     "The books of market orders by running sums; None where an order is refused for what is held, and one has to step."
     prices, market, costs = portfolio.prices, portfolio._market, portfolio.costs
@@ -366,11 +366,11 @@ def _books_at_once(portfolio: Portfolio, orders: OrderBlocks) -> Books | None:
         prices, portfolio.start_cash, position, cash, fills, dividends, borrow, tuple(portfolio.journal.rejects)
     )
 
-
+# %% ../../nbs/50_trading/06_portfolio.ipynb #6f7d5343
 def _why_no_price(prices: PriceBlocks, t: int, i: int) -> str:
     return "no price to fill at" if prices.has_bar[t, i] else "no bar: halted or missing"
 
-
+# %% ../../nbs/50_trading/06_portfolio.ipynb #c8c540fb
 def _fills_of(
     filled: np.ndarray, before: np.ndarray, market: np.ndarray, prices: PriceBlocks, costs: CostModel
 ) -> Fills:
@@ -399,7 +399,7 @@ class Holdings:
         "The fall from the peak as a share of it, not below 0."
         return max(0.0, 1.0 - self.equity / self.peak)
 
-
+# %% ../../nbs/50_trading/06_portfolio.ipynb #46ba7d97
 def holdings_of(
     portfolio: Portfolio,
     peak: float,  # highest equity before, see `Holdings`
@@ -412,7 +412,7 @@ def holdings_of(
         dict(zip(names, portfolio.weights.tolist())), {names[i]: float(portfolio.prices.close[t, i]) for i in traded},
     )  # fmt: skip
 
-
+# %% ../../nbs/50_trading/06_portfolio.ipynb #00b99f3a
 def orders_for(
     weights: Mapping[str, float],  # wanted, as shares of the equity; a ticker that is not named is sold
     portfolio: Portfolio,

@@ -38,14 +38,14 @@ def number_block(
     except (TypeError, ValueError):
         raise DataError(f"{what} are numbers in an array, NaN for none; something else was given") from None
 
-
+# %% ../../nbs/50_trading/02_prices.ipynb #8ed9467a
 def _block(frames: Mapping[str, pd.DataFrame], column: str, sessions: pd.DatetimeIndex) -> np.ndarray:
     "One column of all tickers, (n, k); NaN where a ticker has no bar or the column is absent."
     found = {name: frame[column] if column in frame else pd.Series(dtype=float) for name, frame in frames.items()}
     rows = [number_block(series.reindex(sessions), f"{column} prices of {name}") for name, series in found.items()]
     return np.ascontiguousarray(np.array(rows).T) if rows else np.empty((len(sessions), 0))
 
-
+# %% ../../nbs/50_trading/02_prices.ipynb #f1860a61
 def _events(
     given: Mapping[str, pd.Series], tickers: tuple[str, ...], sessions: pd.DatetimeIndex, none: float
 ) -> np.ndarray:

@@ -62,7 +62,7 @@ def session_table(
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
-
+# %% ../../nbs/50_trading/08_results.ipynb #b6b163e6
 def ticker_table(
     books: Books,
     group_of: Callable[[str], str],  # the group of a ticker: itself, or its sector
@@ -93,7 +93,7 @@ RETURN_MEASURES: Mapping[str, Callable[[Any], float]] = {
 }  # fmt: skip
 TRADE_MEASURES: Mapping[str, Callable[[Any], float]] = {"hit_rate": hit_rate, "profit_factor": profit_factor}
 
-
+# %% ../../nbs/50_trading/08_results.ipynb #131d9527
 def bootstrap_errors(
     values: np.ndarray,  # (n,) in order of time
     measures: Mapping[str, Callable[[Any], float]],
@@ -297,7 +297,7 @@ class BacktestResult:
             below.set_ylabel("drawdown %")
         return figure
 
-
+# %% ../../nbs/50_trading/08_results.ipynb #559299b1
 def _in_brief(books: Books) -> dict[str, float]:
     "The few numbers by which runs are compared."
     r = books.returns[1:]

@@ -38,7 +38,7 @@ ANNOUNCED: dict[str, tuple[str, str]] = {
 }
 OUT_OF_REACH: tuple[str, ...] = ("2023-03",)  # no source that comes with the package reaches it
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #aba7eb84
 @dataclass(frozen=True)
 class ScenarioLimits:
     "What a scenario may cost at most, as shares of the equity, and how far the books may be off."
@@ -69,13 +69,13 @@ def _moved(market: MarketData, closes: pd.DataFrame) -> MarketData:
 def _closes(market: MarketData, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({name: market.close(name) for name in names})
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #cd072bab
 def shock_prices(market: MarketData, names: Sequence[str], session: pd.Timestamp, fall: float) -> MarketData:
     "All prices lower by a share from a session on."
     closes = _closes(market, names).loc[session:]
     return _moved(market, closes * (1 - fall))
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #eaed11de
 def _rebuilt(
     market: MarketData, names: Sequence[str], session: pd.Timestamp, change: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> MarketData:
@@ -90,7 +90,7 @@ def shock_volatility(market: MarketData, names: Sequence[str], session: pd.Times
     "Log returns so many times as far from their mean from a session on."
     return _rebuilt(market, names, session, lambda r: r.mean() + factor * (r - r.mean()))
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #1a5020b5
 def shock_correlation(market: MarketData, names: Sequence[str], session: pd.Timestamp, share: float) -> MarketData:
     "Log returns of which so large a share is that of all stocks together from a session on; each keeps its own volatility."
 
@@ -106,7 +106,7 @@ def missing_source(market: MarketData, names: Sequence[str], session: pd.Timesta
     "The first ticker has no bar any more from a session on."
     return market.with_series(names[0], market.bars(names[0]).loc[: session - pd.Timedelta(days=1)])
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #e4710e3d
 def stale_feed(market: MarketData, names: Sequence[str], session: pd.Timestamp, sessions: int = 10) -> MarketData:
     "All prices stand still for some sessions, as a feed that repeats its last answer."
     for name in names:
@@ -117,7 +117,7 @@ def stale_feed(market: MarketData, names: Sequence[str], session: pd.Timestamp, 
         market = market.with_series(name, bars)
     return market
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #93ef114e
 def unadjusted_split(market: MarketData, names: Sequence[str], session: pd.Timestamp) -> MarketData:
     "The first ticker is split two for one, and nobody adjusts the bars before."
     return shock_prices(market, names[:1], session, 0.5)
@@ -134,7 +134,7 @@ def new_doubts(before: MarketData, after: MarketData, names: Sequence[str], last
         told += [text for text in map(str, faults) if text not in kept]
     return tuple(told)
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #ae24d89f
 def held_change(market: MarketData, names: Sequence[str], first: pd.Timestamp, last: pd.Timestamp) -> float:
     "What the tickers with a close at the first session became to the last, bought in equal parts and held, without costs."
     closes = _closes(market, names).loc[first:last].ffill()
@@ -168,7 +168,7 @@ def state_path(
 # %% ../../nbs/50_trading/15_scenarios.ipynb #0df12df1
 Runner = Callable[[MarketData, pd.Timestamp, pd.Timestamp], BacktestResult]  # a market, first and last session
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #ef38bad8
 @dataclass(frozen=True)
 class ScenarioResult:
     "The result of a strategy in one scenario."
@@ -186,7 +186,7 @@ class ScenarioResult:
     held: float | None = None  # change of the same tickers in the same market, bought once in equal parts and held
     found: tuple[str, ...] = ()  # what the checks of the data say of a fault
 
-
+# %% ../../nbs/50_trading/15_scenarios.ipynb #5ef91f33
 @dataclass(frozen=True)
 class ScenarioReport:
     "All scenarios of a strategy, with the limits that were stated before."

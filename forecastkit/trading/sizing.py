@@ -91,7 +91,7 @@ def quantiles_of(
         return quantile_at(p[:, None], forecasts[0].probs, np.array([one.log_values for one in forecasts])).T
     return np.array([quantile_at(p, one.probs, np.asarray(one.log_values)) for one in forecasts]).reshape(-1, len(p))
 
-
+# %% ../../nbs/50_trading/07_sizing.ipynb #9e05a253
 def outcomes_of(
     forecasts: Sequence[Any],
 ) -> np.ndarray:
@@ -101,7 +101,7 @@ def outcomes_of(
 # %% ../../nbs/50_trading/07_sizing.ipynb #cdd31220
 STOP_PROB, TARGET_PROB, ATR_STOP = 0.10, 0.95, 2.0
 
-
+# %% ../../nbs/50_trading/07_sizing.ipynb #d6b78a0b
 def stop_and_target(
     forecast: Any,  # with `probs` and `log_values`
     price: float,
@@ -432,7 +432,7 @@ def as_holdings(
         session, float(equity), float(portfolio.get("cash", equity)), float(portfolio.get("peak", equity)), weights, {}
     )
 
-
+# %% ../../nbs/50_trading/07_sizing.ipynb #660852e5
 def _size_of(
     forecast: Any,
     weight: float,

@@ -96,7 +96,7 @@ class Sweep:
             "sharpe", ascending=False
         )
 
-
+# %% ../../nbs/50_trading/10_sweeps.ipynb #9b5b7ebd
 def _measured(factor: np.ndarray, traded: np.ndarray) -> tuple[np.ndarray, ...]:
     "Total return, Sharpe ratio, deepest drawdown and trades of each account, each (k,)."
     mean, sd = factor.mean(axis=0) - 1.0, factor.std(axis=0)

@@ -46,7 +46,7 @@ def json_bytes(value: Any) -> bytes:
     "JSON for a program, as the terminal prints it under `--json`."
     return json.dumps(for_program(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #85c6457d
 def stored_answer(
     database: PredictionDatabase,
     asked: Asked,
@@ -72,7 +72,7 @@ def stored_answer(
     kind: Any = MultiHorizonForecast if asked.several else Forecast
     return json_bytes(kind.from_json(text).to_dict())
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #6d5a2b09
 def stored_record(
     database: PredictionDatabase,
     number: str,  # prediction_id
@@ -88,7 +88,7 @@ def stored_record(
 # %% ../../nbs/75_web/05_answers.ipynb #97d52a55
 MOST_ROWS: int = 1000  # of one page
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #72951d61
 def forecast_page(
     database: PredictionDatabase,
     symbol: str | None = None,
@@ -104,7 +104,7 @@ def forecast_page(
     with transaction(database.engine) as connection:
         return ledger_rows(read_predictions(connection, query).iloc[::-1])
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #0379a743
 def page_bytes(
     table: pd.DataFrame,
     as_csv: bool,
@@ -136,7 +136,7 @@ def universe(settings: Settings) -> tuple[str, ...]:
     opened = open_sources(readable_sources(settings.data.sources), stored_sources(settings.data.home))
     return tuple(sorted({symbol for source in opened for symbol in source.symbols}))
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #5e55041f
 def universe_rows(
     symbols: Sequence[str],
     database: PredictionDatabase,
@@ -149,12 +149,12 @@ def universe_rows(
         )
     return [{"symbol": symbol, "stored": stored.get(symbol, [])} for symbol in symbols]
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #f6f29978
 def model_rows(settings: Settings, database: PredictionDatabase, symbol: str | None = None) -> list[dict[str, Any]]:
     "Stored versions, newest first, as `forecastkit models list --json` shows them."
     return ModelLoader(settings.home.models, database).table(symbol)
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #1bf4bf43
 def served_rows(settings: Settings, database: PredictionDatabase, day: str) -> list[dict[str, Any]]:
     "What served on a day, as `forecastkit models serve-on --json` shows it; raises `Refusal` for a day that is not known yet, or no more."
     known, today = database.calendar.sessions, f"{database.clock():%Y-%m-%d}"
@@ -196,7 +196,7 @@ def performance_rows(database: PredictionDatabase) -> list[dict[str, Any]]:
     table = pd.concat([part for part in parts if part["outcome"].notna().any()] or [pd.DataFrame()])
     return table_records(performance_table(judge_targets(table))) if len(table) else []
 
-
+# %% ../../nbs/75_web/05_answers.ipynb #8e1b266d
 def prometheus_text(
     rows: Sequence[Mapping[str, Any]],  # as `performance_rows` gives them
     counts: Mapping[str, float],  # further gauges by name

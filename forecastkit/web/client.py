@@ -39,7 +39,7 @@ class QuestionFields(TypedDict, total=False):
     horizons: list[int] | None  # several at once, as one record
     kind: str | None  # pct_change or log_return
 
-
+# %% ../../nbs/75_web/12_client.ipynb #b0a51ca9
 class FilterFields(TypedDict, total=False):
     "Which stored forecasts are asked for."
 

@@ -113,7 +113,7 @@ def opened(settings: Settings) -> Any:
     place = file.stat().st_ino if file is not None and file.is_file() else 0
     return _database(url, settings.data.calendar, place)
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #5462f3f3
 @st.cache_resource(show_spinner="Reading the ledger", max_entries=64)
 def _kept(name: str, mark: str, url: str, _read: Callable[[], Any]) -> Any:
     "What a read gave for a mark of the ledger."
@@ -139,17 +139,17 @@ def watch_ledger(settings: Settings, mark: str) -> None:
     if now != mark:
         st.rerun()
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #8578f0f3
 def hint(what: str, command: str) -> None:
     "Say what is missing, and the command that brings it; both are words of the program, none of the ledger's."
     st.info(f"{what} Run `{command}`.")
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #7058a144
 def say(text: str | list[str], kind: str = "plain") -> None:
     "Show text of the ledger as it was written, see `told_html`."
     st.html(told_html(text, kind))
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #3099e193
 def show_picture(picture: Picture, title: str) -> None:
     "A picture under its title, its words as alternative text and below it."
     st.subheader(title)
@@ -218,7 +218,7 @@ def universe_page(database: Any, settings: Settings) -> None:
         height=min(560, 38 + 35 * len(found)),
     )
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #4a2d9aaf
 def universe_columns() -> dict[str, Any]:
     "How the columns of the universe are shown."
     number, day = st.column_config.NumberColumn, st.column_config.DateColumn
@@ -276,7 +276,7 @@ def record_page(database: Any, settings: Settings) -> None:
         show_picture(pit_chart(pit_frame(found.measured)), "Calibration (PIT)")
     st.html(table_html(found.misses, "The worst misses, by CRPS"))
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #abc3f684
 def show_rolling(rolling: pd.DataFrame, outcomes: int, window: int = 60) -> None:
     "Coverage and skill over the last outcomes, or how many are missing."
     parts = [
@@ -385,7 +385,7 @@ SCOPE_METRICS: dict[str, tuple[str, float]] = {
     "Inside the 80% range": ("coverage", 0.8),
 }
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #ababc9b0
 def scopes_page(database: Any, settings: Settings) -> None:
     "How sectors and market states fare, with two standard errors, and what the newest forecasts say of each sector."
     measured = read_once("scopes", database, read_scopes)
@@ -428,7 +428,7 @@ PAGES: dict[str, tuple[str, Callable[[Any, Settings], None]]] = {
     "lines": ("Lines", lines_page), "health": ("Health", health_page), "paper": ("Paper book", paper_page), "sectors": ("Sectors and states", scopes_page),
 }  # fmt: skip
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #fb0a0289
 def show_page(name: str) -> None:
     "One page: its title, what it shows, and the watch for something new."
     title, page = PAGES[name]
@@ -444,7 +444,7 @@ def show_page(name: str) -> None:
         say(f"{error}", "note")
     watch_ledger(settings, st.session_state["mark"])
 
-
+# %% ../../nbs/75_web/18_dashboard.ipynb #06520f42
 def show_dashboard() -> None:
     "The program that Streamlit runs: the list of pages, and the one that is open."
     st.set_page_config(page_title="forecastkit", layout="wide")

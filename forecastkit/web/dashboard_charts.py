@@ -33,7 +33,7 @@ class Picture(NamedTuple):
     chart: Any  # an `altair.Chart`
     words: str
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #a3ce60d1
 def _days(title: str = "") -> alt.X:
     "The axis of sessions."
     return alt.X(
@@ -42,7 +42,7 @@ def _days(title: str = "") -> alt.X:
         axis=alt.Axis(format="%-d %b %y", labelOverlap=True, labelFlush=26, tickCount=6),
     )
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #a9cbbd76
 def fan_picture(f: Forecast) -> Picture:
     "The last levels and the 50, 80 and 90% bands at the target session."
     fan, history = (
@@ -90,7 +90,7 @@ def band_line(
     words = f"{title}: {spell(last['value'])} on {show_day(last['session'])}, between {spell(last['low'])} and {spell(last['high'])}{beside}."
     return Picture(alt.layer(band, line, *rule).properties(height=220), words)
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #70bfda95
 def line_picture(rows: pd.DataFrame, column: str, title: str) -> Picture:
     "One number by session."
     axis: dict[str, Any] = {"title": title, "scale": alt.Scale(zero=False)}
@@ -132,7 +132,7 @@ def pit_chart(rows: pd.DataFrame) -> Picture:
     )
     return Picture(alt.layer(bars, *rules).properties(height=220), words)
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #8f4a333d
 def scope_picture(
     rows: pd.DataFrame, title: str, form: str = ".1%", expected: float = 0.0, noun: str = "group"
 ) -> Picture:
@@ -180,7 +180,7 @@ def strip_picture(history: pd.DataFrame) -> Picture:
     words = f"States of {tally(len(history), 'session')} to {show_day(now['session'])}: now {now['trend']}, volatility {now['volatility']}; {tally(changes, 'change')}."
     return Picture(chart.properties(height=270), words)
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #363dcf6c
 def drift_picture(history: pd.DataFrame) -> Picture:
     "The chance without drift by family and session, from `drift_history`."
     shown = history.assign(day=[f"{day:%-d %b %y}" for day in history["session"]])
@@ -231,7 +231,7 @@ TABLE = _PAGES.from_string("""{% macro right(k) %}{{ ' class="fk-number"'|safe i
 TOLD = _PAGES.from_string("""{% if lines|length == 1 %}<p class="fk-told fk-{{ kind }}">{{ lines[0] }}</p>{% else %}
 <ul class="fk-told fk-{{ kind }}">{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}""")
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #c31547e0
 def told_html(
     text: str | list[str],  # a sentence, or several as a list
     kind: str = "plain",  # or quiet, heading, note, warning, good
@@ -239,12 +239,12 @@ def told_html(
     "Text as it was written, whoever wrote it: no part of it becomes a picture, a link or a colour, as it would in markdown."
     return TOLD.render(lines=[text] if isinstance(text, str) else text, kind=kind)
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #dd8317d4
 def tiles_html(tiles: list[tuple[str, str, str]]) -> str:
     "The numbers that are read first, side by side as the width allows."
     return TILES.render(tiles=tiles)
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #eb85ea02
 def spelled(value: Any, digits: int = 2) -> str:
     "A value as text: days as days, numbers with two digits, nothing for what is not there."
     if value is None or (not isinstance(value, (list, tuple)) and pd.isna(value)):
@@ -253,7 +253,7 @@ def spelled(value: Any, digits: int = 2) -> str:
         return f"{value:%Y-%m-%d}"
     return f"{value:,.{digits}f}" if isinstance(value, float) else f"{value}"
 
-
+# %% ../../nbs/75_web/16_dashboard_charts.ipynb #90a2217a
 def table_html(frame: pd.DataFrame, caption: str, digits: int = 2) -> str:
     "A frame as a table with a caption that scrolls within itself; its index is left out, what looks like numbers stands at the right."
     rows = [[spelled(value, digits) for value in row] for row in frame.itertuples(index=False)]

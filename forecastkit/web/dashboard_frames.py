@@ -32,7 +32,7 @@ def rise_and_label(f: Forecast) -> tuple[float, str]:
     said = f.metadata.get("direction") or {}
     return float(said.get("chance", f.chance_of_rise)), str(said.get("label", f.label))
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #e3aa6905
 def forecast_tiles(f: Forecast) -> list[tuple[str, str, str]]:
     "Name, value and what stands below it, of the numbers that are read first."
     points, (down, up), regimes = f.in_points, f.interval(0.8), f.regime_probabilities
@@ -55,7 +55,7 @@ def history_frame(f: Forecast) -> pd.DataFrame:
     said = f.metadata.get("history") or [[f.origin, f.last_value]]
     return pd.DataFrame({"session": pd.to_datetime([day for day, _ in said]), "level": [float(x) for _, x in said]})
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #df072e8b
 def fan_frame(f: Forecast) -> pd.DataFrame:
     "The bands in levels at the origin and at the target session: session, median, and low and high of each."
     points = f.in_points
@@ -78,7 +78,7 @@ def quantile_frame(f: Forecast) -> pd.DataFrame:
         pd.Index([f"{100 * one:.0f}%" for one in p], name="stays below with"),
     )
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #29903bc7
 def regime_frame(f: Forecast) -> pd.DataFrame:
     "The chance of each VIX regime; empty where the target has none."
     return pd.DataFrame(f.regime_probabilities.items(), columns=["regime", "chance"])
@@ -109,7 +109,7 @@ HEAD_WORDS: dict[str, str] = {
     "crps": "CRPS",
 }
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #a7daedba
 def recent_frame(
     listed: pd.DataFrame,  # of one target, as `ledger_rows` gives it
 ) -> pd.DataFrame:
@@ -124,7 +124,7 @@ UNIVERSE_COLUMNS: tuple[str, ...] = (
     "target_session", "id",
 )  # fmt: skip
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #f8baa64d
 def universe_row(f: Forecast, sector: str = "") -> dict[str, Any]:
     "One forecast as a row of the universe: levels, width of the 80% range in % of the close, chance of a rise."
     points, (chance, label) = f.in_points, rise_and_label(f)
@@ -136,7 +136,7 @@ def universe_row(f: Forecast, sector: str = "") -> dict[str, Any]:
         "origin": f.origin, "target_session": f.target_session, "id": f.prediction_id,
     }  # fmt: skip
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #d520d9c5
 def universe_frame(
     rows: pd.DataFrame,  # stored forecasts by origin, as `get_predictions` gives them
     sectors: Mapping[str, str],  # by symbol
@@ -182,7 +182,7 @@ def told_states(
     found = found.assign(trend=parts.str[0].astype(str), volatility=parts.str[-1].astype(str))
     return found.sort_values("session", ignore_index=True)
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #40bf67fc
 def state_cells(history: pd.DataFrame) -> pd.DataFrame:
     "The twelve cells: trend, volatility, sessions on record in each, their share, and which one is the present."
     cells = pd.DataFrame(product(TREND_NAMES, VIX_REGIMES), columns=["trend", "volatility"])
@@ -192,7 +192,7 @@ def state_cells(history: pd.DataFrame) -> pd.DataFrame:
     now = history["state"].iloc[-1] if len(history) else ""
     return cells.assign(sessions=sessions, share=sessions / max(len(history), 1), now=names == now)
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #1aeacde7
 def state_now_sentence(
     history: pd.DataFrame,  # as `told_states` gives it, with a row
 ) -> str:
@@ -224,7 +224,7 @@ def skill_words(measured: pd.DataFrame) -> str:
     shown = f"{100 * gain.value:+.1f}% (standard error {100 * gain.se:.1f})"
     return f"none: {shown}" if gain.none else shown
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #02fbe41c
 def pit_frame(measured: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     "Where outcomes fell in their forecasts: bounds of each bin, the share of outcomes in it, and what chance allows at two errors."
     pit = measured["pit"].to_numpy(dtype=float) if len(measured) else np.array([])
@@ -248,7 +248,7 @@ def worst_misses(
     known = rows.dropna(subset="crps")
     return known.assign(crps=known["crps"].astype(float)).nlargest(most, "crps").reset_index(drop=True)
 
-
+# %% ../../nbs/75_web/14_dashboard_frames.ipynb #a134e63b
 def miss_frame(
     listed: pd.DataFrame,  # the same rows as `ledger_rows` gives them
     worst: pd.DataFrame,  # as `worst_misses` gives them

@@ -68,7 +68,7 @@ def listed_targets(
     held, symbol = stored_targets(database), first and first.symbol
     return sorted(held, key=lambda one: (one != first, one.symbol != symbol, -held[one], one.symbol, one.horizon))
 
-
+# %% ../../nbs/75_web/17_dashboard_reads.ipynb #346feb27
 class TodayRead(NamedTuple):
     "The newest forecast of a target, and its last forecasts with their outcomes."
 
@@ -76,7 +76,7 @@ class TodayRead(NamedTuple):
     rows: pd.DataFrame  # as `get_predictions` gives them
     listed: pd.DataFrame  # the same as `ledger_rows` gives them, newest first
 
-
+# %% ../../nbs/75_web/17_dashboard_reads.ipynb #d85d1e9b
 def read_today(database: PredictionDatabase, target: Target, last: int = 40) -> TodayRead:
     "What the first page shows of a target that has a forecast."
     rows = database.get_predictions(target.symbol, horizon=target.horizon, kind=target.kind, limit=last)
@@ -108,7 +108,7 @@ class StatesRead(NamedTuple):
     history: pd.DataFrame  # as `told_states` gives it
     symbol: str
 
-
+# %% ../../nbs/75_web/17_dashboard_reads.ipynb #b229485a
 def read_states(database: PredictionDatabase) -> StatesRead:
     "The market state of each session, as the forecasts of one symbol of the newest session told it."
     newest = database.get_predictions(limit=1)
@@ -135,7 +135,7 @@ class RecordRead(NamedTuple):
     read: int = 0  # forecasts that were looked at, the newest
     held: int = 0  # that are on record
 
-
+# %% ../../nbs/75_web/17_dashboard_reads.ipynb #1fc24e26
 def read_record(database: PredictionDatabase, target: Target, last: int = 2520, window: int = 60) -> RecordRead:
     "Coverage, skill over time and the worst misses of a target."
     newest = database.get_predictions(target.symbol, horizon=target.horizon, kind=target.kind, limit=last)
@@ -161,7 +161,7 @@ class LinesRead(NamedTuple):
     readings: Sequence[ShadowReading]
     more: int  # targets that are not shown
 
-
+# %% ../../nbs/75_web/17_dashboard_reads.ipynb #16862f61
 def read_lines(database: PredictionDatabase, most: int = 25, trials: int = 4) -> LinesRead:
     "Champions and challengers of the targets with promotions or trials, then of others; the promotion ledger; the newest trials."
     changes, held = stored_promotions(database), stored_deployments(database)
@@ -196,12 +196,12 @@ class PaperRead(NamedTuple):
     days: pd.DataFrame  # as `equity_frame` gives them; empty before the first session
     last: PaperRow | None  # the last session; None before the first
 
-
+# %% ../../nbs/75_web/17_dashboard_reads.ipynb #4e5c2645
 def paper_books(database: PredictionDatabase) -> list[str]:
     "The names of the paper books."
     return [str(name) for name in paper_summaries(database).index]
 
-
+# %% ../../nbs/75_web/17_dashboard_reads.ipynb #068997f3
 def read_paper(database: PredictionDatabase, book: str) -> PaperRead:
     "The equity of a book by session, and its last row."
     summary: Any = paper_summaries(database).loc[book]

@@ -44,7 +44,7 @@ def stated_length(headers: Any) -> int:
         raise Refusal(400, "the length of the body is not one number", "Send one Content-Length.", connection="close")
     return int(lengths[0]) if lengths else 0
 
-
+# %% ../../nbs/75_web/07_guard.ipynb #f59e5e8c
 async def whole_body(
     scope: Any,
     receive: Any,
@@ -69,7 +69,7 @@ async def whole_body(
         ) from None
     return body
 
-
+# %% ../../nbs/75_web/07_guard.ipynb #b7931e60
 def replayed(body: bytes, receive: Any) -> Callable[[], Awaitable[Any]]:
     "Give a body that was read already once, then whatever else comes."
     left = [{"type": "http.request", "body": body, "more_body": False}]
@@ -94,7 +94,7 @@ def access_line(scope: Any, status: int, milliseconds: float, size: int) -> str:
     }  # fmt: skip
     return json.dumps(told)
 
-
+# %% ../../nbs/75_web/07_guard.ipynb #cca6f969
 def problem_response(problem: HttpProblem) -> Response:
     "The answer that a problem is."
     return Response(problem.to_json(), problem.status, problem.headers, PROBLEM_MEDIA)

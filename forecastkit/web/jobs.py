@@ -39,7 +39,7 @@ __all__ = ['WARM_SYSTEMS', 'ALIVE_SECONDS', 'RUNNING', 'DONE_JOB', 'FAILED_JOB',
 # %% ../../nbs/75_web/06_jobs.ipynb #db4626c0
 WARM_SYSTEMS: int = 16  # targets whose systems are kept
 
-
+# %% ../../nbs/75_web/06_jobs.ipynb #1e1639c8
 class Forecasters:
     "An `IntegratedSystem` for each target, kept warm."
 
@@ -77,7 +77,7 @@ def prepare_span(system: IntegratedSystem, origin: pd.Timestamp) -> None:
     with suppress(DataError):  # of later sessions; the one asked for may be in order
         system.serving(origin).prepared(days[days < grid[1]][-1] if len(grid) > 1 else days[-1])
 
-
+# %% ../../nbs/75_web/06_jobs.ipynb #8f7fd4a0
 def make_answer(forecasters: Forecasters, asked: Asked) -> bytes:
     "The record that answers a question: the stored one, or one that is made and stored now. Raises what forecasting raises."
 
@@ -104,7 +104,7 @@ def make_answer(forecasters: Forecasters, asked: Asked) -> bytes:
 ALIVE_SECONDS: int = 30  # for which a claim holds without a word of its worker
 RUNNING, DONE_JOB, FAILED_JOB, LOST_JOB = "running", "done", "failed", "lost"
 
-
+# %% ../../nbs/75_web/06_jobs.ipynb #66ae7b26
 def claim_job(
     database: PredictionDatabase,
     asked: Asked,
@@ -129,7 +129,7 @@ def claim_job(
     with transaction(database.engine, write=True) as connection:
         return connection.execute(statement.returning(c.id)).scalar_one_or_none() is not None
 
-
+# %% ../../nbs/75_web/06_jobs.ipynb #bd75f361
 def end_job(database: PredictionDatabase, job: str, worker: str, state: str, result: str) -> None:
     "Write down what became of a job, unless another worker has taken it."
     own = sa.and_(API_JOBS.c.id == job, API_JOBS.c.worker == worker)
@@ -145,7 +145,7 @@ def keep_alive(database: PredictionDatabase, worker: str, jobs: list[str]) -> No
         connection.execute(sa.update(API_JOBS).where(own).values(alive_until=now + timedelta(seconds=ALIVE_SECONDS)))
         connection.execute(sa.delete(API_JOBS).where(c.ended_at < now - timedelta(days=7)))
 
-
+# %% ../../nbs/75_web/06_jobs.ipynb #c8afe817
 def job_answer(database: PredictionDatabase, job: str) -> dict[str, Any]:
     "What is known of a job; raises `Refusal` where there is none."
     with transaction(database.engine) as connection:

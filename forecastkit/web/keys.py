@@ -31,7 +31,7 @@ __all__ = ['SCOPES', 'KEY_PATTERN', 'NO_HASH', 'Key', 'new_secret', 'hash_of_key
 # %% ../../nbs/75_web/02_keys.ipynb #599787ad
 SCOPES: tuple[str, ...] = ("read", "forecast", "admin")  # each contains those before it
 
-
+# %% ../../nbs/75_web/02_keys.ipynb #d2c05abc
 @dataclass(frozen=True)
 class Key:
     "What is known of a key; never the key itself."
@@ -70,7 +70,7 @@ def new_secret() -> tuple[str, str]:
     number = secrets.token_hex(4)
     return number, f"fk_{number}_{secrets.token_urlsafe(32)}"
 
-
+# %% ../../nbs/75_web/02_keys.ipynb #ccc0e4b2
 def hash_of_key(key: str) -> str:
     "What is kept of a key."
     return hashlib.sha256(key.encode()).hexdigest()
@@ -78,7 +78,7 @@ def hash_of_key(key: str) -> str:
 
 NO_HASH: str = hash_of_key("")  # compared with where no key has this id, so that it takes as long
 
-
+# %% ../../nbs/75_web/02_keys.ipynb #377eb9d8
 def matching_key(
     keys: dict[str, Key],  # by id
     given: str,  # as a caller presents it
@@ -107,7 +107,7 @@ def key_expiry(text: str | None, now: datetime) -> datetime | None:
         raise DataError(f"a key that expires at {told:%Y-%m-%d} has expired already: name a later day")
     return told
 
-
+# %% ../../nbs/75_web/02_keys.ipynb #d1dc16a2
 def add_key(
     database: PredictionDatabase,
     name: str,  # who asks with it
@@ -137,7 +137,7 @@ def stored_keys(database: PredictionDatabase) -> list[Key]:
         rows = connection.execute(sa.select(API_KEYS).order_by(API_KEYS.c.created_at, API_KEYS.c.id))
         return [Key(*row) for row in rows]
 
-
+# %% ../../nbs/75_web/02_keys.ipynb #4f7cb06e
 def revoke_key(
     database: PredictionDatabase,
     which: str,  # name or id

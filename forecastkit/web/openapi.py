@@ -32,7 +32,7 @@ def an_object(**properties: Schema) -> Schema:
     "The schema of a record with these keys, and perhaps others."
     return {"type": "object", "properties": properties, "required": list(properties)}
 
-
+# %% ../../nbs/75_web/09_openapi.ipynb #c9e4f8c9
 def a_list(item: Schema) -> Schema:
     "The schema of a list."
     return {"type": "array", "items": item}
@@ -100,7 +100,7 @@ def an_answer(description: str, schema: Schema, media: str = "application/json")
     "What OpenAPI says of one answer."
     return {"description": description, "content": {media: {"schema": schema}}}
 
-
+# %% ../../nbs/75_web/09_openapi.ipynb #048e7c52
 ANSWERS: dict[str, dict[int | str, Schema]] = {
     "/forecast": {
         200: an_answer("The record.", {"anyOf": [FORECAST_SCHEMA, SEVERAL_SCHEMA]}) | {"links": LINKS[200]}, 202: an_answer("It is being made: ask the job.", JOB_SCHEMA) | {"links": LINKS[202]},
@@ -118,7 +118,7 @@ QUESTION_BODY: Schema = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": ForecastQuestion.model_json_schema()}}}
 }
 
-
+# %% ../../nbs/75_web/09_openapi.ipynb #ef66f0cd
 def problem_answers(*statuses: int) -> dict[int | str, Schema]:
     "What OpenAPI says of the problems that an address may answer with."
     schema = {"$ref": "#/components/schemas/Problem"}
@@ -127,7 +127,7 @@ def problem_answers(*statuses: int) -> dict[int | str, Schema]:
         for status in sorted({400, 409, 422, 500, 503, *statuses})
     }
 
-
+# %% ../../nbs/75_web/09_openapi.ipynb #82009f8a
 def with_problem(described: Schema) -> Schema:
     "The description of an app with the schema of problems, and without the one of FastAPI that none is."
     schemas = described.setdefault("components", {}).setdefault("schemas", {})

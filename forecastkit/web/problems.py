@@ -29,7 +29,7 @@ TITLES: dict[int, str] = {
     500: "An error of the server", 503: "Not available just now",
 }  # fmt: skip
 
-
+# %% ../../nbs/75_web/01_problems.ipynb #1e71e4b9
 @dataclass(frozen=True)
 class HttpProblem:
     "What an answer says that is none."
@@ -69,7 +69,7 @@ def without_places(text: str) -> str:
     "The text without names of files and addresses: a caller has no use for those of the server."
     return re.sub(r"(?:[\w.~:@%+-]*/)+[\w.~:@%+-]*", "...", text)
 
-
+# %% ../../nbs/75_web/01_problems.ipynb #f4c355c7
 def database_is_away(error: BaseException) -> bool:
     "Whether a question failed because the database cannot be reached, or is held by a writer for too long."
     cause = str(getattr(error.__cause__, "orig", ""))
@@ -77,7 +77,7 @@ def database_is_away(error: BaseException) -> bool:
         server_unavailable(error) or "locked" in cause or "timeout" in cause.lower()
     )
 
-
+# %% ../../nbs/75_web/01_problems.ipynb #bc693f5a
 def problem_of(error: BaseException) -> HttpProblem:
     "The problem that an error is answered with."
     if isinstance(error, Refusal):

@@ -95,14 +95,14 @@ class Asked:
         "As it is kept with a job."
         return json.dumps(asdict(self), sort_keys=True)
 
-
+# %% ../../nbs/75_web/04_questions.ipynb #0d16e07d
 @lru_cache(maxsize=4096)
 def asked_target(settings: SettingsKey, symbol: str, horizon: int | None, kind: str | None) -> tuple[str, str, int]:
     "Symbol, kind and horizon of a question under some settings."
     own = settings_for(settings.settings, symbol, horizon, kind).forecast
     return own.symbol, own.kind, own.horizon
 
-
+# %% ../../nbs/75_web/04_questions.ipynb #6b3d20bf
 @dataclass(frozen=True, eq=False)
 class SettingsKey:
     "Settings by identity: what is worked out under them is remembered as long as they are in force."
@@ -119,7 +119,7 @@ def meaning_of(question: ForecastQuestion, settings: SettingsKey) -> Asked:
         return Asked(symbol, kind, (horizon,), False, question.date)
     return Asked(symbol, kind, timeframe_horizons(settings.settings, "d1", question.horizons), True, question.date)
 
-
+# %% ../../nbs/75_web/04_questions.ipynb #fee3e45b
 def checked_day(text: str) -> str:
     "The day as it is; raises `Refusal` for one that no calendar has."
     try:
@@ -128,7 +128,7 @@ def checked_day(text: str) -> str:
         raise Refusal(422, "date is no day of the calendar", "Write it as 2018-02-05.") from None
     return text
 
-
+# %% ../../nbs/75_web/04_questions.ipynb #a6a474b5
 def check_answerable(text: str, calendar: Calendar, today: Day) -> None:
     "Raise `Refusal` for a day on which no forecast can be made: no session of the calendar, or one to come."
     remedy = "Ask for a session that has come, or leave date out for the last one."
@@ -139,7 +139,7 @@ def check_answerable(text: str, calendar: Calendar, today: Day) -> None:
     if session.date() > today:
         raise Refusal(422, f"{text} has not come yet: today is {today}", remedy)
 
-
+# %% ../../nbs/75_web/04_questions.ipynb #60283b1f
 def check_days(start: str | None, end: str | None) -> None:
     "Raise `Refusal` for days that are none, and for a first one after the last."
     days = [checked_day(day) for day in (start, end) if day is not None]
@@ -155,7 +155,7 @@ def refused_fields(errors: Any) -> str:
         told.append(f"{where or 'the question'}: {error['msg'].removeprefix('Value error, ')[:200]}")
     return "; ".join(dict.fromkeys(told)) or "the question cannot be read"
 
-
+# %% ../../nbs/75_web/04_questions.ipynb #20d4cbce
 QUESTION_FIELDS: frozenset[str] = frozenset(
     [
         *ForecastQuestion.model_fields,

@@ -27,7 +27,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "ws": "none", "backlog": 512,
     }  # fmt: skip
 
-
+# %% ../../nbs/75_web/11_server.ipynb #c328f4a2
 def worker_app() -> Any:
     "The app of one worker, under the settings in force."
     from forecastkit.web.app import create_app
@@ -35,7 +35,7 @@ def worker_app() -> Any:
     log_access()
     return create_app(load_settings())
 
-
+# %% ../../nbs/75_web/11_server.ipynb #50c0f22b
 def log_access() -> None:
     "Let the access log go to standard error, one line of JSON a request."
     logger = logging.getLogger("forecastkit.access")

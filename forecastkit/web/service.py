@@ -34,7 +34,7 @@ __all__ = ['BEAT_SECONDS', 'REMEMBERED', 'Service', 'look', 'beat', 'known_symbo
 BEAT_SECONDS: float = 0.5
 REMEMBERED: int = 20_000  # answers kept in memory; about 5 kilobytes each
 
-
+# %% ../../nbs/75_web/08_service.ipynb #89c79562
 class Service:
     "Database, keys, limits, caches and jobs of one worker."
 
@@ -93,7 +93,7 @@ def look(service: Service) -> None:
     if length != service.length:
         service.length, service.answers = length, {}
 
-
+# %% ../../nbs/75_web/08_service.ipynb #207f4b8a
 async def beat(service: Service) -> None:
     "Look, if it is time to; raises `Refusal` while the database is away."
     if time.monotonic() >= service.due:
@@ -108,7 +108,7 @@ async def beat(service: Service) -> None:
     if service.away:
         raise Refusal(503, service.away, "Ask again in 5 seconds.", retry_after="5")
 
-
+# %% ../../nbs/75_web/08_service.ipynb #396db3be
 async def known_symbols(service: Service) -> frozenset[str]:
     "The symbols that may be asked for, as the sources had them a while ago at most."
     if time.monotonic() - service.symbols[0] > service.settings.web.refresh:
