@@ -145,31 +145,6 @@ def _read_only(url: sa.URL) -> dict[str, Any]:
     reads = {"connect_args": {"options": "-c default_transaction_read_only=on"}}
     return reads if url.get_backend_name() == "postgresql" else {}
 
-# %% ../../nbs/60_ops/16_tuning_storage.ipynb #63de9a21
-def open_tuning_storage(
-    where: str | Path,  # a file, sqlite:///FILE or postgresql://USER@HOST/NAME
-    heartbeat: int = 20,  # seconds; a worker that was not heard of for three of them is dead
-    patience: float = PATIENCE,  # seconds that a call waits for a server that is away
-    opening: float = 10.0,  # seconds that the first call waits: the address may be wrong
-    read_only: bool = False,  # of a storage that is there: nothing is made or changed
-) -> Any:
-    "Optuna's storage of an address, made if need be, which any number of processes may share. Raises `DataError`."
-    require_optuna()
-    url = tuning_address(where)
-    file = database_file(url)
-    with _one_line(url):
-        if read_only:
-            require_studies(url, whole=True)
-            return _enduring(_storage_at(url, _read_only(url), skip_table_creation=True), patience)
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        storage = patient(partial(_made_storage, url, heartbeat), opening)()
-    if file is not None:
-        configure_sqlite(storage.engine)
-        sa.event.listen(storage.engine, "connect", _sync_less)
-        storage.engine.dispose()  # its first connection knows nothing of the line above
-    return _enduring(storage, patience)
-
 # %% ../../nbs/60_ops/16_tuning_storage.ipynb #da089b54
 def _made_storage(url: sa.URL, heartbeat: int) -> Any:
     "The storage with its tables, made by one process at a time."
@@ -226,6 +201,31 @@ def _beat(storage: Any, trial_id: int, over: threading.Event) -> None:
     "Say that the worker of a trial lives, until it is over."
     while not over.wait(storage.heartbeat_interval):
         storage.record_heartbeat(trial_id)
+
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #63de9a21
+def open_tuning_storage(
+    where: str | Path,  # a file, sqlite:///FILE or postgresql://USER@HOST/NAME
+    heartbeat: int = 20,  # seconds; a worker that was not heard of for three of them is dead
+    patience: float = PATIENCE,  # seconds that a call waits for a server that is away
+    opening: float = 10.0,  # seconds that the first call waits: the address may be wrong
+    read_only: bool = False,  # of a storage that is there: nothing is made or changed
+) -> Any:
+    "Optuna's storage of an address, made if need be, which any number of processes may share. Raises `DataError`."
+    require_optuna()
+    url = tuning_address(where)
+    file = database_file(url)
+    with _one_line(url):
+        if read_only:
+            require_studies(url, whole=True)
+            return _enduring(_storage_at(url, _read_only(url), skip_table_creation=True), patience)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        storage = patient(partial(_made_storage, url, heartbeat), opening)()
+    if file is not None:
+        configure_sqlite(storage.engine)
+        sa.event.listen(storage.engine, "connect", _sync_less)
+        storage.engine.dispose()  # its first connection knows nothing of the line above
+    return _enduring(storage, patience)
 
 # %% ../../nbs/60_ops/16_tuning_storage.ipynb #40e91c8a
 WAITING: str = (

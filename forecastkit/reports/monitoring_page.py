@@ -37,7 +37,7 @@ from .html import heading, paragraph, percent, show_day, table
 
 # %% auto #0
 __all__ = ['SERIES_WORDS', 'SHOWN_MEASURES', 'SCOPE_WORDS', 'subject_words', 'line_words', 'alert_paragraph', 'watch_section',
-           'Monitoring', 'most_outcomes', 'gather_monitoring', 'drift_history', 'drift_map', 'picture', 'drift_section',
+           'drift_history', 'Monitoring', 'most_outcomes', 'gather_monitoring', 'drift_map', 'picture', 'drift_section',
            'drifted_table', 'rolling_skill', 'band_picture', 'skill_section', 'target_table', 'scope_table',
            'performance_section', 'calibration_picture', 'calibration_section', 'lines_section', 'alerts_section',
            'jobs_section', 'monitoring_headline']
@@ -77,6 +77,31 @@ def watch_section(database: PredictionDatabase) -> str:
     report = read_monitor(database)
     told = [paragraph(line) for line in report.lines("daily")[:3]]
     return joined_html([*told, *(alert_paragraph(one) for one in report.alerts)])
+
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #4ce2d0eb
+SERIES_WORDS: dict[str, str] = {
+    "joint": "all features together", "feeds": "feeds at fault", "predictions": "forecasts made", "outcomes": "outcomes",
+    "residuals": "misses", "pit": "places in the range (PIT)", "regimes": "regime chances",
+}  # fmt: skip
+
+# %% ../../nbs/70_reports/11_monitoring_page.ipynb #df99b248
+def drift_history(
+    database: PredictionDatabase,
+    sessions: int = 60,  # checked last
+) -> pd.DataFrame:
+    "By family or series (rows) and session: the least family-wise chance without drift, and whether something drifted."
+    one = DRIFT.c
+    last = sa.select(one.session).distinct().order_by(one.session.desc()).limit(sessions).subquery()
+    moved = sa.func.sum(sa.case((one.drifted, 1), else_=0))
+    query = sa.select(
+        one.session, one.series, one.family, sa.func.min(one.family_wise_p).label("p"), moved.label("drifted"),
+        sa.func.count().label("checked"),
+    ).where(one.session.in_(sa.select(last.c.session))).group_by(one.session, one.series, one.family)  # fmt: skip
+    found = with_retry(database.engine, lambda connection: fetch(connection, query))
+    found["label"] = found["family"].where(found["series"] == "features", found["series"].map(SERIES_WORDS))
+    found["label"] = found["label"].fillna("").replace("", "other features")
+    found["p"] = found["p"].astype(float).where(found["series"] != "feeds", 1e-3)
+    return found.assign(session=pd.to_datetime(found["session"]))
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #7b17f219
 @dataclass(frozen=True, eq=False)
@@ -135,31 +160,6 @@ def gather_monitoring(
         read_monitor(database), drift_history(database, sessions), measured, stored_alerts(database), stored_jobs(database),
         [standing(database, one) for one in sorted(targets)], pd.Timestamp(database.clock()),
     )  # fmt: skip
-
-# %% ../../nbs/70_reports/11_monitoring_page.ipynb #4ce2d0eb
-SERIES_WORDS: dict[str, str] = {
-    "joint": "all features together", "feeds": "feeds at fault", "predictions": "forecasts made", "outcomes": "outcomes",
-    "residuals": "misses", "pit": "places in the range (PIT)", "regimes": "regime chances",
-}  # fmt: skip
-
-# %% ../../nbs/70_reports/11_monitoring_page.ipynb #df99b248
-def drift_history(
-    database: PredictionDatabase,
-    sessions: int = 60,  # checked last
-) -> pd.DataFrame:
-    "By family or series (rows) and session: the least family-wise chance without drift, and whether something drifted."
-    one = DRIFT.c
-    last = sa.select(one.session).distinct().order_by(one.session.desc()).limit(sessions).subquery()
-    moved = sa.func.sum(sa.case((one.drifted, 1), else_=0))
-    query = sa.select(
-        one.session, one.series, one.family, sa.func.min(one.family_wise_p).label("p"), moved.label("drifted"),
-        sa.func.count().label("checked"),
-    ).where(one.session.in_(sa.select(last.c.session))).group_by(one.session, one.series, one.family)  # fmt: skip
-    found = with_retry(database.engine, lambda connection: fetch(connection, query))
-    found["label"] = found["family"].where(found["series"] == "features", found["series"].map(SERIES_WORDS))
-    found["label"] = found["label"].fillna("").replace("", "other features")
-    found["p"] = found["p"].astype(float).where(found["series"] != "feeds", 1e-3)
-    return found.assign(session=pd.to_datetime(found["session"]))
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #19429096
 def drift_map(history: pd.DataFrame) -> Any:

@@ -318,28 +318,6 @@ def _split_orders(orders: OrderBlocks, ratio: np.ndarray) -> OrderBlocks:
     levels = {name: level / ratio for name in names if (level := getattr(orders, name)) is not None}
     return replace(orders, shares=orders.shares * ratio, **levels)
 
-# %% ../../nbs/50_trading/06_portfolio.ipynb #34c1bd86
-def simulate(
-    prices: PriceBlocks,
-    orders: OrderBlocks,
-    cash: float = 1_000_000.0,  # at the start
-    costs: CostModel = CostModel(),
-    rules: FillRules = FillRules(),
-) -> Books:
-    "Fill all orders of a run; its books are checked. Raises `DataError` for blocks that do not fit."
-    require_kind(orders, OrderBlocks, "orders are `OrderBlocks`, as `order_blocks` makes them")
-    require_kind(prices, PriceBlocks, "prices are `PriceBlocks`")
-    if orders.shares.shape != prices.close.shape:
-        raise DataError(f"orders are a block of {prices.close.shape}, as prices are, and not {orders.shares.shape}")
-    portfolio = Portfolio(prices, cash, costs, rules)
-    if orders.plain and prices.splits is None and not prices.delistings and not portfolio._indices:
-        books = _books_at_once(portfolio, orders)
-        if books is not None:
-            return books.check()
-    for t in range(len(prices.sessions)):
-        portfolio.step(orders.at(t - 1) if t else None)
-    return portfolio.books().check()
-
 # %% ../../nbs/50_trading/06_portfolio.ipynb #15d6ab9e
 def _books_at_once(portfolio: Portfolio, orders: OrderBlocks) -> Books | None:
     "The books of market orders by running sums; None where an order is refused for what is held, and one has to step."
@@ -381,6 +359,28 @@ def _fills_of(
         known = {"volatility": prices.volatility[at], "usual_volume": prices.usual_volume[at]}
     paid = costs.of_fills(filled[at], market[at], False, **known)
     return Fills(at[0], at[1], filled[at], market[at], before[at], np.zeros(len(at[0]), dtype=int), *paid)
+
+# %% ../../nbs/50_trading/06_portfolio.ipynb #34c1bd86
+def simulate(
+    prices: PriceBlocks,
+    orders: OrderBlocks,
+    cash: float = 1_000_000.0,  # at the start
+    costs: CostModel = CostModel(),
+    rules: FillRules = FillRules(),
+) -> Books:
+    "Fill all orders of a run; its books are checked. Raises `DataError` for blocks that do not fit."
+    require_kind(orders, OrderBlocks, "orders are `OrderBlocks`, as `order_blocks` makes them")
+    require_kind(prices, PriceBlocks, "prices are `PriceBlocks`")
+    if orders.shares.shape != prices.close.shape:
+        raise DataError(f"orders are a block of {prices.close.shape}, as prices are, and not {orders.shares.shape}")
+    portfolio = Portfolio(prices, cash, costs, rules)
+    if orders.plain and prices.splits is None and not prices.delistings and not portfolio._indices:
+        books = _books_at_once(portfolio, orders)
+        if books is not None:
+            return books.check()
+    for t in range(len(prices.sessions)):
+        portfolio.step(orders.at(t - 1) if t else None)
+    return portfolio.books().check()
 
 # %% ../../nbs/50_trading/06_portfolio.ipynb #d1117084
 @dataclass(frozen=True)
