@@ -31,6 +31,9 @@ from forecastkit.cli.options import (
 __all__ = ['shadow_app', 'deployment_row', 'print_deployments', 'own_recipe', 'begin', 'list_deployments', 'shadow_page',
            'evaluate_deployments', 'stop']
 
+# %% ../../nbs/80_cli/14_shadow.ipynb #6311e1db
+shadow_app = command_group("Challengers beside the champion, and what they have shown.")
+
 # %% ../../nbs/80_cli/14_shadow.ipynb #73b3b59d
 def deployment_row(one: Any) -> dict[str, Any]:
     "A deployment for a program."
@@ -61,9 +64,6 @@ def own_recipe(wanted: Any, model: str | None) -> dict[str, str]:
 
     target = Target(wanted.symbol, wanted.kind, wanted.horizon)
     return {} if model is None else dict(own_line("own", model, profile_of(target)).recipe)
-
-# %% ../../nbs/80_cli/14_shadow.ipynb #6311e1db
-shadow_app = command_group("Challengers beside the champion, and what they have shown.")
 
 # %% ../../nbs/80_cli/14_shadow.ipynb #42d083db
 @shadow_app.command("begin")
