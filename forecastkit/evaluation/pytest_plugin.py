@@ -24,12 +24,12 @@ def lookahead_assertion() -> Callable[..., Any]:
 
     return assert_no_lookahead
 
-
+# %% ../../nbs/45_evaluation/20_pytest_plugin.ipynb #de8bae82
 def pytest_configure(config: pytest.Config) -> None:
     "Register the marker."
     config.addinivalue_line("markers", "lookahead: asks a function whether it sees later rows (forecastkit)")
 
-
+# %% ../../nbs/45_evaluation/20_pytest_plugin.ipynb #3e5aa175
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     "Mark the tests that use the fixture."
     for item in items:
