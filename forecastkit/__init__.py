@@ -67,6 +67,7 @@ Modules:
 - `forecastkit.evaluation.audit_cuts`: The cuts of an audit: which rows are asked, drawn from every kind of day, and the smallest share of days on which a leak would have been found.
 - `forecastkit.evaluation.audit_outputs`: Outputs of an audit for machines: `assert_no_lookahead` fails a test, `github_annotations` mark the line in a pull request, `sarif` is read by code scanning.
 - `forecastkit.evaluation.audit_views`: The views that an audit shows to a function: a market or a frame as a whole, truncated at a row, or perturbed after it; and what the function read of a market.
+- `forecastkit.evaluation.carried_values`: `carried_values` names what a function holds in globals, closures, defaults, a `partial` or an object that was fitted or filled before it is audited, which no question to it can look into.
 - `forecastkit.evaluation.coherence`: `coherence_price`: the CRPS of coherent quantiles less that of the raw ones, by horizon, with its standard error.
 - `forecastkit.evaluation.direction_scorecard`: `score_directions`: Brier score, log loss, hit rate of labels, and calibration of stated directions, each beside the base rate and with an error clustered by sessions.
 - `forecastkit.evaluation.forecast_files`: Forecast files: `read_forecast_file` takes a CSV or Parquet file of quantiles made elsewhere and refuses each row that cannot be true, with one line

@@ -14,7 +14,7 @@ import inspect
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -30,6 +30,7 @@ from .lookahead import as_findings
 from .audit_cuts import CutPlan, plan_cuts
 from .audit_views import Views, moments_of
 from .source_hints import source_hints
+from .carried_values import carried_values
 from .fresh_answers import FirstAnswer, called, files_kept, first_answer, fresh_answer, given
 from .fresh_answers import unproved, views_of, watched_folders
 from .answer_findings import CutSearch, brought_findings, date_findings, file_findings, file_notes
@@ -92,6 +93,7 @@ def audit_report(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, limits: AuditLimits, name: str, symbol: str | None,
     market: MarketData | None = None, on_cut: Callable[[], object] | None = None,
     again_fresh: Callable[[Any], FirstAnswer] | None = None,  # the answer of a fresh process to a view, without the files that the first one read
+    carried: Sequence[str] = (),  # notes on what the function carried before anything was asked
 ) -> Report:  # fmt: skip
     "The report of one function, after its first answer. Raises `UserCodeError` where nothing could be compared."
     plan = plan_cuts(pd.DatetimeIndex(first.table.index), views.kinds(first.table), limits.cuts, limits.seed)
@@ -110,7 +112,7 @@ def audit_report(
         other = called(fn, views.elsewhere(), views, name, symbol)
         notes += response_notes(first.table, other)
         found += brought_findings(other, views.given())
-    notes += file_notes(first)
+    notes += [*carried, *file_notes(first)]
     notes += (
         []
         if first.fresh
@@ -187,6 +189,7 @@ def audit(
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
     limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
     asked = source or partial(given, fn)
+    carried = carried_values(fn)  # before a call fills what is empty now
     watched = files_kept(name, watched_folders(fn) if apart else [])
     with watched, tempfile.TemporaryDirectory(prefix="forecastkit-audit-", dir=within) as made:
         folder = Path(made) if apart else None
@@ -198,5 +201,5 @@ def audit(
         again = partial(fresh_answer, asked, views=views, name=name, symbol=given_symbol, **hidden)
         under = FileGuard(tempfile.mkdtemp(dir=folder)).around(fn) if apart else fn
         return audit_report(
-            under, views, first, limits, name, given_symbol, market, on_cut, again if first.fresh else None
+            under, views, first, limits, name, given_symbol, market, on_cut, again if first.fresh else None, carried
         )
