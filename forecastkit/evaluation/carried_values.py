@@ -25,7 +25,7 @@ from ..data import MarketData
 
 # %% auto #0
 __all__ = ['LEAST_DATA', 'MOST_MEMBERS', 'DEEPEST', 'ATTRIBUTES', 'MOST_SAID', 'plain_grid', 'values_held', 'named_in',
-           'set_by_constructor', 'is_users', 'is_users_class', 'learned', 'defaults_of', 'cells_of', 'globals_of',
+           'set_by_constructor', 'is_users', 'is_users_class', 'learned', 'defaults_of', 'closure_of', 'globals_of',
            'reached', 'before_audit', 'carried_values']
 
 # %% ../../nbs/45_evaluation/14_carried_values.ipynb #be9edb9a
@@ -120,7 +120,7 @@ def defaults_of(fn: FunctionType) -> Iterator[tuple[str, Any]]:
     yield from (fn.__kwdefaults__ or {}).items()
 
 
-def cells_of(fn: FunctionType) -> Iterator[tuple[str, Any]]:
+def closure_of(fn: FunctionType) -> Iterator[tuple[str, Any]]:
     "What its closure holds by name; a cell may be empty still."
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or ()):
         with suppress(ValueError):
@@ -149,7 +149,7 @@ def reached(name: str, thing: Any) -> Iterator[tuple[str, Any]]:
         yield from [("self", thing.__self__), (name, thing.__func__)]
     elif isinstance(thing, FunctionType):
         if is_users(thing):
-            yield from chain(cells_of(thing), defaults_of(thing), globals_of(thing))
+            yield from chain(closure_of(thing), defaults_of(thing), globals_of(thing))
             yield from (
                 (f"{thing.__name__}.{one}", value) for one, value in vars(thing).items() if one != "__wrapped__"
             )
