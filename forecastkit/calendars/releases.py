@@ -23,7 +23,7 @@ from .sessions import Calendar, get_calendar
 from ..core import DataError
 
 # %% auto #0
-__all__ = ['ROUND_THE_CLOCK', 'RELEASES', 'calendar_of', 'Release', 'parse_release', 'add_releases', 'release_of']
+__all__ = ['ROUND_THE_CLOCK', 'RELEASES', 'calendar_of', 'Release', 'parse_release', 'release_of', 'add_releases']
 
 # %% ../../nbs/15_calendars/02_releases.ipynb #6a8faf48
 ROUND_THE_CLOCK: frozenset[str] = frozenset({"BTC", "ETH"})  # their bars are days of UTC, Saturdays included
@@ -123,13 +123,6 @@ def parse_release(
         )
     return Release((parts[0].upper(),), parts[1], numbers[0], [*numbers, 22][1], "by the rule in the settings")
 
-# %% ../../nbs/15_calendars/02_releases.ipynb #f7a9bb1a
-def add_releases(
-    rules: Iterable[str],  # as `parse_release` takes them
-) -> None:
-    "Add rules of one's own for this process, before those of the table; raises `DataError` for what is none."
-    _own_releases.update({release.ids[0]: release for release in map(parse_release, rules)})
-
 # %% ../../nbs/15_calendars/02_releases.ipynb #3f736dd6
 def release_of(
     series: str,  # FRED's id
@@ -143,3 +136,10 @@ def release_of(
     raise DataError(
         f"{series} has no publication rule: give a column known_at, when each value was published, or a rule in [releases] of the settings"
     )
+
+# %% ../../nbs/15_calendars/02_releases.ipynb #f7a9bb1a
+def add_releases(
+    rules: Iterable[str],  # as `parse_release` takes them
+) -> None:
+    "Add rules of one's own for this process, before those of the table; raises `DataError` for what is none."
+    _own_releases.update({release.ids[0]: release for release in map(parse_release, rules)})

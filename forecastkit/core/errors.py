@@ -29,7 +29,7 @@ class _ShownText:
 class DataError(_ShownText, ValueError):
     "Data are missing, contradictory or not what they claim to be."
 
-# %% ../../nbs/00_core/01_errors.ipynb #8420ddc4
+
 class DataWarning(_ShownText, UserWarning):
     "Something in the data was repaired or is absent, and the work goes on without it."
 
@@ -37,7 +37,7 @@ class DataWarning(_ShownText, UserWarning):
 class FeatureDimensionError(_ShownText, ValueError):
     "A model was handed other features than those it was fitted on."
 
-# %% ../../nbs/00_core/01_errors.ipynb #1100f022
+
 class SettingsError(_ShownText, ValueError):
     "A setting is unknown or has a value that is not allowed."
 
@@ -45,7 +45,7 @@ class SettingsError(_ShownText, ValueError):
 class ModelNotFoundError(_ShownText, LookupError):
     "No stored model has this version."
 
-# %% ../../nbs/00_core/01_errors.ipynb #b6b72f70
+
 class ModelIntegrityError(_ShownText, RuntimeError):
     "A stored model is not what its manifest says: do not use it."
 

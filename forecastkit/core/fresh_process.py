@@ -34,7 +34,7 @@ def send_message(pipe: BinaryIO, message: bytes) -> None:
     pipe.write(len(message).to_bytes(8, "big") + message)
     pipe.flush()
 
-# %% ../../nbs/00_core/17_fresh_process.ipynb #cdf411c0
+
 def receive_message(
     pipe: BinaryIO,
 ) -> bytes | None:
@@ -127,7 +127,7 @@ def serve_questions(
 # %% ../../nbs/00_core/17_fresh_process.ipynb #ea9f1414
 T = TypeVar("T")
 
-# %% ../../nbs/00_core/17_fresh_process.ipynb #d257675a
+
 class ProcessEnded(RuntimeError):
     "The process ended before it had answered."
 

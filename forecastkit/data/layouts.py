@@ -27,7 +27,7 @@ from ..core import DataError, canonical_symbol, printable
 __all__ = ['DATE_COLUMNS', 'BAR_NAMES', 'CLOSE_NAMES', 'SYMBOL_COLUMNS', 'TIMED', 'MIDNIGHT', 'ZONE', 'ZONED', 'EVENING',
            'NA_STRINGS', 'GROUPED', 'SCALED', 'SCALES', 'DISGUISED', 'Layout', 'detect_layout', 'unix_seconds',
            'days_of_moments', 'days_of_seconds', 'has_times', 'date_style', 'parse_days', 'plain_numbers',
-           'no_disguise', 'columns_by_day', 'another_symbol']
+           'no_disguise', 'another_symbol', 'columns_by_day']
 
 # %% ../../nbs/20_data/00_layouts.ipynb #233264ba
 DATE_COLUMNS: tuple[str, ...] = (
@@ -37,6 +37,13 @@ BAR_NAMES: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 CLOSE_NAMES: tuple[str, ...] = ("close/last", "price", "adj close", "adjusted close")  # taken where there is no close
 SYMBOL_COLUMNS: tuple[str, ...] = ("unique id", "symbol", "ticker")  # of long tables, one row a symbol and day
 TIMED = "its rows carry a time of day: daily bars have one row a session, dated by it; read minutes with data.timeframes.load_bars"
+
+# %% ../../nbs/20_data/00_layouts.ipynb #202fae3e
+def plain_name(
+    name: str,  # of a column
+) -> str:
+    "The name in small letters, without underscores and blanks around it."
+    return name.strip().lower().replace("_", " ").strip()
 
 # %% ../../nbs/20_data/00_layouts.ipynb #5cadb651
 @dataclass(frozen=True)
@@ -67,13 +74,6 @@ class Layout:
         elif any(name.strip().lower().startswith("adj") for name in self.unused):
             notes.append(f"prices are those of {self.columns['close']}")
         return tuple(notes)
-
-# %% ../../nbs/20_data/00_layouts.ipynb #202fae3e
-def plain_name(
-    name: str,  # of a column
-) -> str:
-    "The name in small letters, without underscores and blanks around it."
-    return name.strip().lower().replace("_", " ").strip()
 
 # %% ../../nbs/20_data/00_layouts.ipynb #c208579c
 def _repeated(header: Sequence[str]) -> set[str]:
@@ -350,6 +350,24 @@ def refuse_other_names(
         if symbol and ticker and re.fullmatch(r"[A-Z]{1,5}", found[0]) and canonical_symbol(found[0]) != symbol:
             raise DataError(another_symbol(found[0], symbol))
 
+# %% ../../nbs/20_data/00_layouts.ipynb #1bb6a0d8
+def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.DataFrame:
+    "The rows of a symbol in a long table, or all if they are of one symbol; raises `DataError` for others."
+    names = list(symbols.unique())
+    if symbol not in names and len(names) > 1:
+        listed = printable(", ".join(names), most=60)
+        raise DataError(
+            f"it holds the series {listed}, {'none of them ' + symbol if symbol else 'say which one as symbol='}"
+        )
+    if symbol is not None and names and symbol not in names:
+        raise DataError(another_symbol(names[0], symbol))
+    return table[symbols == symbol] if len(names) > 1 else table
+
+# %% ../../nbs/20_data/00_layouts.ipynb #e5cda6fe
+def another_symbol(found: str, wanted: str) -> str:
+    "What is said where a table names another symbol than the one it is taken for."
+    return f"it says that it holds {printable(found, most=40)}, and is taken for {wanted}: correct the one or the other"
+
 # %% ../../nbs/20_data/00_layouts.ipynb #0b5273c1
 def columns_by_day(
     table: pd.DataFrame,  # the columns as they were given; dates and moments as text
@@ -372,21 +390,3 @@ def columns_by_day(
         columns["known_at"] = pd.DatetimeIndex(moments).as_unit("us")
     frame = pd.DataFrame(columns, days.rename("date"))
     return split_adjusted(frame) if "split" in frame else frame
-
-# %% ../../nbs/20_data/00_layouts.ipynb #1bb6a0d8
-def _rows_of(table: pd.DataFrame, symbols: pd.Series, symbol: str | None) -> pd.DataFrame:
-    "The rows of a symbol in a long table, or all if they are of one symbol; raises `DataError` for others."
-    names = list(symbols.unique())
-    if symbol not in names and len(names) > 1:
-        listed = printable(", ".join(names), most=60)
-        raise DataError(
-            f"it holds the series {listed}, {'none of them ' + symbol if symbol else 'say which one as symbol='}"
-        )
-    if symbol is not None and names and symbol not in names:
-        raise DataError(another_symbol(names[0], symbol))
-    return table[symbols == symbol] if len(names) > 1 else table
-
-# %% ../../nbs/20_data/00_layouts.ipynb #e5cda6fe
-def another_symbol(found: str, wanted: str) -> str:
-    "What is said where a table names another symbol than the one it is taken for."
-    return f"it says that it holds {printable(found, most=40)}, and is taken for {wanted}: correct the one or the other"

@@ -25,7 +25,7 @@ from .significance import hac_se
 
 # %% auto #0
 __all__ = ['CHARTS', 'CHART_WORDS', 'EPISODE', 'PIT_TAIL', 'normal_pit', 'increments', 'page_charts', 'right_forecasts',
-           'ChangeReport', 'ChangeDetector', 'against', 'fit_change_detector', 'thresholds_of', 'expected_crps',
+           'ChangeReport', 'ChangeDetector', 'against', 'thresholds_of', 'fit_change_detector', 'expected_crps',
            'CRPSRatio', 'crps_ratio', 'past_crps']
 
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #0719846c
@@ -186,6 +186,15 @@ def against(
     left, right = (np.searchsorted(known, np.asarray(pit, dtype=float), side) for side in ("left", "right"))
     return (left + right + 1) / 2 / (len(known) + 1)
 
+# %% ../../nbs/05_metrics/09_change_detectors.ipynb #7eb0a294
+def thresholds_of(
+    z: np.ndarray,  # (sessions, draws) standard normal values of the PIT without a change
+    run_length: int,
+) -> np.ndarray:
+    "Thresholds of the four charts for a run length, (4,)."
+    highest = page_charts(increments(z)).max(axis=0)
+    return np.quantile(highest, math.exp(-len(z) / (len(CHARTS) * run_length)), axis=0)
+
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #2f87e65e
 def fit_change_detector(
     horizon: int = 5,  # sessions until an outcome
@@ -200,15 +209,6 @@ def fit_change_detector(
     return ChangeDetector(
         thresholds_of(right_forecasts(sessions, draws, horizon, seed), run_length), horizon, run_length
     )
-
-# %% ../../nbs/05_metrics/09_change_detectors.ipynb #7eb0a294
-def thresholds_of(
-    z: np.ndarray,  # (sessions, draws) standard normal values of the PIT without a change
-    run_length: int,
-) -> np.ndarray:
-    "Thresholds of the four charts for a run length, (4,)."
-    highest = page_charts(increments(z)).max(axis=0)
-    return np.quantile(highest, math.exp(-len(z) / (len(CHARTS) * run_length)), axis=0)
 
 # %% ../../nbs/05_metrics/09_change_detectors.ipynb #88e75a3a
 def expected_crps(

@@ -20,7 +20,7 @@ from ..core import DataError
 from .performance import NORMAL, Sharpe, best_of, finite_returns, measure_sharpe
 
 # %% auto #0
-__all__ = ['BLOCKS', 'PURGE', 'EMBARGO', 'minimum_track_record', 'combinatorial_splits', 'Overfitting', 'split_ratios',
+__all__ = ['BLOCKS', 'PURGE', 'EMBARGO', 'minimum_track_record', 'combinatorial_splits', 'split_ratios', 'Overfitting',
            'overfitting_probability', 'SelectionBias', 'sessions_text', 'measure_selection']
 
 # %% ../../nbs/05_metrics/11_selection_bias.ipynb #75196d95
@@ -71,16 +71,6 @@ def combinatorial_splits(
         tested[i, np.concatenate(tests)] = True
     return chosen, tested
 
-# %% ../../nbs/05_metrics/11_selection_bias.ipynb #d7490e80
-@dataclass(frozen=True)
-class Overfitting:
-    "How often the best of all strategies on one side of a split was a poor choice on the other."
-
-    probability: float  # share of splits in which the chosen one lies in the lower half
-    loss: float  # share of splits in which the chosen one lost money
-    splits: int
-    strategies: int
-
 # %% ../../nbs/05_metrics/11_selection_bias.ipynb #1b8443b6
 def split_ratios(
     returns: np.ndarray,  # (n, k)
@@ -91,6 +81,16 @@ def split_ratios(
     mean = weight @ returns
     spread = np.sqrt(np.maximum(weight @ returns**2 - mean**2, 0.0))
     return np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 1e-14)
+
+# %% ../../nbs/05_metrics/11_selection_bias.ipynb #d7490e80
+@dataclass(frozen=True)
+class Overfitting:
+    "How often the best of all strategies on one side of a split was a poor choice on the other."
+
+    probability: float  # share of splits in which the chosen one lies in the lower half
+    loss: float  # share of splits in which the chosen one lost money
+    splits: int
+    strategies: int
 
 # %% ../../nbs/05_metrics/11_selection_bias.ipynb #5391c455
 def overfitting_probability(

@@ -29,14 +29,39 @@ from .persistence import as_integrity_error
 from .purged_folds import rise_outcomes, purged_folds, require_whole
 
 # %% auto #0
-__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'SUPPORT', 'StatedChances',
-           'chances_of', 'state_names', 'sessions_apart', 'validation_losses', 'curve_of', 'chosen_method',
+__all__ = ['LEAST_APART', 'NOT_ENOUGH', 'ECE_LIMIT', 'LOOK', 'FALSE_ALARMS', 'LEAST_BLOCKS', 'PRIOR', 'SUPPORT', 'chances_of',
+           'state_names', 'StatedChances', 'sessions_apart', 'curve_of', 'validation_losses', 'chosen_method',
            'calibration_numbers', 'moved_p_value', 'ConfidenceCalibrator', 'folded_chances', 'calibration_gain',
            'supported_calibrator']
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #698ab26b
 LEAST_APART: int = 60  # sessions a horizon apart that a statement about calibration wants
 NOT_ENOUGH: str = "not enough data"
+
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #138e060e
+def chances_of(
+    p: ArrayLike,
+) -> np.ndarray:
+    "Chances as an array, NaN where they are missing. Raises `DataError` for what lies outside 0..1."
+    try:
+        chance = np.asarray(p, dtype=float)
+    except (TypeError, ValueError):
+        chance = np.array([2.0])
+    if ((chance < 0) | (chance > 1)).any():
+        raise DataError("chances lie within 0..1: divide per cents by 100, leave what is absent NaN")
+    return chance
+
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #a375aaa1
+def state_names(
+    states: Sequence[Any] | ArrayLike | None,
+    n: int,  # rows
+) -> np.ndarray:
+    "The state of each row as a string, (n,), empty where none is known."
+    return (
+        np.full(n, "")
+        if states is None
+        else pd.Series(np.asarray(states, dtype=object)).fillna("").astype(str).to_numpy(dtype=str)
+    )
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #be7d0ec9
 @dataclass(frozen=True)
@@ -76,31 +101,6 @@ class StatedChances:
         "Some of the rows."
         return StatedChances(self.p[which], self.rose[which], self.state[which], self.place[which])
 
-# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #138e060e
-def chances_of(
-    p: ArrayLike,
-) -> np.ndarray:
-    "Chances as an array, NaN where they are missing. Raises `DataError` for what lies outside 0..1."
-    try:
-        chance = np.asarray(p, dtype=float)
-    except (TypeError, ValueError):
-        chance = np.array([2.0])
-    if ((chance < 0) | (chance > 1)).any():
-        raise DataError("chances lie within 0..1: divide per cents by 100, leave what is absent NaN")
-    return chance
-
-# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #a375aaa1
-def state_names(
-    states: Sequence[Any] | ArrayLike | None,
-    n: int,  # rows
-) -> np.ndarray:
-    "The state of each row as a string, (n,), empty where none is known."
-    return (
-        np.full(n, "")
-        if states is None
-        else pd.Series(np.asarray(states, dtype=object)).fillna("").astype(str).to_numpy(dtype=str)
-    )
-
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #349f8b41
 def sessions_apart(
     place: np.ndarray,  # (n,) numbers of sessions
@@ -112,6 +112,11 @@ def sessions_apart(
         if at >= last + horizon:
             count, last = count + 1, at
     return count
+
+# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #4caf72c3
+def curve_of(rows: StatedChances, method: str, horizon: int) -> np.ndarray:
+    "The curve of a method through these rows."
+    return calibration_curve(method, rows.p, rows.rose, rows.place, hac_lag(horizon))
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #d93ba422
 def validation_losses(
@@ -128,11 +133,6 @@ def validation_losses(
                 found[test, j] = np.interp(rows.p[test], GRID, curve)
     losses = pd.DataFrame(log_losses(found, rows.rose), columns=list(methods))
     return losses.groupby(rows.place).mean().dropna()
-
-# %% ../../nbs/40_models/28_confidence_calibrator.ipynb #4caf72c3
-def curve_of(rows: StatedChances, method: str, horizon: int) -> np.ndarray:
-    "The curve of a method through these rows."
-    return calibration_curve(method, rows.p, rows.rose, rows.place, hac_lag(horizon))
 
 # %% ../../nbs/40_models/28_confidence_calibrator.ipynb #09e5feb4
 def chosen_method(

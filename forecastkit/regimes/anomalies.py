@@ -37,7 +37,7 @@ from ..metrics import hac_se
 from .fit_cache import fit_or_load
 
 # %% auto #0
-__all__ = ['family_of', 'AnomalyDetector', 'anomaly_versions', 'anomaly_history', 'due_refits', 'scores_by_anomaly']
+__all__ = ['family_of', 'AnomalyDetector', 'due_refits', 'anomaly_versions', 'anomaly_history', 'scores_by_anomaly']
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #31c29750
 DRIFTING_FAMILIES: tuple[tuple[str, str], ...] = (
@@ -235,6 +235,22 @@ def anomaly_reasons(
         for name, row in explanation.head(most).iterrows()
     ]
 
+# %% ../../nbs/35_regimes/05_anomalies.ipynb #23b78692
+def due_refits(
+    index: pd.DatetimeIndex,  # sessions with features
+    refit_sessions: Iterable[pd.Timestamp],  # those at which a new version is allowed to serve
+    growth: float = 0.1,  # share by which the history must have grown since the last version
+    min_rows: int = 250,
+) -> pd.DatetimeIndex:
+    "The refit sessions at which the history has grown enough for a new version."
+    due, rows = [], 0.0
+    for session in sorted(refit_sessions):
+        known = int(index.searchsorted(session))
+        if known >= max(min_rows, (1 + growth) * rows):
+            due.append(session)
+            rows = known
+    return pd.DatetimeIndex(due)
+
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #586e6f29
 def anomaly_versions(
     X: pd.DataFrame,  # features by session
@@ -276,22 +292,6 @@ def anomaly_history(
     columns = [*OVERALL_COLUMNS, *sorted(set(families.values()))]
     found = [serving[begin].p_values(X.iloc[a:b]) for begin, (a, b) in zip(begins, pairwise(edges)) if a < b]
     return pd.concat(found).reindex(X.index, columns=columns) if found else pd.DataFrame(np.nan, X.index, columns)
-
-# %% ../../nbs/35_regimes/05_anomalies.ipynb #23b78692
-def due_refits(
-    index: pd.DatetimeIndex,  # sessions with features
-    refit_sessions: Iterable[pd.Timestamp],  # those at which a new version is allowed to serve
-    growth: float = 0.1,  # share by which the history must have grown since the last version
-    min_rows: int = 250,
-) -> pd.DatetimeIndex:
-    "The refit sessions at which the history has grown enough for a new version."
-    due, rows = [], 0.0
-    for session in sorted(refit_sessions):
-        known = int(index.searchsorted(session))
-        if known >= max(min_rows, (1 + growth) * rows):
-            due.append(session)
-            rows = known
-    return pd.DatetimeIndex(due)
 
 # %% ../../nbs/35_regimes/05_anomalies.ipynb #7db8a7f0
 def _group_mean(values: np.ndarray, members: np.ndarray, lag: int) -> tuple[float, float]:
