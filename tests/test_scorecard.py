@@ -232,6 +232,11 @@ def test_parts_make_up_the_whole():
     assert list(table.index) == ["log_loss", "regime_brier", "rps"]
 
 
+def test_a_part_of_few_overlapping_outcomes_has_no_error_instead_of_one_near_zero():
+    labels = pd.Series(np.where(np.arange(len(AT)) < 25, "few", "many"), AT)
+    assert breakdown(CARD, labels)["coverage_se"].isna().tolist() == [True, False]
+
+
 def test_a_span_without_250_origins_has_no_rolling_coverage():
     short = observe_outcomes(CLOSE, ORIGINS[:200], Target("VIX"), COHORTS, BOUNDS, calendar=NYSE)
     told = score_forecasts(

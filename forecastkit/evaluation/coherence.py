@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..core import DataError, PROBS
 from ..forecasts import coherent_quantiles
-from ..metrics import crps, hac_lag, hac_se
+from ..metrics import crps, overlap_se
 
 # %% auto #0
 __all__ = ['coherence_price']
@@ -44,5 +44,5 @@ def _price(raw: np.ndarray, made: np.ndarray, outcomes: np.ndarray, horizon: int
     moved = (raw[rows] != made[rows]).any(axis=1)
     return {
         "rows": int(rows.sum()), "changed": float(moved.mean()), "crps_raw": float(before.mean()), "crps_coherent": float(after.mean()),
-        "difference": float((after - before).mean()), "standard_error": float(hac_se(after - before, hac_lag(horizon))),
+        "difference": float((after - before).mean()), "standard_error": float(overlap_se(after - before, horizon)),
     }  # fmt: skip

@@ -21,8 +21,8 @@ from ..calendars import COHORTS, Calendar
 from ..models import confidence_reliability, rise_frequency, shrunk_chance, transition_probabilities
 from ..core import DataError, PROBS, SCORE_PROBS, Target, VIX_REGIMES, plain, stage_key, vix_regime
 from ..forecasts import cdf_at, mean_of
-from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_lag, hac_se, interval
-from ..metrics import log_loss, mae, pinball, pit, r2, rmse, rps, simulated_ece, skill, width
+from ..metrics import Comparison, brier, columns_of, coverage, crps, ece, hac_lag, interval
+from ..metrics import log_loss, mae, overlap_se, pinball, pit, r2, rmse, rps, simulated_ece, skill, width
 
 # %% auto #0
 __all__ = ['COVERAGE_LEVELS', 'MIN_HORIZONS', 'Outcomes', 'observe_outcomes', 'range_scores', 'row_scores', 'rolling_coverage',
@@ -352,7 +352,7 @@ def breakdown(
         gain = skills_against(part["crps"], {baseline: card.baseline_scores[baseline]["crps"][part.index]}, horizon)[
             baseline
         ]
-        error = hac_se(part["inside_0.8"].to_numpy(), hac_lag(horizon))
+        error = overlap_se(part["inside_0.8"], horizon)
         apart = count_apart(card.origins.get_indexer(part.index), horizon)
         rows[label] = (
             len(part),

@@ -23,7 +23,7 @@ from ..core import DataError
 from ..forecasts import ACCENT, FAINT, WARNING, house_style, session_axes
 from ..ledger import PredictionDatabase
 from ..metrics import CHART_WORDS, ChangeDetector, ChangeReport, expected_crps, fit_change_detector, past_crps
-from ..metrics import hac_lag, hac_se
+from ..metrics import hac_lag, overlap_se
 
 # %% auto #0
 __all__ = ['OUTCOME_WINDOWS', 'RANGES', 'MEASURE_WORDS', 'DECAY_RULES', 'RUN_LENGTH', 'check_outcomes', 'rolling_measures',
@@ -260,7 +260,7 @@ def window_table(outcomes: pd.DataFrame, before: pd.DataFrame, windows: tuple[in
             series["skill"] = better / recent["baseline_crps"].mean()
         for name, value in last.items():
             error = series.get(str(name))
-            se = hac_se(error, hac_lag(horizon)) if error is not None and error.notna().all() else math.nan
+            se = overlap_se(error, horizon) if error is not None and error.notna().all() else math.nan
             rows[str(name), window] = (value, se if len(recent) == window else math.nan, usual.get(name), len(recent))
     return pd.DataFrame(rows, ["value", "se", "usual", "n"]).T.rename_axis(["measure", "window"])
 

@@ -118,7 +118,7 @@ def _storages(where: str | Path) -> list[str]:
     place = Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
     found = [str(where)] if place is None or place.is_file() else [str(one) for one in sorted(place.glob("*.db"))]
     if not found:
-        raise DataError(f"no studies lie at {display_url(url)}: forecastkit tune makes them, or name another --storage")
+        raise DataError(f"no studies lie at {display_url(url)}: forecastkit tune makes them, or name another storage")
     return found
 
 # %% ../../nbs/70_reports/12_tuning_studies.ipynb #fd25384b

@@ -94,6 +94,8 @@ def order_of(
         return order, "the row has more fields than there are columns: write 1.5, and not 1,5"
     if session is pd.NaT:
         return order, f"session {row['session']!r} is no date, such as 2016-01-04"
+    if math.isnan(order.size):
+        return order, f"size {row['size']!r} is no number" if row["size"].strip() else "no size is given"
     return order, kind_fault(row.get("kind", "").strip().lower(), order)
 
 # %% ../../nbs/50_trading/12_order_files.ipynb #a7a53749
