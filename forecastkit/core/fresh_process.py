@@ -1,6 +1,6 @@
 """`FreshProcesses` calls a function in a process that has run none of it before, in hundredths of a second after the first time.
 
-Code that remembers gives itself away only where it cannot remember: in a process of its own. To start Python and import pandas takes a second, each time. So one process does that
+Code that keeps state between calls shows it only in a process in which it has not run before. To start Python and import pandas takes a second, each time. So one process does that
 once and waits; every question is answered by a copy of it that ends with its answer. On systems where a process cannot be copied safely (all but Linux) a new one
 starts for each question."""
 
