@@ -25,8 +25,8 @@ from .alert_sinks import SEVERITIES, Message, Sink
 from .alerts import StoredAlert, alerts_in
 
 # %% auto #0
-__all__ = ['LEASE', 'LONGEST_WAIT', 'GROUPINGS', 'message_of', 'Batch', 'take', 'DeliveryReport', 'deliver_alerts', 'undelivered',
-           'waiting_words']
+__all__ = ['LEASE', 'LONGEST_WAIT', 'GROUPINGS', 'message_of', 'Batch', 'take', 'undelivered', 'waiting_words', 'DeliveryReport',
+           'deliver_alerts']
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #8b15baef
 def message_of(
@@ -102,6 +102,23 @@ def mark(
     done = {"leased_until": None, "delivered_at": now, "error": ""}
     rows = sa.update(DELIVERIES).where(DELIVERIES.c.seq.in_(batch.rows), DELIVERIES.c.delivered_at.is_(None))
     connection.execute(rows.values(done if failure is None else again))
+
+# %% ../../nbs/60_ops/23_outbox.ipynb #18b946b5
+def undelivered(connection: sa.Connection) -> dict[str, int]:
+    "How many rows wait for each sink."
+    out = DELIVERIES.c
+    query = sa.select(out.sink, sa.func.count()).where(out.delivered_at.is_(None)).group_by(out.sink).order_by(out.sink)
+    return {str(sink): int(n) for sink, n in connection.execute(query)}
+
+# %% ../../nbs/60_ops/23_outbox.ipynb #a3c31749
+def waiting_words(connection: sa.Connection) -> dict[str, str]:
+    "Until when rows wait for each sink, and why: the last failure, or the quiet hours."
+    out = DELIVERIES.c
+    query = sa.select(out.sink, out.due_at, out.error).where(out.delivered_at.is_(None)).order_by(out.sink, out.due_at)
+    found: dict[str, str] = {}
+    for sink, due, error in connection.execute(query):
+        found.setdefault(str(sink), f"until {due:%Y-%m-%d %H:%M} UTC ({error or 'not due yet, or on its way'})")
+    return found
 
 # %% ../../nbs/60_ops/23_outbox.ipynb #8ff6af9a
 @dataclass
@@ -187,20 +204,3 @@ def deliver_alerts(
         delivered, failed, sum(waiting.values()), tuple(name for name in waiting if name not in sinks),
         with_retry(database.engine, waiting_words),
     )  # fmt: skip
-
-# %% ../../nbs/60_ops/23_outbox.ipynb #2608b094
-def undelivered(connection: sa.Connection) -> dict[str, int]:
-    "How many rows wait for each sink."
-    out = DELIVERIES.c
-    query = sa.select(out.sink, sa.func.count()).where(out.delivered_at.is_(None)).group_by(out.sink).order_by(out.sink)
-    return {str(sink): int(n) for sink, n in connection.execute(query)}
-
-# %% ../../nbs/60_ops/23_outbox.ipynb #329ccced
-def waiting_words(connection: sa.Connection) -> dict[str, str]:
-    "Until when rows wait for each sink, and why: the last failure, or the quiet hours."
-    out = DELIVERIES.c
-    query = sa.select(out.sink, out.due_at, out.error).where(out.delivered_at.is_(None)).order_by(out.sink, out.due_at)
-    found: dict[str, str] = {}
-    for sink, due, error in connection.execute(query):
-        found.setdefault(str(sink), f"until {due:%Y-%m-%d %H:%M} UTC ({error or 'not due yet, or on its way'})")
-    return found

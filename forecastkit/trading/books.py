@@ -19,8 +19,8 @@ from .orders import Reject
 from .prices import PriceBlocks
 
 # %% auto #0
-__all__ = ['FILL_KINDS', 'ORDER', 'STOP', 'TARGET', 'DELISTING', 'DUST', 'Fills', 'no_dust', 'TradeParts', 'cut_into_trades',
-           'trade_table', 'Books']
+__all__ = ['FILL_KINDS', 'ORDER', 'STOP', 'TARGET', 'DELISTING', 'DUST', 'Fills', 'no_dust', 'Books', 'TradeParts',
+           'cut_into_trades', 'trade_table']
 
 # %% ../../nbs/50_trading/05_books.ipynb #c7a91594
 FILL_KINDS: tuple[str, ...] = ("order", "stop", "target", "delisting")
@@ -52,69 +52,6 @@ def no_dust(
 ) -> np.ndarray:
     "Shares without the remainders of rounding."
     return np.where(np.abs(shares) < DUST, 0.0, shares)
-
-# %% ../../nbs/50_trading/05_books.ipynb #c40a4ac8
-def _without_flips(fills: Fills) -> Fills:
-    "The fills by ticker, then in order of time; one that turns a position is two, with its costs divided."
-    order = np.argsort(fills.ticker.astype(np.uint16), kind="stable")  # small whole numbers are sorted by counting
-    fills = Fills(*(column[order] for column in fills))
-    flips = fills.before * no_dust(fills.before + fills.shares) < 0
-    if not flips.any():
-        return fills
-    rows = np.repeat(np.arange(len(flips)), np.where(flips, 2, 1))
-    second = np.concatenate([[False], rows[1:] == rows[:-1]]) if len(rows) else np.zeros(0, dtype=bool)
-    first, out = flips[rows] & ~second, Fills(*(column[rows] for column in fills))
-    closing, opening = -out.before, out.before + out.shares
-    shares = np.where(first, closing, np.where(second, opening, out.shares))
-    part = np.divide(shares, out.shares, out=np.ones(len(shares)), where=out.shares != 0)
-    costs = {name: getattr(out, name) * part for name in ("commission", "spread", "slippage")}
-    return out._replace(shares=shares, before=np.where(second, 0.0, out.before), **costs)
-
-# %% ../../nbs/50_trading/05_books.ipynb #67a44043
-class TradeParts(NamedTuple):
-    "The fills of a run cut into trades."
-
-    fills: Fills  # by ticker, none turning a position
-    number: np.ndarray  # (m,) the trade of each fill
-    first: np.ndarray  # (trades,) its first fill
-    last: np.ndarray  # (trades,) its last fill
-    still: np.ndarray  # (trades,) still open
-    profit: np.ndarray  # (trades,) after all costs
-
-# %% ../../nbs/50_trading/05_books.ipynb #0c55cb41
-def cut_into_trades(books: Books) -> TradeParts:
-    "Group fills into trades, with what each trade earned: fills, the position still held, dividends less borrow."
-    prices, fills = books.prices, _without_flips(books.fills)
-    number = np.cumsum(fills.before == 0) - 1
-    count = int(number[-1]) + 1 if len(number) else 0
-    profit = -np.bincount(number, fills.shares * fills.price + fills.costs, count).astype(
-        float
-    )  # whole numbers without fills
-    first, last = np.flatnonzero(np.diff(number, prepend=-1)), np.flatnonzero(np.diff(number, append=count))
-    still = no_dust(fills.before[last] + fills.shares[last]) != 0
-    profit += np.where(still, books.values[-1, fills.ticker[last]], 0.0)
-    days, names = np.nonzero(books.dividends - books.borrow)
-    if len(days):
-        keys, n = fills.ticker * (len(prices.sessions) + 1) + fills.session, len(prices.sessions) + 1
-        owner = number[np.searchsorted(keys, names * n + days) - 1]
-        profit += np.bincount(owner, (books.dividends - books.borrow)[days, names], count)
-    return TradeParts(fills, number, first, last, still, profit)
-
-# %% ../../nbs/50_trading/05_books.ipynb #b18b7ba1
-def trade_table(books: Books) -> pd.DataFrame:
-    "One row for each trade of a run: ticker, side, entry, exit, largest size, costs, profit."
-    sessions, (fills, number, first, last, still, profit) = books.prices.sessions, books.trade_parts
-    size = np.zeros(len(profit))
-    np.maximum.at(size, number, np.abs(fills.before + fills.shares))
-    return pd.DataFrame({
-        "ticker": np.array(books.prices.tickers, dtype=object)[fills.ticker[last]],
-        "side": np.where(fills.shares[first] > 0, "long", "short"),
-        "entry": sessions[fills.session[first]], "exit": sessions[fills.session[last]].where(~still),
-        "shares": size, "entry_price": fills.price[first], "exit_price": np.where(still, np.nan, fills.price[last]),
-        "exit_by": np.where(still, "", np.array(FILL_KINDS)[fills.kind[last]]),
-        "sessions": np.where(still, len(sessions) - 1, fills.session[last]) - fills.session[first],
-        "costs": np.bincount(number, fills.costs, len(profit)), "profit": profit,
-    })  # fmt: skip
 
 # %% ../../nbs/50_trading/05_books.ipynb #d86256a8
 @dataclass(frozen=True, eq=False)
@@ -205,3 +142,66 @@ class Books:
         if wrong:
             raise ArithmeticError(f"the books do not balance: {wrong}; this is a fault of the engine, please report it")
         return self
+
+# %% ../../nbs/50_trading/05_books.ipynb #e473b59b
+def _without_flips(fills: Fills) -> Fills:
+    "The fills by ticker, then in order of time; one that turns a position is two, with its costs divided."
+    order = np.argsort(fills.ticker.astype(np.uint16), kind="stable")  # small whole numbers are sorted by counting
+    fills = Fills(*(column[order] for column in fills))
+    flips = fills.before * no_dust(fills.before + fills.shares) < 0
+    if not flips.any():
+        return fills
+    rows = np.repeat(np.arange(len(flips)), np.where(flips, 2, 1))
+    second = np.concatenate([[False], rows[1:] == rows[:-1]]) if len(rows) else np.zeros(0, dtype=bool)
+    first, out = flips[rows] & ~second, Fills(*(column[rows] for column in fills))
+    closing, opening = -out.before, out.before + out.shares
+    shares = np.where(first, closing, np.where(second, opening, out.shares))
+    part = np.divide(shares, out.shares, out=np.ones(len(shares)), where=out.shares != 0)
+    costs = {name: getattr(out, name) * part for name in ("commission", "spread", "slippage")}
+    return out._replace(shares=shares, before=np.where(second, 0.0, out.before), **costs)
+
+# %% ../../nbs/50_trading/05_books.ipynb #abcaa56a
+class TradeParts(NamedTuple):
+    "The fills of a run cut into trades."
+
+    fills: Fills  # by ticker, none turning a position
+    number: np.ndarray  # (m,) the trade of each fill
+    first: np.ndarray  # (trades,) its first fill
+    last: np.ndarray  # (trades,) its last fill
+    still: np.ndarray  # (trades,) still open
+    profit: np.ndarray  # (trades,) after all costs
+
+# %% ../../nbs/50_trading/05_books.ipynb #ab9791c8
+def cut_into_trades(books: Books) -> TradeParts:
+    "Group fills into trades, with what each trade earned: fills, the position still held, dividends less borrow."
+    prices, fills = books.prices, _without_flips(books.fills)
+    number = np.cumsum(fills.before == 0) - 1
+    count = int(number[-1]) + 1 if len(number) else 0
+    profit = -np.bincount(number, fills.shares * fills.price + fills.costs, count).astype(
+        float
+    )  # whole numbers without fills
+    first, last = np.flatnonzero(np.diff(number, prepend=-1)), np.flatnonzero(np.diff(number, append=count))
+    still = no_dust(fills.before[last] + fills.shares[last]) != 0
+    profit += np.where(still, books.values[-1, fills.ticker[last]], 0.0)
+    days, names = np.nonzero(books.dividends - books.borrow)
+    if len(days):
+        keys, n = fills.ticker * (len(prices.sessions) + 1) + fills.session, len(prices.sessions) + 1
+        owner = number[np.searchsorted(keys, names * n + days) - 1]
+        profit += np.bincount(owner, (books.dividends - books.borrow)[days, names], count)
+    return TradeParts(fills, number, first, last, still, profit)
+
+# %% ../../nbs/50_trading/05_books.ipynb #64c94e4f
+def trade_table(books: Books) -> pd.DataFrame:
+    "One row for each trade of a run: ticker, side, entry, exit, largest size, costs, profit."
+    sessions, (fills, number, first, last, still, profit) = books.prices.sessions, books.trade_parts
+    size = np.zeros(len(profit))
+    np.maximum.at(size, number, np.abs(fills.before + fills.shares))
+    return pd.DataFrame({
+        "ticker": np.array(books.prices.tickers, dtype=object)[fills.ticker[last]],
+        "side": np.where(fills.shares[first] > 0, "long", "short"),
+        "entry": sessions[fills.session[first]], "exit": sessions[fills.session[last]].where(~still),
+        "shares": size, "entry_price": fills.price[first], "exit_price": np.where(still, np.nan, fills.price[last]),
+        "exit_by": np.where(still, "", np.array(FILL_KINDS)[fills.kind[last]]),
+        "sessions": np.where(still, len(sessions) - 1, fills.session[last]) - fills.session[first],
+        "costs": np.bincount(number, fills.costs, len(profit)), "profit": profit,
+    })  # fmt: skip
