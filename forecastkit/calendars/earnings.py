@@ -231,7 +231,7 @@ def spans_of_waiting(
     begins = closes.searchsorted(_micros(expected["known_at"]))
     return begins, np.minimum(ends, closes.searchsorted(expected["until"].to_numpy(dtype=np.int64)))
 
-
+# %% ../../nbs/15_calendars/06_earnings.ipynb #27f3b066
 def first_awaited(
     expected: pd.DataFrame,
     columns: np.ndarray,  # (reports,) that of the symbol of each

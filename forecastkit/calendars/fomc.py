@@ -78,7 +78,7 @@ def check_meetings(
 MONTHS: tuple[str, ...] = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = re.compile(r"(?:\d{1,2}\s*[-\u2013]\s*)?(\d{1,2})\s*\*?\s*(?:\((.*)\))?\s*\*?")  # 16-17*, 22 (notation vote)
 
-
+# %% ../../nbs/15_calendars/04_fomc.ipynb #0566c92b
 class _PageText(HTMLParser):
     "The texts of a page, in order, without what programs read."
 
@@ -113,7 +113,7 @@ def _meetings_in(texts: list[str]) -> Iterator[tuple[str, bool]]:
                 yield f"{year}-{month:02d}-{day:02d}", "unscheduled" not in remark
             month = 0
 
-
+# %% ../../nbs/15_calendars/04_fomc.ipynb #666de688
 def page_decisions(
     page: str,  # HTML of the Federal Reserve's calendar of meetings
 ) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def _guard_here() -> FileLayer | None:
         return layer
     return None if threading.get_ident() in _BEFORE else _GUARDS[-1]
 
-
+# %% ../../nbs/00_core/19_file_guard.ipynb #b0b002f3
 def _heard(event: str, args: tuple[Any, ...]) -> None:
     "The hook. Raises `PermissionError` for a change that the layer has not led."
     if not _GUARDS or (event not in CHANGES and event not in MAKES and event not in STARTS):
@@ -79,7 +79,7 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
                     f"it changes {own} by a call that the audit cannot lead ({event}; a name imported from its module is one: `os.remove` is led, `from os import remove` is not): {REMEDY}"
                 )
 
-
+# %% ../../nbs/00_core/19_file_guard.ipynb #c3beb854
 _HOOKED: list[bool] = []
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #45a77379

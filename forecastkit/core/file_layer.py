@@ -235,7 +235,7 @@ def _seen(
     "Ask about a file."
     return original(layer.seen(path), *rest, **named)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #bb935fb5
 def _changed(
     layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
@@ -243,7 +243,7 @@ def _changed(
     seen = layer.seen(path)
     return None if seen == path and path.is_dir() else original(layer.to_write(path), *rest, **named)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #16a02b35
 def _opened(
     layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
@@ -255,7 +255,7 @@ def _opened(
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
     return original(layer.to_write(path, "w" not in mode), *rest, **named)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #e61864dd
 WRITES: int = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -271,7 +271,7 @@ def _opened_low(
     anew = flags & os.O_TRUNC and flags & os.O_CREAT
     return original(layer.to_write(path, not anew), *rest, **named)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #db4d8d3f
 def _connected(
     layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
@@ -281,7 +281,7 @@ def _connected(
         return original(f"file:{quote(str(path))}?mode=ro", *rest, **named | {"uri": True})
     return original(layer.to_write(path), *rest, **{name: value for name, value in named.items() if name != "uri"})
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #004c8e64
 def database_path(
     database: Any,  # as `sqlite3.connect` takes it
     uri: bool,
@@ -297,7 +297,7 @@ def database_path(
     inside = said.path == ":memory:" or asked.get("mode") == "memory"
     return (None, False) if inside else (unquote(said.path), asked.get("mode") == "ro" or asked.get("immutable") == "1")
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #e2603580
 def _made(
     layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
@@ -309,7 +309,7 @@ def _made(
     original(layer.over(path), *rest, **named)
     layer.empty(path)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #bd8e081e
 def _removed(
     layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
@@ -321,7 +321,7 @@ def _removed(
         original(seen, *rest, **named)
     layer.gone.add(path)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #e871f3b6
 def _listed(
     layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
@@ -329,7 +329,7 @@ def _listed(
     plain = not layer.over(path).is_dir() and not layer.gone
     return original(path, *rest, **named) if plain or not layer.seen(path).is_dir() else layer.names(path)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #3165accc
 class _Entries(list[Any]):
     "What `os.scandir` gives."
 
@@ -349,7 +349,7 @@ class _Entries(list[Any]):
     def close(self) -> None:
         "Nothing is held open."
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #90c30409
 def _scanned(
     layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
@@ -379,7 +379,7 @@ def _moved(layer: FileLayer, original: Callable[..., Any], source: Any, target: 
         layer.gone.add(path)
     return result
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #1a36e462
 def _linked(layer: FileLayer, original: Callable[..., Any], source: Any, target: Any, named: dict[str, Any]) -> Any:
     "`os.link` makes a copy: a link would let the file below be written."
     path, onto = layer.own(source), layer.own(target)
@@ -403,7 +403,7 @@ class _Led(NamedTuple):
     words: tuple[str, ...] = ("path",)
     follow: bool = True  # a link to what it points to
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #c555067e
 _OPENS = (
     ("builtins", "open"),
     ("io", "open"),
@@ -413,6 +413,7 @@ _OPENS = (
 )
 _CHANGES = ("chmod", "chown", "lchown", "utime", "truncate", "setxattr", "removexattr", "mkfifo", "mknod")
 
+# %% ../../nbs/00_core/18_file_layer.ipynb #6b225954
 LED: tuple[_Led, ...] = (
     *(_Led(module, name, _opened, ("file",)) for module, name in _OPENS),
     *(_Led("os", name, _seen) for name in ("stat", "access")), *(_Led("os", name, _seen, follow=False) for name in ("lstat", "readlink")),
@@ -436,7 +437,7 @@ def at_folder(
         return path
     return Path(f"/proc/self/fd/{folder}").readlink() / os.fsdecode(path)
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #53df71a1
 def _names_of(led: _Led, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
     "The paths that a call names, taken out of its keywords; fewer where the call is none."
     names = [*args[: len(led.words)], *(named.pop(word) for word in led.words[len(args) :] if word in named)]
@@ -449,7 +450,7 @@ def _names_of(led: _Led, args: tuple[Any, ...], named: dict[str, Any]) -> list[A
             names[k] = at_folder(names[k], folder)
     return names
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #ea5fa77d
 @cache
 def _under_rule(original: Callable[..., Any], led: _Led) -> Callable[..., Any]:
     "A function that asks the layer of the calling thread first, and does what it always did where there is none."
@@ -478,7 +479,7 @@ def _under_rule(original: Callable[..., Any], led: _Led) -> Callable[..., Any]:
 
     return asked
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #b39d48af
 def _through(layer: FileLayer, call: Callable[..., Any], *args: Any) -> Any:
     "What a call of the user's returns inside a rule."
     with aside(layer, False):
@@ -489,7 +490,7 @@ def _temporary(original: Callable[[], str]) -> Callable[[], str]:
     "`tempfile.gettempdir`: temporary files are true files in the folder, since libraries in C are given their names."
     return lambda: original() if (layer := LAYER.get()) is None else str(layer.folder / "temporary")
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #be74a140
 def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
     "`threading.Thread.start`: a thread sees files as the one that starts it."
 
@@ -501,7 +502,7 @@ def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
 
     return start
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #c9f1a4b3
 def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
     "`ThreadPoolExecutor.submit`: so does one that has waited in a pool."
 
@@ -511,12 +512,12 @@ def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
 
     return submit
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #a371577f
 _LOCK = threading.Lock()
 _STOOD: list[tuple[Any, str, Any]] = []  # what the functions were before the first layer
 _UNDER: list[int] = []  # a thread for each layer that is active
 
-
+# %% ../../nbs/00_core/18_file_layer.ipynb #5dfcf531
 @contextmanager
 def _led() -> Iterator[None]:
     "While any layer is active, Python's functions ask for it."

@@ -29,6 +29,8 @@ _PORT = re.compile(
 _ENCODED = re.compile(r"(%3A%2F%2F)(?:(?!%2F|%3A%2F%2F)[^\s&]){0,2000}%40", re.I)
 _NAMES = r"(?:[\w.-]{0,40}(?:passw(?:or)?d|passphrase|pwd|token|secret|api[_-]?key|credentials?|signature)|[\w.-]{0,40}_key|authorization|x-api-key|(?:set-)?cookie)"
 _VALUE = r"(?:\"[^\"]*\"|'[^']*'|(?:bearer|basic|token)\s+[^\s&;,\"']+|[^\s&;#\"'<>(){}\[\],]+)"
+
+# %% ../../nbs/00_core/00_text.ipynb #17c56379
 _NAMED = re.compile(
     rf"(?P<name>\b{_NAMES}[\"']?\s*=\s*|[?&;](?:key|auth|sig|pass|crumb)=)(?:{_VALUE})"
     rf"|(?P<label>\b{_NAMES}[\"']?\s*:\s*)(?>{_VALUE})(?!\s*=)",  # and not the `name: other = value` of our own messages
@@ -36,7 +38,7 @@ _NAMED = re.compile(
 )
 _BEARER = re.compile(r"\b(bearer\s+)[A-Za-z0-9._~+/=-]{6,}", re.I)
 
-
+# %% ../../nbs/00_core/00_text.ipynb #6f1e11d8
 def _without_userinfo(found: re.Match[str]) -> str:
     "An address without its secret part; unchanged where the @ belongs to something behind a host and its port."
     scheme, user, rest = found["scheme"], found["user"], found["rest"]

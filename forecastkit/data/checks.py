@@ -176,7 +176,7 @@ def bar_faults(
              ("outside low..high", outside, share), ("no close", blank, "")]  # fmt: skip
     return [fault for kind, rows, more in marks for fault in faults_on(symbol, kind, bars.index[rows], "{days}" + more)]
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #bbf60844
 def runs(same: np.ndarray) -> np.ndarray:
     "The length of the unbroken run of True in which each True stands; 0 for False."
     same = np.asarray(same, dtype=bool)
@@ -186,7 +186,7 @@ def runs(same: np.ndarray) -> np.ndarray:
         lengths[start:end] = end - start
     return lengths
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #cae8a8ee
 def range_faults(symbol: str, bars: pd.DataFrame, shortest: int = 5) -> list[Fault]:
     "Stretches in which all four prices are one number, and blank open, high or low among rows that have them."
     if not {"open", "high", "low"} <= set(bars.columns):
@@ -229,7 +229,7 @@ def change_scale(
     before = sizes.rolling(250, min_periods=20).median().shift()
     return (1.4826 * before.fillna(sizes.iloc[:250].median())).clip(lower=0.002)
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #1325b995
 def nearest_ratio(
     change: np.ndarray,  # log changes
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +238,7 @@ def nearest_ratio(
     best = away.argmin(axis=1)
     return RATIOS[best], away[np.arange(len(best)), best]
 
-
+# %% ../../nbs/20_data/06_checks.ipynb #1628a8d4
 def jump_faults(symbol: str, bars: pd.DataFrame) -> list[Fault]:
     "Spikes, unadjusted splits and jumps among the closes; values of 0 or less are left to `bar_faults`."
     bars = bars[bars["close"] > 0]

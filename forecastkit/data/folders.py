@@ -61,12 +61,12 @@ def _reach(closes: pd.Series) -> tuple[pd.Timestamp, int]:
     "The last day and the number of rows."
     return (closes.index[-1], len(closes)) if len(closes) else (pd.Timestamp.min, 0)
 
-
+# %% ../../nbs/20_data/09_folders.ipynb #2dc4faf1
 def decimals(numbers: pd.Series) -> int:
     "How many decimals the numbers are written with, at most eight."
     return next((places for places in range(8) if np.isclose(numbers, numbers.round(places), 1e-9, 0).all()), 8)
 
-
+# %% ../../nbs/20_data/09_folders.ipynb #1134dd41
 def differing_days(a: pd.Series, b: pd.Series) -> pd.DatetimeIndex:
     "The days on which two series by day differ by more than the rounding of the coarser one."
     days = a.index.intersection(b.index)
@@ -159,12 +159,12 @@ def file_state(path: Path) -> list[int]:
         return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     return []
 
-
+# %% ../../nbs/20_data/09_folders.ipynb #dc2e5694
 def pack_layout(layout: Layout) -> list[Any]:
     "A layout as plain data."
     return [layout.date, [*layout.columns.items()], layout.unused, layout.symbols, layout.timed]
 
-
+# %% ../../nbs/20_data/09_folders.ipynb #29c72185
 def unpack_layout(packed: Sequence[Any]) -> Layout:
     "The layout that `pack_layout` was given."
     date, columns, unused, symbols, timed = packed

@@ -93,7 +93,7 @@ def header_line(
     at = next((at for at, start in enumerate(starts) if start in names), 0)
     return 0 if any(start[:1].isdigit() for start in starts[:at]) else at
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #0a1ebd05
 ONE_FILE_EACH = "save one file for each"
 
 
@@ -103,7 +103,7 @@ def separator(
     "The separator of the cells of a table: a comma, a semicolon or a tab."
     return max((",", ";", "\t"), key=header.count)
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #999fe3ec
 def one_header(
     lines: Sequence[str],  # of a table
     symbol: str | None = None,  # canonical; what the file is taken for
@@ -119,7 +119,7 @@ def one_header(
         raise DataError(another_symbol(canonical_symbol(tickers[0]), symbol))
     return [",".join(["Date", *names["price"]]), *lines[3:]]
 
-
+# %% ../../nbs/20_data/01_formats.ipynb #89f5e32f
 def ragged_line(
     lines: Sequence[str],  # of a table, its header first
     between: str = ",",  # cells

@@ -46,7 +46,7 @@ def refuse_shifted(symbol: str, days: pd.DatetimeIndex, calendar: Calendar) -> N
                 f"zone: date them by their sessions"
             )
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #bf03a62e
 def refuse_sparse(symbol: str, days: pd.DatetimeIndex) -> None:
     "Raise `DataError` for rows that are no sessions: weeks, months, or a long stretch of them."
     gaps = np.diff(days.unique().sort_values().to_numpy()).astype("timedelta64[D]").astype(int)
@@ -61,7 +61,7 @@ def refuse_sparse(symbol: str, days: pd.DatetimeIndex) -> None:
             f"dated by it, instead of weeks or months"
         )
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #8ad25899
 def refuse_every_day(symbol: str, frame: pd.DataFrame, calendar: Calendar) -> None:
     "Raise `DataError` for a series that trades on days of rest, weekends that repeat the close before them apart."
     rest = np.array([day == "0" for day in calendar.exchange.weekmask])
@@ -214,7 +214,7 @@ def _as_rows(message: str) -> str:
     "A message that counts the lines of a file, its header first, as one that counts rows."
     return re.sub(r"\bline (\d+)", lambda found: f"row {int(found[1]) - 1}", message)
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #004d41df
 def to_pandas(
     data: Any,
     symbol: str | None = None,  # canonical
@@ -242,7 +242,7 @@ def to_pandas(
         raise DataError(f"{type(data).__name__} carries no dates: {TAKEN}")
     return _other_frame(data)
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #3df2c732
 def _other_frame(data: Any) -> pd.DataFrame:
     "A frame of another library through narwhals."
     try:
@@ -259,7 +259,7 @@ def _other_frame(data: Any) -> pd.DataFrame:
         raise DataError(f"a {type(data).__module__.split('.')[0]} Series carries no dates: {TAKEN}")
     return (frame.collect() if isinstance(frame, narwhals.LazyFrame) else frame).to_pandas()
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #c4dcd4e3
 def _dates_of(index: pd.Index) -> pd.Series | None:
     "The dates of an index as text; None where it only counts rows."
     if isinstance(index, pd.PeriodIndex):
@@ -353,7 +353,7 @@ PRICE_NAMES = frozenset([
     "last", "last price", "settle", "settlement price", "mid", "nav", "vwap", "value", "y",
 ])  # fmt: skip
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #0786753c
 def told_symbol(
     name: Any,  # of a Series or a column
     strict: bool = False,  # only a name in capitals counts
@@ -364,7 +364,7 @@ def told_symbol(
     symbol = canonical_symbol(name)
     return symbol if re.fullmatch(SYMBOL_PATTERN, symbol) and not symbol.isdigit() else None
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #c2fbd492
 def _symbol_of(table: pd.DataFrame, data: Any, strict: bool) -> str | None:
     "The symbol that a long table or a Series tells; None where it tells none, or several."
     names = {plain_name(name): name for name in table.columns}
@@ -374,7 +374,7 @@ def _symbol_of(table: pd.DataFrame, data: Any, strict: bool) -> str | None:
         return str(listed[0])
     return told_symbol(data.name, strict) if isinstance(data, pd.Series) else None
 
-
+# %% ../../nbs/20_data/07_frames.ipynb #36a6ac2b
 def one_column(
     table: pd.DataFrame,  # dates in a column, as text, and no column close
     symbol: str | None,  # canonical

@@ -55,7 +55,7 @@ CFE_COLUMNS: Mapping[str, str] = {
     "volume": "total volume",
 }
 
-
+# %% ../../nbs/20_data/04_futures.ipynb #dabc6b96
 def _numbers(table: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
     "The columns of bars as floats by day; raises `DataError` for an absent column and for text."
     plain = {str(name).strip().lower(): name for name in table.columns}
@@ -68,7 +68,7 @@ def _numbers(table: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
         raise DataError(f"{days[wrong][0]:%Y-%m-%d}: a cell is no number: correct it")
     return found
 
-
+# %% ../../nbs/20_data/04_futures.ipynb #835f896e
 def read_contract(
     path: str | Path,
     shown: str | None = None,  # what messages call the file; its name if None

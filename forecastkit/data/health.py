@@ -86,7 +86,7 @@ def _facts(document: Mapping[str, Any]) -> pd.DataFrame:
             for unit, facts in report["units"].items() for fact in facts]  # fmt: skip
     return pd.DataFrame(rows, columns=["concept", "unit", "start", "end", "filed", "value"])
 
-
+# %% ../../nbs/20_data/13_health.ipynb #f7615d2d
 def filing_faults(
     name: str,
     document: Mapping[str, Any],  # companyfacts or submissions of EDGAR
@@ -153,7 +153,7 @@ class SeriesReport:
             return None, None
         return self.values.index.min(), self.values.index.max()
 
-
+# %% ../../nbs/20_data/13_health.ipynb #d410e7e9
 def _series_report(
     symbol: str, source: str, frame: pd.DataFrame, faults: Sequence[Fault], rows: int | None = None
 ) -> SeriesReport:
@@ -188,7 +188,7 @@ def _other_table(path: Path, shown: str, symbol: str, calendar: Calendar) -> Ser
         close.groupby(pd.DatetimeIndex(close.index).normalize()).last(),
     )
 
-
+# %% ../../nbs/20_data/13_health.ipynb #77105b36
 def _document(path: Path, shown: str) -> SeriesReport | None:
     "A FINRA volume file or an EDGAR document; None for anything else."
     name = path.name.split(".")[0]
@@ -242,7 +242,7 @@ REPAIRED: Mapping[str, str] = {  # how what `clean_series` writes begins -> the 
     "the price steps by": "unadjusted split",
 }  # fmt: skip
 
-
+# %% ../../nbs/20_data/13_health.ipynb #1d796736
 def repair_faults(symbol: str, repairs: Collection[Repair]) -> list[Fault]:
     "Repairs as faults, one a kind."
     days = {
@@ -251,7 +251,7 @@ def repair_faults(symbol: str, repairs: Collection[Repair]) -> list[Fault]:
     }
     return [fault for kind, when in days.items() for fault in faults_on(symbol, kind, when)]
 
-
+# %% ../../nbs/20_data/13_health.ipynb #2043b96f
 def folder_reports(
     folder: str | Path, calendar: Calendar, today: dt.date | str | None = None
 ) -> Iterator[SeriesReport]:
@@ -263,7 +263,7 @@ def folder_reports(
             report = file_report(path, f"{root.resolve().name}/{below.as_posix()}", calendar, today=today)
             yield from [report] if report else []
 
-
+# %% ../../nbs/20_data/13_health.ipynb #c5435c7b
 def source_reports(source: Source, calendar: Calendar, today: dt.date | str | None = None) -> Iterator[SeriesReport]:
     "What a source says of each of its series; one that cannot be read is a fault."
     for symbol in source.symbols:
@@ -393,7 +393,7 @@ def compare_reports(series: Sequence[SeriesReport]) -> list[Fault]:
             faults += [replace(fault, source=report.source) for fault in apart]
     return faults
 
-
+# %% ../../nbs/20_data/13_health.ipynb #4e525302
 def late_series(series: Sequence[SeriesReport], as_of: pd.Timestamp, calendar: Calendar) -> list[Fault]:
     "Bars that have ended before a session, none of their sources reaching it."
     last: dict[str, pd.Timestamp] = {}

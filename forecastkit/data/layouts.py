@@ -89,7 +89,7 @@ NO_CLOSE = frozenset([
     "size", "shares", "trades", "turnover", "bid", "ask", "spread", "range", "dividend", "dividends", "split", "splits", "volatility",
 ])  # fmt: skip
 
-
+# %% ../../nbs/20_data/00_layouts.ipynb #c7069236
 def no_close(
     name: str,  # of a column
     symbol: str | None = None,  # canonical; `LOW` is a share, if it is asked for in capitals

@@ -60,7 +60,7 @@ def _outside(bars: pd.DataFrame) -> np.ndarray:
     over, under = high + 1e-9 * np.abs(close), low - 1e-9 * np.abs(close)
     return (open_ > over) | (open_ < under) | (close > over) | (close < under)
 
-
+# %% ../../nbs/20_data/05_market.ipynb #039f1dd7
 def refuse_impossible(
     symbol: str,
     bars: pd.DataFrame,  # the five columns
@@ -146,7 +146,7 @@ def _series_history(name: str, frame: pd.DataFrame, calendar: Calendar) -> Histo
         return macro_history(name, frame)
     raise DataError(f"{name}: neither bars (a column close) nor a published series (a column value)")
 
-
+# %% ../../nbs/20_data/05_market.ipynb #5ef6be37
 def _moment(when: dt.date | str, calendar: Calendar) -> int:
     "A session's close, or a moment with a time zone, as microseconds; raises `DataError` for anything else."
     stamp = pd.to_datetime(when, errors="coerce")
@@ -160,7 +160,7 @@ def _repair_known(repair: Repair, calendar: Calendar) -> int:
     table = calendar_of(repair.symbol, calendar)
     return int(micros(table.closes[[int(table.sessions.searchsorted(repair.session))]])[0])
 
-
+# %% ../../nbs/20_data/05_market.ipynb #51bba99f
 def _repairs_by_symbol(repairs: Iterable[Repair], calendar: Calendar) -> dict[str, list[tuple[int, Repair]]]:
     "Repairs by symbol, each with the moment it could first be seen."
     found: dict[str, list[tuple[int, Repair]]] = {}

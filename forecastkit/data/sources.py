@@ -80,7 +80,7 @@ class PackagedTable:
     module: str
     loader: str
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #cd6a434f
 PACKAGED: dict[str, PackagedTable] = {
     **{
         name: PackagedTable("arch", f"data/{name}/{name}.csv.gz", f"arch.data.{name}", "load")
@@ -92,7 +92,7 @@ PACKAGED: dict[str, PackagedTable] = {
     },
 }
 
-
+# %% ../../nbs/20_data/10_sources.ipynb #85297186
 @lru_cache(maxsize=len(PACKAGED))
 def load_packaged(
     name: str,  # one of PACKAGED

@@ -76,12 +76,12 @@ def _differ(new: pd.DataFrame, old: pd.DataFrame) -> np.ndarray:
     apart = ~(np.abs(a - b) <= REVISION_TOLERANCE * np.abs(b)) & ~np.isnan(a)
     return np.asarray(apart.any(axis=1))
 
-
+# %% ../../nbs/20_data/11_store.ipynb #1db0d33d
 def naive_utc(moments: pd.Series) -> np.ndarray:
     "Moments of UTC as numpy's, in microseconds."
     return pd.DatetimeIndex(moments).to_numpy(dtype="datetime64[us]")
 
-
+# %% ../../nbs/20_data/11_store.ipynb #6f651b4f
 def effective_moment(
     moment: pd.Timestamp,  # UTC
     calendar: Calendar,
@@ -91,17 +91,17 @@ def effective_moment(
     shut = last >= 0 and (last + 1 == len(calendar.opens) or moment < calendar.opens[last + 1])
     return calendar.closes[last] if shut else moment
 
-
+# %% ../../nbs/20_data/11_store.ipynb #88bcddf8
 def last_versions(rows: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
     "The version of each of these days that became known last, blank where there is none."
     return rows[~rows.index.duplicated(keep="last")].reindex(days)
 
-
+# %% ../../nbs/20_data/11_store.ipynb #7f6dd47c
 def in_order(held: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
     "Rows of both in the order in which they became known."
     return pd.concat([held, fresh]).reset_index().sort_values(["known_at", "date"], kind="stable").set_index("date")
 
-
+# %% ../../nbs/20_data/11_store.ipynb #1d208aa6
 def replacing(fetch: pd.DataFrame, previous: pd.DataFrame, values: list[str], moments: np.ndarray) -> pd.DataFrame:
     "The rows of a fetch known from these moments on (UTC), blanks filled from the versions before them."
     filled = fetch[values].where(fetch[values].notna(), previous[values])
@@ -109,7 +109,7 @@ def replacing(fetch: pd.DataFrame, previous: pd.DataFrame, values: list[str], mo
         **{name: filled[name] for name in values}, known_at=pd.DatetimeIndex(moments).tz_localize("UTC")
     )
 
-
+# %% ../../nbs/20_data/11_store.ipynb #041bff87
 def refuse_early(days: pd.Index, early: np.ndarray) -> None:
     "Raise `DataError` for the first of the days marked True: a change fetched before its predecessor was known."
     if early.any():
@@ -123,14 +123,14 @@ def held_vintages(held: pd.DataFrame, fetch: pd.DataFrame) -> np.ndarray:
     asked, there = (pd.MultiIndex.from_arrays([rows.index, naive_utc(rows["known_at"])]) for rows in (fetch, held))
     return np.asarray(asked.isin(there))
 
-
+# %% ../../nbs/20_data/11_store.ipynb #879b0b6e
 def newest_vintages(rows: pd.DataFrame, fetch: pd.DataFrame) -> np.ndarray:
     "Which rows of a fetch are the last that was published of their day, as far as the rows can tell."
     published = naive_utc(rows["known_at"]) != naive_utc(rows["fetched_at"])  # the others are changes that we noticed
     moments = pd.concat([rows["known_at"][published], fetch["known_at"]]).groupby(level=0).max()
     return np.asarray(naive_utc(fetch["known_at"]) == naive_utc(moments[fetch.index]))
 
-
+# %% ../../nbs/20_data/11_store.ipynb #43f905ed
 def merge_vintages(
     held: pd.DataFrame,  # not empty
     fetch: pd.DataFrame,  # with fetched_at and source; a day may be there more than once, each time with its moment
@@ -243,13 +243,13 @@ class CachedSeries(NamedTuple):
     known: np.ndarray  # (n,) datetime64[us], UTC
     values: np.ndarray  # (columns, n)
 
-
+# %% ../../nbs/20_data/11_store.ipynb #981b8ae0
 def cache_name(path: Path) -> str:
     "The name of the quick copy of a file as it is now; raises `FileNotFoundError` if there is no such file."
     stat = os.stat(path)  # noqa: PTH116 (half the time of Path.stat)
     return f"{path.stem}@{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}"
 
-
+# %% ../../nbs/20_data/11_store.ipynb #845d9971
 def to_cached(rows: pd.DataFrame, about: Mapping[str, Any]) -> CachedSeries:
     "The arrays of a series."
     columns = [name for name in rows.columns if name not in (*MOMENTS, "source")]
@@ -259,7 +259,7 @@ def to_cached(rows: pd.DataFrame, about: Mapping[str, Any]) -> CachedSeries:
         {**entries, "columns": columns}, days, known, np.ascontiguousarray(rows[columns].to_numpy(dtype=float).T)
     )
 
-
+# %% ../../nbs/20_data/11_store.ipynb #496b4402
 def encode_cached(quick: CachedSeries) -> bytes:
     "The description of the series as JSON, and its arrays, as tensors of Arrow one after the other."
     import pyarrow as pa
@@ -269,13 +269,13 @@ def encode_cached(quick: CachedSeries) -> bytes:
         pa.ipc.write_tensor(pa.Tensor.from_numpy(array), sink)
     return bytes(sink.getvalue())
 
-
+# %% ../../nbs/20_data/11_store.ipynb #dee0f5d0
 def write_cached(path: str | Path, quick: CachedSeries) -> None:
     "Write a quick copy, and behind it the sum that the key of the home gives it."
     content = encode_cached(quick)
     write_atomic(path, content + bytes.fromhex(keyed_sum(content, find_key(path))))
 
-
+# %% ../../nbs/20_data/11_store.ipynb #fc592eb6
 def read_cached(path: str) -> CachedSeries | None:
     "A quick copy; None if there is none, or not one that was written here."
     import pyarrow as pa

@@ -61,7 +61,7 @@ def _uniforms(seed: int, purpose: str, *shape: int) -> np.ndarray:
     "Uniform draws on (0, 1] of one purpose, day by day."
     return 1.0 - np.random.default_rng([seed, crc32(purpose.encode())]).random(shape)
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #daf9055c
 @dataclass(frozen=True)
 class HiddenPath:
     "What drives the prices of n days; `state` and `log_vol` have one day more, which is known at the last close."
@@ -77,7 +77,7 @@ class HiddenPath:
         "The standard deviation of each day's log return, jumps apart."
         return np.exp(self.log_vol[:-1]) / np.sqrt(SESSIONS_A_YEAR)
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #b5ff5d27
 def hidden_path(
     n: int,  # days
     seed: int = 0,
@@ -100,7 +100,7 @@ def hidden_path(
         log_vol.append(pulled + law.shock * eta_t + law.jump_shift * jump[-1])
     return HiddenPath(np.array(state), np.array(log_vol), np.where(jump, size, 0.0), shocks, move)
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #3504143b
 def _thresholds(law: MarketLaw) -> np.ndarray:
     "Where a standard normal must lie for each move: (3, 2), the bounds between the three next states."
     inverse = NormalDist().inv_cdf
@@ -141,7 +141,7 @@ def _weights(law: MarketLaw, decay: float) -> np.ndarray:
     pulled = np.exp(2 * decay * law.pull * np.log(law.levels))
     return jumps[:, None] * np.exp(theta**2 / 2) * moves * pulled
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #c311d671
 def expected_variance(
     log_vol: np.ndarray,  # (n,) of the first day
     chances: np.ndarray,  # (n, 3) of each state on the first day; a known state has the chance 1
@@ -170,7 +170,7 @@ def bridge_extremes(
     spread = np.sqrt((b - a) ** 2 - 2 * variance * np.log(u))
     return (a + b + spread[0]) / 2, (a + b - spread[1]) / 2
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #8af1ff76
 def path_bars(
     night: np.ndarray,  # (n,) log change from close to open
     steps: np.ndarray,  # (n, k) log changes of the day's steps
@@ -209,7 +209,7 @@ def _wander(shocks: np.ndarray, memory: float) -> np.ndarray:
     scale = np.sqrt(1 - memory**2)
     return np.array(list(accumulate(shocks.tolist(), lambda last, shock: memory * last + scale * shock)))
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #a8320327
 def volatility_bars(
     hidden: HiddenPath,
     believed: np.ndarray,  # (n + 1, 3) as from `state_probabilities`
@@ -239,7 +239,7 @@ def sector_of(symbol: str) -> str:
     "The sector of a synthetic stock, from its name alone."
     return SECTORS[crc32(symbol.encode()) % len(SECTORS)]
 
-
+# %% ../../nbs/20_data/08_synthetic.ipynb #d2afd74b
 def stock_bars(hidden: HiddenPath, symbol: str, seed: int = 0, law: MarketLaw = MarketLaw()) -> pd.DataFrame:
     "The bars of a stock: beta times the index, plus its sector, plus its own noise; some days with a gap of its own."
     n, k = len(hidden.jump), law.steps

@@ -59,7 +59,7 @@ def parse_times(
     index = pd.DatetimeIndex(times).as_unit("us")
     return index if index.tz is not None else _localised(index, zone)
 
-
+# %% ../../nbs/20_data/03_timeframes.ipynb #2ff4a8dd
 def _localised(times: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
     "Clock times of a zone as moments in UTC; raises `DataError` for a time that does not exist there, or comes twice."
     moments = times.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
@@ -78,7 +78,7 @@ def in_hours(
     "Which bars lie in the trading hours of a session, and not before the open it leads up to."
     return np.asarray(ends.tz_convert("UTC") > calendar.opens[calendar.leading_to(ends)])
 
-
+# %% ../../nbs/20_data/03_timeframes.ipynb #cab90a5e
 def stamped_at(
     stamps: pd.DatetimeIndex,  # of bars, UTC
     calendar: Calendar,
@@ -172,7 +172,7 @@ INTRADAY_NAME = re.compile(
     r"([^_,]+)_(\d+(?:min|m|h))(?:_.*)?|(?:.*_)?([^_,]+), (\d+)(?:_.*)?", re.I
 )  # SPY_1min_2019; BATS_SPY, 60
 
-
+# %% ../../nbs/20_data/03_timeframes.ipynb #1dd00f74
 def intraday_of(
     name: str,  # of a file, such as SPY_1min_2019.csv
 ) -> tuple[str, str] | None:
@@ -238,7 +238,7 @@ def bucket_ends(
     end = opened + pieces * width
     return end.where(end < calendar.closes[at], calendar.closes[at])
 
-
+# %% ../../nbs/20_data/03_timeframes.ipynb #e36d40a3
 def aggregate_bars(
     bars: pd.DataFrame,  # sorted
     labels: pd.Index,  # one a bar, ascending; equal ones become one bar

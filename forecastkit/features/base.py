@@ -94,7 +94,7 @@ def _moments(when: pd.Index | pd.Series) -> np.ndarray:
     "Moments as UTC microseconds."
     return pd.DatetimeIndex(when.array).to_numpy(dtype="datetime64[us]")
 
-
+# %% ../../nbs/30_features/01_base.ipynb #0f1c8bf7
 def new_row_positions(
     known: np.ndarray,  # (n,) when each row became known: datetime64[us], UTC, ascending
     index: pd.DatetimeIndex,  # sessions

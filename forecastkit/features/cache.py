@@ -41,7 +41,7 @@ __all__ = ['FeatureCache']
 # %% ../../nbs/30_features/02_cache.ipynb #56633ab7
 PLAIN_TYPES = (NoneType, EllipsisType, bool, int, float, complex, str, bytes, np.generic, dt.date, dt.timedelta)
 
-
+# %% ../../nbs/30_features/02_cache.ipynb #2b5fb4ac
 def library_name(thing: Any) -> str | None:
     "The name of a function, class or module of a library, with its version; None for what is ours or has a state."
     name = getattr(thing, "__qualname__", getattr(thing, "__name__", None))
@@ -57,7 +57,7 @@ def library_name(thing: Any) -> str | None:
     version = own if top == "forecastkit" else getattr(sys.modules.get(top), "__version__", None)
     return f"{module}.{name} of {top} {version}" if version else None
 
-
+# %% ../../nbs/30_features/02_cache.ipynb #9ce518ad
 def referenced_names(code: CodeType) -> set[str]:
     "What compiled code names, the functions inside it included."
     inside = (referenced_names(part) for part in code.co_consts if isinstance(part, CodeType))
@@ -142,7 +142,7 @@ def _describe(
         for part in parts:
             _describe(part, say, seen)
 
-
+# %% ../../nbs/30_features/02_cache.ipynb #d60c51b9
 def code_digest(
     thing: Any,
     seen: Mapping[int, tuple[int, Any]] | None = None,  # what counts as described, from `engine_digest`
@@ -164,7 +164,7 @@ def engine_digest() -> tuple[str, dict[int, tuple[int, Any]]]:
     _describe([Inputs, MarketData, Feature, winsorized], words.append, seen)
     return hashlib.sha256("".join(words).encode()).hexdigest(), seen
 
-
+# %% ../../nbs/30_features/02_cache.ipynb #f1c0e908
 def column_keys(
     features: Sequence[Feature],
     inputs: Inputs,
@@ -198,13 +198,13 @@ TOUCH_SQL = "UPDATE kept SET used = (SELECT max(used) + 1 FROM kept) WHERE key I
 DROP_SQL = "DELETE FROM kept WHERE key IN (SELECT value FROM json_each(?)) RETURNING place"
 OLDEST_SQL = "SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY used DESC, key) AS upto FROM kept) WHERE upto > ?"
 
-
+# %% ../../nbs/30_features/02_cache.ipynb #a1491389
 def checksum(key: str, value: bytes, secret: bytes = b"") -> int:
     "64 bits of the BLAKE2b hash of a key and the bytes stored under it, keyed by the secret of the home, signed for SQLite."
     hashed = hashlib.blake2b(key.encode() + b"\0" + value, digest_size=8, key=secret).digest()
     return int.from_bytes(hashed, "big", signed=True)
 
-
+# %% ../../nbs/30_features/02_cache.ipynb #47d0dec1
 def _drop(db: sqlite3.Connection, keys: Collection[str]) -> None:
     "Forget columns; their pages are used again."
     places = db.execute(DROP_SQL, [json.dumps(list(keys))]).fetchall()
@@ -235,7 +235,7 @@ def read_columns(
             db.execute(TOUCH_SQL, [wanted])
     return found
 
-
+# %% ../../nbs/30_features/02_cache.ipynb #f9230d12
 def write_columns(
     db: sqlite3.Connection,
     columns: Mapping[str, np.ndarray],  # by name

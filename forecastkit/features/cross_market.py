@@ -197,7 +197,7 @@ def first_available(x: Inputs, symbols: Sequence[str], formula: Callable[[str], 
         found[0] = found[0].where(found[0].notna(), other)
     return found[0]
 
-
+# %% ../../nbs/30_features/05_cross_market.ipynb #4d4782e1
 def _moves(x: Inputs, symbol: str, asset: Asset, n: int) -> pd.Series:
     "The log change over n sessions, of a price that trades or is published."
 

@@ -24,7 +24,7 @@ __all__ = ['checked_features', 'checked_outcomes']
 # %% ../../nbs/30_features/00_frames.ipynb #49fa7d08
 Table = pd.DataFrame | np.ndarray | Sequence[Sequence[float]] | Mapping[str, Sequence[float]]
 
-
+# %% ../../nbs/30_features/00_frames.ipynb #1adb5bd3
 def _array_frame(
     X: Any,  # anything that numpy takes for rows
     columns: Sequence[str] | None,
@@ -46,7 +46,7 @@ def _array_frame(
         )
     return pd.DataFrame(values, columns=list(columns or [f"feature_{j}" for j in range(values.shape[1])]))
 
-
+# %% ../../nbs/30_features/00_frames.ipynb #c067332f
 def as_frame(
     X: Table,
     columns: Sequence[str] | None = None,  # names of the fit, for what has none; None at a fit
@@ -76,7 +76,7 @@ def _label(value: Any) -> str:
     "A row label for a message."
     return f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else str(value)
 
-
+# %% ../../nbs/30_features/00_frames.ipynb #24ee604e
 def check_order(
     index: pd.Index,
     dated: bool = False,  # whether the labels must be sessions
@@ -127,7 +127,7 @@ def _numbers(
         raise DataError(f"column {column.name} of X holds {odd!r} and no numbers: leave it out, or code it as a number")
     return column.to_numpy(dtype=float, na_value=np.nan)
 
-
+# %% ../../nbs/30_features/00_frames.ipynb #0ba22265
 def _float_columns(X: pd.DataFrame) -> pd.DataFrame:
     "The same frame with every column in floats; a frame of floats as it is."
     if all(kind == np.float64 for kind in X.dtypes):
@@ -165,7 +165,7 @@ def _check_shape(X: pd.DataFrame) -> None:
     if not len(X):
         raise DataError("X has no rows (0 sample(s)): hand over at least one session")
 
-
+# %% ../../nbs/30_features/00_frames.ipynb #cac907ae
 def _picked_columns(X: pd.DataFrame, wanted: Sequence[str], reader: str) -> pd.DataFrame:
     "These columns of the frame, by one look at its names; raises `FeatureDimensionError` where one is absent."
     names = X.columns.tolist()
@@ -179,7 +179,7 @@ def _picked_columns(X: pd.DataFrame, wanted: Sequence[str], reader: str) -> pd.D
     once = len(place) == len(names)
     return X.take([place[name] for name in wanted], axis=1) if once else X[list(wanted)]
 
-
+# %% ../../nbs/30_features/00_frames.ipynb #b4a84b9c
 def _named_once(X: pd.DataFrame) -> pd.DataFrame:
     "The frame; raises `DataError` where a column has no text for a name, or two have the same."
     odd = [name for name in X.columns if not isinstance(name, str)]
@@ -191,7 +191,7 @@ def _named_once(X: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"two columns of X are called {X.columns[X.columns.duplicated()][0]}: leave one out")
     return X
 
-
+# %% ../../nbs/30_features/00_frames.ipynb #e33fde5e
 def _without_infinities(X: pd.DataFrame, reader: str) -> pd.DataFrame:
     "The frame with NaN for infinite values, which a warning counts by column."
     infinite = np.isinf(X.to_numpy())

@@ -40,7 +40,7 @@ def index_line(change: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
     share = np.where(moves, explained / np.where(moves, over_own, 1.0), np.nan)
     return np.stack([slope, root(over_own - explained), share])
 
-
+# %% ../../nbs/30_features/12_panel.ipynb #75d41cb6
 def kept_index_line(x: PanelInputs, n: int) -> np.ndarray:
     "`index_line` of all tickers."
     return x.kept(
@@ -48,7 +48,7 @@ def kept_index_line(x: PanelInputs, n: int) -> np.ndarray:
         lambda: by_pieces(lambda own, index: index_line(own, index, n), x.of("change"), x.of("market_change")),
     )
 
-
+# %% ../../nbs/30_features/12_panel.ipynb #d964a5e2
 def index_volatility(x: PanelInputs, n: int) -> np.ndarray:
     "The root mean square of the changes of the index over n sessions, (sessions, 1)."
     return root(window_mean(x.index_change(1) ** 2, n))
@@ -86,7 +86,7 @@ def sector_rank(block: np.ndarray, x: PanelInputs) -> np.ndarray:
         out[:, of] = cross_rank(block[:, of], x.counts[:, of])
     return out
 
-
+# %% ../../nbs/30_features/12_panel.ipynb #9f38a966
 RANKED: Mapping[str, tuple[int, Callable[[PanelInputs], np.ndarray]]] = {
     "momentum_12_1": (back(252), lambda x: x.change(252) - x.change(21)),
     "return_5": (back(5), lambda x: x.change(5)),

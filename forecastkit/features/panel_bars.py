@@ -107,7 +107,7 @@ def volume_correlation(x: PanelInputs, n: int) -> np.ndarray:
     volume = np.log(np.where(x.of("volume") > 0, x.of("volume"), np.nan))
     return by_pieces(lambda size, volume: correlation(size, volume, n), size, volume)
 
-
+# %% ../../nbs/30_features/11_panel_bars.ipynb #df48b571
 def correlation(size: np.ndarray, volume: np.ndarray, n: int) -> np.ndarray:
     "The correlation of two blocks over n sessions, where both have values."
     both = np.isfinite(size) & np.isfinite(volume)

@@ -30,12 +30,12 @@ def known_reports(x: PanelInputs, table: pd.DataFrame) -> np.ndarray:
         lambda: np.stack([*earnings_blocks(table, x.symbols, x.sessions, x.market.calendar).values()]),
     )
 
-
+# %% ../../nbs/30_features/15_panel_earnings.ipynb #13cfcb9a
 def reacted(x: PanelInputs, table: pd.DataFrame, delay: int) -> np.ndarray:
     "Whether the session `delay` (0 or 1) sessions before each may have moved on results, as known at the close of the row's own."
     return x.kept(("reacted", delay), lambda: known_reports(x, table)[1 + delay] > 0)
 
-
+# %% ../../nbs/30_features/15_panel_earnings.ipynb #c93f06c3
 def sessions_until(x: PanelInputs, table: pd.DataFrame) -> np.ndarray:
     "In how many sessions results are expected at the soonest; NaN where no report was known to come."
     return known_reports(x, table)[0]

@@ -31,7 +31,7 @@ MONTH, QUARTER, YEAR, YEARS = 22, 66, 252, 756  # sessions
 HALT, ANOTHER_COMPANY = 5, 63  # sessions without a bar
 COARSE, LEAST_PRICE = 0.01, 0.02  # smallest move as a share of the price; price
 
-
+# %% ../../nbs/30_features/16_panel_quality.ipynb #1715822d
 def gap_doubts(bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> Iterator[Doubt]:
     "A halt within a quarter, or a gap so long that the symbol may have been given to another company."
     at = sessions.searchsorted(bars.index[-YEARS:])
@@ -45,14 +45,14 @@ def gap_doubts(bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> Iterator[Doubt
     for place in np.flatnonzero((absent > HALT) & (absent <= ANOTHER_COMPANY) & (at[-1] - at[1:] < QUARTER))[-1:]:
         yield Doubt(f"it was halted for {absent[place]} sessions before {sessions[at[place + 1]]:%Y-%m-%d}", 0.1)
 
-
+# %% ../../nbs/30_features/16_panel_quality.ipynb #dc398d62
 def volume_doubts(bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> Iterator[Doubt]:
     "A month in which hardly anything was traded; volume that was never recorded is no doubt."
     none = int((bars["volume"].iloc[-MONTH:] == 0).sum())
     if none > MONTH // 2:
         yield Doubt(f"its volume is 0 on {none} of the last {MONTH} bars", 0.1)
 
-
+# %% ../../nbs/30_features/16_panel_quality.ipynb #968ccd24
 def split_doubts(bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> Iterator[Doubt]:
     "A step of the price by the ratio of a split within a year; one across a gap that long is that of another company."
     recent = bars.iloc[-2 * YEAR :]
@@ -69,7 +69,7 @@ def still_doubts(bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> Iterator[Dou
     if still > MONTH // 2:
         yield Doubt(f"its close stood still on {still} of the last {MONTH} sessions", 0.15)
 
-
+# %% ../../nbs/30_features/16_panel_quality.ipynb #caf54261
 def tick_doubts(bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> Iterator[Doubt]:
     "Prices in steps that are coarse beside them."
     moves, price = bars["close"].iloc[-QUARTER:].diff().abs(), float(bars["close"].iloc[-1])

@@ -33,7 +33,7 @@ def join(
         out[k:] += early[:-k] if weight == 1.0 else weight * early[:-k]
     return out
 
-
+# %% ../../nbs/30_features/09_panel_windows.ipynb #600ab2bb
 def tree(
     block: np.ndarray,
     n: int,  # sessions in the window

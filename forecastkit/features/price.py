@@ -322,7 +322,7 @@ def talib_defaults() -> Iterator[None]:
         for name in changed:
             talib.set_unstable_period(name, periods[name])
 
-
+# %% ../../nbs/30_features/04_price.ipynb #6814e44b
 def talib_indicator(
     prices: Sequence[pd.Series],  # the inputs in TA-Lib's order, on one index
     function: str,  # TA-Lib's name

@@ -42,7 +42,7 @@ def typical_gaps(
         usual = np.where(np.cumsum(gaps > length) <= accidents, length, usual)
     return np.where(seen >= MIN_CHANGES, usual, np.nan)
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #8cd28def
 def unchanged_sessions(
     values: np.ndarray,  # (n,) one series by session; NaN counts as no change
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +55,7 @@ def unchanged_sessions(
     usual = np.concatenate([[np.nan, np.nan], typical_gaps(np.diff(changed))])
     return place - last, usual[so_far]
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #c449df43
 def stale_sessions(values: np.ndarray) -> np.ndarray:
     "The sessions on which a series has stood still for more than twice its usual gap; uses no later session."
     still, gap = unchanged_sessions(values)
@@ -73,7 +73,7 @@ class ColumnRules(NamedTuple):
     high: np.ndarray  # (k,)
     pulse: list[bool]
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #70ec961b
 def column_rules(
     declarations: Sequence[Declaration],  # none: every numeric column of the frame, as one family without bounds
     features: pd.DataFrame,
@@ -125,7 +125,7 @@ def _column_values(features: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
         features = checked_features(features, needed=present, reader="the quality check")
     return features.reindex(columns=list(names)).to_numpy(dtype=float)
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #bc882fa8
 def quality_flags(
     features: pd.DataFrame,  # one row a session, from the first session of the data on
     declarations: Sequence[Declaration] = (),
@@ -170,7 +170,7 @@ def sound_shares(
         shares[family] = np.where(counted > 0, good / np.maximum(counted, 1), np.nan)
     return shares
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #7fda34c6
 def _score(shares: Mapping[str, np.ndarray], n: int) -> np.ndarray:
     "The mean over the families that count; 0 where none does."
     total, families = np.zeros(n), np.zeros(n)
@@ -196,7 +196,7 @@ def _few(names: Sequence[str], most: int = 4) -> str:
     "The names, or the first of them and how many there are."
     return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} ... ({len(names)} features)"
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #261ec07f
 def _stale_issues(features: pd.DataFrame, rules: ColumnRules, stale: np.ndarray) -> list[str]:
     "Series that stand still at the last row."
     issues = []
@@ -210,7 +210,7 @@ def _stale_issues(features: pd.DataFrame, rules: ColumnRules, stale: np.ndarray)
             )
     return issues
 
-
+# %% ../../nbs/30_features/03_quality.ipynb #9f1e3cca
 def _missing_issues(features: pd.DataFrame, rules: ColumnRules, missing: np.ndarray) -> list[str]:
     "Features that have vanished, by the series they need, with the last session that had any of them."
     issues = []

@@ -42,7 +42,7 @@ def _as_known(
     fresh = (at >= 0) & (index - values.index[np.maximum(at, 0)] <= STALE)
     return pd.DataFrame(np.where(fresh[:, None], found, np.nan), index, values.columns)
 
-
+# %% ../../nbs/30_features/13_research.ipynb #8babeec3
 def _last_moments(market: MarketData, symbol: str) -> pd.Series:
     "When the row of each day was known, by day."
     known = market.known_at(symbol).sort_index(kind="stable")
@@ -204,7 +204,7 @@ def _paired_correlation(market: MarketData, symbol: str, other: str, window: int
     r = own.rolling(window, min_periods=LEAST_PAIRS).corr(its)
     return (r.clip(-1, 1) * pairs / (pairs + SHRINK_PAIRS)).to_frame(other)
 
-
+# %% ../../nbs/30_features/13_research.ipynb #d5a4c451
 def _values_of(market: MarketData, name: str) -> pd.Series:
     "Closes of bars, or values of a published series, by day."
     try:

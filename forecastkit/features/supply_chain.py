@@ -115,6 +115,8 @@ NOT_REVENUE = re.compile(
     r"receivable|purchase|cost of|inventor|assets|backlog|expenses|shares|voting|outstanding|raw material|supply of|components|workforce|employees|"
     r"income|profit|market share|headcount|deposits|loans|capacity", re.I)  # fmt: skip
 NOT_ONE = re.compile(r"\b(?:no|none|neither|nor|not|never|if|would|could|may|might|expect\w*)\b", re.I)
+
+# %% ../../nbs/30_features/14_supply_chain.ipynb #1e44bd54
 THRESHOLD = re.compile(
     r"(?:more than|less than|at least|in excess of|exceed\w*|greater than|over|under|or more of)\b[^.]{0,12}\d|\d\s?%? or more|10% or greater",
     re.I,
@@ -129,6 +131,8 @@ PLACES = frozenset([
     "Asia Pacific", "Asia-Pacific", "Canada", "Mexico", "Brazil", "India", "Singapore", "Israel", "Rest of World", "International",
     "Middle East", "Africa", "Australia", "Texas", "California", "Florida",
 ])  # fmt: skip
+
+# %% ../../nbs/30_features/14_supply_chain.ipynb #f46d9ae8
 NO_NAMES = frozenset([
     "Customer", "Customers", "One", "Two", "Three", "Four", "Five", "Ten", "Our", "The", "This", "These", "Sales", "Revenue",
     "Revenues", "Net", "Total", "In", "For", "During", "No", "Each", "Both", "Such", "Other", "Another", "Certain", "Products",
@@ -153,7 +157,7 @@ TURNS: tuple[re.Pattern[str], ...] = (
 )  # fmt: skip
 JOINED = re.compile(r"\s?,\s(?!(?:Inc|Corp|Ltd|LLC|Co)\b)(?:and )?|\s(?:and)\s")
 
-
+# %% ../../nbs/30_features/14_supply_chain.ipynb #ecc0cf24
 def _named(words: str) -> list[str]:
     "The names in a list of names, without what leads into them."
     names = []
@@ -164,7 +168,7 @@ def _named(words: str) -> list[str]:
         names.append(name)
     return names
 
-
+# %% ../../nbs/30_features/14_supply_chain.ipynb #f32f45c3
 def _is_customer(name: str, sentence: str, known: frozenset[str]) -> bool:
     "Whether a name is that of a company which this sentence calls a customer."
     first = name.split(" ")[0]
@@ -179,7 +183,7 @@ def _is_customer(name: str, sentence: str, known: frozenset[str]) -> bool:
         return True
     return bool(re.search(rf"{COMPANY_END}$", name) or SAYS_CUSTOMER.search(sentence))
 
-
+# %% ../../nbs/30_features/14_supply_chain.ipynb #f5cb7af6
 def _matches(sentence: str) -> Iterator[tuple[str, str]]:
     "Names and numbers of the first turn of phrase that fits."
     for turn in TURNS:

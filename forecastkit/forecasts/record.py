@@ -54,7 +54,7 @@ def _session(value: Any) -> pd.Timestamp:
 
 _session_of_text = lru_cache(maxsize=10_000)(_session)  # the forecasts of a long ledger share a few thousand days
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #21e2cf7b
 def _moment(value: Any) -> datetime:
     "A moment in UTC; raises `DataError` where the time zone is missing."
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -67,14 +67,14 @@ def _day(value: Any) -> pd.Timestamp:
     "As `_session`; text is read once."
     return _session_of_text(value) if isinstance(value, str) else _session(value)
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #ae7a216e
 FIELD_TYPES: dict[str, Callable[[Any], Any]] = {
     "origin": _day, "target_session": _day, "made_at": _moment, "metadata": lambda value: plain(dict(value)),
     "probs": as_floats, "values": as_floats, "regime_bounds": as_floats, "last_value": float, "cohort_weight": float,
     "feature_quality": float,
 }  # fmt: skip
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #3ab5e23e
 def _converted(name: str, value: Any) -> Any:
     "The value of a field in its own type; raises `DataError` that names the field."
     try:
@@ -97,7 +97,7 @@ def _is_day(value: Any) -> bool:
     except DataError:
         return False
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #5d30a3ad
 def _is_contribution(part: Any) -> bool:
     "Whether it is one half of a stored explanation."
     numbers = all(_is_number(part[key]) for key in ("base", "value"))
@@ -105,7 +105,7 @@ def _is_contribution(part: Any) -> bool:
         isinstance(one["feature"], str) and _is_number(one["amount"]) for one in part["contributions"]
     )
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #99b948e9
 METADATA_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "base_rate": (lambda v: _is_number(v) and 0 <= v <= 1, "a share within 0..1"),
     "direction_share": (lambda v: _is_number(v) and 0 <= v <= 1, "a share within 0..1"),
@@ -118,7 +118,7 @@ METADATA_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
              "a score within 0..1 and its reasons"),
 }  # fmt: skip
 
-
+# %% ../../nbs/10_forecasts/04_record.ipynb #5a0b81cc
 def _metadata_fault(metadata: Mapping[str, Any]) -> str:
     "What in the metadata could not be shown, and what it must be; empty if all can."
     for key, (fits, words) in METADATA_FORMS.items():

@@ -89,7 +89,7 @@ XGB_PARAMS: dict[str, Any] = {
     "nthread": 1,  # more threads are slower here, and beside other work very much so
 }  # fmt: skip
 
-
+# %% ../../nbs/40_models/04_boosting.ipynb #28538a3d
 def grow_trees(
     table: np.ndarray,  # (n, k) as `tree_table` gives it
     residual: np.ndarray,  # (n,) what the trees learn
@@ -117,7 +117,7 @@ def node_numbers(
     first = np.repeat(at + 8 - 4 * (np.cumsum(sizes) - sizes), sizes) + 4 * np.arange(sizes.sum())
     return sizes, raw[first[:, None] + np.arange(4)].view(">i4")[:, 0].astype(np.int64)
 
-
+# %% ../../nbs/40_models/04_boosting.ipynb #b75c0158
 def list_numbers(
     text: bytes,  # UBJ as XGBoost writes it
     name: bytes,  # of a list of whole numbers that stands in it once
@@ -196,7 +196,7 @@ class Unscaled:
         "Nothing was learnt."
         return None, {}
 
-
+# %% ../../nbs/40_models/04_boosting.ipynb #ed37211f
 def fit_base(recipe: Recipe | None, X: FeatureValues, y: OutcomeValues) -> HARLocationScale | Unscaled:
     "Location and scale by a recipe, fitted; without a recipe 0 and 1."
     return Unscaled() if recipe is None else HARLocationScale(recipe).fit(X, y)

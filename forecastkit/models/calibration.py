@@ -30,7 +30,7 @@ def band_columns() -> tuple[np.ndarray, np.ndarray]:
     ends = np.array([central(band) for band in BANDS])
     return columns_of(ends[:, 0], PROBS), columns_of(ends[:, 1], PROBS)
 
-
+# %% ../../nbs/40_models/08_calibration.ipynb #4e802431
 def required_factors(
     raw: np.ndarray,  # (n, 23) quantiles at core.PROBS, strictly increasing
     outcomes: np.ndarray,  # (n,) NaN where unknown

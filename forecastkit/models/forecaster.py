@@ -61,7 +61,7 @@ def checked_table(
     table = checked.assign(**{n: X[n] for n in X.columns if n == COHORT})[list(X.columns)] if changed else X
     return table.set_axis(table.columns.astype(object), axis=1)  # names of Arrow are slow to look up, column by column
 
-
+# %% ../../nbs/40_models/10_forecaster.ipynb #3dc2199c
 def training_profile(
     rows: pd.DataFrame,  # the features that a model was trained on
 ) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def training_profile(
         }
     )  # fmt: skip
 
-
+# %% ../../nbs/40_models/10_forecaster.ipynb #08f9bcd4
 def check_columns(
     X: pd.DataFrame,
     wanted: Sequence[str],  # the columns a model was fitted on, in order
@@ -134,7 +134,7 @@ def equal_weights(members: Sequence[Any]) -> list[float]:
     "The same weight for each member."
     return [1.0 / len(members)] * len(members)
 
-
+# %% ../../nbs/40_models/10_forecaster.ipynb #a34ab86c
 def kind_weight(member: Any, shape: PoolShape) -> float:
     "The weight of a member's kind: none for climatology, 1 for a kind of the user's own."
     if isinstance(member, Climatology):
@@ -144,7 +144,7 @@ def kind_weight(member: Any, shape: PoolShape) -> float:
     name = "raw" if raw else kinds.get(type(member))
     return shape.weight(name) if name else 1.0
 
-
+# %% ../../nbs/40_models/10_forecaster.ipynb #21bb6c03
 def default_weights(
     members: Sequence[QuantileModel],  # of `default_members`
     rows: int,  # that they are trained on

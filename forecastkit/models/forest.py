@@ -50,13 +50,13 @@ class Trees(NamedTuple):
     gap_left: np.ndarray  # (nodes,) whether a missing value goes left
     root: np.ndarray  # (trees,)
 
-
+# %% ../../nbs/40_models/05_forest.ipynb #5f5e9f40
 def floor_float32(cut: np.ndarray) -> np.ndarray:
     "The largest 32-bit floats that are not above these numbers."
     near = cut.astype(np.float32)
     return np.where(near > cut, np.nextafter(near, np.float32(-np.inf)), near)
 
-
+# %% ../../nbs/40_models/05_forest.ipynb #deb01400
 def trees_of_forest(forest: ExtraTreesRegressor) -> Trees:
     "The nodes of a fitted forest."
     grown: list[Any] = [tree.tree_ for tree in forest.estimators_]
@@ -104,7 +104,7 @@ def weights_of_row(
     shares = 1 / np.maximum(np.bincount(tree, minlength=len(past)), 1)
     return np.bincount(day, shares[tree], minlength=past.shape[1])
 
-
+# %% ../../nbs/40_models/05_forest.ipynb #42d0178f
 def cumulative_weights(
     here: np.ndarray,  # (m, trees) leaves of the rows to forecast from
     past: np.ndarray,  # (trees, n) leaves of the training rows, by residual in rising order
@@ -122,7 +122,7 @@ def cumulative_weights(
         weight[row, met] += (1 / size)[row]
     return np.cumsum(weight, axis=1) / len(past)
 
-
+# %% ../../nbs/40_models/05_forest.ipynb #7ae6502e
 def weighted_quantiles(
     here: np.ndarray,  # (m, trees) leaves of the rows to forecast from
     past: np.ndarray,  # (trees, n) leaves of the training rows, by residual in rising order

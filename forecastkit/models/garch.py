@@ -44,7 +44,7 @@ def level_column(recipe: Recipe) -> str:
     "The column of the log level: the first term of the location, or that of a price, which has none."
     return recipe.location[0] if recipe.location else PRICE_LEVEL
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #0179bebf
 def known_levels(
     X: pd.DataFrame,  # features by session, in order
     column: str,
@@ -52,7 +52,7 @@ def known_levels(
     "The log level at the sessions that have one; gaps are left out. Raises `FeatureDimensionError`."
     return pd.Series(float_table(X, [column])[:, 0], X.index).dropna()
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #0e43bf89
 def last_known_position(
     level: pd.Series,  # log levels by session
     origins: pd.Index,  # sessions in order
@@ -63,14 +63,14 @@ def last_known_position(
         raise DataError(f"no level is known up to {origins[0]:%Y-%m-%d}: forecast from later sessions")
     return at
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #ff4819f1
 def trailing_windows(
     level: np.ndarray,  # (n,) log levels in order
 ) -> np.ndarray:
     "The last LONG levels at each session, (n, LONG), the newest last; before the first there was the first."
     return np.lib.stride_tricks.sliding_window_view(np.r_[np.full(LONG_MEAN - 1, level[0]), level], LONG_MEAN)
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #13282ab7
 def har_terms(
     windows: np.ndarray,  # (n, LONG) as `trailing_windows` gives them
 ) -> np.ndarray:
@@ -95,7 +95,7 @@ def daily_mean(
     with one_thread():  # two threads would add in another order
         return np.r_[np.linalg.lstsq(table, change, rcond=None)[0], np.zeros(4 - used)]
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #b2efb156
 def mean_residuals(
     level: np.ndarray,  # (n,) log levels in order
     mean: np.ndarray,  # (4,) as `daily_mean` gives it
@@ -138,7 +138,7 @@ def ewma_variance(surprise: np.ndarray) -> VarianceProcess:
         0.0, 1 - EWMA_DECAY, 0.0, EWMA_DECAY, max(float(np.mean(surprise**2)), MIN_VARIANCE), fitted=False
     )
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #2a521a89
 def fit_variance(
     surprise: np.ndarray,  # (n,) of consecutive days
 ) -> VarianceProcess:
@@ -172,7 +172,7 @@ def standardised_shocks(
     shocks = surprise / np.sqrt(variance + MIN_VARIANCE)
     return np.round((shocks - shocks.mean()) / max(shocks.std(), MIN_VARIANCE), SHOCK_DIGITS)
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #66633906
 def shock_indices(
     origins: pd.Index,  # sessions
     count: int,  # shocks to draw from
@@ -183,7 +183,7 @@ def shock_indices(
     by_origin = [np.random.default_rng([seed, day.toordinal()]).integers(0, count, shape) for day in origins]
     return np.stack(by_origin, axis=1)
 
-
+# %% ../../nbs/40_models/06_garch.ipynb #fa43e4b9
 def simulate_changes(
     windows: np.ndarray,  # (n, LONG) levels up to each origin, as `trailing_windows` gives them
     variance: np.ndarray,  # (n,) of the first day after each origin

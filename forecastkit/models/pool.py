@@ -35,7 +35,7 @@ def pool_weights(
         raise DataError(f"{members} members want {members} weights of 0 or more that add up to 1, not {list(weights)}")
     return w
 
-
+# %% ../../nbs/40_models/07_pool.ipynb #64fc08cc
 def pooled_cdf(
     members: Sequence[np.ndarray],  # of (n, k) quantiles each, strictly increasing
     weights: np.ndarray,  # one for each member

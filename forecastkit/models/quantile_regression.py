@@ -38,7 +38,7 @@ SMOOTHING_WIDTHS: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # of t
 MAX_STEPS: int = 60  # for each width; about ten are taken
 CONVERGED: float = 0.3  # widths: a step that moves no prediction further ends the search at this width
 
-
+# %% ../../nbs/40_models/03_quantile_regression.ipynb #92089d4a
 def newton_step(
     table: np.ndarray,  # (n, k) terms
     pairs: np.ndarray,  # (n, k (k + 1) / 2) products of two terms, as np.triu_indices counts them
@@ -58,7 +58,7 @@ def newton_step(
     step = np.linalg.solve(curvature, pull[..., None])[..., 0]
     return step, step @ table.T
 
-
+# %% ../../nbs/40_models/03_quantile_regression.ipynb #88001fb0
 def quantile_lines(
     table: np.ndarray,  # (n, k) terms; the first is 1 in every row
     y: np.ndarray,  # (n,)

@@ -124,7 +124,7 @@ def tree_parameters(house: Mapping[str, Any], leaf: tuple[float, float]) -> tupl
         SearchParameter("column_share", "float", house["colsample_bynode"], 0.05, 0.8),
     )
 
-
+# %% ../../nbs/40_models/33_search_spaces.ipynb #dda505ff
 def weight_parameter(kind: str) -> SearchParameter:
     "The weight of a kind of member beside 1 of the HAR model."
     return SearchParameter(kind, "float", 1.0, 0.0, 3.0)

@@ -127,7 +127,7 @@ def risk_score(
     "The sum of the signed features of each row: (n,)."
     return np.einsum("nd,d->n", rows, signs)
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #f50ddc21
 def initial_states(
     score: np.ndarray,  # (n,)
     cuts: Sequence[float] | np.ndarray,  # rising shares
@@ -140,7 +140,7 @@ def initial_states(
 PRIOR_ROWS, PRIOR_STAYS = 5.0, 30.0  # independent rows behind each level; rows stayed in each state
 MAX_ITERATIONS = 300
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #3596d177
 class ToleranceMonitor(ConvergenceMonitor):
     "Stops when three likelihoods in a row lie within the tolerance: with a prior they may fall for a while."
 
@@ -157,7 +157,7 @@ class ToleranceMonitor(ConvergenceMonitor):
     def converged(self) -> bool:
         return self.within_tolerance or self.iter == self.n_iter
 
-
+# %% ../../nbs/35_regimes/01_hmm.ipynb #74af7802
 class EMFit(NamedTuple):
     "One fit: the memory it was made with, the model of what is new in the rows, and how it went."
 

@@ -58,7 +58,7 @@ def huberised_correlation(
     np.fill_diagonal(R, 1.0)
     return (1 - SHRINKAGE) * R + SHRINKAGE * np.eye(len(R))
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #37f17297
 def inverse_root(
     R: np.ndarray,  # (k, k) a correlation
 ) -> np.ndarray:
@@ -66,7 +66,7 @@ def inverse_root(
     values, vectors = np.linalg.eigh(R)
     return np.einsum("ik,k,jk->ij", vectors, np.maximum(values, SHRINKAGE / 2) ** -0.5, vectors)
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #59edd0ba
 def distance_contributions(
     Z: np.ndarray,  # (n, k) the features of one family, from `standardise`
     R: np.ndarray,  # (k, k) their correlation
@@ -94,7 +94,7 @@ class IsolationTrees(NamedTuple):
     chance: np.ndarray  # () depth expected by chance for as many rows as a tree has seen
     steps: np.ndarray  # () most cuts from root to leaf
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #a060629b
 def expected_depth(
     rows: np.ndarray,  # how many
 ) -> np.ndarray:
@@ -103,7 +103,7 @@ def expected_depth(
     many = 2 * (np.log(np.maximum(n - 1, 1)) + np.euler_gamma) - 2 * (n - 1) / n
     return np.where(rows <= 1, 0.0, np.where(rows == 2, 1.0, many))
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #47133e89
 def _tree_input(Z: np.ndarray) -> Any:
     "The input of the trees: 32-bit numbers, an absent feature at its median."
     return np.clip(np.nan_to_num(Z), -1e6, 1e6).astype(np.float32)
@@ -113,7 +113,7 @@ def _tree_array(trees: Sequence[Any], name: str) -> np.ndarray:
     "An array of scikit-learn's trees, one tree after the other."
     return np.concatenate([np.asarray(getattr(tree.tree_, name)) for tree in trees])
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #d2a4cb8d
 def fit_isolation_trees(
     Z: np.ndarray,  # (n, p) from `standardise`
     trees: int = 200,
@@ -137,7 +137,7 @@ def fit_isolation_trees(
     feature, left, right = (values.astype(np.int32) for values in (feature, left, right))
     return IsolationTrees(feature, _tree_array(grown, "threshold"), left, right, depth, roots, chance, steps)
 
-
+# %% ../../nbs/35_regimes/03_outliers.ipynb #63884435
 def isolation_score(
     forest: IsolationTrees,
     Z: np.ndarray,  # (n, p) from `standardise`

@@ -253,7 +253,7 @@ def store_fetch(
     state = "new" if held is None else "replaced" if changed else grown
     return stored_result(run, request, source, state, f"fetched as a whole, because {changed}" if changed else "")
 
-
+# %% ../../nbs/25_vendors/11_download.ipynb #1af4f4fd
 def stored_result(
     run: DownloadRun, request: FetchRequest, source: LiveSource, state: str, why: str = ""
 ) -> DownloadResult:
@@ -264,7 +264,7 @@ def stored_result(
     )
     return DownloadResult(request.symbol, state, source.name, len(held), held.index[0], held.index[-1], remarks)
 
-
+# %% ../../nbs/25_vendors/11_download.ipynb #cd37e1d9
 def store_batch(
     run: DownloadRun, requests: Sequence[FetchRequest], source: LiveSource, since: DayBound
 ) -> list[DownloadResult]:

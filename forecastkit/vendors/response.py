@@ -294,7 +294,7 @@ def follow(http: Any, address: str, timeout: float, deadline: Deadline) -> Any:
     found.close()
     raise DataError(f"leads from page to page, more than {REDIRECTS} times: give another address")
 
-
+# %% ../../nbs/25_vendors/01_response.ipynb #71f6c9fc
 def read_response(found: Any, body: Body, deadline: Deadline) -> Response:
     "The response with its body, whole."
     body.start(found.headers.get("content-encoding", ""))

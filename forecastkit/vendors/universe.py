@@ -31,7 +31,7 @@ def _refuse_rows(shown: str, lines: pd.Series, wrong: pd.Series, reason: str) ->
     if wrong.any():
         raise DataError(f"{shown}: line {lines[wrong.to_numpy()].iloc[0]}: {reason}")
 
-
+# %% ../../nbs/25_vendors/10_universe.ipynb #b7c2b588
 def _cells_by_line(shown: str, text: str) -> pd.DataFrame:
     "The cells of a CSV as text, one column a name of its header, and the number of each row's line; raises `DataError`."
     separator = max(",;\t", key=text.partition("\n")[0].count)

@@ -165,7 +165,7 @@ def _yfinance_download() -> Callable[..., pd.DataFrame | None]:
         raise DataError("yahoo needs yfinance: pip install 'forecastkit[live]'") from error
     return yfinance.download
 
-
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #af26ceb0
 def _yfinance(
     download: Callable[..., pd.DataFrame | None], tickers: list[str], **options: Any
 ) -> tuple[pd.DataFrame, Mapping[str, str]]:
@@ -184,7 +184,7 @@ def _yfinance(
         logger.propagate = before
     return (pd.DataFrame() if found is None else found), handler.reasons
 
-
+# %% ../../nbs/25_vendors/08_yahoo.ipynb #68a013fc
 def _one_of(found: pd.DataFrame, ticker: str, reasons: Mapping[str, str]) -> pd.DataFrame | DataError:
     "The table of one ticker out of several, or why there is none."
     if ticker in reasons:
