@@ -39,7 +39,7 @@ def _sessions_until(index: pd.DatetimeIndex, following: np.ndarray, calendar: Ca
     count = planned.searchsorted(following, side="right") - planned.searchsorted(_micros(index), side="right")
     return np.where(following > planned[-1], np.nan, count)
 
-
+# %% ../../nbs/15_calendars/05_cohorts.ipynb #beee1789
 def _sessions_since(index: pd.DatetimeIndex, previous: np.ndarray, calendar: Calendar) -> np.ndarray:
     "Sessions after each session's previous event (microseconds) up to and with itself; NaN where none is known."
     held = _micros(calendar.sessions)
@@ -51,7 +51,7 @@ def _next_event(index: pd.DatetimeIndex, events: pd.DatetimeIndex) -> np.ndarray
     "The first event on or after each session, in microseconds; FAR if there is none."
     return np.append(_micros(events), FAR)[_micros(events).searchsorted(_micros(index))]
 
-
+# %% ../../nbs/15_calendars/05_cohorts.ipynb #95229632
 def _last_event(index: pd.DatetimeIndex, events: pd.DatetimeIndex) -> np.ndarray:
     "The last event on or before each session, in microseconds; -FAR if there is none."
     return np.append(-FAR, _micros(events))[_micros(events).searchsorted(_micros(index), side="right")]
