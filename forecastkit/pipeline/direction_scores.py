@@ -39,7 +39,7 @@ def stored_directions(
     told = rows[["kind", "horizon", "symbol", "timeliness"]].assign(**days, **parts, rose=came, place=place)
     return told.assign(state=told["state"].astype(object).fillna(""))
 
-# %% ../../nbs/65_pipeline/44_direction_scores.ipynb #767eb63d
+# %% ../../nbs/65_pipeline/44_direction_scores.ipynb #07cdf95a
 def direction_scorecards(
     database: PredictionDatabase,
     symbol: str | None = None,  # None: all

@@ -29,8 +29,8 @@ from .preparation import Prepared
 
 # %% auto #0
 __all__ = ['SERIES_OF', 'DriftWindows', 'drift_reference', 'kept_null', 'rows_of_check', 'kinds_of', 'rows_of_faults',
-           'series_of', 'check_columns', 'DayCheck', 'null_path', 'judged_features', 'check_day', 'feature_rows',
-           'forecast_rows', 'sectors_of_home', 'watch_day']
+           'series_of', 'check_columns', 'DayCheck', 'null_path', 'judged_features', 'feature_rows', 'forecast_rows',
+           'check_day', 'sectors_of_home', 'watch_day']
 
 # %% ../../nbs/65_pipeline/67_drift_check.ipynb #545683b2
 @dataclass(frozen=True)
@@ -159,28 +159,6 @@ def judged_features(prepared: Prepared) -> dict[str, str]:
     families = family_of(prepared.profile.declarations)
     return {name: families[name] for name in map(str, prepared.numbers) if name in families}
 
-# %% ../../nbs/65_pipeline/67_drift_check.ipynb #fa7eaa99
-def check_day(
-    prepared: Prepared,  # of the version in force
-    origin: pd.Timestamp,  # whose forecast is stored
-    database: PredictionDatabase,
-    windows: DriftWindows = DriftWindows(),
-) -> DayCheck:
-    "Check features, feeds and forecasts of a day for drift, and store what was found in place of an earlier check of the day."
-    target, grid = prepared.target, prepared.grid[prepared.at(origin)]
-    families, version = judged_features(prepared), prepared.names[grid]
-    known = prepared.numbers.loc[:origin, list(families)]
-    followed = database.get_predictions(target.symbol, end=origin, horizon=target.horizon, kind=target.kind)
-    skipped: list[str] = []
-    found = feature_rows(known, grid, null_path(prepared, grid, "features"), windows, skipped)
-    found |= forecast_rows(followed, origin, grid, null_path(prepared, grid, "forecasts"), windows, skipped)
-    stored = sum(
-        store_drift(database, rows, target.symbol, origin, version, series, families | kinds_of(rows), windows.rows)
-        for series, rows in found.items()
-    )
-    drifted = [str(name) for rows in found.values() for name in rows.index[rows["drifted"].astype(bool)]]
-    return DayCheck(stored, tuple(drifted), tuple(skipped))
-
 # %% ../../nbs/65_pipeline/67_drift_check.ipynb #55d1d8ff
 def feature_rows(
     known: pd.DataFrame, grid: pd.Timestamp, path: Path, windows: DriftWindows, skipped: list[str]
@@ -208,6 +186,28 @@ def forecast_rows(
         return {}
     table = rows_of_check(report, 2)["features"]
     return {str(series): rows for series, rows in table.groupby(table.index.map(series_of))}
+
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #70010d52
+def check_day(
+    prepared: Prepared,  # of the version in force
+    origin: pd.Timestamp,  # whose forecast is stored
+    database: PredictionDatabase,
+    windows: DriftWindows = DriftWindows(),
+) -> DayCheck:
+    "Check features, feeds and forecasts of a day for drift, and store what was found in place of an earlier check of the day."
+    target, grid = prepared.target, prepared.grid[prepared.at(origin)]
+    families, version = judged_features(prepared), prepared.names[grid]
+    known = prepared.numbers.loc[:origin, list(families)]
+    followed = database.get_predictions(target.symbol, end=origin, horizon=target.horizon, kind=target.kind)
+    skipped: list[str] = []
+    found = feature_rows(known, grid, null_path(prepared, grid, "features"), windows, skipped)
+    found |= forecast_rows(followed, origin, grid, null_path(prepared, grid, "forecasts"), windows, skipped)
+    stored = sum(
+        store_drift(database, rows, target.symbol, origin, version, series, families | kinds_of(rows), windows.rows)
+        for series, rows in found.items()
+    )
+    drifted = [str(name) for rows in found.values() for name in rows.index[rows["drifted"].astype(bool)]]
+    return DayCheck(stored, tuple(drifted), tuple(skipped))
 
 # %% ../../nbs/65_pipeline/67_drift_check.ipynb #b6602623
 def sectors_of_home(folder: Path) -> dict[str, str]:
