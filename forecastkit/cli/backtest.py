@@ -59,7 +59,7 @@ def backtest_terms(
 # %% ../../nbs/80_cli/07_backtest.ipynb #c6fffa42
 PER_CENT: tuple[str, ...] = ("return", "annual_return", "annual_volatility", "volatility", "max_drawdown", "hit_rate")
 
-
+# %% ../../nbs/80_cli/07_backtest.ipynb #0b474d8b
 def rounded(
     frame: Any,  # a table of a `BacktestResult`
 ) -> Any:

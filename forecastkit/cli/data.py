@@ -23,7 +23,7 @@ __all__ = ['data_earnings']
 # %% ../../nbs/80_cli/02_data.ipynb #87ba1057
 data_app = command_group("The data that the sources hold.")
 
-
+# %% ../../nbs/80_cli/02_data.ipynb #663c8f9a
 @add_command(data_app, "list")
 def data_list(sources: Sources = None, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Every series the sources hold: kind, first and last row, where it comes from. Exit 1 if a series is refused.

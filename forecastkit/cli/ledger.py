@@ -222,7 +222,7 @@ Heads = Annotated[
     list[str] | None, typer.Option("--head", help="A hash noted earlier, or a file with some: it must still be there.")
 ]
 
-
+# %% ../../nbs/80_cli/04_ledger.ipynb #85a818ef
 @add_command(forecasts_app, "verify")
 def forecasts_verify(
     home: HomeFolder = None, head: Heads = None, new: New = False, recompute: Recompute = None, features: Features = None, members: Members = None,

@@ -300,7 +300,7 @@ def retire_line(
 # %% ../../nbs/80_cli/09_models.ipynb #af9d77e0
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
-
+# %% ../../nbs/80_cli/09_models.ipynb #6aa9f9fa
 @models_app.command("retire-stale")
 def retire_stale(
     dry_run: DryRun = False, home: HomeFolder = None, as_json: AsJson = False, quiet: Quiet = False

@@ -180,7 +180,7 @@ def monitor(
 # %% ../../nbs/80_cli/11_monitor.ipynb #81ac1582
 alerts_app = command_group("Alerts, and who has acknowledged them.")
 
-
+# %% ../../nbs/80_cli/11_monitor.ipynb #25e881d7
 @alerts_app.command("list")
 def list_alerts(
     every: Annotated[bool, typer.Option("--all", help="Those whose reason is gone, too.")] = False,

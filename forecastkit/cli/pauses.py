@@ -43,7 +43,7 @@ def print_pauses(pauses: list[Any], as_json: bool) -> None:
 pauses_app = command_group("The table of pauses: what takes no new risk, and why.")
 Who = Annotated[str | None, typer.Option(help="Who says so; by default the user who is logged in.")]
 
-
+# %% ../../nbs/80_cli/08_pauses.ipynb #01cfaa43
 @pauses_app.command("list")
 def list_pauses(
     every: Annotated[bool, typer.Option("--all", help="Those that were lifted, too.")] = False,

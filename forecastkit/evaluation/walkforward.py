@@ -133,7 +133,7 @@ def _workers(n_jobs: int, dask: str) -> Iterator[Any]:
     with Client(dask, set_as_default=False) as client, parallel_config(backend="dask", client=client):
         yield Parallel(n_jobs=-1, return_as="generator")
 
-
+# %% ../../nbs/45_evaluation/05_walkforward.ipynb #f19dc24e
 VERSIONS_A_PROCESS: int = 4  # a process takes as long to start as two versions take to train
 
 # %% ../../nbs/45_evaluation/05_walkforward.ipynb #271ad67f

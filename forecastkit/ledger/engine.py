@@ -53,7 +53,7 @@ PRAGMAS: tuple[str, ...] = (
     f"busy_timeout={1000 * WAIT_SECONDS}", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF",
 )  # fmt: skip
 
-
+# %% ../../nbs/55_ledger/02_engine.ipynb #8f44fabb
 def enable_wal(connection: sqlite3.Connection) -> None:
     "Switch a file to write-ahead logging; raises `sqlite3.OperationalError` if others hold it for too long."
     for left in range(50 * WAIT_SECONDS, -1, -1):

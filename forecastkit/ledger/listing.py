@@ -18,7 +18,7 @@ LEDGER_COLUMNS: tuple[str, ...] = (
     "symbol", "origin", "target_session", "horizon", "made", "last", "median", "low_80", "high_80", "outcome", "inside_80", "risk_score", "id",
 )  # fmt: skip
 
-
+# %% ../../nbs/55_ledger/10_listing.ipynb #ad24c0bf
 def ledger_rows(
     rows: Any,  # the DataFrame that `PredictionDatabase.get_predictions` gives
 ) -> Any:

@@ -195,7 +195,7 @@ def outcomes_from_closes(
 RANGE_LEVELS: tuple[int, ...] = (50, 80, 90)  # central ranges that are scored, per cent
 SCORE_COLUMNS: tuple[str, ...] = ("pit", "crps", *(f"inside_{level}" for level in RANGE_LEVELS))
 
-
+# %% ../../nbs/55_ledger/04_records.ipynb #96e4de6d
 def outcome_scores(
     outcome: np.ndarray,  # (n,) changes, per cent
     values: np.ndarray,  # (n, k) quantiles, per cent

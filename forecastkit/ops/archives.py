@@ -41,7 +41,7 @@ def read_pieces(stream: io.BufferedIOBase, size: int) -> Iterator[bytes]:
 LONGEST_RECORD = 4096  # bytes
 LARGEST_FILE: int = 2**63 - 1  # bytes: what file systems can count
 
-
+# %% ../../nbs/60_ops/02_archives.ipynb #7e750c9d
 def pax_record(content: bytes) -> dict[str, str]:
     "Path and size from a PAX record; raises `ValueError` for any other record."
     found: dict[str, str] = {}

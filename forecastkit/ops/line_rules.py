@@ -94,7 +94,7 @@ def lines_to_retire(database: PredictionDatabase, settings: Settings) -> list[St
 # %% ../../nbs/60_ops/28_line_rules.ipynb #2b5e0001
 RuledTrial = tuple[LineTarget, str, Mapping[str, Any]]  # a line on trial, and its e_value, trials and since
 
-
+# %% ../../nbs/60_ops/28_line_rules.ipynb #807a6270
 @dataclass(frozen=True)
 class RulesReport:
     "The decisions of the rules."

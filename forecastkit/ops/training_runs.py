@@ -40,7 +40,7 @@ __all__ = ['LOST_AFTER', 'STATUSES', 'JSON_RESULTS', 'process_name', 'process_is
 # %% ../../nbs/60_ops/04_training_runs.ipynb #3319a819
 LOST_AFTER: timedelta = timedelta(days=1)  # a run of another machine that has not ended by then is taken for lost
 
-
+# %% ../../nbs/60_ops/04_training_runs.ipynb #82a1f3c5
 def _started(pid: int) -> str:
     "When a process of this machine started, in the kernel's own count; `alive` where there is no such count, empty for no process."
     try:

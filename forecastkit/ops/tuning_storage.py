@@ -65,7 +65,7 @@ def patient(
 RETRIES: int = 3  # of a trial whose worker died
 PATIENCE: float = 300.0  # seconds to wait for a server that is away
 
-
+# %% ../../nbs/60_ops/16_tuning_storage.ipynb #4012b5a2
 def tuning_address(
     where: str | Path,  # an address, or an SQLite file
 ) -> sa.URL:

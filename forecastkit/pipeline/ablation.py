@@ -193,7 +193,7 @@ SIGNAL_WEIGHTS: tuple[str, ...] = (
     "none",
 )  # of signals: by the meta-learner, all the same, or no direction
 
-
+# %% ../../nbs/65_pipeline/91_ablation.ipynb #b74a03a5
 class RefittedDirections(DirectionSystem):
     "Directions whose classifiers are those of another system, and whose meta-learner and calibrator are fitted again."
 

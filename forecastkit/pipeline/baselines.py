@@ -64,7 +64,7 @@ def refitted_baselines(prepared: Prepared) -> dict[str, Callable[[], Any]]:
 # %% ../../nbs/65_pipeline/15_baselines.ipynb #ba5e000c
 BASELINES: tuple[str, ...] = ("climatology", "ar1", "har", "garch")
 
-
+# %% ../../nbs/65_pipeline/15_baselines.ipynb #0c766daa
 def baseline_quantiles(
     prepared: Prepared,
     origins: pd.DatetimeIndex,  # some of its origins, in order

@@ -169,7 +169,7 @@ def explanation_difference(
 # %% ../../nbs/65_pipeline/41_explanation.ipynb #32fb5b41
 RETOLD: float = 1e-6  # a part made again differs by less
 
-
+# %% ../../nbs/65_pipeline/41_explanation.ipynb #6b472b70
 def part_difference(stored: dict[str, Any], again: dict[str, Any]) -> str:
     "The first difference of two parts: its name, and both numbers. A feature at the end of one list may stand in the other's rest."
     old, new = ({one["feature"]: float(one["amount"]) for one in part["contributions"]} for part in (stored, again))

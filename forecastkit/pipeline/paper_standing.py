@@ -66,7 +66,7 @@ def trades_table(
 # %% ../../nbs/65_pipeline/89_paper_standing.ipynb #aa6fc862
 FEWEST_SESSIONS: int = 20  # below, a Sharpe ratio says nothing
 
-
+# %% ../../nbs/65_pipeline/89_paper_standing.ipynb #2e5330aa
 @dataclass(frozen=True, eq=False)
 class PaperStanding:
     "Where a paper book stands after its last session."

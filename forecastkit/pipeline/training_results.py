@@ -30,7 +30,7 @@ __all__ = ['VALIDATION_SESSIONS', 'Walk', 'walk_of', 'training_places', 'trainin
 # %% ../../nbs/65_pipeline/56_training_results.ipynb #20c1e75d
 VALIDATION_SESSIONS: int = 252  # sessions before a refit that scores are taken over
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #5bd1af19
 @dataclass(frozen=True)
 class Walk:
     "What the walk said of one symbol, and what came."
@@ -139,7 +139,7 @@ def training_scores(
 SHOWN_SCORES: tuple[str, ...] = ("accuracy", "log_loss", "rows")
 MOST_IMPORTANT: int = 20  # features that a run names
 
-
+# %% ../../nbs/65_pipeline/56_training_results.ipynb #9a01f9e7
 @dataclass(frozen=True)
 class DirectionFacts:
     "What a direction version says of itself; empty where there is none."

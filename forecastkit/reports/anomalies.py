@@ -26,7 +26,7 @@ __all__ = ['ALARMS', 'anomaly_headline', 'alarm_sentence', 'stands_out_table', '
 # %% ../../nbs/70_reports/05_anomalies.ipynb #dc78430b
 ALARMS: tuple[float, ...] = (0.01, 0.05)  # p-values at which a day is called very unusual, and unusual
 
-
+# %% ../../nbs/70_reports/05_anomalies.ipynb #9c4b796c
 def anomaly_headline(day: Day) -> str:
     "How unusual the day is, as one paragraph; coloured if it is."
     p = day.anomaly.p_values["p_value"].get(day.as_of, np.nan)

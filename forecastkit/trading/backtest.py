@@ -43,7 +43,7 @@ Decision = Callable[
 ]  # from the number of a session and the holdings at its close
 Protection = Callable[[Holdings, Mapping[str, float]], Mapping[str, tuple[float, ...]]]  # stop, target, trail by ticker
 
-
+# %% ../../nbs/50_trading/09_backtest.ipynb #d3920583
 def as_weights(
     forecasts: Forecasts,  # numbers: the weights wanted
     holdings: Holdings,

@@ -35,7 +35,7 @@ class FillCosts(NamedTuple):
 # %% ../../nbs/50_trading/01_costs.ipynb #7471a7a6
 SESSIONS_TO_BORROW: int = 252  # the sessions of a year, by which the yearly rate of a loan is divided
 
-
+# %% ../../nbs/50_trading/01_costs.ipynb #ef0a82c3
 @dataclass(frozen=True)
 class CostModel:
     "A model of trading costs. The defaults are those of a large US stock; `CostModel.free()` has no costs. Raises `DataError`."

@@ -32,7 +32,7 @@ TRADED_INSTEAD: dict[str, str] = {
     "RUT": "IWM, or the futures RTY and M2K", "DJI": "DIA, or the futures YM and MYM",
 }  # fmt: skip
 
-
+# %% ../../nbs/50_trading/03_orders.ipynb #f696d3b2
 def refuse_index(
     symbol: str,
 ) -> str | None:

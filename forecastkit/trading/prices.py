@@ -24,7 +24,7 @@ __all__ = ['FIELDS', 'number_block', 'PriceBlocks']
 # %% ../../nbs/50_trading/02_prices.ipynb #1c295b08
 FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume")
 
-
+# %% ../../nbs/50_trading/02_prices.ipynb #b3859d52
 def number_block(
     given: Any,  # an array, a list or a frame
     what: str,  # prices of AAA

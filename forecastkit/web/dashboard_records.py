@@ -24,7 +24,7 @@ __all__ = ['STAGE_COLUMNS', 'CHANGE_COLUMNS', 'ALERT_COLUMNS', 'JOB_COLUMNS', 'D
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #34ddb528
 STAGE_COLUMNS: tuple[str, ...] = ("target", "champion", "version", "since", "challengers")
 
-
+# %% ../../nbs/75_web/15_dashboard_records.ipynb #5d3aefdf
 def stages_frame(standings: Iterable[Standing]) -> pd.DataFrame:
     "By target: the champion, the version where one is pinned, since when it serves, and its challengers with their stages."
     rows = []
@@ -89,7 +89,7 @@ def alerts_frame(alerts: Sequence[StoredAlert], most: int = 30) -> pd.DataFrame:
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #f75b55d8
 JOB_COLUMNS: tuple[str, ...] = ("started (UTC)", "job", "outcome", "seconds", "said")
 
-
+# %% ../../nbs/75_web/15_dashboard_records.ipynb #c0eac93b
 def jobs_frame(runs: Sequence[JobRun], most: int = 30) -> pd.DataFrame:
     "The last runs of the jobs, the newest first: outcome, seconds, and what they counted or what went wrong."
     found = []
@@ -110,7 +110,7 @@ def jobs_frame(runs: Sequence[JobRun], most: int = 30) -> pd.DataFrame:
 # %% ../../nbs/75_web/15_dashboard_records.ipynb #e42511f1
 DRIFT_COLUMNS: tuple[str, ...] = ("symbol", "feature", "family", "first this week", "chance without drift")
 
-
+# %% ../../nbs/75_web/15_dashboard_records.ipynb #c35fc8aa
 def drifted_frame(drifted: pd.DataFrame, most: int = 20) -> pd.DataFrame:
     "What drifted this week, the surest first; `drifted` is that of a `MonitorReport`."
     rows = drifted.sort_values("family_wise_p", na_position="first", kind="stable").head(most)
@@ -136,7 +136,7 @@ def equity_frame(days: pd.DataFrame, capital: float) -> pd.DataFrame:
 KIND_WORDS: dict[str, str] = {"pct_change": "per cent", "log_return": "log"}  # short: they stand beside an axis
 SCOPE_COLUMNS: tuple[str, ...] = ("name", "horizon", "value", "low", "high", "outcomes", "reference")
 
-
+# %% ../../nbs/75_web/15_dashboard_records.ipynb #48e8f13e
 def scope_frame(
     performance: pd.DataFrame,  # as `latest_performance` gives it
     scope: str,  # symbol, sector or state

@@ -104,7 +104,7 @@ class DatabaseStorage(Storage):
 COUNT_UP: str = """INSERT INTO api_counts VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET
 count = CASE WHEN until <= ?4 THEN ?2 ELSE count + ?2 END, until = CASE WHEN until <= ?4 THEN ?3 ELSE until END RETURNING count"""
 
-
+# %% ../../nbs/75_web/03_limits.ipynb #9c829ac5
 class CountFile:
     "A small file of counts; raises `DataError` where it cannot be used."
 
