@@ -28,9 +28,9 @@ from ..ops import store_drift, store_performance
 from .preparation import Prepared
 
 # %% auto #0
-__all__ = ['SERIES_OF', 'DriftWindows', 'drift_reference', 'kept_null', 'rows_of_check', 'kinds_of', 'rows_of_faults',
-           'series_of', 'check_columns', 'DayCheck', 'null_path', 'judged_features', 'feature_rows', 'forecast_rows',
-           'check_day', 'sectors_of_home', 'watch_day']
+__all__ = ['SERIES_OF', 'DriftWindows', 'drift_reference', 'kept_null', 'kinds_of', 'rows_of_faults', 'series_of',
+           'check_columns', 'rows_of_check', 'DayCheck', 'null_path', 'judged_features', 'feature_rows',
+           'forecast_rows', 'check_day', 'sectors_of_home', 'watch_day']
 
 # %% ../../nbs/65_pipeline/67_drift_check.ipynb #545683b2
 @dataclass(frozen=True)
@@ -87,22 +87,6 @@ def kept_null(
         write_arrays(path, null.to_arrays(), purpose, key=find_key(path))
     return null
 
-# %% ../../nbs/65_pipeline/67_drift_check.ipynb #82fed272
-def rows_of_check(
-    report: DriftReport,
-    checks: int,  # of the day
-) -> dict[str, pd.DataFrame]:
-    "Series -> rows for `store_drift`: of each feature, and of all of them together; chances hold for all checks of the day."
-    table = report.table.assign(effect=report.table["shift"], p=np.minimum(report.table["p"] * checks, 1.0))
-    (tied, tied_p), (left, left_p) = report.joint["correlation"], report.joint["residuals"]
-    names = [f"correlation of {' and '.join(report.pair)}", "residuals together"]
-    chances = np.minimum(np.array([tied_p, left_p]) * checks, 1.0)
-    joint = pd.DataFrame({"effect": [tied, left], "p": chances}, index=names)
-    return {
-        "features": table.assign(drifted=table["p"] <= report.level),
-        "joint": joint.assign(drifted=joint["p"] <= report.level),
-    }
-
 # %% ../../nbs/65_pipeline/67_drift_check.ipynb #fd8fdb20
 def kinds_of(rows: pd.DataFrame) -> dict[str, str]:
     "Feature -> kind of fault, which stands in the place of its family; empty for rows of a check."
@@ -134,6 +118,22 @@ def check_columns(
     "Hold the newest rows of some columns against the time before a version was trained. Raises `DataError`."
     null = kept_null(drift_reference(features, trained, windows), path, windows)
     return check_drift(null, features.tail(windows.rows + len(null.coefficients)), windows.level)
+
+# %% ../../nbs/65_pipeline/67_drift_check.ipynb #82fed272
+def rows_of_check(
+    report: DriftReport,
+    checks: int,  # of the day
+) -> dict[str, pd.DataFrame]:
+    "Series -> rows for `store_drift`: of each feature, and of all of them together; chances hold for all checks of the day."
+    table = report.table.assign(effect=report.table["shift"], p=np.minimum(report.table["p"] * checks, 1.0))
+    (tied, tied_p), (left, left_p) = report.joint["correlation"], report.joint["residuals"]
+    names = [f"correlation of {' and '.join(report.pair)}", "residuals together"]
+    chances = np.minimum(np.array([tied_p, left_p]) * checks, 1.0)
+    joint = pd.DataFrame({"effect": [tied, left], "p": chances}, index=names)
+    return {
+        "features": table.assign(drifted=table["p"] <= report.level),
+        "joint": joint.assign(drifted=joint["p"] <= report.level),
+    }
 
 # %% ../../nbs/65_pipeline/67_drift_check.ipynb #4e1fec73
 @dataclass(frozen=True)
