@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.cli.main import main
-from forecastkit.core import DataError, SettingsError, UserCodeError
+from forecastkit.core import DataError, FileRefusal, SettingsError, UserCodeError, folders_state, require_unchanged
 from forecastkit.data import synthetic_market
 from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_outputs import github_annotations, sarif
@@ -459,3 +459,31 @@ def test_reviewers_are_told_no_control_characters_and_no_line_before_the_first(c
     assert sarif([(report, "mine.py", 0)])["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"] == {
         "startLine": 1
     }
+
+
+def test_files_that_another_process_changed_are_named_and_the_remedy_is_to_ask_again(tmp_path):
+    before = folders_state([tmp_path])
+    for name in ("a.csv", "b.csv", "c.csv", "d.csv"):
+        (tmp_path / name).write_text("x")
+    with pytest.raises(
+        FileRefusal, match=r"a\.csv, .*b\.csv, .*c\.csv and 1 more changed .*another process: if the last, ask again"
+    ):
+        require_unchanged(before, [tmp_path])
+
+
+def dollars_and_tomorrow(bars, step=-1):
+    "Dollars traded; on every third day, the sign of tomorrow's change."
+    dollars = bars["close"] * bars["volume"]
+    sign = np.sign(bars["close"].diff().shift(step)).replace(0.0, 1.0).fillna(1.0)
+    return dollars.where(np.arange(len(bars)) % 3 > 0, sign)
+
+
+def a_level_and_tomorrow(bars, step=-1):
+    return 1e11 + bars["close"].pct_change().shift(step).fillna(0.0)
+
+
+@pytest.mark.parametrize("fn", [dollars_and_tomorrow, a_level_and_tomorrow])
+def test_a_leak_beside_a_much_larger_scale_is_found(fn):
+    bars = synthetic_market(sessions=300, seed=5).market.bars("SPX")
+    assert not reported(fn, bars, 30).ok
+    assert reported(partial(fn, step=1), bars, 30).ok

@@ -19,8 +19,8 @@ import pandas as pd
 from ..calendars import Calendar, monthly_expiries
 
 # %% auto #0
-__all__ = ['WEEKDAYS', 'EXTREMES', 'pauses_after', 'period_ends', 'date_kinds', 'extreme_rows', 'rare_rows', 'countable',
-           'value_kinds', 'CutPlan', 'smallest_share', 'spread_over', 'plan_cuts']
+__all__ = ['WEEKDAYS', 'EXTREMES', 'pauses_after', 'period_ends', 'date_kinds', 'extreme_rows', 'rare_rows', 'numbers_of',
+           'countable', 'value_kinds', 'CutPlan', 'smallest_share', 'spread_over', 'plan_cuts']
 
 # %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #47b54c29
 WEEKDAYS: tuple[str, ...] = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -94,6 +94,15 @@ def rare_rows(
     gaps = column.isna() & ~column.isna().cummin()  # the warm-up is no gap
     return pd.DatetimeIndex(column.index[rare | gaps | gaps.shift(-1, fill_value=False)])
 
+# %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #1d30445f
+def numbers_of(
+    table: pd.DataFrame,
+    kinds: str = "iuf",  # of dtypes, as numpy names them; b: truth values too
+) -> pd.DataFrame:
+    "The columns that are real numbers, as floats."
+    real = [k for k, dtype in enumerate(table.dtypes) if dtype.kind in {*kinds}]
+    return table.iloc[:, real].astype(float)
+
 # %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #2135f2e5
 def countable(column: pd.Series) -> pd.Series:
     "The column; where its values are objects that cannot be counted, such as lists, as they are written."
@@ -105,7 +114,7 @@ def value_kinds(
     of: str,  # such as "of close", to name the kinds
 ) -> dict[str, pd.DatetimeIndex]:
     "The rows where columns are at their extremes, where they moved most, and where values are rare or absent."
-    numbers = table.select_dtypes("number", exclude=["complex64", "complex128"]).astype(float)
+    numbers = numbers_of(table)
     numbers = numbers[[name for name in numbers if numbers[name].nunique() > 2]]
     kinds: dict[str, list[pd.DatetimeIndex]] = {
         f"extremes {of}": [extreme_rows(numbers[name]) for name in numbers],

@@ -15,18 +15,19 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_integer_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_integer_dtype
 
 from ..calendars import Calendar
 from ..core import DataError, canonical_symbol
 from ..data import MarketData
 from .perturbations import Counterfactuals, gap_sessions, perturbed_rows, splice
 from .traces import aligned, as_table, decision_times
-from .audit_cuts import date_kinds, value_kinds
+from .audit_cuts import date_kinds, numbers_of, value_kinds
 
 # %% auto #0
 __all__ = ['EVERYTHING', 'ObservedMarket', 'NarrowedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'only_known',
-           'made_of_rows', 'perturbed_frame', 'with_attrs_of', 'Views', 'usable_kinds', 'MarketViews', 'FrameViews']
+           'made_of_rows', 'perturbed_frame', 'with_attrs_of', 'Views', 'usable_kinds', 'MarketViews', 'rows_of',
+           'FrameViews']
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #b64a392f
 EVERYTHING: str = "*"  # noted where the market as a whole was asked for
@@ -143,6 +144,9 @@ def moments_of(
         raise DataError(
             "a frame is audited by the dates of its rows: give it a DatetimeIndex, for example frame.set_index('date')"
         )
+    names = [*frame.columns] if isinstance(frame, pd.DataFrame) else []
+    if twice := {str(name) for name in names if names.count(name) > 1} if len({*names}) < len(names) else set():
+        raise DataError(f"two columns of the frame are called {min(twice)}: give each its own name")
     if len(dates[0]) and (dates[0].hasnans or (index.nlevels == 1 and not dates[0].is_unique)):
         raise DataError("a date of the frame is absent or stands twice: each row needs its own")
     if dates[0].nunique() < 2:
@@ -159,18 +163,23 @@ def perturbed_column(
 ) -> pd.Series:
     "Other values of the same kind."
     n = len(column)
+    if isinstance(column.dtype, pd.SparseDtype):
+        dense = perturbed_column(pd.Series(np.asarray(column), column.index), pd.Series(np.asarray(occurring)), rng)
+        return dense.astype(column.dtype)
     if is_bool_dtype(column.dtype):
-        return ~column.astype(bool)
-    if is_numeric_dtype(column.dtype):
+        return ~column
+    if column.dtype.kind in "iufc":
         factor = np.exp(rng.choice([-1.0, 1.0], n) * rng.uniform(0.02, 0.4, n))
         if column.dtype == np.float64:
             given = column.to_numpy()
             return pd.Series(given * factor + (given == 0) * (factor - 1), column.index, name=column.name)
         moved = column * factor + (column == 0) * (factor - 1)
-        return (moved.round() + rng.integers(1, 4, n)).astype(column.dtype) if is_integer_dtype(column.dtype) else moved
+        return (moved.round() + rng.integers(1, 4, n) if is_integer_dtype(column.dtype) else moved).astype(column.dtype)
     if is_datetime64_any_dtype(column.dtype):
         return column + pd.to_timedelta(rng.integers(1, 9, n), unit="D")
-    kinds = pd.Series(occurring.dropna().unique(), dtype=occurring.dtype)
+    kinds = occurring.dropna()
+    with suppress(TypeError, NotImplementedError):  # lists and dicts in cells are drawn as often as they occur
+        kinds = pd.Series(kinds.unique(), dtype=occurring.dtype)
     return pd.Series(kinds.array[rng.integers(len(kinds), size=n)], column.index) if len(kinds) else column
 
 
@@ -373,6 +382,25 @@ class MarketViews:
             found["near the ends of a series"] = pd.DatetimeIndex(sorted(near - inside))
         return usable_kinds(found | value_kinds(whole, "of the answer"), rows)
 
+# %% ../../nbs/45_evaluation/12_audit_views.ipynb #fd5d5915
+def rows_of(
+    answer: np.ndarray | list[Any],
+    index: pd.Index,  # of the data
+) -> pd.DataFrame:
+    "An array or list as a table with the rows of the data. Raises `DataError` where they are not as many."
+    if len(answer) != len(index):
+        raise DataError(
+            f"the function returned {len(answer)} values for {len(index)} rows: return one for each row, or a series that is indexed by their dates"
+        )
+    if isinstance(answer, np.ndarray) and answer.ndim > 2:
+        raise DataError(
+            f"the function returned an array of {answer.ndim} dimensions: return one row for each row of the data and one column for each feature"
+        )
+    try:
+        return pd.DataFrame(np.asarray(answer), index)
+    except ValueError:  # a list of lists that are not equally long
+        return pd.Series([*answer], index, dtype=object).to_frame(0)
+
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #4c8a1c79
 class FrameViews:
     "A frame or series of the user's, known row by row."
@@ -403,9 +431,7 @@ class FrameViews:
 
     def given(self) -> pd.DataFrame:
         "Up to five columns of numbers of the frame, one row a date."
-        return (
-            as_table(self.frame).select_dtypes("number", exclude=["complex64", "complex128"]).iloc[:, :5].astype(float)
-        )
+        return numbers_of(as_table(self.frame)).iloc[:, :5]
 
     def widened(self) -> FrameViews | None:
         "None: nothing of a frame is left out."
@@ -413,10 +439,8 @@ class FrameViews:
 
     def table(self, answer: Any, view: Any) -> pd.DataFrame:
         "An answer as one row a date; an array or list has the rows of the view. Raises `DataError` for what is no table."
-        if isinstance(answer, (np.ndarray, list)) and len(answer) == len(
-            view
-        ):  # a row of it belongs to a row of the view
-            answer = pd.DataFrame(np.asarray(answer), view.index)
+        if isinstance(answer, list) or (isinstance(answer, np.ndarray) and answer.ndim):
+            answer = rows_of(answer, view.index)
         found = as_table(answer)
         if len(found) and (pd.DatetimeIndex(found.index).tz is None) != (self.moments.tz is None):
             have, lack = ("have", "lack") if self.moments.tz is None else ("lack", "have")

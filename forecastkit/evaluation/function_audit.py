@@ -96,9 +96,12 @@ def audit_report(
     carried: Sequence[str] = (),  # notes on what the function carried before anything was asked
 ) -> Report:  # fmt: skip
     "The report of one function, after its first answer. Raises `UserCodeError` where nothing could be compared."
+    if first.table.empty:
+        lacks = "row" if len(first.table) == 0 else "column"
+        raise UserCodeError(f"{name} answers without a single {lacks} to the whole data: let it return one row a date")
     plan = plan_cuts(pd.DatetimeIndex(first.table.index), views.kinds(first.table), limits.cuts, limits.seed)
     search = searched(fn, views, first, plan, limits, name, symbol, on_cut)
-    if not search.compared and len(first.table):
+    if not search.compared:
         why = f"; the first refusal: {search.refused[0]}" if search.refused else ""
         raise UserCodeError(
             f"{name} answers on the whole data only, so that it cannot be asked for look-ahead: let it answer on data that end earlier{why}"
