@@ -142,4 +142,5 @@ from .fresh_process import (
     NotSendable as NotSendable,
     ProcessEnded as ProcessEnded,
     in_copy as in_copy,
+    waiting_copy as waiting_copy,
 )

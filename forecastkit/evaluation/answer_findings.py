@@ -29,8 +29,8 @@ from .fresh_answers import FilesTouched, FirstAnswer, called, ends_audit, unprov
 
 # %% auto #0
 __all__ = ['FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
-           'memory_findings', 'file_findings', 'file_notes', 'later_changes', 'agrees_elsewhere', 'brought_findings',
-           'response_notes', 'date_findings']
+           'memory_findings', 'process_note', 'file_findings', 'file_notes', 'later_changes', 'agrees_elsewhere',
+           'brought_findings', 'response_notes', 'date_findings']
 
 # %% ../../nbs/45_evaluation/16_answer_findings.ipynb #c2f4d625
 def harmless_forms(
@@ -151,6 +151,15 @@ def memory_findings(
         if found:
             break
     return found
+
+# %% ../../nbs/45_evaluation/16_answer_findings.ipynb #d34502b0
+def process_note(found: list[Finding]) -> str:
+    "A note on answers that differ between two processes, each of which agrees with itself."
+    one = found[0]
+    return (
+        f"answers differ between processes: {one.feature} of {format_value(one.session)} is {format_value(one.value)} in a fresh one and {format_value(one.other)} in this one "
+        "(a constant set after the import, an object that was called before, the order of a set); asked again in one process, nothing was found"
+    )
 
 # %% ../../nbs/45_evaluation/16_answer_findings.ipynb #76eafb34
 def file_findings(

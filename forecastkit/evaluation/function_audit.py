@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,7 +24,8 @@ from typing import Any
 import pandas as pd
 
 from ..calendars import Calendar
-from ..core import DataError, FileGuard, Report, SettingsError, UserCodeError
+from ..core import DataError, FileGuard, NotSendable, ProcessEnded, Report, SettingsError, UserCodeError
+from ..core import waiting_copy
 from ..data import MarketData
 from .lookahead import as_findings
 from .audit_cuts import CutPlan, plan_cuts
@@ -32,12 +33,12 @@ from .audit_views import Views, moments_of
 from .source_hints import source_hints
 from .carried_values import carried_values
 from .fresh_answers import FirstAnswer, called, files_kept, first_answer, fresh_answer, given
-from .fresh_answers import unproved, views_of, watched_folders
+from .fresh_answers import PROCESSES, answer_of, unproved, views_of, watched_folders, with_files
 from .answer_findings import CutSearch, brought_findings, date_findings, file_findings, file_notes
-from .answer_findings import memory_findings, response_notes, search_cuts
+from .answer_findings import memory_findings, process_note, response_notes, search_cuts
 
 # %% auto #0
-__all__ = ['ONE_THREAD', 'AuditLimits', 'searched', 'audit_report', 'audit']
+__all__ = ['ONE_THREAD', 'AuditLimits', 'searched', 'AloneAnswer', 'asked_alone', 'OneProcess', 'audit_report', 'audit']
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #99e63e52
 @dataclass(frozen=True)
@@ -88,12 +89,59 @@ def searched(
         sum((part.forms for part in parts), Counter()), frozenset().union(*(part.read for part in parts)),
     )  # fmt: skip
 
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #29981cd7
+@dataclass(frozen=True)
+class AloneAnswer(FirstAnswer):
+    "What a process says of everything after all cuts, and what these brought to light there."
+
+    search: CutSearch = field(default_factory=CutSearch)
+
+
+def asked_alone(
+    source: Callable[[], Callable[..., Any]],  # gives the function
+    views: Views, first: FirstAnswer, cuts: pd.DatetimeIndex, limits: AuditLimits, name: str, symbol: str | None,
+) -> AloneAnswer:  # fmt: skip
+    "All cuts and then everything, asked in the process in which this runs. Raises `UserCodeError`."
+    fn, until = source(), time.monotonic() + limits.seconds
+    search = search_cuts(fn, views, first.table, cuts, name, symbol, limits.tolerance, until)
+    return AloneAnswer(called(fn, views.whole(), views, name, symbol), search=search)
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #6c65dfe3
+@dataclass(frozen=True)
+class OneProcess:
+    "Asks this process and a fresh one each by itself."
+
+    here: Callable[[float], FirstAnswer]  # what this process said before it was asked anything, given so many seconds
+    elsewhere: Callable[
+        [FirstAnswer, pd.DatetimeIndex], FirstAnswer
+    ]  # all cuts and then everything, in a fresh process
+
+    def agreeing(
+        self, last: pd.DataFrame, first: FirstAnswer, plan: CutPlan, limits: AuditLimits,
+        again: Callable[[FirstAnswer], CutSearch],  # the search of all cuts in this process against an answer
+    ) -> tuple[FirstAnswer, CutSearch] | None:  # fmt: skip
+        "The answer and the search of this process where both processes agree with themselves; None where one does not, or where that cannot be told."
+        with unproved(UserCodeError, NotSendable, ProcessEnded):
+            mine = self.here(limits.seconds)
+            if memory_findings(mine.table, last, last, limits.tolerance):
+                return None
+            search = again(mine)
+            if search.differences:
+                return None
+            alone = self.elsewhere(first, plan.cuts)
+            if not isinstance(alone, AloneAnswer) or alone.search.differences:
+                return None
+            if not memory_findings(first.table, alone.table, alone.table, limits.tolerance):
+                return mine, replace(search, answered=sorted({*search.answered} & {*alone.search.answered}))
+        return None
+
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #ed5a2c56
 def audit_report(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, limits: AuditLimits, name: str, symbol: str | None,
     market: MarketData | None = None, on_cut: Callable[[], object] | None = None,
     again_fresh: Callable[[Any], FirstAnswer] | None = None,  # the answer of a fresh process to a view, without the files that the first one read
     carried: Sequence[str] = (),  # notes on what the function carried before anything was asked
+    apart: OneProcess | None = None,  # asks each process alone; None: two that differ are told as memory
 ) -> Report:  # fmt: skip
     "The report of one function, after its first answer. Raises `UserCodeError` where nothing could be compared."
     if first.table.empty:
@@ -110,10 +158,15 @@ def audit_report(
     found = memory_findings(first.table, last, again, limits.tolerance)
     thrown = [finding for finding in found if finding.probe == "repeat"]
     dated, notes = date_findings(market, first.read) if market is not None else ([], [])
+    base = first
+    if found and not thrown and apart is not None:
+        again_here = partial(searched, fn, views, plan=plan, limits=replace(limits, n_jobs=1), name=name, symbol=symbol)
+        if settled := apart.agreeing(last, first, plan, limits, lambda answer: again_here(first=answer)):
+            notes, found, (base, search) = [process_note(found), *notes], [], settled
     found += file_findings(again_fresh, views, first, limits.tolerance) if again_fresh else []
     with unproved(UserCodeError):  # it need not answer to any data whatever
         other = called(fn, views.elsewhere(), views, name, symbol)
-        notes += response_notes(first.table, other)
+        notes += response_notes(base.table, other)
         found += brought_findings(other, views.given())
     notes += [*carried, *file_notes(first)]
     notes += (
@@ -202,7 +255,14 @@ def audit(
         given_symbol = symbol if market is not None else None
         hidden = {"folder": folder, "hidden": first.files.read}
         again = partial(fresh_answer, asked, views=views, name=name, symbol=given_symbol, **hidden)
-        under = FileGuard(tempfile.mkdtemp(dir=folder)).around(fn) if apart else fn
-        return audit_report(
-            under, views, first, limits, name, given_symbol, market, on_cut, again if first.fresh else None, carried
+        here = partial(
+            with_files, partial(answer_of, partial(given, fn), views.whole(), views, name, given_symbol), folder
         )
+        alone = partial(asked_alone, asked, views, limits=limits, name=name, symbol=given_symbol)
+        under = FileGuard(tempfile.mkdtemp(dir=folder)).around(fn) if apart else fn
+        with waiting_copy(here) as before:
+            apart_asked = OneProcess(
+                before, lambda answer, cuts: PROCESSES.ask(partial(with_files, partial(alone, answer, cuts), folder))
+            )
+            fresh = (again, carried, apart_asked) if first.fresh else (None, carried, None)
+            return audit_report(under, views, first, limits, name, given_symbol, market, on_cut, *fresh)
