@@ -49,7 +49,7 @@ def format_value(
     if not isinstance(value, (str, bytes)) and hasattr(value, "__len__"):
         said = " ".join(str(value).split())  # a list or an array in a cell
         return said if len(said) <= 60 else f"{said[:60]}..."
-    if value is None or value is pd.NaT or value != value:
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
         return "nothing"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}" if value == value.normalize() else f"{value:%Y-%m-%d %H:%M}"

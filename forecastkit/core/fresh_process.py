@@ -17,8 +17,8 @@ import subprocess  # nosec B404: this interpreter alone, with words of our own
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, TypeVar
 
 # %% auto #0
 __all__ = ['COPIES', 'IDLE_SECONDS', 'T', 'send_message', 'receive_message', 'packed', 'answer_to', 'answer_by_copy',
-           'serve_questions', 'ProcessEnded', 'NotSendable', 'unpacked', 'FreshProcesses', 'in_copy']
+           'serve_questions', 'ProcessEnded', 'NotSendable', 'unpacked', 'FreshProcesses', 'in_copy', 'waiting_copy']
 
 # %% ../../nbs/00_core/17_fresh_process.ipynb #8fd28d7b
 def send_message(pipe: BinaryIO, message: bytes) -> None:
@@ -222,3 +222,49 @@ def in_copy(call: Callable[[], T]) -> T:
     if not COPIES:
         return call()
     return unpacked(answer_by_copy(answer))
+
+# %% ../../nbs/00_core/17_fresh_process.ipynb #dd21a865
+@contextmanager
+def waiting_copy(
+    call: Callable[[], T],  # made in the copy, when it is asked
+) -> Iterator[Callable[[float], T]]:
+    "A copy of this process as it is now; it is asked once, within so many seconds, and ends with the block. Asking raises what the call raises, `ProcessEnded`, or `NotSendable` where processes cannot be copied."
+    if not COPIES:
+        yield _no_copy
+        return
+    (go, asked), (back, forth) = os.pipe(), os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        copy = os.fork()
+    if copy == 0:
+        try:
+            os.close(asked)
+            if os.read(go, 1):
+                os.dup2(2, 1)
+                with os.fdopen(forth, "wb") as told:
+                    send_message(told, packed(call))
+        finally:
+            os._exit(0)
+    os.close(go)
+    os.close(forth)
+    try:
+        yield partial(_asked_copy, asked, back)
+    finally:
+        os.close(asked)
+        os.close(back)
+        os.kill(copy, signal.SIGKILL)
+        os.waitpid(copy, 0)
+
+
+def _asked_copy(asked: int, back: int, seconds: float) -> Any:
+    "What a waiting copy answers."
+    os.write(asked, b"?")
+    if not select.select([back], [], [], min(seconds, 1e6))[0]:
+        raise ProcessEnded("the process gave no answer in time")
+    with os.fdopen(os.dup(back), "rb") as told:
+        return unpacked(receive_message(told))
+
+
+def _no_copy(seconds: float) -> Any:
+    "Where processes cannot be copied."
+    raise NotSendable(f"this system copies no process, in {seconds} seconds or more")

@@ -18,13 +18,14 @@ import pandas as pd
 from pandas.api.types import is_complex_dtype, is_integer_dtype, is_numeric_dtype
 
 from ..calendars import Calendar, Days
-from ..core import DataError, DataWarning, SettingsError
+from ..core import DataError, DataWarning, SettingsError, format_value
 from ..data import FOREVER, MarketData
 
 # %% auto #0
-__all__ = ['MarketFunction', 'decision_times', 'as_table', 'different_numbers', 'block_kind', 'value_blocks', 'same_objects',
-           'differences', 'call_on', 'Difference', 'aligned', 'column_differences', 'differing_forms', 'form_of',
-           'form_differences', 'shape_differences', 'unresponsive_columns', 'by_origin']
+__all__ = ['UNCOUNTABLE', 'REGIME', 'ROUNDING', 'MarketFunction', 'decision_times', 'by_date', 'plain_column', 'is_nested',
+           'with_plain_columns', 'as_table', 'of_own_scale', 'different_numbers', 'block_kind', 'value_blocks',
+           'same_cell', 'same_objects', 'differences', 'call_on', 'Difference', 'aligned', 'column_differences',
+           'differing_forms', 'form_of', 'form_differences', 'shape_differences', 'unresponsive_columns', 'by_origin']
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #14a1c43c
 def decision_times(
@@ -45,6 +46,61 @@ def decision_times(
     moments = (table.closes if decide == "close" else table.opens).astype("int64").to_numpy()
     return np.append(moments, FOREVER)[table.sessions.searchsorted(index)]
 
+# %% ../../nbs/45_evaluation/01_traces.ipynb #8ac104ad
+def by_date(frame: pd.DataFrame) -> pd.DataFrame:
+    "The frame with one row a date, a panel spread over columns. Raises `DataError` where its rows are not that."
+    if isinstance(frame.index, pd.MultiIndex):
+        if not frame.index.is_unique:
+            raise DataError(
+                f"the rows of the function's result must be dates, each once: {' '.join(map(format_value, frame.index[frame.index.duplicated()][0]))} stands twice"
+            )
+        others = [i for i, level in enumerate(frame.index.levels) if not isinstance(level, pd.DatetimeIndex)]
+        frame = pd.DataFrame(frame.unstack(others))  # noqa: PD010
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise DataError(
+            f"the rows of the function's result must be dates, each once: these are {type(frame.index).__name__}; give them the index of the data"
+        )
+    if frame.index.hasnans or not frame.index.is_unique:
+        which = (
+            "one is absent"
+            if frame.index.hasnans
+            else f"{format_value(frame.index[frame.index.duplicated()][0])} stands twice"
+        )
+        raise DataError(f"the rows of the function's result must be dates, each once: {which}")
+    return frame
+
+# %% ../../nbs/45_evaluation/01_traces.ipynb #47ad78e0
+UNCOUNTABLE: frozenset[str] = frozenset({"float16", "float128", "longdouble"})  # dtypes that pandas cannot index
+
+
+def plain_column(column: pd.Series) -> pd.Series:
+    "The column; a sparse one dense, half floats and long ones as floats, and Arrow's lists and structs as objects."
+    if isinstance(column.dtype, pd.SparseDtype):
+        return pd.Series(np.asarray(column), column.index, column.dtype.subtype, column.name)
+    if str(column.dtype) in UNCOUNTABLE:
+        return column.astype(float)
+    return column.astype(object) if is_nested(column.dtype) else column
+
+
+def is_nested(dtype: Any) -> bool:
+    "Whether an Arrow type holds lists, structs or maps."
+    return isinstance(dtype, pd.ArrowDtype) and dtype.kind == "O" and dtype.type in (list, dict)
+
+
+def with_plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    "The frame with columns that can be compared and counted; the same frame where all of them can."
+    odd = [
+        k
+        for k, dtype in enumerate(frame.dtypes)
+        if isinstance(dtype, pd.SparseDtype) or str(dtype) in UNCOUNTABLE or is_nested(dtype)
+    ]
+    if not odd:
+        return frame
+    found = frame.copy(deep=False)
+    for k in odd:
+        found.isetitem(k, plain_column(frame.iloc[:, k]).array)
+    return found
+
 # %% ../../nbs/45_evaluation/01_traces.ipynb #4d90f84e
 def as_table(
     result: Any,  # what the audited function returned
@@ -56,12 +112,10 @@ def as_table(
         else result
     )
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"the function returned {type(result).__name__}: an audit needs a frame or a series by session")
-    if isinstance(frame.index, pd.MultiIndex):
-        others = [i for i, level in enumerate(frame.index.levels) if not isinstance(level, pd.DatetimeIndex)]
-        frame = pd.DataFrame(frame.unstack(others))  # noqa: PD010
-    if not isinstance(frame.index, pd.DatetimeIndex) or not frame.index.is_unique:
-        raise DataError("the rows of the function's result must be dates, each once")
+        raise DataError(
+            f"the function returned {type(result).__name__}: an audit needs a frame or a series by session (pd.DataFrame(...) makes one of a dict, .to_pandas() of a polars frame)"
+        )
+    frame = with_plain_columns(by_date(frame))
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
     if twice := {name for name in names if names.count(name) > 1} if len({*names}) < len(names) else set():
         raise DataError(f"two columns of the function's result are called {min(twice)}: give each its own name")
@@ -71,6 +125,27 @@ def as_table(
     ordered = frame.sort_index()
     ordered.attrs = {"given": tuple(frame.index)}  # the order in which the rows came
     return ordered
+
+# %% ../../nbs/45_evaluation/01_traces.ipynb #8af7b8d3
+REGIME: int = 5  # rows of one size from which on it is a scale of its own
+ROUNDING: float = 1e3 * float(np.finfo(float).eps)  # of the usual value, below which a difference may be rounding
+
+
+def of_own_scale(
+    x: np.ndarray,  # (rows, columns)
+    y: np.ndarray,
+    apart: np.ndarray,  # how far they are from each other
+    usual: np.ndarray,  # size of a value, by column
+) -> np.ndarray:
+    "Where two values differ by more than a millionth of their own size, in a regime of values of that size that are all but the same elsewhere, (rows, columns) of booleans."
+    size = np.fmax(np.abs(x), np.abs(y))
+    differs = (apart > 1e-6 * size) & (apart > ROUNDING * usual) & (size < 1e-6 * usual)
+    found = np.zeros(x.shape, dtype=bool)
+    for k in np.flatnonzero(differs.any(axis=0)).tolist():
+        most = size[differs[:, k], k].max()
+        alike = (size[:, k] > 0) & (size[:, k] <= 1e3 * most)
+        found[:, k] = differs[:, k] & (alike.sum() >= REGIME) & (np.mean(x[alike, k] == y[alike, k]) >= 0.5)
+    return found
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #65a257eb
 def different_numbers(
@@ -88,16 +163,19 @@ def different_numbers(
             usual = np.nanmedian(np.abs(np.where(np.isfinite(x), x, np.nan)), axis=0)
             level, apart = np.fmax(np.abs(x), usual), np.abs(x - y)
             step = np.nanmedian(np.abs(np.diff(x, axis=0)), axis=0) if len(x) > 1 else usual
-            equal |= (apart <= tolerance * level) & (apart <= tolerance * np.fmax(1e3 * step, 1e-3 * level))
+            least = np.where(step > 0, 1e-4, 1e-3)  # of the level, where the column hardly moves
+            near = (apart <= tolerance * level) & (apart <= tolerance * np.fmax(1e3 * step, least * level))
+            equal |= near & ~of_own_scale(x, y, apart, usual)
     return ~equal
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #514add96
 def block_kind(x: Any, y: Any) -> str:
-    "How two columns of these dtypes are compared: number, whole or other; complex numbers, of which a float would drop a part, as objects."
+    "How two columns of these dtypes are compared: number, whole or other; complex and large or nullable whole numbers, of which a float would drop a part, as objects."
     if is_complex_dtype(x) or is_complex_dtype(y) or not (is_numeric_dtype(x) and is_numeric_dtype(y)):
         return "other"
-    plain = all(isinstance(one, np.dtype) and is_integer_dtype(one) and one != np.uint64 for one in (x, y))
-    return "whole" if plain else "number"
+    if all(isinstance(one, np.dtype) and is_integer_dtype(one) and one != np.uint64 for one in (x, y)):
+        return "whole"
+    return "other" if is_integer_dtype(x) and is_integer_dtype(y) else "number"
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #31541600
 def value_blocks(
@@ -113,20 +191,44 @@ def value_blocks(
         if (chosen := kinds == kind).any():
             absent = {"na_value": np.nan} if kind == "number" else {}
             x, y = (frame.loc[:, chosen].to_numpy(dtype=dtype, **absent) for frame in (a, b))
+            if kind == "other":
+                x, y = (
+                    np.where(np.frompyfunc(lambda one: one is pd.NA, 1, 1)(one).astype(bool), np.nan, one)
+                    for one in (x, y)
+                )
             found.append((chosen, x, y))
     return found
 
+# %% ../../nbs/45_evaluation/01_traces.ipynb #84b94e39
+def same_cell(one: Any, other: Any) -> bool:
+    "Whether two values in cells are the same, part by part where they are lists, dicts, arrays or tables; NaN equals NaN."
+    if type(one) is not type(other):
+        return bool(np.isscalar(one) and np.isscalar(other) and one == other)
+    if isinstance(one, (pd.DataFrame, pd.Series, pd.Index)):
+        return one.equals(other)
+    if isinstance(one, np.ndarray):
+        return one.shape == other.shape and all(map(same_cell, one.ravel().tolist(), other.ravel().tolist()))
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same_cell, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_cell(value, other[key]) for key, value in one.items())
+    try:
+        return bool(one == other) or bool(one != one and other != other)
+    except Exception:  # an object's own comparison may fail in any way
+        return repr(one) == repr(other)
+
 # %% ../../nbs/45_evaluation/01_traces.ipynb #e12a2ca9
 def same_objects(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    "Where two tables of objects hold the same; what cannot be compared, such as arrays in cells, is compared as it is written."
+    "Where two tables of objects hold the same, cell by cell where arrays in cells cannot be compared at once."
     try:
-        equal = np.asarray(x == y)
+        equal = np.asarray(x == y).astype(bool)
     except Exception:  # an object's own comparison may fail in any way
-        equal = np.empty(0)
-    if equal.shape == x.shape:
-        return equal.astype(bool)
-    pairs = zip(x.flat, y.flat)
-    return np.array([repr(one) == repr(other) for one, other in pairs], dtype=bool).reshape(x.shape)
+        equal = np.zeros(0, dtype=bool)
+    if equal.shape != x.shape:
+        equal = np.zeros(x.shape, dtype=bool)
+    for at in zip(*np.nonzero(~equal)):
+        equal[at] = same_cell(x[at], y[at])
+    return equal
 
 # %% ../../nbs/45_evaluation/01_traces.ipynb #9460550d
 def differences(
@@ -180,11 +282,12 @@ class Difference(NamedTuple):
     def gap(self) -> float:
         "How far apart the two values are, 0 to 1; 0 where one is no number."
         try:
-            return (
-                abs(self.value - self.other) / (abs(self.value) + abs(self.other))
-                if self.value == self.value and self.other == self.other
-                else 0.0
-            )
+            with np.errstate(over="ignore"):  # of whole numbers without a sign
+                return (
+                    abs(self.value - self.other) / (abs(self.value) + abs(self.other))
+                    if self.value == self.value and self.other == self.other
+                    else 0.0
+                )
         except (TypeError, ValueError):  # arrays in cells are neither equal nor not
             return 0.0
 
