@@ -22,11 +22,11 @@ from ..core import DataError, canonical_symbol
 from ..data import MarketData
 from .perturbations import Counterfactuals, gap_sessions, perturbed_rows, splice
 from .traces import aligned, as_table, decision_times
-from .audit_cuts import date_kinds, numbers_of, value_kinds
+from .audit_cuts import date_kinds, real_numbers, value_kinds
 
 # %% auto #0
 __all__ = ['EVERYTHING', 'ObservedMarket', 'NarrowedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'only_known',
-           'made_of_rows', 'perturbed_frame', 'with_attrs_of', 'Views', 'usable_kinds', 'MarketViews', 'rows_of',
+           'made_of_rows', 'perturbed_frame', 'with_attrs_of', 'Views', 'usable_kinds', 'MarketViews', 'rows_as_given',
            'FrameViews']
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #b64a392f
@@ -383,7 +383,7 @@ class MarketViews:
         return usable_kinds(found | value_kinds(whole, "of the answer"), rows)
 
 # %% ../../nbs/45_evaluation/12_audit_views.ipynb #fd5d5915
-def rows_of(
+def rows_as_given(
     answer: np.ndarray | list[Any],
     index: pd.Index,  # of the data
 ) -> pd.DataFrame:
@@ -431,7 +431,7 @@ class FrameViews:
 
     def given(self) -> pd.DataFrame:
         "Up to five columns of numbers of the frame, one row a date."
-        return numbers_of(as_table(self.frame)).iloc[:, :5]
+        return real_numbers(as_table(self.frame)).iloc[:, :5]
 
     def widened(self) -> FrameViews | None:
         "None: nothing of a frame is left out."
@@ -440,7 +440,7 @@ class FrameViews:
     def table(self, answer: Any, view: Any) -> pd.DataFrame:
         "An answer as one row a date; an array or list has the rows of the view. Raises `DataError` for what is no table."
         if isinstance(answer, list) or (isinstance(answer, np.ndarray) and answer.ndim):
-            answer = rows_of(answer, view.index)
+            answer = rows_as_given(answer, view.index)
         found = as_table(answer)
         if len(found) and (pd.DatetimeIndex(found.index).tz is None) != (self.moments.tz is None):
             have, lack = ("have", "lack") if self.moments.tz is None else ("lack", "have")
