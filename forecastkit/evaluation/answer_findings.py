@@ -23,7 +23,7 @@ from ..data import MarketData
 from .traces import Difference, column_differences, differences, differing_forms
 from .traces import form_differences, shape_differences, value_blocks
 from .lookahead import metadata_findings, unrevised_series
-from .audit_cuts import real_numbers
+from .audit_cuts import number_columns
 from .audit_views import Views
 from .fresh_answers import FilesTouched, FirstAnswer, called, ends_audit, unproved
 
@@ -228,7 +228,7 @@ def brought_findings(
 ) -> list[Finding]:
     "One finding for each column that follows what came in data it was not shown. At least 30 stretches without overlap are needed."
     came, found = later_changes(given.reindex(given.index.intersection(other.index))), []
-    numbers = real_numbers(other.reindex(given.index.intersection(other.index)), "iufb")
+    numbers = number_columns(other.reindex(given.index.intersection(other.index)), "iufb")
     for name, column in numbers.items():
         said = {"": column.rank(), "change of its ": column.diff().rank()}
         for (series, k), later in came.items():

@@ -19,7 +19,7 @@ import pandas as pd
 from ..calendars import Calendar, monthly_expiries
 
 # %% auto #0
-__all__ = ['WEEKDAYS', 'EXTREMES', 'pauses_after', 'period_ends', 'date_kinds', 'extreme_rows', 'rare_rows', 'real_numbers',
+__all__ = ['WEEKDAYS', 'EXTREMES', 'pauses_after', 'period_ends', 'date_kinds', 'extreme_rows', 'rare_rows', 'number_columns',
            'countable', 'value_kinds', 'CutPlan', 'smallest_share', 'spread_over', 'plan_cuts']
 
 # %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #47b54c29
@@ -95,7 +95,7 @@ def rare_rows(
     return pd.DatetimeIndex(column.index[rare | gaps | gaps.shift(-1, fill_value=False)])
 
 # %% ../../nbs/45_evaluation/11_audit_cuts.ipynb #1d30445f
-def real_numbers(
+def number_columns(
     table: pd.DataFrame,
     kinds: str = "iuf",  # of dtypes, as numpy names them; b: truth values too
 ) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def value_kinds(
     of: str,  # such as "of close", to name the kinds
 ) -> dict[str, pd.DatetimeIndex]:
     "The rows where columns are at their extremes, where they moved most, and where values are rare or absent."
-    numbers = real_numbers(table)
+    numbers = number_columns(table)
     numbers = numbers[[name for name in numbers if numbers[name].nunique() > 2]]
     kinds: dict[str, list[pd.DatetimeIndex]] = {
         f"extremes {of}": [extreme_rows(numbers[name]) for name in numbers],

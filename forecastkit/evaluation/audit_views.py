@@ -22,7 +22,7 @@ from ..core import DataError, canonical_symbol
 from ..data import MarketData
 from .perturbations import Counterfactuals, gap_sessions, perturbed_rows, splice
 from .traces import aligned, as_table, decision_times
-from .audit_cuts import date_kinds, real_numbers, value_kinds
+from .audit_cuts import date_kinds, number_columns, value_kinds
 
 # %% auto #0
 __all__ = ['EVERYTHING', 'ObservedMarket', 'NarrowedMarket', 'narrowed', 'moments_of', 'perturbed_column', 'only_known',
@@ -431,7 +431,7 @@ class FrameViews:
 
     def given(self) -> pd.DataFrame:
         "Up to five columns of numbers of the frame, one row a date."
-        return real_numbers(as_table(self.frame)).iloc[:, :5]
+        return number_columns(as_table(self.frame)).iloc[:, :5]
 
     def widened(self) -> FrameViews | None:
         "None: nothing of a frame is left out."
