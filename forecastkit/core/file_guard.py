@@ -129,8 +129,8 @@ def folders_state(
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #12454387
 def require_unchanged(before: Mapping[Path, Any], folders: Iterable[str | Path]) -> None:
-    "Raise `FileRefusal` with the first file that differs from how it was; beyond `MOST_FILES` only those that were there are compared."
+    "Raise `FileRefusal` with the files that differ from how they were; beyond `MOST_FILES` only those that were there are compared."
     after = folders_state(folders) if len(before) < MOST_FILES else {path: file_state(path) for path in before}
     changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
     if changed:
-        raise FileRefusal(changed_words(changed[0]))
+        raise FileRefusal(changed_words(changed))

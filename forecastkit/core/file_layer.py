@@ -19,7 +19,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -31,8 +31,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from .errors import DataError, UserCodeError
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'SYSTEM', 'KEPT_BY_PYTHON', 'CODE', 'LARGEST_COPY', 'MOST_KNOWN', 'REMEDY', 'LAYER', 'ASIDE',
-           'is_data_file', 'FileRefusal', 'file_state', 'changed_words', 'FileLayer', 'aside']
+__all__ = ['LIBRARIES', 'SYSTEM', 'KEPT_BY_PYTHON', 'CODE', 'LARGEST_COPY', 'MOST_KNOWN', 'REMEDY', 'MOST_NAMED', 'LAYER',
+           'ASIDE', 'is_data_file', 'FileRefusal', 'file_state', 'changed_words', 'FileLayer', 'aside']
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #0e33a340
 LIBRARIES: tuple[str, ...] = tuple({os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, Path(inspect.getfile(DataError)).parents[1])})  # fmt: skip
@@ -78,9 +78,14 @@ MOST_KNOWN: int = 500  # files that are looked at again
 REMEDY: str = "an audit keeps a user's files as they are: let it write under the temporary folder, or say apart=False (--in-place)"
 
 
-def changed_words(path: Path) -> str:
-    "What is said of a file that changed although nothing was led there."
-    return f"{path} changed while it was asked, by a library or a program that the audit cannot lead, so that nothing is proved: {REMEDY}"
+MOST_NAMED: int = 3  # files
+
+
+def changed_words(paths: Sequence[Path]) -> str:
+    "What is said of files that changed although nothing was led there."
+    more = len(paths) - MOST_NAMED
+    named = ", ".join(map(str, paths[:MOST_NAMED])) + f" and {more} more" * (more > 0)
+    return f"{named} changed while it was asked, by the function, by a C library or by another process: if the last, ask again; otherwise {REMEDY}"
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #0eff3fd1
 class FileLayer:
@@ -105,11 +110,11 @@ class FileLayer:
         raise PermissionError(errno.EPERM, what)
 
     def require_kept(self) -> None:
-        "Raise `FileRefusal` with what was refused, or with a file that changed below though nothing was led there."
+        "Raise `FileRefusal` with what was refused, or with the files that changed below though nothing was led there."
         if self.refused:
             raise FileRefusal(self.refused[0])
         if changed := [path for path, found in self.known.items() if file_state(path) != found]:
-            raise FileRefusal(changed_words(changed[0]))
+            raise FileRefusal(changed_words(sorted(changed)))
 
     def know(self, path: Path) -> None:
         "Keep how a file below is when it is first asked about."
