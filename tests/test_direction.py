@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -275,6 +276,18 @@ def test_arima_is_a_member_for_those_who_ask_and_is_kept_like_the_others(tmp_pat
     alone = ArimaDirection().fit(X, y)
     np.testing.assert_allclose(alone.predict_proba(X.iloc[[9, 5]]), alone.predict_proba(X)[[9, 5]])
     assert (ArimaDirection().fit(X[:40], y[:40]).predict_proba(X)[:, 1] == y[:40].mean()).all(), "ten weeks a stock"
+
+
+def test_arima_is_an_autoregression_of_order_one_with_normal_errors():
+    rng = np.random.default_rng(5)
+    index = pd.MultiIndex.from_product([range(200), list("AB")], names=["session", "symbol"])
+    X = pd.DataFrame({"return_5": 0.03 * rng.standard_normal(400)}, index)
+    model = ArimaDirection().fit(X, (rng.random(400) > 0.5).astype(int))
+    mean, slope, error = model.terms_["B"]
+    row = X.iloc[[7]]
+    expected = NormalDist().cdf((mean + slope * (row["return_5"].iloc[0] - mean)) / error)
+    assert model.predict_proba(row)[0, 1] == pytest.approx(expected, abs=1e-12)
+    assert 0.02 < error < 0.04, "the error has the unit of the changes"
 
 
 # --- refusals and conventions

@@ -24,7 +24,7 @@ from forecastkit.evaluation.perturbations import (
     rows_with_known_at,
     sample_cuts,
 )
-from forecastkit.evaluation.traces import decision_times, differences
+from forecastkit.evaluation.traces import as_table, decision_times, differences
 from forecastkit.features.regime import regime_features
 from forecastkit.features.stock import stock_features
 from forecastkit.features.volatility import FeatureEngine
@@ -287,3 +287,20 @@ def test_a_later_beginning_keeps_what_hung_on_the_wall(market):
     assert late.at_sessions("PAYEMS", pd.DatetimeIndex([day])).equals(
         market.at_sessions("PAYEMS", pd.DatetimeIndex([day]))
     )
+
+
+@pytest.mark.parametrize(
+    ("index", "told"),
+    [
+        (pd.RangeIndex(3), "must be dates, each once"),
+        (pd.DatetimeIndex(["2018-01-02", "2018-01-03", "2018-01-03"]), "must be dates, each once"),
+        (pd.DatetimeIndex(["2018-01-04", "2018-01-02", "2018-01-03"]), None),
+    ],
+)
+def test_an_answer_has_one_row_a_date(index, told):
+    answer = pd.Series([1.0, 2.0, 3.0], index, name="x")
+    if told:
+        with pytest.raises(DataError, match=told):
+            as_table(answer)
+    else:
+        assert as_table(answer)["x"].tolist() == [2.0, 3.0, 1.0], "rows in order"

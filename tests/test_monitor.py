@@ -104,6 +104,16 @@ def test_only_the_rule_with_a_stated_false_alarm_rate_raises_an_alert_of_decay(w
     assert "1 judged" in report.lines()[1] and "false alarms a year expected" in report.lines()[1]
 
 
+def test_a_version_is_compared_with_the_outcomes_before_it_or_the_first_half_of_its_own(monkeypatch):
+    from forecastkit.ops import model_monitor
+
+    db, seen = ledger_of(1.0), []
+    monkeypatch.setattr(model_monitor, "judge_decay", lambda rows, before, **told: seen.append((rows, before)))
+    model_monitor.ModelMonitor(db).check_model_degradation("one")
+    ((rows, before),) = seen
+    assert len(before) == len(rows) // 2 > 0 and before.index[-1] < rows.index[-1]
+
+
 @pytest.mark.parametrize(
     ("ends", "now", "missed"),
     [

@@ -86,6 +86,16 @@ def test_the_second_hand_uses_nothing_of_the_first():
     assert names & taken <= {"RANGE_LEVELS", "VIX_REGIMES"}  # words, no arithmetic
 
 
+@pytest.mark.parametrize("place", [1, 2, 5, len(PROBS) - 1])
+@pytest.mark.parametrize("name", ["probs", "values"])
+def test_equal_neighbours_are_no_distribution_wherever_they_stand(name, place):
+    record = {"probs": list(PROBS), "values": [float(k) for k in range(len(PROBS))], "kind": "log_return"}
+    rescoring.curve_of(record)
+    record[name][place] = record[name][place - 1]
+    with pytest.raises(ValueError, match="do not increase strictly"):
+        rescoring.curve_of(record)
+
+
 def test_a_sound_ledger_has_nothing_to_report(url):
     late, version = made(2, "late"), made(4, "two", made_at=made(4).made_at + timedelta(days=400))
     forecasts = [made(i, regime_bounds=BOUNDS) for i in range(12)]

@@ -102,6 +102,14 @@ def test_too_little_data_and_wrong_rows_are_refused():
         list(PurgedKFold(50, 2).split(X))
 
 
+def test_as_many_rows_as_folds_are_enough_and_one_fewer_is_not():
+    days = get_calendar("XNYS").sessions_in_range("2018-01-02", "2018-01-31")
+    folds = list(PurgedKFold(n_splits=5, horizon=1).split(pd.DataFrame({"x": 1.0}, days[:5])))
+    assert [test.tolist() for _, test in folds] == [[0], [1], [2], [3], [4]]
+    with pytest.raises(DataError, match="4 rows cannot be cut into 5 folds"):
+        list(PurgedKFold(n_splits=5, horizon=1).split(pd.DataFrame({"x": 1.0}, days[:4])))
+
+
 def test_both_serve_as_cv_in_scikit_learn():
     from sklearn.base import clone
     from sklearn.linear_model import Ridge
