@@ -1,6 +1,6 @@
 """`DirectionEnsemble`: a scikit-learn classifier of rise or fall on the long frame of a panel; members weighted by purged out-of-fold log loss, their pool drawn to the base rate by what outcomes support.
 
-Will a stock rise within a week? From daily bars this can hardly be said, and an ensemble that is always ready with a direction is wrong about itself. This
+Will a stock rise within a week? From daily bars this can hardly be said, and an ensemble that always names a direction overstates what it knows. This
 one finds an effect where there is one and says nothing where there is none: its claim is what several classifiers see together, times
 the share of such claims that came true on sessions they had not learnt from."""
 

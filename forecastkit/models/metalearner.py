@@ -1,6 +1,6 @@
 """`MetaLearner`: chances of a rise from several signals combined by market state and sector, with an agreement that is calibrated on outcomes and reasons that add up.
 
-Five signals speak about one stock, and not with one voice. How likely is a rise, and why? Weights by market state and sector combine
+Five signals about one stock disagree. How likely is a rise, and why? Weights by market state and sector combine
 them; a map fitted on outcomes says how much of the combined claim to keep where they agree and where they do not; and each signal's part in the
 answer can be read off, because the parts add up to it."""
 

@@ -1,6 +1,6 @@
 """`PoolShape`: shapes of trees and forests, weights of the kinds of members, floor and tail of the pool, as one record that is written as a line of text.
 
-The pool of the house has numbers that nobody has proved: how deep its trees are, how many days a leaf holds, how much each kind of
+The built-in pool has numbers that nobody has proved: how deep its trees are, how many days a leaf holds, how much each kind of
 member weighs. They stand here in one record, so that a search can change them, a line of models can hold them, and a version can be
 trained from them again."""
 
