@@ -163,6 +163,16 @@ def test_a_file_written_before_the_close_of_its_last_row(tmp_path):
         assert [fault.kind for fault in file_report(file, "SPX.csv", NYSE).faults] == kinds
 
 
+def test_values_of_a_quoted_index_are_judged_as_closes_and_those_of_a_published_series_are_not(tmp_path):
+    closes = SPX["close"].copy()
+    closes.iloc[400] *= 3.0
+    for name, kinds in (("VIX", ["spike"]), ("DGS10", [])):
+        file = tmp_path / f"{name}.csv"
+        closes.rename(name).rename_axis("DATE").to_csv(file)
+        told = file_report(file, file.name, NYSE, today="2030-01-02").faults
+        assert [fault.kind for fault in told if fault.kind == "spike"] == kinds, name
+
+
 def test_the_page_is_whole_and_escapes(tmp_path):
     (tmp_path / "bars").mkdir()
     SPX.drop(SPX.index[9]).rename_axis("date").to_csv(tmp_path / "bars" / "SPX.csv")

@@ -218,6 +218,11 @@ def test_other_horizons_and_targets_without_regimes(horizon):
     assert told["horizon"] == horizon and told["origins"] == len(at)
 
 
+def test_fewer_bounds_name_fewer_regimes():
+    seen = observe_outcomes(CLOSE, ORIGINS, Target("VIX"), COHORTS, (15.0, 25.0), calendar=NYSE)
+    assert seen.regimes == VIX_REGIMES[:3] and set(seen.rows["regime"]) <= {0, 1, 2, *VIX_REGIMES[:3]}
+
+
 def test_parts_make_up_the_whole():
     for name, labels in groupings(SEEN).items():
         parts = breakdown(CARD, labels, fewest=10)
