@@ -116,9 +116,9 @@ def main() -> int:
             forecasters = ModelRegistry(Path(home, "models"), database)
             panels = ModelRegistry(Path(home, "models"), database, load_panel)
             fine = [
-                show("the house's panel of 20 stocks stored and loaded", STORE_AIM, stored_and_loaded(panels, panel, "PANEL")),
+                show("the built-in panel of 20 stocks stored and loaded", STORE_AIM, stored_and_loaded(panels, panel, "PANEL")),
                 show("an ensemble of the default members stored and loaded", STORE_AIM, stored_and_loaded(directions, ensemble, "DIRECTION")),
-                show("the house's forecaster of the VIX stored and loaded", STORE_AIM, stored_and_loaded(forecasters, forecaster, "VIX")),
+                show("the built-in forecaster of the VIX stored and loaded", STORE_AIM, stored_and_loaded(forecasters, forecaster, "VIX")),
             ]  # fmt: skip
             said = [one.predict_quantiles(features, last=250) for one in (forecaster, forecasters.load("VIX-0"))]
             print(

@@ -1,6 +1,6 @@
 """Does a shadow test hold its level read daily, how long does a decision take, and what does a day of a thousand symbols cost?
 
-    python benchmarks/shadow.py walk FILE.npz                          CRPS of the house's pool, climatology, AR(1), HAR, GARCH, linear quantiles on the embedded VIX
+    python benchmarks/shadow.py walk FILE.npz                          CRPS of the built-in pool, climatology, AR(1), HAR, GARCH, linear quantiles on the embedded VIX
     python benchmarks/shadow.py null FILE.npz [--runs 500]             two models of equal expected score, read on each of 500 sessions
     python benchmarks/shadow.py power FILE.npz [--runs 200]            a challenger better by 2 % and by 5 %: sessions until decided
     python benchmarks/shadow.py daily [--symbols 1000]                 an evening of predict_daily with two arms beside a plain loop: time, success, memory

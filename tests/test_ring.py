@@ -83,7 +83,7 @@ def main(arguments):
 
 @pytest.fixture(scope="module")
 def house(home):
-    "The scorecard of the house."
+    "The built-in scorecard."
     return IntegratedSystem().evaluate(START)
 
 

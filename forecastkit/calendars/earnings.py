@@ -155,8 +155,9 @@ def earnings_csv(
     table: pd.DataFrame,  # as `earnings_table` gives it
 ) -> str:
     "The text of a file from which `read_earnings` reads the same table, moments included."
-    written = table.assign(date=table["date"].dt.strftime("%Y-%m-%d"),
-                           known_at=table["known_at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))  # fmt: skip
+    written = table.assign(
+        date=table["date"].dt.strftime("%Y-%m-%d"), known_at=table["known_at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    )
     return written[list(EARNINGS_COLUMNS)].to_csv(index=False, lineterminator="\n")
 
 # %% ../../nbs/15_calendars/06_earnings.ipynb #c9a45bb6

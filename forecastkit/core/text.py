@@ -73,10 +73,11 @@ def printable(
         return shown
     keep = "\n\t" if lines else ""
     return "".join(
-        c if c in keep or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+        c
+        if c in keep or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
         else c.encode("unicode_escape").decode()
         for c in shown
-    )  # fmt: skip
+    )
 
 # %% ../../nbs/00_core/00_text.ipynb #0dea2832
 def decimal_number(

@@ -67,7 +67,7 @@ FAULT_KINDS: Mapping[str, tuple[str, str]] = {
     "surprise": ("caution", "decided at short notice: nobody could wait for it"),
     "cancelled": ("caution", "was scheduled, never took place, and is not in the table"),
     "survivors": ("caution", "the members of today: those that left are absent"),
-}  # fmt: skip
+}
 
 # %% ../../nbs/20_data/06_checks.ipynb #ad96f047
 @dataclass(frozen=True)

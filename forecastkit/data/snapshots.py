@@ -101,8 +101,9 @@ class SnapshotSource(ParquetFolder):
         "The changes since it was frozen, one sentence each: files, or the table of meetings, which belongs to code and home."
         manifest = self.manifest
         try:
-            market = load_market([self], needed=tuple(manifest["series"]), calendar=manifest["calendar"],
-                                 events=all_meetings(self.home))  # fmt: skip
+            market = load_market(
+                [self], needed=tuple(manifest["series"]), calendar=manifest["calendar"], events=all_meetings(self.home)
+            )
         except DataError as error:
             return [str(error)]
         same = market.fingerprint() == manifest["fingerprint"]

@@ -92,7 +92,7 @@ RANKED: Mapping[str, tuple[int, Callable[[PanelInputs], np.ndarray]]] = {
     "return_5": (back(5), lambda x: x.change(5)),
     "vol_22": (back(22), lambda x: x.mean("square", 22)),
     "volume_surprise_5": (66, lambda x: log_ratio(x.mean("volume", 5), x.mean("volume", 66))),
-}  # fmt: skip
+}
 
 # %% ../../nbs/30_features/12_panel.ipynb #ac65cba2
 def rank_features() -> Iterator[PanelFeature]:

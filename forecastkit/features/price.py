@@ -255,9 +255,9 @@ def yang_zhang(
     return night + k * daily + (1 - k) * satchell.rolling(n, min_periods=least).mean()
 
 # %% ../../nbs/30_features/04_price.ipynb #a93e45bd
-RANGE_ESTIMATORS: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "parkinson": ("high", "low"), "garman_klass": ("open", "high", "low"), "rogers_satchell": ("open", "high", "low"),
-})  # fmt: skip
+RANGE_ESTIMATORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"parkinson": ("high", "low"), "garman_klass": ("open", "high", "low"), "rogers_satchell": ("open", "high", "low")}
+)
 
 # %% ../../nbs/30_features/04_price.ipynb #01992e88
 def range_volatilities(

@@ -48,14 +48,15 @@ PLOT_STYLE: dict[str, Any] = {
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #3a7ca467
 DAY_FORMATS: dict[str, list[str]] = {  # of years, months, days, hours, minutes, seconds on an axis, as pages write days
-    "formats": ["%Y", "%b", "%-d", "%H:%M", "%H:%M", "%S.%f"], "zero_formats": ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"],
+    "formats": ["%Y", "%b", "%-d", "%H:%M", "%H:%M", "%S.%f"],
+    "zero_formats": ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"],
     "offset_formats": ["", "%Y", "%b %Y", "%-d %b %Y", "%-d %b %Y", "%-d %b %Y, %H:%M"],
-}  # fmt: skip
+}
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #0febffca
 @contextmanager
 def house_style() -> Iterator[None]:
-    "Within this context everything is drawn in the house's style; afterwards the caller's own style is back."
+    "Within this context everything is drawn in forecastkit's style; afterwards the caller's own style is back."
     import matplotlib.style
     from matplotlib import dates, units
 
@@ -126,7 +127,7 @@ THEME: dict[str, str] = {
     "#e8ebee": "line",
     "#c5ccd3": "edge",
     UNDERLAY: "paper",
-}  # fmt: skip  (what a colour of a picture is called in the style of a page)
+}  # (what a colour of a picture is called in the style of a page)
 
 # %% ../../nbs/10_forecasts/01_plotting.ipynb #2b349a7b
 def figure_svg(

@@ -383,7 +383,7 @@ STOCK_RECIPE: Recipe = Recipe(
     scale_logged=("own_vol_ewma94", "own_vol_ewma80", "own_vol_5", "own_vol_22", "own_vol_66", "own_range_5"),
     quantiles=("own_vol_ewma94", "own_vol_22", "own_vol_66", "own_range_5", "own_drawdown"),
     floor=0.001,
-)  # fmt: skip
+)
 
 # %% ../../nbs/40_models/01_base.ipynb #305e6664
 def with_base(

@@ -95,7 +95,7 @@ def grow_trees(
     residual: np.ndarray,  # (n,) what the trees learn
     rounds: int,  # trees for each level
     seed: int,  # of the rows and columns that each tree sees
-    params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
+    params: Mapping[str, Any] | None = None,  # of XGBoost, laid over the built-in ones
 ) -> xgboost.Booster:
     "Trees for the quantiles of the residual at LEVELS; the same bits whenever they are grown from the same numbers."
     data = xgboost.QuantileDMatrix(table, residual, max_bin=XGB_PARAMS["max_bin"], nthread=1)
@@ -268,7 +268,7 @@ class BoostedResidual(ResidualEstimator):
         recipe: Recipe | None = VOLATILITY_RECIPE,  # of location and scale; None: the trees learn the log change itself
         rounds: int = 100,  # trees for each of LEVELS
         seed: int = 42,  # of the rows and columns that each tree sees
-        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
+        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over the built-in ones
     ):
         self.recipe, self.rounds, self.seed, self.params = recipe, rounds, seed, params
 

@@ -108,7 +108,7 @@ def default_members(
     horizon: int,  # sessions, which the simulated member walks one by one
     rounds: int,  # trees for each level of the boosted member
     seed: int,
-    shape: PoolShape | None = None,  # of trees and forest; None: that of the house
+    shape: PoolShape | None = None,  # of trees and forest; None: the built-in one
 ) -> list[QuantileModel]:
     "The members of the pool, not fitted yet: seven kinds, and climatology, which has weight where rows are few."
     shape = shape or PoolShape()
@@ -148,7 +148,7 @@ def kind_weight(member: Any, shape: PoolShape) -> float:
 def default_weights(
     members: Sequence[QuantileModel],  # of `default_members`
     rows: int,  # that they are trained on
-    shape: PoolShape | None = None,  # weights of the kinds; None: those of the house
+    shape: PoolShape | None = None,  # weights of the kinds; None: the built-in ones
 ) -> list[float]:
     "The weights of the default pool: by kind, none for climatology, and leaning on the frugal where rows are few."
     learners = [kind_weight(member, shape or PoolShape()) for member in members]
@@ -171,7 +171,7 @@ class ProbabilisticForecaster(HistoryForecaster):
         seed: int = 42,
         members: Sequence[Any] | None = None,  # models of your own, not fitted, pooled alike; None: `default_members`
         extra_members: Sequence[Any] | None = None,  # models of your own beside these; never written to disk
-        shape: PoolShape | None = None,  # of trees, forest, weights; None: that of the house
+        shape: PoolShape | None = None,  # of trees, forest, weights; None: the built-in one
         without: Sequence[str] = (),  # default members to leave out, as `member_label` names them; never stored
     ):
         self.target, self.recipe, self.rounds, self.seed, self.members = target, recipe, rounds, seed, members

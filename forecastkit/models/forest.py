@@ -33,7 +33,7 @@ def grow_forest(
     residual: np.ndarray,  # (n,) what the trees part
     trees: int,
     seed: int,
-    params: Mapping[str, Any] | None = None,  # of scikit-learn's trees, laid over those of the house
+    params: Mapping[str, Any] | None = None,  # of scikit-learn's trees, laid over the built-in ones
 ) -> ExtraTreesRegressor:
     "Extremely randomised trees; the same whenever they are grown from the same numbers."
     with one_thread():
@@ -145,7 +145,7 @@ class QuantileForest(ResidualEstimator):
         recipe: Recipe | None = VOLATILITY_RECIPE,  # of location and scale; None: the trees learn the log change itself
         trees: int = 100,
         seed: int = 42,
-        params: Mapping[str, Any] | None = None,  # of scikit-learn's trees, laid over those of the house
+        params: Mapping[str, Any] | None = None,  # of scikit-learn's trees, laid over the built-in ones
     ):
         self.recipe, self.trees, self.seed, self.params = recipe, trees, seed, params
 

@@ -109,7 +109,7 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
         seed: int = 42,
         columns: Sequence[str] | None = None,  # that the trees read; None: all of X
         weights: Sequence[float] = POOL_WEIGHTS,  # of the line, GARCH's terms, EWMA and the trees in the pool
-        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
+        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over the built-in ones
     ):
         self.horizon, self.rounds, self.seed, self.columns, self.weights = horizon, rounds, seed, columns, weights
         self.params = params
@@ -179,7 +179,7 @@ class PanelForecaster(QuantilePredictions, RegressorMixin, BaseEstimator):
         return -float(np.average(crps(outcome[known], self.predict_quantiles(X[known])), weights=sample_weight))
 
     def _stored_params(self) -> dict[str, Any]:
-        "The parameters; `params` only where there are any, so that a version of the house is written as ever."
+        "The parameters; `params` only where there are any, so that a built-in version is written as ever."
         return {name: value for name, value in self.get_params().items() if name != "params" or value}
 
     def save(self, folder: str | Path) -> dict[str, str]:

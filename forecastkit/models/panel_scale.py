@@ -195,7 +195,7 @@ class ScaleTrees:
         rounds: int,
         seed: int,
         base_scale: np.ndarray,  # (n,) of the base at these rows
-        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over those of the house
+        params: Mapping[str, Any] | None = None,  # of XGBoost, laid over the built-in ones
     ) -> tuple[ScaleTrees, np.ndarray]:
         "The same, and the scale of each training row."
         size = np.maximum(np.abs(residual) / base_scale, 1e-6)

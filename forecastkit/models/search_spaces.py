@@ -114,7 +114,7 @@ class SearchSpace:
 
 # %% ../../nbs/40_models/33_search_spaces.ipynb #b3bfd31b
 def tree_parameters(house: Mapping[str, Any], leaf: tuple[float, float]) -> tuple[SearchParameter, ...]:
-    "The parameters of boosted trees around those of the house."
+    "The parameters of boosted trees around the built-in ones."
     return (
         SearchParameter("rounds", "int", 100, 30, 300, log=True),
         SearchParameter("depth", "int", house["max_depth"], 2, 6),

@@ -41,7 +41,7 @@ class PoolShape:
     forest_trees: int | None = None  # of each forest
     floor: float | None = None  # added to |residual| before its log is taken
     tail_half_life: float | None = None  # sessions in which what is known of the upper tail halves
-    linear: float | None = None  # weight of the linear quantile regression; the house's weights are 1
+    linear: float | None = None  # weight of the linear quantile regression; the built-in weights are 1
     garch: float | None = None
     forest: float | None = None
     boosting: float | None = None
@@ -82,7 +82,7 @@ def changed_fields(shape: PoolShape) -> dict[str, Any]:
 
 # %% ../../nbs/40_models/00_shapes.ipynb #0b7ac70d
 def shape_text(shape: PoolShape) -> str:
-    "The shape as text, such as `depth=4 garch=0.5`; empty for that of the house."
+    "The shape as text, such as `depth=4 garch=0.5`; empty for the built-in one."
     return " ".join(f"{name}={value!r}" for name, value in changed_fields(shape).items())
 
 # %% ../../nbs/40_models/00_shapes.ipynb #c367b3c9

@@ -92,7 +92,7 @@ class UserMember:
 
     @property
     def reads_history(self) -> bool:
-        "Whether the model is fitted on the whole table, as those of the house are."
+        "Whether the model is fitted on the whole table, as the built-in ones are."
         return bool(getattr(self.model, "reads_history", False))
 
     def predict_quantiles(self, X: pd.DataFrame, last: int | None = None) -> np.ndarray:

@@ -55,7 +55,7 @@ def calibrated_one_session_early(market):
 
 
 def widened(market, delay: int) -> pd.DataFrame:
-    "The house's own width calibrator over one fixed distribution, each outcome fed back after `delay` rows."
+    "The built-in width calibrator over one fixed distribution, each outcome fed back after `delay` rows."
     y = NYSE.outcomes(market.close("VIX"), 5)
     raw = np.tile(0.1 * np.linspace(-2.3, 2.3, len(PROBS)), (len(y), 1))
     known = np.minimum(np.arange(len(y)) + delay, len(y))

@@ -155,7 +155,7 @@ def calibrated_after_the_horizon(market):
 
 @innocent
 def calibrator_rightly_fed(market):
-    "The house's calibrator, told of each outcome when it is known."
+    "The built-in calibrator, told of each outcome when it is known."
     return widened(market, 5)
 
 
