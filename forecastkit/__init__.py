@@ -194,7 +194,7 @@ Modules:
 - `forecastkit.ops.tuning_storage`: The storage of tuning studies: `open_tuning_storage` opens an SQLite file or a PostgreSQL database for any number of processes, refuses what is no storage of studies, and reads without writing.
 - `forecastkit.ops.tuning_tasks`: `TuningTask`, `ModelConfig` and `MODEL_CONFIGS`: a target with its rows, the model and search space of each kind of target, purged folds inside the training window, and the losses of a choice on them.
 - `forecastkit.ops.version_lines`: Lines of versions: `record_lines` writes into a chained table for which line each model version was trained, `LineRegistry` does so whenever it stores one, and `in_line` answers from it.
-- `forecastkit.pipeline.ablation`: Ablation of the house: `pool_ablation` drops members, feature families and the calibration of a pool that is fitted again each time; `book_ablation` drops direction, meta-learner, calibration, sizing and stops of a book.
+- `forecastkit.pipeline.ablation`: Ablation of the built-in systems: `pool_ablation` drops members, feature families and the calibration of a pool that is fitted again each time; `book_ablation` drops direction, meta-learner, calibration, sizing and stops of a book.
 - `forecastkit.pipeline.backtest`: `backtest_universe` walks a universe's forecasts, or a strategy of your own, through sizes, fills and books, asks first whether anything saw tomorrow, and says what the books cannot know.
 - `forecastkit.pipeline.backtest_inputs`: Backtest inputs: a panel's forecasts by session, stored forecasts, or a strategy's weights, each asked first whether it saw tomorrow.
 - `forecastkit.pipeline.baselines`: `baseline_quantiles`: climatology, AR(1), HAR and GARCH walked forward over the origins of a prepared market, their quantiles kept.
@@ -224,7 +224,7 @@ Modules:
 - `forecastkit.pipeline.preparation`: `prepare` puts features, model versions, raw quantiles and calibrated widths in order, and `build_forecast` makes a record of them.
 - `forecastkit.pipeline.profile`: `TargetProfile`: which series, features, model recipe, regime bounds and kind of change belong to what is forecast.
 - `forecastkit.pipeline.recomputation`: Recomputation of a sample of stored forecasts from the data and the stored models, without anything that was cached between them.
-- `forecastkit.pipeline.ring`: The ring: `evaluate_model` scores a model of the user's beside the pool of the house on the same origins, and `counted_trial` writes it into the user's experiment log
+- `forecastkit.pipeline.ring`: The ring: `evaluate_model` scores a model of the user's beside the built-in pool on the same origins, and `counted_trial` writes it into the user's experiment log
 - `forecastkit.pipeline.risk`: Novelty, quality, drift of what moved it, width and disagreement of the members, by origin, and the risk score that the frozen model reads from them, written into new forecasts.
 - `forecastkit.pipeline.search`: `search_book` books every combination of signal weights, Kelly fraction and stops, writes each into the log of tries, and lets a nested walk-forward search say what choosing among them was worth.
 - `forecastkit.pipeline.serving`: Serving follows the promotions on record: `line_settings` lays a line's recipe over the settings, `PinnedVersion` lets one version answer against the refit grid.

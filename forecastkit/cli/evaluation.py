@@ -152,7 +152,7 @@ def print_given(
         print_note(one)
     for one in cards:
         emit(basis(one.card), as_json=False)
-        left = f"{one.without_outcome} without an outcome yet, {one.without_house} without a forecast of the house"
+        left = f"{one.without_outcome} without an outcome yet, {one.without_house} without a built-in forecast"
         emit(f"{one.forecasts} forecasts: {len(one.card.origins)} scored, {left}", as_json=False)
         kinds = {
             name: {"origins": part["n"], "CRPS": part["crps"]}

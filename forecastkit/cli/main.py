@@ -605,8 +605,9 @@ def settings_show(as_json: AsJson = False, quiet: Quiet = False) -> None:
 @add_command(settings_app, "check")
 def settings_check(
     path: Annotated[Path | None, typer.Argument(help="A settings file; by default the one in force.")] = None,
-    as_json: AsJson = False, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Exit 0 if every setting is known, allowed and can be used; otherwise say which one is not, and what is.
 
     Looks at the calendar, the sources and their symbols, and the rules of releases, without the network.

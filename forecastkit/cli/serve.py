@@ -135,8 +135,9 @@ def serve(
 def dashboard(
     host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8501,
-    home: HomeFolder = None, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    home: HomeFolder = None,
+    quiet: Quiet = False,
+) -> None:
     """Show what the ledger holds in a browser until interrupted: today, universe, states, track record, lines, health, paper book. It only reads.
 
     Examples:

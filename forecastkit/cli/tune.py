@@ -47,8 +47,9 @@ tune_app = typer.Typer(
     invoke_without_command=True, no_args_is_help=False,
 )  # fmt: skip
 Targets = Annotated[
-    list[str] | None, typer.Option("--targets", help="Symbols, PANEL, DIRECTION, or FILE.py:NAME of a function of your own.")
-]  # fmt: skip
+    list[str] | None,
+    typer.Option("--targets", help="Symbols, PANEL, DIRECTION, or FILE.py:NAME of a function of your own."),
+]
 
 
 def target_named(word: str) -> Any:

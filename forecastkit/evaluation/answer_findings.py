@@ -268,6 +268,7 @@ def date_findings(market: MarketData, read: frozenset[str]) -> tuple[list[Findin
     found = [finding for name, finding in metadata_findings(market).items() if name in read]
     notes = [
         f"{name} is revised after publication and has one version here: what was known then is not in these data"
-        for name in unrevised_series(market) if name in read
-    ]  # fmt: skip
+        for name in unrevised_series(market)
+        if name in read
+    ]
     return found, notes

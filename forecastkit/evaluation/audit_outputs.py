@@ -107,6 +107,7 @@ def sarif(
     results = [sarif_result(finding, path, line) for report, path, line in audited for finding in report.found]
     driver = {"name": "forecastkit verify", "rules": rules}
     return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "results": results}],
-    }  # fmt: skip
+    }

@@ -25,9 +25,8 @@ class Block:
     "The sessions that one version serves."
 
     grid: pd.Timestamp  # the refit session it is trained at
-    origins: (
-        pd.Index
-    )  # rows from the refit session on, before the next one: sessions, or sessions and symbols of a panel
+    # rows from the refit session on, before the next one: sessions, or sessions and symbols of a panel
+    origins: pd.Index
 
 # %% ../../nbs/45_evaluation/04_refits.ipynb #cf858b3a
 @dataclass(frozen=True)

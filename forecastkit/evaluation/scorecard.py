@@ -427,10 +427,11 @@ def parts_of(card: Scorecard) -> dict[str, Any]:
     cohorts["n"] = labels["cohort"].value_counts().reindex(COHORTS).fillna(0)
     quarters, quantiles = told(worst_quarters(card)), pinball_skill(card)
     return {
-        "by_cohort": cohorts.to_dict("index"), "by_half": told(breakdown(card, labels["half"])).to_dict("index"),
+        "by_cohort": cohorts.to_dict("index"),
+        "by_half": told(breakdown(card, labels["half"])).to_dict("index"),
         "worst_quarters": [{"quarter": name, **row} for name, row in quarters.to_dict("index").items()],
         "by_quantile": {f"{p:g}": {"skill": row.skill, "skill_se": row.skill_se} for p, row in quantiles.iterrows()},
-    }  # fmt: skip
+    }
 
 # %% ../../nbs/45_evaluation/06_scorecard.ipynb #e8f1bad9
 def regime_scores(card: Scorecard) -> pd.DataFrame:

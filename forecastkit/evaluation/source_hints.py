@@ -117,8 +117,9 @@ def hints_in(
         return []
     return sorted(
         SourceHint(node.lineno + first - 1, " ".join(ast.unparse(node).split())[-80:], why)
-        for node in ast.walk(tree) if isinstance(node, ast.Call) and (why := lookahead_reason(node))
-    )  # fmt: skip
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and (why := lookahead_reason(node))
+    )
 
 
 def notebook_hints(

@@ -395,8 +395,9 @@ def sqlite_triggers(
     return {
         f"{table}_no_{action}": f"CREATE TRIGGER {table}_no_{action} BEFORE {action.upper()} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: add a row instead'); END"
-        for table in (t.name for t in tables) for action in ("update", "delete")
-    }  # fmt: skip
+        for table in (t.name for t in tables)
+        for action in ("update", "delete")
+    }
 
 # %% ../../nbs/55_ledger/02_engine.ipynb #25125279
 def postgres_triggers(

@@ -48,9 +48,7 @@ def parsed_key(
     return named_symbol(symbol), timeframe
 
 # %% ../../nbs/60_ops/08_lines.ipynb #b9f766a8
-RECIPE_KEYS: tuple[str, ...] = (
-    "model.seed", "model.train_start", "model.refit_every", "model.rounds", "model.pool",
-)  # fmt: skip
+RECIPE_KEYS: tuple[str, ...] = ("model.seed", "model.train_start", "model.refit_every", "model.rounds", "model.pool")
 OWN_MODEL: str = (
     "model.own"  # the digest of a model of the user's, whose code is handed over and never found by the ledger
 )

@@ -110,9 +110,10 @@ def rolling_performance(
     "One row a symbol, sector or state (named in `symbol`), window and measure: n, value, se, reference (before the window), decayed, last session."
     measured, found = outcome_measures(rows), []
     names = {
-        "symbol": measured["symbol"], "sector": measured["symbol"].map(dict(sectors or {})),
+        "symbol": measured["symbol"],
+        "sector": measured["symbol"].map(dict(sectors or {})),
         "state": measured["origin"].map(dict(states or {})),
-    }  # fmt: skip
+    }
     for scope, name in names.items():
         for (own, kind, horizon), part in measured.groupby([name, "kind", "horizon"], sort=True):
             found += [(scope, own, kind, horizon, *row) for row in window_rows(part, windows)]

@@ -411,14 +411,14 @@ def tuned_line(
     config: ModelConfig,  # of a pool or of the panel
     best: Mapping[str, Any],
 ) -> Line:
-    "The line of a choice. Raises `DataError` for parameters that no line holds, and where all are those of the house."
+    "The line of a choice. Raises `DataError` for parameters that no line holds, and where all are the built-in ones."
     from forecastkit.models import pool_shape, shape_text
 
     changed = config.space.changed(best)
     shape = shape_text(pool_shape(changed))
     held = {"rounds"} | set(shape and [word.partition("=")[0] for word in shape.split()])
     if not changed or set(changed) - held:
-        why = "all are those of the house" if not changed else f"no line holds {', '.join(sorted(set(changed) - held))}"
+        why = "all are the built-in ones" if not changed else f"no line holds {', '.join(sorted(set(changed) - held))}"
         raise DataError(f"{target}: the best parameters make no line of their own: {why}")
     recipe = {"model.rounds": changed["rounds"]} if "rounds" in changed else {}
     recipe |= {"model.pool": shape} if shape else {}

@@ -75,7 +75,7 @@ def predictions(model: Any, config: ModelConfig, X: pd.DataFrame, last: int) -> 
 
 # %% ../../nbs/60_ops/17_tuning_tasks.ipynb #9959f0e7
 class ModelConfigs(Mapping[str, ModelConfig]):
-    "The configurations by name: those of the house, and those of registered targets."
+    "The configurations by name: the built-in ones, and those of registered targets."
 
     def __init__(self) -> None:
         self._own: dict[str, ModelConfig] = {}

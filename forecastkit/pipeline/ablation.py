@@ -1,4 +1,4 @@
-"""Ablation of the house: `pool_ablation` drops members, feature families and the calibration of a pool that is fitted again each time; `book_ablation` drops direction, meta-learner, calibration, sizing and stops of a book.
+"""Ablation of the built-in systems: `pool_ablation` drops members, feature families and the calibration of a pool that is fitted again each time; `book_ablation` drops direction, meta-learner, calibration, sizing and stops of a book.
 
 Which part of the forecast carries its skill, and which part of the book its return? Each part is left out in turn and what remains is
 fitted again, on the sessions it would have been fitted on; `evaluation.AblationStudy` tests the differences in pairs and says what it could

@@ -162,9 +162,8 @@ def anomaly_p_values(
 class AnomalyAssessment:
     "How unlike the days before it a session is."
 
-    p_values: (
-        pd.DataFrame
-    )  # by session, of the version in force: p_value, forest, distance, each family; NaN before the first
+    # by session, of the version in force: p_value, forest, distance, each family; NaN before the first
+    p_values: pd.DataFrame
     reasons: pd.DataFrame  # the session's features, foremost first (`AnomalyDetector.explain`); empty without a version
     scores: pd.DataFrame  # `forecast_scores` by band of the p-value, with standard errors; empty where nothing is known
     ranked: int  # ordinary days that the version in force ranks against; 0 where there is none

@@ -80,7 +80,7 @@ def evaluate(
     prepared: Prepared,  # what is known at the session up to which outcomes count; see `IntegratedSystem.evaluate`
     start: Any = None,  # first origin; by default the first possible one
     end: Any = None,  # last origin; by default the last with a known outcome
-    house: Prepared | None = None,  # the pool of the house, which stands among the baselines of another model
+    house: Prepared | None = None,  # the built-in pool, which stands among the baselines of another model
 ) -> Scorecard:
     "The scorecard of what `daily` would have stored between two dates. Raises `DataError` for a span that cannot be scored."
     began, watch = time.perf_counter(), Stopwatch(prepared.seconds)

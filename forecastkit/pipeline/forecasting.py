@@ -247,8 +247,8 @@ def forecast(
     store: bool = True,  # write the forecast of a symbol into the database; data in memory are never stored
     progress: bool | None = None,  # progress bars; by default as the settings say
     settings: Settings | None = None,  # by default those in force
-    features: Any = None,  # of your own beside those of the house: functions of the market, `Feature`s, or FILE.py:NAME
-    members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
+    features: Any = None,  # of your own beside the built-in ones: functions of the market, `Feature`s, or FILE.py:NAME
+    members: Any = None,  # models of your own beside the built-in ones: with predict_quantiles, or regressors, or FILE.py:NAME
 ) -> Forecast | SymbolForecasts | MultiHorizonForecast:
     "One calibrated forecast, one for each of several symbols, or one of several horizons. Raises `DataError`, `DataQualityError` or `SettingsError`."
     if settings is not None and not isinstance(settings, Settings):

@@ -59,7 +59,7 @@ class TargetProfile:
     context: tuple[str, ...] = ()  # further series, which the regime model reads beside the forecast
     regime_bounds: tuple[float, ...] = ()  # levels that part the regimes; none where the target has no regimes
     default_kind: str = "log_return"  # how a change is measured when nobody says
-    members: tuple[Any, ...] = ()  # models of the user's, pooled beside those of the house
+    members: tuple[Any, ...] = ()  # models of the user's, pooled beside the built-in ones
     model: Any = None  # a model of the user's that forecasts in place of the pool
     user_code: tuple[UserPart, ...] = ()  # what of all this is the user's own; see `user_code.with_user_code`
     probed: bool = False  # whether that was asked for look-ahead already

@@ -32,7 +32,7 @@ def line_settings(
     settings: Settings,  # in force
     line: Line,
 ) -> Settings:
-    "The settings in force with those of a line laid over them; the same ones for a line of the house."
+    "The settings in force with those of a line laid over them; the same ones for a built-in line."
     given = {key.removeprefix("model."): value for key, value in line.recipe.items() if key != OWN_MODEL}
     return replace(settings, model=replace(settings.model, **given)) if given else settings
 

@@ -202,9 +202,9 @@ class IntegratedSystem:
         market: MarketData | None = None,  # by default loaded from the sources of the settings
         database: PredictionDatabase | None = None,  # by default the one of the settings
         *,
-        features: Any = None,  # of your own beside those of the house: functions, `Feature`s, or FILE.py:NAME
-        members: Any = None,  # models of your own beside those of the house: with predict_quantiles, or regressors, or FILE.py:NAME
-        model: Any = None,  # one of these in place of the house's pool, or the name of one that an installed package offers
+        features: Any = None,  # of your own beside the built-in ones: functions, `Feature`s, or FILE.py:NAME
+        members: Any = None,  # models of your own beside the built-in ones: with predict_quantiles, or regressors, or FILE.py:NAME
+        model: Any = None,  # one of these in place of the built-in pool, or the name of one that an installed package offers
         profile: TargetProfile | None = None,  # by default that of the target
         challengers: Mapping[str, Any] | None = None,  # models of your own that lines on record name, by the line
     ):

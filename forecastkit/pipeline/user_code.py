@@ -195,7 +195,7 @@ def with_user_features(profile: TargetProfile, given: Any) -> TargetProfile:
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #467ce1f4
 def with_user_members(profile: TargetProfile, given: Any) -> TargetProfile:
-    "The profile with models of a user beside those of the house. Raises `UserCodeError`."
+    "The profile with models of a user beside the built-in ones. Raises `UserCodeError`."
     from forecastkit.models import user_member
 
     asked = named_user_code(given)
@@ -233,7 +233,7 @@ def with_user_model(profile: TargetProfile, given: Any) -> TargetProfile:
     asked = [(given, installed_model(given))] if named else named_user_code(given)
     if len(asked) != 1 or profile.members:
         raise UserCodeError(
-            "a model forecasts alone: name one, without members, which the pool of the house takes beside its own"
+            "a model forecasts alone: name one, without members, which the built-in pool takes beside its own"
         )
     (name, thing) = asked[0]
     model = user_member(thing, name, profile.target.horizon)

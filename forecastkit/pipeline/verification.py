@@ -227,7 +227,7 @@ def verify(
     seed: int = 0,
     on_report: Callable[[Report], None] | None = None,  # called with each report as soon as it is made
     *,
-    features: Any = None,  # of your own, audited beside those of the house: functions, `Feature`s, or FILE.py:NAME
+    features: Any = None,  # of your own, audited beside the built-in ones: functions, `Feature`s, or FILE.py:NAME
     members: Any = None,  # models of your own, audited inside the whole forecast
     model: Any = None,  # a model of your own in place of the pool, audited alike
 ) -> list[Report]:

@@ -225,7 +225,8 @@ def drifted_table(drifted: pd.DataFrame, most: int = 20) -> str:
     more = f"The {most} surest of {len(drifted)}." if len(drifted) > most else ""
     return table(shown, more) + paragraph(
         "Look first whether a feed changed (forecastkit data health). If the market changed, forecastkit train makes a version that has seen it; "
-        "until then read the ranges as too narrow rather than too wide.")  # fmt: skip
+        "until then read the ranges as too narrow rather than too wide."
+    )
 
 # %% ../../nbs/70_reports/11_monitoring_page.ipynb #667a3bac
 def rolling_skill(measured: pd.DataFrame, window: int = 60) -> pd.DataFrame:

@@ -47,9 +47,10 @@ def panel_coverage_table(card: PanelScorecard) -> pd.DataFrame:
     for level in (f"{level:g}" for level in COVERAGE_LEVELS):
         share, error = card.summary.coverage[level]
         rows[f"inside the {100 * float(level):g}% range"] = {
-            SCORE_NAMES["forecaster"]: share_text(share), "s.e.": share_text(error),
+            SCORE_NAMES["forecaster"]: share_text(share),
+            "s.e.": share_text(error),
             **{SCORE_NAMES.get(n, n): share_text(judged.coverage[level][0]) for n, judged in card.baselines.items()},
-        }  # fmt: skip
+        }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 # %% ../../nbs/70_reports/06_panel_scorecard.ipynb #bea5d6b9

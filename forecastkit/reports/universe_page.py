@@ -463,7 +463,7 @@ def unusual_section(
     note = (
         "Unusual means: far from its own medians of the last 252 sessions. The distance is the root mean square over the stock's own features, each in units of its usual "
         f"spread and cut at 6; the share is that of the year's sessions with a smaller one. {percent(share)} of the stocks stand above 95% of theirs{before}."
-    )  # fmt: skip
+    )
     return (
         part(joined_html([names_list(names), paragraph(note, "quiet")]))
         if names
@@ -499,4 +499,4 @@ def provenance_words(day: UniverseDay) -> str:
     return (
         f"Model version {one.model_version}, trained as of {one.metadata.get('trained_at', '')}, width calibration {one.metadata.get('calibration', '')}; "
         f"code {one.code_version}; data fingerprint {one.data_fingerprint}; made {one.made_at:%Y-%m-%d %H:%M} UTC; {day.forecasts.stored} forecasts newly stored."
-    )  # fmt: skip
+    )

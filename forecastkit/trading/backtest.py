@@ -167,9 +167,8 @@ def benchmark_decisions(
 ) -> dict[str, Decision]:
     "The decisions of buy-and-hold, equal weight, and equal weight under a volatility target."
     closes = pd.DataFrame(prices.marks)
-    trailing = closes.pct_change(fill_method=None).mean(axis=1).rolling(63, min_periods=20).std().to_numpy() * np.sqrt(
-        252
-    )
+    daily = closes.pct_change(fill_method=None).mean(axis=1).rolling(63, min_periods=20).std()
+    trailing = daily.to_numpy() * np.sqrt(252)
 
     def hold(t: int, holdings: Holdings) -> dict[str, float] | None:
         return _even(prices, holdings) if t == 0 else None

@@ -177,9 +177,8 @@ def cut_into_trades(books: Books) -> TradeParts:
     prices, fills = books.prices, _without_flips(books.fills)
     number = np.cumsum(fills.before == 0) - 1
     count = int(number[-1]) + 1 if len(number) else 0
-    profit = -np.bincount(number, fills.shares * fills.price + fills.costs, count).astype(
-        float
-    )  # whole numbers without fills
+    paid = np.bincount(number, fills.shares * fills.price + fills.costs, count)
+    profit = -paid.astype(float)  # whole numbers without fills
     first, last = np.flatnonzero(np.diff(number, prepend=-1)), np.flatnonzero(np.diff(number, append=count))
     still = no_dust(fills.before[last] + fills.shares[last]) != 0
     profit += np.where(still, books.values[-1, fills.ticker[last]], 0.0)

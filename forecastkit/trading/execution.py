@@ -23,9 +23,10 @@ __all__ = ['FILL_AT', 'FillRules', 'Bar', 'PriceFound', 'limit_price', 'stop_pri
 
 # %% ../../nbs/50_trading/04_execution.ipynb #cfbd6412
 FILL_AT: dict[str, str] = {
-    "open": "at the open of the next session", "close": "at the close of the next session",
+    "open": "at the open of the next session",
+    "close": "at the close of the next session",
     "vwap": "at (high + low + close) / 3 of the next session, which stands for its volume-weighted price",
-}  # fmt: skip
+}
 
 # %% ../../nbs/50_trading/04_execution.ipynb #97e7a8e9
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class NestedSearch:
         lines = [
             f"  {f.start:%Y-%m-%d} to {f.end:%Y-%m-%d}: {f.chosen} (Sharpe {f.inside:.2f} before, {f.outside:.2f} in the fold; {self.candidates[0]}: {f.usual:.2f})"
             for f in self.folds
-        ]  # fmt: skip
+        ]
         found = self.sharpe
         return "\n".join([
             f"{len(self.candidates)} candidates, chosen anew at the beginning of {len(self.folds)} outer folds on what lay before:", *lines,

@@ -264,13 +264,14 @@ class BacktestResult:
         "The result in a few lines."
         m, e, paid = self.measures, self.errors, sum(self.costs.values())
         lines = [
-            *self.notes, f"{self.sessions[0]:%Y-%m-%d} to {self.sessions[-1]:%Y-%m-%d}, {len(self.sessions)} sessions; {self.rules.text()}",
+            *self.notes,
+            f"{self.sessions[0]:%Y-%m-%d} to {self.sessions[-1]:%Y-%m-%d}, {len(self.sessions)} sessions; {self.rules.text()}",
             f"return {m['annual_return']:.1%}{se_text(e['annual_return'], '.1%')} a year, volatility {m['annual_volatility']:.1%}, Sharpe {self.sharpe.text()}",
             f"selection bias: {self.selection.text()}",
             f"deepest drawdown {m['max_drawdown']:.1%}, {m['longest_underwater']} sessions under water, shortfall {m['expected_shortfall']:.2%}{se_text(e['expected_shortfall'], '.2%')}",
             f"Sortino ratio {m['sortino']:.2f}{se_text(e['sortino'], '.2f')}, Calmar ratio {m['calmar']:.2f}{se_text(e['calmar'], '.2f')}, gains over losses {m['profit_factor']:.2f}{se_text(e['profit_factor'], '.2f')}",
             f"{len(self.trades)} trades, hit rate {m['hit_rate']:.0%}{se_text(e['hit_rate'], '.1%')}, turnover {m['turnover']:.1f} a year, costs {paid:,.0f}, {len(self.books.rejects)} orders refused",
-        ]  # fmt: skip
+        ]
         return "\n".join(lines)
 
     def plot(self) -> Any:

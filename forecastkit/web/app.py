@@ -113,8 +113,9 @@ def _check_fields(request: Request) -> None:
 
 # %% ../../nbs/75_web/10_app.ipynb #5dcfb059
 REMEDIES: dict[int, str] = {
-    404: "GET /openapi.json lists the addresses there are.", 405: "GET /openapi.json lists what each address takes.",
-}  # fmt: skip
+    404: "GET /openapi.json lists the addresses there are.",
+    405: "GET /openapi.json lists what each address takes.",
+}
 
 # %% ../../nbs/75_web/10_app.ipynb #e6949ad6
 async def answer_problem(request: Request, error: Exception) -> Response:

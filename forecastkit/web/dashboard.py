@@ -307,7 +307,7 @@ def lines_page(database: Any, settings: Settings) -> None:
         return
     st.html(table_html(found.stages, "Who serves"))
     if found.more:
-        say(f"Not shown: {tally(found.more, 'target')} more, served by the house's own line alone.", "quiet")
+        say(f"Not shown: {tally(found.more, 'target')} more, served by the built-in line alone.", "quiet")
     for reading in found.readings:
         say(f"{reading.deployment.line.name} beside the champion of {line_words(reading.deployment.target)}", "heading")
         say(reading_lines(reading))
