@@ -38,7 +38,7 @@ def import_line(name: str) -> str:
     "The name of a line of imported forecasts. Raises `DataError` for what is none."
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name.startswith("house-") or name == "own-code":
         raise DataError(
-            f"{printable(repr(name))} names no line of imported forecasts: up to 64 small letters, digits, '.', '-' and '_', and not the house's"
+            f"{printable(repr(name))} names no line of imported forecasts: up to 64 small letters, digits, '.', '-' and '_', and no built-in name"
         )
     return name
 

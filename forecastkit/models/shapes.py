@@ -29,7 +29,7 @@ SHAPE_BOUNDS: dict[str, tuple[float, float]] = {
 # %% ../../nbs/40_models/00_shapes.ipynb #c14a9b17
 @dataclass(frozen=True)
 class PoolShape:
-    "What of a pool differs from the house's; None leaves it. Raises `SettingsError` for a number outside its bounds."
+    "What of a pool differs from the built-in one; None leaves it. Raises `SettingsError` for a number outside its bounds."
 
     depth: int | None = None  # of the boosted trees
     learning_rate: float | None = None

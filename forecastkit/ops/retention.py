@@ -46,7 +46,7 @@ __all__ = ['REMOVING_PREFIX', 'spared_lines', 'StaleLine', 'last_served', 'line_
 
 # %% ../../nbs/60_ops/13_retention.ipynb #4b32326b
 def spared_lines(found: Standing) -> set[str]:
-    "The lines of a target that no rule retires: the champion, the house's, and the one that a rollback brings back."
+    "The lines of a target that no rule retires: the champion, the built-in one, and the one that a rollback brings back."
     back = found.stack[-2:-1]
     return {found.champion.line.name, house_line(found.target.key).name, *(one.line.name for one in back)}
 

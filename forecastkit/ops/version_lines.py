@@ -79,7 +79,7 @@ def in_line(
     wanted: Collection[str],  # names of lines
     lines: Mapping[str, Collection[str]],  # as `lines_of_versions` gives them
 ) -> bool:
-    "Whether a version is of one of these lines; one without a line on record is the house's."
+    "Whether a version is of one of these lines; one without a line on record is of the built-in line."
     return not set(wanted).isdisjoint(lines.get(version, HOUSE_LINES))
 
 # %% ../../nbs/60_ops/10_version_lines.ipynb #4022404b

@@ -241,7 +241,7 @@ def repairs_of(market: MarketData, symbols: tuple[str, ...]) -> pd.DataFrame:
 def scorecard_path(
     target: Target,
     settings: Settings,
-    user_digest: str = "",  # of code of the user's own that forecasts beside the house's
+    user_digest: str = "",  # of code of the user's own that forecasts beside the built-in ones
 ) -> Path:
     "Where the last scorecard of a target under these settings is kept."
     own = f"-{user_digest}" if user_digest else ""

@@ -33,7 +33,7 @@ def tune_job(
     own = job.system
     if isinstance(own, IntegratedSystem) and own.profile.user_code:
         raise SettingsError(
-            "the parameters that are searched are the house's: leave features and members of your own away"
+            "the parameters that are searched are the built-in ones: leave features and members of your own away"
         )
     options |= {"as_of": as_of, "n_trials": n_trials}
     target, what = (job.symbols[0], "sample") if universe is None else ("PANEL", universe_from(universe))

@@ -1,6 +1,6 @@
 """The ring: `evaluate_model` scores a model of the user's beside the built-in pool on the same origins, and `counted_trial` writes it into the user's experiment log
 
-Is my model better than the house's?
+Is my model better than the built-in pool?
 
 It is asked for look-ahead first, then walks forward under the same schedule, is given the same outcomes, and its widths are calibrated by
 the same rule. So a model that is the built-in pool scores what the pool scores, to the last bit, and every difference is one of the
