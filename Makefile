@@ -78,7 +78,7 @@ dist: install  ## Wheel and sources in dist/, checked and tried elsewhere; build
 	@cd build && FORECASTKIT_MODEL_WALK_START=1995-01-03 environment/bin/forecastkit daily --quiet --sources sample --as-of 1996-06-28 && ls reports/output/*/daily.html
 	@$(TOOL) --from cyclonedx-bom cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file build/sbom.json build/environment
 
-EXTRAS := live,postgres,dask,explain,tune,alerts,api,dashboard
+EXTRAS := live,postgres,dask,explain,tune,alerts,api,dashboard,notebooks
 lowest: install  ## Every test at the oldest versions that pyproject.toml allows, in .venv-lowest
 	@$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) .venv-lowest
 	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct '.[$(EXTRAS)]'

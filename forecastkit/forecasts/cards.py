@@ -24,8 +24,8 @@ from .plotting import REGIME_COLOURS, blank_axes, fan_chart, figure_html
 
 # %% auto #0
 __all__ = ['FEATURE_PARTS', 'LABEL_WORDS', 'data_notes', 'results_in_short', 'direction_in_words', 'direction_reasons',
-           'risk_in_short', 'direction_in_short', 'in_sessions', 'feature_words', 'label_words', 'reasons_in_short',
-           'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_risk', 'html_card']
+           'risk_in_short', 'direction_in_short', 'in_sessions', 'feature_words', 'label_words', 'two_digits',
+           'reasons_in_short', 'in_words', 'note_lines', 'terminal_card', 'plot_forecast', 'html_risk', 'html_card']
 
 # %% ../../nbs/10_forecasts/03_cards.ipynb #ddc48636
 class Shown(Protocol):
@@ -218,6 +218,14 @@ def label_words(label: object) -> str:
     "A cohort, regime or market state as a reader says it: `opex_minus_5` is `before expiry`, `quarter_end` is `quarter end`."
     return LABEL_WORDS.get(str(label), str(label).replace("_", " "))
 
+# %% ../../nbs/10_forecasts/03_cards.ipynb #5d86bf27
+def two_digits(
+    x: float,
+    sign: str = "",  # "+" writes the sign of what is positive, too
+) -> str:
+    "A number in two digits; from 100 on in all digits before the point, not as 1.1e+02."
+    return f"{x:{sign}.0f}" if abs(x) >= 99.5 else f"{x:{sign}.2g}"
+
 # %% ../../nbs/10_forecasts/03_cards.ipynb #05ca28fe
 def reasons_in_short(f: Shown) -> dict[str, str]:
     "What moves the median and the width most, three features each, by `middle` and `width`; empty where no contributions are stored."
@@ -227,9 +235,12 @@ def reasons_in_short(f: Shown) -> dict[str, str]:
         wide = of == "width"
         usual, now = (100 * (math.exp(part[k]) if wide else part[k]) for k in ("base", "value"))
         amounts = [(printable(str(one["feature"])), one["amount"]) for one in part["contributions"][:3]]
-        reasons = ", ".join(f"{name} {100 * (math.expm1(x) if wide else x):+.2g}%" for name, x in amounts)
-        head = f"its 80% range is {now:.2g}% wide" if wide else f"its median is {now:+.2g}% in logs"
-        typical = f"{usual:.2g}%" if wide else f"{usual:+.2g}%"
+        reasons = ", ".join(f"{name} {two_digits(100 * (math.expm1(x) if wide else x), '+')}%" for name, x in amounts)
+        sign = "" if wide else "+"
+        head = (
+            f"its 80% range is {two_digits(now)}% wide" if wide else f"its median is {two_digits(now, sign)}% in logs"
+        )
+        typical = f"{two_digits(usual, sign)}%"
         said[of] = f"{head}, on a typical day {typical}; most by {reasons}" if reasons else head
     return said
 
