@@ -57,3 +57,9 @@ def test_a_series_that_needs_nothing_goes_the_short_way(monkeypatch):
     bars = synthetic_market(seed=5, sessions=400, stocks=["MINE"]).market.bars("MINE")
     monkeypatch.setattr(module, "repair_bars", lambda *given, **more: pytest.fail("it went the long way"))
     assert len(clean_series("MINE", bars, get_calendar("XNYS"))[0]) == 400
+
+
+def test_a_row_without_a_date_is_named_by_its_place():
+    bars = pd.DataFrame({"close": [1.0, 2.0, 3.0]}, pd.DatetimeIndex(["2018-01-02", None, "2018-01-04"]))
+    with pytest.raises(DataError, match="MINE: row 2 has no date"):
+        clean_series("MINE", bars, get_calendar("XNYS"))

@@ -14,6 +14,7 @@ from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -24,6 +25,7 @@ from streamlit.testing.v1 import AppTest
 
 from forecastkit.cli.main import app
 from forecastkit.core import DataError
+from forecastkit.forecasts import Forecast
 from forecastkit.ledger import (
     PredictionDatabase,
     add_pause,
@@ -224,6 +226,15 @@ def test_today_shows_the_newest_forecast_as_the_database_has_it(home, database, 
         assert all(f"{number:,.2f}" in said for number in (row.last, row.median, row.low_80, row.high_80))
     assert f"{newest.in_points.quantile(0.95):,.2f}" in said
     assert len(shown.selectbox[0].options) == len(NAMES)
+
+
+def test_a_listed_forecast_has_two_decimals_of_what_is_stored(database):
+    stored = database.get_predictions("VIX", limit=3)
+    for text, row in zip(stored["forecast"], ledger_rows(stored).itertuples(), strict=True):
+        f = Forecast.from_json(text)
+        expected = [round(float(f.in_points.quantile(p)), 2) for p in (0.1, 0.5, 0.9)]
+        assert [row.low_80, row.median, row.high_80] == expected
+        assert pd.isna(row.risk_score) if f.risk_score is None else row.risk_score == round(f.risk_score, 2)
 
 
 def test_the_universe_has_a_row_for_each_ticker_and_is_searched(home, database, monkeypatch):

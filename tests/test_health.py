@@ -173,6 +173,13 @@ def test_values_of_a_quoted_index_are_judged_as_closes_and_those_of_a_published_
         assert [fault.kind for fault in told if fault.kind == "spike"] == kinds, name
 
 
+def test_a_document_of_facts_is_reported_under_its_name(tmp_path):
+    file = tmp_path / "AAPL.facts.json"
+    file.write_text(json.dumps({"facts": {}}))
+    report = file_report(file, file.name, NYSE)
+    assert (report.symbol, report.kind) == ("AAPL", "other")
+
+
 def test_the_page_is_whole_and_escapes(tmp_path):
     (tmp_path / "bars").mkdir()
     SPX.drop(SPX.index[9]).rename_axis("date").to_csv(tmp_path / "bars" / "SPX.csv")

@@ -10,6 +10,7 @@ from forecastkit.data import MarketData
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.evaluation import audit_market_function
 from forecastkit.features import calculate_all_features, compute_panel, panel_features
+from forecastkit.features.panel_bars import bar_features
 from forecastkit.features.panel_inputs import CARRIED
 
 SECTORS = {"AAA": "energy", "BBB": "energy", "CCC": "health", "DDD": "health"}
@@ -49,7 +50,24 @@ def by_hand(bars: pd.DataFrame, spx: pd.Series) -> dict[str, pd.Series]:
     k = 0.34 / (1.34 + 23 / 21)
     true_range = pd.concat([h, log.shift()], axis=1).max(axis=1) - pd.concat([low, log.shift()], axis=1).min(axis=1)
     traded = bars["close"] * bars["volume"]
+    square, fall, whole = change**2, change.clip(upper=0) ** 2, gap**2 + gk.clip(lower=0)
+    places = np.arange(66.0)
+    line = log.rolling(66).apply(lambda window: np.polyfit(places, window, 1)[0], raw=True)
+    fit = log.rolling(66).apply(lambda window: np.corrcoef(places, window)[0, 1] ** 2, raw=True)
     return {
+        **{f"return_{n}": log.diff(n) for n in (1, 5, 22, 252)},
+        **{f"vol_{n}": square.rolling(n).mean() ** 0.5 for n in (5, 22, 252)},
+        **{f"range_vol_{n}": whole.rolling(n).mean() ** 0.5 for n in (5, 22, 66)},
+        "momentum_12_1": log.shift(21) - log.shift(252), "momentum_1": log.diff(21),
+        "vol_ewma86": (square.ewm(alpha=0.14).mean()) ** 0.5, "fall_ewma94": (fall.ewm(alpha=0.06).mean()) ** 0.5,
+        "vol_ratio_5_66": np.log(square.rolling(5).mean() / square.rolling(66).mean()) / 2,
+        "downside_share_66": fall.rolling(66).mean() / square.rolling(66).mean(),
+        "max_move_22": change.abs().rolling(22).max(),
+        "volume_surprise_5": np.log(bars["volume"].rolling(5).mean() / bars["volume"].rolling(66).mean()),
+        "turnover_surprise_5": np.log(traded.rolling(5).mean() / traded.rolling(252).mean()),
+        "money_22": np.log(traded.rolling(22).mean()), "untraded_66": (bars["volume"] == 0).rolling(66).mean(),
+        "gap_1": gap, "gap_vol_66": (gap**2).rolling(66).mean() ** 0.5, "low_252": log - log.rolling(252).min(),
+        "slope_66": line, "trend_r2_66": fit, "efficiency_22": log.diff(22).abs() / change.abs().rolling(22).sum(),
         "return_66": log.diff(66), "momentum_6_1": log.shift(21) - log.shift(126),
         "vol_66": ((change**2).rolling(66).mean()) ** 0.5,
         "vol_ewma94": ((change**2).ewm(alpha=0.06).mean()) ** 0.5,
@@ -69,6 +87,8 @@ def by_hand(bars: pd.DataFrame, spx: pd.Series) -> dict[str, pd.Series]:
 
 def test_against_pandas(market, panel):
     bars = market.bars("AAA")
+    alone = {feature.name for feature in bar_features()} - {"reversal_5"}  # which reads the others
+    assert alone <= set(by_hand(bars, market.close("SPX"))), "every feature of a ticker's own bars has its formula here"
     for name, expected in by_hand(bars, market.close("SPX")).items():
         own = panel[name].xs("AAA", level="symbol").reindex(bars.index)
         assert_allclose(own[300:], expected[300:], rtol=1e-5, atol=1e-9, err_msg=name)

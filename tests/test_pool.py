@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from forecastkit.core import PROBS, DataError
+from forecastkit.core import PROBS, DataError, SettingsError
 from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
 from forecastkit.models.pool import linear_pool
+from forecastkit.models.shapes import parse_shape
 
 values = arrays(float, (3, 23), elements=st.floats(-3, 3, allow_subnormal=False))
 member = values.map(lambda v: strictly_increasing(v, gap=1e-4))
@@ -57,3 +58,10 @@ def test_a_row_is_pooled_alone():
 def test_weights_that_are_no_shares_are_refused(weights):
     with pytest.raises(DataError, match="2 members want 2 weights"):
         linear_pool([np.arange(23.0)[None, :]] * 2, weights)
+
+
+@pytest.mark.parametrize("name", ["depth", "leaf", "forest_trees"])
+def test_a_tree_has_a_level_a_leaf_a_day_and_a_forest_a_tree(name):
+    assert getattr(parse_shape(f"{name}=1"), name) == 1
+    with pytest.raises(SettingsError, match=name):
+        parse_shape(f"{name}=0")
