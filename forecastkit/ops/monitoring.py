@@ -314,7 +314,8 @@ class MonitorReport:
         return [*first, *(f"{one}" for one in self.alerts)]
 
     def _job_line(self, speaker: str) -> str:
-        ended = [f"{run.job} {run.outcome} {run.started.day} {run.started:%b %Y, %H:%M} UTC" for run in self.jobs]
+        moments = [(run, run.ended or run.started) for run in self.jobs]
+        ended = [f"{run.job} {run.outcome} {at.day} {at:%b %Y, %H:%M} UTC" for run, at in moments]
         at_work = [f"{run.job} at work since {run.started:%H:%M} UTC" for run in self.running if run.job != speaker]
         stand = f"{len(self.alerts)} {'alert stands' if len(self.alerts) == 1 else 'alerts stand'}"
         return f"Jobs: {', '.join([*ended, *at_work]) or 'no job on record'}. {stand}."

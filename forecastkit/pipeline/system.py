@@ -438,7 +438,7 @@ class IntegratedSystem:
         return (
             f"first run in {self.home}: up to {versions} model versions of {self.target.symbol} are trained, one for each {every} "
             f"sessions since {days[0]:%Y-%m-%d}, which takes some {took} of one processor core; "
-            "what is trained is kept, and later runs take seconds"
+            "what is trained is kept, and later runs read it"
         )
 
     def provisional_forecast(self, as_of: Any = None) -> Forecast:
