@@ -206,7 +206,11 @@ def test_an_axis_writes_days_as_the_page_does_and_no_line_crosses_words():
 
 def test_the_job_that_speaks_does_not_say_that_it_is_at_work():
     now = datetime(2018, 12, 31, 21, 15, tzinfo=UTC)
-    runs = [JobRun(1, "update", now - timedelta(hours=1), {}, now, "done"), JobRun(2, "daily", now, {}), JobRun(3, "monitor", now, {})]
+    runs = [
+        JobRun(1, "update", now - timedelta(hours=1), {}, now, "done"),
+        JobRun(2, "daily", now, {}),
+        JobRun(3, "monitor", now, {}),
+    ]
     report = MonitorReport(
         "", pd.DataFrame({"feature": []}), 0, pd.DataFrame({"decayed": []}), (runs[0],), (), 0, (), tuple(runs[1:])
     )

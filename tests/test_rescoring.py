@@ -96,6 +96,12 @@ def test_equal_neighbours_are_no_distribution_wherever_they_stand(name, place):
         rescoring.curve_of(record)
 
 
+def test_differences_are_named_in_one_order_whatever_the_seed_of_hashes():
+    names = ["crps", "inside_80", "mean", "pit", "p_low", "p_normal", "p_elevated", "p_crisis"]
+    told = list(audit.score_differences(dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0)))
+    assert [words.split()[1] for words in told] == sorted(names)
+
+
 def test_a_sound_ledger_has_nothing_to_report(url):
     late, version = made(2, "late"), made(4, "two", made_at=made(4).made_at + timedelta(days=400))
     forecasts = [made(i, regime_bounds=BOUNDS) for i in range(12)]

@@ -145,7 +145,7 @@ def score_differences(
     at_edge: bool = False,  # the outcome is one of the quantiles: inside or outside of a range, either is right
 ) -> Iterator[str]:
     "The numbers on which the two computations disagree."
-    for name in ours.keys() | theirs.keys():
+    for name in sorted(ours.keys() | theirs.keys()):
         one, other = ours.get(name, math.nan), theirs.get(name, math.nan)
         if not math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE) and not (
             at_edge and name.startswith("inside")

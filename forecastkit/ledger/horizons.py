@@ -151,7 +151,7 @@ def row_contradictions(row: Mapping[str, Any]) -> Iterator[str]:
         if record.to_json() != row["forecast"]:
             yield "is not written as forecasts are: a field stands twice, or blanks or escapes were put in"
         said = horizon_row(record, max(row["stored_at"], record.made_at))
-        for name in said.keys() - {"stored_at", "forecast"}:
+        for name in sorted(said.keys() - {"stored_at", "forecast"}):
             if row[name] != said[name]:
                 yield f"has {name} {row[name]}, and its record says {said[name]}"
         if record.made_at > row["stored_at"] + CLOCK_SLACK:

@@ -168,7 +168,7 @@ def checked_evidence(found: Mapping[str, Any] | None) -> dict[str, Any]:
     if odd := [key for key in given if key not in EVIDENCE_KEYS]:
         raise DataError(f"{printable(repr(odd[0]))} is no evidence: give {', '.join(EVIDENCE_KEYS)}")
     highest = {"p_value": 1.0, "e_value": math.inf, "trials": math.inf}
-    for key in given.keys() & highest.keys():
+    for key in (key for key in highest if key in given):
         value, least = given[key], 1 if key == "trials" else 0
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not least <= value <= highest[key] or (key == "trials" and value != int(value)):
