@@ -180,7 +180,7 @@ def record_scores(
             rows.append((f"skill against {words}", *cells))
     rows.append(("CRPS (% points)", f"{record['crps'].mean():.2f}", "", ""))
     rows += direction_lines(record, horizon)
-    return pd.DataFrame(rows, columns=["", "measured", "beside", "s.e."]).set_index("")
+    return pd.DataFrame(rows, columns=["", "measured", "compared with", "s.e."]).set_index("")
 
 # %% ../../nbs/70_reports/03_daily.ipynb #929d28b5
 def last_forecasts(record: pd.DataFrame, most: int = 20) -> pd.DataFrame:
