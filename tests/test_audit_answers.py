@@ -1,14 +1,17 @@
 "Answers and data of every kind that pandas has: compared properly, or refused in one sentence."
 
 import decimal
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from forecastkit.core import DataError, UserCodeError, format_value
+from forecastkit.core import DataError, SettingsError, UserCodeError, format_value
 from forecastkit.data import synthetic_market
+from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_views import FrameViews, moments_of
 from forecastkit.evaluation.fresh_answers import FirstAnswer, called
 from forecastkit.evaluation.function_audit import AuditLimits, audit_report
@@ -143,3 +146,41 @@ def test_two_columns_of_the_data_with_one_name_are_bad_input():
 def test_cells_are_the_same_part_by_part():
     assert same_cell({"a": [1.0, np.nan]}, {"a": [1.0, np.nan]}) and not same_cell([1, 2], [1, 3])
     assert format_value(pd.NA) == "nothing"
+
+
+@pytest.mark.parametrize("dtype", ["int64[pyarrow]", "double[pyarrow]"])
+def test_a_frame_of_arrow_numbers_is_audited(dtype):
+    frame = pd.DataFrame({"close": (100 * BARS["close"]).round().astype("int64").astype(dtype)})
+    assert reported(lambda bars: bars["close"].diff(), frame).ok
+    assert not reported(lambda bars: bars["close"].diff().shift(-1), frame).ok
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"cuts": 1.5}, "give a whole number"),
+        ({"seconds": 0}, "leave no time"),
+        ({"tolerance": -1}, "tells nothing apart"),
+        ({"tolerance": float("nan")}, "tells nothing apart"),
+        ({"tolerance": float("inf")}, "tells nothing apart"),
+        ({"n_jobs": 0}, "whole number of processes"),
+        ({"decide": "noon"}, "at the close or at the open"),
+    ],
+)
+def test_settings_of_an_audit_that_make_no_sense_are_refused_before_anything_is_asked(wrong, told):
+    with pytest.raises(SettingsError, match=told):
+        audit(lambda bars: pytest.fail("it was asked"), BARS, **wrong)
+
+
+def test_dates_in_another_form_are_told_how_to_become_an_index():
+    with pytest.raises(DataError, match=r"pd\.to_datetime"):
+        moments_of(BARS.set_axis(BARS.index.strftime("%Y-%m-%d")))
+
+
+def test_a_function_that_leaves_the_working_folder_changes_it_for_nobody(tmp_path):
+    def wanders(bars):
+        os.chdir(tmp_path)
+        return bars["close"].diff()
+
+    here = Path.cwd()
+    assert reported(wanders).ok and Path.cwd() == here

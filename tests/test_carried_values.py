@@ -1,9 +1,11 @@
 "What a function carries from before its audit is named in a note, and what carries nothing gets none."
 
 from functools import cache, partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -142,3 +144,46 @@ def test_an_object_whose_attributes_raise_ends_no_audit():
 def test_the_report_says_it_and_accuses_nobody():
     report = audit(by_scaler, CLOSE, cuts=2)
     assert report.ok and any(note.startswith("`SCALER` (StandardScaler) was fitted") for note in report.notes)
+
+
+class Held:
+    "Data and no method."
+
+    close = CLOSE
+
+
+class Class:
+    "A class method that reads what the class holds."
+
+    close = CLOSE
+
+    @classmethod
+    def scaled(cls, close):
+        return close / cls.close.max()
+
+
+FILLED, SPACE, ARROW = Held(), SimpleNamespace(close=CLOSE), pa.array(CLOSE.to_numpy())
+FILLED.own = CLOSE.to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("fn", "name"),
+    [
+        (lambda close: close / Held.close.max(), "Held.close"),
+        (lambda close: close / FILLED.own.max(), "FILLED.own"),
+        (lambda close: close / SPACE.close.max(), "SPACE.close"),
+        (lambda close: close / max(ARROW.to_pylist()), "ARROW"),
+        (Class.scaled, "Class.close"),
+    ],
+)
+def test_data_in_a_class_a_namespace_or_an_arrow_array_are_named(fn, name):
+    assert [note for note in carried_values(fn) if f"`{name}`" in note]
+
+
+def test_a_class_of_parameters_is_no_data():
+    class Parameters:
+        window = 20
+
+    given = Parameters()
+    given.fast = 5
+    assert carried_values(lambda close: close.rolling(given.window).mean() - close.rolling(given.fast).mean()) == []

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tarfile
 import threading
 from contextlib import suppress
@@ -187,3 +188,17 @@ def test_an_audit_of_what_cannot_be_led_ends_as_a_refusal(fn, file, theirs):
     with pytest.raises(FileRefusal, match=rf"{fn.__name__} cannot be audited: .*{file}"):
         audit(fn, frame, cuts=2)
     assert Path("mine.txt").read_text() == "mine"
+
+
+def test_the_file_into_which_a_process_prints_is_no_change_of_the_function(tmp_path):
+    (tmp_path / "talks.py").write_text(
+        "import pandas as pd\nimport forecastkit as fk\n\n"
+        "close = pd.Series(range(1, 61), pd.bdate_range('2018-01-02', periods=60), dtype=float)\n\n"
+        "def talks(close):\n    print('asked', flush=True)\n    return close.diff()\n\n"
+        "print(fk.audit(talks, close, cuts=3).ok, flush=True)\n"
+    )
+    with (tmp_path / "all.log").open("w") as log:
+        command = [sys.executable, "talks.py"]
+        ran = subprocess.run(command, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT, check=False)
+    told = (tmp_path / "all.log").read_text()
+    assert ran.returncode == 0 and "True" in told and "asked" in told, told[-500:]

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from .file_layer import ASIDE, CODE, LAYER, REMEDY, WRITES, FileLayer, FileRefus
 from .file_layer import changed_words, database_path, file_state, is_data_file
 
 # %% auto #0
-__all__ = ['CHANGES', 'MAKES', 'STARTS', 'MOST_FILES', 'changed_by', 'FileGuard', 'folders_state', 'require_unchanged']
+__all__ = ['CHANGES', 'MAKES', 'STARTS', 'MOST_FILES', 'changed_by', 'FileGuard', 'identity', 'printed_into', 'folders_state',
+           'require_unchanged']
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #59e162c0
 CHANGES: Mapping[str, tuple[tuple[int, int | None], ...]] = {
@@ -117,15 +118,26 @@ def _files_in(folder: str) -> Iterator[str]:
                 yield path
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #e02003be
+def identity(file: str | int) -> tuple[int, int] | None:
+    "Device and number of a file, by its path or as an open one; None for what is not there."
+    with suppress(OSError):
+        found = os.fstat(file) if isinstance(file, int) else Path(file).stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def printed_into() -> set[tuple[int, int] | None]:
+    "The files into which the output and the errors of this process go, as in `python run.py 2> run.log`: they grow while anything prints."
+    return {identity(1), identity(2)} - {None}
+
+# %% ../../nbs/00_core/19_file_guard.ipynb #e6f39208
 def folders_state(
     folders: Iterable[str | Path],
 ) -> dict[Path, Any]:
-    "Size and moment of change of each file in some folders, of up to `MOST_FILES`."
-    roots = sorted({os.path.realpath(folder) for folder in folders})
-    return {
-        Path(path): file_state(Path(path))
-        for path in islice((path for root in roots for path in _files_in(root)), MOST_FILES)
-    }
+    "Size and moment of change of each file in some folders, of up to `MOST_FILES`; what this process prints into is left out."
+    roots, printed = sorted({os.path.realpath(folder) for folder in folders}), printed_into()
+    found = islice((path for root in roots for path in _files_in(root)), MOST_FILES)
+    return {Path(path): file_state(Path(path)) for path in found if identity(path) not in printed}
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #12454387
 def require_unchanged(before: Mapping[Path, Any], folders: Iterable[str | Path]) -> None:

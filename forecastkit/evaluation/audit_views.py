@@ -142,7 +142,8 @@ def moments_of(
     dates = [level for level in levels if isinstance(level, pd.DatetimeIndex)]
     if not dates:
         raise DataError(
-            "a frame is audited by the dates of its rows: give it a DatetimeIndex, for example frame.set_index('date')"
+            "a frame is audited by the dates of its rows: give it a DatetimeIndex, for example "
+            "frame.set_index('date'), or frame.set_axis(pd.to_datetime(frame.index)) where the index holds the dates"
         )
     names = [*frame.columns] if isinstance(frame, pd.DataFrame) else []
     if twice := {str(name) for name in names if names.count(name) > 1} if len({*names}) < len(names) else set():
@@ -173,7 +174,8 @@ def perturbed_column(
         if column.dtype == np.float64:
             given = column.to_numpy()
             return pd.Series(given * factor + (given == 0) * (factor - 1), column.index, name=column.name)
-        moved = column * factor + (column == 0) * (factor - 1)
+        zero = (column == 0).to_numpy(dtype=bool, na_value=False)  # Arrow's own booleans do not multiply
+        moved = column * factor + zero * (factor - 1)
         return (moved.round() + rng.integers(1, 4, n) if is_integer_dtype(column.dtype) else moved).astype(column.dtype)
     if is_datetime64_any_dtype(column.dtype):
         return column + pd.to_timedelta(rng.integers(1, 9, n), unit="D")

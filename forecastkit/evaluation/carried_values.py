@@ -9,12 +9,13 @@ in a closure: nothing can be found, since nothing changes. What the function car
 from __future__ import annotations
 
 import dis
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
 from itertools import chain, islice
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ from ..data import MarketData
 
 # %% auto #0
 __all__ = ['LEAST_DATA', 'MOST_MEMBERS', 'DEEPEST', 'ATTRIBUTES', 'MOST_SAID', 'plain_grid', 'values_held', 'named_in',
-           'set_by_constructor', 'is_users', 'is_users_class', 'learned', 'defaults_of', 'closure_of', 'globals_of',
-           'reached', 'before_audit', 'carried_values']
+           'set_by_constructor', 'is_users', 'has_users_methods', 'is_users_class', 'learned', 'defaults_of',
+           'closure_of', 'globals_of', 'reached', 'before_audit', 'carried_values']
 
 # %% ../../nbs/45_evaluation/14_carried_values.ipynb #be9edb9a
 LEAST_DATA: int = 20  # values from which on an object is called data
@@ -55,6 +56,8 @@ def values_held(value: Any) -> int:
         inside = [*value.values()] if isinstance(value, Mapping) else [*value]
         numbers = [one for one in inside if isinstance(one, (int, float, np.number)) and not isinstance(one, bool)]
         return 0 if plain_grid(np.asarray(numbers)) else len(numbers) + sum(map(values_held, inside[:MOST_MEMBERS]))
+    if callable(getattr(value, "__arrow_c_array__", None)) and hasattr(value, "__len__"):
+        return len(value)
     shape = getattr(value, "shape", None)  # of frames and tensors of other libraries
     return int(np.prod(shape)) if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape) else 0
 
@@ -92,20 +95,28 @@ def is_users(fn: FunctionType) -> bool:
     return is_data_file(str(fn.__globals__.get("__file__") or "notebook"))
 
 
-def is_users_class(kind: type) -> bool:
-    "The same of a class, by its methods; False for a class without any."
+def has_users_methods(kind: type) -> bool:
+    "Whether a class has a method that is the user's own."
     own = (member for member in vars(kind).values() if isinstance(member, FunctionType))
     return any(is_users(member) for member in own)
+
+
+def is_users_class(kind: type) -> bool:
+    "Whether a class is the user's own: by its methods, or by the file of its module where it has data alone."
+    module = sys.modules.get(kind.__module__)
+    file = getattr(module, "__file__", None)
+    written = kind.__module__ == "__main__" or (is_data_file(file) if file else module is None)
+    return has_users_methods(kind) or written
 
 # %% ../../nbs/45_evaluation/14_carried_values.ipynb #640d3bd1
 def learned(thing: Any) -> list[str]:
     "The attributes that an estimator, or an object of the user's own class, has learned since it was made."
     kind, held = type(thing), {name for name, value in getattr(thing, "__dict__", {}).items() if value is not None}
     custom = sorted(name for name in held if name.endswith("_") and not name.startswith("_"))
-    if callable(getattr(thing, "fit", None)) and (custom or not is_users_class(kind)):
+    if callable(getattr(thing, "fit", None)) and (custom or not has_users_methods(kind)):
         ready = getattr(thing, "__sklearn_is_fitted__", None)
         return custom or ["a fit"] * bool(callable(ready) and ready())
-    if not is_users_class(kind):  # what `fit` of some libraries returns, and what others call a booster
+    if not has_users_methods(kind):  # what `fit` of some libraries returns, and what others call a booster
         return ["a fit"] * any(callable(getattr(thing, name, None)) for name in ("predict", "forecast", "state_dict"))
     declared = {name for one in kind.__mro__ for name in vars(one).get("__dataclass_fields__", ())}
     cached = {name for one in kind.__mro__ for name, value in vars(one).items() if isinstance(value, cached_property)}
@@ -155,6 +166,8 @@ def reached(name: str, thing: Any) -> Iterator[tuple[str, Any]]:
             )
     elif isinstance(thing, Mapping):
         yield from ((f"{name}[{key!r}]", value) for key, value in islice(thing.items(), MOST_MEMBERS))
+    elif isinstance(thing, SimpleNamespace):
+        yield from ((f"{name}.{one}", value) for one, value in vars(thing).items())
     elif isinstance(thing, (list, tuple, set, frozenset)):
         yield from ((f"{name}[{k}]", value) for k, value in enumerate(islice(thing, MOST_MEMBERS)))
     elif isinstance(thing, type):

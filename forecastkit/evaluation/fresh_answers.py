@@ -12,7 +12,7 @@ import inspect
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -69,7 +69,8 @@ def called(
     symbol: str | None = None,  # handed over too, to a function that takes two arguments
 ) -> pd.DataFrame:
     "The answer of a function as a table. Raises `UserCodeError`."
-    with user_code(name), warnings.catch_warnings():
+    # contextlib's chdir brings the working folder back where the function leaves it for another
+    with user_code(name), chdir("."), warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         return views.table(fn(view, symbol) if symbol is not None and wants_symbol(fn) else fn(view), view)
 

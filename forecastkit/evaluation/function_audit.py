@@ -53,8 +53,16 @@ class AuditLimits:
     forms: bool = False  # whether what is harmless is compared too and listed
 
     def __post_init__(self) -> None:
-        if self.cuts < 1:
-            raise SettingsError(f"{self.cuts} cuts ask a function nothing: give 1 or more")
+        if self.cuts < 1 or self.cuts != int(self.cuts):
+            raise SettingsError(f"{self.cuts} cuts ask a function nothing: give a whole number, 1 or more")
+        if not self.seconds > 0:
+            raise SettingsError(f"{self.seconds} seconds leave no time for a cut: give more than 0")
+        if not 0 <= self.tolerance < 1:
+            raise SettingsError(
+                f"a tolerance of {self.tolerance} tells nothing apart: give one from 0 to below 1, such as 1e-9"
+            )
+        if self.n_jobs < 1 or self.n_jobs != int(self.n_jobs):
+            raise SettingsError(f"n_jobs is {self.n_jobs}: give a whole number of processes, 1 or more")
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #272fffdc
 ONE_THREAD: Mapping[str, str] = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
@@ -240,6 +248,8 @@ def audit(
     """
     if not callable(fn):
         raise DataError(f"an audit asks a function: this is {type(fn).__name__}")
+    if decide not in ("close", "open"):
+        raise SettingsError(f"decide is {decide!r}: rows are used at the close or at the open")
     if not isinstance(data, MarketData):
         moments_of(data)  # refused before anything is asked
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
