@@ -180,6 +180,14 @@ def test_a_document_of_facts_is_reported_under_its_name(tmp_path):
     assert (report.symbol, report.kind) == ("AAPL", "other")
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_file_of_one_intraday_bar_has_no_step_and_no_missing_bars(tmp_path, rows):
+    file = tmp_path / "AAPL_1min.csv"
+    lines = ["datetime,open,high,low,close", *["2019-02-15 16:00:00,1,1,1,1"] * rows]
+    file.write_text("\n".join(lines))
+    assert "missing bars" not in [fault.kind for fault in file_report(file, file.name, NYSE).faults]
+
+
 def test_the_page_is_whole_and_escapes(tmp_path):
     (tmp_path / "bars").mkdir()
     SPX.drop(SPX.index[9]).rename_axis("date").to_csv(tmp_path / "bars" / "SPX.csv")

@@ -50,14 +50,19 @@ def clock_faults(
     known = calendar.sessions.isin(days)
     local = [moments[known].tz_convert(calendar.tz).tz_localize(None) for moments in (calendar.opens, calendar.closes)]
     ends = {start + step for start in local[0]} | set(local[1])
-    at_end = len(local[0]) and ends <= set(index)
+    at_end = bool(len(local[0])) and ends <= set(index)
+    first = f"the first of a day is {min(ends):%H:%M}" if at_end else ""
     shift = step if at_end else pd.Timedelta(0)
-    wanted = [pd.date_range(start + shift, end - step + shift, freq=step) for start, end in zip(*local) if step]
+    wanted = [
+        pd.date_range(start + shift, end - step + shift, freq=step)
+        for start, end in zip(*local)
+        if step > pd.Timedelta(0)
+    ]
     absent = [moment for one in wanted for moment in one[~one.isin(index)]] if naive.all() else []
     backwards = days if index.is_monotonic_decreasing and len(index) > 1 else days[:0]
     return [*faults_on(symbol, "newest first", backwards, f"{len(days)} rows, the last day at the top"),
             *faults_on(symbol, "no time zone", days[naive], f"{naive.sum()} rows; taken as {calendar.tz}"),
-            *faults_on(symbol, "stamped at bar end", days if at_end else days[:0], f"the first of a day is {min(ends):%H:%M}"),
+            *faults_on(symbol, "stamped at bar end", days if at_end else days[:0], first),
             *faults_on(symbol, "missing bars", pd.DatetimeIndex(absent), ", ".join(f"{one:%Y-%m-%d %H:%M}" for one in absent[:4]))]  # fmt: skip
 
 # %% ../../nbs/20_data/13_health.ipynb #911cf11a

@@ -32,6 +32,7 @@ from .audit_cuts import CutPlan, plan_cuts
 from .audit_views import Views, moments_of
 from .source_hints import source_hints
 from .carried_values import carried_values
+from .fresh_answers import FilesTouched  # noqa: F401  (the fields that `AloneAnswer` inherits are annotated with it)
 from .fresh_answers import FirstAnswer, called, files_kept, first_answer, fresh_answer, given
 from .fresh_answers import PROCESSES, answer_of, unproved, views_of, watched_folders, with_files
 from .answer_findings import CutSearch, brought_findings, date_findings, file_findings, file_notes
