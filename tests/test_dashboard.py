@@ -230,11 +230,12 @@ def test_today_shows_the_newest_forecast_as_the_database_has_it(home, database, 
 
 def test_a_listed_forecast_has_two_decimals_of_what_is_stored(database):
     stored = database.get_predictions("VIX", limit=3)
-    for text, row in zip(stored["forecast"], ledger_rows(stored).itertuples(), strict=True):
-        f = Forecast.from_json(text)
+    made = [Forecast.from_json(text) for text in stored["forecast"]]
+    risky = [dataclasses.replace(f, metadata={**f.metadata, "risk": {"score": 0.256, "reasons": []}}) for f in made]
+    rows = ledger_rows(stored.assign(forecast=[f.to_json() for f in risky]))
+    for f, row in zip(made, rows.itertuples(), strict=True):
         expected = [round(float(f.in_points.quantile(p)), 2) for p in (0.1, 0.5, 0.9)]
-        assert [row.low_80, row.median, row.high_80] == expected
-        assert pd.isna(row.risk_score) if f.risk_score is None else row.risk_score == round(f.risk_score, 2)
+        assert [row.low_80, row.median, row.high_80, row.risk_score] == [*expected, 0.26]
 
 
 def test_the_universe_has_a_row_for_each_ticker_and_is_searched(home, database, monkeypatch):
