@@ -158,7 +158,7 @@ def test_a_frame_of_arrow_numbers_is_audited(dtype):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"cuts": 1.5}, "give a whole number"),
+        ({"cuts": 1.5}, "give 1 or more, a whole number"),
         ({"seconds": 0}, "leave no time"),
         ({"tolerance": -1}, "tells nothing apart"),
         ({"tolerance": float("nan")}, "tells nothing apart"),

@@ -55,7 +55,7 @@ class AuditLimits:
 
     def __post_init__(self) -> None:
         if self.cuts < 1 or self.cuts != int(self.cuts):
-            raise SettingsError(f"{self.cuts} cuts ask a function nothing: give a whole number, 1 or more")
+            raise SettingsError(f"{self.cuts} cuts ask a function nothing: give 1 or more, a whole number")
         if not self.seconds > 0:
             raise SettingsError(f"{self.seconds} seconds leave no time for a cut: give more than 0")
         if not 0 <= self.tolerance < 1:
