@@ -14,7 +14,6 @@ from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
