@@ -1,6 +1,6 @@
 """How many faults would the tests notice? Random faults, one at a time, in the districts that decide numbers.
 
-    .venv/bin/python benchmarks/mutation.py [--faults 200] [--seed 25] [--minutes 45] [--again] [--only TEXT]
+    .venv/bin/python benchmarks/mutation.py [--faults 200] [--seed 25] [--minutes 45] [--share 1/2] [--again] [--files 3] [--only TEXT]
 
 Every place in `calendars, data, features, models, evaluation, ledger` and `ops` where a fault of one of nine kinds can be put
 in is listed; a seed draws from the list without regard to what the tests look at. A copy of the checkout in a temporary folder gets one fault at a
@@ -11,7 +11,8 @@ as a test may reach a line through what another one has made. What no test notic
 where something fails, or does not end within its limit of processor seconds.
 
 One line of JSON for each fault goes to `mutation.jsonl` in the temporary folder (`TMPDIR`), so that a run that was killed goes on;
-the order is that of the draw, and what was done by then is an unbiased part of it. `--again` tries the survivors once more, and the last
+the order is that of the draw, and what was done by then is an unbiased part of it. Two processes share the work by modules, with
+`--share 1/2` and `--share 2/2`. `--again` tries the survivors once more, with `--files` test files if they should be more than three, and the last
 line of a fault counts. A survivor that was judged to change nothing that can be seen stands with its reason in
 `mutation_survivors.md`; it counts as survived.
 
@@ -42,6 +43,7 @@ from functools import cache
 from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 ROOT = Path(__file__).resolve().parents[1]
 DISTRICTS = ("calendars", "data", "features", "models", "evaluation", "ledger", "ops")
@@ -82,7 +84,6 @@ LIBRARIES = [
 ]
 SECONDS = 30  # of the processor, for all tests of one fault; as much again for the notebook
 FASTEST = 12  # tests that run the line, before whole files
-FILES = 3  # test files that are asked, at most
 CAP = 25  # of the processor, for one test file: the tests beyond are left out
 
 
@@ -316,6 +317,7 @@ class Copy:
     "The checkout as it was at the first call, with the tests of now; faults are put in."
 
     def __init__(self, folder: Path):
+        folder.mkdir(exist_ok=True)
         self.root, self.plain = folder / "copy", folder / "plain"
         if not self.plain.is_dir():
             left_out = (".git", ".venv", ".nbpy", "__pycache__", ".hypothesis", ".*_cache", "_docs", "_proc")
@@ -519,14 +521,14 @@ def naming(path: str) -> dict[str, float]:
     return scores
 
 
-def candidates(fault: Fault) -> list[str]:
+def candidates(fault: Fault, most: int) -> list[str]:
     "The test files that name most of a module; where they are few, those of the modules that import it too."
     scores = dict(naming(fault.path))
-    if len(scores) < FILES:
+    if len(scores) < most:
         for other in importers(fault.path):
             for file, score in naming(other).items():
                 scores[file] = scores.get(file, 0.0) + score / 100
-    return sorted(scores, key=lambda file: -scores[file])[:FILES]
+    return sorted(scores, key=lambda file: -scores[file])[:most]
 
 
 def covering(copied: Copy, fault: Fault, file: str) -> list[tuple[float, str]]:
@@ -539,11 +541,11 @@ def covering(copied: Copy, fault: Fault, file: str) -> list[tuple[float, str]]:
     return sorted((traced["seconds"][one], one) for one in reached if one in traced["seconds"])
 
 
-def judged(copied: Copy, fault: Fault) -> dict[str, Any]:
+def judged(copied: Copy, fault: Fault, most: int) -> dict[str, Any]:
     "What became of a fault: noticed by which test, by the notebook, or survived."
     spent, files = 0.0, dict[str, float]()
     with copied.spoilt(fault):
-        for file in candidates(fault):
+        for file in candidates(fault, most):
             if spent > SECONDS:
                 break
             if copied.first_time(file):
@@ -625,16 +627,20 @@ def main() -> int:
         "--minutes", type=float, default=45.0, help="by the clock; what is not done by then is left for the next call"
     )
     parser.add_argument("--again", action="store_true", help="try the survivors once more, test files traced anew")
+    parser.add_argument("--share", default="1/1", help="the first of two parts of the modules: 1/2")
+    parser.add_argument("--files", type=int, default=3, help="test files that are asked, at most")
     parser.add_argument("--only", default="", help="faults whose name contains this")
     asked = parser.parse_args()
     os.nice(10)
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MPLBACKEND="agg")
     folder = Path(tempfile.gettempdir())
-    copied = Copy(folder)
+    part, parts = (int(number) for number in asked.share.split("/"))
+    copied = Copy(folder / f"share-{part}")
     faults = drawn(copied.plain, asked.faults, asked.seed)
     kept, until = folder / "mutation.jsonl", time.monotonic() + 60 * asked.minutes
     found = results(kept)
-    todo = [fault for fault in faults if asked.only in fault.name and to_do(found.get(fault.name), asked.again)]
+    mine = [fault for fault in faults if asked.only in fault.name and crc32(fault.path.encode()) % parts == part - 1]
+    todo = [fault for fault in mine if to_do(found.get(fault.name), asked.again)]
     if todo and asked.minutes:
         if asked.again:
             shutil.rmtree(copied.kept)
@@ -646,7 +652,7 @@ def main() -> int:
         for fault in todo:
             if time.monotonic() > until:
                 break
-            row = {"fault": fault.name, **judged(copied, fault)}
+            row = {"fault": fault.name, **judged(copied, fault, asked.files)}
             with kept.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"{row['status']:<12}{row['seconds']:>6} s  {fault.name}  {row['by']}", flush=True)
