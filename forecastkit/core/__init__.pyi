@@ -131,10 +131,12 @@ from .file_layer import (
     FileLayer as FileLayer,
     FileRefusal as FileRefusal,
     is_data_file as is_data_file,
+    named_files as named_files,
 )
 from .file_guard import (
     FileGuard as FileGuard,
     folders_state as folders_state,
+    idle_seconds as idle_seconds,
     require_unchanged as require_unchanged,
 )
 from .fresh_process import (

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -19,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from .file_layer import ASIDE, CODE, LAYER, REMEDY, WRITES, FileLayer, FileRefusal, aside, at_folder
-from .file_layer import changed_words, database_path, file_state, is_data_file
+from .file_layer import STARTED, changed_words, database_path, file_state, is_data_file, named_files
 
 # %% auto #0
-__all__ = ['CHANGES', 'MAKES', 'STARTS', 'MOST_FILES', 'changed_by', 'FileGuard', 'identity', 'printed_into', 'folders_state',
-           'require_unchanged']
+__all__ = ['CHANGES', 'MAKES', 'STARTS', 'IDLE_SECONDS', 'MOST_FILES', 'changed_by', 'idle_seconds', 'changed_again', 'FileGuard',
+           'identity', 'printed_into', 'folders_state', 'require_unchanged']
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #59e162c0
 CHANGES: Mapping[str, tuple[tuple[int, int | None], ...]] = {
@@ -34,7 +35,9 @@ CHANGES: Mapping[str, tuple[tuple[int, int | None], ...]] = {
 MAKES: frozenset[str] = frozenset(
     {"open", "os.mkdir", "os.link", "os.symlink", "sqlite3.connect"}
 )  # also what is not there
-STARTS: frozenset[str] = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn"})
+STARTS: frozenset[str] = frozenset(
+    {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.spawn", "os.fork", "os.forkpty"}
+)
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #b3080803
 def changed_by(event: str, args: tuple[Any, ...]) -> list[Any]:
@@ -83,9 +86,60 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
 # %% ../../nbs/00_core/19_file_guard.ipynb #c3beb854
 _HOOKED: list[bool] = []
 
+# %% ../../nbs/00_core/19_file_guard.ipynb #53ba2f66
+IDLE_SECONDS: tuple[float, float] = (1.0, 5.0)  # at least and at most
+
+
+def idle_seconds(
+    began: float,  # of `time.monotonic`, when the function was asked first
+    programs: Iterable[str] = (),  # that it has started
+) -> float:
+    "How long is waited for others to change a file again; 0 where what changes then may be the function's too."
+    if [*programs] or any(thread.is_alive() for thread in STARTED):
+        return 0.0
+    return min(max(time.monotonic() - began, IDLE_SECONDS[0]), IDLE_SECONDS[1])
+
+
+def changed_again(
+    paths: Iterable[Path],
+    seconds: float,
+) -> set[Path]:
+    "Those that change within so many seconds, in which nothing of the function's runs."
+    left, again, until = {path: file_state(path) for path in paths}, set[Path](), time.monotonic() + seconds
+    while left.keys() - again and time.monotonic() < until:
+        time.sleep(0.02)
+        again |= {path for path, state in left.items() if file_state(path) != state}
+    return again
+
 # %% ../../nbs/00_core/19_file_guard.ipynb #45a77379
 class FileGuard(FileLayer):
     "A layer over the files below which nothing is changed by Python: what it does not lead is refused."
+
+    def __init__(
+        self,
+        folder: Path | str,  # of its own
+        hidden: Iterable[str | Path] = (),  # files and folders below that are not seen, by real path
+        alone: bool = True,  # whether the function rests everywhere while it rests here
+    ):
+        super().__init__(folder, hidden)
+        self.others, self.began, self.alone = set[Path](), time.monotonic(), alone
+
+    def know(self, path: Path) -> None:
+        if path not in self.others:
+            super().know(path)
+
+    def attribute(self, changed: set[Path]) -> None:
+        "Keep the files that another process changes in `others`. Raises `FileRefusal` with those that none is seen to change, or that are read as well."
+        again = changed_again(changed, idle_seconds(self.began, self.programs) if self.alone else 0.0)
+        if mine := sorted(changed - again):
+            raise FileRefusal(changed_words(mine))
+        if moving := sorted(changed & self.read):
+            raise FileRefusal(
+                f"it reads {named_files(moving)}, which another process changes meanwhile, so that no two answers can be compared: let it read a copy"
+            )
+        self.others |= again
+        for path in again:
+            del self.known[path]
 
     @contextmanager
     def active(self) -> Iterator[FileLayer]:
@@ -140,9 +194,15 @@ def folders_state(
     return {Path(path): file_state(Path(path)) for path in found if identity(path) not in printed}
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #12454387
-def require_unchanged(before: Mapping[Path, Any], folders: Iterable[str | Path]) -> None:
-    "Raise `FileRefusal` with the files that differ from how they were; beyond `MOST_FILES` only those that were there are compared."
+def require_unchanged(
+    before: Mapping[Path, Any],
+    folders: Iterable[str | Path],
+    seconds: float = 0.0,  # in which others may change a file again, see `file_layer.changed_again`
+) -> set[Path]:
+    "The files that another process is seen to change. Raises `FileRefusal` with the others that differ from how they were; beyond `MOST_FILES` only those that were there are compared."
     after = folders_state(folders) if len(before) < MOST_FILES else {path: file_state(path) for path in before}
-    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
-    if changed:
-        raise FileRefusal(changed_words(changed))
+    changed = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    again = changed_again(changed, seconds)
+    if mine := sorted(changed - again):
+        raise FileRefusal(changed_words(mine))
+    return again

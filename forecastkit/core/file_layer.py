@@ -27,12 +27,14 @@ from functools import cache, partial, wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+from weakref import WeakSet
 
 from .errors import DataError, UserCodeError
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'SYSTEM', 'KEPT_BY_PYTHON', 'CODE', 'LARGEST_COPY', 'MOST_KNOWN', 'REMEDY', 'MOST_NAMED', 'LAYER',
-           'ASIDE', 'is_data_file', 'FileRefusal', 'file_state', 'changed_words', 'FileLayer', 'aside']
+           'ASIDE', 'STARTED', 'is_data_file', 'FileRefusal', 'file_state', 'named_files', 'changed_words', 'FileLayer',
+           'aside']
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #0e33a340
 LIBRARIES: tuple[str, ...] = tuple({os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, Path(inspect.getfile(DataError)).parents[1])})  # fmt: skip
@@ -81,11 +83,15 @@ REMEDY: str = "an audit keeps a user's files as they are: let it write under the
 MOST_NAMED: int = 3  # files
 
 
+def named_files(paths: Sequence[Path]) -> str:
+    "The first of some files, and how many there are besides."
+    more = len(paths) - MOST_NAMED
+    return ", ".join(map(str, paths[:MOST_NAMED])) + f" and {more} more" * (more > 0)
+
+
 def changed_words(paths: Sequence[Path]) -> str:
     "What is said of files that changed although nothing was led there."
-    more = len(paths) - MOST_NAMED
-    named = ", ".join(map(str, paths[:MOST_NAMED])) + f" and {more} more" * (more > 0)
-    return f"{named} changed while it was asked, by the function, by a C library or by another process: if the last, ask again; otherwise {REMEDY}"
+    return f"{named_files(paths)} changed while it was asked, by the function, by a C library or by another process: if the last, ask again; otherwise {REMEDY}"
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #0eff3fd1
 class FileLayer:
@@ -113,8 +119,12 @@ class FileLayer:
         "Raise `FileRefusal` with what was refused, or with the files that changed below though nothing was led there."
         if self.refused:
             raise FileRefusal(self.refused[0])
-        if changed := [path for path, found in self.known.items() if file_state(path) != found]:
-            raise FileRefusal(changed_words(sorted(changed)))
+        if changed := {path for path, found in self.known.items() if file_state(path) != found}:
+            self.attribute(changed)
+
+    def attribute(self, changed: set[Path]) -> None:
+        "Raise `FileRefusal` with files that changed below though nothing was led there."
+        raise FileRefusal(changed_words(sorted(changed)))
 
     def know(self, path: Path) -> None:
         "Keep how a file below is when it is first asked about."
@@ -496,12 +506,16 @@ def _temporary(original: Callable[[], str]) -> Callable[[], str]:
     return lambda: original() if (layer := LAYER.get()) is None else str(layer.folder / "temporary")
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #be74a140
+STARTED: WeakSet[threading.Thread] = WeakSet()  # the threads that were started under any layer
+
+# %% ../../nbs/00_core/18_file_layer.ipynb #21844089
 def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
     "`threading.Thread.start`: a thread sees files as the one that starts it."
 
     @wraps(original)
     def start(thread: threading.Thread) -> None:
         if LAYER.get() is not None:
+            STARTED.add(thread)
             thread.run = partial(copy_context().run, thread.run)
         original(thread)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import inspect
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataWarning, FileGuard, FileRefusal, FreshProcesses, NotSendable, ProcessEnded
-from ..core import SettingsError, UserCodeError, folders_state, is_data_file, require_unchanged
+from ..core import SettingsError, UserCodeError, folders_state, idle_seconds, is_data_file, named_files
+from ..core import require_unchanged
 from ..data import MarketData
 from ..features import user_code, wants_symbol
 from .audit_views import FrameViews, MarketViews, ObservedMarket, Views
@@ -30,8 +32,8 @@ from .audit_views import FrameViews, MarketViews, ObservedMarket, Views
 # %% auto #0
 __all__ = ['FORMS', 'ANNOTATED', 'KEPT_APART', 'PROCESSES', 'annotated_form', 'shown_form', 'called', 'FilesTouched',
            'FirstAnswer', 'first_of_market', 'first_of_frame', 'with_files', 'ends_audit', 'unproved',
-           'watched_folders', 'files_kept', 'given', 'in_fresh_process', 'first_answer', 'answer_of', 'fresh_answer',
-           'views_of']
+           'watched_folders', 'KeptFiles', 'files_kept', 'given', 'in_fresh_process', 'first_answer', 'answer_of',
+           'fresh_answer', 'views_of']
 
 # %% ../../nbs/45_evaluation/15_fresh_answers.ipynb #9d0404ca
 FORMS: tuple[str, ...] = ("market", "bars", "close")
@@ -82,6 +84,7 @@ class FilesTouched:
     written: tuple[Path, ...] = ()
     read: tuple[Path, ...] = ()  # what stood there before
     programs: tuple[str, ...] = ()  # that it started
+    others: tuple[Path, ...] = ()  # that another process changed meanwhile
 
 # %% ../../nbs/45_evaluation/15_fresh_answers.ipynb #be3a1e1f
 @dataclass(frozen=True)
@@ -152,8 +155,8 @@ def with_files(
             raise
         raise UserCodeError(f"{error}; {KEPT_APART}") from error
     layer.require_kept()
-    written, read = (tuple(sorted(paths)) for paths in (layer.written, layer.read))
-    return replace(answer, files=FilesTouched(written, read, tuple(sorted(layer.programs))))
+    written, read, others = (tuple(sorted(paths)) for paths in (layer.written, layer.read, layer.others))
+    return replace(answer, files=FilesTouched(written, read, tuple(sorted(layer.programs)), others))
 
 # %% ../../nbs/45_evaluation/15_fresh_answers.ipynb #718e64d4
 def ends_audit(error: Exception) -> bool:
@@ -179,16 +182,36 @@ def watched_folders(fn: Callable[..., Any]) -> list[Path]:
     return [lies.resolve().parent] * (lies.is_file() and is_data_file(str(lies.resolve()))) + [Path.cwd()]
 
 
+@dataclass
+class KeptFiles:
+    "What was noticed of the files of an audit while it lasted."
+
+    programs: set[str] = field(default_factory=set)  # that the function has started
+    others: set[Path] = field(default_factory=set)  # that another process has changed
+
+    def add(self, files: FilesTouched | FileGuard) -> None:
+        "What a call of the function has brought to light."
+        self.programs |= {*files.programs}
+        self.others |= {*files.others}
+
+    def notes(self) -> list[str]:
+        "A note on the files that are another process's."
+        if not self.others:
+            return []
+        named = named_files(sorted(self.others))
+        return [f"another process changes {named} meanwhile: the cuts say nothing of what stands there"]
+
+
 @contextmanager
 def files_kept(
     name: str,
     folders: Sequence[Path],  # none: nothing is watched
-) -> Iterator[None]:
-    "No file in these folders changes while it lasts. Raises `FileRefusal`, which names the function."
-    before = folders_state(folders)
+) -> Iterator[KeptFiles]:
+    "No file in these folders changes while it lasts, but by another process. Raises `FileRefusal`, which names the function."
+    before, began, kept = folders_state(folders), time.monotonic(), KeptFiles()
     try:
-        yield
-        require_unchanged(before, folders)
+        yield kept
+        kept.others |= require_unchanged(before, folders, idle_seconds(began, kept.programs))
     except FileRefusal as error:
         raise FileRefusal(f"{name} cannot be audited: {error}") from error
 

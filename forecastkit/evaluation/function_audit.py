@@ -257,8 +257,10 @@ def audit(
     limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
     asked = source or partial(given, fn)
     carried = carried_values(fn)  # before a call fills what is empty now
-    watched = files_kept(name, watched_folders(fn) if apart else [])
-    with watched, tempfile.TemporaryDirectory(prefix="forecastkit-audit-", dir=within) as made:
+    with (
+        files_kept(name, watched_folders(fn) if apart else []) as kept,
+        tempfile.TemporaryDirectory(prefix="forecastkit-audit-", dir=within) as made,
+    ):
         folder = Path(made) if apart else None
         first = first_answer(asked, data, symbol, name, folder)
         views = views_of(data, first, symbol, decide, seed, calendar)
@@ -270,10 +272,15 @@ def audit(
             with_files, partial(answer_of, partial(given, fn), views.whole(), views, name, given_symbol), folder
         )
         alone = partial(asked_alone, asked, views, limits=limits, name=name, symbol=given_symbol)
-        under = FileGuard(tempfile.mkdtemp(dir=folder)).around(fn) if apart else fn
+        guard = FileGuard(tempfile.mkdtemp(dir=folder), alone=limits.n_jobs == 1) if apart else None
+        kept.add(first.files)
         with waiting_copy(here) as before:
             apart_asked = OneProcess(
                 before, lambda answer, cuts: PROCESSES.ask(partial(with_files, partial(alone, answer, cuts), folder))
             )
             fresh = (again, carried, apart_asked) if first.fresh else (None, carried, None)
-            return audit_report(under, views, first, limits, name, given_symbol, market, on_cut, *fresh)
+            under = guard.around(fn) if guard else fn
+            report = audit_report(under, views, first, limits, name, given_symbol, market, on_cut, *fresh)
+            if guard:
+                kept.add(guard)
+    return replace(report, notes=(*report.notes, *kept.notes()))
