@@ -23,7 +23,7 @@ from .file_layer import ASIDE, CODE, LAYER, REMEDY, WRITES, FileLayer, FileRefus
 from .file_layer import STARTED, changed_words, database_path, file_state, is_data_file, named_files
 
 # %% auto #0
-__all__ = ['CHANGES', 'MAKES', 'STARTS', 'IDLE_SECONDS', 'MOST_FILES', 'changed_by', 'idle_seconds', 'changed_again', 'FileGuard',
+__all__ = ['CHANGES', 'MAKES', 'STARTS', 'REST_SECONDS', 'MOST_FILES', 'changed_by', 'idle_seconds', 'changed_again', 'FileGuard',
            'identity', 'printed_into', 'folders_state', 'require_unchanged']
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #59e162c0
@@ -87,7 +87,7 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
 _HOOKED: list[bool] = []
 
 # %% ../../nbs/00_core/19_file_guard.ipynb #53ba2f66
-IDLE_SECONDS: tuple[float, float] = (1.0, 5.0)  # at least and at most
+REST_SECONDS: tuple[float, float] = (1.0, 5.0)  # at least and at most
 
 
 def idle_seconds(
@@ -97,7 +97,7 @@ def idle_seconds(
     "How long is waited for others to change a file again; 0 where what changes then may be the function's too."
     if [*programs] or any(thread.is_alive() for thread in STARTED):
         return 0.0
-    return min(max(time.monotonic() - began, IDLE_SECONDS[0]), IDLE_SECONDS[1])
+    return min(max(time.monotonic() - began, REST_SECONDS[0]), REST_SECONDS[1])
 
 
 def changed_again(
