@@ -80,6 +80,10 @@ def narrower_in_short_data(close):
 def test_a_form_that_carries_tomorrow_is_a_finding(fn, close):
     report = reported(fn, close, 20)
     assert not report.ok
+    assert {one.probe for one in report.found} <= {"truncate", "perturb"} and {one.feature for one in report.found} <= {
+        "SPX",
+        "value",
+    }
     if fn in (zeros_with_a_sign, absent_in_two_ways):
         assert {report.found[0].value, report.found[0].other} in ({"0.0", "-0.0"}, {"None", "NaN"})
 
@@ -156,6 +160,16 @@ def test_what_is_read_of_short_data_alone_is_shown_there():
     report = audit_report(careful, MarketViews(market, {"SPX"}), first, AuditLimits(cuts=10), "careful", "SPX")
     assert report.ok and report.facts["reads"] == "SPX, VIX"
     assert not any("gave no answer" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("extra", "rows"), [("2018-02-05", 3), ("2018-02-06", 2)])
+def test_a_row_that_is_decided_at_the_same_moment_is_compared_and_a_later_one_is_not(extra, rows):
+    "A Saturday is decided at Monday's close, as Monday is: a Monday that only one answer has is a difference."
+    market = synthetic_market(sessions=30, start="2018-01-02", seed=5).market
+    whole = pd.DataFrame({"SPX": [1.0, 2.0]}, pd.DatetimeIndex(["2018-02-01", "2018-02-03"]))
+    other = pd.concat([whole, pd.DataFrame({"SPX": [3.0]}, pd.DatetimeIndex([extra]))])
+    a, b = MarketViews(market, {"SPX"}).agreeing(whole, other, whole.index[1], "perturb")
+    assert len(a) == len(b) == rows and a.index.equals(b.index)
 
 
 def test_few_cuts_go_to_the_rarest_days(close):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -558,6 +559,25 @@ def test_a_value_that_its_column_cannot_hold_is_named(kind, archive, tmp_path):
     with pytest.raises(DataError, match=words) as error:
         restore(with_ledger(archive, script), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "home" / "models")
     assert str(error.value).isprintable() and list((tmp_path / "home").iterdir()) == []
+
+
+LONG = "a" * 300
+SHOWN = {
+    "a member": (80, lambda p, a: forged(p, lambda tar: tar.addfile(member(LONG)))),
+    "what is no plain file": (80, lambda p, a: forged(p, lambda tar: tar.addfile(member(LONG[:100], 0, tarfile.SYMTYPE, "b")))),
+    "a record": (40, lambda p, a: spliced(p, raw("x", 307, tarfile.XHDTYPE, f"307 {LONG}=b\n".encode()))),
+    "a table": (80, lambda p, a: with_ledger(a, f"CREATE TABLE {LONG} (x)")),
+    "a model": (80, lambda p, a: with_ledger(a, "UPDATE models SET version = 'LONG', manifest = '[]' WHERE seq = 1".replace("LONG", LONG))),
+    "a value": (39, lambda p, a: with_ledger(a, "UPDATE outcomes SET origin = 'LONG' WHERE seq = 3".replace("LONG", LONG))),  # and its quote
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_of_a_long_name_in_an_archive_the_beginning_is_shown(kind, archive, tmp_path):
+    most, make = SHOWN[kind]
+    with pytest.raises(DataError) as error:
+        restore(make(tmp_path / "long.tar.gz", archive), f"sqlite:///{tmp_path}/home/forecasts.db", tmp_path / "models")
+    assert max(map(len, re.findall("a+", str(error.value).replace(str(tmp_path), "")))) == most
 
 
 @pytest.mark.parametrize(

@@ -603,6 +603,7 @@ ADDED_BY_HAND = {
     "a generated column": ("ALTER TABLE outcomes ADD COLUMN more AS (10 * level)", "a table outcomes"),
     "a default": ("ALTER TABLE outcomes ADD COLUMN more DEFAULT 3", "a table outcomes"),
     "a view": ("CREATE VIEW features AS SELECT 1", "a view features"),
+    "a view with a long name": (f"CREATE VIEW {'b' * 300} AS SELECT 1", f"a view {'b' * 80}"),
     "a view in place of a table": (
         "ALTER TABLE outcomes RENAME TO other; CREATE VIEW outcomes AS SELECT * FROM other", "a table other",
     ),

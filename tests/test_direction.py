@@ -259,6 +259,15 @@ def test_drift_over_scale_reads_volatilities_where_there_are_any():
     assert np.ptp(blind) == 0 and blind[0] == pytest.approx(up.mean())
 
 
+def test_a_row_of_no_volatility_has_an_unknown_scale_and_the_usual_chance():
+    "A ticker that stood still: no scale is read from a variance of 0, as none is where it is absent."
+    vol, up = np.linspace(0.01, 0.03, 201), np.arange(201) % 3 > 0
+    model = DriftOverScale().fit(pd.DataFrame({"vol_ewma94": vol}), up)
+    with np.errstate(all="raise"):
+        p = model.predict_proba(pd.DataFrame({"vol_ewma94": [0.0, np.nan, 0.02]}))[:, 1]
+    assert p[0] == p[1] == pytest.approx(p[2], abs=1e-12)  # .02 is the usual one
+
+
 def test_arima_is_a_member_for_those_who_ask_and_is_kept_like_the_others(tmp_path):
     rng = np.random.default_rng(3)
     weeks = np.zeros((301, 4))

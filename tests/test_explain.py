@@ -28,7 +28,14 @@ from forecastkit.models.attribution import (
 from forecastkit.models.base import VOLATILITY_RECIPE, QuantileEstimator
 from forecastkit.models.baselines import HARLocationScale
 from forecastkit.models.boosting import BoostedResidual, tree_table
-from forecastkit.models.explanations import explain, explain_model, mixture_parts, permutation_null, rotated_outcomes
+from forecastkit.models.explanations import (
+    ExplanationTable,
+    explain,
+    explain_model,
+    mixture_parts,
+    permutation_null,
+    rotated_outcomes,
+)
 from forecastkit.models.forecaster import ProbabilisticForecaster
 from forecastkit.models.forest import QuantileForest, leaf_indices, trees_of_forest
 from forecastkit.models.panel import PanelForecaster
@@ -305,6 +312,28 @@ def test_a_mixture_of_variances_is_shared_out_exactly():
 
 
 # The doors
+
+
+def explained(index: pd.Index) -> ExplanationTable:
+    "One feature, whose contribution is the place of the origin."
+    place = pd.Series(np.arange(float(len(index))), index)
+    return ExplanationTable("width", 0 * place, place.to_frame("vix"), place, place.to_frame("vix"))
+
+
+def test_an_origin_is_found_by_its_date_in_any_form_and_only_by_it():
+    days = pd.bdate_range("2018-02-01", periods=5, unit="us")
+    for asked in ("2018-02-05", "20180205", days[2], days[2].to_datetime64(), days[2].date()):
+        found = explained(days).at(asked)
+        assert found.origin == days[2] and isinstance(found.origin, pd.Timestamp) and found.value == 2.0
+    for asked in ("2018-02-04", "moon", 2, None):
+        with pytest.raises(DataError, match="is not among the 5 origins explained"):
+            explained(days).at(asked)
+    assert explained(pd.RangeIndex(5)).at(2).value == 2.0
+    panel = explained(pd.MultiIndex.from_product([days, ["AAA", "BBB"]]))
+    assert panel.at((days[2], "BBB")).value == panel.at(("2018-02-05", "BBB")).value == 5.0
+    for asked in ("2018-02-05", (days[2], "CCC")):
+        with pytest.raises(DataError, match="is not among the 10"):
+            panel.at(asked)
 
 
 def test_an_explanation_is_refused_where_features_or_models_do_not_belong(model):

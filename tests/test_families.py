@@ -179,6 +179,15 @@ def test_rogers_satchell_is_right_on_a_trend():
     assert QUANTITIES["parkinson"](trend)[0] > 0.003
 
 
+@pytest.mark.parametrize("what", [*RANGE_ESTIMATORS, "range", "place", "gap", "day"])
+def test_a_session_without_a_range_says_nothing_of_it(what):
+    "High and low that are equal were not recorded: the session has no value, and the one beside it a finite one."
+    bars = pd.DataFrame({"open": [99.0, 100.0, 100.0], "high": [101.0, 100.0, 101.0], "low": [98.0, 100.0, 99.5],
+                         "close": [100.0, 100.0, 100.5]})  # fmt: skip
+    found = QUANTITIES[what](bars)
+    assert np.isnan(found[1]) and np.isfinite(found[2])
+
+
 def test_winsorising_uses_the_rows_before_and_only_them():
     rng = np.random.default_rng(6)
     values = pd.Series(rng.standard_t(2, 2000))

@@ -4,14 +4,16 @@ The table here is complete: a feature that is declared and stands nowhere in it 
 `test_families`, features of the calendar in `test_cohorts`.
 """
 
+import re
 from functools import cache
+from math import ceil
 
 import numpy as np
 import pandas as pd
 import pytest
 from markets import whole_market
 
-from forecastkit.features.base import compute_features
+from forecastkit.features.base import compute_features, publication_of
 from forecastkit.features.cross_market import ASSETS
 from forecastkit.features.price import INDICATORS
 from forecastkit.features.regime import FeatureSet, regime_features, regime_table
@@ -310,3 +312,34 @@ def test_the_features_of_regimes_are_their_definitions():
     for name, values in expected.items():
         np.testing.assert_allclose(table[name], values[SINCE], rtol=1e-9, atol=1e-12, err_msg=name)
     assert regime_table(vix, price, lookback=100).index[0] == vix.index[99]  # the hundredth session is the first
+
+
+FOUR_FIFTHS = re.compile(
+    r"(?P<levels>(range|place|parkinson|garman_klass|rogers_satchell|inverted|vix(9d|3m|6m)_vix_(dev|rank))_)?"
+    r"(?P<moves>(yang_zhang|night_share|corr|(nasdaq|small|gold|oil|dollar|bonds|credit)_vol)_)?(?P<n>\d+)$"
+)  # values or moves: so much of the window must be there
+WAITS = {  # rows before the first value, and before one that no longer depends on where the data begin
+    "spx_drawdown": (21, 251),  # a month of closes says something of the height
+    **{f"{p}_shock_{n}": (65 + n + 1, 66 + n + 1260) for p, n in (("vix", 1), ("vix", 5), ("spx", 1))},  # winsorised by five years
+    "vrp_points_22": (22, 22 + 1260),
+    **{f"{p}_vol_ewma{decay}": (22, rows) for p in ("vix", "spx") for decay, rows in ((94, 261), (80, 73))},
+    **{f"vix_beyond_spx_{n}": (66, 66 + n) for n in (1, 5)},  # what the beta explains of n sessions
+    "vrp_rank_252": (22 + ceil(0.8 * 252) - 1, 22 + 252), "vrp_dev_66": (22 + ceil(0.8 * 66) - 1, 22 + 66),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [feature for feature in FEATURES if all(publication_of(need)[0] == "bars" for need in feature.needs)],
+    ids=lambda feature: feature.name,
+)
+def test_a_feature_begins_when_enough_of_its_window_is_there_and_its_warm_up_is_the_whole_window(feature):
+    found, part = computed()[feature.name], FOUR_FIFTHS.search(feature.name.replace("shrunken_corr_22", "corr_252"))
+    first, warmup = int(found.notna().to_numpy().argmax()), feature.warmup
+    if feature.name in WAITS:
+        assert (first, warmup) == WAITS[feature.name]
+    elif part and (part["levels"] or part["moves"]):
+        before, n = int(bool(part["moves"])), int(part["n"])
+        assert (first, warmup) == (before + ceil(0.8 * n) - 1, before + n - 1)
+    else:
+        assert first == warmup

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data.checks import FAULT_KINDS, disagreements, series_faults
+from forecastkit.data.checks import FAULT_KINDS, disagreements, published_faults, series_faults
 from forecastkit.data.health import file_report, health_report, market_health, write_health
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import SampleSource, load_packaged
@@ -87,6 +87,39 @@ def test_a_seeded_fault_is_found_and_no_other(kind):
     expected = {kind} | ({"no close"} if kind == "text" else set())
     assert {fault.kind for fault in faults} == expected
     assert all(str(fault) and fault.grade == FAULT_KINDS[fault.kind][0] for fault in faults)
+
+
+def published(days, **columns) -> pd.DataFrame:
+    return pd.DataFrame({"value": np.linspace(2.0, 3.0, len(days)), **columns}, days)
+
+
+@pytest.mark.parametrize(
+    ("series", "freq", "longest"), [("DGS10", "B", 7), ("ICSA", "W-SAT", 16), ("UNRATE", "MS", 74)]
+)
+def test_a_published_series_has_a_gap_where_it_is_silent_for_long_beside_its_own_rhythm(series, freq, longest):
+    "Days since the value before: so many are none, one more is a gap, dated by the value that ended it."
+    days = pd.date_range("2017-01-01", "2018-06-01", freq=freq, unit="us")
+    for silent, expected in ((longest, []), (longest + 1, [days[-1] + pd.Timedelta(days=longest + 1)])):
+        late = days.append(pd.DatetimeIndex([days[-1] + pd.Timedelta(days=silent)], dtype=days.dtype))
+        found = [one for one in published_faults(series, published(late), "2018-12-31") if one.kind == "gap"]
+        assert [(one.symbol, one.session, one.count) for one in found] == [(series, day, 1) for day in expected]
+        assert all("nothing for long before 2018-" in str(one) for one in found)
+
+
+def test_a_seeded_fault_of_a_published_series_is_found_and_no_other():
+    days = pd.date_range("2018-01-01", periods=60, freq="B", unit="us")
+    known = {"known_at": days.tz_localize("UTC") + pd.Timedelta(days=1)}
+    sound = published(days, **known)
+    faults = {
+        "future date": sound.set_axis([*days[:-1], pd.Timestamp("2018-03-26")]),
+        "same row twice": pd.concat([sound, sound.iloc[[7]]]),
+        "text": sound.astype({"value": object}).assign(value=lambda f: f["value"].where(f.index != days[4], "n/a")),
+        "gap": sound.drop(index=days[20:26]),
+    }
+    assert published_faults("DGS10", sound, "2018-03-25") == []
+    for kind, frame in faults.items():
+        found = published_faults("DGS10", frame, "2018-03-25")
+        assert [(one.symbol, one.kind, one.count) for one in found] == [("DGS10", kind, 1)], kind
 
 
 def test_the_traps_of_the_real_folder_with_their_counts(shared_data):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -12,7 +12,7 @@ from forecastkit.core import PROBS, DataError, FeatureDimensionError, ModelInteg
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features import compute_panel, earnings_panel_features, panel_features
 from forecastkit.metrics import crps
-from forecastkit.models import PanelForecaster, calibrate_panel
+from forecastkit.models import PanelForecaster, calibrate_panel, linear_pool
 from forecastkit.models.panel_scale import VarianceMix, fit_scale_line, scale_loss
 
 NAMES = ("AAA", "BBB", "CCC", "DDD", "EEE")
@@ -119,10 +119,18 @@ def test_what_is_no_model_is_refused(text, tmp_path):
         PanelForecaster.load(tmp_path)
 
 
+def test_the_forecast_is_the_pool_of_what_the_members_say(data, model):
+    X = data[0].tail(30)
+    members = model.member_quantiles(X)
+    assert len(members) == len(model.members_)
+    assert_array_equal(model.predict_quantiles(X), linear_pool(members, model.weights))
+
+
 def test_what_cannot_be_used_is_said(data, model):
     X, y = data
-    with pytest.raises(NotFittedError):
-        PanelForecaster().predict_quantiles(X)
+    for asked in (PanelForecaster().predict_quantiles, PanelForecaster().member_quantiles, PanelForecaster().save):
+        with pytest.raises(NotFittedError):
+            asked(X)
     with pytest.raises(DataError, match="index levels session and symbol"):
         model.predict_quantiles(X.droplevel("symbol"))
     with pytest.raises(DataError, match="sort_index"):

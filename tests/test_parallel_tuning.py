@@ -35,6 +35,7 @@ from forecastkit.ops.parallel_tuning import (
     ticket_states,
     work_on,
 )
+from forecastkit.ops.tuning_storage import WAITING, study_alone
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -75,6 +76,25 @@ def test_workers_on_postgresql_go_on_after_a_restart_of_the_server_and_share_all
     assert min(made) > 0
     assert done_once(study, 14)
     assert evaluated(tmp_path, "VIX") == list(range(14))
+
+
+def test_a_study_is_held_by_one_at_a_time_and_another_study_is_free_on_either_engine(url, monkeypatch):
+    storage, waits, said = open_tuning_storage(url), threading.Event(), []
+    monkeypatch.setattr(
+        "forecastkit.ops.tuning_storage.warnings.warn", lambda words, *told, **more: waits.set() or said.append(words)
+    )
+
+    def hold(name: str) -> str:
+        with study_alone(storage, name):
+            return name
+
+    with ThreadPoolExecutor(1) as pool:
+        with study_alone(storage, "mine"):
+            assert hold("another") == "another" and said == []
+            second = pool.submit(hold, "mine")
+            assert waits.wait(30) and not second.done()
+        assert second.result(30) == "mine"
+    assert said == [WAITING.format("mine")]
 
 
 @pytest.mark.slow("test_workers_on_postgresql_go_on_after_a_restart_of_the_server_and_share_all_trials")

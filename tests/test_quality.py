@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markets import frame_of, whole_market, without
 
 from forecastkit.calendars import get_calendar
-from forecastkit.core import DataError
+from forecastkit.core import DataError, SettingsError
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import load_market
 from forecastkit.data.synthetic import synthetic_market
@@ -238,6 +238,16 @@ def test_thresholds(score, status):
     usable, message = TemporalValidator().check_quality_threshold(score)
     assert usable == (status != "poor")
     assert status in message
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [(0.8, 0.9, 0.7), (0.95, 0.6, 0.7), (1.01, 0.85, 0.7), (0.95, 0.85, -0.01), (0.9, 0.8), (0.9, 0.8, 0.7, 0.6)],
+)
+def test_thresholds_are_three_falling_shares(shares):
+    with pytest.raises(SettingsError, match="three falling shares"):
+        TemporalValidator(thresholds=shares)
+    assert TemporalValidator(thresholds=(1, 1, 0)).status(0.5) == "usable"  # equal ones leave a word out
 
 
 def test_weekly_values_are_not_called_dead():

@@ -354,7 +354,7 @@ def test_rows_before_the_calendar_are_cut_aloud(bars):
         "Date,Close\n1927-12-30,17.66\n1961-12-29,71.55\n1962-01-02,70.96\n1962-01-03,71.13\n"
     )
     market = load_market(f"folder:{bars}")
-    assert market.close("SPX").tolist() == [70.96, 71.13]
+    assert market.close("SPX").to_dict() == {pd.Timestamp("1962-01-02"): 70.96, pd.Timestamp("1962-01-03"): 71.13}
     assert [r.what for r in market.repairs] == ["before the calendar of XNYS begins (2 rows to 1961-12-29)"]
 
 

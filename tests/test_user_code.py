@@ -5,14 +5,17 @@ import sys
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 import forecastkit as fk
 from forecastkit.cli.main import main as command
-from forecastkit.core import DataError, LookAheadError, UserCodeError, load_settings
+from forecastkit.core import PROBS, DataError, LookAheadError, UserCodeError, load_settings
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features import Feature, user_code_digest
 from forecastkit.ledger import PredictionDatabase
+from forecastkit.models.user_members import ResidualQuantiles
 from forecastkit.pipeline import IntegratedSystem, load_user_code, profile_of, with_user_code
 
 MARKET = synthetic_market(seed=11, sessions=900, start="2013-01-02", stocks=["MINE"]).market
@@ -336,6 +339,16 @@ def test_a_member_of_ones_own_through_the_doors(models, capsys, name, walks_in_p
     assert main(["forecasts", "verify", "--quiet", "--members", f"models.py:{name}"]) == 0
     assert "recomputed 1 of 2: equal" in capsys.readouterr().out
     assert fk.forecast(MARKET.bars("MINE"), symbol="MINE", members=f"models.py:{name}").metadata["user_code"]
+
+
+def test_a_regressor_wants_fifty_rows_before_its_first_test():
+    "A gap of 22 before the first tested row, which is that after two fifths: 180 rows are enough, 179 are too few."
+    days, rng = pd.bdate_range("2016-01-04", periods=180), np.random.default_rng(0)
+    X, y = pd.DataFrame({"x": rng.normal(size=180)}, days), pd.Series(rng.normal(size=180), days)
+    said = ResidualQuantiles(Ridge()).fit(X, y).predict_quantiles(X)
+    assert said.shape == (180, len(PROBS)) and (np.diff(said, axis=1) > 0).all()
+    with pytest.raises(UserCodeError, match="wants 50 rows before its first test, and 179 are too few"):
+        ResidualQuantiles(Ridge()).fit(X[:179], y[:179])
 
 
 @pytest.mark.parametrize(

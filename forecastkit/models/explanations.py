@@ -135,14 +135,15 @@ class ExplanationTable:
     versions: pd.Series = field(default_factory=lambda: pd.Series(dtype=str))  # the model in force, by origin
 
     def at(self, origin: Any) -> Explanation:
-        "The explanation of one origin; raises `DataError` for one that is not there."
-        label = origin if origin in self.base.index else pd.Timestamp(origin) if isinstance(origin, str) else origin
-        if label not in self.base.index:
-            raise DataError(f"{origin} is not among the {len(self.base)} origins explained")
-        place = int(self.base.index.get_indexer(pd.Index([label]))[0])
-        row = self.contributions.iloc[place].dropna()
+        "The explanation of one origin, a date also as text; raises `DataError` for one that is not there."
+        origins = self.base.index
+        asked = pd.to_datetime(origin, errors="coerce") if isinstance(origins, pd.DatetimeIndex) else origin
+        place = int(origins.get_indexer(pd.Index([asked]))[0])
+        if place < 0:
+            raise DataError(f"{origin} is not among the {len(origins)} origins explained")
+        row, base, value = self.contributions.iloc[place].dropna(), self.base.iloc[place], self.value.iloc[place]
         read = self.features.iloc[place].reindex(row.index)
-        return Explanation(self.of, label, float(self.base[label]), row, float(self.value[label]), read, self.families)
+        return Explanation(self.of, origins[place], float(base), row, float(value), read, self.families)
 
     def records(self, count: int | None = STORED_FEATURES) -> list[dict[str, Any]]:
         "The `sum_record` of each origin, in order. Raises `DataError` where one does not add up."
