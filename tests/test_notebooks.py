@@ -138,3 +138,16 @@ def test_the_paragraph_that_says_what_a_module_is_for_is_exported(path):
     assert not [
         text for text in texts if re.match(r"\W{0,2}\s?\|\s?export", text) and not text.startswith("#| export\n")
     ]
+
+
+AT_THE_TOP = {
+    ".ci", ".github", "benchmarks", "docs", "forecastkit", "nbs", "reports", "tests",
+    ".dockerignore", ".gitignore", ".pre-commit-config.yaml", ".pre-commit-hooks.yaml", "_quarto.yml", "compose.yaml", "constraints.txt",
+    "Dockerfile", "experiments.jsonl", "LICENSE", "Makefile", "pyproject.toml", "settings.ini", "CHANGELOG.md", "CITATION.cff",
+    "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "DATA_LICENSES.md", "README.md", "SECURITY.md",
+}  # fmt: skip
+
+
+def test_no_file_that_a_run_has_left_is_kept():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.partition("/")[0] for line in listed.splitlines()} <= AT_THE_TOP
