@@ -310,6 +310,15 @@ def test_a_file_that_ends_or_fills_the_process_gets_no_false_answer(name, code, 
         assert json.loads(told.out)[0]["ok"]
 
 
+def test_a_thread_that_a_worker_is_left_with_holds_nobody(tmp_path, capfd, monkeypatch):
+    (tmp_path / "mine.py").write_text(CODE)
+    words = ["--function", f"{tmp_path}/mine.py:leaves_a_thread", "--cuts", "4", "--jobs", "2", "--home", str(tmp_path)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "forecastkit", "verify", *words, "--quiet"], capture_output=True, text=True, timeout=240
+    )
+    assert ran.returncode == 0 and "nothing found" in ran.stdout and not ran.stderr, ran.stderr[-900:]
+
+
 @pytest.mark.parametrize(
     "content",
     [

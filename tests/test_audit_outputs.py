@@ -6,10 +6,12 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from forecastkit.cli.main import main
+from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_outputs import written_at
 from forecastkit.evaluation.source_hints import hints_in, source_hints
 from forecastkit.pipeline.user_code import load_user_code
@@ -80,6 +82,95 @@ def test_findings_stand_on_the_line_of_the_pull_request_and_in_sarif(repository,
     [run] = json.loads(Path("out.sarif").read_text())["runs"]
     assert {one["ruleId"] for one in run["results"]} <= {rule["id"] for rule in run["tool"]["driver"]["rules"]}
     assert run["results"][0]["locations"][0]["physicalLocation"]["region"] == {"startLine": 5}
+
+
+FAILING = """import os
+import pandas as pd
+
+
+def refuses(close: pd.Series):
+    raise ValueError("no such window")
+
+
+def leaves(close: pd.Series):
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "says"), [("refuses", 5, "no such window"), ("leaves", 9, "ended its process")]
+)
+def test_a_function_that_fails_is_told_where_code_is_reviewed_and_as_no_leak(name, line, says, repository, capsys):
+    Path("mine.py").write_text(FAILING)
+    assert verified("--function", f"mine.py:{name}", "--github", "--sarif", "out.sarif", home=repository) == 3
+    [told] = capsys.readouterr().out.splitlines()
+    assert told.startswith(f"::error file=mine.py,line={line},title=the function failed::") and says in told
+    [run] = json.loads(Path("out.sarif").read_text())["runs"]
+    [result] = run["results"]
+    assert (result["ruleId"], result["level"]) == ("failed", "error") and says in result["message"]["text"]
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": line}
+    assert "leak" not in json.dumps(result) and "failed" in {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+
+
+def test_a_file_that_is_no_python_is_told_at_its_line(repository, capsys):
+    Path("mine.py").write_text("def f(close):\n    return close\n\nx = = 1\n")
+    words = ["--function", "mine.py:f", "--github", "--sarif", "out.sarif", "--home", str(repository / "home")]
+    assert main(["verify", *words]) == 2
+    told = capsys.readouterr()
+    assert told.out.startswith("::error file=mine.py,line=4,title=the function failed::") and "line 4" in told.err
+    [result] = json.loads(Path("out.sarif").read_text())["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 4}
+
+
+@pytest.mark.parametrize("option", ["--sarif", "--html"])
+def test_a_folder_that_is_not_there_is_refused_before_anything_is_asked(option, repository, capsys):
+    words = ["verify", "--function", "mine.py:trailing", "--home", str(repository / "home")]
+    assert main([*words, option, "absent/out"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "there is no folder absent" in line and not Path("absent").exists() and not (repository / "home").exists()
+    Path("file").write_text("")
+    assert main([*words, option, "file/out"]) == 2 and len(capsys.readouterr().err.splitlines()) == 1
+
+
+SPEAKING = """import pandas as pd
+
+
+def named(close: pd.Series):
+    return pd.DataFrame({f"c{close.iloc[-1]:.4f}_{k}": close for k in range(20)})
+"""
+
+
+def test_names_that_carry_what_comes_later_are_one_finding_with_three_of_them(repository, capsys):
+    Path("mine.py").write_text(SPEAKING)
+    assert verified("--function", "mine.py:named", "--github", "--sarif", "out.sarif", home=repository) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 2 and all("80 columns that one of two answers lacks (c" in line for line in told)
+    assert all(line.count("_") == 3 and "at 3 of 3 cuts" in line for line in told)
+    assert len(json.loads(Path("out.sarif").read_text())["runs"][0]["results"]) == 2
+    assert verified("--function", "mine.py:named", home=repository) == 1
+    assert len([line for line in capsys.readouterr().out.splitlines() if "columns that one" in line]) == 2
+
+
+def test_three_such_names_stay_findings_of_their_own(repository):
+    def lacks(close):
+        return pd.DataFrame({f"x{k}": close for k in range(3 if len(close) > 40 else 1)})
+
+    report = audit(lacks, pd.Series(range(60), pd.bdate_range("2020-01-01", periods=60), dtype=float), cuts=20)
+    assert {one.feature for one in report.found} == {"x1", "x2"}
+
+
+def test_a_failing_test_shows_the_users_line_and_the_message_alone(repository):
+    (repository / "test_mine.py").write_text(
+        TEST.replace(
+            "def test_another():",
+            "def test_refused(assert_no_lookahead):\n    assert_no_lookahead(len, CLOSE)\n\n\ndef test_another():",
+        )
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "lookahead", "-p", "no:cacheprovider"]
+    told = subprocess.run(command, capture_output=True, text=True, cwd=repository).stdout
+    assert "2 failed" in told, told[-1500:]
+    assert "audit_outputs.py" not in told and "fresh_answers" not in told and "direct cause" not in told, told[-3000:]
+    assert ">       assert_no_lookahead(smoothed, CLOSE, cuts=4)" in told and "len failed" in told
 
 
 def test_the_hook_runs_the_command_on_the_function_that_is_named(repository, capsys):

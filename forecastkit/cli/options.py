@@ -21,7 +21,8 @@ import typer
 # %% auto #0
 __all__ = ['Sources', 'HomeFolder', 'AsOf', 'Symbol', 'Horizon', 'Kind', 'Features', 'Members', 'OwnModel', 'AsJson', 'Quiet',
            'WIDE', 'command_group', 'add_command', 'settings_with', 'target_settings', 'utc_now', 'writable_file',
-           'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'emit', 'print_note']
+           'file_in_folder', 'absolute_place', 'report_parameters', 'stage_lines', 'cell_text', 'print_table', 'emit',
+           'print_note']
 
 # %% ../../nbs/80_cli/01_options.ipynb #78b88987
 Sources = Annotated[
@@ -134,6 +135,15 @@ def writable_file(path: Path | None) -> Path | None:
                 pass
         except OSError:
             raise SettingsError(refusal) from None
+    return path
+
+# %% ../../nbs/80_cli/01_options.ipynb #2988992b
+def file_in_folder(path: Path | None) -> Path | None:
+    "The same of a file that others read by its name: a folder that is not there is refused and not made, since its name may be mistyped."
+    from forecastkit.core import SettingsError
+
+    if (file := writable_file(path)) is not None and not file.parent.is_dir():
+        raise SettingsError(f"{file} cannot be written: there is no folder {file.parent}; make it first")
     return path
 
 # %% ../../nbs/80_cli/01_options.ipynb #bbb38f59

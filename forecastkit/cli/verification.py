@@ -31,6 +31,7 @@ from forecastkit.cli.options import (
     Sources,
     Symbol,
     emit,
+    file_in_folder,
     print_note,
     target_settings,
 )
@@ -132,6 +133,8 @@ def audit_reports(
 # %% ../../nbs/80_cli/06_verification.ipynb #aa9f3931
 def tell_reviewers(function: str, line: int, report: Any, github: bool, sarif_file: Path | None) -> None:
     "Print annotations, and write SARIF, both at the line of the function."
+    if not github and sarif_file is None:
+        return
     from forecastkit.core import write_atomic
     from forecastkit.evaluation import github_annotations, sarif
 
@@ -154,14 +157,14 @@ def verify(
     function: Annotated[str | None, typer.Option(help="Audit a function of your own instead: FILE.py:NAME or NOTEBOOK.ipynb:NAME.")] = None,
     decide: Annotated[str, typer.Option(help="When the rows of that function are used: close or open.")] = "close",
     seconds: Annotated[float | None, typer.Option(min=1, help="Stop asking that function after so long (60, without --cuts).")] = None,
-    github: Annotated[bool, typer.Option("--github", help="Print what is found in that function as annotations of a GitHub workflow.")] = False,
-    sarif: Annotated[Path | None, typer.Option(help="Write what is found in that function as SARIF, for code scanning.")] = None,
+    github: Annotated[bool, typer.Option("--github", help="Print what is found in that function, or its failure, as annotations of a GitHub workflow.")] = False,
+    sarif: Annotated[Path | None, typer.Option(callback=file_in_folder, help="Write what is found in that function, or its failure, as SARIF, for code scanning; in a folder that is there.")] = None,
     tolerance: Annotated[float | None, typer.Option(min=0, help="Relative difference that counts as none (1e-9); 0: to the last bit.")] = None,
     forms: Annotated[bool, typer.Option("--forms", help="List what is harmless in that function's answers too: dtypes, orders, differences below the tolerance.")] = False,
     in_place: Annotated[bool, typer.Option("--in-place", help="Leave what that function writes where it puts it; by default it is kept apart and gone at the end.")] = False,
     sources: Sources = None, home: HomeFolder = None, symbol: Symbol = None, horizon: Horizon = None,
     jobs: Annotated[int | None, typer.Option(help="Processes that audit; no result depends on it.")] = None, as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write the reports as one HTML page.")] = None,
+    html: Annotated[Path | None, typer.Option(callback=file_in_folder, help="Write the reports as one HTML page.")] = None,
     features: Features = None, members: Members = None, model: OwnModel = None, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Prove that nothing sees tomorrow: exit 0 if nothing was found, 1 for a leak, 2 for bad input, 3 where a function of your own fails.
@@ -188,6 +191,8 @@ def verify(
       forecastkit verify --model mine.py:Booster --cuts 0
     """
     from forecastkit.core import write_page
+    from forecastkit.evaluation import defined_at, failed_report
+    from forecastkit.pipeline import SourceError
 
     settings = target_settings(
         symbol if function is None else None,
@@ -222,14 +227,18 @@ def verify(
         found, line = audit_reports(
             audit, settings, None if as_json or github else lambda report: emit(report, as_json=False)
         )
-    except UserCodeError as error:
+    except (UserCodeError, SourceError) as error:
         if function is None:
+            raise
+        line = defined_at(*function.rpartition(":")[::2])
+        tell_reviewers(function, line, failed_report(function, error), github, sarif)
+        if isinstance(error, SourceError):
             raise
         print_note(f"forecastkit: {error}")  # whoever reads exit codes must not take a failure for a leak
         raise typer.Exit(FAILED) from error
     if as_json:
         emit([report.to_dict() for report in found], as_json)
-    if function is not None and (github or sarif is not None):
+    if function is not None:
         tell_reviewers(function, line, found[0], github, sarif)
     if html is not None:
         write_page(html, found, "Does anything see tomorrow?")

@@ -72,6 +72,8 @@ from .function_audit import (
 )
 from .audit_outputs import (
     assert_no_lookahead as assert_no_lookahead,
+    defined_at as defined_at,
+    failed_report as failed_report,
     github_annotations as github_annotations,
     sarif as sarif,
     written_at as written_at,

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,9 @@ from .audit_views import Views
 from .fresh_answers import FilesTouched, FirstAnswer, called, ends_audit, unproved
 
 # %% auto #0
-__all__ = ['FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'harmless_forms', 'CutSearch', 'view_answer', 'search_cuts',
-           'memory_findings', 'process_note', 'file_findings', 'file_notes', 'later_changes', 'agrees_elsewhere',
-           'brought_findings', 'response_notes', 'date_findings']
+__all__ = ['SHOWN_NAMES', 'FOLLOWS', 'ELSEWHERE', 'FARTHEST', 'ROWS_LATER', 'harmless_forms', 'CutSearch', 'view_answer',
+           'search_cuts', 'names_together', 'memory_findings', 'process_note', 'file_findings', 'file_notes',
+           'later_changes', 'agrees_elsewhere', 'brought_findings', 'response_notes', 'date_findings']
 
 # %% ../../nbs/45_evaluation/16_answer_findings.ipynb #c2f4d625
 def harmless_forms(
@@ -120,6 +122,28 @@ def search_cuts(
             on_cut()
     found.read = frozenset(getattr(views, "asked", ()))
     return found
+
+# %% ../../nbs/45_evaluation/16_answer_findings.ipynb #577bef15
+SHOWN_NAMES: int = 3  # columns
+
+
+def names_together(
+    found: Sequence[Difference],
+) -> list[Difference]:
+    "The differences, those in more than `SHOWN_NAMES` columns that one of two answers lacks as in a single column a probe and cut."
+    kept, label = [one for one in found if not one.one_sided], attrgetter("probe", "cut")
+    for probe in {one.probe: None for one in found}:
+        lone = [one for one in found if one.one_sided and one.probe == probe]
+        names = [*{one.feature: None for one in lone}]
+        if len(names) <= SHOWN_NAMES:
+            kept += lone
+            continue
+        told = f"{len(names)} columns that one of two answers lacks ({', '.join(names[:SHOWN_NAMES])}, ...)"
+        for _, cases in groupby(sorted(lone, key=label), key=label):
+            there = [*cases]
+            farthest = max(one.reach for one in there)
+            kept.append(max(there, key=attrgetter("gap"))._replace(feature=told, reach=farthest))
+    return kept
 
 # %% ../../nbs/45_evaluation/16_answer_findings.ipynb #050ad612
 def memory_findings(

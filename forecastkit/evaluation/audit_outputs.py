@@ -8,6 +8,7 @@ say the same, with the row and the two values, and mark the line where the funct
 # %% ../../nbs/45_evaluation/18_audit_outputs.ipynb #a4ac77c1
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 from collections.abc import Callable, Iterable
@@ -17,13 +18,14 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from ..core import LookAheadError, Report
+from ..core import DataError, Finding, LookAheadError, Report, SettingsError
 from ..data import MarketData
 from .source_hints import source_hints
 from .function_audit import audit
 
 # %% auto #0
-__all__ = ['PROBE_RULES', 'assert_no_lookahead', 'written_at', 'escaped', 'github_annotations', 'sarif_result', 'sarif']
+__all__ = ['FAILURE', 'PROBE_RULES', 'assert_no_lookahead', 'written_at', 'defined_at', 'failed_report', 'escaped',
+           'github_annotations', 'sarif_result', 'sarif']
 
 # %% ../../nbs/45_evaluation/18_audit_outputs.ipynb #32afa1fa
 def assert_no_lookahead(
@@ -31,8 +33,12 @@ def assert_no_lookahead(
     data: MarketData | pd.DataFrame | pd.Series,
     **limits: Any,  # of `audit`: cuts, seconds, tolerance, symbol, decide, ...
 ) -> Report:
-    "The report of a function in which nothing was found. Raises `LookAheadError` with the first findings, and what `audit` raises."
-    report = audit(fn, data, **limits)
+    "The report of a function in which nothing was found. Raises `LookAheadError` with the first findings, and what `audit` raises, both as from the line that calls."
+    __tracebackhide__ = True  # pytest then shows that line and the message
+    try:
+        report = audit(fn, data, **limits)
+    except (DataError, SettingsError) as error:
+        raise error.with_traceback(None) from None
     if not report.ok:
         words = "; ".join(str(finding) for finding in report.found[:2])
         raise LookAheadError(
@@ -57,6 +63,34 @@ def written_at(
         return Path(told).as_posix(), 1
     return Path(told).as_posix(), hints[0].line if hints else max(line, 1)
 
+# %% ../../nbs/45_evaluation/18_audit_outputs.ipynb #d203a772
+def defined_at(
+    path: str | Path,  # of a file
+    name: str,  # of a function in it
+) -> int:
+    "The line at which a file defines a name; of what is no Python, that of the error; 1 where neither can be told."
+    try:
+        tree = ast.parse(Path(path).read_bytes() if Path(path).suffix == ".py" else "")
+    except SyntaxError as error:
+        return max(error.lineno or 1, 1)
+    except (OSError, ValueError):
+        return 1
+    named = {node.lineno for node in ast.walk(tree) if getattr(node, "name", None) == name and hasattr(node, "lineno")}
+    bound = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name}
+    return min(named or bound or {1})
+
+# %% ../../nbs/45_evaluation/18_audit_outputs.ipynb #13d195ae
+FAILURE: str = "failed"  # the probe of what is no leak
+
+
+def failed_report(
+    name: str,
+    error: Exception,  # why nothing could be asked
+) -> Report:
+    "A failure as a report, for `github_annotations` and `sarif`."
+    words = str(error).removeprefix(f"{name} ").removeprefix(f"{FAILURE}: ")
+    return Report(f"look-ahead audit of {name}", (Finding(name, FAILURE, words),))
+
 # %% ../../nbs/45_evaluation/18_audit_outputs.ipynb #8bdb8721
 def escaped(text: str, more: str = "") -> str:
     "Text for a workflow command of GitHub; `more` are characters that its properties escape beside."
@@ -71,8 +105,8 @@ def github_annotations(
     line: int = 1,
 ) -> list[str]:
     "One `::error` a finding, to be printed by a workflow."
-    at = f"file={escaped(path, ':,')},line={max(line, 1)},title={escaped('look-ahead', ':,')}"
-    return [f"::error {at}::{escaped(str(finding))}" for finding in report.found]
+    at, told = f"file={escaped(path, ':,')},line={max(line, 1)}", {FAILURE: "the function failed"}
+    return [f"::error {at},title={told.get(one.probe, 'look-ahead')}::{escaped(str(one))}" for one in report.found]
 
 # %% ../../nbs/45_evaluation/18_audit_outputs.ipynb #f3a7e0aa
 PROBE_RULES: dict[str, str] = {
@@ -84,6 +118,7 @@ PROBE_RULES: dict[str, str] = {
     "metadata": "Data are said to be known before they could be",
     "warmup": "More history is needed than declared",
     "splits": "Folds share outcomes",
+    FAILURE: "The function failed, so that nothing is known of it",
 }
 
 

@@ -36,7 +36,13 @@ from .fresh_answers import FilesTouched  # noqa: F401  (the fields that `AloneAn
 from .fresh_answers import FirstAnswer, called, files_kept, first_answer, fresh_answer, given
 from .fresh_answers import PROCESSES, answer_of, unproved, views_of, watched_folders, with_files
 from .answer_findings import CutSearch, brought_findings, date_findings, file_findings, file_notes
-from .answer_findings import memory_findings, process_note, response_notes, search_cuts
+from forecastkit.evaluation.answer_findings import (
+    memory_findings,
+    names_together,
+    process_note,
+    response_notes,
+    search_cuts,
+)
 
 # %% auto #0
 __all__ = ['ONE_THREAD', 'AuditLimits', 'searched', 'AloneAnswer', 'asked_alone', 'OneProcess', 'audit_report', 'audit']
@@ -91,7 +97,8 @@ def searched(
     except TerminatedWorkerError as error:
         raise UserCodeError(f"{name} failed: it ended its process") from error
     finally:
-        workers.shutdown(wait=True)  # idle workers would outlive the work by minutes
+        # idle workers would outlive the work by minutes, and a thread of the function's would hold one that is only asked to end
+        workers.shutdown(wait=True, kill_workers=True)
     return CutSearch(
         sorted(chain(*(part.differences for part in parts)), key=lambda one: one.cut), sorted(chain(*(part.refused for part in parts))),
         sum(part.compared for part in parts), sum(part.asked for part in parts), [*chain(*(part.answered for part in parts))],
@@ -210,7 +217,7 @@ def audit_report(
     notes.append(
         f"a leak on {bound:.1%} of all rows or more would have been found with 95%; cuts by kind of row: {kinds}"
     )
-    findings = thrown or [*as_findings(search.differences, search.asked), *found, *dated]
+    findings = thrown or [*as_findings(names_together(search.differences), search.asked), *found, *dated]
     return Report(f"look-ahead audit of {name}", tuple(findings), facts, tuple(notes), {"cuts by kind of day": table})
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #d4452b2d
@@ -251,6 +258,8 @@ def audit(
         raise DataError(f"an audit asks a function: this is {type(fn).__name__}")
     if decide not in ("close", "open"):
         raise SettingsError(f"decide is {decide!r}: rows are used at the close or at the open")
+    if within is not None and not Path(within).is_dir():
+        raise SettingsError(f"within is {within}, which is no folder: make it first")
     if not isinstance(data, MarketData):
         moments_of(data)  # refused before anything is asked
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")

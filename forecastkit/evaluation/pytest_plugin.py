@@ -20,7 +20,7 @@ __all__ = ['lookahead_assertion', 'pytest_configure', 'pytest_collection_modifyi
 @pytest.fixture(name="assert_no_lookahead")
 def lookahead_assertion() -> Callable[..., Any]:
     "A function of a function and its data that fails the test where a row knows later ones, see `evaluation.assert_no_lookahead`."
-    from forecastkit.evaluation.audit_outputs import assert_no_lookahead
+    from forecastkit.evaluation.audit_outputs import assert_no_lookahead  # hides its frames from pytest
 
     return assert_no_lookahead
 

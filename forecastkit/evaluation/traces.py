@@ -277,6 +277,7 @@ class Difference(NamedTuple):
     value: Any  # with the whole market
     other: Any  # with the probe's
     reach: int  # rows from the first that changed up to the cut
+    one_sided: bool = False  # whether one of the two answers has no value in this column
 
     @property
     def gap(self) -> float:
@@ -320,10 +321,10 @@ def column_differences(
     "One trace for each column that differs."
     differs, found = differences(a, b, tolerance), []
     for k in np.flatnonzero(differs.any(axis=0)).tolist():
-        rows = np.flatnonzero(differs[:, k]).tolist()
-        first, last = rows[0], rows[-1]
+        rows, (x, y) = np.flatnonzero(differs[:, k]).tolist(), (a.iloc[:, k], b.iloc[:, k])
+        last, lone = rows[-1], bool(x.isna().all() or y.isna().all())
         found.append(
-            Difference(str(a.columns[k]), probe, cut, a.index[last], a.iloc[last, k], b.iloc[last, k], len(a) - first)
+            Difference(str(a.columns[k]), probe, cut, a.index[last], x.iloc[last], y.iloc[last], len(a) - rows[0], lone)
         )
     return found
 

@@ -7,6 +7,7 @@ from .profile import (
     TargetProfile as TargetProfile,
 )
 from .user_code import (
+    SourceError as SourceError,
     load_user_code as load_user_code,
     probe_user_code as probe_user_code,
     with_user_code as with_user_code,

@@ -35,7 +35,7 @@ from ..features import Feature, compute_features, user_code, user_code_digest, u
 from .profile import TargetProfile, UserPart
 
 # %% auto #0
-__all__ = ['RESERVED', 'MODEL_GROUP', 'PROBE_CUTS', 'TOO_GOOD', 'MEMBER_ROWS', 'load_user_code', 'named_user_code',
+__all__ = ['RESERVED', 'MODEL_GROUP', 'PROBE_CUTS', 'TOO_GOOD', 'MEMBER_ROWS', 'SourceError', 'load_user_code', 'named_user_code',
            'recipes_with', 'with_user_features', 'with_user_members', 'installed_model', 'with_user_model',
            'with_user_code', 'user_columns', 'user_features_of', 'require_no_look_ahead', 'ask_user_features',
            'require_outcomes_unknown', 'ask_early', 'require_no_memory', 'probe_user_members', 'probe_user_code']
@@ -112,6 +112,10 @@ def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
         sys.modules.pop(module.__name__, None)  # other processes are then sent the function itself, not a name
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #2fc19dd0
+class SourceError(DataError):
+    "A file of the user's is no Python; its message names the line."
+
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #e3a0a703
 def load_user_code(
     where: str,  # FILE.py:NAME or NOTEBOOK.ipynb:NAME
 ) -> Any:
@@ -131,7 +135,7 @@ def load_user_code(
         cells.source_to_code(cells.get_source(""), str(path.resolve()))
     except (SyntaxError, ValueError) as error:  # no code at all; what it does when it runs is another matter
         at = f" (line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise DataError(f"{path.name} is no Python: {getattr(error, 'msg', error)}{at}") from error
+        raise SourceError(f"{path.name} is no Python: {getattr(error, 'msg', error)}{at}") from error
     with _beside(path.resolve().parent, module), user_code(f"running {path.name}"):
         cells.exec_module(module)
         there = hasattr(module, name)
