@@ -191,6 +191,20 @@ def test_the_hints_of_a_notebook_name_cell_and_line(repository):
     assert written_at(fn) == ("mine.ipynb", 1)
 
 
+def test_a_function_without_a_hint_is_annotated_where_it_begins_and_without_a_source_at_line_one():
+    def trailing(x):
+        return x.rolling(5).mean()
+
+    def centred(x):
+        mean = x.rolling(5, center=True).mean()
+        return mean
+
+    begins = centred.__code__.co_firstlineno
+    assert written_at(trailing, Path(__file__).parent) == (Path(__file__).name, trailing.__code__.co_firstlineno)
+    assert written_at(centred, Path(__file__).parent) == (Path(__file__).name, begins + 1)
+    assert written_at(len)[1] == 1
+
+
 def test_outputs_of_a_function_are_refused_without_one(tmp_path, capsys):
     assert main(["verify", "--github", "--home", str(tmp_path)]) == 2
     assert "--function" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from scipy.stats import ks_2samp
 from forecastkit.core import DataError
 from forecastkit.metrics import (
     DriftNull,
+    DriftReport,
     check_drift,
     false_alarms_a_year,
     feed_faults,
@@ -20,6 +21,7 @@ from forecastkit.metrics import (
     psi,
 )
 from forecastkit.metrics.change_detectors import CHARTS, ChangeReport, right_forecasts
+from forecastkit.ops.drift_watch import chance_words, drift_chances, forecast_columns, plot_drift
 from forecastkit.ops.model_monitor import DECAY_RULES, judge_decay, replay_decay, rule_nulls
 
 ROWS, REFERENCE, FEATURES = 40, 400, 30
@@ -159,3 +161,89 @@ def test_a_check_says_how_often_it_cries_in_a_year_without_drift(null):
     )
     said = check_drift(null, noise(7, ROWS)).to_dict()
     assert said["false_alarms_a_year"] == false_alarms_a_year(said["level"])
+
+
+# --- drift of stored forecasts, and its map
+
+
+def stored(values, outcome: float | None, target_session: str, **more) -> dict:
+    "A row as the ledger gives it, with three quantiles."
+    record = {"probs": [0.1, 0.5, 0.9], "values": values, **more}
+    return {
+        "forecast": json.dumps(record),
+        "outcome": outcome,
+        "pit": 0.75,
+        "target_session": pd.Timestamp(target_session),
+    }
+
+
+def test_forecasts_become_columns_by_the_session_they_speak_of():
+    "Residual 2 - 1 over a width of 4; a forecast without an outcome says nothing, and equal ends are no division by zero."
+    rows = pd.DataFrame([
+        stored([-1.0, 1.0, 3.0], 2.0, "2018-01-09", regime_probabilities={"low": 0.25, "crisis": 0.75}),
+        stored([0.0, 0.0, 0.0], 0.0, "2018-01-08"),
+        stored([-1.0, 1.0, 3.0], None, "2018-01-10"),
+    ])  # fmt: skip
+    found = forecast_columns(rows)
+    assert found.index.tolist() == [pd.Timestamp("2018-01-08"), pd.Timestamp("2018-01-09")]
+    last = {
+        "median": 1.0,
+        "log_width": np.log(4),
+        "outcome": 2.0,
+        "residual": 0.25,
+        "pit": 0.75,
+        "regime_low": 0.25,
+        "regime_crisis": 0.75,
+    }
+    assert found.iloc[1].to_dict() == pytest.approx(last)
+    assert found["log_width"].iloc[0] == pytest.approx(np.log(1e-9)) and found["residual"].iloc[0] == 0.0
+    with pytest.raises(DataError, match="no stored forecast has an outcome"):
+        forecast_columns(rows.iloc[[2]])
+
+
+def reported(**chances) -> DriftReport:
+    "A report of two measures: for each feature their chances and that over all."
+    table = pd.DataFrame(chances, index=["psi_p", "ks_p", "p"]).T.assign(psi=0.1, drifted=False)
+    return DriftReport(table, {}, ("", ""), (), 0, 0.0, (), 0.01, 0.25)
+
+
+def test_a_map_of_drift_shows_the_surest_first():
+    report = reported(a=[0.5, 0.9, 0.5], b=[0.2, 0.004, 0.01], c=[0.1, 0.3, 0.5], d=[0.9, 0.9, 1.0])
+    found = drift_chances(report, 3)
+    assert [*found.columns] == ["psi", "ks", "all"] and [*found.index] == [
+        "b",
+        "c",
+        "a",
+    ]  # c before a: its least chance
+    assert found.loc["b"].tolist() == [0.2, 0.004, 0.01]
+    days = pd.to_datetime(["2018-01-08", "2018-01-09"])
+    many = drift_chances(
+        {days[0]: report, days[1]: reported(a=[0, 0, 0.02], b=[0, 0, 0.9], c=[0, 0, 0.9], d=[0, 0, 0.001])}, 3
+    )
+    assert [*many.columns] == [*days] and [*many.index] == ["d", "b", "a"]
+    assert many.loc["d"].tolist() == [1.0, 0.001]
+    with pytest.raises(DataError, match="one report or more"):
+        drift_chances({})
+    axes = plot_drift(report)
+    assert [text.get_text() for text in axes.texts] == [
+        "0.2",
+        "< 0.01",
+        "0.01",
+        "0.1",
+        "0.3",
+        "0.5",
+        "0.5",
+        "0.9",
+        "0.5",
+        "0.9",
+        "0.9",
+        "1",
+    ]
+    assert [text.get_text() for text in plot_drift({days[0]: report}).get_xticklabels()] == ["2018-01-08"]
+
+
+@pytest.mark.parametrize(
+    ("chance", "words"), [(0.0, "< 0.01"), (0.0099, "< 0.01"), (0.01, "0.01"), (0.123, "0.12"), (1.0, "1")]
+)
+def test_a_chance_of_zero_is_never_shown(chance, words):
+    assert chance_words(chance) == words

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ import forecastkit as fk
 from forecastkit.calendars import get_calendar
 from forecastkit.core import KINDS, PROBS, DataError, SettingsError, load_settings
 from forecastkit.data import bars_of_sessions, load_bars
+from forecastkit.evaluation.coherence import coherence_price
 from forecastkit.forecasts import MultiHorizonForecast, coherent_quantiles, range_width
+from forecastkit.metrics import crps, overlap_se
 from forecastkit.pipeline import (
     bar_clock,
     forecast_bar_horizons,
@@ -57,6 +60,38 @@ def test_quantiles_that_contradict_nothing_keep_their_bits():
     made, factors = coherent_quantiles(PROBS, values, "pct_change")
     assert (made == values).all() and (factors == 1).all()
     assert (np.diff(range_width(PROBS, values, "pct_change")) > 0).all()
+
+
+def test_the_price_of_coherence_is_the_crps_that_it_costs_and_what_is_not_known_costs_nothing():
+    "On every third origin the longer range is half the shorter one: both get the width between them, and are scored with it."
+    rng, z = np.random.default_rng(0), np.array([NormalDist().inv_cdf(p) for p in PROBS])
+    odd = np.arange(60) % 3 == 0
+    scale = np.column_stack([np.full(60, 0.02), np.where(odd, 0.01, 0.04)])
+    quantiles, outcomes = scale[:, :, None] * z, 0.02 * rng.normal(size=(60, 2))
+    outcomes[-6:, 1] = np.nan
+    found = coherence_price(quantiles, outcomes, [1, 5])
+    for j, (horizon, rows) in enumerate(((1, 60), (5, 54))):
+        made = np.where(odd, (0.02 * 0.01) ** 0.5, scale[:, j])
+        before, after = (
+            crps(100 * outcomes[:rows, j], 100 * wide[:rows, None] * z, np.array(PROBS)) for wide in (scale[:, j], made)
+        )
+        expected = [
+            rows,
+            1 / 3,
+            before.mean(),
+            after.mean(),
+            (after - before).mean(),
+            overlap_se(after - before, horizon),
+        ]
+        assert found.loc[horizon].tolist() == pytest.approx(expected, rel=1e-6)
+    assert found.index.name == "horizon"
+    for wrong in (
+        (quantiles[:, :, 1:], outcomes, [1, 5]),
+        (quantiles, outcomes[:, :1], [1, 5]),
+        (quantiles, outcomes, [1]),
+    ):
+        with pytest.raises(DataError, match="do not fit"):
+            coherence_price(*wrong)
 
 
 def test_an_edited_coherent_row_is_refused():

@@ -1,5 +1,8 @@
 "The features of a panel: against pandas by hand, doubtful tickers among sound ones, and nothing that sees tomorrow."
 
+import re
+from math import ceil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ from forecastkit.core import DataError
 from forecastkit.data import MarketData
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.evaluation import audit_market_function
-from forecastkit.features import calculate_all_features, compute_panel, panel_features
+from forecastkit.features import calculate_all_features, compute_panel, panel_features, panel_windows
 from forecastkit.features.panel_bars import bar_features
 from forecastkit.features.panel_inputs import CARRIED
 
@@ -92,6 +95,132 @@ def test_against_pandas(market, panel):
     for name, expected in by_hand(bars, market.close("SPX")).items():
         own = panel[name].xs("AAA", level="symbol").reindex(bars.index)
         assert_allclose(own[300:], expected[300:], rtol=1e-5, atol=1e-9, err_msg=name)
+
+
+LEVELS = re.compile(
+    r"(parkinson|garman_klass|rogers_satchell|money|untraded|high|low|deviation|volume_surprise)_(\d+)$"
+)
+MOVES = re.compile(
+    r"(vol|yang_zhang|atr|ratio_5|downside_share|max_move|amihud|move_volume|overnight_share|beta|r2)_(\d+)$"
+)
+WHOLE = {
+    "momentum_12_1": 252, "momentum_6_1": 126, "momentum_1": 21, "reversal_5": 5, "efficiency_22": 22, "gap_1": 1, "range_vol_1": 1, "vix_log": 0,
+    "vix_change_5": 5, "slope_66": 65, "trend_r2_66": 65, "vol_ewma94": 22, "vol_ewma86": 22, "fall_ewma94": 22,
+    "turnover_surprise_5": ceil(0.8 * 252) - 1, **dict.fromkeys(("volume_surprise_1", "volume_surprise_5", "rank_volume_surprise_5"), ceil(0.8 * 66) - 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [feature.name for feature in panel_features()])
+def test_a_feature_begins_when_four_fifths_of_its_window_are_there(panel, name):
+    "A change needs both its ends, a line all its closes, a fading mean 22 values; what is compared with others begins as it does."
+    own = re.sub("^(sector_)?rank_", "", name)
+    if own in WHOLE:
+        expected = WHOLE[own]
+    elif change := re.search(r"return_(\d+)$", own):
+        expected = int(change[1])
+    elif level := LEVELS.search(own):
+        expected = ceil(0.8 * int(level[2])) - 1
+    else:
+        expected = ceil(0.8 * int(MOVES.search(own)[2]))
+    assert panel[name].xs("AAA", level="symbol").notna().to_numpy().argmax() == expected
+
+
+# --- windows, one at a time
+
+
+def block_of(seed: int, sessions: int = 40, tickers: int = 6) -> np.ndarray:
+    "Values with gaps and ties, a column that stands still, one that is never there."
+    rng = np.random.default_rng(seed)
+    block = rng.normal(3.0, 1.0, (sessions, tickers)).round(1)
+    block[rng.random(block.shape) < 0.2] = np.nan
+    block[:, 1], block[:, 2], block[:, 3] = 2.5, np.nan, np.linspace(1, 5, sessions)
+    return block
+
+
+def by_window(block: np.ndarray, n: int, formula) -> np.ndarray:
+    "A formula of the last n values of each column; before the block begins there is nothing."
+    before = np.vstack([np.full((n - 1, block.shape[1]), np.nan), block])
+    windows = np.lib.stride_tricks.sliding_window_view(before, n, axis=0)
+    return np.array([[formula(window) for window in row] for row in windows])
+
+
+def where_four_fifths(formula):
+    "A formula of the values that are there, where these are four fifths of the window or more."
+    return lambda window: (
+        formula(window[np.isfinite(window)]) if np.isfinite(window).sum() >= 0.8 * len(window) else np.nan
+    )
+
+
+def fading_by_hand(window: np.ndarray, decay: float = 0.9, least: int = 3) -> float:
+    there, weights = np.isfinite(window), decay ** np.arange(len(window))[::-1]
+    return (weights[there] * window[there]).sum() / weights[there].sum() if there.sum() >= least else np.nan
+
+
+def line_by_hand(window: np.ndarray) -> tuple[float, float]:
+    if not np.isfinite(window).all():
+        return np.nan, np.nan
+    age = np.arange(float(len(window)))
+    share = np.corrcoef(age, window)[0, 1] ** 2 if np.ptp(window) > 0 else np.nan
+    return np.polyfit(age, window, 1)[0], share
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 6, 10, 13, 22])
+def test_a_window_is_what_its_values_say(n):
+    block = block_of(n)
+    gap = np.isfinite(block)
+    for found, formula in {
+        "mean": (panel_windows.window_mean(block, n), where_four_fifths(np.mean)),
+        "std": (panel_windows.window_std(block, n), where_four_fifths(lambda v: v.std(ddof=1) if len(v) > 1 else 0.0)),
+        "max": (panel_windows.window_max(block, n), where_four_fifths(np.max)),
+        "min": (panel_windows.window_min(block, n), where_four_fifths(np.min)),
+        "count": (panel_windows.window_count(block, n), lambda window: np.isfinite(window).sum()),
+        "sum": (panel_windows.window_sum(np.where(gap, block, 0.0), n), np.nansum),
+        "fading": (panel_windows.fading_mean(block, 0.9, 3, n), fading_by_hand),
+    }.values():
+        assert_allclose(found, by_window(block, n, formula), rtol=1e-9, atol=1e-7)
+    whole = np.ones((9, 2))
+    assert (panel_windows.window_count(whole, n) == np.minimum(np.arange(1, 10), n)[:, None]).all()
+    if n > 2:
+        slope, share = panel_windows.window_line(block, n)
+        by_hand = by_window(block, n, line_by_hand)
+        assert_allclose(slope, by_hand[..., 0], atol=1e-9)
+        assert_allclose(share, by_hand[..., 1], atol=1e-7)
+
+
+def test_a_window_of_no_session_is_refused():
+    for formula in (panel_windows.window_sum, panel_windows.window_mean):
+        with pytest.raises(DataError, match="a window of 0 sessions"):
+            formula(np.ones((3, 2)), 0)
+
+
+@pytest.mark.parametrize("cells", [1, 9, 2**15])
+def test_a_rank_is_the_share_of_the_others_below_and_a_group_has_its_mean(cells, monkeypatch):
+    "Ties count half; who is alone stands in the middle; however many rows are ranked at once."
+    monkeypatch.setattr(panel_windows, "PIECE_CELLS", cells)
+    block = block_of(0)
+    counts = np.random.default_rng(1).random(block.shape) < 0.7
+    used = np.where(counts, block, np.nan)
+    below, level, there = ((compared := used[:, None, :]) < used[:, :, None]).sum(2), (compared == used[:, :, None]).sum(2), np.isfinite(used)  # fmt: skip
+    others = there.sum(axis=1, keepdims=True) - 1
+    share = np.where(others > 0, (below + (level - 1) / 2) / np.maximum(others, 1), 0.5)
+    assert (others == 0).any()
+    assert_allclose(panel_windows.cross_rank(block, counts), np.where(there, share, np.nan), atol=1e-12)
+    groups, means = (
+        np.array([0, 0, 1, -1, 2, 2]),
+        panel_windows.group_mean(block, counts, np.array([0, 0, 1, -1, 2, 2])),
+    )
+    for group in (0, 2):
+        own = pd.DataFrame(used[:, groups == group]).mean(axis=1).to_numpy()
+        assert_allclose(means[:, groups == group], np.column_stack([own, own]), atol=1e-12)
+    assert np.isnan(means[:, [2, 3]]).all()  # a group without a value, and a ticker without a group
+
+
+@pytest.mark.parametrize("width", [1, 4, 6, 7])
+def test_a_formula_by_pieces_is_the_formula(width):
+    block = block_of(2)
+    np.testing.assert_array_equal(panel_windows.by_pieces(lambda x, y: x - y, block, 2 * block, width=width), -block)
+    lines = panel_windows.by_pieces(lambda x: np.stack(panel_windows.window_line(x, 5)), block, width=width)
+    np.testing.assert_array_equal(lines, np.stack(panel_windows.window_line(block, 5)))
 
 
 def test_ranks_against_pandas(panel):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 from engines import made as stored_forecast
+from scipy.stats import spearmanr
 
 from forecastkit.cli.schemas import SCHEMAS
 from forecastkit.core import DataError, ModelIntegrityError, Target, load_settings
@@ -18,7 +19,7 @@ from forecastkit.data import synthetic_market
 from forecastkit.forecasts import Forecast
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.models import RISK_PARTS, RiskModel, learn_risk, risk_correlations, risk_record, shipped_risk_model
-from forecastkit.models.risk_score import part_words
+from forecastkit.models.risk_score import log_width_ratio, member_disagreement, movers_drift, part_words, risk_deciles
 from forecastkit.ops.model_monitor import followed_outcomes, rolling_measures
 from forecastkit.pipeline import IntegratedSystem
 from forecastkit.pipeline.risk import recently_scored, risk_parts
@@ -87,6 +88,104 @@ def test_the_error_of_a_rank_correlation_knows_that_outcomes_overlap():
     smooth = pd.DataFrame(RNG.standard_normal((2000, 2))).rolling(60).mean().dropna()
     found = risk_correlations(smooth[[0]], smooth[[1]], draws=200)
     assert found["se"].iloc[0] > 3 / math.sqrt(len(smooth))
+
+
+def test_correlations_are_spearmans_and_the_difference_is_that_of_the_two_scores():
+    scores, outcomes = (
+        PARTS[["novelty", "quality"]],
+        pd.DataFrame({"missed": MISSED.astype(float), "size": PARTS["novelty"] ** 3}),
+    )
+    found = risk_correlations(scores, outcomes, draws=20)
+    for of in outcomes:
+        rank = {name: spearmanr(scores[name], outcomes[of]).statistic for name in scores}
+        assert {name: found.loc[(name, of), "value"] for name in scores} == pytest.approx(rank)
+        assert found.loc[("difference", of), "value"] == pytest.approx(rank["novelty"] - rank["quality"])
+    assert (
+        found.loc[("novelty", "size"), "value"] == pytest.approx(1.0)
+        and len(found) == 6
+        and (found["se"].drop(("novelty", "size")) > 0.005).all()
+    )
+
+
+def test_deciles_have_a_tenth_of_the_origins_each_in_the_order_of_the_score():
+    score = pd.Series(RNG.permutation(505) / 505.0, DAYS[:505])
+    found = risk_deciles(score, pd.DataFrame({"rank": score, "none": 1.0}), draws=30)
+    by_hand = [np.arange(505)[np.arange(505) * 10 // 505 == k] / 505 for k in range(10)]
+    assert found["origins"].tolist() == [len(own) for own in by_hand] and [*found.index] == [*range(1, 11)]
+    np.testing.assert_allclose(found["rank"], [own.mean() for own in by_hand], rtol=1e-12)
+    assert (found["none"] == 1).all() and (found["none_se"] == 0).all()
+    assert found["rank_se"].between(0.002, 0.02).all()  # 0.029 / 50 ** 0.5 = 0.004
+
+
+def test_the_width_is_held_against_those_before_it_from_the_sixty_first_on():
+    widths = np.arange(1.0, 311.0)
+    found = log_width_ratio(widths, usual=100)
+    assert np.isnan(found[:60]).all()
+    assert found[60] == pytest.approx(math.log(61 / 30.5)) and found[-1] == pytest.approx(math.log(310 / 259.5))
+
+
+def test_members_disagree_by_the_weighted_spread_of_their_medians_beside_the_width():
+    "3 and 7 with the weights 3 and 1: middle 4, variance (3 * 1 + 9) / 4 = 3."
+    assert member_disagreement([[3.0, 2.0], [7.0, 2.0]], [3, 1], [10.0, 10.0]) == pytest.approx([3**0.5 / 10, 0.0])
+
+
+@pytest.mark.parametrize(("before", "now", "known"), [(250, 30, True), (249, 30, False), (250, 29, False)])
+def test_drift_is_measured_where_there_are_rows_enough_and_weighted_by_what_a_feature_added(before, now, known):
+    "Of `a` all values lie above what was known (distance 1), of `b` none differs (0): (3 * 1 + 1 * 0) / 4."
+    past = pd.DataFrame({"a": np.zeros(260), "b": np.zeros(260), "c": np.zeros(260)})
+    recent = pd.DataFrame({"a": np.ones(40), "b": np.zeros(40), "c": np.ones(40)})
+    past.loc[before:, "a"], recent.loc[now:, "a"] = np.nan, np.nan
+    added = {"b": -1.0, "a": 3.0, "c": 0.0, "calibration": 9.0}  # c moved nothing, and calibration is no feature
+    assert movers_drift(added, recent, past) == pytest.approx(0.75 if known else 0.0)
+    alone = movers_drift({"a": -3.0}, recent, past)
+    assert alone == 1.0 if known else math.isnan(alone)
+    assert movers_drift({"a": 3.0, "b": 4.0}, recent, past, top=1) == 0.0  # the one that added most
+    assert math.isnan(movers_drift({}, recent, past))
+
+
+def test_a_model_is_learnt_from_250_origins_and_not_from_one_less():
+    assert learn_risk(PARTS[:250], MISSED[:250]).rows == 250
+    with pytest.raises(DataError, match="250 origins or more, some of which were poor; here are 249"):
+        learn_risk(PARTS[:249], MISSED[:249])
+    with pytest.raises(DataError, match="250 origins"):
+        learn_risk(PARTS[:300], MISSED[:299])
+
+
+def by_hand() -> RiskModel:
+    "Odds of novelty 1 a deviation, of quality .02; the chances that were learnt are 0, .01, ... 1."
+    plain = {
+        "symbol": "VIX",
+        "kind": "pct_change",
+        "horizon": 5,
+        "poor": "it is",
+        "first": "1992-01-02",
+        "last": "2009-12-31",
+        "rows": 300,
+    }
+    return RiskModel(**plain, names=("novelty", "quality", "drift", "width"), centre=(1.0, 0.1, 0.2, 0.0), scale=(2.0, 0.1, 0.1, 1.0),
+                     coefficients=(1.0, 0.02, 0.5, 0.2), intercept=-1.0, chances=tuple(np.linspace(0, 1, 101)))  # fmt: skip
+
+
+def test_a_score_is_the_share_of_smaller_chances_and_its_reasons_are_what_raises_it_most():
+    "Two deviations of novelty add 2, five of quality count as three and add .06, half a one of drift .25, a width of .24 .048: too little to tell."
+    told = risk_record(by_hand(), pd.DataFrame({"novelty": [5.0], "quality": [0.6], "drift": [0.25], "width": [0.24]}))
+    assert told["amounts"] == pytest.approx({"novelty": 2.0, "quality": 0.06, "drift": 0.25, "width": 0.048})
+    assert told["chance"] == told["score"] == pytest.approx(1 / (1 + math.exp(1 - 2.358)))
+    assert [words.split(":")[0].split(" 0")[0] for words in told["reasons"]] == [
+        "unusual day",
+        "what moved it has drifted",
+        "feature quality",
+    ]
+    wide = risk_record(by_hand(), pd.DataFrame({"novelty": [5.0], "quality": [0.6], "drift": [0.25], "width": [1.0]}))
+    assert len(wide["reasons"]) == 3 and wide["reasons"][2].startswith("range 2.7 times")
+    assert risk_record(by_hand(), pd.DataFrame({"novelty": [1.1], "quality": [0.1], "drift": [0.2], "width": [0.25]}))["reasons"] == [
+        "unusual day: one ordinary day in 13 is as far out", "range 1.3 times as wide as the median of the 250 forecasts before it"]  # fmt: skip
+
+
+def test_a_chance_that_was_learnt_several_times_ranks_as_the_last_of_them():
+    flat = replace(by_hand(), chances=tuple([0.2] * 51 + [0.4] * 50))
+    odds = lambda chance: pd.DataFrame({"novelty": [1 + 2 * (math.log(chance / (1 - chance)) + 1)], "quality": [0.1], "drift": [0.2], "width": [0.0]})  # fmt: skip  # noqa: E731
+    assert [flat.score(odds(chance))[0] for chance in (0.1, 0.2, 0.3, 0.4)] == pytest.approx([0.5, 0.5, 0.75, 1.0])
 
 
 @pytest.fixture(scope="module")
