@@ -402,6 +402,8 @@ CAME_OUT = [
     ("PAYEMS", "2023-02-01", "2023-03-10"),
     ("DTWEXBGS", "2010-03-12", "2010-03-15"),
     ("NFCI", "2026-05-22", "2026-05-28"),
+    ("CPIAUCSL", "2006-01-01", "2006-02-22"),  # the fifteenth business day
+    ("JTSJOL", "2016-01-01", "2016-03-17"),  # with the revision of the year, as each January
 ]
 
 

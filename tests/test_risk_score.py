@@ -108,13 +108,17 @@ def test_correlations_are_spearmans_and_the_difference_is_that_of_the_two_scores
 
 
 def test_deciles_have_a_tenth_of_the_origins_each_in_the_order_of_the_score():
-    score = pd.Series(RNG.permutation(505) / 505.0, DAYS[:505])
-    found = risk_deciles(score, pd.DataFrame({"rank": score, "none": 1.0}), draws=30)
+    score = pd.Series(np.random.default_rng(0).permutation(505) / 505.0, DAYS[:505])
+    found = risk_deciles(score, pd.DataFrame({"rank": score, "none": 1.0}), block=1, draws=200)
     by_hand = [np.arange(505)[np.arange(505) * 10 // 505 == k] / 505 for k in range(10)]
     assert found["origins"].tolist() == [len(own) for own in by_hand] and [*found.index] == [*range(1, 11)]
     np.testing.assert_allclose(found["rank"], [own.mean() for own in by_hand], rtol=1e-12)
     assert (found["none"] == 1).all() and (found["none_se"] == 0).all()
-    assert found["rank_se"].between(0.002, 0.02).all()  # 0.029 / 50 ** 0.5 = 0.004
+    plain = 0.1 / 12**0.5 / 50**0.5  # of the mean of fifty that lie evenly over a tenth
+    np.testing.assert_allclose(found["rank_se"], plain, rtol=0.25)
+    assert (
+        risk_deciles(score, pd.DataFrame({"rank": score}), block=505, draws=9)["rank_se"].max() == 0
+    )  # one block: the whole
 
 
 def test_the_width_is_held_against_those_before_it_from_the_sixty_first_on():

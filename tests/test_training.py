@@ -26,6 +26,7 @@ from forecastkit.ops import (
     stored_training_runs,
     training_runs,
 )
+from forecastkit.ops.training_runs import process_is_lost
 from forecastkit.pipeline import TrainingJob, training
 
 pytest_plugins = ("engine_fixtures",)
@@ -79,6 +80,23 @@ def test_a_run_whose_process_is_gone_is_killed_and_one_that_lives_is_not(url, mo
     assert close_lost_runs(db) == []
     latest = latest_training_runs(db).set_index("symbol")["status"]
     assert latest.to_dict() == {"AAPL": "running", "IBM": "killed"}
+
+
+def test_a_process_is_lost_with_its_machines_boot_and_one_that_cannot_be_seen_after_a_day_of_silence(monkeypatch):
+    monkeypatch.setattr("forecastkit.ops.training_runs._machine", lambda: "a/b/host/boot/space")
+    day = timedelta(days=1)
+
+    def lost(machine: str, silent: timedelta) -> bool:
+        return process_is_lost(f"{machine}:1:2", NOW, NOW + silent)
+
+    assert lost("a/b/host/older/space", timedelta(0))  # the machine was started anew
+    assert lost("a/b/host/older/other", timedelta(0))
+    for unseen in (
+        "a/b/host/boot/other",
+        "a/b/other/boot/space",
+        "a/b/other/older/space",
+    ):  # a container, other machines
+        assert not lost(unseen, day) and lost(unseen, day + timedelta(microseconds=1))
 
 
 def test_no_run_is_changed_or_deleted_and_who_tampers_is_found(url):

@@ -100,7 +100,7 @@ RELEASES: tuple[Release, ...] = (
     Release(("M1SL", "M2SL", "BOGMBASE", "TOTRESNS"), "month", 20, 22, "Federal Reserve H.6, the fourth Tuesday of the next month; revised"),
     Release(("PCEPI", "PCEPILFE", "PCE", "DSPIC96", "PSAVERT", "UMCSENT", "MICH"), "month", 24, 15,
             "BEA, at the end of the next month; revised; the survey of Michigan as late on FRED"),
-    Release(("JTSJOL", "JTSQUR", "JTSHIL"), "month", 30, 15, "BLS, five weeks after the month; revised"),
+    Release(("JTSJOL", "JTSQUR", "JTSHIL"), "month", 34, 15, "BLS, five weeks after the month, up to seven for January; revised"),
     Release(("CSUSHPINSA", "CSUSHPISA"), "month", 44, 15, "S&P, the last Tuesday two months later; revised"),
     Release(("GDP", "GDPC1", "A191RL1Q225SBEA"), "quarter", 22, 15, "BEA, a month after the quarter; revised"),
     Release(("AAA", "BAA"), "month", 5, 15, "Moody's monthly averages, early in the next month"),
