@@ -15,7 +15,7 @@ from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_views import FrameViews, moments_of
 from forecastkit.evaluation.fresh_answers import FirstAnswer, called
 from forecastkit.evaluation.function_audit import AuditLimits, audit_report
-from forecastkit.evaluation.traces import same_cell
+from forecastkit.evaluation.traces import as_table, differences, same_cell
 
 BARS = synthetic_market(sessions=200, seed=5).market.bars("SPX")
 
@@ -184,3 +184,44 @@ def test_a_function_that_leaves_the_working_folder_changes_it_for_nobody(tmp_pat
 
     here = Path.cwd()
     assert reported(wanders).ok and Path.cwd() == here
+
+
+def unless_it_fell(bars):
+    if bars["close"].iloc[-1] < bars["close"].iloc[-2]:
+        raise ValueError("no signal today")
+    return bars["close"].pct_change()
+
+
+def after_a_while(bars):
+    if len(bars) < 120:
+        raise ValueError("too few rows")
+    return bars["close"].pct_change()
+
+
+@pytest.mark.parametrize(("fn", "late"), [(unless_it_fell, True), (after_a_while, False)])
+def test_a_refusal_that_depends_on_the_data_is_told_from_a_lack_of_history(fn, late):
+    rose = BARS.loc[: BARS["close"].diff().idxmax()]
+    report = audit(fn, BARS if fn is after_a_while else rose, cuts=40)
+    assert report.ok and any("it gave no answer to" in note and "views" in note for note in report.notes)
+    assert any("that is no lack of history" in note for note in report.notes) is late
+
+
+EQUAL = {
+    "truths and numbers": (True, 1),
+    "truths and numbers in cells": ([True, None], [1, None]),
+    "keys of a dict in another order": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+}
+UNLIKE = {
+    "numbers and texts": (1, "1"),
+    "lists and tuples": ([1], (1,)),
+    "lists and arrays": ([1, 2], np.array([1, 2])),
+    "objects without an equality": (object(), object()),
+}
+
+
+@pytest.mark.parametrize("kind", [*EQUAL, *UNLIKE])
+def test_what_the_page_says_of_equal_values_holds(kind):
+    one, other = ({**EQUAL, **UNLIKE})[kind]
+    days = BARS.index[:2]
+    tables = [as_table(pd.Series([value, value], days)) for value in (one, other)]
+    assert bool(differences(*tables).any()) is (kind in UNLIKE)

@@ -184,7 +184,8 @@ def verify(
       forecastkit verify --function mine.py:momentum --github --sarif audit.sarif
 
     A function takes a market (def f(market)), the bars of --symbol (def f(bars: pd.DataFrame)) or its closes (def f(close: pd.Series)); without an annotation
-    it is tried with each. It returns a Series or DataFrame by session.
+    it is tried with each. It returns a Series or DataFrame by session: values of every kind are compared (True equals 1; dtypes and orders with --forms only), anything else
+    is refused with 3, and a view that it does not answer to is counted.
 
       forecastkit verify --features mine.py:momentum --fitted 1
 

@@ -55,6 +55,9 @@ class CutSearch:
 
     differences: list[Difference] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)  # views to which the function gave no answer
+    unanswered: list[pd.Timestamp] = field(
+        default_factory=list
+    )  # the cuts at which it gave none to data that end there
     compared: int = 0  # values
     asked: int = 0  # cuts
     answered: list[pd.Timestamp] = field(default_factory=list)  # the cuts at which both answers could be compared
@@ -105,11 +108,11 @@ def search_cuts(
         probes = 0  # that compared something
         for probe in ("truncate", "perturb"):
             views, other, why = view_answer(fn, views, cut, probe, name, symbol)
+            if other is not None and probe == "truncate" and not other.notna().to_numpy().any():
+                other, why = None, f"{name} answered without a value"  # too short for it: no value came from later
             if other is None:
                 found.refused.append(f"{format_value(cut)} [{probe}] {why}")
-                continue
-            if probe == "truncate" and not other.notna().to_numpy().any():  # too short for it: no value came from later
-                found.refused.append(f"{format_value(cut)} [{probe}] {name} answered without a value")
+                found.unanswered += [cut] * (probe == "truncate")
                 continue
             a, b = views.agreeing(whole, other, cut, probe)
             found.differences += column_differences(a, b, probe, cut, tolerance) or form_differences(a, b, probe, cut)

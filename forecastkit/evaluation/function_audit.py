@@ -24,8 +24,8 @@ from typing import Any
 import pandas as pd
 
 from ..calendars import Calendar
-from ..core import DataError, FileGuard, NotSendable, ProcessEnded, Report, SettingsError, UserCodeError
-from ..core import waiting_copy
+from ..core import DataError, FileGuard, Finding, NotSendable, ProcessEnded, Report, SettingsError
+from ..core import UserCodeError, format_value, waiting_copy
 from ..data import MarketData
 from .lookahead import as_findings
 from .audit_cuts import CutPlan, plan_cuts
@@ -33,7 +33,15 @@ from .audit_views import Views, moments_of
 from .source_hints import source_hints
 from .carried_values import carried_values
 from .fresh_answers import FilesTouched  # noqa: F401  (the fields that `AloneAnswer` inherits are annotated with it)
-from .fresh_answers import FirstAnswer, called, files_kept, first_answer, fresh_answer, given
+from forecastkit.evaluation.fresh_answers import (
+    FirstAnswer,
+    KeptFiles,
+    called,
+    files_kept,
+    first_answer,
+    fresh_answer,
+    given,
+)
 from .fresh_answers import PROCESSES, answer_of, unproved, views_of, watched_folders, with_files
 from .answer_findings import CutSearch, brought_findings, date_findings, file_findings, file_notes
 from forecastkit.evaluation.answer_findings import (
@@ -45,7 +53,9 @@ from forecastkit.evaluation.answer_findings import (
 )
 
 # %% auto #0
-__all__ = ['ONE_THREAD', 'AuditLimits', 'searched', 'AloneAnswer', 'asked_alone', 'OneProcess', 'audit_report', 'audit']
+__all__ = ['ONE_THREAD', 'AuditLimits', 'searched', 'AloneAnswer', 'asked_alone', 'OneProcess', 'fresh_notes', 'refusal_notes',
+           'time_notes', 'form_notes', 'hint_notes', 'bound_note', 'audit_notes', 'audit_facts', 'plan_of',
+           'require_compared', 'told_elsewhere', 'audit_report', 'Question', 'require_question', 'audit']
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #99e63e52
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ def searched(
         # idle workers would outlive the work by minutes, and a thread of the function's would hold one that is only asked to end
         workers.shutdown(wait=True, kill_workers=True)
     return CutSearch(
-        sorted(chain(*(part.differences for part in parts)), key=lambda one: one.cut), sorted(chain(*(part.refused for part in parts))),
+        sorted(chain(*(part.differences for part in parts)), key=lambda one: one.cut), sorted(chain(*(part.refused for part in parts))), [*chain(*(part.unanswered for part in parts))],
         sum(part.compared for part in parts), sum(part.asked for part in parts), [*chain(*(part.answered for part in parts))],
         sum((part.forms for part in parts), Counter()), frozenset().union(*(part.read for part in parts)),
     )  # fmt: skip
@@ -152,6 +162,99 @@ class OneProcess:
         return None
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #ed5a2c56
+def fresh_notes(first: FirstAnswer) -> list[str]:
+    "A note where the function was asked in this process only."
+    words = (
+        "it cannot be sent to a fresh process: whether it remembers something between calls was asked in this one only"
+    )
+    return [] if first.fresh else [words]
+
+
+def refusal_notes(search: CutSearch) -> list[str]:
+    "A note on the views that were given no answer, and one where data that end later than others were given none."
+    if not search.refused:
+        return []
+    told = [f"it gave no answer to {len(search.refused)} of {2 * search.asked} views; the first: {search.refused[0]}"]
+    earliest = min(search.answered, default=pd.Timestamp.max)
+    late = [cut for cut in search.unanswered if cut > earliest]
+    if late:
+        told.append(
+            f"it gave no answer to data that end at {format_value(min(late))}, though it did to data that end at {format_value(earliest)} ({len(late)} such cuts): that is no lack of history; whether it answers depends on the data, so that rows stand in its answer to everything of which it would have said nothing then"
+        )
+    return told
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #908b9fb2
+def time_notes(search: CutSearch, plan: CutPlan, limits: AuditLimits) -> list[str]:
+    "A note where the time was over before all cuts were asked."
+    stopped = search.asked < len(plan.cuts)
+    return [f"stopped after {limits.seconds:.0f} s at {search.asked} of {len(plan.cuts)} cuts"] if stopped else []
+
+
+def form_notes(search: CutSearch) -> list[str]:
+    "A note on each difference that is none of values."
+    views = 2 * search.asked
+    return [f"form, no value: {what}, at {count} of {views} views" for what, count in search.forms.most_common(8)]
+
+
+def hint_notes(fn: Callable[..., Any]) -> list[str]:
+    "A note on each line of the source that may look ahead."
+    return [f"hint, no verdict: {hint}" for hint in source_hints(inspect.unwrap(fn))[:5]]
+
+
+def bound_note(search: CutSearch, plan: CutPlan) -> str:
+    "How rare a leak may be that was not found, and how many cuts each kind of row had."
+    answered = pd.DatetimeIndex(search.answered)
+    kinds = ", ".join(f"{kind} {row['cuts']:.0f} of {row['rows']:.0f}" for kind, row in plan.asked(answered).iterrows())
+    bound = plan.bound(answered)
+    return f"a leak on {bound:.1%} of all rows or more would have been found with 95%; cuts by kind of row: {kinds}"
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #3afe8d0a
+def audit_notes(
+    fn: Callable[..., Any], first: FirstAnswer, search: CutSearch, plan: CutPlan, limits: AuditLimits
+) -> list[str]:
+    "All that a report admits of the cuts, of files and of the source."
+    return [
+        *file_notes(first), *fresh_notes(first), *refusal_notes(search), *time_notes(search, plan, limits),
+        *form_notes(search), *hint_notes(fn), bound_note(search, plan),
+    ]  # fmt: skip
+
+
+def audit_facts(first: FirstAnswer, search: CutSearch, plan: CutPlan, seed: int) -> dict[str, Any]:
+    "How much was looked at."
+    bound = plan.bound(pd.DatetimeIndex(search.answered))
+    return {
+        "takes": first.form, "reads": ", ".join(sorted(first.read | search.read)) or "the frame", "columns": first.table.shape[1],
+        "rows": len(first.table), "cuts": search.asked, "seed": seed, "values compared": search.compared, "smallest share of rows": bound,
+    }  # fmt: skip
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #cc1ac5d8
+def plan_of(first: FirstAnswer, views: Views, limits: AuditLimits, name: str) -> CutPlan:
+    "The cuts of a function that has answered. Raises `UserCodeError` where its answer is empty."
+    if first.table.empty:
+        lacks = "row" if len(first.table) == 0 else "column"
+        raise UserCodeError(f"{name} answers without a single {lacks} to the whole data: let it return one row a date")
+    return plan_cuts(pd.DatetimeIndex(first.table.index), views.kinds(first.table), limits.cuts, limits.seed)
+
+
+def require_compared(search: CutSearch, name: str) -> None:
+    "Raise `UserCodeError` where no answer could be compared."
+    if not search.compared:
+        why = f"; the first refusal: {search.refused[0]}" if search.refused else ""
+        raise UserCodeError(
+            f"{name} answers on the whole data only, so that it cannot be asked for look-ahead: let it answer on data that end earlier{why}"
+        )
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #3970c323
+def told_elsewhere(
+    fn: Callable[..., Any], views: Views, base: FirstAnswer, name: str, symbol: str | None
+) -> tuple[list[Finding], list[str]]:
+    "Findings and notes of the answer to data with other values everywhere; none where it gives no answer to them."
+    with unproved(UserCodeError):  # it need not answer to any data whatever
+        other = called(fn, views.elsewhere(), views, name, symbol)
+        return brought_findings(other, views.given()), response_notes(base.table, other)
+    return [], []
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #470958af
 def audit_report(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, limits: AuditLimits, name: str, symbol: str | None,
     market: MarketData | None = None, on_cut: Callable[[], object] | None = None,
@@ -160,16 +263,9 @@ def audit_report(
     apart: OneProcess | None = None,  # asks each process alone; None: two that differ are told as memory
 ) -> Report:  # fmt: skip
     "The report of one function, after its first answer. Raises `UserCodeError` where nothing could be compared."
-    if first.table.empty:
-        lacks = "row" if len(first.table) == 0 else "column"
-        raise UserCodeError(f"{name} answers without a single {lacks} to the whole data: let it return one row a date")
-    plan = plan_cuts(pd.DatetimeIndex(first.table.index), views.kinds(first.table), limits.cuts, limits.seed)
+    plan = plan_of(first, views, limits, name)
     search = searched(fn, views, first, plan, limits, name, symbol, on_cut)
-    if not search.compared:
-        why = f"; the first refusal: {search.refused[0]}" if search.refused else ""
-        raise UserCodeError(
-            f"{name} answers on the whole data only, so that it cannot be asked for look-ahead: let it answer on data that end earlier{why}"
-        )
+    require_compared(search, name)
     last, again = (called(fn, views.whole(), views, name, symbol) for _ in range(2))
     found = memory_findings(first.table, last, again, limits.tolerance)
     thrown = [finding for finding in found if finding.probe == "repeat"]
@@ -180,47 +276,71 @@ def audit_report(
         if settled := apart.agreeing(last, first, plan, limits, lambda answer: again_here(first=answer)):
             notes, found, (base, search) = [process_note(found), *notes], [], settled
     found += file_findings(again_fresh, views, first, limits.tolerance) if again_fresh else []
-    with unproved(UserCodeError):  # it need not answer to any data whatever
-        other = called(fn, views.elsewhere(), views, name, symbol)
-        notes += response_notes(base.table, other)
-        found += brought_findings(other, views.given())
-    notes += [*carried, *file_notes(first)]
-    notes += (
-        []
-        if first.fresh
-        else [
-            "it cannot be sent to a fresh process: whether it remembers something between calls was asked in this one only"
-        ]
-    )
-    notes += (
-        [f"it gave no answer to {len(search.refused)} of {2 * search.asked} views; the first: {search.refused[0]}"]
-        if search.refused
-        else []
-    )
-    notes += (
-        [f"stopped after {limits.seconds:.0f} s at {search.asked} of {len(plan.cuts)} cuts"]
-        if search.asked < len(plan.cuts)
-        else []
-    )
-    notes += [
-        f"form, no value: {what}, at {count} of {2 * search.asked} views" for what, count in search.forms.most_common(8)
-    ]
-    answered = pd.DatetimeIndex(search.answered)
-    bound, read = plan.bound(answered), first.read | search.read
-    facts = {
-        "takes": first.form, "reads": ", ".join(sorted(read)) or "the frame", "columns": first.table.shape[1], "rows": len(first.table),
-        "cuts": search.asked, "seed": limits.seed, "values compared": search.compared, "smallest share of rows": bound,
-    }  # fmt: skip
-    notes += [f"hint, no verdict: {hint}" for hint in source_hints(inspect.unwrap(fn))[:5]]
-    table = plan.asked(answered)
-    kinds = ", ".join(f"{kind} {row['cuts']:.0f} of {row['rows']:.0f}" for kind, row in table.iterrows())
-    notes.append(
-        f"a leak on {bound:.1%} of all rows or more would have been found with 95%; cuts by kind of row: {kinds}"
-    )
-    findings = thrown or [*as_findings(names_together(search.differences), search.asked), *found, *dated]
-    return Report(f"look-ahead audit of {name}", tuple(findings), facts, tuple(notes), {"cuts by kind of day": table})
+    brought, said = told_elsewhere(fn, views, base, name, symbol)
+    notes += [*said, *carried, *audit_notes(fn, first, search, plan, limits)]
+    differing = as_findings(names_together(search.differences), search.asked)
+    return Report(
+        f"look-ahead audit of {name}", tuple(thrown or [*differing, *found, *brought, *dated]),
+        audit_facts(first, search, plan, limits.seed), tuple(notes),
+        {"cuts by kind of day": plan.asked(pd.DatetimeIndex(search.answered))},
+    )  # fmt: skip
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #acf071b8
+@dataclass(frozen=True)
+class Question:
+    "A function and the views that it is asked about, in this process and in others."
+
+    fn: Callable[..., Any]
+    source: Callable[[], Callable[..., Any]]  # gives the function in a fresh process
+    views: Views
+    name: str
+    symbol: str | None
+    folder: Path | None  # in which its files are kept apart; None: they stay where it puts them
+
+    def here(self) -> FirstAnswer:
+        "What this process says of everything."
+        ask = partial(answer_of, partial(given, self.fn), self.views.whole(), self.views, self.name, self.symbol)
+        return with_files(ask, self.folder)
+
+    def again_fresh(self, hidden: Sequence[Path]) -> Callable[[Any], FirstAnswer]:
+        "Asks a fresh process about a view, without some files."
+        told = {"views": self.views, "name": self.name, "symbol": self.symbol, "folder": self.folder, "hidden": hidden}
+        return partial(fresh_answer, self.source, **told)
+
+    def elsewhere(self, limits: AuditLimits, answer: FirstAnswer, cuts: pd.DatetimeIndex) -> FirstAnswer:
+        "All cuts and then everything, asked of a fresh process."
+        ask = partial(asked_alone, self.source, self.views, answer, cuts, limits, self.name, self.symbol)
+        return PROCESSES.ask(partial(with_files, ask, self.folder))
+
+    def report(
+        self, first: FirstAnswer, limits: AuditLimits, market: MarketData | None, carried: Sequence[str], kept: KeptFiles,
+        on_cut: Callable[[], object] | None = None,
+    ) -> Report:  # fmt: skip
+        "The report after the first answer; `kept` is told of the files. Raises `UserCodeError`."
+        guard = FileGuard(tempfile.mkdtemp(dir=self.folder), alone=limits.n_jobs == 1) if self.folder else None
+        again = self.again_fresh(first.files.read)
+        with waiting_copy(self.here) as before:
+            both = OneProcess(before, partial(self.elsewhere, limits))
+            fresh = (again, carried, both) if first.fresh else (None, carried, None)
+            asked = (guard.around(self.fn) if guard else self.fn), self.views, first, limits, self.name, self.symbol
+            report = audit_report(*asked, market, on_cut, *fresh)
+        if guard:
+            kept.add(guard)
+        return report
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #d4452b2d
+def require_question(fn: Any, data: Any, decide: str, within: Path | None) -> None:
+    "Raise `DataError` or `SettingsError` for what cannot be asked, before anything is."
+    if not callable(fn):
+        raise DataError(f"an audit asks a function: this is {type(fn).__name__}")
+    if decide not in ("close", "open"):
+        raise SettingsError(f"decide is {decide!r}: rows are used at the close or at the open")
+    if within is not None and not Path(within).is_dir():
+        raise SettingsError(f"within is {within}, which is no folder: make it first")
+    if not isinstance(data, MarketData):
+        moments_of(data)
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #19b17d73
 def audit(
     fn: Callable[
         ..., Any
@@ -254,42 +374,21 @@ def audit(
     user's files are read and never written: what cannot be led is refused, and what a library in C or a program changes is told
     (`FileRefusal`, see `core.file_guard`). Raises `UserCodeError` where the function fails, `DataError` for a symbol that is absent or a frame without dates.
     """
-    if not callable(fn):
-        raise DataError(f"an audit asks a function: this is {type(fn).__name__}")
-    if decide not in ("close", "open"):
-        raise SettingsError(f"decide is {decide!r}: rows are used at the close or at the open")
-    if within is not None and not Path(within).is_dir():
-        raise SettingsError(f"within is {within}, which is no folder: make it first")
-    if not isinstance(data, MarketData):
-        moments_of(data)  # refused before anything is asked
+    require_question(fn, data, decide, within)
     name = name or getattr(fn, "__name__", type(fn).__name__).replace("<lambda>", "a function")
     limits = AuditLimits(cuts, seconds, tolerance, seed, n_jobs, forms)
-    asked = source or partial(given, fn)
     carried = carried_values(fn)  # before a call fills what is empty now
     with (
         files_kept(name, watched_folders(fn) if apart else []) as kept,
         tempfile.TemporaryDirectory(prefix="forecastkit-audit-", dir=within) as made,
     ):
         folder = Path(made) if apart else None
-        first = first_answer(asked, data, symbol, name, folder)
+        first = first_answer(source or partial(given, fn), data, symbol, name, folder)
+        kept.add(first.files)
         views = views_of(data, first, symbol, decide, seed, calendar)
         market = data if first.form == "market" and isinstance(data, MarketData) else None
-        given_symbol = symbol if market is not None else None
-        hidden = {"folder": folder, "hidden": first.files.read}
-        again = partial(fresh_answer, asked, views=views, name=name, symbol=given_symbol, **hidden)
-        here = partial(
-            with_files, partial(answer_of, partial(given, fn), views.whole(), views, name, given_symbol), folder
+        question = Question(
+            fn, source or partial(given, fn), views, name, symbol if market is not None else None, folder
         )
-        alone = partial(asked_alone, asked, views, limits=limits, name=name, symbol=given_symbol)
-        guard = FileGuard(tempfile.mkdtemp(dir=folder), alone=limits.n_jobs == 1) if apart else None
-        kept.add(first.files)
-        with waiting_copy(here) as before:
-            apart_asked = OneProcess(
-                before, lambda answer, cuts: PROCESSES.ask(partial(with_files, partial(alone, answer, cuts), folder))
-            )
-            fresh = (again, carried, apart_asked) if first.fresh else (None, carried, None)
-            under = guard.around(fn) if guard else fn
-            report = audit_report(under, views, first, limits, name, given_symbol, market, on_cut, *fresh)
-            if guard:
-                kept.add(guard)
+        report = question.report(first, limits, market, carried, kept, on_cut)
     return replace(report, notes=(*report.notes, *kept.notes()))
