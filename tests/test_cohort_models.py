@@ -93,6 +93,8 @@ def test_it_learns_from_its_own_rows_alone():
     few = OTHER[WEEK].iloc[: MIN_COHORT_ROWS - 1]
     short = CohortModel(Climatology(), "opex_week").fit(X, pd.concat([few, OTHER[~WEEK]]).sort_index())
     assert not short.own_rows_
+    enough = OTHER[WEEK].iloc[:MIN_COHORT_ROWS]
+    assert CohortModel(Climatology(), "opex_week").fit(X, pd.concat([enough, OTHER[~WEEK]]).sort_index()).own_rows_
     winner = CohortTest("opex_week", 400, 0.1, 3.0, serves=True)
     late = CohortForecaster(Climatology(), [winner]).fit(X, OTHER.iloc[:300])
     assert late.own_ == {} and set(late.served_by(X)) == {"pooled"}
@@ -109,6 +111,13 @@ def test_the_test_is_as_stated():
     assert "too few" in str(few)
     weak = compare_cohort("opex_week", loss - 0.08 + rng.normal(size=len(loss)), loss, 5)
     assert weak.skill > 0 and 0 < weak.t < 2 and not weak.serves
+
+
+@pytest.mark.parametrize("horizon", [130, 200])
+def test_a_long_horizon_is_tested_on_two_of_its_spans_or_more(horizon):
+    loss = np.random.default_rng(1).gamma(4.0, size=2 * horizon)
+    assert compare_cohort("opex_week", 0.9 * loss, loss, horizon).skill == pytest.approx(0.1)
+    assert compare_cohort("opex_week", 0.9 * loss[1:], loss[1:], horizon).skill is None
 
 
 def test_unknown_outcomes_are_neither_learnt_from_nor_scored():
