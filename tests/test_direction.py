@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.models import ArimaDirection, DirectionEnsemble, DriftOverScale, direction_members
 from forecastkit.models.direction import stacked_weights
-from forecastkit.models.purged_folds import purged_folds, thinned
+from forecastkit.models.purged_folds import purged_folds, require_share, require_whole, rise_outcomes, thinned
 
 QUICK = {"logistic": LogisticRegression(C=0.01), "bayes": GaussianNB(), "base rate": DummyClassifier(strategy="prior")}
 
@@ -320,6 +320,61 @@ def test_what_cannot_be_learnt_from_is_refused(market, spoil, told):
 
 
 EXPECTED: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        (3, True),
+        (np.int64(3), True),
+        (4, True),
+        (2, False),
+        (3.0, False),
+        ("3", False),
+        (True, False),
+        (np.bool_(True), False),
+        (None, False),
+    ],
+)
+def test_a_whole_number_is_one_from_its_least_on(value, good):
+    if good:
+        assert require_whole(value, 3, "folds") == value
+    else:
+        with pytest.raises(DataError, match=r"folds = .* is no whole number of 3 or more"):
+            require_whole(value, 3, "folds")
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        (0, True),
+        (1.0, True),
+        (0.5, True),
+        (-1e-9, False),
+        (1 + 1e-9, False),
+        ("0.5", False),
+        (True, False),
+        (float("nan"), False),
+    ],
+)
+def test_a_share_lies_within_zero_and_one(value, good):
+    if good:
+        assert require_share(value, "margin") == float(value)
+    else:
+        with pytest.raises(DataError, match=r"margin = .* is no number within 0\.\.1"):
+            require_share(value, "margin")
+
+
+@pytest.mark.parametrize(
+    ("rose", "good"),
+    [([0, 1, np.nan], True), ([True, False], True), ([0, 2], False), ([0.5], False), (["up"], False), ([-1], False)],
+)
+def test_a_rise_is_one_or_zero_or_unknown(rose, good):
+    if good:
+        np.testing.assert_array_equal(rise_outcomes(rose), np.asarray(rose, dtype=float))
+    else:
+        with pytest.raises(DataError, match="1 for a rise, 0 for none"):
+            rise_outcomes(rose)
 
 
 def test_it_is_an_estimator():

@@ -10,6 +10,7 @@ import pytest
 
 from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.models import MultiTarget, PredictionIntervals, outcome_targets
+from forecastkit.models.prediction_intervals import conformal_margin
 
 DAYS = pd.bdate_range("2008-01-02", periods=1200)
 
@@ -205,3 +206,43 @@ def test_intervals_of_what_makes_no_sense_are_refused(parts):
     X, Y = frame(0, 200)
     with pytest.raises(DataError, match=next(iter(parts))):
         PredictionIntervals(**parts).fit(X, Y["told"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "margin"),
+    [(9, 0.9, 9.0), (8, 0.9, 8.0), (19, 0.9, 18.0), (10, 0.9, 10.0), (19, 0.5, 10.0), (1, 0.5, 1.0)],
+)
+def test_the_margin_is_the_miss_of_rank_level_times_one_more_than_the_rows(rows, level, margin):
+    "Misses 1, 2 .. n in any order: so many of n + 1 exchangeable ones lie within it, the largest where that asks for more."
+    misses = np.random.default_rng(0).permutation(np.arange(1.0, rows + 1))
+    assert conformal_margin(misses, level) == margin
+
+
+def test_intervals_train_a_horizon_before_the_sessions_of_their_margin():
+    "Of 200 sessions 150 and later give the margin; with a horizon of 5 the trees see 145, and nothing sees 146 to 149."
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1))
+    y = X[:, 0] + 0.3 * rng.normal(size=200)
+
+    def told(at: slice) -> tuple[float, bytes]:
+        spoilt = y.copy()
+        spoilt[at] = np.where(spoilt[at] > 0, -9.0, 9.0)
+        model = PredictionIntervals(0.8, horizon=5, rounds=20).fit(X, spoilt)
+        return model.margin_, model.predict(X).tobytes()
+
+    margin, trees = told(slice(0, 0))
+    assert told(slice(146, 150)) == (margin, trees)
+    assert told(slice(145, 146))[1] != trees
+    other, same = told(slice(150, 151))
+    assert other != margin and same == trees
+
+
+def test_no_interval_leaves_its_median_outside():
+    "Where the margin is below 0 both ends stop at the median."
+    X = np.arange(400.0)[:, None]
+    model = PredictionIntervals(0.5, horizon=1, rounds=20).fit(
+        X, np.where(X[:, 0] < 300, 10 * np.sin(37 * X[:, 0]), 0.0)
+    )
+    assert model.margin_ < 0
+    low, high = model.predict_intervals(X)
+    assert (low <= model.predict(X)).all() and (model.predict(X) <= high).all()
