@@ -246,3 +246,11 @@ def test_no_interval_leaves_its_median_outside():
     assert model.margin_ < 0
     low, high = model.predict_intervals(X)
     assert (low <= model.predict(X)).all() and (model.predict(X) <= high).all()
+
+
+def test_the_ends_before_the_margin_are_the_quantiles_that_leave_half_of_the_rest_on_each_side():
+    y, X = np.random.default_rng(0).exponential(size=2000), np.zeros((2000, 1))
+    model = PredictionIntervals(0.8, horizon=1).fit(X, y)
+    low, high = model.predict_intervals(X[:1])
+    known = [low[0] + model.margin_, model.predict(X[:1])[0], high[0] - model.margin_]
+    np.testing.assert_allclose(known, np.quantile(y[:1500], [0.1, 0.5, 0.9]), atol=0.02)
