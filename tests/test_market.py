@@ -12,6 +12,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.calendars.fomc import fomc_table
 from forecastkit.calendars.releases import RELEASES, release_of
 from forecastkit.core import DataError
+from forecastkit.data.history import latest_known, macro_history
 from forecastkit.data.market import BAR_COLUMNS, MarketData, Repair, repair_bars
 
 NYSE = get_calendar("XNYS")
@@ -455,3 +456,73 @@ def test_columns_of_bars_are_always_the_five():
     assert market.bars("VVIX").dtypes.eq("float64").all()
     assert str(market.bars("VVIX").index.dtype) == "datetime64[us]"
     assert NYSE.sessions.dtype == market.bars("VVIX").index.dtype
+
+
+# --- histories
+
+
+def values_of(*rows: tuple[str, float, str]) -> pd.DataFrame:
+    "Observation date, value, and when it was out."
+    days, values, known = zip(*rows)
+    return pd.DataFrame({"value": values, "known_at": pd.to_datetime(known, utc=True)}, pd.DatetimeIndex(days))
+
+
+REVISED = values_of(("2018-01-02", 1.0, "2018-01-03"), ("2018-01-05", 3.0, "2018-01-08"), ("2018-01-04", 2.0, "2018-01-08"),
+                    ("2018-01-02", 1.5, "2018-01-09"), ("2018-01-05", 3.5, "2018-01-10"))  # fmt: skip
+
+
+def microseconds(*moments: str) -> np.ndarray:
+    return pd.DatetimeIndex(moments).to_numpy(dtype="datetime64[us]").astype(np.int64)
+
+
+def test_the_newest_date_is_read_in_its_revision_of_then():
+    "Nothing before the first; a late revision of an older date changes nothing; a moment on the dot counts."
+    history = macro_history("UNRATE", REVISED)
+    moments = microseconds(
+        "2018-01-02 23:00", "2018-01-03", "2018-01-07", "2018-01-08", "2018-01-09", "2018-01-10", "2019-01-01"
+    )
+    np.testing.assert_array_equal(latest_known(history, moments), [np.nan, 1.0, 1.0, 3.0, 3.0, 3.5, 3.5])
+    assert history.counts(moments).tolist() == [0, 1, 1, 3, 4, 5, 5]
+    assert history.until(int(moments[4])).latest()["value"].tolist() == [1.5, 2.0, 3.0]
+
+
+def test_every_prefix_has_a_fingerprint_of_its_content_alone():
+    history, counts = macro_history("UNRATE", REVISED), np.array([5, 0, 3, 3, 1])
+    found = history.digests(counts)
+    assert found[1] == b"" and found[2] == found[3] and len(set(found)) == 4
+    for moment, print_ in (("2018-01-08", found[2]), ("2018-01-03", found[4])):
+        part = history.until(int(microseconds(moment)[0]))
+        assert part.digests(np.array([len(part.known)])) == [print_]
+    shuffled = macro_history("UNRATE", REVISED.iloc[[3, 1, 4, 0, 2]])
+    assert shuffled.digests(counts) == found
+    for other in (
+        REVISED.assign(value=[1.0, 3.0, 2.0, 1.5, 3.6]),
+        REVISED.set_axis([*REVISED.index[:4], pd.Timestamp("2018-01-04")]),
+    ):
+        assert (
+            macro_history("UNRATE", other).digests(counts)[1:] == found[1:]
+            and macro_history("UNRATE", other).digests(counts)[0] != found[0]
+        )
+    assert macro_history("PAYEMS", REVISED).digests(counts)[4] != found[4]
+
+
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_two_values_of_a_date_known_at_once_are_refused_by_that_date(at):
+    twice = pd.concat([REVISED, REVISED.iloc[[at]].assign(value=9.0)])
+    with pytest.raises(
+        DataError,
+        match=rf"UNRATE {REVISED.index[at]:%Y-%m-%d}: two rows of one date, known at the same moment: keep one \(1 rows\)",
+    ):
+        macro_history("UNRATE", twice)
+
+
+@pytest.mark.parametrize(("earlier", "good"), [("0 days", True), ("1us", False)])
+def test_a_value_is_known_from_the_beginning_of_its_date_at_the_earliest(earlier, good):
+    frame = values_of(("2018-01-02", 1.0, "2018-01-02")).assign(
+        known_at=lambda f: f["known_at"] - pd.Timedelta(earlier)
+    )
+    if good:
+        assert macro_history("UNRATE", frame).known.tolist() == microseconds("2018-01-02").tolist()
+    else:
+        with pytest.raises(DataError, match="a known_at before it could be known"):
+            macro_history("UNRATE", frame)
