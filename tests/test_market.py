@@ -12,7 +12,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.calendars.fomc import fomc_table
 from forecastkit.calendars.releases import RELEASES, release_of
 from forecastkit.core import DataError
-from forecastkit.data.history import latest_known, macro_history
+from forecastkit.data.history import latest_known, macro_history, table_history
 from forecastkit.data.market import BAR_COLUMNS, MarketData, Repair, repair_bars
 
 NYSE = get_calendar("XNYS")
@@ -526,3 +526,22 @@ def test_a_value_is_known_from_the_beginning_of_its_date_at_the_earliest(earlier
     else:
         with pytest.raises(DataError, match="a known_at before it could be known"):
             macro_history("UNRATE", frame)
+
+
+def test_a_table_of_facts_is_the_same_in_any_order_and_another_with_another_fact():
+    facts = pd.DataFrame({"date": pd.to_datetime(["2018-01-31", "2018-03-21", "2018-05-02"]), "kind": ["a", "b", "c"],
+                          "known_at": pd.to_datetime(["2017-06-20", "2017-06-20", "2017-06-01"], utc=True)})  # fmt: skip
+    history, counts = table_history("events", facts), np.arange(4)
+    assert (
+        history.known.tolist() == microseconds("2017-06-01", "2017-06-20", "2017-06-20").tolist()
+        and history.rows["kind"].iloc[0] == "c"
+    )
+    for order in ([2, 1, 0], [1, 2, 0]):
+        assert table_history("events", facts.iloc[order]).digests(counts) == history.digests(counts)
+    changed = table_history("events", facts.assign(kind=["a", "b", "d"])).digests(counts)
+    assert changed[0] == b"" and not set(changed[1:]) & set(history.digests(counts)[1:])
+    assert table_history("members", facts).digests(counts)[1:] != history.digests(counts)[1:]
+    with pytest.raises(DataError, match="the table of events needs a column known_at"):
+        table_history("events", facts.drop(columns="known_at"))
+    with pytest.raises(DataError, match="known_at must hold moments with a time zone"):
+        table_history("events", facts.assign(known_at=facts["known_at"].dt.tz_localize(None)))
