@@ -81,11 +81,13 @@ def lazy_one():
     return lazy
 
 
+LISTED = ["scale", SCALER]
 CARRYING = {
     "a global": (by_scaler, "`SCALER` (StandardScaler) was fitted before the audit"),
     "a helper's global": (by_helper, "`SCALER` (StandardScaler) was fitted before the audit"),
     "a pipeline": (lambda close: PIPE.transform(close), "`PIPE` (Pipeline) was fitted"),
     "in a dict": (lambda close: MODELS["scale"].transform(close), "`MODELS['scale']` (StandardScaler) was fitted"),
+    "in a list": (lambda close: LISTED[1].transform(close), "`LISTED[1]` (StandardScaler) was fitted"),
     "a default": (by_default, "`tomorrow` (Series) was made before the audit and holds"),
     "a partial": (partial(by_default, tomorrow=CLOSE), "`tomorrow` (Series) was made before the audit"),
     "a closure": ((lambda kept: lambda close: close / kept[0])(CLOSE.to_numpy()), "`kept` (ndarray) was made"),

@@ -289,6 +289,16 @@ def test_a_feature_is_its_definition(name):
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("asset", ASSETS, ids=lambda asset: asset.name)
+def test_another_market_is_alive_by_its_return_of_one_session(asset):
+    own = [
+        feature
+        for feature in volatility_features()
+        if feature.name.startswith(f"{asset.name}_") and feature.family == "other markets"
+    ]
+    assert [feature.name for feature in own if feature.pulse] == [f"{asset.name}_return_1"]
+
+
 def test_the_roll_is_the_basis_a_session_until_expiry():
     roll = next(feature for feature in volatility_features() if feature.name == "vix_roll")
     days = next(feature for feature in volatility_features() if feature.name == "sessions_to_vix_expiry")

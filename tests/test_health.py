@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data.checks import FAULT_KINDS, disagreements, published_faults, series_faults
+from forecastkit.data.checks import FAULT_KINDS, disagreements, published_faults, series_faults, stale_faults
 from forecastkit.data.health import file_report, health_report, market_health, write_health
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import SampleSource, load_packaged
@@ -87,6 +87,15 @@ def test_a_seeded_fault_is_found_and_no_other(kind):
     expected = {kind} | ({"no close"} if kind == "text" else set())
     assert {fault.kind for fault in faults} == expected
     assert all(str(fault) and fault.grade == FAULT_KINDS[fault.kind][0] for fault in faults)
+
+
+@pytest.mark.parametrize(("still", "count"), [(10, 10), (9, 0)])
+def test_a_close_is_stale_that_rests_for_ten_sessions_where_it_does_not_rest_otherwise(still, count):
+    "Ten of fifteen changes are none, in one run: the run itself says nothing of how often a close rests."
+    close = np.r_[np.full(still + 1, 100.0), np.arange(101.0, 106.0)]
+    bars = pd.DataFrame({"close": close}, NYSE.sessions_in_range("2018-01-02", "2018-02-28")[: len(close)])
+    found = stale_faults("SPX", bars)
+    assert sum(one.count for one in found) == count and len(found) == (count > 0)
 
 
 def published(days, **columns) -> pd.DataFrame:

@@ -10,12 +10,13 @@ from leaks import LEAKS, LOOKALIKES, Case
 from leaks.setting import corpus_market, members_table
 from leaks.windows import centred_mean, shifted_back
 
-from forecastkit.calendars import get_calendar
+from forecastkit.calendars import get_calendar, reported_dates
 from forecastkit.core import DataError, SettingsError
 from forecastkit.core.findings import write_page
 from forecastkit.data.market import MarketData
 from forecastkit.data.splits import ExpandingSplit
 from forecastkit.data.synthetic import synthetic_market
+from forecastkit.evaluation.audit_views import MarketViews
 from forecastkit.evaluation.lookahead import audit_folds, audit_many, audit_market_function, measure_warmup
 from forecastkit.evaluation.perturbations import (
     Counterfactuals,
@@ -304,3 +305,26 @@ def test_an_answer_has_one_row_a_date(index, told):
             as_table(answer)
     else:
         assert as_table(answer)["x"].tolist() == [2.0, 3.0, 1.0], "rows in order"
+
+
+def test_rows_with_a_time_of_day_need_a_zone():
+    times = pd.DatetimeIndex(["2018-02-05 10:30", "2018-02-06 10:30"])
+    with pytest.raises(DataError, match="rows with a time of day need a time zone"):
+        decision_times(times, calendar=NYSE)
+    assert decision_times(times.tz_localize("UTC"), calendar=NYSE).tolist() == [1517826600_000_000, 1517913000_000_000]
+
+
+def test_meetings_and_reports_go_on_differently_too_unless_one_series_alone_is_asked_for():
+    market = synthetic_market(seed=2, sessions=700, stocks=("AAA",)).market
+    days = market.close("AAA").index
+    market = market.with_earnings(reported_dates("AAA", days[60::63]))
+    whole, moment = Counterfactuals(market), NYSE.closes_of(days[400:401])[0]
+    for only, changed in ((None, True), ("earnings", True), ("AAA", False), ("events", False)):
+        assert (not whole.perturbed(moment, only).earnings.equals(market.earnings)) is changed, only
+
+
+@pytest.mark.parametrize(
+    ("read", "alone"), [({"SPX"}, True), ({"SPX", "events"}, False), (set(), False), ({"events"}, False)]
+)
+def test_series_alone_are_perturbed_where_nothing_else_was_read(read, alone):
+    assert MarketViews(synthetic_market(seed=2, sessions=30).market, read).series_only is alone

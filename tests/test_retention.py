@@ -42,6 +42,7 @@ from forecastkit.ops import (
     standing,
     stored_promotions,
 )
+from forecastkit.ops.retention import PruneReport
 from forecastkit.ops.training_runs import end_run
 
 pytest_plugins = ("engine_fixtures",)
@@ -453,3 +454,14 @@ def test_prune_and_retire_stale_at_the_terminal(tmp_path, capsys, monkeypatch):
     assert standing(registry.database, TARGET).stages["deep"] == "candidate"
     assert [row["retired"] for row in run("retire-stale")] == [True]
     assert standing(registry.database, TARGET).stages["deep"] == "retired"
+
+
+@pytest.mark.parametrize(("dry", "gone", "freed"), [(True, "would go", "would be freed"), (False, "removed ", "freed")])
+def test_a_pruning_names_what_stays_with_its_reason_and_what_goes(dry, gone, freed):
+    said = str(PruneReport({"one": "it serves"}, ("two", "three"), 1200, dry)).splitlines()
+    assert said == [
+        "kept     one: it serves",
+        f"{gone} two",
+        f"{gone} three",
+        f"1 kept, 2 removed, 1,200 bytes {freed}",
+    ]

@@ -50,6 +50,7 @@ def test_a_record_is_stored_once_and_read_back_equal_in_every_bit(url, tmp_path)
         ]
         assert [one.origin for one in stored_horizons(database, start="2018-02-06", end="2018-02-06")] == ["2018-02-06"]
         assert [one.origin for one in stored_horizons(database, symbol="XYZ", limit=1)] == ["2018-02-07"]
+        assert [len(stored_horizons(database, horizon=h)) for h in (1, 5, 21, 2)] == [4, 4, 4, 0]  # 2 is not 21
         found = audit_ledger(database)
         assert found.ok and found.counts["of_several_horizons"] == 4 and found.ends[HORIZONS.name][0] == 4
 

@@ -5,6 +5,7 @@ import sqlite3
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from statistics import NormalDist
 from typing import ClassVar
 
 import jsonschema
@@ -202,6 +203,8 @@ def test_a_search_of_noise_stops_early_and_one_that_gains_goes_on():
     study, _ = optimize_hyperparameters(TASK, CONFIG, 30, outer=None)
     assert len(study.trials) == 30 and "stopped" not in study.user_attrs
     assert expected_gain([2.0, 1.0, 3.0], 10) > expected_gain([2.0, 1.0, 3.0], 1) > 0
+    by_hand = NormalDist().pdf(-1) - NormalDist().cdf(-1)  # the best lies one standard deviation, 1, below the mean
+    assert expected_gain([2.0, 1.0, 3.0], 10) == pytest.approx(10 * by_hand)
 
 
 def test_tpe_finds_a_planted_optimum_sooner_than_random_search():
