@@ -205,6 +205,7 @@ def test_a_search_of_noise_stops_early_and_one_that_gains_goes_on():
     assert expected_gain([2.0, 1.0, 3.0], 10) > expected_gain([2.0, 1.0, 3.0], 1) > 0
     by_hand = NormalDist().pdf(-1) - NormalDist().cdf(-1)  # the best lies one standard deviation, 1, below the mean
     assert expected_gain([2.0, 1.0, 3.0], 10) == pytest.approx(10 * by_hand)
+    assert expected_gain([1.0], 10) == expected_gain([2.0, 2.0], 10) == 0.0  # nothing is known of their spread
 
 
 def test_tpe_finds_a_planted_optimum_sooner_than_random_search():
