@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
 from forecastkit.data.checks import FAULT_KINDS, disagreements, published_faults, series_faults, stale_faults
-from forecastkit.data.health import file_report, health_report, market_health, write_health
+from forecastkit.data.health import file_report, health_report, market_health, volume_faults, write_health
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import SampleSource, load_packaged
 from forecastkit.data.synthetic import synthetic_market
@@ -274,3 +274,10 @@ def test_broken_files_end_in_faults_not_in_tracebacks(tmp_path_factory, data):
     told = file_report(folder / name, name, NYSE)
     assert report is None or report.text()
     assert told is None or all(str(fault) for fault in told.faults)
+
+
+@pytest.mark.parametrize(("volume", "kinds"), [("100", ["trailer"]), ("100.5", ["trailer", "fractions"])])
+def test_fractions_of_shares_are_named_where_a_volume_has_some(volume, kinds):
+    text = f"Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n20210802|AAA|{volume}|0|900|B.Q\n20210802|BBB|7|0|90|B\n2\n"
+    found = volume_faults("CNMS", text)
+    assert [one.kind for one in found] == kinds and found[-1].count == 1

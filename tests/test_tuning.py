@@ -580,3 +580,17 @@ def test_a_training_searches_where_it_is_asked_to_and_the_champion_stays(tmp_pat
     assert code == 0, said.err
     assert (asked["target"], asked["n_trials"], str(asked["as_of"])) == ("VIX", 7, "2010-06-30")
     assert "searched" in said.err and "model version in force" in said.out
+
+
+@pytest.mark.parametrize(("kind", "value", "allowed"), [
+    ("int", 3, True), ("int", 3.0, True), ("int", 3.5, False), ("int", 2, False), ("int", 6, True), ("int", 7, False), ("float", 3.5, True),
+    ("float", np.float64(6), True), ("float", 6.1, False), ("int", "3", False), ("int", None, False),
+])  # fmt: skip
+def test_a_search_could_pick_numbers_within_its_bounds_and_nothing_else(kind, value, allowed):
+    assert SearchParameter("depth", kind, 4, 3, 6).allows(value) is allowed
+
+
+def test_a_truth_is_no_number_of_a_space():
+    assert SearchParameter("trees", "int", 1, 0, 2).allows(1) and not SearchParameter("trees", "int", 1, 0, 2).allows(
+        True
+    )
