@@ -1,6 +1,7 @@
 "The audit where code is reviewed, on a small repository: a test that fails, annotations, SARIF, a hook, and hints that are no verdicts."
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -11,10 +12,13 @@ import pytest
 import yaml
 
 from forecastkit.cli.main import main
+from forecastkit.core import UserCodeError
 from forecastkit.evaluation import audit
 from forecastkit.evaluation.audit_outputs import written_at
 from forecastkit.evaluation.source_hints import hints_in, source_hints
 from forecastkit.pipeline.user_code import load_user_code
+
+ROOT = Path(__file__).resolve().parents[1]
 
 CODE = """import pandas as pd
 
@@ -236,3 +240,45 @@ def test_a_line_that_may_look_ahead_is_named(line):
 )
 def test_a_line_of_the_past_is_not(line):
     assert hints_in(line) == []
+
+
+NAMED = """import pandas as pd
+import neighbour
+
+
+def own(close: pd.Series):
+    return close.diff() * neighbour.ONE
+"""
+
+
+@pytest.mark.parametrize("name", ["signal", "copy", "calendar", "selectors"])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_file_with_the_name_of_a_standard_module_is_audited_as_any_other(name, jobs, repository):
+    Path(f"{name}.py").write_text(NAMED)
+    Path("neighbour.py").write_text("ONE = 1\n")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "forecastkit", "verify", "--function", f"{name}.py:own", "--cuts", "4", "--jobs", jobs, "--home", "home"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert "fresh process" not in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--sarif", "--html"])
+def test_no_result_is_written_over_code(option, repository, capsys):
+    Path("mine.py").write_text(FAILING)
+    assert verified("--function", "mine.py:refuses", option, "mine.py", home=repository) == 2
+    assert "is that of code" in capsys.readouterr().err and Path("mine.py").read_text() == FAILING
+
+
+def ends_on_short_data(close):
+    if len(close) < 300:
+        os._exit(0)
+    return close.diff()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_function_that_ends_its_process_does_not_end_the_caller(jobs):
+    close = pd.Series(range(1, 401), pd.bdate_range("2020-01-01", periods=400), dtype=float)
+    with pytest.raises(UserCodeError, match="ended its process"):
+        audit(ends_on_short_data, close, cuts=20, n_jobs=jobs)

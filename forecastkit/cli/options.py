@@ -125,6 +125,10 @@ def writable_file(path: Path | None) -> Path | None:
 
     from forecastkit.core import SettingsError
 
+    if path is not None and path.suffix in (".py", ".ipynb"):
+        raise SettingsError(
+            f"{path} would be written over by a result, and its name is that of code: name another file"
+        )
     above = next((one for one in path.absolute().parents if one.exists()), None) if path is not None else None
     refusal = f"{path} cannot be written: name a file in a folder that can be"
     if path is not None and (path.is_dir() or above is None or not above.is_dir() or not os.access(above, os.W_OK)):

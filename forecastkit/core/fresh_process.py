@@ -161,12 +161,12 @@ class FreshProcesses:
         "Start the process that waits, unless it does; the first question does so by itself."
         if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
             return
-        code = f"from {__name__} import serve_questions; serve_questions({self.modules!r})"
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        # Python's own modules come before what lies in the working folder: a file of the user's may be called signal.py
+        house, known = str(Path(__file__).parents[2]), [*filter(None, sys.path)]
+        path = f"import sys; sys.path[:] = [{house!r}, *sys.path, *(entry for entry in {known!r} if entry not in sys.path)]"
+        code = f"{path}; from {__name__} import serve_questions; serve_questions({self.modules!r})"
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._process = subprocess.Popen(  # noqa: S603  # nosec B603
-            [sys.executable, "-c", code], env=environment, **pipes
-        )
+        self._process = subprocess.Popen([sys.executable, "-P", "-c", code], **pipes)  # noqa: S603  # nosec B603
         if not self._owner:
             atexit.register(self.close)
         self._owner, self._ready = os.getpid(), False

@@ -100,7 +100,11 @@ def searched(
 
     shares = [plan.cuts[k :: limits.n_jobs] for k in range(limits.n_jobs)]
     until = time.monotonic() + limits.seconds
-    workers = get_reusable_executor(max_workers=limits.n_jobs, env=ONE_THREAD)
+    # workers start without the working folder on their search path, where a signal.py of the user's may lie; what the function starts is spared that
+    plain = partial(os.environ.pop, "PYTHONSAFEPATH", None)
+    workers = get_reusable_executor(
+        max_workers=limits.n_jobs, env={**ONE_THREAD, "PYTHONSAFEPATH": "1"}, initializer=plain
+    )
     try:
         asked = [workers.submit(ask, share, until=until) for share in shares]
         parts = [one.result() for one in asked]

@@ -14,8 +14,10 @@ from __future__ import annotations
 import contextlib
 import dis
 import inspect
+import os
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
@@ -31,7 +33,7 @@ from .cache import PLAIN_TYPES, code_digest, library_name, parts_of
 
 # %% auto #0
 __all__ = ['PYTHON', 'ERROR_CHARACTERS', 'USER_FAMILY', 'described', 'user_code_digest', 'place_of', 'raised_by_code',
-           'user_code', 'at_user_sessions', 'UserFormula', 'wants_symbol', 'user_feature']
+           'ProcessEnd', 'kept_alive', 'user_code', 'at_user_sessions', 'UserFormula', 'wants_symbol', 'user_feature']
 
 # %% ../../nbs/30_features/17_user_features.ipynb #c8936afd
 def described(thing: Any) -> Any:
@@ -107,6 +109,31 @@ def raised_by_code(error: BaseException) -> bool:
         at = at.tb_next
     return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
 
+# %% ../../nbs/30_features/17_user_features.ipynb #2ee0e22a
+class ProcessEnd(SystemExit):
+    "What `os._exit` raises while code of the user's runs."
+
+
+_EXIT, _HERE = os._exit, threading.local()
+
+
+def _end_or_raise(status: int) -> None:
+    "`os._exit`, but in a thread of this process in which code of the user's runs."
+    if getattr(_HERE, "process", None) == os.getpid():
+        raise ProcessEnd(status)
+    _EXIT(status)
+
+# %% ../../nbs/30_features/17_user_features.ipynb #8bf18ca0
+@contextlib.contextmanager
+def kept_alive() -> Iterator[None]:
+    "While it lasts, `os._exit` raises `ProcessEnd` in this thread; processes that it starts may end."
+    before = getattr(_HERE, "process", None)
+    os._exit, _HERE.process = _end_or_raise, os.getpid()
+    try:
+        yield
+    finally:
+        _HERE.process = before
+
 # %% ../../nbs/30_features/17_user_features.ipynb #0b5995c5
 @contextlib.contextmanager
 def user_code(
@@ -114,10 +141,12 @@ def user_code(
 ) -> Iterator[None]:
     "Code of the user's runs inside: an error becomes a `UserCodeError`, and what is printed goes to standard error."
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), kept_alive():
             yield
     except UserCodeError:
         raise
+    except ProcessEnd as error:
+        raise UserCodeError(f"{what} failed: it ended its process{place_of(error)}") from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and not raised_by_code(error):
             raise

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import re
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -35,10 +36,11 @@ from ..features import Feature, compute_features, user_code, user_code_digest, u
 from .profile import TargetProfile, UserPart
 
 # %% auto #0
-__all__ = ['RESERVED', 'MODEL_GROUP', 'PROBE_CUTS', 'TOO_GOOD', 'MEMBER_ROWS', 'SourceError', 'load_user_code', 'named_user_code',
-           'recipes_with', 'with_user_features', 'with_user_members', 'installed_model', 'with_user_model',
-           'with_user_code', 'user_columns', 'user_features_of', 'require_no_look_ahead', 'ask_user_features',
-           'require_outcomes_unknown', 'ask_early', 'require_no_memory', 'probe_user_members', 'probe_user_code']
+__all__ = ['RESERVED', 'MODEL_GROUP', 'PROBE_CUTS', 'TOO_GOOD', 'MEMBER_ROWS', 'place_beside', 'SourceError', 'load_user_code',
+           'named_user_code', 'recipes_with', 'with_user_features', 'with_user_members', 'installed_model',
+           'with_user_model', 'with_user_code', 'user_columns', 'user_features_of', 'require_no_look_ahead',
+           'ask_user_features', 'require_outcomes_unknown', 'ask_early', 'require_no_memory', 'probe_user_members',
+           'probe_user_code']
 
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #a0075e3a
 class _Cells(ExecutionLoader):
@@ -97,12 +99,18 @@ def forget_neighbours(folder: Path) -> None:
         if root != folder and root not in reachable:
             del sys.modules[name]
 
+# %% ../../nbs/65_pipeline/02_user_code.ipynb #2d0fc5de
+def place_beside() -> int:
+    "Where a file's folder is put on the search path: behind Python's own modules, of which none shall be hidden by a `signal.py` or `copy.py`, and before what is installed."
+    own = Path(sysconfig.get_path("stdlib"))
+    return 1 + max((k for k, entry in enumerate(sys.path) if Path(entry) in (own, own / "lib-dynload")), default=-1)
+
 # %% ../../nbs/65_pipeline/02_user_code.ipynb #56d0c1f4
 @contextmanager
 def _beside(folder: Path, module: ModuleType) -> Iterator[None]:
     "While a file runs, what lies beside it can be imported, and its module can be found by its own name."
     forget_neighbours(folder)
-    sys.path.insert(0, str(folder))
+    sys.path.insert(place_beside(), str(folder))
     sys.modules[module.__name__] = module
     try:
         yield
