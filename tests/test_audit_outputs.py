@@ -251,13 +251,22 @@ def own(close: pd.Series):
 """
 
 
-@pytest.mark.parametrize("name", ["signal", "copy", "calendar", "selectors"])
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_file_with_the_name_of_a_standard_module_is_audited_as_any_other(name, jobs, repository):
-    Path(f"{name}.py").write_text(NAMED)
-    Path("neighbour.py").write_text("ONE = 1\n")
+@pytest.mark.parametrize(
+    ("place", "name", "jobs"),
+    [
+        ("", "signal", "2"),
+        ("", "copy", "1"),
+        ("", "calendar", "2"),
+        ("features/", "own", "1"),
+        ("features/", "own", "2"),
+    ],
+)
+def test_a_file_is_audited_wherever_it_lies_and_whatever_its_name(place, name, jobs, repository):
+    Path("features").mkdir()
+    Path(f"{place}{name}.py").write_text(NAMED)
+    Path(f"{place}neighbour.py").write_text("ONE = 1\n")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "forecastkit", "verify", "--function", f"{name}.py:own", "--cuts", "4", "--jobs", jobs, "--home", "home"],
+        [sys.executable, "-P", "-m", "forecastkit", "verify", "--function", f"{place}{name}.py:own", "--cuts", "4", "--jobs", jobs, "--home", "home"],
         env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
@@ -267,7 +276,7 @@ def test_a_file_with_the_name_of_a_standard_module_is_audited_as_any_other(name,
 @pytest.mark.parametrize("option", ["--sarif", "--html"])
 def test_no_result_is_written_over_code(option, repository, capsys):
     Path("mine.py").write_text(FAILING)
-    assert verified("--function", "mine.py:refuses", option, "mine.py", home=repository) == 2
+    assert main(["verify", "--function", "mine.py:refuses", option, "mine.py", "--home", "home"]) == 2
     assert "is that of code" in capsys.readouterr().err and Path("mine.py").read_text() == FAILING
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import tempfile
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -53,9 +54,10 @@ from forecastkit.evaluation.answer_findings import (
 )
 
 # %% auto #0
-__all__ = ['ONE_THREAD', 'AuditLimits', 'searched', 'AloneAnswer', 'asked_alone', 'OneProcess', 'fresh_notes', 'refusal_notes',
-           'time_notes', 'form_notes', 'hint_notes', 'bound_note', 'audit_notes', 'audit_facts', 'plan_of',
-           'require_compared', 'told_elsewhere', 'audit_report', 'Question', 'require_question', 'audit']
+__all__ = ['ONE_THREAD', 'SAFE_PATH', 'AuditLimits', 'search_path_as_ever', 'searched', 'AloneAnswer', 'asked_alone',
+           'OneProcess', 'fresh_notes', 'refusal_notes', 'time_notes', 'form_notes', 'hint_notes', 'bound_note',
+           'audit_notes', 'audit_facts', 'plan_of', 'require_compared', 'told_elsewhere', 'audit_report',
+           'SourcedFunction', 'sourced', 'Question', 'require_question', 'audit']
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #99e63e52
 @dataclass(frozen=True)
@@ -81,10 +83,19 @@ class AuditLimits:
         if self.n_jobs < 1 or self.n_jobs != int(self.n_jobs):
             raise SettingsError(f"n_jobs is {self.n_jobs}: give a whole number of processes, 1 or more")
 
-# %% ../../nbs/45_evaluation/17_function_audit.ipynb #272fffdc
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #264dbe7f
 ONE_THREAD: Mapping[str, str] = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+SAFE_PATH: Mapping[str, str] = {
+    "PYTHONSAFEPATH": "1"
+}  # a process starts without the working folder, where a signal.py may lie
 
 
+def search_path_as_ever() -> None:
+    "What the function starts itself gets no `SAFE_PATH`."
+    for name in SAFE_PATH:
+        os.environ.pop(name, None)
+
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #272fffdc
 def searched(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, plan: CutPlan, limits: AuditLimits, name: str, symbol: str | None,
     on_cut: Callable[[], object] | None = None,
@@ -100,10 +111,8 @@ def searched(
 
     shares = [plan.cuts[k :: limits.n_jobs] for k in range(limits.n_jobs)]
     until = time.monotonic() + limits.seconds
-    # workers start without the working folder on their search path, where a signal.py of the user's may lie; what the function starts is spared that
-    plain = partial(os.environ.pop, "PYTHONSAFEPATH", None)
     workers = get_reusable_executor(
-        max_workers=limits.n_jobs, env={**ONE_THREAD, "PYTHONSAFEPATH": "1"}, initializer=plain
+        max_workers=limits.n_jobs, env={**ONE_THREAD, **SAFE_PATH}, initializer=search_path_as_ever
     )
     try:
         asked = [workers.submit(ask, share, until=until) for share in shares]
@@ -289,6 +298,27 @@ def audit_report(
         {"cuts by kind of day": plan.asked(pd.DatetimeIndex(search.answered))},
     )  # fmt: skip
 
+# %% ../../nbs/45_evaluation/17_function_audit.ipynb #07cbb625
+class SourcedFunction:
+    "A function that other processes get from its source."
+
+    __slots__ = ("__name__", "__wrapped__", "source")  # and no dict, which a wrapper would copy and send
+
+    def __init__(self, fn: Callable[..., Any], source: Callable[[], Callable[..., Any]]):
+        self.__wrapped__, self.source = fn, source
+        self.__name__: str = getattr(fn, "__name__", type(fn).__name__)
+
+    def __call__(self, *told: Any) -> Any:
+        return self.__wrapped__(*told)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sourced, (self.source,)
+
+
+def sourced(source: Callable[[], Callable[..., Any]]) -> SourcedFunction:
+    "The function of a source, which stays with it."
+    return SourcedFunction(source(), source)
+
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #acf071b8
 @dataclass(frozen=True)
 class Question:
@@ -322,11 +352,12 @@ class Question:
     ) -> Report:  # fmt: skip
         "The report after the first answer; `kept` is told of the files. Raises `UserCodeError`."
         guard = FileGuard(tempfile.mkdtemp(dir=self.folder), alone=limits.n_jobs == 1) if self.folder else None
+        fn = SourcedFunction(self.fn, self.source)
         again = self.again_fresh(first.files.read)
         with waiting_copy(self.here) as before:
             both = OneProcess(before, partial(self.elsewhere, limits))
             fresh = (again, carried, both) if first.fresh else (None, carried, None)
-            asked = (guard.around(self.fn) if guard else self.fn), self.views, first, limits, self.name, self.symbol
+            asked = (guard.around(fn) if guard else fn), self.views, first, limits, self.name, self.symbol
             report = audit_report(*asked, market, on_cut, *fresh)
         if guard:
             kept.add(guard)
