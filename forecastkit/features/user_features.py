@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,7 @@ class ProcessEnd(SystemExit):
 _EXIT, _HERE = os._exit, threading.local()
 
 
-def _end_or_raise(status: int) -> None:
+def _end_or_raise(status: int) -> NoReturn:
     "`os._exit`, but in a thread of this process in which code of the user's runs."
     if getattr(_HERE, "process", None) == os.getpid():
         raise ProcessEnd(status)
