@@ -110,3 +110,12 @@ def test_a_market_of_anything_but_frames_by_symbol_is_refused(given, words):
 def test_an_empty_kind_is_not_the_default_kind():
     with pytest.raises(SettingsError, match=r"forecast\.kind"):
         settings_for(load_settings(environ={}), "MINE", kind="")
+
+
+@pytest.mark.parametrize("index", [[0.5, 1.5], [True, False]], ids=["floats", "truths"])
+def test_an_index_of_floats_or_truths_holds_no_dates(index):
+    frame = pd.DataFrame({"close": [10.0, 11.0]}, index=index)
+    with pytest.raises(DataError, match="it has no dates"):
+        read_frame(frame)
+    dated = frame.assign(date=["2020-01-02", "2020-01-03"])
+    pd.testing.assert_frame_equal(read_frame(dated).frame, read_frame(dated.set_index("date")).frame)

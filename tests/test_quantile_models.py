@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -139,6 +140,17 @@ def test_a_gap_in_a_row_is_no_failure():
 def test_the_seed_is_the_only_chance():
     one, same, other = (BoostedResidual(rounds=5, seed=s).fit(X, LEARN).to_state()[1]["trees.ubj"] for s in (1, 1, 2))
     assert one == same != other
+
+
+def test_a_column_contributes_what_the_trees_of_the_median_say():
+    fitted = BoostedResidual(rounds=20).fit(X, LEARN)
+    table = xgboost.DMatrix(tree_table(X.tail(1), fitted.columns_))
+    by_level = fitted.trees_.predict(table, pred_contribs=True, strict_shape=True)[0]
+    assert by_level.shape == (7, len(fitted.columns_) + 1) and not np.allclose(by_level[3], by_level[4])
+    _, scale = fitted.base_.location_scale(X.tail(1))
+    parts, lines = fitted.contributions(X), fitted.base_.location_.contributions(X.tail(1))
+    trees = parts.drop("base").sum() - lines.drop("base", errors="ignore").sum()
+    assert trees == pytest.approx(scale[0] * by_level[TREE_LEVELS.index(0.5), :-1].sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: f"{type(m).__name__}-{len(m.recipe.location)}")

@@ -12,6 +12,7 @@ from forecastkit.calendars import get_calendar
 from forecastkit.core import PROBS, SCORE_PROBS, VIX_REGIMES, DataError, Target, vix_regime
 from forecastkit.evaluation.scorecard import (
     breakdown,
+    calibration_errors,
     count_apart,
     groupings,
     observe_outcomes,
@@ -24,7 +25,7 @@ from forecastkit.evaluation.scorecard import (
 )
 from forecastkit.forecasts import blank_axes
 from forecastkit.forecasts.distribution import cdf_at, strictly_increasing
-from forecastkit.metrics import hac_se
+from forecastkit.metrics import hac_lag, hac_se, simulated_ece
 from forecastkit.models.baselines import ar1_quantiles, climatology_quantiles
 from forecastkit.reports.scorecard import coverage_through_time
 
@@ -144,6 +145,13 @@ def test_regimes_by_hand():
             if member.any():
                 error += member.mean() * abs(p[member].mean() - (came[member] == k).mean())
         assert told["ece"][name] == pytest.approx(error, abs=1e-12)
+
+
+def test_a_perfect_forecaster_stays_below_perfect_95_in_all_regimes_at_once():
+    scores = row_scores(OWN, SEEN)
+    told = calibration_errors(scores, SEEN)["perfect_95"]
+    each = np.quantile(simulated_ece(scores[list(VIX_REGIMES)].to_numpy(), block=hac_lag(5)), 0.95, axis=0)
+    assert told >= each.max() > each.min()
 
 
 def test_direction_beside_what_was_more_frequent_before():
