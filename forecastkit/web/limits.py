@@ -101,8 +101,8 @@ class DatabaseStorage(Storage):
             connection.execute(sa.delete(API_COUNTS).where(API_COUNTS.c.id == key))
 
 # %% ../../nbs/75_web/03_limits.ipynb #filcnt02
-COUNT_UP: str = """INSERT INTO api_counts VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET
-count = CASE WHEN until <= ?4 THEN ?2 ELSE count + ?2 END, until = CASE WHEN until <= ?4 THEN ?3 ELSE until END RETURNING count"""
+COUNT_UP: str = """INSERT INTO api_counts VALUES (:id, :amount, :until) ON CONFLICT (id) DO UPDATE SET
+count = CASE WHEN until <= :now THEN :amount ELSE count + :amount END, until = CASE WHEN until <= :now THEN :until ELSE until END RETURNING count"""
 
 # %% ../../nbs/75_web/03_limits.ipynb #9c829ac5
 class CountFile:
@@ -116,8 +116,8 @@ class CountFile:
         self.ask("PRAGMA synchronous=NORMAL")
         self.ask("CREATE TABLE IF NOT EXISTS api_counts (id TEXT PRIMARY KEY, count INTEGER, until REAL) WITHOUT ROWID")
 
-    def ask(self, statement: str, *given: Any) -> list[Any]:
-        "The rows that a statement gives."
+    def ask(self, statement: str, **given: Any) -> list[Any]:
+        "The rows that a statement gives; its parameters are told by name."
         try:
             with self._lock:
                 return self._connection.execute(statement, given).fetchall()
@@ -142,16 +142,18 @@ class FileStorage(Storage):
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         "Raise a count."
         now = self.clock()
-        return self.counts.ask(COUNT_UP, key, amount, now + expiry, now)[0][0]
+        return self.counts.ask(COUNT_UP, id=key, amount=amount, until=now + expiry, now=now)[0][0]
 
     def get(self, key: str) -> int:
         "The count of a window that is not over."
-        found = self.counts.ask("SELECT count FROM api_counts WHERE id = ? AND until > ?", key, self.clock())
+        found = self.counts.ask(
+            "SELECT count FROM api_counts WHERE id = :id AND until > :now", id=key, now=self.clock()
+        )
         return found[0][0] if found else 0
 
     def get_expiry(self, key: str) -> float:
         "When its window ends."
-        found = self.counts.ask("SELECT until FROM api_counts WHERE id = ?", key)
+        found = self.counts.ask("SELECT until FROM api_counts WHERE id = :id", id=key)
         return found[0][0] if found else self.clock()
 
     def check(self) -> bool:
@@ -167,7 +169,7 @@ class FileStorage(Storage):
 
     def clear(self, key: str) -> None:
         "Forget one count."
-        self.counts.ask("DELETE FROM api_counts WHERE id = ?", key)
+        self.counts.ask("DELETE FROM api_counts WHERE id = :id", id=key)
 
 # %% ../../nbs/75_web/03_limits.ipynb #filcnt06
 def shared_storage(engine: sa.Engine) -> Storage:
