@@ -56,8 +56,8 @@ from forecastkit.evaluation.answer_findings import (
 # %% auto #0
 __all__ = ['ONE_THREAD', 'SAFE_PATH', 'AuditLimits', 'search_path_as_ever', 'searched', 'AloneAnswer', 'asked_alone',
            'OneProcess', 'fresh_notes', 'refusal_notes', 'time_notes', 'form_notes', 'hint_notes', 'bound_note',
-           'audit_notes', 'audit_facts', 'plan_of', 'require_compared', 'told_elsewhere', 'audit_report',
-           'SourcedFunction', 'sourced', 'Question', 'require_question', 'audit']
+           'audit_notes', 'audit_facts', 'plan_of', 'require_compared', 'told_elsewhere', 'audit_report', 'sourced',
+           'Question', 'require_question', 'audit']
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #99e63e52
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ def audit_report(
     )  # fmt: skip
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #07cbb625
-class SourcedFunction:
+class _Sourced:
     "A function that other processes get from its source."
 
     __slots__ = ("__name__", "__wrapped__", "source")  # and no dict, which a wrapper would copy and send
@@ -315,9 +315,9 @@ class SourcedFunction:
         return sourced, (self.source,)
 
 
-def sourced(source: Callable[[], Callable[..., Any]]) -> SourcedFunction:
+def sourced(source: Callable[[], Callable[..., Any]]) -> _Sourced:
     "The function of a source, which stays with it."
-    return SourcedFunction(source(), source)
+    return _Sourced(source(), source)
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #acf071b8
 @dataclass(frozen=True)
@@ -352,7 +352,7 @@ class Question:
     ) -> Report:  # fmt: skip
         "The report after the first answer; `kept` is told of the files. Raises `UserCodeError`."
         guard = FileGuard(tempfile.mkdtemp(dir=self.folder), alone=limits.n_jobs == 1) if self.folder else None
-        fn = SourcedFunction(self.fn, self.source)
+        fn = _Sourced(self.fn, self.source)
         again = self.again_fresh(first.files.read)
         with waiting_copy(self.here) as before:
             both = OneProcess(before, partial(self.elsewhere, limits))
