@@ -46,6 +46,7 @@ Modules:
 - `forecastkit.core.templates`: `html_macros`: the packaged jinja2 templates from which every page and card is made, each value escaped.
 - `forecastkit.core.text`: Text that goes to a terminal, log, page or CSV: secrets are redacted, terminal escapes are neutralised, spreadsheet formulas are disarmed.
 - `forecastkit.core.threads`: `one_thread`: a block in which the numerical libraries add with one thread, so that the same numbers give the same bits.
+- `forecastkit.core.worker_pool`: `process_pool`: joblib's processes for long work, which start as the session that asked did and are gone afterwards.
 - `forecastkit.data.bar_clock`: Slots of intraday bars, the bars that come next, and scales by slot that make a series of bars as even as a series of days.
 - `forecastkit.data.checks`: Data checks as pure functions: each takes a series as it stands in a file and returns the faults found, with kind, first day, count and a sentence.
 - `forecastkit.data.folders`: `FolderSource`: a folder of CSV and Parquet files named by their symbols, wide files and VIX futures as a source of series.

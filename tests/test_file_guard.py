@@ -1,7 +1,8 @@
 "An audit changes no file of a user's, however a function names what it calls; what it cannot lead or prove ends as a refusal."
 
-# ruff: noqa: PTH102, PTH104, PTH107, PTH123  (these functions are what is tested)
+# ruff: noqa: PTH102, PTH104, PTH107, PTH123, PTH207, PTH208  (these functions are what is tested)
 import bz2
+import glob
 import io
 import os
 import shutil
@@ -111,6 +112,49 @@ def test_what_can_be_led_is_led(name, theirs, tmp_path_factory):
         LED[name]()
     guard.require_kept()
     assert (guard.written or guard.gone) and theirs() == before
+
+
+def change():
+    Path("deep/new").mkdir()
+    Path("deep/new/some.txt").write_text("some")
+    Path("deep/old.txt").rename("deep/older.txt")
+    Path("mine.txt").unlink()
+
+
+def told(entries):
+    return sorted((entry.name, entry.path, os.fspath(entry), entry.is_dir(), entry.is_file()) for entry in entries)
+
+
+LISTED = {
+    "scandir": lambda: told(os.scandir()),
+    "scandir of a name": lambda: told(os.scandir("deep")),
+    "scandir of bytes": lambda: told(os.scandir(b"deep")),
+    "scandir of a path": lambda: told(os.scandir(Path("deep").resolve())),
+    "scandir of what nobody changed": lambda: told(os.scandir("other")),
+    "listdir": lambda: sorted(os.listdir("deep")),
+    "listdir of bytes": lambda: sorted(os.listdir(b"deep")),
+    "walk": lambda: [(top, sorted(folders), sorted(files)) for top, folders, files in os.walk("deep")],
+    "iterdir": lambda: sorted(Path("deep").iterdir()),
+    "glob": lambda: sorted(Path().glob("**/*.txt")),
+    "glob of a name": lambda: sorted(Path().glob("deep/old.txt")) + sorted(Path().glob("*/new/some.txt")),
+    "rglob": lambda: sorted(Path("deep").rglob("*")),
+    "glob.glob": lambda: sorted(glob.glob("**/*.txt", recursive=True)),
+    "copytree": lambda: sorted(path.read_text() for path in Path(shutil.copytree("deep", "copy")).rglob("*.txt")),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_folder_that_is_led_is_listed_as_a_true_one(name, theirs, tmp_path_factory):
+    Path("other").mkdir()
+    Path("other/kept.txt").write_text("kept")
+    before, guard = theirs(), FileGuard(tmp_path_factory.mktemp("over"))
+    with guard.active():
+        change()
+        under = LISTED[name]()
+    guard.require_kept()
+    assert theirs() == before
+    change()
+    assert under == LISTED[name]() and under
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -16,10 +16,12 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from .data import data_app, download
 from .evaluation import evaluate
@@ -681,13 +683,19 @@ def sigterm_as_exit() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 # %% ../../nbs/80_cli/20_main.ipynb #a347ca55
+@cache
+def _command() -> Any:
+    "All commands as typer reads them off their functions, which takes a tenth of a second: once a process."
+    return get_command(app)
+
+
 def main(arguments: list[str] | None = None) -> int:
     "The console script: run a command; known errors become one line on standard error and a non-zero exit code."
     known = (DataError, SettingsError, ModelNotFoundError, ModelIntegrityError, OSError)
     try:
         with warnings.catch_warnings(), sigterm_as_exit():
             warnings.showwarning = print_warning
-            app(args=arguments, standalone_mode=True)
+            _command()(args=arguments, standalone_mode=True)
     except known as error:
         text = " ".join(error_text(error).split())
         print_note(f"forecastkit: {text}")

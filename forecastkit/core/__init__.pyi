@@ -1,4 +1,4 @@
-"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch, pauses, fresh processes and a layer over the files."""
+"""Errors, targets, files, the hash chain, the home folder, text from outside, settings, experiments, findings, docstrings, a stopwatch, pauses, fresh processes, a layer over the files and a pool of processes."""
 
 from .errors import (
     DataError as DataError,
@@ -145,4 +145,11 @@ from .fresh_process import (
     ProcessEnded as ProcessEnded,
     in_copy as in_copy,
     waiting_copy as waiting_copy,
+)
+from .worker_pool import (
+    ONE_THREAD as ONE_THREAD,
+    process_pool as process_pool,
+    SAFE_PATH as SAFE_PATH,
+    search_path_as_ever as search_path_as_ever,
+    start_resource_trackers as start_resource_trackers,
 )

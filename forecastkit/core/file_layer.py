@@ -338,11 +338,30 @@ def _removed(
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #e871f3b6
 def _listed(
-    layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
+    layer: FileLayer, original: Callable[..., Any], path: Path, told: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
-    "`os.listdir`."
+    "`os.listdir`; the names are bytes where the folder was told in bytes."
     plain = not layer.over(path).is_dir() and not layer.gone
-    return original(path, *rest, **named) if plain or not layer.seen(path).is_dir() else layer.names(path)
+    if plain or not layer.seen(path).is_dir():
+        return original(*told) if plain else original(layer.seen(path))
+    names = layer.names(path)
+    return [os.fsencode(name) for name in names] if isinstance(told[0], bytes) else names
+
+# %% ../../nbs/00_core/18_file_layer.ipynb #7bf4fa2d
+class _Entry:
+    "An entry of a folder under the name by which the folder was told, wherever its file lies."
+
+    def __init__(self, entry: os.DirEntry[str], folder: str | bytes | os.PathLike[str]):
+        told = os.fspath(folder)
+        self.name = os.fsencode(entry.name) if isinstance(told, bytes) else entry.name
+        self.path = os.path.join(told, self.name)  # type: ignore[call-overload]  # noqa: PTH118  (as `os.scandir` joins them)
+        self._entry = entry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._entry, name)
+
+    def __fspath__(self) -> str | bytes:
+        return self.path
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #3165accc
 class _Entries(list[Any]):
@@ -366,16 +385,18 @@ class _Entries(list[Any]):
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #90c30409
 def _scanned(
-    layer: FileLayer, original: Callable[..., Any], path: Path, rest: tuple[Any, ...], named: dict[str, Any]
+    layer: FileLayer, original: Callable[..., Any], path: Path, told: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
-    "`os.scandir`."
+    "`os.scandir`; the entries bear the name by which the folder was told."
     over = layer.over(path)
-    if (not over.is_dir() and not layer.gone) or not layer.seen(path).is_dir():
+    if not over.is_dir() and not layer.gone:
+        return original(*told)
+    if not layer.seen(path).is_dir():
         return original(layer.seen(path))
     above = [*original(over)] if over.is_dir() else []
     below = [*original(path)] if path.is_dir() and not layer.hides(path) else []
     left = {*layer.names(path)} - {entry.name for entry in above}
-    return _Entries([*above, *(entry for entry in below if entry.name in left)])
+    return _Entries(_Entry(entry, told[0]) for entry in [*above, *(entry for entry in below if entry.name in left)])
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #e49b760e
 def _moved(layer: FileLayer, original: Callable[..., Any], source: Any, target: Any, named: dict[str, Any]) -> Any:
@@ -410,13 +431,21 @@ def _pointed(layer: FileLayer, original: Callable[..., Any], source: Any, target
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #49394bf4
 class _Led(NamedTuple):
-    "A function of a module, the rule for its first name or its first two, and what these are called."
+    "A function of a module, or of a class as `module:class`, the rule for its first name or its first two, and what these are called."
 
     module: str
     name: str
     rule: Any
     words: tuple[str, ...] = ("path",)
     follow: bool = True  # a link to what it points to
+
+    @property
+    def holder(self) -> Any:
+        "The module or class whose function it is; None where it is not loaded, or has none of that name."
+        module, _, kept = self.module.partition(":")
+        found = sys.modules.get(module)
+        found = getattr(found, kept, None) if kept else found
+        return found if hasattr(found, self.name) else None
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #c555067e
 _OPENS = (
@@ -426,12 +455,14 @@ _OPENS = (
     ("tarfile", "bltn_open"),
     ("IPython.core.interactiveshell", "io_open"),
 )
+_GLOBBER = "glob:_StringGlobber"  # from Python 3.13 on `Path.glob` looks through what this class took from `os`
 _CHANGES = ("chmod", "chown", "lchown", "utime", "truncate", "setxattr", "removexattr", "mkfifo", "mknod")
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #6b225954
 LED: tuple[_Led, ...] = (
     *(_Led(module, name, _opened, ("file",)) for module, name in _OPENS),
-    *(_Led("os", name, _seen) for name in ("stat", "access")), *(_Led("os", name, _seen, follow=False) for name in ("lstat", "readlink")),
+    *(_Led("os", name, _seen) for name in ("stat", "access", "getxattr", "listxattr") if hasattr(os, name)), *(_Led("os", name, _seen, follow=False) for name in ("lstat", "readlink")),
+    _Led(_GLOBBER, "scandir", _scanned), _Led(_GLOBBER, "lstat", _seen, follow=False),
     *(_Led("os", name, _changed) for name in _CHANGES if hasattr(os, name)),
     *(_Led("os", name, _removed, follow=False) for name in ("remove", "unlink", "rmdir")),
     *(_Led(module, "connect", _connected, ("database",)) for module in ("sqlite3", "sqlite3.dbapi2")),
@@ -489,7 +520,8 @@ def _under_rule(original: Callable[..., Any], led: _Led) -> Callable[..., Any]:
             )
             path = layer.own(told, led.follow)
             if path is not None and not (reads and layer.seen(path) == path):
-                return led.rule(layer, original, path, args[1:], named)
+                rest = names if led.rule in (_listed, _scanned) else args[1:]
+                return led.rule(layer, original, path, tuple(rest), named)
         return original(*args, **given)
 
     return asked
@@ -542,23 +574,23 @@ def _led() -> Iterator[None]:
     "While any layer is active, Python's functions ask for it."
     with _LOCK:
         if not _UNDER:
-            found = [(sys.modules.get(led.module), led) for led in LED]
             changed: list[tuple[Any, str, Any]] = [
-                (module, led.name, _under_rule(getattr(module, led.name), led))
-                for module, led in found
-                if hasattr(module, led.name)
+                (holder, led.name, _under_rule(getattr(holder, led.name), led))
+                for led in LED
+                if (holder := led.holder) is not None
             ]
             changed.append((tempfile, "gettempdir", _temporary(tempfile.gettempdir)))
             changed.append((threading.Thread, "start", _starting(threading.Thread.start)))
             changed.append((ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit)))
-            _STOOD[:] = [(module, name, getattr(module, name)) for module, name, _ in changed]
-            for module, name, asked in changed:
-                setattr(module, name, asked)
+            _STOOD[:] = [(holder, name, inspect.getattr_static(holder, name)) for holder, name, _ in changed]
+            for holder, name, asked in changed:
+                static = isinstance(inspect.getattr_static(holder, name), staticmethod)
+                setattr(holder, name, staticmethod(asked) if static else asked)
         _UNDER.append(threading.get_ident())
     try:
         yield
     finally:
         with _LOCK:
             _UNDER.pop()
-            for module, name, stood in _STOOD if not _UNDER else ():
-                setattr(module, name, stood)
+            for holder, name, stood in _STOOD if not _UNDER else ():
+                setattr(holder, name, stood)

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -26,7 +25,15 @@ import pandas as pd
 
 from ..calendars import Calendar
 from ..core import DataError, FileGuard, Finding, NotSendable, ProcessEnded, Report, SettingsError
-from ..core import UserCodeError, format_value, waiting_copy
+from forecastkit.core import (
+    ONE_THREAD,
+    SAFE_PATH,
+    UserCodeError,
+    format_value,
+    search_path_as_ever,
+    start_resource_trackers,
+    waiting_copy,
+)
 from ..data import MarketData
 from .lookahead import as_findings
 from .audit_cuts import CutPlan, plan_cuts
@@ -54,10 +61,9 @@ from forecastkit.evaluation.answer_findings import (
 )
 
 # %% auto #0
-__all__ = ['ONE_THREAD', 'SAFE_PATH', 'AuditLimits', 'search_path_as_ever', 'searched', 'AloneAnswer', 'asked_alone',
-           'OneProcess', 'fresh_notes', 'refusal_notes', 'time_notes', 'form_notes', 'hint_notes', 'bound_note',
-           'audit_notes', 'audit_facts', 'plan_of', 'require_compared', 'told_elsewhere', 'audit_report', 'sourced',
-           'Question', 'require_question', 'audit']
+__all__ = ['AuditLimits', 'searched', 'AloneAnswer', 'asked_alone', 'OneProcess', 'fresh_notes', 'refusal_notes', 'time_notes',
+           'form_notes', 'hint_notes', 'bound_note', 'audit_notes', 'audit_facts', 'plan_of', 'require_compared',
+           'told_elsewhere', 'audit_report', 'sourced', 'Question', 'require_question', 'audit']
 
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #99e63e52
 @dataclass(frozen=True)
@@ -83,18 +89,6 @@ class AuditLimits:
         if self.n_jobs < 1 or self.n_jobs != int(self.n_jobs):
             raise SettingsError(f"n_jobs is {self.n_jobs}: give a whole number of processes, 1 or more")
 
-# %% ../../nbs/45_evaluation/17_function_audit.ipynb #264dbe7f
-ONE_THREAD: Mapping[str, str] = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-SAFE_PATH: Mapping[str, str] = {
-    "PYTHONSAFEPATH": "1"
-}  # a process starts without the working folder, where a signal.py may lie
-
-
-def search_path_as_ever() -> None:
-    "What the function starts itself gets no `SAFE_PATH`."
-    for name in SAFE_PATH:
-        os.environ.pop(name, None)
-
 # %% ../../nbs/45_evaluation/17_function_audit.ipynb #272fffdc
 def searched(
     fn: Callable[..., Any], views: Views, first: FirstAnswer, plan: CutPlan, limits: AuditLimits, name: str, symbol: str | None,
@@ -111,6 +105,7 @@ def searched(
 
     shares = [plan.cuts[k :: limits.n_jobs] for k in range(limits.n_jobs)]
     until = time.monotonic() + limits.seconds
+    start_resource_trackers()
     workers = get_reusable_executor(
         max_workers=limits.n_jobs, env={**ONE_THREAD, **SAFE_PATH}, initializer=search_path_as_ever
     )

@@ -30,7 +30,7 @@ from forecastkit.evaluation.traces import (
     column_differences,
     unresponsive_columns,
 )
-from ..core import DataError, Finding, Report, format_value
+from ..core import DataError, Finding, Report, format_value, process_pool
 from .perturbations import Counterfactuals, rows_with_known_at, sample_cuts, market_from
 from ..data import FOREVER, MarketData, assert_no_leak
 
@@ -268,16 +268,13 @@ def _probe(
     "The probes of all cuts, in this process or in several."
     if n_jobs == 1:
         return probe_cuts(functions, wholes, others, spec.cuts, spec.decide, spec.tolerance)
-    from joblib import Parallel, delayed
-    from joblib.externals.loky import get_reusable_executor
+    from joblib import delayed
 
     shares = [spec.cuts[i::n_jobs] for i in range(n_jobs)]
-    try:
-        parts = Parallel(n_jobs=n_jobs)(
+    with process_pool(n_jobs) as pool:
+        parts = pool(
             delayed(probe_cuts)(functions, wholes, others, share, spec.decide, spec.tolerance) for share in shares
         )
-    finally:
-        get_reusable_executor().shutdown(wait=True)  # idle workers would outlive the work by minutes
     joined = {
         name: ProbeResults(*([*chain(*lists)] for lists in zip(*(part[name] for part in parts)))) for name in functions
     }

@@ -21,7 +21,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import Date, sessions_of
-from ..core import DataError, PROBS, SettingsError, Stopwatch
+from ..core import DataError, PROBS, SettingsError, Stopwatch, process_pool
 from ..metrics import hac_lag, pit, pit_test
 from .refits import Block, RefitSchedule
 
@@ -109,18 +109,12 @@ Work = Callable[..., tuple[Any, np.ndarray]]
 @contextmanager
 def _workers(n_jobs: int, dask: str) -> Iterator[Any]:
     "A pool of joblib: processes of this machine, which are gone afterwards, or the workers of a Dask scheduler."
+    if not dask:
+        with process_pool(n_jobs, "generator") as pool:
+            yield pool
+        return
     from joblib import Parallel, parallel_config
 
-    if not dask:
-        from joblib.externals.loky import get_reusable_executor
-
-        finished = False
-        try:
-            yield Parallel(n_jobs=n_jobs, return_as="generator")
-            finished = True
-        finally:  # idle workers would outlive the work by minutes; busy ones would go on with what nobody awaits
-            get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
-        return
     try:
         from distributed import Client
     except ImportError:

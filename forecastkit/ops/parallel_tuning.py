@@ -25,7 +25,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core import DataError, ExperimentLog, SettingsError, redacted
+from forecastkit.core import (
+    ONE_THREAD,
+    SAFE_PATH,
+    DataError,
+    ExperimentLog,
+    SettingsError,
+    redacted,
+    search_path_as_ever,
+    start_resource_trackers,
+)
 from .tuning import OuterFolds, Search, new_pruner, new_sampler, open_study
 from .tuning import optimize_hyperparameters, outer_folds, run_trial, suggested
 from .tuning_storage import PATIENCE, RETRIES, open_tuning_storage, patient, require_optuna
@@ -240,11 +249,12 @@ def _processes() -> Iterator[Callable[[TuningWork], Any]]:
     "Starts a worker in a process of its own; all are gone afterwards."
     from joblib.externals.loky import ProcessPoolExecutor
 
-    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    environment = {**ONE_THREAD, **SAFE_PATH, "OMP_WAIT_POLICY": "passive"}
+    start_resource_trackers()
     with ExitStack() as started:
 
         def start(work: TuningWork) -> Any:
-            pool = ProcessPoolExecutor(max_workers=1, env=one_thread)
+            pool = ProcessPoolExecutor(max_workers=1, env=environment, initializer=search_path_as_ever)
             started.callback(pool.shutdown, wait=True, kill_workers=True)
             future = pool.submit(work_on, work, os.getpid())
             future.add_done_callback(lambda _: pool.shutdown(wait=False))

@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..calendars import NEW_YORK, get_calendar, Calendar
-from ..core import DataError, canonical_symbol
+from ..core import DataError, canonical_symbol, process_pool
 from ..data import MarketData, Openers, Source, load_market, open_sources
 
 # %% auto #0
@@ -62,15 +62,10 @@ def work_on(
 # %% ../../nbs/65_pipeline/50_universe.ipynb #f7787e8a
 def _in_processes(job: Callable[[str], SymbolResult], symbols: Sequence[str], n_jobs: int) -> Iterator[SymbolResult]:
     "Results from worker processes, which are gone afterwards, also when the caller stops listening."
-    from joblib import Parallel, delayed
-    from joblib.externals.loky import get_reusable_executor
+    from joblib import delayed
 
-    stopped = True
-    try:
-        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(job)(symbol) for symbol in symbols)
-        stopped = False
-    finally:
-        get_reusable_executor().shutdown(wait=True, kill_workers=stopped)
+    with process_pool(n_jobs, "generator_unordered") as pool:
+        yield from pool(delayed(job)(symbol) for symbol in symbols)
 
 # %% ../../nbs/65_pipeline/50_universe.ipynb #146d83fb
 def map_symbols(
