@@ -95,6 +95,12 @@ def test_every_command_of_a_workflow_exists(name, job):
     assert job["runs-on"] == "ubuntu-latest" and 0 < job["timeout-minutes"] <= 120
 
 
+def test_every_target_that_proves_something_is_run_by_a_workflow():
+    run = {word for _, job in JOBS for command in commands(job) for word in shlex.split(command)[1:]}
+    assert "bash .ci/run" in {command for _, job in JOBS for command in commands(job)}
+    assert {"proofs", "lowest", "latest", "weaknesses", "report"} <= run
+
+
 def test_a_command_that_is_not_here_is_found():
     assert missing("make nothing") and missing("python .ci/nothing.py") and missing("forecastkit settings shw")
     assert missing(".venv/bin/black .") and missing("forecastkit evaluate --modle x") and missing("cargo build")
