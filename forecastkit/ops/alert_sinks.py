@@ -158,6 +158,7 @@ def deliver_as_child() -> None:
 
 # %% ../../nbs/60_ops/21_alert_sinks.ipynb #fae3b49e
 START = 30.0  # seconds that the process has to start, which are not the sink's
+# -P: without the working folder, where a signal.py may lie
 CHILD = "from forecastkit.ops.alert_sinks import deliver_as_child; deliver_as_child()"
 
 # %% ../../nbs/60_ops/21_alert_sinks.ipynb #fd6513c0
@@ -179,7 +180,10 @@ class AppriseSink:
         "One attempt; raises `DataError`."
         address = kept_address(self.reference, self.environ)
         given = json.dumps({"address": address, "seconds": self.seconds, **asdict(message)})
-        command, late = [sys.executable, "-c", CHILD], f"{self.reference} did not answer within {self.seconds:g} s"
+        command, late = (
+            [sys.executable, "-P", "-c", CHILD],
+            f"{self.reference} did not answer within {self.seconds:g} s",
+        )
         try:
             done = subprocess.run(  # noqa: S603  # nosec B603
                 command, input=given, timeout=self.seconds + START, capture_output=True, text=True, check=False
