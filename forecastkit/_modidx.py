@@ -8087,6 +8087,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'forecastkit/reports/runner.py'),
                                             'forecastkit.reports.runner.run_report': ( '70_reports/runner.html#run_report',
                                                                                        'forecastkit/reports/runner.py'),
+                                            'forecastkit.reports.runner.safe_kernel_manager': ( '70_reports/runner.html#safe_kernel_manager',
+                                                                                                'forecastkit/reports/runner.py'),
                                             'forecastkit.reports.runner.sum_name': ( '70_reports/runner.html#sum_name',
                                                                                      'forecastkit/reports/runner.py'),
                                             'forecastkit.reports.runner.write_report': ( '70_reports/runner.html#write_report',

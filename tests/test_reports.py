@@ -138,6 +138,24 @@ def test_a_report_that_breaks_keeps_the_page_of_before_and_shows_where(tmp_path,
     assert "ZeroDivisionError" in page.with_suffix(".ipynb").read_text()
 
 
+def test_a_kernel_starts_beside_a_file_with_a_name_of_the_library(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("types", "operator", "signal"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a user file taken for the standard library')")
+    weekly(tmp_path, "import operator\nprint('the page of', operator.add(1, 2))")
+    assert "the page of 3" in run_report("weekly", "output", {}, progress=False).read_text()
+
+
+def test_a_kernel_that_is_killed_is_told_in_a_line_and_leaves_the_page_of_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weekly(tmp_path, "print('the page of', day)")
+    page = run_report("weekly", "output", {"day": "Monday"}, progress=False)
+    weekly(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(DataError, match=r"report weekly: its kernel ended"):
+        run_report("weekly", "output", {"day": "Tuesday"}, progress=False)
+    assert "the page of Monday" in page.read_text()
+
+
 def test_what_is_handed_to_a_notebook_is_there_for_this_run_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     weekly(tmp_path, "from forecastkit.reports import handed\nprint('the page of', handed('table'), handed('other'))")

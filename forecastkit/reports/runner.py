@@ -14,17 +14,18 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..core import DataError, write_atomic
+from ..core import SAFE_PATH, DataError, write_atomic
 from .html import html_page
 
 # %% auto #0
 __all__ = ['INJECTED', 'SOCKET_PATH', 'HANDED', 'report_names', 'report_path', 'assigned_names', 'declared_cell',
            'report_parameter_names', 'refuse_unknown', 'parameter_value', 'read_parameters', 'check_parameters',
-           'kernel_config', 'sum_name', 'hand_over', 'handed', 'run_report', 'write_report']
+           'kernel_config', 'safe_kernel_manager', 'sum_name', 'hand_over', 'handed', 'run_report', 'write_report']
 
 # %% ../../nbs/70_reports/02_runner.ipynb #0ec85c2d
 def report_names() -> dict[str, Path]:
@@ -138,6 +139,18 @@ def kernel_config(folder: str | Path) -> Any:
     connection = {"connection_file": str(Path(folder, "kernel.json")), "transport": "ipc" if by_file else "tcp"}
     return Config({"KernelManager": connection})
 
+# %% ../../nbs/70_reports/02_runner.ipynb #f2b74f8c
+@cache
+def safe_kernel_manager() -> type[Any]:
+    "Jupyter's manager of kernels, whose kernels start without the working folder on their path."
+    from jupyter_client.manager import AsyncKernelManager
+
+    class SafeKernelManager(AsyncKernelManager):
+        async def start_kernel(self, **given: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(env={**os.environ, **SAFE_PATH}, **given)
+
+    return SafeKernelManager
+
 # %% ../../nbs/70_reports/02_runner.ipynb #19d9809e
 HANDED: str = "handed.bin"  # beside the connection file of a kernel: what its starter gave it
 
@@ -195,12 +208,14 @@ def run_report(
         try:
             papermill.execute_notebook(
                 str(notebook), str(executed), dict(parameters), kernel_name="python3", language="python",
-                progress_bar=progress, config=config,
+                progress_bar=progress, config=config, kernel_manager_class=safe_kernel_manager(),
             )  # fmt: skip
         except PapermillExecutionError as error:
             write_atomic(saved, executed.read_bytes())
             where = f"cell {error.cell_index} stopped with {error.ename}: {error.evalue}"
             raise DataError(f"report {name}: {where}; {saved} shows where") from error
+        except RuntimeError as error:  # of nbclient, where the kernel does not start or is killed
+            raise DataError(f"report {name}: its kernel ended: {error}; free memory and run it again") from error
         finally:
             os.environ.pop(sum_name(private), None)
         page = html_page(executed, title)
