@@ -327,3 +327,9 @@ def test_alerts_are_acknowledged_all_or_none_and_once(db):
     assert [one.acknowledged for one in stored_alerts(db)] == [None, None]
     assert [one.number for one in acknowledge_alerts(db, [1, 1, 2], "Ada")] == [1, 2]
     assert all("(seen by Ada)" in str(one) for one in stored_alerts(db))
+
+
+def test_an_alert_of_a_rule_that_was_not_checked_is_refused_and_nothing_kept(db):
+    with pytest.raises(DataError, match="an alert of the rule drift, which was not checked"):
+        keep_alerts(db, ["data"], [alert()], POLICY)
+    assert not stored_alerts(db)

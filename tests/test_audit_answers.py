@@ -225,3 +225,8 @@ def test_what_the_page_says_of_equal_values_holds(kind):
     days = BARS.index[:2]
     tables = [as_table(pd.Series([value, value], days)) for value in (one, other)]
     assert bool(differences(*tables).any()) is (kind in UNLIKE)
+
+
+def test_of_columns_with_one_name_that_name_is_told():
+    with pytest.raises(DataError, match="two columns of the function's result are called b:"):
+        as_table(pd.DataFrame([[1.0, 2.0, 3.0]], index=pd.to_datetime(["2018-01-02"]), columns=["a", "b", "b"]))

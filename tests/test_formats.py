@@ -17,7 +17,7 @@ from forecastkit.data import formats as formats
 from forecastkit.data import layouts as layouts
 from forecastkit.data.formats import inspect_file, read_file_columns, read_table, symbol_of
 from forecastkit.data.futures import expiry_of, read_contract, read_future, roll_contracts
-from forecastkit.data.layouts import parse_days
+from forecastkit.data.layouts import parse_days, price_columns
 from forecastkit.data.sources import FolderSource, load_market
 
 NYSE = get_calendar("XNYS")
@@ -286,3 +286,13 @@ def test_a_folder_of_contracts_gives_the_front_ones(tmp_path):
     market = load_market(f"folder:{tmp_path}")
     assert market.symbols == ("VX1", "VX2") and market.close("VX1").tolist() == [11.0, 11.0, 12.5, 12.5]
     assert FolderSource(tmp_path).ignored == {} and market.repairs == ()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_date_beside_pairs_of_price_and_ticker_is_no_ticker(turned):
+    pairs = [("Date", ""), *(("Close", "AAPL")[:: -1 if turned else 1], ("Open", "AAPL")[:: -1 if turned else 1])]
+    assert price_columns(pairs, symbol="AAPL") == {0: "Date", 1: "Close", 2: "Open"}
+    two = [*pairs, ("Close", "MSFT")[:: -1 if turned else 1]]
+    assert price_columns(two, symbol="MSFT") == {0: "Date", 3: "Close"}
+    with pytest.raises(DataError, match="it holds several tickers \\(AAPL, MSFT\\)"):
+        price_columns(two)

@@ -1,9 +1,12 @@
 "What surrounds the code cannot drift from it: every command that a workflow, a hook or a template names exists here, at a pinned version."
 
+import ast
+import importlib
 import itertools
 import re
 import runpy
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 
@@ -235,3 +238,31 @@ def test_no_file_carries_the_marks_of_an_unfinished_merge():
         if re.search(r"^(<{7}|>{7}) ", path.read_text(), re.M)
     ]
     assert found == []
+
+
+def taken_late() -> set[str]:
+    "Names that a function of the package takes from a face when it is called."
+    found = set()
+    for path in sorted((ROOT / "forecastkit").rglob("*.py")):
+        functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+        imports = [node for one in functions for node in ast.walk(one) if isinstance(node, ast.ImportFrom)]
+        for node in imports:
+            base = (
+                [*path.relative_to(ROOT).parts[: -node.level], node.module or ""] if node.level else [node.module or ""]
+            )
+            face = ".".join(filter(None, base))
+            found |= {f"{face}.{name.name}" for name in node.names}
+    return found
+
+
+def test_what_is_taken_from_a_face_at_each_call_is_replaced_there():
+    "A face keeps a name once it was asked for: to replace it in its module has an effect only before that, by the order of the tests."
+    late, wrong = taken_late(), []
+    assert "forecastkit.pipeline.search_book" in late
+    for path in sorted((ROOT / "tests").glob("test_*.py")):
+        for target in re.findall(r'setattr\(\s*"(forecastkit\.\w+\.\w+\.\w+)"', path.read_text()):
+            module, _, name = target.rpartition(".")
+            kept = getattr(sys.modules.get(module) or importlib.import_module(module), name)
+            if getattr(kept, "__module__", module) == module and f"{module.rpartition('.')[0]}.{name}" in late:
+                wrong.append(f"{path.name}: {target}")
+    assert not wrong

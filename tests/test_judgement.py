@@ -246,7 +246,7 @@ def studied(monkeypatch, tmp_path):
         "forecastkit.pipeline.ablation.book_run", lambda *_, **__: (run, SimpleNamespace(settings=Settings()))
     )
     monkeypatch.setattr("forecastkit.pipeline.ablation.chosen_parts", lambda *_: names)
-    monkeypatch.setattr("forecastkit.pipeline.search.search_book", lambda *_, **__: nested_search(noise))
+    monkeypatch.setattr("forecastkit.pipeline.search_book", lambda *_, **__: nested_search(noise))
 
     def command(*words: str) -> str:
         result = CliRunner().invoke(app, [*words, "--quiet"])

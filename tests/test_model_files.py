@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import sqlite3
+import struct
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +34,7 @@ from xgboost import XGBClassifier
 from forecastkit.core import DataError, ModelIntegrityError, Target, pack_arrays, read_state, unpack_arrays, write_state
 from forecastkit.ledger import PredictionDatabase
 from forecastkit.models import DirectionEnsemble
+from forecastkit.models.boosting import list_numbers
 from forecastkit.models.classifier_files import check_trees, pack_archive, pack_classifier, trees_in, unpack_classifier
 from forecastkit.models.direction import ARRAYS_FILE, DIRECTION_FILE
 from forecastkit.ops import ModelRegistry, back_up, model_problems, restore
@@ -370,3 +372,22 @@ def test_other_readers_of_arrays_refuse_the_same(tmp_path):
 def test_arrays_that_shrink_well_are_no_bomb():
     zeros = {"zeros": np.zeros(2**20)}
     assert unpack_arrays(pack_arrays(zeros, compress=True))["zeros"].shape == (2**20,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "numbers"),
+    [
+        ("i", "b", [3, -4, 5]),
+        ("U", "B", [200, 7, 255]),
+        ("I", ">h", [-300, 2]),
+        ("l", ">i", [70_000, -1]),
+        ("L", ">q", [2**40, 0]),
+    ],
+)
+def test_a_list_of_whole_numbers_is_read_whatever_their_width(kind, form, numbers):
+    "As https://ubjson.org writes them: a letter for the width before each, a list's length in eight bytes."
+    items = b"".join(kind.encode() + struct.pack(form, number) for number in numbers)
+    text = b"{L\x01before" + b"tree_info[#L" + struct.pack(">q", len(numbers)) + items + b"i\x09"
+    assert list_numbers(text, b"tree_info") == numbers
+    with pytest.raises(ValueError, match="values to unpack"):
+        list_numbers(text + text, b"tree_info")
