@@ -505,6 +505,9 @@ def importers(path: str) -> tuple[str, ...]:
     return tuple(str(other.relative_to(ROOT)) for other in others if line.search(other.read_text()))
 
 
+KNOWN = "tests/test_known_numbers.py"  # looks at every module's constants, and at numbers of features and models
+
+
 @cache
 def naming(path: str) -> dict[str, float]:
     "Test files that name a module or what is in it, and how much: a name that stands in few files says more."
@@ -522,13 +525,13 @@ def naming(path: str) -> dict[str, float]:
 
 
 def candidates(fault: Fault, most: int) -> list[str]:
-    "The test files that name most of a module; where they are few, those of the modules that import it too."
+    "The test of known numbers and the test files that name most of a module; where they are few, those of the modules that import it too."
     scores = dict(naming(fault.path))
     if len(scores) < most:
         for other in importers(fault.path):
             for file, score in naming(other).items():
                 scores[file] = scores.get(file, 0.0) + score / 100
-    return sorted(scores, key=lambda file: -scores[file])[:most]
+    return [KNOWN, *(file for file in sorted(scores, key=lambda file: -scores[file]) if file != KNOWN)][: most + 1]
 
 
 def covering(copied: Copy, fault: Fault, file: str) -> list[tuple[float, str]]:

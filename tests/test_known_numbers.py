@@ -1,0 +1,224 @@
+"""Every declaration and many numbers of features and models on made-up data, as they were written down.
+
+A formula is held to its definition elsewhere (`test_formulas`); here a number that the design chose, a window, a limit or a count of
+rounds, cannot change unnoticed. So it is with every constant and every default of a public function. A change that is meant is written
+down with `python tests/test_known_numbers.py`."""
+
+import importlib
+import inspect
+import json
+import math
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime, timedelta
+from enum import EnumMeta
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.calendars import get_calendar
+from forecastkit.core import DataWarning, Target
+from forecastkit.data.market import MarketData
+from forecastkit.data.synthetic import synthetic_market
+from forecastkit.features import FeatureEngine, compute_panel, panel_features, stock_features
+from forecastkit.features.base import Declaration
+from forecastkit.features.volatility import volatility_features
+from forecastkit.models import (
+    VOLATILITY_RECIPE,
+    DirectionEnsemble,
+    MetaLearner,
+    PanelForecaster,
+    ProbabilisticForecaster,
+    default_members,
+    explain,
+)
+
+WRITTEN = Path(__file__).with_name("fixtures") / "known_numbers.json"
+PACKAGE = Path(__file__).resolve().parents[1] / "forecastkit"
+SECTORS = {"AAA": "energy", "BBB": "energy", "CCC": "health", "DDD": "health"}
+NYSE = get_calendar("XNYS")
+
+
+@cache
+def market() -> MarketData:
+    return synthetic_market(seed=11, sessions=1400, stocks=tuple(SECTORS)).market
+
+
+def declared(features: tuple[Declaration, ...]) -> dict[str, Any]:
+    plain = [one.name for one in fields(Declaration) if one.name not in ("name", "why")]
+    more = ("columns", "pulse", "either", "winsor")
+    return {
+        one.name: [getattr(one, name) for name in plain] + [getattr(one, name) for name in more if hasattr(one, name)]
+        for one in features
+    }
+
+
+def summed_up(table: pd.DataFrame) -> dict[str, list[float]]:
+    "How many values each column has, their mean, how far they spread, and the last three."
+    numbers = table.select_dtypes("number").astype(float)
+    return {
+        name: [int(column.count()), column.mean(), column.std(), *column.iloc[-3:]] for name, column in numbers.items()
+    }
+
+
+@cache
+def house_table() -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        return FeatureEngine().build_features(market())
+
+
+def quantiles() -> dict[str, list[float]]:
+    "Of each member of the pool, fitted on all but the last rows: three quantiles of the last two."
+    table, y = house_table(), NYSE.outcomes(market().close("VIX"), 5).iloc[:1200].dropna()
+    found = {}
+    for place, member in enumerate(default_members(VOLATILITY_RECIPE, 5, rounds=12, seed=7)):
+        told = np.asarray(member.fit(table.loc[y.index], y).predict_quantiles(table, last=2))
+        found[f"{place} {type(member).__name__}"] = told[:, [0, told.shape[1] // 2, -1]].ravel().tolist()
+    return found
+
+
+def learnt() -> dict[str, list[float]]:
+    "The weights of signals of which the first knows something."
+    rng = np.random.default_rng(3)
+    days = NYSE.sessions_in_range("2015-01-02", "2017-12-29")
+    rose = rng.random(len(days)) < 0.5
+    signals = pd.DataFrame(
+        {"knows": np.where(rose, 0.65, 0.4), "guesses": rng.uniform(0.3, 0.7, len(days)), "half": 0.5}, days
+    )
+    made = MetaLearner().fit(signals, rose.astype(float), horizon=5)
+    return {name: [weight] for name, weight in made.learnt.items()}
+
+
+def contributions() -> dict[str, list[float]]:
+    "Of the features to middle and width of the last two forecasts of a pool."
+    table, y = house_table(), NYSE.outcomes(market().close("VIX"), 5).iloc[:1200].dropna()
+    model = ProbabilisticForecaster(Target("VIX"), rounds=12, seed=7).fit(table, y)
+    found = explain(model, table, table.index[-2:])
+    parts = {
+        name: one.contributions.loc[:, one.contributions.abs().max() > 0]
+        for name, one in zip(("middle", "width"), found)
+    }
+    return {f"{of} {name}": column.tolist() for of, part in parts.items() for name, column in part.items()}
+
+
+@cache
+def panel_rows() -> tuple[pd.DataFrame, pd.Series]:
+    told = {name: NYSE.outcomes(market().close(name), 5) for name in SECTORS}
+    return compute_panel(market(), sectors=SECTORS), pd.concat(told, names=["symbol", "session"]).swaplevel().dropna()
+
+
+def panel_quantiles() -> dict[str, list[float]]:
+    "Of the panel's forecaster, raw and calibrated, and the direction of its rows."
+    X, y = panel_rows()
+    last = X.index.get_level_values("session")[-252 * len(SECTORS)]
+    early = y[y.index.get_level_values("session") < last].sort_index()
+    learn, rows = X.reindex(early.index), X.tail(3)
+    told = PanelForecaster(rounds=8, seed=7).fit(learn, early).predict_quantiles(rows)
+    directions = DirectionEnsemble(seed=7).fit(learn[-1600:], (early > 0).astype(int)[-1600:], early[-1600:])
+    chances = np.ravel(directions.predict_proba(rows)).tolist()
+    return {**{str(place): one.tolist() for place, one in enumerate(told)}, "chances": chances}
+
+
+DISTRICTS = (
+    "calendars",
+    "core",
+    "data",
+    "evaluation",
+    "features",
+    "forecasts",
+    "ledger",
+    "metrics",
+    "models",
+    "ops",
+    "regimes",
+    "trading",
+)
+CHANGED_BY_TESTS = {"VERSIONS_A_PROCESS"}  # see `conftest.walks_stay_here`
+PLAIN = (bool, int, float, str, bytes, timedelta, datetime, type(None))
+
+
+def plain(value: Any) -> bool:
+    "Whether a value is written the same in every process: numbers, words and moments, and tuples and tables of them."
+    if isinstance(value, (dict, MappingProxyType)):
+        return len(value) <= 40 and all(plain(key) and plain(one) for key, one in value.items())
+    return all(map(plain, value)) and len(value) <= 40 if isinstance(value, (tuple, list)) else isinstance(value, PLAIN)
+
+
+def defaults_of(call: Any) -> dict[str, str]:
+    try:
+        given = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {one.name: repr(one.default) for one in given if one.default is not one.empty and plain(one.default)}
+
+
+def constants_and_defaults() -> dict[str, Any]:
+    "By module and name: what a constant is, and what a function or a class takes where nothing is said."
+    found: dict[str, Any] = {}
+    for path in sorted(path for district in DISTRICTS for path in (PACKAGE / district).glob("[!_]*.py")):
+        module = importlib.import_module(f"forecastkit.{path.parent.name}.{path.stem}")
+        for name, value in sorted(vars(module).items()):
+            if (
+                name.startswith("__")
+                or isinstance(value, EnumMeta)
+                or (callable(value) and getattr(value, "__module__", "") != module.__name__)
+            ):
+                continue
+            if plain(value) and name.isupper() and name not in CHANGED_BY_TESTS and "/" not in repr(value):
+                found[f"{path.parent.name}.{path.stem}.{name}"] = repr(value)
+            elif callable(value) and (told := defaults_of(value)):
+                found[f"{path.parent.name}.{path.stem}.{name}"] = told
+    return found
+
+
+SETS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+    "declared features of the VIX": lambda: declared(volatility_features()),
+    "declared features of a stock": lambda: declared(stock_features("AAA", "SPX")),
+    "declared features of a panel": lambda: declared(panel_features()),
+    "features of the VIX": lambda: summed_up(house_table()),
+    "features of a stock": lambda: summed_up(
+        FeatureEngine(stock_features("AAA", "SPX"), symbol="AAA").build_features(market())
+    ),
+    "features of a panel": lambda: summed_up(compute_panel(market(), sectors=SECTORS)),
+    "quantiles of the members": quantiles,
+    "learnt weights": learnt,
+    "contributions": contributions,
+    "quantiles and directions of a panel": panel_quantiles,
+    "constants and defaults": constants_and_defaults,
+}
+
+
+def same(now: Any, then: Any) -> bool:
+    if isinstance(then, list):
+        return len(now) == len(then) and all(map(same, now, then))
+    if isinstance(then, float):
+        return math.isclose(now, then, rel_tol=1e-7, abs_tol=1e-10) or (math.isnan(now) and math.isnan(then))
+    return now == then
+
+
+@pytest.mark.pinned
+@pytest.mark.parametrize("name", SETS)
+def test_the_numbers_are_those_that_were_written_down(name):
+    then, now = json.loads(WRITTEN.read_text())[name], json.loads(json.dumps(SETS[name]()))
+    assert list(now) == list(then)
+    assert {key: [then[key], now[key]] for key in then if not same(now[key], then[key])} == {}
+
+
+if __name__ == "__main__":
+    kept = {name: call() for name, call in SETS.items()}
+    lines = (
+        f"{json.dumps(name)}: {{\n"
+        + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in one.items())
+        + "}"
+        for name, one in kept.items()
+    )
+    WRITTEN.write_text("{" + ",\n".join(lines) + "}\n")
+    sys.stdout.write(f"{WRITTEN}: {sum(map(len, kept.values()))} lines\n")
