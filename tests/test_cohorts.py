@@ -20,7 +20,7 @@ from forecastkit.calendars.cohorts import (
     cohort_weights,
 )
 from forecastkit.calendars.expiries import early_closes, monthly_expiries, vix_expiries
-from forecastkit.calendars.fomc import fomc_table
+from forecastkit.calendars.fomc import fomc_table, merge_meetings, read_meetings
 from forecastkit.core import DataError, DataWarning
 
 NYSE = get_calendar("XNYS")
@@ -240,3 +240,15 @@ def test_half_days_are_shorter_and_known_beforehand():
     assert "1997-12-26" not in half.strftime("%Y-%m-%d")
     ahead = calendar_ahead("2018-12-14", FOMC, NYSE)
     assert ahead.loc[ahead["event"] == "early close", "date"].tolist() == [pd.Timestamp("2018-12-24")]
+
+
+def test_a_meeting_of_ones_own_soon_after_the_last_that_is_shipped_is_refused(tmp_path):
+    last = FOMC["date"].max()
+    table = get_calendar("XNYS")
+    near, far = (table.sessions[table.sessions > last + pd.Timedelta(days=days)][0] for days in (5, 14))
+    for day in (near, far):
+        (tmp_path / f"{day:%Y-%m-%d}.csv").write_text(f"date,scheduled\n{day:%Y-%m-%d},1\n")
+    own = read_meetings(tmp_path / f"{far:%Y-%m-%d}.csv")
+    assert merge_meetings(FOMC, own)["date"].max() == far
+    with pytest.raises(DataError, match=f"{near:%Y-%m-%d} is less than two weeks after another scheduled meeting"):
+        merge_meetings(FOMC, read_meetings(tmp_path / f"{near:%Y-%m-%d}.csv"))

@@ -410,3 +410,9 @@ def test_parameters_and_members_that_make_no_sense_are_refused(parts):
     X = pd.DataFrame(np.random.default_rng(0).standard_normal((60, 2)), columns=["a", "b"])
     with pytest.raises(DataError, match=next(iter(parts)).rstrip("s")):
         DirectionEnsemble(**{"members": {"base rate": DummyClassifier()}} | parts).fit(X, np.arange(60) % 2)
+
+
+def test_changes_of_other_rows_are_refused():
+    X, y = pd.DataFrame({"a": np.arange(40.0)}), np.tile([0, 1], 20)
+    with pytest.raises(DataError, match=r"40 rows want as many changes, not .39,."):
+        DirectionEnsemble(QUICK).fit(X, y, np.zeros(39))

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 
 from forecastkit.calendars import get_calendar
@@ -337,3 +338,8 @@ def test_every_estimator_on_the_face_is_checked_or_says_why_not():
     checked = {"Climatology", "AR1", "HARLocationScale", "LinearQuantile", "QuantileForest", "BoostedResidual"}
     assert found - checked - {"PredictionIntervals"} == set(CHECKED_ELSEWHERE) & found
     assert len(EXPECTED) <= 5
+
+
+@MODELS
+def test_scikit_learn_is_told_that_what_is_absent_may_be_nan(model):
+    assert get_tags(model).input_tags.allow_nan

@@ -1,6 +1,7 @@
 "Formats: each vendor's rows, written by hand, mean what they say; what is no table is called what it is."
 
 import gzip
+import struct
 
 import numpy as np
 import pandas as pd
@@ -296,3 +297,17 @@ def test_the_date_beside_pairs_of_price_and_ticker_is_no_ticker(turned):
     assert price_columns(two, symbol="MSFT") == {0: "Date", 3: "Close"}
     with pytest.raises(DataError, match="it holds several tickers \\(AAPL, MSFT\\)"):
         price_columns(two)
+
+
+def test_a_parquet_file_with_a_flipped_bit_is_refused(tmp_path):
+    file = tmp_path / "X.parquet"
+    table = pa.table({"date": ["2018-02-05", "2018-02-06"], "close": [37.32, 29.98]})
+    pq.write_table(
+        table, file, write_page_checksum=True, compression="none", use_dictionary=False, write_statistics=False
+    )
+    content, value = bytearray(file.read_bytes()), struct.pack("<d", 29.98)
+    assert read_table(file, "X.parquet")["close"].tolist() == [37.32, 29.98]
+    content[content.index(value) + 4] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"X\.parquet: cannot be read .could not verify page integrity"):
+        read_table(file, "X.parquet")

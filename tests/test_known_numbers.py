@@ -23,12 +23,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.calendars import get_calendar
+from forecastkit.calendars import get_calendar, reported_dates
 from forecastkit.core import DataWarning, Target
 from forecastkit.data.market import MarketData
 from forecastkit.data.synthetic import synthetic_market
-from forecastkit.features import FeatureEngine, compute_panel, panel_features, stock_features
+from forecastkit.features import FeatureEngine, compute_panel, earnings_panel_features, panel_features, stock_features
 from forecastkit.features.base import Declaration
+from forecastkit.features.panel_bars import PanelFeature
 from forecastkit.features.volatility import volatility_features
 from forecastkit.models import (
     VOLATILITY_RECIPE,
@@ -75,6 +76,12 @@ def house_table() -> pd.DataFrame:
         return FeatureEngine().build_features(market())
 
 
+@cache
+def of_panel() -> tuple[PanelFeature, ...]:
+    "The features of a panel, with those of earnings that are reported each quarter."
+    return (*panel_features(), *earnings_panel_features(reported_dates("AAA", market().close("AAA").index[20::63])))
+
+
 def quantiles() -> dict[str, list[float]]:
     "Of each member of the pool, fitted on all but the last rows: three quantiles of the last two."
     table, y = house_table(), NYSE.outcomes(market().close("VIX"), 5).iloc[:1200].dropna()
@@ -112,7 +119,9 @@ def contributions() -> dict[str, list[float]]:
 @cache
 def panel_rows() -> tuple[pd.DataFrame, pd.Series]:
     told = {name: NYSE.outcomes(market().close(name), 5) for name in SECTORS}
-    return compute_panel(market(), sectors=SECTORS), pd.concat(told, names=["symbol", "session"]).swaplevel().dropna()
+    return compute_panel(market(), sectors=SECTORS, features=of_panel()), pd.concat(
+        told, names=["symbol", "session"]
+    ).swaplevel().dropna()
 
 
 def panel_quantiles() -> dict[str, list[float]]:
@@ -182,12 +191,12 @@ def constants_and_defaults() -> dict[str, Any]:
 SETS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "declared features of the VIX": lambda: declared(volatility_features()),
     "declared features of a stock": lambda: declared(stock_features("AAA", "SPX")),
-    "declared features of a panel": lambda: declared(panel_features()),
+    "declared features of a panel": lambda: declared(of_panel()),
     "features of the VIX": lambda: summed_up(house_table()),
     "features of a stock": lambda: summed_up(
         FeatureEngine(stock_features("AAA", "SPX"), symbol="AAA").build_features(market())
     ),
-    "features of a panel": lambda: summed_up(compute_panel(market(), sectors=SECTORS)),
+    "features of a panel": lambda: summed_up(compute_panel(market(), sectors=SECTORS, features=of_panel())),
     "quantiles of the members": quantiles,
     "learnt weights": learnt,
     "contributions": contributions,

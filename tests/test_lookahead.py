@@ -328,3 +328,10 @@ def test_meetings_and_reports_go_on_differently_too_unless_one_series_alone_is_a
 )
 def test_series_alone_are_perturbed_where_nothing_else_was_read(read, alone):
     assert MarketViews(synthetic_market(seed=2, sessions=30).market, read).series_only is alone
+
+
+def test_cuts_lie_in_the_history_of_any_series_of_bars():
+    whole = synthetic_market(seed=2, sessions=600).market
+    bars = {"SPX": whole.bars("SPX").iloc[:200], "VIX": whole.bars("VIX").iloc[150:]}
+    cuts = sample_cuts(MarketData(bars), 40)
+    assert cuts[0] < whole.bars("VIX").index[150] and cuts[-1] > whole.bars("SPX").index[300]

@@ -88,6 +88,8 @@ def test_a_study_is_held_by_one_at_a_time_and_another_study_is_free_on_either_en
         with study_alone(storage, name):
             return name
 
+    for number in range(8):  # a lock of PostgreSQL is a number of 64 bits with a sign
+        assert hold(f"study {number}") == f"study {number}"
     with ThreadPoolExecutor(1) as pool:
         with study_alone(storage, "mine"):
             assert hold("another") == "another" and said == []
