@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecastkit.calendars import get_calendar
-from forecastkit.data.checks import FAULT_KINDS, disagreements, published_faults, series_faults, stale_faults
+from forecastkit.data.checks import (
+    FAULT_KINDS,
+    bar_faults,
+    disagreements,
+    published_faults,
+    series_faults,
+    stale_faults,
+)
 from forecastkit.data.health import file_report, health_report, market_health, volume_faults, write_health
 from forecastkit.data.market import MarketData
 from forecastkit.data.sources import SampleSource, load_packaged
@@ -281,3 +288,9 @@ def test_fractions_of_shares_are_named_where_a_volume_has_some(volume, kinds):
     text = f"Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n20210802|AAA|{volume}|0|900|B.Q\n20210802|BBB|7|0|90|B\n2\n"
     found = volume_faults("CNMS", text)
     assert [one.kind for one in found] == kinds and found[-1].count == 1
+
+
+def test_a_session_without_trades_has_no_volume_below_zero():
+    days = pd.bdate_range("2018-02-05", periods=3)
+    bars = pd.DataFrame({"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume": [100.0, 0.0, -1.0]}, days)
+    assert [(fault.kind, fault.count) for fault in bar_faults("AAA", bars)] == [("volume below 0", 1)]

@@ -15,7 +15,7 @@ from forecastkit.core import PROBS, DataError, LookAheadError, UserCodeError, lo
 from forecastkit.data.synthetic import synthetic_market
 from forecastkit.features import Feature, user_code_digest
 from forecastkit.ledger import PredictionDatabase
-from forecastkit.models.user_members import ResidualQuantiles
+from forecastkit.models.user_members import ResidualQuantiles, user_member
 from forecastkit.pipeline import IntegratedSystem, load_user_code, profile_of, with_user_code
 
 MARKET = synthetic_market(seed=11, sessions=900, start="2013-01-02", stocks=["MINE"]).market
@@ -444,3 +444,27 @@ def test_a_file_that_changes_where_modules_are_found_still_gives_its_function(tm
         "import sys\nsys.path.pop(0)\nsys.modules.pop(__name__)\ndef reach(m): pass\n"
     )
     assert load_user_code(f"{file}:reach").__name__ == "reach"
+
+
+class Says:
+    "A member that answers each row with the same numbers."
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def fit(self, X, y):
+        return self
+
+    def predict_quantiles(self, X):
+        return np.tile(self.numbers, (len(X), 1))
+
+
+RISING = np.linspace(-1.0, 1.0, len(PROBS))
+
+
+@pytest.mark.parametrize("numbers", [np.r_[RISING[:-1], np.inf], RISING[::-1]], ids=["not finite", "falling"])
+def test_a_member_whose_answers_are_no_quantiles_is_refused_for_either_reason(numbers):
+    X, y = pd.DataFrame({"a": np.arange(30.0)}), np.arange(30.0)
+    assert user_member(Says(RISING)).fit(X, y).predict_quantiles(X).shape == (30, len(PROBS))
+    with pytest.raises(UserCodeError, match="are no quantiles"):
+        user_member(Says(numbers)).fit(X, y).predict_quantiles(X)
