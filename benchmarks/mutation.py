@@ -505,7 +505,7 @@ def importers(path: str) -> tuple[str, ...]:
     return tuple(str(other.relative_to(ROOT)) for other in others if line.search(other.read_text()))
 
 
-KNOWN = "tests/test_known_numbers.py"  # looks at every module's constants, and at numbers of features and models
+KNOWN = "test_known_numbers"  # looks at every module's constants, and at numbers of features and models
 
 
 @cache

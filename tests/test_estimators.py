@@ -340,6 +340,6 @@ def test_every_estimator_on_the_face_is_checked_or_says_why_not():
     assert len(EXPECTED) <= 5
 
 
-@MODELS
+@pytest.mark.parametrize("model", [*ROWWISE, *HISTORY, PredictionIntervals()], ids=lambda model: type(model).__name__)
 def test_scikit_learn_is_told_that_what_is_absent_may_be_nan(model):
     assert get_tags(model).input_tags.allow_nan

@@ -39,6 +39,7 @@ from forecastkit.models import (
     ProbabilisticForecaster,
     default_members,
     explain,
+    folded_chances,
 )
 
 WRITTEN = Path(__file__).with_name("fixtures") / "known_numbers.json"
@@ -62,9 +63,14 @@ def declared(features: tuple[Declaration, ...]) -> dict[str, Any]:
 
 
 def summed_up(table: pd.DataFrame) -> dict[str, list[float]]:
-    "How many values each column has, their mean, how far they spread, and the last three."
-    numbers = table.select_dtypes("number").astype(float)
-    return {
+    "How many values each column has, their mean, how far they spread, and the last three; of a column of words how often each stands there."
+    numbers, words = table.select_dtypes("number").astype(float), table.select_dtypes(exclude="number")
+    counted = {
+        f"{name} {word}": [count]
+        for name, column in words.items()
+        for word, count in sorted(column.value_counts().items())
+    }
+    return counted | {
         name: [int(column.count()), column.mean(), column.std(), *column.iloc[-3:]] for name, column in numbers.items()
     }
 
@@ -100,8 +106,12 @@ def learnt() -> dict[str, list[float]]:
     signals = pd.DataFrame(
         {"knows": np.where(rose, 0.65, 0.4), "guesses": rng.uniform(0.3, 0.7, len(days)), "half": 0.5}, days
     )
-    made = MetaLearner().fit(signals, rose.astype(float), horizon=5)
-    return {name: [weight] for name, weight in made.learnt.items()}
+    made, claims = MetaLearner().learn_weights(signals, rose.astype(float), horizon=5)
+    told = folded_chances(made.base_rate, claims, 5)
+    return {
+        **{name: [weight] for name, weight in made.learnt.items()},
+        "chances": [float(told.mean()), *map(float, told[100:700:150])],
+    }
 
 
 def contributions() -> dict[str, list[float]]:

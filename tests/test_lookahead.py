@@ -335,3 +335,9 @@ def test_cuts_lie_in_the_history_of_any_series_of_bars():
     bars = {"SPX": whole.bars("SPX").iloc[:200], "VIX": whole.bars("VIX").iloc[150:]}
     cuts = sample_cuts(MarketData(bars), 40)
     assert cuts[0] < whole.bars("VIX").index[150] and cuts[-1] > whole.bars("SPX").index[300]
+    early = whole.bars("SPX").index[:100]
+    values = pd.DataFrame({"value": 1.0, "known_at": early.tz_localize("UTC") + pd.Timedelta(days=1)}, early)
+    late = MarketData({"SPX": whole.bars("SPX").iloc[300:], "RATE": values})
+    assert (
+        sample_cuts(late, 10)[0] > whole.bars("SPX").index[299]
+    )  # a published series alone makes no session to cut at
