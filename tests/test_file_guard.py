@@ -118,6 +118,7 @@ def change():
     Path("deep/new").mkdir()
     Path("deep/new/some.txt").write_text("some")
     Path("deep/old.txt").rename("deep/older.txt")
+    Path("deep/kept.txt").write_text("rewritten")
     Path("mine.txt").unlink()
 
 
@@ -131,6 +132,14 @@ LISTED = {
     "scandir of bytes": lambda: told(os.scandir(b"deep")),
     "scandir of a path": lambda: told(os.scandir(Path("deep").resolve())),
     "scandir of what nobody changed": lambda: told(os.scandir("other")),
+    "scandir of nothing": lambda: told(os.scandir(None)),
+    "scandir in two parts": lambda: (
+        lambda entries: sorted(
+            [next(entries).name, *(entry.name for entry in entries), *(entry.name for entry in entries)]
+        )
+    )(os.scandir("deep")),
+    "sizes": lambda: sorted((entry.name, entry.stat().st_size) for entry in os.scandir("deep") if not entry.is_dir()),
+    "listdir of nothing": lambda: sorted(os.listdir(None)),
     "listdir": lambda: sorted(os.listdir("deep")),
     "listdir of bytes": lambda: sorted(os.listdir(b"deep")),
     "walk": lambda: [(top, sorted(folders), sorted(files)) for top, folders, files in os.walk("deep")],
@@ -146,6 +155,8 @@ LISTED = {
 @pytest.mark.parametrize("name", LISTED)
 def test_a_folder_that_is_led_is_listed_as_a_true_one(name, theirs, tmp_path_factory):
     Path("other").mkdir()
+    Path("deep/kept.txt").write_text("kept")
+    Path("deep/link.txt").symlink_to("kept.txt")
     Path("other/kept.txt").write_text("kept")
     before, guard = theirs(), FileGuard(tmp_path_factory.mktemp("over"))
     with guard.active():

@@ -1,7 +1,7 @@
 """Every declaration and many numbers of features and models on made-up data, as they were written down.
 
 A formula is held to its definition elsewhere (`test_formulas`); here a number that the design chose, a window, a limit or a count of
-rounds, cannot change unnoticed. So it is with every constant and every default of a public function. A change that is meant is written
+rounds, cannot change unnoticed. So it is with the constants and the defaults of functions, where they are numbers, words, moments or short tables of these. A change that is meant is written
 down with `python tests/test_known_numbers.py`."""
 
 import importlib
@@ -157,6 +157,7 @@ DISTRICTS = (
     "metrics",
     "models",
     "ops",
+    "pipeline",
     "regimes",
     "trading",
 )

@@ -144,6 +144,8 @@ def test_a_kernel_starts_beside_a_file_with_a_name_of_the_library(tmp_path, monk
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a user file taken for the standard library')")
     weekly(tmp_path, "import operator\nprint('the page of', operator.add(1, 2))")
     assert "the page of 3" in run_report("weekly", "output", {}, progress=False).read_text()
+    weekly(tmp_path, "import os, sys\nprint('the page of', os.environ.get('PYTHONSAFEPATH'), sys.flags.safe_path)")
+    assert "the page of None True" in run_report("weekly", "output", {}, progress=False).read_text()
 
 
 def test_a_kernel_that_is_killed_is_told_in_a_line_and_leaves_the_page_of_before(tmp_path, monkeypatch):
@@ -151,7 +153,7 @@ def test_a_kernel_that_is_killed_is_told_in_a_line_and_leaves_the_page_of_before
     weekly(tmp_path, "print('the page of', day)")
     page = run_report("weekly", "output", {"day": "Monday"}, progress=False)
     weekly(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(DataError, match=r"report weekly: its kernel ended"):
+    with pytest.raises(DataError, match=r"report weekly: its kernel did not start, or ended"):
         run_report("weekly", "output", {"day": "Tuesday"}, progress=False)
     assert "the page of Monday" in page.read_text()
 

@@ -1,8 +1,10 @@
 "Processes of the package start as their session did, whatever lies in the working folder, and none outlives its work."
 
+import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,12 +46,42 @@ def test_the_trackers_of_shared_memory_start_beside_them_too(names_of_the_librar
     assert (told.stdout.strip(), told.stderr) == ("[0, 1, 4]", "")
 
 
-def test_after_an_error_no_process_is_left(tmp_path):
-    from joblib.externals.loky import get_reusable_executor
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
-    with pytest.raises(ZeroDivisionError), process_pool(2) as pool:
-        pool(delayed(divmod)(1, number) for number in (1, 0))
-    assert not get_reusable_executor(reuse=True)._processes
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_after_its_block_no_process_is_left(fails):
+    pids: list[int] = []
+    with suppress(ZeroDivisionError), process_pool(2) as pool:
+        pids += pool(delayed(os.getpid)() for _ in range(4))
+        if fails:
+            raise ZeroDivisionError
+    assert pids and not [pid for pid in pids if pid == os.getpid() or alive(pid)]
+
+
+def pids_of_a_pool_within() -> list[int]:
+    with process_pool(2) as pool:
+        return [os.getpid(), *pool(delayed(os.getpid)() for _ in range(2))]
+
+
+def test_a_pool_in_a_worker_starts_no_further_processes():
+    with process_pool(2) as pool:
+        assert [len(set(pids)) for pids in pool(delayed(pids_of_a_pool_within)() for _ in range(2))] == [1, 1]
+
+
+@pytest.mark.parametrize("own", [None, "1"])
+def test_what_a_worker_starts_has_the_search_path_of_the_session(own, monkeypatch):
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    if own is not None:
+        monkeypatch.setenv("PYTHONSAFEPATH", own)
+    with process_pool(2) as pool:
+        assert pool(delayed(os.environ.get)("PYTHONSAFEPATH") for _ in range(2)) == [own, own]
+    assert os.environ.get("PYTHONSAFEPATH") == own
 
 
 def test_every_pool_of_processes_starts_without_the_working_folder():
@@ -60,7 +92,7 @@ def test_every_pool_of_processes_starts_without_the_working_folder():
         for line in starts.findall(path.read_text())
         if "threading" not in line
     ]
-    assert [path for path, _ in found] == [
+    assert [*dict.fromkeys(path for path, _ in found)] == [
         "core/worker_pool.py",
         "evaluation/function_audit.py",
         "evaluation/walkforward.py",

@@ -150,6 +150,7 @@ from .worker_pool import (
     ONE_THREAD as ONE_THREAD,
     process_pool as process_pool,
     SAFE_PATH as SAFE_PATH,
+    safe_path_before as safe_path_before,
     search_path_as_ever as search_path_as_ever,
     start_resource_trackers as start_resource_trackers,
 )

@@ -358,21 +358,33 @@ class _Entry:
         self._entry = entry
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(self._entry, name)
+
+    def __repr__(self) -> str:
+        return f"<DirEntry {self.name!r}>"
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        "What a link points to is looked up through the layer."
+        led = follow_symlinks and self._entry.is_symlink()
+        return os.stat(self.path) if led else self._entry.stat(follow_symlinks=follow_symlinks)  # noqa: PTH116
 
     def __fspath__(self) -> str | bytes:
         return self.path
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #3165accc
-class _Entries(list[Any]):
-    "What `os.scandir` gives."
+class _Entries:
+    "What `os.scandir` gives: an iterator that ends where it is closed."
 
     def __init__(self, entries: Iterable[Any]):
-        super().__init__(entries)
-        self._next = iter(self)
+        self._left = iter([*entries])
+
+    def __iter__(self) -> _Entries:
+        return self
 
     def __next__(self) -> Any:
-        return next(self._next)
+        return next(self._left)
 
     def __enter__(self) -> _Entries:
         return self
@@ -381,7 +393,8 @@ class _Entries(list[Any]):
         self.close()
 
     def close(self) -> None:
-        "Nothing is held open."
+        "Give no further entry; nothing is held open."
+        self._left = iter(())
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #90c30409
 def _scanned(
@@ -487,7 +500,7 @@ def at_folder(
 def _names_of(led: _Led, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
     "The paths that a call names, taken out of its keywords; fewer where the call is none."
     names = [*args[: len(led.words)], *(named.pop(word) for word in led.words[len(args) :] if word in named)]
-    if not names and led.name in ("listdir", "scandir"):
+    if led.name in ("listdir", "scandir") and names in ([], [None]):
         return ["."]
     if (folder := named.pop("dir_fd", None)) is not None:
         names[-1] = at_folder(names[-1], folder)

@@ -16,39 +16,48 @@ from functools import cache
 from typing import Any, Literal
 
 # %% auto #0
-__all__ = ['ONE_THREAD', 'SAFE_PATH', 'search_path_as_ever', 'start_resource_trackers', 'process_pool']
+__all__ = ['ONE_THREAD', 'SAFE_PATH', 'safe_path_before', 'search_path_as_ever', 'start_resource_trackers', 'process_pool']
 
 # %% ../../nbs/00_core/20_worker_pool.ipynb #25f7f41a
 ONE_THREAD: Mapping[str, str] = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 SAFE_PATH: Mapping[str, str] = {"PYTHONSAFEPATH": "1"}  # Python starts without the working folder on its path
 
 # %% ../../nbs/00_core/20_worker_pool.ipynb #3b2dcc6c
-def search_path_as_ever() -> None:
-    "Take `SAFE_PATH` out of this process's environment: what it starts behaves as it would anywhere."
+def safe_path_before() -> dict[str, str]:
+    "What the environment holds of `SAFE_PATH` by itself."
+    return {name: os.environ[name] for name in SAFE_PATH if name in os.environ}
+
+
+def search_path_as_ever(
+    before: Mapping[str, str],  # `safe_path_before` of the session
+) -> None:
+    "Take `SAFE_PATH` out of this process's environment, unless the session had it: what is started from here behaves as it would there."
     for name in SAFE_PATH:
         os.environ.pop(name, None)
+    os.environ.update(before)
 
 # %% ../../nbs/00_core/20_worker_pool.ipynb #75bb667a
 _STARTING = threading.Lock()
+_STARTED: set[int] = set()  # the processes whose trackers run
 
 
 def start_resource_trackers() -> None:
     "Start the processes that look after shared memory, where none runs yet, without the working folder on their path."
-    if os.name != "posix":  # elsewhere there are none
+    if os.name != "posix" or os.getpid() in _STARTED:  # elsewhere there are none
         return
     from multiprocessing import resource_tracker
 
     from joblib.externals.loky.backend import resource_tracker as of_joblib
 
     with _STARTING:
-        before = {name: os.environ.get(name) for name in SAFE_PATH}
+        before = safe_path_before()
         os.environ.update(SAFE_PATH)
         try:
             resource_tracker.ensure_running()
             of_joblib.ensure_running()
         finally:
-            search_path_as_ever()
-            os.environ.update({name: value for name, value in before.items() if value is not None})
+            search_path_as_ever(before)
+        _STARTED.add(os.getpid())
 
 # %% ../../nbs/00_core/20_worker_pool.ipynb #f2a8d5f2
 @cache
@@ -70,14 +79,28 @@ def process_pool(
         "list", "generator", "generator_unordered"
     ] = "list",  # when results are handed out, as joblib says
 ) -> Iterator[Any]:
-    "A `joblib.Parallel` of `n_jobs` processes, all of which are gone when the block ends; after an error they are killed."
+    "A `joblib.Parallel` of `n_jobs` processes, all of which are gone when the block ends; after an error they are killed. One at a time: pools of two threads are the same processes."
     from joblib import Parallel
     from joblib.externals.loky import get_reusable_executor
+    from joblib.parallel import LokyBackend, get_active_backend
+
+    backend, _ = get_active_backend()
+    if (
+        not isinstance(backend, LokyBackend) or backend.nesting_level
+    ):  # a worker of a pool, or a backend that was chosen
+        yield Parallel(n_jobs, return_as=return_as)
+        return
 
     start_resource_trackers()
     finished = False
     try:
-        yield Parallel(n_jobs, return_as=return_as, backend=_safe_backend()(), initializer=search_path_as_ever)
+        yield Parallel(
+            n_jobs,
+            return_as=return_as,
+            backend=_safe_backend()(),
+            initializer=search_path_as_ever,
+            initargs=(safe_path_before(),),
+        )
         finished = True
     finally:
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=not finished)

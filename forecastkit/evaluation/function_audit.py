@@ -30,6 +30,7 @@ from forecastkit.core import (
     SAFE_PATH,
     UserCodeError,
     format_value,
+    safe_path_before,
     search_path_as_ever,
     start_resource_trackers,
     waiting_copy,
@@ -107,7 +108,10 @@ def searched(
     until = time.monotonic() + limits.seconds
     start_resource_trackers()
     workers = get_reusable_executor(
-        max_workers=limits.n_jobs, env={**ONE_THREAD, **SAFE_PATH}, initializer=search_path_as_ever
+        max_workers=limits.n_jobs,
+        env={**ONE_THREAD, **SAFE_PATH},
+        initializer=search_path_as_ever,
+        initargs=(safe_path_before(),),
     )
     try:
         asked = [workers.submit(ask, share, until=until) for share in shares]

@@ -32,6 +32,7 @@ from forecastkit.core import (
     ExperimentLog,
     SettingsError,
     redacted,
+    safe_path_before,
     search_path_as_ever,
     start_resource_trackers,
 )
@@ -254,7 +255,9 @@ def _processes() -> Iterator[Callable[[TuningWork], Any]]:
     with ExitStack() as started:
 
         def start(work: TuningWork) -> Any:
-            pool = ProcessPoolExecutor(max_workers=1, env=environment, initializer=search_path_as_ever)
+            pool = ProcessPoolExecutor(
+                max_workers=1, env=environment, initializer=search_path_as_ever, initargs=(safe_path_before(),)
+            )
             started.callback(pool.shutdown, wait=True, kill_workers=True)
             future = pool.submit(work_on, work, os.getpid())
             future.add_done_callback(lambda _: pool.shutdown(wait=False))

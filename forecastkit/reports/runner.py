@@ -19,7 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..core import SAFE_PATH, DataError, write_atomic
+from ..core import DataError, write_atomic
 from .html import html_page
 
 # %% auto #0
@@ -146,8 +146,9 @@ def safe_kernel_manager() -> type[Any]:
     from jupyter_client.manager import AsyncKernelManager
 
     class SafeKernelManager(AsyncKernelManager):
-        async def start_kernel(self, **given: Any) -> None:  # type: ignore[override]
-            await super().start_kernel(env={**os.environ, **SAFE_PATH}, **given)
+        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+            command = super().format_kernel_cmd(extra_arguments)
+            return [command[0], "-P", *command[1:]] if "python" in Path(command[0]).name else command
 
     return SafeKernelManager
 
@@ -215,7 +216,9 @@ def run_report(
             where = f"cell {error.cell_index} stopped with {error.ename}: {error.evalue}"
             raise DataError(f"report {name}: {where}; {saved} shows where") from error
         except RuntimeError as error:  # of nbclient, where the kernel does not start or is killed
-            raise DataError(f"report {name}: its kernel ended: {error}; free memory and run it again") from error
+            raise DataError(
+                f"report {name}: its kernel did not start, or ended: {error}; run it again, with more memory if it was killed"
+            ) from error
         finally:
             os.environ.pop(sum_name(private), None)
         page = html_page(executed, title)
