@@ -375,7 +375,7 @@ class _Entry:
 
 # %% ../../nbs/00_core/18_file_layer.ipynb #3165accc
 class _Entries:
-    "What `os.scandir` gives: an iterator that ends where it is closed."
+    "The answer of `os.scandir`, an iterator that ends where it is closed."
 
     def __init__(self, entries: Iterable[Any]):
         self._left = iter([*entries])
