@@ -275,9 +275,7 @@ def test_an_address_in_place_of_a_name_is_refused_and_not_shown():
         assert SECRET not in str(told.value)
 
 
-def test_a_sink_that_works_is_given_the_message_beside_a_file_with_a_name_of_the_library(
-    servers, tmp_path, monkeypatch
-):
+def test_a_sink_that_works_is_given_the_message(servers, tmp_path, monkeypatch):
     pytest.importorskip("apprise")
     (tmp_path / "signal.py").write_text("raise SystemExit('a user file taken for the standard library')")
     monkeypatch.chdir(tmp_path)

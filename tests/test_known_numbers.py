@@ -192,6 +192,8 @@ def constants_and_defaults() -> dict[str, Any]:
                 or (callable(value) and getattr(value, "__module__", "") != module.__name__)
             ):
                 continue
+            if name.startswith("_") and isinstance(value, (dict, list)):  # what a process remembers
+                continue
             if plain(value) and name.isupper() and name not in CHANGED_BY_TESTS and "/" not in repr(value):
                 found[f"{path.parent.name}.{path.stem}.{name}"] = repr(value)
             elif callable(value) and (told := defaults_of(value)):
