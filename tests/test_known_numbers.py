@@ -135,7 +135,7 @@ def panel_rows() -> tuple[pd.DataFrame, pd.Series]:
 
 
 def panel_quantiles() -> dict[str, list[float]]:
-    "Of the panel's forecaster, raw and calibrated, and the direction of its rows."
+    "Of three rows by the panel's forecaster, and their chances of a rise."
     X, y = panel_rows()
     last = X.index.get_level_values("session")[-252 * len(SECTORS)]
     early = y[y.index.get_level_values("session") < last].sort_index()
