@@ -7,8 +7,9 @@ in is listed; a seed draws from the list without regard to what the tests look a
 time. This process imports the libraries, but nothing of the package, and forks a child for each run, so that a run costs a
 second and its tests. A test file is run as a whole the first time it is asked; when it is asked again, it is traced once, each test a context of its own, and what
 runs which line is kept beside the results. From then on the tests that run the line of the fault come first, the fastest before the others; then the whole file,
-as a test may reach a line through what another one has made. What no test notices is tried in the module's notebook, whose cell gets the fault too. A fault is noticed
-where something fails, or does not end within its limit of processor seconds.
+as a test may reach a line through what another one has made. What no test notices is tried in the module's notebook, whose cell gets the fault too, and in those of
+three modules that import it; a notebook that shows something else than what is stored in it fails, as it does in `make test`. A fault is noticed where something
+fails, or does not end within its limit of processor seconds.
 
 One line of JSON for each fault goes to `mutation.jsonl` in the temporary folder (`TMPDIR`), so that a run that was killed goes on;
 the order is that of the draw, and what was done by then is an unbiased part of it. Two processes share the work by modules, with
@@ -84,6 +85,7 @@ LIBRARIES = [
 ]
 SECONDS = 30  # of the processor, for all tests of one fault; as much again for the notebook
 FASTEST = 12  # tests that run the line, before whole files
+IMPORTERS = 3  # modules that import the one with the fault, whose notebooks are run too
 CAP = 25  # of the processor, for one test file: the tests beyond are left out
 
 
@@ -332,7 +334,7 @@ class Copy:
         "From here on this process works in the copy."
         os.environ["PYTHONPATH"] = str(self.root)
         os.chdir(self.root)
-        sys.path[:0] = [str(self.root / "tests"), str(self.root)]
+        sys.path[:0] = [str(self.root / "tests"), str(self.root / ".ci"), str(self.root)]
 
     @contextlib.contextmanager
     def spoilt(self, fault: Fault) -> Iterator[None]:
@@ -437,23 +439,37 @@ class Copy:
         for node in found["cells"]:
             if node.get("id") == cell:
                 node["source"] = f"#| export\n{code}"
+        spent, spoilt = 0.0, (self.root / fault.path).read_bytes()
+        path.write_text(json.dumps(found))
         try:
-            path.write_text(json.dumps(found))
-            fails, used = self.book_fails(path)
-            if fails:
-                path.write_bytes(raw)
-                self.write(self.root / fault.path, (self.plain / fault.path).read_bytes())
-                fails = not self.plain_book_fails(path)
-            return fails, used
+            for book in [path, *(self.book_of(other) for other in importers(fault.path)[:IMPORTERS])]:
+                fails, used = self.book_fails(book)
+                spent += used
+                if fails:
+                    path.write_bytes(raw)
+                    self.write(self.root / fault.path, (self.plain / fault.path).read_bytes())
+                    fails = not self.plain_book_fails(book)
+                    path.write_text(json.dumps(found))
+                    self.write(self.root / fault.path, spoilt)
+                if fails:
+                    return True, spent
+            return False, spent
         finally:
             path.write_bytes(raw)
 
+    def book_of(self, module: str) -> Path:
+        "The notebook that a module is exported from."
+        said = re.search(r"File to edit: (\S+)", (self.plain / module).read_text())
+        return (self.root / module).parent.joinpath(said[1]).resolve() if said else self.root / module
+
     def book_fails(self, path: Path) -> tuple[bool, float]:
         def work() -> int:
-            from nbdev.test import test_nb
+            from nbdev import test
+            from stored_outputs import same_outputs
 
+            test.write_nb = same_outputs
             os.chdir(path.parent)
-            good, _ = test_nb(path, basepath=self.root)
+            good, _ = test.test_nb(path, basepath=self.root, save=True)
             return 0 if good else 1
 
         code, used = child(work, 3 * SECONDS, self.root.parent / "log.txt")

@@ -1,0 +1,86 @@
+"""What a notebook shows when it is run, beside what is stored in it: a page that shows yesterday's numbers is found.
+
+Words must be the same, and whole numbers. Other numbers may be off by one in their last place, or by a thousandth: libraries add floats in
+another order on another processor. Of a picture only its being there is asked. Digests, commits, moments and seconds are no content, nor is what goes to stderr,
+where progress is shown."""
+
+import json
+import re
+from decimal import Decimal
+from itertools import zip_longest
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+from fastcore.nbio import nb2str
+from nbdev.clean import clean_nb
+
+# Cells that show today's date, a random key or a size that depends on the machine, by notebook and cell.
+VARIES = {
+    "87_live_sizing": ("2b3a2f1e",),  # pauses begin today
+    "08_pauses": ("1cbc3b97",),
+    "10_universe_page": ("9a5552bc",),  # the age of the data in days
+    "08_service": ("f14757f1",),  # the length of an answer with a moment in it
+    "20_main": ("f3d3bfa1",),  # settings and where they come from: the environment of whoever runs it
+}
+
+NO_CONTENT = re.compile(
+    r"data:image/\w+;base64,[\w+/=]+"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|\b(?=[0-9a-f]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,}\b|\+g[0-9a-f]{7,}|cell-id=[0-9a-f]+"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*|datetime\.datetime\([^)]*\)"
+    r"|seconds(?: of processor)? [\d.]+"
+)
+NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+RULES = re.compile(r"[-─━═]{3,}|\s+")  # the width of a table is that of its longest number
+
+
+def words_and_numbers(outputs: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    "What the outputs of a cell say, its numbers taken out, and these in their order."
+    said = ""
+    for one in (one for one in outputs if one.get("name") != "stderr"):
+        data = one.get("data", {})
+        held = next((data[kind] for kind in ("text/html", "text/markdown", "text/plain") if kind in data), "")
+        said += "".join(one.get("text", "")) + ("<picture>" if "image/png" in data else "".join(held)) + "\n"
+    said = NO_CONTENT.sub("<varies>", said)
+    return RULES.sub(" ", NUMBER.sub("#", said)).strip(), NUMBER.findall(said)
+
+
+def near(stored: str, now: str) -> bool:
+    "Whether two numbers are one, but for the last place of what is shown."
+    if stored == now:
+        return True
+    if stored.isdigit() or now.isdigit():
+        return False
+    place = max(Decimal(one).as_tuple().exponent for one in (stored, now))
+    return isclose(float(stored), float(now), rel_tol=1e-3, abs_tol=1.01 * 10.0**place)
+
+
+def difference(stored: list[dict[str, Any]], now: list[dict[str, Any]]) -> str:
+    "The first place where two outputs of a cell say something else, or nothing."
+    (words, numbers), (new_words, new_numbers) = words_and_numbers(stored), words_and_numbers(now)
+    if words != new_words:
+        at = next(i for i, (old, new) in enumerate(zip_longest(words, new_words)) if old != new)
+        begin = max(0, at - 40)
+        return f"...{words[begin : at + 60]!r} is stored, {new_words[begin : at + 60]!r} is shown"
+    for old, new in zip(numbers, new_numbers, strict=True):
+        if not near(old, new):
+            return f"{old} is stored, {new} is shown"
+    return ""
+
+
+def same_outputs(book: Any, path: str | Path) -> None:
+    "Compare a notebook that was run with its file; raises AssertionError with the cells that show something else."
+    path = Path(path)
+    now, stored = json.loads(nb2str(book)), json.loads(path.read_text())
+    clean_nb(now)
+    left_out = VARIES.get(path.stem, ())
+    found = [
+        f"{path.name}, cell {old['id']}: {said}"
+        for old, new in zip(stored["cells"], now["cells"], strict=True)
+        if old["cell_type"] == "code"
+        and old["id"] not in left_out
+        and (said := difference(old["outputs"], new["outputs"]))
+    ]
+    if found:
+        raise AssertionError("\n".join(["stored outputs are stale: make notebooks", *found]))
