@@ -1,7 +1,7 @@
 """Every declaration and many numbers of features and models on made-up data, as they were written down.
 
 A formula is held to its definition elsewhere (`test_formulas`); here a number that the design chose, a window, a limit or a count of
-rounds, cannot change unnoticed. So it is with the constants and the defaults of functions, where they are numbers, words, moments or short tables of these. A change that is meant is written
+rounds, cannot change unnoticed. So it is with the constants of modules and classes and the defaults of functions and methods, where they are numbers, words, moments, arrays, records or short tables of these. A change that is meant is written
 down with `python tests/test_known_numbers.py`."""
 
 import importlib
@@ -11,7 +11,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import EnumMeta
 from functools import cache
@@ -172,16 +172,44 @@ def plain(value: Any) -> bool:
     return all(map(plain, value)) and len(value) <= 40 if isinstance(value, (tuple, list)) else isinstance(value, PLAIN)
 
 
+def made_plain(value: Any) -> Any:
+    "A set in order, an array as its numbers, a record as its fields; whatever else as it is."
+    if isinstance(value, (frozenset, set)):
+        return ["set", *sorted(map(made_plain, value), key=repr)]
+    if isinstance(value, np.ndarray) and value.size <= 200:
+        return [value.shape, *value.ravel().tolist()]
+    if is_dataclass(value) and not isinstance(value, type):
+        held = {one.name: made_plain(getattr(value, one.name)) for one in fields(value)}
+        return {type(value).__name__: {name: one for name, one in held.items() if plain(one)}}
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(made_plain, value)) if type(value) in (tuple, list) else value
+    if isinstance(value, (dict, MappingProxyType)):
+        return {key: made_plain(one) for key, one in value.items()}
+    return value
+
+
 def defaults_of(call: Any) -> dict[str, str]:
     try:
         given = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):
         return {}
-    return {one.name: repr(one.default) for one in given if one.default is not one.empty and plain(one.default)}
+    told = {one.name: made_plain(one.default) for one in given if one.default is not one.empty}
+    return {name: repr(one) for name, one in told.items() if plain(one)}
+
+
+def parts_of(value: Any) -> dict[str, dict[str, str]]:
+    "What a function or a class takes where nothing is said, and each method of a class; the class's own numbers."
+    found = {"": defaults_of(value)}
+    if isinstance(value, type):
+        own = {name: one for name, one in vars(value).items() if not name.startswith("__")}
+        found |= {f".{name}": defaults_of(getattr(one, "__func__", one)) for name, one in own.items() if callable(one)}
+        numbers = {name: made_plain(one) for name, one in own.items() if not callable(one) and not name.startswith("_")}
+        found["."] = {name: repr(one) for name, one in numbers.items() if plain(one)}
+    return {name: told for name, told in found.items() if told}
 
 
 def constants_and_defaults() -> dict[str, Any]:
-    "By module and name: what a constant is, and what a function or a class takes where nothing is said."
+    "By module and name: what a constant is, and what a function, a class or a method takes where nothing is said."
     found: dict[str, Any] = {}
     for path in sorted(path for district in DISTRICTS for path in (PACKAGE / district).glob("[!_]*.py")):
         module = importlib.import_module(f"forecastkit.{path.parent.name}.{path.stem}")
@@ -192,12 +220,13 @@ def constants_and_defaults() -> dict[str, Any]:
                 or (callable(value) and getattr(value, "__module__", "") != module.__name__)
             ):
                 continue
-            if name.startswith("_") and isinstance(value, (dict, list)):  # what a process remembers
+            if name.startswith("_") and isinstance(value, (dict, list, set)):  # what a process remembers
                 continue
-            if plain(value) and name.isupper() and name not in CHANGED_BY_TESTS and "/" not in repr(value):
-                found[f"{path.parent.name}.{path.stem}.{name}"] = repr(value)
-            elif callable(value) and (told := defaults_of(value)):
-                found[f"{path.parent.name}.{path.stem}.{name}"] = told
+            place, held = f"{path.parent.name}.{path.stem}.{name}", made_plain(value)
+            if plain(held) and name.isupper() and name not in CHANGED_BY_TESTS and "/" not in repr(held):
+                found[place] = repr(held)
+            elif callable(value):
+                found |= {f"{place}{part}": told for part, told in parts_of(value).items()}
     return found
 
 
@@ -218,11 +247,26 @@ SETS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
 }
 
 
-def same(now: Any, then: Any) -> bool:
+# What share of the largest number of a set another may be off, where models were fitted.
+FITTED = {
+    "quantiles of the members": 1e-6,
+    "learnt weights": 1e-6,
+    "contributions": 2e-4,
+    "quantiles and directions of a panel": 1e-6,
+}
+
+
+def largest(told: Any) -> float:
+    if isinstance(told, (list, dict)):
+        return max((largest(one) for one in (told.values() if isinstance(told, dict) else told)), default=0.0)
+    return abs(told) if isinstance(told, float) and math.isfinite(told) else 0.0
+
+
+def same(now: Any, then: Any, share: float = 1e-7, least: float = 1e-10) -> bool:
     if isinstance(then, list):
-        return len(now) == len(then) and all(map(same, now, then))
+        return len(now) == len(then) and all(same(one, other, share, least) for one, other in zip(now, then))
     if isinstance(then, float):
-        return math.isclose(now, then, rel_tol=1e-7, abs_tol=1e-10) or (math.isnan(now) and math.isnan(then))
+        return math.isclose(now, then, rel_tol=share, abs_tol=least) or (math.isnan(now) and math.isnan(then))
     return now == then
 
 
@@ -230,8 +274,10 @@ def same(now: Any, then: Any) -> bool:
 @pytest.mark.parametrize("name", SETS)
 def test_the_numbers_are_those_that_were_written_down(name):
     then, now = json.loads(WRITTEN.read_text())[name], json.loads(json.dumps(SETS[name]()))
+    # A fit ends elsewhere on another processor: measured on two, by up to 4e-5 of the largest contribution and 5e-7 of a quantile.
+    near = (1e-4, FITTED[name] * largest(then)) if name in FITTED else (1e-7, 1e-10)
     assert list(now) == list(then)
-    assert {key: [then[key], now[key]] for key in then if not same(now[key], then[key])} == {}
+    assert {key: [then[key], now[key]] for key in then if not same(now[key], then[key], *near)} == {}
 
 
 if __name__ == "__main__":
