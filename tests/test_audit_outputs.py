@@ -255,10 +255,19 @@ def own(close: pd.Series):
     ("place", "name", "jobs"),
     [
         ("", "signal", "2"),
-        ("", "copy", "1"),
-        ("", "calendar", "2"),
         ("features/", "own", "1"),
-        ("features/", "own", "2"),
+        pytest.param(
+            "", "copy", "1", marks=pytest.mark.slow("test_a_file_is_audited_wherever_it_lies_and_whatever_its_name")
+        ),
+        pytest.param(
+            "", "calendar", "2", marks=pytest.mark.slow("test_a_file_is_audited_wherever_it_lies_and_whatever_its_name")
+        ),
+        pytest.param(
+            "features/",
+            "own",
+            "2",
+            marks=pytest.mark.slow("test_a_file_is_audited_wherever_it_lies_and_whatever_its_name"),
+        ),
     ],
 )
 def test_a_file_is_audited_wherever_it_lies_and_whatever_its_name(place, name, jobs, repository):

@@ -74,6 +74,7 @@ def test_a_repeat_reads_what_was_kept_and_says_the_same(card, home, monkeypatch)
     assert without_clock(card_at(home)) == without_clock(card)
 
 
+@pytest.mark.slow("test_two_processes_give_the_same_bits")
 def test_killed_in_the_middle_and_run_again(card, tmp_path):
     victim = subprocess.Popen([sys.executable, kill_evaluate.__file__, str(tmp_path)])
     until = time.monotonic() + 300
@@ -132,7 +133,10 @@ def test_baselines_know_nothing_of_later_days(home):
         assert quantiles.tobytes() == said[name][: len(quantiles)].tobytes(), name
 
 
-@pytest.mark.parametrize(("symbol", "horizon"), [("SPX", 1), ("SPX", 21)])
+@pytest.mark.parametrize(
+    ("symbol", "horizon"),
+    [("SPX", 1), pytest.param("SPX", 21, marks=pytest.mark.slow("test_a_stock_and_other_horizons"))],
+)
 @pytest.mark.no_cover
 def test_a_stock_and_other_horizons(symbol, horizon, tmp_path):
     system = system_at(tmp_path, forecast__symbol=symbol, forecast__horizon=horizon, forecast__kind="log_return")
