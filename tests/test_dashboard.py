@@ -383,29 +383,38 @@ def served(tmp_path_factory):
     "The folder of a home without a ledger, and the address at which `forecastkit dashboard` shows it."
     browser_path()
     folder = tmp_path_factory.mktemp("served")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    code = "import sys; from forecastkit.cli.main import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "dashboard", "--port", str(port), "--home", str(folder), "--quiet"]
-    server = subprocess.Popen(command, cwd=folder)
+    server, address = started(folder)
     try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield folder, f"http://127.0.0.1:{port}"
+        yield folder, address
     finally:
         server.terminate()
         server.wait(60)
 
 
-def wait_for(address: str, server: subprocess.Popen, seconds: float = 300) -> None:
+def started(folder: Path) -> tuple[subprocess.Popen, str]:
+    "A server that answers, and its address; a port that was free may be taken before the server opens it."
+    code = "import sys; from forecastkit.cli.main import main; sys.exit(main())"
+    for _ in range(5):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = [sys.executable, "-c", code, "dashboard", "--port", str(port), "--home", str(folder), "--quiet"]
+        server = subprocess.Popen(command, cwd=folder)
+        if answers(f"http://127.0.0.1:{port}/_stcore/health", server):
+            return server, f"http://127.0.0.1:{port}"
+    raise AssertionError("the server did not start")
+
+
+def answers(address: str, server: subprocess.Popen, seconds: float = 300) -> bool:
+    "Whether a server answers, or has ended."
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        assert server.poll() is None, "the server did not start"
+    while time.monotonic() < until and server.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=10):  # noqa: S310
-                return
+                return True
         except OSError:
             time.sleep(0.2)
-    raise AssertionError("the server does not answer")
+    assert server.poll() is not None, "the server does not answer"
+    return False
 
 
 class Window:
