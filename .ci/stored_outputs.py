@@ -1,7 +1,7 @@
 """What a notebook shows when it is run, beside what is stored in it: a page that shows yesterday's numbers is found.
 
-Words must be the same, and whole numbers. Other numbers may be off by one in their last place, or by a thousandth: libraries add floats in
-another order on another processor. Of a picture only its being there is asked. Digests, commits, moments and seconds are no content, nor is what goes to stderr,
+Words must be the same, and whole numbers. Other numbers may be off by one in their last place, by two thousandths, or by a ten-thousandth of the
+largest beside them: libraries add floats in another order on another processor (seen between two: 3e-4). Of a picture only its being there is asked. Digests, commits, moments and seconds are no content, nor is what goes to stderr,
 where progress is shown."""
 
 import json
@@ -46,14 +46,14 @@ def words_and_numbers(outputs: list[dict[str, Any]]) -> tuple[str, list[str]]:
     return RULES.sub(" ", NUMBER.sub("#", said)).strip(), NUMBER.findall(said)
 
 
-def near(stored: str, now: str) -> bool:
-    "Whether two numbers are one, but for the last place of what is shown."
+def near(stored: str, now: str, largest: float = 0.0) -> bool:
+    "Whether two numbers are one, but for the last place of what is shown and what vanishes beside the largest."
     if stored == now:
         return True
     if stored.isdigit() or now.isdigit():
         return False
     place = max(Decimal(one).as_tuple().exponent for one in (stored, now))
-    return isclose(float(stored), float(now), rel_tol=1e-3, abs_tol=1.01 * 10.0**place)
+    return isclose(float(stored), float(now), rel_tol=2e-3, abs_tol=max(1.01 * 10.0**place, 1e-4 * largest))
 
 
 def difference(stored: list[dict[str, Any]], now: list[dict[str, Any]]) -> str:
@@ -63,8 +63,9 @@ def difference(stored: list[dict[str, Any]], now: list[dict[str, Any]]) -> str:
         at = next(i for i, (old, new) in enumerate(zip_longest(words, new_words)) if old != new)
         begin = max(0, at - 40)
         return f"...{words[begin : at + 60]!r} is stored, {new_words[begin : at + 60]!r} is shown"
+    largest = max((float(one) for one in numbers if not one.isdigit()), default=0.0)
     for old, new in zip(numbers, new_numbers, strict=True):
-        if not near(old, new):
+        if not near(old, new, largest):
             return f"{old} is stored, {new} is shown"
     return ""
 

@@ -67,6 +67,7 @@ def test_a_whole_number_has_no_last_place():
     assert not near("10", "10.0")
     assert near("0.999", "1.000")
     assert near("1.25e-05", "1.25e-05")
+    assert near("0.00000812", "0.00000412", largest=0.05)  # a contribution that vanishes beside the others
     assert not near("1.25e-05", "1.35e-05")
 
 
