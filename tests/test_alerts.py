@@ -331,3 +331,10 @@ def test_an_alert_of_a_rule_that_was_not_checked_is_refused_and_nothing_kept(db)
     with pytest.raises(DataError, match="an alert of the rule drift, which was not checked"):
         keep_alerts(db, ["data"], [alert()], POLICY)
     assert not stored_alerts(db)
+
+
+def test_a_name_of_two_hundred_characters_is_kept_and_a_longer_one_is_cut_after_a_word(db):
+    keep_alerts(db, ["drift"], [alert("symbol:A"), alert("symbol:B")])
+    longest = "Ada " * 49 + "Adam"
+    assert acknowledge_alert(db, 1, longest).acknowledged_by == longest
+    assert acknowledge_alert(db, 2, longest + "s").acknowledged_by == "Ada " * 48 + "[...]"

@@ -152,6 +152,13 @@ def test_without_a_table_all_meetings_are_unknown():
         assert calendar_features(DAYS[:3], FOMC.iloc[:0], NYSE)["sessions_to_fomc"].isna().all()
 
 
+def test_the_earnings_season_begins_on_the_eighth_day_of_a_quarter():
+    "Seen where weekends are traded: of weekdays, all of a quarter's second week are near an expiry, which comes first."
+    every_day = get_calendar("24/7")
+    cohort = calendar_cohorts(every_day.sessions_in_range("2018-04-03", "2018-04-10"), FOMC, every_day)["cohort"]
+    assert cohort.tolist() == ["mid_cycle"] * 5 + ["earnings_season"] * 3
+
+
 def test_other_calendars_and_days_that_are_no_sessions():
     every_day = get_calendar("24/7").sessions[14000:14100]
     features = calendar_features(every_day, FOMC, get_calendar("24/7"))

@@ -10,7 +10,14 @@ from sklearn.base import clone
 from forecastkit.core import DataError, ModelIntegrityError
 from forecastkit.models import ConfidenceCalibrator
 from forecastkit.models.calibration_curves import GRID, METHODS, calibration_curve, cells_of
-from forecastkit.models.confidence_calibrator import LOOK, NOT_ENOUGH, chosen_method, moved_p_value, validation_losses
+from forecastkit.models.confidence_calibrator import (
+    LOOK,
+    NOT_ENOUGH,
+    calibration_numbers,
+    chosen_method,
+    moved_p_value,
+    validation_losses,
+)
 from forecastkit.models.confidence_calibrator import StatedChances as Rows
 
 
@@ -149,6 +156,12 @@ def test_a_perfect_forecaster_stays_within_its_band_as_often_as_stated():
         model.pooled_ = GRID
         beyond.append(model.evaluate_calibration(p, rose)["verdict"] != "as a perfect forecaster's")
     assert np.mean(beyond) <= 0.1
+
+
+@pytest.mark.parametrize(("rose", "p_value"), [(1.0, 1.0), (0.0, 1 / 501)])
+def test_the_p_value_counts_what_came_as_one_history_beside_the_500_that_were_drawn(rose, p_value):
+    sure = Rows(np.ones(300), np.full(300, rose), np.full(300, ""), np.arange(300))
+    assert calibration_numbers(sure, 1)["p"] == pytest.approx(p_value, rel=1e-12)
 
 
 @pytest.fixture(scope="module")

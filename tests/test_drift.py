@@ -22,7 +22,7 @@ from forecastkit.metrics import (
 )
 from forecastkit.metrics.change_detectors import CHARTS, ChangeReport, right_forecasts
 from forecastkit.ops.drift_watch import chance_words, drift_chances, forecast_columns, plot_drift
-from forecastkit.ops.model_monitor import DECAY_RULES, judge_decay, replay_decay, rule_nulls
+from forecastkit.ops.model_monitor import DECAY_RULES, detector_for, follow_pit, judge_decay, replay_decay, rule_nulls
 
 ROWS, REFERENCE, FEATURES = 40, 400, 30
 
@@ -140,6 +140,13 @@ def test_usual_rules_fire_often_without_change_and_are_told_so():
     assert report.rules[0].fired and "without change" in report.verdict and report.rules[0].usual == 0.9
     alerts = replay_decay(same, days[600])
     assert (alerts["severity"] == "high").sum() <= 1 and (alerts["session"] >= days[600]).all()
+
+
+def test_outcomes_are_followed_as_of_right_forecasts_where_fewer_than_500_came_before():
+    rng = np.random.default_rng(3)
+    recent = pd.Series(rng.random(60), pd.bdate_range("2018-01-02", periods=60))
+    before = pd.DataFrame({"pit": rng.beta(4, 4, 499)})
+    pd.testing.assert_frame_equal(follow_pit(recent, before, 5).charts, detector_for(5).follow(recent).charts)
 
 
 def test_alarms_of_one_chart_within_a_year_of_outcomes_are_one_episode():

@@ -22,6 +22,7 @@ from forecastkit.evaluation.perturbations import (
     Counterfactuals,
     gap_sessions,
     market_from,
+    perturbed_rows,
     rows_with_known_at,
     sample_cuts,
 )
@@ -341,3 +342,16 @@ def test_cuts_lie_in_the_history_of_any_series_of_bars():
     assert (
         sample_cuts(late, 10)[0] > whole.bars("SPX").index[299]
     )  # a published series alone makes no session to cut at
+
+
+def test_another_future_drifts_by_a_factor_of_e_at_most_and_as_often_down_as_up():
+    rows = pd.DataFrame({"value": np.ones(1000)})
+    logs = [np.log(perturbed_rows(rows, np.random.default_rng(seed))["value"]) for seed in range(200)]
+    drifts = np.array([log.iloc[500:].mean() for log in logs])
+    assert -1.05 < drifts.min() < -0.9 and 0.9 < drifts.max() < 1.05 and abs(drifts.mean()) < 0.15
+
+
+def test_volumes_of_another_future_are_larger_by_a_factor_of_e_squared_at_most():
+    bars = pd.DataFrame({"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume": np.full(2000, 1e6)})
+    grown = np.log((perturbed_rows(bars, np.random.default_rng(0))["volume"] - 1) / 1e6)
+    assert 0.1 <= grown.min() < 0.12 and 1.98 < grown.max() <= 2.0

@@ -129,6 +129,12 @@ def test_a_correlation_is_shrunk_by_how_many_pairs_there_are(market):
     assert short == pytest.approx((spx.rolling(20).corr(vix) * 0.5).abs().mean(), rel=0.02)
 
 
+def test_links_are_numbered_in_the_order_in_which_they_were_known():
+    rows = ["KO,IBM,customer,2012-03-01,a", "MSFT,IBM,supplier,2011-02-01,b", "AAPL,IBM,customer,2011-02-01,c"]
+    links = read_links(io.StringIO("\n".join(["symbol,partner,direction,known_at,source", *rows])))
+    assert links["symbol"].to_dict() == {0: "AAPL", 1: "MSFT", 2: "KO"}
+
+
 @pytest.mark.parametrize(
     "text", ["", "%", "Apple Inc. accounted for % of revenue.", "and " * 2000, "Apple, " * 9000 + "12% of revenue"]
 )

@@ -1,5 +1,6 @@
 "The watch of a day: drift and performance stored after the forecast, the monitoring page, and no secret in any of them."
 
+import json
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from forecastkit.ops import (
     latest_performance,
     measured_performance,
     monitor,
+    outcome_measures,
     read_monitor,
     recent_forecasts,
     rolling_performance,
@@ -175,6 +177,16 @@ def test_skill_has_no_baseline_before_sixty_outcomes_were_known():
     database.store_predictions([(made(i), None) for i in range(60)])
     database.record_outcomes("VIX", pd.Series(15.0, DAYS))
     assert "crps_skill" not in set(rolling_performance(database.get_predictions())["metric"])
+
+
+def test_the_loss_in_the_tails_is_the_mean_of_both_quantiles():
+    forecast = json.dumps({"probs": [0.05, 0.5, 0.95], "values": [-1.0, 0.0, 2.0]})
+    rows = pd.DataFrame({
+        "symbol": "VIX", "kind": "pct_change", "horizon": 1, "origin": DAYS[:2], "target_session": DAYS[1:3],
+        "outcome": [3.0, 0.0], "pit": [0.97, 0.5], "crps": [1.0, 0.1], "forecast": forecast,
+    })  # fmt: skip
+    above_both, between = (0.05 * 4 + 0.95 * 1) / 2, (0.05 * 1 + 0.05 * 2) / 2
+    assert outcome_measures(rows)["tails"].tolist() == pytest.approx([above_both, between])
 
 
 def test_the_daily_page_has_three_lines_and_one_more_for_each_alert(tmp_path):
