@@ -18,7 +18,9 @@ from forecastkit.cli.main import main
 from forecastkit.cli.options import emit, print_note
 from forecastkit.core import csv_safe_frame, printable, redacted
 from forecastkit.forecasts.cards import in_words
+from forecastkit.forecasts.distribution import in_brief
 from forecastkit.ledger import write_csv
+from forecastkit.vendors.response import error_message
 
 SECRET = "zqS3cr8etQz"  # noqa: S105  # letters that occur in no message
 
@@ -230,3 +232,12 @@ def test_no_card_of_a_forecast_holds_an_escape():
         assert "owned" in card and "\x1b" not in card and "\u202e" not in card
     with pytest.raises(core.DataError, match="must be printable texts"):
         made(3, cohort=HOSTILE)
+
+
+def test_of_a_long_text_without_a_blank_the_beginning_is_kept():
+    "An account of a service, a path or a token has no word to cut after: `textwrap.shorten` would leave nothing of it."
+    assert printable("x" * 300, most=200) == "x" * 194 + " [...]"
+    assert printable("one  two threes", most=13) == "one two [...]"
+    assert printable("y" * 200, most=200) == "y" * 200
+    assert error_message({"error": "z" * 300}).startswith("zzz")
+    assert in_brief("w" * 100).startswith("'www")

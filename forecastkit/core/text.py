@@ -62,13 +62,21 @@ def redacted(
     return _BEARER.sub(rf"\1{HIDDEN}", _NAMED.sub(lambda found: f"{found['name'] or found['label']}{HIDDEN}", shown))
 
 # %% ../../nbs/00_core/00_text.ipynb #988e7812
+_CUT = " [...]"  # stands where text was cut
+
+
 def printable(
     text: object,  # from a file, a vendor, a user
     lines: bool = False,  # True keeps line ends and tabs
-    most: int | None = None,  # characters: longer text is cut after a word, and blanks in a row are made one
+    most: int
+    | None = None,  # characters: longer text is cut after a word, or in a word of that length; blanks in a row are made one
 ) -> str:
     "The text without control and formatting characters, each replaced by its escape such as `\\x1b`; letters stay as they are."
-    shown = str(text) if most is None else shorten(str(text), most)
+    shown = str(text)
+    if (
+        most is not None and (shown := shorten(str(text), most, placeholder=_CUT)) == _CUT.strip()
+    ):  # no word was short enough
+        shown = " ".join(str(text).split())[: most - len(_CUT)] + _CUT
     if shown.isascii() and shown.isprintable():
         return shown
     keep = "\n\t" if lines else ""

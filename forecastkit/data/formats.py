@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from textwrap import shorten
 
 import pandas as pd
 
@@ -220,7 +219,7 @@ def non_table_content(path: Path) -> str:
     if document is None:
         return "it is a web page" if text[:1] == "<" else ""
     texts = [value for value in document.values() if isinstance(value, str)] if isinstance(document, dict) else []
-    return f"it is a message, {shorten(max(texts, key=len), 80)!r}" if texts else "it is JSON"
+    return f"it is a message, {printable(max(texts, key=len), most=80)!r}" if texts else "it is JSON"
 
 # %% ../../nbs/20_data/01_formats.ipynb #2e203584
 def _intraday(

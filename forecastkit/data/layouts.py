@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -263,7 +262,7 @@ def parse_days(
         moment = "carries a time of day: write one row a session, dated by it"
         nonsense = "is no date: write all as YYYY-MM-DD, or all as MM/DD/YYYY"
         raise DataError(
-            f"line {at + 2}: {shorten(texts.iloc[at], 40)!r} {moment if ':' in days.iloc[at] else nonsense}"
+            f"line {at + 2}: {printable(texts.iloc[at], most=40)!r} {moment if ':' in days.iloc[at] else nonsense}"
         )
     return pd.DatetimeIndex(found).as_unit("us")
 

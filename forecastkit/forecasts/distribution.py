@@ -12,13 +12,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import DataError, KINDS
+from ..core import DataError, KINDS, printable
 
 # %% auto #0
 __all__ = ['TAIL_LIMIT', 'strictly_increasing', 'tail_scales', 'in_brief', 'real_numbers', 'one_number', 'neighbours', 'cdf_at',
@@ -52,7 +51,7 @@ def tail_scales(
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #4180933a
 def in_brief(value: Any) -> str:
     "A value of any kind in one short line, for a message."
-    return shorten(repr(value), 60)
+    return printable(repr(value), most=60)
 
 # %% ../../nbs/10_forecasts/02_distribution.ipynb #91f19c25
 def real_numbers(

@@ -19,11 +19,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from textwrap import shorten
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from ..core import DataError
+from ..core import DataError, printable
 
 # %% auto #0
 __all__ = ['RETRY_STATUSES', 'ERROR_KEYS', 'MEGABYTE', 'TransientError', 'retry_after_seconds', 'error_message', 'Response',
@@ -79,7 +78,7 @@ def error_message(
             plain = [f"{key} {value}" for key, value in found.items() if isinstance(value, str | int | float)]
             found = error_message(found, depth=depth - 1) or ", ".join(plain)
         if isinstance(found, str) and found:
-            return shorten(found[:1000], 160)
+            return printable(found[:1000], most=160)
     chart = document.get("chart")  # Yahoo wraps its errors once more
     return error_message(chart, depth=depth - 1) if isinstance(chart, dict) and chart.get("error") else ""
 
@@ -133,7 +132,7 @@ def valid_text(
     except UnicodeDecodeError as error:
         raise TransientError(f"sent no text ({response.media_type or 'unlabelled'})") from error
     if form == "csv" and start == b"{":
-        raise DataError(f"answers: {error_message_in(response.body) or shorten(text[:1000], 100)}")
+        raise DataError(f"answers: {error_message_in(response.body) or printable(text[:1000], most=100)}")
     if form == "csv" and not response.length_known and not text.endswith("\n"):
         raise TransientError("sent an answer that was cut off")
     return text
