@@ -39,9 +39,8 @@ UNTRACED = {
     "system", "forecaster", "data_commands", "panel_pipeline", "day", "directions", "verification", "panel_verification",
     "lookahead", "horizons", "promised_names", "seals", "told_symbols", "forecasting", "universe", "earnings", "direction",
     "regimes", "rescoring", "retention", "walkforward", "backtest", "types", "package", "explain", "training", "database", "estimators",
-    "volatility_features", "doubtful_tickers", "kills", "user_code", "stored_explanations", "multi_target", "evaluation", "universe_backtest",
-    "ring", "parallel_tuning", "panel_recomputation", "serving", "sources", "quality", "hostile_vendors", "audit_outputs", "audit_attacks",
-    "audit_others", "backtest_report", "research_features", "cohort_models", "known_numbers", "feature_cache", "doors", "live",
+    "volatility_features", "doubtful_tickers", "kills", "user_code", "stored_explanations", "multi_target",
+    "panel_recomputation", "serving", "quality", "hostile_vendors", "audit_attacks", "audit_others", "known_numbers",
     "site", "notebooks", "architecture", "habits", "proofs",  # which read text, and run no line of the package that others do not
 }
 # fmt: on
