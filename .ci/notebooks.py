@@ -16,5 +16,7 @@ if __name__ == "__main__":  # the two processes are forks of this one, where the
     names = cache(BaseEstimator._get_param_names.__func__)
     BaseEstimator._get_param_names = classmethod(lambda cls: list(names(cls)))
     forks = multiprocessing.get_start_method() == "fork"
+    if not forks:
+        print("stored outputs are not compared: that needs processes that are forks")
     test.write_nb = same_outputs  # the outputs of a notebook that ran are compared and not saved
     test.nbdev_test(n_workers=2, save=forks)

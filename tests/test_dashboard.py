@@ -401,19 +401,20 @@ def started(folder: Path) -> tuple[subprocess.Popen, str]:
         server = subprocess.Popen(command, cwd=folder)
         if answers(f"http://127.0.0.1:{port}/_stcore/health", server):
             return server, f"http://127.0.0.1:{port}"
+        server.kill()
     raise AssertionError("the server did not start")
 
 
 def answers(address: str, server: subprocess.Popen, seconds: float = 300) -> bool:
-    "Whether a server answers, or has ended."
+    "Whether a server answers: it may have ended, or be silent for so many seconds."
     until = time.monotonic() + seconds
     while time.monotonic() < until and server.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=10):  # noqa: S310
-                return True
+                time.sleep(0.5)
+                return server.poll() is None  # what answers may be another, that has the port
         except OSError:
             time.sleep(0.2)
-    assert server.poll() is not None, "the server does not answer"
     return False
 
 

@@ -114,7 +114,7 @@ def later(self: DirectionSystem, rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("every_calibrator")
-@pytest.mark.parametrize("leak", mostly_slow(["_learn_calibrator", "none", "_learn_meta"], short=1))
+@pytest.mark.parametrize("leak", mostly_slow(["none", "_learn_calibrator", "_learn_meta"]))
 def test_what_the_audit_compares_shows_a_leak_in_meta_learner_and_calibrator(
     panel: PreparedPanel, early: PreparedPanel, leak: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,6 @@ def test_a_repeat_reads_what_was_kept_and_says_the_same(card, home, monkeypatch)
     assert without_clock(card_at(home)) == without_clock(card)
 
 
-@pytest.mark.slow("test_two_processes_give_the_same_bits")
 def test_killed_in_the_middle_and_run_again(card, tmp_path):
     victim = subprocess.Popen([sys.executable, kill_evaluate.__file__, str(tmp_path)])
     until = time.monotonic() + 300

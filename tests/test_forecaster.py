@@ -85,7 +85,6 @@ print(max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"]
 """
 
 
-@pytest.mark.slow("test_one_row_a_batch_and_a_truncated_history_give_the_same_bits")
 def test_one_thread_and_two_give_the_same_bits(model, tmp_path):
     "In fresh processes, since the number of threads is read when a library is loaded."
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

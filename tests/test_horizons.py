@@ -138,8 +138,13 @@ def quarters(first: str = "2018-01-02", last: str = "2018-05-04") -> pd.DataFram
     return pd.DataFrame({"close": 20 * np.exp(np.cumsum(moves))}, ends)
 
 
-@pytest.mark.slow("test_a_forecast_of_bars_sees_no_later_bar")
-@pytest.mark.parametrize(("first", "least"), [("2018-03-12", 1000), ("2018-01-02", 2000)])
+@pytest.mark.parametrize(
+    ("first", "least"),
+    [
+        ("2018-03-12", 1000),
+        pytest.param("2018-01-02", 2000, marks=pytest.mark.slow("test_intraday_bars_are_forecast_from_end_to_end")),
+    ],
+)
 def test_intraday_bars_are_forecast_from_end_to_end(monkeypatch, first, least):
     monkeypatch.setenv("FORECASTKIT_MODEL_ROUNDS", "20")
     monkeypatch.setenv("FORECASTKIT_MODEL_REFIT_EVERY", "252")

@@ -380,7 +380,6 @@ def big_system(home: Path) -> UniverseSystem:
     return UniverseSystem(MANY, settings_at(home, model__rounds=2), MarketData(closes))
 
 
-@pytest.mark.slow("test_kills.py::test_two_kills_lose_nothing")
 def test_a_kill_loses_nothing_that_was_reported_stored(tmp_path):
     big_system(tmp_path).registry  # noqa: B018
     system = big_system(tmp_path)

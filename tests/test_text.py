@@ -239,5 +239,8 @@ def test_of_a_long_text_without_a_blank_the_beginning_is_kept():
     assert printable("x" * 300, most=200) == "x" * 194 + " [...]"
     assert printable("one  two threes", most=13) == "one two [...]"
     assert printable("y" * 200, most=200) == "y" * 200
+    assert printable("KeyError: " + "k" * 300, most=60) == "KeyError: " + "k" * 44 + " [...]"
+    assert printable("[...]", most=8) == "[...]"
+    assert printable("two words", most=3) == "t [...]"
     assert error_message({"error": "z" * 300}).startswith("zzz")
     assert in_brief("w" * 100).startswith("'www")

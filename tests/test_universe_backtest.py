@@ -250,7 +250,6 @@ def test_two_processes_and_a_second_run_keep_the_same_books(tmp_path, market, tr
     assert first.ok and first.verdict[0].facts["values compared"] > 0
 
 
-@pytest.mark.slow("test_two_processes_and_a_second_run_keep_the_same_books")
 def test_a_run_that_is_killed_keeps_the_same_books_when_run_again(tmp_path, market, whole):
     home, script = tmp_path / "killed", Path(__file__).with_name("kill_backtest.py")
     victim = subprocess.Popen([sys.executable, str(script), str(home)])

@@ -165,7 +165,6 @@ def test_the_terminal_refuses_it_in_one_line_and_stores_nothing(home, capsys, co
     assert stored(home) == []
 
 
-@pytest.mark.slow("test_verify_says_that_the_feature_is_needed_and_makes_the_forecast_again_with_it")
 def test_verify_reports_it_by_its_name(home, capsys):
     assert main(["verify", "--symbol", "MINE", "--features", "mine.py:tomorrow", "--cuts", "3", "--fitted", "0"]) == 1
     assert "tomorrow [" in capsys.readouterr().out

@@ -132,7 +132,6 @@ def test_the_share_that_could_have_been_missed_follows_the_cuts(market):
     assert any("would have been found with 95%" in note for note in few.notes)
 
 
-@pytest.mark.slow("test_one_outcome_too_many_shows_where_a_version_is_trained")
 def test_a_detector_that_learns_from_all_days_is_found(market, monkeypatch):
     from forecastkit.regimes.anomalies import AnomalyDetector, family_of
 
