@@ -1,7 +1,7 @@
 """Every notebook in two processes, as `nbdev-test --n-workers 2` runs them; each must show what is stored in it.
 
-The collector looks rarely: objects by the hundred thousand live as long as a process, to look through them for circles took a tenth of the time. And scikit-learn reads the
-signature of a class four times for each tree that it grows, a quarter of the fit of a forest: here once a class."""
+The collector looks rarely: objects by the hundred thousand live as long as a process, to look through them for circles took a tenth of the time.
+And scikit-learn reads the signature of a class four times for each tree that it grows, a quarter of the fit of a forest: here once a class."""
 
 import gc
 import multiprocessing

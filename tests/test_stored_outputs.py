@@ -30,7 +30,7 @@ PICTURE = {"output_type": "display_data", "data": {"image/png": "AAAA", "text/pl
         ("0.6341070147", "0.6341070148"),
         ("version 5e55ff3cb8a6e40a", "version da351e2020028939"),
         ("code 0.3.0+g163beb97, made 2026-11-28 17:57 UTC", "code 0.3.0+g6426e2d2, made 2026-11-29 06:08 UTC"),
-        ("a  1.25   b", "a  11.25  b".replace("11.25 ", "1.25  ")),  # columns of another width
+        ("a  1.25   b", "a 1.25 b"),  # columns of another width
         ("c645bf3e-1111-4abc-8abc-0123456789ab", "a3d96327-2222-4abc-9abc-0123456789ac"),
         ("from 2026-11-27 on", "from 2027-01-04 on"),
         ("cuts 2, seconds of processor 0.6", "cuts 2, seconds of processor 1.2"),

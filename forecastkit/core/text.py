@@ -68,14 +68,13 @@ _CUT = " [...]"  # stands where text was cut
 def printable(
     text: object,  # from a file, a vendor, a user
     lines: bool = False,  # True keeps line ends and tabs
-    most: int
-    | None = None,  # characters: longer text is cut after a word, or in a long one; blanks in a row are made one
+    most: int | None = None,  # characters; longer text is cut at a word or in a long one, blanks in a row are made one
 ) -> str:
     "The text without control and formatting characters, each replaced by its escape such as `\\x1b`; letters stay as they are."
     shown = str(text)
     if most is not None and len(shown := " ".join(shown.split())) > most:
         room = max(most - len(_CUT), 1)
-        words = shorten(shown, room, placeholder="")
+        words = shorten(shown, room, placeholder="")  # of a path or an account, which has no blank, nothing
         shown = (words if 2 * len(words) >= room else shown[:room]) + _CUT
     if shown.isascii() and shown.isprintable():
         return shown
